@@ -1,0 +1,58 @@
+# Every command makes what it needs from nothing: Python 3.11 or newer, git and make are enough.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help demo test check format bench docs clean
+
+help:
+	@echo "make demo    link 2,000 pairs against an embedded HubSpot portal"
+	@echo "make test    make check, then every test"
+	@echo "make check   format, lint, types, import contracts"
+	@echo "make format  rewrite the code in its format"
+	@echo "make bench   benchmarks, in real time (minutes)"
+	@echo "make docs    the documentation, in docs/_build/html"
+
+demo: .venv/.cli
+	$(BIN)/aiohubassoc demo
+
+test: check docs
+	$(BIN)/python -X dev -m pytest -n 2 --cov --cov-report=
+	$(BIN)/coverage report --include='aiohubassoc/_core/*' --fail-under=100
+	$(BIN)/coverage report
+
+check: .venv/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only .
+
+bench: .venv/.dev
+	$(BIN)/python benchmarks/quota.py
+	$(BIN)/python benchmarks/faults.py
+	$(BIN)/python benchmarks/memory.py
+
+docs: .venv/.dev
+	$(BIN)/python -m sphinx -nW -q -b html docs docs/_build/html
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis docs/_build
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none was found." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.cli: pyproject.toml | .venv/bin/python
+	$(PIP) install --editable '.[cli]'
+	@touch $@
+
+# Pinned with hashes; refreshed by "uv pip compile", as docs/how-to/develop.md says.
+.venv/.dev: requirements-dev.txt pyproject.toml | .venv/bin/python
+	$(PIP) install --require-hashes --requirement requirements-dev.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@ .venv/.cli

@@ -1,0 +1,163 @@
+"""
+Link HubSpot CRM records in bulk: as fast as the quota allows, never above, truthfully.
+
+The names below are loaded when they are first used: importing the package is cheap.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aiohubassoc._io.limiter import Limiter, WindowLimiter
+    from aiohubassoc._io.source import Pairs
+    from aiohubassoc._io.stream import OutcomeStream
+    from aiohubassoc._io.tokens import TokenProvider
+    from aiohubassoc.client import AssociationClient
+    from aiohubassoc.errors import (
+        AioHubAssocError,
+        AnswerTimeoutError,
+        ApiError,
+        AuthenticationError,
+        BulkLinkError,
+        ClientClosedError,
+        ConnectFailedError,
+        ConnectionLostError,
+        DailyLimitError,
+        GarbledAnswerError,
+        LockedError,
+        MigratingError,
+        MissingScopesError,
+        NotFoundError,
+        OptionsError,
+        PairError,
+        PartialFailureError,
+        RateLimitedError,
+        RunStoppedError,
+        ServerError,
+        TransportError,
+        UnconfirmedError,
+        ValidationError,
+        WrongEndpointError,
+    )
+    from aiohubassoc.models import (
+        Association,
+        AssociationSpec,
+        DefaultAssociations,
+        ErrorDetail,
+        Outcome,
+        Pair,
+        Report,
+        StandardError,
+        Status,
+    )
+    from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AioHubAssocError": "errors",
+    "AnswerTimeoutError": "errors",
+    "ApiError": "errors",
+    "ApiVersion": "options",
+    "Association": "models",
+    "AssociationClient": "client",
+    "AssociationSpec": "models",
+    "AuthenticationError": "errors",
+    "BulkLinkError": "errors",
+    "ClientClosedError": "errors",
+    "ConnectFailedError": "errors",
+    "ConnectionLostError": "errors",
+    "DailyLimitError": "errors",
+    "DefaultAssociations": "models",
+    "ErrorDetail": "models",
+    "GarbledAnswerError": "errors",
+    "Limiter": "_io.limiter",
+    "LockedError": "errors",
+    "MigratingError": "errors",
+    "MissingScopesError": "errors",
+    "NotFoundError": "errors",
+    "OptionsError": "errors",
+    "Outcome": "models",
+    "OutcomeStream": "_io.stream",
+    "Pair": "models",
+    "PairError": "errors",
+    "Pairs": "_io.source",
+    "PartialFailureError": "errors",
+    "Quota": "options",
+    "RateLimitedError": "errors",
+    "Report": "models",
+    "RetryPolicy": "options",
+    "RunStoppedError": "errors",
+    "ServerError": "errors",
+    "StandardError": "models",
+    "Status": "models",
+    "Timeouts": "options",
+    "TokenProvider": "_io.tokens",
+    "TransportError": "errors",
+    "UnconfirmedError": "errors",
+    "ValidationError": "errors",
+    "WindowLimiter": "_io.limiter",
+    "WrongEndpointError": "errors",
+}
+
+__all__ = [
+    "AioHubAssocError",
+    "AnswerTimeoutError",
+    "ApiError",
+    "ApiVersion",
+    "Association",
+    "AssociationClient",
+    "AssociationSpec",
+    "AuthenticationError",
+    "BulkLinkError",
+    "ClientClosedError",
+    "ConnectFailedError",
+    "ConnectionLostError",
+    "DailyLimitError",
+    "DefaultAssociations",
+    "ErrorDetail",
+    "GarbledAnswerError",
+    "Limiter",
+    "LockedError",
+    "MigratingError",
+    "MissingScopesError",
+    "NotFoundError",
+    "OptionsError",
+    "Outcome",
+    "OutcomeStream",
+    "Pair",
+    "PairError",
+    "Pairs",
+    "PartialFailureError",
+    "Quota",
+    "RateLimitedError",
+    "Report",
+    "RetryPolicy",
+    "RunStoppedError",
+    "ServerError",
+    "StandardError",
+    "Status",
+    "Timeouts",
+    "TokenProvider",
+    "TransportError",
+    "UnconfirmedError",
+    "ValidationError",
+    "WindowLimiter",
+    "WrongEndpointError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

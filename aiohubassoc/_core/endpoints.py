@@ -1,0 +1,94 @@
+"""
+The calls of HubSpot's API: the only place that knows paths.
+
+HubSpot, Associations v4 and the dated versions 2026-03 and 2026-09, "Create Default".
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+import attrs
+
+from aiohubassoc.errors import OptionsError
+from aiohubassoc.options import ApiVersion
+
+if TYPE_CHECKING:
+    from aiohubassoc.models import Pair
+
+
+@attrs.frozen
+class Endpoint:
+    """
+    A call to make.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path below the base URL, percent-encoded.
+    """
+
+    method: str
+    path: str
+
+
+def create_default(version: ApiVersion, pair: Pair) -> Endpoint:
+    """
+    Return the call that links *pair* by its default association. It has no body.
+
+    Whatever the ids and types hold, each is one segment of the path.
+    """
+    records = (
+        f"{_segment(pair.from_type)}/{_segment(pair.from_id)}/associations/default/"
+        f"{_segment(pair.to_type)}/{_segment(pair.to_id)}"
+    )
+    if version is ApiVersion.V4:
+        return Endpoint("PUT", f"/crm/v4/objects/{records}")
+    return Endpoint("PUT", f"/crm/objects/{version.value}/{records}")
+
+
+def checked_base_url(text: str, *, allow_http: bool = False) -> str:
+    """
+    Return *text* without a slash at its end.
+
+    Args:
+        text: Such as ``https://api.hubapi.com``; a path is kept, for gateways.
+        allow_http: Whether the token may travel unencrypted to a host that is not this one.
+
+    Raises:
+        OptionsError: not an http or https URL with a host; http to another host; or it holds
+            credentials, a query or a fragment.
+    """
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise OptionsError(f"base_url {text!r} is not a URL: {error}") from None
+    if parts.scheme not in {"http", "https"} or not host:
+        raise OptionsError(f"base_url {text!r} must begin with https:// and name a host")
+    if parts.username is not None or parts.password is not None:
+        raise OptionsError("base_url must not hold credentials")
+    if parts.query or parts.fragment:
+        raise OptionsError(f"base_url {text!r} must not hold a query or fragment")
+    if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
+        raise OptionsError(
+            f"base_url {text!r} is not https: the token would travel unencrypted "
+            "(allow_http says that this is meant)"
+        )
+    return text.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _segment(text: str) -> str:
+    if text.isalnum() and text.isascii():  # nearly every one: quote() costs ten times as much
+        return text
+    return quote(text, safe="")

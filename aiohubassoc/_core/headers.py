@@ -1,0 +1,83 @@
+"""
+What HubSpot says in the headers of an answer.
+
+Header mappings given here must ignore the case of names, as HTTP does.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from aiohubassoc.options import Quota
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# HubSpot, API usage guidelines, "Rate limit headers". Each may be missing: that means unknown.
+_MAX = "X-HubSpot-RateLimit-Max"
+_INTERVAL = "X-HubSpot-RateLimit-Interval-Milliseconds"
+_CORRELATION_ID = "X-HubSpot-Correlation-Id"
+# No published limit reaches these; a header beyond them is nonsense, not a quota.
+_MOST_CALLS = 1_000_000
+_LONGEST_WINDOW_MS = 86_400_000
+
+
+def quota_told(headers: Mapping[str, str]) -> Quota | None:
+    """Return the quota that the answer names, or None where it names none that makes sense."""
+    return _quota(headers.get(_MAX), headers.get(_INTERVAL))
+
+
+@lru_cache(maxsize=16)  # every answer of a run says the same
+def _quota(max_text: str | None, interval_text: str | None) -> Quota | None:
+    limit = _positive(max_text, _MOST_CALLS)
+    window_ms = _positive(interval_text, _LONGEST_WINDOW_MS)
+    return Quota(limit, window_ms / 1000) if limit and window_ms else None
+
+
+def correlation_id(headers: Mapping[str, str]) -> str | None:
+    """Return what HubSpot's support asks for, or None where the headers do not have it."""
+    return headers.get(_CORRELATION_ID)
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """
+    Return the seconds to wait that the answer asks for; None where it asks for none.
+
+    Args:
+        headers: The answer's headers. ``Retry-After`` may be seconds or an HTTP date; a date is
+            measured from the answer's own ``Date``, so that the local clock may be wrong.
+        now: The local time, aware, for an answer without a ``Date``.
+
+    Returns:
+        Seconds, 0 or more.
+    """
+    text = (headers.get("Retry-After") or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        until = _date(text)
+        if until is None:
+            return None
+        seconds = (until - (_date(headers.get("Date")) or now)).total_seconds()
+    return max(0.0, seconds) if seconds < float("inf") else None  # also None for nan
+
+
+def _positive(text: str | None, most: int) -> int | None:
+    text = (text or "").strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
+        return None
+    number = int(text)
+    return number if 0 < number <= most else None
+
+
+def _date(text: str | None) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

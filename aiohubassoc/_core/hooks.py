@@ -1,0 +1,98 @@
+"""
+How single values of HubSpot's JSON are read: Python values in, typed values out.
+
+Each function takes the value and, as cattrs calls it, the type that is due.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+MISSING = "is missing"
+
+
+class WrongShapeError(ValueError):
+    """A value of the wrong shape; *where* is its path below the value being structured."""
+
+    def __init__(self, message: str, where: str = "") -> None:
+        super().__init__(message)
+        self.where = where
+
+
+def text(value: object, _: object = None) -> str:
+    """Return a string or an int as text; anything else is of the wrong shape."""
+    # cattrs alone would make the id 'None' of null and a text of any object.
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise WrongShapeError(f"{json_text(value)} is not a string")
+
+
+def json_text(value: object) -> str:
+    """Return the JSON of *value*."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:  # orjson reads deeper nesting than json writes
+        return "(nested too deeply)"
+
+
+def integer(value: object, _: object = None) -> int:
+    """Return an int, whichever way JSON wrote it; a fraction is of the wrong shape."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    # orjson reads integers above 2**64 as floats: no reason to call a reply garbled.
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value)
+    raise WrongShapeError(f"{json_text(value)} is not an int")
+
+
+def date(value: object, _: object = None) -> datetime | None:
+    """Return an ISO date or epoch milliseconds as an aware datetime; None for all else."""
+    try:
+        if isinstance(value, int | float):
+            return datetime.fromtimestamp(value / 1000, UTC)
+        if isinstance(value, str):
+            date = datetime.fromisoformat(value)
+            return date if date.tzinfo else date.replace(tzinfo=UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    return None
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    values = value if isinstance(value, list) else [value]
+    return tuple(text_or_json(one) for one in values if one is not None)
+
+
+def text_or_json(value: object) -> str:
+    """Return *value* as text; its JSON where it is neither a string nor an int."""
+    try:
+        return text(value)
+    except WrongShapeError:
+        return json_text(value)
+
+
+def context(value: object, _: object = None) -> dict[str, tuple[str, ...]]:
+    """Return names to values, whatever shape the values have; empty for what is no object."""
+    return {k: _texts(v) for k, v in value.items()} if isinstance(value, dict) else {}
+
+
+def links(value: object, _: object = None) -> dict[str, str]:
+    """Return names to addresses; empty for what is no object."""
+    if not isinstance(value, dict):
+        return {}
+    return {k: text_or_json(v) for k, v in value.items() if v is not None}
+
+
+def record_id(end: object, where: str) -> str:
+    """Return the id of one end of a link; *where* is the end's name."""
+    if not isinstance(end, dict) or "id" not in end:
+        raise WrongShapeError(MISSING, f".{where}.id")
+    try:
+        return text(end["id"])
+    except WrongShapeError:
+        raise WrongShapeError(f"{json_text(end['id'])} is not an id", f".{where}.id") from None

@@ -1,0 +1,1 @@
+"""The only place that awaits the network or the clock."""

@@ -1,0 +1,137 @@
+"""One pair on its way, and what its run has to do with it."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeAlias, assert_never
+
+import attrs
+
+from aiohubassoc._core.verdict import Accepted, Fatal, Partial, Refused
+from aiohubassoc.errors import (
+    AioHubAssocError,
+    ConnectionLostError,
+    PartialFailureError,
+    ServerError,
+    TransportError,
+    UnconfirmedError,
+)
+from aiohubassoc.models import DefaultAssociations, Outcome, Pair, Status
+
+
+class Watch(Protocol):
+    """What a run wants to know of its calls, and tell them."""
+
+    stopping: bool
+    """Whether the run ends: calls that failed are not tried again."""
+
+    def alive(self) -> None:
+        """HubSpot settled a pair."""
+        ...
+
+    def trouble(self, error: AioHubAssocError) -> None:
+        """A try came to nothing; another follows."""
+        ...
+
+
+class _NoRun:
+    """The watch of a call outside any run."""
+
+    stopping = False
+
+    def alive(self) -> None:
+        """Nobody wants to know."""
+
+    def trouble(self, error: AioHubAssocError) -> None:
+        """Nobody wants to know."""
+
+
+NO_RUN: Watch = _NoRun()
+
+
+@attrs.define
+class Call:
+    """
+    One pair on its way.
+
+    Attributes:
+        pair: The pair.
+        watch: Its run.
+        attempts: Tries made; refusals that were not the pair's fault are taken back.
+        spent: Seconds since the first sending, without time in line.
+        on_wire: Whether a request is being answered now.
+        interrupted_on_wire: Whether the call was cancelled then.
+        reply: The last reply that could be read.
+        error: What the last try came to, if nothing was settled.
+        unknown: The last try that may have made the link though no usable answer came.
+    """
+
+    pair: Pair
+    watch: Watch = NO_RUN
+    attempts: int = 0
+    spent: float = 0.0
+    on_wire: bool = False
+    interrupted_on_wire: bool = False
+    reply: DefaultAssociations | None = None
+    error: AioHubAssocError | None = None
+    unknown: TransportError | None = None
+    token: str = attrs.field(default="", repr=False)
+    token_renewed: bool = False
+
+
+@attrs.define
+class Unsettled:
+    """The run ended between two tries."""
+
+    error: AioHubAssocError
+
+
+Final: TypeAlias = Accepted | Partial | Refused | Fatal | Unsettled
+
+
+def settled_error(settled: Final) -> AioHubAssocError | None:
+    """Return why the pair is not linked, or None if it is."""
+    match settled:
+        case Accepted():
+            return None
+        case Partial(reply):
+            return PartialFailureError(reply)
+        case Refused(error) | Fatal(error) | Unsettled(error):
+            return error
+        case _:
+            assert_never(settled)
+
+
+def outcome_of(index: int, call: Call, settled: Final) -> Outcome:
+    """Return the outcome of a call that came to its end."""
+    error = settled_error(settled)
+    maybe = isinstance(error, ServerError | UnconfirmedError) or (
+        isinstance(error, TransportError) and error.maybe_applied
+    )
+    match settled:
+        case Accepted():
+            status = Status.LINKED
+        case Partial(linked=linked):
+            status = Status.PARTIAL if linked else Status.FAILED
+        case Refused():
+            status = Status.FAILED
+        case Fatal() | Unsettled():
+            status = Status.UNPROCESSED
+            maybe = maybe or call.unknown is not None
+        case _:
+            assert_never(settled)
+    return Outcome(index, call.pair, status, call.attempts, call.reply, error, maybe)
+
+
+def interrupted_outcome(index: int, call: Call, stopped: AioHubAssocError | None) -> Outcome:
+    """Return the outcome of a call that was cancelled in line, in a wait, or on the wire."""
+    if call.interrupted_on_wire:
+        call.error = call.unknown = ConnectionLostError("the run ended before the answer came")
+    return Outcome(
+        index,
+        call.pair,
+        Status.UNPROCESSED,
+        call.attempts,
+        call.reply,
+        call.error or stopped,
+        maybe_applied=call.unknown is not None,
+    )

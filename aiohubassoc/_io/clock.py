@@ -1,0 +1,58 @@
+"""The one door to time: everything else is given a `Clock`."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Timer(Protocol):
+    """A callback to come."""
+
+    def cancel(self) -> None:
+        """Make it never come."""
+        ...
+
+
+class Clock(Protocol):
+    """Time for one event loop."""
+
+    def now(self) -> float:
+        """Return monotonic seconds."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after *seconds*, of which 0 or less means the loop's next turn."""
+        ...
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
+        """Call *callback* once `now` has reached *when*."""
+        ...
+
+    def utc_now(self) -> datetime:
+        """Return the date and time of day, aware."""
+        ...
+
+
+class SystemClock:
+    """The running event loop's time."""
+
+    def now(self) -> float:
+        """Return the loop's monotonic seconds."""
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep in the running loop."""
+        await asyncio.sleep(seconds)
+
+    def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
+        """Set a timer of the running loop."""
+        return asyncio.get_running_loop().call_at(when, callback)
+
+    def utc_now(self) -> datetime:
+        """Return the system's date and time of day."""
+        return datetime.now(UTC)

@@ -1,0 +1,255 @@
+"""One pair to its end: line, wire, verdict, and again where that helps."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, assert_never
+
+import tenacity as _t
+
+from aiohubassoc._core import headers as _headers
+from aiohubassoc._core.retry import (
+    Again,
+    GiveUp,
+    Why,
+    clamp,
+    decide_throttled,
+    decide_transient,
+    is_beyond_patience,
+)
+from aiohubassoc._core.table import judge
+from aiohubassoc._core.verdict import (
+    Accepted,
+    Answer,
+    Fatal,
+    Partial,
+    Refused,
+    Throttled,
+    Transient,
+    Verdict,
+)
+from aiohubassoc._io.call import Call, Final, Unsettled
+from aiohubassoc._io.transport import Unanswered
+from aiohubassoc.errors import (
+    AioHubAssocError,
+    AuthenticationError,
+    ConnectFailedError,
+    TransportError,
+    UnconfirmedError,
+    WrongEndpointError,
+)
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from aiohubassoc._core.endpoints import Endpoint
+    from aiohubassoc._io.clock import Clock
+    from aiohubassoc._io.limiter import Limiter
+    from aiohubassoc._io.tokens import TokenSource
+    from aiohubassoc._io.transport import Transport
+    from aiohubassoc.models import Pair
+    from aiohubassoc.options import RetryPolicy
+
+logger = logging.getLogger("aiohubassoc")
+
+
+class Sender:
+    """
+    Sends pairs of one client: all of them under one limiter and one semaphore.
+
+    Args:
+        transport: Makes one call.
+        endpoint: Gives the call for a pair.
+        tokens: Gives the token for a call.
+        limiter: Keeps the quota.
+        semaphore: Held while a request is on the wire, never across a wait.
+        policy: When to try again.
+        clock: Time.
+        jitter: Draws evenly from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        transport: Transport,
+        endpoint: Callable[[Pair], Endpoint],
+        tokens: TokenSource,
+        limiter: Limiter,
+        semaphore: asyncio.Semaphore,
+        policy: RetryPolicy,
+        clock: Clock,
+        jitter: Callable[[], float],
+    ) -> None:
+        self._transport = transport
+        self._endpoint = endpoint
+        self._tokens = tokens
+        self._limiter = limiter
+        self._semaphore = semaphore
+        self._policy = policy
+        self._clock = clock
+        self._jitter = jitter
+        self._endpoint_proven = False
+        # Only this form is safe to share: tasks call it, none iterates it. Stopping is decided in
+        # the core, because tenacity's own stops read another clock than ours.
+        self._retrying = _t.AsyncRetrying(
+            retry=_t.retry_if_result(_is_again),
+            wait=_wait,
+            stop=_t.stop_never,
+            sleep=clock.sleep,
+        )
+
+    async def settle(self, call: Call) -> Final:
+        """
+        Send the pair of *call* until it is settled or given up.
+
+        Raises:
+            ClientClosedError: the client was closed meanwhile.
+            Exception: whatever the caller's token provider raises.
+        """
+        first = await self._step(call)
+        # tenacity costs as much as a third of a request: it is entered after a first failure only.
+        return first if not isinstance(first, Again) else await self._repeat(call, first)
+
+    async def _repeat(self, call: Call, first: Again) -> Final:
+        pending: Again | None = first
+
+        async def step() -> Final | Again:
+            nonlocal pending
+            if pending is not None:
+                decided, pending = pending, None
+                return decided
+            return await self._step(call)
+
+        settled: Final = await self._retrying(step)
+        return settled
+
+    async def _step(self, call: Call) -> Final | Again:
+        """Make one try and decide what follows."""
+        verdict, sent_at = await self._try(call)
+        renewed, call.token_renewed = call.token_renewed, False
+        match verdict:
+            case Accepted() | Partial() | Refused():
+                self._endpoint_proven = True
+                call.watch.alive()
+                return verdict
+            case Transient():
+                return self._after_fault(call, verdict)
+            case Throttled():
+                return self._after_refusal(call, verdict, sent_at)
+            case Fatal(AuthenticationError()) if not renewed:
+                return await self._with_another_token(call, verdict)
+            case Fatal(WrongEndpointError()) if self._endpoint_proven:
+                # Other pairs got through: the address is right, it is something about this pair.
+                return Refused(verdict.error)
+            case Fatal():
+                return verdict
+            case _:
+                assert_never(verdict)
+
+    async def _try(self, call: Call) -> tuple[Verdict, float]:
+        """Wait in line, send once, and return the verdict and when the call was sent."""
+        await self._limiter.acquire()
+        sent_at: float | None = None
+        answer: Answer | Unanswered | None = None
+        fresh = True
+        try:
+            call.token = await self._tokens.current()
+            async with self._semaphore:
+                sent_at = self._clock.now()
+                call.attempts += 1
+                call.on_wire = True
+                answer, fresh = await self._transport.send(self._endpoint(call.pair), call.token)
+        finally:
+            # Cancelled here, the request may have been sent, and counted by HubSpot.
+            call.interrupted_on_wire = call.on_wire and answer is None
+            call.on_wire = False
+            if sent_at is None or _was_not_sent(answer):
+                self._limiter.give_back()
+            else:
+                self._limiter.settle(sent_at, self._clock.now(), fresh=fresh)
+            if sent_at is not None:
+                call.spent += self._clock.now() - sent_at
+        return self._verdict(call, answer, sent_at), sent_at
+
+    def _verdict(self, call: Call, answer: Answer | Unanswered, sent_at: float) -> Verdict:
+        if isinstance(answer, Unanswered):
+            if answer.error.maybe_applied:
+                call.unknown = answer.error
+            return Transient(answer.error) if answer.passing else Fatal(answer.error)
+        if quota := _headers.quota_told(answer.headers):
+            self._limiter.told(quota)
+        verdict = judge(answer, call.pair, self._clock.utc_now())
+        if not isinstance(verdict, Throttled):
+            self._limiter.accepted(sent_at)
+        if isinstance(verdict, Accepted | Partial):
+            call.reply = verdict.reply
+        elif isinstance(verdict, Transient):
+            if isinstance(verdict.error, UnconfirmedError):
+                call.reply = verdict.error.reply
+            elif isinstance(verdict.error, TransportError):
+                call.unknown = verdict.error
+        return verdict
+
+    def _after_fault(self, call: Call, verdict: Transient) -> Final | Again:
+        decision = decide_transient(
+            self._policy,
+            verdict,
+            attempt=call.attempts,
+            elapsed=call.spent,
+            jitter=self._jitter(),
+        )
+        if isinstance(decision, GiveUp):
+            logger.debug("%s given up, %s: %s", call.pair, decision.why, verdict.error)
+            # Where a try may have made the link, that is what the caller must know.
+            return Refused(call.unknown or verdict.error)
+        logger.debug("%s again after %.2f s: %s", call.pair, decision.after, verdict.error)
+        call.spent += decision.after
+        return _again_unless_stopping(call, verdict.error, decision)
+
+    def _after_refusal(self, call: Call, verdict: Throttled, sent_at: float) -> Final | Again:
+        call.attempts -= 1  # it was not the pair's fault
+        decision: Again | GiveUp
+        if is_beyond_patience(self._policy, verdict):
+            decision = GiveUp(Why.PATIENCE)
+        else:
+            pause = self._limiter.refused(sent_at, clamp(self._policy, verdict.retry_after))
+            logger.info("HubSpot takes no calls: all held for %.2f s: %s", pause, verdict.error)
+            decision = decide_throttled(self._policy, pause=pause, elapsed=call.spent)
+        if isinstance(decision, GiveUp):
+            logger.debug("%s given up, %s: %s", call.pair, decision.why, verdict.error)
+            if verdict.ends_run:
+                return Fatal(verdict.error)
+            return Refused(call.unknown or verdict.error)
+        call.spent += decision.after
+        # The limiter holds everybody for that long: no wait of its own on top.
+        return _again_unless_stopping(call, verdict.error, Again(0.0))
+
+    async def _with_another_token(self, call: Call, verdict: Fatal) -> Final | Again:
+        if await self._tokens.renew(call.token) is None:
+            return verdict
+        logger.info("the access token was refused and renewed")
+        call.attempts -= 1
+        call.token_renewed = True
+        return _again_unless_stopping(call, verdict.error, Again(0.0))
+
+
+def _again_unless_stopping(call: Call, error: AioHubAssocError, again: Again) -> Final | Again:
+    call.error = error
+    call.watch.trouble(error)
+    return Unsettled(error) if call.watch.stopping else again
+
+
+def _was_not_sent(answer: Answer | Unanswered | None) -> bool:
+    return isinstance(answer, Unanswered) and isinstance(answer.error, ConnectFailedError)
+
+
+def _is_again(settled: Final | Again) -> bool:
+    return isinstance(settled, Again)
+
+
+def _wait(state: _t.RetryCallState) -> float:
+    assert state.outcome is not None  # noqa: S101 -- tenacity asks after a result
+    again = state.outcome.result()
+    assert isinstance(again, Again)  # noqa: S101 -- _is_again said so
+    return again.after

@@ -1,0 +1,266 @@
+"""Many pairs: workers that pull, outcomes as they come, memory that does not grow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final, Self
+
+from aiohubassoc._core.verdict import Fatal
+from aiohubassoc._io.call import Call, interrupted_outcome, outcome_of
+from aiohubassoc.errors import AioHubAssocError, RunStoppedError
+from aiohubassoc.models import Outcome, Report, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from types import TracebackType
+
+    from aiohubassoc._io import call as _call
+    from aiohubassoc._io.clock import Clock
+    from aiohubassoc._io.source import Source
+    from aiohubassoc.models import Pair
+
+# The input is read at most this many pairs beyond the last outcome taken.
+READ_AHEAD: Final = 1000
+# After a stop the rest of the input is told without any waiting: let other tasks run now and then.
+_BREATHER: Final = 256
+
+
+class OutcomeStream:
+    """
+    The outcomes of a run: a context manager that is an async iterator.
+
+    Each pair that is read has exactly one outcome. When the run stops by itself, the rest of the
+    input is read and told as ``unprocessed``. Leaving the block early stops new requests, lets
+    those on the wire finish for *drain* seconds, and ends the rest as ``unprocessed``; what was
+    not taken by then can still be taken.
+
+    Attributes:
+        report: What became of the pairs so far, taken or not.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        settle: Callable[[Call], Awaitable[_call.Final]],
+        *,
+        workers: int,
+        ordered: bool,
+        stop_after_failures: int | None,
+        give_up_after: float | None,
+        drain: float,
+        keep_failures: int,
+        clock: Clock,
+    ) -> None:
+        self.report = Report(keep_failures=keep_failures)
+        self.stopping = False
+        self._source = source
+        self._settle = settle
+        self._worker_count = min(workers, READ_AHEAD)
+        self._stop_after_failures = stop_after_failures
+        self._give_up_after = give_up_after
+        self._drain = drain
+        self._clock = clock
+        self._ready: deque[Outcome] = deque()
+        # In order: what is done already but not yet next.
+        self._early: dict[int, Outcome] | None = {} if ordered else None
+        self._next_index = 0
+        self._in_hand = 0
+        self._room = asyncio.Event()
+        self._news = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._calls: dict[asyncio.Task[None], Call] = {}
+        self._trouble_since: float | None = None
+        self._failure: BaseException | None = None
+        self._entered = self._left = False
+
+    # --- the caller's side -----------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if self._entered:
+            raise RuntimeError("a run can be entered once")
+        self._entered = True
+        for _ in range(self._worker_count):
+            task = asyncio.create_task(self._work())
+            self._tasks.add(task)
+            task.add_done_callback(self._worker_ended)
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Outcome:
+        if not self._entered:
+            raise RuntimeError("use it as 'async with client.link_each(...) as outcomes'")
+        while not self._ready:
+            if not self._tasks:
+                return await self._after_the_workers()
+            self._news.clear()
+            await self._news.wait()
+        self._in_hand -= 1
+        self._room.set()
+        return self._ready.popleft()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._left = True
+        if self._tasks:
+            self.stop(RunStoppedError("the run was left before its end"))
+            for task in self._tasks - self._calls.keys():  # reading input or waiting for room
+                task.cancel()
+        try:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=self._drain)
+        finally:
+            await self._end_workers()
+            await self._source.close()
+        if exc_type is None and self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    # --- the workers' side -----------------------------------------------------------------
+
+    def alive(self) -> None:
+        """HubSpot settled a pair: the service is up."""
+        self._trouble_since = None
+
+    def trouble(self, error: AioHubAssocError) -> None:
+        """Stop the run when there has been nothing but trouble for too long."""
+        now = self._clock.now()
+        if self._trouble_since is None:
+            self._trouble_since = now
+        elif self._give_up_after is not None and now - self._trouble_since >= self._give_up_after:
+            seconds = f"{self._give_up_after:g}"
+            self.stop(RunStoppedError(f"no pair was settled for {seconds} s; the last: {error}"))
+
+    def stop(self, cause: AioHubAssocError) -> None:
+        """Send nothing more: what is on the wire ends, everything else is unprocessed."""
+        if self.stopping:
+            return
+        self.stopping = True
+        self.report.stopped = cause
+        own = asyncio.current_task()
+        for task, call in self._calls.items():
+            if not call.on_wire and task is not own:
+                task.cancel()
+        self._room.set()
+
+    async def _work(self) -> None:
+        while not self.stopping:
+            if self._in_hand >= READ_AHEAD:
+                self._room.clear()
+                await self._room.wait()
+                continue
+            self._in_hand += 1  # its place is taken before it is read: reading may wait
+            read = None
+            try:
+                read = await self._source.next()
+            finally:
+                if read is None:
+                    self._in_hand -= 1
+            if read is None:
+                return
+            await self._settle_one(*read)
+
+    async def _settle_one(self, index: int, item: object) -> None:
+        try:
+            pair = self._source.pair(index, item)
+        except BaseException:
+            self._in_hand -= 1
+            raise
+        if isinstance(pair, tuple):
+            bad, error = pair
+            self._put(Outcome(index, bad, Status.FAILED, error=error))
+            return
+        if self.stopping:  # it was being read when the run stopped
+            self._put(self._unprocessed(index, pair))
+            return
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- a coroutine runs in a task
+        call = self._calls[task] = Call(pair, self)
+        try:
+            settled = await self._settle(call)
+        except BaseException as error:
+            del self._calls[task]
+            if not isinstance(error, asyncio.CancelledError):
+                self._fail(error)
+            self._put(interrupted_outcome(index, call, self.report.stopped))
+            raise
+        del self._calls[task]
+        if isinstance(settled, Fatal):
+            self.stop(settled.error)
+        self._put(outcome_of(index, call, settled))
+
+    def _put(self, outcome: Outcome) -> None:
+        """Count an outcome and offer it."""
+        self.report.add(outcome)
+        if self._early is None:
+            self._ready.append(outcome)
+        else:
+            self._early[outcome.index] = outcome
+            while (following := self._early.pop(self._next_index, None)) is not None:
+                self._ready.append(following)
+                self._next_index += 1
+        self._news.set()
+        failures = self.report.failed + self.report.partial
+        if self._stop_after_failures is not None and failures >= self._stop_after_failures:
+            self.stop(RunStoppedError(f"{failures} pairs failed"))
+
+    def _unprocessed(self, index: int, pair: Pair) -> Outcome:
+        return Outcome(index, pair, Status.UNPROCESSED, error=self.report.stopped)
+
+    def _fail(self, error: BaseException) -> None:
+        """End the run for a fault of the caller's own code; it is raised once all is told."""
+        self._failure = self._failure or error
+        if isinstance(error, AioHubAssocError):
+            self.stop(error)
+        else:
+            self.stop(RunStoppedError(f"{type(error).__name__}: {error}"))
+
+    def _worker_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            self.stop(RunStoppedError("the run was cancelled"))
+        elif (error := task.exception()) is not None:
+            self._fail(error)
+        if not self._tasks and self._early:
+            # Nothing can fill a gap any more: an item that was no pair has no outcome.
+            self._ready.extend(self._early.pop(index) for index in sorted(self._early))
+        self._news.set()
+
+    # --- the end ---------------------------------------------------------------------------
+
+    async def _after_the_workers(self) -> Outcome:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            self._left = True  # the input's rest belongs to nobody
+            raise failure
+        if self._left or not self.stopping:
+            raise StopAsyncIteration
+        read = await self._source.next()
+        if read is None:
+            raise StopAsyncIteration
+        index, item = read
+        if index % _BREATHER == 0:
+            await self._clock.sleep(0)
+        pair = self._source.pair(index, item)
+        outcome = self._unprocessed(index, pair[0] if isinstance(pair, tuple) else pair)
+        self.report.add(outcome)
+        return outcome
+
+    async def _end_workers(self) -> None:
+        """Cancel what is left and wait until it is gone, however often we are cancelled."""
+        cancelled: asyncio.CancelledError | None = None
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            try:
+                await asyncio.wait(self._tasks)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled

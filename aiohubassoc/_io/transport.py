@@ -1,0 +1,269 @@
+"""
+One HTTP call, with no retry, no limit and no opinion about the answer.
+
+The only module of the client that imports aiohttp. No response, request or exception of aiohttp
+leaves it: they hold the connection, and some of them show the token.
+"""
+
+from __future__ import annotations
+
+import ssl as _ssl
+from functools import partial
+from typing import TYPE_CHECKING, Final
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+import attrs
+import yarl
+
+from aiohubassoc import __version__
+from aiohubassoc._core.verdict import Answer
+from aiohubassoc.errors import (
+    AnswerTimeoutError,
+    ClientClosedError,
+    ConnectFailedError,
+    ConnectionLostError,
+    GarbledAnswerError,
+    OptionsError,
+    TransportError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohubassoc._core.endpoints import Endpoint
+    from aiohubassoc.options import Timeouts
+
+# The reply to the largest call there is, 2,000 pairs, is about 300 kB.
+MAX_BODY_BYTES: Final = 8 * 1024 * 1024
+
+_HEADERS: Final = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",  # half a kilobyte is not worth the inflating
+    "User-Agent": f"aiohubassoc/{__version__}",
+}
+
+
+@attrs.frozen
+class Unanswered:
+    """
+    No usable answer came.
+
+    Attributes:
+        error: Why.
+        passing: Whether it may pass; False where no other call would fare better.
+    """
+
+    error: TransportError
+    passing: bool = True
+
+
+# Every exception of aiohttp, by its nearest ancestor here: what it means, and whether it may pass.
+FAILURES: Final[Mapping[type[BaseException], tuple[type[TransportError], bool]]] = {
+    aiohttp.ClientConnectorCertificateError: (ConnectFailedError, False),
+    aiohttp.ServerFingerprintMismatch: (ConnectFailedError, False),
+    aiohttp.InvalidURL: (ConnectFailedError, False),
+    aiohttp.NonHttpUrlClientError: (ConnectFailedError, False),
+    aiohttp.ClientConnectorError: (ConnectFailedError, True),
+    aiohttp.ClientHttpProxyError: (ConnectFailedError, True),
+    aiohttp.ConnectionTimeoutError: (ConnectFailedError, True),
+    aiohttp.ServerTimeoutError: (AnswerTimeoutError, True),
+    TimeoutError: (AnswerTimeoutError, True),
+    aiohttp.ClientResponseError: (GarbledAnswerError, True),
+    aiohttp.ClientError: (ConnectionLostError, True),
+    OSError: (ConnectionLostError, True),
+}
+
+
+def unanswered(error: BaseException) -> Unanswered:
+    """Return what *error*, raised by aiohttp or the system, means."""
+    for cls in type(error).__mro__:
+        if cls in FAILURES:
+            made, passing = FAILURES[cls]
+            told = str(error) or "no details"
+            return Unanswered(made(f"{type(error).__name__}: {told}"), passing)
+    raise error
+
+
+class Transport:
+    """
+    The connections to one base URL.
+
+    Args:
+        base_url: Checked, without a slash at its end.
+        timeouts: For each call.
+        connections: How many at once, of its own session.
+        session: Somebody else's session to send through; it lends its connections only, and is
+            never closed here. None: a session of its own, made by `open`.
+        ssl: For its own session: None verifies against the system's certificates.
+        trust_env: For its own session: whether the environment's proxy is used.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeouts: Timeouts,
+        connections: int,
+        session: aiohttp.ClientSession | None = None,
+        ssl: _ssl.SSLContext | None = None,
+        trust_env: bool = False,
+    ) -> None:
+        self._base = yarl.URL(base_url)
+        self._prefix = self._base.raw_path.rstrip("/")
+        self._timeout = aiohttp.ClientTimeout(
+            total=timeouts.total, connect=timeouts.connect, sock_read=timeouts.answer
+        )
+        self._connections = connections
+        self._lent = session
+        self._ssl = ssl
+        self._proxy = _proxy(self._base) if trust_env else None
+        self._session: aiohttp.ClientSession | None = None
+        self._connector: _Connector | None = None
+        _refuse_unverified(self._base, ssl, session)
+
+    @property
+    def connections(self) -> int:
+        """How many calls at once find a connection: the pool is not to be a second line."""
+        limit = self._connections
+        connector = None if self._lent is None else self._lent.connector
+        if connector is not None:
+            limit = min(limit, connector.limit or limit, connector.limit_per_host or limit)
+        return limit
+
+    async def open(self) -> None:
+        """Be ready for calls in the running event loop."""
+        if self._lent is not None:
+            self._session = self._lent
+            return
+        self._connector = _Connector(limit=self._connections, ssl=self._ssl or True)
+        self._session = aiohttp.ClientSession(
+            connector=self._connector,
+            cookie_jar=aiohttp.DummyCookieJar(),  # HubSpot's edge sets cookies; they only cost
+        )
+        # On a reused connection that turns out dead aiohttp would send a PUT again by itself, past
+        # limiter, attempts and books. There is no public switch (3.14); a test counts arrivals.
+        self._session._retry_connection = False  # noqa: SLF001 -- see above
+
+    async def close(self) -> None:
+        """Close every connection of its own session; calls raise ClientClosedError from now on."""
+        session, self._session = self._session, None
+        if session is not None and session is not self._lent:
+            await session.close()
+
+    async def send(self, endpoint: Endpoint, token: str) -> tuple[Answer | Unanswered, bool]:
+        """
+        Make one call and return its whole answer, and whether a connection had to be opened for it.
+
+        Raises:
+            ClientClosedError: not open, or the lent session was closed.
+        """
+        session = self._session
+        if session is None or session.closed:
+            raise ClientClosedError
+        opened = 0 if self._connector is None else self._connector.opened
+        try:
+            answer: Answer | Unanswered = await self._exchange(session, endpoint, token)
+        except (aiohttp.ClientError, OSError) as error:
+            answer = unanswered(error)
+        except _SentOnceError as error:
+            answer = unanswered(error.cause)
+        fresh = self._connector is not None and self._connector.opened != opened
+        return answer, fresh
+
+    async def _exchange(
+        self, session: aiohttp.ClientSession, endpoint: Endpoint, token: str
+    ) -> Answer | Unanswered:
+        url = self._base.with_path(self._prefix + endpoint.path, encoded=True)
+        headers = _HEADERS
+        if session is not self._lent:
+            headers = {**_HEADERS, "Authorization": f"Bearer {token}"}
+        async with session.request(
+            endpoint.method,
+            url,
+            headers=headers,
+            timeout=self._timeout,
+            proxy=self._proxy,
+            allow_redirects=False,
+            raise_for_status=False,
+            middlewares=(partial(_lent_out, token),) if session is self._lent else (),
+        ) as response:
+            body = await _read(response)
+            if body is None:
+                return Unanswered(
+                    GarbledAnswerError(
+                        f"the answer is larger than {MAX_BODY_BYTES} bytes",
+                        maybe_applied=True,
+                        status=response.status,
+                    )
+                )
+            asked = str(url) if response.status >= 300 else ""  # noqa: PLR2004 -- not 2xx
+            return Answer(response.status, response.headers, body, asked)
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes | None:
+    """Return the whole body, or None and close the connection if it is too large."""
+    parts = []
+    left = MAX_BODY_BYTES
+    while part := await response.content.readany():
+        left -= len(part)
+        if left < 0:
+            response.close()
+            return None
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Counts the connections that it opens: aiohttp does not say which calls had to."""
+
+    opened = 0
+
+    async def _create_connection(self, *args: object, **kwargs: object):  # type: ignore[no-untyped-def]  # noqa: ANN202 -- aiohttp's own signature, passed on
+        self.opened += 1
+        return await super()._create_connection(*args, **kwargs)  # type: ignore[arg-type]  # see above
+
+
+class _SentOnceError(Exception):
+    """Carries an exception past aiohttp's own repeating of calls, which knows its type."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+async def _lent_out(
+    token: str, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send one call through a lent session: our token, not its credentials and cookies; once."""
+    request.headers["Authorization"] = f"Bearer {token}"
+    request.headers.popall("Cookie", None)
+    try:
+        return await handler(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _SentOnceError(error) from None
+
+
+def _proxy(base: yarl.URL) -> str | None:
+    # Asked once: aiohttp's own trust_env asks for each call, and reads .netrc credentials too.
+    if base.host is None or proxy_bypass(base.host):
+        return None
+    return getproxies().get(base.scheme)
+
+
+def _refuse_unverified(
+    base: yarl.URL, ssl: _ssl.SSLContext | None, session: aiohttp.ClientSession | None
+) -> None:
+    """Raise OptionsError if TLS would go unverified."""
+    if base.scheme != "https":
+        return
+    used: object = ssl
+    if session is not None and isinstance(session.connector, aiohttp.TCPConnector):
+        used = session.connector._ssl  # noqa: SLF001 -- aiohttp shows it nowhere else
+    if used is False or (
+        isinstance(used, _ssl.SSLContext)
+        and not (used.verify_mode == _ssl.CERT_REQUIRED and used.check_hostname)
+    ):
+        raise OptionsError("TLS must be verified: use an SSL context that checks certificates")

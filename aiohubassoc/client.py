@@ -1,0 +1,348 @@
+"""The client: a session manager with a handful of verbs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random  # noqa: TID251 -- it is injected here
+import warnings
+from datetime import date
+from functools import partial
+from typing import TYPE_CHECKING, Final, Self, TypedDict, Unpack
+
+from aiohubassoc._core.endpoints import checked_base_url, create_default
+from aiohubassoc._core.verdict import Accepted
+from aiohubassoc._io.call import Call, settled_error
+from aiohubassoc._io.clock import Clock, SystemClock
+from aiohubassoc._io.limiter import Limiter, WindowLimiter
+from aiohubassoc._io.sender import Sender
+from aiohubassoc._io.source import Pairs, Source
+from aiohubassoc._io.stream import OutcomeStream
+from aiohubassoc._io.tokens import TokenProvider, TokenSource
+from aiohubassoc._io.transport import Transport
+from aiohubassoc.errors import ClientClosedError, OptionsError
+from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts
+
+if TYPE_CHECKING:
+    import ssl as _ssl
+    from collections.abc import Callable
+    from types import TracebackType
+
+    import aiohttp
+
+    from aiohubassoc.models import DefaultAssociations, Pair, Report
+
+BASE_URL: Final = "https://api.hubapi.com"  # HubSpot, Associations v4
+# The first is what most public code reads, the second what HubSpot's own tools set.
+TOKEN_VARIABLES: Final = ("HUBSPOT_ACCESS_TOKEN", "PRIVATE_APP_ACCESS_TOKEN")
+BASE_URL_VARIABLE: Final = "HUBSPOT_BASE_URL"
+# In flight = rate x latency: at 25 calls a second and half a second each, 13.
+DEFAULT_CONCURRENCY: Final = 64
+_MOST_CONCURRENCY: Final = 1000
+# HubSpot, Associations v4: support ends on 2027-03-30. Warned of 90 days before.
+_V4_WARNED_FROM: Final = date(2026, 12, 30)
+
+
+class ClientOptions(TypedDict, total=False):
+    """The keyword arguments of `AssociationClient`."""
+
+    base_url: str
+    api_version: str
+    quota: Quota | None
+    concurrency: int | None
+    retry: RetryPolicy
+    timeouts: Timeouts
+    session: aiohttp.ClientSession | None
+    limiter: Limiter | None
+    allow_http: bool
+    ssl: _ssl.SSLContext | None
+    trust_env: bool
+    clock: Clock | None
+    jitter: Callable[[], float] | None
+
+
+class AssociationClient:
+    """
+    Links pairs of HubSpot records by their default association.
+
+    Use it as ``async with AssociationClient(token) as client``. Any number of tasks may share one
+    client, and any number of runs may go at once: one quota and one bound of requests on the wire
+    hold for all of them.
+
+    Args:
+        token: An access token (service key, private app or OAuth), or
+            ``async def token(refused: str | None) -> str``, awaited for each call with None; after
+            a 401 it is told, once for all calls that were refused, which token it was, and one
+            more try is made with what it returns.
+        base_url: Where HubSpot's API is. Must be https unless it is this machine.
+        api_version: ``"v4"``, ``"2026-03"`` or ``"2026-09"``.
+        quota: Never exceeded; what HubSpot names in its answers can only lower it. None: begin
+            with 100 calls in 10 s and take what HubSpot names.
+        concurrency: The most requests on the wire at once, 1 to 1,000. None: 64. The quota, not
+            this, sets the pace.
+        retry: When to try a pair again.
+        timeouts: How long one try may take.
+        session: An aiohttp session to send through. It lends its connections only and is not
+            closed here. None: a session of its own.
+        limiter: A limiter to share with other clients of the same token; it has a quota of its
+            own. None: one of its own.
+        allow_http: Whether the token may travel unencrypted to another machine.
+        ssl: For a private certificate authority: a context that verifies. None: the system's
+            certificates.
+        trust_env: Whether to use the proxy that the environment names.
+        clock: For tests. None: the running event loop's.
+        jitter: For tests: draws evenly from 0 to 1. None: the system's.
+
+    Raises:
+        OptionsError: an argument that cannot work.
+    """
+
+    def __init__(
+        self,
+        token: str | TokenProvider,
+        *,
+        base_url: str = BASE_URL,
+        api_version: str = "v4",
+        quota: Quota | None = None,
+        concurrency: int | None = None,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 -- frozen
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 -- frozen
+        session: aiohttp.ClientSession | None = None,
+        limiter: Limiter | None = None,
+        allow_http: bool = False,
+        ssl: _ssl.SSLContext | None = None,
+        trust_env: bool = False,
+        clock: Clock | None = None,
+        jitter: Callable[[], float] | None = None,
+    ) -> None:
+        if limiter is not None and quota is not None:
+            raise OptionsError("give a limiter or a quota: a limiter has a quota of its own")
+        if session is not None and (ssl is not None or trust_env):
+            raise OptionsError("ssl and trust_env are for a session of the client's own")
+        for value, needed in (
+            (quota or Quota.STARTER, Quota),
+            (retry, RetryPolicy),
+            (timeouts, Timeouts),
+        ):
+            if not isinstance(value, needed):
+                raise OptionsError(f"{value!r} is not a {needed.__name__}")
+        self._clock = clock or SystemClock()
+        self._version = _version(api_version, self._clock)
+        self._concurrency = _concurrency(concurrency)
+        self._base_url = checked_base_url(base_url, allow_http=allow_http)
+        self._tokens = TokenSource(token)
+        self._limiter = limiter or WindowLimiter(quota, clock=self._clock)
+        self._retry = retry
+        self._jitter = jitter or random.random
+        self._transport = Transport(
+            self._base_url,
+            timeouts=timeouts,
+            connections=self._concurrency,
+            session=session,
+            ssl=ssl,
+            trust_env=trust_env,
+        )
+        self._sender: Sender | None = None
+        self._closed = False
+
+    @classmethod
+    def from_env(cls, **options: Unpack[ClientOptions]) -> Self:
+        """
+        Return a client whose token, and base URL where it is set, come from the environment.
+
+        ``HUBSPOT_ACCESS_TOKEN``, then ``PRIVATE_APP_ACCESS_TOKEN``; ``HUBSPOT_BASE_URL``.
+
+        Args:
+            **options: The keyword arguments of the class; they win over the environment.
+
+        Raises:
+            OptionsError: no token is there, or as for the class.
+        """
+        for variable in TOKEN_VARIABLES:
+            if token := os.environ.get(variable, "").strip():
+                break
+        else:
+            raise OptionsError(f"set {' or '.join(TOKEN_VARIABLES)} to an access token")
+        if base_url := os.environ.get(BASE_URL_VARIABLE, "").strip():
+            options.setdefault("base_url", base_url)
+        return cls(token, **options)
+
+    @property
+    def limiter(self) -> Limiter:
+        """The limiter: to be shared with another client, or asked for the quota it keeps."""
+        return self._limiter
+
+    async def __aenter__(self) -> Self:
+        if self._closed or self._sender is not None:
+            raise ClientClosedError("a client can be entered once")
+        await self._transport.open()
+        self._sender = Sender(
+            transport=self._transport,
+            endpoint=partial(create_default, self._version),
+            tokens=self._tokens,
+            limiter=self._limiter,
+            semaphore=asyncio.Semaphore(self._transport.connections),
+            policy=self._retry,
+            clock=self._clock,
+            jitter=self._jitter,
+        )
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections; every call from now on raises ClientClosedError."""
+        self._closed = True
+        self._sender = None
+        await self._transport.close()
+
+    async def create_default(self, pair: Pair) -> DefaultAssociations:
+        """
+        Link one pair and return HubSpot's reply, which confirms the link.
+
+        Waits for the quota, and tries again as the retry policy says.
+
+        Raises:
+            PartialFailureError: 2xx with errors inside.
+            UnconfirmedError: 2xx, each time without confirming the link.
+            ApiError: HubSpot refused the pair, or the tries are used up.
+            TransportError: no usable answer came; ``maybe_applied`` says what that leaves open.
+            ClientClosedError: outside ``async with``.
+        """
+        settled = await self._open_sender().settle(Call(pair))
+        if isinstance(settled, Accepted):
+            return settled.reply
+        error = settled_error(settled)
+        assert error is not None  # noqa: S101 -- only Accepted has none
+        raise error
+
+    def link_each(
+        self,
+        pairs: Pairs,
+        *,
+        from_type: str | None = None,
+        to_type: str | None = None,
+        ordered: bool = False,
+        stop_after_failures: int | None = None,
+        give_up_after: float | None = 300.0,
+        drain: float = 5.0,
+        keep_failures: int = 1000,
+    ) -> OutcomeStream:
+        """
+        Link pairs and yield an outcome for each, as they finish.
+
+        Use it as ``async with client.link_each(pairs) as outcomes`` and iterate over ``outcomes``.
+        Nothing is raised for a pair. The input is read only as fast as outcomes are taken: at most
+        1,000 pairs beyond the last one.
+
+        The run stops by itself when the token or its scopes are refused, at the daily limit, when
+        the base URL is not HubSpot's, and as the arguments say; every pair from then on is
+        ``unprocessed``, and ``outcomes.report.stopped`` says why.
+
+        Args:
+            pairs: Any sync or async iterable of `Pair`, or of ``(from_id, to_id)`` where the types
+                are given. A sync one is asked on the event loop and should answer at once.
+            from_type: The object type of all ``from_id``; None if the items are pairs.
+            to_type: The object type of all ``to_id``; None likewise.
+            ordered: Whether outcomes come in the input's order.
+            stop_after_failures: Stop once so many pairs failed, partially or wholly. None: never.
+            give_up_after: Stop after so many seconds of nothing but trouble: no pair settled.
+                None: never.
+            drain: Seconds that requests on the wire may take to end when the block is left early.
+            keep_failures: How many outcomes the report keeps of those not linked or skipped.
+
+        Raises:
+            OptionsError: an argument that cannot work.
+            PairError: a type that cannot be sent.
+            ClientClosedError: outside ``async with``.
+        """
+        if stop_after_failures is not None and stop_after_failures < 1:
+            raise OptionsError("stop_after_failures must be 1 or more, or None")
+        if give_up_after is not None and not give_up_after > 0:
+            raise OptionsError("give_up_after must be a number of seconds above 0, or None")
+        if not drain >= 0:
+            raise OptionsError("drain must be a number of seconds, 0 or more")
+        if keep_failures < 0:
+            raise OptionsError("keep_failures must be 0 or more")
+        return OutcomeStream(
+            Source(pairs, from_type, to_type),
+            self._open_sender().settle,
+            workers=self._concurrency,
+            ordered=ordered,
+            stop_after_failures=stop_after_failures,
+            give_up_after=give_up_after,
+            drain=drain,
+            keep_failures=keep_failures,
+            clock=self._clock,
+        )
+
+    async def link_all(
+        self,
+        pairs: Pairs,
+        *,
+        from_type: str | None = None,
+        to_type: str | None = None,
+        stop_after_failures: int | None = None,
+        give_up_after: float | None = 300.0,
+        drain: float = 5.0,
+        keep_failures: int = 1000,
+    ) -> Report:
+        """
+        Link pairs to the end and return how many came to what.
+
+        Nothing is raised for a pair: see ``Report.raise_for_failures()``. The arguments are those
+        of `link_each`.
+        """
+        async with self.link_each(
+            pairs,
+            from_type=from_type,
+            to_type=to_type,
+            stop_after_failures=stop_after_failures,
+            give_up_after=give_up_after,
+            drain=drain,
+            keep_failures=keep_failures,
+        ) as outcomes:
+            async for _ in outcomes:
+                pass
+        return outcomes.report
+
+    def _open_sender(self) -> Sender:
+        if self._sender is None:
+            raise ClientClosedError
+        return self._sender
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else "new" if self._sender is None else "open"
+        return f"<AssociationClient {self._base_url} {self._version} {state}>"
+
+
+def _version(text: str, clock: Clock) -> ApiVersion:
+    try:
+        version = ApiVersion(text)
+    except ValueError:
+        known = ", ".join(ApiVersion)
+        raise OptionsError(f"api_version {text!r} is not one of {known}") from None
+    if version is ApiVersion.V4 and clock.utc_now().date() >= _V4_WARNED_FROM:
+        warnings.warn(
+            "HubSpot supports its v4 associations until 2027-03-30: "
+            f"set api_version to {ApiVersion.V2026_09.value!r}",
+            FutureWarning,
+            stacklevel=3,
+        )
+    return version
+
+
+def _concurrency(given: int | None) -> int:
+    if given is None:
+        return DEFAULT_CONCURRENCY
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise OptionsError(f"concurrency must be an int, not {given!r}")
+    if not 1 <= given <= _MOST_CONCURRENCY:
+        raise OptionsError(f"concurrency must be 1 to {_MOST_CONCURRENCY}, not {given}")
+    return given

@@ -1,0 +1,330 @@
+"""
+What goes in (`Pair`), what HubSpot says (`DefaultAssociations` and its parts), what comes out.
+
+The fields of what HubSpot says are those of HubSpot, Associations v4, "Create Default", in
+snake_case. Whatever HubSpot may leave out is None or empty here.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import SupportsIndex, TypeAlias
+
+import attrs
+
+from aiohubassoc.errors import AioHubAssocError, ApiError, BulkLinkError, PairError
+
+RecordId: TypeAlias = str | SupportsIndex
+"""A record's id as callers have it: a string, an int, or what behaves as an int."""
+
+_set = object.__setattr__
+
+
+def _path_text(text: str, what: str) -> str:
+    """Return *text* if it can stand in a path, or raise a ValueError that says why not."""
+    if text.isalnum() and text.isascii():  # nearly every id: nothing more to look at
+        return text
+    if not text or text.isspace():
+        raise ValueError(f"{what} is empty")
+    if text in {".", ".."}:  # a path segment that would climb
+        raise ValueError(f"{what} cannot be {text!r}")
+    if " " in text or not text.isprintable():  # also keeps out lone surrogates and BOMs
+        raise ValueError(f"{what} holds a blank or a control character: {text!r}")
+    return text
+
+
+def _object_type(value: object, what: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{what} must be a string, not {value!r}")
+    return _path_text(value, what)
+
+
+def _record_id(value: object, what: str) -> str:
+    if type(value) is int:
+        return str(value)
+    if isinstance(value, str):
+        return _path_text(value, what)
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise ValueError(f"{what} must be a string or an int, not {value!r}")
+    return str(operator.index(value))  # numpy's integers and their like
+
+
+@attrs.frozen(init=False)
+class Pair:
+    """
+    Two records to be linked.
+
+    Args:
+        from_type: The object type: a name such as ``"contacts"``, an id such as ``"0-1"``, or a
+            custom object's ``"2-1234567"`` or ``"p12345_cars"``.
+        from_id: The record's id; kept as a string.
+        to_type: The other record's object type.
+        to_id: The other record's id.
+        tag: Anything of the caller's; it comes back on the outcome. Not part of equality.
+
+    Raises:
+        PairError: an id or type is None, empty, ``"."``, ``".."``, a float, or holds blanks or
+            control characters.
+    """
+
+    from_type: str
+    from_id: str
+    to_type: str
+    to_id: str
+    tag: object = attrs.field(default=None, eq=False, kw_only=True)
+
+    def __init__(
+        self,
+        from_type: str,
+        from_id: RecordId,
+        to_type: str,
+        to_id: RecordId,
+        *,
+        tag: object = None,
+    ) -> None:
+        try:
+            _set(self, "from_type", _object_type(from_type, "from_type"))
+            _set(self, "from_id", _record_id(from_id, "from_id"))
+            _set(self, "to_type", _object_type(to_type, "to_type"))
+            _set(self, "to_id", _record_id(to_id, "to_id"))
+        except ValueError as error:
+            named = f"{from_type}:{from_id} -> {to_type}:{to_id}"
+            raise PairError(f"{error}, in the pair {named}") from None
+        _set(self, "tag", tag)
+
+    @classmethod
+    def of(cls, from_: str, to: str, *, tag: object = None) -> Pair:
+        """
+        Make a pair of two records written as ``type:id``, such as ``"contacts:101"``.
+
+        Raises:
+            PairError: a colon is missing, or as for `Pair`.
+        """
+        ends = []
+        for text in (from_, to):
+            object_type, colon, record_id = text.partition(":")
+            if not colon:
+                raise PairError(f"{text!r} is not written as type:id, such as 'contacts:101'")
+            ends += [object_type, record_id]
+        return cls(*ends, tag=tag)
+
+    def __str__(self) -> str:
+        return f"{self.from_type}:{self.from_id} -> {self.to_type}:{self.to_id}"
+
+
+def unchecked_pair(from_type: object, from_id: object, to_type: object, to_id: object) -> Pair:
+    """Return a pair with the values as given, for the outcome of a pair that failed its checks."""
+    pair = object.__new__(Pair)
+    for name, value in (
+        ("from_type", from_type),
+        ("from_id", from_id),
+        ("to_type", to_type),
+        ("to_id", to_id),
+        ("tag", None),
+    ):
+        _set(pair, name, value)
+    return pair
+
+
+@attrs.define
+class AssociationSpec:
+    """
+    Which association was made.
+
+    Attributes:
+        association_category: ``HUBSPOT_DEFINED``, ``USER_DEFINED``, ``INTEGRATOR_DEFINED``,
+            ``WORK``, or a value that came later.
+        association_type_id: Such as 279 for contact to company.
+    """
+
+    association_category: str | None = None
+    association_type_id: int | None = None
+
+
+@attrs.define
+class Association:
+    """One direction of a link that HubSpot made. A usual success has two, in no fixed order."""
+
+    from_id: str
+    to_id: str
+    association_spec: AssociationSpec = attrs.Factory(AssociationSpec)
+
+
+@attrs.define
+class ErrorDetail:
+    """One detail of an error."""
+
+    message: str | None = None
+    sub_category: str | None = None
+    code: str | None = None
+    in_: str | None = None
+    context: Mapping[str, tuple[str, ...]] = attrs.Factory(dict)
+
+
+@attrs.define
+class StandardError:
+    """
+    One error inside a 2xx answer.
+
+    Attributes:
+        category: Such as ``"OBJECT_NOT_FOUND"``.
+        message: For people.
+        status: HubSpot's word, mostly ``"error"``.
+        context: Names to lists of values, often the ids at fault.
+        errors: Details.
+        links: Names to addresses.
+        id: Where HubSpot gives one.
+        sub_category: As text: a string in real traffic, an object in HubSpot's description.
+    """
+
+    category: str | None = None
+    message: str | None = None
+    status: str | None = None
+    context: Mapping[str, tuple[str, ...]] = attrs.Factory(dict)
+    errors: tuple[ErrorDetail, ...] = ()
+    links: Mapping[str, str] = attrs.Factory(dict)
+    id: str | None = None
+    sub_category: str | None = None
+
+
+@attrs.define
+class DefaultAssociations:
+    """
+    HubSpot's reply to Create Default.
+
+    Attributes:
+        status: ``PENDING``, ``PROCESSING``, ``CANCELED``, ``COMPLETE``, or a value that came later.
+        results: The directions that were linked, in HubSpot's order.
+        errors: What went wrong, though the answer was 2xx.
+        num_errors: HubSpot's count of errors: it counts ends, not pairs. None when absent.
+        started_at: When HubSpot began; aware. None when absent or not a date.
+        completed_at: When it ended; likewise.
+        requested_at: When it was asked; likewise.
+        links: Names to addresses.
+    """
+
+    results: tuple[Association, ...]
+    status: str | None = None
+    errors: tuple[StandardError, ...] = ()
+    num_errors: int | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    requested_at: datetime | None = None
+    links: Mapping[str, str] = attrs.Factory(dict)
+
+
+class Status(StrEnum):
+    """What became of a pair."""
+
+    LINKED = "linked"
+    """HubSpot confirmed the link, without any error."""
+    PARTIAL = "partial"
+    """HubSpot confirmed a link together with errors, or cancelled."""
+    FAILED = "failed"
+    """Refused, or not confirmed until the tries were used up."""
+    UNPROCESSED = "unprocessed"
+    """The run ended before the pair was settled."""
+    SKIPPED = "skipped"
+    """No call was needed."""
+
+
+@attrs.define
+class Outcome:
+    """
+    What became of one pair.
+
+    Attributes:
+        index: The pair's place in the input, from 0.
+        pair: The caller's own pair.
+        status: See `Status`.
+        attempts: Tries made, from 1; refusals by the quota are not tries. 0 when none was made.
+        reply: HubSpot's last readable reply, whatever the status; None where there was none.
+        error: Why the pair is not linked; None for linked and skipped pairs.
+        maybe_applied: True when HubSpot may have made the link though it did not confirm it: an
+            answer was lost, garbled or a server's failure. Sending the pair again is safe.
+    """
+
+    index: int
+    pair: Pair
+    status: Status
+    attempts: int = 0
+    reply: DefaultAssociations | None = None
+    error: AioHubAssocError | None = None
+    maybe_applied: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """True for linked and skipped pairs."""
+        return self.status is Status.LINKED or self.status is Status.SKIPPED
+
+    @property
+    def category(self) -> str | None:
+        """A name to group failures by, HubSpot's category where there is one; None if none."""
+        return None if self.error is None else self.error.label
+
+    @property
+    def correlation_id(self) -> str | None:
+        """What HubSpot's support asks for; None where there was none."""
+        return self.error.correlation_id if isinstance(self.error, ApiError) else None
+
+
+@attrs.define
+class Report:
+    """
+    What became of all pairs of a run.
+
+    Attributes:
+        linked: How many pairs were linked; so for the others. They add up to `total`.
+        failures: The outcomes that are neither linked nor skipped: the first *keep_failures*.
+        stopped: Why the run ended early; None if it went to the end of its input.
+        keep_failures: How many of these outcomes are kept.
+    """
+
+    linked: int = 0
+    partial: int = 0
+    failed: int = 0
+    unprocessed: int = 0
+    skipped: int = 0
+    failures: list[Outcome] = attrs.Factory(list)
+    stopped: AioHubAssocError | None = None
+    keep_failures: int = 1000
+
+    @property
+    def total(self) -> int:
+        """How many pairs have an outcome."""
+        return self.linked + self.partial + self.failed + self.unprocessed + self.skipped
+
+    @property
+    def not_linked(self) -> int:
+        """How many pairs are neither linked nor skipped."""
+        return self.partial + self.failed + self.unprocessed
+
+    def add(self, outcome: Outcome) -> None:
+        """Count *outcome*."""
+        if outcome.status is Status.LINKED:
+            self.linked += 1
+            return
+        if outcome.status is Status.SKIPPED:
+            self.skipped += 1
+            return
+        if outcome.status is Status.PARTIAL:
+            self.partial += 1
+        elif outcome.status is Status.FAILED:
+            self.failed += 1
+        else:
+            self.unprocessed += 1
+        if len(self.failures) < self.keep_failures:
+            self.failures.append(outcome)
+
+    def raise_for_failures(self) -> None:
+        """
+        Do nothing when every pair is linked or skipped.
+
+        Raises:
+            BulkLinkError: with the failures that were kept.
+        """
+        if self.not_linked:
+            raise BulkLinkError(tuple(self.failures), self.not_linked, self.total)

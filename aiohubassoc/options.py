@@ -1,0 +1,173 @@
+"""The options of a client, checked when they are made."""
+
+from __future__ import annotations
+
+import math
+import re
+from enum import StrEnum
+from typing import ClassVar
+
+import attrs
+
+from aiohubassoc.errors import OptionsError
+
+_QUOTA_TEXT = re.compile(r"(\d+)\s*/\s*(\d*\.?\d*)\s*s", re.ASCII)
+
+
+def _refuse(name: str, value: object, needs: str) -> None:
+    raise OptionsError(f"{name} must be {needs}, not {value!r}")
+
+
+def _count(_: object, field: attrs.Attribute[int], value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        _refuse(field.name, value, "an int of 1 or more")
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _seconds(_: object, field: attrs.Attribute[float], value: float) -> None:
+    if not _is_seconds(value) or value <= 0:
+        _refuse(field.name, value, "a number of seconds above 0")
+
+
+def _seconds_or_none(instance: object, field: attrs.Attribute[float], value: float | None) -> None:
+    if value is not None:
+        _seconds(instance, field, value)
+
+
+def _wait(_: object, field: attrs.Attribute[float], value: float) -> None:
+    if not _is_seconds(value) or value < 0:
+        _refuse(field.name, value, "a number of seconds, 0 or more")
+
+
+def _count_or_none(instance: object, field: attrs.Attribute[int], value: int | None) -> None:
+    if value is not None:
+        _count(instance, field, value)
+
+
+class ApiVersion(StrEnum):
+    """
+    HubSpot's API versions that know Create Default.
+
+    Support for v4 ends on 2027-03-30 (HubSpot, Associations v4).
+    """
+
+    V4 = "v4"
+    V2026_03 = "2026-03"
+    V2026_09 = "2026-09"
+
+
+@attrs.frozen
+class Quota:
+    """
+    How many calls HubSpot accepts in any window of time.
+
+    The named tiers are HubSpot's ten-second limits: HubSpot, API usage guidelines, "Limits".
+
+    Args:
+        limit: Calls in a window; 1 or more.
+        window: The window's length in seconds.
+
+    Raises:
+        OptionsError: a value that is not positive.
+    """
+
+    STARTER: ClassVar[Quota]
+    PROFESSIONAL: ClassVar[Quota]
+    ENTERPRISE: ClassVar[Quota]
+    LIMIT_INCREASE: ClassVar[Quota]
+    OAUTH: ClassVar[Quota]
+
+    limit: int = attrs.field(validator=_count)
+    window: float = attrs.field(default=10.0, validator=_seconds)
+
+    @classmethod
+    def parse(cls, text: str) -> Quota:
+        """
+        Return the quota written as a tier's name or as ``190/10s``.
+
+        Raises:
+            OptionsError: neither.
+        """
+        name = text.strip().upper().replace("-", "_")
+        if name in TIERS:
+            return TIERS[name]
+        if match := _QUOTA_TEXT.fullmatch(text.strip()):
+            limit, window = match.groups()
+            try:
+                return cls(int(limit), float(window or "1"))
+            except (ValueError, OptionsError):
+                pass  # 0/10s, 5/.s: told below in the writer's own words
+        names = ", ".join(tier.lower() for tier in TIERS)
+        raise OptionsError(f"{text!r} is neither a quota such as 190/10s nor one of {names}")
+
+    @property
+    def rate_per_second(self) -> float:
+        """Calls a second over a long time."""
+        return self.limit / self.window
+
+    def __str__(self) -> str:
+        return f"{self.limit}/{self.window:g}s"
+
+
+Quota.STARTER = Quota(100)
+Quota.PROFESSIONAL = Quota(190)
+Quota.ENTERPRISE = Quota(190)
+Quota.LIMIT_INCREASE = Quota(250)
+Quota.OAUTH = Quota(110)
+
+TIERS = {
+    "STARTER": Quota.STARTER,
+    "PROFESSIONAL": Quota.PROFESSIONAL,
+    "ENTERPRISE": Quota.ENTERPRISE,
+    "LIMIT_INCREASE": Quota.LIMIT_INCREASE,
+    "OAUTH": Quota.OAUTH,
+}
+
+
+@attrs.frozen
+class RetryPolicy:
+    """
+    When to try a pair again, and for how long.
+
+    Args:
+        attempts: Tries of one pair, the first included. A 429 is not a try. None: no bound.
+        budget: Seconds from a pair's first sending, after which no new try begins. Time spent in
+            line for the quota does not count; pauses after refusals do. None: no bound.
+        wait_initial: The first wait is drawn evenly from 0 to this many seconds; each later one
+            from 0 to twice the bound before.
+        wait_max: No drawn wait is longer, in seconds.
+        retry_after_max: The most seconds to wait because HubSpot asked for it: a longer
+            ``Retry-After`` is cut to this, except during a migration (477), where it ends the run.
+            None: no bound.
+
+    Raises:
+        OptionsError: a value out of range.
+    """
+
+    attempts: int | None = attrs.field(default=5, validator=_count_or_none)
+    budget: float | None = attrs.field(default=120.0, validator=_seconds_or_none)
+    wait_initial: float = attrs.field(default=0.5, validator=_wait)
+    wait_max: float = attrs.field(default=20.0, validator=_wait)
+    retry_after_max: float | None = attrs.field(default=60.0, validator=_seconds_or_none)
+
+
+@attrs.frozen
+class Timeouts:
+    """
+    How long one try may take, in seconds. None: no bound.
+
+    Args:
+        connect: For making a connection: DNS, TCP and TLS.
+        answer: For the answer to begin, and for each next piece of it.
+        total: From connecting to the answer's last byte.
+
+    Raises:
+        OptionsError: a value that is not positive.
+    """
+
+    connect: float | None = attrs.field(default=5.0, validator=_seconds_or_none)
+    answer: float | None = attrs.field(default=30.0, validator=_seconds_or_none)
+    total: float | None = attrs.field(default=60.0, validator=_seconds_or_none)

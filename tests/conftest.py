@@ -1,0 +1,69 @@
+"""What every test stands on."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
+
+import aioresponses.core
+import pytest
+from aiohttp import ClientResponse
+from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+settings.register_profile("default", deadline=None)
+settings.load_profile("default")
+
+
+class _ResponseWithWriter(ClientResponse):
+    """aiohttp 3.14 asks for a stream writer that aioresponses 0.7.9 does not know of."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("stream_writer", Mock(output_size=0))
+        super().__init__(*args, **kwargs)
+
+
+if "stream_writer" in inspect.signature(ClientResponse.__init__).parameters:
+    setattr(aioresponses.core, "ClientResponse", _ResponseWithWriter)  # noqa: B010 -- not exported
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_loop_left_behind() -> Iterator[None]:
+    """
+    Close the event loop that pytest-asyncio 1.5.0 leaves behind on Python 3.11.
+
+    Its asking for the current loop makes one that nobody closes (pytest-dev/pytest-asyncio#724):
+    with warnings as errors the ResourceWarning would fail a test in some random orders.
+    """
+    yield
+    policy = asyncio.get_event_loop_policy()
+    local = getattr(policy, "_local", None)
+    loop = getattr(local, "_loop", None)
+    if loop is not None and not loop.is_closed():
+        loop.close()
+
+
+@pytest.fixture(autouse=True)
+async def _no_task_left_behind() -> AsyncIterator[None]:
+    """Fail a test that leaves a task running."""
+    yield
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not left, left
+
+
+async def settle() -> None:
+    """Let every task that can run do so; no time passes."""
+    for _ in range(20):
+        await asyncio.sleep(0)  # noqa: TID251 -- the one place: a turn of the loop, no waiting
+
+
+async def pass_time(seconds: float) -> None:
+    """Let virtual time pass: tests run on a loop whose clock leaps when there is nothing to do."""
+    loop = asyncio.get_running_loop()
+    over = loop.create_future()
+    loop.call_later(seconds, over.set_result, None)
+    await over

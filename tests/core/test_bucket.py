@@ -1,0 +1,234 @@
+"""The window-safe bucket: laws on both sides, and the gate."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import deque
+
+import pytest
+from hypothesis import given, strategies as st
+
+from aiohubassoc import Quota
+from aiohubassoc._core.bucket import Gate, RoundTrips, TokenBucket
+
+
+def _most_in_a_window(instants: list[float], window: float) -> int:
+    most = 0
+    inside: deque[float] = deque()
+    for instant in sorted(instants):
+        inside.append(instant)
+        while inside[0] <= instant - window:
+            inside.popleft()
+        most = max(most, len(inside))
+    return most
+
+
+def _run(
+    bucket: TokenBucket, trips: list[tuple[float, float]], *, estimate: RoundTrips | None = None
+) -> tuple[list[float], list[float]]:
+    """Send a call for each (way there, way back) as soon as possible: sent and counted instants."""
+    now = 0.0
+    sent: list[float] = []
+    counted: list[float] = []
+    on_the_way: list[tuple[float, float]] = []
+    for there, back in trips:
+        while (wait := bucket.wait(now)) > 0:
+            answered = on_the_way[0][0] if on_the_way else math.inf
+            now = min(now + wait, answered)
+            while on_the_way and on_the_way[0][0] <= now:
+                at, began = heapq.heappop(on_the_way)
+                if estimate is None:
+                    bucket.settle(at)
+                else:
+                    bucket.settle(estimate.counted_at(began, at, fresh=False))
+        bucket.take()
+        sent.append(now)
+        counted.append(now + there)
+        heapq.heappush(on_the_way, (now + there + back, now))
+    return sent, counted
+
+
+# Exact in binary, so that a law is not broken by rounding alone.
+ways = st.integers(0, 4096).map(lambda n: n / 1024)
+trips_lists = st.lists(st.tuples(ways, ways), min_size=1, max_size=60)
+limits = st.integers(1, 7)
+windows = st.sampled_from([0.5, 1.0, 10.0])
+
+
+@given(trips_lists, limits, windows)
+def test_counted_from_the_answer_no_window_holds_more_than_the_limit(
+    trips: list[tuple[float, float]], limit: int, window: float
+) -> None:
+    """Whatever the network does, the server sees at most the limit in any window."""
+    _, counted = _run(TokenBucket(Quota(limit, window)), trips)
+    assert _most_in_a_window(counted, window) <= limit
+
+
+@given(ways, st.integers(1, 60), limits, windows)
+def test_on_an_even_network_the_midpoint_is_safe_too(
+    way: float, calls: int, limit: int, window: float
+) -> None:
+    """With equal ways there and back no window holds more than the limit."""
+    bucket = TokenBucket(Quota(limit, window))
+    _, counted = _run(bucket, [(way, way)] * calls, estimate=RoundTrips())
+    assert _most_in_a_window(counted, window) <= limit
+
+
+@given(trips_lists, limits, windows)
+def test_no_call_waits_longer_than_it_must(
+    trips: list[tuple[float, float]], limit: int, window: float
+) -> None:
+    """A call goes the moment that fewer than the limit are in flight or counted in the window."""
+    sent, _ = _run(TokenBucket(Quota(limit, window)), trips)
+    back_at: list[float] = []  # when the token of each call is there again
+    for began, (there, back) in zip(sent, trips, strict=True):
+        busy = sorted(back_at)
+        must_wait_until = busy[-limit] if len(busy) >= limit else 0.0
+        earliest = max(must_wait_until, sent[len(back_at) - 1] if back_at else 0.0)
+        assert earliest == began
+        back_at.append(began + there + back + window)
+
+
+def test_the_first_burst_is_free() -> None:
+    """As many calls as the quota holds may go at once."""
+    sent, _ = _run(TokenBucket(Quota(190)), [(0.04, 0.04)] * 190)
+    assert [0.0] * 190 == sent
+
+
+def test_steady_use_costs_half_a_round_trip_a_window() -> None:
+    """1,800 calls at 190 per second and 80 ms end within 1.08 of the least possible time."""
+    sent, _ = _run(TokenBucket(Quota(190, 1.0)), [(0.04, 0.04)] * 1800, estimate=RoundTrips())
+    assert 9.0 <= sent[-1] <= 1.08 * 9.0
+
+
+def test_all_tokens_in_flight() -> None:
+    """With every token on the wire nobody can say how long it takes."""
+    bucket = TokenBucket(Quota(2, 10.0))
+    bucket.take()
+    bucket.take()
+    assert math.inf == bucket.wait(0.0)
+
+
+def test_a_call_that_was_not_sent_costs_nothing() -> None:
+    """A token given back is there at once."""
+    bucket = TokenBucket(Quota(1, 10.0))
+    bucket.take()
+    bucket.give_back()
+    assert 0.0 == bucket.wait(0.0)
+
+
+def test_a_token_comes_back_one_window_after_it_was_counted() -> None:
+    """Not a moment earlier, not a moment later."""
+    bucket = TokenBucket(Quota(1, 10.0))
+    bucket.take()
+    bucket.settle(3.0)
+    assert [9.0, 0.5, 0.0] == [bucket.wait(now) for now in (4.0, 12.5, 13.0)]
+
+
+def test_a_lower_limit_waits_for_more_than_one() -> None:
+    """After the limit was lowered, calls wait until enough tokens are back."""
+    bucket = TokenBucket(Quota(4, 10.0))
+    for counted_at in (1.0, 2.0, 3.0, 4.0):
+        bucket.take()
+        bucket.settle(counted_at)
+    lower = bucket.copy_for(Quota(2, 10.0))
+    assert 13.0 - 5.0 == lower.wait(5.0)
+    higher = lower.copy_for(Quota(5, 10.0))
+    assert 0.0 == higher.wait(5.0)
+
+
+def test_a_longer_window_is_kept_for_calls_of_before() -> None:
+    """What was counted is known under a new quota too, and copies live on their own."""
+    bucket = TokenBucket(Quota(1, 1.0))
+    bucket.take()
+    longer = bucket.copy_for(Quota(1, 60.0))
+    assert math.inf == longer.wait(0.0)
+    longer.settle(1.0)
+    assert (60.0, math.inf) == (longer.wait(1.0), bucket.wait(1.0))
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 5), st.booleans()), min_size=1))
+def test_a_call_counts_between_its_midpoint_and_its_answer(
+    calls: list[tuple[float, float, bool]],
+) -> None:
+    """The estimate stays within what can be, and is the answer for calls that say little."""
+    trips = RoundTrips()
+    for number, (sent_at, took, fresh) in enumerate(calls):
+        answered_at = sent_at + took
+        at = trips.counted_at(sent_at, answered_at, fresh=fresh)
+        assert sent_at + took / 2 <= at <= answered_at
+        if fresh or number == 0:
+            assert answered_at == at
+
+
+def test_a_slow_call_counts_from_its_answer() -> None:
+    """A call much slower than most may have been slow on its way there."""
+    trips = RoundTrips()
+    for second in range(50):
+        trips.counted_at(second, second + 0.1, fresh=False)
+    assert 100.5 == trips.counted_at(100.0, 100.5, fresh=False)
+    assert trips.counted_at(200.0, 200.1, fresh=False) < 200.1
+
+
+# --- the gate ----------------------------------------------------------------------------------
+
+
+def _refuse(gate: Gate, now: float, sent_at: float, retry_after: float | None = None) -> float:
+    return gate.refused(now, sent_at, retry_after=retry_after, window=10.0)
+
+
+def test_a_gate_is_open_until_a_refusal() -> None:
+    """Nobody is held back without a reason."""
+    assert 0.0 == Gate().wait(0.0)
+
+
+def test_a_gate_obeys_retry_after() -> None:
+    """HubSpot's own wait is kept, and counts down."""
+    gate = Gate()
+    assert 3.0 == _refuse(gate, 1.0, 0.9, retry_after=3.0)
+    assert [2.0, 0.0, 0.0] == [gate.wait(now) for now in (2.0, 4.0, 5.0)]
+
+
+def test_a_gate_only_ever_opens_later() -> None:
+    """A shorter wait that comes afterwards takes nothing back."""
+    gate = Gate()
+    _refuse(gate, 0.0, -1.0, retry_after=30.0)
+    assert 29.0 == _refuse(gate, 1.0, 0.5, retry_after=1.0)
+
+
+def test_without_retry_after_pauses_double() -> None:
+    """A hundredth of the window first, twice as long with each refusal after, up to the window."""
+    gate = Gate()
+    pauses = []
+    now = 0.0
+    for _ in range(9):
+        pause = _refuse(gate, now, now)
+        pauses.append(pause)
+        now += pause + 0.5
+    assert pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0]) == pauses
+
+
+def test_calls_refused_together_are_one_refusal() -> None:
+    """Sixty-four answers of calls that were on the wire together do not double six times."""
+    gate = Gate()
+    pauses = [_refuse(gate, 1.0 + number / 1000, 0.9) for number in range(64)]
+    assert pytest.approx([0.1] * 64) == pauses
+
+
+def test_a_refusal_with_no_wait_at_all_still_pauses() -> None:
+    """`Retry-After: 0` again and again must not become a storm."""
+    gate = Gate()
+    pauses = [_refuse(gate, now, now, retry_after=0.0) for now in (0.0, 1.0)]
+    assert pytest.approx([0.1, 0.2]) == pauses
+
+
+def test_an_accepted_call_makes_pauses_short_again() -> None:
+    """Only a call sent after the last refusal says that it is over."""
+    gate = Gate()
+    _refuse(gate, 0.0, 0.0)
+    _refuse(gate, 1.0, 1.0)
+    gate.accepted(0.5)
+    assert pytest.approx(0.4) == _refuse(gate, 2.0, 2.0)
+    gate.accepted(3.0)
+    assert pytest.approx(0.1) == _refuse(gate, 4.0, 4.0)

@@ -1,0 +1,97 @@
+"""What headers say."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, strategies as st
+from multidict import CIMultiDict
+
+from aiohubassoc import Quota
+from aiohubassoc._core.headers import correlation_id, quota_told, retry_after
+
+NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("10", 10.0),
+        (" 10 ", 10.0),
+        ("0", 0.0),
+        ("1.5", 1.5),
+        ("-3", 0.0),
+        ("Mon, 23 Nov 2026 12:00:30 GMT", 30.0),
+        ("Mon, 23 Nov 2026 12:00:30 -0000", 30.0),
+        ("Mon, 23 Nov 2026 11:00:00 GMT", 0.0),
+        ("soon", None),
+        ("", None),
+        ("nan", None),
+        ("inf", None),
+        ("٣", 3.0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(text: str, expected: float | None) -> None:
+    """`Retry-After` is read as seconds or as an HTTP date; nonsense is as if it were missing."""
+    assert expected == retry_after(CIMultiDict({"retry-after": text}), NOW)
+
+
+def test_a_retry_date_is_measured_from_the_answers_own_date() -> None:
+    """A wrong local clock does not matter where the answer says when it was made."""
+    headers = CIMultiDict(
+        {"Retry-After": "Mon, 23 Nov 2026 15:00:30 GMT", "Date": "Mon, 23 Nov 2026 15:00:00 GMT"}
+    )
+    assert 30.0 == retry_after(headers, NOW)
+
+
+def test_no_retry_after() -> None:
+    """A missing header asks for nothing."""
+    assert retry_after({}, NOW) is None
+
+
+@given(st.text())
+def test_any_retry_after_survives(text: str) -> None:
+    """No text makes it fail or wait for a negative or endless time."""
+    seconds = retry_after({"Retry-After": text, "Date": text}, NOW)
+    assert seconds is None or 0 <= seconds < float("inf")
+
+
+def _quota(limit: str | None, interval_ms: str | None) -> Quota | None:
+    headers = {
+        "X-HubSpot-RateLimit-Max": limit,
+        "X-HubSpot-RateLimit-Interval-Milliseconds": interval_ms,
+    }
+    return quota_told(CIMultiDict({k: v for k, v in headers.items() if v is not None}))
+
+
+@pytest.mark.parametrize(
+    ("limit", "interval_ms", "expected"),
+    [
+        ("190", "10000", Quota(190, 10.0)),
+        ("19", "1000", Quota(19, 1.0)),
+        (" 100 ", "10000", Quota(100, 10.0)),
+        (None, "10000", None),
+        ("190", None, None),
+        ("0", "10000", None),
+        ("-5", "10000", None),
+        ("abc", "10000", None),
+        ("1e3", "10000", None),
+        ("²", "10000", None),
+        ("190", "0", None),
+        ("9" * 5000, "10000", None),
+        ("1000001", "10000", None),
+        ("190", "86400001", None),
+    ],
+)
+def test_a_quota_is_told_or_not(
+    limit: str | None, interval_ms: str | None, expected: Quota | None
+) -> None:
+    """Both headers together name a quota; a missing or senseless one names none."""
+    assert expected == _quota(limit, interval_ms)
+
+
+def test_the_correlation_id_is_read_whatever_its_case() -> None:
+    """HubSpot's support asks for it; proxies change the case of names."""
+    assert "abc" == correlation_id(CIMultiDict({"x-hubspot-correlation-id": "abc"}))
+    assert correlation_id({}) is None

@@ -1,0 +1,349 @@
+"""What answers mean: every row of the status table, and every 2xx."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, strategies as st
+from multidict import CIMultiDict
+
+from aiohubassoc import (
+    ApiError,
+    AuthenticationError,
+    DailyLimitError,
+    GarbledAnswerError,
+    LockedError,
+    MigratingError,
+    MissingScopesError,
+    NotFoundError,
+    Pair,
+    RateLimitedError,
+    ServerError,
+    UnconfirmedError,
+    ValidationError,
+    WrongEndpointError,
+)
+from aiohubassoc._core import wire
+from aiohubassoc._core.table import TABLE, judge
+from aiohubassoc._core.verdict import (
+    Accepted,
+    Answer,
+    Fatal,
+    Partial,
+    Refused,
+    Throttled,
+    Transient,
+    Verdict,
+)
+from tests.core.strategies import near_bodies
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+PAIR = Pair("contacts", 101, "companies", 202)
+# As HubSpot's gateway answers a wrong path, recorded 2013-2026.
+HTML = b"<html><body><h2>HTTP ERROR</h2></body></html>"
+ERROR = {"status": "error", "message": "m", "correlationId": "c-1"}
+
+
+def _body(**more: Any) -> bytes:
+    return orjson.dumps({**ERROR, **more})
+
+
+def _judge(status: int, body: bytes = b"", **headers: str) -> Verdict:
+    named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
+    return judge(Answer(status, named, body, "https://api.hubapi.com/x"), PAIR, NOW)
+
+
+def _error(verdict: Verdict) -> Any:
+    assert not isinstance(verdict, Accepted | Partial)
+    return verdict.error
+
+
+def _result(from_id: str = "101", to_id: str = "202") -> dict[str, Any]:
+    return {"from": {"id": from_id}, "to": {"id": to_id}, "associationSpec": {}}
+
+
+def _reply(*results: dict[str, Any], **more: Any) -> bytes:
+    return orjson.dumps({"status": "COMPLETE", "results": list(results), **more})
+
+
+# --- answers that are not 2xx --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "verdict", "error"),
+    [
+        (300, b"", Fatal, WrongEndpointError),
+        (301, HTML, Fatal, WrongEndpointError),
+        (302, _body(), Fatal, WrongEndpointError),
+        (399, b"", Fatal, WrongEndpointError),
+        (400, _body(category="VALIDATION_ERROR"), Refused, ValidationError),
+        (400, _body(message="Unable to infer object type from: x"), Refused, ValidationError),
+        (400, HTML, Refused, ValidationError),
+        (401, _body(category="INVALID_AUTHENTICATION"), Fatal, AuthenticationError),
+        (401, _body(category="EXPIRED_AUTHENTICATION"), Fatal, AuthenticationError),
+        (401, b"", Fatal, AuthenticationError),
+        (403, _body(category="MISSING_SCOPES"), Fatal, MissingScopesError),
+        (403, _body(errors=[{"context": {"requiredScopes": ["a"]}}]), Fatal, MissingScopesError),
+        (403, _body(category="BANNED"), Refused, ApiError),
+        (403, _body(), Refused, ApiError),
+        (404, _body(category="OBJECT_NOT_FOUND"), Refused, NotFoundError),
+        (404, _body(message="resource not found"), Refused, NotFoundError),
+        (404, HTML, Fatal, WrongEndpointError),
+        (404, b"", Fatal, WrongEndpointError),
+        (404, orjson.dumps({"detail": "Not Found"}), Fatal, WrongEndpointError),
+        (405, HTML, Refused, ApiError),
+        (408, b"", Transient, ApiError),
+        (409, _body(), Refused, ApiError),
+        (414, b"", Refused, ApiError),
+        (422, _body(), Refused, ApiError),
+        (423, b"", Transient, LockedError),
+        (423, orjson.dumps({"message": "locked"}), Transient, LockedError),
+        (429, _body(policyName="TEN_SECONDLY_ROLLING"), Throttled, RateLimitedError),
+        (429, _body(policyName="SECONDLY"), Throttled, RateLimitedError),
+        (429, _body(category="RATE_LIMITS"), Throttled, RateLimitedError),
+        (429, b"error code: 1015", Throttled, RateLimitedError),
+        (429, b"", Throttled, RateLimitedError),
+        (429, _body(policyName="DAILY"), Fatal, DailyLimitError),
+        (429, _body(message="You have reached your daily limit."), Fatal, DailyLimitError),
+        (477, b"", Throttled, MigratingError),
+        (499, b"", Refused, ApiError),
+        (500, _body(), Transient, ServerError),
+        (500, _body(category="VALIDATION_ERROR"), Transient, ServerError),
+        (501, b"", Transient, ServerError),
+        (502, HTML, Transient, ServerError),
+        (502, orjson.dumps({"title": "Error 502", "status": 502}), Transient, ServerError),
+        (503, b"", Transient, ServerError),
+        (504, HTML, Transient, ServerError),
+        (520, HTML, Transient, ServerError),
+        (524, HTML, Transient, ServerError),
+        (525, HTML, Refused, ServerError),
+        (526, HTML, Refused, ServerError),
+        (530, _body(), Fatal, AuthenticationError),
+        (530, b"error code: 1016", Transient, ServerError),
+        (599, b"", Transient, ServerError),
+        (199, b"", Refused, ApiError),
+        (600, b"", Refused, ApiError),
+    ],
+)
+def test_each_row(status: int, body: bytes, verdict: type, error: type) -> None:
+    """A status and what stands in its body give the verdict that the contract names."""
+    judged = _judge(status, body)
+    assert (verdict, error) == (type(judged), type(_error(judged)))
+    assert status == _error(judged).status
+
+
+def test_every_row_is_reached() -> None:
+    """No row stands in the shadow of one above it: each decides for some answer."""
+    bodies = [HTML, b"", b"error code: 1016", _body(), _body(category="MISSING_SCOPES")]
+    deciding = set()
+    for status in range(300, 600):
+        for body in bodies:
+            answer = Answer(status, {}, body)
+            deciding.add(id(_deciding_row(answer)))
+    assert {id(row) for row in TABLE} == deciding
+    assert all(row.why for row in TABLE)
+
+
+def _deciding_row(answer: Answer) -> Any:
+    body = wire.decode_error(answer.body) or wire.ErrorBody()
+    fits = (
+        r for r in TABLE if answer.status in r.statuses and (not r.when or r.when(answer, body))
+    )
+    return next(fits)
+
+
+def test_the_error_carries_what_hubspot_said() -> None:
+    """Recorded 400 of a missing record: message, context and ids arrive on the error."""
+    body = _body(
+        message="One or more associations are invalid",
+        context={"INVALID_OBJECT_IDS": ["CONTACT=38374264688 is not valid"]},
+        category="VALIDATION_ERROR",
+        subCategory="s",
+        errors=[{"message": "e"}],
+    )
+    error = _error(_judge(400, body))
+    assert "VALIDATION_ERROR" == error.category == error.label
+    assert {"INVALID_OBJECT_IDS": ("CONTACT=38374264688 is not valid",)} == error.context
+    assert ("c-1", "s", "e") == (error.correlation_id, error.sub_category, error.errors[0].message)
+    assert "CONTACT=38374264688" in str(error)
+    assert "c-1" in str(error)
+
+
+def test_the_correlation_id_may_stand_in_the_headers() -> None:
+    """Where the body has none, the header's is taken."""
+    error = _error(_judge(500, b"", x_hubspot_correlation_id="h-1"))
+    assert ("h-1", "no body") == (error.correlation_id, error.message)
+
+
+def test_a_body_that_is_no_json_is_shown() -> None:
+    """The start of an HTML page is the message: somebody may recognise it."""
+    error = _error(_judge(502, HTML + b"x" * 5000))
+    assert error.message.startswith("<html>")
+    assert 1000 == len(error.message)
+
+
+def test_cloudflares_problem_json_is_shown() -> None:
+    """Recorded 2026: title and detail instead of a message, an int status, a `Retry-After`."""
+    body = orjson.dumps({"title": "Error 502: Bad gateway", "status": 502, "detail": "d"})
+    verdict = _judge(502, body, retry_after="60")
+    assert isinstance(verdict, Transient)
+    assert ("Error 502: Bad gateway: d", 60.0) == (_error(verdict).message, verdict.retry_after)
+
+
+def test_a_locked_record_is_left_alone_for_two_seconds() -> None:
+    """HubSpot locks records for two seconds."""
+    verdict = _judge(423)
+    assert isinstance(verdict, Transient)
+    assert 2.0 == verdict.wait_min
+
+
+@pytest.mark.parametrize("key", ["requiredScopes", "requiredGranularScopes"])
+def test_missing_scopes_are_named(key: str) -> None:
+    """Either of HubSpot's keys names the scopes, and the message shows them."""
+    body = _body(category="MISSING_SCOPES", errors=[{"context": {key: ["a.read", "a.write"]}}])
+    error = _error(_judge(403, body))
+    assert ("a.read", "a.write") == error.scopes
+    assert str(error).endswith("needs a.read, a.write")
+
+
+def test_a_throttled_answer_says_by_what_and_how_long() -> None:
+    """Policy and `Retry-After` are kept; a 429 mostly has no category."""
+    verdict = _judge(429, _body(policyName="SECONDLY"), retry_after="3")
+    assert isinstance(verdict, Throttled)
+    assert (3.0, False) == (verdict.retry_after, verdict.ends_run)
+    error = _error(verdict)
+    assert ("SECONDLY", 3.0, "RATE_LIMIT_SECONDLY") == (
+        error.policy,
+        error.retry_after,
+        error.label,
+    )
+    assert "RATE_LIMIT" == _error(_judge(429)).label
+
+
+def test_a_migration_ends_the_run_in_the_end() -> None:
+    """477: everybody is held, and giving up on one pair means giving up on all."""
+    verdict = _judge(477, retry_after="86400")
+    assert isinstance(verdict, Throttled)
+    assert (86400.0, True, 86400.0) == (
+        verdict.retry_after,
+        verdict.ends_run,
+        _error(verdict).retry_after,
+    )
+
+
+def test_a_wrong_endpoint_names_the_url() -> None:
+    """Somebody has to see which URL was asked."""
+    error = _error(_judge(404, HTML))
+    assert "https://api.hubapi.com/x" == error.url
+    assert "https://api.hubapi.com/x" in str(error)
+
+
+# --- 2xx -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [200, 201, 207, 299])
+@pytest.mark.parametrize(
+    "body",
+    [
+        _reply(_result()),
+        _reply(_result("202", "101")),
+        _reply(_result(), _result("202", "101")),
+        _reply(_result("202", "101"), _result()),
+        _reply(_result("1", "2"), _result()),
+        _reply(_result(), numErrors=0, errors=[]),
+        _reply(_result(), numErrors=None, errors=None),
+        _reply(_result(), status="ARCHIVED"),
+        _reply(_result(), status=None),
+        _reply(_result("0101", "202")),
+    ],
+)
+def test_linked(status: int, body: bytes) -> None:
+    """Any 2xx with a matching result in either direction and no errors links the pair."""
+    assert isinstance(_judge(status, body), Accepted)
+
+
+@pytest.mark.parametrize(
+    ("body", "linked"),
+    [
+        (_reply(_result(), errors=[{"message": "e"}]), True),
+        (_reply(_result(), numErrors=1), True),
+        (_reply(_result(), status="CANCELED"), True),
+        (_reply(_result(), status="PENDING", numErrors=1), True),
+        (_reply(errors=[{"message": "e"}], numErrors=1), False),
+        (_reply(numErrors=2), False),
+        (_reply(_result("1", "2"), errors=["e"]), False),
+        (_reply(errors=["e"], status="CANCELED"), False),
+    ],
+)
+def test_errors_inside_a_success(body: bytes, *, linked: bool) -> None:
+    """A 2xx with errors inside is never `Accepted`; whether a result matches is kept."""
+    for status in (200, 207):
+        verdict = _judge(status, body)
+        assert isinstance(verdict, Partial)
+        assert linked == verdict.linked
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" \n",
+        _reply(),
+        _reply(_result("1", "2")),
+        _reply(_result("101", "2"), _result("202", "1")),
+        _reply(_result("101", "101")),
+        _reply(_result(), status="PENDING"),
+        _reply(_result(), status="PROCESSING"),
+        _reply(status="PENDING"),
+        _reply(status="CANCELED"),
+        _reply(numErrors=0),
+    ],
+)
+def test_nothing_confirmed(body: bytes) -> None:
+    """A 2xx without a body, without a matching result, or not done yet, is asked again."""
+    for status in (200, 202, 204):
+        verdict = _judge(status, body)
+        assert isinstance(verdict, Transient)
+        assert isinstance(verdict.error, UnconfirmedError)
+        assert (verdict.error.reply is None) == (not body.strip())
+
+
+@pytest.mark.parametrize("body", [HTML, b'{"results": [', b"{}", b"[]", b'{"results": "x"}'])
+def test_a_garbled_success(body: bytes) -> None:
+    """A 2xx that cannot be read is asked again, and the error shows what came."""
+    verdict = _judge(200, body, content_type="text/html", set_cookie="secret")
+    assert isinstance(verdict, Transient)
+    error = verdict.error
+    assert isinstance(error, GarbledAnswerError)
+    assert error.maybe_applied
+    assert (200, body.decode(), {"content-type": "text/html"}) == (
+        error.status,
+        error.body_start,
+        error.headers,
+    )
+    assert error.problems[0].startswith("$")
+    assert error.problems[0] in str(error)
+
+
+def test_ids_match_as_numbers() -> None:
+    """HubSpot answers 101 to 0101, but 0 is not nothing and letters are no numbers."""
+    pair = Pair("contacts", "0101", "companies", "000")
+    assert isinstance(judge(Answer(200, {}, _reply(_result("101", "0"))), pair, NOW), Accepted)
+    pair = Pair("contacts", "0a", "companies", "1")
+    assert isinstance(judge(Answer(200, {}, _reply(_result("a", "1"))), pair, NOW), Transient)
+
+
+@given(st.integers(-1, 999), near_bodies | st.binary(max_size=20), st.text())
+def test_any_answer_has_a_verdict(status: int, body: object, retry_after: str) -> None:
+    """No status, body or header leaves an answer without a verdict, and only 2xx links."""
+    try:
+        raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    except TypeError:  # not JSON
+        raw = b"{"
+    verdict = judge(Answer(status, {"Retry-After": retry_after}, raw), PAIR, NOW)
+    assert isinstance(verdict, Accepted | Partial | Throttled | Transient | Refused | Fatal)
+    if isinstance(verdict, Accepted | Partial):
+        assert 200 <= status < 300

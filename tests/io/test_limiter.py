@@ -1,0 +1,267 @@
+"""The limiter, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import looptime
+import pytest
+from hypothesis import given, strategies as st
+
+from aiohubassoc import Quota, WindowLimiter
+from tests.conftest import pass_time, settle
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+class Gatekeeper:
+    """Takes calls that are answered at once, and notes when each went."""
+
+    def __init__(self, limiter: WindowLimiter) -> None:
+        self.limiter = limiter
+        self.went: list[tuple[int, float]] = []
+
+    async def call(self, number: int) -> None:
+        """Wait in line and go."""
+        await self.limiter.acquire()
+        self.went.append((number, round(_now(), 3)))
+        self.limiter.settle(_now(), _now(), fresh=False)
+
+    def start(self, numbers: range) -> list[asyncio.Task[None]]:
+        """Let callers queue."""
+        return [asyncio.create_task(self.call(number)) for number in numbers]
+
+
+async def test_first_come_first_served() -> None:
+    """Callers go in the order of asking, as many a window as the quota holds."""
+    gate = Gatekeeper(WindowLimiter(Quota(2, 10.0)))
+    await asyncio.wait(gate.start(range(5)))
+    assert [(0, 0.0), (1, 0.0), (2, 10.0), (3, 10.0), (4, 20.0)] == gate.went
+
+
+async def test_a_newcomer_does_not_overtake_the_line() -> None:
+    """Who asks when a token is there but others wait goes behind them."""
+    limiter = WindowLimiter(Quota(1, 10.0))
+    gate = Gatekeeper(limiter)
+    await limiter.acquire()
+    tasks = gate.start(range(2))
+    await settle()
+    limiter.give_back()
+    tasks += gate.start(range(2, 3))
+    await asyncio.wait(tasks)
+    assert [0, 1, 2] == [number for number, _ in gate.went]
+
+
+async def test_a_cancelled_waiter_costs_no_token() -> None:
+    """Others take its place in line, at its time."""
+    gate = Gatekeeper(WindowLimiter(Quota(1, 10.0)))
+    tasks = gate.start(range(4))
+    await settle()
+    tasks[1].cancel()
+    tasks[2].cancel()
+    await asyncio.wait(tasks)
+    assert [(0, 0.0), (3, 10.0)] == gate.went
+
+
+async def test_a_turn_that_comes_with_its_cancellation_is_passed_on() -> None:
+    """Cancelled in the very tick of its turn, a waiter gives the token back."""
+    limiter = WindowLimiter(Quota(1, 10.0))
+    await limiter.acquire()
+    first, second = (asyncio.create_task(limiter.acquire()) for _ in range(2))
+    await settle()
+    limiter.give_back()  # the turn of the first: it is told in the loop's next tick
+    first.cancel()
+    await asyncio.wait([first, second])
+    assert (True, 0.0) == (first.cancelled(), _now())
+
+
+async def test_only_the_head_of_the_line_holds_a_timer() -> None:
+    """A thousand waiters set one timer, not a thousand."""
+    gate = Gatekeeper(WindowLimiter(Quota(1, 0.01)))
+    tasks = gate.start(range(1000))
+    await settle()
+    loop = asyncio.get_running_loop()
+    timers = [t for t in loop._scheduled if not t.cancelled()]  # type: ignore[attr-defined]
+    assert 1 == len([t for t in timers if "WindowLimiter" in repr(t)])
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def test_all_in_flight_waits_for_an_answer() -> None:
+    """With every token on the wire the line moves when one comes back, not before."""
+    limiter = WindowLimiter(Quota(1, 10.0))
+    await limiter.acquire()
+    waiting = asyncio.create_task(limiter.acquire())
+    await settle()
+    assert not waiting.done()
+    limiter.settle(0.0, 4.0, fresh=True)
+    await waiting
+    assert 14.0 == round(_now(), 3)
+
+
+async def test_a_refusal_holds_everybody_those_in_line_included() -> None:
+    """A pause begun while callers wait holds them too, and only ever gets longer."""
+    limiter = WindowLimiter(Quota(1, 1.0))
+    gate = Gatekeeper(limiter)
+    tasks = gate.start(range(3))
+    await settle()
+    assert 5.0 == limiter.refused(0.5, 5.0)
+    limiter.refused(0.6, 2.0)
+    await asyncio.wait(tasks)
+    assert [(0, 0.0), (1, 5.0), (2, 6.0)] == gate.went
+
+
+async def test_a_pause_set_in_mid_wait_is_seen_on_waking() -> None:
+    """The timer was set for the token; the gate is asked again when it fires."""
+    limiter = WindowLimiter(Quota(1, 10.0))
+    gate = Gatekeeper(limiter)
+    tasks = gate.start(range(2))
+    asyncio.get_running_loop().call_later(9.0, limiter.refused, 9.0, 7.0)
+    await asyncio.wait(tasks)
+    assert [(0, 0.0), (1, 16.0)] == gate.went
+
+
+async def test_an_accepted_call_makes_the_next_pause_short() -> None:
+    """Pauses without `Retry-After` begin small again once HubSpot took a call."""
+    limiter = WindowLimiter(Quota(10, 10.0))
+    pauses = []
+    for _ in range(2):
+        pauses.append(limiter.refused(_now(), None))
+        await pass_time(1.0)
+    limiter.accepted(_now())
+    await pass_time(1.0)
+    pauses.append(limiter.refused(_now(), None))
+    assert pytest.approx([0.1, 0.2, 0.1]) == pauses
+
+
+@pytest.mark.parametrize(
+    ("given_quota", "told", "expected"),
+    [
+        (None, Quota(190, 10.0), Quota(190, 10.0)),
+        (None, Quota(5, 1.0), Quota(5, 1.0)),
+        (Quota(190), Quota(100), Quota(100)),
+        (Quota(190), Quota(250), Quota(190)),
+        (Quota(190), Quota(5, 1.0), Quota(5, 1.0)),
+        (Quota(190), Quota(100, 1.0), Quota(190)),
+    ],
+)
+async def test_what_hubspot_names_is_taken(
+    given_quota: Quota | None, told: Quota, expected: Quota
+) -> None:
+    """Without a quota the told one is kept; a given one can only be lowered."""
+    limiter = WindowLimiter(given_quota)
+    assert (given_quota or Quota.STARTER) == limiter.quota
+    limiter.told(told)
+    limiter.told(told)
+    assert expected == limiter.quota
+
+
+async def test_two_windows_are_kept_at_once() -> None:
+    """A given ten-second quota and a told one-second quota both hold."""
+    limiter = WindowLimiter(Quota(5, 10.0))
+    limiter.told(Quota(2, 1.0))
+    gate = Gatekeeper(limiter)
+    await asyncio.wait(gate.start(range(6)))
+    assert [0.0, 0.0, 1.0, 1.0, 2.0, 10.0] == [when for _, when in gate.went]
+
+
+async def test_a_higher_quota_frees_those_in_line() -> None:
+    """Learning the true quota moves the line at once."""
+    limiter = WindowLimiter()
+    gate = Gatekeeper(limiter)
+    tasks = gate.start(range(150))
+    await settle()
+    assert 100 == len(gate.went)
+    limiter.told(Quota(150))
+    await asyncio.wait(tasks)
+    assert {0.0} == {when for _, when in gate.went}
+
+
+def test_a_limiter_outlives_its_event_loop() -> None:
+    """A notebook runs loop after loop: the line of a dead loop does not block the next."""
+    limiter = WindowLimiter(Quota(1, 0.001))
+
+    async def wait_and_be_cut_off() -> None:
+        await limiter.acquire()
+        limiter.settle(_now(), _now() + 0.001, fresh=True)
+        waiting = asyncio.create_task(limiter.acquire())
+        await settle()
+        waiting.cancel()
+
+    async def go_on() -> None:
+        await asyncio.wait_for(limiter.acquire(), 10.0)
+
+    asyncio.run(wait_and_be_cut_off())
+    asyncio.run(go_on())
+
+
+class Steps:
+    """Random doings with a limiter."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.limiter = WindowLimiter(Quota(limit, 1.0))
+        self.asked: list[asyncio.Task[None]] = []
+
+    async def do(self, kind: str, number: int) -> None:
+        """Ask, cancel, refuse, answer or wait."""
+        if kind == "ask":
+            self.asked.append(asyncio.create_task(self.limiter.acquire()))
+        elif kind == "cancel" and self.asked:
+            self.asked[number % len(self.asked)].cancel()
+        elif kind == "refuse":
+            self.limiter.refused(_now(), number / 1000)
+        elif kind == "answer":
+            self.answer()
+        elif kind == "wait":
+            await pass_time(number / 1000)
+
+    def answer(self) -> None:
+        """Answer all calls that were let go."""
+        for task in [task for task in self.asked if task.done()]:
+            self.asked.remove(task)
+            if not task.cancelled():
+                self.limiter.settle(_now(), _now(), fresh=True)
+
+    async def end(self) -> float:
+        """Cancel and answer everything; return how long the whole quota then takes to be had."""
+        for task in self.asked:
+            task.cancel()
+        await settle()
+        self.answer()
+        began = _now()
+        for _ in range(self.limit):
+            await self.limiter.acquire()
+        return _now() - began
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["ask", "cancel", "refuse", "answer", "wait"]), st.integers(0, 2000)
+        ),
+        max_size=40,
+    ),
+    limit=st.integers(1, 4),
+)
+def test_tokens_are_never_lost_or_doubled(steps: list[tuple[str, int]], limit: int) -> None:
+    """Whatever is asked, cancelled, refused and answered, all tokens are there in the end."""
+
+    async def run() -> None:
+        doings = Steps(limit)
+        for step in steps:
+            await doings.do(*step)
+            await settle()
+            going = sum(task.done() and not task.cancelled() for task in doings.asked)
+            assert going <= limit
+        # One window for the last answers, and at most two seconds for the last refusal.
+        assert await doings.end() <= 1.0 + 2.0 + 1.0
+
+    loop = looptime.new_event_loop()
+    try:
+        loop.run_until_complete(run())
+    finally:
+        loop.close()

@@ -1,0 +1,445 @@
+"""One pair to its end, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+
+import pytest
+
+from aiohubassoc import (
+    AuthenticationError,
+    ConnectFailedError,
+    ConnectionLostError,
+    DailyLimitError,
+    GarbledAnswerError,
+    LockedError,
+    MigratingError,
+    NotFoundError,
+    Quota,
+    RateLimitedError,
+    RetryPolicy,
+    ServerError,
+    UnconfirmedError,
+    WindowLimiter,
+    WrongEndpointError,
+)
+from aiohubassoc._core.verdict import Accepted, Answer, Fatal, Partial, Refused
+from aiohubassoc._io.call import Call, Unsettled
+from aiohubassoc._io.transport import Unanswered
+from tests.conftest import pass_time, settle
+from tests.io.wire_fake import FakeTransport, error, linked, pair, reply, sender_of
+
+LOST = Unanswered(ConnectionLostError("reset"))
+NOT_CONNECTED = Unanswered(ConnectFailedError("refused"))
+HTML_404 = Answer(404, {}, b"<html>")
+
+
+def _refusal(retry_after: str | None = None) -> Answer:
+    headers = {"Retry-After": retry_after} if retry_after else {}
+    return error(429, headers=headers, policyName="TEN_SECONDLY_ROLLING")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def test_one_call_when_all_is_well() -> None:
+    """A pair that HubSpot links costs one call, and the reply is handed on whole."""
+    transport = FakeTransport()
+    call = Call(pair(1))
+    settled = await sender_of(transport).settle(call)
+    assert isinstance(settled, Accepted)
+    assert ("1", "1000001") == (settled.reply.results[0].from_id, settled.reply.results[0].to_id)
+    assert (1, settled.reply, False) == (call.attempts, call.reply, call.on_wire)
+    assert [(0.0, "1")] == transport.sent
+
+
+async def test_faults_are_tried_again_with_doubling_waits() -> None:
+    """Half of 0.5, 1 and 2 seconds after each try of 0.1 s: full jitter, drawn in the middle."""
+    transport = FakeTransport({"1": [error(500), LOST, error(503)]})
+    call = Call(pair(1))
+    assert isinstance(await sender_of(transport).settle(call), Accepted)
+    assert [0.0, 0.35, 0.95, 2.05] == [when for when, _ in transport.sent]
+    assert 4 == call.attempts
+
+
+async def test_tries_are_used_up() -> None:
+    """Five tries, then the last error."""
+    transport = FakeTransport({"1": itertools.repeat(error(500))})
+    call = Call(pair(1))
+    settled = await sender_of(transport).settle(call)
+    assert isinstance(settled, Refused)
+    assert isinstance(settled.error, ServerError)
+    assert (5, 5) == (call.attempts, transport.calls["1"])
+
+
+async def test_a_refused_pair_is_not_tried_again() -> None:
+    """A missing record stays missing."""
+    transport = FakeTransport({"1": [error(404, category="OBJECT_NOT_FOUND")]})
+    settled = await sender_of(transport).settle(Call(pair(1)))
+    assert isinstance(settled, Refused)
+    assert isinstance(settled.error, NotFoundError)
+    assert 1 == transport.calls["1"]
+
+
+async def test_errors_inside_a_success_are_final() -> None:
+    """A partial reply is the answer, and it is kept."""
+    transport = FakeTransport({"1": [reply(("1", "1000001"), numErrors=1)]})
+    call = Call(pair(1))
+    settled = await sender_of(transport).settle(call)
+    assert isinstance(settled, Partial)
+    assert settled.reply is call.reply
+
+
+async def test_nothing_confirmed_is_asked_again() -> None:
+    """Empty results five times over: unconfirmed, with the last reply."""
+    transport = FakeTransport({"1": itertools.repeat(reply())})
+    call = Call(pair(1))
+    settled = await sender_of(transport).settle(call)
+    assert isinstance(settled, Refused)
+    assert isinstance(settled.error, UnconfirmedError)
+    assert settled.error.reply is call.reply is not None
+
+
+async def test_what_may_have_been_done_is_not_hidden_by_a_later_error() -> None:
+    """After a lost answer, four failed connections do not make the pair surely not linked."""
+    transport = FakeTransport({"1": [LOST, *itertools.repeat(NOT_CONNECTED, 4)]})
+    call = Call(pair(1))
+    settled = await sender_of(transport).settle(call)
+    assert settled == Refused(LOST.error)
+    assert call.unknown is LOST.error
+
+
+async def test_a_garbled_answer_leaves_it_open_too() -> None:
+    """An unreadable 2xx may have been a success, whatever came after."""
+    garbled = Answer(200, {}, b"{")
+    transport = FakeTransport({"1": [garbled, *itertools.repeat(error(500), 4)]})
+    settled = await sender_of(transport).settle(Call(pair(1)))
+    assert isinstance(settled, Refused)
+    assert isinstance(settled.error, GarbledAnswerError)
+
+
+async def test_a_failed_connection_costs_no_token() -> None:
+    """Nothing was sent, so HubSpot counted nothing."""
+    transport = FakeTransport({"1": [NOT_CONNECTED]})
+    sender = sender_of(transport, quota=Quota(1, 100.0))
+    assert isinstance(await sender.settle(Call(pair(1))), Accepted)
+    assert _now() < 1.0
+
+
+async def test_a_fault_that_cannot_pass_stops_everything() -> None:
+    """A certificate that does not verify will not verify for the next pair."""
+    never = Unanswered(ConnectFailedError("certificate"), passing=False)
+    settled = await sender_of(FakeTransport({"1": [never]})).settle(Call(pair(1)))
+    assert settled == Fatal(never.error)
+
+
+async def test_a_locked_record_waits_two_seconds_at_least() -> None:
+    """HubSpot's lock lasts two seconds; jitter comes on top."""
+    transport = FakeTransport({"1": [error(423)]})
+    await sender_of(transport, jitter=0.0).settle(Call(pair(1)))
+    assert [0.0, 2.1] == [when for when, _ in transport.sent]
+
+
+async def test_locked_for_good() -> None:
+    """A record that stays locked is told as such."""
+    transport = FakeTransport({"1": itertools.repeat(error(423))})
+    settled = await sender_of(transport).settle(Call(pair(1)))
+    assert isinstance(settled, Refused)
+    assert isinstance(settled.error, LockedError)
+
+
+async def test_retry_after_of_a_fault_is_obeyed_and_clamped() -> None:
+    """The answer's own wait wins over a shorter drawn one; patience has an end."""
+    waits = [error(503, headers={"Retry-After": "7"}), error(503, headers={"Retry-After": "99"})]
+    transport = FakeTransport({"1": waits})
+    await sender_of(transport, policy=RetryPolicy(retry_after_max=20.0)).settle(Call(pair(1)))
+    assert [0.0, 7.1, 27.2] == [when for when, _ in transport.sent]
+
+
+# --- 429 and 477 -------------------------------------------------------------------------------
+
+
+async def test_a_429_uses_no_try() -> None:
+    """Seven refusals and four faults: eleven calls more, and still within five tries."""
+    answers = [_refusal()] * 7 + [error(500)] * 4
+    transport = FakeTransport({"1": answers})
+    call = Call(pair(1))
+    assert isinstance(await sender_of(transport).settle(call), Accepted)
+    assert (5, 12) == (call.attempts, transport.calls["1"])
+
+
+async def test_a_429_holds_everybody() -> None:
+    """The refused call and all others wait until the moment that HubSpot named."""
+    transport = FakeTransport({"1": [_refusal("5")]})
+    sender = sender_of(transport)
+    first = asyncio.create_task(sender.settle(Call(pair(1))))
+    await pass_time(1.0)
+    await asyncio.wait([first, asyncio.create_task(sender.settle(Call(pair(2))))])
+    assert [(0.0, "1"), (5.1, "1"), (5.1, "2")] == sorted(transport.sent)
+
+
+async def test_refusals_end_a_pair_with_its_budget() -> None:
+    """Pauses after refusals count in the budget; the error is the limit's."""
+    always = itertools.repeat(_refusal("10"))
+    transport = FakeTransport({"1": always})
+    call = Call(pair(1))
+    settled = await sender_of(transport, policy=RetryPolicy(budget=35.0)).settle(call)
+    assert isinstance(settled, Refused)
+    assert isinstance(settled.error, RateLimitedError)
+    assert (0, 4) == (call.attempts, transport.calls["1"])
+
+
+async def test_time_in_line_does_not_count_in_the_budget() -> None:
+    """Two thousand callers at 19 a second wait up to 100 s with a budget of one: all succeed."""
+    transport = FakeTransport(latency=0.05)
+    sender = sender_of(
+        transport, quota=Quota(190, 10.0), policy=RetryPolicy(budget=1.0), concurrency=16
+    )
+    tasks = [asyncio.create_task(sender.settle(Call(pair(n)))) for n in range(2000)]
+    await asyncio.wait(tasks)
+    assert all(isinstance(task.result(), Accepted) for task in tasks)
+    assert (2000, 16) == (len(transport.sent), transport.most_on_wire)
+    assert 100.0 <= _now() <= 102.0
+
+
+async def test_the_daily_limit_is_fatal() -> None:
+    """Waiting seconds is of no use, so nothing waits."""
+    transport = FakeTransport({"1": [error(429, policyName="DAILY")]})
+    settled = await sender_of(transport).settle(Call(pair(1)))
+    assert isinstance(settled, Fatal)
+    assert isinstance(settled.error, DailyLimitError)
+    assert round(_now(), 3) == 0.1
+
+
+async def test_a_short_migration_is_waited_for() -> None:
+    """477 with a wait within the user's patience holds everybody, and then it goes on."""
+    transport = FakeTransport({"1": [error(477, headers={"Retry-After": "30"})]})
+    call = Call(pair(1))
+    assert isinstance(await sender_of(transport).settle(call), Accepted)
+    assert ([0.0, 30.1], 1) == ([when for when, _ in transport.sent], call.attempts)
+
+
+@pytest.mark.parametrize("retry_after", ["61", "86400"])
+async def test_a_long_migration_is_fatal(retry_after: str) -> None:
+    """Beyond the user's patience the run ends rather than waits, and nobody else is held."""
+    transport = FakeTransport({"1": [error(477, headers={"Retry-After": retry_after})]})
+    limiter = WindowLimiter(Quota(10))
+    settled = await sender_of(transport, limiter=limiter).settle(Call(pair(1)))
+    assert isinstance(settled, Fatal)
+    assert isinstance(settled.error, MigratingError)
+    assert limiter._gate.wait(_now()) == 0.0
+
+
+async def test_a_migration_without_an_end_is_fatal_once_the_budget_is_spent() -> None:
+    """Without `Retry-After` it is asked again, with longer and longer pauses, for the budget."""
+    transport = FakeTransport({"1": itertools.repeat(error(477))})
+    settled = await sender_of(transport).settle(Call(pair(1)))
+    assert isinstance(settled, Fatal)
+    assert 60.0 <= _now() <= 120.0
+
+
+# --- the token ---------------------------------------------------------------------------------
+
+
+class Provider:
+    """A caching token provider that counts how often it is told of a refusal."""
+
+    def __init__(self) -> None:
+        self.number = 1
+        self.told: list[str] = []
+
+    async def __call__(self, refused: str | None) -> str:
+        """Return the token, a new one if the present one was refused."""
+        if refused is not None:
+            self.told.append(refused)
+            await pass_time(0.5)
+            self.number += 1
+        return f"token-{self.number}"
+
+
+async def test_a_fixed_token_that_is_refused_is_fatal() -> None:
+    """Nobody can give another."""
+    transport = FakeTransport()
+    transport.refused_tokens = {"token-1"}
+    settled = await sender_of(transport).settle(Call(pair(1)))
+    assert isinstance(settled, Fatal)
+    assert isinstance(settled.error, AuthenticationError)
+    assert 1 == transport.calls["1"]
+
+
+async def test_a_refused_token_is_renewed_once_for_all() -> None:
+    """Fifty calls meet a 401 at once: the provider is told once, and every pair is linked."""
+    transport = FakeTransport()
+    transport.refused_tokens = {"token-1"}
+    provider = Provider()
+    sender = sender_of(transport, token=provider)
+    calls = [Call(pair(n)) for n in range(50)]
+    tasks = [asyncio.create_task(sender.settle(call)) for call in calls]
+    await asyncio.wait(tasks)
+    assert all(isinstance(task.result(), Accepted) for task in tasks)
+    assert ["token-1"] == provider.told
+    assert {1} == {call.attempts for call in calls}
+
+
+async def test_calls_wait_for_the_new_token() -> None:
+    """While a token is being renewed, nobody goes on with the old one."""
+    transport = FakeTransport()
+    transport.refused_tokens = {"token-1"}
+    sender = sender_of(transport, token=Provider())
+    first = asyncio.create_task(sender.settle(Call(pair(1))))
+    await pass_time(0.3)
+    await asyncio.wait([first, asyncio.create_task(sender.settle(Call(pair(2))))])
+    assert ["token-1", "token-2", "token-2"] == transport.tokens
+
+
+async def test_a_late_refusal_drops_no_new_token() -> None:
+    """A 401 for a token that was renewed meanwhile asks for no further one."""
+    transport = FakeTransport()
+    transport.refused_tokens = {"token-1"}
+    provider = Provider()
+    sender = sender_of(transport, token=provider)
+    slow = asyncio.create_task(sender.settle(Call(pair(1))))
+    await settle()
+    provider.number = 2  # somebody else renewed it while the call was on the wire
+    assert isinstance(await slow, Accepted)
+    assert [] == provider.told
+
+
+async def test_a_renewed_token_that_is_refused_too_is_fatal() -> None:
+    """One more try, then the run stops."""
+    transport = FakeTransport()
+    transport.refused_tokens = {"token-1", "token-2", "token-3"}
+    settled = await sender_of(transport, token=Provider()).settle(Call(pair(1)))
+    assert isinstance(settled, Fatal)
+    assert ["token-1", "token-2"] == transport.tokens
+
+
+async def test_a_token_may_be_renewed_again_later() -> None:
+    """A call that outlives two tokens is not punished for it."""
+    transport = FakeTransport({"1": [error(500)]})
+    transport.refused_tokens = {"token-1"}
+    provider = Provider()
+    task = asyncio.create_task(sender_of(transport, token=provider).settle(Call(pair(1))))
+    await pass_time(0.75)  # refused, renewed, a 500 is being answered
+    transport.refused_tokens.add("token-2")
+    assert isinstance(await task, Accepted)
+    assert ["token-1", "token-2"] == provider.told
+
+
+async def test_what_a_token_provider_raises_is_the_callers() -> None:
+    """It comes out as it is, and costs neither a call nor a token of the quota."""
+
+    async def broken(_: str | None) -> str:
+        raise ZeroDivisionError
+
+    transport = FakeTransport()
+    limiter = WindowLimiter(Quota(1, 100.0))
+    with pytest.raises(ZeroDivisionError):
+        await sender_of(transport, token=broken, limiter=limiter).settle(Call(pair(1)))
+    assert (0, 0) == (len(transport.sent), limiter._buckets[0]._in_flight)
+
+
+# --- the endpoint ------------------------------------------------------------------------------
+
+
+async def test_a_wrong_endpoint_is_fatal_at_first() -> None:
+    """Nothing was ever answered by HubSpot there: the base URL is wrong."""
+    settled = await sender_of(FakeTransport({"1": [HTML_404]})).settle(Call(pair(1)))
+    assert isinstance(settled, Fatal)
+    assert isinstance(settled.error, WrongEndpointError)
+
+
+async def test_on_a_proven_endpoint_it_is_the_pair() -> None:
+    """Once HubSpot answered, a gateway's 404 concerns the one pair that met it."""
+    sender = sender_of(FakeTransport({"2": [HTML_404]}))
+    await sender.settle(Call(pair(1)))
+    settled = await sender.settle(Call(pair(2)))
+    assert isinstance(settled, Refused)
+    assert isinstance(settled.error, WrongEndpointError)
+
+
+# --- runs, cancellation, logs --------------------------------------------------------------------
+
+
+class Watch:
+    """A run that is about to end."""
+
+    stopping = True
+
+    def __init__(self) -> None:
+        self.troubles: list[object] = []
+
+    def alive(self) -> None:
+        """Nothing to do."""
+
+    def trouble(self, error: object) -> None:
+        """Note it."""
+        self.troubles.append(error)
+
+
+@pytest.mark.parametrize("answer", [error(500), error(429), error(477), LOST])
+async def test_a_run_that_ends_sends_nothing_again(answer: Answer | Unanswered) -> None:
+    """A call on the wire may end, but a try that failed is not repeated."""
+    transport = FakeTransport({"1": [answer]})
+    watch = Watch()
+    call = Call(pair(1), watch)
+    settled = await sender_of(transport).settle(call)
+    assert isinstance(settled, Unsettled)
+    assert [settled.error] == watch.troubles == [call.error]
+    assert 1 == transport.calls["1"]
+
+
+async def test_a_run_that_ends_takes_no_new_token() -> None:
+    """Nor is a pair sent again because its token was renewed."""
+    transport = FakeTransport()
+    transport.refused_tokens = {"token-1"}
+    settled = await sender_of(transport, token=Provider()).settle(Call(pair(1), Watch()))
+    assert isinstance(settled, Unsettled)
+
+
+@pytest.mark.parametrize("after", [0.05, 0.2, 0.95, 1.5, 2.5])
+async def test_cancelled_anywhere_nothing_is_held(after: float) -> None:
+    """In line, on the wire, in a wait: the semaphore is free and no token is in flight."""
+    transport = FakeTransport({"1": itertools.repeat(error(500)), "2": [error(429)]}, latency=0.2)
+    limiter = WindowLimiter(Quota(2, 1.0))
+    sender = sender_of(transport, limiter=limiter, concurrency=1)
+    tasks = [asyncio.create_task(sender.settle(Call(pair(n)))) for n in range(6)]
+    await pass_time(after)
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    assert (0, 0) == (transport.on_wire, limiter._buckets[0]._in_flight)
+    assert not sender._semaphore.locked()
+    assert isinstance(await sender.settle(Call(pair(9))), Accepted)
+
+
+async def test_a_cancelled_call_on_the_wire_counts() -> None:
+    """HubSpot may have counted it, so its token comes back a window later."""
+    transport = FakeTransport({"1": [linked]}, latency=1.0)
+    limiter = WindowLimiter(Quota(1, 10.0))
+    sender = sender_of(transport, limiter=limiter)
+    call = Call(pair(1))
+    task = asyncio.create_task(sender.settle(call))
+    await pass_time(0.5)
+    task.cancel()
+    await asyncio.wait([task])
+    assert (True, 1) == (call.interrupted_on_wire, call.attempts)
+    await sender.settle(Call(pair(2)))
+    assert [0.0, 10.5] == [round(when, 3) for when, _ in transport.sent]
+
+
+async def test_the_log_names_pairs_and_reasons_but_no_token(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Somebody debugging sees why a pair waits; nobody sees the token."""
+    caplog.set_level(logging.DEBUG, logger="aiohubassoc")
+    answers = [error(429), error(500), *itertools.repeat(error(502), 4)]
+    transport = FakeTransport({"1": answers})
+    await sender_of(transport, token="canary-token").settle(Call(pair(1)))
+    assert "contacts:1 -> companies:1000001 again after" in caplog.text
+    assert "HubSpot takes no calls" in caplog.text
+    assert "given up, its tries are used up" in caplog.text
+    assert "canary-token" not in caplog.text
