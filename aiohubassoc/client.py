@@ -21,6 +21,7 @@ from aiohubassoc._io.stream import OutcomeStream
 from aiohubassoc._io.tokens import TokenProvider, TokenSource
 from aiohubassoc._io.transport import Transport
 from aiohubassoc.errors import ClientClosedError, OptionsError
+from aiohubassoc.models import Pair
 from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from aiohubassoc.models import DefaultAssociations, Pair, Report
+    from aiohubassoc.models import DefaultAssociations, Report
 
 BASE_URL: Final = "https://api.hubapi.com"  # HubSpot, Associations v4
 # The first is what most public code reads, the second what HubSpot's own tools set.
@@ -214,7 +215,10 @@ class AssociationClient:
             ApiError: HubSpot refused the pair, or the tries are used up.
             TransportError: no usable answer came; ``maybe_applied`` says what that leaves open.
             ClientClosedError: outside ``async with``.
+            OptionsError: it is not a pair.
         """
+        if not isinstance(pair, Pair):
+            raise OptionsError(f"{pair!r} is not a Pair")
         settled = await self._open_sender().settle(Call(pair))
         if isinstance(settled, Accepted):
             return settled.reply

@@ -6,6 +6,7 @@ Every exception of the package.
     AioHubAssocError
     ├── OptionsError (ValueError)      an option or argument that cannot work
     ├── PairError (ValueError)         a pair that cannot be sent, found before the network
+    ├── InputError (ValueError)        a file that cannot be read as pairs
     ├── ClientClosedError              a client used outside its ``async with``
     ├── RunStoppedError                the run ended before this pair was settled
     ├── TransportError                 no usable answer; see ``maybe_applied``
@@ -78,6 +79,13 @@ class PairError(_MessageError, ValueError):
     """A pair that cannot be sent. The message names the pair and what is wrong with it."""
 
     _label = "INVALID_PAIR"
+
+
+@attrs.define(slots=False)
+class InputError(_MessageError, ValueError):
+    """A file that cannot be read as pairs. The message says why and what to do."""
+
+    _label = "INVALID_INPUT"
 
 
 @attrs.define(slots=False)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from aiohubassoc._io import call as _call
-    from aiohubassoc._io.clock import Clock
+    from aiohubassoc._io.clock import Clock, Timer
     from aiohubassoc._io.source import Source
     from aiohubassoc.models import Pair
 
@@ -72,7 +72,13 @@ class OutcomeStream:
         self._calls: dict[asyncio.Task[None], Call] = {}
         self._trouble_since: float | None = None
         self._failure: BaseException | None = None
+        self._cut_off: Timer | None = None
         self._entered = self._left = False
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests of this run are on the wire."""
+        return sum(call.on_wire for call in self._calls.values())
 
     # --- the caller's side -----------------------------------------------------------------
 
@@ -116,6 +122,8 @@ class OutcomeStream:
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=self._drain)
         finally:
+            if self._cut_off is not None:
+                self._cut_off.cancel()
             await self._end_workers()
             await self._source.close()
         if exc_type is None and self._failure is not None:
@@ -137,8 +145,17 @@ class OutcomeStream:
             seconds = f"{self._give_up_after:g}"
             self.stop(RunStoppedError(f"no pair was settled for {seconds} s; the last: {error}"))
 
-    def stop(self, cause: AioHubAssocError) -> None:
-        """Send nothing more: what is on the wire ends, everything else is unprocessed."""
+    def stop(self, cause: AioHubAssocError, *, drain: float | None = None) -> None:
+        """
+        Send nothing more: what is on the wire ends, everything else is unprocessed.
+
+        Args:
+            cause: What the report and the unprocessed pairs say.
+            drain: Seconds that requests on the wire may take to end. None: as long as their
+                timeouts allow.
+        """
+        if drain is not None and self._cut_off is None:
+            self._cut_off = self._clock.call_at(self._clock.now() + drain, self._cancel_workers)
         if self.stopping:
             return
         self.stopping = True
@@ -252,12 +269,15 @@ class OutcomeStream:
         self.report.add(outcome)
         return outcome
 
+    def _cancel_workers(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
     async def _end_workers(self) -> None:
         """Cancel what is left and wait until it is gone, however often we are cancelled."""
         cancelled: asyncio.CancelledError | None = None
         while self._tasks:
-            for task in self._tasks:
-                task.cancel()
+            self._cancel_workers()
             try:
                 await asyncio.wait(self._tasks)
             except asyncio.CancelledError as error:

@@ -26,8 +26,12 @@ class TokenSource:
     """
 
     def __init__(self, token: str | TokenProvider) -> None:
-        self._fixed = _checked(token) if isinstance(token, str) else None
-        self._provider = None if isinstance(token, str) else token
+        self._fixed: str | None = None
+        self._provider: TokenProvider | None = None
+        if callable(token):
+            self._provider = token
+        else:
+            self._fixed = _checked(token)
         self._renewal = asyncio.Lock()
         self._renewed: dict[str, str] = {}  # the last refused token and what came for it
 

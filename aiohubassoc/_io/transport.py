@@ -75,14 +75,18 @@ FAILURES: Final[Mapping[type[BaseException], tuple[type[TransportError], bool]]]
 }
 
 
+def meaning(cls: type[BaseException]) -> tuple[type[TransportError], bool] | None:
+    """Return what an exception of type *cls* means; None if it is not about the network."""
+    return next((FAILURES[base] for base in cls.__mro__ if base in FAILURES), None)
+
+
 def unanswered(error: BaseException) -> Unanswered:
-    """Return what *error*, raised by aiohttp or the system, means."""
-    for cls in type(error).__mro__:
-        if cls in FAILURES:
-            made, passing = FAILURES[cls]
-            told = str(error) or "no details"
-            return Unanswered(made(f"{type(error).__name__}: {told}"), passing)
-    raise error
+    """Return what *error*, raised by aiohttp or the system, means; raise it if it is neither's."""
+    found = meaning(type(error))
+    if found is None:
+        raise error
+    made, passing = found
+    return Unanswered(made(f"{type(error).__name__}: {str(error) or 'no details'}"), passing)
 
 
 class Transport:

@@ -1,0 +1,69 @@
+"""The command and its subcommands, each loaded when it is called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+
+from aiohubassoc import __version__
+from aiohubassoc.cli.exits import Exit
+from aiohubassoc.errors import AioHubAssocError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_EXAMPLES = """\
+Examples:
+
+  aiohubassoc demo
+  aiohubassoc link pairs.csv --from contacts --to companies
+  aiohubassoc link pairs.csv --from contacts --to companies --simulate
+  psql -c "copy (...) to stdout csv header" | aiohubassoc link - --from deals --to contacts
+  aiohubassoc simulate --port 8080
+
+The access token is read from HUBSPOT_ACCESS_TOKEN.
+"""
+
+
+def make_app() -> App:
+    """Return the command."""
+    app = App(
+        name="aiohubassoc",
+        help="Link HubSpot CRM records in bulk: as fast as the quota allows, never above.",
+        help_epilogue=_EXAMPLES,
+        help_format="plaintext",
+        version=__version__,
+        version_flags=["--version"],
+        error_console=Console(stderr=True),
+        result_action="return_value",
+        exit_on_error=False,
+        print_error=True,
+    )
+    app.command("aiohubassoc.cli.link:link", name="link", help="Link the pairs of a CSV file.")
+    app.command(
+        "aiohubassoc.cli.simulate:simulate",
+        name="simulate",
+        help="Run a simulated HubSpot portal on this machine.",
+    )
+    app.command(
+        "aiohubassoc.cli.demo:demo",
+        name="demo",
+        help="Link 2,000 pairs against a simulated portal and compare with its books.",
+    )
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command with *arguments* and return its exit code."""
+    try:
+        result = make_app()(list(arguments))
+    except CycloptsError:
+        return Exit.USAGE  # told already
+    except AioHubAssocError as error:
+        Console(stderr=True).print(f"[bold red]aiohubassoc:[/] {error}", soft_wrap=True)
+        return Exit.USAGE
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    return int(result or 0)

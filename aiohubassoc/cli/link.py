@@ -1,0 +1,144 @@
+"""``aiohubassoc link``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from aiohubassoc.cli.run import Job, Run
+from aiohubassoc.cli.secrets import access_token
+from aiohubassoc.cli.summary import print_summary
+from aiohubassoc.client import BASE_URL, BASE_URL_VARIABLE, AssociationClient
+from aiohubassoc.errors import OptionsError
+from aiohubassoc.models import Pair
+from aiohubassoc.options import Quota
+from aiohubassoc.tables.opening import STDIN
+from aiohubassoc.tables.pairs import PairTable
+
+if TYPE_CHECKING:
+    from aiohubassoc.cli.tally import Tally
+
+
+def link(  # noqa: PLR0917 -- the file is the only positional argument
+    file: Annotated[str, Parameter(allow_leading_hyphen=True)],
+    /,
+    *,
+    from_: Annotated[str | None, Parameter(name="--from")] = None,
+    to: str | None = None,
+    from_column: str = "from_id",
+    to_column: str = "to_id",
+    base_url: str | None = None,
+    api_version: str = "v4",
+    quota: str | None = None,
+    concurrency: int | None = None,
+    failures: str | None = None,
+    skip_invalid: Annotated[bool, Parameter(negative="")] = False,
+    strict: Annotated[bool, Parameter(negative="")] = False,
+    stop_after_failures: int | None = None,
+    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    simulate: Annotated[bool, Parameter(negative="")] = False,
+    token_file: str | None = None,
+    token_stdin: Annotated[bool, Parameter(negative="")] = False,
+    allow_http: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """
+    Link the pairs of a CSV file.
+
+    The file has a header with the columns from_id and to_id, and optionally from_type and to_type;
+    other columns are kept for --failures. Nothing is sent before its first 1,000 rows are checked.
+
+    Exit codes: 0 every pair linked or skipped; 1 some failed or were not usable; 2 usage or input;
+    3 stopped early; 4 token or scopes; 5 a file could not be written; 130 and 143 interrupted.
+
+    Args:
+        file: A CSV file in UTF-8, or - for standard input.
+        from_: The object type of the first ids, such as contacts, 0-1 or p12345_cars.
+        to: The object type of the second ids.
+        from_column: The column of the first ids.
+        to_column: The column of the second ids.
+        base_url: Where HubSpot's API is; else HUBSPOT_BASE_URL, else HubSpot itself.
+        api_version: v4, 2026-03 or 2026-09.
+        quota: starter, professional, enterprise, limit-increase, oauth, or as 190/10s. It is never
+            exceeded. Without it: begin with 100/10s and take what HubSpot names.
+        concurrency: The most requests on the wire at once; 64 if not given.
+        failures: Write the rows that did not come through to this CSV file, with the reason.
+        skip_invalid: Go on without rows that cannot be used.
+        strict: Stop at a row that cannot be used, wherever it stands.
+        stop_after_failures: Stop once so many pairs failed.
+        json_: Print one JSON object with the result on standard output, and nothing else.
+        simulate: Send to a simulated portal on this machine instead of HubSpot.
+        token_file: Read the access token from this file instead of HUBSPOT_ACCESS_TOKEN.
+        token_stdin: Read the access token from the first line of standard input.
+        allow_http: Send the token unencrypted to another machine.
+    """
+    if file.startswith("-") and file != STDIN:
+        raise OptionsError(f"there is no option {file}")
+    if file == STDIN and token_stdin:
+        raise OptionsError("standard input holds either the pairs or the token")
+    if failures is not None and _same_file(file, failures):
+        raise OptionsError(f"--failures {failures} would overwrite the input")
+    for option, kind in (("--from", from_), ("--to", to)):
+        if kind is not None:
+            _check_type(option, kind)
+    errors = Console(stderr=True)
+    wanted = None if quota is None else Quota.parse(quota)
+    with ExitStack() as stack:
+        if simulate:
+            base_url, token = _simulated(stack, wanted)
+        else:
+            base_url = base_url or os.environ.get(BASE_URL_VARIABLE, "").strip() or BASE_URL
+            token = access_token(token_file, from_stdin=token_stdin)
+        client = AssociationClient(
+            token,
+            base_url=base_url,
+            api_version=api_version,
+            quota=wanted,
+            concurrency=concurrency,
+            allow_http=allow_http,
+        )
+        table = stack.enter_context(
+            PairTable(
+                file, from_type=from_, to_type=to, from_column=from_column, to_column=to_column
+            )
+        )
+        job = Job(
+            file,
+            failures=failures,
+            skip_invalid=skip_invalid,
+            strict=strict,
+            stop_after_failures=stop_after_failures,
+        )
+        run = Run(job, table, errors)
+        code = asyncio.run(run.go(client))
+    if json_:
+        _print_json(run.tally, code)
+    elif run.ran:
+        print_summary(run.tally, Console())
+    return code
+
+
+def _print_json(tally: Tally, code: int) -> None:
+    json.dump({**tally.as_json(), "exit_code": int(code)}, sys.stdout, ensure_ascii=False)
+    sys.stdout.write("\n")
+
+
+def _check_type(option: str, kind: str) -> None:
+    try:
+        Pair(kind, 1, kind, 1)
+    except ValueError:
+        raise OptionsError(f"{option} {kind!r} is not an object type") from None
+
+
+def _same_file(one: str, other: str) -> bool:
+    try:
+        return Path(one).samefile(other)
+    except OSError:
+        return False

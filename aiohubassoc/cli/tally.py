@@ -1,0 +1,135 @@
+"""What became of all rows of a run: counts, categories with an example, a bounded list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from aiohubassoc.errors import AioHubAssocError
+from aiohubassoc.models import Outcome, Status
+
+if TYPE_CHECKING:
+    from aiohubassoc.tables.records import Record
+
+_LISTED_LINES: Final = 100
+# HubSpot's categories are few; a server that makes up a new one each time must not fill memory.
+_MOST_CATEGORIES: Final = 50
+
+
+@attrs.define
+class Category:
+    """
+    Outcomes of one status and one reason, with the first as example.
+
+    Attributes:
+        status: Their status.
+        name: HubSpot's category, or ours where it has none.
+        example_line: The line of the example in the input.
+        example_pair: The example.
+        message: What was said of it.
+        correlation_id: What HubSpot's support asks for; None where there was none.
+        count: How many there are.
+    """
+
+    status: str
+    name: str
+    example_line: int
+    example_pair: str
+    message: str
+    correlation_id: str | None
+    count: int = 0
+
+
+@attrs.define
+class Tally:
+    """
+    Counts as a run goes on.
+
+    Attributes:
+        linked: So many outcomes; so for the other statuses.
+        invalid: Rows that could not be used; they have no outcome.
+        calls: Tries made, without refusals by the quota.
+        categories: By status and name.
+        invalid_lines: The first of them, each with its problem.
+        stopped: Why the run ended early; None if it did not.
+        input_complete: Whether the input was read to its end.
+        seconds: How long the run took.
+    """
+
+    linked: int = 0
+    partial: int = 0
+    failed: int = 0
+    unprocessed: int = 0
+    skipped: int = 0
+    invalid: int = 0
+    categories: dict[tuple[str, str], Category] = attrs.Factory(dict)
+    invalid_lines: list[tuple[int, str]] = attrs.Factory(list)
+    stopped: AioHubAssocError | None = None
+    input_complete: bool = False
+    seconds: float = 0.0
+
+    @property
+    def total(self) -> int:
+        """How many pairs have an outcome."""
+        return self.linked + self.partial + self.failed + self.unprocessed + self.skipped
+
+    def add(self, outcome: Outcome, line: int) -> None:
+        """Count an outcome of the pair on *line*."""
+        name = outcome.status.value
+        setattr(self, name, getattr(self, name) + 1)
+        if outcome.status is not Status.LINKED:
+            category = outcome.category or ""
+            pair, message = str(outcome.pair), str(outcome.error or "")
+            self._categorize(Category(name, category, line, pair, message, outcome.correlation_id))
+
+    def add_duplicate(self, pair: str, line: int, first_line: int) -> None:
+        """Count a row that repeats an earlier one."""
+        self.skipped += 1
+        message = f"repeats line {first_line}"
+        self._categorize(Category("skipped", "DUPLICATE", line, pair, message, None))
+
+    def add_invalid(self, record: Record) -> None:
+        """Count a row that cannot be used."""
+        self.invalid += 1
+        if len(self.invalid_lines) < _LISTED_LINES:
+            self.invalid_lines.append((record.line, record.problem or ""))
+
+    def _categorize(self, example: Category) -> None:
+        key = (example.status, example.name)
+        if key not in self.categories and len(self.categories) >= _MOST_CATEGORIES:
+            key = (example.status, "OTHER")
+            example.name = "OTHER"
+        self.categories.setdefault(key, example).count += 1
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        return {
+            "total": self.total,
+            "linked": self.linked,
+            "partial": self.partial,
+            "failed": self.failed,
+            "unprocessed": self.unprocessed,
+            "skipped": self.skipped,
+            "invalid": self.invalid,
+            "seconds": round(self.seconds, 3),
+            "stopped": None if self.stopped is None else str(self.stopped),
+            "input_complete": self.input_complete,
+            "categories": [
+                {
+                    "status": category.status,
+                    "category": category.name,
+                    "count": category.count,
+                    "example": {
+                        "line": category.example_line,
+                        "pair": category.example_pair,
+                        "message": category.message,
+                        "correlation_id": category.correlation_id,
+                    },
+                }
+                for category in self.categories.values()
+            ],
+            "invalid_lines": [
+                {"line": line, "problem": problem} for line, problem in self.invalid_lines
+            ],
+        }

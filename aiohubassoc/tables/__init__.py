@@ -1,0 +1,1 @@
+"""Pairs from files, and out to result files."""

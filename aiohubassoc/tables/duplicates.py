@@ -1,0 +1,51 @@
+"""Which pairs were seen before, whatever their number, in little memory."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from aiohubassoc.models import Pair
+
+
+class SeenPairs:
+    """
+    The pairs of a run by their types and ids as written; a context manager.
+
+    They are kept in a temporary file, which is gone when the block is left.
+
+    Raises:
+        OSError, sqlite3.Error: the temporary file cannot be made or written.
+    """
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="aiohubassoc-")
+        self._db = sqlite3.connect(Path(self._folder.name) / "seen.db", isolation_level=None)
+        # Nothing of it outlives the process: it need not survive a crash.
+        self._db.execute("pragma journal_mode = off")
+        self._db.execute("pragma synchronous = off")
+        self._db.execute(
+            "create table seen (pair text primary key, line integer not null) without rowid"
+        )
+        self._db.execute("begin")  # one transaction for all: a commit each would cost a write each
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+        self._folder.cleanup()
+
+    def first_line(self, pair: Pair, line: int) -> int | None:
+        """Return the line on which *pair* stood before, or note that it stands on *line*."""
+        key = f"{pair.from_type}\n{pair.from_id}\n{pair.to_type}\n{pair.to_id}"
+        insert = "insert into seen values (?, ?) on conflict do nothing"
+        if self._db.execute(insert, (key, line)).rowcount:
+            return None
+        found = self._db.execute("select line from seen where pair = ?", (key,)).fetchone()
+        return int(found[0])

@@ -1,0 +1,424 @@
+"""The client's verbs, without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+from aioresponses import CallbackResult, aioresponses
+
+from aiohubassoc import (
+    AssociationClient,
+    AuthenticationError,
+    BulkLinkError,
+    ClientClosedError,
+    ConnectionLostError,
+    DailyLimitError,
+    LockedError,
+    MissingScopesError,
+    NotFoundError,
+    OptionsError,
+    Pair,
+    PairError,
+    PartialFailureError,
+    Quota,
+    RateLimitedError,
+    RetryPolicy,
+    ServerError,
+    Status,
+    Timeouts,
+    UnconfirmedError,
+    ValidationError,
+    WindowLimiter,
+    WrongEndpointError,
+)
+from aiohubassoc.testing import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from yarl import URL
+
+PAIR = Pair("contacts", 101, "companies", 202)
+URL_V4 = "https://api.hubapi.com/crm/v4/objects/contacts/101/associations/default/companies/202"
+ANY = re.compile(r"https://api\.hubapi\.com/.*")
+QUOTA_HEADERS = {
+    "X-HubSpot-RateLimit-Max": "190",
+    "X-HubSpot-RateLimit-Interval-Milliseconds": "10000",
+}
+
+
+def success(from_id: str = "101", to_id: str = "202") -> dict[str, Any]:
+    """Return the body of a usual success."""
+    spec = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 279}
+    return {
+        "status": "COMPLETE",
+        "results": [
+            {"from": {"id": to_id}, "to": {"id": from_id}, "associationSpec": spec},
+            {"from": {"id": from_id}, "to": {"id": to_id}, "associationSpec": spec},
+        ],
+        "startedAt": "2026-11-23T10:00:00.000Z",
+        "completedAt": "2026-11-23T10:00:00.010Z",
+    }
+
+
+def echo(url: URL, **_: Any) -> CallbackResult:
+    """Link whatever is asked for."""
+    parts = url.path.split("/")
+    return CallbackResult(payload=success(parts[5], parts[9]), headers=QUOTA_HEADERS)
+
+
+@pytest.fixture
+def hubspot() -> Any:
+    """HubSpot without a network."""
+    with aioresponses() as mocked:
+        yield mocked
+
+
+@pytest.fixture
+async def client(hubspot: aioresponses) -> AsyncIterator[AssociationClient]:
+    """An open client."""
+    async with AssociationClient("canary-token", quota=Quota(1000, 1.0)) as opened:
+        yield opened
+
+
+# --- create_default ----------------------------------------------------------------------------
+
+
+async def test_one_pair(hubspot: aioresponses, client: AssociationClient) -> None:
+    """The reply of a pair that is linked is returned whole."""
+    hubspot.put(URL_V4, payload=success())
+    reply = await client.create_default(PAIR)
+    assert ("COMPLETE", (), 279) == (
+        reply.status,
+        reply.errors,
+        reply.results[0].association_spec.association_type_id,
+    )
+    ((_, calls),) = hubspot.requests.items()
+    (call,) = calls
+    assert "Bearer canary-token" == call.kwargs["headers"]["Authorization"]
+    assert (None, False, False) == (
+        call.kwargs.get("data"),
+        call.kwargs["allow_redirects"],
+        call.kwargs["raise_for_status"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "path"),
+    [
+        ("v4", "/crm/v4/objects/contacts/101/associations/default/companies/202"),
+        ("2026-03", "/crm/objects/2026-03/contacts/101/associations/default/companies/202"),
+        ("2026-09", "/crm/objects/2026-09/contacts/101/associations/default/companies/202"),
+    ],
+)
+async def test_every_version(hubspot: aioresponses, version: str, path: str) -> None:
+    """The version decides the path, and nothing else."""
+    hubspot.put(f"https://hub.example{path}", payload=success())
+    async with AssociationClient(
+        "t", base_url="https://hub.example/", api_version=version
+    ) as client:
+        assert "COMPLETE" == (await client.create_default(PAIR)).status
+
+
+def _error(**more: Any) -> dict[str, Any]:
+    return {"status": "error", "message": "m", "correlationId": "c-1", **more}
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"status": 400, "payload": _error(category="VALIDATION_ERROR")}, ValidationError),
+        ({"status": 401, "payload": _error(category="X")}, AuthenticationError),
+        ({"status": 403, "payload": _error(category="MISSING_SCOPES")}, MissingScopesError),
+        ({"status": 404, "payload": _error(category="OBJECT_NOT_FOUND")}, NotFoundError),
+        ({"status": 404, "body": "<html>"}, WrongEndpointError),
+        ({"status": 302, "headers": {"Location": "/"}}, WrongEndpointError),
+        ({"status": 423, "payload": _error()}, LockedError),
+        ({"status": 429, "payload": _error(policyName="SECONDLY")}, RateLimitedError),
+        ({"status": 429, "payload": _error(policyName="DAILY")}, DailyLimitError),
+        ({"status": 502, "body": "<html>"}, ServerError),
+        ({"payload": {**success(), "numErrors": 1}}, PartialFailureError),
+        ({"payload": {"status": "COMPLETE", "results": []}}, UnconfirmedError),
+        ({"status": 204}, UnconfirmedError),
+        ({"exception": aiohttp.ServerDisconnectedError()}, ConnectionLostError),
+    ],
+)
+async def test_what_is_no_link_is_raised(
+    hubspot: aioresponses, client: AssociationClient, answer: dict[str, Any], expected: type
+) -> None:
+    """Each kind of failure is an exception of its own, without the token anywhere in it."""
+    hubspot.put(URL_V4, repeat=True, **answer)
+    with pytest.raises(expected) as caught:
+        await client.create_default(PAIR)
+    assert "canary-token" not in repr(caught.value) + str(caught.value)
+    assert (None, None) == (caught.value.__cause__, caught.value.__context__)
+
+
+async def test_a_passing_fault_is_not_noticed(
+    hubspot: aioresponses, client: AssociationClient
+) -> None:
+    """500, 429, a lost connection, nonsense, and then the link."""
+    hubspot.put(URL_V4, status=500)
+    hubspot.put(URL_V4, status=429, payload=_error(policyName="TEN_SECONDLY_ROLLING"))
+    hubspot.put(URL_V4, exception=aiohttp.ClientPayloadError())
+    hubspot.put(URL_V4, body="<html>")
+    hubspot.put(URL_V4, payload=success())
+    assert "COMPLETE" == (await client.create_default(PAIR)).status
+
+
+async def test_only_pairs_are_taken(client: AssociationClient) -> None:
+    """Ids without their types are no pair."""
+    with pytest.raises(OptionsError, match="not a Pair"):
+        await client.create_default((1, 2))  # type: ignore[arg-type]  # that is the point
+
+
+async def test_thousands_of_tasks_share_a_client(hubspot: aioresponses) -> None:
+    """Ten thousand callers at 19 a second: all succeed, however long they wait in line."""
+    hubspot.put(ANY, callback=echo, repeat=True)
+    clock = FakeClock()
+    async with AssociationClient("t", quota=Quota.PROFESSIONAL, clock=clock) as client:
+        tasks = [
+            asyncio.create_task(client.create_default(Pair("contacts", n, "companies", n)))
+            for n in range(3000)
+        ]
+        await asyncio.wait(tasks)
+    assert {"COMPLETE"} == {task.result().status for task in tasks}
+    assert 3000 / 19 - 10 <= clock.now() <= 3000 / 19
+
+
+# --- many --------------------------------------------------------------------------------------
+
+
+async def test_link_each(hubspot: aioresponses, client: AssociationClient) -> None:
+    """Nothing is raised for a pair, and each comes back with what became of it."""
+    hubspot.put(URL_V4, status=404, payload=_error(category="OBJECT_NOT_FOUND"))
+    hubspot.put(ANY, callback=echo, repeat=True)
+    pairs = [PAIR, Pair("deals", 1, "contacts", 2, tag="mine")]
+    async with client.link_each(pairs, ordered=True) as outcomes:
+        refused, linked = [outcome async for outcome in outcomes]
+    assert isinstance(refused.error, NotFoundError)
+    assert (Status.LINKED, "mine", 1) == (linked.status, linked.pair.tag, linked.index)
+    assert linked.reply is not None
+
+
+async def test_link_all(hubspot: aioresponses, client: AssociationClient) -> None:
+    """The report counts, keeps the failures, and raises them when asked."""
+    hubspot.put(URL_V4, status=404, payload=_error(category="OBJECT_NOT_FOUND"))
+    hubspot.put(ANY, callback=echo, repeat=True)
+    ids: Any = [(101, 202), (1, 2), (3, None)]
+    report = await client.link_all(ids, from_type="contacts", to_type="companies")
+    assert (1, 2, 3) == (report.linked, report.failed, report.total)
+    with pytest.raises(BulkLinkError, match="2 of 3"):
+        report.raise_for_failures()
+
+
+async def test_link_all_stops(hubspot: aioresponses, client: AssociationClient) -> None:
+    """The arguments of link_each are taken by link_all too."""
+    hubspot.put(ANY, status=400, payload=_error(category="X"), repeat=True)
+    pairs = (Pair("contacts", n, "companies", n) for n in range(500))
+    report = await client.link_all(pairs, stop_after_failures=3, keep_failures=2)
+    assert (500, 2) == (report.total, len(report.failures))
+    assert report.unprocessed >= 500 - 3 - 64
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"stop_after_failures": 0}, "stop_after_failures"),
+        ({"give_up_after": 0}, "give_up_after"),
+        ({"drain": -1.0}, "drain"),
+        ({"keep_failures": -1}, "keep_failures"),
+        ({"from_type": "contacts"}, "give both"),
+    ],
+)
+async def test_options_of_a_run(
+    client: AssociationClient, options: dict[str, Any], told: str
+) -> None:
+    """They are checked before anything is read."""
+    with pytest.raises(OptionsError, match=told):
+        client.link_each([], **options)
+
+
+async def test_two_clients_share_a_limiter(hubspot: aioresponses) -> None:
+    """Only when it is handed to them."""
+    hubspot.put(ANY, callback=echo, repeat=True)
+    clock = FakeClock()
+    limiter = WindowLimiter(Quota(10, 10.0), clock=clock)
+    async with (
+        AssociationClient("t", limiter=limiter, clock=clock) as one,
+        AssociationClient("t", limiter=limiter, clock=clock) as other,
+    ):
+        assert one.limiter is other.limiter is limiter
+        for client in (one, other):
+            await client.link_all([Pair("contacts", n, "companies", n) for n in range(20)])
+    assert 30.0 <= clock.now() < 31.0
+
+
+async def test_the_quota_is_learned(hubspot: aioresponses) -> None:
+    """Without one, the first answers name it."""
+    hubspot.put(ANY, callback=echo, repeat=True)
+    async with AssociationClient("t") as client:
+        assert Quota(100) == client.limiter.quota
+        await client.create_default(PAIR)
+        assert Quota(190) == client.limiter.quota
+
+
+# --- life --------------------------------------------------------------------------------------
+
+
+async def test_a_client_is_used_inside_its_block(hubspot: aioresponses) -> None:
+    """Before and after, every verb says so."""
+    client = AssociationClient("t")
+    for _ in range(2):
+        with pytest.raises(ClientClosedError, match="async with"):
+            await client.create_default(PAIR)
+        with pytest.raises(ClientClosedError):
+            client.link_each([])
+        await client.aclose()
+    with pytest.raises(ClientClosedError, match="once"):
+        async with client:
+            pass
+
+
+async def test_a_client_cannot_be_entered_twice(client: AssociationClient) -> None:
+    """It would have two sessions."""
+    with pytest.raises(ClientClosedError, match="once"):
+        await client.__aenter__()
+
+
+async def test_a_client_closed_under_a_run(hubspot: aioresponses) -> None:
+    """The run ends with what it could not do, and says why."""
+    hubspot.put(ANY, callback=echo, repeat=True)
+    client = AssociationClient("t", quota=Quota(5, 10.0))
+    told = []
+    async with client:
+        outcomes = client.link_each([Pair("contacts", n, "companies", n) for n in range(20)])
+        with pytest.raises(ClientClosedError):
+            async with outcomes:
+                async for outcome in outcomes:
+                    told.append(outcome)
+                    await client.aclose()
+    told += [outcome async for outcome in outcomes]
+    assert len(told) == outcomes.report.total
+    assert outcomes.report.linked >= 1
+
+
+def test_the_token_shows_nowhere() -> None:
+    """Not in the client's repr, nor in an error about it."""
+    client = AssociationClient("canary-token", api_version="2026-09")
+    assert "<AssociationClient https://api.hubapi.com 2026-09 new>" == repr(client)
+    for token in ("canary-token\n", "canary token", "Bearer canary-token", "canary-tökén"):
+        with pytest.raises(OptionsError) as caught:
+            AssociationClient(token)
+        assert "canary" not in str(caught.value)
+
+
+async def test_the_log_shows_no_token(
+    hubspot: aioresponses, client: AssociationClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At any level, whoever logs."""
+    caplog.set_level(logging.DEBUG)
+    hubspot.put(URL_V4, status=500)
+    hubspot.put(URL_V4, payload=success())
+    await client.create_default(PAIR)
+    assert caplog.records
+    assert "canary-token" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"token": ""}, "token"),
+        ({"token": 5}, "token"),
+        ({"base_url": "http://api.hubapi.com"}, "https"),
+        ({"api_version": "v3"}, "v4, 2026-03, 2026-09"),
+        ({"concurrency": 0}, "1 to 1000"),
+        ({"concurrency": 1001}, "1 to 1000"),
+        ({"concurrency": 1.5}, "int"),
+        ({"concurrency": True}, "int"),
+        ({"quota": "190/10s"}, "Quota"),
+        ({"retry": 5}, "RetryPolicy"),
+        ({"timeouts": 5}, "Timeouts"),
+        ({"quota": Quota.OAUTH, "limiter": WindowLimiter()}, "limiter or a quota"),
+        ({"session": object(), "trust_env": True}, "session of the client's own"),
+    ],
+)
+def test_what_cannot_work_is_refused(options: dict[str, Any], told: str) -> None:
+    """When the client is made, with what is wrong."""
+    with pytest.raises(OptionsError, match=told):
+        AssociationClient(**{"token": "t", **options})
+
+
+def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Token and base URL are taken from there; arguments win."""
+    for name in ("HUBSPOT_ACCESS_TOKEN", "PRIVATE_APP_ACCESS_TOKEN", "HUBSPOT_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(OptionsError, match="HUBSPOT_ACCESS_TOKEN or PRIVATE_APP_ACCESS_TOKEN"):
+        AssociationClient.from_env()
+    monkeypatch.setenv("PRIVATE_APP_ACCESS_TOKEN", "second\n")
+    assert "second" == AssociationClient.from_env()._tokens._fixed
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", " first ")
+    monkeypatch.setenv("HUBSPOT_BASE_URL", "https://hub.example")
+    client = AssociationClient.from_env(api_version="2026-03")
+    assert "first" == client._tokens._fixed
+    assert "<AssociationClient https://hub.example 2026-03 new>" == repr(client)
+    assert "https://b.example" in repr(AssociationClient.from_env(base_url="https://b.example"))
+
+
+@pytest.mark.filterwarnings("error::FutureWarning")
+def test_the_end_of_v4_is_announced() -> None:
+    """Ninety days before HubSpot ends its support; never for the dated versions."""
+    late = FakeClock(datetime(2026, 12, 30, tzinfo=UTC))
+    with pytest.warns(
+        FutureWarning, match="until 2027-03-30: set api_version to '2026-09'"
+    ) as told:
+        AssociationClient("t", clock=late)
+    assert __file__ == told[0].filename
+    AssociationClient("t", clock=late, api_version="2026-03")
+    AssociationClient("t", clock=FakeClock(datetime(2026, 12, 29, tzinfo=UTC)))
+
+
+async def test_timeouts_are_set_by_default(hubspot: aioresponses) -> None:
+    """For connecting, for the answer and in total, on every call."""
+    hubspot.put(URL_V4, payload=success(), repeat=True)
+    for timeouts, expected in (
+        ({}, (5.0, 30.0, 60.0)),
+        ({"timeouts": Timeouts(connect=None, answer=1.0, total=None)}, (None, 1.0, None)),
+    ):
+        async with AssociationClient("t", **timeouts) as client:  # type: ignore[arg-type]
+            await client.create_default(PAIR)
+        ((_, calls),) = hubspot.requests.items()
+        told = calls[-1].kwargs["timeout"]
+        assert expected == (told.connect, told.sock_read, told.total)
+
+
+async def test_a_lent_session(hubspot: aioresponses) -> None:
+    """It is sent through and stays open."""
+    hubspot.put(URL_V4, payload=success())
+    async with aiohttp.ClientSession() as session:
+        async with AssociationClient("t", session=session) as client:
+            await client.create_default(PAIR)
+        assert not session.closed
+
+
+async def test_a_retry_policy_of_ones_own(hubspot: aioresponses) -> None:
+    """One try is one try."""
+    hubspot.put(URL_V4, status=500, repeat=True)
+    policy = RetryPolicy(attempts=1)
+    async with AssociationClient("t", retry=policy, jitter=lambda: 0.0) as client:
+        with pytest.raises(ServerError):
+            await client.create_default(PAIR)
+    ((_, calls),) = hubspot.requests.items()
+    assert 1 == len(calls)
+
+
+async def test_a_pair_error_is_raised_where_the_pair_is_made() -> None:
+    """Long before the network."""
+    with pytest.raises(PairError):
+        Pair("contacts", "", "companies", 1)

@@ -1,0 +1,121 @@
+"""The tree of errors."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+from typing import Any
+
+import pytest
+
+from aiohubassoc import DefaultAssociations, ErrorDetail, Outcome, Pair, Status, errors
+from aiohubassoc.errors import (
+    AioHubAssocError,
+    ApiError,
+    BulkLinkError,
+    MissingScopesError,
+    PartialFailureError,
+    UnconfirmedError,
+)
+
+API: dict[str, Any] = {
+    "status": 400,
+    "category": "C",
+    "message": "m",
+    "correlation_id": "c-1",
+    "errors": (ErrorDetail("e"),),
+    "context": {"id": ("1", "2")},
+    "sub_category": "s",
+}
+REPLY = DefaultAssociations(results=(), status="COMPLETE", num_errors=2)
+FAILURE = Outcome(3, Pair("a", 1, "b", 2), Status.FAILED, error=ApiError(409, None, "m", None))
+
+
+def _arguments(cls: type[AioHubAssocError]) -> dict[str, Any]:
+    if issubclass(cls, ApiError):
+        return API
+    if cls is PartialFailureError or cls is UnconfirmedError:
+        return {"reply": REPLY}
+    if cls is BulkLinkError:
+        return {"failures": (FAILURE,), "not_linked": 1, "total": 5}
+    names = inspect.signature(cls).parameters
+    return {"message": "told"} if "message" in names else {}
+
+
+CLASSES = [
+    cls
+    for name, cls in vars(errors).items()
+    if inspect.isclass(cls)
+    and issubclass(cls, AioHubAssocError)
+    and cls is not AioHubAssocError
+    and not name.startswith("_")
+]
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_error_pickles_and_copies(cls: type[AioHubAssocError]) -> None:
+    """It comes back of the same class, with the same fields, message and label."""
+    error = cls(**_arguments(cls))
+    for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 -- our own
+        assert cls is type(other)
+        assert vars(error).keys() == vars(other).keys()
+        assert (str(error), error.label) == (str(other), other.label)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_error_says_what_happened(cls: type[AioHubAssocError]) -> None:
+    """Its message is not its arguments in brackets, and its label is one upper-case word."""
+    error = cls(**_arguments(cls))
+    assert str(error)
+    assert not str(error).startswith("(")
+    assert error.label == error.label.upper()
+    assert " " not in error.label
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_every_error_is_drawn_in_the_tree(cls: type[AioHubAssocError]) -> None:
+    """The module's docstring shows the whole tree."""
+    assert cls.__name__ in (errors.__doc__ or "")
+
+
+def test_an_api_error_tells_its_context() -> None:
+    """The ids at fault and the correlation id stand in the message."""
+    expected = "400 C: m [id: 1, 2] (correlation id c-1)"
+    assert expected == str(ApiError(**API))
+
+
+def test_missing_scopes_without_names() -> None:
+    """HubSpot does not always say which."""
+    error = MissingScopesError(403, "MISSING_SCOPES", "m", None)
+    assert ((), "403 MISSING_SCOPES: m") == (error.scopes, str(error))
+
+
+def test_a_partial_failure_without_named_errors() -> None:
+    """`numErrors` alone is told too."""
+    error = PartialFailureError(REPLY)
+    assert "PARTIAL_FAILURE" == error.label
+    assert "numErrors 2 and no named errors" in str(error)
+
+
+def test_unconfirmed_without_a_body() -> None:
+    """Nothing at all was said."""
+    assert "without a body" in str(UnconfirmedError())
+
+
+def test_a_bulk_error_shows_the_first_failure() -> None:
+    """And can do without."""
+    assert "1 of 5 pairs are not linked; the first: a:1 -> b:2: failed: 409" in str(
+        BulkLinkError((FAILURE,), 1, 5)
+    )
+    assert "1 of 5 pairs are not linked" == str(BulkLinkError((), 1, 5))
+
+
+def test_errors_can_be_raised_from_and_noted() -> None:
+    """They are exceptions like any other."""
+    error = AioHubAssocError()
+    error.add_note("while testing")
+    with pytest.raises(AioHubAssocError) as caught:
+        raise error from ZeroDivisionError()
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert caught.value is error

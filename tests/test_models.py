@@ -1,0 +1,176 @@
+"""Pairs, outcomes, reports."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given, strategies as st
+
+from aiohubassoc import (
+    ApiError,
+    BulkLinkError,
+    NotFoundError,
+    Outcome,
+    Pair,
+    PairError,
+    Report,
+    Status,
+    TransportError,
+)
+
+PAIR = Pair("contacts", 101, "companies", "202")
+
+
+class Like:
+    """An int as numpy has them."""
+
+    def __index__(self) -> int:
+        return 7
+
+
+def test_ids_are_kept_as_strings() -> None:
+    """Strings and ints, and what behaves as an int, however large."""
+    ids = ("101", 101, Like(), 2**64 + 1, -1)
+    assert ["101", "101", "7", "18446744073709551617", "-1"] == [
+        Pair("contacts", record_id, "companies", 1).from_id for record_id in ids
+    ]
+
+
+@pytest.mark.parametrize(
+    ("record_id", "told"),
+    [
+        (None, "from_id must be a string or an int, not None"),
+        (True, "not True"),
+        (1.0, "not 1.0"),
+        (float("nan"), "not nan"),
+        (b"1", "not b'1'"),
+        ([1], r"not \[1\]"),
+        ("", "from_id is empty"),
+        ("  ", "from_id is empty"),
+        (".", "from_id cannot be '.'"),
+        ("..", r"from_id cannot be '\.\.'"),
+        (" 1", "blank or a control character"),
+        ("1 2", "blank or a control character"),
+        ("1\t", "blank or a control character"),
+        ("1\0", "blank or a control character"),
+        ("1\n", "blank or a control character"),
+        ("\ufeff1", "blank or a control character"),
+        ("\u200b1", "blank or a control character"),
+        ("1\u00a0", "blank or a control character"),
+        ("\ud800", "blank or a control character"),
+    ],
+)
+def test_ids_that_cannot_be_sent(record_id: Any, told: str) -> None:
+    """They are refused before the network, with the pair named; they are ValueErrors too."""
+    with pytest.raises(PairError, match=told) as caught:
+        Pair("contacts", record_id, "companies", 202)
+    assert "companies:202" in str(caught.value)
+    assert isinstance(caught.value, ValueError)
+    with pytest.raises(PairError, match=told.replace("from", "to")):
+        Pair("contacts", 101, "companies", record_id)
+
+
+@pytest.mark.parametrize("kind", [None, 1, "", "a b", ".."])
+def test_types_that_cannot_be_sent(kind: Any) -> None:
+    """Types are strings, checked as ids are."""
+    for types in ((kind, "companies"), ("contacts", kind)):
+        with pytest.raises(PairError, match=r"(from|to)_type"):
+            Pair(types[0], 1, types[1], 2)
+
+
+def test_pairs_are_values() -> None:
+    """Equal and hashed by types and ids; the tag is the caller's own and does not count."""
+    tagged = Pair("contacts", "101", "companies", 202, tag={"row": 1})
+    assert PAIR == tagged
+    assert {PAIR} == {tagged}
+    assert Pair("companies", 202, "contacts", 101) != PAIR
+    assert {"row": 1} == tagged.tag
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        tagged.from_id = "1"  # type: ignore[misc]  # that is the point
+
+
+def test_a_pair_reads_as_it_is_written() -> None:
+    """Str and repr name it; `of` reads the short form."""
+    assert "contacts:101 -> companies:202" == str(PAIR)
+    assert "from_id='101'" in repr(PAIR)
+    assert PAIR == Pair.of("contacts:101", "companies:202", tag=1)
+    assert Pair("2-1", "a:b", "c", "d") == Pair.of("2-1:a:b", "c:d")
+
+
+@pytest.mark.parametrize(("one", "other"), [("contacts", "companies:1"), ("contacts:", "a:1")])
+def test_a_short_form_that_is_none(one: str, other: str) -> None:
+    """A colon or an id that is missing is an error."""
+    with pytest.raises(PairError):
+        Pair.of(one, other)
+
+
+@given(st.text(), st.text())
+def test_any_text_is_a_pair_or_a_pair_error(record_id: str, kind: str) -> None:
+    """No text makes it fail in another way, and what is taken is kept as it is."""
+    try:
+        pair = Pair(kind, record_id, kind, record_id)
+    except PairError:
+        return
+    assert (kind, record_id) == (pair.from_type, pair.from_id)
+
+
+def _outcome(index: int, status: Status, **more: Any) -> Outcome:
+    return Outcome(index, PAIR, status, **more)
+
+
+def test_an_outcome_says_whether_it_is_fine() -> None:
+    """Linked and skipped are; category and correlation id come from the error."""
+    assert [True, False, False, False, True] == [
+        _outcome(0, status).ok
+        for status in (
+            Status.LINKED,
+            Status.PARTIAL,
+            Status.FAILED,
+            Status.UNPROCESSED,
+            Status.SKIPPED,
+        )
+    ]
+    refused = _outcome(0, Status.FAILED, error=NotFoundError(404, "OBJECT_NOT_FOUND", "m", "c"))
+    assert ("OBJECT_NOT_FOUND", "c") == (refused.category, refused.correlation_id)
+    plain = _outcome(0, Status.FAILED, error=ApiError(409, None, "m", None))
+    assert ("HTTP_409", None) == (plain.category, plain.correlation_id)
+    lost = _outcome(0, Status.FAILED, error=TransportError("lost"))
+    assert ("TRANSPORT", None) == (lost.category, lost.correlation_id)
+    assert _outcome(0, Status.LINKED).category is None
+    assert "failed" == f"{Status.FAILED}"
+
+
+@given(st.lists(st.sampled_from(Status)), st.integers(0, 5))
+def test_a_report_adds_up(statuses: list[Status], keep: int) -> None:
+    """Counts add up to the total; failures are the first that are not fine."""
+    report = Report(keep_failures=keep)
+    outcomes = [_outcome(index, status) for index, status in enumerate(statuses)]
+    for outcome in outcomes:
+        report.add(outcome)
+    assert {status: statuses.count(status) for status in Status} == {
+        status: getattr(report, status.value) for status in Status
+    }
+    bad = [outcome for outcome in outcomes if not outcome.ok]
+    assert (len(statuses), len(bad), bad[:keep]) == (
+        report.total,
+        report.not_linked,
+        report.failures,
+    )
+    if bad:
+        with pytest.raises(BulkLinkError, match=f"{len(bad)} of {len(statuses)} pairs") as caught:
+            report.raise_for_failures()
+        assert tuple(bad[:keep]) == caught.value.failures
+    else:
+        report.raise_for_failures()
+
+
+def test_outcomes_and_reports_pickle() -> None:
+    """They can be sent to another process."""
+    report = Report()
+    report.add(_outcome(1, Status.FAILED, error=NotFoundError(404, None, "m", None)))
+    copy = pickle.loads(pickle.dumps(report))  # noqa: S301 -- our own
+    assert (1, "m") == (copy.failed, copy.failures[0].error.message)
+    assert PAIR == copy.failures[0].pair

@@ -1,0 +1,55 @@
+"""The public surface is a fact that the tests know."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+import aiohubassoc
+
+
+def test_every_public_name_is_there() -> None:
+    """`__all__` is sorted, complete, and each name can be had."""
+    assert sorted(aiohubassoc.__all__) == aiohubassoc.__all__
+    assert {*aiohubassoc._HOMES, "__version__"} == set(aiohubassoc.__all__)
+    for name in aiohubassoc.__all__:
+        assert getattr(aiohubassoc, name) is not None
+        assert name in dir(aiohubassoc)
+
+
+def test_every_public_name_has_one_home() -> None:
+    """A name is loaded from the module that defines it."""
+    for name, home in aiohubassoc._HOMES.items():
+        assert getattr(import_module(f"aiohubassoc.{home}"), name) is getattr(aiohubassoc, name)
+
+
+def test_every_public_class_is_documented() -> None:
+    """Each class, and each public method of it, has a docstring."""
+    for name in aiohubassoc.__all__:
+        value = getattr(aiohubassoc, name)
+        if not isinstance(value, type):
+            continue
+        assert value.__doc__, name
+        for attribute, member in vars(value).items():
+            if callable(member) and not attribute.startswith("_"):
+                assert member.__doc__, f"{name}.{attribute}"
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """As for any module."""
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        aiohubassoc.nothing  # noqa: B018 -- the access is the point
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    """Neither aiohttp nor anything else that costs time comes with `import aiohubassoc`."""
+    code = (
+        "import sys, aiohubassoc; "
+        "print([m for m in ('aiohttp', 'asyncio', 'attr', 'cattrs', 'tenacity') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "[]\n" == done.stdout

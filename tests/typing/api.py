@@ -1,0 +1,60 @@
+"""The public names as users type against them: checked by mypy, never run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_type
+
+from aiohubassoc import (
+    AioHubAssocError,
+    Association,
+    AssociationClient,
+    DefaultAssociations,
+    Limiter,
+    Outcome,
+    OutcomeStream,
+    Pair,
+    Quota,
+    Report,
+    RetryPolicy,
+    StandardError,
+    Status,
+    Timeouts,
+    WindowLimiter,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+async def token(refused: str | None) -> str:
+    """Give a token."""
+    return refused or "token"
+
+
+async def rows() -> AsyncIterator[tuple[str, int]]:
+    """Give ids as a database does."""
+    yield "1", 2
+
+
+async def use() -> None:
+    """Use everything."""
+    limiter: Limiter = WindowLimiter(Quota.PROFESSIONAL)
+    client = AssociationClient(token, limiter=limiter, retry=RetryPolicy(attempts=3))
+    async with client, AssociationClient("t", quota=Quota(19, 1.0), timeouts=Timeouts(answer=1)):
+        reply = await client.create_default(Pair("contacts", 101, "companies", "202"))
+        assert_type(reply, DefaultAssociations)
+        assert_type(reply.results[0], Association)
+        assert_type(reply.results[0].association_spec.association_type_id, int | None)
+        assert_type(reply.errors, tuple[StandardError, ...])
+        async with client.link_each([Pair.of("contacts:1", "companies:2")]) as outcomes:
+            assert_type(outcomes, OutcomeStream)
+            async for outcome in outcomes:
+                assert_type(outcome, Outcome)
+                assert_type(outcome.status, Status)
+                assert_type(outcome.error, AioHubAssocError | None)
+        report = await client.link_all(rows(), from_type="contacts", to_type="companies")
+        assert_type(report, Report)
+        report.raise_for_failures()
+        await client.link_all([(1, 2), (3, 4)], from_type="contacts", to_type="companies")
+    async with AssociationClient.from_env(quota=Quota.STARTER) as from_env:
+        assert_type(from_env, AssociationClient)
