@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.tally import Tally
 
 
-def link(  # noqa: PLR0917 -- the file is the only positional argument
+def link(
     file: Annotated[str, Parameter(allow_leading_hyphen=True)],
     /,
     *,
@@ -120,9 +120,19 @@ def link(  # noqa: PLR0917 -- the file is the only positional argument
         code = asyncio.run(run.go(client))
     if json_:
         _print_json(run.tally, code)
-    elif run.ran:
+    elif run.began:
         print_summary(run.tally, Console())
     return code
+
+
+def _simulated(stack: ExitStack, quota: Quota | None) -> tuple[str, str]:
+    """Start a portal that ends with *stack*; return its base URL and token."""
+    from aiohubassoc.cli.portals import usual_portal  # noqa: PLC0415 -- only when asked for
+    from aiohubassoc.simulator import portal_process  # noqa: PLC0415 -- likewise
+
+    settings = usual_portal(quota or Quota.PROFESSIONAL)
+    portal = stack.enter_context(portal_process(settings))
+    return portal.base_url, settings.tokens[0]
 
 
 def _print_json(tally: Tally, code: int) -> None:

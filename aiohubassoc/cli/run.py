@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -16,18 +17,16 @@ from aiohubassoc.cli.signals import interruptible
 from aiohubassoc.cli.summary import lines_of, print_lines
 from aiohubassoc.cli.tally import Tally
 from aiohubassoc.errors import InputError, RunStoppedError
+from aiohubassoc.models import Outcome
 from aiohubassoc.tables.duplicates import SeenPairs
 from aiohubassoc.tables.failures import FailuresFile
 from aiohubassoc.tables.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.console import Console
 
     from aiohubassoc._io.stream import OutcomeStream
     from aiohubassoc.client import AssociationClient
-    from aiohubassoc.models import Outcome
     from aiohubassoc.tables.pairs import PairTable
 
 
@@ -46,7 +45,7 @@ class Job:
         skip_invalid: Go on without rows that cannot be used.
         strict: Stop at a later row that cannot be used.
         stop_after_failures: Stop once so many pairs failed; None: never.
-        on_outcome: Called with each outcome.
+        on_outcome: Called with each outcome; None: nobody is.
     """
 
     path: str
@@ -54,7 +53,7 @@ class Job:
     skip_invalid: bool = False
     strict: bool = False
     stop_after_failures: int | None = None
-    on_outcome: Callable[[Outcome], None] = lambda _: None
+    on_outcome: Callable[[Outcome], None] | None = None
 
 
 class Run:
@@ -69,6 +68,8 @@ class Run:
 
     def __init__(self, job: Job, table: PairTable, console: Console) -> None:
         self.tally = Tally()
+        self.began = False
+        """Whether anything may have been sent."""
         self._job = job
         self._table = table
         self._console = console
@@ -111,6 +112,7 @@ class Run:
                     return self._no_storage(f"{self._job.failures}: {error.strerror}")
             clock = SystemClock()
             began = clock.now()
+            self.began = True
             try:
                 await self._link(client, feed)
             except (StorageError, InputError) as error:
@@ -147,7 +149,8 @@ class Run:
         record = outcome.pair.tag
         assert isinstance(record, Record)  # noqa: S101 -- the table tags each pair with its row
         self.tally.add(outcome, record.line)
-        self._job.on_outcome(outcome)
+        if self._job.on_outcome is not None:
+            self._job.on_outcome(outcome)
         if not outcome.ok:
             error, category = str(outcome.error or ""), outcome.category
             self._write_failure(record, outcome.status, category, error, outcome.correlation_id)

@@ -118,7 +118,7 @@ class PairTable:
         if have > need:
             return f"has too many fields: {have}, the header has {need}"
         if have < need:
-            return f"has a missing column: {have} fields, the header has {need}"
+            return f"has a missing column: {have} of {need} fields"
         return None
 
     def _read_header(self) -> list[str]:

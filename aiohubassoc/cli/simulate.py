@@ -1,0 +1,89 @@
+"""``aiohubassoc simulate``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import attrs
+from cyclopts import Parameter
+from rich.console import Console
+
+from aiohubassoc.errors import OptionsError
+from aiohubassoc.options import Quota
+from aiohubassoc.simulator import FaultPlan, Latency, PortalSettings, run
+
+_FAULTS = tuple(field.name for field in attrs.fields(FaultPlan) if field.type == "float")
+
+
+def simulate(
+    *,
+    port: int = 8080,
+    quota: str = "professional",
+    latency: float = 0.08,
+    records_up_to: int | None = None,
+    missing_share: float = 0.0,
+    fault: Annotated[list[str] | None, Parameter(negative="")] = None,
+    token: str = "simulated-token",  # noqa: S107 -- it opens a simulation
+    seed: int = 1,
+) -> int:
+    """
+    Run a simulated HubSpot portal on this machine until Ctrl-C.
+
+    It keeps the quota, knows records, makes faults, and keeps books of all it has seen: they can
+    be read at /_portal/books, its links at /_portal/links.
+
+    Args:
+        port: Where to listen, on 127.0.0.1 only; 0 for any free port.
+        quota: A tier's name, or as 190/10s.
+        latency: Seconds that a call takes, on average.
+        records_up_to: The highest id that exists in every object type; without it every id does.
+        missing_share: The share of records that do not exist, 0 to 1.
+        fault: A fault and its share of the calls, such as server_error_500=0.02; may be repeated.
+        token: The access token that it takes.
+        seed: Of everything random.
+    """
+    limit = Quota.parse(quota)
+    way = latency / 2
+    try:
+        settings = PortalSettings(
+            seed=seed,
+            tokens=(token,),
+            quota_limit=limit.limit,
+            quota_window=limit.window,
+            latency=Latency(before_median=way, before_sigma=0.3, after_median=way, after_sigma=0.3),
+            records_up_to=records_up_to,
+            missing_share=missing_share,
+            faults=FaultPlan(**dict(map(_fault, fault or ()))),
+            keep_arrivals=False,
+        )
+    except ValueError as error:
+        raise OptionsError(str(error)) from None
+    console = Console(stderr=True)
+
+    def ready(base_url: str) -> None:
+        console.print(
+            f"A simulated HubSpot portal: {base_url}, {limit} calls. Its books: "
+            f"{base_url}/_portal/books\n"
+            f"  HUBSPOT_ACCESS_TOKEN={token} aiohubassoc link pairs.csv "
+            f"--from contacts --to companies --base-url {base_url}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+    try:
+        run(settings, port=port, on_ready=ready)
+    except OSError as error:
+        raise OptionsError(f"cannot listen on port {port}: {error.strerror}") from None
+    return 0
+
+
+def _fault(text: str) -> tuple[str, float]:
+    name, _, share = text.partition("=")
+    try:
+        number = float(share)
+    except ValueError:
+        number = -1.0
+    if name not in _FAULTS or not 0 <= number <= 1:
+        known = ", ".join(_FAULTS)
+        raise OptionsError(f"--fault {text!r} is not NAME=SHARE with one of these names: {known}")
+    return name, number

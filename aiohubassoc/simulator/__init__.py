@@ -1,0 +1,63 @@
+"""
+A HubSpot portal to run against: it keeps the quota, knows records, makes faults and keeps books.
+
+An island: it shares no code with the client, so that a misreading of HubSpot in the one shows
+against the other. The names below are loaded when they are first used: settings need no aiohttp.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aiohubassoc.simulator.books import Books
+    from aiohubassoc.simulator.fault_plan import Fault, FaultPlan
+    from aiohubassoc.simulator.foreground import run
+    from aiohubassoc.simulator.portal import Portal
+    from aiohubassoc.simulator.process import PortalProcess, portal_process
+    from aiohubassoc.simulator.server import Running, serve
+    from aiohubassoc.simulator.settings import Latency, Neighbour, PortalSettings
+
+_HOMES = {
+    "Books": "books",
+    "Fault": "fault_plan",
+    "FaultPlan": "fault_plan",
+    "Latency": "settings",
+    "Neighbour": "settings",
+    "Portal": "portal",
+    "PortalProcess": "process",
+    "PortalSettings": "settings",
+    "Running": "server",
+    "portal_process": "process",
+    "run": "foreground",
+    "serve": "server",
+}
+
+__all__ = [
+    "Books",
+    "Fault",
+    "FaultPlan",
+    "Latency",
+    "Neighbour",
+    "Portal",
+    "PortalProcess",
+    "PortalSettings",
+    "Running",
+    "portal_process",
+    "run",
+    "serve",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

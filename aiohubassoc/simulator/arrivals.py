@@ -1,0 +1,99 @@
+"""Requests on their way to being counted, and how often each pair has come."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+import attrs
+
+from aiohubassoc.simulator.linking import LinkedPair, pair_of
+from aiohubassoc.simulator.paths import Call, PutCall, method_of, parse
+
+if TYPE_CHECKING:
+    from aiohubassoc.simulator.chance import Chance
+    from aiohubassoc.simulator.object_types import ObjectTypes
+    from aiohubassoc.simulator.settings import Latency
+
+
+@attrs.frozen
+class Arrival:
+    """
+    A request before it is counted.
+
+    Args:
+        call: What its path means. None: the portal has no such path.
+        is_allowed: Whether its method is the one of that path.
+        pair: The pair of a single call, as the books know it. None: another call.
+        body: Of a batch call.
+        key: For whom chance is drawn: the pair, or the batch with all its inputs.
+        number: The how-manieth arrival of this key, from 1.
+        delay: Seconds from the arrival to the moment at which it is counted.
+    """
+
+    call: Call | None
+    is_allowed: bool
+    pair: LinkedPair | None
+    body: bytes
+    key: str
+    number: int
+    delay: float
+
+
+@attrs.define
+class _Visits:
+    arrivals: int = 0
+    passed: int = 0
+
+
+class Arrivals:
+    """
+    Turns requests into arrivals and counts them by key.
+
+    A request that is refused by the quota has arrived but not passed: what hits a pair is drawn
+    by how often it passed, so that it does not depend on how often the quota turned it away.
+
+    Args:
+        latency: Says when an arrival is counted.
+        chance: Draws it.
+        types: Make a pair the same whatever name a type is called by.
+    """
+
+    def __init__(self, latency: Latency, chance: Chance, types: ObjectTypes) -> None:
+        self._latency = latency
+        self._chance = chance
+        self._types = types
+        self._visits: dict[str, _Visits] = {}
+        self.passed = 0
+
+    def note(self, method: str, raw_path: str, body: bytes) -> Arrival:
+        """Return the arrival that a request is."""
+        call = parse(raw_path)
+        if call is None:
+            return Arrival(call, False, None, body, raw_path, 1, 0.0)
+        if isinstance(call, PutCall):
+            pair = pair_of(self._types, call)
+            key = "|".join(pair)
+        else:
+            pair = None
+            key = f"{raw_path}|{blake2b(body, digest_size=16).hexdigest()}"
+        visits = self._visits.setdefault(key, _Visits())
+        visits.arrivals += 1
+        number = visits.arrivals
+        median, sigma = self._latency.before_median, self._latency.before_sigma
+        delay = self._chance.delay(median, sigma, "before", key, number)
+        return Arrival(call, method == method_of(call), pair, body, key, number, delay)
+
+    def next_pass(self, key: str) -> int:
+        """Return the how-manieth time *key* passes if it does now, from 1."""
+        visits = self._visits.get(key)
+        return visits.passed + 1 if visits else 1
+
+    def note_pass(self, key: str) -> None:
+        """Note that *key* has passed."""
+        self._visits.setdefault(key, _Visits()).passed += 1
+        self.passed += 1
+
+    def forget(self, key: str) -> None:
+        """Count *key* from the beginning when it comes again."""
+        self._visits.pop(key, None)

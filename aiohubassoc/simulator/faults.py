@@ -1,0 +1,147 @@
+"""
+What each fault does to an answer, and which fault hits which arrival.
+
+Rule 1: a fault in `UNSEEN` is the edge's doing. HubSpot neither counts nor does the call.
+Rule 2: a fault that answers by itself leaves the records as they were.
+Rule 3: every other fault changes what is said about work that is done, but for those in `_UNDONE`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import accumulate
+from typing import TYPE_CHECKING
+
+import attrs
+
+from aiohubassoc.simulator import distortions, edge_pages, refusals
+from aiohubassoc.simulator.answers import Answer, Manner
+from aiohubassoc.simulator.fault_plan import Fault
+from aiohubassoc.simulator.linking import pair_of
+from aiohubassoc.simulator.paths import PutCall
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohubassoc.simulator.answers import Document
+    from aiohubassoc.simulator.chance import Chance
+    from aiohubassoc.simulator.fault_plan import FaultPlan
+    from aiohubassoc.simulator.linking import LinkedPair
+    from aiohubassoc.simulator.object_types import ObjectTypes
+
+UNSEEN = frozenset(
+    {
+        Fault.BAD_GATEWAY_HTML_502,
+        Fault.GATEWAY_TIMEOUT_504,
+        Fault.CLOUDFLARE_524,
+        Fault.PROBLEM_JSON_502,
+        Fault.CLOUDFLARE_1015,
+        Fault.RESET_BEFORE,
+    }
+)
+_UNDONE = frozenset({Fault.ERRORS_IN_2XX, Fault.EMPTY_RESULTS})
+
+_MANNERS = {
+    Fault.NEVER_AFTER: Manner.NEVER,
+    Fault.RESET_AFTER: Manner.RESET,
+    Fault.CUT_BODY: Manner.CUT,
+    Fault.GARBLED_BODY: Manner.GARBLED,
+}
+# What a success with results is told as.
+_RETOLD: dict[Fault, tuple[int, Callable[[Document], Document]]] = {
+    Fault.ACCEPTED_202: (202, distortions.pending),
+    Fault.PENDING: (200, distortions.pending),
+    Fault.ERRORS_IN_2XX: (200, distortions.errors_only),
+    Fault.PARTIAL_207: (207, distortions.partial),
+    Fault.EMPTY_RESULTS: (200, distortions.emptied),
+    Fault.UNKNOWN_FIELDS: (200, distortions.with_unknown_fields),
+    Fault.CREATED_201: (201, dict),
+}
+
+_NO_STATUS = 0  # of an answer that never comes
+
+
+class Faults:
+    """
+    The faults of one portal.
+
+    Args:
+        plan: Which, how often, how long.
+        chance: Draws which fault hits.
+        types: Make scripts hold whatever name a type is called by.
+    """
+
+    def __init__(self, plan: FaultPlan, chance: Chance, types: ObjectTypes) -> None:
+        self._chance = chance
+        self._shares = {fault: share for fault, share in plan.shares().items() if share}
+        self._bounds = list(accumulate(self._shares.values()))
+        self._drawn = list(self._shares)
+        self._first_arrivals_only = plan.first_arrivals_only
+        self._script = {pair_of(types, PutCall(*pair)): hit for pair, hit in plan.script.items()}
+        self._script_all = plan.script_all
+        self._instead = _instead(plan)
+        self._slow_seconds = plan.slow_seconds
+
+    def hit(self, pair: LinkedPair | None, key: str, number: int, overall: int) -> Fault | None:
+        """
+        Return the fault that hits an arrival, None for none.
+
+        Args:
+            pair: The pair. None: a batch, for which there is no script of its own.
+            key: For whom chance is drawn.
+            number: The how-manieth arrival of this key, from 1.
+            overall: The how-manieth arrival at the portal, from 1.
+        """
+        own_script = self._script.get(pair, ()) if pair else ()
+        for script, place in ((own_script, number), (self._script_all, overall)):
+            if place <= len(script):
+                scripted = script[place - 1]
+                return None if scripted is None else Fault(scripted)
+        if not self._drawn:
+            return None
+        if self._first_arrivals_only is not None and number > self._first_arrivals_only:
+            return None
+        place = bisect_right(self._bounds, self._chance.share("fault", key, number))
+        return self._drawn[place] if place < len(self._drawn) else None
+
+    def instead(self, fault: Fault) -> Answer | None:
+        """Return what *fault* answers by itself, None if it changes what the work comes to."""
+        return self._instead.get(fault)
+
+    def is_done(self, fault: Fault) -> bool:
+        """Return whether the work is done although *fault* hides it."""
+        return fault not in self._instead and fault not in _UNDONE
+
+    def changed(self, fault: Fault, answer: Answer) -> Answer:
+        """Return what *fault* makes of *answer*: the same object if it does not show on it."""
+        if fault is Fault.SLOW:
+            return attrs.evolve(answer, delay=answer.delay + self._slow_seconds)
+        if fault in _MANNERS:
+            return attrs.evolve(answer, manner=_MANNERS[fault])
+        if answer.document is None or not answer.document.get("results"):
+            return answer
+        if fault is Fault.NO_BODY:
+            return attrs.evolve(answer, status=204, document=None)
+        status, distort = _RETOLD[fault]
+        return attrs.evolve(answer, status=status, document=distort(answer.document))
+
+
+def _instead(plan: FaultPlan) -> dict[Fault, Answer]:
+    migrating = {"Retry-After": str(plan.migrating_retry_after)}
+    return {
+        Fault.SERVER_ERROR_500: refusals.refusal(500, "internal error"),
+        Fault.BAD_GATEWAY_HTML_502: edge_pages.short_page(502, "Bad Gateway"),
+        Fault.UNAVAILABLE_503: Answer(503),
+        Fault.GATEWAY_TIMEOUT_504: edge_pages.long_page(504, "Gateway time-out"),
+        Fault.CLOUDFLARE_524: edge_pages.short_page(524, "Origin Time-out"),
+        Fault.PROBLEM_JSON_502: edge_pages.problem(plan.problem_retry_after),
+        Fault.LOCKED_423: Answer(423),
+        Fault.MIGRATING_477: Answer(477, headers=migrating),
+        Fault.THROTTLED_429: refusals.throttled("TEN_SECONDLY_ROLLING", plan.throttled_retry_after),
+        Fault.THROTTLED_429_BARE: refusals.throttled("TEN_SECONDLY_ROLLING"),
+        Fault.CLOUDFLARE_1015: edge_pages.rate_limited(),
+        Fault.NEVER_BEFORE: Answer(_NO_STATUS, manner=Manner.NEVER),
+        Fault.RESET_BEFORE: Answer(_NO_STATUS, manner=Manner.RESET),
+        Fault.NOT_FOUND_HTML_404: edge_pages.not_found(),
+        Fault.REDIRECT_302: edge_pages.redirect(),
+    }

@@ -1,0 +1,99 @@
+"""What a call does when nothing else goes wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import attrs
+
+from aiohubassoc.simulator import records, refusals
+from aiohubassoc.simulator.answers import Answer
+from aiohubassoc.simulator.records import End, Records, canonical_id
+from aiohubassoc.simulator.successes import Successes
+
+if TYPE_CHECKING:
+    from aiohubassoc.simulator.chance import Chance
+    from aiohubassoc.simulator.object_types import ObjectTypes
+    from aiohubassoc.simulator.paths import PutCall
+    from aiohubassoc.simulator.settings import PortalSettings
+    from aiohubassoc.simulator.successes import Ask
+
+
+class LinkedPair(NamedTuple):
+    """A pair as the books know it: whatever name a type was called by, it is the same pair."""
+
+    from_type: str
+    from_id: str
+    to_type: str
+    to_id: str
+
+
+@attrs.frozen
+class Work:
+    """
+    What a call came to.
+
+    Args:
+        answer: What is told.
+        linked: The pairs that are linked now.
+        refused: The pairs that were refused for their types, ids or records.
+    """
+
+    answer: Answer
+    linked: tuple[LinkedPair, ...] = ()
+    refused: tuple[LinkedPair, ...] = ()
+
+
+def pair_of(types: ObjectTypes, call: PutCall) -> LinkedPair:
+    """Return the pair that *call* names."""
+    return LinkedPair(
+        types.canonical(call.from_type),
+        canonical_id(call.from_id),
+        types.canonical(call.to_type),
+        canonical_id(call.to_id),
+    )
+
+
+class Linker:
+    """
+    Does single calls.
+
+    Args:
+        settings: Say which records exist and how a missing one is answered.
+        chance: Draws whatever may vary at HubSpot.
+        types: The portal's object types.
+    """
+
+    def __init__(self, settings: PortalSettings, chance: Chance, types: ObjectTypes) -> None:
+        self._missing_answer = settings.missing_answer
+        self._chance = chance
+        self._types = types
+        self._records = Records(settings, chance)
+        self._successes = Successes(chance)
+
+    def link(self, call: PutCall, ask: Ask) -> Work:
+        """Return what *call* comes to."""
+        pair = pair_of(self._types, call)
+        from_type = self._types.find(call.from_type)
+        if from_type is None:
+            return Work(refusals.unknown_type(call.from_type), refused=(pair,))
+        to_type = self._types.find(call.to_type)
+        if to_type is None:
+            return Work(refusals.unknown_type(call.to_type), refused=(pair,))
+        ends = [End(from_type, call.from_id), End(to_type, call.to_id)]
+        for end in ends:
+            if (refusal := records.no_such_id(end)) is not None:
+                return Work(refusal, refused=(pair,))
+        missing = [end for end in ends if not self._records.has(end)]
+        if missing:
+            return Work(self._missing(missing, ends, ask), refused=(pair,))
+        results = self._successes.shuffled(self._successes.results(*ends), ask)
+        return Work(Answer(200, self._successes.document(results, ask)), linked=(pair,))
+
+    def _missing(self, missing: list[End], ends: list[End], ask: Ask) -> Answer:
+        if self._missing_answer == "404":
+            role = "FROM" if missing[0] is ends[0] else "TO"
+            return records.not_found(missing[0], role)
+        # Recorded with and without.
+        tells_more = self._chance.share("context", ask.key, ask.number) < 1 / 2
+        return records.not_valid(missing, tells_more=tells_more)

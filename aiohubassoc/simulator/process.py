@@ -1,0 +1,116 @@
+"""A portal as a process of its own: it takes no time from the event loop that is measured."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+from http.client import HTTPConnection
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import attrs
+
+from aiohubassoc.simulator.settings import PortalSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PATIENCE = 10.0  # seconds, for anything that a portal does at once when all is well
+
+
+@attrs.frozen
+class PortalProcess:
+    """
+    A portal that runs beside this process.
+
+    Args:
+        base_url: Where, without a slash at the end.
+        pid: Of the process.
+    """
+
+    base_url: str
+    pid: int
+
+    def books(self) -> dict[str, Any]:
+        """Return the counts; blocks for a moment."""
+        books: dict[str, Any] = self._get("books")
+        return books
+
+    def links(self) -> dict[str, Any]:
+        """Return every linked and every refused pair with its count; blocks for a moment."""
+        links: dict[str, Any] = self._get("links")
+        return links
+
+    def arrivals(self) -> list[tuple[float, int | str]]:
+        """Return the instant and the status or fault of every request; blocks for a moment."""
+        return [(instant, what) for instant, what in self._get("arrivals")]
+
+    def _get(self, page: str) -> Any:  # noqa: ANN401 -- JSON of any shape
+        # Not urllib.request: it would ask the environment's proxy for 127.0.0.1.
+        connection = HTTPConnection(urlsplit(self.base_url).netloc, timeout=_PATIENCE)
+        with contextlib.closing(connection):
+            connection.request("GET", f"/_portal/{page}")
+            return json.load(connection.getresponse())
+
+
+@contextlib.contextmanager
+def portal_process(
+    settings: PortalSettings | None = None, *, port: int = 0, grace: float = 5.0
+) -> Iterator[PortalProcess]:
+    """
+    Run a portal as a process of its own while the context lasts; it is ready when this returns.
+
+    The process never outlives the context, nor this process, however that ends.
+
+    Args:
+        settings: What the portal is like. None: every default.
+        port: 0 for any free one.
+        grace: Seconds that it gets to end by itself before it is killed.
+
+    Raises:
+        RuntimeError: it did not start; it has said why on the standard error.
+    """
+    command = [sys.executable, "-m", "aiohubassoc.simulator", "--child", "--port", str(port)]
+    child = subprocess.Popen(  # noqa: S603 -- our own module
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    # Always there after Popen with pipes.
+    orders: IO[bytes] = child.stdin  # type: ignore[assignment]
+    news: IO[bytes] = child.stdout  # type: ignore[assignment]
+    try:
+        settings = PortalSettings() if settings is None else settings
+        ready = _told(child, orders, news, settings)
+        yield PortalProcess(ready["base_url"], ready["pid"])
+    finally:
+        child.terminate()
+        try:
+            child.wait(grace)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        orders.close()
+        news.close()
+
+
+def _told(
+    child: subprocess.Popen[bytes], orders: IO[bytes], news: IO[bytes], settings: PortalSettings
+) -> dict[str, Any]:
+    """Tell the child its settings and return what it says when it is ready."""
+    # A child that hangs is killed, which ends the line we wait for.
+    watchdog = threading.Timer(_PATIENCE, child.kill)
+    watchdog.start()
+    try:
+        orders.write(settings.to_json().encode() + b"\n")
+        orders.flush()
+        line = news.readline()
+    except BrokenPipeError:
+        line = b""
+    finally:
+        watchdog.cancel()
+    if not line:
+        raise RuntimeError(f"the simulated portal did not start: exit code {child.wait()}")
+    ready: dict[str, Any] = json.loads(line)
+    return ready

@@ -1,0 +1,138 @@
+"""
+HubSpot's rate limits.
+
+Time is an argument, in seconds, and never goes back.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from typing import TYPE_CHECKING
+
+from aiohubassoc.simulator.rolling import Rolling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aiohubassoc.simulator.settings import Neighbour, PortalSettings
+
+# The policies' names: HubSpot, API usage guidelines, and recorded 429s.
+DAILY = "DAILY"
+SECONDLY = "SECONDLY"
+TEN_SECONDLY_ROLLING = "TEN_SECONDLY_ROLLING"
+
+_DAY = 86_400.0
+
+
+class Quota:
+    """
+    What has been used of the limits, by us and by the neighbours.
+
+    Args:
+        settings: Name the limits and the neighbours.
+    """
+
+    def __init__(self, settings: PortalSettings) -> None:
+        self._limit = settings.quota_limit
+        self._window = Rolling(settings.quota_window)
+        self._secondly_limit = settings.secondly_limit
+        self._second = Rolling(1.0)
+        self._daily_limit = settings.daily_limit
+        self._day_used = 0
+        self._day = 0
+        self._refused_count = settings.refused_count
+        self._max = settings.told_max
+        if self._max is None and self._limit is not None:
+            self._max = str(self._limit)
+        self._neighbours = settings.neighbours
+        self._to_come: Iterator[float] | None = None
+        self._next_neighbour = math.inf
+        self._origin = 0.0
+
+    def take(self, now: float, *, is_single: bool) -> str | None:
+        """
+        Count a request, or return the policy that refuses it.
+
+        Args:
+            now: The instant of counting.
+            is_single: Whether it counts in the rolling windows too; a batch call counts for the
+                day only (HubSpot, API usage guidelines).
+        """
+        if self._to_come is None:
+            self._origin = now
+            self._to_come = heapq.merge(*(_instants(each, now) for each in self._neighbours))
+            self._next_neighbour = next(self._to_come, math.inf)
+        while self._next_neighbour <= now:
+            self._take(self._next_neighbour, is_single=True)
+            self._next_neighbour = next(self._to_come, math.inf)
+        return self._take(now, is_single=is_single)
+
+    def retry_after(self, policy: str, now: float) -> int:
+        """Return the whole seconds, at least 1, until *policy* has room."""
+        if policy == DAILY:
+            room_at = self._origin + (self._day + 1) * _DAY
+        elif policy == SECONDLY:
+            room_at = self._second.below_at(self._secondly_limit or 0)
+        else:
+            room_at = self._window.below_at(self._limit or 0)
+        return max(1, math.ceil(room_at - now))
+
+    def headers(self, *, daily: bool = True, rolling: bool = True) -> dict[str, str]:
+        """
+        Return the rate-limit headers of the request that was counted last.
+
+        Args:
+            daily: Whether to tell the limit per day, if there is one.
+            rolling: Whether to tell the limits of the rolling windows, if there are any.
+        """
+        told: dict[str, str] = {}
+        if rolling and self._max is not None:
+            told["X-HubSpot-RateLimit-Max"] = self._max
+            told["X-HubSpot-RateLimit-Interval-Milliseconds"] = f"{self._window.length * 1000:.0f}"
+        if rolling and self._limit is not None:
+            told["X-HubSpot-RateLimit-Remaining"] = _left(self._limit, len(self._window))
+        if rolling and self._secondly_limit is not None:
+            told["X-HubSpot-RateLimit-Secondly"] = str(self._secondly_limit)
+            told["X-HubSpot-RateLimit-Secondly-Remaining"] = _left(
+                self._secondly_limit, len(self._second)
+            )
+        if daily and self._daily_limit is not None:
+            told["X-HubSpot-RateLimit-Daily"] = str(self._daily_limit)
+            told["X-HubSpot-RateLimit-Daily-Remaining"] = _left(self._daily_limit, self._day_used)
+        return told
+
+    def _take(self, now: float, *, is_single: bool) -> str | None:
+        self._window.advance(now)
+        self._second.advance(now)
+        day = int((now - self._origin) // _DAY)
+        if day > self._day:
+            self._day, self._day_used = day, 0
+        policy = self._refusing(is_single=is_single)
+        if policy is None or self._refused_count:
+            self._day_used += 1
+            if is_single:
+                self._window.add(now)
+                self._second.add(now)
+        return policy
+
+    def _refusing(self, *, is_single: bool) -> str | None:
+        if self._daily_limit is not None and self._day_used >= self._daily_limit:
+            return DAILY
+        if not is_single:
+            return None
+        if self._secondly_limit is not None and len(self._second) >= self._secondly_limit:
+            return SECONDLY
+        if self._limit is not None and len(self._window) >= self._limit:
+            return TEN_SECONDLY_ROLLING
+        return None
+
+
+def _instants(neighbour: Neighbour, origin: float) -> Iterator[float]:
+    """Yield when *neighbour* sends its requests."""
+    for index in range(math.floor(neighbour.length * neighbour.per_second)):
+        yield origin + neighbour.start + index / neighbour.per_second
+
+
+def _left(limit: int, used: int) -> str:
+    return str(max(0, limit - used))
