@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cyclopts import App, CycloptsError
-from rich.console import Console
+from rich.markup import escape
 
 from aiohubassoc import __version__
 from aiohubassoc.cli.exits import Exit
+from aiohubassoc.cli.terminal import messages
 from aiohubassoc.errors import AioHubAssocError
 
 if TYPE_CHECKING:
@@ -20,10 +21,20 @@ Examples:
   aiohubassoc demo
   aiohubassoc link pairs.csv --from contacts --to companies
   aiohubassoc link pairs.csv --from contacts --to companies --simulate
-  psql -c "copy (...) to stdout csv header" | aiohubassoc link - --from deals --to contacts
+  zcat pairs.csv.gz | aiohubassoc link - --from deals --to contacts --json
   aiohubassoc simulate --port 8080
 
 The access token is read from HUBSPOT_ACCESS_TOKEN.
+"""
+# Said here, not in the function's docstring: whoever asks for help does not load the function.
+_LINK = """\
+Link the pairs of a CSV file.
+
+The file has a header with the columns from_id and to_id, and optionally from_type and to_type; \
+other columns are kept for --failures. Nothing is sent before its first 1,000 rows are checked.
+
+Exit codes: 0 every pair linked or skipped; 1 some failed or were not usable; 2 usage or input; \
+3 stopped early; 4 token or scopes; 5 a file could not be written; 130 and 143 interrupted.
 """
 
 
@@ -36,12 +47,12 @@ def make_app() -> App:
         help_format="plaintext",
         version=__version__,
         version_flags=["--version"],
-        error_console=Console(stderr=True),
+        error_console=messages(),
         result_action="return_value",
         exit_on_error=False,
         print_error=True,
     )
-    app.command("aiohubassoc.cli.link:link", name="link", help="Link the pairs of a CSV file.")
+    app.command("aiohubassoc.cli.link:link", name="link", help=_LINK)
     app.command(
         "aiohubassoc.cli.simulate:simulate",
         name="simulate",
@@ -62,7 +73,7 @@ def run(arguments: Sequence[str]) -> int:
     except CycloptsError:
         return Exit.USAGE  # told already
     except AioHubAssocError as error:
-        Console(stderr=True).print(f"[bold red]aiohubassoc:[/] {error}", soft_wrap=True)
+        messages().print(f"[bold red]aiohubassoc:[/] {escape(str(error))}", soft_wrap=True)
         return Exit.USAGE
     except KeyboardInterrupt:
         return Exit.INTERRUPTED

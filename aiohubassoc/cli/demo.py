@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.markup import escape
 
 from aiohubassoc.cli.portals import demo_portal
 from aiohubassoc.cli.run import Job, Run
 from aiohubassoc.cli.summary import print_summary
+from aiohubassoc.cli.terminal import messages, output
 from aiohubassoc.client import AssociationClient
 from aiohubassoc.errors import InputError
 from aiohubassoc.models import Status
@@ -20,6 +22,8 @@ from aiohubassoc.tables.pairs import PairTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from rich.console import Console
 
     from aiohubassoc.models import Outcome, Pair
 
@@ -36,13 +40,13 @@ def demo() -> int:
     with missing records, failing answers, connections that break, and a neighbour who uses much of
     the quota for a second. The exit code is 0 when the portal's books agree with what was told.
     """
-    console, errors = Console(), Console(stderr=True)
+    console = output()
     example = _example()
     settings = demo_portal(_QUOTA)
     console.print(
         f"Linking the pairs of {example.name} at {_QUOTA}, against a simulated HubSpot portal "
-        "with missing records,\nfailing answers, broken connections and a neighbour.",
-        highlight=False,
+        "with missing records, failing answers, broken connections and a neighbour.",
+        soft_wrap=True,
     )
     told: list[Outcome] = []
     with (
@@ -52,38 +56,49 @@ def demo() -> int:
         client = AssociationClient(
             settings.tokens[0], base_url=portal.base_url, api_version="2026-09", quota=_QUOTA
         )
-        run = Run(Job(str(example), on_outcome=told.append), table, errors)
+        with PairTable(str(example), from_type="contacts", to_type="companies") as again:
+            pairs = [pair for _, pair in again if pair is not None]
+        run = Run(Job(str(example), on_outcome=told.append), table, messages())
         code = asyncio.run(run.go(client))
         books, links = portal.books(), portal.links()
     print_summary(run.tally, console)
     if run.tally.stopped is not None:
         return code
-    disagreements = compare(told, links["links"])
+    disagreements = compare(pairs, told, links["links"])
     print_books(books, console)
     if disagreements:
         for line in disagreements[:20]:
-            console.print(f"[bold red]The portal disagrees:[/] {line}")
+            console.print(f"[bold red]The portal disagrees:[/] {escape(line)}", soft_wrap=True)
         return 1
     console.print("[bold green]The portal's books agree with every outcome.[/]")
     return 0
 
 
-def compare(told: Iterable[Outcome], links: Iterable[tuple[str, str, str, str, int]]) -> list[str]:
+def compare(
+    pairs: Iterable[Pair],
+    told: Iterable[Outcome],
+    links: Iterable[tuple[str, str, str, str, int]],
+) -> list[str]:
     """
     Return where what was told differs from the links that the portal has; best is nothing.
 
-    A linked pair must be there, a refused one must not; where the answer stayed unknown, both can
-    be true. No link may be there that nobody told of.
+    Each pair must have one outcome. A linked pair must be there, a refused one must not; where the
+    answer stayed unknown, both can be true. No link may be there that nobody told of.
     """
     made = {(row[0], row[1], row[2], row[3]) for row in links}
+    untold = Counter(map(_ends, pairs))
     wrong = []
     for outcome in told:
+        untold[_ends(outcome.pair)] -= 1
         there = _ends(outcome.pair) in made
         made.discard(_ends(outcome.pair))
         if outcome.status in {Status.LINKED, Status.PARTIAL} and not there:
             wrong.append(f"{outcome.pair} was told as {outcome.status}, but is not there")
         elif outcome.status is Status.FAILED and there and not outcome.maybe_applied:
             wrong.append(f"{outcome.pair} was told as failed, but is there")
+    for pair, count in untold.items():
+        if count:
+            wrong.append(f"{' '.join(pair)} has {1 - count} outcomes")
     return wrong + [f"{' '.join(pair)} is there, but was not told of" for pair in made]
 
 
@@ -96,9 +111,10 @@ def print_books(books: dict[str, Any], console: Console) -> None:
     console.print(
         f"The portal counted {books['requests']:,} calls, at most "
         f"{books['max_accepted_in_window']} of {_QUOTA.limit} in any window; "
+        f"it refused {sum(books['throttled'].values()):,} of them with 429; "
         f"it made {books['links']['pairs']:,} links and refused {books['refused']['pairs']:,} "
         f"pairs; {books['error_share']:.1%} of its answers were errors.",
-        highlight=False,
+        soft_wrap=True,
     )
 
 

@@ -8,6 +8,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from aiohubassoc._io.clock import SystemClock
 from aiohubassoc.cli.pump import Pump
 from aiohubassoc.errors import InputError
 from aiohubassoc.tables.opening import STDIN
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 # So many rows are looked at before anything is sent.
 CHECKED_AHEAD: Final = 1000
+_UNUSABLE_AT_ONCE: Final = 100
 
 
 class StorageError(Exception):
@@ -80,11 +82,15 @@ class Feed:
             StorageError: duplicates can no longer be noted.
             InputError: the input can no longer be read.
         """
+        in_a_row = 0
         async for record, pair in self._all():
             if self._ended:
                 return
             if (usable := self._usable(record, pair)) is not None:
                 yield usable
+                in_a_row = 0
+            elif (in_a_row := in_a_row + 1) % _UNUSABLE_AT_ONCE == 0:
+                await SystemClock().sleep(0)  # or nothing else could run, not even Ctrl-C
         self._tally.input_complete = not self._ended
 
     async def _all(self) -> AsyncIterator[tuple[Record, Pair | None]]:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, TypeAlias
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from aiohubassoc.cli.run import Job, Run
 from aiohubassoc.cli.secrets import access_token
 from aiohubassoc.cli.summary import print_summary
+from aiohubassoc.cli.terminal import messages, output
 from aiohubassoc.client import BASE_URL, BASE_URL_VARIABLE, AssociationClient
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.models import Pair
@@ -23,8 +22,7 @@ from aiohubassoc.options import Quota
 from aiohubassoc.tables.opening import STDIN
 from aiohubassoc.tables.pairs import PairTable
 
-if TYPE_CHECKING:
-    from aiohubassoc.cli.tally import Tally
+_Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
 
 
 def link(
@@ -40,23 +38,17 @@ def link(
     quota: str | None = None,
     concurrency: int | None = None,
     failures: str | None = None,
-    skip_invalid: Annotated[bool, Parameter(negative="")] = False,
-    strict: Annotated[bool, Parameter(negative="")] = False,
+    skip_invalid: _Flag = False,
+    strict: _Flag = False,
     stop_after_failures: int | None = None,
-    json_: Annotated[bool, Parameter(name="--json", negative="")] = False,
-    simulate: Annotated[bool, Parameter(negative="")] = False,
+    json_: Annotated[_Flag, Parameter(name="--json")] = False,
+    simulate: _Flag = False,
     token_file: str | None = None,
-    token_stdin: Annotated[bool, Parameter(negative="")] = False,
-    allow_http: Annotated[bool, Parameter(negative="")] = False,
+    token_stdin: _Flag = False,
+    allow_http: _Flag = False,
 ) -> int:
     """
-    Link the pairs of a CSV file.
-
-    The file has a header with the columns from_id and to_id, and optionally from_type and to_type;
-    other columns are kept for --failures. Nothing is sent before its first 1,000 rows are checked.
-
-    Exit codes: 0 every pair linked or skipped; 1 some failed or were not usable; 2 usage or input;
-    3 stopped early; 4 token or scopes; 5 a file could not be written; 130 and 143 interrupted.
+    Link the pairs of a CSV file and return the exit code; `aiohubassoc.cli.app` tells which.
 
     Args:
         file: A CSV file in UTF-8, or - for standard input.
@@ -88,7 +80,6 @@ def link(
     for option, kind in (("--from", from_), ("--to", to)):
         if kind is not None:
             _check_type(option, kind)
-    errors = Console(stderr=True)
     wanted = None if quota is None else Quota.parse(quota)
     with ExitStack() as stack:
         if simulate:
@@ -116,12 +107,13 @@ def link(
             strict=strict,
             stop_after_failures=stop_after_failures,
         )
-        run = Run(job, table, errors)
+        run = Run(job, table, messages())
         code = asyncio.run(run.go(client))
     if json_:
-        _print_json(run.tally, code)
+        # ASCII only: whatever the input held, this can be written and read.
+        output().out(json.dumps({**run.tally.as_json(), "exit_code": int(code)}))
     elif run.began:
-        print_summary(run.tally, Console())
+        print_summary(run.tally, output())
     return code
 
 
@@ -133,11 +125,6 @@ def _simulated(stack: ExitStack, quota: Quota | None) -> tuple[str, str]:
     settings = usual_portal(quota or Quota.PROFESSIONAL)
     portal = stack.enter_context(portal_process(settings))
     return portal.base_url, settings.tokens[0]
-
-
-def _print_json(tally: Tally, code: int) -> None:
-    json.dump({**tally.as_json(), "exit_code": int(code)}, sys.stdout, ensure_ascii=False)
-    sys.stdout.write("\n")
 
 
 def _check_type(option: str, kind: str) -> None:

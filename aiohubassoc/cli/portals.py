@@ -27,7 +27,7 @@ def demo_portal(quota: Quota) -> PortalSettings:
         quota_limit=quota.limit,
         quota_window=quota.window,
         latency=_LATENCY,
-        missing_share=0.01,
+        missing_share=0.005,
         faults=FaultPlan(server_error_500=0.02, reset_after=0.005),
         neighbours=(Neighbour(start=3.5, length=1.0, per_second=100.0),),
     )

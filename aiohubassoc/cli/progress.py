@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from aiohubassoc.options import Quota
 
 _TERMINAL_SECONDS: Final = 0.25
-_PLAIN_SECONDS: Final = 30.0
+# A plain line comes after this, then after twice as long, and so on up to the longest.
+_PLAIN_SECONDS: Final = 5.0
+_PLAIN_SECONDS_LONGEST: Final = 60.0
 # The rate shown is that of the last seconds.
 _RATE_SECONDS: Final = 10.0
 
@@ -90,14 +92,15 @@ def _duration(seconds: float) -> str:
 async def shown(progress: Progress, console: Console) -> AsyncIterator[None]:
     """Show *progress* on *console* while the block runs."""
     task = asyncio.create_task(
-        _on_terminal(progress, console) if console.is_terminal else _plainly(progress, console)
+        _on_terminal(progress, console)
+        if console.is_terminal and not console.is_dumb_terminal
+        else _plainly(progress, console)
     )
     try:
         yield
     finally:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])  # not "await task": whether we are cancelled is not its say
 
 
 async def _on_terminal(progress: Progress, console: Console) -> None:
@@ -109,6 +112,8 @@ async def _on_terminal(progress: Progress, console: Console) -> None:
 
 
 async def _plainly(progress: Progress, console: Console) -> None:
+    pause = _PLAIN_SECONDS
     while True:
-        await progress.clock.sleep(_PLAIN_SECONDS)
+        await progress.clock.sleep(pause)
         console.print(progress.line(), soft_wrap=True)
+        pause = min(2 * pause, _PLAIN_SECONDS_LONGEST)

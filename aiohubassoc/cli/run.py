@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import attrs
+from rich.markup import escape
 
 from aiohubassoc._io.clock import SystemClock
 from aiohubassoc.cli.exits import Exit, exit_code
@@ -75,6 +77,7 @@ class Run:
         self._console = console
         self._failures: FailuresFile | None = None
         self._storage_error: str | None = None
+        self._feed: Feed | None = None
         self._outcomes: OutcomeStream | None = None
 
     async def go(self, client: AssociationClient) -> int:
@@ -89,7 +92,7 @@ class Run:
                 seen = stack.enter_context(SeenPairs())
             except (OSError, sqlite3.Error) as error:
                 return self._no_storage(f"the temporary file of duplicates: {error}")
-            feed = Feed(
+            self._feed = feed = Feed(
                 self._table,
                 self._job.path,
                 seen=seen,
@@ -97,9 +100,10 @@ class Run:
                 on_invalid=self._on_invalid,
             )
             stack.callback(feed.end)
-            interruption = stack.enter_context(interruptible(lambda: self._interrupt(feed)))
+            interruption = stack.enter_context(interruptible(self._interrupt))
             unusable = await feed.check_ahead()
             if interruption.signal is not None:
+                self._console.print("Interrupted; nothing was sent.")
                 return 128 + interruption.signal
             if unusable and not self._job.skip_invalid:
                 self._tell_unusable(unusable)
@@ -119,6 +123,8 @@ class Run:
                 self._keep_error(error)
             self.tally.seconds = clock.now() - began
             self._close_failures()
+        if self._storage_error is not None:
+            self._no_storage(self._storage_error)
         return exit_code(
             self.tally,
             signal=interruption.signal,
@@ -126,13 +132,14 @@ class Run:
         )
 
     async def _link(self, client: AssociationClient, feed: Feed) -> None:
+        rows = await asyncio.to_thread(_rough_rows, self._job.path)
         async with client:
             outcomes = client.link_each(
                 feed.pairs(), stop_after_failures=self._job.stop_after_failures, keep_failures=0
             )
             progress = Progress(
                 self.tally,
-                rows=_rough_rows(self._job.path),
+                rows=rows,
                 quota=lambda: client.limiter.quota,
                 in_flight=lambda: outcomes.in_flight,
                 clock=SystemClock(),
@@ -157,9 +164,8 @@ class Run:
 
     def _on_invalid(self, record: Record) -> None:
         self._write_failure(record, "invalid", "INVALID_ROW", record.problem or "", None)
-        if self._job.strict and self._outcomes is not None:
-            told = f"line {record.line} {record.problem} (--strict)"
-            self._outcomes.stop(RunStoppedError(told))
+        if self._job.strict:
+            self._stop(f"line {record.line} {record.problem} (--strict)")
 
     def _write_failure(
         self,
@@ -176,8 +182,7 @@ class Run:
         except OSError as error:
             self._failures = None
             self._storage_error = f"{self._job.failures}: {error.strerror}"
-            if self._outcomes is not None:
-                self._outcomes.stop(RunStoppedError(f"cannot write {self._storage_error}"))
+            self._stop(f"cannot write {self._storage_error}")
 
     def _close_failures(self) -> None:
         if self._failures is not None:
@@ -186,10 +191,14 @@ class Run:
             except OSError as error:
                 self._storage_error = f"{self._job.failures}: {error.strerror}"
 
-    def _interrupt(self, feed: Feed) -> None:
-        feed.end()
+    def _interrupt(self) -> None:
+        self._stop("interrupted", drain=_DRAIN)
+
+    def _stop(self, reason: str, drain: float | None = None) -> None:
+        if self._feed is not None:
+            self._feed.end()
         if self._outcomes is not None:
-            self._outcomes.stop(RunStoppedError("interrupted"), drain=_DRAIN)
+            self._outcomes.stop(RunStoppedError(reason), drain=drain)
 
     def _keep_error(self, error: Exception) -> None:
         if isinstance(error, StorageError):
@@ -197,15 +206,14 @@ class Run:
         self.tally.stopped = RunStoppedError(str(error))
 
     def _no_storage(self, told: str) -> int:
-        self._console.print(f"[bold red]Cannot write[/] {told}", highlight=False, soft_wrap=True)
+        self._console.print(f"[bold red]Cannot write[/] {escape(told)}", soft_wrap=True)
         return Exit.STORAGE
 
     def _tell_unusable(self, records: list[Record]) -> None:
         rows = "row" if len(records) == 1 else "rows"
         self._console.print(
-            f"[bold red]{self._table.name}:[/] {len(records):,} {rows} cannot be used; nothing was "
-            "sent. Mend them, or go on without them: --skip-invalid",
-            highlight=False,
+            f"[bold red]{escape(self._table.name)}:[/] {len(records):,} {rows} cannot be used; "
+            "nothing was sent. Mend them, or go on without them: --skip-invalid",
             soft_wrap=True,
         )
         print_lines(lines_of(records), len(records), self._console)

@@ -29,7 +29,7 @@ def access_token(token_file: str | None, *, from_stdin: bool) -> str:
             raise OptionsError(f"{token_file} is empty: it must hold the access token")
         return token
     if from_stdin:
-        token = sys.stdin.readline().strip()
+        token = sys.stdin.readline().strip() if sys.stdin is not None else ""
         if not token:
             raise OptionsError("standard input has no access token on its first line")
         return token

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
-import attrs
 from cyclopts import Parameter
-from rich.console import Console
 
+from aiohubassoc.cli.terminal import messages
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import Quota
-from aiohubassoc.simulator import FaultPlan, Latency, PortalSettings, run
-
-_FAULTS = tuple(field.name for field in attrs.fields(FaultPlan) if field.type == "float")
+from aiohubassoc.simulator import Fault, FaultPlan, Latency, PortalSettings, run
 
 
 def simulate(
@@ -43,6 +40,7 @@ def simulate(
         seed: Of everything random.
     """
     limit = Quota.parse(quota)
+    shares: dict[str, Any] = dict(map(_fault, fault or ()))
     way = latency / 2
     try:
         settings = PortalSettings(
@@ -53,12 +51,12 @@ def simulate(
             latency=Latency(before_median=way, before_sigma=0.3, after_median=way, after_sigma=0.3),
             records_up_to=records_up_to,
             missing_share=missing_share,
-            faults=FaultPlan(**dict(map(_fault, fault or ()))),
+            faults=FaultPlan(**shares),
             keep_arrivals=False,
         )
     except ValueError as error:
         raise OptionsError(str(error)) from None
-    console = Console(stderr=True)
+    console = messages()
 
     def ready(base_url: str) -> None:
         console.print(
@@ -66,7 +64,6 @@ def simulate(
             f"{base_url}/_portal/books\n"
             f"  HUBSPOT_ACCESS_TOKEN={token} aiohubassoc link pairs.csv "
             f"--from contacts --to companies --base-url {base_url}",
-            highlight=False,
             soft_wrap=True,
         )
 
@@ -82,8 +79,8 @@ def _fault(text: str) -> tuple[str, float]:
     try:
         number = float(share)
     except ValueError:
-        number = -1.0
-    if name not in _FAULTS or not 0 <= number <= 1:
-        known = ", ".join(_FAULTS)
+        number = -1.0  # refused below
+    if name not in set(Fault) or not 0 <= number <= 1:
+        known = ", ".join(Fault)
         raise OptionsError(f"--fault {text!r} is not NAME=SHARE with one of these names: {known}")
     return name, number

@@ -52,7 +52,7 @@ def _print_categories(tally: Tally, console: Console) -> None:
 def print_lines(lines: list[tuple[int, str]], count: int, console: Console) -> None:
     """Print unusable lines with their problems, the first of them."""
     for line, problem in lines[:_SHOWN_LINES]:
-        console.print(f"  line {line}: {escape(problem)}", soft_wrap=True, highlight=False)
+        console.print(f"  line {line}: {escape(problem)}", soft_wrap=True)
     if count > _SHOWN_LINES:
         console.print(f"  ... and {count - min(len(lines), _SHOWN_LINES):,} more")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -47,7 +48,9 @@ class FailuresFile:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        # What could not be written was told by `write` or `flush`.
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def write(
         self,

@@ -42,7 +42,10 @@ def open_text(path: str) -> IO[str]:
     # A file object of its own for standard input: a thread may be reading it at the very end.
     source: str | int = path
     if path == STDIN:
-        source = os.dup(sys.stdin.fileno())
+        try:
+            source = os.dup(sys.stdin.fileno())
+        except (AttributeError, OSError):  # None, or not a file of the system
+            raise InputError("standard input is closed") from None
     elif Path(path).is_dir():
         raise InputError(f"{path} is a directory, not a file")
     try:

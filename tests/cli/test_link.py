@@ -1,0 +1,256 @@
+"""``aiohubassoc link`` against a portal: what it tells, writes and returns."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aiohubassoc.simulator import FaultPlan
+from tests.cli.conftest import write_pairs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Command, Result, StartPortal
+
+TYPES = ("--from", "contacts", "--to", "companies")
+FAST = ("--quota", "100000/1s")
+
+
+@pytest.fixture
+def link(command: Command) -> Command:
+    """Link with types and a quota that does not slow a test."""
+
+    def call(*arguments: object, stdin: bytes | None = None) -> Result:
+        return command("link", *arguments, *TYPES, *FAST, stdin=stdin)
+
+    return call
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_pair_is_linked(link: Command, start_portal: StartPortal, pairs_file: Path) -> None:
+    """Exit code 0, the counts on standard output, and the portal's books agree."""
+    portal = start_portal()
+    result = link(pairs_file)
+    assert result.code == 0, result
+    assert "10 pairs" in result.out
+    assert "10  linked" in result.out
+    links = portal.portal.books.links
+    assert {(pair.from_id, pair.to_id) for pair in links} == {
+        (str(number), str(number + 100_000)) for number in range(1, 11)
+    }
+
+
+def test_json_is_one_object_and_nothing_else(
+    link: Command, start_portal: StartPortal, pairs_file: Path
+) -> None:
+    """With every count, the reason of each failure, and the exit code."""
+    start_portal(records_up_to=100_005)
+    told = link(pairs_file, "--json").told
+    assert told.pop("seconds") >= 0
+    (category,) = told.pop("categories")
+    example = category.pop("example")
+    assert told == {
+        "total": 10,
+        "linked": 5,
+        "partial": 0,
+        "failed": 5,
+        "unprocessed": 0,
+        "skipped": 0,
+        "invalid": 0,
+        "stopped": None,
+        "input_complete": True,
+        "invalid_lines": [],
+        "exit_code": 1,
+    }
+    assert category == {"status": "failed", "category": "VALIDATION_ERROR", "count": 5}
+    assert 7 <= example["line"] <= 11
+    assert (
+        example["pair"] == f"contacts:{example['line'] - 1} -> companies:{example['line'] + 99_999}"
+    )
+    assert len(example["correlation_id"]) == 36
+
+
+def test_the_failures_file_has_the_users_rows(
+    link: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """With status, category, message and correlation id; and it is input for another run."""
+    start_portal(records_up_to=300)
+    pairs, failures = tmp_path / "pairs.csv", tmp_path / "failures.csv"
+    pairs.write_text("note,from_id,to_id\nä,1,2\nb,999,2\nc,12.0,2\n", encoding="utf-8")
+    result = link(pairs, "--failures", failures, "--skip-invalid")
+    assert result.code == 1
+    failed, invalid = sorted(_rows(failures), key=lambda row: row["note"])
+    assert failed.pop("correlation_id")
+    assert "CONTACT=999 is not valid" in failed.pop("message")
+    assert failed == {
+        "note": "b",
+        "from_id": "999",
+        "to_id": "2",
+        "status": "failed",
+        "category": "VALIDATION_ERROR",
+    }
+    assert invalid["status"] == "invalid"
+    assert "spreadsheet" in invalid["message"]
+    start_portal()
+    again = link(failures, "--skip-invalid", "--json").told
+    assert (again["linked"], again["invalid"]) == (1, 1)
+
+
+def test_unusable_rows_among_the_first_thousand_end_it_before_it_began(
+    link: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """With their line numbers; nothing was sent and no file was written."""
+    portal = start_portal()
+    pairs = write_pairs(tmp_path / "pairs.csv", 3, "1e5,7\n8\n")
+    result = link(pairs, "--failures", tmp_path / "failures.csv")
+    assert result.code == 2
+    assert "line 5: from_id is '1e5'" in result.err
+    assert "line 6: has a missing column" in result.err
+    assert portal.portal.books.requests == 0
+    assert not (tmp_path / "failures.csv").exists()
+
+
+def test_skip_invalid_goes_on_without_them(
+    link: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """They are counted and listed, and the exit code says that they are not linked."""
+    start_portal()
+    result = link(write_pairs(tmp_path / "pairs.csv", 3, "1e5,7\n"), "--skip-invalid")
+    assert result.code == 1
+    assert "3  linked" in result.out
+    assert "1  rows that could not be used" in result.out
+    assert "line 5: from_id is '1e5'" in result.out
+
+
+def test_a_later_unusable_row_is_counted(
+    link: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """It does not stop what is under way."""
+    start_portal()
+    told = link(write_pairs(tmp_path / "pairs.csv", 1000, " ,7\n5,8\n"), "--json").told
+    assert (told["linked"], told["invalid"], told["exit_code"]) == (1001, 1, 1)
+    assert told["invalid_lines"] == [{"line": 1002, "problem": "from_id is empty"}]
+
+
+def test_strict_stops_at_a_later_unusable_row(
+    link: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """What was read before it is settled or told as unprocessed."""
+    start_portal()
+    pairs = write_pairs(tmp_path / "pairs.csv", 1000, " ,7\n" + "5,8\n" * 3000)
+    told = link(pairs, "--strict", "--json").told
+    assert told["exit_code"] == 3
+    assert told["stopped"] == "line 1002 from_id is empty (--strict)"
+    assert not told["input_complete"]
+
+
+def test_stop_after_failures(link: Command, start_portal: StartPortal, tmp_path: Path) -> None:
+    """The rest is unprocessed, and the exit code says so."""
+    portal = start_portal(records_up_to=0)
+    result = link(write_pairs(tmp_path / "pairs.csv", 900), "--stop-after-failures", "5")
+    assert result.code == 3
+    assert "Stopped early" in result.out
+    assert portal.portal.books.requests < 900
+
+
+def test_a_duplicate_is_skipped(link: Command, start_portal: StartPortal, tmp_path: Path) -> None:
+    """It names the line that it repeats, counts in the total and is no failure."""
+    portal = start_portal()
+    told = link(write_pairs(tmp_path / "pairs.csv", 3, "2,100002\n"), "--json").told
+    assert (told["total"], told["linked"], told["skipped"], told["exit_code"]) == (4, 3, 1, 0)
+    (category,) = told["categories"]
+    assert category["category"] == "DUPLICATE"
+    assert category["example"]["line"] == 5
+    assert category["example"]["message"] == "repeats line 3"
+    assert portal.portal.books.requests == 3
+
+
+def test_types_and_columns_of_the_file(
+    command: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """A row's own types win; columns go by the names that were given."""
+    portal = start_portal()
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("Deal,Other,to_type\n1,2,tickets\n3,4,\n", encoding="utf-8")
+    options = ("--from-column", "Deal", "--to-column", "Other", "--from", "deals")
+    assert command("link", pairs, *options, "--to", "companies", *FAST).code == 0
+    assert sorted(map(tuple, portal.portal.books.links)) == [
+        ("deals", "1", "tickets", "2"),
+        ("deals", "3", "companies", "4"),
+    ]
+
+
+@pytest.mark.parametrize("version", ["v4", "2026-03", "2026-09"])
+def test_every_api_version(
+    link: Command, start_portal: StartPortal, pairs_file: Path, version: str
+) -> None:
+    """The portal knows its path."""
+    start_portal()
+    assert link(pairs_file, "--api-version", version).code == 0
+
+
+def test_standard_input(link: Command, start_portal: StartPortal) -> None:
+    """The same as from a file, a byte order mark and all."""
+    start_portal()
+    assert link("-", "--json", stdin=b"\xef\xbb\xbffrom_id,to_id\r\n1,2\r\n").told["linked"] == 1
+
+
+def test_standard_input_is_read_as_it_comes(link: Command, start_portal: StartPortal) -> None:
+    """More than fits ahead of the reader."""
+    start_portal()
+    rows = "".join(f"{number},{number}\n" for number in range(1, 2501))
+    told = link("-", "--json", stdin=f"from_id,to_id\n{rows}".encode()).told
+    assert (told["linked"], told["exit_code"]) == (2500, 0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "told"),
+    [
+        ({"tokens": ("another",)}, 4, "INVALID_AUTHENTICATION"),
+        ({"missing_scopes": ("crm.objects.contacts.write",)}, 4, "crm.objects.contacts.write"),
+        ({"daily_limit": 3}, 3, "daily"),
+    ],
+    ids=["token", "scopes", "daily quota"],
+)
+def test_what_ends_a_run(
+    link: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    settings: dict[str, Any],
+    *,
+    code: int,
+    told: str,
+) -> None:
+    """Once for all pairs, with an exit code that says what it was."""
+    portal = start_portal(**settings)
+    result = link(pairs_file, "--concurrency", "1")
+    assert result.code == code
+    assert told.casefold() in result.out.casefold()
+    assert "unprocessed" in result.out
+    assert portal.portal.books.requests <= 5
+
+
+def test_a_partial_answer_is_no_success(
+    link: Command, start_portal: StartPortal, pairs_file: Path
+) -> None:
+    """A 207 with an error inside is told as such."""
+    start_portal(faults=FaultPlan(partial_207=1.0))
+    told = link(pairs_file, "--json").told
+    assert (told["linked"], told["partial"], told["exit_code"]) == (0, 10, 1)
+
+
+def test_interesting_text_survives(
+    link: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """What looks like markup in a file is printed as it is."""
+    start_portal()
+    result = link(write_pairs(tmp_path / "[red]pairs.csv", 1, "[bold]x[/],1,2\n"))
+    assert result.code == 2
+    assert "[red]pairs.csv" in result.err

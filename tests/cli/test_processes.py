@@ -1,0 +1,238 @@
+"""The command as a process: signals, pipes, what it loads, what it says when it cannot start."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aiohubassoc.simulator import FaultPlan
+from tests.cli.conftest import TOKEN, write_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from aiohubassoc.simulator import Running
+    from tests.cli.conftest import StartPortal
+
+pytestmark = pytest.mark.looptime(False)  # processes have a time of their own
+
+PYTHON = [sys.executable, "-X", "dev"]
+COMMAND = [*PYTHON, "-m", "aiohubassoc"]
+LINK = [*COMMAND, "link", "-", "--from", "contacts", "--to", "companies", "--quota", "100000/1s"]
+
+
+def _run(*command: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+@contextmanager
+def _started(*command: str, stdin: str | None = None) -> Iterator[subprocess.Popen[str]]:
+    """Start a process; its standard input stays open when *stdin* has been written."""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            if stdin is not None:
+                assert process.stdin is not None
+                process.stdin.write(stdin)
+                process.stdin.flush()
+            yield process
+        finally:
+            process.kill()
+
+
+def _until_requests(portal: Running, count: int, process: subprocess.Popen[str]) -> None:
+    """Wait until the portal has had so many requests."""
+    while portal.portal.books.requests < count and process.poll() is None:
+        pass  # a busy wait is over at once, and there is nobody to wake us
+
+
+ROWS = "from_id,to_id\n" + "".join(f"{number},{number}\n" for number in range(1, 1201))
+
+
+# --- signals -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_first_signal_drains(
+    start_portal: StartPortal, number: signal.Signals, code: int
+) -> None:
+    """What is on the wire ends, the rest is unprocessed, the summary is printed."""
+    portal = start_portal(faults=FaultPlan(slow=0.02, slow_seconds=0.3))
+    with _started(*LINK, "--json", stdin=ROWS) as process:
+        _until_requests(portal, 600, process)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    told = json.loads(out)
+    assert told["exit_code"] == code
+    assert told["stopped"] == "interrupted"
+    assert not told["input_complete"]
+    assert told["failed"] == 0
+    assert told["linked"] == len(portal.portal.books.links) >= 500
+    assert "Traceback" not in err
+
+
+def test_a_second_signal_leaves_at_once(start_portal: StartPortal, tmp_path: Path) -> None:
+    """Without waiting for answers that do not come."""
+    portal = start_portal(faults=FaultPlan(never_before=1.0))
+    pairs = write_pairs(tmp_path / "pairs.csv", 10)
+    command = [*LINK, "--json"]
+    command[command.index("-")] = str(pairs)
+    with _started(*command) as process:
+        _until_requests(portal, 10, process)
+        # The same signal twice may be merged into one by the system.
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode in {130, 143}
+    assert out == ""
+    assert "Traceback" not in err
+
+
+def test_a_signal_before_anything_was_sent(start_portal: StartPortal) -> None:
+    """While it waits for rows."""
+    portal = start_portal()
+    with _started(*LINK, stdin="from_id,to_id\n1,2\n") as process:
+        assert process.stderr is not None
+        # Only the reading of rows is under way when this is loaded.
+        while not _loaded(process.pid, "_sqlite3"):
+            assert process.poll() is None
+        for _ in range(3):
+            process.send_signal(signal.SIGINT)
+            try:
+                out, err = process.communicate(timeout=20)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        else:
+            pytest.fail("it does not end")
+    assert process.returncode == 130
+    assert out == ""
+    assert portal.portal.books.requests == 0
+    assert "Traceback" not in err
+
+
+def _loaded(pid: int, module: str) -> bool:
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:  # noqa: PTH123 -- reads better
+        return module in maps.read()
+
+
+# --- pipes and terminals -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("json_", [[], ["--json"]])
+def test_nobody_reads_the_summary(start_portal: StartPortal, json_: list[str]) -> None:
+    """The work was done: the exit code says so, and nothing is complained of."""
+    start_portal()
+    command = [*LINK, *json_]
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        process = subprocess.run(
+            command,
+            input="from_id,to_id\n1,2\n",
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(writing)
+    assert (process.returncode, process.stderr) == (0, "")
+
+
+def test_colours_only_where_they_are_wanted(start_portal: StartPortal) -> None:
+    """NO_COLOR is honoured, even where colours are forced."""
+    start_portal()
+    coloured = _run(*LINK, stdin="from_id,to_id\n1\n", FORCE_COLOR="1", TERM="xterm")
+    assert "\x1b[1;31m" in coloured.stderr
+    plain = _run(*LINK, stdin="from_id,to_id\n1\n", FORCE_COLOR="1", TERM="xterm", NO_COLOR="1")
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", plain.stderr)
+    assert _run(*LINK, stdin="from_id,to_id\n1\n").stderr.count("\x1b") == 0
+
+
+# --- the other commands ------------------------------------------------------------------------
+
+
+def test_link_simulate() -> None:
+    """Needs no token and no portal: it brings its own."""
+    command = (*LINK[:-2], "--simulate", "--quota", "190/1s", "--json")
+    result = _run(*command, stdin="from_id,to_id\n1,2\n3,4\n")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert json.loads(result.stdout)["linked"] == 2
+
+
+def test_simulate_serves_until_it_is_told_to_end() -> None:
+    """It says where, and where its books are; Ctrl-C ends it in good order."""
+    with _started(
+        *COMMAND, "simulate", "--port", "0", "--fault", "server_error_500=0.1"
+    ) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        found = re.search(r"(http://127\.0\.0\.1:\d+), 190/10s calls\.", line)
+        assert found, line
+        with urllib.request.urlopen(f"{found[1]}/_portal/books", timeout=30) as answer:  # noqa: S310
+            assert json.load(answer)["requests"] == 0
+        assert f"HUBSPOT_ACCESS_TOKEN={TOKEN} aiohubassoc link" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+
+
+def test_version_and_help() -> None:
+    """On standard output; the help has examples."""
+    version = _run(*COMMAND, "--version")
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*\n", version.stdout)
+    help_ = _run(*COMMAND, "--help")
+    assert "aiohubassoc link pairs.csv --from contacts --to companies" in help_.stdout
+    link = _run(*COMMAND, "link", "--help")
+    assert "--skip-invalid" in link.stdout
+    assert "Exit codes: 0 every pair linked" in " ".join(link.stdout.split())
+    assert (version.returncode, help_.returncode, link.returncode) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("module", ["aiohttp", "asyncio", "cattrs", "tenacity", "sqlite3"])
+def test_help_loads_little(module: str) -> None:
+    """What is not needed for it would be most of its time."""
+    code = (
+        "import sys; from aiohubassoc.__main__ import main; sys.argv[1:] = ['--help']; main(); "
+        f"sys.exit({module!r} in sys.modules)"
+    )
+    assert _run(*PYTHON, "-c", code).returncode == 0
+
+
+@pytest.mark.parametrize("module", ["cyclopts", "rich"])
+def test_without_the_extra(module: str) -> None:
+    """One line says what to install."""
+    code = (
+        f"import sys; sys.modules[{module!r}] = None; "
+        "from aiohubassoc.__main__ import main; sys.exit(main())"
+    )
+    result = _run(*PYTHON, "-c", code)
+    assert result.returncode == 2
+    assert result.stderr == (
+        "aiohubassoc: the command line needs an extra: pip install 'aiohubassoc[cli]'\n"
+    )

@@ -1,0 +1,228 @@
+"""Exit codes, counts, progress and summary, without a portal."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import signal
+import threading
+from itertools import product
+
+import pytest
+from rich.console import Console
+
+from aiohubassoc import (
+    AuthenticationError,
+    MissingScopesError,
+    Outcome,
+    Pair,
+    Quota,
+    RunStoppedError,
+    Status,
+    ValidationError,
+)
+from aiohubassoc._io.clock import SystemClock
+from aiohubassoc.cli.exits import exit_code
+from aiohubassoc.cli.progress import Progress, shown
+from aiohubassoc.cli.signals import interruptible
+from aiohubassoc.cli.summary import print_lines, print_summary
+from aiohubassoc.cli.tally import Tally
+from aiohubassoc.tables.records import Record
+from tests.conftest import pass_time
+
+PAIR = Pair("contacts", 1, "companies", 2)
+
+
+def _failed(message: str) -> Outcome:
+    return Outcome(0, PAIR, Status.FAILED, error=ValidationError(400, "BAD", message, None))
+
+
+# --- exit codes --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tally", "code"),
+    [
+        (Tally(linked=5, skipped=3, input_complete=True), 0),
+        (Tally(input_complete=True), 0),
+        (Tally(linked=5, failed=1, input_complete=True), 1),
+        (Tally(linked=5, partial=1, input_complete=True), 1),
+        (Tally(linked=5, invalid=1, input_complete=True), 1),
+        (Tally(linked=5, failed=1, unprocessed=1, input_complete=True), 3),
+        (Tally(linked=5, failed=1, input_complete=False), 3),
+        (Tally(failed=1, stopped=AuthenticationError(401, None, "no", None)), 4),
+        (Tally(failed=1, stopped=MissingScopesError(403, None, "no", None)), 4),
+        (Tally(linked=1, stopped=RunStoppedError("daily"), input_complete=False), 3),
+    ],
+)
+def test_exit_codes(tally: Tally, code: int) -> None:
+    """The highest that applies; storage beats all but a signal."""
+    assert exit_code(tally, signal=None, storage_failed=False) == code
+    assert exit_code(tally, signal=None, storage_failed=True) == 5
+    for number, storage in product((signal.SIGINT, signal.SIGTERM), (True, False)):
+        assert exit_code(tally, signal=number, storage_failed=storage) == 128 + number
+
+
+# --- counts ------------------------------------------------------------------------------------
+
+
+def test_categories_keep_their_first_example() -> None:
+    """And count the others."""
+    tally = Tally()
+    tally.add(_failed("first"), 7)
+    tally.add(_failed("second"), 8)
+    (category,) = tally.categories.values()
+    assert (category.count, category.example_line, category.message) == (2, 7, "400 BAD: first")
+    assert (tally.failed, tally.total) == (2, 2)
+
+
+def test_categories_without_end_are_bounded() -> None:
+    """A portal that makes up categories cannot fill memory."""
+    tally = Tally()
+    for number in range(200):
+        error = ValidationError(400, f"CATEGORY_{number}", "no", None)
+        tally.add(Outcome(number, PAIR, Status.FAILED, error=error), number)
+    assert len(tally.categories) == 51
+    assert tally.categories["failed", "OTHER"].count == 150
+
+
+def test_unusable_lines_are_bounded() -> None:
+    """The first hundred are kept, all are counted."""
+    tally = Tally()
+    for number in range(150):
+        tally.add_invalid(Record(number, [], "is odd"))
+    assert (tally.invalid, len(tally.invalid_lines)) == (150, 100)
+
+
+# --- the summary -------------------------------------------------------------------------------
+
+
+def _console(width: int = 200, *, terminal: bool = False) -> Console:
+    return Console(
+        file=io.StringIO(), width=width, force_terminal=terminal, color_system=None, highlight=False
+    )
+
+
+def _printed(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_the_summary_tells_all() -> None:
+    """Counts, an example with what was said and its line, and why it ended."""
+    tally = Tally(linked=1200, invalid=1, invalid_lines=[(9, "is [odd]")], seconds=10.0)
+    tally.add(_failed("no [such] record"), 7)
+    tally.add_duplicate("contacts:1 -> companies:2", 8, 7)
+    tally.stopped = RunStoppedError("the daily quota is used up")
+    console = _console()
+    print_summary(tally, console)
+    told = _printed(console)
+    for expected in (
+        "1,202 pairs in 10.0 s (120.1 settled a second)",
+        "    1,200  linked",
+        "        1  rows that could not be used",
+        "line 7, contacts:1 -> companies:2: 400 BAD: no [such] record",
+        "DUPLICATE",
+        "line 8, contacts:1 -> companies:2: repeats line 7",
+        "  line 9: is [odd]",
+        "Stopped early: the daily quota is used up",
+        "The input was not read to its end.",
+    ):
+        assert expected in told
+    assert "partial" not in told
+
+
+def test_long_lists_are_cut() -> None:
+    """And say how much was left out."""
+    console = _console()
+    print_lines([(number, "is odd") for number in range(30)], 1000, console)
+    assert _printed(console).splitlines()[-1] == "  ... and 980 more"
+
+
+# --- progress ----------------------------------------------------------------------------------
+
+
+def _progress(tally: Tally, rows: int | None) -> Progress:
+    return Progress(
+        tally,
+        rows=rows,
+        quota=lambda: Quota(190, 10.0),
+        in_flight=lambda: 3,
+        clock=SystemClock(),
+    )
+
+
+async def test_the_line_says_how_far_how_fast_and_how_long() -> None:
+    """The rate is that of the last ten seconds, against the quota."""
+    tally = Tally()
+    progress = _progress(tally, 10_000)
+    assert progress.line() == "0 of 10,000, 0.0/s of 19.0/s, 0 failed, 3 in flight"
+    for _ in range(30):
+        await pass_time(1.0)
+        tally.linked += 10
+        progress.line()
+    tally.failed += 10
+    await pass_time(1.0)
+    assert progress.line() == (
+        "310 of 10,000, 10.0/s of 19.0/s, 10 failed, 3 in flight, 16 min 09 s left"
+    )
+    assert "of 10,000" not in _progress(tally, None).line()
+    tally.linked += 80
+    await pass_time(1.0)
+    assert _progress(tally, 10**8).line().endswith("in flight")
+
+
+async def test_hours_are_told_as_hours() -> None:
+    """Not as thousands of minutes; and seconds alone when it is nearly over."""
+    tally = Tally()
+    hours, seconds = _progress(tally, 1_000_000), _progress(tally, 30)
+    await pass_time(1.0)
+    tally.linked = 20
+    assert hours.line().endswith(", 13 h 53 min left")
+    assert seconds.line().endswith(", 0 s left")
+
+
+async def test_plain_lines_now_and_then() -> None:
+    """Soon at first, then seldom: a log is not flooded."""
+    console = _console()
+    async with shown(_progress(Tally(), 10), console):
+        await pass_time(4.9)
+        assert _printed(console) == ""
+        await pass_time(0.2)
+        assert _printed(console).count("\n") == 1
+        await pass_time(3600.0)
+    assert 60 <= _printed(console).count("\n") <= 70
+
+
+async def test_a_line_that_changes_on_a_terminal() -> None:
+    """And is gone in the end."""
+    console = _console(terminal=True)
+    async with shown(_progress(Tally(linked=4), 10), console):
+        await pass_time(1.0)
+        assert "4 of 10, " in _printed(console)
+    assert _printed(console).endswith("\x1b[2K")
+
+
+async def test_the_end_of_a_run_that_fails_ends_its_progress() -> None:
+    """No task is left (a fixture sees to it), and the error is what it was."""
+    with pytest.raises(ZeroDivisionError):
+        async with shown(_progress(Tally(), 10), _console()):
+            raise ZeroDivisionError
+
+
+# --- signals -----------------------------------------------------------------------------------
+
+
+@pytest.mark.looptime(False)
+async def test_a_signal_is_heard_once_and_its_old_handler_returns() -> None:
+    """The first is told; what was there before is there again."""
+    assert threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGTERM)
+    heard = asyncio.Event()
+    with interruptible(heard.set) as interruption:
+        assert interruption.signal is None
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(heard.wait(), 30)
+        assert interruption.signal == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -1,0 +1,247 @@
+"""What cannot work: each case with its message and exit code, before anything is sent."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.conftest import TOKEN, write_pairs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Command, StartPortal
+
+TYPES = ("--from", "contacts", "--to", "companies")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "is empty: its first line must name the columns"),
+        (b"\xef\xbb\xbf", "is empty: its first line must name the columns"),
+        (b"\x00\x01\x02\xff" * 100, "is a binary file, not CSV"),
+        ("from_id,to_id\n1,2\n".encode("utf-16"), "is UTF-16: save it as CSV in UTF-8"),
+        (gzip.compress(b"from_id,to_id\n1,2\n"), "is compressed with gzip: unpack it first"),
+        (b"PK\x03\x04" + b"\0" * 30, "is a zip archive, perhaps an Excel workbook"),
+        (b"from_id;to_id\n1;2\n", "separates its columns by semicolons: save it with commas"),
+        (b"101,202\n103,204\n", "has no header: its first line is '101,202'"),
+        (b"a,b\n1,2\n", "has no column 'from_id' but a, b: name it with --from-column"),
+        (b"from_id,to_id,from_id\n1,2,3\n", "has more than one column 'from_id'"),
+        (b"from_id,to_id\n1,2\nfrom_id,to_id\n", "line 3: repeats the header"),
+        (b"from_id,to_id\n1,2\n3\n4,5,6\n", "line 3: has a missing column: 1 of 2 fields"),
+        (b"from_id,to_id\n1,2\n3\n4,5,6\n", "line 4: has too many fields: 3, the header has 2"),
+        (b'from_id,to_id\n1,"2\n3,4\n', "line 2: has a quote that is never closed"),
+        (b"from_id,to_id\n1,2\x00\n", "line 2: holds a NUL character"),
+        (b"from_id,to_id\n12.0,2\n", "line 2: from_id is '12.0', a number as spreadsheets write"),
+        (b"from_id,to_id\n1,1.5E+11\n", "line 2: to_id is '1.5E+11', a number as spreadsheets"),
+        (b"from_id,to_id\n1, \n", "line 2: to_id is empty"),
+        (b"from_id,to_id\n\xe4,2\n", "line 2: is not UTF-8"),
+    ],
+)
+def test_bad_files(
+    command: Command, start_portal: StartPortal, tmp_path: Path, content: bytes, told: str
+) -> None:
+    """Exit code 2, what is wrong and where, and nothing was sent."""
+    portal = start_portal()
+    (tmp_path / "pairs.csv").write_bytes(content)
+    result = command("link", tmp_path / "pairs.csv", *TYPES)
+    assert result.code == 2
+    assert told in result.err
+    assert "Traceback" not in result.err
+    assert result.out == ""
+    assert portal.portal.books.requests == 0
+
+
+def test_a_directory(command: Command, start_portal: StartPortal, tmp_path: Path) -> None:
+    """Is not a file."""
+    start_portal()
+    result = command("link", tmp_path, *TYPES)
+    assert (result.code, "is a directory, not a file" in result.err) == (2, True)
+
+
+def test_a_file_that_is_not_there(
+    command: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """Said in the system's words."""
+    start_portal()
+    result = command("link", tmp_path / "none.csv", *TYPES)
+    assert result.code == 2
+    assert "none.csv: No such file or directory" in result.err
+
+
+@pytest.mark.parametrize("stdin", [None, "no descriptor"])
+def test_standard_input_that_is_closed(
+    command: Command, start_portal: StartPortal, monkeypatch: pytest.MonkeyPatch, stdin: str | None
+) -> None:
+    """Python has None in its place; an embedding program may have anything."""
+    start_portal()
+    monkeypatch.setattr(sys, "stdin", None if stdin is None else object())
+    result = command("link", "-", *TYPES)
+    assert (result.code, "standard input is closed" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--quota", "fast"), "quota"),
+        (("--quota", "0/10s"), "quota"),
+        (("--concurrency", "0"), "concurrency"),
+        (("--api-version", "v3"), "v3"),
+        (("--base-url", "http://api.example.com"), "https"),
+        (("--stop-after-failures", "0"), "stop_after_failures"),
+        (("--concurrency", "many"), "--concurrency"),
+        (("--unknown",), "--unknown"),
+        (("--from", " "), "is not an object type"),
+        (("-x",), "-x"),
+        (("--token-file", "/nowhere/token"), "cannot read the token in /nowhere/token"),
+        (("--failures", "pairs.csv"), "would overwrite the input"),
+    ],
+)
+def test_options_that_cannot_work(
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    arguments: tuple[str, ...],
+    told: str,
+) -> None:
+    """Exit code 2 and the option's name."""
+    portal = start_portal()
+    monkeypatch.chdir(pairs_file.parent)
+    options = (*TYPES[2:], *arguments) if "--from" in arguments else (*TYPES, *arguments)
+    result = command("link", pairs_file.name, *options)
+    assert result.code == 2
+    assert told in result.err
+    assert "Traceback" not in result.err
+    assert portal.portal.books.requests == 0
+
+
+def test_types_must_come_from_somewhere(
+    command: Command, start_portal: StartPortal, pairs_file: Path
+) -> None:
+    """An option or a column."""
+    start_portal()
+    result = command("link", pairs_file, "--from", "contacts")
+    assert result.code == 2
+    assert "has no column 'to_type': give --to" in result.err
+
+
+# --- the token ---------------------------------------------------------------------------------
+
+
+def test_no_token(
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Says where it may come from."""
+    start_portal()
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", " ")
+    result = command("link", pairs_file, *TYPES)
+    assert result.code == 2
+    assert "set HUBSPOT_ACCESS_TOKEN, or give --token-file or --token-stdin" in result.err
+
+
+def test_token_sources(
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The other variable, a file with a line end, and standard input."""
+    start_portal()
+    monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
+    monkeypatch.setenv("PRIVATE_APP_ACCESS_TOKEN", TOKEN)
+    assert command("link", pairs_file, *TYPES).code == 0
+    monkeypatch.delenv("PRIVATE_APP_ACCESS_TOKEN")
+    (tmp_path / "token").write_text(f"{TOKEN}\n", encoding="utf-8")
+    assert command("link", pairs_file, *TYPES, "--token-file", tmp_path / "token").code == 0
+    stdin = f"{TOKEN}\nmore\n".encode()
+    assert command("link", pairs_file, *TYPES, "--token-stdin", stdin=stdin).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "told"),
+    [
+        (("pairs.csv", "--token-stdin"), b"\n", "no access token on its first line"),
+        (("-", "--token-stdin"), b"x", "either the pairs or the token"),
+        (("pairs.csv", "--token-stdin", "--token-file", "empty"), b"x", "not both"),
+        (("pairs.csv", "--token-file", "empty"), b"", "empty is empty"),
+        (("pairs.csv", "--token-file", "bytes"), b"", "it is not text"),
+    ],
+)
+def test_token_sources_that_cannot_work(
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    arguments: tuple[str, ...],
+    stdin: bytes,
+    told: str,
+) -> None:
+    """Exit code 2, and what is wrong with the source."""
+    start_portal()
+    monkeypatch.chdir(pairs_file.parent)
+    (pairs_file.parent / "empty").write_bytes(b"\n")
+    (pairs_file.parent / "bytes").write_bytes(b"\xff\xfe\x00")
+    result = command("link", *arguments, *TYPES, stdin=stdin)
+    assert result.code == 2
+    assert told in result.err
+
+
+def test_a_token_on_a_closed_standard_input(
+    command: Command, start_portal: StartPortal, pairs_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is none."""
+    start_portal()
+    monkeypatch.setattr(sys, "stdin", None)
+    result = command("link", pairs_file, *TYPES, "--token-stdin")
+    assert (result.code, "no access token" in result.err) == (2, True)
+
+
+# --- our own files -----------------------------------------------------------------------------
+
+
+def test_a_failures_file_that_cannot_be_made(
+    command: Command, start_portal: StartPortal, pairs_file: Path
+) -> None:
+    """Exit code 5, before anything is sent."""
+    portal = start_portal()
+    result = command("link", pairs_file, *TYPES, "--failures", "/nowhere/failures.csv")
+    assert result.code == 5
+    assert "/nowhere/failures.csv: No such file or directory" in result.err
+    assert portal.portal.books.requests == 0
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")  # noqa: PTH110
+@pytest.mark.parametrize("count", [3, 900])
+def test_a_full_disk(
+    command: Command, start_portal: StartPortal, tmp_path: Path, count: int
+) -> None:
+    """Stops the run, or is seen at its end; the exit code says so either way."""
+    start_portal(records_up_to=0)
+    pairs = write_pairs(tmp_path / "pairs.csv", count)
+    options = ("--failures", "/dev/full", "--quota", "100000/1s")
+    result = command("link", pairs, *TYPES, *options)
+    assert result.code == 5
+    assert "No space left on device" in result.err + result.out
+
+
+def test_no_room_for_temporary_files(
+    command: Command, start_portal: StartPortal, pairs_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 5: nothing was sent."""
+    start_portal()
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    result = command("link", pairs_file, *TYPES)
+    assert result.code == 5
+    assert "the temporary file of duplicates" in result.err
