@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError, PairError
 from aiohubassoc.models import Pair
-from aiohubassoc.tables.opening import name_of, open_text
+from aiohubassoc.tables.opening import STDIN, name_of, open_text
 from aiohubassoc.tables.records import Record, Records
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ class PairTable:
         to_column: str = "to_id",
     ) -> None:
         self.name = name_of(path)
+        self._is_stdin = path == STDIN
+        self._has_ended = False
         self._types = (from_type, to_type)
         self._file: IO[str] = open_text(path)
         self._records = iter(Records(self._file))
@@ -70,12 +72,16 @@ class PairTable:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        # A thread may be waiting in standard input: closing would wait with it, until somebody
+        # types. The process ends without.
+        if self._has_ended or not self._is_stdin:
+            self._file.close()
 
     def __iter__(self) -> Iterator[tuple[Record, Pair | None]]:
         for record in self._records:
             pair = self._pair(record)
             yield record, pair
+        self._has_ended = True
 
     def _pair(self, record: Record) -> Pair | None:
         """Return the pair, or None and set the record's problem."""
