@@ -74,8 +74,9 @@ def portal_process(
         RuntimeError: it did not start; it has said why on the standard error.
     """
     command = [sys.executable, "-m", "aiohubassoc.simulator", "--child", "--port", str(port)]
+    # A session of its own: Ctrl-C at a terminal is for us, who may still have calls to end.
     child = subprocess.Popen(  # noqa: S603 -- our own module
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
     # Always there after Popen with pipes.
     orders: IO[bytes] = child.stdin  # type: ignore[assignment]

@@ -1,0 +1,65 @@
+"""Asking a portal without a socket."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from aiohubassoc.simulator import Portal, PortalSettings
+
+if TYPE_CHECKING:
+    from aiohubassoc.simulator.answers import Answer
+
+TOKEN = PortalSettings().tokens[0]
+GOOD = f"Bearer {TOKEN}"
+
+
+def portal_of(**settings: Any) -> Portal:
+    """Return a portal without a quota, unless there are settings for it."""
+    return Portal(PortalSettings(**{"quota_limit": None, **settings}))
+
+
+def put_path(from_id: object = 1, to_id: object = 2, types: str = "contacts/companies") -> str:
+    """Return the path of one pair, written as given."""
+    from_type, _, to_type = types.partition("/")
+    return f"/crm/v4/objects/{from_type}/{from_id}/associations/default/{to_type}/{to_id}"
+
+
+def put(portal: Portal, from_id: object = 1, to_id: object = 2, **more: Any) -> Answer:
+    """Return the answer to the PUT of a contact and a company."""
+    return ask(portal, "PUT", put_path(from_id, to_id), **more)
+
+
+def ask(
+    portal: Portal,
+    method: str,
+    path: str,
+    body: bytes = b"",
+    *,
+    authorization: str | None = GOOD,
+    now: float = 0.0,
+) -> Answer:
+    """Return the answer to a request that is counted at once."""
+    return portal.answer(portal.arrive(method, path, body), authorization, now)
+
+
+def batch(portal: Portal, *pairs: tuple[object, object], **more: Any) -> Answer:
+    """Return the answer to a batch call."""
+    inputs = [{"from": {"id": str(one)}, "to": {"id": str(other)}} for one, other in pairs]
+    body = json.dumps({"inputs": inputs}).encode()
+    path = "/crm/v4/associations/contacts/companies/batch/associate/default"
+    return ask(portal, "POST", path, body, **more)
+
+
+def told(answer: Answer) -> dict[str, Any]:
+    """Return the body as a client reads it, without what differs from call to call."""
+    body: dict[str, Any] = json.loads(answer.body())
+    body.pop("correlationId", None)
+    return body
+
+
+def plain(answer: Answer) -> dict[str, Any]:
+    """Return all that a client sees of an answer."""
+    return attrs.asdict(answer)

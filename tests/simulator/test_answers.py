@@ -1,0 +1,350 @@
+"""What the portal says, word for word, as HubSpot's pages and recorded traffic have it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.simulator.asking import ask, batch, portal_of, put, put_path, told
+
+_SCOPES_PAGE = "https://developers.hubspot.com/scopes"
+
+
+def test_a_link_is_told_in_both_directions() -> None:
+    """In either order, with the ids of the default association of each (HubSpot, v4)."""
+    orders = set()
+    for number in range(1, 60):
+        body = told(put(portal_of(), number, 700))
+        assert body["status"] == "COMPLETE"
+        there = {
+            "from": {"id": str(number)},
+            "to": {"id": "700"},
+            "associationSpec": {
+                "associationCategory": "HUBSPOT_DEFINED",
+                "associationTypeId": 279,
+            },
+        }
+        back = {
+            "from": {"id": "700"},
+            "to": {"id": str(number)},
+            "associationSpec": {
+                "associationCategory": "HUBSPOT_DEFINED",
+                "associationTypeId": 280,
+            },
+        }
+        assert body["results"] in ([there, back], [back, there])
+        orders.add(body["results"] == [there, back])
+    assert orders == {True, False}
+
+
+def test_optional_fields_come_as_they_like() -> None:
+    """Absent, null, or there; the dates are there always and in their order."""
+    shapes: Counter[tuple[str, str]] = Counter()
+    for number in range(1, 200):
+        body = told(put(portal_of(), number))
+        assert body["startedAt"].endswith("Z")
+        assert body["startedAt"] < body["completedAt"]
+        for name in ("requestedAt", "links", "errors"):
+            shape = "absent" if name not in body else "null" if body[name] is None else "there"
+            shapes[name, shape] += 1
+        assert ("numErrors" in body) == (body.get("errors") == [])
+    assert len(shapes) == 9
+
+
+@pytest.mark.parametrize(
+    ("types", "category", "ids"),
+    [
+        ("deals/contacts", "HUBSPOT_DEFINED", {3, 4}),
+        ("DEAL/0-1", "HUBSPOT_DEFINED", {3, 4}),
+        ("company/company", "HUBSPOT_DEFINED", {450}),
+        ("p12345_cars/contacts", "USER_DEFINED", None),
+        ("2-1234567/contacts", "USER_DEFINED", None),
+        ("invoices/carts", "HUBSPOT_DEFINED", None),
+    ],
+)
+def test_association_types(types: str, category: str, ids: set[int] | None) -> None:
+    """By every name of a type; unpublished ones have an id of their own, each way."""
+    portal = portal_of()
+    body = told(ask(portal, "PUT", put_path(1, 2, types)))
+    assert {result["associationSpec"]["associationCategory"] for result in body["results"]} == {
+        category
+    }
+    found = {result["associationSpec"]["associationTypeId"] for result in body["results"]}
+    assert found == ids if ids else (len(found) == 2 and min(found) >= 10_000)
+
+
+def _refused(status: int, body: dict[str, Any], *pair: object, **settings: Any) -> None:
+    portal = portal_of(**settings)
+    answer = put(portal, *pair)
+    assert (answer.status, told(answer)) == (status, {"status": "error", **body})
+    correlation_id = answer.headers["X-HubSpot-Correlation-Id"]
+    assert str(UUID(correlation_id)) == correlation_id
+    assert json.loads(answer.body())["correlationId"] == correlation_id
+    assert portal.books.refused_total == 1
+    assert portal.books.links_total == 0
+
+
+def test_a_missing_record_is_a_validation_error() -> None:
+    """The context has a sentence, and sometimes more."""
+    contexts = []
+    for number in range(1, 40):
+        body = told(put(portal_of(records_up_to=50), number, 99))
+        contexts.append(body.pop("context"))
+        assert body == {
+            "status": "error",
+            "message": "One or more associations are invalid",
+            "category": "VALIDATION_ERROR",
+        }
+    sentence = {"INVALID_OBJECT_IDS": ["COMPANY=99 is not valid"]}
+    more = {**sentence, "objectId": ["99"], "objectType": ["COMPANY"]}
+    assert sentence in contexts
+    assert more in contexts
+    assert all(context in (sentence, more) for context in contexts)
+
+
+@pytest.mark.parametrize(
+    ("pair", "kind", "number", "role"),
+    [((99, 1), "contact", 99, "FROM"), ((1, 99), "company", 99, "TO")],
+)
+def test_a_missing_record_by_404(pair: tuple[int, int], kind: str, number: int, role: str) -> None:
+    """If the settings say so."""
+    body = {
+        "category": "OBJECT_NOT_FOUND",
+        "subCategory": f"crm.associations.{role}_OBJECT_NOT_FOUND",
+        "message": f"No {kind} with ID {number} exists",
+        "context": {"objectType": [kind], "id": [str(number)]},
+    }
+    _refused(404, body, *pair, records_up_to=50, missing_answer="404")
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("12.0", "Object not found.  objectId are usually numeric."),
+        ("abc", "Object not found.  objectId are usually numeric."),
+        (str(2**63), "Object not found.  objectId are usually numeric."),
+        ("0", "Object not found. objectId is usually positive."),
+        ("-5", "Object not found. objectId is usually positive."),
+    ],
+)
+def test_ids_that_cannot_be(written: str, message: str) -> None:
+    """Two blanks, as recorded."""
+    body = {"category": "OBJECT_NOT_FOUND", "message": message, "context": {"id": [written]}}
+    _refused(404, body, written, 1)
+    _refused(404, body, 1, written)
+
+
+@pytest.mark.parametrize(
+    ("types", "message"),
+    [
+        ("kontakte/companies", "Unable to infer object type from: kontakte"),
+        ("contacts/p999_none", "Unable to infer object type from: p999_none"),
+        ("2-999/companies", "Invalid object or event type id: 2-999"),
+    ],
+)
+def test_unknown_types(types: str, message: str) -> None:
+    """Two wordings; neither has a category."""
+    answer = ask(portal_of(), "PUT", put_path(1, 2, types))
+    assert (answer.status, told(answer)) == (400, {"status": "error", "message": message})
+
+
+def test_a_share_of_the_records_is_missing() -> None:
+    """About as many as the settings say, and always the same ones."""
+    portal = portal_of(missing_share=0.1)
+    refused = [put(portal, number, 10**6).status == 400 for number in range(1, 1001)]
+    assert 60 < sum(refused) < 250
+    again = portal_of(missing_share=0.1)
+    assert [put(again, number, 10**6).status == 400 for number in range(1000, 0, -1)] == refused[
+        ::-1
+    ]
+
+
+# --- strangers ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Basic eDp5", "Bearer", "Bearer wrong"])
+def test_who_has_no_token(authorization: str | None) -> None:
+    """Is told so; the call counts nowhere and does nothing."""
+    portal = portal_of()
+    answer = put(portal, authorization=authorization)
+    body = told(answer)
+    assert answer.status == 401
+    assert body["category"] == "INVALID_AUTHENTICATION"
+    assert body["message"].startswith("Authentication credentials not found.")
+    assert portal.books.first_counted is None
+
+
+def test_a_token_that_expires_and_one_that_comes() -> None:
+    """Each is told from one that was never good."""
+    portal = portal_of()
+    portal.revoke("simulated-token")
+    body = told(put(portal))
+    assert body["category"] == "EXPIRED_AUTHENTICATION"
+    portal.accept("fresh")
+    assert put(portal, authorization="Bearer fresh").status == 200
+    portal.accept("simulated-token")
+    assert put(portal).status == 200
+
+
+def test_missing_scopes() -> None:
+    """Are named."""
+    answer = put(portal_of(missing_scopes=("a.write", "b.write")))
+    assert (answer.status, told(answer)) == (
+        403,
+        {
+            "status": "error",
+            "message": "This app hasn't been granted all required scopes to make this call. "
+            f"Read more about required scopes here: {_SCOPES_PAGE}.",
+            "category": "MISSING_SCOPES",
+            "errors": [
+                {
+                    "message": "One or more of the following scopes are required.",
+                    "context": {"requiredGranularScopes": ["a.write", "b.write"]},
+                }
+            ],
+            "links": {"scopes": _SCOPES_PAGE},
+        },
+    )
+
+
+# --- paths -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/crm/v4/objects/contacts/1/associations/default/companies/2",
+        "/crm/objects/2026-03/contacts/1/associations/default/companies/2",
+        "/crm/objects/2026-09/0-1/1/associations/default/company/2?x=y",
+        "/crm/v4/objects/contact%73/1/associations/default/companies/%32",
+    ],
+)
+def test_paths_of_every_version(path: str) -> None:
+    """All mean the same pair."""
+    portal = portal_of()
+    assert ask(portal, "PUT", path).status == 200
+    assert list(map(tuple, portal.books.links)) == [("contacts", "1", "companies", "2")]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/crm/v3/objects/contacts/1/associations/default/companies/2",
+        "/crm/objects/2026-01/contacts/1/associations/default/companies/2",
+        "/crm/v4/objects/contacts/1/associations/companies/2",
+        "/crm/v4/objects/contacts//associations/default/companies/2",
+        "/crm/v4/objects/contacts/1/associations/default/companies/2/",
+        "/crm/v4/associations/contacts/companies/batch/create",
+        "/crm/v4/objects/contacts/1/2/associations/default/companies/2",
+    ],
+)
+def test_paths_that_do_not_exist(path: str) -> None:
+    """A page of HTML, of the router and not of HubSpot's API."""
+    answer = ask(portal_of(), "PUT", path)
+    assert answer.status == 404
+    assert answer.body().startswith(b"<html>")
+    assert "X-HubSpot-Correlation-Id" not in answer.headers
+
+
+@pytest.mark.parametrize("written", ["1%2F2", "..", "%2e%2e", "1%3Fx"])
+def test_an_id_stays_one_segment(written: str) -> None:
+    """Whatever is encoded in it: it is refused as an id, it never becomes another path."""
+    portal = portal_of()
+    assert put(portal, written).status == 404
+    assert [pair.from_id for pair in portal.books.refused] == [
+        {"1%2F2": "1/2", "..": "..", "%2e%2e": "..", "1%3Fx": "1?x"}[written]
+    ]
+
+
+def test_wrong_methods() -> None:
+    """405 with the one that is right."""
+    portal = portal_of()
+    answer = ask(portal, "POST", put_path())
+    assert (answer.status, answer.headers["Allow"]) == (405, "PUT,OPTIONS")
+    path = "/crm/v4/associations/contacts/companies/batch/associate/default"
+    answer = ask(portal, "PUT", path)
+    assert (answer.status, answer.headers["Allow"]) == (405, "POST,OPTIONS")
+    assert portal.books.links_total == 0
+
+
+# --- batches -----------------------------------------------------------------------------------
+
+
+def test_a_batch_links_all() -> None:
+    """Two results for each input."""
+    portal = portal_of()
+    answer = batch(portal, (1, 2), (3, 4))
+    assert answer.status == 200
+    assert len(told(answer)["results"]) == 4
+    assert sorted(pair.from_id for pair in portal.books.links) == ["1", "3"]
+    dated = "/crm/associations/2026-09/contacts/companies/batch/associate/default"
+    body = b'{"inputs":[{"from":{"id":"5"},"to":{"id":"6"}}]}'
+    assert ask(portal, "POST", dated, body).status == 200
+
+
+@pytest.mark.parametrize("names", ["named", "ends", "unnamed"])
+def test_a_batch_with_missing_records(names: str) -> None:
+    """Links the others; there is an error for each missing end, named or not."""
+    portal = portal_of(records_up_to=50, batch_errors=names)
+    answer = batch(portal, (1, 2), (98, 99), (3, "x"))
+    body = told(answer)
+    assert answer.status == 207
+    assert (len(body["results"]), len(body["errors"]), body["numErrors"]) == (2, 3, 3)
+    assert {error["category"] for error in body["errors"]} == {"OBJECT_NOT_FOUND"}
+    assert [error["subCategory"] for error in body["errors"]] == [
+        "crm.associations.FROM_OBJECT_NOT_FOUND",
+        "crm.associations.TO_OBJECT_NOT_FOUND",
+        "crm.associations.TO_OBJECT_NOT_FOUND",
+    ]
+    first = body["errors"][0]
+    if names == "named":
+        assert first["context"] == {"fromObjectId": ["98"], "toObjectId": ["99"]}
+    elif names == "ends":
+        assert first["context"] in (
+            {"objectId": ["98"], "objectType": ["CONTACT"]},
+            {"INVALID_OBJECT_IDS": ["CONTACT=98 is not valid"]},
+        )
+    else:
+        assert (first["message"], first["context"]) == ("Some contact records do not exist", {})
+    assert (portal.books.links_total, portal.books.refused_total) == (1, 2)
+
+
+@pytest.mark.parametrize("names", ["named", "ends", "unnamed"])
+def test_a_batch_that_is_refused_whole(names: str) -> None:
+    """Links nothing."""
+    portal = portal_of(records_up_to=50, batch_errors=names, batch_missing="400")
+    body = told(batch(portal, (1, 2), (98, 99)))
+    assert body["category"] == "VALIDATION_ERROR"
+    assert ("context" in body) == (names != "unnamed")
+    assert portal.books.links_total == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "a request body was expected"),
+        (b"{", "Invalid input JSON"),
+        (b'{"inputs": [{"from": 1}]}', "Invalid input JSON"),
+        (json.dumps({"inputs": [{"from": {"id": 1}, "to": {"id": 2}}] * 2001}).encode(), "2001"),
+    ],
+)
+def test_broken_batches(body: bytes, message: str) -> None:
+    """A validation error, and nothing is linked."""
+    portal = portal_of()
+    path = "/crm/v4/associations/contacts/companies/batch/associate/default"
+    answer = ask(portal, "POST", path, body)
+    assert answer.status == 400
+    assert message in told(answer)["message"]
+    assert portal.books.links_total == 0
+
+
+@pytest.mark.parametrize("types", ["kontakte/companies", "contacts/firmen"])
+def test_a_batch_of_unknown_types(types: str) -> None:
+    """As for a single call."""
+    path = f"/crm/v4/associations/{types}/batch/associate/default"
+    assert told(ask(portal_of(), "POST", path, b"{}"))["message"].startswith("Unable to infer")

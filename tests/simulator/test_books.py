@@ -1,0 +1,135 @@
+"""The books, and the portal's settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aiohubassoc import simulator
+from aiohubassoc.simulator import FaultPlan, Latency, Neighbour, PortalSettings
+from tests.simulator.asking import ask, batch, portal_of, put, put_path
+
+
+def test_what_is_counted() -> None:
+    """Every answer, link and refusal, by pair."""
+    portal = portal_of(records_up_to=50, faults=FaultPlan(script_all=(None, "reset_after")))
+    for number in (1, 2, 1, 99):
+        put(portal, number, now=float(number))
+        portal.books.request_opened()
+    plain = portal.books.to_plain()
+    assert plain["requests"] == 4
+    assert plain["answers"] == {"200": 2, "400": 1}
+    assert plain["error_share"] == pytest.approx(1 / 3)
+    assert plain["faults"] == {"reset_after": 1}
+    assert plain["links"] == {"total": 3, "pairs": 2, "max_per_pair": 2}
+    assert plain["refused"] == {"total": 1, "pairs": 1}
+    assert plain["type_names"] == {"companies": 4, "contacts": 4}
+    assert (plain["first_counted"], plain["last_counted"]) == (1.0, 99.0)
+    assert portal.books.arrivals == [(1.0, 200), (2.0, "reset_after"), (1.0, 200), (99.0, 400)]
+    assert portal.books.links_to_plain() == {
+        "links": [["contacts", "1", "companies", "2", 2], ["contacts", "2", "companies", "2", 1]],
+        "refused": [["contacts", "99", "companies", "2", 1]],
+    }
+
+
+def test_the_same_pair_by_other_names_is_one() -> None:
+    """Types by any name, ids by their number."""
+    portal = portal_of()
+    put(portal, 1, 2)
+    ask(portal, "PUT", put_path("01", "2", "0-1/COMPANY"))
+    assert len(portal.books.links) == 1
+
+
+def test_windows() -> None:
+    """What was seen, what was let through, and how it spread."""
+    portal = portal_of(quota_limit=2, quota_window=1.0)
+    for now in (5.0, 5.1, 5.2, 7.5):
+        put(portal, now=now)
+    batch(portal, (1, 2), now=7.6)
+    books = portal.books
+    assert (books.max_seen_in_window, books.max_accepted_in_window) == (3, 2)
+    assert books.windows == [2, 0, 1]
+    assert portal_of().books.to_plain()["error_share"] == 0
+
+
+def test_books_that_stay_small() -> None:
+    """Counts only, and nothing is remembered of a pair that went well."""
+    portal = portal_of(keep_links=False, keep_arrivals=False, records_up_to=500)
+    for number in range(1, 1001):
+        put(portal, number)
+    plain = portal.books.to_plain()
+    assert plain["links"] == {"total": 500, "pairs": None, "max_per_pair": None}
+    assert plain["refused"] == {"total": 500, "pairs": None}
+    assert not portal.books.links
+    assert not portal.books.refused
+    assert not portal.books.arrivals
+    assert not portal._arrivals._visits
+
+
+def test_settings_survive_json() -> None:
+    """With everything that they can hold; what is missing keeps its default."""
+    settings = PortalSettings(
+        seed=7,
+        tokens=("a", "b"),
+        quota_limit=None,
+        missing_scopes=("s",),
+        custom_types=("p1_x",),
+        latency=Latency(1.0, 2.0, 3.0, 4.0),
+        neighbours=(Neighbour(1.0, 2.0, 3.0), Neighbour(4.0, 5.0, 6.0)),
+        faults=FaultPlan(
+            no_body=0.5,
+            script={("a", "1", "b", "2"): ("locked_423", None)},
+            script_all=(None, "locked_423"),
+        ),
+        told_max="5",
+    )
+    assert PortalSettings.from_json(settings.to_json()) == settings
+    assert PortalSettings.from_json("{}") == PortalSettings()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '"x"', '{"nonsense": 1}', '{"faults": {"nonsense": 1}}', '{"tokens": 5}']
+)
+def test_json_that_is_no_settings(text: str) -> None:
+    """Is refused as such."""
+    with pytest.raises(ValueError, match=r".+"):
+        PortalSettings.from_json(text)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"quota_limit": 0},
+        {"quota_window": 0.0},
+        {"secondly_limit": 0},
+        {"daily_limit": 0},
+        {"headers": "few"},
+        {"records_up_to": -1},
+        {"missing_share": 1.5},
+        {"missing_answer": "410"},
+        {"batch_errors": "some"},
+        {"batch_missing": "500"},
+    ],
+)
+def test_settings_that_cannot_work(settings: dict[str, Any]) -> None:
+    """Are refused when they are made."""
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        PortalSettings(**settings)
+
+
+def test_neighbours_and_latencies_are_not_negative() -> None:
+    """They are seconds and rates."""
+    with pytest.raises(ValueError, match="start"):
+        Neighbour(-1.0, 1.0, 1.0)
+    with pytest.raises(ValueError, match="after_median"):
+        Latency(after_median=-1.0)
+
+
+def test_public_names() -> None:
+    """All are there, and no others."""
+    for name in simulator.__all__:
+        assert getattr(simulator, name) is not None
+    assert set(simulator.__all__) <= set(dir(simulator))
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = simulator.nonsense

@@ -1,0 +1,194 @@
+"""The portal's limits, against counting by brute force."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from aiohubassoc.simulator import Neighbour, PortalSettings
+from aiohubassoc.simulator.quota import DAILY, SECONDLY, TEN_SECONDLY_ROLLING, Quota
+from aiohubassoc.simulator.rolling import Rolling
+from tests.simulator.asking import batch, portal_of, put
+
+# Sums of these are exact.
+GAPS = st.lists(st.sampled_from([0.0, 0.125, 0.25, 0.5, 1.0, 3.0]), max_size=60)
+
+
+def _quota(**settings: Any) -> Quota:
+    return Quota(PortalSettings(**{"quota_limit": None, **settings}))
+
+
+def _instants(gaps: list[float]) -> list[float]:
+    now, instants = 0.0, []
+    for gap in gaps:
+        now += gap
+        instants.append(now)
+    return instants
+
+
+def _most(instants: list[float], length: float) -> int:
+    """Return the most instants in any window (end - length, end]: the fullest ends at one."""
+    return max(
+        (sum(end - length < each <= end for each in instants) for end in instants), default=0
+    )
+
+
+@given(GAPS)
+def test_the_peak_is_that_of_the_fullest_window(gaps: list[float]) -> None:
+    """Whatever the instants."""
+    rolling = Rolling(1.0)
+    for instant in _instants(gaps):
+        rolling.add(instant)
+    assert rolling.peak == _most(_instants(gaps), 1.0)
+
+
+@given(GAPS, st.integers(1, 5))
+def test_no_window_holds_more_than_the_limit(gaps: list[float], limit: int) -> None:
+    """And a request is refused only where the window is full."""
+    quota = _quota(quota_limit=limit, quota_window=1.0)
+    taken: list[float] = []
+    for now in _instants(gaps):
+        refusal = quota.take(now, is_single=True)
+        is_full = sum(now - 1.0 < each for each in taken) >= limit
+        assert refusal == (TEN_SECONDLY_ROLLING if is_full else None)
+        if refusal is None:
+            taken.append(now)
+    assert _most(taken, 1.0) <= limit
+
+
+@given(GAPS, st.integers(1, 3))
+def test_retry_after_is_true(gaps: list[float], limit: int) -> None:
+    """That many whole seconds later there is room."""
+    quota = _quota(quota_limit=limit, quota_window=2.5)
+    now = 0.0
+    for now in _instants(gaps):
+        refusal = quota.take(now, is_single=True)
+        if refusal is not None:
+            seconds = quota.retry_after(refusal, now)
+            assert seconds >= 1
+            assert quota.take(now + seconds, is_single=True) is None
+            return
+
+
+def test_the_limit_of_a_second() -> None:
+    """Has a name of its own, and holds beside the other."""
+    quota = _quota(secondly_limit=2, quota_limit=3)
+    assert [quota.take(now, is_single=True) for now in (0.0, 0.1, 0.2)] == [None, None, SECONDLY]
+    assert quota.retry_after(SECONDLY, 0.2) == 1
+    taken = [quota.take(now, is_single=True) for now in (1.0, 1.1)]
+    assert taken == [None, TEN_SECONDLY_ROLLING]
+    assert quota.retry_after(TEN_SECONDLY_ROLLING, 1.1) == 9
+
+
+def test_the_day_begins_with_the_first_request() -> None:
+    """And with it a new count."""
+    quota = _quota(daily_limit=2)
+    assert [quota.take(now, is_single=True) for now in (50.0, 51.0, 52.0)] == [None, None, DAILY]
+    assert quota.retry_after(DAILY, 52.0) == 86_398
+    assert quota.take(86_450.0, is_single=True) is None
+    assert quota.headers()["X-HubSpot-RateLimit-Daily-Remaining"] == "1"
+
+
+def test_a_batch_counts_for_the_day_only() -> None:
+    """HubSpot exempts it from the rolling limit."""
+    portal = portal_of(quota_limit=1, daily_limit=3)
+    assert put(portal).status == 200
+    assert batch(portal, (1, 2)).status == 200
+    assert put(portal).document is not None
+    assert put(portal).status == 429
+    assert batch(portal, (1, 2)).status == 200
+    assert batch(portal, (1, 2)).status == 429
+
+
+@pytest.mark.parametrize(("refused_count", "later"), [(False, 200), (True, 429)])
+def test_whether_refused_requests_count(*, refused_count: bool, later: int) -> None:
+    """HubSpot does not say, so both can be had."""
+    portal = portal_of(quota_limit=1, quota_window=1.0, refused_count=refused_count)
+    assert [put(portal, now=now).status for now in (0.0, 0.9, 1.0)] == [200, 429, later]
+
+
+def test_neighbours_use_the_same_quota() -> None:
+    """From their start on, at their pace, for as long as they last."""
+    neighbour = Neighbour(start=2.0, length=1.0, per_second=10.0)
+    portal = portal_of(quota_limit=12, quota_window=1.0, neighbours=(neighbour,))
+    assert put(portal, now=100.0).status == 200
+    # Ten of theirs have come by 102.9, so two are left to us.
+    assert [put(portal, now=102.95).status for _ in range(3)] == [200, 200, 429]
+    assert put(portal, now=104.0).status == 200
+    assert portal.books.max_accepted_in_window == 2
+
+
+@pytest.mark.parametrize("says", [False, True])
+def test_a_refusal_by_the_quota(*, says: bool) -> None:
+    """Has no category, names its policy, and says when if it is asked to."""
+    portal = portal_of(quota_limit=1, quota_retry_after=says)
+    put(portal)
+    answer = put(portal, now=2.5)
+    assert answer.status == 429
+    assert answer.document is not None
+    assert answer.document["policyName"] == "TEN_SECONDLY_ROLLING"
+    assert answer.document["errorType"] == "RATE_LIMIT"
+    assert "category" not in answer.document
+    assert answer.headers.get("Retry-After") == ("8" if says else None)
+    assert portal.books.throttled == {"TEN_SECONDLY_ROLLING": 1}
+
+
+# --- headers -----------------------------------------------------------------------------------
+
+_ROLLING = {
+    "X-HubSpot-RateLimit-Max",
+    "X-HubSpot-RateLimit-Remaining",
+    "X-HubSpot-RateLimit-Interval-Milliseconds",
+    "X-HubSpot-RateLimit-Secondly",
+    "X-HubSpot-RateLimit-Secondly-Remaining",
+}
+_DAILY = {"X-HubSpot-RateLimit-Daily", "X-HubSpot-RateLimit-Daily-Remaining"}
+
+
+def _limits(headers: Any) -> set[str]:
+    return {name for name in headers if "RateLimit" in name}
+
+
+def test_headers_tell_the_limits_and_what_is_left() -> None:
+    """Of every limit there is."""
+    portal = portal_of(quota_limit=190, secondly_limit=19, daily_limit=1000)
+    put(portal)
+    headers = put(portal, now=1.0).headers
+    assert {name: headers[name] for name in _limits(headers)} == {
+        "X-HubSpot-RateLimit-Max": "190",
+        "X-HubSpot-RateLimit-Remaining": "188",
+        "X-HubSpot-RateLimit-Interval-Milliseconds": "10000",
+        "X-HubSpot-RateLimit-Secondly": "19",
+        "X-HubSpot-RateLimit-Secondly-Remaining": "18",
+        "X-HubSpot-RateLimit-Daily": "1000",
+        "X-HubSpot-RateLimit-Daily-Remaining": "998",
+    }
+
+
+def test_headers_that_are_missing_now_and_then() -> None:
+    """The daily ones on half of the answers, the others on a quarter."""
+    portal = portal_of(quota_limit=10**6, secondly_limit=10**6, daily_limit=10**6, headers="some")
+    seen = [_limits(put(portal, number).headers) for number in range(1, 2001)]
+    assert 800 < sum(names >= _DAILY for names in seen) < 1200
+    assert 1350 < sum(names >= _ROLLING for names in seen) < 1650
+    assert {len(names & _DAILY) for names in seen} == {0, 2}
+    assert {len(names & _ROLLING) for names in seen} == {0, 5}
+
+
+def test_headers_can_lie_or_be_missing() -> None:
+    """As they do and are at HubSpot."""
+    assert put(portal_of(quota_limit=5, told_max="110")).headers["X-HubSpot-RateLimit-Max"] == "110"
+    assert not _limits(put(portal_of(quota_limit=5, headers="none")).headers)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_no_limits_for_strangers(status: int) -> None:
+    """Recorded: 401 and 403 tell none; 400 does."""
+    scopes = ("crm.objects.contacts.write",) if status == 403 else ()
+    portal = portal_of(quota_limit=5, missing_scopes=scopes)
+    answer = put(portal, authorization=None if status == 401 else f"Bearer {'simulated-token'}")
+    assert answer.status == status
+    assert not _limits(answer.headers)
+    assert _limits(put(portal_of(quota_limit=5), 0).headers)

@@ -1,0 +1,253 @@
+"""A portal on a socket, in this process and in one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+
+from aiohubassoc.simulator import FaultPlan, PortalSettings, portal_process, serve
+from aiohubassoc.simulator.__main__ import main
+from tests.conftest import settle
+from tests.simulator.asking import GOOD, put_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HEADERS = {"Authorization": GOOD}
+MODULE = [sys.executable, "-X", "dev", "-m", "aiohubassoc.simulator"]
+
+
+async def test_a_request_and_the_books_over_http() -> None:
+    """The portal's own paths count nowhere."""
+    async with serve() as running, aiohttp.ClientSession(running.base_url) as session:
+        async with session.put(put_path(), headers=HEADERS, data=b"ignored") as answer:
+            assert answer.status == 200
+            assert answer.headers["Server"] == "cloudflare"
+            assert answer.headers["Content-Type"] == "application/json;charset=utf-8"
+        for page, expected in (
+            ("links", {"links": [["contacts", "1", "companies", "2", 1]], "refused": []}),
+            ("books", running.portal.books.to_plain()),
+            ("arrivals", [list(each) for each in running.portal.books.arrivals]),
+        ):
+            async with session.get(f"/_portal/{page}") as answer:
+                assert await answer.json() == expected
+        assert running.portal.books.requests == 1
+        assert running.open_connections == 1
+        async with session.get("/_portal/nonsense") as answer:
+            assert answer.status == 404
+
+
+async def test_a_batch_over_http() -> None:
+    """Its body is read."""
+    async with serve() as running, aiohttp.ClientSession(running.base_url) as session:
+        path = "/crm/v4/associations/contacts/companies/batch/associate/default"
+        body = {"inputs": [{"from": {"id": "1"}, "to": {"id": "2"}}]}
+        async with session.post(path, json=body, headers=HEADERS) as answer:
+            assert (answer.status, len((await answer.json())["results"])) == (200, 2)
+
+
+async def test_tokens_are_changed_over_http() -> None:
+    """Revoked and accepted; what is no token is refused."""
+    async with serve() as running, aiohttp.ClientSession(running.base_url) as session:
+        statuses = []
+        for change, token in (("revoke", "simulated-token"), ("accept", "simulated-token")):
+            async with session.post(f"/_portal/{change}", json={"token": token}) as answer:
+                assert answer.status == 204
+            async with session.put(put_path(), headers=HEADERS) as answer:
+                statuses.append(answer.status)
+        assert statuses == [401, 200]
+        for body in (b"", b"[]", b'{"token": 5}'):
+            async with session.post("/_portal/accept", data=body) as answer:
+                assert answer.status == 400
+
+
+async def test_an_encoded_slash_stays_in_its_segment() -> None:
+    """Over a real socket too, where libraries may decode it on the way."""
+    from yarl import URL  # noqa: PLC0415 -- aiohttp's own; nothing else here needs it
+
+    async with serve() as running, aiohttp.ClientSession() as session:
+        for written in ("1%2F2", "%2E%2E"):
+            url = URL(running.base_url + put_path(written), encoded=True)
+            async with session.put(url, headers=HEADERS) as answer:
+                assert (await answer.json())["category"] == "OBJECT_NOT_FOUND"
+        assert [pair.from_id for pair in running.portal.books.refused] == ["1/2", ".."]
+
+
+@pytest.mark.parametrize("fault", ["never_before", "never_after", "slow"])
+async def test_it_ends_with_requests_under_way(fault: str) -> None:
+    """Connections are dropped at once; no task is left (a fixture sees to it)."""
+    plan = FaultPlan(script_all=(fault,) * 20, slow_seconds=1000.0)
+    async with aiohttp.ClientSession(headers=HEADERS) as session:
+
+        async def call(url: str) -> None:
+            with pytest.raises(aiohttp.ClientConnectionError):
+                await session.put(url)
+
+        async with serve(PortalSettings(faults=plan)) as running:
+            calls = [
+                asyncio.create_task(call(running.base_url + put_path(number)))
+                for number in range(1, 6)
+            ]
+            while running.portal.books.requests < 5:
+                await settle()
+        await asyncio.wait(calls)
+        for each in calls:
+            each.result()
+    assert running.open_connections == 0
+    assert running.portal.books.open_requests == 0
+    assert running.portal.books.open_requests_peak == 5
+    assert running.portal.books.open_connections_peak == 5
+
+
+async def test_a_port_that_is_taken() -> None:
+    """Is told as the system does."""
+    async with serve() as running:
+        port = urlsplit(running.base_url).port
+        assert port
+        with pytest.raises(OSError, match="in use"):
+            async with serve(port=port):
+                pytest.fail("it listens")
+
+
+# --- a process of its own ----------------------------------------------------------------------
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    # A dead child of a dead parent may wait for the system to collect it.
+    stat = Path(f"/proc/{pid}/stat")
+    return (
+        not stat.exists() or stat.read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    )
+
+
+def _put(base_url: str, path: str) -> int:
+    from http.client import HTTPConnection  # noqa: PLC0415 -- only here
+
+    connection = HTTPConnection(urlsplit(base_url).netloc, timeout=30)
+    connection.request("PUT", path, headers=HEADERS)
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+def test_a_process_answers_keeps_books_and_ends() -> None:
+    """With the settings that it was given."""
+    with portal_process(PortalSettings(records_up_to=50)) as process:
+        assert _is_alive(process.pid)
+        assert (_put(process.base_url, put_path()), _put(process.base_url, put_path(99))) == (
+            200,
+            400,
+        )
+        assert process.books()["answers"] == {"200": 1, "400": 1}
+        assert process.links()["links"] == [["contacts", "1", "companies", "2", 1]]
+        assert [what for _, what in process.arrivals()] == [200, 400]
+    assert not _is_alive(process.pid)
+
+
+def test_ctrl_c_at_the_terminal_is_not_for_the_process() -> None:
+    """It is in no terminal's group: whoever started it drains first."""
+    with portal_process() as process:
+        assert os.getpgid(process.pid) != os.getpgid(0)
+
+
+def test_a_process_that_cannot_start() -> None:
+    """Says so instead of hanging."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(RuntimeError, match="did not start"), portal_process(port=port):
+            pytest.fail("it listens")
+
+
+def test_a_process_does_not_outlive_who_started_it() -> None:
+    """However that ends."""
+    script = (
+        "import os, sys\n"
+        "from aiohubassoc.simulator import portal_process\n"
+        "with portal_process() as process:\n"
+        "    print(process.pid, flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        assert _is_alive(pid)
+        parent.kill()
+        parent.wait()
+        while _is_alive(pid):  # the test's time limit bounds it
+            pass
+
+
+@pytest.fixture
+def _alone() -> Iterator[subprocess.Popen[str]]:
+    command = [*MODULE, "--port", "0", "--latency", "0.001", "--fault", "no_body=1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_module_alone(_alone: subprocess.Popen[str], number: signal.Signals) -> None:  # noqa: PT019
+    """One line of JSON when it is ready; a signal ends it in good order."""
+    assert _alone.stdout is not None
+    ready = json.loads(_alone.stdout.readline())
+    assert ready["pid"] == _alone.pid
+    assert _put(ready["base_url"], put_path()) == 204
+    _alone.send_signal(number)
+    assert _alone.wait(30) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--fault", "nonsense=1"), "--fault"),
+        (("--fault", "no_body"), "--fault"),
+        (("--missing-share", "2"), "missing_share"),
+        (("--settings", "/nowhere"), "No such file"),
+        (("--headers", "few"), "--headers"),
+    ],
+)
+def test_arguments_that_cannot_work(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], told: str
+) -> None:
+    """Exit code 2 and the reason."""
+    with pytest.raises(SystemExit) as exited:
+        main(arguments)
+    assert exited.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("source", ["file", "-"])
+def test_settings_as_json(source: str, tmp_path: Path) -> None:
+    """From a file or from the standard input."""
+    text = PortalSettings(tokens=("another",)).to_json()
+    (tmp_path / "settings").write_text(text, encoding="utf-8")
+    where = "-" if source == "-" else str(tmp_path / "settings")
+    given: Any = subprocess.PIPE if source == "-" else None
+    with subprocess.Popen(
+        [*MODULE, "--settings", where], stdin=given, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        if process.stdin is not None:
+            process.stdin.write(text)
+            process.stdin.close()
+        ready = json.loads(process.stdout.readline())
+        assert _put(ready["base_url"], put_path()) == 401
+        process.terminate()
+        assert process.wait(30) == 0
