@@ -243,8 +243,9 @@ class Outcome:
         attempts: Tries made, from 1; refusals by the quota are not tries. 0 when none was made.
         reply: HubSpot's last readable reply, whatever the status; None where there was none.
         error: Why the pair is not linked; None for linked and skipped pairs.
-        maybe_applied: True when HubSpot may have made the link though it did not confirm it: an
-            answer was lost, garbled or a server's failure. Sending the pair again is safe.
+        maybe_applied: True when HubSpot may have made the link though it did not confirm it: the
+            answer to one of the tries was lost, garbled or a server's failure. Sending the pair
+            again is safe.
     """
 
     index: int

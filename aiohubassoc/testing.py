@@ -1,4 +1,4 @@
-"""For tests of code that uses aiohubassoc: a clock that leaps."""
+"""For tests of code that uses aiohubassoc: a portal to run against and a clock that leaps."""
 
 from __future__ import annotations
 
@@ -10,8 +10,29 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
 
     from aiohubassoc._io.clock import Timer
+    from aiohubassoc.simulator import PortalSettings, Running
+
+
+def simulated_portal(
+    settings: PortalSettings | None = None,
+) -> AbstractAsyncContextManager[Running]:
+    """
+    Serve a simulated HubSpot portal on a port of this machine while the context lasts.
+
+    It has a ``base_url`` for the client, takes the token ``"simulated-token"``, and its
+    ``portal.books`` say what it has seen and which links it has made. As a pytest fixture it is an
+    ``async with`` around a ``yield``.
+
+    Args:
+        settings: What the portal is like; of `aiohubassoc.simulator`. None: HubSpot's quota of
+            190 calls in 10 s, every record exists, nothing goes wrong.
+    """
+    from aiohubassoc.simulator import serve  # noqa: PLC0415 -- an HTTP server, only when asked for
+
+    return serve(settings)
 
 
 class FakeClock:

@@ -63,6 +63,7 @@ class Call:
         reply: The last reply that could be read.
         error: What the last try came to, if nothing was settled.
         unknown: The last try that may have made the link though no usable answer came.
+        uncertain: Whether any try may have made the link without a confirmation.
     """
 
     pair: Pair
@@ -74,6 +75,7 @@ class Call:
     reply: DefaultAssociations | None = None
     error: AioHubAssocError | None = None
     unknown: TransportError | None = None
+    uncertain: bool = False
     token: str = attrs.field(default="", repr=False)
     token_renewed: bool = False
 
@@ -104,28 +106,34 @@ def settled_error(settled: Final) -> AioHubAssocError | None:
 def outcome_of(index: int, call: Call, settled: Final) -> Outcome:
     """Return the outcome of a call that came to its end."""
     error = settled_error(settled)
-    maybe = isinstance(error, ServerError | UnconfirmedError) or (
-        isinstance(error, TransportError) and error.maybe_applied
-    )
+    # A refusal says nothing of the tries before it: one of them may have made the link.
+    maybe = call.uncertain or is_uncertain(error)
     match settled:
         case Accepted():
-            status = Status.LINKED
-        case Partial(linked=linked):
-            status = Status.PARTIAL if linked else Status.FAILED
-        case Refused():
+            status, maybe = Status.LINKED, False
+        case Partial(linked=True):
+            status, maybe = Status.PARTIAL, False
+        case Partial() | Refused():
             status = Status.FAILED
         case Fatal() | Unsettled():
             status = Status.UNPROCESSED
-            maybe = maybe or call.unknown is not None
         case _:
             assert_never(settled)
     return Outcome(index, call.pair, status, call.attempts, call.reply, error, maybe)
 
 
+def is_uncertain(error: AioHubAssocError | None) -> bool:
+    """Return whether HubSpot may have made the link though a try came to *error*."""
+    if isinstance(error, TransportError):
+        return error.maybe_applied
+    return isinstance(error, ServerError | UnconfirmedError)
+
+
 def interrupted_outcome(index: int, call: Call, stopped: AioHubAssocError | None) -> Outcome:
     """Return the outcome of a call that was cancelled in line, in a wait, or on the wire."""
     if call.interrupted_on_wire:
-        call.error = call.unknown = ConnectionLostError("the run ended before the answer came")
+        call.error = ConnectionLostError("the run ended before the answer came")
+        call.uncertain = True
     return Outcome(
         index,
         call.pair,
@@ -133,5 +141,5 @@ def interrupted_outcome(index: int, call: Call, stopped: AioHubAssocError | None
         call.attempts,
         call.reply,
         call.error or stopped,
-        maybe_applied=call.unknown is not None,
+        maybe_applied=call.uncertain,
     )

@@ -28,7 +28,7 @@ from aiohubassoc._core.verdict import (
     Transient,
     Verdict,
 )
-from aiohubassoc._io.call import Call, Final, Unsettled
+from aiohubassoc._io.call import Call, Final, Unsettled, is_uncertain
 from aiohubassoc._io.transport import Unanswered
 from aiohubassoc.errors import (
     AioHubAssocError,
@@ -174,8 +174,8 @@ class Sender:
 
     def _verdict(self, call: Call, answer: Answer | Unanswered, sent_at: float) -> Verdict:
         if isinstance(answer, Unanswered):
-            if answer.error.maybe_applied:
-                call.unknown = answer.error
+            if is_uncertain(answer.error):
+                call.unknown, call.uncertain = answer.error, True
             return Transient(answer.error) if answer.passing else Fatal(answer.error)
         if quota := _headers.quota_told(answer.headers):
             self._limiter.told(quota)
@@ -189,6 +189,7 @@ class Sender:
                 call.reply = verdict.error.reply
             elif isinstance(verdict.error, TransportError):
                 call.unknown = verdict.error
+            call.uncertain = call.uncertain or is_uncertain(verdict.error)
         return verdict
 
     def _after_fault(self, call: Call, verdict: Transient) -> Final | Again:

@@ -1,0 +1,382 @@
+"""The client against a portal on a real socket, in virtual time: the portal's books judge."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aiohubassoc import (
+    ApiVersion,
+    AssociationClient,
+    AuthenticationError,
+    DailyLimitError,
+    MigratingError,
+    MissingScopesError,
+    NotFoundError,
+    Pair,
+    Quota,
+    RetryPolicy,
+    Status,
+    Timeouts,
+    TransportError,
+    ValidationError,
+    WindowLimiter,
+    WrongEndpointError,
+)
+from aiohubassoc.simulator import Fault, FaultPlan, Latency, PortalSettings
+from aiohubassoc.testing import FakeClock, simulated_portal
+from tests.conftest import settle
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from aiohubassoc import Outcome
+    from aiohubassoc.simulator import Running
+
+TOKEN = PortalSettings().tokens[0]
+UNLIMITED = Quota(10**6, 1.0)
+LATENCY = Latency(0.04, 0.3, 0.04, 0.3)
+PASSING = [
+    fault
+    for fault in Fault
+    if fault
+    not in {
+        Fault.ERRORS_IN_2XX,
+        Fault.PARTIAL_207,
+        Fault.NOT_FOUND_HTML_404,
+        Fault.REDIRECT_302,
+    }
+]
+
+
+def _client(running: Running, **options: Any) -> AssociationClient:
+    defaults: dict[str, Any] = {"base_url": running.base_url, "timeouts": Timeouts(answer=1.0)}
+    return AssociationClient(TOKEN, **{**defaults, **options})
+
+
+def _pairs(count: int) -> list[Pair]:
+    return [Pair("contacts", number, "companies", number) for number in range(1, count + 1)]
+
+
+def _unlimited(**settings: Any) -> PortalSettings:
+    return PortalSettings(quota_limit=None, **settings)
+
+
+async def _outcomes(client: AssociationClient, pairs: Iterable[Pair]) -> list[Outcome]:
+    async with client, client.link_each(pairs) as outcomes:
+        return [outcome async for outcome in outcomes]
+
+
+def _contradicted(running: Running, outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Return the outcomes that the portal's books do not bear out."""
+    made = {tuple(pair) for pair in running.portal.books.links}
+    wrong = []
+    for outcome in outcomes:
+        pair = outcome.pair
+        is_made = (pair.from_type, pair.from_id, pair.to_type, pair.to_id) in made
+        if outcome.status in {Status.LINKED, Status.PARTIAL}:
+            if not is_made:
+                wrong.append(outcome)
+        elif is_made and not outcome.maybe_applied:
+            wrong.append(outcome)
+    return wrong
+
+
+# --- every fault ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", PASSING)
+async def test_a_fault_that_passes(fault: Fault) -> None:
+    """The pair is linked in the end, by a further try where one was needed."""
+    pair = Pair("contacts", 1, "companies", 2)
+    script = {("contacts", "1", "companies", "2"): (fault.value,)}
+    plan = FaultPlan(script=script, slow_seconds=5.0)
+    async with simulated_portal(_unlimited(faults=plan)) as running:
+        (outcome,) = await _outcomes(_client(running), [pair])
+        assert outcome.status is Status.LINKED
+        assert outcome.pair is pair
+        assert not _contradicted(running, [outcome])
+        assert running.portal.books.faults == {fault.value: 1}
+        harmless = {Fault.UNKNOWN_FIELDS, Fault.CREATED_201}
+        assert running.portal.books.requests == (1 if fault in harmless else 2)
+        no_try = {
+            Fault.THROTTLED_429,
+            Fault.THROTTLED_429_BARE,
+            Fault.CLOUDFLARE_1015,
+            Fault.MIGRATING_477,
+        }
+        assert outcome.attempts == (1 if fault in harmless | no_try else 2)
+        await settle()
+    assert running.open_connections == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "maybe_applied"),
+    [
+        (Fault.NEVER_AFTER, True),
+        (Fault.RESET_AFTER, True),
+        (Fault.RESET_BEFORE, True),
+        (Fault.CUT_BODY, True),
+        (Fault.GARBLED_BODY, True),
+    ],
+)
+async def test_an_answer_that_stays_unknown(fault: Fault, *, maybe_applied: bool) -> None:
+    """Is told as a transport error that may have been applied."""
+    plan = FaultPlan(**{fault.value: 1.0})  # type: ignore[arg-type]
+    async with simulated_portal(_unlimited(faults=plan)) as running:
+        (outcome,) = await _outcomes(_client(running), _pairs(1))
+    assert (outcome.status, outcome.attempts) == (Status.FAILED, 5)
+    assert isinstance(outcome.error, TransportError)
+    assert outcome.error.maybe_applied is outcome.maybe_applied is maybe_applied
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (Fault.ERRORS_IN_2XX, Status.FAILED),
+        (Fault.PARTIAL_207, Status.PARTIAL),
+        (Fault.NOT_FOUND_HTML_404, Status.FAILED),
+        (Fault.REDIRECT_302, Status.FAILED),
+    ],
+)
+async def test_an_answer_that_stands(fault: Fault, status: Status) -> None:
+    """Once HubSpot has answered another pair, it is the pair's own."""
+    plan = FaultPlan(script_all=(None, fault.value))
+    async with simulated_portal(_unlimited(faults=plan)) as running:
+        outcomes = await _outcomes(_client(running, concurrency=1), _pairs(3))
+        assert Counter(outcome.status for outcome in outcomes) == {Status.LINKED: 2, status: 1}
+        assert not _contradicted(running, outcomes)
+        assert running.portal.books.requests == 3
+
+
+async def test_a_refusal_does_not_hide_a_try_that_may_have_linked() -> None:
+    """The first try linked the pair and its answer was lost; the second was refused."""
+    plan = FaultPlan(script_all=(None, "reset_after", "not_found_html_404"))
+    async with simulated_portal(_unlimited(faults=plan)) as running:
+        outcomes = await _outcomes(_client(running, concurrency=1), _pairs(2))
+        assert [outcome.status for outcome in outcomes] == [Status.LINKED, Status.FAILED]
+        assert isinstance(outcomes[1].error, WrongEndpointError)
+        assert outcomes[1].maybe_applied
+        assert not _contradicted(running, outcomes)
+
+
+async def test_everything_at_once() -> None:
+    """One outcome for each pair, and the books agree with all of them."""
+    shares: dict[str, Any] = dict.fromkeys(map(str, Fault), 0.02)
+    plan = FaultPlan(**shares, slow_seconds=5.0, problem_retry_after=1, script_all=(None,) * 64)
+    settings = _unlimited(faults=plan, missing_share=0.05, headers="some", latency=LATENCY)
+    async with simulated_portal(settings) as running:
+        outcomes = await _outcomes(_client(running, quota=UNLIMITED), _pairs(600))
+        assert sorted(outcome.index for outcome in outcomes) == list(range(600))
+        assert not _contradicted(running, outcomes)
+        counts = Counter(outcome.status for outcome in outcomes)
+        assert counts[Status.LINKED] > 450
+        assert counts[Status.UNPROCESSED] == 0
+        refused = [outcome for outcome in outcomes if isinstance(outcome.error, ValidationError)]
+        assert len(refused) >= 30
+        assert all("associations are invalid" in str(outcome.error) for outcome in refused)
+
+
+# --- what ends a run -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "linked"),
+    [
+        ({"daily_limit": 50}, DailyLimitError, 50),
+        ({"tokens": ("another",)}, AuthenticationError, 0),
+        ({"missing_scopes": ("a.write",)}, MissingScopesError, 0),
+        (
+            {
+                "faults": FaultPlan(
+                    script_all=(None,) * 50 + ("migrating_477",), migrating_retry_after=86_400
+                )
+            },
+            MigratingError,
+            None,
+        ),
+        ({"faults": FaultPlan(redirect_302=1.0)}, WrongEndpointError, 0),
+    ],
+    ids=["daily", "401", "403", "477", "302"],
+)
+async def test_what_ends_a_run(
+    settings: dict[str, Any], error: type[Exception], linked: int | None
+) -> None:
+    """Once: what is on the wire ends, the rest is unprocessed, the report says why."""
+    async with simulated_portal(_unlimited(**settings)) as running:
+        async with _client(running, quota=UNLIMITED) as client:
+            report = await client.link_all(_pairs(1000))
+        assert isinstance(report.stopped, error)
+        assert report.linked + report.failed + report.unprocessed == report.total == 1000
+        assert report.linked == running.portal.books.links_total
+        assert linked in {None, report.linked}
+        assert running.portal.books.requests <= report.linked + 64
+        await settle()
+    assert running.open_connections == 0
+
+
+async def test_a_token_is_renewed_once_for_all() -> None:
+    """Everybody who was refused waits for the same new one."""
+    asked: list[str | None] = []
+
+    async def token(refused: str | None) -> str:
+        if refused is not None:
+            asked.append(refused)
+            running.portal.accept("fresh")
+        return "fresh" if asked else TOKEN
+
+    async with simulated_portal(_unlimited(latency=LATENCY)) as running:
+        client = AssociationClient(token, base_url=running.base_url, quota=UNLIMITED)
+        async with client, client.link_each(_pairs(500)) as outcomes:
+            told = []
+            async for outcome in outcomes:
+                told.append(outcome)
+                if len(told) == 100:
+                    running.portal.revoke(TOKEN)
+    assert asked == [TOKEN]
+    assert {outcome.status for outcome in told} == {Status.LINKED}
+
+
+# --- the quota -----------------------------------------------------------------------------------
+
+
+async def test_no_window_holds_more_than_the_quota() -> None:
+    """Though many runs and many callers share one client."""
+    async with simulated_portal(PortalSettings(quota_limit=50, latency=LATENCY)) as running:
+        async with _client(running, quota=Quota(50, 10.0)) as client, asyncio.TaskGroup() as group:
+            runs = [group.create_task(client.link_all(_pairs(60))) for _ in range(3)]
+            calls = [group.create_task(client.create_default(pair)) for pair in _pairs(60)]
+        assert [run.result().linked for run in runs] == [60] * 3
+        assert all(call.result().status == "COMPLETE" for call in calls)
+        books = running.portal.books
+        assert books.requests == 240
+        assert books.max_seen_in_window == 50
+        assert not books.throttled
+
+
+async def test_thousands_in_line_all_succeed() -> None:
+    """However long the line: waiting in it costs no try and no budget."""
+    async with simulated_portal(PortalSettings(quota_limit=19, quota_window=1.0)) as running:
+        async with _client(running, quota=Quota(19, 1.0)) as client, asyncio.TaskGroup() as group:
+            calls = [group.create_task(client.create_default(pair)) for pair in _pairs(3000)]
+        assert all(call.result().results for call in calls)
+        assert not running.portal.books.throttled
+
+
+async def test_a_quota_is_learned() -> None:
+    """Without one of its own the client takes what the headers say."""
+    settings = PortalSettings(quota_limit=190, latency=LATENCY)
+    async with simulated_portal(settings) as running:
+        async with _client(running) as client:
+            report = await client.link_all(_pairs(600))
+            assert client.limiter.quota == Quota(190, 10.0)
+        assert report.linked == 600
+        assert running.portal.books.max_seen_in_window <= 190
+        assert running.portal.books.windows[1] > 150
+
+
+async def test_two_clients_share_a_limiter() -> None:
+    """They are one to the portal."""
+    limiter = WindowLimiter(Quota(30, 10.0))
+    async with simulated_portal(PortalSettings(quota_limit=30, latency=LATENCY)) as running:
+        async with (
+            _client(running, limiter=limiter) as one,
+            _client(running, limiter=limiter) as other,
+        ):
+            reports = await asyncio.wait_for(_both(one, other), 1000.0)
+        assert [report.linked for report in reports] == [50, 50]
+        assert not running.portal.books.throttled
+
+
+async def _both(one: AssociationClient, other: AssociationClient) -> list[Any]:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(each.link_all(_pairs(50))) for each in (one, other)]
+    return [task.result() for task in tasks]
+
+
+async def test_a_neighbours_429s_cost_no_tries() -> None:
+    """They hold everybody, and every pair is linked all the same."""
+    async with simulated_portal(PortalSettings(quota_limit=20, latency=LATENCY)) as running:
+        # Twice what the portal lets through.
+        client = _client(running, quota=Quota(40, 10.0), retry=RetryPolicy(attempts=1))
+        outcomes = await _outcomes(client, _pairs(100))
+        assert {outcome.status for outcome in outcomes} == {Status.LINKED}
+        assert running.portal.books.throttled.total() > 0
+
+
+# --- leaving early -------------------------------------------------------------------------------
+
+
+async def test_leaving_early_drains() -> None:
+    """What is on the wire ends; no more is sent, and nothing is left open."""
+    async with simulated_portal(_unlimited(latency=LATENCY)) as running:
+        async with _client(running, quota=UNLIMITED) as client:
+            async with client.link_each(_endless()) as outcomes:
+                async for outcome in outcomes:
+                    if outcome.index >= 300:
+                        break
+            assert outcomes.in_flight == 0
+            requests = running.portal.books.requests
+            assert running.portal.books.links_total == requests
+        await settle()
+        assert running.open_connections == 0
+        assert running.portal.books.requests == requests
+
+
+async def test_cancellation_leaves_nothing() -> None:
+    """No task (a fixture sees to it), no connection."""
+    async with simulated_portal(_unlimited(faults=FaultPlan(never_before=1.0))) as running:
+
+        async def run() -> None:
+            async with _client(running, timeouts=Timeouts(answer=None, total=None)) as client:
+                await client.link_all(_pairs(200))
+
+        task = asyncio.create_task(run())
+        while running.portal.books.open_requests < 64:
+            await settle()
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        while running.open_connections:
+            await settle()
+        assert running.portal.books.open_connections_peak <= 64
+
+
+async def _endless() -> AsyncIterator[Pair]:
+    number = 0
+    while True:
+        number += 1
+        yield Pair("contacts", number, "companies", number)
+
+
+# --- one call ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ApiVersion)
+async def test_one_call_in_every_version(version: ApiVersion) -> None:
+    """Both directions of the link are in the reply."""
+    async with simulated_portal() as running, _client(running, api_version=version) as client:
+        reply = await client.create_default(Pair("deals", 1, "contacts", 2))
+        assert {result.association_spec.association_type_id for result in reply.results} == {3, 4}
+
+
+@pytest.mark.parametrize("record_id", ["1/2", "..x", "ä", "1?x=y", "%2e%2e"])
+async def test_no_id_changes_the_path(record_id: str) -> None:
+    """The portal gets it as it is, in its own segment, and refuses it."""
+    async with simulated_portal() as running:
+        async with _client(running) as client:
+            with pytest.raises(NotFoundError):
+                await client.create_default(Pair("contacts", record_id, "companies", 2))
+        assert [pair.from_id for pair in running.portal.books.refused] == [record_id]
+
+
+async def test_users_can_test_with_a_clock_that_leaps() -> None:
+    """Retries take no time on it."""
+    plan = FaultPlan(unavailable_503=1.0, first_arrivals_only=4)
+    async with simulated_portal(_unlimited(faults=plan)) as running:
+        client = _client(running, clock=FakeClock(), jitter=lambda: 1.0)
+        (outcome,) = await _outcomes(client, _pairs(1))
+    assert (outcome.status, outcome.attempts) == (Status.LINKED, 5)
