@@ -1,0 +1,125 @@
+"""The README and the documentation say what is true: their code runs, their options exist."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aiohubassoc._core.table import TABLE
+from aiohubassoc.cli.app import run
+from aiohubassoc.simulator import PortalSettings, portal_process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.looptime(False)
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# The design shows what the names are, in fragments.
+EXAMPLES = [
+    pytest.param(code, id=f"{page.relative_to(ROOT)}:{text[:start].count(chr(10)) + 2}")
+    for page in PAGES
+    if page.name != "design.md"
+    for text in [page.read_text(encoding="utf-8")]
+    for language, code, start in [(m[1], m[2], m.start()) for m in FENCE.finditer(text)]
+    if language == "python"
+]
+COMMANDS = [
+    line.removeprefix("$ ")
+    for page in PAGES
+    for match in FENCE.finditer(page.read_text(encoding="utf-8"))
+    for line in match[2].splitlines()
+    if line.startswith("$ ") and "aiohubassoc" in line and " --" in line
+]
+
+
+@pytest.fixture(scope="module")
+def base_url() -> Iterator[str]:
+    """Run a portal for all examples, with a quota that lets them be quick."""
+    settings = PortalSettings(quota_limit=1000, quota_window=0.1, records_up_to=1000)
+    with portal_process(settings) as process:
+        yield process.base_url
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_examples_run(code: str, base_url: str) -> None:
+    """Each as a script of its own, against a portal instead of HubSpot."""
+    code = code.replace("http://127.0.0.1:8080", base_url)
+    # Ten seconds for the second window are HubSpot's, and nothing to wait for here.
+    code = code.replace("Quota.PROFESSIONAL", "Quota(1000, 0.1)")
+    if "Quota(" in code:
+        code = f"from aiohubassoc import Quota\n{code}"
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", code],
+        env={
+            "HUBSPOT_BASE_URL": base_url,
+            "HUBSPOT_ACCESS_TOKEN": "simulated-token",
+            "PYTHONPATH": str(ROOT),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_there_are_examples() -> None:
+    """Or the test above would prove nothing."""
+    assert len(EXAMPLES) >= 8
+    assert len(COMMANDS) >= 8
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS)))
+def test_options_exist(command: str) -> None:
+    """Every option that a page shows is one of the command's."""
+    words = command.partition("aiohubassoc ")[2]
+    name = words.split()[0]
+    if name not in {"link", "simulate"}:
+        pytest.skip("not a call of ours with options")
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        run([name, "--help"])
+    known = set(re.findall(r"--[\w-]+", out.getvalue()))
+    assert set(re.findall(r" (--[\w-]+)", words)) <= known
+
+
+@pytest.mark.parametrize("name", ["link", "simulate"])
+def test_the_reference_has_every_option(name: str) -> None:
+    """None is missing, and none is made up."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        run([name, "--help"])
+    panel = out.getvalue().partition("Parameters")[2].partition("Examples")[0]
+    shown = set(re.findall(r"│ (--[\w-]+)", panel))
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    section = page.partition(f"## aiohubassoc {name}")[2].partition("\n## ")[0]
+    told = {
+        o
+        for row in re.findall(r"^\| (`--.*?) \|", section, re.MULTILINE)
+        for o in row.split("`")
+        if o[:1] == "-"
+    }
+    assert told == shown
+
+
+@pytest.mark.parametrize("why", sorted({row.why for row in TABLE}))
+def test_every_row_of_the_status_table_is_told(why: str) -> None:
+    """In its own words."""
+    page = (ROOT / "docs" / "reference" / "statuses.md").read_text(encoding="utf-8")
+    assert f"| {why} |" in page
+
+
+def test_the_version_is_in_the_changelog() -> None:
+    """What is not released yet stands under its own heading."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert "## [Unreleased]" in text
