@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 
 
 def main() -> int:
     """Run the command line and return its exit code."""
-    try:
-        import cyclopts  # noqa: F401, PLC0415 -- an extra: the library works without it
-        import rich  # noqa: F401, PLC0415 -- likewise
-    except ImportError:
+    # An extra: the library works without it.
+    if find_spec("cyclopts") is None or find_spec("rich") is None:
         sys.stderr.write(
             "aiohubassoc: the command line needs an extra: pip install 'aiohubassoc[cli]'\n"
         )
