@@ -26,7 +26,10 @@ TYPES = ("--from", "contacts", "--to", "companies")
         (b"\xef\xbb\xbf", "is empty: its first line must name the columns"),
         (b"\x00\x01\x02\xff" * 100, "is a binary file, not CSV"),
         ("from_id,to_id\n1,2\n".encode("utf-16"), "is UTF-16: save it as CSV in UTF-8"),
-        (gzip.compress(b"from_id,to_id\n1,2\n", mtime=0), "is compressed with gzip: unpack it first"),
+        (
+            gzip.compress(b"from_id,to_id\n1,2\n", mtime=0),
+            "is compressed with gzip: unpack it first",
+        ),
         (b"PK\x03\x04" + b"\0" * 30, "is a zip archive, perhaps an Excel workbook"),
         (b"from_id;to_id\n1;2\n", "separates its columns by semicolons: save it with commas"),
         (b"101,202\n103,204\n", "has no header: its first line is '101,202'"),
