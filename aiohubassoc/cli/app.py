@@ -49,6 +49,7 @@ def make_app() -> App:
         version_flags=["--version"],
         error_console=messages(),
         result_action="return_value",
+        suppress_keyboard_interrupt=False,
         exit_on_error=False,
         print_error=True,
     )

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import gzip
 import os
+import socket
+import sqlite3
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from aiohubassoc.cli import feed
+from aiohubassoc.cli.feed import CHECKED_AHEAD
+from aiohubassoc.tables.duplicates import SeenPairs
 from tests.cli.conftest import TOKEN, write_pairs
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import AsyncIterator
 
+    from aiohubassoc import Pair
+    from aiohubassoc.tables.pairs import PairTable
+    from aiohubassoc.tables.records import Record
     from tests.cli.conftest import Command, StartPortal
 
 TYPES = ("--from", "contacts", "--to", "companies")
@@ -248,3 +257,94 @@ def test_no_room_for_temporary_files(
     result = command("link", pairs_file, *TYPES)
     assert result.code == 5
     assert "the temporary file of duplicates" in result.err
+
+
+def test_the_temporary_file_fails_in_the_midst(
+    command: Command, start_portal: StartPortal, pairs_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 5: duplicates can no longer be told, so the run stops."""
+    start_portal()
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(SeenPairs, "first_line", full)
+    result = command("link", pairs_file, *TYPES)
+    assert result.code == 5
+    assert "Cannot write the temporary file of duplicates: database or disk is full" in result.err
+    assert "Stopped early" in result.out
+
+
+def test_the_input_fails_in_the_midst(
+    command: Command, start_portal: StartPortal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that goes away: what was read is settled; the exit code says that more was there."""
+    start_portal()
+
+    async def failing(table: PairTable) -> AsyncIterator[tuple[Record, Pair | None]]:
+        for number, row in enumerate(table):
+            if number >= CHECKED_AHEAD:
+                raise OSError(5, "Input/output error")
+            yield row
+
+    monkeypatch.setattr(feed, "_directly", failing)
+    pairs = write_pairs(tmp_path / "pairs.csv", 1500)
+    told = command("link", pairs, *TYPES, "--quota", "100000/1s", "--json").told
+    assert told["exit_code"] == 3
+    assert told["stopped"] == "the input can no longer be read: Input/output error"
+    assert not told["input_complete"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="this system has no /proc")
+def test_a_file_that_cannot_be_read(command: Command, start_portal: StartPortal) -> None:
+    """Though it can be opened."""
+    start_portal()
+    result = command("link", "/proc/self/mem", *TYPES)
+    assert result.code == 2
+    assert "cannot read /proc/self/mem: Input/output error" in result.err
+
+
+# --- the other commands --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--fault", "nonsense=0.1"), "is not NAME=SHARE"),
+        (("--fault", "no_body"), "is not NAME=SHARE"),
+        (("--fault", "no_body=0.6", "--fault", "pending=0.6"), "more than 1"),
+        (("--missing-share", "2"), "missing_share"),
+        (("--quota", "fast"), "is neither a quota"),
+    ],
+)
+def test_simulations_that_cannot_work(
+    command: Command, arguments: tuple[str, ...], told: str
+) -> None:
+    """Exit code 2 and the reason."""
+    result = command("simulate", "--port", "0", *arguments)
+    assert (result.code, told in result.err) == (2, True)
+
+
+def test_a_port_that_is_taken(command: Command) -> None:
+    """Is named."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = command("simulate", "--port", port)
+    assert result.code == 2
+    assert f"cannot listen on port {port}" in result.err
+
+
+def test_an_option_where_the_file_should_be(command: Command) -> None:
+    """Is not taken for a file."""
+    result = command("link", "-x", *TYPES)
+    assert (result.code, "there is no option -x" in result.err) == (2, True)
+
+
+def test_ctrl_c_before_a_run(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While something is loaded, say."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aiohubassoc.cli.demo._example", interrupted)
+    assert command("demo").code == 130

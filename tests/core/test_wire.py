@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import cattrs
 import orjson
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from aiohubassoc import (
     ErrorDetail,
     StandardError,
 )
+from aiohubassoc._core import wire
 from aiohubassoc._core.wire import ErrorBody, UndecodableError, decode_error, decode_reply
 from tests.core.strategies import near_bodies
 
@@ -351,3 +353,9 @@ def _is_json(value: object) -> bool:
     except TypeError:  # integers beyond 64 bits, lone surrogates
         return False
     return True
+
+
+def test_an_error_of_another_kind_still_has_its_path() -> None:
+    """Whatever a hook may raise some day, its place is told."""
+    error = cattrs.ClassValidationError("reply", [ValueError("is odd")], DefaultAssociations)
+    assert ["$.x: is odd"] == list(wire._problems(error, "$.x"))
