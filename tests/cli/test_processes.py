@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,8 +65,10 @@ def _started(*command: str, stdin: str | None = None) -> Iterator[subprocess.Pop
 
 def _until_requests(portal: Running, count: int, process: subprocess.Popen[str]) -> None:
     """Wait until the portal has had so many requests."""
-    while portal.portal.books.requests < count and process.poll() is None:
-        pass  # a busy wait is over at once, and there is nobody to wake us
+    while portal.portal.books.requests < count:
+        # The portal's thread has its turn meanwhile; and a process that has ended is no use.
+        with suppress(subprocess.TimeoutExpired):
+            pytest.fail(f"the command ended with {process.wait(0.005)}")
 
 
 ROWS = "from_id,to_id\n" + "".join(f"{number},{number}\n" for number in range(1, 1201))
