@@ -17,7 +17,7 @@ from aiohubassoc import (
     ErrorDetail,
     StandardError,
 )
-from aiohubassoc._core import wire
+from aiohubassoc._core import hooks, wire
 from aiohubassoc._core.wire import ErrorBody, UndecodableError, decode_error, decode_reply
 from tests.core.strategies import near_bodies
 
@@ -359,3 +359,11 @@ def test_an_error_of_another_kind_still_has_its_path() -> None:
     """Whatever a hook may raise some day, its place is told."""
     error = cattrs.ClassValidationError("reply", [ValueError("is odd")], DefaultAssociations)
     assert ["$.x: is odd"] == list(wire._problems(error, "$.x"))
+
+
+def test_what_is_nested_too_deeply_to_be_shown() -> None:
+    """Is said to be so: how deep that is differs between versions of Python."""
+    value: list[Any] = []
+    for _ in range(200_000):
+        value = [value]
+    assert "(nested too deeply)" == hooks.json_text(value)
