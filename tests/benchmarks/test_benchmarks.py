@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
             "40",
             "--windows",
             "1",
-            "--no-ratio",
+            "--untimed",
             "--only-ours",
         ),
         ("faults.py", "--pairs", "300", "--lasting-pairs", "500"),

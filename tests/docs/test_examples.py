@@ -38,7 +38,7 @@ COMMANDS = [
     for page in PAGES
     for match in FENCE.finditer(page.read_text(encoding="utf-8"))
     for line in match[2].splitlines()
-    if line.startswith("$ ") and "aiohubassoc" in line and " --" in line
+    if re.search(r"^\$ .*aiohubassoc (link|simulate) .*--", line)
 ]
 
 
@@ -84,8 +84,6 @@ def test_options_exist(command: str) -> None:
     """Every option that a page shows is one of the command's."""
     words = command.partition("aiohubassoc ")[2]
     name = words.split()[0]
-    if name not in {"link", "simulate"}:
-        pytest.skip("not a call of ours with options")
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         run([name, "--help"])
