@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.looptime(False)  # processes have a time of their own
 
-PYTHON = [sys.executable, "-X", "dev"]
+PYTHON = [sys.executable, "-W", "error"]
 COMMAND = [*PYTHON, "-m", "aiohubassoc"]
 LINK = [*COMMAND, "link", "-", "--from", "contacts", "--to", "companies", "--quota", "100000/1s"]
 

@@ -59,7 +59,7 @@ def test_examples_run(code: str, base_url: str) -> None:
     if "Quota(" in code:
         code = f"from aiohubassoc import Quota\n{code}"
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", code],
+        [sys.executable, "-W", "error", "-c", code],
         env={
             "HUBSPOT_BASE_URL": base_url,
             "HUBSPOT_ACCESS_TOKEN": "simulated-token",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HEADERS = {"Authorization": GOOD}
-MODULE = [sys.executable, "-X", "dev", "-m", "aiohubassoc.simulator"]
+MODULE = [sys.executable, "-W", "error", "-m", "aiohubassoc.simulator"]
 
 
 async def test_a_request_and_the_books_over_http() -> None:
