@@ -12,6 +12,7 @@ from aiohubassoc import (
     ApiVersion,
     AssociationClient,
     AuthenticationError,
+    BulkLinkError,
     DailyLimitError,
     MigratingError,
     MissingScopesError,
@@ -350,6 +351,42 @@ async def _endless() -> AsyncIterator[Pair]:
     while True:
         number += 1
         yield Pair("contacts", number, "companies", number)
+
+
+# --- the public names, as the design has them ---------------------------------------------------
+
+
+async def test_the_verbs_as_the_design_writes_them() -> None:
+    """One call, many as they finish, many to the end."""
+    pairs = _pairs(20)
+    async with simulated_portal(_unlimited(records_up_to=10)) as running:
+        client = AssociationClient(TOKEN, base_url=running.base_url, quota=Quota.PROFESSIONAL)
+        async with client:
+            reply = await client.create_default(Pair("contacts", 1, "companies", 2))
+            assert reply.status == "COMPLETE"
+            assert reply.results[0].association_spec.association_type_id in {279, 280}
+            assert not reply.errors
+            with pytest.raises(ValidationError, match="is not valid"):
+                await client.create_default(pairs[-1])
+
+            async with client.link_each(pairs, ordered=True) as outcomes:
+                told = [outcome async for outcome in outcomes]
+            assert [outcome.pair for outcome in told] == pairs
+            assert [outcome.status for outcome in told] == ["linked"] * 10 + ["failed"] * 10
+            assert {outcome.attempts for outcome in told} == {1}
+            assert all((outcome.error is None) == (outcome.reply is not None) for outcome in told)
+
+            report = await client.link_all(
+                ((number, number) for number in range(1, 21)),
+                from_type="contacts",
+                to_type="companies",
+            )
+            counts = (report.linked, report.partial, report.failed, report.unprocessed)
+            assert counts == (10, 0, 10, 0)
+            assert sum(counts) + report.skipped == report.total
+            assert [outcome.index for outcome in report.failures] == list(range(10, 20))
+            with pytest.raises(BulkLinkError, match="10 of 20"):
+                report.raise_for_failures()
 
 
 # --- one call ------------------------------------------------------------------------------------
