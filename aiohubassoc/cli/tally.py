@@ -49,7 +49,6 @@ class Tally:
     Attributes:
         linked: So many outcomes; so for the other statuses.
         invalid: Rows that could not be used; they have no outcome.
-        calls: Tries made, without refusals by the quota.
         categories: By status and name.
         invalid_lines: The first of them, each with its problem.
         stopped: Why the run ended early; None if it did not.
