@@ -48,12 +48,12 @@ if TYPE_CHECKING:
         DefaultAssociations,
         ErrorDetail,
         Outcome,
-        Pair,
         Report,
         StandardError,
         Status,
     )
     from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts
+    from aiohubassoc.pair import Pair
 
 __version__ = "0.1.0"
 
@@ -83,7 +83,7 @@ _HOMES = {
     "OptionsError": "errors",
     "Outcome": "models",
     "OutcomeStream": "_io.stream",
-    "Pair": "models",
+    "Pair": "pair",
     "PairError": "errors",
     "Pairs": "_io.source",
     "PartialFailureError": "errors",

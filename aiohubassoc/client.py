@@ -21,8 +21,8 @@ from aiohubassoc._io.stream import OutcomeStream
 from aiohubassoc._io.tokens import TokenProvider, TokenSource
 from aiohubassoc._io.transport import Transport
 from aiohubassoc.errors import ClientClosedError, OptionsError
-from aiohubassoc.models import Pair
 from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts
+from aiohubassoc.pair import Pair
 
 if TYPE_CHECKING:
     import ssl as _ssl

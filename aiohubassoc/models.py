@@ -1,5 +1,5 @@
 """
-What goes in (`Pair`), what HubSpot says (`DefaultAssociations` and its parts), what comes out.
+What HubSpot says (`DefaultAssociations` and its parts), and what comes out.
 
 The fields of what HubSpot says are those of HubSpot, Associations v4, "Create Default", in
 snake_case. Whatever HubSpot may leave out is None or empty here.
@@ -7,126 +7,14 @@ snake_case. Whatever HubSpot may leave out is None or empty here.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import SupportsIndex, TypeAlias
 
 import attrs
 
-from aiohubassoc.errors import AioHubAssocError, ApiError, BulkLinkError, PairError
-
-RecordId: TypeAlias = str | SupportsIndex
-"""A record's id as callers have it: a string, an int, or what behaves as an int."""
-
-_set = object.__setattr__
-
-
-def _path_text(text: str, what: str) -> str:
-    """Return *text* if it can stand in a path, or raise a ValueError that says why not."""
-    if text.isalnum() and text.isascii():  # nearly every id: nothing more to look at
-        return text
-    if not text or text.isspace():
-        raise ValueError(f"{what} is empty")
-    if text in {".", ".."}:  # a path segment that would climb
-        raise ValueError(f"{what} cannot be {text!r}")
-    if " " in text or not text.isprintable():  # also keeps out lone surrogates and BOMs
-        raise ValueError(f"{what} holds a blank or a control character: {text!r}")
-    return text
-
-
-def _object_type(value: object, what: str) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{what} must be a string, not {value!r}")
-    return _path_text(value, what)
-
-
-def _record_id(value: object, what: str) -> str:
-    if type(value) is int:
-        return str(value)
-    if isinstance(value, str):
-        return _path_text(value, what)
-    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
-        raise ValueError(f"{what} must be a string or an int, not {value!r}")
-    return str(operator.index(value))  # numpy's integers and their like
-
-
-@attrs.frozen(init=False)
-class Pair:
-    """
-    Two records to be linked.
-
-    Args:
-        from_type: The object type: a name such as ``"contacts"``, an id such as ``"0-1"``, or a
-            custom object's ``"2-1234567"`` or ``"p12345_cars"``.
-        from_id: The record's id; kept as a string.
-        to_type: The other record's object type.
-        to_id: The other record's id.
-        tag: Anything of the caller's; it comes back on the outcome. Not part of equality.
-
-    Raises:
-        PairError: an id or type is None, empty, ``"."``, ``".."``, a float, or holds blanks or
-            control characters.
-    """
-
-    from_type: str
-    from_id: str
-    to_type: str
-    to_id: str
-    tag: object = attrs.field(default=None, eq=False, kw_only=True)
-
-    def __init__(
-        self,
-        from_type: str,
-        from_id: RecordId,
-        to_type: str,
-        to_id: RecordId,
-        *,
-        tag: object = None,
-    ) -> None:
-        try:
-            _set(self, "from_type", _object_type(from_type, "from_type"))
-            _set(self, "from_id", _record_id(from_id, "from_id"))
-            _set(self, "to_type", _object_type(to_type, "to_type"))
-            _set(self, "to_id", _record_id(to_id, "to_id"))
-        except ValueError as error:
-            named = f"{from_type}:{from_id} -> {to_type}:{to_id}"
-            raise PairError(f"{error}, in the pair {named}") from None
-        _set(self, "tag", tag)
-
-    @classmethod
-    def of(cls, from_: str, to: str, *, tag: object = None) -> Pair:
-        """
-        Make a pair of two records written as ``type:id``, such as ``"contacts:101"``.
-
-        Raises:
-            PairError: a colon is missing, or as for `Pair`.
-        """
-        ends = []
-        for text in (from_, to):
-            object_type, colon, record_id = text.partition(":")
-            if not colon:
-                raise PairError(f"{text!r} is not written as type:id, such as 'contacts:101'")
-            ends += [object_type, record_id]
-        return cls(*ends, tag=tag)
-
-    def __str__(self) -> str:
-        return f"{self.from_type}:{self.from_id} -> {self.to_type}:{self.to_id}"
-
-
-def unchecked_pair(from_type: object, from_id: object, to_type: object, to_id: object) -> Pair:
-    """Return a pair with the values as given, for the outcome of a pair that failed its checks."""
-    pair = object.__new__(Pair)
-    for name, value in (
-        ("from_type", from_type),
-        ("from_id", from_id),
-        ("to_type", to_type),
-        ("to_id", to_id),
-        ("tag", None),
-    ):
-        _set(pair, name, value)
-    return pair
+from aiohubassoc.errors import AioHubAssocError, ApiError, BulkLinkError
+from aiohubassoc.pair import Pair
 
 
 @attrs.define

@@ -16,7 +16,7 @@ from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import ApiVersion
 
 if TYPE_CHECKING:
-    from aiohubassoc.models import Pair
+    from aiohubassoc.pair import Pair
 
 
 @attrs.frozen

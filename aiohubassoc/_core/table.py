@@ -41,7 +41,8 @@ from aiohubassoc.errors import (
 )
 
 if TYPE_CHECKING:
-    from aiohubassoc.models import DefaultAssociations, Pair
+    from aiohubassoc.models import DefaultAssociations
+    from aiohubassoc.pair import Pair
 
 # HubSpot, API error handling, 423: "locks will last for 2 seconds".
 LOCK_SECONDS = 2.0

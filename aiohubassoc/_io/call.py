@@ -15,7 +15,8 @@ from aiohubassoc.errors import (
     TransportError,
     UnconfirmedError,
 )
-from aiohubassoc.models import DefaultAssociations, Outcome, Pair, Status
+from aiohubassoc.models import DefaultAssociations, Outcome, Status
+from aiohubassoc.pair import Pair
 
 
 class Watch(Protocol):

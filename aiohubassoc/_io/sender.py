@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from aiohubassoc._io.limiter import Limiter
     from aiohubassoc._io.tokens import TokenSource
     from aiohubassoc._io.transport import Transport
-    from aiohubassoc.models import Pair
     from aiohubassoc.options import RetryPolicy
+    from aiohubassoc.pair import Pair
 
 logger = logging.getLogger("aiohubassoc")
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Ma
 from typing import Final, TypeAlias, cast
 
 from aiohubassoc.errors import OptionsError, PairError
-from aiohubassoc.models import Pair, RecordId, unchecked_pair
+from aiohubassoc.pair import Pair, RecordId, unchecked_pair
 
 Pairs: TypeAlias = (
     Iterable[Pair]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aiohubassoc._io import call as _call
     from aiohubassoc._io.clock import Clock, Timer
     from aiohubassoc._io.source import Source
-    from aiohubassoc.models import Pair
+    from aiohubassoc.pair import Pair
 
 # The input is read at most this many pairs beyond the last outcome taken.
 READ_AHEAD: Final = 1000

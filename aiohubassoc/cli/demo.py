@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from aiohubassoc.models import Outcome, Pair
+    from aiohubassoc.models import Outcome
+    from aiohubassoc.pair import Pair
 
 # Ten times a Professional portal's pace, so that a demonstration takes seconds.
 _QUOTA = Quota(190, 1.0)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from aiohubassoc.cli.tally import Tally
-    from aiohubassoc.models import Pair
+    from aiohubassoc.pair import Pair
     from aiohubassoc.tables.duplicates import SeenPairs
     from aiohubassoc.tables.pairs import PairTable
     from aiohubassoc.tables.records import Record

@@ -17,8 +17,8 @@ from aiohubassoc.cli.summary import print_summary
 from aiohubassoc.cli.terminal import messages, output
 from aiohubassoc.client import BASE_URL, BASE_URL_VARIABLE, AssociationClient
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.models import Pair
 from aiohubassoc.options import Quota
+from aiohubassoc.pair import Pair
 from aiohubassoc.tables.opening import STDIN
 from aiohubassoc.tables.pairs import PairTable
 

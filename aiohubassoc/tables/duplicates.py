@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Self
 
-    from aiohubassoc.models import Pair
+    from aiohubassoc.pair import Pair
 
 
 class SeenPairs:

@@ -6,7 +6,7 @@ import re
 from typing import IO, TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError, PairError
-from aiohubassoc.models import Pair
+from aiohubassoc.pair import Pair
 from aiohubassoc.tables.opening import STDIN, name_of, open_text
 from aiohubassoc.tables.records import Record, Records
 
