@@ -14,7 +14,7 @@ from aiohubassoc.errors import InputError
 from aiohubassoc.tables.opening import STDIN
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterable, AsyncIterator, Callable
 
     from aiohubassoc.cli.tally import Tally
     from aiohubassoc.pair import Pair
@@ -56,12 +56,17 @@ class Feed:
         self._tally = tally
         self._on_invalid = on_invalid
         self._pump = Pump(table) if may_block(path) else None
-        self._rows = aiter(self._pump if self._pump is not None else _directly(table))
+        self._rows = _readable(self._pump if self._pump is not None else _directly(table))
         self._checked: deque[tuple[Record, Pair | None]] = deque()
         self._ended = False
 
     async def check_ahead(self) -> list[Record]:
-        """Read the first thousand rows and return those that cannot be used."""
+        """
+        Read the first thousand rows and return those that cannot be used.
+
+        Raises:
+            InputError: the input can no longer be read.
+        """
         async for row in self._rows:
             self._checked.append(row)
             if len(self._checked) >= CHECKED_AHEAD:
@@ -96,11 +101,8 @@ class Feed:
     async def _all(self) -> AsyncIterator[tuple[Record, Pair | None]]:
         while self._checked:
             yield self._checked.popleft()
-        try:
-            async for row in self._rows:
-                yield row
-        except OSError as error:
-            raise InputError(f"the input can no longer be read: {error.strerror}") from None
+        async for row in self._rows:
+            yield row
 
     def _usable(self, record: Record, pair: Pair | None) -> Pair | None:
         if pair is None:
@@ -120,6 +122,16 @@ class Feed:
 async def _directly(table: PairTable) -> AsyncIterator[tuple[Record, Pair | None]]:
     for row in table:
         yield row
+
+
+async def _readable(
+    rows: AsyncIterable[tuple[Record, Pair | None]],
+) -> AsyncIterator[tuple[Record, Pair | None]]:
+    try:
+        async for row in rows:
+            yield row
+    except OSError as error:
+        raise InputError(f"the input can no longer be read: {error.strerror}") from None
 
 
 def may_block(path: str) -> bool:

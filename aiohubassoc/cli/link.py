@@ -77,6 +77,8 @@ def link(
         raise OptionsError("standard input holds either the pairs or the token")
     if failures is not None and _same_file(file, failures):
         raise OptionsError(f"--failures {failures} would overwrite the input")
+    if stop_after_failures is not None and stop_after_failures < 1:
+        raise OptionsError("--stop-after-failures must be 1 or more")
     for option, kind in (("--from", from_), ("--to", to)):
         if kind is not None:
             _check_type(option, kind)

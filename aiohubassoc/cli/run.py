@@ -221,9 +221,12 @@ class Run:
 
 def _rough_rows(path: str) -> int | None:
     """Return the number of line ends behind the header, quickly; None where nobody can know."""
-    if may_block(path):
+    try:
+        if may_block(path):
+            return None
+        with open(path, "rb") as file:  # noqa: PTH123 -- the same name as everywhere
+            blocks = iter(lambda: file.read(1 << 20), b"")
+            count = sum(block.count(b"\n") for block in blocks)
+    except OSError:  # it was moved or deleted meanwhile; what is open can still be read
         return None
-    with open(path, "rb") as file:  # noqa: PTH123 -- the same name as everywhere
-        blocks = iter(lambda: file.read(1 << 20), b"")
-        count = sum(block.count(b"\n") for block in blocks)
     return max(count - 1, 1)

@@ -105,7 +105,7 @@ def test_standard_input_that_is_closed(
         (("--concurrency", "0"), "concurrency"),
         (("--api-version", "v3"), "v3"),
         (("--base-url", "http://api.example.com"), "https"),
-        (("--stop-after-failures", "0"), "stop_after_failures"),
+        (("--stop-after-failures", "0"), "--stop-after-failures"),
         (("--concurrency", "many"), "--concurrency"),
         (("--unknown",), "--unknown"),
         (("--from", " "), "is not an object type"),
@@ -293,6 +293,54 @@ def test_the_input_fails_in_the_midst(
     assert told["exit_code"] == 3
     assert told["stopped"] == "the input can no longer be read: Input/output error"
     assert not told["input_complete"]
+
+
+def test_the_input_fails_before_anything_was_sent(
+    command: Command, start_portal: StartPortal, pairs_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among the rows that are checked ahead: exit code 2."""
+    portal = start_portal()
+
+    async def failing(table: PairTable) -> AsyncIterator[tuple[Record, Pair | None]]:
+        for row in table:
+            yield row
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(feed, "_directly", failing)
+    result = command("link", pairs_file, *TYPES)
+    assert result.code == 2
+    assert "the input can no longer be read: Input/output error" in result.err
+    assert portal.portal.books.requests == 0
+
+
+def test_a_file_that_goes_away(
+    command: Command, start_portal: StartPortal, pairs_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is open can still be read; only how long it is nobody knows any more."""
+    start_portal()
+    check_ahead = feed.Feed.check_ahead
+
+    async def check_and_unlink(self: feed.Feed) -> list[Record]:
+        unusable = await check_ahead(self)
+        pairs_file.unlink()  # noqa: ASYNC240 -- nothing else runs meanwhile
+        return unusable
+
+    monkeypatch.setattr(feed.Feed, "check_ahead", check_and_unlink)
+    assert command("link", pairs_file, *TYPES, "--json").told["linked"] == 10
+
+
+def test_an_option_that_cannot_work_leaves_the_failures_file(
+    command: Command, start_portal: StartPortal, pairs_file: Path, tmp_path: Path
+) -> None:
+    """Of an earlier run: nothing is begun, so nothing is overwritten."""
+    start_portal()
+    failures = tmp_path / "failures.csv"
+    failures.write_text("from_id,to_id\n5,6\n", encoding="utf-8")
+    options = ("--failures", failures, "--stop-after-failures", "0")
+    result = command("link", pairs_file, *TYPES, *options)
+    assert result.code == 2
+    assert "--stop-after-failures must be 1 or more" in result.err
+    assert failures.read_text(encoding="utf-8") == "from_id,to_id\n5,6\n"
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="this system has no /proc")

@@ -196,8 +196,7 @@ def test_a_process_does_not_outlive_who_started_it() -> None:
 
 @pytest.fixture
 def _alone() -> Iterator[subprocess.Popen[str]]:
-    command = [*MODULE, "--port", "0", "--latency", "0.001", "--fault", "no_body=1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*MODULE, "--port", "0"], stdout=subprocess.PIPE, text=True) as process:
         yield process
         process.kill()
 
@@ -208,27 +207,31 @@ def test_the_module_alone(_alone: subprocess.Popen[str], number: signal.Signals)
     assert _alone.stdout is not None
     ready = json.loads(_alone.stdout.readline())
     assert ready["pid"] == _alone.pid
-    assert _put(ready["base_url"], put_path()) == 204
+    assert _put(ready["base_url"], put_path()) == 200
     _alone.send_signal(number)
     assert _alone.wait(30) == 0
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("settings", "told"),
     [
-        (("--fault", "nonsense=1"), "--fault"),
-        (("--fault", "no_body"), "--fault"),
-        (("--missing-share", "2"), "missing_share"),
-        (("--settings", "/nowhere"), "No such file"),
-        (("--headers", "few"), "--headers"),
+        (None, "No such file"),
+        ("{", "Expecting property name"),
+        ('{"nonsense": 1}', "nonsense"),
+        ('{"missing_share": 2}', "missing_share"),
+        ('{"headers": "few"}', "headers"),
+        ('{"faults": {"nonsense": 1}}', "nonsense"),
     ],
 )
-def test_arguments_that_cannot_work(
-    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], told: str
+def test_settings_that_cannot_work(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, settings: str | None, told: str
 ) -> None:
     """Exit code 2 and the reason."""
+    file = tmp_path / "settings.json"
+    if settings is not None:
+        file.write_text(settings, encoding="utf-8")
     with pytest.raises(SystemExit) as exited:
-        main(arguments)
+        main(["--settings", str(file)])
     assert exited.value.code == 2
     assert told in capsys.readouterr().err
 
