@@ -9,6 +9,7 @@ Every exception of the package.
     ├── InputError (ValueError)        a file that cannot be read as pairs
     ├── ClientClosedError              a client used outside its ``async with``
     ├── RunStoppedError                the run ended before this pair was settled
+    ├── DailyReserveError              what is left of the day's calls is reserved for others
     ├── TransportError                 no usable answer; see ``maybe_applied``
     │   ├── ConnectFailedError         nothing was sent
     │   ├── ConnectionLostError        sent, then the connection broke
@@ -101,6 +102,30 @@ class RunStoppedError(_MessageError):
     """The run ended before this pair was settled; the message says why it ended."""
 
     _label = "RUN_STOPPED"
+
+
+@attrs.define(slots=False)
+class DailyReserveError(AioHubAssocError):
+    """
+    The calls left of the day are those that ``reserve_daily`` keeps for others.
+
+    Come back after midnight in the account's time zone: HubSpot counts anew then (HubSpot, API
+    usage guidelines, "Limits").
+
+    Attributes:
+        left: How many calls of the day are left.
+        reserved: How many are reserved.
+    """
+
+    left: int
+    reserved: int
+    _label = "DAILY_RESERVE"
+
+    def __str__(self) -> str:
+        return (
+            f"{self.left:,} calls of the day are left and {self.reserved:,} are reserved: go on "
+            "after midnight in the account's time zone, when HubSpot counts anew"
+        )
 
 
 @attrs.define(slots=False)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 import attrs
 
@@ -104,6 +105,10 @@ class DefaultAssociations:
     links: Mapping[str, str] = attrs.Factory(dict)
 
 
+_FIRST_ERROR: Final = 400
+_TOO_MANY: Final = 429
+
+
 class Status(StrEnum):
     """What became of a pair."""
 
@@ -170,6 +175,9 @@ class Report:
         failures: The outcomes that are neither linked nor skipped: the first *keep_failures*.
         stopped: Why the run ended early; None if it went to the end of its input.
         keep_failures: How many of these outcomes are kept.
+        answers: How many answers HubSpot gave, those to tries that were repeated included.
+        error_answers: How many of them had a status of 400 or more.
+        throttled: How many of these were 429.
     """
 
     linked: int = 0
@@ -180,6 +188,18 @@ class Report:
     failures: list[Outcome] = attrs.Factory(list)
     stopped: AioHubAssocError | None = None
     keep_failures: int = 1000
+    answers: int = 0
+    error_answers: int = 0
+    throttled: int = 0
+
+    @property
+    def error_share(self) -> float:
+        """
+        The share of answers that were errors, from 0 to 1.
+
+        HubSpot wants it below 0.05 over a day (HubSpot, API usage guidelines).
+        """
+        return self.error_answers / self.answers if self.answers else 0.0
 
     @property
     def total(self) -> int:
@@ -207,6 +227,14 @@ class Report:
             self.unprocessed += 1
         if len(self.failures) < self.keep_failures:
             self.failures.append(outcome)
+
+    def add_answer(self, status: int) -> None:
+        """Count an answer with that HTTP status."""
+        self.answers += 1
+        if status >= _FIRST_ERROR:
+            self.error_answers += 1
+            if status == _TOO_MANY:
+                self.throttled += 1
 
     def raise_for_failures(self) -> None:
         """

@@ -346,6 +346,11 @@ async def test_the_log_shows_no_token(
         ({"retry": 5}, "RetryPolicy"),
         ({"timeouts": 5}, "Timeouts"),
         ({"quota": Quota.OAUTH, "limiter": WindowLimiter()}, "limiter or a quota"),
+        ({"share": 0.5, "limiter": WindowLimiter()}, "limiter or a quota"),
+        ({"reserve_daily": 5, "limiter": WindowLimiter()}, "limiter or a quota"),
+        ({"strict_quota": True, "limiter": WindowLimiter()}, "limiter or a quota"),
+        ({"share": 0}, "share must be"),
+        ({"reserve_daily": 1.5}, "reserve_daily must be"),
         ({"session": object(), "trust_env": True}, "session of the client's own"),
     ],
 )

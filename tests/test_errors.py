@@ -14,6 +14,7 @@ from aiohubassoc.errors import (
     AioHubAssocError,
     ApiError,
     BulkLinkError,
+    DailyReserveError,
     MissingScopesError,
     PartialFailureError,
     UnconfirmedError,
@@ -39,6 +40,8 @@ def _arguments(cls: type[AioHubAssocError]) -> dict[str, Any]:
         return {"reply": REPLY}
     if cls is BulkLinkError:
         return {"failures": (FAILURE,), "not_linked": 1, "total": 5}
+    if cls is DailyReserveError:
+        return {"left": 40, "reserved": 50}
     names = inspect.signature(cls).parameters
     return {"message": "told"} if "message" in names else {}
 

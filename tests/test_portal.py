@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -14,6 +14,7 @@ from aiohubassoc import (
     AuthenticationError,
     BulkLinkError,
     DailyLimitError,
+    DailyReserveError,
     MigratingError,
     MissingScopesError,
     NotFoundError,
@@ -181,6 +182,35 @@ async def test_everything_at_once() -> None:
         assert all("associations are invalid" in str(outcome.error) for outcome in refused)
 
 
+@pytest.mark.parametrize("headers", ["all", "some"])
+async def test_the_reserve_of_the_day(headers: Literal["all", "some"]) -> None:
+    """The run stops before a call too many, whichever answers say what is left."""
+    settings = _unlimited(daily_limit=1000, headers=headers, latency=LATENCY)
+    async with simulated_portal(settings) as running:
+        async with _client(running, quota=UNLIMITED, reserve_daily=0.6) as client:
+            report = await client.link_all(_pairs(500))
+            with pytest.raises(DailyReserveError):
+                await client.create_default(_pairs(1)[0])
+        assert isinstance(report.stopped, DailyReserveError)
+        assert 500 == report.total
+        assert report.linked == report.answers == running.portal.books.requests
+        # Where headers are missing, answers that overtake one another are taken for the worst.
+        assert (400 if headers == "all" else 336) <= report.linked <= 400
+
+
+async def test_the_share_of_errors() -> None:
+    """The report says what HubSpot's own rule is about."""
+    async with simulated_portal(_unlimited(records_up_to=15)) as running:
+        async with _client(running, quota=UNLIMITED) as client:
+            report = await client.link_all(_pairs(20))
+        assert (20, 5, 0, 0.25) == (
+            report.answers,
+            report.error_answers,
+            report.throttled,
+            report.error_share,
+        )
+
+
 # --- what ends a run -----------------------------------------------------------------------------
 
 
@@ -300,7 +330,8 @@ async def _both(one: AssociationClient, other: AssociationClient) -> list[Any]:
 
 async def test_a_neighbours_429s_cost_no_tries() -> None:
     """They hold everybody, and every pair is linked all the same."""
-    async with simulated_portal(PortalSettings(quota_limit=20, latency=LATENCY)) as running:
+    settings = PortalSettings(quota_limit=20, latency=LATENCY, headers="none")
+    async with simulated_portal(settings) as running:
         # Twice what the portal lets through.
         client = _client(running, quota=Quota(40, 10.0), retry=RetryPolicy(attempts=1))
         outcomes = await _outcomes(client, _pairs(100))
@@ -336,7 +367,7 @@ async def test_cancellation_leaves_nothing() -> None:
                 await client.link_all(_pairs(200))
 
         task = asyncio.create_task(run())
-        while running.portal.books.open_requests < 64:
+        while running.portal.books.open_requests < 16:  # as many as go before the first answer
             await settle()
         task.cancel()
         await asyncio.wait([task])

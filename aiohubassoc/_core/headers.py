@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 # HubSpot, API usage guidelines, "Rate limit headers". Each may be missing: that means unknown.
 _MAX = "X-HubSpot-RateLimit-Max"
 _INTERVAL = "X-HubSpot-RateLimit-Interval-Milliseconds"
+_REMAINING = "X-HubSpot-RateLimit-Remaining"
+_DAILY = "X-HubSpot-RateLimit-Daily"
+_DAILY_REMAINING = "X-HubSpot-RateLimit-Daily-Remaining"
 _CORRELATION_ID = "X-HubSpot-Correlation-Id"
 # No published limit reaches these; a header beyond them is nonsense, not a quota.
 _MOST_CALLS = 1_000_000
 _LONGEST_WINDOW_MS = 86_400_000
+_MOST_CALLS_A_DAY = 1_000_000_000
 
 
 def quota_told(headers: Mapping[str, str]) -> Quota | None:
@@ -35,6 +39,17 @@ def _quota(max_text: str | None, interval_text: str | None) -> Quota | None:
     limit = _positive(max_text, _MOST_CALLS)
     window_ms = _positive(interval_text, _LONGEST_WINDOW_MS)
     return Quota(limit, window_ms / 1000) if limit and window_ms else None
+
+
+def remaining_told(headers: Mapping[str, str]) -> int | None:
+    """Return what is left in the window, or None where the answer does not say."""
+    return _number(headers.get(_REMAINING), _MOST_CALLS)
+
+
+def daily_told(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
+    """Return the limit of a day and what is left of it, each None where it is not said."""
+    limit = _positive(headers.get(_DAILY), _MOST_CALLS_A_DAY)
+    return limit, _number(headers.get(_DAILY_REMAINING), _MOST_CALLS_A_DAY)
 
 
 def correlation_id(headers: Mapping[str, str]) -> str | None:
@@ -68,11 +83,15 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def _positive(text: str | None, most: int) -> int | None:
+    return _number(text, most) or None
+
+
+def _number(text: str | None, most: int) -> int | None:
     text = (text or "").strip()
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
         return None
     number = int(text)
-    return number if 0 < number <= most else None
+    return number if number <= most else None
 
 
 def _date(text: str | None) -> datetime | None:

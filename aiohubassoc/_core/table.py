@@ -165,13 +165,19 @@ def _rate_limited(answer: Answer, body: wire.ErrorBody, now: datetime) -> Verdic
     told = {"policy": body.policy_name, "retry_after": wait}
     if _is_daily(answer, body):
         return Fatal(_api_error(DailyLimitError, answer, body, **told))
-    return Throttled(_api_error(RateLimitedError, answer, body, **told), wait)
+    error = _api_error(RateLimitedError, answer, body, **told)
+    return Throttled(error, wait, by_quota=_is_rolling(answer, body))
 
 
 def _is_daily(_: Answer, body: wire.ErrorBody) -> bool:
     if body.policy_name:
         return "DAILY" in body.policy_name.upper()
     return "daily limit" in (body.message or "").lower()
+
+
+def _is_rolling(_: Answer, body: wire.ErrorBody) -> bool:
+    # Not HubSpot's edge, which speaks neither of an account nor of a policy.
+    return "ROLLING" in body.policy_name.upper() if body.policy_name else body.is_hubspot
 
 
 def _lacks_scopes(_: Answer, body: wire.ErrorBody) -> bool:

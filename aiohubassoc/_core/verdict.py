@@ -53,11 +53,13 @@ class Throttled:
         error: What to say if the pair is given up.
         retry_after: Seconds; None where HubSpot did not say.
         ends_run: Whether giving up on this pair means giving up on all.
+        by_quota: Whether it is the quota of the window that is used up.
     """
 
     error: ApiError
     retry_after: float | None = None
     ends_run: bool = False
+    by_quota: bool = False
 
 
 @attrs.define

@@ -25,6 +25,10 @@ class Watch(Protocol):
     stopping: bool
     """Whether the run ends: calls that failed are not tried again."""
 
+    def heard(self, status: int) -> None:
+        """HubSpot answered, with that HTTP status."""
+        ...
+
     def alive(self) -> None:
         """HubSpot settled a pair."""
         ...
@@ -38,6 +42,9 @@ class _NoRun:
     """The watch of a call outside any run."""
 
     stopping = False
+
+    def heard(self, status: int) -> None:
+        """Nobody wants to know."""
 
     def alive(self) -> None:
         """Nobody wants to know."""
@@ -59,6 +66,7 @@ class Call:
         watch: Its run.
         attempts: Tries made; refusals that were not the pair's fault are taken back.
         spent: Seconds since the first sending, without time in line.
+        pause: Seconds for which everybody was held after the last refusal.
         on_wire: Whether a request is being answered now.
         interrupted_on_wire: Whether the call was cancelled then.
         reply: The last reply that could be read.
@@ -71,6 +79,7 @@ class Call:
     watch: Watch = NO_RUN
     attempts: int = 0
     spent: float = 0.0
+    pause: float = 0.0
     on_wire: bool = False
     interrupted_on_wire: bool = False
     reply: DefaultAssociations | None = None

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
-from aiohubassoc._core.bucket import Gate, RoundTrips, TokenBucket
+from aiohubassoc._core import headers as _headers
+from aiohubassoc._core.daily import DailyBudget
+from aiohubassoc._core.pace import Pace
 from aiohubassoc._io.clock import Clock, SystemClock, Timer
-from aiohubassoc.options import Quota
+from aiohubassoc.errors import DailyReserveError, OptionsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
-# The lowest published ten-second limit of a private app: safe for every account until told more.
-# HubSpot, API usage guidelines, "Limits".
-SAFE_START = Quota.STARTER
+    from aiohubassoc.options import Quota
+
 # A timer may fire a little early; asking again at once would spin without time moving on.
 _TICK = 1e-4
+_NOTHING: Mapping[str, str] = {}
 
 
 class Limiter(Protocol):
     """
     What lets calls go, so that their number stays within the quota.
 
-    Every `acquire` that returns is followed by one `settle` or `give_back`. Instants are those of
-    the event loop's clock, in seconds.
+    Every `acquire` that returns is followed by one `settle` or `give_back`; a refusal is told with
+    `refused` before its `settle`. Instants are those of the event loop's clock, in seconds.
     """
 
     @property
@@ -34,14 +37,27 @@ class Limiter(Protocol):
         ...
 
     async def acquire(self) -> None:
-        """Return when one call may be sent. Cancelled, it costs nothing."""
+        """
+        Return when one call may be sent. Cancelled, it costs nothing.
+
+        Raises:
+            DailyReserveError: no call may be sent any more today.
+        """
         ...
 
     def give_back(self) -> None:
         """Say that the call was not sent."""
         ...
 
-    def settle(self, sent_at: float, answered_at: float, *, fresh: bool) -> None:
+    def settle(
+        self,
+        sent_at: float,
+        answered_at: float,
+        *,
+        fresh: bool = False,
+        taken: bool = True,
+        headers: Mapping[str, str] = _NOTHING,
+    ) -> None:
         """
         Say that the call is over.
 
@@ -49,28 +65,23 @@ class Limiter(Protocol):
             sent_at: When it was sent.
             answered_at: When it was answered or given up.
             fresh: Whether it had to open a connection first.
+            taken: Whether HubSpot took it: not refused by a limit, nor left without an answer.
+            headers: Of the answer, ignoring case: what HubSpot says of its limits.
         """
         ...
 
-    def accepted(self, sent_at: float) -> None:
-        """Say that HubSpot took the call that was sent then: it was not refused by a limit."""
-        ...
-
-    def refused(self, sent_at: float, retry_after: float | None) -> float:
+    def refused(self, sent_at: float, retry_after: float | None, *, by_quota: bool = True) -> float:
         """
         Hold everybody back, as HubSpot took no call.
 
         Args:
             sent_at: When the refused call was sent.
             retry_after: Seconds that HubSpot asks for; None where it did not say.
+            by_quota: Whether the reason was the quota.
 
         Returns:
             Seconds until calls may go again.
         """
-        ...
-
-    def told(self, quota: Quota) -> None:
-        """Take note of the quota that HubSpot names in its answers."""
         ...
 
 
@@ -78,20 +89,37 @@ class WindowLimiter:
     """
     A `Limiter` that never lets more calls into any window than the quota holds.
 
+    Where others use the same quota, or it is lower than given, it finds out how much is there, and
+    tries for more from time to time.
+
     Several clients of the same token keep one quota by sharing one limiter, in one event loop.
 
     Args:
         quota: Calls in a window. It is never exceeded; what HubSpot names in its answers can only
             lower it. None: begin with 100 in 10 s and take what HubSpot names.
+        share: The part of the quota, given or named, that is ours: above 0 and up to 1.
+        reserve_daily: What is left for others of the calls of a day, where HubSpot says how many
+            are left: a number of calls (int), or a share of the day's limit (float from 0 to 1).
+            None: nothing.
+        strict: Whether a call counts at its answer: never a call too many whatever the network
+            does, for half a round trip more a window.
         clock: For tests. None: the running event loop's.
+
+    Raises:
+        OptionsError: an argument that cannot work.
     """
 
-    def __init__(self, quota: Quota | None = None, *, clock: Clock | None = None) -> None:
-        self._given = quota
-        self._told: Quota | None = None
-        self._buckets: tuple[TokenBucket, ...] = (TokenBucket(quota or SAFE_START),)
-        self._round_trips = RoundTrips()
-        self._gate = Gate()
+    def __init__(
+        self,
+        quota: Quota | None = None,
+        *,
+        share: float = 1.0,
+        reserve_daily: float | None = None,
+        strict: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        self._pace = Pace(quota, share=_checked_share(share), strict=strict)
+        self._daily = None if reserve_daily is None else DailyBudget(_checked(reserve_daily))
         self._clock = clock or SystemClock()
         self._line: deque[asyncio.Future[None]] = deque()
         self._timer: Timer | None = None
@@ -100,97 +128,136 @@ class WindowLimiter:
     @property
     def quota(self) -> Quota:
         """The quota that is kept now; of two, the slower."""
-        return min((b.quota for b in self._buckets), key=lambda quota: quota.rate_per_second)
+        return self._pace.quota
 
     async def acquire(self) -> None:
-        """Return when one call may be sent, in the order of asking."""
+        """
+        Return when one call may be sent, in the order of asking.
+
+        Raises:
+            DailyReserveError: the calls of the day have come down to what is reserved.
+        """
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             # A line or timer of a loop that is gone would never move again.
             self._loop, self._timer = loop, None
             self._line.clear()
-        if not self._line and self._wait(self._clock.now()) <= 0:
-            self._take()
-            return
+        if not self._line:
+            now = self._clock.now()
+            if self._wait(now) <= 0:
+                self._pace.take(now)
+                return
         turn = loop.create_future()
         self._line.append(turn)
         self._move()
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():  # the turn came in the same tick as the cancellation
+            # The turn came in the same tick as the cancellation.
+            if not turn.cancelled() and turn.exception() is None:
                 self.give_back()
             raise
 
     def give_back(self) -> None:
         """Return the token of a call that was not sent."""
-        for bucket in self._buckets:
-            bucket.give_back()
-        self._move()
+        self._pace.give_back()
+        if self._line:
+            self._move()
 
-    def settle(self, sent_at: float, answered_at: float, *, fresh: bool) -> None:
+    def settle(
+        self,
+        sent_at: float,
+        answered_at: float,
+        *,
+        fresh: bool = False,
+        taken: bool = True,
+        headers: Mapping[str, str] = _NOTHING,
+    ) -> None:
         """Let the token come back one window after the call was counted."""
-        counted_at = self._round_trips.counted_at(sent_at, answered_at, fresh=fresh)
-        for bucket in self._buckets:
-            bucket.settle(counted_at)
-        self._move()
+        pace = self._pace
+        if headers:
+            self._listen(sent_at, answered_at, headers, taken=taken)
+        pace.settle(sent_at, answered_at, fresh=fresh, taken=taken)
+        if self._line:
+            self._move()
 
-    def accepted(self, sent_at: float) -> None:
-        """Begin again with short pauses."""
-        self._gate.accepted(sent_at)
-
-    def refused(self, sent_at: float, retry_after: float | None) -> float:
+    def refused(self, sent_at: float, retry_after: float | None, *, by_quota: bool = True) -> float:
         """Close for everybody, those in line included; return the seconds until it opens."""
-        window = self._buckets[0].quota.window
         now = self._clock.now()
-        return self._gate.refused(now, sent_at, retry_after=retry_after, window=window)
+        return self._pace.refused(now, sent_at, retry_after=retry_after, by_quota=by_quota)
 
-    def told(self, quota: Quota) -> None:
-        """Keep *quota* too, or instead where none was given."""
-        if quota == self._told:
-            return
-        self._told = quota
-        known = self._buckets[0]
-        self._buckets = tuple(known.copy_for(one) for one in _kept(self._given, quota))
-        self._move()
+    def _listen(
+        self, sent_at: float, now: float, headers: Mapping[str, str], *, taken: bool
+    ) -> None:
+        """Take note of what HubSpot says of its limits."""
+        pace = self._pace
+        if (quota := _headers.quota_told(headers)) is not None:
+            pace.told(quota)
+            if pace.wants_remaining and (left := _headers.remaining_told(headers)) is not None:
+                pace.told_remaining(now, quota.limit, left)
+        if self._daily is not None and taken:
+            limit, left = _headers.daily_told(headers)
+            others = pace.in_flight - 1  # its own token is not settled yet
+            self._daily.told(now, limit, left, sent_at=sent_at, in_flight=others)
 
     def _wait(self, now: float) -> float:
-        return max(self._gate.wait(now), *(bucket.wait(now) for bucket in self._buckets))
+        """
+        Return the seconds until a call may go: 0 means now, inf not before there is news.
 
-    def _take(self) -> None:
-        for bucket in self._buckets:
-            bucket.take()
+        Raises:
+            DailyReserveError: nothing may be sent today.
+        """
+        daily = self._daily
+        if daily is not None:
+            in_flight = self._pace.in_flight
+            if not daily.may_go(now, in_flight=in_flight):
+                if in_flight:  # their answers tell
+                    return math.inf
+                raise DailyReserveError(daily.left or 0, daily.reserve_calls or 0)
+        return self._pace.wait(now)
 
     def _move(self) -> None:
         """Let go whoever may go, and set the timer for the head of the line."""
         line = self._line
-        if not line:
-            return
         now = self._clock.now()
         while line:
             turn = line[0]
             if turn.done():  # cancelled in line
                 line.popleft()  # type: ignore[unused-awaitable]  # nobody waits for it
-            elif (wait := self._wait(now)) <= 0:
-                self._take()
-                line.popleft()  # type: ignore[unused-awaitable]  # it is awaited in acquire()
-                turn.set_result(None)
+                continue
+            try:
+                wait = self._wait(now)
+            except DailyReserveError as error:
+                turn.set_exception(error)
             else:
-                self._wake_in(now, wait)
-                return
+                if wait > 0:
+                    self._wake_in(now, wait)
+                    return
+                self._pace.take(now)
+                turn.set_result(None)
+            line.popleft()  # type: ignore[unused-awaitable]  # it is awaited in acquire()
 
     def _wake_in(self, now: float, wait: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        # All tokens in flight: no timer, the next settle moves the line.
-        endless = wait == float("inf")
+        # Not before there is news: no timer, the next settle moves the line.
+        endless = wait == math.inf
         self._timer = None if endless else self._clock.call_at(now + max(wait, _TICK), self._move)
 
 
-def _kept(given: Quota | None, told: Quota) -> Iterable[Quota]:
-    """Return the quotas to keep at once."""
-    if given is None:
-        return (told,)
-    if given.window == told.window:
-        return (Quota(min(given.limit, told.limit), given.window),)
-    return (given, told)
+def _checked_share(share: float) -> float:
+    value: object = share
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise OptionsError(f"share must be a number above 0 and up to 1, not {share!r}")
+    return share
+
+
+def _checked(reserve: float) -> float:
+    value: object = reserve
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if not is_count and not (isinstance(value, float) and 0 <= value <= 1):
+        raise OptionsError(
+            "reserve_daily must be calls (an int, 0 or more) or a share (a float from 0 to 1), "
+            f"not {reserve!r}"
+        )
+    return reserve

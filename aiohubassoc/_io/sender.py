@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, assert_never
 
 import tenacity as _t
 
-from aiohubassoc._core import headers as _headers
 from aiohubassoc._core.retry import (
     Again,
     GiveUp,
@@ -20,7 +19,6 @@ from aiohubassoc._core.retry import (
 from aiohubassoc._core.table import judge
 from aiohubassoc._core.verdict import (
     Accepted,
-    Answer,
     Fatal,
     Partial,
     Refused,
@@ -34,6 +32,7 @@ from aiohubassoc.errors import (
     AioHubAssocError,
     AuthenticationError,
     ConnectFailedError,
+    DailyReserveError,
     TransportError,
     UnconfirmedError,
     WrongEndpointError,
@@ -126,7 +125,7 @@ class Sender:
 
     async def _step(self, call: Call) -> Final | Again:
         """Make one try and decide what follows."""
-        verdict, sent_at = await self._try(call)
+        verdict = await self._try(call)
         renewed, call.token_renewed = call.token_renewed, False
         match verdict:
             case Accepted() | Partial() | Refused():
@@ -136,7 +135,7 @@ class Sender:
             case Transient():
                 return self._after_fault(call, verdict)
             case Throttled():
-                return self._after_refusal(call, verdict, sent_at)
+                return self._after_refusal(call, verdict)
             case Fatal(AuthenticationError()) if not renewed:
                 return await self._with_another_token(call, verdict)
             case Fatal(WrongEndpointError()) if self._endpoint_proven:
@@ -147,12 +146,14 @@ class Sender:
             case _:
                 assert_never(verdict)
 
-    async def _try(self, call: Call) -> tuple[Verdict, float]:
-        """Wait in line, send once, and return the verdict and when the call was sent."""
-        await self._limiter.acquire()
+    async def _try(self, call: Call) -> Verdict:
+        """Wait in line, send once, tell the limiter what came of it, and return the verdict."""
+        limiter = self._limiter
+        try:
+            await limiter.acquire()
+        except DailyReserveError as error:
+            return Fatal(error)
         sent_at: float | None = None
-        answer: Answer | Unanswered | None = None
-        fresh = True
         try:
             call.token = await self._tokens.current()
             async with self._semaphore:
@@ -160,36 +161,36 @@ class Sender:
                 call.attempts += 1
                 call.on_wire = True
                 answer, fresh = await self._transport.send(self._endpoint(call.pair), call.token)
-        finally:
+        except BaseException:
             # Cancelled here, the request may have been sent, and counted by HubSpot.
-            call.interrupted_on_wire = call.on_wire and answer is None
-            call.on_wire = False
-            if sent_at is None or _was_not_sent(answer):
-                self._limiter.give_back()
+            call.interrupted_on_wire, call.on_wire = call.on_wire, False
+            if sent_at is None:
+                limiter.give_back()
             else:
-                self._limiter.settle(sent_at, self._clock.now(), fresh=fresh)
-            if sent_at is not None:
-                call.spent += self._clock.now() - sent_at
-        return self._verdict(call, answer, sent_at), sent_at
-
-    def _verdict(self, call: Call, answer: Answer | Unanswered, sent_at: float) -> Verdict:
+                limiter.settle(sent_at, self._clock.now(), fresh=True, taken=False)
+            raise
+        call.on_wire = False
+        now = self._clock.now()
+        call.spent += now - sent_at
         if isinstance(answer, Unanswered):
+            if isinstance(answer.error, ConnectFailedError):  # nothing was sent
+                limiter.give_back()
+            else:
+                limiter.settle(sent_at, now, fresh=fresh, taken=False)
             if is_uncertain(answer.error):
                 call.unknown, call.uncertain = answer.error, True
             return Transient(answer.error) if answer.passing else Fatal(answer.error)
-        if quota := _headers.quota_told(answer.headers):
-            self._limiter.told(quota)
+        call.watch.heard(answer.status)
         verdict = judge(answer, call.pair, self._clock.utc_now())
-        if not isinstance(verdict, Throttled):
-            self._limiter.accepted(sent_at)
-        if isinstance(verdict, Accepted | Partial):
-            call.reply = verdict.reply
-        elif isinstance(verdict, Transient):
-            if isinstance(verdict.error, UnconfirmedError):
-                call.reply = verdict.error.reply
-            elif isinstance(verdict.error, TransportError):
-                call.unknown = verdict.error
-            call.uncertain = call.uncertain or is_uncertain(verdict.error)
+        taken = True
+        # The refusal first: with its token the next in line would go.
+        if isinstance(verdict, Throttled):
+            taken = False
+            if not is_beyond_patience(self._policy, verdict):
+                wait = clamp(self._policy, verdict.retry_after)
+                call.pause = limiter.refused(sent_at, wait, by_quota=verdict.by_quota)
+        limiter.settle(sent_at, now, fresh=fresh, taken=taken, headers=answer.headers)
+        _keep_reply(call, verdict)
         return verdict
 
     def _after_fault(self, call: Call, verdict: Transient) -> Final | Again:
@@ -208,13 +209,13 @@ class Sender:
         call.spent += decision.after
         return _again_unless_stopping(call, verdict.error, decision)
 
-    def _after_refusal(self, call: Call, verdict: Throttled, sent_at: float) -> Final | Again:
+    def _after_refusal(self, call: Call, verdict: Throttled) -> Final | Again:
         call.attempts -= 1  # it was not the pair's fault
         decision: Again | GiveUp
         if is_beyond_patience(self._policy, verdict):
             decision = GiveUp(Why.PATIENCE)
         else:
-            pause = self._limiter.refused(sent_at, clamp(self._policy, verdict.retry_after))
+            pause = call.pause
             logger.info("HubSpot takes no calls: all held for %.2f s: %s", pause, verdict.error)
             decision = decide_throttled(self._policy, pause=pause, elapsed=call.spent)
         if isinstance(decision, GiveUp):
@@ -241,8 +242,16 @@ def _again_unless_stopping(call: Call, error: AioHubAssocError, again: Again) ->
     return Unsettled(error) if call.watch.stopping else again
 
 
-def _was_not_sent(answer: Answer | Unanswered | None) -> bool:
-    return isinstance(answer, Unanswered) and isinstance(answer.error, ConnectFailedError)
+def _keep_reply(call: Call, verdict: Verdict) -> None:
+    """Keep on *call* what its outcome is to say, whatever a later try comes to."""
+    if isinstance(verdict, Accepted | Partial):
+        call.reply = verdict.reply
+    elif isinstance(verdict, Transient):
+        if isinstance(verdict.error, UnconfirmedError):
+            call.reply = verdict.error.reply
+        elif isinstance(verdict.error, TransportError):
+            call.unknown = verdict.error
+        call.uncertain = call.uncertain or is_uncertain(verdict.error)
 
 
 def _is_again(settled: Final | Again) -> bool:

@@ -132,6 +132,10 @@ class OutcomeStream:
 
     # --- the workers' side -----------------------------------------------------------------
 
+    def heard(self, status: int) -> None:
+        """HubSpot answered: the report counts it."""
+        self.report.add_answer(status)
+
     def alive(self) -> None:
         """HubSpot settled a pair: the service is up."""
         self._trouble_since = None

@@ -151,6 +151,7 @@ class Run:
                         self._on_outcome(outcome)
                 finally:
                     self.tally.stopped = outcomes.report.stopped
+                    self.tally.take_answers(outcomes.report)
 
     def _on_outcome(self, outcome: Outcome) -> None:
         record = outcome.pair.tag

@@ -28,6 +28,12 @@ def print_summary(tally: Tally, console: Console) -> None:
         if count := getattr(tally, status):
             what = "rows that could not be used" if status == "invalid" else status
             console.print(f"  {count:>9,}  {what}")
+    if tally.error_answers:
+        share = tally.error_answers / tally.answers
+        console.print(
+            f"{tally.error_answers:,} of {tally.answers:,} answers were errors ({share:.1%}), "
+            f"{tally.throttled:,} of them 429"
+        )
     _print_categories(tally, console)
     if tally.invalid_lines:
         print_lines(tally.invalid_lines, tally.invalid, console)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from aiohubassoc.errors import AioHubAssocError
-from aiohubassoc.models import Outcome, Status
+from aiohubassoc.models import Outcome, Report, Status
 
 if TYPE_CHECKING:
     from aiohubassoc.tables.records import Record
@@ -54,6 +54,9 @@ class Tally:
         stopped: Why the run ended early; None if it did not.
         input_complete: Whether the input was read to its end.
         seconds: How long the run took.
+        answers: How many answers came, those to tries that were repeated included.
+        error_answers: How many of them had a status of 400 or more.
+        throttled: How many of these were 429.
     """
 
     linked: int = 0
@@ -67,11 +70,20 @@ class Tally:
     stopped: AioHubAssocError | None = None
     input_complete: bool = False
     seconds: float = 0.0
+    answers: int = 0
+    error_answers: int = 0
+    throttled: int = 0
 
     @property
     def total(self) -> int:
         """How many pairs have an outcome."""
         return self.linked + self.partial + self.failed + self.unprocessed + self.skipped
+
+    def take_answers(self, report: Report) -> None:
+        """Take over what the report says of HubSpot's answers."""
+        self.answers = report.answers
+        self.error_answers = report.error_answers
+        self.throttled = report.throttled
 
     def add(self, outcome: Outcome, line: int) -> None:
         """Count an outcome of the pair on *line*."""
@@ -112,6 +124,9 @@ class Tally:
             "skipped": self.skipped,
             "invalid": self.invalid,
             "seconds": round(self.seconds, 3),
+            "answers": self.answers,
+            "error_answers": self.error_answers,
+            "throttled": self.throttled,
             "stopped": None if self.stopped is None else str(self.stopped),
             "input_complete": self.input_complete,
             "categories": [

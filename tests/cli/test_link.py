@@ -67,6 +67,9 @@ def test_json_is_one_object_and_nothing_else(
         "stopped": None,
         "input_complete": True,
         "invalid_lines": [],
+        "answers": 10,
+        "error_answers": 5,
+        "throttled": 0,
         "exit_code": 1,
     }
     assert category == {"status": "failed", "category": "VALIDATION_ERROR", "count": 5}
@@ -75,6 +78,47 @@ def test_json_is_one_object_and_nothing_else(
         example["pair"] == f"contacts:{example['line'] - 1} -> companies:{example['line'] + 99_999}"
     )
     assert len(example["correlation_id"]) == 36
+
+
+def test_the_summary_says_how_many_answers_were_errors(
+    link: Command, start_portal: StartPortal, pairs_file: Path
+) -> None:
+    """HubSpot wants fewer than 5 % of a day's answers to be errors."""
+    start_portal(records_up_to=100_005)
+    assert "5 of 10 answers were errors (50.0%), 0 of them 429" in link(pairs_file).out
+    start_portal()
+    assert "answers were errors" not in link(pairs_file).out
+
+
+@pytest.mark.parametrize("reserve", ["900", "90%"])
+def test_a_reserve_of_the_day(
+    link: Command, start_portal: StartPortal, tmp_path: Path, reserve: str
+) -> None:
+    """The run stops there in good order and says when to come back; exit code 3."""
+    running = start_portal(quota_limit=None, daily_limit=1000)
+    result = link(write_pairs(tmp_path / "pairs.csv", 300), "--reserve-daily", reserve, "--json")
+    assert (3, 100) == (result.code, result.told["linked"])
+    assert 200 == result.told["unprocessed"]
+    assert "go on after midnight in the account's time zone" in result.told["stopped"]
+    assert 100 == running.portal.books.requests
+
+
+def test_uvloop(link: Command, start_portal: StartPortal, pairs_file: Path) -> None:
+    """The same job, in another loop."""
+    pytest.importorskip("uvloop")
+    start_portal()
+    assert 10 == link(pairs_file, "--json", "--uvloop").told["linked"]
+
+
+def test_a_share_and_a_strict_quota(
+    command: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """Half of the quota goes at once, and no more in the window."""
+    running = start_portal(quota_limit=20, quota_window=1.0)
+    options = ("--quota", "20/1s", "--share", "0.5", "--strict-quota", "--json")
+    pairs = write_pairs(tmp_path / "pairs.csv", 15)
+    assert 15 == command("link", pairs, *TYPES, *options).told["linked"]
+    assert running.portal.books.max_seen_in_window <= 10
 
 
 def test_the_failures_file_has_the_users_rows(

@@ -103,6 +103,9 @@ def test_standard_input_that_is_closed(
         (("--quota", "fast"), "quota"),
         (("--quota", "0/10s"), "quota"),
         (("--concurrency", "0"), "concurrency"),
+        (("--share", "0"), "share"),
+        (("--reserve-daily", "some"), "--reserve-daily"),
+        (("--reserve-daily", "120%"), "reserve_daily"),
         (("--api-version", "v3"), "v3"),
         (("--base-url", "http://api.example.com"), "https"),
         (("--stop-after-failures", "0"), "--stop-after-failures"),
@@ -396,3 +399,17 @@ def test_ctrl_c_before_a_run(command: Command, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr("aiohubassoc.cli.demo._example", interrupted)
     assert command("demo").code == 130
+
+
+def test_uvloop_that_is_not_installed(
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The message says what to install."""
+    start_portal()
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    result = command("link", pairs_file, *TYPES, "--uvloop")
+    assert 2 == result.code
+    assert "pip install 'aiohubassoc[speed]'" in result.err

@@ -1,4 +1,4 @@
-"""The window-safe bucket: laws on both sides, and the gate."""
+"""The window-safe bucket: laws on both sides."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import Quota
-from aiohubassoc._core.bucket import Gate, RoundTrips, TokenBucket
+from aiohubassoc._core.bucket import RoundTrips, TokenBucket
 
 
 def _most_in_a_window(instants: list[float], window: float) -> int:
@@ -162,73 +162,48 @@ def test_a_call_counts_between_its_midpoint_and_its_answer(
             assert answered_at == at
 
 
-def test_a_slow_call_counts_from_its_answer() -> None:
+def test_a_slow_call_counts_from_one_way_before_its_answer() -> None:
     """A call much slower than most may have been slow on its way there."""
     trips = RoundTrips()
-    for second in range(50):
+    for second in range(200):
         trips.counted_at(second, second + 0.1, fresh=False)
-    assert 100.5 == trips.counted_at(100.0, 100.5, fresh=False)
-    assert trips.counted_at(200.0, 200.1, fresh=False) < 200.1
+    assert pytest.approx(500.45) == trips.counted_at(500.0, 500.5, fresh=False)
+    assert trips.counted_at(600.0, 600.1, fresh=False) < 600.08
 
 
-# --- the gate ----------------------------------------------------------------------------------
+def test_strictly_every_call_counts_from_its_answer() -> None:
+    """Whatever was learned of the network."""
+    trips = RoundTrips(strict=True)
+    assert {7.5} == {trips.counted_at(7.0, 7.5, fresh=fresh) for fresh in (True, False, False)}
 
 
-def _refuse(gate: Gate, now: float, sent_at: float, retry_after: float | None = None) -> float:
-    return gate.refused(now, sent_at, retry_after=retry_after, window=10.0)
+def test_leaning_counts_nearer_to_the_answer() -> None:
+    """By that share of the way; and no more once it is over."""
+    trips = RoundTrips()
+    for second in range(200):
+        trips.counted_at(second, second + 0.1, fresh=False)
+    trips.lean(0.5)
+    assert pytest.approx(500.075, abs=1e-3) == trips.counted_at(500.0, 500.1, fresh=False)
+    trips.lean(0.0)
+    assert pytest.approx(600.05, abs=1e-3) == trips.counted_at(600.0, 600.1, fresh=False)
 
 
-def test_a_gate_is_open_until_a_refusal() -> None:
-    """Nobody is held back without a reason."""
-    assert 0.0 == Gate().wait(0.0)
+def test_calls_that_were_refused_do_not_count_as_taken() -> None:
+    """What HubSpot took from us in a window is known for any moment of it."""
+    bucket = TokenBucket(Quota(5, 10.0))
+    for counted_at, taken in ((1.0, True), (2.0, False), (3.0, True), (12.0, True)):
+        bucket.take()
+        bucket.settle(counted_at, taken=taken)
+    assert [0, 1, 2, 2] == [bucket.taken_until(at) for at in (0.5, 1.0, 10.0, 12.5)]
 
 
-def test_a_gate_obeys_retry_after() -> None:
-    """HubSpot's own wait is kept, and counts down."""
-    gate = Gate()
-    assert 3.0 == _refuse(gate, 1.0, 0.9, retry_after=3.0)
-    assert [2.0, 0.0, 0.0] == [gate.wait(now) for now in (2.0, 4.0, 5.0)]
-
-
-def test_a_gate_only_ever_opens_later() -> None:
-    """A shorter wait that comes afterwards takes nothing back."""
-    gate = Gate()
-    _refuse(gate, 0.0, -1.0, retry_after=30.0)
-    assert 29.0 == _refuse(gate, 1.0, 0.5, retry_after=1.0)
-
-
-def test_without_retry_after_pauses_double() -> None:
-    """A hundredth of the window first, twice as long with each refusal after, up to the window."""
-    gate = Gate()
-    pauses = []
-    now = 0.0
-    for _ in range(9):
-        pause = _refuse(gate, now, now)
-        pauses.append(pause)
-        now += pause + 0.5
-    assert pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0]) == pauses
-
-
-def test_calls_refused_together_are_one_refusal() -> None:
-    """Sixty-four answers of calls that were on the wire together do not double six times."""
-    gate = Gate()
-    pauses = [_refuse(gate, 1.0 + number / 1000, 0.9) for number in range(64)]
-    assert pytest.approx([0.1] * 64) == pauses
-
-
-def test_a_refusal_with_no_wait_at_all_still_pauses() -> None:
-    """`Retry-After: 0` again and again must not become a storm."""
-    gate = Gate()
-    pauses = [_refuse(gate, now, now, retry_after=0.0) for now in (0.0, 1.0)]
-    assert pytest.approx([0.1, 0.2]) == pauses
-
-
-def test_an_accepted_call_makes_pauses_short_again() -> None:
-    """Only a call sent after the last refusal says that it is over."""
-    gate = Gate()
-    _refuse(gate, 0.0, 0.0)
-    _refuse(gate, 1.0, 1.0)
-    gate.accepted(0.5)
-    assert pytest.approx(0.4) == _refuse(gate, 2.0, 2.0)
-    gate.accepted(3.0)
-    assert pytest.approx(0.1) == _refuse(gate, 4.0, 4.0)
+def test_tokens_that_came_back_are_forgotten() -> None:
+    """Memory holds two windows of calls at most, however long a run goes on."""
+    bucket = TokenBucket(Quota(100, 1.0))
+    for number in range(20_000):
+        now = number / 100
+        assert bucket.wait(now) <= 0.011
+        bucket.take()
+        bucket.settle(now, taken=number % 7 != 0)
+    assert len(bucket._counted) <= 2000
+    assert len(bucket._refused) <= 300

@@ -8,12 +8,33 @@ import looptime
 import pytest
 from hypothesis import given, strategies as st
 
-from aiohubassoc import Quota, WindowLimiter
+from aiohubassoc import DailyReserveError, OptionsError, Quota, WindowLimiter
 from tests.conftest import pass_time, settle
 
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _headers(quota: Quota, remaining: int | None = None) -> dict[str, str]:
+    told = {
+        "X-HubSpot-RateLimit-Max": str(quota.limit),
+        "X-HubSpot-RateLimit-Interval-Milliseconds": f"{quota.window * 1000:.0f}",
+    }
+    return told if remaining is None else told | {"X-HubSpot-RateLimit-Remaining": str(remaining)}
+
+
+def _daily(left: int, limit: int = 1000) -> dict[str, str]:
+    return {
+        "X-HubSpot-RateLimit-Daily": str(limit),
+        "X-HubSpot-RateLimit-Daily-Remaining": str(left),
+    }
+
+
+async def _tell(limiter: WindowLimiter, headers: dict[str, str]) -> None:
+    """Let one call be answered with *headers*, at a moment long ago for the quota."""
+    await limiter.acquire()
+    limiter.settle(_now() - 1000.0, _now() - 1000.0, headers=headers)
 
 
 class Gatekeeper:
@@ -131,7 +152,8 @@ async def test_an_accepted_call_makes_the_next_pause_short() -> None:
     for _ in range(2):
         pauses.append(limiter.refused(_now(), None))
         await pass_time(1.0)
-    limiter.accepted(_now())
+    await limiter.acquire()
+    limiter.settle(_now(), _now())
     await pass_time(1.0)
     pauses.append(limiter.refused(_now(), None))
     assert pytest.approx([0.1, 0.2, 0.1]) == pauses
@@ -154,15 +176,15 @@ async def test_what_hubspot_names_is_taken(
     """Without a quota the told one is kept; a given one can only be lowered."""
     limiter = WindowLimiter(given_quota)
     assert (given_quota or Quota.STARTER) == limiter.quota
-    limiter.told(told)
-    limiter.told(told)
+    await _tell(limiter, _headers(told))
+    await _tell(limiter, _headers(told))
     assert expected == limiter.quota
 
 
 async def test_two_windows_are_kept_at_once() -> None:
     """A given ten-second quota and a told one-second quota both hold."""
     limiter = WindowLimiter(Quota(5, 10.0))
-    limiter.told(Quota(2, 1.0))
+    await _tell(limiter, _headers(Quota(2, 1.0)))
     gate = Gatekeeper(limiter)
     await asyncio.wait(gate.start(range(6)))
     assert [0.0, 0.0, 1.0, 1.0, 2.0, 10.0] == [when for _, when in gate.went]
@@ -171,22 +193,123 @@ async def test_two_windows_are_kept_at_once() -> None:
 async def test_a_higher_quota_frees_those_in_line() -> None:
     """Learning the true quota moves the line at once."""
     limiter = WindowLimiter()
+    await limiter.acquire()
     gate = Gatekeeper(limiter)
-    tasks = gate.start(range(150))
+    tasks = gate.start(range(149))
     await settle()
-    assert 100 == len(gate.went)
-    limiter.told(Quota(150))
+    assert 99 == len(gate.went)
+    limiter.settle(_now(), _now(), headers=_headers(Quota(150)))
     await asyncio.wait(tasks)
     assert {0.0} == {when for _, when in gate.went}
 
 
+async def test_what_others_have_used_is_left_out_of_the_first_window() -> None:
+    """Of a window that is half full already only the other half is taken."""
+    limiter = WindowLimiter(Quota(10))
+    await limiter.acquire()
+    limiter.settle(_now(), _now(), headers=_headers(Quota(10), remaining=4))
+    gate = Gatekeeper(limiter)
+    await asyncio.wait(gate.start(range(12)))
+    assert [0.0] * 4 + [10.0] * 8 == [when for _, when in gate.went]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-HubSpot-RateLimit-Max": "0", "X-HubSpot-RateLimit-Interval-Milliseconds": "10000"},
+        {"X-HubSpot-RateLimit-Max": "-5", "X-HubSpot-RateLimit-Interval-Milliseconds": "10000"},
+        {"X-HubSpot-RateLimit-Max": "many", "X-HubSpot-RateLimit-Interval-Milliseconds": "10000"},
+        {"X-HubSpot-RateLimit-Max": "50", "X-HubSpot-RateLimit-Interval-Milliseconds": "0"},
+        {"X-HubSpot-RateLimit-Max": "50"},
+        {"X-HubSpot-RateLimit-Remaining": "-3", "X-HubSpot-RateLimit-Daily-Remaining": "none"},
+    ],
+)
+async def test_nonsense_in_headers_changes_nothing(headers: dict[str, str]) -> None:
+    """Never faster than set, never stuck."""
+    limiter = WindowLimiter(Quota(3), reserve_daily=5)
+    for _ in range(3):
+        await limiter.acquire()
+        limiter.settle(_now(), _now(), headers=headers)
+    assert (Quota(3), 0.0) == (limiter.quota, _now())
+    await limiter.acquire()
+    assert 10.0 == round(_now(), 3)
+
+
+# --- a part of the quota -----------------------------------------------------------------------
+
+
+async def test_a_share_of_the_quota() -> None:
+    """Half of what is given, and half of what HubSpot names."""
+    limiter = WindowLimiter(Quota(190), share=0.5)
+    assert Quota(95) == limiter.quota
+    await _tell(limiter, _headers(Quota(100)))
+    assert Quota(50) == limiter.quota
+
+
+async def test_a_share_of_a_small_quota_takes_longer() -> None:
+    """A third of two calls in 10 s is one call in 15 s."""
+    assert Quota(1, 15.0) == WindowLimiter(Quota(2), share=1 / 3).quota
+
+
+@pytest.mark.parametrize("share", [0, -0.5, 1.5, float("nan"), True, "half"])
+def test_a_share_that_cannot_be(share: float) -> None:
+    """Nothing, more than all, and what is no number."""
+    with pytest.raises(OptionsError, match="share must be"):
+        WindowLimiter(share=share)
+
+
+@pytest.mark.parametrize("reserve", [-1, 1.5, -0.1, float("nan"), True, "ten"])
+def test_a_reserve_that_cannot_be(reserve: float) -> None:
+    """Less than nothing, more than all, and what is no number."""
+    with pytest.raises(OptionsError, match="reserve_daily must be"):
+        WindowLimiter(reserve_daily=reserve)
+
+
+async def test_at_the_reserve_of_the_day_nobody_goes() -> None:
+    """Those in line are told as well, and the message says when to come back."""
+    limiter = WindowLimiter(Quota(2), reserve_daily=0.25)
+    await limiter.acquire()
+    await limiter.acquire()
+    waiting = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
+    await settle()
+    limiter.settle(_now(), _now(), headers=_daily(251))
+    await pass_time(20.0)
+    assert not any(task.done() for task in waiting)  # the other call's answer is to tell
+    limiter.settle(_now(), _now(), headers=_daily(250))
+    await settle()
+    for task in waiting:
+        assert isinstance(task.exception(), DailyReserveError)
+    with pytest.raises(DailyReserveError, match=r"250 calls .* 250 are reserved.* after midnight"):
+        await limiter.acquire()
+
+
+async def test_cancelled_at_the_reserve_no_token_is_given_back() -> None:
+    """Cancelled in the very tick of being refused, a waiter had no token."""
+    limiter = WindowLimiter(Quota(1), reserve_daily=10)
+    await limiter.acquire()
+    waiting = asyncio.create_task(limiter.acquire())
+    await settle()
+    limiter.settle(_now(), _now(), headers=_daily(10))
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert 0 == limiter._pace.in_flight
+
+
+async def test_without_a_reserve_the_day_is_used_up() -> None:
+    """The last call is refused by HubSpot, not here."""
+    limiter = WindowLimiter(Quota(5))
+    await _tell(limiter, _daily(0))
+    await limiter.acquire()
+
+
 def test_a_limiter_outlives_its_event_loop() -> None:
     """A notebook runs loop after loop: the line of a dead loop does not block the next."""
-    limiter = WindowLimiter(Quota(1, 0.001))
+    limiter = WindowLimiter(Quota(1, 0.05))
 
     async def wait_and_be_cut_off() -> None:
         await limiter.acquire()
-        limiter.settle(_now(), _now() + 0.001, fresh=True)
+        limiter.settle(_now(), _now() + 0.05, fresh=True)
         waiting = asyncio.create_task(limiter.acquire())
         await settle()
         waiting.cancel()
@@ -235,6 +358,8 @@ class Steps:
         began = _now()
         for _ in range(self.limit):
             await self.limiter.acquire()
+            self.limiter.settle(_now(), _now(), fresh=True)
+        assert 0 == self.limiter._pace.in_flight
         return _now() - began
 
 
@@ -257,8 +382,9 @@ def test_tokens_are_never_lost_or_doubled(steps: list[tuple[str, int]], limit: i
             await settle()
             going = sum(task.done() and not task.cancelled() for task in doings.asked)
             assert going <= limit
-        # One window for the last answers, and at most two seconds for the last refusal.
-        assert await doings.end() <= 1.0 + 2.0 + 1.0
+        # One window for the last answers, two seconds for the last refusal, and a window for each
+        # call while the refusals before leave one call a window.
+        assert await doings.end() <= 1.0 + 2.0 + limit
 
     loop = looptime.new_event_loop()
     try:

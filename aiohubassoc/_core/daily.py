@@ -1,0 +1,97 @@
+"""What is left of the calls of a day, as HubSpot tells it. Time is an argument, in seconds."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import Final
+
+# What was told is doubted after so long: HubSpot counts anew each midnight, in a time zone that
+# only the account knows.
+_DOUBTED_AFTER: Final = 3600.0
+# Answers: more than can overtake one call, with a thousand on the wire.
+_REMEMBERED: Final = 4096
+
+
+class DailyBudget:
+    """
+    Says when the calls of the day have come down to what is reserved.
+
+    Args:
+        reserve: Calls a day that are left for others; or a share of the day's limit, from 0 to 1,
+            as a float, which holds once HubSpot named that limit.
+    """
+
+    def __init__(self, reserve: float) -> None:
+        self._reserve = reserve
+        self._limit: int | None = None
+        self._left: int | None = None
+        self._told_at = -math.inf
+        # When calls were answered, and which of these answers did not say what is left.
+        self._answered: deque[float] = deque(maxlen=_REMEMBERED)
+        self._untold: deque[float] = deque(maxlen=_REMEMBERED)
+
+    @property
+    def left(self) -> int | None:
+        """How many calls of the day are left at most; None: HubSpot did not say."""
+        return self._left
+
+    @property
+    def reserve_calls(self) -> int | None:
+        """How many calls are reserved; None: a share of a limit that is not known."""
+        if isinstance(self._reserve, int):
+            return self._reserve
+        return None if self._limit is None else math.ceil(self._reserve * self._limit)
+
+    def told(
+        self, now: float, limit: int | None, left: int | None, *, sent_at: float, in_flight: int
+    ) -> None:
+        """
+        Learn from an answer to a call that HubSpot took.
+
+        Args:
+            now: When it came.
+            limit: Calls a day; None where the answer did not say.
+            left: What was left of them when HubSpot counted the call; likewise.
+            sent_at: When the call was sent.
+            in_flight: Other calls without an answer.
+        """
+        if limit is not None:
+            self._limit = limit
+        if left is None:
+            self._untold.append(now)
+            if self._left is not None:
+                self._left -= 1
+        else:
+            # Answers overtake one another: any of those meanwhile may be of a later call.
+            left -= _since(self._untold, sent_at)
+            overtaking = _since(self._answered, sent_at) + in_flight
+            if self._left is None or left < self._left or left > self._left + overtaking:
+                self._left = left  # more than can be is a new day
+            self._told_at = now
+        self._answered.append(now)
+
+    def may_go(self, now: float, *, in_flight: int) -> bool:
+        """
+        Return whether one more call leaves the reserve alone; one an hour may find out.
+
+        Calls on the wire may be counted already or not: they are taken as not, so that False is
+        the last word only when there are none.
+        """
+        reserve = self.reserve_calls
+        if self._left is None or reserve is None or self._left - in_flight > reserve:
+            return True
+        if now - self._told_at >= _DOUBTED_AFTER:
+            self._told_at = now
+            return True
+        return False
+
+
+def _since(moments: deque[float], begin: float) -> int:
+    """Return how many of *moments*, which are in order, are not before *begin*."""
+    count = 0
+    for moment in reversed(moments):
+        if moment < begin:
+            break
+        count += 1
+    return count
