@@ -26,6 +26,11 @@ _DOUBLING_WINDOWS: Final = 1 / 8
 _MOST_DOUBLINGS: Final = 30.0
 # How long to wait before that, in windows, after 0, 1, 2 and more tries that came to nothing.
 _PATIENCE_WINDOWS: Final = (1 / 4, 1 / 2, 1.0, 2.0, 3.0)
+# A refusal with less than this share of the limit taken is doubted: it may be no quota's at all,
+# so as many calls as would disprove it, and this share of them more, are tried at once.
+_DOUBTED_SHARE: Final = 1 / 10
+_DISPROOF_CALLS: Final = 4
+_DISPROOF_SHARE: Final = 1 / 8
 # A refusal stands alone if so many times as many calls, on the wire beside it, were taken.
 _ALONE: Final = 8
 # Calls on the wire at first, and how many more for each call taken, until a whole quota got
@@ -46,12 +51,14 @@ class _Level:
         base: That number when more was last tried.
         tries_at: When more is tried.
         failed_tries: How many tries in a row came to nothing.
+        disproof: How many more at once would show that the refusal was not the quota's; 0: it was.
     """
 
     shown: int
     base: int
     tries_at: float
     failed_tries: int = 0
+    disproof: int = 0
 
 
 class Allowance:
@@ -66,14 +73,13 @@ class Allowance:
     def __init__(self, quota: Quota, *, told: bool = False) -> None:
         self._limit = quota.limit
         self._window = quota.window
-        self._near = max(_NEAR_CALLS, math.ceil(_NEAR_SHARE * quota.limit))
         self._more_on_wire = _MORE_ON_WIRE_TOLD if told else _MORE_ON_WIRE
         self._proven = False
         self._taken_count = 0
         self._level: _Level | None = None  # None: all of the limit
         self._cut_at = -math.inf
         self._before_cut: _Level | None = None
-        # The calls that were on the wire at the cut: how many, and what became of them.
+        # The calls that were on the wire at the cut: how many still are, and what became of others.
         self._beside = self._beside_taken = self._beside_refused = 0
         self._near_count = 0
         self._near_at = -math.inf
@@ -82,6 +88,11 @@ class Allowance:
     def is_settled(self) -> bool:
         """Whether all of the limit is there, so that calls that are taken are no news."""
         return self._proven and self._level is None
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether it was cut by a refusal that is being tested."""
+        return self._level is not None and self._level.disproof > 0
 
     def on_wire_most(self) -> float:
         """Return how many calls may be on the wire at once."""
@@ -125,9 +136,16 @@ class Allowance:
             self._level = attrs.evolve(level, shown=own)
         if sent_at <= self._cut_at:
             self._beside_taken += 1
-            self._judge_cut()
-        elif own >= self._limit:
+        elif own >= self._limit or (level.disproof and own >= level.base + level.disproof):
             self._level = None
+
+    def settled(self, *, sent_at: float) -> None:
+        """Learn that a call is off the wire, after what became of it was told."""
+        if self._beside and sent_at <= self._cut_at:
+            self._beside -= 1
+            # Taken back if the refusal stood alone: it did not speak of the quota.
+            if not self._beside and self._beside_taken >= _ALONE * max(1, self._beside_refused):
+                self._level = self._before_cut
 
     def refused(self, own: int, now: float, *, sent_at: float, beside: int) -> bool:
         """
@@ -137,17 +155,16 @@ class Allowance:
             own: How many of ours HubSpot took in the window that ended with it.
             now: When its answer came.
             sent_at: When it was sent.
-            beside: How many other calls are on the wire.
+            beside: How many calls are on the wire, with this one.
 
         Returns:
             Whether only the moment of counting was misjudged: the limit is right.
         """
         if sent_at <= self._cut_at:  # it was on the wire at the cut: no other news
             self._beside_refused += 1
-            self._judge_cut()
             return False
         level = self._level
-        if level is None and own >= self._limit - self._near and self._is_passing(now):
+        if level is None and own >= self._limit - _near(self._limit) and self._is_passing(now):
             return True
         self._before_cut, self._cut_at = level, now
         self._beside, self._beside_taken, self._beside_refused = beside, 0, 0
@@ -155,24 +172,20 @@ class Allowance:
         if level is None:
             self._level = self._cut(own, now, 0)
         elif now >= level.tries_at:
-            came_to_nothing = own <= level.base + self._near
+            came_to_nothing = own <= level.base + _near(level.base)
             self._level = self._cut(own, now, level.failed_tries + 1 if came_to_nothing else 0)
-        elif own >= level.shown - self._near:
+        elif own >= level.shown - _near(level.shown):
             self._level = attrs.evolve(level, shown=own, base=own)
         else:
             self._level = self._cut(own, now, level.failed_tries)
         return False
 
     def _cut(self, own: int, now: float, failed_tries: int) -> _Level:
+        if failed_tries <= 1 and own < _DOUBTED_SHARE * self._limit:
+            disproof = _DISPROOF_CALLS + int(_DISPROOF_SHARE * own)
+            return _Level(own, own, now, failed_tries, disproof)
         patience = _PATIENCE_WINDOWS[min(failed_tries, len(_PATIENCE_WINDOWS) - 1)]
         return _Level(own, own, now + patience * self._window, failed_tries)
-
-    def _judge_cut(self) -> None:
-        """Take a cut back if the refusal stood alone: it did not speak of the quota."""
-        if self._beside_taken + self._beside_refused != self._beside:
-            return
-        if self._beside_taken >= _ALONE * max(1, self._beside_refused):
-            self._level = self._before_cut
 
     def _is_passing(self, now: float) -> bool:
         """Count a refusal near the limit, and return whether there were few in a row."""
@@ -186,9 +199,15 @@ class Allowance:
         """Return how many calls beyond the base are tried."""
         if now < level.tries_at:
             return 0
+        if level.disproof:
+            return level.disproof
         # The slack: a timer that was set for this very moment must find it come.
         doublings = (now - level.tries_at) / (_DOUBLING_WINDOWS * self._window) + 1e-9
         return min(_most_more(level), int(2.0 ** min(doublings, _MOST_DOUBLINGS)))
+
+
+def _near(count: int) -> int:
+    return max(_NEAR_CALLS, math.ceil(_NEAR_SHARE * count))
 
 
 def _most_more(level: _Level) -> int:

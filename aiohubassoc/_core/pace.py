@@ -97,7 +97,7 @@ class Pace:
         """Let a call go."""
         if self._began_at is None:
             self._began_at = now
-        if now < self._wary_until:
+        if now < self._wary_until and not self._allowance.is_doubted:
             interval = _SPACING * self._buckets[-1].quota.window / self._allowance.at(now)
             self._next_at = max(self._next_at + interval, now)
         for bucket in self._buckets:
@@ -126,8 +126,11 @@ class Pace:
             bucket.settle(counted_at, taken=taken)
         if taken:
             self._gate.accepted(sent_at)
-            if not self._allowance.is_settled:
-                self._allowance.taken(bucket.taken_until(counted_at), sent_at=sent_at)
+        allowance = self._allowance
+        if not allowance.is_settled:
+            if taken:
+                allowance.taken(bucket.taken_until(counted_at), sent_at=sent_at)
+            allowance.settled(sent_at=sent_at)
 
     def refused(
         self, now: float, sent_at: float, *, retry_after: float | None, by_quota: bool
@@ -149,7 +152,7 @@ class Pace:
         self._wary_until = now + _WARY_WINDOWS * window
         if by_quota:
             own = bucket.taken_until((sent_at + now) / 2)
-            beside = bucket.in_flight - 1
+            beside = bucket.in_flight
             if self._allowance.refused(own, now, sent_at=sent_at, beside=beside):
                 self._round_trips.lean(_LEAN)
                 self._lean_until = self._wary_until

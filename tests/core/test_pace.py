@@ -226,6 +226,22 @@ def test_refusals_for_no_reason() -> None:
     assert seen.ended_at <= 4 * least
 
 
+@seeds
+def test_many_refusals_for_no_reason(seed: int) -> None:
+    """Nor does one in sixteen: calls that get through beyond what it left disprove a cut."""
+    world = World(limit=10**6, window=1.0, round_trip=0.01, refuses=1 / 16, seed=seed)
+    assert link(world, 2000, quota=Quota(10**6, 1.0)).ended_at <= 20.0
+
+
+@seeds
+def test_a_quota_that_was_used_up_before_we_came(seed: int) -> None:
+    """The first calls meet its end: few are refused, and then all of it is used."""
+    used_up = (Neighbour(LIMIT * 10, LIMIT, 0.01, 0.02),)
+    seen = link(World(neighbours=used_up, seed=seed), 950)
+    assert len(seen.refused) <= 40
+    assert seen.ended_at <= 6.2 * WINDOW
+
+
 def test_refusals_one_after_another_are_few() -> None:
     """A quota that is closed for ten windows refuses a handful of calls, not hundreds."""
     closed = Neighbour(LIMIT / WINDOW * 10, LIMIT, 15.0, 115.0)

@@ -172,13 +172,13 @@ async def test_a_429_uses_no_try() -> None:
 
 
 async def test_a_429_holds_everybody() -> None:
-    """All wait until the moment that HubSpot named; nothing got through, so one goes first."""
+    """All wait until the moment that HubSpot named."""
     transport = FakeTransport({"1": [_refusal("5")]})
     sender = sender_of(transport)
     first = asyncio.create_task(sender.settle(Call(pair(1))))
     await pass_time(1.0)
     await asyncio.wait([first, asyncio.create_task(sender.settle(Call(pair(2))))])
-    assert [(0.0, "1"), (5.1, "1"), (5.2, "2")] == sorted(transport.sent)
+    assert [(0.0, "1"), (5.1, "1"), (5.1, "2")] == sorted(transport.sent)
 
 
 async def test_refusals_end_a_pair_with_its_budget() -> None:
