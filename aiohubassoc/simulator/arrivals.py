@@ -80,9 +80,15 @@ class Arrivals:
         visits = self._visits.setdefault(key, _Visits())
         visits.arrivals += 1
         number = visits.arrivals
-        median, sigma = self._latency.before_median, self._latency.before_sigma
-        delay = self._chance.delay(median, sigma, "before", key, number)
+        delay = self._delay(key, number)
         return Arrival(call, method == method_of(call), pair, body, key, number, delay)
+
+    def _delay(self, key: str, number: int) -> float:
+        latency, chance = self._latency, self._chance
+        delay = chance.delay(latency.before_median, latency.before_sigma, "before", key, number)
+        if latency.stray_share and chance.share("stray", key, number) < latency.stray_share:
+            delay += latency.stray_most * chance.share("stray by", key, number)
+        return delay
 
     def next_pass(self, key: str) -> int:
         """Return the how-manieth time *key* passes if it does now, from 1."""

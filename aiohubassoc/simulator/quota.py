@@ -10,12 +10,13 @@ import heapq
 import math
 from typing import TYPE_CHECKING
 
+from aiohubassoc.simulator.meters import FixedWindow, LeakyBucket
 from aiohubassoc.simulator.rolling import Rolling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aiohubassoc.simulator.settings import Neighbour, PortalSettings
+    from aiohubassoc.simulator.settings import Neighbour, PortalSettings, QuotaKind
 
 # The policies' names: HubSpot, API usage guidelines, and recorded 429s.
 DAILY = "DAILY"
@@ -35,7 +36,7 @@ class Quota:
 
     def __init__(self, settings: PortalSettings) -> None:
         self._limit = settings.quota_limit
-        self._window = Rolling(settings.quota_window)
+        self._window = meter_of(settings.quota_limit, settings.quota_window, settings.quota_kind)
         self._secondly_limit = settings.secondly_limit
         self._second = Rolling(1.0)
         self._daily_limit = settings.daily_limit
@@ -128,10 +129,22 @@ class Quota:
         return None
 
 
+def meter_of(
+    limit: int | None, window: float, kind: QuotaKind
+) -> Rolling | FixedWindow | LeakyBucket:
+    """Return what counts the requests of a limit, in the way that *kind* names."""
+    if kind == "fixed":
+        return FixedWindow(window)
+    if kind == "gcra" and limit is not None:
+        return LeakyBucket(window, limit)
+    return Rolling(window)
+
+
 def _instants(neighbour: Neighbour, origin: float) -> Iterator[float]:
     """Yield when *neighbour* sends its requests."""
     for index in range(math.floor(neighbour.length * neighbour.per_second)):
-        yield origin + neighbour.start + index / neighbour.per_second
+        first = index - index % neighbour.burst
+        yield origin + neighbour.start + first / neighbour.per_second
 
 
 def _left(limit: int, used: int) -> str:

@@ -11,6 +11,7 @@ from attrs import validators
 from aiohubassoc.simulator.fault_plan import FaultPlan
 
 HeadersMode: TypeAlias = Literal["all", "some", "none"]
+QuotaKind: TypeAlias = Literal["rolling", "fixed", "gcra"]
 MissingAnswer: TypeAlias = Literal["400", "404"]
 BatchErrors: TypeAlias = Literal["named", "ends", "unnamed"]
 BatchMissing: TypeAlias = Literal["207", "400"]
@@ -31,34 +32,40 @@ class Latency:
         before_sigma: The standard deviation of its natural logarithm, 0 or more.
         after_median: Seconds from being counted to the answer. 0: none.
         after_sigma: The standard deviation of its natural logarithm, 0 or more.
+        stray_share: The share of requests, from 0 to 1, that are late besides.
+        stray_most: By up to so many seconds, evenly drawn, before they are counted.
 
     Raises:
-        ValueError: a negative number.
+        ValueError: a negative number, or a share above 1.
     """
 
     before_median: float = attrs.field(default=0.0, validator=validators.ge(0))
     before_sigma: float = attrs.field(default=0.0, validator=validators.ge(0))
     after_median: float = attrs.field(default=0.0, validator=validators.ge(0))
     after_sigma: float = attrs.field(default=0.0, validator=validators.ge(0))
+    stray_share: float = attrs.field(default=0.0, validator=[validators.ge(0), validators.le(1)])
+    stray_most: float = attrs.field(default=2.0, validator=validators.ge(0))
 
 
 @attrs.frozen
 class Neighbour:
     """
-    Somebody else who uses the same quota, at an even pace.
+    Somebody else who uses the same quota, at an even pace or in even bursts.
 
     Args:
         start: Seconds from the first request that the portal counts to the neighbour's first.
         length: For how many seconds the neighbour keeps on.
         per_second: Requests per second; those that find the quota used up are lost.
+        burst: So many come at once, 1 or more.
 
     Raises:
-        ValueError: a negative number.
+        ValueError: a negative number, or a burst below 1.
     """
 
     start: float = attrs.field(validator=validators.ge(0))
     length: float = attrs.field(validator=validators.ge(0))
     per_second: float = attrs.field(validator=validators.ge(0))
+    burst: int = attrs.field(default=1, validator=validators.ge(1))
 
 
 @attrs.frozen
@@ -71,7 +78,9 @@ class PortalSettings:
         tokens: The bearer tokens that are accepted.
         quota_limit: Requests in any window, counted for single PUTs only (HubSpot, API usage
             guidelines: batch association calls are exempt). None: no such limit.
-        quota_window: The window's length in seconds; it is rolling.
+        quota_window: The window's length in seconds.
+        quota_kind: How the limit is kept: ``rolling``, in any window, as HubSpot does; ``fixed``,
+            from one full window after the first request to the next; ``gcra``, a leaky bucket.
         secondly_limit: Single PUTs in any second. None: no such limit.
         daily_limit: Requests of every kind in a day of 86,400 seconds that begins with the first
             one. None: no such limit.
@@ -105,6 +114,9 @@ class PortalSettings:
     tokens: tuple[str, ...] = ("simulated-token",)
     quota_limit: int | None = attrs.field(default=190, validator=_count_or_none)
     quota_window: float = attrs.field(default=10.0, validator=validators.gt(0))
+    quota_kind: QuotaKind = attrs.field(
+        default="rolling", validator=validators.in_(("rolling", "fixed", "gcra"))
+    )
     secondly_limit: int | None = attrs.field(default=None, validator=_count_or_none)
     daily_limit: int | None = attrs.field(default=None, validator=_count_or_none)
     refused_count: bool = False

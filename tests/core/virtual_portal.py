@@ -4,87 +4,22 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections import deque
 from functools import partial
 from random import Random  # noqa: TID251 -- seeded
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import attrs
 
 from aiohubassoc import Quota
 from aiohubassoc._core.pace import Pace
+from aiohubassoc.simulator.quota import meter_of
+from aiohubassoc.simulator.settings import QuotaKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 LIMIT = 190
 WINDOW = 10.0
-
-
-class Meter(Protocol):
-    """How a server keeps its limit."""
-
-    def used(self, now: float) -> int:
-        """Return how much of the limit is used up."""
-        ...
-
-    def add(self, now: float) -> None:
-        """Count a call."""
-        ...
-
-
-class Rolling:
-    """So many calls in any window, as HubSpot."""
-
-    def __init__(self, _limit: int, window: float) -> None:
-        self._window = window
-        self._counted: deque[float] = deque()
-
-    def used(self, now: float) -> int:
-        """Return the calls of the last window."""
-        while self._counted and self._counted[0] + self._window <= now:
-            self._counted.popleft()
-        return len(self._counted)
-
-    def add(self, now: float) -> None:
-        """Count a call."""
-        self._counted.append(now)
-
-
-class Fixed:
-    """So many calls from one full window to the next."""
-
-    def __init__(self, _limit: int, window: float) -> None:
-        self._window = window
-        self._number = -1
-        self._count = 0
-
-    def used(self, now: float) -> int:
-        """Return the calls since the window began."""
-        number = int(now // self._window)
-        if number != self._number:
-            self._number, self._count = number, 0
-        return self._count
-
-    def add(self, now: float) -> None:
-        """Count a call."""
-        self._count += 1
-
-
-class Gcra:
-    """A leaky bucket: an even rate, with as many calls at once as a window has."""
-
-    def __init__(self, limit: int, window: float) -> None:
-        self._interval = window / limit
-        self._full_until = 0.0
-
-    def used(self, now: float) -> int:
-        """Return how full the bucket is."""
-        return max(0, math.ceil((self._full_until - now) / self._interval - 1e-9))
-
-    def add(self, now: float) -> None:
-        """Count a call."""
-        self._full_until = max(self._full_until, now) + self._interval
 
 
 @attrs.frozen
@@ -111,7 +46,7 @@ class World:
 
     Attributes:
         limit: What the server lets through in a window.
-        meter: How it counts.
+        kind: How it counts, as a portal's `quota_kind`.
         round_trip: The mean, in seconds.
         sigma: Of the natural logarithm of either way's time.
         stray_share: The share of calls that take up to 2 s more on their way there.
@@ -122,7 +57,7 @@ class World:
 
     limit: int = LIMIT
     window: float = WINDOW
-    meter: type[Rolling | Fixed | Gcra] = Rolling
+    kind: QuotaKind = "rolling"
     round_trip: float = 0.1
     sigma: float = 0.3
     stray_share: float = 0.0
@@ -163,7 +98,7 @@ class Traffic:
     def __init__(self, world: World, paces: list[Pace], pairs: int, concurrency: int = 64) -> None:
         self._world = world
         self._chance = Random(world.seed)
-        self._meter = world.meter(world.limit, world.window)
+        self._meter = meter_of(world.limit, world.window, world.kind)
         self._paces = paces
         self._left = [pairs // len(paces)] * len(paces)
         self._on_wire = [0] * len(paces)
@@ -218,11 +153,12 @@ class Traffic:
 
     def _count(self, who: int, sent_at: float, now: float) -> None:
         while self._next_other <= now:
-            self._meter.used(self._next_other)
+            self._meter.advance(self._next_other)
             self._meter.add(self._next_other)
             self.seen.others.append(self._next_other)
             self._next_other = next(self._others, math.inf)
-        used = self._meter.used(now)
+        self._meter.advance(now)
+        used = len(self._meter)
         is_taken = used < self._world.limit and self._chance.random() >= self._world.refuses
         if is_taken:
             self._meter.add(now)

@@ -75,8 +75,9 @@ def test_settings_survive_json() -> None:
         quota_limit=None,
         missing_scopes=("s",),
         custom_types=("p1_x",),
-        latency=Latency(1.0, 2.0, 3.0, 4.0),
-        neighbours=(Neighbour(1.0, 2.0, 3.0), Neighbour(4.0, 5.0, 6.0)),
+        latency=Latency(1.0, 2.0, 3.0, 4.0, 0.5, 6.0),
+        quota_kind="gcra",
+        neighbours=(Neighbour(1.0, 2.0, 3.0), Neighbour(4.0, 5.0, 6.0, 7)),
         faults=FaultPlan(
             no_body=0.5,
             script={("a", "1", "b", "2"): ("locked_423", None)},
@@ -102,6 +103,7 @@ def test_json_that_is_no_settings(text: str) -> None:
     [
         {"quota_limit": 0},
         {"quota_window": 0.0},
+        {"quota_kind": "sliding"},
         {"secondly_limit": 0},
         {"daily_limit": 0},
         {"headers": "few"},
@@ -122,6 +124,10 @@ def test_neighbours_and_latencies_are_not_negative() -> None:
     """They are seconds and rates."""
     with pytest.raises(ValueError, match="start"):
         Neighbour(-1.0, 1.0, 1.0)
+    with pytest.raises(ValueError, match="burst"):
+        Neighbour(1.0, 1.0, 1.0, 0)
+    with pytest.raises(ValueError, match="stray_share"):
+        Latency(stray_share=1.5)
     with pytest.raises(ValueError, match="after_median"):
         Latency(after_median=-1.0)
 

@@ -287,3 +287,13 @@ def test_delays_are_log_normal() -> None:
     assert 900 < sum(delay < 0.04 for delay in delays) < 1100
     assert sum(delay > 0.04 * 2.46 for delay in delays) < 20
     assert ask(portal_of(), "PUT", put_path()).delay == 0
+
+
+def test_some_requests_stray() -> None:
+    """So many of them are late, by any time up to the most."""
+    portal = portal_of(latency=Latency(stray_share=0.1, stray_most=2.0))
+    delays = [portal.arrive("PUT", put_path(number)).delay for number in range(1, 2001)]
+    late = sorted(delay for delay in delays if delay > 0)
+    assert 150 < len(late) < 250
+    assert late[0] < 0.2
+    assert 1.8 < late[-1] < 2.0

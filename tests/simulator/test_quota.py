@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -58,10 +59,41 @@ def test_no_window_holds_more_than_the_limit(gaps: list[float], limit: int) -> N
     assert _most(taken, 1.0) <= limit
 
 
+@given(GAPS, st.integers(1, 5))
+def test_a_fixed_window_holds_no_more_than_the_limit(gaps: list[float], limit: int) -> None:
+    """Windows follow one another from the first request on; none refuses what it has room for."""
+    quota = _quota(quota_limit=limit, quota_window=1.0, quota_kind="fixed")
+    taken: Counter[int] = Counter()
+    for now in _instants([50.0, *gaps]):
+        window = int(now - 50.0)
+        refusal = quota.take(now, is_single=True)
+        assert refusal == (None if taken[window] < limit else TEN_SECONDLY_ROLLING)
+        taken[window] += refusal is None
+        assert quota.headers()["X-HubSpot-RateLimit-Remaining"] == str(limit - taken[window])
+
+
+@given(GAPS, st.sampled_from([1, 2, 4, 8]))
+def test_a_leaky_bucket_holds_an_even_rate(gaps: list[float], limit: int) -> None:
+    """In any stretch of time: a bucketful and what leaks out meanwhile; less is never refused."""
+    quota = _quota(quota_limit=limit, quota_window=1.0, quota_kind="gcra")
+    taken: list[float] = []
+    for now in _instants(gaps):
+        refusal = quota.take(now, is_single=True)
+        # The bucket overflows if from some earlier request on too much came.
+        level = max(
+            (len(taken) - index + 1 - limit * (now - each) for index, each in enumerate(taken)),
+            default=1,
+        )
+        assert refusal == (TEN_SECONDLY_ROLLING if level > limit else None)
+        if refusal is None:
+            taken.append(now)
+
+
+@pytest.mark.parametrize("kind", ["rolling", "fixed", "gcra"])
 @given(GAPS, st.integers(1, 3))
-def test_retry_after_is_true(gaps: list[float], limit: int) -> None:
+def test_retry_after_is_true(kind: str, gaps: list[float], limit: int) -> None:
     """That many whole seconds later there is room."""
-    quota = _quota(quota_limit=limit, quota_window=2.5)
+    quota = _quota(quota_limit=limit, quota_window=2.5, quota_kind=kind)
     now = 0.0
     for now in _instants(gaps):
         refusal = quota.take(now, is_single=True)
@@ -118,6 +150,23 @@ def test_neighbours_use_the_same_quota() -> None:
     assert [put(portal, now=102.95).status for _ in range(3)] == [200, 200, 429]
     assert put(portal, now=104.0).status == 200
     assert portal.books.max_accepted_in_window == 2
+
+
+def test_neighbours_that_come_in_bursts() -> None:
+    """All of a burst at once, as many in the long run as at an even pace."""
+    neighbour = Neighbour(start=0.0, length=4.0, per_second=2.5, burst=5)
+    portal = portal_of(quota_limit=6, quota_window=1.0, neighbours=(neighbour,))
+    instants = (0.0, 0.5, 1.5, 2.1, 2.2, 3.5, 4.1)
+    assert [put(portal, now=now).status for now in instants] == [200, 429, 200, 429, 429, 200, 200]
+
+
+@pytest.mark.parametrize(("kind", "last", "most"), [("fixed", 200, 6), ("gcra", 429, 5)])
+def test_the_books_look_at_any_window(kind: str, last: int, most: int) -> None:
+    """However the limit is kept: what two windows hold may meet."""
+    portal = portal_of(quota_limit=4, quota_window=1.0, quota_kind=kind)
+    instants = (0.0, 0.75, 0.75, 0.75, 1.0, 1.0, 1.0)
+    assert [put(portal, now=now).status for now in instants] == [200] * 6 + [last]
+    assert portal.books.max_accepted_in_window == most
 
 
 @pytest.mark.parametrize("says", [False, True])
