@@ -1,0 +1,137 @@
+"""
+A server that costs next to nothing, for what a client itself costs.
+
+It answers each Create Default with HubSpot's usual reply for the pair in the path and with its
+usual headers, reads no token and keeps no books but a count of the calls. Run as a script it is a
+process of its own, on the machine's last core where processes can be pinned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# As recorded: one line of JSON, both directions, dates in milliseconds. It names a limit that
+# binds nobody, so that clients which read the headers have as much to read as with HubSpot.
+_BODY = (
+    '{{"status":"COMPLETE","results":[{{"from":{{"id":"{0}"}},"to":{{"id":"{1}"}},'
+    '"associationSpec":{{"associationCategory":"HUBSPOT_DEFINED","associationTypeId":279}}}},'
+    '{{"from":{{"id":"{1}"}},"to":{{"id":"{0}"}},'
+    '"associationSpec":{{"associationCategory":"HUBSPOT_DEFINED","associationTypeId":280}}}}],'
+    '"startedAt":"2026-11-23T10:15:30.123Z","completedAt":"2026-11-23T10:15:30.187Z"}}'
+)
+_HEADERS = (
+    b"Date: Mon, 23 Nov 2026 10:15:30 GMT\r\n"
+    b"X-HubSpot-Correlation-Id: 4c5e6f70-8192-4a3b-8c5d-6e7f80910212\r\n"
+    b"X-HubSpot-RateLimit-Max: 1000000\r\n"
+    b"X-HubSpot-RateLimit-Interval-Milliseconds: 1000\r\n"
+    b"X-HubSpot-RateLimit-Remaining: 999999\r\n"
+    b"Server: cloudflare\r\n"
+)
+
+
+class _Connection(asyncio.Protocol):
+    """One connection; requests may come in pieces, or several in one."""
+
+    count = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's has no common base
+        self._begun = b""
+
+    def data_received(self, data: bytes) -> None:
+        data = self._begun + data
+        while (end := data.find(b"\r\n\r\n")) >= 0:
+            head, rest = data[:end], data[end + 4 :]
+            length = _body_length(head)
+            if len(rest) < length:
+                break
+            self._answer(head)
+            data = rest[length:]
+        self._begun = data
+
+    def _answer(self, head: bytes) -> None:
+        path = head[: head.index(b"\r\n")].split(b" ", 2)[1]
+        if path == b"/count":
+            kind, body = b"application/json", json.dumps(_Connection.count).encode()
+        else:
+            _Connection.count += 1
+            # /crm/v4/objects/{type}/{id}/associations/default/{type}/{id}
+            parts = path.decode().split("/")
+            kind, body = b"application/json;charset=utf-8", _BODY.format(parts[-5], parts[-1])
+            body = body.encode()
+        self._transport.write(
+            b"HTTP/1.1 200 OK\r\n%bContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b"
+            % (_HEADERS, kind, len(body), body)
+        )
+
+
+def _body_length(head: bytes) -> int:
+    at = head.lower().find(b"\r\ncontent-length:")
+    return 0 if at < 0 else int(head[at + 17 :].split(b"\r\n", 1)[0])
+
+
+@attrs.frozen
+class LeanServer:
+    """A lean server in a process of its own."""
+
+    base_url: str
+
+    def count(self) -> int:
+        """Return how many pairs were answered."""
+        with urllib.request.urlopen(f"{self.base_url}/count", timeout=10) as answer:  # noqa: S310 -- loopback
+            count: int = json.load(answer)
+        return count
+
+
+def cores() -> tuple[int, int] | None:
+    """Return a core for clients and another for servers; None where that cannot be chosen."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    there = sorted(os.sched_getaffinity(0))
+    return (there[0], there[-1]) if len(there) > 1 else None
+
+
+@contextlib.contextmanager
+def lean_server() -> Iterator[LeanServer]:
+    """Run a server until the block is left."""
+    process = subprocess.Popen(  # noqa: S603 -- this script
+        [sys.executable, Path(__file__)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        if (pair := cores()) is not None:
+            os.sched_setaffinity(process.pid, {pair[1]})
+        yield LeanServer(f"http://127.0.0.1:{int(process.stdout.readline())}")
+    finally:
+        process.stdin.close()  # it ends with its input, so it never outlives this process
+        process.wait(timeout=10)
+        process.stdout.close()
+
+
+async def _serve() -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(_Connection, "127.0.0.1", 0, backlog=512)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    try:
+        from uvloop import run
+    except ImportError:
+        from asyncio import run
+    run(_serve())
