@@ -18,10 +18,10 @@ from aiohubassoc.errors import AioHubAssocError, ApiError, BulkLinkError
 from aiohubassoc.pair import Pair
 
 
-@attrs.define
+@attrs.frozen
 class AssociationSpec:
     """
-    Which association was made.
+    Which association was made. Links of the same kind may share one.
 
     Attributes:
         association_category: ``HUBSPOT_DEFINED``, ``USER_DEFINED``, ``INTEGRATOR_DEFINED``,
@@ -105,7 +105,6 @@ class DefaultAssociations:
     links: Mapping[str, str] = attrs.Factory(dict)
 
 
-_FIRST_ERROR: Final = 400
 _TOO_MANY: Final = 429
 
 
@@ -122,6 +121,9 @@ class Status(StrEnum):
     """The run ended before the pair was settled."""
     SKIPPED = "skipped"
     """No call was needed."""
+
+
+_LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
 
 
 @attrs.define
@@ -152,7 +154,7 @@ class Outcome:
     @property
     def ok(self) -> bool:
         """True for linked and skipped pairs."""
-        return self.status is Status.LINKED or self.status is Status.SKIPPED
+        return self.status is _LINKED or self.status is Status.SKIPPED
 
     @property
     def category(self) -> str | None:
@@ -213,7 +215,7 @@ class Report:
 
     def add(self, outcome: Outcome) -> None:
         """Count *outcome*."""
-        if outcome.status is Status.LINKED:
+        if outcome.status is _LINKED:
             self.linked += 1
             return
         if outcome.status is Status.SKIPPED:
@@ -228,13 +230,11 @@ class Report:
         if len(self.failures) < self.keep_failures:
             self.failures.append(outcome)
 
-    def add_answer(self, status: int) -> None:
-        """Count an answer with that HTTP status."""
-        self.answers += 1
-        if status >= _FIRST_ERROR:
-            self.error_answers += 1
-            if status == _TOO_MANY:
-                self.throttled += 1
+    def add_error(self, status: int) -> None:
+        """Count that the last answer had this HTTP status, 400 or more."""
+        self.error_answers += 1
+        if status == _TOO_MANY:
+            self.throttled += 1
 
     def raise_for_failures(self) -> None:
         """

@@ -161,7 +161,8 @@ class Timeouts:
 
     Args:
         connect: For making a connection: DNS, TCP and TLS.
-        answer: For the answer to begin, and for each next piece of it.
+        answer: From sending to the answer's last byte; through a lent session, for the answer to
+            begin and for each next piece of it.
         total: From connecting to the answer's last byte.
 
     Raises:

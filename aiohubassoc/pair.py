@@ -17,8 +17,6 @@ _set = object.__setattr__
 
 def _path_text(text: str, what: str) -> str:
     """Return *text* if it can stand in a path, or raise a ValueError that says why not."""
-    if text.isalnum() and text.isascii():  # nearly every id: nothing more to look at
-        return text
     if not text or text.isspace():
         raise ValueError(f"{what} is empty")
     if text in {".", ".."}:  # a path segment that would climb
@@ -28,6 +26,20 @@ def _path_text(text: str, what: str) -> str:
     return text
 
 
+def _are_plain(from_type: object, from_id: object, to_type: object, to_id: object) -> bool:
+    """Return whether nothing more is to be looked at, as for nearly every pair."""
+    if not (
+        type(from_type) is type(from_id) is type(to_type) is type(to_id) is str
+        and from_type
+        and from_id
+        and to_type
+        and to_id
+    ):
+        return False
+    together = from_type + from_id + to_type + to_id
+    return together.isalnum() and together.isascii()
+
+
 def _object_type(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{what} must be a string, not {value!r}")
@@ -35,8 +47,6 @@ def _object_type(value: object, what: str) -> str:
 
 
 def _record_id(value: object, what: str) -> str:
-    if type(value) is int:
-        return str(value)
     if isinstance(value, str):
         return _path_text(value, what)
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
@@ -77,14 +87,23 @@ class Pair:
         *,
         tag: object = None,
     ) -> None:
-        try:
-            _set(self, "from_type", _object_type(from_type, "from_type"))
-            _set(self, "from_id", _record_id(from_id, "from_id"))
-            _set(self, "to_type", _object_type(to_type, "to_type"))
-            _set(self, "to_id", _record_id(to_id, "to_id"))
-        except ValueError as error:
-            named = f"{from_type}:{from_id} -> {to_type}:{to_id}"
-            raise PairError(f"{error}, in the pair {named}") from None
+        if type(from_id) is int:
+            from_id = str(from_id)
+        if type(to_id) is int:
+            to_id = str(to_id)
+        if not _are_plain(from_type, from_id, to_type, to_id):
+            try:
+                from_type = _object_type(from_type, "from_type")
+                from_id = _record_id(from_id, "from_id")
+                to_type = _object_type(to_type, "to_type")
+                to_id = _record_id(to_id, "to_id")
+            except ValueError as error:
+                named = f"{from_type}:{from_id} -> {to_type}:{to_id}"
+                raise PairError(f"{error}, in the pair {named}") from None
+        _set(self, "from_type", from_type)
+        _set(self, "from_id", from_id)
+        _set(self, "to_type", to_type)
+        _set(self, "to_id", to_id)
         _set(self, "tag", tag)
 
     @classmethod

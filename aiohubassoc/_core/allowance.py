@@ -68,6 +68,9 @@ class Allowance:
     Args:
         quota: The limit and the window.
         told: Whether HubSpot named the limit.
+
+    Attributes:
+        on_wire_most: How many calls may be on the wire at once.
     """
 
     def __init__(self, quota: Quota, *, told: bool = False) -> None:
@@ -75,7 +78,7 @@ class Allowance:
         self._window = quota.window
         self._more_on_wire = _MORE_ON_WIRE_TOLD if told else _MORE_ON_WIRE
         self._proven = False
-        self._taken_count = 0
+        self.on_wire_most: float = _FIRST_ON_WIRE
         self._level: _Level | None = None  # None: all of the limit
         self._cut_at = -math.inf
         self._before_cut: _Level | None = None
@@ -94,11 +97,10 @@ class Allowance:
         """Whether it was cut by a refusal that is being tested."""
         return self._level is not None and self._level.disproof > 0
 
-    def on_wire_most(self) -> float:
-        """Return how many calls may be on the wire at once."""
-        if self._proven:
-            return math.inf
-        return _FIRST_ON_WIRE + self._taken_count * self._more_on_wire
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the limit is allowed."""
+        return self._level is None
 
     def at(self, now: float) -> int:
         """Return the calls allowed in a window."""
@@ -126,9 +128,9 @@ class Allowance:
             own: How many of ours it took in the window that ended with this one.
             sent_at: When it was sent.
         """
-        self._taken_count += 1
         if own >= self._limit:
-            self._proven = True
+            self._prove()
+        self.grow()
         level = self._level
         if level is None:
             return
@@ -138,6 +140,10 @@ class Allowance:
             self._beside_taken += 1
         elif own >= self._limit or (level.disproof and own >= level.base + level.disproof):
             self._level = None
+
+    def grow(self) -> None:
+        """Let more go onto the wire, as HubSpot took a call."""
+        self.on_wire_most += self._more_on_wire
 
     def settled(self, *, sent_at: float) -> None:
         """Learn that a call is off the wire, after what became of it was told."""
@@ -168,7 +174,7 @@ class Allowance:
             return True
         self._before_cut, self._cut_at = level, now
         self._beside, self._beside_taken, self._beside_refused = beside, 0, 0
-        self._proven = True  # from now on the level bounds what goes
+        self._prove()  # from now on the level bounds what goes
         if level is None:
             self._level = self._cut(own, now, 0)
         elif now >= level.tries_at:
@@ -179,6 +185,10 @@ class Allowance:
         else:
             self._level = self._cut(own, now, level.failed_tries)
         return False
+
+    def _prove(self) -> None:
+        self._proven = True
+        self.on_wire_most = math.inf
 
     def _cut(self, own: int, now: float, failed_tries: int) -> _Level:
         if failed_tries <= 1 and own < _DOUBTED_SHARE * self._limit:

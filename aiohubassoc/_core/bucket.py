@@ -66,6 +66,11 @@ class TokenBucket:
         # More than one must come back when the limit was lowered.
         return counted[first + excess - 1] + window - now
 
+    @property
+    def room(self) -> int:
+        """How many tokens there were at the last `wait`, less those spent since."""
+        return self.quota.limit - self.in_flight - len(self._counted) + self._first
+
     def take(self) -> None:
         """Spend a token on a call that is about to be sent."""
         self.in_flight += 1
@@ -82,6 +87,16 @@ class TokenBucket:
             insort(self._refused, counted_at)
         if self._first > _FORGOTTEN_AT_ONCE and self._first * 2 > len(self._counted):
             self._forget()
+
+    @property
+    def remembered(self) -> int:
+        """How many calls are remembered: at least those of the last window."""
+        return len(self._counted)
+
+    @property
+    def remembered_taken(self) -> int:
+        """How many of them HubSpot took."""
+        return len(self._counted) - len(self._refused)
 
     def taken_until(self, moment: float) -> int:
         """Return how many calls HubSpot took in the window that ended at *moment*."""

@@ -26,6 +26,11 @@ class Gate:
         return self._refusals_in_a_row == 0 and self._opens_at <= now
 
     @property
+    def has_refused(self) -> bool:
+        """Whether the last refusal still counts."""
+        return self._refusals_in_a_row > 0
+
+    @property
     def on_wire_most(self) -> float:
         """How many calls may be on the wire: few until one of them gets through."""
         return _MOST_AFTER[min(self._refusals_in_a_row, len(_MOST_AFTER) - 1)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from aiohubassoc.options import Quota
@@ -29,13 +28,13 @@ _LONGEST_WINDOW_MS = 86_400_000
 _MOST_CALLS_A_DAY = 1_000_000_000
 
 
-def quota_told(headers: Mapping[str, str]) -> Quota | None:
-    """Return the quota that the answer names, or None where it names none that makes sense."""
-    return _quota(headers.get(_MAX), headers.get(_INTERVAL))
+def quota_texts(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """Return what `quota_told` reads, as it stands there: nearly every answer says the same."""
+    return headers.get(_MAX), headers.get(_INTERVAL)
 
 
-@lru_cache(maxsize=16)  # every answer of a run says the same
-def _quota(max_text: str | None, interval_text: str | None) -> Quota | None:
+def quota_told(max_text: str | None, interval_text: str | None) -> Quota | None:
+    """Return the quota that an answer names, or None where it names none that makes sense."""
     limit = _positive(max_text, _MOST_CALLS)
     window_ms = _positive(interval_text, _LONGEST_WINDOW_MS)
     return Quota(limit, window_ms / 1000) if limit and window_ms else None

@@ -23,11 +23,17 @@ _LEAN: Final = 0.5
 _SPACING: Final = 0.9
 # How many windows long either lasts.
 _WARY_WINDOWS: Final = 10
+# With room for so many more calls it is no matter when a call is settled.
+_AMPLE_CALLS: Final = 1000
 
 
 class Pace:
     """
     When calls may go, so that the quota is kept.
+
+    Attributes:
+        wants_remaining_until: When the first window ends: until then `told_remaining` is of use.
+        has_ample_room: Whether the limit is so far away that settling may wait a little.
 
     Args:
         given: The quota that is never exceeded. None: begin with `SAFE_START` until told.
@@ -48,6 +54,10 @@ class Pace:
         self._round_trips = RoundTrips(strict=strict)
         self._gate = Gate()
         self._began_at: float | None = None
+        # Until when `told_remaining` is of use.
+        self.wants_remaining_until = -math.inf
+        self.has_ample_room = False
+        self._room = 0
         self._others_count = 0
         self._others_until = -math.inf
         self._wary_until = self._next_at = -math.inf
@@ -63,21 +73,28 @@ class Pace:
         """How many calls were let go and are not settled."""
         return self._buckets[0].in_flight
 
-    @property
-    def wants_remaining(self) -> bool:
-        """Whether `told_remaining` would be of use."""
-        return self._began_at is None or not self._allowance.is_settled
-
     def wait(self, now: float) -> float:
         """Return the seconds until a call may go: 0 means now, inf not before there is news."""
         allowance, bucket = self._allowance, self._buckets[-1]
-        if allowance.is_settled and self._gate.is_open(now) and len(self._buckets) == 1:
+        if bucket.in_flight >= allowance.on_wire_most:
+            return math.inf
+        if self._is_plain(now):
             wait = bucket.wait(now)
-        elif bucket.in_flight >= min(allowance.on_wire_most(), self._gate.on_wire_most):
+        elif bucket.in_flight >= self._gate.on_wire_most:
             return math.inf
         else:
             wait = self._wary_wait(now)
+        for other in self._buckets[:-1]:
+            wait = max(wait, other.wait(now))
         return max(wait, self._next_at - now) if now < self._wary_until else wait
+
+    def _close_room(self) -> None:
+        self._room = 0
+        self.has_ample_room = False
+
+    def _is_plain(self, now: float) -> bool:
+        """Return whether nothing but the limit is to be kept."""
+        return self._allowance.is_whole and now >= self._others_until and self._gate.is_open(now)
 
     def _wary_wait(self, now: float) -> float:
         bucket = self._buckets[-1]
@@ -89,19 +106,35 @@ class Pace:
             wait = min(wait, self._allowance.rises_in(now))
             if now < self._others_until:
                 wait = min(wait, self._others_until - now)
-        for other in self._buckets[:-1]:
-            wait = max(wait, other.wait(now))
         return max(wait, self._gate.wait(now))
+
+    def take_at_once(self) -> bool:
+        """
+        Let a call go if there is room for it whatever the time is; return whether there was.
+
+        Tokens come back as time goes on: what had room a moment ago has it still, unless a refusal
+        or other limits came between.
+        """
+        if self._room <= 0:
+            return False
+        self._room -= 1
+        self._buckets[0].take()
+        return True
 
     def take(self, now: float) -> None:
         """Let a call go."""
         if self._began_at is None:
             self._began_at = now
+            self.wants_remaining_until = now + self._buckets[-1].quota.window
         if now < self._wary_until and not self._allowance.is_doubted:
             interval = _SPACING * self._buckets[-1].quota.window / self._allowance.at(now)
             self._next_at = max(self._next_at + interval, now)
         for bucket in self._buckets:
             bucket.take()
+        if len(self._buckets) == 1 and now >= self._wary_until and self._is_plain(now):
+            room = self._buckets[0].room
+            self.has_ample_room = room >= _AMPLE_CALLS
+            self._room = int(min(room, self._allowance.on_wire_most - self.in_flight))
 
     def give_back(self) -> None:
         """Say that a call was not sent."""
@@ -124,13 +157,16 @@ class Pace:
         counted_at = self._round_trips.counted_at(sent_at, answered_at, fresh=fresh)
         for bucket in self._buckets:
             bucket.settle(counted_at, taken=taken)
-        if taken:
+        if taken and self._gate.has_refused:
             self._gate.accepted(sent_at)
         allowance = self._allowance
-        if not allowance.is_settled:
-            if taken:
-                allowance.taken(bucket.taken_until(counted_at), sent_at=sent_at)
-            allowance.settled(sent_at=sent_at)
+        if allowance.is_settled:
+            return
+        if taken and allowance.is_whole and bucket.remembered < bucket.quota.limit:
+            allowance.grow()  # too few are remembered to tell more
+        elif taken:
+            allowance.taken(bucket.taken_until(counted_at), sent_at=sent_at)
+        allowance.settled(sent_at=sent_at)
 
     def refused(
         self, now: float, sent_at: float, *, retry_after: float | None, by_quota: bool
@@ -150,6 +186,7 @@ class Pace:
         bucket = self._buckets[-1]
         window = bucket.quota.window
         self._wary_until = now + _WARY_WINDOWS * window
+        self._close_room()
         if by_quota:
             own = bucket.taken_until((sent_at + now) / 2)
             beside = bucket.in_flight
@@ -163,6 +200,9 @@ class Pace:
         if quota == self._told:
             return
         self._told = quota
+        if self._began_at is not None:
+            self.wants_remaining_until = self._began_at + quota.window
+        self._close_room()
         known = self._buckets[0]
         quotas = [_shared(one, self._share) for one in _kept(self._given, quota)]
         self._buckets = tuple(known.copy_for(one) for one in quotas)
@@ -177,14 +217,15 @@ class Pace:
             limit: HubSpot's limit, of all who use it.
             remaining: What was left of it when HubSpot counted the call.
         """
-        bucket = self._buckets[-1]
-        if self._began_at is None or now >= self._began_at + bucket.quota.window:
+        if now >= self.wants_remaining_until:
             return
+        bucket = self._buckets[-1]
         # Some of those in flight were not counted yet: others have used at least this.
-        others = limit - remaining - bucket.in_flight - bucket.taken_until(now)
+        others = limit - remaining - bucket.in_flight - bucket.remembered_taken
         if others > self._others_count:
             self._others_count = others
-            self._others_until = self._began_at + bucket.quota.window
+            self._others_until = self.wants_remaining_until
+            self._close_room()
 
 
 def _shared(quota: Quota, share: float) -> Quota:

@@ -52,31 +52,34 @@ _Judge: TypeAlias = Callable[[Answer, wire.ErrorBody, datetime], Verdict]
 _Condition: TypeAlias = Callable[[Answer, wire.ErrorBody], bool]
 
 
-def judge(answer: Answer, pair: Pair, now: datetime) -> Verdict:
+def judge(answer: Answer, pair: Pair, now: Callable[[], datetime]) -> Verdict:
     """
     Return what *answer* means for *pair*.
 
     Args:
         answer: Any status, headers and body.
         pair: The pair that was sent.
-        now: The local time, aware: for a ``Retry-After`` date in an answer without ``Date``.
+        now: Gives the local time, aware: for a ``Retry-After`` date in an answer without ``Date``.
     """
     if 200 <= answer.status < 300:  # noqa: PLR2004 -- "take any 2xx and look into the body"
         return _judge_success(answer, pair)
     body = wire.decode_error(answer.body) or _NO_BODY
     for row in TABLE:
         if answer.status in row.statuses and (row.when is None or row.when(answer, body)):
-            return row.judge(answer, body, now)
+            return row.judge(answer, body, now())
     return Refused(_api_error(ApiError, answer, body))
 
 
 def matches(reply: DefaultAssociations, pair: Pair) -> bool:
     """Return whether a result of *reply* links *pair*, in either direction."""
-    ends = {(pair.from_id, pair.to_id), (pair.to_id, pair.from_id)}
-    if any((result.from_id, result.to_id) in ends for result in reply.results):
-        return True
+    from_id, to_id = pair.from_id, pair.to_id
+    for result in reply.results:  # nearly always the first: no sets for that
+        if (result.from_id == from_id and result.to_id == to_id) or (
+            result.from_id == to_id and result.to_id == from_id
+        ):
+            return True
     # HubSpot answers with the number that it read: 0101 comes back as 101.
-    ends = {(_number(one), _number(other)) for one, other in ends}
+    ends = {(_number(from_id), _number(to_id)), (_number(to_id), _number(from_id))}
     return any((_number(r.from_id), _number(r.to_id)) in ends for r in reply.results)
 
 
@@ -85,13 +88,15 @@ def _number(record_id: str) -> str:
 
 
 def _judge_success(answer: Answer, pair: Pair) -> Verdict:
-    if not answer.body.strip():
-        return Transient(UnconfirmedError())
     try:
         reply = wire.decode_reply(answer.body)
     except wire.UndecodableError as error:
+        if not answer.body.strip():
+            return Transient(UnconfirmedError())
         return Transient(_garbled(answer, error.problems))
     linked = matches(reply, pair)
+    if linked and not reply.errors and not reply.num_errors and reply.status == "COMPLETE":
+        return Accepted(reply)
     # `numErrors` counts ends, not pairs; any at all means that something was not done.
     if reply.errors or (reply.num_errors or 0) > 0:
         return Partial(reply, linked)

@@ -11,7 +11,7 @@ from aiohubassoc.errors import AioHubAssocError, ApiError
 from aiohubassoc.models import DefaultAssociations
 
 
-@attrs.frozen
+@attrs.define
 class Answer:
     """
     An HTTP answer, read to its end.

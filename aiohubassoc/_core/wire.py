@@ -20,6 +20,7 @@ from cattrs.cols import homogenous_tuple_structure_factory
 from cattrs.gen import make_dict_structure_fn, override
 
 from aiohubassoc._core import hooks
+from aiohubassoc._core.usual import usual_reply
 from aiohubassoc.models import (
     Association,
     AssociationSpec,
@@ -77,7 +78,7 @@ def decode_reply(body: bytes) -> DefaultAssociations:
     except orjson.JSONDecodeError as error:
         raise UndecodableError((f"$: not JSON: {error}",)) from None
     try:
-        return _FAST.structure(value, DefaultAssociations)
+        return _structure_reply(value, DefaultAssociations)
     except Exception:  # noqa: BLE001 -- whatever cattrs raised, the slow converter explains it
         return _explained(value)
 
@@ -175,6 +176,8 @@ def _reply(converter: cattrs.Converter) -> Callable[[object, Any], DefaultAssoci
     inner = make_dict_structure_fn(DefaultAssociations, converter, **cast("Any", renames))
 
     def structure(value: object, cls: type) -> DefaultAssociations:
+        if (usual := usual_reply(value)) is not None:
+            return usual
         if not isinstance(value, dict):
             raise hooks.WrongShapeError(f"{hooks.json_text(value)[:60]} is not an object")
         return inner(value, cls)
@@ -221,3 +224,4 @@ def _converter(*, detailed: bool) -> cattrs.Converter:
 
 _FAST = _converter(detailed=False)
 _EXPLAINING = _converter(detailed=True)
+_structure_reply = _FAST.get_structure_hook(DefaultAssociations)

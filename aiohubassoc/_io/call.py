@@ -54,16 +54,18 @@ class _NoRun:
 
 
 NO_RUN: Watch = _NoRun()
+_LINKED = Status.LINKED  # to look it up on the enum costs as much as a call
 
 
-@attrs.define
 class Call:
     """
     One pair on its way.
 
-    Attributes:
+    Args:
         pair: The pair.
         watch: Its run.
+
+    Attributes:
         attempts: Tries made; refusals that were not the pair's fault are taken back.
         spent: Seconds since the first sending, without time in line.
         pause: Seconds for which everybody was held after the last refusal.
@@ -73,10 +75,11 @@ class Call:
         error: What the last try came to, if nothing was settled.
         unknown: The last try that may have made the link though no usable answer came.
         uncertain: Whether any try may have made the link without a confirmation.
+        token: What the last try was sent with.
+        token_renewed: Whether it was refused, and this try is with another.
     """
 
-    pair: Pair
-    watch: Watch = NO_RUN
+    # On the class: to set a dozen of them for every pair costs as much as reading its reply.
     attempts: int = 0
     spent: float = 0.0
     pause: float = 0.0
@@ -86,8 +89,12 @@ class Call:
     error: AioHubAssocError | None = None
     unknown: TransportError | None = None
     uncertain: bool = False
-    token: str = attrs.field(default="", repr=False)
+    token: str = ""
     token_renewed: bool = False
+
+    def __init__(self, pair: Pair, watch: Watch = NO_RUN) -> None:
+        self.pair = pair
+        self.watch = watch
 
 
 @attrs.define
@@ -115,12 +122,12 @@ def settled_error(settled: Final) -> AioHubAssocError | None:
 
 def outcome_of(index: int, call: Call, settled: Final) -> Outcome:
     """Return the outcome of a call that came to its end."""
+    if type(settled) is Accepted:
+        return Outcome(index, call.pair, _LINKED, call.attempts, settled.reply)
     error = settled_error(settled)
     # A refusal says nothing of the tries before it: one of them may have made the link.
     maybe = call.uncertain or is_uncertain(error)
     match settled:
-        case Accepted():
-            status, maybe = Status.LINKED, False
         case Partial(linked=True):
             status, maybe = Status.PARTIAL, False
         case Partial() | Refused():

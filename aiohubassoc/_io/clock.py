@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_running_loop = asyncio.get_running_loop  # asked several times a call: the shorter way to it
+
 
 class Timer(Protocol):
     """A callback to come."""
@@ -43,7 +45,7 @@ class SystemClock:
 
     def now(self) -> float:
         """Return the loop's monotonic seconds."""
-        return asyncio.get_running_loop().time()
+        return _running_loop().time()
 
     async def sleep(self, seconds: float) -> None:
         """Sleep in the running loop."""

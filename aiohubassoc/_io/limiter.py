@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # A timer may fire a little early; asking again at once would spin without time moving on.
 _TICK = 1e-4
 _NOTHING: Mapping[str, str] = {}
+# While the quota is far away so many calls are settled together: one by one costs three times that.
+_TOGETHER = 64
 
 
 class Limiter(Protocol):
@@ -34,6 +36,10 @@ class Limiter(Protocol):
     @property
     def quota(self) -> Quota:
         """The quota that is kept now."""
+        ...
+
+    def acquire_at_once(self) -> bool:
+        """Acquire if no waiting is needed, and return whether it was so; False may be a guess."""
         ...
 
     async def acquire(self) -> None:
@@ -121,6 +127,11 @@ class WindowLimiter:
         self._pace = Pace(quota, share=_checked_share(share), strict=strict)
         self._daily = None if reserve_daily is None else DailyBudget(_checked(reserve_daily))
         self._clock = clock or SystemClock()
+        self._unsettled: list[tuple[float, float, bool]] = []
+        self._last_headers = _NOTHING
+        # What the last answer said of the quota, as it stood there and as it was understood.
+        self._quota_texts: tuple[str | None, str | None] = (None, None)
+        self._told: Quota | None = None
         self._line: deque[asyncio.Future[None]] = deque()
         self._timer: Timer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -129,6 +140,10 @@ class WindowLimiter:
     def quota(self) -> Quota:
         """The quota that is kept now; of two, the slower."""
         return self._pace.quota
+
+    def acquire_at_once(self) -> bool:
+        """Acquire if there is room beyond doubt and nobody waits."""
+        return not self._line and self._daily is None and self._pace.take_at_once()
 
     async def acquire(self) -> None:
         """
@@ -174,27 +189,48 @@ class WindowLimiter:
         headers: Mapping[str, str] = _NOTHING,
     ) -> None:
         """Let the token come back one window after the call was counted."""
-        pace = self._pace
+        if taken and self._pace.has_ample_room and self._daily is None and not self._line:
+            self._unsettled.append((sent_at, answered_at, fresh))
+            self._last_headers = headers or self._last_headers
+            if len(self._unsettled) >= _TOGETHER:
+                self._catch_up()
+            return
+        self._catch_up()
         if headers:
             self._listen(sent_at, answered_at, headers, taken=taken)
-        pace.settle(sent_at, answered_at, fresh=fresh, taken=taken)
+        self._pace.settle(sent_at, answered_at, fresh=fresh, taken=taken)
         if self._line:
             self._move()
 
     def refused(self, sent_at: float, retry_after: float | None, *, by_quota: bool = True) -> float:
         """Close for everybody, those in line included; return the seconds until it opens."""
+        self._catch_up()
         now = self._clock.now()
         return self._pace.refused(now, sent_at, retry_after=retry_after, by_quota=by_quota)
+
+    def _catch_up(self) -> None:
+        """Settle the calls whose settling could wait: until then their tokens count as spent."""
+        if self._unsettled:
+            unsettled, self._unsettled = self._unsettled, []
+            for sent_at, answered_at, fresh in unsettled:
+                self._pace.settle(sent_at, answered_at, fresh=fresh, taken=True)
+            # Of answers that came together the last one knows best.
+            self._listen(sent_at, answered_at, self._last_headers, taken=True)
 
     def _listen(
         self, sent_at: float, now: float, headers: Mapping[str, str], *, taken: bool
     ) -> None:
         """Take note of what HubSpot says of its limits."""
         pace = self._pace
-        if (quota := _headers.quota_told(headers)) is not None:
-            pace.told(quota)
-            if pace.wants_remaining and (left := _headers.remaining_told(headers)) is not None:
-                pace.told_remaining(now, quota.limit, left)
+        texts = _headers.quota_texts(headers)
+        if texts != self._quota_texts:
+            self._quota_texts, self._told = texts, _headers.quota_told(*texts)
+            if self._told is not None:
+                pace.told(self._told)
+        if self._told is not None and now < pace.wants_remaining_until:
+            left = _headers.remaining_told(headers)
+            if left is not None:
+                pace.told_remaining(now, self._told.limit, left)
         if self._daily is not None and taken:
             limit, left = _headers.daily_told(headers)
             others = pace.in_flight - 1  # its own token is not settled yet
@@ -207,6 +243,7 @@ class WindowLimiter:
         Raises:
             DailyReserveError: nothing may be sent today.
         """
+        self._catch_up()
         daily = self._daily
         if daily is not None:
             in_flight = self._pace.in_flight

@@ -106,7 +106,12 @@ class Sender:
             ClientClosedError: the client was closed meanwhile.
             Exception: whatever the caller's token provider raises.
         """
-        first = await self._step(call)
+        verdict = await self._try(call)
+        if type(verdict) is Accepted and not call.token_renewed:  # nearly always
+            self._endpoint_proven = True
+            call.watch.alive()
+            return verdict
+        first = await self._follow(call, verdict)
         # tenacity costs as much as a third of a request: it is entered after a first failure only.
         return first if not isinstance(first, Again) else await self._repeat(call, first)
 
@@ -118,14 +123,13 @@ class Sender:
             if pending is not None:
                 decided, pending = pending, None
                 return decided
-            return await self._step(call)
+            return await self._follow(call, await self._try(call))
 
         settled: Final = await self._retrying(step)
         return settled
 
-    async def _step(self, call: Call) -> Final | Again:
-        """Make one try and decide what follows."""
-        verdict = await self._try(call)
+    async def _follow(self, call: Call, verdict: Verdict) -> Final | Again:
+        """Decide what follows a try."""
         renewed, call.token_renewed = call.token_renewed, False
         match verdict:
             case Accepted() | Partial() | Refused():
@@ -149,18 +153,22 @@ class Sender:
     async def _try(self, call: Call) -> Verdict:
         """Wait in line, send once, tell the limiter what came of it, and return the verdict."""
         limiter = self._limiter
-        try:
-            await limiter.acquire()
-        except DailyReserveError as error:
-            return Fatal(error)
+        if not limiter.acquire_at_once():
+            try:
+                await limiter.acquire()
+            except DailyReserveError as error:
+                return Fatal(error)
         sent_at: float | None = None
         try:
-            call.token = await self._tokens.current()
-            async with self._semaphore:
+            call.token = self._tokens.fixed or await self._tokens.current()
+            await self._semaphore.acquire()  # "async with" costs two coroutines more
+            try:
                 sent_at = self._clock.now()
                 call.attempts += 1
                 call.on_wire = True
                 answer, fresh = await self._transport.send(self._endpoint(call.pair), call.token)
+            finally:
+                self._semaphore.release()
         except BaseException:
             # Cancelled here, the request may have been sent, and counted by HubSpot.
             call.interrupted_on_wire, call.on_wire = call.on_wire, False
@@ -181,7 +189,7 @@ class Sender:
                 call.unknown, call.uncertain = answer.error, True
             return Transient(answer.error) if answer.passing else Fatal(answer.error)
         call.watch.heard(answer.status)
-        verdict = judge(answer, call.pair, self._clock.utc_now())
+        verdict = judge(answer, call.pair, self._clock.utc_now)
         taken = True
         # The refusal first: with its token the next in line would go.
         if isinstance(verdict, Throttled):
@@ -190,7 +198,10 @@ class Sender:
                 wait = clamp(self._policy, verdict.retry_after)
                 call.pause = limiter.refused(sent_at, wait, by_quota=verdict.by_quota)
         limiter.settle(sent_at, now, fresh=fresh, taken=taken, headers=answer.headers)
-        _keep_reply(call, verdict)
+        if type(verdict) is Accepted:
+            call.reply = verdict.reply
+        else:
+            _keep_reply(call, verdict)
         return verdict
 
     def _after_fault(self, call: Call, verdict: Transient) -> Final | Again:
@@ -244,7 +255,7 @@ def _again_unless_stopping(call: Call, error: AioHubAssocError, again: Again) ->
 
 def _keep_reply(call: Call, verdict: Verdict) -> None:
     """Keep on *call* what its outcome is to say, whatever a later try comes to."""
-    if isinstance(verdict, Accepted | Partial):
+    if isinstance(verdict, Partial):
         call.reply = verdict.reply
     elif isinstance(verdict, Transient):
         if isinstance(verdict.error, UnconfirmedError):

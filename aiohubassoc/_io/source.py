@@ -57,12 +57,20 @@ class Source:
         self.read = 0
         """How many items were read."""
 
+    def next_at_once(self) -> tuple[int, object] | None:
+        """Return the same where the input is a sync one; None: ask `next`."""
+        item = _END if self._over or self._sync is None else next(self._sync, _END)
+        if item is _END:
+            self._over = self._over or self._sync is not None
+            return None
+        self.read += 1
+        return self.read - 1, item
+
     async def next(self) -> tuple[int, object] | None:
         """Return the next item and its place in the input, from 0; None at the end."""
         if self._sync is not None:
-            item = _END if self._over else next(self._sync, _END)
-        else:
-            item = await self._next_async()
+            return self.next_at_once()
+        item = await self._next_async()
         if item is _END:
             self._over = True
             return None

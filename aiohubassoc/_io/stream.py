@@ -10,6 +10,7 @@ from aiohubassoc._core.verdict import Fatal
 from aiohubassoc._io.call import Call, interrupted_outcome, outcome_of
 from aiohubassoc.errors import AioHubAssocError, RunStoppedError
 from aiohubassoc.models import Outcome, Report, Status
+from aiohubassoc.pair import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
     from aiohubassoc._io import call as _call
     from aiohubassoc._io.clock import Clock, Timer
     from aiohubassoc._io.source import Source
-    from aiohubassoc.pair import Pair
 
 # The input is read at most this many pairs beyond the last outcome taken.
 READ_AHEAD: Final = 1000
 # After a stop the rest of the input is told without any waiting: let other tasks run now and then.
 _BREATHER: Final = 256
+_FIRST_ERROR: Final = 400
 
 
 class OutcomeStream:
@@ -66,6 +67,7 @@ class OutcomeStream:
         self._early: dict[int, Outcome] | None = {} if ordered else None
         self._next_index = 0
         self._in_hand = 0
+        self._is_full = False
         self._room = asyncio.Event()
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -104,7 +106,9 @@ class OutcomeStream:
             self._news.clear()
             await self._news.wait()
         self._in_hand -= 1
-        self._room.set()
+        if self._is_full:
+            self._is_full = False
+            self._room.set()
         return self._ready.popleft()
 
     async def __aexit__(
@@ -134,7 +138,10 @@ class OutcomeStream:
 
     def heard(self, status: int) -> None:
         """HubSpot answered: the report counts it."""
-        self.report.add_answer(status)
+        report = self.report
+        report.answers += 1
+        if status >= _FIRST_ERROR:
+            report.add_error(status)
 
     def alive(self) -> None:
         """HubSpot settled a pair: the service is up."""
@@ -173,13 +180,14 @@ class OutcomeStream:
     async def _work(self) -> None:
         while not self.stopping:
             if self._in_hand >= READ_AHEAD:
+                self._is_full = True
                 self._room.clear()
                 await self._room.wait()
                 continue
             self._in_hand += 1  # its place is taken before it is read: reading may wait
             read = None
             try:
-                read = await self._source.next()
+                read = self._source.next_at_once() or await self._source.next()
             finally:
                 if read is None:
                     self._in_hand -= 1
@@ -189,7 +197,7 @@ class OutcomeStream:
 
     async def _settle_one(self, index: int, item: object) -> None:
         try:
-            pair = self._source.pair(index, item)
+            pair = item if type(item) is Pair else self._source.pair(index, item)
         except BaseException:
             self._in_hand -= 1
             raise
@@ -227,9 +235,10 @@ class OutcomeStream:
                 self._ready.append(following)
                 self._next_index += 1
         self._news.set()
-        failures = self.report.failed + self.report.partial
-        if self._stop_after_failures is not None and failures >= self._stop_after_failures:
-            self.stop(RunStoppedError(f"{failures} pairs failed"))
+        if self._stop_after_failures is not None:
+            failures = self.report.failed + self.report.partial
+            if failures >= self._stop_after_failures:
+                self.stop(RunStoppedError(f"{failures} pairs failed"))
 
     def _unprocessed(self, index: int, pair: Pair) -> Outcome:
         return Outcome(index, pair, Status.UNPROCESSED, error=self.report.stopped)

@@ -23,23 +23,26 @@ class TokenSource:
 
     Args:
         token: An access token (service key, private app or OAuth), or a provider of them.
+
+    Attributes:
+        fixed: The one token there is; None: ask a provider.
     """
 
     def __init__(self, token: str | TokenProvider) -> None:
-        self._fixed: str | None = None
+        self.fixed: str | None = None
         self._provider: TokenProvider | None = None
         if callable(token):
             self._provider = token
         else:
-            self._fixed = _checked(token)
+            self.fixed = _checked(token)
         self._renewal = asyncio.Lock()
         self._renewed: dict[str, str] = {}  # the last refused token and what came for it
 
     async def current(self) -> str:
         """Return the token to use now; while one is being renewed, the new one."""
         if self._provider is None:
-            assert self._fixed is not None  # noqa: S101 -- one of the two is always set
-            return self._fixed
+            assert self.fixed is not None  # noqa: S101 -- one of the two is always set
+            return self.fixed
         if self._renewal.locked():
             async with self._renewal:
                 pass

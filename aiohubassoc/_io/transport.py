@@ -7,6 +7,7 @@ leaves it: they hold the connection, and some of them show the token.
 
 from __future__ import annotations
 
+import asyncio
 import ssl as _ssl
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -15,9 +16,12 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 import attrs
 import yarl
+from multidict import CIMultiDict
 
 from aiohubassoc import __version__
 from aiohubassoc._core.verdict import Answer
+from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._io.deadlines import Deadlines, OnWire
 from aiohubassoc.errors import (
     AnswerTimeoutError,
     ClientClosedError,
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 # The reply to the largest call there is, 2,000 pairs, is about 300 kB.
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 
+_NOT_2XX: Final = 300
 _HEADERS: Final = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",  # half a kilobyte is not worth the inflating
@@ -115,15 +120,15 @@ class Transport:
     ) -> None:
         self._base = yarl.URL(base_url)
         self._prefix = self._base.raw_path.rstrip("/")
-        self._timeout = aiohttp.ClientTimeout(
-            total=timeouts.total, connect=timeouts.connect, sock_read=timeouts.answer
-        )
+        self._timeouts = timeouts
+        # The wire keeps the loop's time: a clock that leaps must not end calls.
+        self._deadlines = Deadlines(timeouts, SystemClock())
         self._connections = connections
         self._lent = session
         self._ssl = ssl
         self._proxy = _proxy(self._base) if trust_env else None
         self._session: aiohttp.ClientSession | None = None
-        self._connector: _Connector | None = None
+        self._token = ""
         _refuse_unverified(self._base, ssl, session)
 
     @property
@@ -140,10 +145,16 @@ class Transport:
         if self._lent is not None:
             self._session = self._lent
             return
-        self._connector = _Connector(limit=self._connections, ssl=self._ssl or True)
+        connector = _Connector(limit=self._connections, ssl=self._ssl or True)
+        connector.deadlines = self._deadlines
+        self._request_class = type("_Request", (_ReadyRequest,), {"ready": CIMultiDict(_HEADERS)})
+        self._request_class.ready["Host"] = self._base.host_port_subcomponent or ""
         self._session = aiohttp.ClientSession(
-            connector=self._connector,
+            connector=connector,
+            request_class=self._request_class,
             cookie_jar=aiohttp.DummyCookieJar(),  # HubSpot's edge sets cookies; they only cost
+            timeout=aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect),
+            proxy=self._proxy,
         )
         # On a reused connection that turns out dead aiohttp would send a PUT again by itself, past
         # limiter, attempts and books. There is no public switch (3.14); a test counts arrivals.
@@ -152,6 +163,7 @@ class Transport:
     async def close(self) -> None:
         """Close every connection of its own session; calls raise ClientClosedError from now on."""
         session, self._session = self._session, None
+        self._deadlines.close()
         if session is not None and session is not self._lent:
             await session.close()
 
@@ -165,67 +177,119 @@ class Transport:
         session = self._session
         if session is None or session.closed:
             raise ClientClosedError
-        opened = 0 if self._connector is None else self._connector.opened
+        if session is self._lent:
+            return await self._send_through(session, endpoint, token), False
+        if token != self._token:
+            # Each call copies them before it waits for anything.
+            self._request_class.ready["Authorization"] = f"Bearer {token}"
+            self._token = token
+        url = self._base.with_path(self._prefix + endpoint.path, encoded=True)
+        call = self._deadlines.begin()
         try:
-            answer: Answer | Unanswered = await self._exchange(session, endpoint, token)
+            response = await session.request(endpoint.method, url, allow_redirects=False)
+            content = response.content
+            if content.is_eof() and response.status < _NOT_2XX:  # whole, as nearly every one comes
+                # Reading it in the public way resumes a flow that nobody paused: 7 % of a call.
+                parts = getattr(content, "_buffer", ())
+                body = parts[0] if len(parts) == 1 else content.read_nowait()
+                return Answer(response.status, response.headers, body), call.fresh
+            return await _answer(response, url), call.fresh
         except (aiohttp.ClientError, OSError) as error:
-            answer = unanswered(error)
-        except _SentOnceError as error:
-            answer = unanswered(error.cause)
-        fresh = self._connector is not None and self._connector.opened != opened
-        return answer, fresh
+            return unanswered(error), call.fresh
+        except asyncio.CancelledError:
+            if not call.was_ended():
+                raise
+            return self._too_late(call), call.fresh
+        finally:
+            self._deadlines.end(call)
 
-    async def _exchange(
+    async def _send_through(
         self, session: aiohttp.ClientSession, endpoint: Endpoint, token: str
     ) -> Answer | Unanswered:
+        """Make one call through a lent session, and leave nothing in it."""
         url = self._base.with_path(self._prefix + endpoint.path, encoded=True)
-        headers = _HEADERS
-        if session is not self._lent:
-            headers = {**_HEADERS, "Authorization": f"Bearer {token}"}
-        async with session.request(
-            endpoint.method,
-            url,
-            headers=headers,
-            timeout=self._timeout,
-            proxy=self._proxy,
-            allow_redirects=False,
-            raise_for_status=False,
-            middlewares=(partial(_lent_out, token),) if session is self._lent else (),
-        ) as response:
-            body = await _read(response)
-            if body is None:
-                return Unanswered(
-                    GarbledAnswerError(
-                        f"the answer is larger than {MAX_BODY_BYTES} bytes",
-                        maybe_applied=True,
-                        status=response.status,
-                    )
-                )
-            asked = str(url) if response.status >= 300 else ""  # noqa: PLR2004 -- not 2xx
-            return Answer(response.status, response.headers, body, asked)
+        timeouts = self._timeouts
+        try:
+            response = await session.request(
+                endpoint.method,
+                url,
+                headers=_HEADERS,
+                timeout=aiohttp.ClientTimeout(
+                    total=timeouts.total, connect=timeouts.connect, sock_read=timeouts.answer
+                ),
+                allow_redirects=False,
+                raise_for_status=False,
+                middlewares=(partial(_lent_out, token),),
+            )
+            return await _answer(response, url)
+        except (aiohttp.ClientError, OSError) as error:
+            return unanswered(error)
+        except _SentOnceError as error:
+            return unanswered(error.cause)
+
+    def _too_late(self, call: OnWire) -> Unanswered:
+        if call.connecting:
+            return Unanswered(
+                ConnectFailedError(f"no connection within {self._timeouts.total:g} s")
+            )
+        return Unanswered(AnswerTimeoutError("no answer in time"))
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes | None:
-    """Return the whole body, or None and close the connection if it is too large."""
+async def _answer(response: aiohttp.ClientResponse, url: yarl.URL) -> Answer | Unanswered:
+    """Read *response* to its end, or close its connection."""
+    content = response.content
+    try:
+        body = await _read(content)
+    except BaseException:
+        response.close()
+        raise
+    if body is None:
+        response.close()
+        return Unanswered(
+            GarbledAnswerError(
+                f"the answer is larger than {MAX_BODY_BYTES} bytes",
+                maybe_applied=True,
+                status=response.status,
+            )
+        )
+    asked = str(url) if response.status >= _NOT_2XX else ""
+    return Answer(response.status, response.headers, body, asked)
+
+
+async def _read(content: aiohttp.StreamReader) -> bytes | None:
+    """Return the whole body, or None if it is too large."""
     parts = []
     left = MAX_BODY_BYTES
-    while part := await response.content.readany():
+    while part := await content.readany():
         left -= len(part)
         if left < 0:
-            response.close()
             return None
         parts.append(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    return b"".join(parts)
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Counts the connections that it opens: aiohttp does not say which calls had to."""
+    """Tells which calls had to open a connection: aiohttp itself does so at a great cost only."""
 
-    opened = 0
+    deadlines: Deadlines
 
     async def _create_connection(self, *args: object, **kwargs: object):  # type: ignore[no-untyped-def]  # noqa: ANN202 -- aiohttp's own signature, passed on
-        self.opened += 1
-        return await super()._create_connection(*args, **kwargs)  # type: ignore[arg-type]  # see above
+        self.deadlines.connecting()
+        connection = await super()._create_connection(*args, **kwargs)  # type: ignore[arg-type]  # see above
+        self.deadlines.connected()
+        return connection
+
+
+class _ReadyRequest(aiohttp.ClientRequest):
+    """A request whose headers are ready made: putting them together costs 6 % of a call."""
+
+    ready: CIMultiDict[str]
+
+    def update_headers(self, headers: object) -> None:
+        self.headers = self.ready.copy()
+
+    def update_auto_headers(self, skip_auto_headers: object) -> None:
+        pass
 
 
 class _SentOnceError(Exception):

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 from multidict import CIMultiDict
 
 from aiohubassoc import Quota
-from aiohubassoc._core.headers import correlation_id, quota_told, retry_after
+from aiohubassoc._core.headers import correlation_id, quota_texts, quota_told, retry_after
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 
@@ -62,7 +62,8 @@ def _quota(limit: str | None, interval_ms: str | None) -> Quota | None:
         "X-HubSpot-RateLimit-Max": limit,
         "X-HubSpot-RateLimit-Interval-Milliseconds": interval_ms,
     }
-    return quota_told(CIMultiDict({k: v for k, v in headers.items() if v is not None}))
+    named = CIMultiDict({k: v for k, v in headers.items() if v is not None})
+    return quota_told(*quota_texts(named))
 
 
 @pytest.mark.parametrize(

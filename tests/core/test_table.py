@@ -53,7 +53,7 @@ def _body(**more: Any) -> bytes:
 
 def _judge(status: int, body: bytes = b"", **headers: str) -> Verdict:
     named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
-    return judge(Answer(status, named, body, "https://api.hubapi.com/x"), PAIR, NOW)
+    return judge(Answer(status, named, body, "https://api.hubapi.com/x"), PAIR, lambda: NOW)
 
 
 def _error(verdict: Verdict) -> Any:
@@ -331,9 +331,13 @@ def test_a_garbled_success(body: bytes) -> None:
 def test_ids_match_as_numbers() -> None:
     """HubSpot answers 101 to 0101, but 0 is not nothing and letters are no numbers."""
     pair = Pair("contacts", "0101", "companies", "000")
-    assert isinstance(judge(Answer(200, {}, _reply(_result("101", "0"))), pair, NOW), Accepted)
+    assert isinstance(
+        judge(Answer(200, {}, _reply(_result("101", "0"))), pair, lambda: NOW), Accepted
+    )
     pair = Pair("contacts", "0a", "companies", "1")
-    assert isinstance(judge(Answer(200, {}, _reply(_result("a", "1"))), pair, NOW), Transient)
+    assert isinstance(
+        judge(Answer(200, {}, _reply(_result("a", "1"))), pair, lambda: NOW), Transient
+    )
 
 
 @given(st.integers(-1, 999), near_bodies | st.binary(max_size=20), st.text())
@@ -343,7 +347,7 @@ def test_any_answer_has_a_verdict(status: int, body: object, retry_after: str) -
         raw = body if isinstance(body, bytes) else orjson.dumps(body)
     except TypeError:  # not JSON
         raw = b"{"
-    verdict = judge(Answer(status, {"Retry-After": retry_after}, raw), PAIR, NOW)
+    verdict = judge(Answer(status, {"Retry-After": retry_after}, raw), PAIR, lambda: NOW)
     assert isinstance(verdict, Accepted | Partial | Throttled | Transient | Refused | Fatal)
     if isinstance(verdict, Accepted | Partial):
         assert 200 <= status < 300

@@ -175,7 +175,7 @@ class Traffic:
         self._on_wire[who] -= 1
         if left is not None:
             pace.told(Quota(self._world.limit, self._world.window))
-            if pace.wants_remaining:
+            if now < pace.wants_remaining_until:
                 pace.told_remaining(now, self._world.limit, left)
         if not is_taken:
             self._left[who] += 1

@@ -66,7 +66,11 @@ async def raw_serving(
 @asynccontextmanager
 async def opened(base_url: str, **options: Any) -> AsyncIterator[Transport]:
     """Open a transport."""
-    settings: dict[str, Any] = {"timeouts": Timeouts(), "connections": 8, **options}
+    settings: dict[str, Any] = {
+        "timeouts": Timeouts(),
+        "connections": 8,
+        **options,
+    }
     transport = Transport(base_url, **settings)
     await transport.open()
     try:
