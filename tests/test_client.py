@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ import pytest
 from aioresponses import CallbackResult, aioresponses
 
 from aiohubassoc import (
+    AnswerTimeoutError,
     AssociationClient,
     AuthenticationError,
     BulkLinkError,
@@ -101,12 +103,7 @@ async def test_one_pair(hubspot: aioresponses, client: AssociationClient) -> Non
     )
     ((_, calls),) = hubspot.requests.items()
     (call,) = calls
-    assert "Bearer canary-token" == call.kwargs["headers"]["Authorization"]
-    assert (None, False, False) == (
-        call.kwargs.get("data"),
-        call.kwargs["allow_redirects"],
-        call.kwargs["raise_for_status"],
-    )
+    assert (None, False) == (call.kwargs.get("data"), call.kwargs["allow_redirects"])
 
 
 @pytest.mark.parametrize(
@@ -367,11 +364,11 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OptionsError, match="HUBSPOT_ACCESS_TOKEN or PRIVATE_APP_ACCESS_TOKEN"):
         AssociationClient.from_env()
     monkeypatch.setenv("PRIVATE_APP_ACCESS_TOKEN", "second\n")
-    assert "second" == AssociationClient.from_env()._tokens._fixed
+    assert "second" == AssociationClient.from_env()._tokens.fixed
     monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", " first ")
     monkeypatch.setenv("HUBSPOT_BASE_URL", "https://hub.example")
     client = AssociationClient.from_env(api_version="2026-03")
-    assert "first" == client._tokens._fixed
+    assert "first" == client._tokens.fixed
     assert "<AssociationClient https://hub.example 2026-03 new>" == repr(client)
     assert "https://b.example" in repr(AssociationClient.from_env(base_url="https://b.example"))
 
@@ -389,18 +386,28 @@ def test_the_end_of_v4_is_announced() -> None:
     AssociationClient("t", clock=FakeClock(datetime(2026, 12, 29, tzinfo=UTC)))
 
 
-async def test_timeouts_are_set_by_default(hubspot: aioresponses) -> None:
-    """For connecting, for the answer and in total, on every call."""
-    hubspot.put(URL_V4, payload=success(), repeat=True)
-    for timeouts, expected in (
-        ({}, (5.0, 30.0, 60.0)),
-        ({"timeouts": Timeouts(connect=None, answer=1.0, total=None)}, (None, 1.0, None)),
+@pytest.mark.parametrize(
+    ("timeouts", "seconds"), [({}, 30.0), ({"timeouts": Timeouts(answer=None, total=7.0)}, 7.0)]
+)
+async def test_timeouts_are_set_by_default(timeouts: dict[str, Any], seconds: float) -> None:
+    """A server that never answers costs a try, not for ever."""
+
+    async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer):
+            await asyncio.sleep(100)
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    policy = RetryPolicy(attempts=1)
+    async with (
+        server,
+        AssociationClient("t", base_url=base_url, retry=policy, **timeouts) as client,
     ):
-        async with AssociationClient("t", **timeouts) as client:  # type: ignore[arg-type]
+        begun = asyncio.get_running_loop().time()
+        with pytest.raises(AnswerTimeoutError):
             await client.create_default(PAIR)
-        ((_, calls),) = hubspot.requests.items()
-        told = calls[-1].kwargs["timeout"]
-        assert expected == (told.connect, told.sock_read, told.total)
+        assert seconds == round(asyncio.get_running_loop().time() - begun, 1)
+        await asyncio.sleep(100)
 
 
 async def test_a_lent_session(hubspot: aioresponses) -> None:

@@ -7,7 +7,7 @@ HubSpot, Associations v4 and the dated versions 2026-03 and 2026-09, "Create Def
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 import attrs
@@ -17,6 +17,11 @@ from aiohubassoc.options import ApiVersion
 
 if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
+
+_OBJECTS: Final = {
+    version: "/crm/v4/objects" if version is ApiVersion.V4 else f"/crm/objects/{version.value}"
+    for version in ApiVersion
+}
 
 
 @attrs.define
@@ -45,10 +50,8 @@ def create_default(version: ApiVersion, pair: Pair) -> Endpoint:
         from_type, from_id, to_type, to_id = (
             quote(text, safe="") for text in (from_type, from_id, to_type, to_id)
         )
-    records = f"{from_type}/{from_id}/associations/default/{to_type}/{to_id}"
-    if version is ApiVersion.V4:
-        return Endpoint("PUT", f"/crm/v4/objects/{records}")
-    return Endpoint("PUT", f"/crm/objects/{version.value}/{records}")
+    path = f"{_OBJECTS[version]}/{from_type}/{from_id}/associations/default/{to_type}/{to_id}"
+    return Endpoint("PUT", path)
 
 
 def checked_base_url(text: str, *, allow_http: bool = False) -> str:

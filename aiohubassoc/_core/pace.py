@@ -118,7 +118,7 @@ class Pace:
         if self._room <= 0:
             return False
         self._room -= 1
-        self._buckets[0].take()
+        self._buckets[0].in_flight += 1
         return True
 
     def take(self, now: float) -> None:

@@ -73,10 +73,9 @@ def judge(answer: Answer, pair: Pair, now: Callable[[], datetime]) -> Verdict:
 def matches(reply: DefaultAssociations, pair: Pair) -> bool:
     """Return whether a result of *reply* links *pair*, in either direction."""
     from_id, to_id = pair.from_id, pair.to_id
-    for result in reply.results:  # nearly always the first: no sets for that
-        if (result.from_id == from_id and result.to_id == to_id) or (
-            result.from_id == to_id and result.to_id == from_id
-        ):
+    for result in reply.results:  # nearly always the first
+        one, other = result.from_id, result.to_id
+        if (one == from_id and other == to_id) or (one == to_id and other == from_id):
             return True
     # HubSpot answers with the number that it read: 0101 comes back as 101.
     ends = {(_number(from_id), _number(to_id)), (_number(to_id), _number(from_id))}
@@ -95,8 +94,6 @@ def _judge_success(answer: Answer, pair: Pair) -> Verdict:
             return Transient(UnconfirmedError())
         return Transient(_garbled(answer, error.problems))
     linked = matches(reply, pair)
-    if linked and not reply.errors and not reply.num_errors and reply.status == "COMPLETE":
-        return Accepted(reply)
     # `numErrors` counts ends, not pairs; any at all means that something was not done.
     if reply.errors or (reply.num_errors or 0) > 0:
         return Partial(reply, linked)

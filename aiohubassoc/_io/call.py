@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Protocol, TypeAlias, assert_never
 
 import attrs
 
@@ -16,7 +16,9 @@ from aiohubassoc.errors import (
     UnconfirmedError,
 )
 from aiohubassoc.models import DefaultAssociations, Outcome, Status
-from aiohubassoc.pair import Pair
+
+if TYPE_CHECKING:
+    from aiohubassoc.pair import Pair
 
 
 class Watch(Protocol):
@@ -54,7 +56,6 @@ class _NoRun:
 
 
 NO_RUN: Watch = _NoRun()
-_LINKED = Status.LINKED  # to look it up on the enum costs as much as a call
 
 
 class Call:
@@ -122,12 +123,12 @@ def settled_error(settled: Final) -> AioHubAssocError | None:
 
 def outcome_of(index: int, call: Call, settled: Final) -> Outcome:
     """Return the outcome of a call that came to its end."""
-    if type(settled) is Accepted:
-        return Outcome(index, call.pair, _LINKED, call.attempts, settled.reply)
     error = settled_error(settled)
     # A refusal says nothing of the tries before it: one of them may have made the link.
     maybe = call.uncertain or is_uncertain(error)
     match settled:
+        case Accepted():
+            status, maybe = Status.LINKED, False
         case Partial(linked=True):
             status, maybe = Status.PARTIAL, False
         case Partial() | Refused():

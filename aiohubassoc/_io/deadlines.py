@@ -6,8 +6,6 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
-import attrs
-
 if TYPE_CHECKING:
     from aiohubassoc._io.clock import Clock, Timer
     from aiohubassoc.options import Timeouts
@@ -16,28 +14,32 @@ if TYPE_CHECKING:
 _TICK = 1e-4
 
 
-@attrs.define(eq=False)
 class OnWire:
     """
     A call on the wire, made by the task that runs.
 
-    Attributes:
+    Args:
         task: That task.
         ends_at: When its total time is over.
         due_at: When it is ended, unless it is over by then.
+
+    Attributes:
+        cancelling: How often the task was being cancelled when the call began.
         fresh: Whether it had to open a connection.
         connecting: Whether it is about to: nothing is sent yet.
         expired: Whether it was ended.
-        cancelling: How often it was being cancelled before that.
     """
 
-    task: asyncio.Task[object]
-    ends_at: float
-    due_at: float
-    fresh: bool = False
-    connecting: bool = False
-    expired: bool = False
-    cancelling: int = 0
+    # On the class: nearly no call changes them.
+    fresh = False
+    connecting = False
+    expired = False
+
+    def __init__(self, task: asyncio.Task[object], ends_at: float, due_at: float) -> None:
+        self.task = task
+        self.ends_at = ends_at
+        self.due_at = due_at
+        self.cancelling = task.cancelling()
 
     def was_ended(self) -> bool:
         """Take back the cancellation that ended it; False if it was, or also was, somebody's."""
@@ -109,7 +111,6 @@ class Deadlines:
         for call in self._on_wire.values():
             if call.due_at <= now:
                 call.expired, call.due_at = True, math.inf
-                call.cancelling = call.task.cancelling()
                 call.task.cancel()
         next_at = min((call.due_at for call in self._on_wire.values()), default=math.inf)
         if next_at < math.inf:

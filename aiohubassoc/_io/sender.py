@@ -102,6 +102,9 @@ class Sender:
         """
         Send the pair of *call* until it is settled or given up.
 
+        Its run is told that HubSpot is alive, but not of a pair that is linked at once: that it
+        sees itself.
+
         Raises:
             ClientClosedError: the client was closed meanwhile.
             Exception: whatever the caller's token provider raises.
@@ -109,7 +112,6 @@ class Sender:
         verdict = await self._try(call)
         if type(verdict) is Accepted and not call.token_renewed:  # nearly always
             self._endpoint_proven = True
-            call.watch.alive()
             return verdict
         first = await self._follow(call, verdict)
         # tenacity costs as much as a third of a request: it is entered after a first failure only.
@@ -153,11 +155,8 @@ class Sender:
     async def _try(self, call: Call) -> Verdict:
         """Wait in line, send once, tell the limiter what came of it, and return the verdict."""
         limiter = self._limiter
-        if not limiter.acquire_at_once():
-            try:
-                await limiter.acquire()
-            except DailyReserveError as error:
-                return Fatal(error)
+        if not limiter.acquire_at_once() and (fatal := await self._wait_in_line()) is not None:
+            return fatal
         sent_at: float | None = None
         try:
             call.token = self._tokens.fixed or await self._tokens.current()
@@ -181,13 +180,7 @@ class Sender:
         now = self._clock.now()
         call.spent += now - sent_at
         if isinstance(answer, Unanswered):
-            if isinstance(answer.error, ConnectFailedError):  # nothing was sent
-                limiter.give_back()
-            else:
-                limiter.settle(sent_at, now, fresh=fresh, taken=False)
-            if is_uncertain(answer.error):
-                call.unknown, call.uncertain = answer.error, True
-            return Transient(answer.error) if answer.passing else Fatal(answer.error)
+            return self._unanswered(call, answer, sent_at, now, fresh=fresh)
         call.watch.heard(answer.status)
         verdict = judge(answer, call.pair, self._clock.utc_now)
         taken = True
@@ -203,6 +196,24 @@ class Sender:
         else:
             _keep_reply(call, verdict)
         return verdict
+
+    async def _wait_in_line(self) -> Fatal | None:
+        try:
+            await self._limiter.acquire()
+        except DailyReserveError as error:
+            return Fatal(error)
+        return None
+
+    def _unanswered(
+        self, call: Call, answer: Unanswered, sent_at: float, now: float, *, fresh: bool
+    ) -> Transient | Fatal:
+        if isinstance(answer.error, ConnectFailedError):  # nothing was sent
+            self._limiter.give_back()
+        else:
+            self._limiter.settle(sent_at, now, fresh=fresh, taken=False)
+        if is_uncertain(answer.error):
+            call.unknown, call.uncertain = answer.error, True
+        return Transient(answer.error) if answer.passing else Fatal(answer.error)
 
     def _after_fault(self, call: Call, verdict: Transient) -> Final | Again:
         decision = decide_transient(

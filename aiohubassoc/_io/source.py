@@ -42,40 +42,35 @@ class Source:
             self._types = (from_type, to_type)
         elif from_type is not None or to_type is not None:
             raise OptionsError("give both from_type and to_type, or neither")
-        self._sync: Iterator[object] | None = None
+        self._sync: Iterator[tuple[int, object]] | None = None
         self._async: AsyncIterator[object] | None = None
         given: object = pairs  # whatever its type promised
         if isinstance(given, AsyncIterable):
             self._async = aiter(given)
             self._owned = self._async is not given
         elif isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping):
-            self._sync = iter(given)
+            self._sync = enumerate(given)
         else:
             raise OptionsError(f"pairs must be an iterable of Pair, not {type(pairs).__name__}")
         self._turn = asyncio.Lock()  # an async iterator is asked by one at a time
         self._over = False
-        self.read = 0
-        """How many items were read."""
+        self._read = 0  # items of an async input
 
     def next_at_once(self) -> tuple[int, object] | None:
-        """Return the same where the input is a sync one; None: ask `next`."""
-        item = _END if self._over or self._sync is None else next(self._sync, _END)
-        if item is _END:
-            self._over = self._over or self._sync is not None
-            return None
-        self.read += 1
-        return self.read - 1, item
+        """Return the same if the input is a sync one; None at its end, or where it is not."""
+        return None if self._sync is None or self._over else next(self._sync, None)
 
     async def next(self) -> tuple[int, object] | None:
         """Return the next item and its place in the input, from 0; None at the end."""
         if self._sync is not None:
-            return self.next_at_once()
+            read = self.next_at_once()
+            self._over = read is None
+            return read
         item = await self._next_async()
         if item is _END:
-            self._over = True
             return None
-        self.read += 1
-        return self.read - 1, item
+        self._read += 1
+        return self._read - 1, item
 
     async def _next_async(self) -> object:
         assert self._async is not None  # noqa: S101 -- one of the two is always set

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Final, Self
 
-from aiohubassoc._core.verdict import Fatal
+from aiohubassoc._core.verdict import Accepted, Fatal
 from aiohubassoc._io.call import Call, interrupted_outcome, outcome_of
 from aiohubassoc.errors import AioHubAssocError, RunStoppedError
 from aiohubassoc.models import Outcome, Report, Status
@@ -25,6 +25,7 @@ READ_AHEAD: Final = 1000
 # After a stop the rest of the input is told without any waiting: let other tasks run now and then.
 _BREATHER: Final = 256
 _FIRST_ERROR: Final = 400
+_LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
 
 
 class OutcomeStream:
@@ -67,7 +68,7 @@ class OutcomeStream:
         self._early: dict[int, Outcome] | None = {} if ordered else None
         self._next_index = 0
         self._in_hand = 0
-        self._is_full = False
+        self._is_full = self._is_awaited = False
         self._room = asyncio.Event()
         self._news = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -104,6 +105,7 @@ class OutcomeStream:
             if not self._tasks:
                 return await self._after_the_workers()
             self._news.clear()
+            self._is_awaited = True
             await self._news.wait()
         self._in_hand -= 1
         if self._is_full:
@@ -178,6 +180,8 @@ class OutcomeStream:
         self._room.set()
 
     async def _work(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- a coroutine runs in a task
         while not self.stopping:
             if self._in_hand >= READ_AHEAD:
                 self._is_full = True
@@ -193,9 +197,9 @@ class OutcomeStream:
                     self._in_hand -= 1
             if read is None:
                 return
-            await self._settle_one(*read)
+            await self._settle_one(task, *read)
 
-    async def _settle_one(self, index: int, item: object) -> None:
+    async def _settle_one(self, task: asyncio.Task[None], index: int, item: object) -> None:
         try:
             pair = item if type(item) is Pair else self._source.pair(index, item)
         except BaseException:
@@ -208,8 +212,6 @@ class OutcomeStream:
         if self.stopping:  # it was being read when the run stopped
             self._put(self._unprocessed(index, pair))
             return
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 -- a coroutine runs in a task
         call = self._calls[task] = Call(pair, self)
         try:
             settled = await self._settle(call)
@@ -220,13 +222,20 @@ class OutcomeStream:
             self._put(interrupted_outcome(index, call, self.report.stopped))
             raise
         del self._calls[task]
+        if type(settled) is Accepted:  # nearly always, and put together here at half the cost
+            self._trouble_since = None
+            self._put(Outcome(index, pair, _LINKED, call.attempts, settled.reply))
+            return
         if isinstance(settled, Fatal):
             self.stop(settled.error)
         self._put(outcome_of(index, call, settled))
 
     def _put(self, outcome: Outcome) -> None:
         """Count an outcome and offer it."""
-        self.report.add(outcome)
+        if outcome.status is _LINKED:
+            self.report.linked += 1
+        else:
+            self.report.add(outcome)
         if self._early is None:
             self._ready.append(outcome)
         else:
@@ -234,7 +243,9 @@ class OutcomeStream:
             while (following := self._early.pop(self._next_index, None)) is not None:
                 self._ready.append(following)
                 self._next_index += 1
-        self._news.set()
+        if self._is_awaited:
+            self._is_awaited = False
+            self._news.set()
         if self._stop_after_failures is not None:
             failures = self.report.failed + self.report.partial
             if failures >= self._stop_after_failures:

@@ -129,6 +129,7 @@ class Transport:
         self._proxy = _proxy(self._base) if trust_env else None
         self._session: aiohttp.ClientSession | None = None
         self._token = ""
+        self._ready: CIMultiDict[str] = CIMultiDict()
         _refuse_unverified(self._base, ssl, session)
 
     @property
@@ -147,11 +148,14 @@ class Transport:
             return
         connector = _Connector(limit=self._connections, ssl=self._ssl or True)
         connector.deadlines = self._deadlines
-        self._request_class = type("_Request", (_ReadyRequest,), {"ready": CIMultiDict(_HEADERS)})
-        self._request_class.ready["Host"] = self._base.host_port_subcomponent or ""
+
+        class Request(_ReadyRequest):
+            ready = CIMultiDict({"Host": self._base.host_port_subcomponent or "", **_HEADERS})
+
+        self._ready = Request.ready
         self._session = aiohttp.ClientSession(
             connector=connector,
-            request_class=self._request_class,
+            request_class=Request,
             cookie_jar=aiohttp.DummyCookieJar(),  # HubSpot's edge sets cookies; they only cost
             timeout=aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect),
             proxy=self._proxy,
@@ -181,7 +185,7 @@ class Transport:
             return await self._send_through(session, endpoint, token), False
         if token != self._token:
             # Each call copies them before it waits for anything.
-            self._request_class.ready["Authorization"] = f"Bearer {token}"
+            self._ready["Authorization"] = f"Bearer {token}"
             self._token = token
         url = self._base.with_path(self._prefix + endpoint.path, encoded=True)
         call = self._deadlines.begin()

@@ -244,6 +244,100 @@ async def test_no_answer_in_time() -> None:
     assert isinstance(error, AnswerTimeoutError)
 
 
+async def test_calls_are_ended_when_each_is_due() -> None:
+    """One timer serves them all: those begun later end later, and new ones are watched too."""
+    ends: list[float] = []
+
+    async def handler(_: web.BaseRequest) -> web.Response:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    async def send(transport: Transport, after: float) -> None:
+        await asyncio.sleep(after)
+        answer, fresh = await transport.send(ENDPOINT, TOKEN)
+        assert isinstance(answer, Unanswered)
+        assert isinstance(answer.error, AnswerTimeoutError)
+        assert fresh
+        ends.append(round(asyncio.get_running_loop().time(), 1))
+
+    async with (
+        serving(handler) as base_url,
+        opened(base_url, timeouts=Timeouts(answer=3.0)) as transport,
+    ):
+        await asyncio.gather(*(send(transport, after) for after in (0.0, 1.0, 1.0, 5.0)))
+    assert [3.0, 4.0, 4.0, 8.0] == ends
+
+
+async def test_a_cancellation_is_no_timeout() -> None:
+    """Whoever cancels a call, even as its time is over, sees it cancelled."""
+
+    async def handler(_: web.BaseRequest) -> web.Response:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    async with (
+        serving(handler) as base_url,
+        opened(base_url, timeouts=Timeouts(answer=3.0)) as transport,
+    ):
+        loop = asyncio.get_running_loop()
+        for after in (1.0, 3.0):
+            task = asyncio.create_task(transport.send(ENDPOINT, TOKEN))
+            loop.call_later(after, task.cancel)
+            await asyncio.wait([task])
+            assert task.cancelled()
+
+
+async def test_the_time_for_an_answer_begins_with_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Connecting has its own bound; the total bounds both, and then nothing was sent."""
+    connect = aiohttp.TCPConnector._create_connection
+
+    async def slowly(*args: Any, **kwargs: Any) -> Any:
+        await asyncio.sleep(4.0)
+        return await connect(*args, **kwargs)
+
+    async def handler(_: web.BaseRequest) -> web.Response:
+        await asyncio.sleep(1.5)
+        return web.Response(text="{}")
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", slowly)
+    async with serving(handler) as base_url:
+        only_answer = Timeouts(connect=None, answer=2.0, total=None)
+        assert isinstance(await _send(base_url, timeouts=only_answer), Answer)
+        late = Timeouts(connect=None, answer=1.0, total=None)
+        assert isinstance(await _error(base_url, timeouts=late), AnswerTimeoutError)
+        in_total = Timeouts(connect=None, answer=2.0, total=3.0)
+        error = await _error(base_url, timeouts=in_total)
+        assert isinstance(error, ConnectFailedError)
+        assert not error.maybe_applied
+
+
+async def test_no_body_at_all() -> None:
+    """An answer may be empty."""
+
+    async def handler(_: web.BaseRequest) -> web.Response:
+        return web.Response(status=204)
+
+    async with serving(handler) as base_url:
+        answer = await _send(base_url)
+    assert isinstance(answer, Answer)
+    assert (204, b"") == (answer.status, answer.body)
+
+
+async def test_a_token_that_changes() -> None:
+    """Each call is sent with its own."""
+    seen: list[str] = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        seen.append(request.headers["Authorization"])
+        return web.Response(text="{}")
+
+    async with serving(handler) as base_url, opened(base_url) as transport:
+        await asyncio.gather(*(transport.send(ENDPOINT, token) for token in "abab"))
+    assert ["Bearer a", "Bearer a", "Bearer b", "Bearer b"] == sorted(seen)
+
+
 async def test_the_total_bounds_a_dripping_answer() -> None:
     """An answer that comes byte by byte is cut off by the total."""
 
