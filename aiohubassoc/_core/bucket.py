@@ -53,11 +53,9 @@ class TokenBucket:
             now: The time.
             limit: How many tokens there are; None: as many as the quota says.
         """
+        self._advance(now)
         counted, first, window = self._counted, self._first, self._window
         size = len(counted)
-        while first < size and counted[first] + window <= now:
-            first += 1
-        self._first = first
         excess = self.in_flight + size - first + 1 - (self.quota.limit if limit is None else limit)
         if excess <= 0:
             return 0.0
@@ -85,6 +83,7 @@ class TokenBucket:
         insort(self._counted, counted_at)
         if not taken:
             insort(self._refused, counted_at)
+        self._advance(counted_at)  # nobody may ask for long, while the quota is far away
         if self._first > _FORGOTTEN_AT_ONCE and self._first * 2 > len(self._counted):
             self._forget()
 
@@ -113,6 +112,14 @@ class TokenBucket:
         bucket._counted = list(self._counted)
         bucket._refused = list(self._refused)
         return bucket
+
+    def _advance(self, now: float) -> None:
+        """Pass over the tokens that are back."""
+        counted, first, window = self._counted, self._first, self._window
+        size = len(counted)
+        while first < size and counted[first] + window <= now:
+            first += 1
+        self._first = first
 
     def _forget(self) -> None:
         # One window more than the tokens need, for `taken_until` a moment that lies a little back.

@@ -207,3 +207,13 @@ def test_tokens_that_came_back_are_forgotten() -> None:
         bucket.settle(now, taken=number % 7 != 0)
     assert len(bucket._counted) <= 2000
     assert len(bucket._refused) <= 300
+
+
+def test_what_is_long_past_is_forgotten_though_nobody_asks() -> None:
+    """While the quota is far away calls go without asking for their turn."""
+    bucket = TokenBucket(Quota(1_000_000, 1.0))
+    for number in range(20_000):
+        bucket.take()
+        bucket.settle(number / 100)
+    assert bucket.remembered < 2000
+    assert 100 == bucket.taken_until(199.99)

@@ -1,0 +1,137 @@
+"""
+Which part of a call costs what: microseconds of CPU that each layer adds to bare aiohttp.
+
+Every way here does what the one before it does and one thing more, all in one process, a round of
+each in turn. When `throughput.py` gets slower, this names the layer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import os
+import statistics
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from time import process_time
+from typing import TYPE_CHECKING
+
+from lean_server import cores, lean_server
+from report import conclude, print_table
+
+from aiohubassoc import ApiVersion, Pair, Quota, Timeouts
+from aiohubassoc._core.endpoints import Endpoint, create_default
+from aiohubassoc._core.table import judge
+from aiohubassoc._core.verdict import Accepted, Answer
+from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._io.limiter import WindowLimiter
+from aiohubassoc._io.transport import Transport
+
+sys.path.insert(0, str(Path(__file__).parent / "peers"))
+import bare_aiohttp
+import ours
+from runner import FROM_TYPE, TO_TYPE, TOKEN, Job, by_workers, path
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+
+def _layers(*names: str) -> Callable[[Job], Awaitable[int]]:
+    """Return a way to link pairs with these layers of ours, put together by hand."""
+
+    async def link(job: Job) -> int:
+        transport = Transport(job.base_url, timeouts=Timeouts(), connections=job.concurrency)
+        limiter = WindowLimiter(Quota(1_000_000, 1.0))
+        clock, semaphore = SystemClock(), asyncio.Semaphore(job.concurrency)
+
+        async def put(number: int) -> bool:
+            endpoint, pair = Endpoint("PUT", path(number)), None
+            if "pair" in names:
+                pair = Pair(FROM_TYPE, number, TO_TYPE, number)
+                endpoint = create_default(ApiVersion.V4, pair)
+            if "limiter" in names and not limiter.acquire_at_once():
+                await limiter.acquire()
+            if "semaphore" in names:
+                await semaphore.acquire()
+            sent_at = clock.now()
+            answer, fresh = await transport.send(endpoint, TOKEN)
+            assert isinstance(answer, Answer)
+            if "semaphore" in names:
+                semaphore.release()
+            if "limiter" in names:
+                now = clock.now()
+                limiter.settle(sent_at, now, fresh=fresh, taken=True, headers=answer.headers)
+            if "decode" not in names:
+                return answer.status == 200  # noqa: PLR2004 -- the only one the server has
+            assert pair is not None
+            return isinstance(judge(answer, pair, lambda: datetime.now(UTC)), Accepted)
+
+        await transport.open()
+        try:
+            return await by_workers(job, put)
+        finally:
+            await transport.close()
+
+    return link
+
+
+_WAYS: dict[str, Callable[[Job], Awaitable[int]]] = {
+    "bare aiohttp": bare_aiohttp.link,
+    "transport: one timer, headers ready made": _layers(),
+    "+ pair, checked, and its path": _layers("pair"),
+    "+ limiter": _layers("pair", "limiter"),
+    "+ semaphore": _layers("pair", "limiter", "semaphore"),
+    "+ decoding and judging": _layers("pair", "limiter", "semaphore", "decode"),
+    "create_default by tasks": ours.create_default,
+    "link_each: input, outcomes, report": ours.link_each,
+}
+
+
+def main() -> int:
+    """Measure, print and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--pairs", type=int, default=2000, help="of each round")
+    parser.add_argument("--concurrency", type=int, default=32)
+    options = parser.parse_args()
+    if (pair := cores()) is not None:
+        os.sched_setaffinity(0, {pair[0]})
+    costs: dict[str, list[float]] = {name: [] for name in _WAYS}
+    linked = sent = 0
+    with lean_server() as server, asyncio.Runner() as runner:
+        for number in range(options.rounds + 1):
+            for name, link in _WAYS.items():
+                job = Job(server.base_url, sent + 1, options.pairs, options.concurrency)
+                sent += options.pairs
+                gc.collect()
+                begun = process_time()
+                linked += runner.run(_awaiting(link, job))
+                if number:  # the first one warms up
+                    costs[name].append((process_time() - begun) / options.pairs * 1e6)
+        answered = server.count()
+    bare = costs["bare aiohttp"]
+    rows, before = [], bare
+    for name, own in costs.items():
+        added = statistics.median(a - b for a, b in zip(own, before, strict=True))
+        ratio = statistics.median(a / b for a, b in zip(own, bare, strict=True))
+        rows.append(
+            {
+                "layer": name,
+                "CPU us a pair": round(statistics.median(own), 1),
+                "us added": round(added, 1),
+                "times bare": round(ratio, 2),
+            }
+        )
+        before = own
+    print_table(rows)
+    return conclude("overhead", rows, {"every pair was linked": sent == linked == answered})
+
+
+async def _awaiting(link: Callable[[Job], Awaitable[int]], job: Job) -> int:
+    return await link(job)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
