@@ -33,9 +33,12 @@ format: .venv/.dev
 	$(BIN)/ruff check --fix-only .
 
 bench: .venv/.dev
+	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/quota.py
 	$(BIN)/python benchmarks/faults.py
-	$(BIN)/python benchmarks/memory.py
 
 docs: .venv/.dev
 	$(BIN)/python -m sphinx -nW -q -b html docs docs/_build/html

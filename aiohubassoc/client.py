@@ -242,9 +242,7 @@ class AssociationClient:
         settled = await self._open_sender().settle(Call(pair))
         if isinstance(settled, Accepted):
             return settled.reply
-        error = settled_error(settled)
-        assert error is not None  # noqa: S101 -- only Accepted has none
-        raise error
+        raise settled_error(settled)
 
     def link_each(
         self,

@@ -70,8 +70,8 @@ class _Connection(asyncio.Protocol):
             _Connection.count += 1
             # /crm/v4/objects/{type}/{id}/associations/default/{type}/{id}
             parts = path.decode().split("/")
-            kind, body = b"application/json;charset=utf-8", _BODY.format(parts[-5], parts[-1])
-            body = body.encode()
+            kind = b"application/json;charset=utf-8"
+            body = _BODY.format(parts[-5], parts[-1]).encode()
         self._transport.write(
             b"HTTP/1.1 200 OK\r\n%bContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b"
             % (_HEADERS, kind, len(body), body)
@@ -131,7 +131,8 @@ async def _serve() -> None:
 
 if __name__ == "__main__":
     try:
-        from uvloop import run
+        import uvloop
     except ImportError:
-        from asyncio import run
-    run(_serve())
+        asyncio.run(_serve())
+    else:
+        uvloop.run(_serve())

@@ -38,9 +38,7 @@ def pairs(count: int) -> Iterator[Pair]:
 
 
 def _client(base_url: str) -> AssociationClient:
-    return AssociationClient(
-        _TOKEN, base_url=base_url, quota=_UNLIMITED, concurrency=_CONCURRENCY
-    )
+    return AssociationClient(_TOKEN, base_url=base_url, quota=_UNLIMITED, concurrency=_CONCURRENCY)
 
 
 async def link_each(base_url: str, count: int) -> int:

@@ -1,4 +1,4 @@
-"""The two ways in which scripts usually keep a quota, to measure against."""
+"""The ways in which scripts usually keep a quota, to measure against."""
 
 from __future__ import annotations
 
@@ -51,6 +51,23 @@ async def paced(
             tasks = []
             for index, pair in enumerate(pairs):
                 await asyncio.sleep(max(0.0, begun + index * interval - perf_counter()))
+                tasks.append(group.create_task(_put(session, semaphore, pair)))
+    return sum(task.result() for task in tasks), perf_counter() - begun
+
+
+async def token_bucket(
+    base_url: str, token: str, pairs: Sequence[Pair], quota: Quota
+) -> tuple[int, float]:
+    """Send as a plain token bucket lets: it holds the quota, and refills evenly."""
+    begun = perf_counter()
+    rate = quota.rate_per_second
+    async with aiohttp.ClientSession(base_url, headers=_headers(token)) as session:
+        semaphore = asyncio.Semaphore(_CONCURRENCY)
+        async with asyncio.TaskGroup() as group:
+            tasks = []
+            for index, pair in enumerate(pairs):
+                due = begun + max(0.0, (index + 1 - quota.limit) / rate)
+                await asyncio.sleep(max(0.0, due - perf_counter()))
                 tasks.append(group.create_task(_put(session, semaphore, pair)))
     return sum(task.result() for task in tasks), perf_counter() - begun
 

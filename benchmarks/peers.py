@@ -68,15 +68,14 @@ BARE_UVLOOP = Peer("bare aiohttp, uvloop", "bare_aiohttp.py", ("uvloop",))
 OURS = Peer("aiohubassoc, link_each", "ours.py", ("link_each", "asyncio"))
 OURS_UVLOOP = Peer("aiohubassoc, link_each, uvloop", "ours.py", ("link_each", "uvloop"))
 OURS_ONE = Peer("aiohubassoc, create_default by tasks", "ours.py", ("create_default", "asyncio"))
+OURS_AT_QUOTA = Peer("aiohubassoc", "ours.py", ("link_each", "asyncio", "190"))
 NAIVE = Peer("naive gather, tenacity, aiohttp", "naive_gather.py")
 HTTPX = Peer("httpx", "over_httpx.py", home="python")
 THREADS = Peer("hubspot-api-client 12 in threads", "official_threads.py", ("default",), "python")
 THREADS_RETRYING = Peer(
     "the same, documented retries", "official_threads.py", ("documented",), "python"
 )
-SDK_HTTPX = Peer(
-    "hubspot-sdk 0.1.0a9 on httpx", "official_sdk.py", ("httpx", "default"), "python"
-)
+SDK_HTTPX = Peer("hubspot-sdk 0.1.0a9 on httpx", "official_sdk.py", ("httpx", "default"), "python")
 SDK_AIOHTTP = Peer(
     "hubspot-sdk 0.1.0a9 on aiohttp", "official_sdk.py", ("aiohttp", "default"), "python"
 )

@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import peers
 from lean_server import lean_server
@@ -52,7 +52,7 @@ def main() -> int:
         for name, command in _COMMANDS.items():
             seconds[name].append(_seconds(command))
     bare = seconds["bare Python"]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "what": name,
             "ms": round(statistics.median(own) * 1e3, 1),
@@ -72,14 +72,17 @@ def main() -> int:
             "ms": round(value * 1e3, 1),
             "times bare Python": round(value / statistics.median(bare), 1),
         }
-        for what, value in (("the first pair", first), ("a pair of a new client after it", following))
+        for what, value in (
+            ("the first pair", first),
+            ("a pair of a new client after it", following),
+        )
     ]
     print_table(rows)
     checks = {"each pair was linked": all(one.linked == 1 for each in firsts for one in each)}
     if not options.untimed:
         checks |= {
-            f"{row['what']}: at most {_MOST_RATIO[str(row['what'])]:g} times bare Python": (
-                float(row["times bare Python"]) <= _MOST_RATIO[str(row["what"])]
+            f"{row['what']}: at most {_MOST_RATIO[row['what']]:g} times bare Python": (
+                row["times bare Python"] <= _MOST_RATIO[row["what"]]
             )
             for row in rows
             if row["what"] in _MOST_RATIO

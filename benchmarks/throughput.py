@@ -3,8 +3,8 @@ What a pair costs: CPU per pair, ours and what people use today, by a server tha
 
 All link pairs against one lean server, each in a process of its own, one round after the other in
 turn, so that whatever the machine does meets all of them. A series starts every process anew: how
-a process lies in memory makes it up to a tenth faster or slower for as long as it lives. The ratio
-is that of two rounds beside each other, ours to bare aiohttp: a pool of workers, PUT, ``read()``.
+a process lies in memory makes it faster or slower for as long as it lives. The ratio is that of
+two rounds beside each other, ours to bare aiohttp: a pool of workers, PUT, ``read()``.
 """
 
 from __future__ import annotations
@@ -91,9 +91,9 @@ def checks_of(rows: dict[Peer, dict[str, Any]]) -> dict[str, bool]:
         )
     rates = {peer: one["pairs per CPU s"] for peer, one in rows.items()}
     if official := [rates[peer] for peer in _OFFICIAL if peer in rates]:
-        checks[f"{_LEAST_OF_OFFICIAL} times the fastest official Python client"] = (
-            rates[peers.OURS] >= _LEAST_OF_OFFICIAL * max(official)
-        )
+        checks[f"{_LEAST_OF_OFFICIAL} times the fastest official Python client"] = rates[
+            peers.OURS
+        ] >= _LEAST_OF_OFFICIAL * max(official)
     if peers.NODE in rates:
         checks["more than the Node client"] = rates[peers.OURS] > rates[peers.NODE]
     return checks

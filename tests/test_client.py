@@ -40,6 +40,7 @@ from aiohubassoc import (
     WrongEndpointError,
 )
 from aiohubassoc.testing import FakeClock
+from tests.conftest import pass_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -394,7 +395,7 @@ async def test_timeouts_are_set_by_default(timeouts: dict[str, Any], seconds: fl
 
     async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer):
-            await asyncio.sleep(100)
+            await pass_time(100)
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -407,7 +408,7 @@ async def test_timeouts_are_set_by_default(timeouts: dict[str, Any], seconds: fl
         with pytest.raises(AnswerTimeoutError):
             await client.create_default(PAIR)
         assert seconds == round(asyncio.get_running_loop().time() - begun, 1)
-        await asyncio.sleep(100)
+        await pass_time(100)
 
 
 async def test_a_lent_session(hubspot: aioresponses) -> None:

@@ -78,9 +78,10 @@ def decode_reply(body: bytes) -> DefaultAssociations:
     except orjson.JSONDecodeError as error:
         raise UndecodableError((f"$: not JSON: {error}",)) from None
     try:
-        return _structure_reply(value, DefaultAssociations)
+        reply: DefaultAssociations = _structure_reply(value, DefaultAssociations)
     except Exception:  # noqa: BLE001 -- whatever cattrs raised, the slow converter explains it
         return _explained(value)
+    return reply
 
 
 def _explained(value: object) -> DefaultAssociations:

@@ -105,14 +105,13 @@ class Unsettled:
     error: AioHubAssocError
 
 
-Final: TypeAlias = Accepted | Partial | Refused | Fatal | Unsettled
+NotLinked: TypeAlias = Partial | Refused | Fatal | Unsettled
+Final: TypeAlias = Accepted | NotLinked
 
 
-def settled_error(settled: Final) -> AioHubAssocError | None:
-    """Return why the pair is not linked, or None if it is."""
+def settled_error(settled: NotLinked) -> AioHubAssocError:
+    """Return why the pair is not linked, or not wholly."""
     match settled:
-        case Accepted():
-            return None
         case Partial(reply):
             return PartialFailureError(reply)
         case Refused(error) | Fatal(error) | Unsettled(error):
@@ -121,14 +120,12 @@ def settled_error(settled: Final) -> AioHubAssocError | None:
             assert_never(settled)
 
 
-def outcome_of(index: int, call: Call, settled: Final) -> Outcome:
-    """Return the outcome of a call that came to its end."""
+def outcome_of(index: int, call: Call, settled: NotLinked) -> Outcome:
+    """Return the outcome of a call that came to another end than a link."""
     error = settled_error(settled)
     # A refusal says nothing of the tries before it: one of them may have made the link.
     maybe = call.uncertain or is_uncertain(error)
     match settled:
-        case Accepted():
-            status, maybe = Status.LINKED, False
         case Partial(linked=True):
             status, maybe = Status.PARTIAL, False
         case Partial() | Refused():

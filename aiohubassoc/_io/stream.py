@@ -222,7 +222,7 @@ class OutcomeStream:
             self._put(interrupted_outcome(index, call, self.report.stopped))
             raise
         del self._calls[task]
-        if type(settled) is Accepted:  # nearly always, and put together here at half the cost
+        if isinstance(settled, Accepted):  # nearly always
             self._trouble_since = None
             self._put(Outcome(index, pair, _LINKED, call.attempts, settled.reply))
             return

@@ -33,7 +33,7 @@ from aiohubassoc.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aiohubassoc._core.endpoints import Endpoint
     from aiohubassoc.options import Timeouts
@@ -193,8 +193,8 @@ class Transport:
             response = await session.request(endpoint.method, url, allow_redirects=False)
             content = response.content
             if content.is_eof() and response.status < _NOT_2XX:  # whole, as nearly every one comes
-                # Reading it in the public way resumes a flow that nobody paused: 7 % of a call.
-                parts = getattr(content, "_buffer", ())
+                # Reading it in the public way resumes a flow that nobody paused, at a cost.
+                parts: Sequence[bytes] = getattr(content, "_buffer", ())
                 body = parts[0] if len(parts) == 1 else content.read_nowait()
                 return Answer(response.status, response.headers, body), call.fresh
             return await _answer(response, url), call.fresh
@@ -285,15 +285,16 @@ class _Connector(aiohttp.TCPConnector):
 
 
 class _ReadyRequest(aiohttp.ClientRequest):
-    """A request whose headers are ready made: putting them together costs 6 % of a call."""
+    """A request whose headers are ready made: they are the same for every call."""
 
     ready: CIMultiDict[str]
 
     def update_headers(self, headers: object) -> None:
+        del headers
         self.headers = self.ready.copy()
 
     def update_auto_headers(self, skip_auto_headers: object) -> None:
-        pass
+        """They are there."""
 
 
 class _SentOnceError(Exception):

@@ -17,7 +17,9 @@ async def link(job: Job) -> int:
         more["max_retries"] = int(retries)
     if back_end == "aiohttp":
         more["http_client"] = hubspot_sdk.DefaultAioHttpClient()
-    async with hubspot_sdk.AsyncHubSpot(access_token=TOKEN, base_url=job.base_url, **more) as client:
+    async with hubspot_sdk.AsyncHubSpot(
+        access_token=TOKEN, base_url=job.base_url, **more
+    ) as client:
         create = client.crm.associations.create
 
         async def put(number: int) -> bool:

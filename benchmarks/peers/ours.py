@@ -8,29 +8,26 @@ from runner import FROM_TYPE, TO_TYPE, TOKEN, Job, by_workers, serve_async
 
 from aiohubassoc import AioHubAssocError, AssociationClient, Pair, Quota
 
-# On, but not binding.
-_FAR_AWAY = Quota(1_000_000, 1.0)
+_FAR_AWAY = Quota(1_000_000, 1.0)  # on, but not binding
 
 
-def _client(job: Job) -> AssociationClient:
-    return AssociationClient(
-        TOKEN, base_url=job.base_url, quota=_FAR_AWAY, concurrency=job.concurrency
-    )
+def _client(job: Job, quota: Quota) -> AssociationClient:
+    return AssociationClient(TOKEN, base_url=job.base_url, quota=quota, concurrency=job.concurrency)
 
 
-async def link_each(job: Job) -> int:
+async def link_each(job: Job, quota: Quota = _FAR_AWAY) -> int:
     """Pairs of a generator in, outcomes out."""
     pairs = (Pair(FROM_TYPE, number, TO_TYPE, number) for number in job.ids)
     linked = 0
-    async with _client(job) as client, client.link_each(pairs) as outcomes:
+    async with _client(job, quota) as client, client.link_each(pairs) as outcomes:
         async for outcome in outcomes:
             linked += outcome.ok
     return linked
 
 
-async def create_default(job: Job) -> int:
+async def create_default(job: Job, quota: Quota = _FAR_AWAY) -> int:
     """One call a pair."""
-    async with _client(job) as client:
+    async with _client(job, quota) as client:
 
         async def put(number: int) -> bool:
             try:
@@ -43,5 +40,7 @@ async def create_default(job: Job) -> int:
 
 
 if __name__ == "__main__":
-    way, loop = sys.argv[1:]
-    serve_async({"link_each": link_each, "create_default": create_default}[way], loop=loop)
+    way, loop, *limits = sys.argv[1:]
+    at = Quota(int(limits[0])) if limits else _FAR_AWAY
+    link = {"link_each": link_each, "create_default": create_default}[way]
+    serve_async(lambda job: link(job, at), loop=loop)

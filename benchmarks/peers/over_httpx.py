@@ -18,7 +18,7 @@ async def link(job: Job) -> int:
 
         async def put(number: int) -> bool:
             answer = await client.put(path(number))
-            return answer.is_success
+            return bool(answer.is_success)
 
         return await by_workers(job, put)
 

@@ -48,7 +48,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 _PLACES = len(list(_places(USUAL)))
-_ODD = json_values | st.sampled_from(
+_ODD: st.SearchStrategy[Any] = json_values | st.sampled_from(
     [None, "", 0, False, [], {}, [None], "2026-11-23", "2026-11-23T10:00", 7, "7"]
 )
 
@@ -78,6 +78,14 @@ def _told(body: bytes) -> object:
         return wire.decode_reply(body)
     except wire.UndecodableError as error:
         return error.problems
+
+
+@pytest.mark.parametrize("name", ["startedAt", "completedAt", "requestedAt"])
+def test_a_date_without_a_zone(name: str) -> None:
+    """Is unusual, and UTC."""
+    document = USUAL | {name: "2026-11-23T10:00:00"}
+    assert usual_reply(document) is None
+    assert wire.decode_reply(json.dumps(document).encode()).results
 
 
 def test_every_reply_of_the_portal_is_usual() -> None:

@@ -29,6 +29,7 @@ from aiohubassoc._core.endpoints import Endpoint
 from aiohubassoc._core.verdict import Answer
 from aiohubassoc._io import transport as transport_module
 from aiohubassoc._io.transport import Transport, Unanswered, meaning, unanswered
+from tests.conftest import pass_time
 
 ENDPOINT = Endpoint("PUT", "/crm/v4/objects/a%2Fb/1/associations/default/c/2")
 TOKEN = "canary-token"
@@ -253,7 +254,7 @@ async def test_calls_are_ended_when_each_is_due() -> None:
         raise AssertionError
 
     async def send(transport: Transport, after: float) -> None:
-        await asyncio.sleep(after)
+        await pass_time(after)
         answer, fresh = await transport.send(ENDPOINT, TOKEN)
         assert isinstance(answer, Unanswered)
         assert isinstance(answer.error, AnswerTimeoutError)
@@ -263,8 +264,10 @@ async def test_calls_are_ended_when_each_is_due() -> None:
     async with (
         serving(handler) as base_url,
         opened(base_url, timeouts=Timeouts(answer=3.0)) as transport,
+        asyncio.TaskGroup() as group,
     ):
-        await asyncio.gather(*(send(transport, after) for after in (0.0, 1.0, 1.0, 5.0)))
+        for after in (0.0, 1.0, 1.0, 5.0):
+            group.create_task(send(transport, after))
     assert [3.0, 4.0, 4.0, 8.0] == ends
 
 
@@ -294,11 +297,11 @@ async def test_the_time_for_an_answer_begins_with_the_connection(
     connect = aiohttp.TCPConnector._create_connection
 
     async def slowly(*args: Any, **kwargs: Any) -> Any:
-        await asyncio.sleep(4.0)
+        await pass_time(4.0)
         return await connect(*args, **kwargs)
 
     async def handler(_: web.BaseRequest) -> web.Response:
-        await asyncio.sleep(1.5)
+        await pass_time(1.5)
         return web.Response(text="{}")
 
     monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", slowly)
@@ -333,8 +336,13 @@ async def test_a_token_that_changes() -> None:
         seen.append(request.headers["Authorization"])
         return web.Response(text="{}")
 
-    async with serving(handler) as base_url, opened(base_url) as transport:
-        await asyncio.gather(*(transport.send(ENDPOINT, token) for token in "abab"))
+    async with (
+        serving(handler) as base_url,
+        opened(base_url) as transport,
+        asyncio.TaskGroup() as group,
+    ):
+        for token in "abab":
+            group.create_task(transport.send(ENDPOINT, token))
     assert ["Bearer a", "Bearer a", "Bearer b", "Bearer b"] == sorted(seen)
 
 
