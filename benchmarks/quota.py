@@ -185,7 +185,13 @@ _THIRD = 0.3 * _LIMIT / 10
 _SILENT = {"headers": "none"}
 _SET = {"quota": Quota(_LIMIT)}
 _SCENARIOS = (
-    Scenario("190 set, 100 true, no headers", {"quota_limit": 100, **_SILENT}, 100, 0.02, _SET),
+    Scenario(
+        "190 set, 100 true, no headers",
+        {"quota_limit": 100, **_SILENT},
+        100,
+        _ERROR_SHARE,
+        _SET,
+    ),
     Scenario("190 set, 100 true, headers", {"quota_limit": 100}, 100, 0.0, _SET),
     Scenario("quota unknown, headers", {}, 190, 0.0),
     Scenario("headers on some answers", {"headers": "some"}, 190, 0.0),

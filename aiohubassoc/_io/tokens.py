@@ -39,10 +39,8 @@ class TokenSource:
         self._renewed: dict[str, str] = {}  # the last refused token and what came for it
 
     async def current(self) -> str:
-        """Return the token to use now; while one is being renewed, the new one."""
-        if self._provider is None:
-            assert self.fixed is not None  # noqa: S101 -- one of the two is always set
-            return self.fixed
+        """Return the provider's token; while one is being renewed, the new one."""
+        assert self._provider is not None  # noqa: S101 -- or `fixed` is the token
         if self._renewal.locked():
             async with self._renewal:
                 pass
