@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 # The reply to the largest call there is, 2,000 pairs, is about 300 kB.
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 
+# If a later aiohttp puts headers together elsewhere, they are its session's.
+_CAN_BE_READY = all(
+    hasattr(aiohttp.ClientRequest, name) for name in ("update_headers", "update_auto_headers")
+)
 _NOT_2XX: Final = 300
 _HEADERS: Final = {
     "Accept": "application/json",
@@ -152,14 +156,15 @@ class Transport:
         class Request(_ReadyRequest):
             ready = CIMultiDict({"Host": self._base.host_port_subcomponent or "", **_HEADERS})
 
-        self._ready = Request.ready
         self._session = aiohttp.ClientSession(
             connector=connector,
-            request_class=Request,
+            request_class=Request if _CAN_BE_READY else aiohttp.ClientRequest,
+            headers=None if _CAN_BE_READY else _HEADERS,
             cookie_jar=aiohttp.DummyCookieJar(),  # HubSpot's edge sets cookies; they only cost
             timeout=aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect),
             proxy=self._proxy,
         )
+        self._ready = Request.ready if _CAN_BE_READY else self._session.headers
         # On a reused connection that turns out dead aiohttp would send a PUT again by itself, past
         # limiter, attempts and books. There is no public switch (3.14); a test counts arrivals.
         self._session._retry_connection = False  # noqa: SLF001 -- see above

@@ -391,3 +391,50 @@ def test_tokens_are_never_lost_or_doubled(steps: list[tuple[str, int]], limit: i
         loop.run_until_complete(run())
     finally:
         loop.close()
+
+
+async def _go_at_once(limiter: WindowLimiter, headers: dict[str, str]) -> bool:
+    """Let a call go if it need not wait, and be answered; return whether it went."""
+    if not limiter.acquire_at_once():
+        try:
+            async with asyncio.timeout(0.001):
+                await limiter.acquire()
+        except TimeoutError:
+            return False
+    limiter.settle(_now(), _now(), headers=headers)
+    return True
+
+
+async def test_far_from_the_quota_calls_are_settled_together() -> None:
+    """And still no window holds one more or one less than it may."""
+    limiter = WindowLimiter(Quota(3000, 10.0))
+    for window in range(3):
+        went = 0
+        while await _go_at_once(limiter, {}):
+            went += 1
+        assert 3000 == went
+        await pass_time(10.0 * (window + 1) + 0.01 - _now())
+
+
+async def test_a_lower_quota_is_heard_of_in_the_midst_of_many() -> None:
+    """At most as many calls later as are settled together."""
+    limiter = WindowLimiter(Quota(3000, 10.0))
+    for _ in range(1000):
+        assert await _go_at_once(limiter, {})
+    went = 0
+    while await _go_at_once(limiter, _headers(Quota(1500, 10.0))):
+        went += 1
+    assert 1500 == limiter.quota.limit
+    assert 500 == went
+
+
+async def test_a_refusal_in_the_midst_of_many_holds_everybody() -> None:
+    """What was not settled yet is settled first: the refusal is measured against it."""
+    limiter = WindowLimiter(Quota(3000, 10.0))
+    for _ in range(1000):
+        assert await _go_at_once(limiter, {})
+    await limiter.acquire()
+    assert 3.0 == limiter.refused(_now(), 3.0)
+    limiter.settle(_now(), _now(), taken=False)
+    assert not limiter.acquire_at_once()
+    assert not await _go_at_once(limiter, {})

@@ -95,8 +95,13 @@ async def _error(base_url: str, **options: Any) -> TransportError:
 # --- what is sent and what comes back ----------------------------------------------------------
 
 
-async def test_the_request_is_what_hubspot_documents() -> None:
+@pytest.mark.parametrize("ready", [True, False])
+async def test_the_request_is_what_hubspot_documents(
+    monkeypatch: pytest.MonkeyPatch, *, ready: bool
+) -> None:
     """A PUT without a body, the path as it was encoded, the token, and who is asking."""
+    assert transport_module._CAN_BE_READY
+    monkeypatch.setattr(transport_module, "_CAN_BE_READY", ready)
     seen: list[web.BaseRequest] = []
 
     async def handler(request: web.BaseRequest) -> web.Response:
@@ -118,6 +123,8 @@ async def test_the_request_is_what_hubspot_documents() -> None:
     assert f"Bearer {TOKEN}" == request.headers["Authorization"]
     assert "application/json" == request.headers["Accept"]
     assert request.headers["User-Agent"].startswith("aiohubassoc/")
+    assert "identity" == request.headers["Accept-Encoding"]
+    assert request.headers["Host"] in base_url
 
 
 async def test_a_base_url_may_have_a_path() -> None:
