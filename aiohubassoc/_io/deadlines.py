@@ -68,7 +68,8 @@ class Deadlines:
 
     def begin(self) -> OnWire:
         """Watch the call that the running task is about to make."""
-        task = _running_task()
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- a coroutine runs in a task
         now = self._clock.now()
         call = self._on_wire[task] = OnWire(task, now + self._total, now + self._first)
         if call.due_at < self._timer_at:
@@ -81,13 +82,13 @@ class Deadlines:
 
     def connecting(self) -> None:
         """Note that the running task's call opens a connection first."""
-        call = self._on_wire[_running_task()]
+        call = self._running()
         call.fresh = call.connecting = True
         call.due_at = call.ends_at
 
     def connected(self) -> None:
         """Note that it has one: the time for its answer begins."""
-        call = self._on_wire[_running_task()]
+        call = self._running()
         call.connecting = False
         call.due_at = min(call.ends_at, self._clock.now() + self._answer)
         if call.due_at < self._timer_at:
@@ -98,6 +99,11 @@ class Deadlines:
         if self._timer is not None:
             self._timer.cancel()
         self._timer, self._timer_at = None, math.inf
+
+    def _running(self) -> OnWire:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- see above
+        return self._on_wire[task]
 
     def _set_timer(self, when: float) -> None:
         if self._timer is not None:
@@ -115,9 +121,3 @@ class Deadlines:
         next_at = min((call.due_at for call in self._on_wire.values()), default=math.inf)
         if next_at < math.inf:
             self._set_timer(next_at)
-
-
-def _running_task() -> asyncio.Task[object]:
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 -- a coroutine runs in a task
-    return task
