@@ -195,7 +195,11 @@ class Transport:
         url = self._base.with_path(self._prefix + endpoint.path, encoded=True)
         call = self._deadlines.begin()
         try:
-            response = await session.request(endpoint.method, url, allow_redirects=False)
+            # What request() calls, without the context manager that it wraps around.
+            ask = getattr(session, "_request", session.request)
+            response: aiohttp.ClientResponse = await ask(
+                endpoint.method, url, allow_redirects=False
+            )
             content = response.content
             if content.is_eof() and response.status < _NOT_2XX:  # whole, as nearly every one comes
                 # Reading it in the public way resumes a flow that nobody paused, at a cost.
