@@ -9,6 +9,12 @@ Every exception of the package.
     ├── InputError (ValueError)        a file that cannot be read as pairs
     ├── ClientClosedError              a client used outside its ``async with``
     ├── RunStoppedError                the run ended before this pair was settled
+    ├── EarlierFailureError            an earlier run of the run folder could not link it
+    ├── JournalError                   a run folder that cannot be used
+    │   ├── JournalInUseError          another process is using it
+    │   ├── JournalMismatchError       it belongs to another job
+    │   ├── JournalVersionError        it was written by a newer version, or is something else
+    │   └── JournalStorageError        it cannot be read or written: a full disk, no permission
     ├── DailyReserveError              what is left of the day's calls is reserved for others
     ├── TransportError                 no usable answer; see ``maybe_applied``
     │   ├── ConnectFailedError         nothing was sent
@@ -102,6 +108,77 @@ class RunStoppedError(_MessageError):
     """The run ended before this pair was settled; the message says why it ended."""
 
     _label = "RUN_STOPPED"
+
+
+@attrs.define(slots=False)
+class EarlierFailureError(AioHubAssocError):
+    """
+    An earlier run of the same run folder could not link the pair, and it was not tried again.
+
+    Attributes:
+        category: The category of that failure.
+        message: What was said of it.
+        correlation_id: What HubSpot's support asks for; None where there was none.
+    """
+
+    category: str
+    message: str
+    correlation_id: str | None = None
+
+    @property
+    def label(self) -> str:
+        """The category of that failure."""
+        return self.category
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@attrs.define(slots=False)
+class JournalError(_MessageError):
+    """A run folder cannot be used. The message names it and says why and what to do."""
+
+    _label = "JOURNAL"
+
+
+@attrs.define(slots=False)
+class JournalInUseError(JournalError):
+    """
+    Another process is using the run folder.
+
+    Attributes:
+        process_id: Its process id; None where it could not be found out.
+    """
+
+    process_id: int | None = None
+    _label = "JOURNAL_IN_USE"
+
+
+@attrs.define(slots=False)
+class JournalMismatchError(JournalError):
+    """
+    The run folder belongs to another job: another input, other types, another portal.
+
+    Attributes:
+        differences: What differs: a name to what the folder has and what was given.
+    """
+
+    differences: Mapping[str, tuple[object, object]] = attrs.Factory(dict)
+    _label = "JOURNAL_MISMATCH"
+
+
+@attrs.define(slots=False)
+class JournalVersionError(JournalError):
+    """The run folder was written by a newer version of this package, or by something else."""
+
+    _label = "JOURNAL_VERSION"
+
+
+@attrs.define(slots=False)
+class JournalStorageError(JournalError):
+    """The run folder cannot be read or written."""
+
+    _label = "JOURNAL_STORAGE"
 
 
 @attrs.define(slots=False)

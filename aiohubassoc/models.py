@@ -14,7 +14,12 @@ from typing import Final
 
 import attrs
 
-from aiohubassoc.errors import AioHubAssocError, ApiError, BulkLinkError
+from aiohubassoc.errors import (
+    AioHubAssocError,
+    ApiError,
+    BulkLinkError,
+    EarlierFailureError,
+)
 from aiohubassoc.pair import Pair
 
 
@@ -123,6 +128,20 @@ class Status(StrEnum):
     """No call was needed."""
 
 
+@attrs.frozen
+class Skip:
+    """
+    Why a pair needed no call.
+
+    Attributes:
+        label: ``LINKED_BEFORE`` or ``DUPLICATE``.
+        message: The same for people, such as ``"repeats item 5"``.
+    """
+
+    label: str
+    message: str
+
+
 _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
 
 
@@ -141,6 +160,7 @@ class Outcome:
         maybe_applied: True when HubSpot may have made the link though it did not confirm it: the
             answer to one of the tries was lost, garbled or a server's failure. Sending the pair
             again is safe.
+        skip: Why a skipped pair needed no call; None for all others.
     """
 
     index: int
@@ -150,6 +170,7 @@ class Outcome:
     reply: DefaultAssociations | None = None
     error: AioHubAssocError | None = None
     maybe_applied: bool = False
+    skip: Skip | None = None
 
     @property
     def ok(self) -> bool:
@@ -158,13 +179,17 @@ class Outcome:
 
     @property
     def category(self) -> str | None:
-        """A name to group failures by, HubSpot's category where there is one; None if none."""
-        return None if self.error is None else self.error.label
+        """A name to group outcomes by, HubSpot's category where there is one; None if linked."""
+        if self.error is not None:
+            return self.error.label
+        return None if self.skip is None else self.skip.label
 
     @property
     def correlation_id(self) -> str | None:
         """What HubSpot's support asks for; None where there was none."""
-        return self.error.correlation_id if isinstance(self.error, ApiError) else None
+        if isinstance(self.error, ApiError | EarlierFailureError):
+            return self.error.correlation_id
+        return None
 
 
 @attrs.define

@@ -158,3 +158,18 @@ def interrupted_outcome(index: int, call: Call, stopped: AioHubAssocError | None
         call.error or stopped,
         maybe_applied=call.uncertain,
     )
+
+
+def unwritten_outcome(outcome: Outcome, cause: AioHubAssocError | None) -> Outcome:
+    """Return what can be claimed of a pair whose outcome could not be written."""
+    if outcome.status is Status.UNPROCESSED:
+        return outcome
+    return Outcome(
+        outcome.index,
+        outcome.pair,
+        Status.UNPROCESSED,
+        outcome.attempts,
+        outcome.reply,
+        cause,
+        maybe_applied=outcome.maybe_applied or outcome.status in {Status.LINKED, Status.PARTIAL},
+    )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Mapping
 from typing import Final, TypeAlias, cast
 
+from aiohubassoc._io.frames import ArrowArray, ArrowStream, Refused, frame_rows, is_frame
 from aiohubassoc.errors import OptionsError, PairError
 from aiohubassoc.pair import Pair, RecordId, unchecked_pair
 
@@ -14,8 +15,19 @@ Pairs: TypeAlias = (
     | Iterable[tuple[RecordId, RecordId]]
     | AsyncIterable[Pair]
     | AsyncIterable[tuple[RecordId, RecordId]]
+    | ArrowStream
+    | ArrowArray
 )
-"""Pairs, or ``(from_id, to_id)`` where the types are given for all of them."""
+"""
+Pairs; or ``(from_id, to_id)`` where the types are given for all of them; or a data frame.
+
+A data frame is one of pandas, or anything that has the Arrow PyCapsule protocol
+(``__arrow_c_stream__`` or ``__arrow_c_array__``), such as one of polars, and pyarrow's Table,
+RecordBatch and RecordBatchReader; these need pyarrow. It is read as the run goes, 1,024 rows at a
+time. Its columns: ``from_id`` and ``to_id``; where they are there ``from_type`` and ``to_type``,
+which win over the types given for all, and ``tag``. Others are ignored. Ids are strings or ints of
+any width; a row with another one, or none, is a failed outcome, whose error names the row.
+"""
 
 _END: Final = object()
 
@@ -25,26 +37,32 @@ class Source:
     Reads pairs in their order, for many readers.
 
     Args:
-        pairs: Any sync or async iterable. A sync one is asked on the event loop: it should answer
-            at once, as lists, generators and files do.
-        from_type: The object type of all ``from_id``; None if the items are pairs.
+        pairs: Any sync or async iterable, or a data frame. A sync one is asked on the event loop:
+            it should answer at once, as lists, generators and files do. Nothing is read yet.
+        from_type: The object type of all ``from_id``; None if the items are pairs. With a data
+            frame: of the rows that have none of their own; None if all have.
         to_type: The object type of all ``to_id``; likewise.
 
     Raises:
-        OptionsError: not an iterable, or one type given without the other.
+        OptionsError: not an iterable, one type given without the other, or a data frame without
+            the library to read it.
         PairError: a type that cannot be sent.
     """
 
     def __init__(self, pairs: Pairs, from_type: str | None, to_type: str | None) -> None:
+        given: object = pairs  # whatever its type promised
+        self._rows: Generator[object, None, None] | None = None
         self._types: tuple[str, str] | None = None
-        if from_type is not None and to_type is not None:
+        if is_frame(given):  # before anything else: many are iterables, of their columns' names
+            self._rows = frame_rows(given, from_type, to_type)
+            given = self._rows
+        elif from_type is not None and to_type is not None:
             Pair(from_type, 1, to_type, 1)  # the types of all: refused now, not once a pair
             self._types = (from_type, to_type)
         elif from_type is not None or to_type is not None:
             raise OptionsError("give both from_type and to_type, or neither")
         self._sync: Iterator[tuple[int, object]] | None = None
         self._async: AsyncIterator[object] | None = None
-        given: object = pairs  # whatever its type promised
         if isinstance(given, AsyncIterable):
             self._async = aiter(given)
             self._owned = self._async is not given
@@ -92,6 +110,8 @@ class Source:
         if isinstance(item, Pair):
             return item
         if self._types is None:
+            if isinstance(item, Refused):  # of a data frame, whose rows have their types
+                return item
             raise OptionsError(
                 f"item {index} of the input is not a Pair but {item!r}: "
                 "for pairs of ids give from_type and to_type"
@@ -111,6 +131,8 @@ class Source:
             return unchecked_pair(from_type, from_id, to_type, to_id), error
 
     async def close(self) -> None:
-        """Close the async iterator if it was made here; the caller's own stays as it is."""
+        """Close the iterator if it was made here; the caller's own stays as it is."""
+        if self._rows is not None:
+            self._rows.close()  # it holds a batch
         if self._async is not None and self._owned and hasattr(self._async, "aclose"):
             await self._async.aclose()

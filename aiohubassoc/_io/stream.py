@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Final, Self
 
 from aiohubassoc._core.verdict import Accepted, Fatal
-from aiohubassoc._io.call import Call, interrupted_outcome, outcome_of
-from aiohubassoc.errors import AioHubAssocError, RunStoppedError
+from aiohubassoc._io.call import Call, interrupted_outcome, outcome_of, unwritten_outcome
+from aiohubassoc._io.holding import Held
+from aiohubassoc._io.outbox import READ_AHEAD, Outbox
+from aiohubassoc.errors import AioHubAssocError, JournalError, RunStoppedError
 from aiohubassoc.models import Outcome, Report, Status
 from aiohubassoc.pair import Pair
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
     from types import TracebackType
 
     from aiohubassoc._io import call as _call
     from aiohubassoc._io.clock import Clock, Timer
+    from aiohubassoc._io.recorder import Recorder
     from aiohubassoc._io.source import Source
 
-# The input is read at most this many pairs beyond the last outcome taken.
-READ_AHEAD: Final = 1000
-# After a stop the rest of the input is told without any waiting: let other tasks run now and then.
-_BREATHER: Final = 256
 _FIRST_ERROR: Final = 400
 _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
 
@@ -36,6 +34,9 @@ class OutcomeStream:
     input is read and told as ``unprocessed``. Leaving the block early stops new requests, lets
     those on the wire finish for *drain* seconds, and ends the rest as ``unprocessed``; what was
     not taken by then can still be taken.
+
+    With a recorder an outcome is written before it is told. What could not be written is told as
+    ``unprocessed``, whatever came of it, and the run stops.
 
     Attributes:
         report: What became of the pairs so far, taken or not.
@@ -53,6 +54,7 @@ class OutcomeStream:
         drain: float,
         keep_failures: int,
         clock: Clock,
+        recorder: Recorder | None = None,
     ) -> None:
         self.report = Report(keep_failures=keep_failures)
         self.stopping = False
@@ -63,14 +65,13 @@ class OutcomeStream:
         self._give_up_after = give_up_after
         self._drain = drain
         self._clock = clock
-        self._ready: deque[Outcome] = deque()
-        # In order: what is done already but not yet next.
-        self._early: dict[int, Outcome] | None = {} if ordered else None
-        self._next_index = 0
-        self._in_hand = 0
-        self._is_full = self._is_awaited = False
-        self._room = asyncio.Event()
-        self._news = asyncio.Event()
+        self._recorder = recorder
+        self._outbox = Outbox(self.report, ordered=ordered)
+        self._held: Held | None = None
+        if recorder is not None:
+            self._held = Held(recorder, clock, told=self._outbox.tell_all, lost=self._lost)
+        self._failures = 0  # those of earlier runs left out
+        self._is_read = self._has_failed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: dict[asyncio.Task[None], Call] = {}
         self._trouble_since: float | None = None
@@ -89,10 +90,10 @@ class OutcomeStream:
         if self._entered:
             raise RuntimeError("a run can be entered once")
         self._entered = True
+        if self._recorder is not None:
+            await self._recorder.open()
         for _ in range(self._worker_count):
-            task = asyncio.create_task(self._work())
-            self._tasks.add(task)
-            task.add_done_callback(self._worker_ended)
+            self._begin(self._work())
         return self
 
     def __aiter__(self) -> Self:
@@ -101,17 +102,13 @@ class OutcomeStream:
     async def __anext__(self) -> Outcome:
         if not self._entered:
             raise RuntimeError("use it as 'async with client.link_each(...) as outcomes'")
-        while not self._ready:
-            if not self._tasks:
-                return await self._after_the_workers()
-            self._news.clear()
-            self._is_awaited = True
-            await self._news.wait()
-        self._in_hand -= 1
-        if self._is_full:
-            self._is_full = False
-            self._room.set()
-        return self._ready.popleft()
+        outbox = self._outbox
+        while not outbox.ready:
+            if not self._tasks and self._is_at_its_end():
+                raise StopAsyncIteration
+            if not outbox.ready:
+                await outbox.wait_for_news()
+        return outbox.take()
 
     async def __aexit__(
         self,
@@ -130,8 +127,11 @@ class OutcomeStream:
         finally:
             if self._cut_off is not None:
                 self._cut_off.cancel()
-            await self._end_workers()
-            await self._source.close()
+            try:
+                await self._end_workers()
+            finally:
+                await self._close_recorder()
+                await self._source.close()
         if exc_type is None and self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
@@ -177,37 +177,69 @@ class OutcomeStream:
         for task, call in self._calls.items():
             if not call.on_wire and task is not own:
                 task.cancel()
-        self._room.set()
+        self._outbox.wake_readers()
 
     async def _work(self) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- a coroutine runs in a task
         while not self.stopping:
-            if self._in_hand >= READ_AHEAD:
-                self._is_full = True
-                self._room.clear()
-                await self._room.wait()
-                continue
-            self._in_hand += 1  # its place is taken before it is read: reading may wait
-            read = None
-            try:
-                read = self._source.next_at_once() or await self._source.next()
-            finally:
-                if read is None:
-                    self._in_hand -= 1
-            if read is None:
+            if self._outbox.in_hand >= READ_AHEAD:
+                await self._outbox.wait_for_room()
+            elif (read := await self._read()) is None:
                 return
-            await self._settle_one(task, *read)
+            else:
+                await self._settle_one(task, *read)
 
-    async def _settle_one(self, task: asyncio.Task[None], index: int, item: object) -> None:
+    async def _read_rest(self) -> None:
+        """Tell what the input still holds, once the run has stopped."""
+        while not self._left:
+            if self._outbox.in_hand >= READ_AHEAD:
+                await self._outbox.wait_for_room()
+            elif (read := await self._read()) is None:
+                return
+            elif (pair := self._pair(*read)) is not None:
+                self._put(self._unprocessed(read[0], pair))
+
+    async def _read(self) -> tuple[int, object] | None:
+        self._outbox.in_hand += 1  # its place is taken before it is read: reading may wait
+        read = None
+        try:
+            read = self._source.next_at_once() or await self._source.next()
+        finally:
+            if read is None:
+                self._outbox.in_hand -= 1
+        if read is None:
+            self._is_read = True
+        return read
+
+    def _pair(self, index: int, item: object) -> Pair | None:
+        """Return the pair that *item* is, or tell its outcome if it needs no call."""
         try:
             pair = item if type(item) is Pair else self._source.pair(index, item)
         except BaseException:
-            self._in_hand -= 1
+            self._outbox.in_hand -= 1
             raise
         if isinstance(pair, tuple):
             bad, error = pair
+            if self.stopping:
+                return bad  # nothing is judged any more
             self._put(Outcome(index, bad, Status.FAILED, error=error))
+            return None
+        if self._recorder is None or self._held is None or self._held.is_broken:
+            return pair
+        try:
+            known = self._recorder.begin(index, pair)
+        except JournalError as error:
+            self.stop(error)
+            return pair
+        if known is None:
+            return pair
+        self._outbox.tell(known)
+        return None
+
+    async def _settle_one(self, task: asyncio.Task[None], index: int, item: object) -> None:
+        pair = self._pair(index, item)
+        if pair is None:
             return
         if self.stopping:  # it was being read when the run stopped
             self._put(self._unprocessed(index, pair))
@@ -231,25 +263,24 @@ class OutcomeStream:
         self._put(outcome_of(index, call, settled))
 
     def _put(self, outcome: Outcome) -> None:
-        """Count an outcome and offer it."""
-        if outcome.status is _LINKED:
-            self.report.linked += 1
+        """Tell an outcome, once it is written if it is to be."""
+        if outcome.status is not _LINKED and self._stop_after_failures is not None:
+            self._failures += outcome.status in {Status.FAILED, Status.PARTIAL}
+            if self._failures >= self._stop_after_failures:
+                self.stop(RunStoppedError(f"{self._failures} pairs failed"))
+        if self._held is None:
+            self._outbox.tell(outcome)
         else:
-            self.report.add(outcome)
-        if self._early is None:
-            self._ready.append(outcome)
+            self._held.add(outcome)
+
+    def _lost(self, outcomes: list[Outcome], error: Exception) -> None:
+        """Tell outcomes that could not be written: nothing may be claimed of them."""
+        if isinstance(error, AioHubAssocError):
+            self.stop(error)
         else:
-            self._early[outcome.index] = outcome
-            while (following := self._early.pop(self._next_index, None)) is not None:
-                self._ready.append(following)
-                self._next_index += 1
-        if self._is_awaited:
-            self._is_awaited = False
-            self._news.set()
-        if self._stop_after_failures is not None:
-            failures = self.report.failed + self.report.partial
-            if failures >= self._stop_after_failures:
-                self.stop(RunStoppedError(f"{failures} pairs failed"))
+            self._fail(error)
+        for outcome in outcomes:
+            self._outbox.tell(unwritten_outcome(outcome, self.report.stopped))
 
     def _unprocessed(self, index: int, pair: Pair) -> Outcome:
         return Outcome(index, pair, Status.UNPROCESSED, error=self.report.stopped)
@@ -257,10 +288,16 @@ class OutcomeStream:
     def _fail(self, error: BaseException) -> None:
         """End the run for a fault of the caller's own code; it is raised once all is told."""
         self._failure = self._failure or error
+        self._has_failed = True
         if isinstance(error, AioHubAssocError):
             self.stop(error)
         else:
             self.stop(RunStoppedError(f"{type(error).__name__}: {error}"))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._worker_ended)
 
     def _worker_ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -268,30 +305,25 @@ class OutcomeStream:
             self.stop(RunStoppedError("the run was cancelled"))
         elif (error := task.exception()) is not None:
             self._fail(error)
-        if not self._tasks and self._early:
-            # Nothing can fill a gap any more: an item that was no pair has no outcome.
-            self._ready.extend(self._early.pop(index) for index in sorted(self._early))
-        self._news.set()
+        self._outbox.wake_taker()
 
     # --- the end ---------------------------------------------------------------------------
 
-    async def _after_the_workers(self) -> Outcome:
+    def _is_at_its_end(self) -> bool:
+        """Return whether no further outcome comes; raise what went wrong, once all is told."""
+        if self._held is not None and not self._held.is_empty:
+            self._held.flush()  # no others come to make its group a full one
+            return False
+        if self._outbox.close_gaps():
+            return False
         if self._failure is not None:
             failure, self._failure = self._failure, None
             self._left = True  # the input's rest belongs to nobody
             raise failure
-        if self._left or not self.stopping:
-            raise StopAsyncIteration
-        read = await self._source.next()
-        if read is None:
-            raise StopAsyncIteration
-        index, item = read
-        if index % _BREATHER == 0:
-            await self._clock.sleep(0)
-        pair = self._source.pair(index, item)
-        outcome = self._unprocessed(index, pair[0] if isinstance(pair, tuple) else pair)
-        self.report.add(outcome)
-        return outcome
+        if self._left or self._is_read or not self.stopping:
+            return True
+        self._begin(self._read_rest())
+        return False
 
     def _cancel_workers(self) -> None:
         for task in self._tasks:
@@ -308,3 +340,12 @@ class OutcomeStream:
                 cancelled = error
         if cancelled is not None:
             raise cancelled
+
+    async def _close_recorder(self) -> None:
+        if self._held is None or self._recorder is None:
+            return
+        try:
+            await self._held.close()
+        finally:
+            complete = self._is_read and not (self._has_failed or self._held.is_broken)
+            await self._recorder.close(self.report, complete=complete)

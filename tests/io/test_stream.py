@@ -27,8 +27,9 @@ from aiohubassoc import (
     UnconfirmedError,
 )
 from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._io.outbox import READ_AHEAD
 from aiohubassoc._io.source import Source
-from aiohubassoc._io.stream import READ_AHEAD, OutcomeStream
+from aiohubassoc._io.stream import OutcomeStream
 from aiohubassoc._io.transport import Unanswered
 from tests.conftest import pass_time, settle
 from tests.io.wire_fake import FakeTransport, error, pair, reply, sender_of
