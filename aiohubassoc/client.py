@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from aiohubassoc.journal.journal import Journal
     from aiohubassoc.models import DefaultAssociations, Report
+    from aiohubassoc.planning import Plan
 
 BASE_URL: Final = "https://api.hubapi.com"  # HubSpot, Associations v4
 # The first is what most public code reads, the second what HubSpot's own tools set.
@@ -40,6 +42,7 @@ BASE_URL_VARIABLE: Final = "HUBSPOT_BASE_URL"
 # In flight = rate x latency: at 25 calls a second and half a second each, 13.
 DEFAULT_CONCURRENCY: Final = 64
 _MOST_CONCURRENCY: Final = 1000
+_BREATHER: Final = 256
 # HubSpot, Associations v4: support ends on 2027-03-30. Warned of 90 days before.
 _V4_WARNED_FROM: Final = date(2026, 12, 30)
 
@@ -255,6 +258,8 @@ class AssociationClient:
         give_up_after: float | None = 300.0,
         drain: float = 5.0,
         keep_failures: int = 1000,
+        journal: Journal | None = None,
+        retry_failed: bool = False,
     ) -> OutcomeStream:
         """
         Link pairs and yield an outcome for each, as they finish.
@@ -270,7 +275,8 @@ class AssociationClient:
 
         Args:
             pairs: Any sync or async iterable of `Pair`, or of ``(from_id, to_id)`` where the types
-                are given. A sync one is asked on the event loop and should answer at once.
+                are given, or a data frame: see `Pairs`. A sync one is asked on the event loop and
+                should answer at once.
             from_type: The object type of all ``from_id``; None if the items are pairs.
             to_type: The object type of all ``to_id``; None likewise.
             ordered: Whether outcomes come in the input's order.
@@ -279,6 +285,13 @@ class AssociationClient:
                 None: never.
             drain: Seconds that requests on the wire may take to end when the block is left early.
             keep_failures: How many outcomes the report keeps of those not linked or skipped.
+            journal: A run folder. Each outcome is in it before it is told, at most 0.2 s later;
+                pairs that it knows as linked are ``skipped`` without a call, and so are repeated
+                ones. It is locked when the block is entered, which may raise a `JournalError`; if
+                it can no longer be written the run stops, and what could not be written is
+                ``unprocessed``. None: nothing is kept.
+            retry_failed: Whether pairs that failed in an earlier run of that folder are sent again.
+                False: they are told again as they were.
 
         Raises:
             OptionsError: an argument that cannot work.
@@ -303,6 +316,11 @@ class AssociationClient:
             drain=drain,
             keep_failures=keep_failures,
             clock=self._clock,
+            recorder=None
+            if journal is None
+            else journal.recording(
+                {"portal": self._base_url}, self._clock, retry_failed=retry_failed
+            ),
         )
 
     async def link_all(
@@ -315,6 +333,8 @@ class AssociationClient:
         give_up_after: float | None = 300.0,
         drain: float = 5.0,
         keep_failures: int = 1000,
+        journal: Journal | None = None,
+        retry_failed: bool = False,
     ) -> Report:
         """
         Link pairs to the end and return how many came to what.
@@ -330,10 +350,65 @@ class AssociationClient:
             give_up_after=give_up_after,
             drain=drain,
             keep_failures=keep_failures,
+            journal=journal,
+            retry_failed=retry_failed,
         ) as outcomes:
             async for _ in outcomes:
                 pass
         return outcomes.report
+
+    async def plan(
+        self,
+        pairs: Pairs,
+        *,
+        from_type: str | None = None,
+        to_type: str | None = None,
+        journal: Journal | None = None,
+        retry_failed: bool = False,
+        daily_calls: int | None = None,
+    ) -> Plan:
+        """
+        Read pairs to their end and return what a run of `link_all` would do and take.
+
+        Nothing is sent, nothing is written, and the client need not be entered.
+
+        Args:
+            pairs: As for `link_each`; an iterator is used up by it.
+            from_type: As for `link_each`.
+            to_type: As for `link_each`.
+            journal: The run folder that would be used, there or not; it may be in use. None: none.
+            retry_failed: As for `link_each`.
+            daily_calls: Calls that the account has a day, such as 625,000 (HubSpot, API usage
+                guidelines, "Limits"). None: not known.
+
+        Raises:
+            OptionsError: an argument that cannot work.
+            PairError: an item that is neither a pair nor two ids, or a type that cannot be sent.
+            JournalError: the folder cannot be read.
+            OSError, sqlite3.Error: the temporary file that finds duplicates cannot be written.
+        """
+        from aiohubassoc.planning import Planner  # noqa: PLC0415 -- only when asked for
+
+        source = Source(pairs, from_type, to_type)
+        with Planner(journal, retry_failed=retry_failed) as planner:
+            try:
+                while (read := await source.next()) is not None:
+                    index, item = read
+                    pair = source.pair(index, item)
+                    if isinstance(pair, tuple):
+                        planner.invalid += 1
+                    else:
+                        planner.add(pair, (0, index))
+                    if index % _BREATHER == 0:  # or other tasks would wait for all of it
+                        await self._clock.sleep(0)
+            finally:
+                await source.close()
+            return planner.plan(
+                self._limiter.quota,
+                concurrency=self._concurrency,
+                daily_calls=daily_calls,
+                now=self._clock.utc_now(),
+            )
 
     def _open_sender(self) -> Sender:
         if self._sender is None:

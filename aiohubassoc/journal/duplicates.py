@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Self
 
+    from aiohubassoc.journal.places import Place
     from aiohubassoc.pair import Pair
 
 
@@ -30,7 +31,8 @@ class SeenPairs:
         self._db.execute("pragma journal_mode = off")
         self._db.execute("pragma synchronous = off")
         self._db.execute(
-            "create table seen (pair text primary key, line integer not null) without rowid"
+            "create table seen (pair text primary key, source integer not null,"
+            " line integer not null) without rowid"
         )
         self._db.execute("begin")  # one transaction for all: a commit each would cost a write each
 
@@ -41,11 +43,13 @@ class SeenPairs:
         self._db.close()
         self._folder.cleanup()
 
-    def first_line(self, pair: Pair, line: int) -> int | None:
-        """Return the line on which *pair* stood before, or note that it stands on *line*."""
+    def first_place(self, pair: Pair, place: Place) -> Place | None:
+        """Return where *pair* stood before, or note that it stands there."""
         key = f"{pair.from_type}\n{pair.from_id}\n{pair.to_type}\n{pair.to_id}"
-        insert = "insert into seen values (?, ?) on conflict do nothing"
-        if self._db.execute(insert, (key, line)).rowcount:
+        insert = "insert into seen values (?, ?, ?) on conflict do nothing"
+        if self._db.execute(insert, (key, *place)).rowcount:
             return None
-        found = self._db.execute("select line from seen where pair = ?", (key,)).fetchone()
-        return int(found[0])
+        source, line = self._db.execute(
+            "select source, line from seen where pair = ?", (key,)
+        ).fetchone()
+        return int(source), int(line)

@@ -1,0 +1,117 @@
+"""A run folder as a run sees it: written before an outcome is told, asked before a call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aiohubassoc.journal.places import ByIndex, Places
+from aiohubassoc.journal.reader import Reader
+from aiohubassoc.journal.recording import InputNotes, Recording
+from aiohubassoc.journal.schema import DATABASE
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator, Mapping
+
+    from aiohubassoc._io.clock import Clock
+    from aiohubassoc.journal.reader import JournalRow
+    from aiohubassoc.models import Status
+
+
+class Journal:
+    """
+    A run folder: every outcome is in it before it is told, so that a run survives any crash.
+
+    Give it to `AssociationClient.link_each` or `link_all`. When a run is begun again with the same
+    folder and the same pairs, those that are linked come back as ``skipped`` without a call, those
+    that failed are told again (or sent, with ``retry_failed=True``), and all others are sent.
+    A pair that repeats an earlier one is ``skipped``.
+
+    One process, and one run, uses a folder at a time; `counts` and `rows` can be called by any,
+    also meanwhile. The folder holds an SQLite database, ``journal.db``, whose view ``outcomes`` is
+    made for reading.
+
+    Args:
+        folder: The folder; made if it is not there.
+        force: Whether to go on though the folder belongs to another job: another portal or other
+            types.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], *, force: bool = False) -> None:
+        self.folder: Final = Path(folder)
+        self._force = force
+        self._job: Mapping[str, object] = {}
+        self._about: Mapping[str, object] = {}
+        self._places: Places = ByIndex()
+        self.notes = InputNotes()
+
+    @classmethod
+    def of_input(
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        job: Mapping[str, object],
+        about: Mapping[str, object],
+        places: Places,
+        force: bool,
+    ) -> Journal:
+        """
+        Return a journal that knows its input.
+
+        Args:
+            folder: The folder.
+            job: What must be the same in every run: names for people to plain values.
+            about: What is kept besides, as of the last run.
+            places: Where pairs stand.
+            force: Whether to go on though *job* differs.
+        """
+        journal = cls(folder, force=force)
+        journal._job, journal._about, journal._places = job, about, places
+        return journal
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder has been begun."""
+        return (self.folder / DATABASE).is_file()
+
+    def counts(self) -> dict[Status, int]:
+        """
+        Return how many pairs the folder has of each status; those not settled yet are in none.
+
+        Raises:
+            JournalError: it is not a run folder, or cannot be read.
+        """
+        with Reader(self.folder) as reader:
+            return reader.counts()
+
+    def rows(self, *statuses: Status) -> Iterator[JournalRow]:
+        """
+        Yield the pairs of these statuses, of every one if none is given, in the input's order.
+
+        Raises:
+            JournalError: it is not a run folder, or cannot be read.
+        """
+        with Reader(self.folder) as reader:
+            yield from reader.rows(*statuses)
+
+    def recording(
+        self, job: Mapping[str, object], clock: Clock, *, retry_failed: bool
+    ) -> Recording:
+        """
+        Return what a run keeps its outcomes with.
+
+        Args:
+            job: What must be the same in every run, besides what the journal knows itself.
+            clock: Time.
+            retry_failed: Whether pairs that failed in an earlier run are to be sent again.
+        """
+        return Recording(
+            self.folder,
+            header={"job": {**job, **self._job}, **self._about},
+            places=self._places,
+            notes=self.notes,
+            clock=clock,
+            force=self._force,
+            retry_failed=retry_failed,
+        )

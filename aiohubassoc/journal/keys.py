@@ -1,0 +1,43 @@
+"""What a pair is known by, and a quick answer to whether it was met before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from aiohubassoc.pair import Pair
+
+Key: TypeAlias = tuple[str, str, str, str]
+"""Both types and ids, as written."""
+
+# 2 MiB, whatever the number of pairs: of a million, one in thirty is looked up for nothing.
+_BYTES: Final = 1 << 21
+# Two bits of one byte for each key: a second byte would be another miss of the processor's cache.
+_MASKS: Final = tuple(1 << (n & 7) | 1 << (n >> 3 & 7) for n in range(64))
+
+
+def key_of(pair: Pair) -> Key:
+    """Return what the pair is known by."""
+    return (pair.from_type, pair.from_id, pair.to_type, pair.to_id)
+
+
+class MetFilter:
+    """
+    Remembers keys in little memory: "not met" is certain, "met" may be a mistake.
+
+    To ask the database for each pair would cost more than to write its outcome.
+    """
+
+    def __init__(self) -> None:
+        self._bits = bytearray(_BYTES)
+
+    def meet(self, key: Key) -> bool:
+        """Note *key*, and return whether it may have been met before."""
+        number = hash(key)
+        place = number & (_BYTES - 1)
+        mask = _MASKS[number >> 21 & 63]
+        bits = self._bits[place]
+        if bits & mask == mask:
+            return True
+        self._bits[place] = bits | mask
+        return False

@@ -1,0 +1,126 @@
+"""What a run folder knows of a pair: settled in an earlier run, or met before in this one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aiohubassoc.errors import EarlierFailureError
+from aiohubassoc.journal.keys import Key, MetFilter, key_of
+from aiohubassoc.journal.rows import LINKED, STATUSES, UNPROCESSED
+from aiohubassoc.journal.schema import open_for_reading
+from aiohubassoc.models import Outcome, Skip, Status
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from aiohubassoc.journal.places import Place, Places
+    from aiohubassoc.pair import Pair
+
+_FIND: Final = """
+select pairs.id, status, source, line, attempts, maybe_applied, category, message, correlation_id,
+  session
+from seen join pairs on pairs.id = seen.pair
+where seen.types = (select id from types where from_type = ?1 and to_type = ?3)
+  and seen.from_id = ?2 and seen.to_id = ?4
+"""
+_LINKED_BEFORE: Final = Skip("LINKED_BEFORE", "was linked in an earlier run")
+
+
+class Known:
+    """
+    Answers for every pair whether it needs a call.
+
+    Args:
+        folder: The run folder, with a database.
+        session: The number of this run.
+        places: Where pairs stand.
+        retry_failed: Whether those that failed are to be sent again.
+
+    Attributes:
+        again: The rows of pairs on their way that an earlier run left unsettled, by their index.
+
+    Raises:
+        sqlite3.Error: the database cannot be read; so for every method.
+    """
+
+    def __init__(self, folder: Path, session: int, places: Places, *, retry_failed: bool) -> None:
+        self.again: dict[int, int] = {}
+        self._db = open_for_reading(folder)
+        self._session = session
+        self._places = places
+        self._retry_failed = retry_failed
+        self._on_their_way: dict[int, Key] = {}
+        # Those, and what is written but cannot be found in the database yet.
+        self._recent: dict[Key, Place] = {}
+        (has_rows,) = self._db.execute("select exists (select 1 from pairs)").fetchone()
+        # Where most pairs are known already a filter saves nothing.
+        self._filter = None if has_rows else MetFilter()
+
+    @property
+    def unindexed(self) -> int:
+        """How many pairs are written that cannot be found in the database yet."""
+        return len(self._recent) - len(self._on_their_way)
+
+    def begin(self, index: int, pair: Pair) -> Outcome | None:
+        """Return the outcome of a pair that needs no call; None: it is on its way now."""
+        key = key_of(pair)
+        place = self._places.place(index, pair)
+        if self._filter is None or self._filter.meet(key):
+            known = self._met(index, pair, key, place)
+            if known is not None:
+                return known
+        self._on_their_way[index] = key
+        self._recent[key] = place
+        return None
+
+    def written(self, outcomes: Iterable[Outcome]) -> None:
+        """Note that *outcomes* are in the database."""
+        for outcome in outcomes:
+            self._on_their_way.pop(outcome.index, None)
+
+    def indexed(self) -> None:
+        """Note that every pair that is written can be found in the database."""
+        recent = self._recent
+        self._recent = {key: recent[key] for key in self._on_their_way.values()}
+
+    def row_of_bad(self, place: Place) -> int | None:
+        """Return the row of an item that failed its checks in an earlier run; None: it has none."""
+        row = self._db.execute(
+            "select id from pairs where status = 5 and source = ? and line = ?", place
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def close(self) -> None:
+        """Be done."""
+        self._db.close()
+
+    def _met(self, index: int, pair: Pair, key: Key, place: Place) -> Outcome | None:
+        first = self._recent.get(key)
+        if first is not None:
+            return self._duplicate(index, pair, first)
+        row: sqlite3.Row | None = self._db.execute(_FIND, key).fetchone()
+        if row is None:
+            return None
+        row_id, status, source, line, attempts, maybe, category, message, correlation, ran = row
+        moved = self._places.are_stable and (source, line) != place
+        if ran == self._session or moved:
+            return self._duplicate(index, pair, (source, line))
+        if status == LINKED:
+            return Outcome(index, pair, Status.SKIPPED, skip=_LINKED_BEFORE)
+        if status == UNPROCESSED or self._retry_failed:
+            self.again[index] = row_id
+            return None
+        return Outcome(
+            index,
+            pair,
+            STATUSES[status],
+            attempts,
+            error=EarlierFailureError(category or "ERROR", message or "", correlation),
+            maybe_applied=bool(maybe),
+        )
+
+    def _duplicate(self, index: int, pair: Pair, first: Place) -> Outcome:
+        skip = Skip("DUPLICATE", f"repeats {self._places.told(first)}")
+        return Outcome(index, pair, Status.SKIPPED, skip=skip)

@@ -1,0 +1,55 @@
+"""Where a pair stands in the input, and what is kept of the caller's own with it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from aiohubassoc.pair import Pair
+
+Place: TypeAlias = tuple[int, int]
+"""Which input, from 0; and the line of it, or the index in it."""
+
+
+class Places(Protocol):
+    """Tells a journal about pairs."""
+
+    are_stable: bool
+    """Whether each pair stands at the same place in every run: the input is the same."""
+
+    def place(self, index: int, pair: Pair) -> Place:
+        """Return where it stands."""
+        ...
+
+    def told(self, place: Place) -> str:
+        """Return how people call that place."""
+        ...
+
+    def tag(self, pair: Pair) -> str | None:
+        """Return what is kept with the pair, as text; None: nothing."""
+        ...
+
+
+class ByIndex:
+    """Places of an iterable: an index, whose pairs may come in another order next time."""
+
+    are_stable = False
+
+    def place(self, index: int, pair: Pair) -> Place:
+        """Return the index."""
+        del pair
+        return 0, index
+
+    def told(self, place: Place) -> str:
+        """Return it as messages call items of the input."""
+        return f"item {place[1]}"
+
+    def tag(self, pair: Pair) -> str | None:
+        """Return the caller's tag as JSON; its ``repr()`` where it cannot be written as such."""
+        if pair.tag is None:
+            return None
+        try:
+            return json.dumps(pair.tag)
+        except (TypeError, ValueError, RecursionError):
+            return json.dumps(repr(pair.tag))

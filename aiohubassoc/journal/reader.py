@@ -1,0 +1,229 @@
+"""Reading a run folder, also while another process writes it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from aiohubassoc.journal.keys import Key, key_of
+from aiohubassoc.journal.rows import NUMBERS, STATUSES
+from aiohubassoc.journal.schema import open_for_reading, told_plainly
+from aiohubassoc.models import Status
+from aiohubassoc.pair import Pair, unchecked_pair
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+    from types import TracebackType
+    from typing import Self
+
+_ROWS: Final = """
+select from_type, from_id, to_type, to_id, status, source, line, attempts, maybe_applied, category,
+  message, correlation_id, at_ms, session, tag
+from pairs join types on types.id = pairs.types
+where status in ({}) order by source, line, pairs.id
+"""
+
+
+_STATUS: Final = """
+select status from seen join pairs on pairs.id = seen.pair
+where seen.types = (select id from types where from_type = ?1 and to_type = ?3)
+  and seen.from_id = ?2 and seen.to_id = ?4
+"""
+
+
+@attrs.frozen
+class JournalRow:
+    """
+    What a run folder has of a pair.
+
+    Attributes:
+        pair: The pair; its tag is what JSON keeps of the caller's.
+        status: What became of it.
+        source: Which input, from 0.
+        line: The line of that input, or the index in it.
+        attempts: Tries made in the run that settled it.
+        maybe_applied: As of `Outcome`.
+        category: As of `Outcome`.
+        message: Why it is not linked; None where it is.
+        correlation_id: As of `Outcome`.
+        recorded_at: When it was written; aware.
+        session: In which run of the folder, from 1.
+    """
+
+    pair: Pair
+    status: Status
+    source: int
+    line: int
+    attempts: int
+    maybe_applied: bool
+    category: str | None
+    message: str | None
+    correlation_id: str | None
+    recorded_at: datetime
+    session: int
+
+
+@attrs.frozen
+class Session:
+    """
+    A run of a folder.
+
+    Attributes:
+        number: From 1.
+        process_id: Its process.
+        version: Of this package.
+        began_at: When; aware.
+        ended_at: When it ended in good order; None if it is under way or was killed.
+        is_complete: Whether it read the input to its end; None likewise.
+        stopped: Why it ended early; None if it did not.
+    """
+
+    number: int
+    process_id: int
+    version: str
+    began_at: datetime
+    ended_at: datetime | None
+    is_complete: bool | None
+    stopped: str | None
+
+
+class Reader:
+    """
+    A run folder, open for reading; a context manager.
+
+    Raises:
+        JournalError: it is not a run folder, or cannot be read; so for every method.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        self._unindexed: dict[Key, int] | None = None
+        with told_plainly(self.folder):
+            self._db = open_for_reading(self.folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._db.close()
+
+    def header(self) -> dict[str, Any]:
+        """Return what is kept about the job."""
+        with told_plainly(self.folder):
+            return {
+                name: json.loads(value) for name, value in self._db.execute("select * from header")
+            }
+
+    def counts(self) -> dict[Status, int]:
+        """Return how many pairs there are of each status."""
+        with told_plainly(self.folder):
+            found = dict(self._db.execute("select status, count(*) from pairs group by status"))
+        told = dict.fromkeys(NUMBERS, 0)
+        for number, count in found.items():
+            told[STATUSES[number]] += count
+        return told
+
+    def categories(self) -> list[tuple[Status, str, int, str]]:
+        """Return status, category, how many there are, and a message, the most frequent first."""
+        with told_plainly(self.folder):
+            found = self._db.execute(
+                "select status, coalesce(category, ''), count(*), coalesce(min(message), '')"
+                " from pairs where status > 1 group by 1, 2 order by 3 desc"
+            ).fetchall()
+        return [(STATUSES[number], name, count, told) for number, name, count, told in found]
+
+    def unusable_count(self) -> int:
+        """Return how many rows of the input hold no pair."""
+        with told_plainly(self.folder):
+            (count,) = self._db.execute("select count(*) from unusable").fetchone()
+        return int(count)
+
+    def unusable(self) -> Iterator[tuple[int, int, str, Any]]:
+        """Yield source, line, problem and cells of the rows of the input that hold no pair."""
+        with told_plainly(self.folder):
+            for source, line, problem, fields in self._db.execute("select * from unusable"):
+                yield source, line, problem, json.loads(fields)
+
+    def status_of(self, pair: Pair) -> Status | None:
+        """Return what became of *pair* when it was last asked for; None: nothing yet."""
+        key = key_of(pair)
+        with told_plainly(self.folder):
+            if self._unindexed is None:
+                self._unindexed = self._find_unindexed()
+            number = self._unindexed.get(key)
+            if number is None:
+                row = self._db.execute(_STATUS, key).fetchone()
+                number = None if row is None else row[0]
+        return None if number is None else STATUSES[number]
+
+    def _find_unindexed(self) -> dict[Key, int]:
+        """Return the latest pairs, which a run that was killed did not come to sort in."""
+        (last,) = self._db.execute("select value from header where name = 'indexed'").fetchone()
+        found = self._db.execute(
+            "select from_type, from_id, to_type, to_id, status"
+            " from pairs join types on types.id = pairs.types where pairs.id > ? and status < 5",
+            (int(last),),
+        )
+        return {(row[0], row[1], row[2], row[3]): row[4] for row in found}
+
+    def sessions(self) -> list[Session]:
+        """Return the runs of the folder."""
+        with told_plainly(self.folder):
+            found = self._db.execute(
+                "select id, process_id, version, began_at_ms, ended_at_ms, is_complete, stopped"
+                " from sessions order by id"
+            ).fetchall()
+        return [
+            Session(
+                number,
+                process_id,
+                version,
+                _instant(began),
+                None if ended is None else _instant(ended),
+                None if complete is None else bool(complete),
+                stopped,
+            )
+            for number, process_id, version, began, ended, complete, stopped in found
+        ]
+
+    def rows(self, *statuses: Status) -> Iterator[JournalRow]:
+        """Yield the pairs of these statuses, of every one if none is given, in input order."""
+        numbers = [
+            number for number, status in STATUSES.items() if not statuses or status in statuses
+        ]
+        marks = ", ".join("?" * len(numbers))
+        with told_plainly(self.folder):
+            for row in self._db.execute(_ROWS.format(marks), numbers):
+                *ends, status, source, line, attempts, maybe, category, message, correlation = row[
+                    :12
+                ]
+                at_ms, session, tag = row[12:]
+                pair = unchecked_pair(*ends)
+                object.__setattr__(pair, "tag", None if tag is None else json.loads(tag))
+                yield JournalRow(
+                    pair,
+                    STATUSES[status],
+                    source,
+                    line,
+                    attempts,
+                    bool(maybe),
+                    category,
+                    message,
+                    correlation,
+                    _instant(at_ms),
+                    session,
+                )
+
+
+def _instant(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, UTC)

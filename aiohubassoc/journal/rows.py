@@ -1,0 +1,47 @@
+"""Outcomes as values of the database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from aiohubassoc.errors import PairError
+from aiohubassoc.models import Status
+
+if TYPE_CHECKING:
+    from aiohubassoc.models import Outcome
+
+LINKED: Final = 1
+UNPROCESSED: Final = 4
+BAD: Final = 5
+STATUSES: Final = {
+    LINKED: Status.LINKED,
+    2: Status.PARTIAL,
+    3: Status.FAILED,
+    UNPROCESSED: Status.UNPROCESSED,
+    BAD: Status.FAILED,
+}
+NUMBERS: Final = {status: number for number, status in STATUSES.items() if number != BAD}
+
+_Text: TypeAlias = str | None
+
+
+def is_bad(outcome: Outcome) -> bool:
+    """Return whether it is of an item that failed its checks, and holds anything."""
+    return isinstance(outcome.error, PairError)
+
+
+def writable(value: object) -> str:
+    """Return *value* as text without lone surrogates, which no database takes."""
+    return str(value).encode("utf-8", "backslashreplace").decode()
+
+
+def settled_values(outcome: Outcome) -> tuple[int, int, bool, _Text, _Text, _Text]:
+    """Return status, attempts, whether it may be applied, category, message, correlation id."""
+    return (
+        BAD if is_bad(outcome) else NUMBERS[outcome.status],
+        outcome.attempts,
+        outcome.maybe_applied,
+        outcome.category,
+        None if outcome.error is None else writable(outcome.error),
+        outcome.correlation_id,
+    )

@@ -1,0 +1,191 @@
+"""The tables of a run folder's database, and how it is opened."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from typing import TYPE_CHECKING, Final
+
+from aiohubassoc.errors import JournalStorageError, JournalVersionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+DATABASE: Final = "journal.db"
+LOCK: Final = "lock.db"
+# "ahas": tells our databases from any other.
+_APPLICATION_ID: Final = 0x61686173
+VERSION: Final = 1
+
+# One row a pair, in the order in which they were settled: to append costs least. `seen` finds them;
+# it follows behind, up to the row that header's "indexed" names. Status 5 is an item that failed
+# its checks: it holds no pair that another could repeat, and is found by its place.
+_SCHEMA: Final = """
+create table header (name text primary key, value text not null) without rowid;
+create table sessions (
+  id integer primary key,
+  process_id integer not null,
+  version text not null,
+  began_at_ms integer not null,
+  ended_at_ms integer,
+  is_complete integer,
+  stopped text
+);
+create table types (
+  id integer primary key,
+  from_type text not null,
+  to_type text not null,
+  unique (from_type, to_type)
+);
+create table pairs (
+  id integer primary key,
+  types integer not null,
+  from_id text not null,
+  to_id text not null,
+  status integer not null,
+  source integer not null,
+  line integer not null,
+  attempts integer not null,
+  maybe_applied integer not null,
+  category text,
+  message text,
+  correlation_id text,
+  at_ms integer not null,
+  session integer not null,
+  tag text
+);
+create index bad on pairs (source, line) where status = 5;
+create table seen (
+  types integer not null,
+  from_id text not null,
+  to_id text not null,
+  pair integer not null,
+  primary key (types, from_id, to_id)
+) without rowid;
+create table unusable (
+  source integer not null,
+  line integer not null,
+  problem text not null,
+  fields text not null,
+  primary key (source, line)
+) without rowid;
+insert into header values ('indexed', '0');
+"""
+# For people: pairs as they are told.
+_VIEW: Final = """
+create view outcomes as
+select from_type, from_id, to_type, to_id,
+  case status when 1 then 'linked' when 2 then 'partial' when 4 then 'unprocessed'
+    else 'failed' end as status,
+  source, line, attempts, maybe_applied, category, message, correlation_id,
+  strftime('%Y-%m-%dT%H:%M:%fZ', at_ms / 1000.0, 'unixepoch') as at, session, tag
+from pairs join types on types.id = pairs.types;
+"""
+# What the system says, and what it means to people.
+_TOLD: Final = (
+    ("disk is full", "the disk is full"),
+    ("readonly", "it is read-only"),
+    ("unable to open", "it cannot be opened or made: is the folder writable?"),
+    ("not a database", "journal.db is not a database"),
+    ("malformed", "journal.db is damaged"),
+    ("disk I/O error", "it cannot be read or written (disk I/O error)"),
+)
+
+
+def plainly(folder: Path, error: sqlite3.Error | OSError) -> JournalStorageError:
+    """Return what went wrong with the folder, for people."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    told = next((told for part, told in _TOLD if part in text), text)
+    return JournalStorageError(f"the run folder {folder}: {told}")
+
+
+@contextlib.contextmanager
+def told_plainly(folder: Path) -> Iterator[None]:
+    """Raise what goes wrong with files and database in the block as a JournalStorageError."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise plainly(folder, error) from error
+
+
+def open_for_writing(folder: Path) -> sqlite3.Connection:
+    """
+    Open the database, made if need be; for use in any one thread at a time.
+
+    Raises:
+        JournalVersionError: it is not ours, or newer.
+        sqlite3.Error: it cannot be opened or written.
+    """
+    db = sqlite3.connect(
+        folder / DATABASE, isolation_level=None, check_same_thread=False, timeout=5.0
+    )
+    try:
+        _check(db, folder)
+        db.execute("pragma journal_mode = wal")
+        # A write is on the disk before its outcomes are told, even if the power fails. A group
+        # each time, this costs next to nothing.
+        db.execute("pragma synchronous = full")
+        if _number(db, "user_version") == 0:
+            db.executescript(
+                f"begin immediate; {_SCHEMA} {_VIEW} pragma application_id = {_APPLICATION_ID}; "
+                f"pragma user_version = {VERSION}; commit;"
+            )
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def open_for_reading(folder: Path) -> sqlite3.Connection:
+    """
+    Open the database as it is, while another process may be writing it.
+
+    Raises:
+        JournalStorageError: there is none.
+        JournalVersionError: it is not ours, or newer.
+        sqlite3.Error: it cannot be read.
+    """
+    path = folder / DATABASE
+    if not path.is_file():
+        raise JournalStorageError(f"{folder} is not a run folder: it has no {DATABASE}")
+    uri = path.resolve().as_uri()
+    for mode in ("mode=ro", "immutable=1"):  # the second where nothing can be written at all
+        db = sqlite3.connect(
+            f"{uri}?{mode}", uri=True, isolation_level=None, check_same_thread=False
+        )
+        try:
+            _check(db, folder)
+            _check_begun(db, folder)
+        except sqlite3.OperationalError:
+            db.close()
+            if mode != "mode=ro":
+                raise
+        except BaseException:
+            db.close()
+            raise
+        else:
+            return db
+    raise AssertionError  # pragma: no cover -- the second mode returns or raises
+
+
+def _check(db: sqlite3.Connection, folder: Path) -> None:
+    version = _number(db, "user_version")
+    if version > VERSION and _number(db, "application_id") == _APPLICATION_ID:
+        raise JournalVersionError(
+            f"the run folder {folder} was written by a newer aiohubassoc (its schema is {version}, "
+            f"this one knows {VERSION}): update aiohubassoc"
+        )
+    (tables,) = db.execute("select count(*) from sqlite_schema").fetchone()
+    if tables and _number(db, "application_id") != _APPLICATION_ID:
+        raise JournalVersionError(f"{folder / DATABASE} is not a journal of aiohubassoc")
+
+
+def _check_begun(db: sqlite3.Connection, folder: Path) -> None:
+    if _number(db, "user_version") == 0:
+        raise JournalStorageError(f"{folder} is not a run folder yet: nothing was written")
+
+
+def _number(db: sqlite3.Connection, pragma: str) -> int:
+    (number,) = db.execute(f"pragma {pragma}").fetchone()
+    return int(number)

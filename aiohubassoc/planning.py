@@ -1,0 +1,169 @@
+"""What a run would do, before anything is sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from aiohubassoc._core.estimate import batch_calls, estimate
+from aiohubassoc.journal.duplicates import SeenPairs
+from aiohubassoc.journal.reader import Reader
+from aiohubassoc.models import Status
+from aiohubassoc.options import Quota
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from aiohubassoc.journal.journal import Journal
+    from aiohubassoc.journal.places import Place
+    from aiohubassoc.pair import Pair
+
+# Seconds from sending a call to its answer that are expected, as nothing was sent yet.
+ROUND_TRIP: float = 0.1
+
+
+@attrs.frozen
+class Plan:
+    """
+    What a run would do and take. Nothing was sent.
+
+    Attributes:
+        pairs: Different pairs in the input.
+        duplicates: Pairs that repeat an earlier one.
+        invalid: Items or rows that cannot be sent.
+        linked_before: Pairs that the run folder has as linked.
+        failed_before: Pairs that it has as failed and that are not to be sent again.
+        calls: Calls that are needed, one for each other pair.
+        batch_calls: Calls that the same pairs would take in batches of 2,000 (HubSpot,
+            Associations v4).
+        quota: What was reckoned with: where a share was given, that share of it.
+        seconds: From the first call to the last answer, if the day has calls for all of them.
+        days: How many of the account's days it needs.
+        finishes_at: When the last answer would come if the run began now; aware. HubSpot counts
+            the day's calls anew at midnight in the account's time zone: each further day is taken
+            to begin whole days from now.
+        daily_calls: Calls that the account has a day; None: not known.
+        daily_share: The calls as a share of them; None likewise.
+    """
+
+    pairs: int
+    duplicates: int
+    invalid: int
+    linked_before: int
+    failed_before: int
+    calls: int
+    batch_calls: int
+    quota: Quota
+    seconds: float
+    days: int
+    finishes_at: datetime
+    daily_calls: int | None
+    daily_share: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        told = attrs.asdict(self, recurse=False)
+        return {
+            **told,
+            "quota": str(self.quota),
+            "seconds": round(self.seconds, 1),
+            "finishes_at": self.finishes_at.isoformat(timespec="seconds"),
+        }
+
+
+class Planner:
+    """
+    Counts what a run would do; a context manager.
+
+    Args:
+        journal: The run folder that would be used; it need not be there. None: none.
+        retry_failed: Whether pairs that failed in an earlier run would be sent again.
+
+    Raises:
+        JournalError: the folder is there and cannot be read; so for every method.
+        OSError, sqlite3.Error: the temporary file for duplicates cannot be written; likewise.
+    """
+
+    def __init__(self, journal: Journal | None, *, retry_failed: bool = False) -> None:
+        self.invalid = 0
+        self._journal = journal
+        self._retry_failed = retry_failed
+        self._stack = ExitStack()
+        self._folder: Reader | None = None
+        self._duplicates = self._pairs = 0
+        self._before: Counter[Status | None] = Counter()
+        self._needed: Counter[tuple[str, str]] = Counter()
+
+    def __enter__(self) -> Self:
+        with self._stack:
+            self._seen = self._stack.enter_context(SeenPairs())
+            if self._journal is not None and self._journal.is_there:
+                self._folder = self._stack.enter_context(Reader(self._journal.folder))
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def add(self, pair: Pair, place: Place) -> None:
+        """Count a pair that stands at *place*."""
+        if self._seen.first_place(pair, place) is not None:
+            self._duplicates += 1
+            return
+        self._pairs += 1
+        status = None if self._folder is None else self._folder.status_of(pair)
+        if status is Status.LINKED or (
+            status in {Status.FAILED, Status.PARTIAL} and not self._retry_failed
+        ):
+            self._before[status] += 1
+        else:
+            self._needed[pair.from_type, pair.to_type] += 1
+
+    def plan(
+        self,
+        quota: Quota,
+        *,
+        concurrency: int,
+        daily_calls: int | None,
+        now: datetime,
+        round_trip: float = ROUND_TRIP,
+    ) -> Plan:
+        """
+        Return what it comes to.
+
+        Args:
+            quota: What the run would keep.
+            concurrency: The most calls on the wire at once.
+            daily_calls: Calls that the account has a day; None: not known.
+            now: When it would begin; aware.
+            round_trip: Seconds from sending a call to its answer, on average.
+
+        Raises:
+            OptionsError: a number out of range.
+        """
+        taken = estimate(
+            self._needed.total(),
+            quota,
+            concurrency=concurrency,
+            round_trip=round_trip,
+            daily_calls=daily_calls,
+        )
+        return Plan(
+            self._pairs,
+            self._duplicates,
+            self.invalid,
+            self._before[Status.LINKED],
+            self._before[Status.FAILED] + self._before[Status.PARTIAL],
+            taken.calls,
+            batch_calls(self._needed),
+            quota,
+            taken.seconds,
+            taken.days,
+            now + timedelta(seconds=taken.finishes_after),
+            daily_calls,
+            taken.daily_share,
+        )

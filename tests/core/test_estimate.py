@@ -1,0 +1,193 @@
+"""What a run will take. tests/test_estimates.py has whether runs agree."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from aiohubassoc import OptionsError, Quota
+from aiohubassoc._core.estimate import Estimate, batch_calls, estimate
+
+PROFESSIONAL = Quota(190, 10.0)
+DAY = 86_400.0
+DAILY_CALLS = 625_000
+
+quotas = st.builds(Quota, st.integers(1, 1000), st.floats(0.01, 100.0))
+counts = st.integers(0, 10**7)
+wires = st.fixed_dictionaries(
+    {"concurrency": st.integers(1, 1000), "round_trip": st.floats(0.0, 10.0)}
+)
+
+
+# --- seconds -------------------------------------------------------------------------------------
+
+
+def test_no_calls_take_nothing() -> None:
+    """Neither time nor a day."""
+    assert Estimate(0, 0.0, 0, 0.0, 0.0) == estimate(0, PROFESSIONAL, daily_calls=DAILY_CALLS)
+    assert Estimate(0, 0.0, 0, 0.0, None) == estimate(0, PROFESSIONAL)
+
+
+def test_the_first_window_has_room_for_the_limit() -> None:
+    """So many go within moments, one more waits for the window to pass."""
+    assert estimate(190, PROFESSIONAL).seconds < 1.0
+    assert 10.0 < estimate(191, PROFESSIONAL).seconds < 10.5
+
+
+@pytest.mark.parametrize(
+    ("calls", "quota", "expected"),
+    [
+        (0, PROFESSIONAL, 0.0),
+        (190, PROFESSIONAL, 0.0),
+        (191, PROFESSIONAL, 10.0),
+        (380, PROFESSIONAL, 10.0),
+        (381, PROFESSIONAL, 20.0),
+        (3, Quota(1, 1.0), 2.0),
+    ],
+)
+def test_without_a_way_there_the_quota_is_all(calls: int, quota: Quota, expected: float) -> None:
+    """The limit goes at once, and again after each window."""
+    assert expected == estimate(calls, quota, round_trip=0.0).seconds
+
+
+def test_without_a_quota_to_speak_of_the_wire_is_all() -> None:
+    """Then a round trip brings as many answers as there are calls on the wire."""
+    more = [estimate(calls, Quota(10**9, 1.0), concurrency=8).seconds for calls in (1000, 1800)]
+    assert math.isclose(more[1] - more[0], 100 * 0.1)
+
+
+def test_calls_on_the_wire_are_few_at_first() -> None:
+    """Sixteen until HubSpot took some, however many may be: the next wait for an answer."""
+    few, more = (estimate(calls, PROFESSIONAL, concurrency=500).seconds for calls in (16, 36))
+    assert math.isclose(more - few, 0.1)
+
+
+@given(counts, st.integers(1, 100_000), quotas, wires, st.none() | st.integers(1, 10**6))
+def test_more_calls_take_no_less(
+    calls: int, more: int, quota: Quota, wire: dict[str, Any], daily_calls: int | None
+) -> None:
+    """Of anything."""
+    one, other = (
+        estimate(count, quota, daily_calls=daily_calls, **wire) for count in (calls, calls + more)
+    )
+    assert one.calls < other.calls
+    assert one.days <= other.days
+    assert (one.daily_share or 0.0) <= (other.daily_share or 0.0)
+    slack = 1 + 1e-9  # the same moment may be another sum
+    assert one.seconds <= other.seconds * slack
+    assert one.finishes_after <= other.finishes_after * slack
+
+
+@given(counts, quotas, wires)
+def test_no_quota_is_exceeded(calls: int, quota: Quota, wire: dict[str, Any]) -> None:
+    """Nobody is told less than the least possible, by the quota or by the wire."""
+    told = estimate(calls, quota, **wire).seconds
+    by_quota = (math.ceil(calls / quota.limit) - 1) * quota.window
+    by_wire = calls / wire["concurrency"] * wire["round_trip"]
+    assert told >= by_quota * (1 - 1e-9)
+    assert told >= by_wire * (1 - 1e-9)
+
+
+def test_a_billion_calls() -> None:
+    """The arithmetic does not count them one by one."""
+    told = estimate(10**9, PROFESSIONAL, daily_calls=DAILY_CALLS)
+    assert (10**9, 1600, 1600.0) == (told.calls, told.days, told.daily_share)
+    assert math.isclose(told.seconds, 10**9 / 19, rel_tol=0.01)
+
+
+# --- days ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("calls", "days", "last"),
+    [
+        (1, 1, 1),
+        (999, 1, 999),
+        (1000, 1, 1000),
+        (1001, 2, 1),
+        (2000, 2, 1000),
+        (2001, 3, 1),
+        (10_500, 11, 500),
+    ],
+)
+def test_days_and_nights(calls: int, days: int, last: int) -> None:
+    """It ends when the last day's calls are made, and each day before is a whole one."""
+    told = estimate(calls, PROFESSIONAL, daily_calls=1000)
+    assert (days, calls / 1000) == (told.days, told.daily_share)
+    assert estimate(last, PROFESSIONAL).seconds + (days - 1) * DAY == told.finishes_after
+    assert estimate(calls, PROFESSIONAL).seconds == told.seconds
+
+
+def test_a_quota_that_is_slower_than_the_day() -> None:
+    """Waits for no night: its calls of one day are not made when the next begins."""
+    told = estimate(2500, Quota(1, 100.0), daily_calls=1000)
+    assert 3 == told.days
+    assert 2 * DAY < told.seconds == told.finishes_after
+
+
+def test_a_day_of_unknown_calls() -> None:
+    """One day is all that can be said, and no share of it."""
+    told = estimate(10**6, PROFESSIONAL)
+    assert (1, None) == (told.days, told.daily_share)
+    assert told.seconds == told.finishes_after
+
+
+# --- batches -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pairs_by_types", "expected"),
+    [
+        ({}, 0),
+        ({("contacts", "companies"): 0}, 0),
+        ({("contacts", "companies"): 1}, 1),
+        ({("contacts", "companies"): 2000}, 1),
+        ({("contacts", "companies"): 2001}, 2),
+        ({("contacts", "companies"): 1, ("companies", "contacts"): 1, ("deals", "deals"): 4001}, 5),
+    ],
+)
+def test_batches(pairs_by_types: dict[tuple[str, str], int], expected: int) -> None:
+    """Each pair of types has batches of its own, the last of them not full."""
+    assert expected == batch_calls(pairs_by_types)
+
+
+def test_batches_of_another_size() -> None:
+    """HubSpot may change it."""
+    assert 4 == batch_calls({("contacts", "companies"): 10}, most=3)
+
+
+# --- what cannot be ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"calls": -1}, "calls must be an int of 0 or more, not -1"),
+        ({"calls": True}, "calls"),
+        ({"calls": 1.5}, "calls"),
+        ({"concurrency": 0}, "concurrency must be an int of 1 or more, not 0"),
+        ({"round_trip": -0.1}, "round_trip must be a number of seconds, 0 or more, not -0.1"),
+        ({"round_trip": math.nan}, "round_trip"),
+        ({"round_trip": math.inf}, "round_trip"),
+        ({"round_trip": "0.1"}, "round_trip"),
+        ({"round_trip": True}, "round_trip"),
+        ({"daily_calls": 0}, "daily_calls must be an int of 1 or more, not 0"),
+    ],
+)
+def test_an_argument_out_of_range(options: dict[str, Any], message: str) -> None:
+    """Is refused by its name."""
+    with pytest.raises(OptionsError, match=message):
+        estimate(**{"calls": 1, "quota": PROFESSIONAL, **options})
+
+
+@pytest.mark.parametrize(
+    ("pairs", "most", "message"),
+    [(-1, 2000, "pairs from contacts to companies must be"), (1, 0, "most must be")],
+)
+def test_a_batch_out_of_range(pairs: int, most: int, message: str) -> None:
+    """Is refused by its name too."""
+    with pytest.raises(OptionsError, match=message):
+        batch_calls({("contacts", "companies"): pairs}, most)

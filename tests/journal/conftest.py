@@ -1,0 +1,78 @@
+"""Runs over a run folder without a network: every pair is linked unless a script says else."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+
+from aiohubassoc import Journal, Outcome, Report
+from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._io.source import Source
+from aiohubassoc._io.stream import OutcomeStream
+from tests.io.wire_fake import FakeTransport, sender_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+@attrs.define
+class Ran:
+    """What a run left."""
+
+    outcomes: list[Outcome]
+    report: Report
+    sent: list[str]
+
+    @property
+    def told(self) -> list[tuple[str, str, str | None]]:
+        """From-id, status and category of each outcome, in the input's order."""
+        by_index = sorted(self.outcomes, key=lambda outcome: outcome.index)
+        return [(one.pair.from_id, one.status.value, one.category) for one in by_index]
+
+
+def run(
+    journal: Journal,
+    pairs: Iterable[Any],
+    script: dict[str, Any] | None = None,
+    *,
+    retry_failed: bool = False,
+    workers: int = 16,
+    **options: Any,
+) -> Ran:
+    """Link *pairs* in a loop of its own: its thread has a time of its own."""
+    settings: dict[str, Any] = {
+        "ordered": False,
+        "stop_after_failures": None,
+        "give_up_after": None,
+        "drain": 5.0,
+        "keep_failures": 1000,
+        "types": (None, None),
+        **options,
+    }
+    types = settings.pop("types")
+
+    async def go() -> Ran:
+        transport = FakeTransport(script, latency=0.0)
+        stream = OutcomeStream(
+            Source(pairs, *types),
+            sender_of(transport).settle,
+            workers=workers,
+            clock=SystemClock(),
+            recorder=journal.recording({"portal": "x"}, SystemClock(), retry_failed=retry_failed),
+            **settings,
+        )
+        async with stream as outcomes:
+            told = [outcome async for outcome in outcomes]
+        return Ran(told, stream.report, [from_id for _, from_id in transport.sent])
+
+    return asyncio.run(go())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return where a run folder may be made."""
+    return tmp_path / "runs" / "one"

@@ -1,0 +1,372 @@
+"""A run folder over several runs: what is sent, what is skipped, what is told."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from aiohubassoc import (
+    EarlierFailureError,
+    Journal,
+    JournalInUseError,
+    JournalMismatchError,
+    JournalStorageError,
+    JournalVersionError,
+    Outcome,
+    Pair,
+    PairError,
+    Report,
+    Status,
+)
+from aiohubassoc._io.clock import SystemClock
+from aiohubassoc.journal import recording
+from aiohubassoc.journal.ledger import Ledger
+from aiohubassoc.journal.reader import Reader
+from tests.io.wire_fake import error, pair, reply
+from tests.journal.conftest import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REFUSED = error(400, category="VALIDATION_ERROR", correlationId="c-1")
+DAILY = error(429, policyName="DAILY")
+
+
+def _pairs(*numbers: int) -> list[Pair]:
+    return [pair(number) for number in numbers]
+
+
+# --- the second run ----------------------------------------------------------------------------
+
+
+def test_linked_pairs_are_skipped_without_a_call(folder: Path) -> None:
+    """All else is sent."""
+    assert 50 == run(Journal(folder), _pairs(*range(50))).report.linked
+    again = run(Journal(folder), _pairs(*range(60)))
+    assert (10, 50) == (again.report.linked, again.report.skipped)
+    assert {str(number) for number in range(50, 60)} == set(again.sent)
+    assert {("skipped", "LINKED_BEFORE")} == {told[1:] for told in again.told[:50]}
+
+
+def test_unfinished_pairs_are_sent_again(folder: Path) -> None:
+    """Those that the daily limit left, whose rows say unprocessed, and those never read."""
+    first = run(Journal(folder), _pairs(*range(30)), {"5": [DAILY]}, workers=1)
+    assert (5, 25) == (first.report.linked, first.report.unprocessed)
+    assert {Status.LINKED: 5, Status.UNPROCESSED: 25} == {
+        status: count for status, count in Journal(folder).counts().items() if count
+    }
+    second = run(Journal(folder), _pairs(*range(30)))
+    assert (25, 5) == (second.report.linked, second.report.skipped)
+    assert 30 == Journal(folder).counts()[Status.LINKED]
+
+
+def test_failed_pairs_are_told_again_as_they_were(folder: Path) -> None:
+    """With category, message, correlation id; nothing is sent."""
+    script = {"1": [REFUSED]}
+    (first,) = run(Journal(folder), _pairs(1), script).outcomes
+    ran = run(Journal(folder), _pairs(1))
+    (again,) = ran.outcomes
+    assert [] == ran.sent
+    assert isinstance(again.error, EarlierFailureError)
+    assert (first.status, first.category, str(first.error), first.correlation_id) == (
+        again.status,
+        again.category,
+        str(again.error),
+        again.correlation_id,
+    )
+    assert (first.attempts, first.maybe_applied) == (again.attempts, again.maybe_applied)
+
+
+def test_failed_pairs_are_sent_again_when_asked_for(folder: Path) -> None:
+    """And their row says what became of them then; there is one row a pair."""
+    run(Journal(folder), _pairs(1, 2), {"1": [REFUSED], "2": [REFUSED]})
+    again = run(Journal(folder), _pairs(1, 2), {"2": [REFUSED]}, retry_failed=True)
+    assert [("1", "linked", None), ("2", "failed", "VALIDATION_ERROR")] == again.told
+    rows = list(Journal(folder).rows())
+    assert [("1", Status.LINKED, 2), ("2", Status.FAILED, 2)] == [
+        (row.pair.from_id, row.status, row.session) for row in rows
+    ]
+    assert (None, None, None) == (rows[0].category, rows[0].message, rows[0].correlation_id)
+
+
+def test_a_partial_link_is_told_again(folder: Path) -> None:
+    """As failed ones are."""
+    script = {"1": [reply(("1", "1000001"), numErrors=1)]}
+    assert 1 == run(Journal(folder), _pairs(1), script).report.partial
+    again = run(Journal(folder), _pairs(1))
+    assert (1, []) == (again.report.partial, again.sent)
+
+
+# --- duplicates --------------------------------------------------------------------------------
+
+
+def test_duplicates_are_skipped_whatever_lies_between(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On their way, just written, or long since sorted in: each pair is sent once."""
+    monkeypatch.setattr(recording, "_INDEX_EVERY", 300)
+    numbers = [*range(1000), *range(0, 1000, 3), *range(1000)]
+    ran = run(Journal(folder), map(pair, numbers))
+    assert sorted(map(str, range(1000))) == sorted(ran.sent)
+    assert (1000, 1334) == (ran.report.linked, ran.report.skipped)
+    assert {"DUPLICATE"} == {told[2] for told in ran.told[1000:]}
+    assert 1000 == sum(Journal(folder).counts().values())
+
+
+def test_a_duplicate_names_what_it_repeats(folder: Path) -> None:
+    """Even one that is still on its way."""
+    ran = run(Journal(folder), _pairs(7, 8, 7), workers=3)
+    (skipped,) = [outcome for outcome in ran.outcomes if outcome.status is Status.SKIPPED]
+    assert skipped.skip is not None
+    assert (2, "repeats item 0") == (skipped.index, skipped.skip.message)
+
+
+def test_pairs_differ_by_type_and_direction(folder: Path) -> None:
+    """And by every letter of an id."""
+    pairs = [
+        Pair("a", "1", "b", "2"),
+        Pair("b", "2", "a", "1"),
+        Pair("a", "2", "b", "1"),
+        Pair("a", "01", "b", "2"),
+        Pair("A", "1", "b", "2"),
+        Pair("a", "12", "b", "3"),
+    ]
+    assert 6 == run(Journal(folder), pairs).report.linked
+    assert 6 == run(Journal(folder), pairs).report.skipped
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.integers(0, 30), max_size=60),
+    st.lists(st.integers(0, 40), max_size=60),
+    st.sets(st.integers(0, 30), max_size=8),
+    st.integers(0, 59) | st.none(),
+)
+def test_over_two_runs_no_pair_is_linked_twice(
+    tmp_path_factory: pytest.TempPathFactory,
+    first: list[int],
+    second: list[int],
+    refused: set[int],
+    stopped_at: int | None,
+) -> None:
+    """What was told linked is never sent again, and the folder agrees with what was told."""
+    folder = tmp_path_factory.mktemp("law") / "run"
+    script: dict[str, Any] = {str(number): [REFUSED] for number in refused}
+    if stopped_at is not None and stopped_at < len(first):
+        script[str(first[stopped_at])] = [DAILY]
+    ran = run(Journal(folder), map(pair, first), script, workers=4)
+    linked = {o.pair.from_id for o in ran.outcomes if o.status is Status.LINKED}
+    failed = {o.pair.from_id for o in ran.outcomes if o.status is Status.FAILED}
+    again = run(Journal(folder), map(pair, second), workers=4)
+    assert not (linked | failed) & set(again.sent)
+    assert len(set(again.sent)) == len(again.sent)
+    assert len(again.outcomes) == len(second)
+    now = {row.pair.from_id: row.status for row in Journal(folder).rows()}
+    for outcome in again.outcomes:
+        was = now[outcome.pair.from_id]
+        if outcome.status is Status.SKIPPED:
+            assert was in {Status.LINKED, Status.FAILED}
+        else:
+            assert was is outcome.status
+
+
+# --- items that are no pairs -------------------------------------------------------------------
+
+
+def test_items_that_fail_their_checks_are_kept_one_by_one(folder: Path) -> None:
+    """As failed, whatever they hold, once each over all runs."""
+    ids = [(1, 2), (None, 2), (None, 2), ("\udc80", "b c"), (3, 4)]
+    types = ("contacts", "companies")
+    for linked, skipped in ((2, 0), (0, 2)):
+        report = run(Journal(folder), ids, types=types).report
+        assert (linked, skipped, 3) == (report.linked, report.skipped, report.failed)
+        assert {Status.LINKED: 2, Status.FAILED: 3} == {
+            status: count for status, count in Journal(folder).counts().items() if count
+        }
+    bad = list(Journal(folder).rows(Status.FAILED))
+    assert [1, 2, 3] == [row.line for row in bad]
+    assert {PairError("").label} == {row.category for row in bad}
+    assert 1 == run(Journal(folder), [("None", 2)], types=types).report.linked
+
+
+# --- what is kept ------------------------------------------------------------------------------
+
+
+def test_a_row_has_all_that_was_told(folder: Path) -> None:
+    """And its tag, as JSON knows it."""
+    tagged = Pair("contacts", 1, "companies", 2, tag={"row": [1, None, "ä"]})
+    odd = Pair("contacts", 3, "companies", 4, tag={(1, 2): object})
+    run(Journal(folder), [tagged, odd], {"3": [error(500), error(404, category="GONE")]})
+    first, second = Journal(folder).rows()
+    assert (tagged, {"row": [1, None, "ä"]}) == (first.pair, first.pair.tag)
+    assert (Status.LINKED, 0, 0, 1, False, 1) == (
+        first.status,
+        first.source,
+        first.line,
+        first.attempts,
+        first.maybe_applied,
+        first.session,
+    )
+    assert abs((first.recorded_at - SystemClock().utc_now()).total_seconds()) < 60
+    assert "object" in second.pair.tag  # type: ignore[operator]  # a text
+    assert (Status.FAILED, "GONE", 2, True) == (
+        second.status,
+        second.category,
+        second.attempts,
+        second.maybe_applied,
+    )
+
+
+def test_rows_can_be_chosen_by_status(folder: Path) -> None:
+    """And come in the input's order."""
+    run(Journal(folder), _pairs(3, 1, 2), {"1": [REFUSED]})
+    assert ["3", "2"] == [row.pair.from_id for row in Journal(folder).rows(Status.LINKED)]
+    assert ["1"] == [row.pair.from_id for row in Journal(folder).rows(Status.FAILED)]
+    assert [] == list(Journal(folder).rows(Status.UNPROCESSED))
+    assert ["3", "1", "2"] == [row.pair.from_id for row in Journal(folder).rows()]
+
+
+def test_the_view_is_made_for_people(folder: Path) -> None:
+    """Any SQLite tool shows outcomes by their names."""
+    run(Journal(folder), _pairs(1, 2), {"2": [REFUSED]})
+    db = sqlite3.connect(folder / "journal.db")
+    found = db.execute("select from_type, from_id, to_id, status, at from outcomes").fetchall()
+    db.close()
+    assert [("contacts", "1", "1000001", "linked"), ("contacts", "2", "1000002", "failed")] == [
+        row[:4] for row in found
+    ]
+    assert all(row[4].endswith("Z") for row in found)
+
+
+# --- one folder, one run -----------------------------------------------------------------------
+
+
+@pytest.mark.looptime(False)
+async def test_a_second_run_is_refused_and_does_no_harm(folder: Path) -> None:
+    """It names the process; when the first has ended, the folder is free."""
+    first = Journal(folder).recording({}, SystemClock(), retry_failed=False)
+    await first.open()
+    try:
+        second = Journal(folder).recording({}, SystemClock(), retry_failed=False)
+        with pytest.raises(JournalInUseError, match=f"used by process {os.getpid()}") as caught:
+            await second.open()
+        assert os.getpid() == caught.value.process_id
+        assert 0 == Journal(folder).counts()[Status.LINKED]
+    finally:
+        await first.close(Report(), complete=True)
+    third = Journal(folder).recording({}, SystemClock(), retry_failed=False)
+    await third.open()
+    await third.close(Report(), complete=True)
+
+
+def test_another_portal_is_refused_unless_forced(folder: Path) -> None:
+    """With what differs, and what to do."""
+    run(Journal(folder), _pairs(1))
+    other = Journal.of_input(
+        folder, job={"portal": "y"}, about={}, places=Journal(folder)._places, force=False
+    )
+    with pytest.raises(JournalMismatchError, match=r"portal was 'x' and is 'y'.*--force") as caught:
+        run(other, _pairs(2))
+    assert {"portal": ("x", "y")} == caught.value.differences
+    forced = Journal.of_input(
+        folder, job={"portal": "y"}, about={}, places=Journal(folder)._places, force=True
+    )
+    assert 1 == run(forced, _pairs(1)).report.skipped
+    with pytest.raises(JournalMismatchError, match="portal was 'y' and is 'x'"):
+        run(Journal(folder), _pairs(2))
+
+
+@pytest.mark.looptime(False)
+async def test_what_a_killed_run_has_written_is_known(folder: Path) -> None:
+    """Though it was never sorted in, and the run never said that it ended."""
+    killed = Journal(folder).recording({"portal": "x"}, SystemClock(), retry_failed=False)
+    await killed.open()
+    assert killed.begin(0, pair(1)) is None
+    await killed.write([Outcome(0, pair(1), Status.LINKED, 1)])
+    killed._release()  # as the system does with a process's files
+    with Reader(folder) as reader:
+        assert (Status.LINKED, None) == (reader.status_of(pair(1)), reader.status_of(pair(2)))
+        (session,) = reader.sessions()
+        assert (os.getpid(), None, None) == (
+            session.process_id,
+            session.ended_at,
+            session.is_complete,
+        )
+    following = Journal(folder).recording({"portal": "x"}, SystemClock(), retry_failed=False)
+    await following.open()
+    skipped = following.begin(0, pair(1))
+    assert skipped is not None
+    assert "LINKED_BEFORE" == skipped.category
+    await following.close(Report(), complete=True)
+
+
+# --- folders that cannot be used ---------------------------------------------------------------
+
+
+def test_what_is_no_run_folder(folder: Path) -> None:
+    """It says so."""
+    with pytest.raises(JournalStorageError, match=r"is not a run folder: it has no journal\.db"):
+        Journal(folder).counts()
+    folder.mkdir(parents=True)
+    (folder / "journal.db").touch()
+    with pytest.raises(JournalStorageError, match="nothing was written"):
+        Journal(folder).counts()
+    assert 1 == run(Journal(folder), _pairs(1)).report.linked
+
+
+def test_a_newer_schema_is_refused(folder: Path) -> None:
+    """By those who read and those who write; the folder stays as it is."""
+    run(Journal(folder), _pairs(1))
+    db = sqlite3.connect(folder / "journal.db")
+    db.execute("pragma user_version = 2")
+    db.close()
+    for use in (lambda: Journal(folder).counts(), lambda: run(Journal(folder), _pairs(2))):
+        with pytest.raises(JournalVersionError, match=r"newer aiohubassoc.*update aiohubassoc"):
+            use()
+
+
+def test_somebody_elses_database_is_left_alone(folder: Path) -> None:
+    """A file of that name may be anything."""
+    folder.mkdir(parents=True)
+    db = sqlite3.connect(folder / "journal.db")
+    db.execute("create table diary (entry text)")
+    db.close()
+    with pytest.raises(JournalVersionError, match="is not a journal of aiohubassoc"):
+        run(Journal(folder), _pairs(1))
+    (folder / "journal.db").write_bytes(b"Dear diary, " * 500)
+    with pytest.raises(JournalStorageError, match="is not a database"):
+        run(Journal(folder), _pairs(1))
+
+
+def test_a_file_in_place_of_the_folder(folder: Path) -> None:
+    """The system's own words, and the path."""
+    folder.parent.mkdir(parents=True)
+    folder.touch()
+    with pytest.raises(JournalStorageError, match=f"{folder}: File exists"):
+        run(Journal(folder), _pairs(1))
+
+
+def test_a_full_disk_stops_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is told as linked that is not in the folder; afterwards the run can go on."""
+
+    class Small(Ledger):
+        def __init__(self, path: Path) -> None:
+            super().__init__(path)
+            self._db.execute("pragma max_page_count = 40")
+
+    monkeypatch.setattr(recording, "Ledger", Small)
+    ran = run(Journal(folder), map(pair, range(5000)))
+    assert isinstance(ran.report.stopped, JournalStorageError)
+    assert "the disk is full" in str(ran.report.stopped)
+    assert 5000 == ran.report.total
+    linked = {o.pair.from_id for o in ran.outcomes if o.status is Status.LINKED}
+    assert linked
+    assert linked == {row.pair.from_id for row in Journal(folder).rows(Status.LINKED)}
+    monkeypatch.setattr(recording, "Ledger", Ledger)
+    again = run(Journal(folder), map(pair, range(5000)))
+    assert len(linked) == again.report.skipped
+    assert 5000 == Journal(folder).counts()[Status.LINKED]

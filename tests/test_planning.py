@@ -1,0 +1,134 @@
+"""What a run would do: counted by reading, and true of the run that follows."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aiohubassoc import AssociationClient, Journal, OptionsError, Pair, Quota
+from aiohubassoc.testing import FakeClock
+from tests.io.wire_fake import error, pair
+from tests.journal.conftest import run
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from aiohubassoc.planning import Plan
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+REFUSED = error(400, category="VALIDATION_ERROR")
+
+
+def _client(**options: Any) -> AssociationClient:
+    return AssociationClient("token", **{"quota": Quota(190), "clock": FakeClock(NOW), **options})
+
+
+async def _plan(pairs: Any, client: AssociationClient | None = None, **options: Any) -> Plan:
+    return await (client or _client()).plan(pairs, **options)
+
+
+def _counts(plan: Plan) -> tuple[int, ...]:
+    return (plan.pairs, plan.duplicates, plan.invalid, plan.linked_before, plan.failed_before)
+
+
+async def test_every_item_is_counted_once() -> None:
+    """Pairs, repeated ones, and items that cannot be sent; the client need not be entered."""
+    ids: list[Any] = [(1, 2), (3, 4), (1, 2), (None, 5), (6, "7 8"), (3, 4)]
+    plan = await _plan(ids, from_type="contacts", to_type="companies")
+    assert (2, 2, 2, 0, 0) == _counts(plan)
+    assert (2, 1) == (plan.calls, plan.batch_calls)
+
+
+async def test_batches_are_of_one_kind_each() -> None:
+    """2,000 pairs at most, of the same object types."""
+    pairs = [*map(pair, range(2001)), *(Pair("deals", n, "contacts", n) for n in range(3))]
+    plan = await _plan(pairs)
+    assert (2004, 3) == (plan.calls, plan.batch_calls)
+
+
+async def test_async_inputs_are_read_to_their_end() -> None:
+    """And closed."""
+    closed = False
+
+    async def rows() -> AsyncIterator[Pair]:
+        nonlocal closed
+        try:
+            for number in range(700):
+                yield pair(number)
+        finally:
+            closed = True
+
+    assert 700 == (await _plan(rows())).calls
+    assert closed
+
+
+@pytest.mark.parametrize("retry_failed", [True, False])
+def test_a_run_folder_is_taken_into_account(tmp_path: Path, *, retry_failed: bool) -> None:
+    """As the run that follows does: so many calls are what it then makes."""
+    journal = Journal(tmp_path / "run")
+    daily = error(429, policyName="DAILY")
+    script = {"3": [REFUSED], "4": [REFUSED], "20": [daily]}
+    run(journal, map(pair, range(30)), script, workers=1)
+    plan = asyncio.run(_plan(map(pair, range(40)), journal=journal, retry_failed=retry_failed))
+    failed = 0 if retry_failed else 2
+    assert (40, 0, 0, 18, failed) == _counts(plan)
+    ran = run(journal, map(pair, range(40)), retry_failed=retry_failed)
+    assert plan.calls == len(ran.sent) == 22 - failed
+
+
+async def test_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
+    """Nothing was done before, and nothing is made."""
+    plan = await _plan([pair(1)], journal=Journal(tmp_path / "run"))
+    assert 1 == plan.calls
+    assert not (tmp_path / "run").exists()
+
+
+async def test_time_and_share_of_the_day() -> None:
+    """With the quota that the client keeps: its share."""
+    plan = await _plan(map(pair, range(1000)), daily_calls=4000)
+    assert (0.25, 1, 4000) == (plan.daily_share, plan.days, plan.daily_calls)
+    assert 50 < plan.seconds < 53
+    assert NOW + timedelta(seconds=plan.seconds) == plan.finishes_at
+    half = await _plan(map(pair, range(1000)), _client(share=0.5))
+    assert "95/10s" == str(half.quota)
+    assert 1.9 < half.seconds / plan.seconds < 2.1
+    assert (None, None) == (half.daily_share, half.daily_calls)
+
+
+async def test_more_than_a_day() -> None:
+    """The last answer comes on the day that has calls for it."""
+    plan = await _plan(map(pair, range(1000)), daily_calls=400)
+    assert (2.5, 3) == (plan.daily_share, plan.days)
+    assert NOW + timedelta(days=2) < plan.finishes_at < NOW + timedelta(days=2, seconds=60)
+
+
+async def test_as_plain_values() -> None:
+    """All of it, in a form that JSON knows."""
+    told = (await _plan([pair(1)], daily_calls=100)).as_json()
+    assert {
+        "pairs": 1,
+        "duplicates": 0,
+        "invalid": 0,
+        "linked_before": 0,
+        "failed_before": 0,
+        "calls": 1,
+        "batch_calls": 1,
+        "quota": "190/10s",
+        "days": 1,
+        "daily_calls": 100,
+        "daily_share": 0.01,
+        "finishes_at": "2026-11-25T12:00:00+00:00",
+    } == {name: value for name, value in told.items() if name != "seconds"}
+    assert 0 < told["seconds"] < 1
+
+
+async def test_what_cannot_be_planned() -> None:
+    """An item that is no pair, and a day without calls."""
+    with pytest.raises(OptionsError, match="item 1 of the input is not a Pair"):
+        await _plan([pair(1), "x"])
+    with pytest.raises(OptionsError, match="daily_calls must be an int of 1 or more"):
+        await _plan([pair(1)], daily_calls=0)
