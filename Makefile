@@ -39,6 +39,8 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/quota.py
 	$(BIN)/python benchmarks/faults.py
+	$(BIN)/python benchmarks/kills.py
+	$(BIN)/python benchmarks/journal.py
 
 docs: .venv/.dev
 	$(BIN)/python -m sphinx -nW -q -b html docs docs/_build/html

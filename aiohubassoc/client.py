@@ -398,7 +398,7 @@ class AssociationClient:
                     if isinstance(pair, tuple):
                         planner.invalid += 1
                     else:
-                        planner.add(pair, (0, index))
+                        planner.add(pair, index)
                     if index % _BREATHER == 0:  # or other tasks would wait for all of it
                         await self._clock.sleep(0)
             finally:

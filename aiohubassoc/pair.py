@@ -51,7 +51,10 @@ def _record_id(value: object, what: str) -> str:
         return _path_text(value, what)
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise ValueError(f"{what} must be a string or an int, not {value!r}")
-    return str(operator.index(value))  # numpy's integers and their like
+    try:
+        return str(operator.index(value))  # numpy's integers and their like
+    except TypeError:  # and numpy's arrays
+        raise ValueError(f"{what} must be a string or an int, not {value!r}") from None
 
 
 @attrs.frozen(init=False)
@@ -126,15 +129,17 @@ class Pair:
         return f"{self.from_type}:{self.from_id} -> {self.to_type}:{self.to_id}"
 
 
-def unchecked_pair(from_type: object, from_id: object, to_type: object, to_id: object) -> Pair:
-    """Return a pair with the values as given, for the outcome of a pair that failed its checks."""
+def unchecked_pair(
+    from_type: object, from_id: object, to_type: object, to_id: object, *, tag: object = None
+) -> Pair:
+    """Return a pair with the values as given: it failed its checks, or passed them before."""
     pair = object.__new__(Pair)
     for name, value in (
         ("from_type", from_type),
         ("from_id", from_id),
         ("to_type", to_type),
         ("to_id", to_id),
-        ("tag", None),
+        ("tag", tag),
     ):
         _set(pair, name, value)
     return pair

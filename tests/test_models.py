@@ -24,6 +24,16 @@ from aiohubassoc import (
 PAIR = Pair("contacts", 101, "companies", "202")
 
 
+class Unlike:
+    """An array as numpy has them."""
+
+    def __index__(self) -> int:
+        raise TypeError("only integer scalar arrays can be converted to a scalar index")
+
+    def __repr__(self) -> str:
+        return "array([1, 2])"
+
+
 class Like:
     """An int as numpy has them."""
 
@@ -48,6 +58,7 @@ def test_ids_are_kept_as_strings() -> None:
         (float("nan"), "not nan"),
         (b"1", "not b'1'"),
         ([1], r"not \[1\]"),
+        (Unlike(), r"from_id must be a string or an int, not array\(\[1, 2\]\)"),
         ("", "from_id is empty"),
         ("  ", "from_id is empty"),
         (".", "from_id cannot be '.'"),

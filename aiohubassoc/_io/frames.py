@@ -112,9 +112,8 @@ def _rows(
             item: Pair | Refused
             try:
                 item = Pair(from_type, from_id, to_type, to_id, tag=tag)
-            except (PairError, TypeError) as error:  # an array in a cell raises the latter
-                bad = unchecked_pair(from_type, from_id, to_type, to_id)
-                object.__setattr__(bad, "tag", tag)
+            except PairError as error:
+                bad = unchecked_pair(from_type, from_id, to_type, to_id, tag=tag)
                 item = Refused(bad, _row_error(row, bad, error))
             yield item
             row += 1

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 # A group is written once its first outcome waited so long: with the writing itself, no outcome is
 # held for more than 0.2 s.
 HOLD_SECONDS: Final = 0.1
-# Or once it has so many: a quarter of what may be in hand, so that the others go on meanwhile.
-GROUP: Final = 256
+# Or once it has so many: to hand a group to the writing thread and back costs as much as to write
+# some hundred pairs. Twice as many, and a few on the wire, are what may be in hand.
+GROUP: Final = 400
 
 
 class Held:
@@ -64,7 +65,7 @@ class Held:
             self._lost([outcome], self._broken)
             return
         self._pending.append(outcome)
-        if self._writing is None:
+        if self._writing is None and (self._timer is None or len(self._pending) >= GROUP):
             self._wait_or_flush()
 
     def flush(self) -> None:
@@ -89,7 +90,7 @@ class Held:
             raise cancelled
 
     async def _write(self) -> None:
-        group, self._pending = self._pending, []
+        group, self._pending = self._pending[:GROUP], self._pending[GROUP:]
         try:
             await self._recorder.write(group)
         except Exception as error:  # noqa: BLE001 -- the run must know, whatever it is

@@ -68,8 +68,12 @@ class OutcomeStream:
         self._recorder = recorder
         self._outbox = Outbox(self.report, ordered=ordered)
         self._held: Held | None = None
+        # Where an outcome goes, and who knows pairs that need no call: bound once, not per pair.
+        self._hand_on: Callable[[Outcome], None] = self._outbox.tell
+        self._ask: Callable[[int, Pair], Outcome | None] | None = None
         if recorder is not None:
             self._held = Held(recorder, clock, told=self._outbox.tell_all, lost=self._lost)
+            self._hand_on = self._held.add
         self._failures = 0  # those of earlier runs left out
         self._is_read = self._has_failed = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -92,6 +96,7 @@ class OutcomeStream:
         self._entered = True
         if self._recorder is not None:
             await self._recorder.open()
+            self._ask = self._recorder.begin
         for _ in range(self._worker_count):
             self._begin(self._work())
         return self
@@ -225,10 +230,10 @@ class OutcomeStream:
                 return bad  # nothing is judged any more
             self._put(Outcome(index, bad, Status.FAILED, error=error))
             return None
-        if self._recorder is None or self._held is None or self._held.is_broken:
+        if self._ask is None:
             return pair
         try:
-            known = self._recorder.begin(index, pair)
+            known = self._ask(index, pair)
         except JournalError as error:
             self.stop(error)
             return pair
@@ -256,7 +261,7 @@ class OutcomeStream:
         del self._calls[task]
         if isinstance(settled, Accepted):  # nearly always
             self._trouble_since = None
-            self._put(Outcome(index, pair, _LINKED, call.attempts, settled.reply))
+            self._hand_on(Outcome(index, pair, _LINKED, call.attempts, settled.reply))
             return
         if isinstance(settled, Fatal):
             self.stop(settled.error)
@@ -268,13 +273,11 @@ class OutcomeStream:
             self._failures += outcome.status in {Status.FAILED, Status.PARTIAL}
             if self._failures >= self._stop_after_failures:
                 self.stop(RunStoppedError(f"{self._failures} pairs failed"))
-        if self._held is None:
-            self._outbox.tell(outcome)
-        else:
-            self._held.add(outcome)
+        self._hand_on(outcome)
 
     def _lost(self, outcomes: list[Outcome], error: Exception) -> None:
         """Tell outcomes that could not be written: nothing may be claimed of them."""
+        self._ask = None
         if isinstance(error, AioHubAssocError):
             self.stop(error)
         else:

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 # The reply to the largest call there is, 2,000 pairs, is about 300 kB.
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 
+_LARGER_BLOCK_BYTES: Final = 4 * 1024 * 1024
+
 # If a later aiohttp puts headers together elsewhere, they are its session's.
 _CAN_BE_READY = all(
     hasattr(aiohttp.ClientRequest, name) for name in ("update_headers", "update_auto_headers")
@@ -147,6 +149,9 @@ class Transport:
 
     async def open(self) -> None:
         """Be ready for calls in the running event loop."""
+        # asyncio asks for 256 KiB at each read, which the C library of most Linux systems maps and
+        # unmaps each time, a sixth of all that a call costs, until a larger block was freed once.
+        bytes(_LARGER_BLOCK_BYTES)
         if self._lent is not None:
             self._session = self._lent
             return

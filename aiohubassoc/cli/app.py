@@ -10,7 +10,7 @@ from rich.markup import escape
 from aiohubassoc import __version__
 from aiohubassoc.cli.exits import Exit
 from aiohubassoc.cli.terminal import messages
-from aiohubassoc.errors import AioHubAssocError
+from aiohubassoc.errors import AioHubAssocError, JournalStorageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,11 @@ Examples:
   aiohubassoc demo
   aiohubassoc link pairs.csv --from contacts --to companies
   aiohubassoc link pairs.csv --from contacts --to companies --simulate
+  aiohubassoc plan pairs.csv --from contacts --to companies --quota professional
+  aiohubassoc link pairs.csv --from contacts --to companies --run runs/2026-11-25
+  aiohubassoc resume runs/2026-11-25
+  aiohubassoc status runs/2026-11-25
+  aiohubassoc export runs/2026-11-25 --failed --output failed.csv
   zcat pairs.csv.gz | aiohubassoc link - --from deals --to contacts --json
   aiohubassoc simulate --port 8080
 
@@ -28,14 +33,25 @@ The access token is read from HUBSPOT_ACCESS_TOKEN.
 """
 # Said here, not in the function's docstring: whoever asks for help does not load the function.
 _LINK = """\
-Link the pairs of a CSV file.
+Link the pairs of files.
 
-The file has a header with the columns from_id and to_id, and optionally from_type and to_type; \
-other columns are kept for --failures. Nothing is sent before its first 1,000 rows are checked.
+A table has a header with the columns from_id and to_id, and optionally from_type and to_type; \
+other columns are kept for --failures and export. HubSpot's own exports are understood. \
+Nothing is sent before the first 1,000 rows are checked.
 
 Exit codes: 0 every pair linked or skipped; 1 some failed or were not usable; 2 usage or input; \
-3 stopped early; 4 token or scopes; 5 a file could not be written; 130 and 143 interrupted.
+3 stopped early; 4 token or scopes; 5 a file or the run folder could not be written; \
+130 and 143 interrupted.
 """
+_COMMANDS = (
+    ("link", _LINK),
+    ("resume", "Go on with the run of a folder: link what is not settled yet."),
+    ("status", "Tell how far the run of a folder is, also while it goes on."),
+    ("export", "Write the rows of a run folder, with what became of them."),
+    ("plan", "Read the input, send nothing, and tell what linking it would do and take."),
+    ("simulate", "Run a simulated HubSpot portal on this machine."),
+    ("demo", "Link 2,000 pairs against a simulated portal and compare with its books."),
+)
 
 
 def make_app() -> App:
@@ -53,17 +69,8 @@ def make_app() -> App:
         exit_on_error=False,
         print_error=True,
     )
-    app.command("aiohubassoc.cli.link:link", name="link", help=_LINK)
-    app.command(
-        "aiohubassoc.cli.simulate:simulate",
-        name="simulate",
-        help="Run a simulated HubSpot portal on this machine.",
-    )
-    app.command(
-        "aiohubassoc.cli.demo:demo",
-        name="demo",
-        help="Link 2,000 pairs against a simulated portal and compare with its books.",
-    )
+    for name, told in _COMMANDS:
+        app.command(f"aiohubassoc.cli.{name}:{name}", name=name, help=told)
     return app
 
 
@@ -75,7 +82,7 @@ def run(arguments: Sequence[str]) -> int:
         return Exit.USAGE  # told already
     except AioHubAssocError as error:
         messages().print(f"[bold red]aiohubassoc:[/] {escape(str(error))}", soft_wrap=True)
-        return Exit.USAGE
+        return Exit.STORAGE if isinstance(error, JournalStorageError) else Exit.USAGE
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     return int(result or 0)

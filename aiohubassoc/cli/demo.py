@@ -18,6 +18,7 @@ from aiohubassoc.errors import InputError
 from aiohubassoc.models import Status
 from aiohubassoc.options import Quota
 from aiohubassoc.simulator import portal_process
+from aiohubassoc.tables.layout import Layout
 from aiohubassoc.tables.pairs import PairTable
 
 if TYPE_CHECKING:
@@ -50,16 +51,17 @@ def demo() -> int:
         soft_wrap=True,
     )
     told: list[Outcome] = []
+    layout = Layout(from_type="contacts", to_type="companies")
     with (
         portal_process(settings) as portal,
-        PairTable(str(example), from_type="contacts", to_type="companies") as table,
+        PairTable(str(example), layout) as table,
     ):
         client = AssociationClient(
             settings.tokens[0], base_url=portal.base_url, api_version="2026-09", quota=_QUOTA
         )
-        with PairTable(str(example), from_type="contacts", to_type="companies") as again:
+        with PairTable(str(example), layout) as again:
             pairs = [pair for _, pair in again if pair is not None]
-        run = Run(Job(str(example), on_outcome=told.append), table, messages())
+        run = Run(Job(on_outcome=told.append), table, messages())
         code = asyncio.run(run.go(client))
         books, links = portal.books(), portal.links()
     print_summary(run.tally, console)

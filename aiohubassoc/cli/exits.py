@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from aiohubassoc.errors import AuthenticationError, MissingScopesError
+from aiohubassoc.errors import AuthenticationError, JournalStorageError, MissingScopesError
 
 if TYPE_CHECKING:
     from aiohubassoc.cli.tally import Tally
@@ -25,7 +25,7 @@ class Exit(IntEnum):
     UNAUTHORIZED = 4
     """The token or its scopes."""
     STORAGE = 5
-    """A file of ours could not be written."""
+    """A file of ours, or the run folder, could not be written."""
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -41,7 +41,7 @@ def exit_code(tally: Tally, *, signal: int | None, storage_failed: bool) -> int:
     """
     if signal is not None:
         return 128 + signal
-    if storage_failed:
+    if storage_failed or isinstance(tally.stopped, JournalStorageError):
         return Exit.STORAGE
     if isinstance(tally.stopped, AuthenticationError | MissingScopesError):
         return Exit.UNAUTHORIZED

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
-import stat
 from collections import deque
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohubassoc._io.clock import SystemClock
 from aiohubassoc.cli.pump import Pump
 from aiohubassoc.errors import InputError
-from aiohubassoc.tables.opening import STDIN
+from aiohubassoc.journal.places import parts_of, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable
+    from collections.abc import AsyncIterable, AsyncIterator, Iterator
 
-    from aiohubassoc.cli.tally import Tally
+    from aiohubassoc.journal.duplicates import SeenPairs
     from aiohubassoc.pair import Pair
-    from aiohubassoc.tables.duplicates import SeenPairs
-    from aiohubassoc.tables.pairs import PairTable
     from aiohubassoc.tables.records import Record
 
 # So many rows are looked at before anything is sent.
@@ -31,31 +27,57 @@ class StorageError(Exception):
     """A file of ours could not be written."""
 
 
+class Table(Protocol):
+    """Where the rows come from."""
+
+    name: str
+    header: list[str]
+    may_block: bool
+
+    def __iter__(self) -> Iterator[tuple[Record, Pair | None]]:
+        """Yield each row with a pair it holds, or with None where it cannot be used."""
+        ...
+
+    def place(self, source: int, line: int) -> str:
+        """Return how messages call a place."""
+        ...
+
+    def count_rows(self) -> int | None:
+        """Return about how many rows there are; None if nobody can know."""
+        ...
+
+
+class Listener(Protocol):
+    """Who is told of rows that are not sent."""
+
+    def invalid(self, record: Record) -> None:
+        """A row cannot be used."""
+        ...
+
+    def duplicate(self, record: Record, pair: Pair, message: str) -> None:
+        """A pair repeats an earlier one, as *message* says."""
+        ...
+
+    def read_to_its_end(self) -> None:
+        """There are no further rows."""
+        ...
+
+
 class Feed:
     """
     Gives the pairs to send.
 
     Args:
-        table: The input.
-        path: Where it comes from: what may block is read in a thread.
-        seen: Finds duplicates.
-        tally: Told of duplicates and of rows that cannot be used.
-        on_invalid: Called with each row that cannot be used.
+        table: The input; what may block is read in a thread.
+        seen: Finds duplicates. None: somebody else does.
+        listener: Told of rows that are not sent.
     """
 
-    def __init__(
-        self,
-        table: PairTable,
-        path: str,
-        *,
-        seen: SeenPairs,
-        tally: Tally,
-        on_invalid: Callable[[Record], None],
-    ) -> None:
+    def __init__(self, table: Table, *, seen: SeenPairs | None, listener: Listener) -> None:
+        self._table = table
         self._seen = seen
-        self._tally = tally
-        self._on_invalid = on_invalid
-        self._pump = Pump(table) if may_block(path) else None
+        self._listener = listener
+        self._pump = Pump(table) if table.may_block else None
         self._rows = _readable(self._pump if self._pump is not None else _directly(table))
         self._checked: deque[tuple[Record, Pair | None]] = deque()
         self._ended = False
@@ -96,7 +118,8 @@ class Feed:
                 in_a_row = 0
             elif (in_a_row := in_a_row + 1) % _UNUSABLE_AT_ONCE == 0:
                 await SystemClock().sleep(0)  # or nothing else could run, not even Ctrl-C
-        self._tally.input_complete = not self._ended
+        if not self._ended:
+            self._listener.read_to_its_end()
 
     async def _all(self) -> AsyncIterator[tuple[Record, Pair | None]]:
         while self._checked:
@@ -106,20 +129,21 @@ class Feed:
 
     def _usable(self, record: Record, pair: Pair | None) -> Pair | None:
         if pair is None:
-            self._tally.add_invalid(record)
-            self._on_invalid(record)
+            self._listener.invalid(record)
             return None
+        if self._seen is None:
+            return pair
         try:
-            first_line = self._seen.first_line(pair, record.line)
+            first = self._seen.first_place(pair, place_of(record.source, record.line))
         except sqlite3.Error as error:
             raise StorageError(f"the temporary file of duplicates: {error}") from None
-        if first_line is None:
+        if first is None:
             return pair
-        self._tally.add_duplicate(str(pair), record.line, first_line)
+        self._listener.duplicate(record, pair, f"repeats {self._table.place(*parts_of(first))}")
         return None
 
 
-async def _directly(table: PairTable) -> AsyncIterator[tuple[Record, Pair | None]]:
+async def _directly(table: Table) -> AsyncIterator[tuple[Record, Pair | None]]:
     for row in table:
         yield row
 
@@ -132,8 +156,3 @@ async def _readable(
             yield row
     except OSError as error:
         raise InputError(f"the input can no longer be read: {error.strerror}") from None
-
-
-def may_block(path: str) -> bool:
-    """Return whether reading *path* may wait for somebody: anything but a plain file."""
-    return path == STDIN or not stat.S_ISREG(Path(path).stat().st_mode)

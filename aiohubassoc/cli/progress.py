@@ -33,7 +33,6 @@ class Progress:
 
     Args:
         tally: Counts.
-        rows: How many rows the input has, roughly; None if nobody can know.
         quota: Gives the quota that is kept.
         in_flight: Gives the number of requests on the wire.
         clock: Time.
@@ -43,13 +42,13 @@ class Progress:
         self,
         tally: Tally,
         *,
-        rows: int | None,
         quota: Callable[[], Quota],
         in_flight: Callable[[], int],
         clock: Clock,
     ) -> None:
         self._tally = tally
-        self._rows = rows
+        self.rows: int | None = None
+        """How many rows the input has, roughly; None if nobody knows."""
         self._quota = quota
         self._in_flight = in_flight
         self.clock = clock
@@ -62,13 +61,13 @@ class Progress:
         rate = self._rate(settled)
         done = tally.total + tally.invalid
         parts = [
-            f"{done:,} of {self._rows:,}" if self._rows else f"{done:,}",
+            f"{done:,} of {self.rows:,}" if self.rows else f"{done:,}",
             f"{rate:.1f}/s of {self._quota().rate_per_second:.1f}/s",
             f"{tally.failed + tally.partial + tally.invalid:,} failed",
             f"{self._in_flight()} in flight",
         ]
-        if self._rows and rate > 0:
-            parts.append(f"{_duration(max(0, self._rows - done) / rate)} left")
+        if self.rows and rate > 0:
+            parts.append(f"{duration(max(0, self.rows - done) / rate)} left")
         return ", ".join(parts)
 
     def _rate(self, settled: int) -> float:
@@ -80,7 +79,8 @@ class Progress:
         return (settled - before) / (now - since) if now > since else 0.0
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return so many seconds as people say it."""
     minutes, left = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -89,18 +89,37 @@ def _duration(seconds: float) -> str:
 
 
 @contextlib.asynccontextmanager
-async def shown(progress: Progress, console: Console) -> AsyncIterator[None]:
-    """Show *progress* on *console* while the block runs."""
-    task = asyncio.create_task(
-        _on_terminal(progress, console)
-        if console.is_terminal and not console.is_dumb_terminal
-        else _plainly(progress, console)
-    )
+async def shown(
+    progress: Progress, console: Console, count_rows: Callable[[], int | None] | None = None
+) -> AsyncIterator[None]:
+    """
+    Show *progress* on *console* while the block runs.
+
+    Args:
+        progress: What to show.
+        console: Where.
+        count_rows: Counts the rows of the input, in a thread: a large file takes a while, and
+            nothing is to wait for it. None: nobody can.
+    """
+    tasks = [
+        asyncio.create_task(
+            _on_terminal(progress, console)
+            if console.is_terminal and not console.is_dumb_terminal
+            else _plainly(progress, console)
+        )
+    ]
+    if count_rows is not None:
+        tasks.append(asyncio.create_task(_count(progress, count_rows)))
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.wait([task])  # not "await task": whether we are cancelled is not its say
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)  # not "await task": whether we are cancelled is not its say
+
+
+async def _count(progress: Progress, count_rows: Callable[[], int | None]) -> None:
+    progress.rows = await asyncio.to_thread(count_rows)
 
 
 async def _on_terminal(progress: Progress, console: Console) -> None:

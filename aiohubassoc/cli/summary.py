@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from aiohubassoc.cli.tally import Tally
-    from aiohubassoc.tables.records import Record
 
 _SHOWN_LINES: Final = 20
 
@@ -50,19 +49,14 @@ def _print_categories(tally: Tally, console: Console) -> None:
     for column in ("count", "status", "category", "for example"):
         table.add_column(column, overflow="fold", justify="right" if column == "count" else "left")
     for category in tally.categories.values():
-        example = f"line {category.example_line}, {category.example_pair}: {category.message}"
+        example = f"{category.example_place}, {category.example_pair}: {category.message}"
         table.add_row(f"{category.count:,}", category.status, category.name or "-", escape(example))
     console.print(table)
 
 
-def print_lines(lines: list[tuple[int, str]], count: int, console: Console) -> None:
+def print_lines(lines: list[tuple[int, str, str]], count: int, console: Console) -> None:
     """Print unusable lines with their problems, the first of them."""
-    for line, problem in lines[:_SHOWN_LINES]:
-        console.print(f"  line {line}: {escape(problem)}", soft_wrap=True)
+    for _, place, problem in lines[:_SHOWN_LINES]:
+        console.print(f"  {place}: {escape(problem)}", soft_wrap=True)
     if count > _SHOWN_LINES:
         console.print(f"  ... and {count - min(len(lines), _SHOWN_LINES):,} more")
-
-
-def lines_of(records: list[Record]) -> list[tuple[int, str]]:
-    """Return the lines of records that cannot be used, with their problems."""
-    return [(record.line, record.problem or "") for record in records]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import attrs
 
 from aiohubassoc.errors import AioHubAssocError
 from aiohubassoc.models import Outcome, Report, Status
-
-if TYPE_CHECKING:
-    from aiohubassoc.tables.records import Record
 
 _LISTED_LINES: Final = 100
 # HubSpot's categories are few; a server that makes up a new one each time must not fill memory.
@@ -25,7 +22,8 @@ class Category:
     Attributes:
         status: Their status.
         name: HubSpot's category, or ours where it has none.
-        example_line: The line of the example in the input.
+        example_line: The line of the example in its input.
+        example_place: The same as messages call it.
         example_pair: The example.
         message: What was said of it.
         correlation_id: What HubSpot's support asks for; None where there was none.
@@ -35,6 +33,7 @@ class Category:
     status: str
     name: str
     example_line: int
+    example_place: str
     example_pair: str
     message: str
     correlation_id: str | None
@@ -50,7 +49,7 @@ class Tally:
         linked: So many outcomes; so for the other statuses.
         invalid: Rows that could not be used; they have no outcome.
         categories: By status and name.
-        invalid_lines: The first of them, each with its problem.
+        invalid_lines: The first of them: each one's line, place as messages call it, and problem.
         stopped: Why the run ended early; None if it did not.
         input_complete: Whether the input was read to its end.
         seconds: How long the run took.
@@ -66,7 +65,7 @@ class Tally:
     skipped: int = 0
     invalid: int = 0
     categories: dict[tuple[str, str], Category] = attrs.Factory(dict)
-    invalid_lines: list[tuple[int, str]] = attrs.Factory(list)
+    invalid_lines: list[tuple[int, str, str]] = attrs.Factory(list)
     stopped: AioHubAssocError | None = None
     input_complete: bool = False
     seconds: float = 0.0
@@ -85,26 +84,26 @@ class Tally:
         self.error_answers = report.error_answers
         self.throttled = report.throttled
 
-    def add(self, outcome: Outcome, line: int) -> None:
-        """Count an outcome of the pair on *line*."""
+    def add(self, outcome: Outcome, line: int, place: str) -> None:
+        """Count an outcome of the pair on *line*, which messages call *place*."""
         name = outcome.status.value
         setattr(self, name, getattr(self, name) + 1)
         if outcome.status is not Status.LINKED:
-            category = outcome.category or ""
-            pair, message = str(outcome.pair), str(outcome.error or "")
-            self._categorize(Category(name, category, line, pair, message, outcome.correlation_id))
+            category, pair = outcome.category or "", str(outcome.pair)
+            message = str(outcome.error or "") if outcome.skip is None else outcome.skip.message
+            correlation_id = outcome.correlation_id
+            self._categorize(Category(name, category, line, place, pair, message, correlation_id))
 
-    def add_duplicate(self, pair: str, line: int, first_line: int) -> None:
-        """Count a row that repeats an earlier one."""
+    def add_duplicate(self, pair: str, line: int, place: str, message: str) -> None:
+        """Count a row that repeats an earlier one, as *message* says."""
         self.skipped += 1
-        message = f"repeats line {first_line}"
-        self._categorize(Category("skipped", "DUPLICATE", line, pair, message, None))
+        self._categorize(Category("skipped", "DUPLICATE", line, place, pair, message, None))
 
-    def add_invalid(self, record: Record) -> None:
+    def add_invalid(self, line: int, place: str, problem: str) -> None:
         """Count a row that cannot be used."""
         self.invalid += 1
         if len(self.invalid_lines) < _LISTED_LINES:
-            self.invalid_lines.append((record.line, record.problem or ""))
+            self.invalid_lines.append((line, place, problem))
 
     def _categorize(self, example: Category) -> None:
         key = (example.status, example.name)
@@ -136,6 +135,7 @@ class Tally:
                     "count": category.count,
                     "example": {
                         "line": category.example_line,
+                        "place": category.example_place,
                         "pair": category.example_pair,
                         "message": category.message,
                         "correlation_id": category.correlation_id,
@@ -144,6 +144,7 @@ class Tally:
                 for category in self.categories.values()
             ],
             "invalid_lines": [
-                {"line": line, "problem": problem} for line, problem in self.invalid_lines
+                {"line": line, "place": place, "problem": problem}
+                for line, place, problem in self.invalid_lines
             ],
         }

@@ -31,8 +31,7 @@ class SeenPairs:
         self._db.execute("pragma journal_mode = off")
         self._db.execute("pragma synchronous = off")
         self._db.execute(
-            "create table seen (pair text primary key, source integer not null,"
-            " line integer not null) without rowid"
+            "create table seen (pair text primary key, place integer not null) without rowid"
         )
         self._db.execute("begin")  # one transaction for all: a commit each would cost a write each
 
@@ -46,10 +45,8 @@ class SeenPairs:
     def first_place(self, pair: Pair, place: Place) -> Place | None:
         """Return where *pair* stood before, or note that it stands there."""
         key = f"{pair.from_type}\n{pair.from_id}\n{pair.to_type}\n{pair.to_id}"
-        insert = "insert into seen values (?, ?, ?) on conflict do nothing"
-        if self._db.execute(insert, (key, *place)).rowcount:
+        insert = "insert into seen values (?, ?) on conflict do nothing"
+        if self._db.execute(insert, (key, place)).rowcount:
             return None
-        source, line = self._db.execute(
-            "select source, line from seen where pair = ?", (key,)
-        ).fetchone()
-        return int(source), int(line)
+        (first,) = self._db.execute("select place from seen where pair = ?", (key,)).fetchone()
+        return int(first)

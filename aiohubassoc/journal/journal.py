@@ -40,6 +40,7 @@ class Journal:
 
     def __init__(self, folder: str | os.PathLike[str], *, force: bool = False) -> None:
         self.folder: Final = Path(folder)
+        """The folder."""
         self._force = force
         self._job: Mapping[str, object] = {}
         self._about: Mapping[str, object] = {}

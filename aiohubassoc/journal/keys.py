@@ -11,7 +11,8 @@ Key: TypeAlias = tuple[str, str, str, str]
 """Both types and ids, as written."""
 
 # 2 MiB, whatever the number of pairs: of a million, one in thirty is looked up for nothing.
-_BYTES: Final = 1 << 21
+_PLACE_BITS: Final = 21
+_PLACES: Final = (1 << _PLACE_BITS) - 1
 # Two bits of one byte for each key: a second byte would be another miss of the processor's cache.
 _MASKS: Final = tuple(1 << (n & 7) | 1 << (n >> 3 & 7) for n in range(64))
 
@@ -29,15 +30,15 @@ class MetFilter:
     """
 
     def __init__(self) -> None:
-        self._bits = bytearray(_BYTES)
+        self._bits = bytearray(_PLACES + 1)
 
-    def meet(self, key: Key) -> bool:
-        """Note *key*, and return whether it may have been met before."""
-        number = hash(key)
-        place = number & (_BYTES - 1)
-        mask = _MASKS[number >> 21 & 63]
-        bits = self._bits[place]
-        if bits & mask == mask:
+    def meet(self, hashed: int) -> bool:
+        """Note a key by its hash, and return whether it may have been met before."""
+        place = hashed & _PLACES
+        mask = _MASKS[hashed >> _PLACE_BITS & 63]
+        bits = self._bits
+        byte = bits[place]
+        if byte & mask == mask:
             return True
-        self._bits[place] = bits | mask
+        bits[place] = byte | mask
         return False

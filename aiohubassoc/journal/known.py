@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections import deque
+from itertools import repeat
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import EarlierFailureError
-from aiohubassoc.journal.keys import Key, MetFilter, key_of
+from aiohubassoc.journal.keys import Key, MetFilter
 from aiohubassoc.journal.rows import LINKED, STATUSES, UNPROCESSED
-from aiohubassoc.journal.schema import open_for_reading
+from aiohubassoc.journal.schema import open_for_reading, plainly
 from aiohubassoc.models import Outcome, Skip, Status
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable
     from pathlib import Path
 
@@ -19,12 +22,13 @@ if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
 
 _FIND: Final = """
-select pairs.id, status, source, line, attempts, maybe_applied, category, message, correlation_id,
+select pairs.id, status, place, attempts, maybe_applied, category, message, correlation_id,
   session
 from seen join pairs on pairs.id = seen.pair
 where seen.types = (select id from types where from_type = ?1 and to_type = ?3)
   and seen.from_id = ?2 and seen.to_id = ?4
 """
+_INDEX: Final = attrgetter("index")
 _LINKED_BEFORE: Final = Skip("LINKED_BEFORE", "was linked in an earlier run")
 
 
@@ -47,6 +51,7 @@ class Known:
 
     def __init__(self, folder: Path, session: int, places: Places, *, retry_failed: bool) -> None:
         self.again: dict[int, int] = {}
+        self._folder = folder
         self._db = open_for_reading(folder)
         self._session = session
         self._places = places
@@ -56,7 +61,8 @@ class Known:
         self._recent: dict[Key, Place] = {}
         (has_rows,) = self._db.execute("select exists (select 1 from pairs)").fetchone()
         # Where most pairs are known already a filter saves nothing.
-        self._filter = None if has_rows else MetFilter()
+        self._meet = None if has_rows else MetFilter().meet
+        self._place = places.place
 
     @property
     def unindexed(self) -> int:
@@ -64,11 +70,19 @@ class Known:
         return len(self._recent) - len(self._on_their_way)
 
     def begin(self, index: int, pair: Pair) -> Outcome | None:
-        """Return the outcome of a pair that needs no call; None: it is on its way now."""
-        key = key_of(pair)
-        place = self._places.place(index, pair)
-        if self._filter is None or self._filter.meet(key):
-            known = self._met(index, pair, key, place)
+        """
+        Return the outcome of a pair that needs no call; None: it is on its way now.
+
+        Raises:
+            JournalStorageError: the database can no longer be read.
+        """
+        key = (pair.from_type, pair.from_id, pair.to_type, pair.to_id)
+        place = self._place(index, pair)
+        if self._meet is None or self._meet(hash(key)):
+            try:
+                known = self._met(index, pair, key, place)
+            except sqlite3.Error as error:
+                raise plainly(self._folder, error) from error
             if known is not None:
                 return known
         self._on_their_way[index] = key
@@ -77,8 +91,8 @@ class Known:
 
     def written(self, outcomes: Iterable[Outcome]) -> None:
         """Note that *outcomes* are in the database."""
-        for outcome in outcomes:
-            self._on_their_way.pop(outcome.index, None)
+        gone = map(self._on_their_way.pop, map(_INDEX, outcomes), repeat(None))
+        deque(gone, maxlen=0)  # at the speed of C
 
     def indexed(self) -> None:
         """Note that every pair that is written can be found in the database."""
@@ -88,7 +102,7 @@ class Known:
     def row_of_bad(self, place: Place) -> int | None:
         """Return the row of an item that failed its checks in an earlier run; None: it has none."""
         row = self._db.execute(
-            "select id from pairs where status = 5 and source = ? and line = ?", place
+            "select id from pairs where status = 5 and place = ?", (place,)
         ).fetchone()
         return None if row is None else int(row[0])
 
@@ -103,10 +117,10 @@ class Known:
         row: sqlite3.Row | None = self._db.execute(_FIND, key).fetchone()
         if row is None:
             return None
-        row_id, status, source, line, attempts, maybe, category, message, correlation, ran = row
-        moved = self._places.are_stable and (source, line) != place
+        row_id, status, stood, attempts, maybe, category, message, correlation, ran = row
+        moved = self._places.are_stable and stood != place
         if ran == self._session or moved:
-            return self._duplicate(index, pair, (source, line))
+            return self._duplicate(index, pair, stood)
         if status == LINKED:
             return Outcome(index, pair, Status.SKIPPED, skip=_LINKED_BEFORE)
         if status == UNPROCESSED or self._retry_failed:

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
+from aiohubassoc._io.holding import GROUP
+from aiohubassoc.journal.places import Place
 from aiohubassoc.journal.schema import open_for_writing
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Mapping
     from pathlib import Path
 
-Unusable: TypeAlias = tuple[int, int, str, str]
-"""Source, line, problem, cells as JSON."""
+Unusable: TypeAlias = tuple[Place, str, str]
+"""Place, problem, cells as JSON."""
 
 # So many rows go in by one statement: each one on its own would give the interpreter's lock away
-# and wait for the event loop to return it. SQLite of old takes 999 values.
-_AT_ONCE: Final = 128
+# and wait for the event loop to return it. SQLite before 3.32 takes 999 values.
+_AT_ONCE: Final = (GROUP if sqlite3.sqlite_version_info >= (3, 32) else 128, 16, 1)
 # What nearly every pair comes to: linked at the first try. ?1 is the time, ?2 the session.
-_USUAL_VALUES: Final = 6  # types, from_id, to_id, source, line, tag
-_OTHER: Final = "insert into pairs values (null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_USUAL_VALUES: Final = 5  # types, from_id, to_id, place, tag
+_OTHER: Final = "insert into pairs values (null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _CHANGE: Final = """
-update pairs set status = ?, source = ?, line = ?, attempts = ?, maybe_applied = ?, category = ?,
+update pairs set status = ?, place = ?, attempts = ?, maybe_applied = ?, category = ?,
   message = ?, correlation_id = ?, at_ms = ?, session = ?, tag = ? where id = ?
 """
 
@@ -33,18 +35,17 @@ def _usual(count: int) -> str:
     """Return the statement that inserts so many pairs that were linked at the first try."""
     rows = []
     for first in range(3, 3 + count * _USUAL_VALUES, _USUAL_VALUES):
-        types, from_id, to_id, source, line, tag = (f"?{first + n}" for n in range(_USUAL_VALUES))
-        rows.append(
-            f"(null,{types},{from_id},{to_id},1,{source},{line},1,0,null,null,null,?1,?2,{tag})"
-        )
+        types, from_id, to_id, place, tag = (f"?{first + n}" for n in range(_USUAL_VALUES))
+        rows.append(f"(null,{types},{from_id},{to_id},1,{place},1,0,null,null,null,?1,?2,{tag})")
     return f"insert into pairs values {','.join(rows)}"  # noqa: S608 -- question marks
 
 
-_USUAL_MANY: Final = _usual(_AT_ONCE)
-_USUAL_ONE: Final = _usual(1)
+# As many as a run writes together while it is in full swing.
+_WHOLE: Final = _AT_ONCE[0] * _USUAL_VALUES
+_USUAL: Final = {count: _usual(count) for count in _AT_ONCE}
 
 
-@attrs.frozen
+@attrs.define
 class Group:
     """
     What is written together.
@@ -53,12 +54,12 @@ class Group:
         at_ms: When.
         session: In which run.
         usual: Of pairs linked at the first try, one after the other: the number of the types, both
-            ids, source, line, tag.
+            ids, place, tag.
         others: Of other pairs that have no row: the number of the types, both ids, then as in
             `changed`.
-        changed: Of pairs that have a row: status, source, line, attempts, whether it may be
+        changed: Of pairs that have a row: status, place, attempts, whether it may be
             applied, category, message, correlation id, time, session, tag, row.
-        unusable: Rows of the input that hold no pair: source, line, problem, cells.
+        unusable: Rows of the input that hold no pair: place, problem, cells.
     """
 
     at_ms: int
@@ -67,6 +68,11 @@ class Group:
     usual: list[object] = attrs.Factory(list)
     others: list[tuple[object, ...]] = attrs.Factory(list)
     changed: list[tuple[object, ...]] = attrs.Factory(list)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is anything but pairs that were linked at the first try."""
+        return bool(self.others or self.changed or self.unusable)
 
 
 class Ledger:
@@ -83,8 +89,12 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self._db = open_for_writing(folder)
-        self._types: dict[tuple[str, str], int] = {}
+        self._new_types: list[tuple[int, str, str]] = []
         try:
+            self._types: dict[tuple[str, str], int] = {
+                (from_type, to_type): number
+                for number, from_type, to_type in self._db.execute("select * from types")
+            }
             self.index()  # what the last session did not come to
         except BaseException:
             self._db.close()
@@ -127,34 +137,39 @@ class Ledger:
             )
 
     def types(self, from_type: str, to_type: str) -> int:
-        """Return the number of these object types."""
+        """Return the number of these object types; new ones get one with the next group."""
         known = self._types.get((from_type, to_type))
         if known is None:
-            self._db.execute(
-                "insert into types (from_type, to_type) values (?, ?) on conflict do nothing",
-                (from_type, to_type),
-            )
-            (known,) = self._db.execute(
-                "select id from types where from_type = ? and to_type = ?", (from_type, to_type)
-            ).fetchone()
-            self._types[from_type, to_type] = known
+            known = self._types[from_type, to_type] = len(self._types) + 1
+            self._new_types.append((known, from_type, to_type))
         return known
 
-    def write(self, group: Group) -> None:
-        """Write all of it, or nothing."""
-        usual, size = group.usual, _AT_ONCE * _USUAL_VALUES
-        shared = [group.at_ms, group.session]
-        with _Transaction(self._db):
-            whole = len(usual) - len(usual) % size
-            for start in range(0, whole, size):
-                self._db.execute(_USUAL_MANY, shared + usual[start : start + size])
-            for start in range(whole, len(usual), _USUAL_VALUES):
-                self._db.execute(_USUAL_ONE, shared + usual[start : start + _USUAL_VALUES])
-            self._db.executemany(_OTHER, group.others)
-            self._db.executemany(_CHANGE, group.changed)
-            self._db.executemany(
-                "insert or replace into unusable values (?, ?, ?, ?)", group.unusable
-            )
+    def write(self, group: Group, *, index: bool) -> None:
+        """Write all of it, or nothing; then let every row be found if *index* says so."""
+        shared: list[object] = [group.at_ms, group.session]
+        usual = group.usual
+        if len(usual) == _WHOLE and not (group.has_more or self._new_types):
+            # Nearly always. A statement alone is a transaction, and the interpreter's lock, which
+            # the event loop is slow to give back, is asked for once and not five times.
+            self._db.execute(_USUAL[_AT_ONCE[0]], shared + usual)
+        else:
+            with _Transaction(self._db):
+                self._write_parts(group, shared)
+        self._new_types = []
+        if index:
+            self.index()
+
+    def _write_parts(self, group: Group, shared: list[object]) -> None:
+        usual, start = group.usual, 0
+        for count, statement in _USUAL.items():
+            size = count * _USUAL_VALUES
+            while len(usual) - start >= size:
+                self._db.execute(statement, shared + usual[start : start + size])
+                start += size
+        self._db.executemany("insert into types values (?, ?, ?)", self._new_types)
+        self._db.executemany(_OTHER, group.others)
+        self._db.executemany(_CHANGE, group.changed)
+        self._db.executemany("insert or replace into unusable values (?, ?, ?)", group.unusable)
 
     def index(self) -> None:
         """Let every row be found by its key. In key order: at random, each would write a page."""

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
 
-Place: TypeAlias = tuple[int, int]
-"""Which input, from 0; and the line of it, or the index in it."""
+# An input may have so many lines.
+_LINE_BITS: Final = 40
+
+Place: TypeAlias = int
+"""Which input, from 0, and the line of it, or the index in it: see `place_of`."""
+
+
+def place_of(source: int, line: int) -> Place:
+    """Return a place; places of the same input are in its order, those of later ones behind."""
+    return source << _LINE_BITS | line
+
+
+def parts_of(place: Place) -> tuple[int, int]:
+    """Return input and line of a place."""
+    return place >> _LINE_BITS, place & (1 << _LINE_BITS) - 1
 
 
 class Places(Protocol):
@@ -39,11 +52,11 @@ class ByIndex:
     def place(self, index: int, pair: Pair) -> Place:
         """Return the index."""
         del pair
-        return 0, index
+        return index
 
     def told(self, place: Place) -> str:
         """Return it as messages call items of the input."""
-        return f"item {place[1]}"
+        return f"item {place}"
 
     def tag(self, pair: Pair) -> str | None:
         """Return the caller's tag as JSON; its ``repr()`` where it cannot be written as such."""

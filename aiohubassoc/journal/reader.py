@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from aiohubassoc.journal.keys import Key, key_of
+from aiohubassoc.journal.places import parts_of
 from aiohubassoc.journal.rows import NUMBERS, STATUSES
 from aiohubassoc.journal.schema import open_for_reading, told_plainly
 from aiohubassoc.models import Status
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from typing import Self
 
 _ROWS: Final = """
-select from_type, from_id, to_type, to_id, status, source, line, attempts, maybe_applied, category,
+select from_type, from_id, to_type, to_id, status, place, attempts, maybe_applied, category,
   message, correlation_id, at_ms, session, tag
 from pairs join types on types.id = pairs.types
-where status in ({}) order by source, line, pairs.id
+where status in ({}) order by place, pairs.id
 """
 
 
@@ -151,8 +152,10 @@ class Reader:
     def unusable(self) -> Iterator[tuple[int, int, str, Any]]:
         """Yield source, line, problem and cells of the rows of the input that hold no pair."""
         with told_plainly(self.folder):
-            for source, line, problem, fields in self._db.execute("select * from unusable"):
-                yield source, line, problem, json.loads(fields)
+            for place, problem, fields in self._db.execute(
+                "select place, problem, fields from unusable order by place"
+            ):
+                yield *parts_of(place), problem, json.loads(fields)
 
     def status_of(self, pair: Pair) -> Status | None:
         """Return what became of *pair* when it was last asked for; None: nothing yet."""
@@ -204,17 +207,13 @@ class Reader:
         marks = ", ".join("?" * len(numbers))
         with told_plainly(self.folder):
             for row in self._db.execute(_ROWS.format(marks), numbers):
-                *ends, status, source, line, attempts, maybe, category, message, correlation = row[
-                    :12
-                ]
-                at_ms, session, tag = row[12:]
-                pair = unchecked_pair(*ends)
-                object.__setattr__(pair, "tag", None if tag is None else json.loads(tag))
+                *ends, status, place, attempts, maybe, category, message = row[:10]
+                correlation, at_ms, session, tag = row[10:]
+                pair = unchecked_pair(*ends, tag=None if tag is None else json.loads(tag))
                 yield JournalRow(
                     pair,
                     STATUSES[status],
-                    source,
-                    line,
+                    *parts_of(place),
                     attempts,
                     bool(maybe),
                     category,

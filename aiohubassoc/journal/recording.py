@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
@@ -18,7 +18,7 @@ from aiohubassoc.journal.known import Known
 from aiohubassoc.journal.ledger import Group, Ledger, Unusable
 from aiohubassoc.journal.lock import FolderLock
 from aiohubassoc.journal.rows import is_bad, settled_values, writable
-from aiohubassoc.journal.schema import plainly, told_plainly
+from aiohubassoc.journal.schema import told_plainly
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
@@ -106,18 +106,11 @@ class Recording:
             await self._close()
             raise
 
-    def begin(self, index: int, pair: Pair) -> Outcome | None:
-        """
-        Return the outcome of a pair that needs no call; None: send it.
-
-        Raises:
-            JournalStorageError: the folder can no longer be read.
-        """
+    @property
+    def begin(self) -> Callable[[int, Pair], Outcome | None]:
+        """`Known.begin`: what a run asks for each pair."""
         assert self._known is not None  # noqa: S101 -- set by `open`
-        try:  # not "with", which costs as much as the asking
-            return self._known.begin(index, pair)
-        except sqlite3.Error as error:
-            raise plainly(self._folder, error) from error
+        return self._known.begin
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:
         """
@@ -126,18 +119,14 @@ class Recording:
         Raises:
             JournalStorageError: none of them is.
         """
-        known = self._known
+        known, ledger = self._known, self._ledger
         assert known is not None  # noqa: S101 -- set by `open`
-        rows: dict[int, int | None] = {}
+        assert ledger is not None  # noqa: S101 -- likewise
+        group = self._group()
         with told_plainly(self._folder):
-            for outcome in outcomes:
-                if outcome.status is not _LINKED and is_bad(outcome):
-                    place = self._places.place(outcome.index, outcome.pair)
-                    rows[outcome.index] = known.row_of_bad(place)
-                elif known.again and outcome.index in known.again:
-                    rows[outcome.index] = known.again.pop(outcome.index)
-        unusable, index = self._take_unusable(), known.unindexed >= _INDEX_EVERY
-        await self._in_thread(lambda: self._write(outcomes, rows, unusable, index=index))
+            self._add(outcomes, group, known, ledger)
+        index = known.unindexed >= _INDEX_EVERY
+        await self._in_thread(partial(ledger.write, group, index=index))
         known.written(outcomes)
         if index:
             known.indexed()
@@ -164,9 +153,40 @@ class Recording:
         finally:
             self._thread.shutdown(wait=False)
 
-    def _take_unusable(self) -> list[Unusable]:
-        taken, self._notes.unusable = self._notes.unusable, []
-        return taken
+    def _group(self) -> Group:
+        """Return what is to be written next, so far without outcomes."""
+        unusable, self._notes.unusable = self._notes.unusable, []
+        return Group(self._now_ms(), self._session, unusable)
+
+    def _add(self, outcomes: Sequence[Outcome], group: Group, known: Known, ledger: Ledger) -> None:
+        place_of, tag_of, types_of = self._places.place, self._places.tag, ledger.types
+        again, usual = known.again, group.usual
+        for outcome in outcomes:
+            pair, index = outcome.pair, outcome.index
+            row = again.pop(index, None) if again else None
+            if outcome.status is _LINKED and outcome.attempts == 1 and row is None:
+                types = types_of(pair.from_type, pair.to_type)
+                place, tag = place_of(index, pair), tag_of(pair)
+                usual += (types, pair.from_id, pair.to_id, place, tag)
+            else:
+                self._add_other(outcome, row, group, known, ledger)
+
+    def _add_other(
+        self, outcome: Outcome, row: int | None, group: Group, known: Known, ledger: Ledger
+    ) -> None:
+        pair = outcome.pair
+        place = self._places.place(outcome.index, pair)
+        if row is None and is_bad(outcome):
+            row = known.row_of_bad(place)
+        status, *settled = settled_values(outcome)
+        tag = self._places.tag(pair)
+        values = (status, place, *settled, group.at_ms, group.session, tag)
+        if row is not None:
+            group.changed.append((*values, row))
+        else:  # of an item that failed its checks anything may be anything
+            types = ledger.types(writable(pair.from_type), writable(pair.to_type))
+            ends = (types, writable(pair.from_id), writable(pair.to_id))
+            group.others.append((*ends, *values))
 
     def _now_ms(self) -> int:
         return (self._clock.utc_now() - _EPOCH) // timedelta(milliseconds=1)
@@ -188,43 +208,9 @@ class Recording:
             self._folder, self._session, self._places, retry_failed=self._retry_failed
         )
 
-    def _write(
-        self,
-        outcomes: Sequence[Outcome],
-        rows: Mapping[int, int | None],
-        unusable: list[Unusable],
-        *,
-        index: bool,
-    ) -> None:
-        ledger, places = self._ledger, self._places
-        assert ledger is not None  # noqa: S101 -- set by `open`
-        group = Group(self._now_ms(), self._session, unusable)
-        usual = group.usual
-        for outcome in outcomes:
-            pair = outcome.pair
-            source, line = places.place(outcome.index, pair)
-            if outcome.status is _LINKED and outcome.attempts == 1 and outcome.index not in rows:
-                types = ledger.types(pair.from_type, pair.to_type)
-                usual += (types, pair.from_id, pair.to_id, source, line, places.tag(pair))
-                continue
-            status, *settled = settled_values(outcome)
-            told = (group.at_ms, group.session, places.tag(pair))
-            row = rows.get(outcome.index)
-            if row is not None:
-                group.changed.append((status, source, line, *settled, *told, row))
-            else:  # of an item that failed its checks anything may be anything
-                types = ledger.types(writable(pair.from_type), writable(pair.to_type))
-                ends = (types, writable(pair.from_id), writable(pair.to_id))
-                group.others.append((*ends, status, source, line, *settled, *told))
-        ledger.write(group)
-        if index:
-            ledger.index()
-
     def _end(self, *, complete: bool, stopped: str | None) -> None:
         assert self._ledger is not None  # noqa: S101 -- set by `open`
-        if self._notes.unusable:
-            self._write([], {}, self._take_unusable(), index=False)
-        self._ledger.index()
+        self._ledger.write(self._group(), index=True)
         self._ledger.end_session(
             self._session, at_ms=self._now_ms(), complete=complete, stopped=stopped
         )

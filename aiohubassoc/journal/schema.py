@@ -44,8 +44,7 @@ create table pairs (
   from_id text not null,
   to_id text not null,
   status integer not null,
-  source integer not null,
-  line integer not null,
+  place integer not null,
   attempts integer not null,
   maybe_applied integer not null,
   category text,
@@ -55,7 +54,7 @@ create table pairs (
   session integer not null,
   tag text
 );
-create index bad on pairs (source, line) where status = 5;
+create index bad on pairs (place) where status = 5;
 create table seen (
   types integer not null,
   from_id text not null,
@@ -64,12 +63,10 @@ create table seen (
   primary key (types, from_id, to_id)
 ) without rowid;
 create table unusable (
-  source integer not null,
-  line integer not null,
+  place integer primary key,
   problem text not null,
-  fields text not null,
-  primary key (source, line)
-) without rowid;
+  fields text not null
+);
 insert into header values ('indexed', '0');
 """
 # For people: pairs as they are told.
@@ -78,7 +75,8 @@ create view outcomes as
 select from_type, from_id, to_type, to_id,
   case status when 1 then 'linked' when 2 then 'partial' when 4 then 'unprocessed'
     else 'failed' end as status,
-  source, line, attempts, maybe_applied, category, message, correlation_id,
+  place >> 40 as source, place & ((1 << 40) - 1) as line, attempts, maybe_applied, category,
+  message, correlation_id,
   strftime('%Y-%m-%dT%H:%M:%fZ', at_ms / 1000.0, 'unixepoch') as at, session, tag
 from pairs join types on types.id = pairs.types;
 """

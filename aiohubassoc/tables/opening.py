@@ -1,44 +1,46 @@
-"""Opening a file of text, or saying why it is none."""
+"""Opening a file, or saying why it cannot be opened."""
 
 from __future__ import annotations
 
 import io
 import os
+import stat
 import sys
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
 
 if TYPE_CHECKING:
-    from io import BufferedReader
+    from _typeshed import WriteableBuffer
 
 STDIN: Final = "-"
 _HEAD_BYTES: Final = 4096
-_SAVE_AS_CSV: Final = "save it as CSV in UTF-8"
-# How files begin that people hand over in place of CSV, and what to tell them.
-_MAGIC: Final = (
-    (b"\xff\xfe", f"is UTF-16: {_SAVE_AS_CSV}"),
-    (b"\xfe\xff", f"is UTF-16: {_SAVE_AS_CSV}"),
-    (b"PK\x03\x04", f"is a zip archive, perhaps an Excel workbook: {_SAVE_AS_CSV}"),
-    (b"\xd0\xcf\x11\xe0", f"is an old Excel workbook: {_SAVE_AS_CSV}"),
-    (b"\x1f\x8b", "is compressed with gzip: unpack it first"),
-    (b"\x28\xb5\x2f\xfd", "is compressed with zstd: unpack it first"),
-    (b"PAR1", f"is a Parquet file: {_SAVE_AS_CSV}"),
-    (b"%PDF", "is a PDF"),
-)
+_ENOUGH_BYTES: Final = 4  # every format is told apart by so many
 
 
-def open_text(path: str) -> IO[str]:
+def name_of(path: str) -> str:
+    """Return how messages call the file."""
+    return "standard input" if path == STDIN else path
+
+
+def identity_of(path: str) -> object:
+    """Return the same for two names of one file; the path itself where there is no file."""
+    try:
+        status = os.fstat(sys.stdin.fileno()) if path == STDIN else Path(path).stat()
+    except (AttributeError, OSError, ValueError):
+        return path
+    return status.st_dev, status.st_ino
+
+
+def open_source(path: str) -> Source:
     """
-    Open *path*, or standard input for ``-``, as text in UTF-8, with or without a byte order mark.
-
-    Line ends are kept as they are, and bytes that are not UTF-8 come as lone surrogates, so that
-    the lines they stand in can be named.
+    Open a file, a pipe or a device, or standard input for ``-``.
 
     Raises:
-        InputError: it cannot be opened, is empty or is not text.
+        InputError: it cannot be opened or read.
     """
+    name = name_of(path)
     # A file object of its own for standard input: a thread may be reading it at the very end.
     source: str | int = path
     if path == STDIN:
@@ -49,37 +51,88 @@ def open_text(path: str) -> IO[str]:
     elif Path(path).is_dir():
         raise InputError(f"{path} is a directory, not a file")
     try:
-        raw = open(source, "rb")  # noqa: SIM115, PTH123 -- handed on, and it may be a descriptor
-    except OSError as error:
-        raise InputError(f"cannot open {path}: {error.strerror}") from None
+        # Handed on, and it may be a descriptor.
+        file = open(source, "rb", buffering=0)  # noqa: SIM115, PTH123
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        raise InputError(f"cannot open {path}: {_reason(error)}") from None
     try:
-        _refuse_what_is_no_text(raw, name_of(path))
+        return Source(file, name, is_stdin=path == STDIN)
+    except OSError as error:
+        file.close()
+        raise InputError(f"cannot read {name}: {_reason(error)}") from None
     except BaseException:
-        raw.close()
+        file.close()
         raise
-    return io.TextIOWrapper(raw, "utf-8-sig", errors="surrogateescape", newline="")
 
 
-def name_of(path: str) -> str:
-    """Return how messages call the file."""
-    return "standard input" if path == STDIN else path
+class Source(io.RawIOBase):
+    """
+    The bytes of an input from the first one on, though its head was looked at.
+
+    Args:
+        file: The file at its beginning; closed with this.
+        name: How messages call it.
+        is_stdin: Whether it is standard input, whatever that is connected to.
+
+    Attributes:
+        head: The first bytes, at least four if there are so many.
+        is_regular: Whether it is a plain file: it can be opened again, and nobody waits for it.
+        size_bytes: The length of a plain file; None for others.
+        taken_bytes: So many bytes were read.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+
+    def __init__(self, file: io.FileIO, name: str, *, is_stdin: bool = False) -> None:
+        self._file = file
+        super().__init__()
+        self.name = name
+        status = os.fstat(file.fileno())
+        self.is_regular = stat.S_ISREG(status.st_mode) and not is_stdin
+        self.size_bytes = status.st_size if self.is_regular else None
+        self.taken_bytes = 0
+        self.head = self._read_head()
+        self._again = memoryview(self.head)
+
+    def _read_head(self) -> bytes:
+        # A pipe gives what is there: one byte, perhaps, and waiting for more than needed would
+        # keep the first rows of a slow writer.
+        head = b""
+        while len(head) < _ENOUGH_BYTES and (more := self._file.read(_HEAD_BYTES)):
+            head += more
+        return head
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        """Fill *buffer* with what is there, the head first; return its length, 0 at the end."""
+        if not self._again:
+            count = self._file.readinto(buffer)
+            self.taken_bytes += count or 0
+            return count
+        room = memoryview(buffer)
+        count = min(len(room), len(self._again))
+        room[:count] = self._again[:count]
+        self._again = self._again[count:]
+        self.taken_bytes += count
+        return count
+
+    def whole(self) -> io.BufferedReader:
+        """Return a plain file itself, for formats that jump about in it, and close this source."""
+        file = os.fdopen(os.dup(self._file.fileno()), "rb")
+        file.seek(0)
+        self.close()
+        return file
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self.closed:
+            self._file.close()
+        super().close()
 
 
-def _refuse_what_is_no_text(raw: BufferedReader, name: str) -> None:
-    try:
-        head = raw.peek(_HEAD_BYTES)[:_HEAD_BYTES]
-    except OSError as error:
-        raise InputError(f"cannot read {name}: {error.strerror}") from None
-    if not head:
-        raise InputError(f"{name} is empty: its first line must name the columns")
-    for magic, told in _MAGIC:
-        if head.startswith(magic):
-            raise InputError(f"{name} {told}")
-    first_line = head.partition(b"\n")[0]
-    if b"\0" in first_line:
-        raise InputError(f"{name} is a binary file, not CSV")
-    try:
-        # A character may be cut off at the end of what was looked at.
-        first_line.decode("utf-8") if len(first_line) < len(head) else head[:-3].decode("utf-8")
-    except UnicodeDecodeError:
-        raise InputError(f"{name} is not text in UTF-8: {_SAVE_AS_CSV}") from None
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)

@@ -1,173 +1,163 @@
-"""Pairs from a CSV file with a header."""
+"""Pairs from the files that people have."""
 
 from __future__ import annotations
 
-import re
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
-from aiohubassoc.errors import InputError, PairError
-from aiohubassoc.pair import Pair
-from aiohubassoc.tables.opening import STDIN, name_of, open_text
-from aiohubassoc.tables.records import Record, Records
+from aiohubassoc.errors import InputError
+from aiohubassoc.tables.headers import Headers
+from aiohubassoc.tables.inputs import Input
+from aiohubassoc.tables.layout import Layout
+from aiohubassoc.tables.opening import identity_of, name_of
+from aiohubassoc.tables.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Self
 
-# What spreadsheets make of ids: 101.0, 1e5, 1.23457E+11, 1,234,567.
-_SPREADSHEET = re.compile(
-    r"[+-]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][+-]?\d+)?|\d{1,3}(,\d{3})+", re.ASCII
-)
-_OTHER_DELIMITERS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
-_FROM_TYPE: Final = "from_type"
-_TO_TYPE: Final = "to_type"
+    from aiohubassoc.pair import Pair
+
+_NOTHING_SAID: Final = Layout()
 
 
 class PairTable:
     """
-    The pairs of a CSV file, in its order; a context manager that is an iterator of records.
+    The pairs of one or several inputs, in their order; a context manager that is an iterator.
 
-    Each record comes with the pair it holds, tagged with the record, or with None and its
-    ``problem`` set.
+    Each record comes with a pair it holds, tagged with the record, or with None and its
+    ``problem`` set. A record that holds several pairs comes with each of them; one that has
+    nothing to link does not come at all.
+
+    All inputs are opened and their columns read at once; plain files but the first are closed
+    again until it is their turn.
 
     Args:
-        path: A file, or ``-`` for standard input.
-        from_type: The type of a record whose own ``from_type`` cell is missing or empty; None if
-            the column must say it.
-        to_type: Likewise.
-        from_column: The column of the first ids.
-        to_column: The column of the second ids.
+        paths: Files of CSV, TSV, JSON Lines, Parquet or Excel; text may be compressed with gzip
+            or zstd, and ``-`` is standard input.
+        layout: What the user said about them.
+
+    Attributes:
+        name: How messages call the inputs together.
+        names: How they call each of them, by `Record.source`.
+        header: The columns of all inputs together, as written.
+        may_block: Whether reading may wait for somebody.
 
     Raises:
-        InputError: the file cannot be read as a table of pairs.
+        InputError: an input cannot be read as pairs, or is given twice.
     """
 
-    def __init__(
-        self,
-        path: str,
-        *,
-        from_type: str | None = None,
-        to_type: str | None = None,
-        from_column: str = "from_id",
-        to_column: str = "to_id",
-    ) -> None:
-        self.name = name_of(path)
-        self._is_stdin = path == STDIN
-        self._has_ended = False
-        self._types = (from_type, to_type)
-        self._file: IO[str] = open_text(path)
-        self._records = iter(Records(self._file))
+    def __init__(self, paths: str | Sequence[str], layout: Layout = _NOTHING_SAID) -> None:
+        paths = [paths] if isinstance(paths, str) else list(paths)
+        if not paths:
+            raise InputError("there is no input: name a file, or - for standard input")
+        _refuse_repeats(paths)
+        self._inputs: list[Input] = []
+        self._has_begun = self._has_ended = False
         try:
-            self.header = self._read_header()
-            """The column names as written."""
-            self._from = self._column(from_column, "--from-column")
-            self._to = self._column(to_column, "--to-column")
-            self._from_type = self._type_column(_FROM_TYPE, from_type, "--from")
-            self._to_type = self._type_column(_TO_TYPE, to_type, "--to")
+            self._open(paths, layout)
         except BaseException:
-            self._file.close()
+            for taken in self._inputs:
+                taken.close()
             raise
+        self.names = [taken.name for taken in self._inputs]
+        self.name = _together(self.names)
+        self._headers = Headers([taken.header for taken in self._inputs])
+        self.header = self._headers.all
+        self._several = [
+            [(self._headers.index(source, own), end) for own, end in taken.several]
+            for source, taken in enumerate(self._inputs)
+        ]
+        self.may_block = any(taken.may_block for taken in self._inputs)
+        self._pairs = self._read()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A thread may be waiting in standard input: closing would wait with it, until somebody
-        # types. The process ends without.
-        if self._has_ended or not self._is_stdin:
-            self._file.close()
+        for taken in self._inputs:
+            # A thread may be waiting in standard input: closing would wait with it, until
+            # somebody types. The process ends without.
+            if self._has_ended or not self._has_begun or not taken.may_block:
+                taken.close()
 
     def __iter__(self) -> Iterator[tuple[Record, Pair | None]]:
-        for record in self._records:
-            pair = self._pair(record)
-            yield record, pair
+        return self._pairs
+
+    def place(self, source: int, line: int) -> str:
+        """Return how messages call a place: ``"line 5"``, among several ``"line 5 of b.csv"``."""
+        unit = self._inputs[source].unit
+        return f"{unit} {line}" + (f" of {self.names[source]}" if len(self.names) > 1 else "")
+
+    def cells(self, pair: Pair) -> list[str] | dict[str, object]:
+        """Return the row that *pair* stands in, with only its own id where a cell has several."""
+        record = pair.tag
+        assert isinstance(record, Record)  # noqa: S101 -- each pair is tagged with its record
+        several = self._several[record.source]
+        if not several or isinstance(record.fields, dict):
+            return record.fields
+        cells = list(record.fields)
+        for index, end in several:
+            cells[index] = getattr(pair, end)
+        return cells
+
+    def count_rows(self) -> int | None:
+        """
+        Return about how many rows there are; None where nobody can know, as of standard input.
+
+        It opens the files anew and may run in another thread.
+        """
+        counts = [taken.count_rows() for taken in self._inputs]
+        known = [count for count in counts if count is not None]
+        return sum(known) if len(known) == len(counts) else None
+
+    def fingerprints(self) -> list[dict[str, object]]:
+        """
+        Return what tells each input from others: its path, columns, length in bytes and a digest.
+
+        The digest is of the first and the last MiB of a plain file, as it is; of others, whose
+        length is None, it is of the header and the first row, which may have to be waited for.
+        No row is lost by it.
+
+        Raises:
+            InputError: an input is gone, or can no longer be read.
+        """
+        return [taken.fingerprint() for taken in self._inputs]
+
+    def _open(self, paths: Sequence[str], layout: Layout) -> None:
+        for path in paths:
+            self._inputs.append(Input(path, layout))
+            if len(self._inputs) > 1:
+                self._inputs[-1].rest()
+
+    def _read(self) -> Iterator[tuple[Record, Pair | None]]:
+        self._has_begun = True
+        for source, taken in enumerate(self._inputs):
+            for record, pairs in taken:
+                if source:
+                    record.source = source
+                if len(self._inputs) > 1 and isinstance(record.fields, list):
+                    record.fields = self._headers.aligned(source, record.fields)
+                if pairs is None:
+                    yield record, None
+                else:
+                    for pair in pairs:
+                        yield record, pair
+            taken.close()
         self._has_ended = True
 
-    def _pair(self, record: Record) -> Pair | None:
-        """Return the pair, or None and set the record's problem."""
-        if record.problem is None:
-            record.problem = self._shape_problem(record.fields)
-        if record.problem is not None:
-            return None
-        fields = record.fields
-        ids = []
-        for index in (self._from, self._to):
-            text = fields[index]
-            if not text.strip():
-                record.problem = f"{self.header[index].strip()} is empty"
-            elif _SPREADSHEET.fullmatch(text.strip()):
-                record.problem = (
-                    f"{self.header[index].strip()} is {text.strip()!r}, a number as spreadsheets "
-                    "write it: format the column as text"
-                )
-            ids.append(text)
-        types = [
-            (fields[column].strip() if column is not None else "") or given
-            for column, given in zip((self._from_type, self._to_type), self._types, strict=True)
-        ]
-        if record.problem is not None:
-            return None
-        from_type, to_type = types
-        if not from_type or not to_type:
-            record.problem = f"{_TO_TYPE if from_type else _FROM_TYPE} is empty"
-            return None
-        try:
-            return Pair(from_type, ids[0], to_type, ids[1], tag=record)
-        except PairError as error:
-            record.problem = str(error)
-            return None
 
-    def _shape_problem(self, fields: list[str]) -> str | None:
-        have, need = len(fields), len(self.header)
-        if fields == self.header:
-            return "repeats the header"
-        if have > need:
-            return f"has too many fields: {have}, the header has {need}"
-        if have < need:
-            return f"has a missing column: {have} of {need} fields"
-        return None
+def _refuse_repeats(paths: Sequence[str]) -> None:
+    # Before any is opened: to open a pipe a second time would wait for ever.
+    known: dict[object, str] = {}
+    for path in paths:
+        identity = identity_of(path)
+        if identity in known:
+            first = known[identity]
+            under = f", first as {name_of(first)}" if first != path else ""
+            raise InputError(f"{name_of(path)} is given twice{under}")
+        known[identity] = path
 
-    def _read_header(self) -> list[str]:
-        record = next(self._records, None)
-        if record is None:
-            raise InputError(f"{self.name} is empty: its first line must name the columns")
-        if record.problem is not None:
-            raise InputError(f"{self.name}, line {record.line} {record.problem}")
-        return record.fields
 
-    def _find(self, column: str) -> int | None:
-        names = [name.strip() for name in self.header]
-        for wanted, among in (
-            (column, names),
-            (column.casefold(), [name.casefold() for name in names]),
-        ):
-            if among.count(wanted) > 1:
-                raise InputError(f"{self.name} has more than one column {column!r}")
-            if wanted in among:
-                return among.index(wanted)
-        return None
-
-    def _column(self, column: str, option: str) -> int:
-        index = self._find(column)
-        if index is not None:
-            return index
-        raise InputError(f"{self.name} {self._why_not(column, option)}")
-
-    def _why_not(self, column: str, option: str) -> str:
-        first_line = ",".join(self.header)
-        for delimiter, named in _OTHER_DELIMITERS.items():
-            if len(self.header) == 1 and delimiter in first_line:
-                return f"separates its columns by {named}: save it with commas"
-        if all(re.fullmatch(r"[\d.,eE+ -]*", name) for name in self.header):
-            return (
-                f"has no header: its first line is {first_line!r}, but must name the columns, "
-                "such as from_id,to_id"
-            )
-        there = ", ".join(name.strip() for name in self.header)
-        return f"has no column {column!r} but {there}: name it with {option}"
-
-    def _type_column(self, column: str, given: str | None, option: str) -> int | None:
-        index = self._find(column)
-        if index is None and given is None:
-            raise InputError(f"{self.name} has no column {column!r}: give {option}")
-        return index
+def _together(names: Sequence[str]) -> str:
+    others = len(names) - 1
+    return f"{names[0]} and {others} more" if others else names[0]

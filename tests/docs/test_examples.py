@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import re
 import subprocess
 import sys
@@ -25,22 +26,50 @@ ROOT = Path(__file__).parents[2]
 # v4 is warned of from a date on, which the tests are to outlive.
 PYTHON = [sys.executable, "-W", "error", "-W", "ignore:HubSpot supports its v4:FutureWarning"]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# The design shows what the names are, in fragments.
+FENCE = re.compile(r"^```(\w+|\{code-block\} \w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SCRIPT = "python"
+CELL = "{code-block} python"
+# Runs the cells of a notebook as one: in a namespace and an event loop that they share.
+NOTEBOOK = """
+import ast, asyncio, inspect, json, sys
+
+async def main():
+    names = {"__name__": "__main__"}
+    for cell in json.load(sys.stdin):
+        done = eval(compile(cell, "<cell>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), names)
+        if inspect.isawaitable(done):
+            await done
+
+asyncio.run(main())
+"""
+
+
+def blocks(language: str) -> dict[str, dict[int, str]]:
+    """Return the code in this language, by page and line."""
+    found: dict[str, dict[int, str]] = {}
+    for page in PAGES:
+        if page.name == "design.md":  # it shows what the names are, in fragments
+            continue
+        text = page.read_text(encoding="utf-8")
+        for match in FENCE.finditer(text):
+            if match[1] == language:
+                line = text.count("\n", 0, match.start()) + 2
+                found.setdefault(str(page.relative_to(ROOT)), {})[line] = match[2]
+    return found
+
+
 EXAMPLES = [
-    pytest.param(code, id=f"{page.relative_to(ROOT)}:{text[:start].count(chr(10)) + 2}")
-    for page in PAGES
-    if page.name != "design.md"
-    for text in [page.read_text(encoding="utf-8")]
-    for language, code, start in [(m[1], m[2], m.start()) for m in FENCE.finditer(text)]
-    if language == "python"
+    pytest.param(code, id=f"{page}:{line}")
+    for page, codes in blocks(SCRIPT).items()
+    for line, code in codes.items()
 ]
+NOTEBOOKS = [pytest.param(list(codes.values()), id=page) for page, codes in blocks(CELL).items()]
 COMMANDS = [
     line.removeprefix("$ ")
     for page in PAGES
     for match in FENCE.finditer(page.read_text(encoding="utf-8"))
     for line in match[2].splitlines()
-    if re.search(r"^\$ .*aiohubassoc (link|simulate) .*--", line)
+    if re.search(r"^\$ .*aiohubassoc \w+ .*--", line)
 ]
 
 
@@ -52,14 +81,8 @@ def base_url() -> Iterator[str]:
         yield process.base_url
 
 
-@pytest.mark.parametrize("code", EXAMPLES)
-def test_examples_run(code: str, base_url: str) -> None:
-    """Each as a script of its own, against a portal instead of HubSpot."""
-    code = code.replace("http://127.0.0.1:8080", base_url)
-    # Ten seconds for the second window are HubSpot's, and nothing to wait for here.
-    code = code.replace("Quota.PROFESSIONAL", "Quota(1000, 0.1)")
-    if "Quota(" in code:
-        code = f"from aiohubassoc import Quota\n{code}"
+def run_python(code: str, base_url: str, folder: Path, told: str = "") -> None:
+    """Run a script in a folder of its own, against a portal instead of HubSpot."""
     done = subprocess.run(
         [*PYTHON, "-c", code],
         env={
@@ -67,6 +90,8 @@ def test_examples_run(code: str, base_url: str) -> None:
             "HUBSPOT_ACCESS_TOKEN": "simulated-token",
             "PYTHONPATH": str(ROOT),
         },
+        cwd=folder,
+        input=told,
         capture_output=True,
         text=True,
         timeout=60,
@@ -75,10 +100,28 @@ def test_examples_run(code: str, base_url: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_examples_run(code: str, base_url: str, tmp_path: Path) -> None:
+    """Each as a script of its own."""
+    code = code.replace("http://127.0.0.1:8080", base_url)
+    # Ten seconds for the second window are HubSpot's, and nothing to wait for here.
+    code = code.replace("Quota.PROFESSIONAL", "Quota(1000, 0.1)")
+    if "Quota(" in code:
+        code = f"from aiohubassoc import Quota\n{code}"
+    run_python(code, base_url, tmp_path)
+
+
+@pytest.mark.parametrize("cells", NOTEBOOKS)
+def test_notebooks_run(cells: list[str], base_url: str, tmp_path: Path) -> None:
+    """The cells of a page in their order, which may await at the top level."""
+    run_python(NOTEBOOK, base_url, tmp_path, json.dumps(cells))
+
+
 def test_there_are_examples() -> None:
     """Or the test above would prove nothing."""
-    assert len(EXAMPLES) >= 8
-    assert len(COMMANDS) >= 8
+    assert len(EXAMPLES) >= 12
+    assert len(NOTEBOOKS) == 1
+    assert len(COMMANDS) >= 16
 
 
 @pytest.mark.parametrize("command", sorted(set(COMMANDS)))
@@ -93,7 +136,7 @@ def test_options_exist(command: str) -> None:
     assert set(re.findall(r" (--[\w-]+)", words)) <= known
 
 
-@pytest.mark.parametrize("name", ["link", "simulate"])
+@pytest.mark.parametrize("name", ["link", "resume", "status", "export", "plan", "simulate"])
 def test_the_reference_has_every_option(name: str) -> None:
     """None is missing, and none is made up."""
     out = io.StringIO()

@@ -9,10 +9,13 @@ from aiohubassoc import (
     Association,
     AssociationClient,
     DefaultAssociations,
+    Journal,
+    JournalRow,
     Limiter,
     Outcome,
     OutcomeStream,
     Pair,
+    Plan,
     Quota,
     Report,
     RetryPolicy,
@@ -56,5 +59,12 @@ async def use() -> None:
         assert_type(report, Report)
         report.raise_for_failures()
         await client.link_all([(1, 2), (3, 4)], from_type="contacts", to_type="companies")
+        journal = Journal("runs/nightly")
+        assert_type(await client.link_all(rows(), journal=journal, retry_failed=True), Report)
+        assert_type(await client.plan(rows(), journal=journal, daily_calls=625_000), Plan)
+        assert_type(journal.counts(), dict[Status, int])
+        for row in journal.rows(Status.FAILED):
+            assert_type(row, JournalRow)
+            assert_type(row.pair, Pair)
     async with AssociationClient.from_env(quota=Quota.STARTER) as from_env:
         assert_type(from_env, AssociationClient)

@@ -1,0 +1,181 @@
+"""``aiohubassoc export``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+from rich.markup import escape
+
+from aiohubassoc.cli.exits import Exit
+from aiohubassoc.cli.folder import Command, stdin_of
+from aiohubassoc.cli.lines import give_up_output
+from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
+from aiohubassoc.cli.places import cells_of
+from aiohubassoc.cli.terminal import messages, output
+from aiohubassoc.errors import AioHubAssocError, OptionsError
+from aiohubassoc.journal.reader import Reader
+from aiohubassoc.models import Status
+from aiohubassoc.tables.failures import format_of
+from aiohubassoc.tables.pairs import PairTable
+from aiohubassoc.tables.results import Told, result_writer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aiohubassoc.journal.reader import JournalRow
+
+_Row = tuple[list[str] | dict[str, object], Told]
+_PROGRAM_COLUMNS = ["from_type", "from_id", "to_type", "to_id"]
+
+
+def export(
+    folder: str,
+    /,
+    *,
+    failed: Flag = False,
+    unprocessed: Flag = False,
+    linked: Flag = False,
+    format_: Annotated[str | None, Parameter(name="--format")] = None,
+    output_file: Annotated[str | None, Parameter(name="--output")] = None,
+    json_: Annotated[Flag, Parameter(name="--json")] = False,
+) -> int:
+    """
+    Write the rows of a run folder as they were in the input, with what became of them behind.
+
+    Args:
+        folder: The run folder; it may be in use.
+        failed: Those that failed, partially or wholly, and those that could not be used.
+        unprocessed: Those that are not settled, whether they were read or not.
+        linked: Those that are linked.
+        format_: csv or jsonl; else as the name of --output ends, else csv.
+        output_file: Write to this file instead of standard output.
+        json_: Print one JSON object on standard output that says how many rows were written where;
+            for --output.
+    """
+    if format_ not in {None, "csv", "jsonl"}:
+        raise OptionsError(f"--format {format_!r} is neither csv nor jsonl")
+    if json_ and output_file is None:
+        raise OptionsError("--json is for --output: without it the rows are on standard output")
+    if not (failed or unprocessed or linked):
+        failed = unprocessed = linked = True
+    with Reader(folder) as reader, contextlib.ExitStack() as stack:
+        try:
+            file = (
+                sys.stdout
+                if output_file is None
+                else stack.enter_context(
+                    Path(output_file).open(
+                        "w", encoding="utf-8", errors="surrogateescape", newline=""
+                    )
+                )
+            )
+            format_ = format_ or format_of(output_file or "")
+            selected = _Selected(reader, failed=failed, unprocessed=unprocessed, linked=linked)
+            writer = result_writer(file, selected.header(), format_=format_)
+            count = 0
+            for fields, told in selected.rows():
+                writer.write(fields, told)
+                count += 1
+            file.flush()
+        except OSError as error:
+            if output_file is None:
+                give_up_output()  # whoever reads it has enough
+                return Exit.STORAGE
+            messages().print(
+                f"[bold red]Cannot write[/] {escape(output_file)}: {error.strerror}",
+                soft_wrap=True,
+            )
+            return Exit.STORAGE
+    if json_:
+        output().out(json.dumps({"rows": count, "output": output_file, "format": format_}))
+    elif output_file is not None:
+        messages().print(f"{count:,} rows in {escape(output_file)}", soft_wrap=True)
+    return Exit.ALL_LINKED
+
+
+class _Selected:
+    """
+    The rows to write.
+
+    Args:
+        reader: The run folder.
+        failed: Whether those that failed are wanted, and so on.
+    """
+
+    def __init__(self, reader: Reader, *, failed: bool, unprocessed: bool, linked: bool) -> None:
+        self._reader = reader
+        self._unprocessed = unprocessed
+        self._failed = failed
+        self._kept = reader.header()
+        self._statuses = [
+            status
+            for status, wanted in (
+                (Status.LINKED, linked),
+                (Status.PARTIAL, failed),
+                (Status.FAILED, failed),
+                (Status.UNPROCESSED, unprocessed),
+            )
+            if wanted
+        ]
+
+    def header(self) -> list[str]:
+        """Return the columns of the input; of JSON Lines all names of the rows to write."""
+        columns: list[str] | None = self._kept.get("columns")
+        if columns is None:
+            return _PROGRAM_COLUMNS
+        names = dict.fromkeys(columns)
+        for fields, _ in self.rows():
+            if not isinstance(fields, dict):
+                break  # a table's columns are known
+            names |= dict.fromkeys(fields)
+        return list(names)
+
+    def rows(self) -> Iterator[_Row]:
+        """Yield the rows."""
+        is_of_table = "columns" in self._kept
+        for row in self._reader.rows(*self._statuses):
+            yield (cells_of(row.pair) if is_of_table else _program_cells(row)), _told(row)
+        if self._failed:
+            for _, _, problem, fields in self._reader.unusable():
+                yield fields, Told("invalid", "INVALID_ROW", problem)
+        if self._unprocessed:
+            yield from self._not_met()
+
+    def _not_met(self) -> Iterator[_Row]:
+        """Yield the rows of the input that no run has come to."""
+        sessions = self._reader.sessions()
+        if any(session.is_complete for session in sessions) or "columns" not in self._kept:
+            return
+        command = Command.kept(self._kept)
+        if stdin_of(command):
+            _tell_that_some_are_missing("standard input was not read to its end")
+            return
+        try:
+            with PairTable(command.files, command.input.layout()) as table:
+                for _, pair in table:
+                    if pair is not None and self._reader.status_of(pair) is None:
+                        told = Told(Status.UNPROCESSED, "NOT_READ", "no run has come to it")
+                        yield table.cells(pair), told
+        except AioHubAssocError as error:
+            _tell_that_some_are_missing(str(error))
+
+
+def _tell_that_some_are_missing(why: str) -> None:
+    messages().print(
+        f"[yellow]Rows that no run has come to are missing here:[/] {escape(why)}", soft_wrap=True
+    )
+
+
+def _told(row: JournalRow) -> Told:
+    return Told(row.status, row.category, row.message, row.correlation_id)
+
+
+def _program_cells(row: JournalRow) -> dict[str, Any]:
+    pair = row.pair
+    cells: dict[str, Any] = {name: getattr(pair, name) for name in _PROGRAM_COLUMNS}
+    return cells if pair.tag is None else {**cells, "tag": pair.tag}

@@ -1,0 +1,62 @@
+"""``aiohubassoc resume``."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Annotated
+
+import attrs
+
+from aiohubassoc.cli.folder import Command, FolderTable, names_of, stdin_of
+from aiohubassoc.cli.linking import Call, execute
+from aiohubassoc.cli.options import Flag, Flat, PaceOptions, TellOptions, TokenOptions
+from aiohubassoc.errors import OptionsError
+from aiohubassoc.journal.reader import Reader
+
+
+def resume(
+    folder: str,
+    /,
+    *,
+    pace: Annotated[PaceOptions, Flat] = PaceOptions(),  # noqa: B008 -- frozen, and so below
+    token: Annotated[TokenOptions, Flat] = TokenOptions(),  # noqa: B008
+    tell: Annotated[TellOptions, Flat] = TellOptions(),  # noqa: B008
+    retry_failed: Flag = False,
+    force: Flag = False,
+    uvloop: Flag = False,
+) -> int:
+    """
+    Go on with the run of a folder, and return the exit code of ``link``.
+
+    The input and the options are those of the last run; options given here take their place.
+
+    Args:
+        folder: The run folder.
+        pace: How fast.
+        token: Where the token is.
+        tell: What to tell.
+        retry_failed: Send pairs again that failed in an earlier run.
+        force: Go on though the input has changed.
+        uvloop: Use uvloop, which costs less CPU; it must be installed.
+    """
+    with ExitStack() as stack:
+        reader = stack.enter_context(Reader(folder))
+        if not reader.sessions():
+            raise OptionsError(
+                f"no run of {folder} has begun: the first was killed at once. Give its command "
+                "again"
+            )
+        command = Command.kept(reader.header())
+        command = attrs.evolve(command, pace=pace.over(command.pace))
+        table = None
+        if stdin_of(command):
+            if not any(session.is_complete for session in reader.sessions()):
+                raise OptionsError(
+                    f"the input was {names_of(command)}, and it was not read to its end: give it "
+                    f"again, with the same command and --run {folder}"
+                )
+            table = FolderTable(reader)
+            # Rows that could not be used were told before, and nobody can mend them now.
+            command = attrs.evolve(command, check=attrs.evolve(command.check, skip_invalid=True))
+        call = Call(token, tell, run=folder, retry_failed=retry_failed, force=force, uvloop=uvloop)
+        return execute(command, call, table)

@@ -1,0 +1,135 @@
+"""``aiohubassoc status``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from cyclopts import Parameter
+from rich.markup import escape
+from rich.table import Table
+
+from aiohubassoc.cli.exits import Exit
+from aiohubassoc.cli.folder import Command, stdin_of
+from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
+from aiohubassoc.cli.terminal import output
+from aiohubassoc.errors import AioHubAssocError, InputError
+from aiohubassoc.journal.lock import is_in_use
+from aiohubassoc.journal.reader import Reader
+from aiohubassoc.models import Status
+from aiohubassoc.tables.pairs import PairTable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from aiohubassoc.journal.reader import Session
+
+_SHOWN_RUNS: Final = 5
+
+
+def status(folder: str, /, *, json_: Annotated[Flag, Parameter(name="--json")] = False) -> int:
+    """
+    Tell how far the run of a folder is, also while it goes on.
+
+    Args:
+        folder: The run folder.
+        json_: Print one JSON object on standard output, and nothing else.
+    """
+    with Reader(folder) as reader:
+        told = _gather(reader)
+    if json_:
+        output().out(json.dumps(told))
+    else:
+        _print(told, output())
+    return Exit.ALL_LINKED
+
+
+def _gather(reader: Reader) -> dict[str, Any]:
+    sessions = reader.sessions()
+    counts = reader.counts()
+    last = sessions[-1] if sessions else None
+    is_running = is_in_use(reader.folder)
+    header = reader.header()
+    is_settled = any(session.is_complete for session in sessions) and not counts[Status.UNPROCESSED]
+    state = "running" if is_running else "complete" if is_settled else "unfinished"
+    return {
+        "folder": str(reader.folder),
+        "state": state,
+        "process_id": last.process_id if last is not None and is_running else None,
+        **{one.value: count for one, count in counts.items()},
+        "settled": sum(counts.values()) - counts[Status.UNPROCESSED],
+        "invalid": reader.unusable_count(),
+        "inputs": header.get("names"),
+        "input_rows": _rows_of(header),
+        "categories": [
+            {"status": one.value, "category": name, "count": count, "message": message}
+            for one, name, count, message in reader.categories()
+        ],
+        "runs": [_session(session) for session in sessions],
+    }
+
+
+def _rows_of(header: dict[str, Any]) -> int | None:
+    """Return about how many rows the input has; None if nobody can know any more."""
+    try:
+        command = Command.kept(header)
+        if stdin_of(command):
+            return None
+        with PairTable(command.files, command.input.layout()) as table:
+            return table.count_rows()
+    except (AioHubAssocError, InputError, OSError):  # gone, changed, or of a program
+        return None
+
+
+def _session(session: Session) -> dict[str, Any]:
+    return {
+        "number": session.number,
+        "process_id": session.process_id,
+        "began_at": session.began_at.isoformat(timespec="seconds"),
+        "ended_at": None
+        if session.ended_at is None
+        else session.ended_at.isoformat(timespec="seconds"),
+        "input_complete": session.is_complete,
+        "stopped": session.stopped,
+    }
+
+
+def _print(told: dict[str, Any], console: Console) -> None:
+    is_running = told["state"] == "running"
+    state = f"running, process {told['process_id']}" if is_running else told["state"]
+    console.print(f"[bold]{escape(told['folder'])}[/]: {state}", soft_wrap=True)
+    if told["inputs"]:
+        rows = told["input_rows"]
+        of = "" if rows is None else f", about {rows:,} rows"
+        console.print(f"  input: {escape(', '.join(told['inputs']))}{of}", soft_wrap=True)
+    for name in ("linked", "partial", "failed", "unprocessed", "invalid"):
+        if count := told[name]:
+            what = "rows that could not be used" if name == "invalid" else name
+            console.print(f"  {count:>9,}  {what}")
+    _print_categories(told["categories"], console)
+    for run in told["runs"][-_SHOWN_RUNS:]:
+        if run["ended_at"] is not None:
+            end = f"ended {run['ended_at']}"
+        else:
+            is_last = run is told["runs"][-1]
+            end = "under way" if is_running and is_last else "killed"
+        stopped = f": {run['stopped']}" if run["stopped"] else ""
+        line = f"  run {run['number']}: began {run['began_at']}, {end}{stopped}"
+        console.print(line, markup=False, soft_wrap=True)
+    if told["state"] == "unfinished":
+        console.print(
+            f"To go on: aiohubassoc resume {told['folder']}", markup=False, soft_wrap=True
+        )
+
+
+def _print_categories(categories: list[dict[str, Any]], console: Console) -> None:
+    if not categories:
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
+    for column in ("count", "status", "category", "for example"):
+        table.add_column(column, overflow="fold", justify="right" if column == "count" else "left")
+    for one in categories:
+        table.add_row(
+            f"{one['count']:,}", one["status"], one["category"] or "-", escape(one["message"])
+        )
+    console.print(table)

@@ -1,0 +1,112 @@
+"""The rows of a file, whatever its format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+from aiohubassoc.errors import InputError
+from aiohubassoc.tables.csv_rows import CsvRows
+from aiohubassoc.tables.excel import ExcelRows
+from aiohubassoc.tables.formats import (
+    EXCEL,
+    JSONL,
+    PARQUET,
+    TITLES,
+    by_first_bytes,
+    by_first_text,
+    by_name,
+)
+from aiohubassoc.tables.json_lines import JsonRows
+from aiohubassoc.tables.packing import packing_of, unpacked
+from aiohubassoc.tables.parquet import ParquetRows
+from aiohubassoc.tables.text import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aiohubassoc.tables.layout import Layout
+    from aiohubassoc.tables.opening import Source
+    from aiohubassoc.tables.records import Record
+
+
+# What is known of a file by its first bytes alone.
+_SEEN_AS: Final = {**TITLES, EXCEL: f"{TITLES[EXCEL]}, or another zip archive"}
+
+
+class Rows(Protocol):
+    """
+    The rows of one file, read as they are asked for.
+
+    Attributes:
+        header: The columns as written.
+        unit: What `Record.line` counts: ``"line"`` or ``"row"``.
+        delimiter: What stands between the columns; None where nothing does.
+        count: The number of rows, if the file says it.
+    """
+
+    header: list[str]
+    unit: str
+    delimiter: str | None
+    count: int | None
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield each row; raise an InputError where the file is damaged."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+def open_rows(source: Source, path: str, layout: Layout) -> Rows:
+    """
+    Return the rows of *source*, which is closed with them.
+
+    Args:
+        source: The bytes, of which none were read.
+        path: The file's name, which may tell the format.
+        layout: What the user said.
+
+    Raises:
+        InputError: it cannot be read in its format, or has none that is known.
+    """
+    told = layout.format or by_name(path)
+    kind = by_first_bytes(source.head, source.name)
+    if kind is not None:
+        return _whole(source, kind, layout)
+    raw = unpacked(source)
+    packing = packing_of(source.head)
+    if packing is not None:
+        head = raw.peek(1)
+        inner = by_first_bytes(head, source.name)
+        if inner is not None or packing_of(head) is not None:
+            what = "packed once more" if inner is None else TITLES[inner]
+            raise InputError(f"{source.name} is {what} inside {packing}: unpack it first")
+    if told in TITLES:
+        why = f"--format {told}" if layout.format else "its name"
+        raise InputError(
+            f"{source.name} is not {TITLES[told]}, though {why} says so: if it is text, "
+            "give --format csv, tsv or jsonl"
+        )
+    text, head_text = text_of(raw, layout.encoding, source.name)
+    kind = by_first_text(head_text, source.name, told)
+    if kind == JSONL:
+        return JsonRows(text, name=source.name, encoding=layout.encoding)
+    return CsvRows(
+        text, name=source.name, delimiter=layout.delimiter_of(kind), encoding=layout.encoding
+    )
+
+
+def _whole(source: Source, kind: str, layout: Layout) -> Rows:
+    """Return the rows of a file that has no beginning without an end."""
+    name = source.name
+    if layout.format not in {None, kind}:
+        raise InputError(f"{name} is {_SEEN_AS[kind]}: leave out --format {layout.format}")
+    if not source.is_regular:
+        raise InputError(f"{name} is {_SEEN_AS[kind]}: save it to a file first, and give its name")
+    file = source.whole()
+    try:
+        if kind == PARQUET:
+            return ParquetRows(file, name)
+        return ExcelRows(file, name, layout.sheet)
+    except BaseException:
+        file.close()
+        raise

@@ -1,0 +1,210 @@
+"""
+What a run folder costs: CPU per pair, memory, and bytes on the disk.
+
+As in `throughput.py`, processes link pairs against one lean server, a round of each in turn: bare
+aiohttp, ours, and ours with a run folder, new for each round. The ids of the pairs come in order,
+or drawn at random. What the folder adds is that of two rounds beside each other, as a share of a
+round of bare aiohttp. Then processes of their own link few pairs and many, all into one folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+import peers
+from contenders import Contender
+from lean_server import lean_server
+from report import conclude, print_table
+
+from aiohubassoc import AssociationClient, Journal, Pair, Quota, Status
+
+sys.path.insert(0, str(Path(__file__).parent / "peers"))
+from runner import FROM_TYPE, TO_TYPE, TOKEN, Job, serve_async
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from contenders import Round
+
+_ORDERS: Final = ("ordered", "random")
+_BARE: Final = "bare aiohttp"
+_MOST_SHARE: Final = 0.10
+_MOST_GROWTH_MB: Final = 5.0
+_UNLIMITED: Final = Quota(1_000_000, 1.0)
+_MOST_ID: Final = 10**10
+# glibc maps and unmaps the 256 KiB that asyncio asks for at each read, 12 us a call, until the
+# process has freed a larger block: which of them did so by chance must not decide.
+_MEMORY_SETTINGS: Final = {
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(64 << 20),
+}
+
+
+async def link(base_url: str, ids: Iterable[int], concurrency: int, journal: Journal | None) -> int:
+    """Link each record to the one of the same id; return how many are linked."""
+    pairs = (Pair(FROM_TYPE, number, TO_TYPE, number) for number in ids)
+    client = AssociationClient(TOKEN, base_url=base_url, quota=_UNLIMITED, concurrency=concurrency)
+    linked = 0
+    async with client, client.link_each(pairs, journal=journal) as outcomes:
+        async for outcome in outcomes:
+            linked += outcome.ok
+    return linked
+
+
+# --- CPU -----------------------------------------------------------------------------------------
+
+
+def serve(order: str, home: Path | None) -> None:
+    """Link the pairs of one round after the other; with a run folder for each, in *home*."""
+
+    async def one(job: Job) -> int:
+        ids: Iterable[int] = job.ids
+        if order == "random":
+            ids = Random(job.first_id).sample(range(1, _MOST_ID), job.count)
+        journal = None if home is None else Journal(home / str(job.first_id))
+        return await link(job.base_url, ids, job.concurrency, journal)
+
+    serve_async(one)
+
+
+def measure(home: Path, options: argparse.Namespace) -> tuple[dict[str, list[Round]], bool]:
+    """Return every round of each, and whether the server answered as many as were sent."""
+    names = [_BARE] + [way + order for order in _ORDERS for way in ("ours, ", "journal, ")]
+    seen: dict[str, list[Round]] = {name: [] for name in names}
+    with lean_server() as server:
+        for series in range(options.series):
+            with ExitStack() as stack:
+                running = {_BARE: stack.enter_context(peers.BARE.contender())}
+                for order in _ORDERS:
+                    own = [sys.executable, __file__, "--serve", order]
+                    folder = home / f"{series}-{order}"
+                    running[f"ours, {order}"] = stack.enter_context(Contender(own))
+                    running[f"journal, {order}"] = stack.enter_context(
+                        Contender([*own, "--folder", folder])
+                    )
+                for number in range(options.rounds + 1):
+                    for name, process in running.items():
+                        told = process.run(server.base_url, options.pairs, options.concurrency)
+                        if number:  # the first one warms up
+                            seen[name].append(told)
+        sent = options.series * (options.rounds + 1) * options.pairs * len(names)
+        return seen, sent == server.count()
+
+
+def cpu_row(name: str, seen: dict[str, list[Round]]) -> dict[str, Any]:
+    """Return the row of one contender."""
+    own = [each.cpu_us for each in seen[name]]
+    bare = [each.cpu_us for each in seen[_BARE]]
+    way, _, order = name.partition(", ")
+    added = [0.0]
+    if way == "journal":
+        without = [each.cpu_us for each in seen[f"ours, {order}"]]
+        added = [(more - less) / base for more, less, base in zip(own, without, bare, strict=True)]
+    return {
+        "client": name,
+        "CPU us a pair": round(statistics.median(own), 1),
+        "times bare": round(
+            statistics.median(one / base for one, base in zip(own, bare, strict=True)), 2
+        ),
+        "the folder, of bare": round(statistics.median(added), 3),
+        "rounds": len(own),
+    }
+
+
+# --- memory and the disk -------------------------------------------------------------------------
+
+
+def fill(base_url: str, count: int, concurrency: int, folder: Path) -> dict[str, Any]:
+    """Link so many pairs into a new run folder; return what it came to."""
+    journal = Journal(folder)
+    linked = asyncio.run(link(base_url, range(1, count + 1), concurrency, journal))
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    size_bytes = sum(file.stat().st_size for file in folder.iterdir())
+    kept = journal.counts()[Status.LINKED]
+    return {"linked": linked, "kept": kept, "peak_kib": peak_kib, "size_bytes": size_bytes}
+
+
+def fill_row(home: Path, count: int, concurrency: int) -> dict[str, Any]:
+    """Return the row of a process that does so."""
+    with lean_server() as server:
+        done = subprocess.run(  # noqa: S603 -- this script
+            [
+                *(sys.executable, __file__, "--fill", server.base_url, str(count)),
+                *("--folder", home / str(count), "--concurrency", str(concurrency)),
+            ],
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+        answered = server.count()
+    told = json.loads(done.stdout)
+    return {
+        "run folder of": f"{count:,} pairs",
+        "pairs": count,
+        "linked": told["linked"],
+        "kept": told["kept"],
+        "answered": answered,
+        "peak memory, MB": told["peak_kib"] / 1024,
+        "bytes a pair": round(told["size_bytes"] / count, 1),
+    }
+
+
+def main() -> int:
+    """Measure, print and return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--series", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=5, help="of each series")
+    parser.add_argument("--pairs", type=int, default=5000, help="of each round")
+    parser.add_argument("--concurrency", type=int, default=32)
+    parser.add_argument("--fill-pairs", type=int, nargs="+", default=[10_000, 1_000_000])
+    parser.add_argument("--untimed", action="store_true", help="judge nothing that times decide")
+    parser.add_argument("--serve", choices=_ORDERS, help=argparse.SUPPRESS)
+    parser.add_argument("--fill", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve(options.serve, options.folder)
+        return 0
+    if options.fill:
+        base_url, count = options.fill
+        print(json.dumps(fill(base_url, int(count), options.concurrency, options.folder)))
+        return 0
+    with tempfile.TemporaryDirectory() as name:
+        os.environ.update(_MEMORY_SETTINGS)  # of the processes that are started from here on
+        seen, is_answered = measure(Path(name), options)
+        fills = [fill_row(Path(name), n, options.concurrency) for n in options.fill_pairs]
+    rows = [cpu_row(name, seen) for name in seen]
+    print_table(rows)
+    print_table(fills)
+    checks = {
+        "every pair was linked": is_answered
+        and all(each.failed == 0 for rounds in seen.values() for each in rounds),
+        "every pair is in its folder": all(
+            row["pairs"] == row["linked"] == row["kept"] == row["answered"] for row in fills
+        ),
+    }
+    few, many = (of(fills, key=lambda row: row["pairs"]) for of in (min, max))
+    growth = many["peak memory, MB"] - few["peak memory, MB"]
+    claim = f"{growth:.1f} MB more for {many['pairs']:,} pairs than for {few['pairs']:,}"
+    checks[f"{claim}, at most {_MOST_GROWTH_MB:g}"] = growth <= _MOST_GROWTH_MB
+    if not options.untimed:
+        for row in rows:
+            if row["client"].startswith("journal"):
+                claim = f"{row['client']}: adds at most {_MOST_SHARE:.0%} of bare aiohttp"
+                checks[claim] = row["the folder, of bare"] <= _MOST_SHARE
+    return conclude("journal", [*rows, *fills], checks)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

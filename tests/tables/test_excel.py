@@ -1,0 +1,342 @@
+"""Excel workbooks, good and bad."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+from hypothesis import given, settings, strategies as st
+from openpyxl.chart import BarChart, Reference
+
+from aiohubassoc import InputError, Pair
+from aiohubassoc.tables.excel import ExcelRows
+from aiohubassoc.tables.pairs import PairTable
+from aiohubassoc.tables.records import Record
+from tests.tables.reading import file_of, ids_of, layout, problems_of, refusal_of, rows_of
+
+HEADER = ("from_id", "to_id")
+
+
+def _file(folder: Path, *rows: tuple[object, ...], name: str = "pairs.xlsx") -> str:
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    path = folder / name
+    book.save(path)
+    return str(path)
+
+
+def _changed(path: str, part: str, *changes: tuple[str, str]) -> None:
+    """Write the workbook anew with changes to one of its parts."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    text = parts[part].decode()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    parts[part] = text.encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+
+
+# --- what is read ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.XLSM", "a", "a.csv"])
+def test_a_workbook_is_told_by_its_bytes(tmp_path: Path, name: str) -> None:
+    """Whatever its name is."""
+    path = _file(tmp_path, HEADER, (1, "2"), name=name)
+    assert [("1", "2")] == ids_of(path)
+    assert [("1", "2")] == ids_of(path, format="excel")
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (None, ""),
+        ("", ""),
+        ("101", "101"),
+        (101, "101"),
+        (101.0, "101"),  # Excel knows no difference
+        (1e5, "100000"),
+        (999_999_999_999_999, "999999999999999"),
+        (1.5, "1.5"),
+        (True, "true"),
+        (False, "false"),
+        (dt.datetime(2026, 1, 2, 3, 4, 5), "2026-01-02T03:04:05"),  # noqa: DTZ001 -- Excel has no zones
+        (dt.time(3, 4), "03:04:00"),
+        (dt.timedelta(days=1), "1 day, 0:00:00"),
+        ("=1+1", ""),  # openpyxl computes nothing: no value is stored
+        ("#N/A", "#N/A"),
+        ("ä\nß", "ä\nß"),
+    ],
+)
+def test_every_cell_is_text(tmp_path: Path, cell: object, text: str) -> None:
+    """All other columns are kept, as text."""
+    path = _file(tmp_path, ("from_id", "x", "to_id"), (1, cell, 2))
+    ((record, pair),) = rows_of(path)
+    assert pair is not None
+    assert pair.tag is record
+    assert Record(2, ["1", text, "2"]) == record
+
+
+def test_rows_without_a_cell_are_nothing(tmp_path: Path) -> None:
+    """Before the header, between rows and behind them; each row keeps its number."""
+    rows = [(), ("", None), HEADER, (), (1, 2), (None, None), (3, 4), (" ",), ()]
+    assert [(5, "1"), (7, "3"), (8, None)] == [
+        (record.line, pair and pair.from_id) for record, pair in rows_of(_file(tmp_path, *rows))
+    ]
+
+
+def test_cells_that_are_not_there_are_empty(tmp_path: Path) -> None:
+    """A row of a sheet ends with its last cell: it is not too short for that."""
+    path = _file(tmp_path, (*HEADER, "x", ""), (1, 2), (3, None, "z"))
+    (first, _), (second, pair) = rows_of(path)
+    assert ["1", "2", ""] == first.fields
+    assert pair is None
+    assert ["3", "", "z"] == second.fields
+    assert "to_id is empty" == second.problem
+
+
+@pytest.mark.parametrize("size", ["A1", "A1:A2", "B7:C9"])
+def test_a_sheet_that_is_wrong_about_its_size(tmp_path: Path, size: str) -> None:
+    """Some writers say a wrong one; every row and column is read all the same."""
+    path = _file(tmp_path, HEADER, (1, 2), (3, 4))
+    _changed(path, "xl/worksheets/sheet1.xml", ('ref="A1:B3"', f'ref="{size}"'))
+    assert [("1", "2"), ("3", "4")] == ids_of(path)
+
+
+def _book(folder: Path) -> str:
+    book = openpyxl.Workbook()
+    book.active.title = "Contacts"
+    for n, title in enumerate(["Contacts", "Old Pairs"]):
+        sheet = book[title] if title in book.sheetnames else book.create_sheet(title)
+        sheet.append(HEADER)
+        sheet.append((n, n))
+    path = folder / "book.xlsx"
+    book.save(path)
+    return str(path)
+
+
+def test_a_sheet_by_its_name(tmp_path: Path) -> None:
+    """As Excel does, without regard to case; without a name it is the first."""
+    path = _book(tmp_path)
+    assert [("0", "0")] == ids_of(path)
+    assert [("1", "1")] == ids_of(path, sheet="old pairs")
+    told = f"{path} has no sheet 'new': its sheets are 'Contacts', 'Old Pairs': name one by --sheet"
+    assert told == refusal_of(path, sheet="new")
+
+
+_CELL_TEXT = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cn"]), max_size=5)
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 10**15 - 1) | st.integers(0).map(str),
+            st.integers(1),
+            st.none() | _CELL_TEXT.filter(lambda text: not text.startswith(("=", "#"))),
+        ),
+        max_size=6,
+    )
+)
+def test_what_was_written_comes_back(
+    tmp_path_factory: Any, rows: list[tuple[int | str, int, str | None]]
+) -> None:
+    """Cells that openpyxl wrote come back as they were."""
+    written = [(a, str(b), note) for a, b, note in rows]
+    path = _file(tmp_path_factory.getbasetemp(), (*HEADER, "note"), *written)
+    read = rows_of(path)
+    assert [Pair("contacts", a, "companies", b) for a, b, _ in rows] == [pair for _, pair in read]
+    assert [
+        Record(row, [str(a), str(b), note or ""]) for row, (a, b, note) in enumerate(rows, 2)
+    ] == [record for record, _ in read]
+
+
+class _Counting(io.FileIO):
+    """A file that counts what is read of it."""
+
+    taken_bytes = 0
+
+    def read(self, size: int | None = -1, /) -> bytes | Any:
+        data = super().read(-1 if size is None else size)
+        self.taken_bytes += len(data or b"")
+        return data
+
+
+def test_the_first_row_comes_at_once(tmp_path: Path) -> None:
+    """However long the sheet is, little of it is read for that."""
+    path = Path(_file(tmp_path, HEADER, *((n, n**5 % 10**15) for n in range(20_000))))
+    with _Counting(path) as file:
+        rows = ExcelRows(file, "x", None)
+        assert Record(2, ["0", "0"]) == next(iter(rows))
+        assert file.taken_bytes < path.stat().st_size / 4
+        assert 20_000 == rows.count
+        rows.close()
+
+
+# --- what cannot be used -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ((None, 2), "from_id is empty"),
+        ((1, " "), "to_id is empty"),
+        (("=A1", 2), "from_id is empty"),
+        ((1.5, 2), "from_id is '1.5', a number as spreadsheets write it"),
+        (("101.0", 2), "from_id is '101.0', a number as spreadsheets write it"),
+        ((1e20, 2), "from_id is '1e+20', a number as spreadsheets write it"),
+        (("#N/A", 2), "from_id is '#N/A', an error of the spreadsheet"),
+        (("1 2", 2), "holds a blank"),
+        ((1, 2, 3), "has too many fields: 3, the header has 2"),
+        (HEADER, "repeats the header"),
+    ],
+)
+def test_a_row_that_cannot_be_used(tmp_path: Path, row: tuple[object, ...], told: str) -> None:
+    """It is told by its number, by the same rules as in CSV; the rows around it are read."""
+    rows = rows_of(_file(tmp_path, HEADER, (7, 8), row, (9, 10)))
+    assert ["7", None, "9"] == [pair and pair.from_id for _, pair in rows]
+    ((number, problem),) = [(r.line, r.problem) for r, pair in rows if pair is None]
+    assert 3 == number
+    assert told in str(problem)
+
+
+def test_a_number_of_more_than_15_digits(tmp_path: Path) -> None:
+    """It is no id, as its last digits may be lost; a text of digits is, and it may be a note."""
+    path = _file(tmp_path, (*HEADER, "x"), (101, 2), ("1234567890123456", "3"), (4, 5, 101))
+    sheet = "xl/worksheets/sheet1.xml"
+    _changed(path, sheet, ("<v>101</v>", "<v>1234567890123456</v>"))
+    (first, _), (_, second), (third, pair) = rows_of(path)
+    assert first.problem is not None
+    assert first.problem.startswith(
+        "from_id is '1234567890123456', a number of which Excel keeps 15 digits: "
+        "format the column as text"
+    )
+    assert Pair("contacts", "1234567890123456", "companies", 3) == second
+    assert pair is not None
+    assert ["4", "5", "1234567890123456"] == third.fields
+    export = _file(tmp_path, ("Record ID", "Associated Company IDs"), (1, 101), (2, "3;4"))
+    _changed(export, sheet, ("<v>101</v>", "<v>1234567890123456</v>"))
+    assert [2] == list(problems_of(export, to_type=None))
+    path = _file(tmp_path, (*HEADER, "x"), (1, 101))
+    _changed(path, sheet, ("<v>101</v>", "<v>999999999999999</v>"))
+    assert {} == problems_of(path)
+
+
+def test_a_date_that_is_none(tmp_path: Path) -> None:
+    """What openpyxl warns of is no concern of the user's terminal: the cell says it."""
+    path = _file(tmp_path, (*HEADER, "x"), (1, 2, dt.datetime(2026, 1, 2)))  # noqa: DTZ001
+    _changed(path, "xl/worksheets/sheet1.xml", ("<v>46024</v>", "<v>99999999999</v>"))
+    ((record, pair),) = rows_of(path)
+    assert pair is not None
+    assert ["1", "2", "#VALUE!"] == record.fields
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([], "has no rows: its first row must name the columns"),
+        ([(), ("",)], "has no rows"),
+        ([(1, 2), (3, 4)], "has no header: its first row is '1,2'"),
+        ([("Pairs of May",), HEADER], "has no column 'from_id' but Pairs of May: name it with"),
+        ([("from_id;to_id",)], "has no column 'from_id' but from_id;to_id"),
+    ],
+)
+def test_a_sheet_that_is_no_table_of_pairs(
+    tmp_path: Path, rows: list[tuple[object, ...]], told: str
+) -> None:
+    """It is told before anything is read."""
+    path = _file(tmp_path, *rows)
+    message = refusal_of(path)
+    assert message.startswith(path)
+    assert told in message
+
+
+def _zip(*names: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, "x")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (_zip("pairs.csv"), "is a zip archive, but no Excel workbook: unpack it first"),
+        (_zip("mimetype", "content.xml"), "is an OpenDocument file: save it as .xlsx or CSV"),
+        (
+            _zip("[Content_Types].xml", "xl/workbook.bin"),
+            "is a binary Excel workbook: save it as .xlsx or CSV",
+        ),
+        (_zip("[Content_Types].xml"), "cannot be read as an Excel workbook: "),
+        (_zip("[Content_Types].xml")[:-30], "is damaged or cut off: "),
+        (b"PK\x03\x04", "is damaged or cut off: "),
+    ],
+)
+def test_a_file_that_is_no_workbook(tmp_path: Path, content: bytes, told: str) -> None:
+    """It is told what it is, and what to do."""
+    path = file_of(tmp_path, content, "pairs.xlsx")
+    assert refusal_of(path).startswith(f"{path} {told}")
+
+
+def test_damage_in_the_middle(tmp_path: Path) -> None:
+    """Rows before it were read, and then the file is named."""
+    path = _file(tmp_path, HEADER, *((n, n) for n in range(1000)))
+    _changed(path, "xl/worksheets/sheet1.xml", ("<v>777</v>", "<v>777</w>"))
+    read: list[int] = []
+    with PairTable(path, layout()) as table, pytest.raises(InputError) as caught:
+        read.extend(record.line for record, _ in table)
+    assert str(caught.value).startswith(f"{path} cannot be read as an Excel workbook: ")
+    assert list(range(2, len(read) + 2)) == read
+    assert 500 < len(read) < 778
+
+
+def test_damage_at_the_beginning(tmp_path: Path) -> None:
+    """It is told before anything is read."""
+    path = _file(tmp_path, HEADER)
+    _changed(path, "xl/worksheets/sheet1.xml", ("</row>", "</raw>"))
+    assert refusal_of(path).startswith(f"{path} cannot be read as an Excel workbook: ")
+
+
+def test_a_workbook_of_charts(tmp_path: Path) -> None:
+    """It has no sheet with cells."""
+    book = openpyxl.Workbook()
+    chart = BarChart()
+    chart.add_data(Reference(book.active, min_col=1, min_row=1))
+    book.create_chartsheet().add_chart(chart)
+    book.remove(book.active)
+    book.save(tmp_path / "pairs.xlsx")
+    assert "has no sheet with cells" in refusal_of(str(tmp_path / "pairs.xlsx"))
+
+
+def test_a_text_of_that_name(tmp_path: Path) -> None:
+    """A file that only says it is a workbook is told as such."""
+    path = file_of(tmp_path, "from_id,to_id\n1,2\n", "pairs.xlsx")
+    assert "is not an Excel workbook, though its name says so: if it is text" in refusal_of(path)
+    assert [("1", "2")] == ids_of(path, format="csv")
+
+
+def test_another_format_is_said(tmp_path: Path) -> None:
+    """A workbook cannot be read as what it is not."""
+    path = _file(tmp_path, HEADER)
+    told = "is an Excel workbook, or another zip archive: leave out --format csv"
+    assert told in refusal_of(path, format="csv")
+
+
+def test_without_the_library(tmp_path: Path, monkeypatch: Any) -> None:
+    """It is said how to get it."""
+    path = _file(tmp_path, HEADER, (1, 2))
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    assert "is an Excel workbook, which needs a library: pip install 'aiohubassoc[excel]'" in (
+        refusal_of(path)
+    )

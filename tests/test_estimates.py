@@ -1,0 +1,94 @@
+"""Estimates against runs on a real socket, in virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+import pytest
+
+from aiohubassoc import AssociationClient, Pair, Quota
+from aiohubassoc._core.estimate import estimate
+from aiohubassoc._core.pace import SAFE_START
+from aiohubassoc.simulator import Latency, PortalSettings
+from aiohubassoc.testing import simulated_portal
+
+TOKEN = PortalSettings().tokens[0]
+PROFESSIONAL = Quota(190, 10.0)
+STARTER = Quota(100, 10.0)
+SECONDLY = Quota(190, 1.0)
+UNLIMITED = Quota(10**6, 1.0)
+NEAR = Latency(0.04, 0.3, 0.04, 0.3)
+FAR = Latency(0.15, 0.3, 0.15, 0.3)
+
+
+def _round_trip(latency: Latency) -> float:
+    """Return the mean of both ways together: a log-normal mean lies above the median."""
+    before = latency.before_median * math.exp(latency.before_sigma**2 / 2)
+    return before + latency.after_median * math.exp(latency.after_sigma**2 / 2)
+
+
+async def _run(
+    count: int, portal: Quota, given: Quota | None, latency: Latency, concurrency: int = 64
+) -> float:
+    """Return the seconds that a run of so many pairs takes."""
+    settings = PortalSettings(
+        quota_limit=portal.limit, quota_window=portal.window, latency=latency, keep_links=False
+    )
+    pairs = (Pair("contacts", number, "companies", number) for number in range(1, count + 1))
+    clock = asyncio.get_running_loop()
+    async with simulated_portal(settings) as running:
+        client = AssociationClient(
+            TOKEN, base_url=running.base_url, quota=given, concurrency=concurrency
+        )
+        async with client:
+            began_at = clock.time()
+            report = await client.link_all(pairs)
+            took = clock.time() - began_at
+        assert (count, 0) == (report.linked, report.throttled)
+        assert count == running.portal.books.requests
+    return took
+
+
+@pytest.mark.parametrize(
+    ("count", "quota", "latency", "concurrency"),
+    [
+        (300, PROFESSIONAL, NEAR, 64),
+        (1000, PROFESSIONAL, NEAR, 64),
+        (300, STARTER, NEAR, 64),
+        (1000, STARTER, NEAR, 64),
+        (2000, STARTER, NEAR, 64),
+        (300, SECONDLY, NEAR, 64),
+        (1000, SECONDLY, NEAR, 64),
+        (5000, SECONDLY, NEAR, 64),
+        (300, SECONDLY, FAR, 64),
+        (300, SECONDLY, NEAR, 8),  # the wire is slower than the quota
+        (500, UNLIMITED, NEAR, 64),
+    ],
+    ids=lambda value: f"{value.before_median:g}s" if isinstance(value, Latency) else str(value),
+)
+async def test_a_run_agrees_within_five_percent(
+    count: int, quota: Quota, latency: Latency, concurrency: int
+) -> None:
+    """Whatever bounds it: the quota, the wire, or how carefully it begins."""
+    took = await _run(count, quota, quota, latency, concurrency)
+    told = estimate(count, quota, concurrency=concurrency, round_trip=_round_trip(latency))
+    assert math.isclose(told.seconds, took, rel_tol=0.05)
+
+
+@pytest.mark.parametrize("count", [20, 100, 190, 191])
+async def test_a_short_run_agrees_within_a_round_trip(count: int) -> None:
+    """Where few answers decide, five percent would be asked of chance."""
+    took = await _run(count, PROFESSIONAL, PROFESSIONAL, NEAR)
+    round_trip = _round_trip(NEAR)
+    told = estimate(count, PROFESSIONAL, round_trip=round_trip)
+    assert math.isclose(told.seconds, took, rel_tol=0.05, abs_tol=round_trip)
+
+
+async def test_without_a_quota_it_is_the_most() -> None:
+    """The client begins with the lowest quota there is and finds that there is more."""
+    took = await _run(600, PROFESSIONAL, None, NEAR)
+    round_trip = _round_trip(NEAR)
+    assert took < estimate(600, SAFE_START, round_trip=round_trip).seconds
+    told = estimate(600, PROFESSIONAL, round_trip=round_trip)
+    assert math.isclose(told.seconds, took, rel_tol=0.05)
