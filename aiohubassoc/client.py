@@ -145,7 +145,7 @@ class AssociationClient:
                 raise OptionsError(f"{value!r} is not a {needed.__name__}")
         self._clock = clock or SystemClock()
         self._version = _version(api_version, self._clock)
-        self._concurrency = _concurrency(concurrency)
+        self._concurrency = checked_concurrency(concurrency)
         self._base_url = checked_base_url(base_url, allow_http=allow_http)
         self._tokens = TokenSource(token)
         self._limiter = limiter or WindowLimiter(
@@ -436,7 +436,13 @@ def _version(text: str, clock: Clock) -> ApiVersion:
     return version
 
 
-def _concurrency(given: int | None) -> int:
+def checked_concurrency(given: int | None) -> int:
+    """
+    Return the most requests on the wire at once.
+
+    Raises:
+        OptionsError: a number that cannot work.
+    """
     if given is None:
         return DEFAULT_CONCURRENCY
     if isinstance(given, bool) or not isinstance(given, int):

@@ -27,6 +27,8 @@ class Recorder(Protocol):
         """
         Return the outcome of a pair that needs no call; None: send it.
 
+        One that is not ``skipped`` is written like any other, before it is told.
+
         Raises:
             JournalError: it can no longer be read.
         """

@@ -239,7 +239,10 @@ class OutcomeStream:
             return pair
         if known is None:
             return pair
-        self._outbox.tell(known)
+        if known.status is Status.SKIPPED:
+            self._outbox.tell(known)
+        else:
+            self._hand_on(known)
         return None
 
     async def _settle_one(self, task: asyncio.Task[None], index: int, item: object) -> None:

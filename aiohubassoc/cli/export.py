@@ -6,13 +6,13 @@ import contextlib
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 from cyclopts import Parameter
 from rich.markup import escape
 
 from aiohubassoc.cli.exits import Exit
-from aiohubassoc.cli.folder import Command, stdin_of
+from aiohubassoc.cli.folder import Command, is_of_pipe, names_of
 from aiohubassoc.cli.lines import give_up_output
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
 from aiohubassoc.cli.places import cells_of
@@ -63,18 +63,9 @@ def export(
         raise OptionsError("--json is for --output: without it the rows are on standard output")
     if not (failed or unprocessed or linked):
         failed = unprocessed = linked = True
-    with Reader(folder) as reader, contextlib.ExitStack() as stack:
-        try:
-            file = (
-                sys.stdout
-                if output_file is None
-                else stack.enter_context(
-                    Path(output_file).open(
-                        "w", encoding="utf-8", errors="surrogateescape", newline=""
-                    )
-                )
-            )
-            format_ = format_ or format_of(output_file or "")
+    format_ = format_ or format_of(output_file or "")
+    try:
+        with Reader(folder) as reader, _opened(output_file) as file:
             selected = _Selected(reader, failed=failed, unprocessed=unprocessed, linked=linked)
             writer = result_writer(file, selected.header(), format_=format_)
             count = 0
@@ -82,20 +73,39 @@ def export(
                 writer.write(fields, told)
                 count += 1
             file.flush()
-        except OSError as error:
-            if output_file is None:
-                give_up_output()  # whoever reads it has enough
-                return Exit.STORAGE
-            messages().print(
-                f"[bold red]Cannot write[/] {escape(output_file)}: {error.strerror}",
-                soft_wrap=True,
-            )
-            return Exit.STORAGE
+    except OSError as error:
+        if output_file is None:
+            give_up_output()  # whoever reads it has enough
+        else:
+            why = f"[bold red]Cannot write[/] {escape(output_file)}: {error.strerror}"
+            messages().print(why, soft_wrap=True)
+        return Exit.STORAGE
+    if selected.missing is not None:
+        messages().print(
+            f"[yellow]Rows that no run has come to are missing here:[/] {escape(selected.missing)}",
+            soft_wrap=True,
+        )
     if json_:
         output().out(json.dumps({"rows": count, "output": output_file, "format": format_}))
     elif output_file is not None:
         messages().print(f"{count:,} rows in {escape(output_file)}", soft_wrap=True)
     return Exit.ALL_LINKED
+
+
+@contextlib.contextmanager
+def _opened(output_file: str | None) -> Iterator[TextIO]:
+    """Give where the rows go."""
+    if output_file is None:
+        yield sys.stdout
+        return
+    file = Path(output_file).open(  # noqa: SIM115 -- what closing it raises was told before
+        "w", encoding="utf-8", errors="surrogateescape", newline=""
+    )
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(OSError):
+            file.close()
 
 
 class _Selected:
@@ -105,9 +115,13 @@ class _Selected:
     Args:
         reader: The run folder.
         failed: Whether those that failed are wanted, and so on.
+
+    Attributes:
+        missing: Why rows that no run has come to could not be given; None if none is missing.
     """
 
     def __init__(self, reader: Reader, *, failed: bool, unprocessed: bool, linked: bool) -> None:
+        self.missing: str | None = None
         self._reader = reader
         self._unprocessed = unprocessed
         self._failed = failed
@@ -148,12 +162,11 @@ class _Selected:
 
     def _not_met(self) -> Iterator[_Row]:
         """Yield the rows of the input that no run has come to."""
-        sessions = self._reader.sessions()
-        if any(session.is_complete for session in sessions) or "columns" not in self._kept:
+        if self._reader.is_read_to_its_end() or "columns" not in self._kept:
             return
         command = Command.kept(self._kept)
-        if stdin_of(command):
-            _tell_that_some_are_missing("standard input was not read to its end")
+        if is_of_pipe(self._kept):
+            self.missing = f"{names_of(command)} was not read to its end"
             return
         try:
             with PairTable(command.files, command.input.layout()) as table:
@@ -162,13 +175,7 @@ class _Selected:
                         told = Told(Status.UNPROCESSED, "NOT_READ", "no run has come to it")
                         yield table.cells(pair), told
         except AioHubAssocError as error:
-            _tell_that_some_are_missing(str(error))
-
-
-def _tell_that_some_are_missing(why: str) -> None:
-    messages().print(
-        f"[yellow]Rows that no run has come to are missing here:[/] {escape(why)}", soft_wrap=True
-    )
+            self.missing = str(error)
 
 
 def _told(row: JournalRow) -> Told:

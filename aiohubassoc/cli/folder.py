@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,7 @@ def journal_of(
         base_url: Where the pairs are sent, told apart from other portals.
         force: Whether to go on though the folder belongs to another job.
     """
+    is_of_folder = isinstance(table, FolderTable)
     if isinstance(table, FolderTable):
         job, are_stable = table.job, True
         fingerprints: list[dict[str, object]] = table.fingerprints()
@@ -98,7 +100,7 @@ def journal_of(
             for name, value in plain(command.input).items()
             if value is not None
         }
-    return Journal.of_input(
+    journal = Journal.of_input(
         folder,
         job={**job, "portal": base_url},
         about={
@@ -110,6 +112,8 @@ def journal_of(
         places=TablePlaces(table, are_stable=are_stable),
         force=force,
     )
+    journal.notes.is_of_folder = is_of_folder
+    return journal
 
 
 def _told(fingerprint: dict[str, object]) -> str:
@@ -175,9 +179,35 @@ def place_told(names: Sequence[str], source: int, line: int) -> str:
     return f"line {line}" + (f" of {names[source]}" if len(names) > 1 else "")
 
 
-def stdin_of(command: Command) -> bool:
-    """Return whether standard input is one of the inputs."""
-    return STDIN in command.files
+def is_of_pipe(header: dict[str, Any]) -> bool:
+    """Return whether an input of a run folder cannot be opened again."""
+    return any(one["size_bytes"] is None for one in header["inputs"])
+
+
+def how_to_go_on(folder: str, *, needs_input: bool) -> str:
+    """
+    Return what to do about a run that is not at its end.
+
+    Args:
+        folder: The run folder.
+        needs_input: Whether its input must be given again.
+    """
+    named = shlex.quote(folder)
+    if needs_input:
+        return f"To go on, give the input again, with the same command and --run {named}"
+    return f"To go on: aiohubassoc resume {named}"
+
+
+def check_files(command: Command) -> None:
+    """
+    Raise OptionsError for an input that looks like an option.
+
+    Raises:
+        OptionsError: it does.
+    """
+    for path in command.files:
+        if path.startswith("-") and path != STDIN:
+            raise OptionsError(f"there is no option {path}")
 
 
 def names_of(command: Command) -> str:

@@ -8,7 +8,7 @@ import attrs
 from cyclopts import Parameter
 
 from aiohubassoc.cli.folder import Command
-from aiohubassoc.cli.linking import Call, base_url_of, execute
+from aiohubassoc.cli.linking import Call, base_url_of, check as check_call, execute
 from aiohubassoc.cli.options import (
     CheckOptions,
     Flag,
@@ -20,6 +20,7 @@ from aiohubassoc.cli.options import (
     TokenOptions,
 )
 from aiohubassoc.cli.plan import tell_plan
+from aiohubassoc.errors import OptionsError
 
 
 def link(
@@ -63,9 +64,12 @@ def link(
     if not portal.simulate:
         portal = attrs.evolve(portal, base_url=base_url_of(portal.base_url))
     command = Command(tuple(files), input_, portal, pace, check)
+    call = Call(token, tell, run=run, retry_failed=retry_failed, force=force, uvloop=uvloop)
     if dry_run:
+        check_call(command, call)
         return tell_plan(
             command, run=run, retry_failed=retry_failed, daily_limit=daily_limit, json_=tell.json_
         )
-    call = Call(token, tell, run=run, retry_failed=retry_failed, force=force, uvloop=uvloop)
+    if daily_limit is not None:
+        raise OptionsError("--daily-limit is for --dry-run: HubSpot tells a run what is left")
     return execute(command, call)

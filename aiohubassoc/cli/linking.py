@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from aiohubassoc.cli.folder import Command, FolderTable, journal_of
+from aiohubassoc.cli.folder import (
+    Command,
+    FolderTable,
+    check_files,
+    how_to_go_on,
+    journal_of,
+)
 from aiohubassoc.cli.lines import OutcomeLines, give_up_output
 from aiohubassoc.cli.loops import loop_factory
 from aiohubassoc.cli.options import TellOptions, TokenOptions
@@ -27,6 +33,7 @@ from aiohubassoc.tables.opening import STDIN
 from aiohubassoc.tables.pairs import PairTable
 
 if TYPE_CHECKING:
+    from aiohubassoc.cli.feed import Table
     from aiohubassoc.cli.tally import Tally
 
 # What a run folder keeps in place of a portal's address that is another one each time.
@@ -67,7 +74,7 @@ def execute(command: Command, call: Call, table: FolderTable | None = None) -> i
     Raises:
         AioHubAssocError: nothing was sent: an option, the input or the run folder cannot work.
     """
-    _check(command, call)
+    check(command, call)
     layout = command.input.layout()
     quota = command.pace.parsed_quota()
     with ExitStack() as stack:
@@ -103,11 +110,11 @@ def execute(command: Command, call: Call, table: FolderTable | None = None) -> i
         run = Run(job, rows, messages(), journal=journal, lines=lines)
         with asyncio.Runner(loop_factory=loop_factory(uvloop=call.uvloop)) as runner:
             code = runner.run(run.go(client))
-    _tell(run, code, call)
+    _tell(run, code, call, rows)
     return code
 
 
-def _tell(run: Run, code: int, call: Call) -> None:
+def _tell(run: Run, code: int, call: Call, rows: Table) -> None:
     if call.tell.json_:
         # ASCII only: whatever the input held, this can be written and read.
         output().out(json.dumps({**run.tally.as_json(), "run": call.run, "exit_code": int(code)}))
@@ -115,7 +122,9 @@ def _tell(run: Run, code: int, call: Call) -> None:
         console = messages() if call.tell.stream else output()
         print_summary(run.tally, console)
         if call.run is not None and _has_more(run.tally):
-            console.print(f"To go on: aiohubassoc resume {call.run}", markup=False, soft_wrap=True)
+            needs_input = rows.may_block and not run.tally.input_complete
+            going_on = how_to_go_on(call.run, needs_input=needs_input)
+            console.print(going_on, markup=False, soft_wrap=True)
     if call.tell.stream and run.output_is_gone:
         give_up_output()
 
@@ -124,10 +133,15 @@ def _has_more(tally: Tally) -> bool:
     return bool(tally.unprocessed) or not tally.input_complete
 
 
-def _check(command: Command, call: Call) -> None:
+def check(command: Command, call: Call) -> None:
+    """
+    Raise OptionsError for what does not go together, before anything is done.
+
+    Raises:
+        OptionsError: it does not.
+    """
+    check_files(command)
     for path in command.files:
-        if path.startswith("-") and path != STDIN:
-            raise OptionsError(f"there is no option {path}")
         if call.tell.failures is not None and _same_file(path, call.tell.failures):
             raise OptionsError(f"--failures {call.tell.failures} would overwrite the input")
     if STDIN in command.files and call.token.token_stdin:
@@ -137,6 +151,7 @@ def _check(command: Command, call: Call) -> None:
             if given:
                 raise OptionsError(f"{option} is for a run folder: give --run")
     command.check.check()
+    command.pace.reserve()
     call.tell.check()
 
 

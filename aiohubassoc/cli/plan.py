@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from aiohubassoc._io.clock import SystemClock
 from aiohubassoc.cli.exits import Exit
-from aiohubassoc.cli.folder import Command
+from aiohubassoc.cli.folder import Command, check_files
 from aiohubassoc.cli.options import (
     CheckOptions,
     Flag,
@@ -24,13 +24,12 @@ from aiohubassoc.cli.options import (
 from aiohubassoc.cli.progress import duration
 from aiohubassoc.cli.summary import print_lines
 from aiohubassoc.cli.terminal import messages, output
-from aiohubassoc.client import DEFAULT_CONCURRENCY
+from aiohubassoc.client import checked_concurrency
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.journal.places import place_of
 from aiohubassoc.options import Quota
 from aiohubassoc.planning import Planner
-from aiohubassoc.tables.opening import STDIN
 from aiohubassoc.tables.pairs import PairTable
 
 if TYPE_CHECKING:
@@ -96,9 +95,8 @@ def tell_plan(
     Raises:
         AioHubAssocError: an option, the input or the run folder cannot work.
     """
-    for path in command.files:
-        if path.startswith("-") and path != STDIN:
-            raise OptionsError(f"there is no option {path}")
+    check_files(command)
+    concurrency = checked_concurrency(command.pace.concurrency)
     daily = daily_calls(daily_limit, command.pace.quota)
     quota = command.pace.parsed_quota() or Quota.STARTER
     if not 0 < command.pace.share <= 1:
@@ -121,7 +119,7 @@ def tell_plan(
                     bad.append((record.line, place, record.problem or ""))
             made = planner.plan(
                 shared,
-                concurrency=command.pace.concurrency or DEFAULT_CONCURRENCY,
+                concurrency=concurrency,
                 daily_calls=daily,
                 now=SystemClock().utc_now(),
             )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import attrs
 
-from aiohubassoc.cli.folder import Command, FolderTable, names_of, stdin_of
+from aiohubassoc.cli.folder import Command, FolderTable, is_of_pipe, names_of
 from aiohubassoc.cli.linking import Call, execute
 from aiohubassoc.cli.options import Flag, Flat, PaceOptions, TellOptions, TokenOptions
 from aiohubassoc.errors import OptionsError
@@ -46,11 +46,12 @@ def resume(
                 f"no run of {folder} has begun: the first was killed at once. Give its command "
                 "again"
             )
-        command = Command.kept(reader.header())
+        header = reader.header()
+        command = Command.kept(header)
         command = attrs.evolve(command, pace=pace.over(command.pace))
         table = None
-        if stdin_of(command):
-            if not any(session.is_complete for session in reader.sessions()):
+        if is_of_pipe(header):
+            if not reader.is_read_to_its_end():
                 raise OptionsError(
                     f"the input was {names_of(command)}, and it was not read to its end: give it "
                     f"again, with the same command and --run {folder}"

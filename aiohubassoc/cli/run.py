@@ -124,12 +124,6 @@ class Run:
             if unusable and not self._job.skip_invalid:
                 self._tell_unusable(unusable)
                 return Exit.USAGE
-            if self._job.failures is not None:
-                try:
-                    failures = FailuresFile(self._job.failures, self._table.header)
-                    self._failures = stack.enter_context(failures)
-                except OSError as error:
-                    return self._no_storage(f"{self._job.failures}: {error.strerror}")
             if not await self._link_and_time(client, feed):
                 return Exit.STORAGE
             self._close_files()
@@ -199,12 +193,14 @@ class Run:
                 in_flight=lambda: outcomes.in_flight,
                 clock=SystemClock(),
             )
-            async with outcomes, shown(progress, self._console, self._table.count_rows):
+            async with outcomes:
+                self._open_failures()  # now that the run folder is ours; nothing was sent yet
                 self.began = True
                 self._outcomes = outcomes
                 try:
-                    async for outcome in outcomes:
-                        self._on_outcome(outcome)
+                    async with shown(progress, self._console, self._table.count_rows):
+                        async for outcome in outcomes:
+                            self._on_outcome(outcome)
                 finally:
                     self.tally.stopped = outcomes.report.stopped
                     self.tally.take_answers(outcomes.report)
@@ -225,13 +221,22 @@ class Run:
     def _place(self, record: Record) -> str:
         return self._table.place(record.source, record.line)
 
+    def _open_failures(self) -> None:
+        if self._job.failures is None:
+            return
+        try:
+            self._failures = FailuresFile(self._job.failures, self._table.header)
+        except OSError as error:
+            raise StorageError(f"{self._job.failures}: {error.strerror}") from None
+
     def _write_failure(self, record: Record, told: Told) -> None:
         if self._failures is None:
             return
         try:
             self._failures.write(record.fields, told)
         except OSError as error:
-            self._failures = None
+            with self._failures:
+                self._failures = None
             self._storage_error = f"{self._job.failures}: {error.strerror}"
             self._stop(f"cannot write {self._storage_error}")
 
@@ -248,10 +253,11 @@ class Run:
     def _close_files(self) -> None:
         self._write_line(lambda lines: lines.close())
         if self._failures is not None:
-            try:
-                self._failures.flush()
-            except OSError as error:
-                self._storage_error = f"{self._job.failures}: {error.strerror}"
+            with self._failures:
+                try:
+                    self._failures.flush()
+                except OSError as error:
+                    self._storage_error = f"{self._job.failures}: {error.strerror}"
 
     # --- the end -------------------------------------------------------------------------------
 
@@ -282,5 +288,6 @@ class Run:
             "nothing was sent. Mend them, or go on without them: --skip-invalid",
             soft_wrap=True,
         )
-        lines = [(record.line, self._place(record), record.problem or "") for record in records]
-        print_lines(lines, len(records), self._console)
+        for record in records:
+            self.tally.add_invalid(record.line, self._place(record), record.problem or "")
+        print_lines(self.tally.invalid_lines, len(records), self._console)

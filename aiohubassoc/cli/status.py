@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from aiohubassoc.cli.exits import Exit
-from aiohubassoc.cli.folder import Command, stdin_of
+from aiohubassoc.cli.folder import Command, how_to_go_on, is_of_pipe
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
 from aiohubassoc.cli.terminal import output
 from aiohubassoc.errors import AioHubAssocError, InputError
@@ -50,7 +50,8 @@ def _gather(reader: Reader) -> dict[str, Any]:
     last = sessions[-1] if sessions else None
     is_running = is_in_use(reader.folder)
     header = reader.header()
-    is_settled = any(session.is_complete for session in sessions) and not counts[Status.UNPROCESSED]
+    is_read = reader.is_read_to_its_end()
+    is_settled = is_read and not counts[Status.UNPROCESSED]
     state = "running" if is_running else "complete" if is_settled else "unfinished"
     return {
         "folder": str(reader.folder),
@@ -61,6 +62,7 @@ def _gather(reader: Reader) -> dict[str, Any]:
         "invalid": reader.unusable_count(),
         "inputs": header.get("names"),
         "input_rows": _rows_of(header),
+        "needs_input": "inputs" in header and is_of_pipe(header) and not is_read,
         "categories": [
             {"status": one.value, "category": name, "count": count, "message": message}
             for one, name, count, message in reader.categories()
@@ -73,7 +75,7 @@ def _rows_of(header: dict[str, Any]) -> int | None:
     """Return about how many rows the input has; None if nobody can know any more."""
     try:
         command = Command.kept(header)
-        if stdin_of(command):
+        if is_of_pipe(header):
             return None
         with PairTable(command.files, command.input.layout()) as table:
             return table.count_rows()
@@ -117,9 +119,8 @@ def _print(told: dict[str, Any], console: Console) -> None:
         line = f"  run {run['number']}: began {run['began_at']}, {end}{stopped}"
         console.print(line, markup=False, soft_wrap=True)
     if told["state"] == "unfinished":
-        console.print(
-            f"To go on: aiohubassoc resume {told['folder']}", markup=False, soft_wrap=True
-        )
+        going_on = how_to_go_on(told["folder"], needs_input=told["needs_input"])
+        console.print(going_on, markup=False, soft_wrap=True)
 
 
 def _print_categories(categories: list[dict[str, Any]], console: Console) -> None:

@@ -43,7 +43,7 @@ class Known:
         retry_failed: Whether those that failed are to be sent again.
 
     Attributes:
-        again: The rows of pairs on their way that an earlier run left unsettled, by their index.
+        again: The rows of pairs on their way that have one, by their index.
 
     Raises:
         sqlite3.Error: the database cannot be read; so for every method.
@@ -123,9 +123,12 @@ class Known:
             return self._duplicate(index, pair, stood)
         if status == LINKED:
             return Outcome(index, pair, Status.SKIPPED, skip=_LINKED_BEFORE)
+        self.again[index] = row_id
         if status == UNPROCESSED or self._retry_failed:
-            self.again[index] = row_id
             return None
+        # Told again, it is written again: as of this run, in which it may be repeated.
+        self._on_their_way[index] = key
+        self._recent[key] = place
         return Outcome(
             index,
             pair,

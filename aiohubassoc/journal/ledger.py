@@ -59,6 +59,7 @@ class Group:
             `changed`.
         changed: Of pairs that have a row: status, place, attempts, whether it may be
             applied, category, message, correlation id, time, session, tag, row.
+        retold: Of pairs that failed in an earlier run and were told again: session, place, row.
         unusable: Rows of the input that hold no pair: place, problem, cells.
     """
 
@@ -68,11 +69,12 @@ class Group:
     usual: list[object] = attrs.Factory(list)
     others: list[tuple[object, ...]] = attrs.Factory(list)
     changed: list[tuple[object, ...]] = attrs.Factory(list)
+    retold: list[tuple[int, Place, int]] = attrs.Factory(list)
 
     @property
     def has_more(self) -> bool:
         """Whether there is anything but pairs that were linked at the first try."""
-        return bool(self.others or self.changed or self.unusable)
+        return bool(self.others or self.changed or self.retold or self.unusable)
 
 
 class Ledger:
@@ -105,18 +107,39 @@ class Ledger:
         return {name: json.loads(value) for name, value in self._db.execute("select * from header")}
 
     def begin_session(
-        self, header: Mapping[str, object], *, process_id: int, version: str, at_ms: int
+        self,
+        header: Mapping[str, object],
+        *,
+        process_id: int,
+        version: str,
+        at_ms: int,
+        is_of_folder: bool,
+        is_of_other_input: bool,
     ) -> int:
-        """Keep *header*, and return the number of a new session."""
+        """
+        Keep *header*, and return the number of a new session.
+
+        Args:
+            header: What is kept about the job.
+            process_id: Whose session it is.
+            version: Of this package.
+            at_ms: When it begins.
+            is_of_folder: Whether it takes its pairs from the folder itself.
+            is_of_other_input: Whether its input is not that of the last one: rows of that which
+                could not be used count no more.
+        """
         with _Transaction(self._db):
+            if is_of_other_input:
+                self._db.execute("delete from unusable")
             self._db.executemany(
                 "insert into header values (?, ?)"
                 " on conflict (name) do update set value = excluded.value",
                 [(name, json.dumps(value)) for name, value in header.items()],
             )
             number = self._db.execute(
-                "insert into sessions (process_id, version, began_at_ms) values (?, ?, ?)",
-                (process_id, version, at_ms),
+                "insert into sessions (process_id, version, began_at_ms, is_of_folder)"
+                " values (?, ?, ?, ?)",
+                (process_id, version, at_ms, is_of_folder),
             ).lastrowid
         assert number is not None  # noqa: S101 -- one row was inserted
         return number
@@ -169,6 +192,7 @@ class Ledger:
         self._db.executemany("insert into types values (?, ?, ?)", self._new_types)
         self._db.executemany(_OTHER, group.others)
         self._db.executemany(_CHANGE, group.changed)
+        self._db.executemany("update pairs set session = ?, place = ? where id = ?", group.retold)
         self._db.executemany("insert or replace into unusable values (?, ?, ?)", group.unusable)
 
     def index(self) -> None:

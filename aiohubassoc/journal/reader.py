@@ -52,8 +52,8 @@ class JournalRow:
         category: As of `Outcome`.
         message: Why it is not linked; None where it is.
         correlation_id: As of `Outcome`.
-        recorded_at: When it was written; aware.
-        session: In which run of the folder, from 1.
+        recorded_at: When it was settled; aware.
+        session: Which run of the folder told it last, from 1; those that skipped it left out.
     """
 
     pair: Pair
@@ -80,6 +80,7 @@ class Session:
         version: Of this package.
         began_at: When; aware.
         ended_at: When it ended in good order; None if it is under way or was killed.
+        is_of_folder: Whether it took its pairs from the folder itself.
         is_complete: Whether it read the input to its end; None likewise.
         stopped: Why it ended early; None if it did not.
     """
@@ -89,6 +90,7 @@ class Session:
     version: str
     began_at: datetime
     ended_at: datetime | None
+    is_of_folder: bool
     is_complete: bool | None
     stopped: str | None
 
@@ -183,7 +185,8 @@ class Reader:
         """Return the runs of the folder."""
         with told_plainly(self.folder):
             found = self._db.execute(
-                "select id, process_id, version, began_at_ms, ended_at_ms, is_complete, stopped"
+                "select id, process_id, version, began_at_ms, ended_at_ms, is_of_folder,"
+                " is_complete, stopped"
                 " from sessions order by id"
             ).fetchall()
         return [
@@ -193,11 +196,17 @@ class Reader:
                 version,
                 _instant(began),
                 None if ended is None else _instant(ended),
+                bool(of_folder),
                 None if complete is None else bool(complete),
                 stopped,
             )
-            for number, process_id, version, began, ended, complete, stopped in found
+            for number, process_id, version, began, ended, of_folder, complete, stopped in found
         ]
+
+    def is_read_to_its_end(self) -> bool:
+        """Return whether the last run that read the input has come to its end."""
+        readers = [session for session in self.sessions() if not session.is_of_folder]
+        return bool(readers) and bool(readers[-1].is_complete)
 
     def rows(self, *statuses: Status) -> Iterator[JournalRow]:
         """Yield the pairs of these statuses, of every one if none is given, in input order."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import attrs
 
 from aiohubassoc import __version__
-from aiohubassoc.errors import JournalError, JournalMismatchError
+from aiohubassoc.errors import EarlierFailureError, JournalError, JournalMismatchError
 from aiohubassoc.journal.known import Known
 from aiohubassoc.journal.ledger import Group, Ledger, Unusable
 from aiohubassoc.journal.lock import FolderLock
@@ -47,10 +47,12 @@ class InputNotes:
     Attributes:
         unusable: Rows without a pair; each is written with the next outcomes.
         is_cut_short: Whether the input ended before its end, because the run was to.
+        is_of_folder: Whether the pairs are taken from the folder itself.
     """
 
     unusable: list[Unusable] = attrs.Factory(list)
     is_cut_short: bool = False
+    is_of_folder: bool = False
 
 
 class Recording:
@@ -178,6 +180,9 @@ class Recording:
         place = self._places.place(outcome.index, pair)
         if row is None and is_bad(outcome):
             row = known.row_of_bad(place)
+        if row is not None and isinstance(outcome.error, EarlierFailureError):
+            group.retold.append((group.session, place, row))
+            return
         status, *settled = settled_values(outcome)
         tag = self._places.tag(pair)
         values = (status, place, *settled, group.at_ms, group.session, tag)
@@ -197,12 +202,18 @@ class Recording:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = FolderLock(self._folder)
         self._ledger = ledger = Ledger(self._folder)
+        had = ledger.header().get("job")
         if not self._force:
-            _compare(self._folder, ledger.header().get("job"), self._header["job"])
+            _compare(self._folder, had, self._header["job"])
         if (process_id := ledger.unended_process()) is not None:
             logger.info("%s: process %d ended without closing it", self._folder, process_id)
         self._session = ledger.begin_session(
-            self._header, process_id=os.getpid(), version=__version__, at_ms=self._now_ms()
+            self._header,
+            process_id=os.getpid(),
+            version=__version__,
+            at_ms=self._now_ms(),
+            is_of_folder=self._notes.is_of_folder,
+            is_of_other_input=had != self._header["job"],
         )
         self._known = Known(
             self._folder, self._session, self._places, retry_failed=self._retry_failed

@@ -28,6 +28,7 @@ create table sessions (
   process_id integer not null,
   version text not null,
   began_at_ms integer not null,
+  is_of_folder integer not null,
   ended_at_ms integer,
   is_complete integer,
   stopped text

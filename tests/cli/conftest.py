@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import json
 import queue
 import sys
 import threading
+from collections import Counter
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from aiohubassoc.simulator import Running
 
 TOKEN = PortalSettings().tokens[0]
+TYPES = ("--from", "contacts", "--to", "companies")
+FAST = ("--quota", "100000/1s")
 
 
 @attrs.frozen
@@ -39,6 +43,11 @@ class Result:
         told: dict[str, Any] = json.loads(self.out)
         return told
 
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """The JSON object on each line of standard output."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
 
 class Command(Protocol):
     """Calls the command."""
@@ -50,8 +59,8 @@ class Command(Protocol):
 class StartPortal(Protocol):
     """Starts a portal in a thread; it ends with the test."""
 
-    def __call__(self, **settings: Any) -> Running:
-        """Return it, live."""
+    def __call__(self, *, instead_of: Running | None = None, **settings: Any) -> Running:
+        """Return it, live; *instead_of* ends, and its address is taken over."""
 
 
 @pytest.fixture(autouse=True)
@@ -91,14 +100,36 @@ def command(
 
 
 @pytest.fixture
+def link(command: Command) -> Command:
+    """Link with types and a quota that does not slow a test."""
+
+    def call(*arguments: object, stdin: bytes | None = None) -> Result:
+        return command("link", *arguments, *TYPES, *FAST, stdin=stdin)
+
+    return call
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return where a run folder is to be; it is not there yet."""
+    return tmp_path / "runs" / "one"
+
+
+@pytest.fixture
 def start_portal(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartPortal]:
     """Start portals that the command finds by its environment."""
     with ExitStack() as stack:
+        ends: dict[str, ExitStack] = {}
 
-        def start(**settings: Any) -> Running:
-            running = stack.enter_context(
-                _in_thread(PortalSettings(**{"quota_limit": None, **settings}))
-            )
+        def start(*, instead_of: Running | None = None, **settings: Any) -> Running:
+            port = 0
+            if instead_of is not None:
+                ends.pop(instead_of.base_url).close()
+                port = int(instead_of.base_url.rpartition(":")[2])
+            own = stack.enter_context(ExitStack())
+            made = PortalSettings(**{"quota_limit": None, **settings})
+            running = own.enter_context(_in_thread(made, port))
+            ends[running.base_url] = own
             monkeypatch.setenv("HUBSPOT_BASE_URL", running.base_url)
             monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", TOKEN)
             return running
@@ -107,12 +138,12 @@ def start_portal(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartPortal]:
 
 
 @contextmanager
-def _in_thread(settings: PortalSettings) -> Iterator[Running]:
+def _in_thread(settings: PortalSettings, port: int) -> Iterator[Running]:
     ready: queue.Queue[tuple[Running, asyncio.AbstractEventLoop, asyncio.Event]] = queue.Queue()
 
     async def served() -> None:
         over = asyncio.Event()
-        async with serve(settings) as running:
+        async with serve(settings, port=port) as running:
             ready.put((running, asyncio.get_running_loop(), over))
             await over.wait()
 
@@ -137,3 +168,20 @@ def write_pairs(path: Path, count: int, more: str = "") -> Path:
     rows = "".join(f"{number},{number + 100_000}\n" for number in range(1, count + 1))
     path.write_text(f"from_id,to_id\n{rows}{more}", encoding="utf-8")
     return path
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file by their columns."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def sent_to(portal: Running) -> Counter[tuple[str, str]]:
+    """Return how often the portal was asked to link which ids, whatever came of it."""
+    books = portal.portal.books
+    return Counter(
+        {
+            (pair.from_id, pair.to_id): books.links[pair] + books.refused[pair]
+            for pair in {*books.links, *books.refused}
+        }
+    )

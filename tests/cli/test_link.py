@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from aiohubassoc.simulator import FaultPlan
-from tests.cli.conftest import write_pairs
+from tests.cli.conftest import FAST, TYPES, read_rows, write_pairs
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cli.conftest import Command, Result, StartPortal
-
-TYPES = ("--from", "contacts", "--to", "companies")
-FAST = ("--quota", "100000/1s")
-
-
-@pytest.fixture
-def link(command: Command) -> Command:
-    """Link with types and a quota that does not slow a test."""
-
-    def call(*arguments: object, stdin: bytes | None = None) -> Result:
-        return command("link", *arguments, *TYPES, *FAST, stdin=stdin)
-
-    return call
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    from tests.cli.conftest import Command, StartPortal
 
 
 def test_every_pair_is_linked(link: Command, start_portal: StartPortal, pairs_file: Path) -> None:
@@ -70,10 +51,12 @@ def test_json_is_one_object_and_nothing_else(
         "answers": 10,
         "error_answers": 5,
         "throttled": 0,
+        "run": None,
         "exit_code": 1,
     }
     assert category == {"status": "failed", "category": "VALIDATION_ERROR", "count": 5}
     assert 7 <= example["line"] <= 11
+    assert example["place"] == f"line {example['line']}"
     assert (
         example["pair"] == f"contacts:{example['line'] - 1} -> companies:{example['line'] + 99_999}"
     )
@@ -130,7 +113,7 @@ def test_the_failures_file_has_the_users_rows(
     pairs.write_text("note,from_id,to_id\nä,1,2\nb,999,2\nc,12.0,2\n", encoding="utf-8")
     result = link(pairs, "--failures", failures, "--skip-invalid")
     assert result.code == 1
-    failed, invalid = sorted(_rows(failures), key=lambda row: row["note"])
+    failed, invalid = sorted(read_rows(failures), key=lambda row: row["note"])
     assert failed.pop("correlation_id")
     assert "CONTACT=999 is not valid" in failed.pop("message")
     assert failed == {
@@ -161,6 +144,17 @@ def test_unusable_rows_among_the_first_thousand_end_it_before_it_began(
     assert not (tmp_path / "failures.csv").exists()
 
 
+def test_json_has_the_rows_that_ended_it_before_it_began(
+    link: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """Who reads JSON is not told that none was invalid."""
+    start_portal()
+    told = link(write_pairs(tmp_path / "pairs.csv", 3, "1e5,7\n"), "--json").told
+    assert (told["exit_code"], told["total"], told["input_complete"]) == (2, 0, False)
+    assert told["invalid"] == 1
+    assert [line["place"] for line in told["invalid_lines"]] == ["line 5"]
+
+
 def test_skip_invalid_goes_on_without_them(
     link: Command, start_portal: StartPortal, tmp_path: Path
 ) -> None:
@@ -180,7 +174,9 @@ def test_a_later_unusable_row_is_counted(
     start_portal()
     told = link(write_pairs(tmp_path / "pairs.csv", 1000, " ,7\n5,8\n"), "--json").told
     assert (told["linked"], told["invalid"], told["exit_code"]) == (1001, 1, 1)
-    assert told["invalid_lines"] == [{"line": 1002, "problem": "from_id is empty"}]
+    assert told["invalid_lines"] == [
+        {"line": 1002, "place": "line 1002", "problem": "from_id is empty"}
+    ]
 
 
 def test_strict_stops_at_a_later_unusable_row(

@@ -7,9 +7,7 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import urllib.request
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,60 +15,12 @@ import pytest
 
 from aiohubassoc.simulator import FaultPlan
 from tests.cli.conftest import TOKEN, write_pairs
+from tests.cli.processes import COMMAND, LINK, PYTHON, run, started, until_requests
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from aiohubassoc.simulator import Running
     from tests.cli.conftest import StartPortal
 
 pytestmark = pytest.mark.looptime(False)  # processes have a time of their own
-
-# v4 is warned of from a date on, which the tests are to outlive.
-PYTHON = [sys.executable, "-W", "error", "-W", "ignore:HubSpot supports its v4:FutureWarning"]
-COMMAND = [*PYTHON, "-m", "aiohubassoc"]
-LINK = [*COMMAND, "link", "-", "--from", "contacts", "--to", "companies", "--quota", "100000/1s"]
-
-
-def _run(*command: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, **environment},
-    )
-
-
-@contextmanager
-def _started(*command: str, stdin: str | None = None) -> Iterator[subprocess.Popen[str]]:
-    """Start a process; its standard input stays open when *stdin* has been written."""
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            if stdin is not None:
-                assert process.stdin is not None
-                process.stdin.write(stdin)
-                process.stdin.flush()
-            yield process
-        finally:
-            process.kill()
-
-
-def _until_requests(portal: Running, count: int, process: subprocess.Popen[str]) -> None:
-    """Wait until the portal has had so many requests."""
-    while portal.portal.books.requests < count:
-        # The portal's thread has its turn meanwhile; and a process that has ended is no use.
-        with suppress(subprocess.TimeoutExpired):
-            pytest.fail(f"the command ended with {process.wait(0.005)}")
-
 
 ROWS = "from_id,to_id\n" + "".join(f"{number},{number}\n" for number in range(1, 1201))
 
@@ -84,8 +34,8 @@ def test_the_first_signal_drains(
 ) -> None:
     """What is on the wire ends, the rest is unprocessed, the summary is printed."""
     portal = start_portal(faults=FaultPlan(slow=0.02, slow_seconds=0.3))
-    with _started(*LINK, "--json", stdin=ROWS) as process:
-        _until_requests(portal, 600, process)
+    with started(*LINK, "--json", stdin=ROWS) as process:
+        until_requests(portal, 600, process)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert process.returncode == code, err
@@ -104,8 +54,8 @@ def test_a_second_signal_leaves_at_once(start_portal: StartPortal, tmp_path: Pat
     pairs = write_pairs(tmp_path / "pairs.csv", 10)
     command = [*LINK, "--json"]
     command[command.index("-")] = str(pairs)
-    with _started(*command) as process:
-        _until_requests(portal, 10, process)
+    with started(*command) as process:
+        until_requests(portal, 10, process)
         # The same signal twice may be merged into one by the system.
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGINT)
@@ -119,7 +69,7 @@ def test_a_second_signal_leaves_at_once(start_portal: StartPortal, tmp_path: Pat
 def test_a_signal_before_anything_was_sent(start_portal: StartPortal) -> None:
     """While it waits for rows."""
     portal = start_portal()
-    with _started(*LINK, stdin="from_id,to_id\n1,2\n") as process:
+    with started(*LINK, stdin="from_id,to_id\n1,2\n") as process:
         assert process.stderr is not None
         assert process.stdout is not None
         # Its second thread is the one that reads the rows.
@@ -163,11 +113,11 @@ def test_nobody_reads_the_summary(start_portal: StartPortal, json_: list[str]) -
 def test_colours_only_where_they_are_wanted(start_portal: StartPortal) -> None:
     """NO_COLOR is honoured, even where colours are forced."""
     start_portal()
-    coloured = _run(*LINK, stdin="from_id,to_id\n1\n", FORCE_COLOR="1", TERM="xterm")
+    coloured = run(*LINK, stdin="from_id,to_id\n1\n", FORCE_COLOR="1", TERM="xterm")
     assert "\x1b[1;31m" in coloured.stderr
-    plain = _run(*LINK, stdin="from_id,to_id\n1\n", FORCE_COLOR="1", TERM="xterm", NO_COLOR="1")
+    plain = run(*LINK, stdin="from_id,to_id\n1\n", FORCE_COLOR="1", TERM="xterm", NO_COLOR="1")
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", plain.stderr)
-    assert _run(*LINK, stdin="from_id,to_id\n1\n").stderr.count("\x1b") == 0
+    assert run(*LINK, stdin="from_id,to_id\n1\n").stderr.count("\x1b") == 0
 
 
 # --- the other commands ------------------------------------------------------------------------
@@ -176,16 +126,14 @@ def test_colours_only_where_they_are_wanted(start_portal: StartPortal) -> None:
 def test_link_simulate() -> None:
     """Needs no token and no portal: it brings its own."""
     command = (*LINK[:-2], "--simulate", "--quota", "190/1s", "--json")
-    result = _run(*command, stdin="from_id,to_id\n1,2\n3,4\n")
+    result = run(*command, stdin="from_id,to_id\n1,2\n3,4\n")
     assert (result.returncode, result.stderr) == (0, "")
     assert json.loads(result.stdout)["linked"] == 2
 
 
 def test_simulate_serves_until_it_is_told_to_end() -> None:
     """It says where, and where its books are; Ctrl-C ends it in good order."""
-    with _started(
-        *COMMAND, "simulate", "--port", "0", "--fault", "server_error_500=0.1"
-    ) as process:
+    with started(*COMMAND, "simulate", "--port", "0", "--fault", "server_error_500=0.1") as process:
         assert process.stderr is not None
         line = process.stderr.readline()
         found = re.search(r"(http://127\.0\.0\.1:\d+), 190/10s calls\.", line)
@@ -199,11 +147,11 @@ def test_simulate_serves_until_it_is_told_to_end() -> None:
 
 def test_version_and_help() -> None:
     """On standard output; the help has examples."""
-    version = _run(*COMMAND, "--version")
+    version = run(*COMMAND, "--version")
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*\n", version.stdout)
-    help_ = _run(*COMMAND, "--help")
+    help_ = run(*COMMAND, "--help")
     assert "aiohubassoc link pairs.csv --from contacts --to companies" in help_.stdout
-    link = _run(*COMMAND, "link", "--help")
+    link = run(*COMMAND, "link", "--help")
     assert "--skip-invalid" in link.stdout
     assert "Exit codes: 0 every pair linked" in " ".join(link.stdout.split())
     assert (version.returncode, help_.returncode, link.returncode) == (0, 0, 0)
@@ -216,7 +164,7 @@ def test_help_loads_little(module: str) -> None:
         "import sys; from aiohubassoc.__main__ import main; sys.argv[1:] = ['--help']; main(); "
         f"sys.exit({module!r} in sys.modules)"
     )
-    assert _run(*PYTHON, "-c", code).returncode == 0
+    assert run(*PYTHON, "-c", code).returncode == 0
 
 
 @pytest.mark.parametrize("module", ["cyclopts", "rich"])
@@ -226,7 +174,7 @@ def test_without_the_extra(module: str) -> None:
         f"import sys; sys.modules[{module!r}] = None; "
         "from aiohubassoc.__main__ import main; sys.exit(main())"
     )
-    result = _run(*PYTHON, "-c", code)
+    result = run(*PYTHON, "-c", code)
     assert result.returncode == 2
     assert result.stderr == (
         "aiohubassoc: the command line needs an extra: pip install 'aiohubassoc[cli]'\n"

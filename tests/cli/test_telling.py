@@ -28,7 +28,6 @@ from aiohubassoc.cli.progress import Progress, shown
 from aiohubassoc.cli.signals import interruptible
 from aiohubassoc.cli.summary import print_lines, print_summary
 from aiohubassoc.cli.tally import Tally
-from aiohubassoc.tables.records import Record
 from tests.conftest import pass_time
 
 PAIR = Pair("contacts", 1, "companies", 2)
@@ -70,10 +69,11 @@ def test_exit_codes(tally: Tally, code: int) -> None:
 def test_categories_keep_their_first_example() -> None:
     """And count the others."""
     tally = Tally()
-    tally.add(_failed("first"), 7)
-    tally.add(_failed("second"), 8)
+    tally.add(_failed("first"), 7, "line 7 of b.csv")
+    tally.add(_failed("second"), 8, "line 8 of b.csv")
     (category,) = tally.categories.values()
     assert (category.count, category.example_line, category.message) == (2, 7, "400 BAD: first")
+    assert category.example_place == "line 7 of b.csv"
     assert (tally.failed, tally.total) == (2, 2)
 
 
@@ -82,7 +82,7 @@ def test_categories_without_end_are_bounded() -> None:
     tally = Tally()
     for number in range(200):
         error = ValidationError(400, f"CATEGORY_{number}", "no", None)
-        tally.add(Outcome(number, PAIR, Status.FAILED, error=error), number)
+        tally.add(Outcome(number, PAIR, Status.FAILED, error=error), number, f"line {number}")
     assert len(tally.categories) == 51
     assert tally.categories["failed", "OTHER"].count == 150
 
@@ -91,8 +91,9 @@ def test_unusable_lines_are_bounded() -> None:
     """The first hundred are kept, all are counted."""
     tally = Tally()
     for number in range(150):
-        tally.add_invalid(Record(number, [], "is odd"))
+        tally.add_invalid(number, f"line {number}", "is odd")
     assert (tally.invalid, len(tally.invalid_lines)) == (150, 100)
+    assert tally.invalid_lines[99] == (99, "line 99", "is odd")
 
 
 # --- the summary -------------------------------------------------------------------------------
@@ -111,9 +112,9 @@ def _printed(console: Console) -> str:
 
 def test_the_summary_tells_all() -> None:
     """Counts, an example with what was said and its line, and why it ended."""
-    tally = Tally(linked=1200, invalid=1, invalid_lines=[(9, "is [odd]")], seconds=10.0)
-    tally.add(_failed("no [such] record"), 7)
-    tally.add_duplicate("contacts:1 -> companies:2", 8, 7)
+    tally = Tally(linked=1200, invalid=1, invalid_lines=[(9, "line 9", "is [odd]")], seconds=10.0)
+    tally.add(_failed("no [such] record"), 7, "line 7")
+    tally.add_duplicate("contacts:1 -> companies:2", 8, "line 8", "repeats line 7")
     tally.stopped = RunStoppedError("the daily quota is used up")
     console = _console()
     print_summary(tally, console)
@@ -136,21 +137,23 @@ def test_the_summary_tells_all() -> None:
 def test_long_lists_are_cut() -> None:
     """And say how much was left out."""
     console = _console()
-    print_lines([(number, "is odd") for number in range(30)], 1000, console)
-    assert _printed(console).splitlines()[-1] == "  ... and 980 more"
+    print_lines([(n, f"row {n} of b.xlsx", "is odd") for n in range(30)], 1000, console)
+    first, *_, last = _printed(console).splitlines()
+    assert (first, last) == ("  row 0 of b.xlsx: is odd", "  ... and 980 more")
 
 
 # --- progress ----------------------------------------------------------------------------------
 
 
 def _progress(tally: Tally, rows: int | None) -> Progress:
-    return Progress(
+    progress = Progress(
         tally,
-        rows=rows,
         quota=lambda: Quota(190, 10.0),
         in_flight=lambda: 3,
         clock=SystemClock(),
     )
+    progress.rows = rows
+    return progress
 
 
 async def test_the_line_says_how_far_how_fast_and_how_long() -> None:

@@ -14,8 +14,8 @@ import pytest
 
 from aiohubassoc.cli import feed
 from aiohubassoc.cli.feed import CHECKED_AHEAD
-from aiohubassoc.tables.duplicates import SeenPairs
-from tests.cli.conftest import TOKEN, write_pairs
+from aiohubassoc.journal.duplicates import SeenPairs
+from tests.cli.conftest import TOKEN, TYPES, write_pairs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,22 +25,29 @@ if TYPE_CHECKING:
     from aiohubassoc.tables.records import Record
     from tests.cli.conftest import Command, StartPortal
 
-TYPES = ("--from", "contacts", "--to", "companies")
-
 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
         (b"", "is empty: its first line must name the columns"),
         (b"\xef\xbb\xbf", "is empty: its first line must name the columns"),
-        (b"\x00\x01\x02\xff" * 100, "is a binary file, not CSV"),
-        ("from_id,to_id\n1,2\n".encode("utf-16"), "is UTF-16: save it as CSV in UTF-8"),
+        (b"\x00\x01\x02\xff" * 100, "is a binary file, not a table or JSON"),
+        ("from_id,to_id\n1,2\n".encode("utf-16"), "is UTF-16: give --encoding utf-16"),
+        ("from_id,to_id\n1,2\n".encode("utf-16-le"), "is UTF-16: give --encoding utf-16-le"),
         (
-            gzip.compress(b"from_id,to_id\n1,2\n", mtime=0),
-            "is compressed with gzip: unpack it first",
+            gzip.compress(gzip.compress(b"from_id,to_id\n1,2\n", mtime=0), mtime=0),
+            "is packed once more inside gzip: unpack it first",
         ),
-        (b"PK\x03\x04" + b"\0" * 30, "is a zip archive, perhaps an Excel workbook"),
-        (b"from_id;to_id\n1;2\n", "separates its columns by semicolons: save it with commas"),
+        (
+            gzip.compress(b"from_id,to_id\n1,2\n", mtime=0)[:-9],
+            "its packed data ends in the middle",
+        ),
+        (b"BZh91AY&SY", "is compressed with bzip2: unpack it first"),
+        (b"PK\x03\x04" + b"\0" * 30, "is damaged or cut off"),
+        (b"PAR1" + b"\0" * 30, "cannot be read as a Parquet file"),
+        (b"from_id;to_id\n1;2\n", "separates its columns by semicolons: give --delimiter ';'"),
+        (b"from_id\tto_id\n1\t2\n", "separates its columns by tabs: give --format tsv"),
+        (b'{"from": "contacts:1"}\n', "holds JSON, whatever its name says: give --format jsonl"),
         (b"101,202\n103,204\n", "has no header: its first line is '101,202'"),
         (b"a,b\n1,2\n", "has no column 'from_id' but a, b: name it with --from-column"),
         (b"from_id,to_id,from_id\n1,2,3\n", "has more than one column 'from_id'"),
@@ -115,6 +122,16 @@ def test_standard_input_that_is_closed(
         (("-x",), "-x"),
         (("--token-file", "/nowhere/token"), "cannot read the token in /nowhere/token"),
         (("--failures", "pairs.csv"), "would overwrite the input"),
+        (("--format", "xml"), "--format 'xml' is none of csv, tsv, jsonl, parquet, excel"),
+        (("--format", "parquet"), "is not a Parquet file, though --format parquet says so"),
+        (("--delimiter", ";;"), "--delimiter ';;' must be one character"),
+        (("--encoding", "klingon"), "--encoding 'klingon' is no encoding"),
+        (("--sheet", "Pairs", "--format", "csv"), "--sheet is for Excel workbooks"),
+        (("--to-column", "none"), "has no column 'none'"),
+        (("--stream", "--json"), "give --stream or --json"),
+        (("--ordered",), "--ordered is for --stream"),
+        (("--retry-failed",), "--retry-failed is for a run folder: give --run"),
+        (("--force",), "--force is for a run folder: give --run"),
     ],
 )
 def test_options_that_cannot_work(
@@ -271,7 +288,7 @@ def test_the_temporary_file_fails_in_the_midst(
     def full(*_: object) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(SeenPairs, "first_line", full)
+    monkeypatch.setattr(SeenPairs, "first_place", full)
     result = command("link", pairs_file, *TYPES)
     assert result.code == 5
     assert "Cannot write the temporary file of duplicates: database or disk is full" in result.err

@@ -81,6 +81,21 @@ def test_failed_pairs_are_told_again_as_they_were(folder: Path) -> None:
     assert (first.attempts, first.maybe_applied) == (again.attempts, again.maybe_applied)
 
 
+def test_a_failed_pair_that_is_repeated_is_told_once_in_each_run(folder: Path) -> None:
+    """Wherever the two stand; and its row says what it said, and when."""
+    first = run(Journal(folder), _pairs(1, 2, 1), {"1": [REFUSED]})
+    (before,) = Journal(folder).rows(Status.FAILED)
+    for order in ((1, 2, 1), (2, 1, 1), (1, 1, 2)):
+        again = run(Journal(folder), _pairs(*order))
+        assert [] == again.sent
+        assert (0, 1, 2) == (again.report.linked, again.report.failed, again.report.skipped)
+    (after,) = Journal(folder).rows(Status.FAILED)
+    assert (1, 1, 1) == (first.report.linked, first.report.failed, first.report.skipped)
+    assert (1, 4) == (before.session, after.session)
+    for name in ("status", "category", "message", "correlation_id", "recorded_at", "attempts"):
+        assert getattr(before, name) == getattr(after, name)
+
+
 def test_failed_pairs_are_sent_again_when_asked_for(folder: Path) -> None:
     """And their row says what became of them then; there is one row a pair."""
     run(Journal(folder), _pairs(1, 2), {"1": [REFUSED], "2": [REFUSED]})

@@ -1,0 +1,247 @@
+"""What the command reads: each kind of input from a file to the portal's books."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.cli.conftest import FAST, TYPES, read_rows, sent_to, write_pairs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aiohubassoc.simulator import Running
+    from tests.cli.conftest import Command, StartPortal
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+_TWO = b"from_id,to_id\n1,11\n2,12\n"
+
+
+@pytest.fixture
+def portal(start_portal: StartPortal) -> Running:
+    """Return a portal."""
+    return start_portal()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options"),
+    [
+        ("pairs.csv", _TWO, ()),
+        ("pairs.csv", b"\xef\xbb\xbf" + _TWO.replace(b"\n", b"\r\n"), ()),
+        ("pairs.tsv", _TWO.replace(b",", b"\t"), ()),
+        ("pairs.txt", _TWO.replace(b",", b"\t"), ("--format", "tsv")),
+        ("pairs.csv", _TWO.replace(b",", b";"), ("--delimiter", ";")),
+        ("pairs.csv", _TWO.replace(b",", b"|"), ("--delimiter", "|")),
+        ("pairs.csv", _TWO.decode().encode("utf-16"), ("--encoding", "utf-16")),
+        ("pairs.csv", b"\xe4,from_id,to_id\nx,1,11\nx,2,12\n", ("--encoding", "cp1252")),
+        ("pairs.csv.gz", gzip.compress(_TWO, mtime=0), ()),
+        ("packed", gzip.compress(_TWO, mtime=0) + gzip.compress(b"3,13\n", mtime=0), ()),
+        ("pairs.csv.zst", zstd.compress(_TWO), ()),
+        ("pairs.jsonl", b'{"from_id": 1, "to_id": "11"}\n{"from_id": 2, "to_id": 12}\n', ()),
+        ("pairs.txt", b'{"from": "1", "to": "11"}\n\n{"to": "12", "from": "2"}\n', ()),
+    ],
+    ids=[
+        "csv",
+        "csv of Windows",
+        "tsv",
+        "tsv by option",
+        "semicolons",
+        "bars",
+        "utf-16",
+        "cp1252",
+        "gzip",
+        "gzip in two parts",
+        "zstd",
+        "json lines",
+        "json lines by content",
+    ],
+)
+def test_text(
+    link: Command,
+    portal: Running,
+    tmp_path: Path,
+    *,
+    name: str,
+    content: bytes,
+    options: tuple[str, ...],
+) -> None:
+    """Every pair of it is linked, once."""
+    (tmp_path / name).write_bytes(content)
+    result = link(tmp_path / name, "--json", *options)
+    assert result.code == 0, result
+    expected = {("1", "11"): 1, ("2", "12"): 1}
+    if name == "packed":
+        expected["3", "13"] = 1
+    assert sent_to(portal) == expected
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_standard_input(link: Command, portal: Running, *, packed: bool) -> None:
+    """Named by a hyphen; it may be packed, too."""
+    content = gzip.compress(_TWO, mtime=0) if packed else _TWO
+    assert link("-", stdin=content).code == 0
+    assert sent_to(portal) == {("1", "11"): 1, ("2", "12"): 1}
+
+
+def test_parquet(command: Command, portal: Running, tmp_path: Path) -> None:
+    """Its numbers are ids; bad rows are told by their row, and their cells are kept."""
+    table = pa.table({"deal": [1, 2, None], "note": ["a", "b", "c"], "contact": [11, 12, 13]})
+    pq.write_table(table, tmp_path / "pairs.parquet")
+    failures = tmp_path / "failures.csv"
+    options = ("--from-column", "deal", "--to-column", "contact", "--from", "deals")
+    result = command(
+        *("link", tmp_path / "pairs.parquet", *options, "--to", "contacts", *FAST),
+        *("--skip-invalid", "--failures", failures, "--json"),
+    )
+    assert (result.code, result.told["linked"]) == (1, 2)
+    assert result.told["invalid_lines"] == [
+        {"line": 3, "place": "row 3", "problem": "deal is empty"}
+    ]
+    assert sorted(map(tuple, portal.portal.books.links)) == [
+        ("deals", "1", "contacts", "11"),
+        ("deals", "2", "contacts", "12"),
+    ]
+    (row,) = read_rows(failures)
+    assert (row["deal"], row["note"], row["contact"], row["status"]) == ("", "c", "13", "invalid")
+
+
+def test_excel(link: Command, portal: Running, tmp_path: Path) -> None:
+    """The sheet that is named; numbers are ids, and bad rows are told by their row."""
+    book = openpyxl.Workbook()
+    book.active.append(["nothing"])
+    sheet = book.create_sheet("Pairs")
+    for row in (["from_id", "to_id"], [1, 11], ["2", 12], [1.5, 13]):
+        sheet.append(row)
+    book.save(tmp_path / "pairs.xlsx")
+    result = link(tmp_path / "pairs.xlsx", "--sheet", "Pairs", "--skip-invalid", "--json")
+    assert (result.code, result.told["linked"]) == (1, 2)
+    (bad,) = result.told["invalid_lines"]
+    assert (bad["place"], "1.5" in bad["problem"]) == ("row 4", True)
+    assert sent_to(portal) == {("1", "11"): 1, ("2", "12"): 1}
+    assert "has no column 'from_id' but nothing" in link(tmp_path / "pairs.xlsx").err
+
+
+def test_several_files_of_several_kinds(
+    link: Command, portal: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one run, with a pipe among them; a repeated pair names the file it repeats."""
+    monkeypatch.chdir(tmp_path)
+    write_pairs(tmp_path / "a.csv", 2)
+    (tmp_path / "b.jsonl").write_text(
+        '{"from": "contacts:1", "to": "companies:100001"}\n{"from_id": 3, "to_id": 13}\n',
+        encoding="utf-8",
+    )
+    (tmp_path / "c.csv.gz").write_bytes(gzip.compress(b"to_id,from_id\n14,4\n", mtime=0))
+    told = link("a.csv", "b.jsonl", "-", "c.csv.gz", "--json", stdin=_TWO).told
+    assert (told["linked"], told["skipped"], told["exit_code"]) == (6, 1, 0)
+    (category,) = told["categories"]
+    assert category["example"]["place"] == "line 1 of b.jsonl"
+    assert category["example"]["message"] == "repeats line 2 of a.csv"
+    assert set(sent_to(portal)) == {
+        ("1", "100001"),
+        ("2", "100002"),
+        ("3", "13"),
+        ("1", "11"),
+        ("2", "12"),
+        ("4", "14"),
+    }
+
+
+def test_a_bad_line_is_told_with_its_file(
+    link: Command, portal: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Among several, before anything is sent."""
+    monkeypatch.chdir(tmp_path)
+    write_pairs(tmp_path / "a.csv", 2)
+    write_pairs(tmp_path / "b.csv", 2, "1e5,7\n")
+    result = link("a.csv", "b.csv")
+    assert result.code == 2
+    assert "a.csv and 1 more: 1 row cannot be used; nothing was sent" in result.err
+    assert "line 4 of b.csv: from_id is '1e5'" in result.err
+    assert portal.portal.books.requests == 0
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (("a.csv", "a.csv"), "a.csv is given twice"),
+        (("a.csv", "./a.csv"), "./a.csv is given twice, first as a.csv"),
+        (("a.csv", "none.csv"), "none.csv: No such file"),
+        (("a.csv", "empty.csv"), "empty.csv is empty"),
+        ((), "FILES"),
+    ],
+)
+def test_several_files_that_cannot_be(
+    link: Command,
+    portal: Running,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    files: tuple[str, ...],
+    told: str,
+) -> None:
+    """Found before anything is sent: exit code 2."""
+    monkeypatch.chdir(tmp_path)
+    write_pairs(tmp_path / "a.csv", 2)
+    (tmp_path / "empty.csv").touch()
+    result = link(*files)
+    assert (result.code, told in result.err) == (2, True)
+    assert portal.portal.books.requests == 0
+
+
+def test_a_hubspot_export(command: Command, portal: Running, tmp_path: Path) -> None:
+    """Its own columns are known: a row with several ids is several pairs, one without is none."""
+    (tmp_path / "deals.csv").write_text(
+        "Record ID,Deal Name,Associated Contact IDs,Associated Company\n"
+        "1,Big,11;12,Acme\n2,Small,13,\n3,None,,\n4,Bad,12.0,\n",
+        encoding="utf-8",
+    )
+    call = ("link", tmp_path / "deals.csv", "--from", "deals", *FAST, "--skip-invalid", "--json")
+    told = command(*call).told
+    assert (told["linked"], told["invalid"]) == (3, 1)
+    assert sorted(map(tuple, portal.portal.books.links)) == [
+        ("deals", "1", "contacts", "11"),
+        ("deals", "1", "contacts", "12"),
+        ("deals", "2", "contacts", "13"),
+    ]
+
+
+def test_json_lines_with_types_of_their_own(
+    command: Command, portal: Running, tmp_path: Path
+) -> None:
+    """No option is needed; failures come back as JSON Lines, as they were."""
+    pairs, failures = tmp_path / "pairs.jsonl", tmp_path / "failures.jsonl"
+    objects: list[Any] = [
+        {"from": "contacts:1", "to": "companies:2"},
+        {"from": "deals:3", "to": "tickets:4", "tag": [1, 2]},
+        {"from": "deals:none", "to": "tickets:5", "why": {"a": None}},
+    ]
+    pairs.write_text("".join(f"{json.dumps(one)}\n" for one in objects), encoding="utf-8")
+    result = command("link", pairs, "--failures", failures, *FAST)
+    assert result.code == 1
+    assert sorted(map(tuple, portal.portal.books.links)) == [
+        ("contacts", "1", "companies", "2"),
+        ("deals", "3", "tickets", "4"),
+    ]
+    (failed,) = map(json.loads, failures.read_text(encoding="utf-8").splitlines())
+    assert {name: failed[name] for name in objects[2]} == objects[2]
+    assert failed["status"] == "failed"
+
+
+def test_a_table_in_place_of_json(command: Command, portal: Running, tmp_path: Path) -> None:
+    """One array is no JSON Lines: it is said how to turn it into them."""
+    (tmp_path / "pairs.jsonl").write_text('[{"from": "contacts:1"}]', encoding="utf-8")
+    result = command("link", tmp_path / "pairs.jsonl", *TYPES)
+    assert (result.code, "is one JSON array" in result.err) == (2, True)
+    assert portal.portal.books.requests == 0

@@ -1,0 +1,300 @@
+"""``aiohubassoc plan`` and ``link --dry-run``: what a run would do, and nothing is sent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.conftest import FAST, TYPES, write_pairs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Command, Result, StartPortal
+
+_WAYS = {"plan": ("plan",), "dry run": ("link", "--dry-run")}
+
+
+@pytest.fixture(params=_WAYS)
+def plan(request: pytest.FixtureRequest, command: Command) -> Command:
+    """Plan by either command: both are held to the same."""
+
+    def call(*arguments: object, stdin: bytes | None = None) -> Result:
+        return command(*_WAYS[request.param], *arguments, *TYPES, stdin=stdin)
+
+    return call
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """Return a file of ten pairs, two that repeat them and two rows that cannot be used."""
+    return write_pairs(tmp_path / "pairs.csv", 10, "1e5,7\n2,100002\n3,100003\n ,8\n")
+
+
+# --- what is told ------------------------------------------------------------------------------
+
+
+def test_json_is_one_object_and_nothing_else(plan: Command, pairs: Path) -> None:
+    """Needs neither a token nor a portal; the exit code is that of the telling."""
+    result = plan(pairs, "--json", "--quota", "professional")
+    assert (result.code, result.err) == (0, "")
+    told = result.told
+    seconds = told.pop("seconds")
+    finishes_at = datetime.fromisoformat(told.pop("finishes_at"))
+    assert 0 < seconds < 1
+    assert abs(finishes_at - datetime.now(UTC)) < timedelta(minutes=5)
+    assert told == {
+        "pairs": 10,
+        "duplicates": 2,
+        "invalid": 2,
+        "linked_before": 0,
+        "failed_before": 0,
+        "calls": 10,
+        "batch_calls": 1,
+        "quota": "190/10s",
+        "days": 1,
+        "daily_calls": 625_000,
+        "daily_share": 10 / 625_000,
+        "invalid_lines": [
+            {
+                "line": 12,
+                "place": "line 12",
+                "problem": "from_id is '1e5', a number as spreadsheets write it: "
+                "format the column as text",
+            },
+            {"line": 15, "place": "line 15", "problem": "from_id is empty"},
+        ],
+    }
+
+
+def test_people_are_told_the_same(plan: Command, pairs: Path) -> None:
+    """Rows, what needs no call, what is sent, how long, the day, and bad rows with their lines."""
+    result = plan(pairs, "--quota", "professional")
+    for expected in (
+        f"{pairs}: 14 pairs and unusable rows; nothing was sent\n",
+        "        2  repeat an earlier one: no call\n",
+        "        2  rows cannot be used\n",
+        "       10  to send: 10 calls; as batches 1\n",
+        "At 190/10s they take 0 s\n",
+        "They are 0.0% of the 625,000 calls of a day\n",
+        "Begun now, it ends about ",
+        "line 12: from_id is '1e5'",
+        "line 15: from_id is empty",
+    ):
+        assert expected in result.out
+    for unexpected in ("linked before", "failed before", "days", "--daily-limit"):
+        assert unexpected not in result.out
+
+
+def test_what_is_not_known_is_said(plan: Command, pairs: Path) -> None:
+    """Without a quota and without the calls of a day: which option tells them."""
+    printed = plan(pairs).out
+    assert "At 100/10s they take 0 s, until HubSpot names more: --quota\n" in printed
+    assert "The calls of a day are not known: --daily-limit, or a tier as --quota\n" in printed
+    told = plan(pairs, "--json").told
+    assert (told["quota"], told["daily_calls"], told["daily_share"]) == ("100/10s", None, None)
+
+
+def test_both_ways_agree(command: Command, pairs: Path) -> None:
+    """In everything but the moment."""
+    options = ("--json", "--quota", "50/5s", "--share", "0.5", "--daily-limit", "4")
+    told = [command(*way, pairs, *TYPES, *options).told for way in _WAYS.values()]
+    for one in told:
+        one.pop("finishes_at")
+    assert told[0] == told[1]
+    assert told[0]["days"] == 3
+
+
+def test_nothing_is_sent(plan: Command, start_portal: StartPortal, pairs: Path) -> None:
+    """Though there are a portal and a token."""
+    portal = start_portal()
+    assert plan(pairs).code == 0
+    assert portal.portal.books.requests == 0
+
+
+# --- time and the day --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "quota", "daily_calls"),
+    [
+        (("--quota", "starter"), "100/10s", 250_000),
+        (("--quota", "Professional"), "190/10s", 625_000),
+        (("--quota", "enterprise"), "190/10s", 1_000_000),
+        (("--quota", "enterprise", "--share", "0.5"), "95/10s", 1_000_000),
+        (("--quota", "limit-increase"), "250/10s", None),
+        (("--quota", "50/5s", "--daily-limit", "5000"), "50/5s", 5000),
+        (("--quota", "professional", "--daily-limit", "5000"), "190/10s", 5000),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_the_quota_and_the_calls_of_a_day(
+    plan: Command, pairs: Path, *, options: tuple[str, ...], quota: str, daily_calls: int | None
+) -> None:
+    """A tier's name says both (HubSpot, API usage guidelines); what is given wins."""
+    told = plan(pairs, "--json", *options).told
+    assert (told["quota"], told["daily_calls"]) == (quota, daily_calls)
+    assert told["daily_share"] == (None if daily_calls is None else 10 / daily_calls)
+
+
+def test_time_goes_with_the_quota(plan: Command, tmp_path: Path) -> None:
+    """1,000 calls at 100 in 10 s go in 10 bursts; half of the quota takes twice as long."""
+    pairs = write_pairs(tmp_path / "many.csv", 1000)
+    whole = plan(pairs, "--json", "--quota", "100/10s").told["seconds"]
+    half = plan(pairs, "--json", "--quota", "100/10s", "--share", "0.5").told["seconds"]
+    assert 90 < whole < 100
+    assert 190 < half < 200
+    assert f"At 100/10s they take 1 min {whole - 60:.0f} s" in plan(pairs).out
+
+
+def test_fewer_on_the_wire_take_longer(plan: Command, tmp_path: Path) -> None:
+    """Where the quota would allow more."""
+    pairs = write_pairs(tmp_path / "many.csv", 1000)
+    options = ("--json", "--quota", "1000/1s", "--concurrency")
+    assert (
+        plan(pairs, *options, "2").told["seconds"] > 5 * plan(pairs, *options, "64").told["seconds"]
+    )
+
+
+def test_more_than_a_day(plan: Command, tmp_path: Path) -> None:
+    """Says how many days, and when the last of them ends."""
+    pairs = write_pairs(tmp_path / "many.csv", 1000)
+    options = ("--quota", "professional", "--daily-limit", "300")
+    told = plan(pairs, *options, "--json").told
+    assert (told["days"], told["daily_share"]) == (4, 1000 / 300)
+    finishes = datetime.fromisoformat(told["finishes_at"]) - datetime.now(UTC)
+    assert timedelta(days=2, hours=23) < finishes < timedelta(days=3, hours=1)
+    printed = plan(pairs, *options).out
+    assert "They are 333.3% of the 300 calls of a day, so it takes 4 days" in printed
+
+
+# --- a run folder ------------------------------------------------------------------------------
+
+
+def test_a_run_folder_is_taken_into_account(
+    link: Command, plan: Command, start_portal: StartPortal, pairs: Path, folder: Path
+) -> None:
+    """What is linked needs no call, and what failed none unless it is asked for."""
+    portal = start_portal(records_up_to=100_005, daily_limit=8)
+    assert link(pairs, "--run", folder, "--concurrency", "1", "--skip-invalid").code == 3
+    told = plan(pairs, "--run", folder, "--json").told
+    counts = ("pairs", "duplicates", "invalid", "linked_before", "failed_before", "calls")
+    assert [told[name] for name in counts] == [10, 2, 2, 5, 3, 2]
+    again = plan(pairs, "--run", folder, "--retry-failed", "--json").told
+    assert [again[name] for name in counts] == [10, 2, 2, 5, 0, 5]
+    printed = plan(pairs, "--run", folder).out
+    assert "        5  linked before, according to the run folder: no call\n" in printed
+    assert "        3  failed before: told again; sent with --retry-failed\n" in printed
+    next_day = start_portal(instead_of=portal)
+    link(pairs, "--run", folder, "--skip-invalid")
+    assert next_day.portal.books.requests == told["calls"]
+    assert plan(pairs, "--run", folder, "--json").told["calls"] == 0
+    assert "        0  to send: 0 calls; as batches 0\n" in plan(pairs, "--run", folder).out
+
+
+def test_a_run_folder_is_not_made(plan: Command, pairs: Path, folder: Path) -> None:
+    """It is only asked, and it may not be there yet."""
+    assert plan(pairs, "--run", folder, "--json").told["calls"] == 10
+    assert not folder.parent.exists()
+
+
+# --- inputs ------------------------------------------------------------------------------------
+
+
+def test_several_files_and_standard_input(plan: Command, pairs: Path, tmp_path: Path) -> None:
+    """Duplicates across them too; bad rows are told with their file."""
+    more = tmp_path / "more.csv"
+    more.write_text("from_id,to_id\n1,100001\n77,88\n1e5,9\n", encoding="utf-8")
+    told = plan(pairs, more, "-", "--json", stdin=b"from_id,to_id\n77,88\n99,88\n").told
+    assert (told["pairs"], told["duplicates"], told["invalid"]) == (12, 4, 3)
+    assert told["invalid_lines"][-1]["place"] == f"line 4 of {more}"
+    assert f"{pairs} and 1 more: 19 pairs" not in plan(pairs, more).out
+    assert f"{pairs} and 1 more: 17 pairs" in plan(pairs, more).out
+
+
+def test_batches_are_of_one_kind_each(plan: Command, tmp_path: Path) -> None:
+    """2,000 pairs at most, of the same object types."""
+    rows = "".join(f"{n},{n},{'deals' if n > 2001 else ''}\n" for n in range(1, 2004))
+    (tmp_path / "many.csv").write_text(f"from_id,to_id,to_type\n{rows}", encoding="utf-8")
+    told = plan(tmp_path / "many.csv", "--json").told
+    assert (told["calls"], told["batch_calls"]) == (2003, 3)
+
+
+def test_many_bad_rows_are_counted_and_cut(plan: Command, tmp_path: Path) -> None:
+    """The first hundred in JSON, the first twenty for people."""
+    pairs = write_pairs(tmp_path / "bad.csv", 3, "1e5,7\n" * 150)
+    told = plan(pairs, "--json").told
+    assert (told["invalid"], len(told["invalid_lines"])) == (150, 100)
+    assert "  ... and 130 more\n" in plan(pairs).out
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--quota", "fast"), "quota"),
+        (("--share", "0"), "share"),
+        (("--share", "1.5"), "share"),
+        (("--concurrency", "0"), "concurrency"),
+        (("--concurrency", "1001"), "concurrency"),
+        (("--daily-limit", "0"), "--daily-limit must be 1 or more"),
+        (("--delimiter", ";;"), "--delimiter"),
+        (("--from-column", "none"), "has no column 'none'"),
+        (("-x",), "-x"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_cannot_work(
+    command: Command, pairs: Path, *, options: tuple[str, ...], told: str
+) -> None:
+    """Exit code 2 and the option, as for the run itself."""
+    for way in _WAYS.values():
+        result = command(*way, pairs, *TYPES, *options)
+        assert (result.code, told in result.err, result.out) == (2, True, ""), way
+        assert "Traceback" not in result.err
+
+
+def test_no_room_for_temporary_files(
+    plan: Command, pairs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 5."""
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    result = plan(pairs)
+    assert (result.code, "Cannot write" in result.err, result.out) == (5, True, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--stream", "--json"), "give --stream or --json"),
+        (("--ordered",), "--ordered is for --stream"),
+        (("--retry-failed",), "--retry-failed is for a run folder: give --run"),
+        (("--force",), "--force is for a run folder: give --run"),
+        (("--stop-after-failures", "0"), "--stop-after-failures must be 1 or more"),
+        (("--reserve-daily", "some"), "--reserve-daily 'some' is neither"),
+        (("--failures", "pairs.csv"), "would overwrite the input"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_dry_run_refuses_what_the_run_would(
+    command: Command,
+    pairs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    options: tuple[str, ...],
+    told: str,
+) -> None:
+    """Or it would promise what then cannot be done."""
+    monkeypatch.chdir(pairs.parent)
+    result = command("link", "--dry-run", "pairs.csv", *TYPES, *options)
+    assert (result.code, told in result.err) == (2, True)
+
+
+def test_the_calls_of_a_day_are_not_for_a_run(
+    command: Command, start_portal: StartPortal, pairs: Path
+) -> None:
+    """HubSpot tells a run itself how many are left: an option without effect is refused."""
+    start_portal()
+    result = command("link", pairs, *TYPES, *FAST, "--daily-limit", "5", "--skip-invalid")
+    assert (result.code, "--daily-limit is for --dry-run" in result.err) == (2, True)

@@ -1,0 +1,273 @@
+"""What a run folder is not used for, unless it is forced; and what may differ."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli.conftest import FAST, TOKEN, TYPES, sent_to, write_pairs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Command, Result, StartPortal
+
+_CONTENT = "from_id,to_id,other\n1,11,21\n2,12,22\n"
+
+
+@pytest.fixture
+def portal(start_portal: StartPortal) -> Any:
+    """Return a portal."""
+    return start_portal()
+
+
+@pytest.fixture
+def run_once(
+    link: Command, portal: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Return the working directory, with pairs.csv, and a folder that has linked its two pairs."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pairs.csv").write_text(_CONTENT, encoding="utf-8")
+    assert link("pairs.csv", "--run", folder).code == 0
+    assert portal.portal.books.requests == 2
+    return tmp_path
+
+
+def _sessions(folder: Path) -> int:
+    with sqlite3.connect(folder / "journal.db") as db:
+        (count,) = db.execute("select count(*) from sessions").fetchone()
+    db.close()
+    return int(count)
+
+
+# --- another job -------------------------------------------------------------------------------
+
+_OTHERS = [
+    (("--from", "deals"), "--from was 'contacts' and is 'deals'", 2),
+    (("--to", "tickets"), "--to was 'companies' and is 'tickets'", 2),
+    (("--to-column", "other"), "--to-column was None and is 'other'", 2),
+    (("--from-column", "other"), "--from-column was None and is 'other'", 2),
+    (("--encoding", "cp1252"), "--encoding was 'utf-8' and is 'cp1252'", 0),
+    (("--format", "csv"), "--format was None and is 'csv'", 0),
+]
+
+
+def _link(command: Command, folder: Path, *options: object, files: tuple[str, ...]) -> Result:
+    return command("link", *files, "--run", folder, *options, *FAST)
+
+
+@pytest.mark.parametrize(("options", "told", "sent"), _OTHERS, ids=[told for _, told, _ in _OTHERS])
+def test_other_options_are_another_job(
+    command: Command,
+    portal: Any,
+    run_once: Path,
+    folder: Path,
+    *,
+    options: tuple[str, str],
+    told: str,
+    sent: int,
+) -> None:
+    """Exit code 2 and what differs; nothing is sent or written, unless it is forced."""
+    given = dict(zip(TYPES[::2], TYPES[1::2], strict=True)) | dict([options])
+    flat = [part for option in given.items() for part in option]
+    refused = _link(command, folder, *flat, files=("pairs.csv",))
+    assert refused.code == 2
+    assert f"the run folder {folder} belongs to another job: {told}. Take another" in refused.err
+    assert "go on all the same: --force" in refused.err
+    assert portal.portal.books.requests == 2
+    assert _sessions(folder) == 1
+    forced = _link(command, folder, *flat, "--force", "--json", files=("pairs.csv",))
+    assert (forced.code, forced.told["linked"], forced.told["skipped"]) == (0, sent, 2 - sent)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("3,13,23\n", "input 1 was '36 bytes with the columns from_id, to_id, other ("),
+        (None, "input 2 was None and is '"),
+    ],
+    ids=["changed", "one more"],
+)
+def test_another_input_is_another_job(
+    link: Command, portal: Any, run_once: Path, folder: Path, *, more: str | None, told: str
+) -> None:
+    """A changed file, or one more; forced, what is new is sent, and nothing twice."""
+    files = ["pairs.csv"]
+    if more is None:
+        (run_once / "more.csv").write_text("from_id,to_id\n1,11\n3,13\n", encoding="utf-8")
+        files.append("more.csv")
+    else:
+        (run_once / "pairs.csv").write_text(_CONTENT + more, encoding="utf-8")
+    refused = link(*files, "--run", folder)
+    assert refused.code == 2
+    assert told in refused.err
+    assert portal.portal.books.requests == 2
+    assert link(*files, "--run", folder, "--force", "--json").told["linked"] == 1
+    assert set(sent_to(portal).items()) == {((str(n), str(n + 10)), 1) for n in (1, 2, 3)}
+    assert link(*files, "--run", folder).code == 0  # what was forced is the job from now on
+
+
+def test_the_order_of_files_is_part_of_the_job(
+    link: Command, portal: Any, run_once: Path, tmp_path: Path
+) -> None:
+    """Lines are known by it."""
+    write_pairs(run_once / "more.csv", 3)
+    folder = tmp_path / "another"
+    assert link("pairs.csv", "more.csv", "--run", folder).code == 0
+    result = link("more.csv", "pairs.csv", "--run", folder)
+    assert result.code == 2
+    assert "input 1 was '" in result.err
+    assert "input 2 was '" in result.err
+
+
+def test_another_portal_is_another_job(
+    link: Command, portal: Any, start_portal: StartPortal, run_once: Path, folder: Path
+) -> None:
+    """What is linked in one is not in the other; the environment's address counts as given."""
+    other = start_portal()
+    for options in ((), ("--base-url", other.base_url)):
+        result = link("pairs.csv", "--run", folder, *options)
+        assert result.code == 2
+        assert f"portal was '{portal.base_url}' and is '{other.base_url}'" in result.err
+    assert other.portal.books.requests == 0
+    assert link("pairs.csv", "--run", folder, "--base-url", portal.base_url).code == 0
+
+
+def test_a_changed_input_is_refused_by_resume_too(
+    command: Command, portal: Any, run_once: Path, folder: Path
+) -> None:
+    """Or one that is gone; forced, it takes what is there."""
+    pairs = run_once / "pairs.csv"
+    pairs.write_text(_CONTENT + "3,13,23\n", encoding="utf-8")
+    result = command("resume", folder)
+    assert (result.code, "input 1 was '36 bytes" in result.err) == (2, True)
+    assert portal.portal.books.requests == 2
+    assert command("resume", folder, "--force", "--json").told["linked"] == 1
+    pairs.unlink()
+    result = command("resume", folder)
+    assert (result.code, f"{pairs}: No such file" in result.err) == (2, True)
+
+
+def test_a_refused_folder_leaves_the_failures_file(
+    link: Command, portal: Any, run_once: Path, folder: Path
+) -> None:
+    """Of an earlier run: nothing is begun, so nothing is overwritten."""
+    failures = write_pairs(run_once / "failures.csv", 1)
+    before = failures.read_text(encoding="utf-8")
+    (run_once / "pairs.csv").write_text(_CONTENT + "3,13,23\n", encoding="utf-8")
+    assert link("pairs.csv", "--run", folder, "--failures", failures).code == 2
+    assert failures.read_text(encoding="utf-8") == before
+
+
+# --- what may differ ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--quota", "190/10s"),
+        ("--share", "0.5"),
+        ("--reserve-daily", "10%"),
+        ("--strict-quota",),
+        ("--concurrency", "3"),
+        ("--api-version", "2026-09"),
+        ("--skip-invalid",),
+        ("--strict",),
+        ("--stop-after-failures", "7"),
+        ("--failures", "failures.csv"),
+        ("--token-file", "token"),
+        ("--stream", "--ordered"),
+        ("--uvloop",),
+    ],
+    ids=lambda options: options[0],
+)
+def test_how_fast_and_what_is_told_may_differ(
+    command: Command, portal: Any, run_once: Path, folder: Path, options: tuple[str, ...]
+) -> None:
+    """It is the same job."""
+    if "--uvloop" in options:
+        pytest.importorskip("uvloop")
+    (run_once / "token").write_text(TOKEN, encoding="utf-8")
+    result = command("link", "pairs.csv", "--run", folder, *TYPES, *options)
+    assert result.code == 0, result
+    assert portal.portal.books.requests == 2
+
+
+# --- what is no run folder of ours -------------------------------------------------------------
+
+_READERS = ("resume", "status", "export")
+
+
+def _call(command: Command, name: str, folder: Path) -> Result:
+    if name in _READERS:
+        return command(name, folder)
+    return command(name, "pairs.csv", "--run", folder, *TYPES)
+
+
+@pytest.mark.parametrize("name", ["link", "plan", *_READERS])
+def test_a_folder_of_a_newer_version(
+    command: Command, portal: Any, run_once: Path, folder: Path, name: str
+) -> None:
+    """Exit code 2: update; the folder stays as it is."""
+    database = folder / "journal.db"
+    with sqlite3.connect(database) as db:
+        db.execute("pragma user_version = 99")
+    db.close()
+    before = database.read_bytes()
+    result = _call(command, name, folder)
+    assert result.code == 2
+    assert f"{folder} was written by a newer aiohubassoc (its schema is 99" in result.err
+    assert result.err.endswith("update aiohubassoc\n")
+    assert database.read_bytes() == before
+    assert portal.portal.books.requests == 2
+
+
+@pytest.mark.parametrize("name", ["link", "plan", *_READERS])
+def test_somebody_elses_database(
+    command: Command, portal: Any, run_once: Path, tmp_path: Path, name: str
+) -> None:
+    """Exit code 2; it is left alone."""
+    database = tmp_path / "journal.db"
+    with sqlite3.connect(database) as db:
+        db.execute("create table diary (page text)")
+    db.close()
+    before = database.read_bytes()
+    result = _call(command, name, tmp_path)
+    assert result.code == 2
+    assert f"{database} is not a journal of aiohubassoc" in result.err
+    assert database.read_bytes() == before
+    assert portal.portal.books.requests == 2
+
+
+@pytest.mark.parametrize("name", ["link", "plan", *_READERS])
+def test_a_file_that_is_no_database(
+    command: Command, portal: Any, run_once: Path, tmp_path: Path, name: str
+) -> None:
+    """Exit code 5: it cannot be read, and is not overwritten."""
+    (tmp_path / "journal.db").write_bytes(b"Dear diary, " * 100)
+    result = _call(command, name, tmp_path)
+    assert result.code == 5
+    assert f"the run folder {tmp_path}: journal.db is not a database" in result.err
+    assert (tmp_path / "journal.db").read_bytes() == b"Dear diary, " * 100
+    assert portal.portal.books.requests == 2
+
+
+@pytest.mark.parametrize("name", _READERS)
+def test_a_folder_that_is_none(command: Command, tmp_path: Path, name: str) -> None:
+    """It says so, whether it is there or not, or is a file."""
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    for path in (tmp_path, tmp_path / "nowhere", tmp_path / "file"):
+        result = command(name, path)
+        assert result.code == 5
+        assert f"{path} is not a run folder: it has no journal.db" in result.err
+
+
+def test_a_folder_that_holds_other_things_can_be_used(
+    link: Command, portal: Any, run_once: Path, tmp_path: Path
+) -> None:
+    """They are left alone."""
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    assert link("pairs.csv", "--run", tmp_path).code == 0
+    assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "mine"
