@@ -58,6 +58,7 @@ def resume(
                 )
             table = FolderTable(reader)
             # Rows that could not be used were told before, and nobody can mend them now.
-            command = attrs.evolve(command, check=attrs.evolve(command.check, skip_invalid=True))
+            check = attrs.evolve(command.check, skip_invalid=True, strict=False)
+            command = attrs.evolve(command, check=check)
         call = Call(token, tell, run=folder, retry_failed=retry_failed, force=force, uvloop=uvloop)
         return execute(command, call, table)

@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aiohubassoc.journal.keys import key_of
+
 if TYPE_CHECKING:
     from typing import Self
 
@@ -44,7 +46,7 @@ class SeenPairs:
 
     def first_place(self, pair: Pair, place: Place) -> Place | None:
         """Return where *pair* stood before, or note that it stands there."""
-        key = f"{pair.from_type}\n{pair.from_id}\n{pair.to_type}\n{pair.to_id}"
+        key = key_of(pair)
         insert = "insert into seen values (?, ?) on conflict do nothing"
         if self._db.execute(insert, (key, place)).rowcount:
             return None

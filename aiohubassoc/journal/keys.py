@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
 
-Key: TypeAlias = tuple[str, str, str, str]
-"""Both types and ids, as written."""
+Key: TypeAlias = str
+"""Both types and ids, as written: a pair's parts hold no line ends."""
 
 # 2 MiB, whatever the number of pairs: of a million, one in thirty is looked up for nothing.
 _PLACE_BITS: Final = 21
@@ -19,7 +19,8 @@ _MASKS: Final = tuple(1 << (n & 7) | 1 << (n >> 3 & 7) for n in range(64))
 
 def key_of(pair: Pair) -> Key:
     """Return what the pair is known by."""
-    return (pair.from_type, pair.from_id, pair.to_type, pair.to_id)
+    # Not a tuple: thousands of them are kept, and the garbage collector would look at each.
+    return f"{pair.from_type}\n{pair.from_id}\n{pair.to_type}\n{pair.to_id}"
 
 
 class MetFilter:

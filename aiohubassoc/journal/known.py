@@ -76,7 +76,7 @@ class Known:
         Raises:
             JournalStorageError: the database can no longer be read.
         """
-        key = (pair.from_type, pair.from_id, pair.to_type, pair.to_id)
+        key = f"{pair.from_type}\n{pair.from_id}\n{pair.to_type}\n{pair.to_id}"
         place = self._place(index, pair)
         if self._meet is None or self._meet(hash(key)):
             try:
@@ -114,7 +114,7 @@ class Known:
         first = self._recent.get(key)
         if first is not None:
             return self._duplicate(index, pair, first)
-        row: sqlite3.Row | None = self._db.execute(_FIND, key).fetchone()
+        row: sqlite3.Row | None = self._db.execute(_FIND, key.split("\n")).fetchone()
         if row is None:
             return None
         row_id, status, stood, attempts, maybe, category, message, correlation, ran = row

@@ -167,7 +167,7 @@ class Reader:
                 self._unindexed = self._find_unindexed()
             number = self._unindexed.get(key)
             if number is None:
-                row = self._db.execute(_STATUS, key).fetchone()
+                row = self._db.execute(_STATUS, key.split("\n")).fetchone()
                 number = None if row is None else row[0]
         return None if number is None else STATUSES[number]
 
@@ -179,7 +179,7 @@ class Reader:
             " from pairs join types on types.id = pairs.types where pairs.id > ? and status < 5",
             (int(last),),
         )
-        return {(row[0], row[1], row[2], row[3]): row[4] for row in found}
+        return {"\n".join(row[:4]): row[4] for row in found}
 
     def sessions(self) -> list[Session]:
         """Return the runs of the folder."""

@@ -213,7 +213,8 @@ class Recording:
             version=__version__,
             at_ms=self._now_ms(),
             is_of_folder=self._notes.is_of_folder,
-            is_of_other_input=had != self._header["job"],
+            # A pipe that was mended is known by no more than its first row.
+            is_of_other_input=had != self._header["job"] or not self._places.are_stable,
         )
         self._known = Known(
             self._folder, self._session, self._places, retry_failed=self._retry_failed

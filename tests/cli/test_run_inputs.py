@@ -173,7 +173,8 @@ def test_a_pipe_not_read_to_its_end_must_be_given_again(
     """``resume`` has no way to know the rest, and says what to do; nothing is sent."""
     _, portal = cut_short
     requests = portal.portal.books.requests
-    assert "aiohubassoc resume" not in command("status", folder).out
+    told = f"To go on, give the input again, with the same command and --run {folder}\n"
+    assert told in command("status", folder).out
     result = command("resume", folder)
     assert result.code == 2
     assert "standard input, and it was not read to its end: give it again" in result.err

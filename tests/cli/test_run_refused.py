@@ -161,6 +161,18 @@ def test_a_refused_folder_leaves_the_failures_file(
     assert failures.read_text(encoding="utf-8") == before
 
 
+def test_a_failures_file_that_cannot_be_made_leaves_the_folder_usable(
+    link: Command, start_portal: StartPortal, pairs_file: Path, folder: Path
+) -> None:
+    """Exit code 5 before anything is sent; the next run has all to do."""
+    portal = start_portal()
+    result = link(pairs_file, "--run", folder, "--failures", "/nowhere/failures.csv", "--json")
+    assert (result.code, result.told["total"]) == (5, 0)
+    assert "/nowhere/failures.csv: No such file or directory" in result.err
+    assert portal.portal.books.requests == 0
+    assert link(pairs_file, "--run", folder, "--json").told["linked"] == 10
+
+
 # --- what may differ ---------------------------------------------------------------------------
 
 

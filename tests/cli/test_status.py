@@ -186,15 +186,18 @@ def test_more_input_that_was_not_read_is_no_completion(
     assert told["state"] == "unfinished"
 
 
+@pytest.mark.parametrize("given", ["pairs.csv", "-"])
 def test_rows_that_were_mended_are_no_longer_unusable(
-    link: Command, command: Command, start_portal: StartPortal, pairs_file: Path, folder: Path
+    link: Command, command: Command, start_portal: StartPortal, tmp_path: Path, *, given: str
 ) -> None:
     """The input that counts is the one that the last run had."""
     start_portal()
-    write_pairs(pairs_file, 3, "1e5,7\n")
-    assert link(pairs_file, "--run", folder, "--skip-invalid").code == 1
-    write_pairs(pairs_file, 3, "100000,7\n")
-    assert link(pairs_file, "--run", folder, "--force").code == 0
+    folder, pairs = tmp_path / "run", write_pairs(tmp_path / "pairs.csv", 3, "1e5,7\n")
+    call = ("-", "--run", folder) if given == "-" else (pairs, "--run", folder, "--force")
+    assert link(*call, "--skip-invalid", stdin=pairs.read_bytes()).code == 1
+    assert command("status", folder, "--json").told["invalid"] == 1
+    write_pairs(pairs, 3, "100000,7\n")
+    assert link(*call, stdin=pairs.read_bytes()).code == 0
     assert command("status", folder, "--json").told["invalid"] == 0
     assert len(command("export", folder, "--failed").out.splitlines()) == 1
 
