@@ -41,6 +41,7 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/faults.py
 	$(BIN)/python benchmarks/kills.py
 	$(BIN)/python benchmarks/journal.py
+	$(BIN)/python benchmarks/inputs.py
 
 docs: .venv/.dev
 	$(BIN)/python -m sphinx -nW -q -b html docs docs/_build/html

@@ -15,6 +15,7 @@ from aiohubassoc.errors import (
     ApiError,
     BulkLinkError,
     DailyReserveError,
+    EarlierFailureError,
     MissingScopesError,
     PartialFailureError,
     UnconfirmedError,
@@ -42,6 +43,8 @@ def _arguments(cls: type[AioHubAssocError]) -> dict[str, Any]:
         return {"failures": (FAILURE,), "not_linked": 1, "total": 5}
     if cls is DailyReserveError:
         return {"left": 40, "reserved": 50}
+    if cls is EarlierFailureError:
+        return {"category": "GONE", "message": "told", "correlation_id": "c-1"}
     names = inspect.signature(cls).parameters
     return {"message": "told"} if "message" in names else {}
 

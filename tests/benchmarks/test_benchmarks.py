@@ -58,6 +58,12 @@ ROOT = Path(__file__).parents[2]
             "--untimed",
         ),
         ("kills.py", "--kills", "4", "--pairs", "150"),
+        pytest.param(
+            ("inputs.py", "--rows", "1000", "20000", "--taken", "300", "--untimed"),
+            marks=pytest.mark.skipif(
+                not Path("/proc/self/status").exists(), reason="this system has no /proc"
+            ),
+        ),
     ],
     ids=lambda command: command[0],
 )
