@@ -10,49 +10,26 @@ import looptime
 import pytest
 from hypothesis import given, strategies as st
 
-from aiohubassoc import JournalStorageError, Outcome, Quota, RunStoppedError, Status
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc import JournalStorageError, Outcome, RunStoppedError, Status
 from aiohubassoc._io.holding import GROUP
 from aiohubassoc._io.outbox import READ_AHEAD
-from aiohubassoc._io.source import Source
-from aiohubassoc._io.stream import OutcomeStream
 from tests.conftest import pass_time
 from tests.io.recorder_fake import FakeRecorder
-from tests.io.wire_fake import FakeTransport, error, pair, sender_of
+from tests.io.wire_fake import FakeTransport, error, pair, stream_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
+
+    from aiohubassoc._io.stream import OutcomeStream
 
 DAILY = error(429, policyName="DAILY")
 MOST_HELD = 0.2
 
 
 def _stream(
-    pairs: Any,
-    recorder: FakeRecorder,
-    transport: FakeTransport | None = None,
-    *,
-    types: tuple[str, str] | tuple[None, None] = (None, None),
-    workers: int = 8,
-    quota: Quota | None = None,
-    **options: Any,
+    pairs: Any, recorder: FakeRecorder, transport: FakeTransport | None = None, **options: Any
 ) -> OutcomeStream:
-    settings: dict[str, Any] = {
-        "ordered": False,
-        "stop_after_failures": None,
-        "give_up_after": None,
-        "drain": 5.0,
-        "keep_failures": 1000,
-        **options,
-    }
-    return OutcomeStream(
-        Source(pairs, *types),
-        sender_of(transport or FakeTransport(), quota=quota).settle,
-        workers=workers,
-        clock=SystemClock(),
-        recorder=recorder,
-        **settings,
-    )
+    return stream_of(pairs, transport, recorder=recorder, **options)
 
 
 async def _all(stream: OutcomeStream) -> list[Outcome]:

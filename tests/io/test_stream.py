@@ -26,19 +26,17 @@ from aiohubassoc import (
     Status,
     UnconfirmedError,
 )
-from aiohubassoc._io.clock import SystemClock
 from aiohubassoc._io.outbox import READ_AHEAD
 from aiohubassoc._io.source import Source
-from aiohubassoc._io.stream import OutcomeStream
 from aiohubassoc._io.transport import Unanswered
 from tests.conftest import pass_time, settle
-from tests.io.wire_fake import FakeTransport, error, pair, reply, sender_of
+from tests.io.wire_fake import FakeTransport, error, pair, reply, sender_of, stream_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from aiohubassoc._core.verdict import Answer
-    from aiohubassoc._io.sender import Sender
+    from aiohubassoc._io.stream import OutcomeStream
 
 LOST = Unanswered(ConnectionLostError("reset"))
 DAILY = error(429, policyName="DAILY")
@@ -58,30 +56,6 @@ class Input:
         item = next(self._pairs)
         self.read += 1
         return item
-
-
-def stream_of(
-    pairs: Any,
-    transport: FakeTransport | None = None,
-    *,
-    sender: Sender | None = None,
-    types: tuple[str, str] | tuple[None, None] = (None, None),
-    workers: int = 8,
-    **options: Any,
-) -> OutcomeStream:
-    """Return a run over the fake."""
-    settings: dict[str, Any] = {
-        "ordered": False,
-        "stop_after_failures": None,
-        "give_up_after": None,
-        "drain": 5.0,
-        "keep_failures": 1000,
-        **options,
-    }
-    sender = sender or sender_of(transport or FakeTransport())
-    return OutcomeStream(
-        Source(pairs, *types), sender.settle, workers=workers, clock=SystemClock(), **settings
-    )
 
 
 async def _all(stream: OutcomeStream) -> list[Outcome]:

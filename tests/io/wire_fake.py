@@ -16,6 +16,8 @@ from aiohubassoc._core.endpoints import Endpoint, create_default
 from aiohubassoc._core.verdict import Answer
 from aiohubassoc._io.clock import SystemClock
 from aiohubassoc._io.sender import Sender
+from aiohubassoc._io.source import Source
+from aiohubassoc._io.stream import OutcomeStream
 from aiohubassoc._io.tokens import TokenProvider, TokenSource
 from aiohubassoc._io.transport import Unanswered
 from aiohubassoc.options import ApiVersion
@@ -116,3 +118,27 @@ def sender_of(
 def pair(number: int) -> Pair:
     """Return the pair of that number."""
     return Pair("contacts", number, "companies", number + 1_000_000)
+
+
+def stream_of(
+    pairs: Any,
+    transport: FakeTransport | None = None,
+    *,
+    sender: Sender | None = None,
+    types: tuple[str, str] | tuple[None, None] = (None, None),
+    workers: int = 8,
+    **options: Any,
+) -> OutcomeStream:
+    """Return a run over the fake."""
+    settings: dict[str, Any] = {
+        "ordered": False,
+        "stop_after_failures": None,
+        "give_up_after": None,
+        "drain": 5.0,
+        "keep_failures": 1000,
+        **options,
+    }
+    sender = sender or sender_of(transport or FakeTransport())
+    return OutcomeStream(
+        Source(pairs, *types), sender.settle, workers=workers, clock=SystemClock(), **settings
+    )

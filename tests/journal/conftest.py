@@ -10,9 +10,7 @@ import pytest
 
 from aiohubassoc import Journal, Outcome, Report
 from aiohubassoc._io.clock import SystemClock
-from aiohubassoc._io.source import Source
-from aiohubassoc._io.stream import OutcomeStream
-from tests.io.wire_fake import FakeTransport, sender_of
+from tests.io.wire_fake import FakeTransport, stream_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,27 +42,11 @@ def run(
     **options: Any,
 ) -> Ran:
     """Link *pairs* in a loop of its own: its thread has a time of its own."""
-    settings: dict[str, Any] = {
-        "ordered": False,
-        "stop_after_failures": None,
-        "give_up_after": None,
-        "drain": 5.0,
-        "keep_failures": 1000,
-        "types": (None, None),
-        **options,
-    }
-    types = settings.pop("types")
 
     async def go() -> Ran:
         transport = FakeTransport(script, latency=0.0)
-        stream = OutcomeStream(
-            Source(pairs, *types),
-            sender_of(transport).settle,
-            workers=workers,
-            clock=SystemClock(),
-            recorder=journal.recording({"portal": "x"}, SystemClock(), retry_failed=retry_failed),
-            **settings,
-        )
+        recorder = journal.recording({"portal": "x"}, SystemClock(), retry_failed=retry_failed)
+        stream = stream_of(pairs, transport, recorder=recorder, workers=workers, **options)
         async with stream as outcomes:
             told = [outcome async for outcome in outcomes]
         return Ran(told, stream.report, [from_id for _, from_id in transport.sent])
