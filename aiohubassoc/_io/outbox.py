@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from itertools import repeat
+from operator import attrgetter, is_
 from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.models import Outcome, Report, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 # The input is read at most this many pairs beyond the last outcome taken.
 READ_AHEAD: Final = 1000
+_STATUS: Final = attrgetter("status")
 _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
 
 
@@ -68,8 +71,13 @@ class Outbox:
         if self._is_awaited:
             self.wake_taker()
 
-    def tell_all(self, outcomes: Iterable[Outcome]) -> None:
+    def tell_all(self, outcomes: Sequence[Outcome]) -> None:
         """Count outcomes and offer them."""
+        if self._early is None and all(map(is_, map(_STATUS, outcomes), repeat(_LINKED))):
+            self._report.linked += len(outcomes)
+            self.ready.extend(outcomes)
+            self.wake_taker()
+            return
         for outcome in outcomes:
             self.tell(outcome)
 
