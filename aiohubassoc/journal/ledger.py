@@ -77,6 +77,24 @@ class Group:
         return bool(self.others or self.changed or self.retold or self.unusable)
 
 
+class Types(dict[tuple[str, str], int]):
+    """
+    Pairs of object types to their numbers; a number is given to each that is asked for.
+
+    Attributes:
+        new: Those that are not written yet: number, types.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.new: list[tuple[int, str, str]] = []
+
+    def __missing__(self, types: tuple[str, str]) -> int:
+        number = self[types] = len(self) + 1
+        self.new.append((number, *types))
+        return number
+
+
 class Ledger:
     """
     The database of a run folder, open for writing.
@@ -91,12 +109,11 @@ class Ledger:
 
     def __init__(self, folder: Path) -> None:
         self._db = open_for_writing(folder)
-        self._new_types: list[tuple[int, str, str]] = []
+        self.types: Final = Types()
+        """The numbers of object types; new ones are written with the next group."""
         try:
-            self._types: dict[tuple[str, str], int] = {
-                (from_type, to_type): number
-                for number, from_type, to_type in self._db.execute("select * from types")
-            }
+            for number, from_type, to_type in self._db.execute("select * from types"):
+                self.types[from_type, to_type] = number
             self.index()  # what the last session did not come to
         except BaseException:
             self._db.close()
@@ -159,26 +176,18 @@ class Ledger:
                 (at_ms, complete, stopped, number),
             )
 
-    def types(self, from_type: str, to_type: str) -> int:
-        """Return the number of these object types; new ones get one with the next group."""
-        known = self._types.get((from_type, to_type))
-        if known is None:
-            known = self._types[from_type, to_type] = len(self._types) + 1
-            self._new_types.append((known, from_type, to_type))
-        return known
-
     def write(self, group: Group, *, index: bool) -> None:
         """Write all of it, or nothing; then let every row be found if *index* says so."""
         shared: list[object] = [group.at_ms, group.session]
         usual = group.usual
-        if len(usual) == _WHOLE and not (group.has_more or self._new_types):
+        if len(usual) == _WHOLE and not (group.has_more or self.types.new):
             # Nearly always. A statement alone is a transaction, and the interpreter's lock, which
             # the event loop is slow to give back, is asked for once and not five times.
             self._db.execute(_USUAL[_AT_ONCE[0]], shared + usual)
         else:
             with _Transaction(self._db):
                 self._write_parts(group, shared)
-        self._new_types = []
+        self.types.new = []
         if index:
             self.index()
 
@@ -189,7 +198,7 @@ class Ledger:
             while len(usual) - start >= size:
                 self._db.execute(statement, shared + usual[start : start + size])
                 start += size
-        self._db.executemany("insert into types values (?, ?, ?)", self._new_types)
+        self._db.executemany("insert into types values (?, ?, ?)", self.types.new)
         self._db.executemany(_OTHER, group.others)
         self._db.executemany(_CHANGE, group.changed)
         self._db.executemany("update pairs set session = ?, place = ? where id = ?", group.retold)

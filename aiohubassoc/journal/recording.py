@@ -8,6 +8,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
@@ -17,9 +19,8 @@ from aiohubassoc.errors import EarlierFailureError, JournalError, JournalMismatc
 from aiohubassoc.journal.known import Known
 from aiohubassoc.journal.ledger import Group, Ledger, Unusable
 from aiohubassoc.journal.lock import FolderLock
-from aiohubassoc.journal.rows import is_bad, settled_values, writable
+from aiohubassoc.journal.rows import are_usual, is_bad, settled_values, writable
 from aiohubassoc.journal.schema import told_plainly
-from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +36,11 @@ logger = logging.getLogger("aiohubassoc")
 
 # So many written pairs are kept in memory, about 2 MB, until they are sorted in together.
 _INDEX_EVERY: Final = 8192
-_LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
+_PAIR: Final = attrgetter("pair")
+_INDEX: Final = attrgetter("index")
+_TYPES: Final = attrgetter("from_type", "to_type")
+_FROM_ID: Final = attrgetter("from_id")
+_TO_ID: Final = attrgetter("to_id")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -161,15 +166,25 @@ class Recording:
         return Group(self._now_ms(), self._session, unusable)
 
     def _add(self, outcomes: Sequence[Outcome], group: Group, known: Known, ledger: Ledger) -> None:
-        place_of, tag_of, types_of = self._places.place, self._places.tag, ledger.types
-        again, usual = known.again, group.usual
+        places, again = self._places, known.again
+        if not again and are_usual(outcomes):  # nearly always: at the speed of C
+            pairs = list(map(_PAIR, outcomes))
+            values = zip(
+                map(ledger.types.__getitem__, map(_TYPES, pairs)),
+                map(_FROM_ID, pairs),
+                map(_TO_ID, pairs),
+                map(places.place, map(_INDEX, outcomes), pairs),
+                map(places.tag, pairs),
+                strict=True,
+            )
+            group.usual = list(chain.from_iterable(values))
+            return
         for outcome in outcomes:
-            pair, index = outcome.pair, outcome.index
-            row = again.pop(index, None) if again else None
-            if outcome.status is _LINKED and outcome.attempts == 1 and row is None:
-                types = types_of(pair.from_type, pair.to_type)
-                place, tag = place_of(index, pair), tag_of(pair)
-                usual += (types, pair.from_id, pair.to_id, place, tag)
+            row = again.pop(outcome.index, None)
+            if row is None and are_usual((outcome,)):
+                pair = outcome.pair
+                place, tag = places.place(outcome.index, pair), places.tag(pair)
+                group.usual += (ledger.types[_TYPES(pair)], pair.from_id, pair.to_id, place, tag)
             else:
                 self._add_other(outcome, row, group, known, ledger)
 
@@ -189,7 +204,7 @@ class Recording:
         if row is not None:
             group.changed.append((*values, row))
         else:  # of an item that failed its checks anything may be anything
-            types = ledger.types(writable(pair.from_type), writable(pair.to_type))
+            types = ledger.types[writable(pair.from_type), writable(pair.to_type)]
             ends = (types, writable(pair.from_id), writable(pair.to_id))
             group.others.append((*ends, *values))
 

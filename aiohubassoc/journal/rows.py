@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+from operator import attrgetter, eq, is_
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from aiohubassoc.errors import PairError
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiohubassoc.models import Outcome
 
 LINKED: Final = 1
@@ -23,6 +27,15 @@ STATUSES: Final = {
 NUMBERS: Final = {status: number for number, status in STATUSES.items() if number != BAD}
 
 _Text: TypeAlias = str | None
+_STATUS: Final = attrgetter("status")
+_ATTEMPTS: Final = attrgetter("attempts")
+
+
+def are_usual(outcomes: Sequence[Outcome]) -> bool:
+    """Return whether all of them are links made at the first try."""
+    return all(map(is_, map(_STATUS, outcomes), repeat(Status.LINKED))) and all(
+        map(eq, map(_ATTEMPTS, outcomes), repeat(1))
+    )
 
 
 def is_bad(outcome: Outcome) -> bool:
