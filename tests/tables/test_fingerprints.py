@@ -179,7 +179,7 @@ def test_a_file_that_is_gone(tmp_path: Path) -> None:
         ("a.csv", "from_id,to_id\r1,2\r3,4\r", 2),
         ("a.csv", "from_id,to_id\r\n1,2\r\n3,4\r\n", 2),
         ("a.csv", "from_id,to_id\n", 1),
-        ("a.csv.gz", gzip.compress(CSV.encode()), 2),
+        ("a.csv.gz", gzip.compress(CSV.encode(), mtime=0), 2),
         ("a.jsonl", '{"from": 1, "to": 2}\n' * 3, 3),
         ("a.jsonl", '{"from": 1, "to": 2}', 1),
     ],

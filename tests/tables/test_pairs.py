@@ -269,7 +269,7 @@ def test_a_file_that_cannot_be_read_at_all() -> None:
     [
         CSV.encode(),
         b'{"from": 1, "to": 2}\n{"from": 3, "to": 4}\n',
-        gzip.compress(CSV.encode()),
+        gzip.compress(CSV.encode(), mtime=0),
     ],
 )
 def test_standard_input(monkeypatch: Any, content: bytes) -> None:
