@@ -102,7 +102,7 @@ def _refused(content: str | bytes, told: str, **options: Any) -> Any:
             "from_id,to_id".encode("utf-16"), "is UTF-16, not cp1252: give", encoding="cp1252"
         ),
         _refused(b"\xef\xbb\xbfa,b\n", "is UTF-8, not cp1252: give", encoding="cp1252"),
-        _refused(b"from_id,to_id\n1,2\n", "cannot be read as utf-16: UTF-16", encoding="utf-16"),
+        _refused(b"from_id,to_id\n1,2\n", "cannot be read as utf-16: ", encoding="utf-16"),
         _refused(b"from_id,to_id\n1,2\n", "cannot be read as idna: Unsupp", encoding="idna"),
         _refused(
             "from_id,tö_id\n1,2\n".encode("latin-1"),
