@@ -25,8 +25,8 @@ _FIND: Final = """
 select pairs.id, status, place, attempts, maybe_applied, category, message, correlation_id,
   session
 from seen join pairs on pairs.id = seen.pair
-where seen.types = (select id from types where from_type = ?1 and to_type = ?3)
-  and seen.from_id = ?2 and seen.to_id = ?4
+where seen.types = (select id from types where from_type = ? and to_type = ?)
+  and seen.from_id = ? and seen.to_id = ?
 """
 _INDEX: Final = attrgetter("index")
 _LINKED_BEFORE: Final = Skip("LINKED_BEFORE", "was linked in an earlier run")
@@ -76,7 +76,7 @@ class Known:
         Raises:
             JournalStorageError: the database can no longer be read.
         """
-        key = f"{pair.from_type}\n{pair.from_id}\n{pair.to_type}\n{pair.to_id}"
+        key = f"{pair.from_type}\n{pair.to_type}\n{pair.from_id}\n{pair.to_id}"
         place = self._place(index, pair)
         if self._meet is None or self._meet(hash(key)):
             try:

@@ -21,9 +21,10 @@ Unusable: TypeAlias = tuple[Place, str, str]
 
 # So many rows go in by one statement: each one on its own would give the interpreter's lock away
 # and wait for the event loop to return it. SQLite before 3.32 takes 999 values.
-_AT_ONCE: Final = (GROUP if sqlite3.sqlite_version_info >= (3, 32) else 128, 16, 1)
-# What nearly every pair comes to: linked at the first try. ?1 is the time, ?2 the session.
-_USUAL_VALUES: Final = 5  # types, from_id, to_id, place, tag
+_AT_ONCE: Final = (GROUP if sqlite3.sqlite_version_info >= (3, 32) else 142, 16, 1)
+# What nearly every pair comes to: linked at the first try.
+_USUAL_VALUES: Final = 7  # types, from_id, to_id, place, at_ms, session, tag
+_USUAL_ROW: Final = "(null,?,?,?,1,?,1,0,null,null,null,?,?,?)"
 _OTHER: Final = "insert into pairs values (null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _CHANGE: Final = """
 update pairs set status = ?, place = ?, attempts = ?, maybe_applied = ?, category = ?,
@@ -33,11 +34,8 @@ update pairs set status = ?, place = ?, attempts = ?, maybe_applied = ?, categor
 
 def _usual(count: int) -> str:
     """Return the statement that inserts so many pairs that were linked at the first try."""
-    rows = []
-    for first in range(3, 3 + count * _USUAL_VALUES, _USUAL_VALUES):
-        types, from_id, to_id, place, tag = (f"?{first + n}" for n in range(_USUAL_VALUES))
-        rows.append(f"(null,{types},{from_id},{to_id},1,{place},1,0,null,null,null,?1,?2,{tag})")
-    return f"insert into pairs values {','.join(rows)}"  # noqa: S608 -- question marks
+    rows = ",".join([_USUAL_ROW] * count)
+    return f"insert into pairs values {rows}"  # noqa: S608 -- question marks
 
 
 # As many as a run writes together while it is in full swing.
@@ -54,7 +52,7 @@ class Group:
         at_ms: When.
         session: In which run.
         usual: Of pairs linked at the first try, one after the other: the number of the types, both
-            ids, place, tag.
+            ids, place, time, session, tag.
         others: Of other pairs that have no row: the number of the types, both ids, then as in
             `changed`.
         changed: Of pairs that have a row: status, place, attempts, whether it may be
@@ -178,25 +176,24 @@ class Ledger:
 
     def write(self, group: Group, *, index: bool) -> None:
         """Write all of it, or nothing; then let every row be found if *index* says so."""
-        shared: list[object] = [group.at_ms, group.session]
         usual = group.usual
         if len(usual) == _WHOLE and not (group.has_more or self.types.new):
             # Nearly always. A statement alone is a transaction, and the interpreter's lock, which
             # the event loop is slow to give back, is asked for once and not five times.
-            self._db.execute(_USUAL[_AT_ONCE[0]], shared + usual)
+            self._db.execute(_USUAL[_AT_ONCE[0]], usual)
         else:
             with _Transaction(self._db):
-                self._write_parts(group, shared)
+                self._write_parts(group)
         self.types.new = []
         if index:
             self.index()
 
-    def _write_parts(self, group: Group, shared: list[object]) -> None:
+    def _write_parts(self, group: Group) -> None:
         usual, start = group.usual, 0
         for count, statement in _USUAL.items():
             size = count * _USUAL_VALUES
             while len(usual) - start >= size:
-                self._db.execute(statement, shared + usual[start : start + size])
+                self._db.execute(statement, usual[start : start + size])
                 start += size
         self._db.executemany("insert into types values (?, ?, ?)", self.types.new)
         self._db.executemany(_OTHER, group.others)

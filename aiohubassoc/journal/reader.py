@@ -32,8 +32,8 @@ where status in ({}) order by place, pairs.id
 
 _STATUS: Final = """
 select status from seen join pairs on pairs.id = seen.pair
-where seen.types = (select id from types where from_type = ?1 and to_type = ?3)
-  and seen.from_id = ?2 and seen.to_id = ?4
+where seen.types = (select id from types where from_type = ? and to_type = ?)
+  and seen.from_id = ? and seen.to_id = ?
 """
 
 
@@ -175,7 +175,7 @@ class Reader:
         """Return the latest pairs, which a run that was killed did not come to sort in."""
         (last,) = self._db.execute("select value from header where name = 'indexed'").fetchone()
         found = self._db.execute(
-            "select from_type, from_id, to_type, to_id, status"
+            "select from_type, to_type, from_id, to_id, status"
             " from pairs join types on types.id = pairs.types where pairs.id > ? and status < 5",
             (int(last),),
         )

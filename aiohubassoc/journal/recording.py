@@ -8,7 +8,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import chain
+from itertools import chain, repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -174,8 +174,10 @@ class Recording:
                 map(_FROM_ID, pairs),
                 map(_TO_ID, pairs),
                 map(places.place, map(_INDEX, outcomes), pairs),
+                repeat(group.at_ms),
+                repeat(group.session),
                 map(places.tag, pairs),
-                strict=True,
+                strict=False,  # two of them have no end
             )
             group.usual = list(chain.from_iterable(values))
             return
@@ -184,7 +186,8 @@ class Recording:
             if row is None and are_usual((outcome,)):
                 pair = outcome.pair
                 place, tag = places.place(outcome.index, pair), places.tag(pair)
-                group.usual += (ledger.types[_TYPES(pair)], pair.from_id, pair.to_id, place, tag)
+                ends = (ledger.types[_TYPES(pair)], pair.from_id, pair.to_id)
+                group.usual += (*ends, place, group.at_ms, group.session, tag)
             else:
                 self._add_other(outcome, row, group, known, ledger)
 
