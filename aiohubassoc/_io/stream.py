@@ -226,8 +226,9 @@ class OutcomeStream:
             raise
         if isinstance(pair, tuple):
             bad, error = pair
-            if self.stopping:
-                return bad  # nothing is judged any more
+            if self.stopping:  # nothing is judged any more, nor kept: it is no pair to go on with
+                self._outbox.tell(self._unprocessed(index, bad))
+                return None
             self._put(Outcome(index, bad, Status.FAILED, error=error))
             return None
         if self._ask is None:

@@ -43,14 +43,15 @@ class Known:
         retry_failed: Whether those that failed are to be sent again.
 
     Attributes:
-        again: The rows of pairs on their way that have one, by their index.
+        again: Of pairs on their way that have a row, by their index: the row, and whether a try
+            of an earlier run may have made the link.
 
     Raises:
         sqlite3.Error: the database cannot be read; so for every method.
     """
 
     def __init__(self, folder: Path, session: int, places: Places, *, retry_failed: bool) -> None:
-        self.again: dict[int, int] = {}
+        self.again: dict[int, tuple[int, bool]] = {}
         self._folder = folder
         self._db = open_for_reading(folder)
         self._session = session
@@ -123,7 +124,7 @@ class Known:
             return self._duplicate(index, pair, stood)
         if status == LINKED:
             return Outcome(index, pair, Status.SKIPPED, skip=_LINKED_BEFORE)
-        self.again[index] = row_id
+        self.again[index] = row_id, bool(maybe)
         if status == UNPROCESSED or self._retry_failed:
             return None
         # Told again, it is written again: as of this run, in which it may be repeated.

@@ -174,8 +174,8 @@ class Ledger:
                 (at_ms, complete, stopped, number),
             )
 
-    def write(self, group: Group, *, index: bool) -> None:
-        """Write all of it, or nothing; then let every row be found if *index* says so."""
+    def write(self, group: Group) -> None:
+        """Write all of it, or nothing."""
         usual = group.usual
         if len(usual) == _WHOLE and not (group.has_more or self.types.new):
             # Nearly always. A statement alone is a transaction, and the interpreter's lock, which
@@ -185,8 +185,6 @@ class Ledger:
             with _Transaction(self._db):
                 self._write_parts(group)
         self.types.new = []
-        if index:
-            self.index()
 
     def _write_parts(self, group: Group) -> None:
         usual, start = group.usual, 0

@@ -21,6 +21,7 @@ from aiohubassoc.journal.ledger import Group, Ledger, Unusable
 from aiohubassoc.journal.lock import FolderLock
 from aiohubassoc.journal.rows import are_usual, is_bad, settled_values, writable
 from aiohubassoc.journal.schema import told_plainly
+from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -132,11 +133,12 @@ class Recording:
         group = self._group()
         with told_plainly(self._folder):
             self._add(outcomes, group, known, ledger)
-        index = known.unindexed >= _INDEX_EVERY
-        await self._in_thread(partial(ledger.write, group, index=index))
-        known.written(outcomes)
-        if index:
+        if known.unindexed >= _INDEX_EVERY:
+            # Apart from the group, and before it: if the disk is full now, nothing of it is there.
+            await self._in_thread(ledger.index)
             known.indexed()
+        await self._in_thread(partial(ledger.write, group))
+        known.written(outcomes)
 
     async def close(self, report: Report, *, complete: bool) -> None:
         """Note how the run ended, and let others have the folder."""
@@ -182,7 +184,10 @@ class Recording:
             group.usual = list(chain.from_iterable(values))
             return
         for outcome in outcomes:
-            row = again.pop(outcome.index, None)
+            row, may_be_there = again.pop(outcome.index, (None, False))
+            # What one run left open stays open in the next, until HubSpot confirms the link.
+            if may_be_there and outcome.status in {Status.FAILED, Status.UNPROCESSED}:
+                outcome.maybe_applied = True
             if row is None and are_usual((outcome,)):
                 pair = outcome.pair
                 place, tag = places.place(outcome.index, pair), places.tag(pair)
@@ -240,7 +245,8 @@ class Recording:
 
     def _end(self, *, complete: bool, stopped: str | None) -> None:
         assert self._ledger is not None  # noqa: S101 -- set by `open`
-        self._ledger.write(self._group(), index=True)
+        self._ledger.write(self._group())
+        self._ledger.index()
         self._ledger.end_session(
             self._session, at_ms=self._now_ms(), complete=complete, stopped=stopped
         )

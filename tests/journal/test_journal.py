@@ -385,3 +385,55 @@ def test_a_full_disk_stops_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch
     again = run(Journal(folder), map(pair, range(5000)))
     assert len(linked) == again.report.skipped
     assert 5000 == Journal(folder).counts()[Status.LINKED]
+
+
+# --- found by reading --------------------------------------------------------------------------
+
+
+def test_what_may_be_there_is_not_forgotten(folder: Path) -> None:
+    """A lost answer stays one over all runs, until HubSpot confirms the link."""
+    script = {"1": [error(500), REFUSED], "2": [error(500), DAILY]}
+    first = run(Journal(folder), _pairs(1, 2), script, workers=1)
+    assert [True, True] == [outcome.maybe_applied for outcome in first.outcomes]
+    stopped = run(Journal(folder), _pairs(3, 1, 2), {"3": [DAILY]}, workers=1, retry_failed=True)
+    assert [False, True, True] == [outcome.maybe_applied for outcome in stopped.outcomes]
+    assert {"1": True, "2": True, "3": False} == {
+        row.pair.from_id: row.maybe_applied for row in Journal(folder).rows()
+    }
+    refused = run(Journal(folder), _pairs(1, 2), {"1": [REFUSED]}, retry_failed=True)
+    assert {"1": True, "2": False} == {o.pair.from_id: o.maybe_applied for o in refused.outcomes}
+    assert {"1": True, "2": False, "3": False} == {
+        row.pair.from_id: row.maybe_applied for row in Journal(folder).rows()
+    }
+
+
+def test_items_that_are_no_pairs_leave_nothing_after_a_stop(folder: Path) -> None:
+    """They are told, but nobody can settle what is none: the folder is not to wait for it."""
+    ids = [(1, 2), (None, 2), (3, 4)]
+    types = ("contacts", "companies")
+    first = run(Journal(folder), ids, {"1": [DAILY]}, types=types, workers=1)
+    assert ["unprocessed"] * 3 == [status for _, status, _ in first.told]
+    assert ["1", "3"] == [row.pair.from_id for row in Journal(folder).rows()]
+    again = run(Journal(folder), ids, types=types)
+    assert (2, 1) == (again.report.linked, again.report.failed)
+    assert 0 == Journal(folder).counts()[Status.UNPROCESSED]
+
+
+def test_a_disk_that_fills_while_pairs_are_sorted_in(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was told and what the folder has are the same: no row is there that was told lost."""
+
+    class Full(Ledger):
+        def index(self) -> None:
+            (rows,) = self._db.execute("select count(*) from pairs").fetchone()
+            if rows:
+                raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(recording, "Ledger", Full)
+    monkeypatch.setattr(recording, "_INDEX_EVERY", 500)
+    ran = run(Journal(folder), map(pair, range(5000)))
+    assert isinstance(ran.report.stopped, JournalStorageError)
+    linked = {o.pair.from_id for o in ran.outcomes if o.status is Status.LINKED}
+    assert linked
+    assert linked == {row.pair.from_id for row in Journal(folder).rows(Status.LINKED)}
