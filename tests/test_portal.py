@@ -50,6 +50,7 @@ PASSING = [
         Fault.PARTIAL_207,
         Fault.NOT_FOUND_HTML_404,
         Fault.REDIRECT_302,
+        Fault.UNMADE,
     }
 ]
 
@@ -154,6 +155,15 @@ async def test_an_answer_that_stands(fault: Fault, status: Status) -> None:
         assert running.portal.books.requests == 3
 
 
+async def test_a_link_that_is_told_and_not_made() -> None:
+    """Is told as linked: no answer to a call shows it, only reading the links does."""
+    plan = FaultPlan(script_all=(None, "unmade"))
+    async with simulated_portal(_unlimited(faults=plan)) as running:
+        outcomes = await _outcomes(_client(running, concurrency=1), _pairs(2))
+        assert [outcome.status for outcome in outcomes] == [Status.LINKED, Status.LINKED]
+        assert _contradicted(running, outcomes) == [outcomes[1]]
+
+
 async def test_a_refusal_does_not_hide_a_try_that_may_have_linked() -> None:
     """The first try linked the pair and its answer was lost; the second was refused."""
     plan = FaultPlan(script_all=(None, "reset_after", "not_found_html_404"))
@@ -167,7 +177,8 @@ async def test_a_refusal_does_not_hide_a_try_that_may_have_linked() -> None:
 
 async def test_everything_at_once() -> None:
     """One outcome for each pair, and the books agree with all of them."""
-    shares: dict[str, Any] = dict.fromkeys(map(str, Fault), 0.02)
+    # What no answer shows no client can tell: that has a test of its own.
+    shares: dict[str, Any] = dict.fromkeys(map(str, set(Fault) - {Fault.UNMADE}), 0.02)
     plan = FaultPlan(**shares, slow_seconds=5.0, problem_retry_after=1, script_all=(None,) * 64)
     settings = _unlimited(faults=plan, missing_share=0.05, headers="some", latency=LATENCY)
     async with simulated_portal(settings) as running:

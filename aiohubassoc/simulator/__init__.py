@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from aiohubassoc.simulator.portal import Portal
     from aiohubassoc.simulator.process import PortalProcess, portal_process
     from aiohubassoc.simulator.server import Running, serve
-    from aiohubassoc.simulator.settings import Latency, Neighbour, PortalSettings
+    from aiohubassoc.simulator.settings import PortalSettings
+    from aiohubassoc.simulator.surroundings import Latency, Neighbour
 
 _HOMES = {
     "Books": "books",
     "Fault": "fault_plan",
     "FaultPlan": "fault_plan",
-    "Latency": "settings",
-    "Neighbour": "settings",
+    "Latency": "surroundings",
+    "Neighbour": "surroundings",
     "Portal": "portal",
     "PortalProcess": "process",
     "PortalSettings": "settings",

@@ -1,4 +1,8 @@
-"""The portal's own paths: its books to read, its tokens to change. They count nowhere."""
+"""
+The portal's own paths: its books to read, its tokens to change, links to make.
+
+They count nowhere.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from aiohubassoc.simulator import edge_pages
 from aiohubassoc.simulator.answers import Answer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohubassoc.simulator.portal import Portal
 
 PREFIX = "/_portal/"
@@ -19,7 +25,8 @@ def administer(portal: Portal, method: str, path: str, body: bytes) -> Answer:
     Return the answer to a request for a path that begins with `PREFIX`.
 
     ``GET`` of ``books``, ``links`` and ``arrivals`` tells them as JSON; ``POST`` of
-    ``{"token": ...}`` to ``accept`` and ``revoke`` changes the tokens.
+    ``{"token": ...}`` to ``accept`` and ``revoke`` changes the tokens, that of
+    ``{"links": [[from_type, from_id, to_type, to_id], ...]}`` to ``links`` links pairs.
     """
     match method, path.removeprefix(PREFIX):
         case "GET", "books":
@@ -28,18 +35,39 @@ def administer(portal: Portal, method: str, path: str, body: bytes) -> Answer:
             return _plain(portal.books.links_to_plain())
         case "GET", "arrivals":
             return _plain(portal.books.arrivals)
+        case "POST", "links":
+            return _make(portal, body)
         case "POST", "accept" | "revoke" as change:
-            token = _token(body)
-            if token is None:
-                return _plain({"message": 'the body must be {"token": "..."}'}, status=400)
-            (portal.accept if change == "accept" else portal.revoke)(token)
-            return Answer(204, by_hubspot=False, tells_limits=False)
+            return _change_tokens(portal.accept if change == "accept" else portal.revoke, body)
         case _:
             return edge_pages.not_found()
 
 
 def _plain(content: Any, status: int = 200) -> Answer:  # noqa: ANN401 -- whatever JSON can hold
     return Answer(status, text=json.dumps(content), by_hubspot=False, tells_limits=False)
+
+
+def _change_tokens(change: Callable[[str], object], body: bytes) -> Answer:
+    token = _token(body)
+    if token is None:
+        return _plain({"message": 'the body must be {"token": "..."}'}, status=400)
+    change(token)
+    return _done()
+
+
+def _done() -> Answer:
+    return Answer(204, by_hubspot=False, tells_limits=False)
+
+
+def _make(portal: Portal, body: bytes) -> Answer:
+    try:
+        portal.made(tuple(pair) for pair in json.loads(body)["links"])
+    except (KeyError, TypeError, json.JSONDecodeError):
+        form = '{"links": [["contacts", "1", "companies", "2"], ...]}'
+        return _plain({"message": f"the body must be {form}"}, status=400)
+    except ValueError as error:
+        return _plain({"message": str(error)}, status=400)
+    return _done()
 
 
 def _token(body: bytes) -> str | None:

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import attrs
 
 from aiohubassoc.simulator.linking import LinkedPair, pair_of
-from aiohubassoc.simulator.paths import Call, PutCall, method_of, parse
+from aiohubassoc.simulator.paths import Call, Kind, PutCall, kind_of, method_of, parse
 
 if TYPE_CHECKING:
     from aiohubassoc.simulator.chance import Chance
     from aiohubassoc.simulator.object_types import ObjectTypes
-    from aiohubassoc.simulator.settings import Latency
+    from aiohubassoc.simulator.surroundings import Latency
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Arrival:
     """
-    A request before it is counted.
+    A request before it is counted; equal to none but itself.
 
     Args:
         call: What its path means. None: the portal has no such path.
         is_allowed: Whether its method is the one of that path.
         pair: The pair of a single call, as the books know it. None: another call.
-        body: Of a batch call.
-        key: For whom chance is drawn: the pair, or the batch with all its inputs.
+        body: Of a batch call or a read.
+        key: For whom chance is drawn: the pair, or the call with all its inputs.
         number: The how-manieth arrival of this key, from 1.
         delay: Seconds from the arrival to the moment at which it is counted.
     """
@@ -38,6 +39,27 @@ class Arrival:
     key: str
     number: int
     delay: float
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether the limits of batch calls are about it: those of creating and of reading."""
+        return self.is_allowed and self.pair is None
+
+
+@attrs.frozen
+class Place:
+    """
+    Which one a call is among those that pass, from 1.
+
+    Args:
+        of_key: Among those of its key.
+        of_kind: Among those of its kind.
+        overall: Among all.
+    """
+
+    of_key: int
+    of_kind: int
+    overall: int
 
 
 @attrs.define
@@ -64,7 +86,7 @@ class Arrivals:
         self._chance = chance
         self._types = types
         self._visits: dict[str, _Visits] = {}
-        self.passed = 0
+        self._passed: Counter[Kind] = Counter()
 
     def note(self, method: str, raw_path: str, body: bytes) -> Arrival:
         """Return the arrival that a request is."""
@@ -90,15 +112,19 @@ class Arrivals:
             delay += latency.stray_most * chance.share("stray by", key, number)
         return delay
 
-    def next_pass(self, key: str) -> int:
-        """Return the how-manieth time *key* passes if it does now, from 1."""
+    def next_place(self, key: str, call: Call) -> Place:
+        """Return which one *call* is if it passes now."""
         visits = self._visits.get(key)
-        return visits.passed + 1 if visits else 1
+        return Place(
+            visits.passed + 1 if visits else 1,
+            self._passed[kind_of(call)] + 1,
+            self._passed.total() + 1,
+        )
 
-    def note_pass(self, key: str) -> None:
-        """Note that *key* has passed."""
+    def note_pass(self, key: str, call: Call) -> None:
+        """Note that *call* has passed."""
         self._visits.setdefault(key, _Visits()).passed += 1
-        self.passed += 1
+        self._passed[kind_of(call)] += 1
 
     def forget(self, key: str) -> None:
         """Count *key* from the beginning when it comes again."""

@@ -10,30 +10,31 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from aiohubassoc.simulator.rolling import Rolling
+from aiohubassoc.simulator.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aiohubassoc.simulator.linking import LinkedPair
+    from aiohubassoc.simulator.paths import Kind
     from aiohubassoc.simulator.settings import PortalSettings
 
 _FIRST_ERROR = 400  # RFC 9110, 15.5: client errors; those of servers lie above
 
 
-class Books:
+class Books(Traffic):
     """
-    The counts of one portal, and the lists that its settings ask for.
+    The counts of one portal, those of its `Traffic` too, and the lists that its settings ask for.
 
     Args:
         settings: Say what is kept besides counts.
 
     Attributes:
-        requests: Requests that arrived, whatever became of them.
         answers: How many answers were given with each status; those that never came have none.
         faults: How many arrivals each fault hit.
         throttled: How many requests each policy of the quota refused; faults are not among them.
         arrivals: The instant and the fault's name or the status of each request, in order.
-        links: How many times each pair was linked. Empty unless the settings keep links.
+        links: How many times each pair was linked by a call. Empty unless the settings keep links.
         links_total: How many times any pair was linked.
         refused: How many times each pair was refused for its types, ids or records. Empty unless
             the settings keep links.
@@ -43,20 +44,16 @@ class Books:
         last_counted: The instant of the last one.
         windows: How many single PUTs the quota let through in each window of the quota's length,
             one after the other from the first one.
-        open_connections: Connections that are open now.
-        open_connections_peak: The most that were open at once.
-        open_requests: Requests that are being answered now.
-        open_requests_peak: The most that were being answered at once.
     """
 
     def __init__(self, settings: PortalSettings) -> None:
+        super().__init__(settings)
         self._keep_links = settings.keep_links
         self._keep_arrivals = settings.keep_arrivals
         self._window = settings.quota_window
         self._seen = Rolling(settings.quota_window)
         self._accepted = Rolling(settings.quota_window)
         self._windows_begin: float | None = None
-        self.requests = 0
         self.answers: Counter[int] = Counter()
         self.faults: Counter[str] = Counter()
         self.throttled: Counter[str] = Counter()
@@ -69,10 +66,6 @@ class Books:
         self.first_counted: float | None = None
         self.last_counted: float | None = None
         self.windows: list[int] = []
-        self.open_connections = 0
-        self.open_connections_peak = 0
-        self.open_requests = 0
-        self.open_requests_peak = 0
 
     @property
     def max_seen_in_window(self) -> int:
@@ -91,36 +84,25 @@ class Books:
         errors = sum(count for status, count in self.answers.items() if status >= _FIRST_ERROR)
         return errors / total if total else 0.0
 
-    def request_opened(self) -> None:
-        """Note that a request has begun to be answered."""
-        self.requests += 1
-        self.open_requests += 1
-        self.open_requests_peak = max(self.open_requests_peak, self.open_requests)
-
-    def request_closed(self) -> None:
-        """Note that the answer to a request is out, or that it has none."""
-        self.open_requests -= 1
-
-    def connections(self, count: int) -> None:
-        """Note that *count* connections are open."""
-        self.open_connections = count
-        self.open_connections_peak = max(self.open_connections_peak, count)
-
     def called(self, from_type: str, to_type: str) -> None:
         """Note the names that a call has for its object types."""
         self.type_names[from_type] += 1
         self.type_names[to_type] += 1
 
-    def seen(self, now: float) -> None:
-        """Note a single PUT with a good token, whatever becomes of it."""
-        self._seen.add(now)
+    def seen(self, now: float, *, is_single: bool) -> None:
+        """Note a request with a good token, whatever becomes of it."""
+        if is_single:
+            self._seen.add(now)
+        else:
+            self.seen_batch(now)
 
-    def counted(self, now: float, *, is_single: bool) -> None:
-        """Note a request that the quota let through."""
+    def counted(self, now: float, kind: Kind, inputs: int) -> None:
+        """Note a request that the quota let through, and with how many inputs."""
+        self.came(kind, inputs)
         if self.first_counted is None:
             self.first_counted = now
         self.last_counted = now
-        if not is_single:
+        if kind != "put":
             return
         self._accepted.add(now)
         if self._windows_begin is None:
@@ -166,8 +148,7 @@ class Books:
     def to_plain(self) -> dict[str, Any]:
         """Return the counts as JSON can hold them; None where the settings keep no links."""
         kept = self._keep_links
-        return {
-            "requests": self.requests,
+        return self.traffic_to_plain() | {
             "answers": {str(status): count for status, count in sorted(self.answers.items())},
             "error_share": self.error_share,
             "faults": dict(sorted(self.faults.items())),
@@ -187,10 +168,6 @@ class Books:
             "first_counted": self.first_counted,
             "last_counted": self.last_counted,
             "windows": self.windows,
-            "open_connections": self.open_connections,
-            "open_connections_peak": self.open_connections_peak,
-            "open_requests": self.open_requests,
-            "open_requests_peak": self.open_requests_peak,
         }
 
     def links_to_plain(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What faults make of the body of a success: each function returns a changed copy."""
+"""What faults make of the body of a success of linking: each function returns a changed copy."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 def pending(document: Document) -> Document:
     """Return a body that promises the work for later."""
-    return _retold(document, []) | {"status": "PENDING"}
+    return retold(document, []) | {"status": "PENDING"}
 
 
 def emptied(document: Document) -> Document:
     """Return a body without results and without errors, as HubSpot has been seen to send."""
-    return _retold(document, [])
+    return retold(document, [])
 
 
 def errors_only(document: Document) -> Document:
@@ -27,7 +27,7 @@ def errors_only(document: Document) -> Document:
         "message": "No default association exists between these records",
         "context": {"objectId": [first["from"]["id"], first["to"]["id"]]},
     }
-    return _retold(document, []) | {"errors": [error], "numErrors": 1}
+    return retold(document, []) | {"errors": [error], "numErrors": 1}
 
 
 def partial(document: Document) -> Document:
@@ -40,7 +40,7 @@ def partial(document: Document) -> Document:
         "context": {"fromObjectId": [lost["from"]["id"]], "toObjectId": [lost["to"]["id"]]},
     }
     errors = [*(document.get("errors") or []), error]
-    return _retold(document, results) | {"errors": errors, "numErrors": len(errors)}
+    return retold(document, results) | {"errors": errors, "numErrors": len(errors)}
 
 
 def with_unknown_fields(document: Document) -> Document:
@@ -61,7 +61,7 @@ def with_unknown_fields(document: Document) -> Document:
     return document | {"results": results, "traceId": "0af7651916cd43dd", "warnings": []}
 
 
-def _retold(document: Document, results: list[Document]) -> Document:
+def retold(document: Document, results: list[Document]) -> Document:
     """Return the body with other results and without a word about errors."""
     told = document | {"results": results}
     told.pop("errors", None)

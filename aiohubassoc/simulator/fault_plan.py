@@ -43,6 +43,7 @@ class Fault(StrEnum):
     REDIRECT_302 = "redirect_302"
     UNKNOWN_FIELDS = "unknown_fields"
     CREATED_201 = "created_201"
+    UNMADE = "unmade"
 
 
 # Shares that were meant to add up to 1 may miss it by their rounding.
@@ -91,6 +92,8 @@ class FaultPlan:
         unknown_fields: A success with fields and enum values that no description knows, and with
             integer ids. Linked.
         created_201: A success with 201 for 200. Linked.
+        unmade: A success as usual in every word, and nothing is linked: of a batch, none of its
+            pairs. It does not show on a read, which makes nothing.
         slow_seconds: What `slow` adds, in seconds.
         throttled_retry_after: Whole seconds, the ``Retry-After`` of `throttled_429`.
         migrating_retry_after: Whole seconds, the ``Retry-After`` of `migrating_477`; HubSpot says
@@ -101,7 +104,9 @@ class FaultPlan:
             that a pair that is sent again gets through in the end. Scripts know no such bound.
         script: For a pair, the faults of its successive arrivals, None for an arrival without a
             fault. What a pair's script does not cover is left to the shares.
-        script_all: The same for successive arrivals of the whole portal; `script` goes first.
+        script_batches: The same for successive batch calls that create links, whatever is in them.
+        script_reads: The same for successive reads of links.
+        script_all: The same for successive arrivals of the whole portal; the others go first.
 
     Raises:
         ValueError: a share or a number out of range, or an unknown fault in a script.
@@ -135,6 +140,7 @@ class FaultPlan:
     redirect_302: float = 0.0
     unknown_fields: float = 0.0
     created_201: float = 0.0
+    unmade: float = 0.0
     slow_seconds: float = attrs.field(default=5.0, validator=attrs.validators.ge(0))
     throttled_retry_after: int = attrs.field(default=1, validator=attrs.validators.ge(0))
     migrating_retry_after: int = attrs.field(default=1, validator=attrs.validators.ge(0))
@@ -143,6 +149,8 @@ class FaultPlan:
         default=None, validator=attrs.validators.optional(attrs.validators.ge(0))
     )
     script: Mapping[ScriptedPair, tuple[str | None, ...]] = attrs.field(factory=dict)
+    script_batches: tuple[str | None, ...] = ()
+    script_reads: tuple[str | None, ...] = ()
     script_all: tuple[str | None, ...] = ()
 
     def __attrs_post_init__(self) -> None:
@@ -152,7 +160,8 @@ class FaultPlan:
                 raise ValueError(f"{fault} must be a share from 0 to 1, not {share!r}")
         if sum(shares.values()) > 1 + _SHARES_SLACK:
             raise ValueError("the shares of all faults add up to more than 1")
-        for scripted in (self.script_all, *self.script.values()):
+        common = (self.script_batches, self.script_reads, self.script_all)
+        for scripted in (*common, *self.script.values()):
             for name in scripted:
                 if name is not None:
                     Fault(name)
@@ -171,4 +180,7 @@ class FaultPlan:
         """Return the plan that `to_plain` gave; what is missing keeps its default."""
         fields = dict(plain)
         script = {tuple(pair): tuple(hit) for pair, hit in fields.pop("script", ())}
-        return cls(script=script, script_all=tuple(fields.pop("script_all", ())), **fields)
+        for name in ("script_batches", "script_reads", "script_all"):
+            if name in fields:
+                fields[name] = tuple(fields[name])
+        return cls(script=script, **fields)

@@ -4,6 +4,7 @@ What each fault does to an answer, and which fault hits which arrival.
 Rule 1: a fault in `UNSEEN` is the edge's doing. HubSpot neither counts nor does the call.
 Rule 2: a fault that answers by itself leaves the records as they were.
 Rule 3: every other fault changes what is said about work that is done, but for those in `_UNDONE`.
+Rule 4: what a fault cannot show on leaves the answer as it was, and is no fault.
 """
 
 from __future__ import annotations
@@ -14,20 +15,22 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from aiohubassoc.simulator import distortions, edge_pages, refusals
+from aiohubassoc.simulator import distortions, edge_pages, read_distortions, refusals
 from aiohubassoc.simulator.answers import Answer, Manner
 from aiohubassoc.simulator.fault_plan import Fault
 from aiohubassoc.simulator.linking import pair_of
-from aiohubassoc.simulator.paths import PutCall
+from aiohubassoc.simulator.paths import PutCall, ReadCall, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiohubassoc.simulator.answers import Document
+    from aiohubassoc.simulator.arrivals import Place
     from aiohubassoc.simulator.chance import Chance
     from aiohubassoc.simulator.fault_plan import FaultPlan
     from aiohubassoc.simulator.linking import LinkedPair
     from aiohubassoc.simulator.object_types import ObjectTypes
+    from aiohubassoc.simulator.paths import Call, Kind
 
 UNSEEN = frozenset(
     {
@@ -39,7 +42,7 @@ UNSEEN = frozenset(
         Fault.RESET_BEFORE,
     }
 )
-_UNDONE = frozenset({Fault.ERRORS_IN_2XX, Fault.EMPTY_RESULTS})
+_UNDONE = frozenset({Fault.ERRORS_IN_2XX, Fault.EMPTY_RESULTS, Fault.UNMADE})
 
 _MANNERS = {
     Fault.NEVER_AFTER: Manner.NEVER,
@@ -47,7 +50,7 @@ _MANNERS = {
     Fault.CUT_BODY: Manner.CUT,
     Fault.GARBLED_BODY: Manner.GARBLED,
 }
-# What a success with results is told as.
+# What a success of linking, with results, is told as.
 _RETOLD: dict[Fault, tuple[int, Callable[[Document], Document]]] = {
     Fault.ACCEPTED_202: (202, distortions.pending),
     Fault.PENDING: (200, distortions.pending),
@@ -57,6 +60,14 @@ _RETOLD: dict[Fault, tuple[int, Callable[[Document], Document]]] = {
     Fault.UNKNOWN_FIELDS: (200, distortions.with_unknown_fields),
     Fault.CREATED_201: (201, dict),
 }
+# The same of a read.
+_REREAD = _RETOLD | {
+    Fault.ERRORS_IN_2XX: (200, read_distortions.errors_only),
+    Fault.PARTIAL_207: (207, read_distortions.partial),
+    Fault.UNKNOWN_FIELDS: (200, read_distortions.with_unknown_fields),
+}
+# These put an error in the place of a result.
+_OF_RESULTS = frozenset({Fault.ERRORS_IN_2XX, Fault.PARTIAL_207})
 
 _NO_STATUS = 0  # of an answer that never comes
 
@@ -78,31 +89,40 @@ class Faults:
         self._drawn = list(self._shares)
         self._first_arrivals_only = plan.first_arrivals_only
         self._script = {pair_of(types, PutCall(*pair)): hit for pair, hit in plan.script.items()}
+        self._script_kinds: dict[Kind, tuple[str | None, ...]] = {
+            "batch": plan.script_batches,
+            "read": plan.script_reads,
+        }
         self._script_all = plan.script_all
         self._instead = _instead(plan)
         self._slow_seconds = plan.slow_seconds
 
-    def hit(self, pair: LinkedPair | None, key: str, number: int, overall: int) -> Fault | None:
+    def hit(self, call: Call, pair: LinkedPair | None, key: str, place: Place) -> Fault | None:
         """
         Return the fault that hits an arrival, None for none.
 
         Args:
-            pair: The pair. None: a batch, for which there is no script of its own.
+            call: What it is.
+            pair: The pair. None: a batch call, for whose pairs no script is.
             key: For whom chance is drawn.
-            number: The how-manieth arrival of this key, from 1.
-            overall: The how-manieth arrival at the portal, from 1.
+            place: Which arrival it is.
         """
         own_script = self._script.get(pair, ()) if pair else ()
-        for script, place in ((own_script, number), (self._script_all, overall)):
-            if place <= len(script):
-                scripted = script[place - 1]
+        kind_script = self._script_kinds.get(kind_of(call), ())
+        for script, number in (
+            (own_script, place.of_key),
+            (kind_script, place.of_kind),
+            (self._script_all, place.overall),
+        ):
+            if number <= len(script):
+                scripted = script[number - 1]
                 return None if scripted is None else Fault(scripted)
         if not self._drawn:
             return None
-        if self._first_arrivals_only is not None and number > self._first_arrivals_only:
+        if self._first_arrivals_only is not None and place.of_key > self._first_arrivals_only:
             return None
-        place = bisect_right(self._bounds, self._chance.share("fault", key, number))
-        return self._drawn[place] if place < len(self._drawn) else None
+        index = bisect_right(self._bounds, self._chance.share("fault", key, place.of_key))
+        return self._drawn[index] if index < len(self._drawn) else None
 
     def instead(self, fault: Fault) -> Answer | None:
         """Return what *fault* answers by itself, None if it changes what the work comes to."""
@@ -112,18 +132,35 @@ class Faults:
         """Return whether the work is done although *fault* hides it."""
         return fault not in self._instead and fault not in _UNDONE
 
-    def changed(self, fault: Fault, answer: Answer) -> Answer:
+    def changed(self, fault: Fault, call: Call, answer: Answer) -> Answer:
         """Return what *fault* makes of *answer*: the same object if it does not show on it."""
         if fault is Fault.SLOW:
             return attrs.evolve(answer, delay=answer.delay + self._slow_seconds)
         if fault in _MANNERS:
             return attrs.evolve(answer, manner=_MANNERS[fault])
-        if answer.document is None or not answer.document.get("results"):
+        if not _shows(fault, call, answer):
             return answer
-        if fault is Fault.NO_BODY:
-            return attrs.evolve(answer, status=204, document=None)
-        status, distort = _RETOLD[fault]
-        return attrs.evolve(answer, status=status, document=distort(answer.document))
+        if fault is Fault.UNMADE:
+            return attrs.evolve(answer)
+        return _retold(fault, call, answer)
+
+
+def _shows(fault: Fault, call: Call, answer: Answer) -> bool:
+    """Return whether *fault* can retell *answer*."""
+    if not answer.is_success or answer.document is None:
+        return False
+    has_results = bool(answer.document.get("results"))
+    if isinstance(call, ReadCall):
+        # All records of a read may be without links: that is a success to be retold too.
+        return fault is not Fault.UNMADE and (has_results or fault not in _OF_RESULTS)
+    return has_results
+
+
+def _retold(fault: Fault, call: Call, answer: Answer) -> Answer:
+    if fault is Fault.NO_BODY or answer.document is None:
+        return attrs.evolve(answer, status=204, document=None)
+    status, distort = (_REREAD if isinstance(call, ReadCall) else _RETOLD)[fault]
+    return attrs.evolve(answer, status=status, document=distort(answer.document))
 
 
 def _instead(plan: FaultPlan) -> dict[Fault, Answer]:

@@ -139,5 +139,13 @@ def association_type(from_type: ObjectType, to_type: ObjectType, chance: Chance)
     published = _ASSOCIATION_TYPE_IDS.get((from_type.name, to_type.name))
     if published is not None:
         return category, published
-    share = chance.share("association type", f"{from_type.name}|{to_type.name}")
-    return category, _FIRST_SEEDED_ID + int(share * _SEEDED_IDS)
+    return category, seeded_type_id(from_type, to_type, chance)
+
+
+def seeded_type_id(
+    from_type: ObjectType, to_type: ObjectType, chance: Chance, label: str = ""
+) -> int:
+    """Return the id of an association type that HubSpot publishes none for, in this direction."""
+    key = f"{from_type.name}|{to_type.name}{label and f'|{label}'}"
+    share = chance.share("association type", key)
+    return _FIRST_SEEDED_ID + int(share * _SEEDED_IDS)

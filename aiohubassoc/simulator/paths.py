@@ -7,7 +7,7 @@ slash in it stays one segment.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 from urllib.parse import unquote
 
 # HubSpot, Associations v4: the dated versions have the same schemas under other paths.
@@ -30,7 +30,26 @@ class BatchCall(NamedTuple):
     to_type: str
 
 
-Call: TypeAlias = PutCall | BatchCall
+class ReadCall(NamedTuple):
+    """Read the links of many records of one type to records of another, as they were written."""
+
+    from_type: str
+    to_type: str
+
+
+Call: TypeAlias = PutCall | BatchCall | ReadCall
+Kind: TypeAlias = Literal["put", "batch", "read"]
+
+
+def kind_of(call: Call) -> Kind:
+    """Return what the books and the scripts call such a call."""
+    match call:
+        case PutCall():
+            return "put"
+        case BatchCall():
+            return "batch"
+        case ReadCall():
+            return "read"
 
 
 def method_of(call: Call) -> str:
@@ -70,9 +89,11 @@ def _put(segments: list[str]) -> PutCall | None:
             return None
 
 
-def _batch(segments: list[str]) -> BatchCall | None:
+def _batch(segments: list[str]) -> BatchCall | ReadCall | None:
     match segments:
         case [from_type, to_type, "batch", "associate", "default"]:
             return BatchCall(from_type, to_type)
+        case [from_type, to_type, "batch", "read"]:
+            return ReadCall(from_type, to_type)
         case _:
             return None

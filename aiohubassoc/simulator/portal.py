@@ -11,28 +11,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import attrs
-
 from aiohubassoc.simulator import edge_pages, refusals
 from aiohubassoc.simulator.answers import Answer, Manner
 from aiohubassoc.simulator.arrivals import Arrival, Arrivals
 from aiohubassoc.simulator.batch import BatchLinker
 from aiohubassoc.simulator.books import Books
 from aiohubassoc.simulator.chance import Chance
+from aiohubassoc.simulator.dressing import Dressing
+from aiohubassoc.simulator.fault_plan import Fault
 from aiohubassoc.simulator.faults import UNSEEN, Faults
+from aiohubassoc.simulator.inputs import Inputs, inputs_of
 from aiohubassoc.simulator.linking import Linker, Work
+from aiohubassoc.simulator.made import Made
 from aiohubassoc.simulator.object_types import ObjectTypes
-from aiohubassoc.simulator.paths import BatchCall, Call, PutCall, method_of
-from aiohubassoc.simulator.quota import Quota
+from aiohubassoc.simulator.paths import BatchCall, Call, PutCall, kind_of, method_of
+from aiohubassoc.simulator.quota import BATCH_AT_ONCE, TEN_SECONDLY_ROLLING, Quota
+from aiohubassoc.simulator.reading import LinkReader
 from aiohubassoc.simulator.settings import PortalSettings
+from aiohubassoc.simulator.strangers import Tokens
 from aiohubassoc.simulator.successes import Ask
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.fault_plan import Fault
+    from collections.abc import Iterable
 
-# With headers="some". Recorded answers lack the daily ones nearly half of the time.
-_DAILY_MISSING = 0.5
-_ROLLING_MISSING = 0.25
+    from aiohubassoc.simulator.fault_plan import ScriptedPair
 
 # After these the same call is likely to come again, faults or not.
 _COMING_AGAIN = frozenset({401, 403, 429})
@@ -47,6 +49,9 @@ class Portal:
 
     Attributes:
         books: What happened.
+
+    Raises:
+        ValueError: the settings link pairs that no records can be, or keep no links.
     """
 
     def __init__(self, settings: PortalSettings | None = None) -> None:
@@ -55,24 +60,49 @@ class Portal:
         types = ObjectTypes(settings.custom_types)
         self.settings = settings
         self.books = Books(settings)
-        self._chance = chance
-        self._tokens = set(settings.tokens)
-        self._revoked: set[str] = set()
+        self._tokens = Tokens(settings)
         self._arrivals = Arrivals(settings.latency, chance, types)
         self._quota = Quota(settings)
         self._faults = Faults(settings.faults, chance, types)
+        self._made = Made(settings, chance, types)
         self._linker = Linker(settings, chance, types)
         self._batch_linker = BatchLinker(settings, chance, types)
+        self._reader = LinkReader(settings, chance, types, self._made.links)
+        self._dressing = Dressing(settings, chance, self._quota)
+        self._open: set[Arrival] = set()
+        self._batches_at_work: set[Arrival] = set()
 
     def accept(self, token: str) -> None:
         """Take *token* from now on."""
-        self._revoked.discard(token)
-        self._tokens.add(token)
+        self._tokens.accept(token)
 
     def revoke(self, token: str) -> None:
         """Call *token* expired from now on."""
-        self._tokens.discard(token)
-        self._revoked.add(token)
+        self._tokens.revoke(token)
+
+    def made(self, pairs: Iterable[ScriptedPair]) -> None:
+        """
+        Have *pairs* linked by default without a call: no books count them, reads find them.
+
+        Args:
+            pairs: Each as from type, from id, to type, to id; the types by any of their names.
+
+        Raises:
+            ValueError: the portal keeps no links, or a type or an id cannot be; the pairs before
+                are linked.
+        """
+        self._made.before(pairs)
+
+    def opened(self, arrival: Arrival) -> None:
+        """Note that a request has begun to be answered; `closed` must follow."""
+        self.books.request_opened(is_batch=arrival.is_batch)
+        self._open.add(arrival)
+
+    def closed(self, arrival: Arrival) -> None:
+        """Note that the answer to a request is out, or that it has none."""
+        self.books.request_closed(is_batch=arrival.is_batch)
+        self._open.discard(arrival)
+        self._batches_at_work.discard(arrival)
 
     def arrive(self, method: str, raw_path: str, body: bytes = b"") -> Arrival:
         """
@@ -81,7 +111,7 @@ class Portal:
         Args:
             method: The HTTP method.
             raw_path: The path as in the request line.
-            body: Of a batch call; that of any other call does not matter.
+            body: Of a batch call or a read; that of any other call does not matter.
         """
         return self._arrivals.note(method, raw_path, body)
 
@@ -99,7 +129,7 @@ class Portal:
         self.books.answered(now, 0 if is_silent else answer.status, fault)
         if not self.settings.keep_links and fault is None and answer.status not in _COMING_AGAIN:
             self._arrivals.forget(arrival.key)
-        return self._dressed(answer, arrival)
+        return self._dressing.dressed(answer, arrival)
 
     def _judge(
         self, arrival: Arrival, authorization: str | None, now: float
@@ -111,84 +141,56 @@ class Portal:
         if not arrival.is_allowed:
             return edge_pages.method_not_allowed(method_of(call)), None
         self.books.called(call.from_type, call.to_type)
-        if (refusal := self._stranger(authorization)) is not None:
+        if (refusal := self._tokens.refusal(authorization)) is not None:
             return refusal, None
         is_single = isinstance(call, PutCall)
-        if is_single:
-            self.books.seen(now)
-        number = self._arrivals.next_pass(key)
-        fault = self._faults.hit(arrival.pair, key, number, self._arrivals.passed + 1)
+        self.books.seen(now, is_single=is_single)
+        place = self._arrivals.next_place(key, call)
+        fault = self._faults.hit(call, arrival.pair, key, place)
+        inputs = Inputs()
         if fault not in UNSEEN:
-            if (policy := self._quota.take(now, is_single=is_single)) is not None:
-                return self._throttled(policy, now), None
-            self.books.counted(now, is_single=is_single)
-        self._arrivals.note_pass(key)
-        return self._serve(call, arrival.body, Ask(now, key, number), fault)
+            at_work = len(self._batches_at_work)
+            if (policy := self._quota.take(now, is_single=is_single, at_work=at_work)) is not None:
+                return self._throttled(policy, now, is_single=is_single), None
+            inputs = inputs_of(call, arrival.body)
+            self.books.counted(now, kind_of(call), len(inputs.documents))
+            # Only of those that somebody will close: of others the work would never end.
+            if arrival.is_batch and arrival in self._open:
+                self._batches_at_work.add(arrival)
+        self._arrivals.note_pass(key, call)
+        return self._serve(call, inputs, Ask(now, key, place.of_key), fault)
 
-    def _stranger(self, authorization: str | None) -> Answer | None:
-        """Return the refusal of a caller who may not call, None for one who may."""
-        scheme, _, token = (authorization or "").partition(" ")
-        if scheme != "Bearer" or token not in self._tokens:
-            if scheme == "Bearer" and token in self._revoked:
-                return refusals.expired_authentication()
-            return refusals.no_authentication()
-        if self.settings.missing_scopes:
-            return refusals.missing_scopes(self.settings.missing_scopes)
-        return None
-
-    def _throttled(self, policy: str, now: float) -> Answer:
+    def _throttled(self, policy: str, now: float, *, is_single: bool) -> Answer:
         self.books.refused_by(policy)
+        # Nobody knows what HubSpot would call that one.
+        told = TEN_SECONDLY_ROLLING if policy == BATCH_AT_ONCE else policy
         if not self.settings.quota_retry_after:
-            return refusals.throttled(policy)
-        return refusals.throttled(policy, self._quota.retry_after(policy, now))
+            return refusals.throttled(told)
+        return refusals.throttled(told, self._quota.retry_after(policy, now, is_single=is_single))
 
     def _serve(
-        self, call: Call, body: bytes, ask: Ask, fault: Fault | None
+        self, call: Call, inputs: Inputs, ask: Ask, fault: Fault | None
     ) -> tuple[Answer, Fault | None]:
         """Return the bare answer to a request that passed, and the fault that shows on it."""
         if fault is not None and (instead := self._faults.instead(fault)) is not None:
             return instead, fault
-        work = self._work(call, body, ask)
+        work = self._work(call, inputs, ask)
         answer = work.answer
         if fault is not None:
-            answer = self._faults.changed(fault, answer)
+            answer = self._faults.changed(fault, call, answer)
             if answer is work.answer:
                 fault = None
-        if fault is None or self._faults.is_done(fault):
-            self.books.linked(work.linked)
+        is_done = fault is None or self._faults.is_done(fault)
+        if is_done:
+            self.books.linked(self._made.by_call(work.linked))
+        # What an unmade batch refuses is refused as it says.
+        if is_done or fault is Fault.UNMADE:
             self.books.was_refused(work.refused)
         return answer, fault
 
-    def _work(self, call: Call, body: bytes, ask: Ask) -> Work:
+    def _work(self, call: Call, inputs: Inputs, ask: Ask) -> Work:
+        if isinstance(call, PutCall):
+            return self._linker.link(call, ask)
         if isinstance(call, BatchCall):
-            return self._batch_linker.link(call, body, ask)
-        return self._linker.link(call, ask)
-
-    def _dressed(self, answer: Answer, arrival: Arrival) -> Answer:
-        """Return *answer* with all that does not depend on what it says."""
-        key, number = arrival.key, arrival.number
-        headers = dict(answer.headers)
-        document = answer.document
-        if answer.by_hubspot:
-            correlation_id = self._chance.uuid("correlation id", key, number)
-            headers["X-HubSpot-Correlation-Id"] = correlation_id
-            if document is not None and not answer.is_success:
-                document = document | {"correlationId": correlation_id}
-        if answer.tells_limits:
-            headers |= self._rate_headers(key, number)
-        latency = self.settings.latency
-        delay = answer.delay + self._chance.delay(
-            latency.after_median, latency.after_sigma, "after", key, number
-        )
-        return attrs.evolve(answer, document=document, headers=headers, delay=delay)
-
-    def _rate_headers(self, key: str, number: int) -> dict[str, str]:
-        mode = self.settings.headers
-        if mode == "none":
-            return {}
-        if mode == "all":
-            return self._quota.headers()
-        return self._quota.headers(
-            daily=self._chance.share("daily headers", key, number) >= _DAILY_MISSING,
-            rolling=self._chance.share("rolling headers", key, number) >= _ROLLING_MISSING,
-        )
+            return self._batch_linker.link(call, inputs, ask)
+        return self._reader.read(call, inputs, ask)

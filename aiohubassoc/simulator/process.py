@@ -7,7 +7,9 @@ import json
 import subprocess
 import sys
 import threading
+from http import HTTPStatus
 from http.client import HTTPConnection
+from itertools import islice
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,9 +18,12 @@ import attrs
 from aiohubassoc.simulator.settings import PortalSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from aiohubassoc.simulator.fault_plan import ScriptedPair
 
 _PATIENCE = 10.0  # seconds, for anything that a portal does at once when all is well
+_PIECE = 5_000  # pairs in one body: aiohttp's server takes no more than 1 MiB
 
 
 @attrs.frozen
@@ -48,12 +53,34 @@ class PortalProcess:
         """Return the instant and the status or fault of every request; blocks for a moment."""
         return [(instant, what) for instant, what in self._get("arrivals")]
 
+    def make_links(self, pairs: Iterable[ScriptedPair]) -> None:
+        """
+        Have *pairs* linked by default without a call, as `Portal.made` does; blocks meanwhile.
+
+        Args:
+            pairs: Each as from type, from id, to type, to id; the types by any of their names.
+
+        Raises:
+            ValueError: the portal keeps no links, or a type or an id cannot be; the pairs before
+                are linked.
+        """
+        rest = iter(pairs)
+        while piece := list(islice(rest, _PIECE)):
+            self._ask("POST", "links", json.dumps({"links": piece}))
+
     def _get(self, page: str) -> Any:  # noqa: ANN401 -- JSON of any shape
+        return json.loads(self._ask("GET", page))
+
+    def _ask(self, method: str, page: str, body: str | None = None) -> bytes:
         # Not urllib.request: it would ask the environment's proxy for 127.0.0.1.
         connection = HTTPConnection(urlsplit(self.base_url).netloc, timeout=_PATIENCE)
         with contextlib.closing(connection):
-            connection.request("GET", f"/_portal/{page}")
-            return json.load(connection.getresponse())
+            connection.request(method, f"/_portal/{page}", body)
+            answer = connection.getresponse()
+            content = answer.read()
+        if answer.status == HTTPStatus.BAD_REQUEST:
+            raise ValueError(json.loads(content)["message"])
+        return content
 
 
 @contextlib.contextmanager

@@ -16,12 +16,15 @@ from aiohubassoc.simulator.rolling import Rolling
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aiohubassoc.simulator.settings import Neighbour, PortalSettings, QuotaKind
+    from aiohubassoc.simulator.settings import PortalSettings, QuotaKind
+    from aiohubassoc.simulator.surroundings import Neighbour
 
 # The policies' names: HubSpot, API usage guidelines, and recorded 429s.
 DAILY = "DAILY"
 SECONDLY = "SECONDLY"
 TEN_SECONDLY_ROLLING = "TEN_SECONDLY_ROLLING"
+# Of our own, for the books: HubSpot publishes no such limit, and so no name of one.
+BATCH_AT_ONCE = "BATCH_AT_ONCE"
 
 _DAY = 86_400.0
 
@@ -39,6 +42,9 @@ class Quota:
         self._window = meter_of(settings.quota_limit, settings.quota_window, settings.quota_kind)
         self._secondly_limit = settings.secondly_limit
         self._second = Rolling(1.0)
+        self._batch_limit = settings.batch_limit
+        self._batches = Rolling(settings.batch_window)
+        self._batch_at_once = settings.batch_at_once
         self._daily_limit = settings.daily_limit
         self._day_used = 0
         self._day = 0
@@ -51,14 +57,15 @@ class Quota:
         self._next_neighbour = math.inf
         self._origin = 0.0
 
-    def take(self, now: float, *, is_single: bool) -> str | None:
+    def take(self, now: float, *, is_single: bool, at_work: int = 0) -> str | None:
         """
         Count a request, or return the policy that refuses it.
 
         Args:
             now: The instant of counting.
-            is_single: Whether it counts in the rolling windows too; a batch call counts for the
-                day only (HubSpot, API usage guidelines).
+            is_single: Whether the rolling windows of single calls count it; a batch call counts
+                for the day (HubSpot, API usage guidelines) and for the limits of batch calls.
+            at_work: How many batch calls are worked on already.
         """
         if self._to_come is None:
             self._origin = now
@@ -67,14 +74,18 @@ class Quota:
         while self._next_neighbour <= now:
             self._take(self._next_neighbour, is_single=True)
             self._next_neighbour = next(self._to_come, math.inf)
-        return self._take(now, is_single=is_single)
+        return self._take(now, is_single=is_single, at_work=at_work)
 
-    def retry_after(self, policy: str, now: float) -> int:
-        """Return the whole seconds, at least 1, until *policy* has room."""
+    def retry_after(self, policy: str, now: float, *, is_single: bool = True) -> int:
+        """Return the whole seconds, at least 1, until *policy* has room for such a request."""
         if policy == DAILY:
             room_at = self._origin + (self._day + 1) * _DAY
         elif policy == SECONDLY:
             room_at = self._second.below_at(self._secondly_limit or 0)
+        elif policy == BATCH_AT_ONCE:
+            room_at = now
+        elif not is_single:
+            room_at = self._batches.below_at(self._batch_limit or 0)
         else:
             room_at = self._window.below_at(self._limit or 0)
         return max(1, math.ceil(room_at - now))
@@ -103,28 +114,35 @@ class Quota:
             told["X-HubSpot-RateLimit-Daily-Remaining"] = _left(self._daily_limit, self._day_used)
         return told
 
-    def _take(self, now: float, *, is_single: bool) -> str | None:
-        self._window.advance(now)
-        self._second.advance(now)
+    def _take(self, now: float, *, is_single: bool, at_work: int = 0) -> str | None:
+        for meter in (self._window, self._second, self._batches):
+            meter.advance(now)
         day = int((now - self._origin) // _DAY)
         if day > self._day:
             self._day, self._day_used = day, 0
-        policy = self._refusing(is_single=is_single)
+        policy = self._refusing() if is_single else self._refusing_batch(at_work)
+        if self._day_is_over():
+            policy = DAILY
         if policy is None or self._refused_count:
             self._day_used += 1
-            if is_single:
-                self._window.add(now)
-                self._second.add(now)
+            for meter in (self._window, self._second) if is_single else (self._batches,):
+                meter.add(now)
         return policy
 
-    def _refusing(self, *, is_single: bool) -> str | None:
-        if self._daily_limit is not None and self._day_used >= self._daily_limit:
-            return DAILY
-        if not is_single:
-            return None
+    def _day_is_over(self) -> bool:
+        return self._daily_limit is not None and self._day_used >= self._daily_limit
+
+    def _refusing(self) -> str | None:
         if self._secondly_limit is not None and len(self._second) >= self._secondly_limit:
             return SECONDLY
         if self._limit is not None and len(self._window) >= self._limit:
+            return TEN_SECONDLY_ROLLING
+        return None
+
+    def _refusing_batch(self, at_work: int) -> str | None:
+        if self._batch_at_once is not None and at_work >= self._batch_at_once:
+            return BATCH_AT_ONCE
+        if self._batch_limit is not None and len(self._batches) >= self._batch_limit:
             return TEN_SECONDLY_ROLLING
         return None
 

@@ -121,10 +121,9 @@ class _PortalServer(web.Server):
         body = await request.read() if request.method == "POST" else b""
         if path.startswith(admin.PREFIX):
             return _whole(admin.administer(self._portal, request.method, path, body))
-        books = self._portal.books
-        books.request_opened()
+        arrival = self._portal.arrive(request.method, path, body)
+        self._portal.opened(arrival)
         try:
-            arrival = self._portal.arrive(request.method, path, body)
             if arrival.delay:
                 await asyncio.sleep(arrival.delay)
             authorization = request.headers.get("Authorization")
@@ -133,7 +132,7 @@ class _PortalServer(web.Server):
                 await asyncio.sleep(answer.delay)
             return await _sent(answer, request)
         finally:
-            books.request_closed()
+            self._portal.closed(arrival)
 
 
 async def _sent(answer: Answer, request: web.BaseRequest) -> web.StreamResponse:

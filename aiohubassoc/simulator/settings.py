@@ -8,13 +8,15 @@ from typing import Any, Literal, TypeAlias
 import attrs
 from attrs import validators
 
-from aiohubassoc.simulator.fault_plan import FaultPlan
+from aiohubassoc.simulator.fault_plan import FaultPlan, ScriptedPair
+from aiohubassoc.simulator.surroundings import Latency, Neighbour
 
 HeadersMode: TypeAlias = Literal["all", "some", "none"]
 QuotaKind: TypeAlias = Literal["rolling", "fixed", "gcra"]
 MissingAnswer: TypeAlias = Literal["400", "404"]
-BatchErrors: TypeAlias = Literal["named", "ends", "unnamed"]
+BatchErrors: TypeAlias = Literal["named", "first", "ends", "unnamed"]
 BatchMissing: TypeAlias = Literal["207", "400"]
+ReadUnlinked: TypeAlias = Literal["errors", "left_out", "empty"]
 
 
 def _count_or_none(_: object, field: attrs.Attribute[Any], value: int | None) -> None:
@@ -22,50 +24,10 @@ def _count_or_none(_: object, field: attrs.Attribute[Any], value: int | None) ->
         raise ValueError(f"{field.name} must be 1 or more, or None, not {value!r}")
 
 
-@attrs.frozen
-class Latency:
-    """
-    Two log-normal delays, each drawn on its own, around the moment a request is counted.
-
-    Args:
-        before_median: Seconds from a request's arrival to its being counted. 0: none.
-        before_sigma: The standard deviation of its natural logarithm, 0 or more.
-        after_median: Seconds from being counted to the answer. 0: none.
-        after_sigma: The standard deviation of its natural logarithm, 0 or more.
-        stray_share: The share of requests, from 0 to 1, that are late besides.
-        stray_most: By up to so many seconds, evenly drawn, before they are counted.
-
-    Raises:
-        ValueError: a negative number, or a share above 1.
-    """
-
-    before_median: float = attrs.field(default=0.0, validator=validators.ge(0))
-    before_sigma: float = attrs.field(default=0.0, validator=validators.ge(0))
-    after_median: float = attrs.field(default=0.0, validator=validators.ge(0))
-    after_sigma: float = attrs.field(default=0.0, validator=validators.ge(0))
-    stray_share: float = attrs.field(default=0.0, validator=[validators.ge(0), validators.le(1)])
-    stray_most: float = attrs.field(default=2.0, validator=validators.ge(0))
-
-
-@attrs.frozen
-class Neighbour:
-    """
-    Somebody else who uses the same quota, at an even pace or in even bursts.
-
-    Args:
-        start: Seconds from the first request that the portal counts to the neighbour's first.
-        length: For how many seconds the neighbour keeps on.
-        per_second: Requests per second; those that find the quota used up are lost.
-        burst: So many come at once, 1 or more.
-
-    Raises:
-        ValueError: a negative number, or a burst below 1.
-    """
-
-    start: float = attrs.field(validator=validators.ge(0))
-    length: float = attrs.field(validator=validators.ge(0))
-    per_second: float = attrs.field(validator=validators.ge(0))
-    burst: int = attrs.field(default=1, validator=validators.ge(1))
+def _pairs(_: object, field: attrs.Attribute[Any], value: tuple[ScriptedPair, ...]) -> None:
+    for pair in value:
+        if list(map(type, pair)) != [str] * 4:
+            raise ValueError(f"{field.name} must hold pairs of four strings each, not {pair!r}")
 
 
 @attrs.frozen
@@ -82,6 +44,12 @@ class PortalSettings:
         quota_kind: How the limit is kept: ``rolling``, in any window, as HubSpot does; ``fixed``,
             from one full window after the first request to the next; ``gcra``, a leaky bucket.
         secondly_limit: Single PUTs in any second. None: no such limit.
+        batch_limit: Batch calls, creating and reading, in any window of their own. None: no such
+            limit; HubSpot publishes none.
+        batch_window: That window's length in seconds.
+        batch_at_once: Batch calls that are worked on at the same time, from being counted to
+            their answer. None: no such limit. Only a portal that is served can keep it. A refusal
+            speaks of the ten-second limit; the books call it ``BATCH_AT_ONCE``.
         daily_limit: Requests of every kind in a day of 86,400 seconds that begins with the first
             one. None: no such limit.
         refused_count: Whether a request that is refused with 429 uses up the limits too; HubSpot
@@ -98,12 +66,20 @@ class PortalSettings:
         latency: Around the moment of counting.
         neighbours: Others who use the quota.
         faults: What goes wrong.
-        batch_errors: How the errors of a batch name a failed pair: ``named``, with both ids;
-            ``ends``, the missing end only; ``unnamed``.
-        batch_missing: Whether a record that does not exist costs its own pair only, ``207``, or
-            has the whole batch refused, ``400``.
+        batch_errors: How the errors of a batch call name what failed: ``named``, with both ids, or
+            that of the record whose links are read; ``first``, the same, but the refusal of a
+            whole call names the first bad end only; ``ends``, the missing end only; ``unnamed``.
+        batch_missing: Whether a record that does not exist costs its own input only, ``207``, or
+            has the whole call refused, ``400``.
+        read_page: Links of one record in one answer, 1 or more; the rest is read page by page.
+        read_unlinked: How a read tells that a record has no links: ``errors``, by an error that
+            names it; ``left_out``, not at all; ``empty``, by a result without links.
+        unmade_share: The share of pairs, from 0 to 1, that are told as linked and never are.
+        labelled_only: Pairs that are linked from the beginning, with a label and not by default:
+            each as from type, from id, to type, to id.
         keep_links: Whether the books hold every link. False: counts only, so that memory stays
-            flat over millions of pairs; a pair is forgotten once it had an answer without a fault.
+            flat over millions of pairs; a pair is forgotten once it had an answer without a
+            fault, and a read of links is refused with 400.
         keep_arrivals: Whether the books hold the instant of every arrival.
 
     Raises:
@@ -118,6 +94,9 @@ class PortalSettings:
         default="rolling", validator=validators.in_(("rolling", "fixed", "gcra"))
     )
     secondly_limit: int | None = attrs.field(default=None, validator=_count_or_none)
+    batch_limit: int | None = attrs.field(default=None, validator=_count_or_none)
+    batch_window: float = attrs.field(default=10.0, validator=validators.gt(0))
+    batch_at_once: int | None = attrs.field(default=None, validator=_count_or_none)
     daily_limit: int | None = attrs.field(default=None, validator=_count_or_none)
     refused_count: bool = False
     quota_retry_after: bool = False
@@ -138,11 +117,17 @@ class PortalSettings:
     neighbours: tuple[Neighbour, ...] = ()
     faults: FaultPlan = attrs.field(factory=FaultPlan)
     batch_errors: BatchErrors = attrs.field(
-        default="named", validator=validators.in_(("named", "ends", "unnamed"))
+        default="named", validator=validators.in_(("named", "first", "ends", "unnamed"))
     )
     batch_missing: BatchMissing = attrs.field(
         default="207", validator=validators.in_(("207", "400"))
     )
+    read_page: int = attrs.field(default=500, validator=validators.ge(1))
+    read_unlinked: ReadUnlinked = attrs.field(
+        default="errors", validator=validators.in_(("errors", "left_out", "empty"))
+    )
+    unmade_share: float = attrs.field(default=0.0, validator=[validators.ge(0), validators.le(1)])
+    labelled_only: tuple[ScriptedPair, ...] = attrs.field(default=(), validator=_pairs)
     keep_links: bool = True
     keep_arrivals: bool = True
 
@@ -164,6 +149,8 @@ class PortalSettings:
             for name in ("tokens", "custom_types", "missing_scopes"):
                 if name in fields:
                     fields[name] = tuple(fields[name])
+            if "labelled_only" in fields:
+                fields["labelled_only"] = tuple(map(tuple, fields["labelled_only"]))
             if "latency" in fields:
                 fields["latency"] = Latency(**fields["latency"])
             if "neighbours" in fields:

@@ -53,6 +53,29 @@ def batch(portal: Portal, *pairs: tuple[object, object], **more: Any) -> Answer:
     return ask(portal, "POST", path, body, **more)
 
 
+READ_PATH = "/crm/v4/associations/{types}/batch/read"
+
+
+def read(
+    portal: Portal, *records: object, types: str = "contacts/companies", **more: Any
+) -> Answer:
+    """Return the answer to a read of links; a tuple is a record and what it is to be read after."""
+    inputs = [
+        {"id": str(record[0]), "after": record[1]} if isinstance(record, tuple) else {"id": record}
+        for record in records
+    ]
+    body = json.dumps({"inputs": inputs}).encode()
+    return ask(portal, "POST", READ_PATH.format(types=types), body, **more)
+
+
+def found(answer: Answer) -> dict[str, list[str]]:
+    """Return the ids that each record of a read is linked to, all as strings."""
+    return {
+        result["from"]["id"]: [str(link["toObjectId"]) for link in result["to"]]
+        for result in told(answer)["results"]
+    }
+
+
 def told(answer: Answer) -> dict[str, Any]:
     """Return the body as a client reads it, without what differs from call to call."""
     body: dict[str, Any] = json.loads(answer.body())

@@ -287,7 +287,7 @@ def test_a_batch_links_all() -> None:
     assert ask(portal, "POST", dated, body).status == 200
 
 
-@pytest.mark.parametrize("names", ["named", "ends", "unnamed"])
+@pytest.mark.parametrize("names", ["named", "first", "ends", "unnamed"])
 def test_a_batch_with_missing_records(names: str) -> None:
     """Links the others; there is an error for each missing end, named or not."""
     portal = portal_of(records_up_to=50, batch_errors=names)
@@ -302,7 +302,7 @@ def test_a_batch_with_missing_records(names: str) -> None:
         "crm.associations.TO_OBJECT_NOT_FOUND",
     ]
     first = body["errors"][0]
-    if names == "named":
+    if names in {"named", "first"}:
         assert first["context"] == {"fromObjectId": ["98"], "toObjectId": ["99"]}
     elif names == "ends":
         assert first["context"] in (
@@ -314,13 +314,17 @@ def test_a_batch_with_missing_records(names: str) -> None:
     assert (portal.books.links_total, portal.books.refused_total) == (1, 2)
 
 
-@pytest.mark.parametrize("names", ["named", "ends", "unnamed"])
-def test_a_batch_that_is_refused_whole(names: str) -> None:
-    """Links nothing."""
+@pytest.mark.parametrize(
+    ("names", "named"),
+    [("named", ["98", "99", "97"]), ("first", ["98"]), ("ends", None), ("unnamed", None)],
+)
+def test_a_batch_that_is_refused_whole(names: str, named: list[str] | None) -> None:
+    """Links nothing; it names all bad ends, the first of them, or none."""
     portal = portal_of(records_up_to=50, batch_errors=names, batch_missing="400")
-    body = told(batch(portal, (1, 2), (98, 99)))
+    body = told(batch(portal, (1, 2), (98, 99), (3, 97)))
     assert body["category"] == "VALIDATION_ERROR"
     assert ("context" in body) == (names != "unnamed")
+    assert body.get("context", {}).get("objectId") == named
     assert portal.books.links_total == 0
 
 

@@ -81,9 +81,19 @@ def test_settings_survive_json() -> None:
         faults=FaultPlan(
             no_body=0.5,
             script={("a", "1", "b", "2"): ("locked_423", None)},
+            script_batches=("unmade",),
+            script_reads=(None, "pending"),
             script_all=(None, "locked_423"),
         ),
         told_max="5",
+        batch_limit=3,
+        batch_window=4.0,
+        batch_at_once=5,
+        batch_errors="first",
+        read_page=6,
+        read_unlinked="empty",
+        unmade_share=0.25,
+        labelled_only=(("contacts", "1", "companies", "2"),),
     )
     assert PortalSettings.from_json(settings.to_json()) == settings
     assert PortalSettings.from_json("{}") == PortalSettings()
@@ -110,6 +120,12 @@ def test_json_that_is_no_settings(text: str) -> None:
         {"records_up_to": -1},
         {"missing_share": 1.5},
         {"missing_answer": "410"},
+        {"batch_limit": 0},
+        {"batch_window": 0.0},
+        {"batch_at_once": 0},
+        {"read_page": 0},
+        {"read_unlinked": "none"},
+        {"unmade_share": -0.1},
         {"batch_errors": "some"},
         {"batch_missing": "500"},
     ],

@@ -105,6 +105,7 @@ async def test_answers_in_place_of_work(
         (Fault.EMPTY_RESULTS, 200, False),
         (Fault.UNKNOWN_FIELDS, 200, True),
         (Fault.CREATED_201, 201, True),
+        (Fault.UNMADE, 200, False),
     ],
 )
 async def test_successes_that_are_not_quite(fault: Fault, status: int, *, is_linked: bool) -> None:

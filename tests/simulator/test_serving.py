@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,7 +21,7 @@ import pytest
 from aiohubassoc.simulator import FaultPlan, PortalSettings, portal_process, serve
 from aiohubassoc.simulator.__main__ import main
 from tests.conftest import settle
-from tests.simulator.asking import GOOD, put_path
+from tests.simulator.asking import GOOD, READ_PATH, found, put_path, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,13 +50,16 @@ async def test_a_request_and_the_books_over_http() -> None:
             assert answer.status == 404
 
 
-async def test_a_batch_over_http() -> None:
-    """Its body is read."""
+async def test_a_batch_and_a_read_over_http() -> None:
+    """Their bodies are read."""
     async with serve() as running, aiohttp.ClientSession(running.base_url) as session:
         path = "/crm/v4/associations/contacts/companies/batch/associate/default"
         body = {"inputs": [{"from": {"id": "1"}, "to": {"id": "2"}}]}
         async with session.post(path, json=body, headers=HEADERS) as answer:
             assert (answer.status, len((await answer.json())["results"])) == (200, 2)
+        path = READ_PATH.format(types="contacts/companies")
+        async with session.post(path, json={"inputs": [{"id": "1"}]}, headers=HEADERS) as answer:
+            assert (answer.status, len((await answer.json())["results"])) == (200, 1)
 
 
 async def test_tokens_are_changed_over_http() -> None:
@@ -70,6 +75,25 @@ async def test_tokens_are_changed_over_http() -> None:
         for body in (b"", b"[]", b'{"token": 5}'):
             async with session.post("/_portal/accept", data=body) as answer:
                 assert answer.status == 400
+
+
+async def test_links_are_made_over_http() -> None:
+    """They count nowhere; what is no list of pairs is refused with what is wrong."""
+    async with serve() as running, aiohttp.ClientSession(running.base_url) as session:
+        links = {"links": [["contacts", "1", "companies", "2"]]}
+        async with session.post("/_portal/links", json=links) as answer:
+            assert answer.status == 204
+        assert (running.portal.books.requests, running.portal.books.links_total) == (0, 0)
+        assert found(read(running.portal, 1)) == {"1": ["2"]}
+        for body, told in (
+            (b"", "the body must be"),
+            (b'{"links": 5}', "the body must be"),
+            (b'{"links": [["contacts", "1"]]}', "the body must be"),
+            (b'{"links": [["kontakte", "1", "companies", "2"]]}', "'kontakte' is no object type"),
+        ):
+            async with session.post("/_portal/links", data=body) as answer:
+                assert answer.status == 400
+                assert told in (await answer.json())["message"]
 
 
 async def test_an_encoded_slash_stays_in_its_segment() -> None:
@@ -135,14 +159,18 @@ def _is_alive(pid: int) -> bool:
     )
 
 
-def _put(base_url: str, path: str) -> int:
-    from http.client import HTTPConnection  # noqa: PLC0415 -- only here
-
+def _asked(base_url: str, method: str, path: str, body: bytes) -> bytes:
     connection = HTTPConnection(urlsplit(base_url).netloc, timeout=30)
-    connection.request("PUT", path, headers=HEADERS)
-    status = connection.getresponse().status
-    connection.close()
-    return status
+    with contextlib.closing(connection):
+        connection.request(method, path, body, headers=HEADERS)
+        return connection.getresponse().read()
+
+
+def _put(base_url: str, path: str) -> int:
+    connection = HTTPConnection(urlsplit(base_url).netloc, timeout=30)
+    with contextlib.closing(connection):
+        connection.request("PUT", path, headers=HEADERS)
+        return connection.getresponse().status
 
 
 def test_a_process_answers_keeps_books_and_ends() -> None:
@@ -157,6 +185,25 @@ def test_a_process_answers_keeps_books_and_ends() -> None:
         assert process.links()["links"] == [["contacts", "1", "companies", "2", 1]]
         assert [what for _, what in process.arrivals()] == [200, 400]
     assert not _is_alive(process.pid)
+
+
+def test_links_are_made_in_a_process() -> None:
+    """As many as there are, in pieces; what cannot be made is told here."""
+    with portal_process() as process:
+        process.make_links(
+            ("contacts", str(number), "companies", "7") for number in range(1, 12001)
+        )
+        after = b'{"inputs": [{"id": "7", "after": "11990"}]}'
+        answer = _asked(
+            process.base_url, "POST", READ_PATH.format(types="companies/contacts"), after
+        )
+        (result,) = json.loads(answer)["results"]
+        assert [str(link["toObjectId"]) for link in result["to"]] == [
+            str(number) for number in range(11991, 12001)
+        ]
+        with pytest.raises(ValueError, match="'firmen' is no object type"):
+            process.make_links([("contacts", "1", "firmen", "2")])
+        assert process.links() == {"links": [], "refused": []}
 
 
 def test_ctrl_c_at_the_terminal_is_not_for_the_process() -> None:
