@@ -10,10 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from aiohubassoc._io.batch_limiter import BatchLimiter
     from aiohubassoc._io.limiter import Limiter, WindowLimiter
     from aiohubassoc._io.source import Pairs
     from aiohubassoc._io.stream import OutcomeStream
     from aiohubassoc._io.tokens import TokenProvider
+    from aiohubassoc._io.verifying import VerificationStream
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.errors import (
         AioHubAssocError,
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts
     from aiohubassoc.pair import Pair
     from aiohubassoc.planning import Plan
+    from aiohubassoc.verification import LinkState, Verification, VerificationReport
 
 __version__ = "0.1.0"
 
@@ -77,6 +80,7 @@ _HOMES = {
     "AssociationClient": "client",
     "AssociationSpec": "models",
     "AuthenticationError": "errors",
+    "BatchLimiter": "_io.batch_limiter",
     "BulkLinkError": "errors",
     "ClientClosedError": "errors",
     "ConnectFailedError": "errors",
@@ -96,6 +100,7 @@ _HOMES = {
     "JournalStorageError": "errors",
     "JournalVersionError": "errors",
     "Limiter": "_io.limiter",
+    "LinkState": "verification",
     "LockedError": "errors",
     "MigratingError": "errors",
     "MissingScopesError": "errors",
@@ -122,6 +127,9 @@ _HOMES = {
     "TransportError": "errors",
     "UnconfirmedError": "errors",
     "ValidationError": "errors",
+    "Verification": "verification",
+    "VerificationReport": "verification",
+    "VerificationStream": "_io.verifying",
     "WindowLimiter": "_io.limiter",
     "WrongEndpointError": "errors",
 }
@@ -135,6 +143,7 @@ __all__ = [
     "AssociationClient",
     "AssociationSpec",
     "AuthenticationError",
+    "BatchLimiter",
     "BulkLinkError",
     "ClientClosedError",
     "ConnectFailedError",
@@ -154,6 +163,7 @@ __all__ = [
     "JournalStorageError",
     "JournalVersionError",
     "Limiter",
+    "LinkState",
     "LockedError",
     "MigratingError",
     "MissingScopesError",
@@ -180,6 +190,9 @@ __all__ = [
     "TransportError",
     "UnconfirmedError",
     "ValidationError",
+    "Verification",
+    "VerificationReport",
+    "VerificationStream",
     "WindowLimiter",
     "WrongEndpointError",
     "__version__",

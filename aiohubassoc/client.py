@@ -7,32 +7,38 @@ import os
 import random  # noqa: TID251 -- it is injected here
 import warnings
 from datetime import date
-from functools import partial
-from typing import TYPE_CHECKING, Final, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Final, Literal, Self, TypedDict, Unpack
 
-from aiohubassoc._core.endpoints import checked_base_url, create_default
-from aiohubassoc._core.verdict import Accepted
+from aiohubassoc._core.batch import MOST_PAIRS
+from aiohubassoc._core.endpoints import checked_base_url
+from aiohubassoc._core.verdict import Accepted, Told
+from aiohubassoc._io.batch_limiter import BatchLimiter
 from aiohubassoc._io.call import Call, settled_error
 from aiohubassoc._io.clock import Clock, SystemClock
+from aiohubassoc._io.crews import BatchCrew, UnlinkedCrew
 from aiohubassoc._io.limiter import Limiter, WindowLimiter
-from aiohubassoc._io.sender import Sender
+from aiohubassoc._io.one_batch import settle_once
+from aiohubassoc._io.senders import Senders, senders_of
 from aiohubassoc._io.source import Pairs, Source
 from aiohubassoc._io.stream import OutcomeStream
 from aiohubassoc._io.tokens import TokenProvider, TokenSource
 from aiohubassoc._io.transport import Transport
+from aiohubassoc._io.unlinked import Unlinked
+from aiohubassoc._io.verifying import VerificationStream, VerifyCrew
 from aiohubassoc.errors import ClientClosedError, OptionsError
 from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts
-from aiohubassoc.pair import Pair
+from aiohubassoc.pair import Pair, RecordId
 
 if TYPE_CHECKING:
     import ssl as _ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     import aiohttp
 
+    from aiohubassoc._io.crew import Crew
     from aiohubassoc.journal.journal import Journal
-    from aiohubassoc.models import DefaultAssociations, Report
+    from aiohubassoc.models import DefaultAssociations, Outcome, Report
     from aiohubassoc.planning import Plan
 
 BASE_URL: Final = "https://api.hubapi.com"  # HubSpot, Associations v4
@@ -57,6 +63,8 @@ class ClientOptions(TypedDict, total=False):
     reserve_daily: float | None
     strict_quota: bool
     concurrency: int | None
+    batch_quota: Quota | None
+    batch_limiter: Limiter | None
     retry: RetryPolicy
     timeouts: Timeouts
     session: aiohttp.ClientSession | None
@@ -66,6 +74,23 @@ class ClientOptions(TypedDict, total=False):
     trust_env: bool
     clock: Clock | None
     jitter: Callable[[], float] | None
+
+
+class LinkOptions(TypedDict, total=False):
+    """The keyword arguments of `AssociationClient.link_all`."""
+
+    from_type: str | None
+    to_type: str | None
+    via: Literal["put", "batch"]
+    skip_linked: bool
+    batch_size: int
+    batch_wait: float
+    stop_after_failures: int | None
+    give_up_after: float | None
+    drain: float
+    keep_failures: int
+    journal: Journal | None
+    retry_failed: bool
 
 
 class AssociationClient:
@@ -93,6 +118,12 @@ class AssociationClient:
             speed of 98 % at a round trip of 100 ms instead of 99 %.
         concurrency: The most requests on the wire at once, 1 to 1,000. None: 64. The quota, not
             this, sets the pace; 16 go at first, until HubSpot took some.
+        batch_quota: Batch calls in a window, never exceeded: HubSpot declares them exempt from the
+            quota of single calls (HubSpot, API usage guidelines) and names no other. None: begin
+            with 10 in 10 s, and rise by one for each window that was too short, until HubSpot
+            refuses one. Two go at once at first, at most four.
+        batch_limiter: The same as *limiter*, for batch calls; such as another client's
+            `batch_limiter`. None: one of its own.
         retry: When to try a pair again.
         timeouts: How long one try may take.
         session: An aiohttp session to send through. It lends its connections only and is not
@@ -121,6 +152,8 @@ class AssociationClient:
         reserve_daily: float | None = None,
         strict_quota: bool = False,
         concurrency: int | None = None,
+        batch_quota: Quota | None = None,
+        batch_limiter: Limiter | None = None,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 -- frozen
         timeouts: Timeouts = Timeouts(),  # noqa: B008 -- frozen
         session: aiohttp.ClientSession | None = None,
@@ -134,10 +167,13 @@ class AssociationClient:
         own = (quota, share, reserve_daily, strict_quota)
         if limiter is not None and own != (None, 1.0, None, False):
             raise OptionsError("give a limiter or a quota: a limiter has a quota of its own")
+        if batch_limiter is not None and batch_quota is not None:
+            raise OptionsError("give a batch_limiter or a batch_quota: a limiter has its own")
         if session is not None and (ssl is not None or trust_env):
             raise OptionsError("ssl and trust_env are for a session of the client's own")
         for value, needed in (
             (quota or Quota.STARTER, Quota),
+            (batch_quota or Quota.STARTER, Quota),
             (retry, RetryPolicy),
             (timeouts, Timeouts),
         ):
@@ -155,6 +191,9 @@ class AssociationClient:
             strict=strict_quota,
             clock=self._clock,
         )
+        self._batch_limiter = batch_limiter or BatchLimiter(
+            batch_quota, reserve_daily=reserve_daily, clock=self._clock
+        )
         self._retry = retry
         self._jitter = jitter or random.random
         self._transport = Transport(
@@ -165,7 +204,7 @@ class AssociationClient:
             ssl=ssl,
             trust_env=trust_env,
         )
-        self._sender: Sender | None = None
+        self._senders: Senders | None = None
         self._closed = False
 
     @classmethod
@@ -195,15 +234,21 @@ class AssociationClient:
         """The limiter: to be shared with another client, or asked for the quota it keeps."""
         return self._limiter
 
+    @property
+    def batch_limiter(self) -> Limiter:
+        """The limiter of batch calls, likewise."""
+        return self._batch_limiter
+
     async def __aenter__(self) -> Self:
-        if self._closed or self._sender is not None:
+        if self._closed or self._senders is not None:
             raise ClientClosedError("a client can be entered once")
         await self._transport.open()
-        self._sender = Sender(
-            transport=self._transport,
-            endpoint=partial(create_default, self._version),
-            tokens=self._tokens,
+        self._senders = senders_of(
+            self._version,
             limiter=self._limiter,
+            batch_limiter=self._batch_limiter,
+            transport=self._transport,
+            tokens=self._tokens,
             semaphore=asyncio.Semaphore(self._transport.connections),
             policy=self._retry,
             clock=self._clock,
@@ -222,7 +267,7 @@ class AssociationClient:
     async def aclose(self) -> None:
         """Close the connections; every call from now on raises ClientClosedError."""
         self._closed = True
-        self._sender = None
+        self._senders = None
         await self._transport.close()
 
     async def create_default(self, pair: Pair) -> DefaultAssociations:
@@ -242,10 +287,47 @@ class AssociationClient:
         """
         if not isinstance(pair, Pair):
             raise OptionsError(f"{pair!r} is not a Pair")
-        settled = await self._open_sender().settle(Call(pair))
+        settled = await self._open_senders().single.settle(Call(pair))
         if isinstance(settled, Accepted):
             return settled.reply
+        assert not isinstance(settled, Told)  # noqa: S101 -- that is of many
         raise settled_error(settled)
+
+    async def create_default_batch(
+        self,
+        from_type: str,
+        to_type: str,
+        pairs: Iterable[Pair | tuple[RecordId, RecordId]],
+    ) -> list[Outcome]:
+        """
+        Link up to 2,000 pairs in one call, and return what HubSpot said of each, in their order.
+
+        Waits for the batch quota, and tries again as the retry policy says; the pairs themselves
+        are sent together only. `link_each` with ``via="batch"`` takes any number of pairs, and
+        settles those that HubSpot says nothing of, or refuses together with others.
+
+        Args:
+            from_type: The object type of the first records.
+            to_type: The object type of the second records.
+            pairs: `Pair` of these types, or ``(from_id, to_id)``; 1 to 2,000 different ones
+                (HubSpot, Associations v4). A repeated one is sent once. None may be another one
+                turned round.
+
+        Returns:
+            Outcomes that are ``linked``, ``partial`` or ``failed``; a pair that the reply does not
+            mention has failed with `UnconfirmedError`.
+
+        Raises:
+            UnconfirmedError: 2xx, each time without a word about any pair.
+            ApiError: HubSpot refused the call, or the tries are used up.
+            TransportError: no usable answer came; ``maybe_applied`` says what that leaves open.
+            DailyReserveError: the calls left of the day are reserved; nothing was sent.
+            ClientClosedError: outside ``async with``.
+            OptionsError: they are too many, none, of other types, or turned round.
+            PairError: a type or an id that cannot be sent.
+        """
+        sender = self._open_senders().batch
+        return await settle_once(sender.settle, (from_type, to_type), pairs)
 
     def link_each(
         self,
@@ -253,6 +335,10 @@ class AssociationClient:
         *,
         from_type: str | None = None,
         to_type: str | None = None,
+        via: Literal["put", "batch"] = "put",
+        skip_linked: bool = False,
+        batch_size: int = MOST_PAIRS,
+        batch_wait: float = 1.0,
         ordered: bool = False,
         stop_after_failures: int | None = None,
         give_up_after: float | None = 300.0,
@@ -266,7 +352,8 @@ class AssociationClient:
 
         Use it as ``async with client.link_each(pairs) as outcomes`` and iterate over ``outcomes``.
         Nothing is raised for a pair. The input is read only as fast as outcomes are taken: at most
-        1,000 pairs beyond the last one.
+        1,000 pairs beyond the last one, or two batches, or as many batches as go at once; with
+        ``skip_linked`` 4,000 pairs more.
 
         The run stops by itself when the token or its scopes are refused, at the daily limit, at
         what ``reserve_daily`` leaves of it, when
@@ -279,6 +366,15 @@ class AssociationClient:
                 should answer at once.
             from_type: The object type of all ``from_id``; None if the items are pairs.
             to_type: The object type of all ``to_id``; None likewise.
+            via: ``"put"``: a call for each pair. ``"batch"``: a call for up to 2,000 pairs of the
+                same two types, which counts against ``batch_quota``. A pair that a batch's reply
+                says nothing of is sent alone, and so is each that may be at fault where HubSpot
+                refused a batch; ``attempts`` of an outcome counts all calls that the pair was in.
+            skip_linked: Whether HubSpot is asked first which pairs are linked already, a thousand
+                records a call: these are ``skipped`` without a call. Reading needs scopes to read.
+            batch_size: The most pairs of a batch, 1 to 2,000 (HubSpot, Associations v4).
+            batch_wait: Seconds after which a batch goes though it is not full, as the input is
+                slow; likewise a question for links.
             ordered: Whether outcomes come in the input's order.
             stop_after_failures: Stop once so many pairs failed, partially or wholly. None: never.
             give_up_after: Stop after so many seconds of nothing but trouble: no pair settled.
@@ -298,17 +394,15 @@ class AssociationClient:
             PairError: a type that cannot be sent.
             ClientClosedError: outside ``async with``.
         """
-        if stop_after_failures is not None and stop_after_failures < 1:
-            raise OptionsError("stop_after_failures must be 1 or more, or None")
-        if give_up_after is not None and not give_up_after > 0:
-            raise OptionsError("give_up_after must be a number of seconds above 0, or None")
-        if not drain >= 0:
-            raise OptionsError("drain must be a number of seconds, 0 or more")
-        if keep_failures < 0:
-            raise OptionsError("keep_failures must be 0 or more")
+        _check_run(stop_after_failures, give_up_after, drain, keep_failures)
+        crew = self._crew(via, skip_linked=skip_linked, size=batch_size, wait=batch_wait)
+        recorder = None
+        if journal is not None:
+            portal = {"portal": self._base_url}
+            recorder = journal.recording(portal, self._clock, retry_failed=retry_failed)
         return OutcomeStream(
             Source(pairs, from_type, to_type),
-            self._open_sender().settle,
+            self._open_senders().single.settle,
             workers=self._concurrency,
             ordered=ordered,
             stop_after_failures=stop_after_failures,
@@ -316,43 +410,105 @@ class AssociationClient:
             drain=drain,
             keep_failures=keep_failures,
             clock=self._clock,
-            recorder=None
-            if journal is None
-            else journal.recording(
-                {"portal": self._base_url}, self._clock, retry_failed=retry_failed
-            ),
+            recorder=recorder,
+            crew=crew,
         )
 
-    async def link_all(
+    def _crew(self, via: str, *, skip_linked: bool, size: int, wait: float) -> Crew | None:
+        """Return who settles the pairs; None: each goes by itself."""
+        if via not in {"put", "batch"}:
+            raise OptionsError(f"via must be 'put' or 'batch', not {via!r}")
+        if size not in range(1, MOST_PAIRS + 1) or isinstance(size, bool):
+            raise OptionsError(f"batch_size must be an int from 1 to {MOST_PAIRS:,}, not {size!r}")
+        if not wait > 0:
+            raise OptionsError("batch_wait must be a number of seconds above 0")
+        senders = self._open_senders()
+        unlinked = None
+        if skip_linked:
+            unlinked = Unlinked(senders.links.settle, wait=wait, clock=self._clock)
+        if via == "batch":
+            limiter = self._batch_limiter
+            return BatchCrew(
+                senders.batch.settle,
+                senders.single.settle,
+                size=size,
+                wait=wait,
+                at_once=lambda: getattr(limiter, "at_once", 2),
+                alone_at_once=self._concurrency,
+                clock=self._clock,
+                unlinked=unlinked,
+            )
+        if unlinked is None:
+            return None
+        return UnlinkedCrew(senders.single.settle, at_once=self._concurrency, unlinked=unlinked)
+
+    def verify(
         self,
         pairs: Pairs,
         *,
         from_type: str | None = None,
         to_type: str | None = None,
-        stop_after_failures: int | None = None,
+        ordered: bool = False,
         give_up_after: float | None = 300.0,
         drain: float = 5.0,
         keep_failures: int = 1000,
-        journal: Journal | None = None,
-        retry_failed: bool = False,
-    ) -> Report:
+        wait: float = 1.0,
+    ) -> VerificationStream:
+        """
+        Read back which pairs are linked, and yield what HubSpot says of each, as it comes.
+
+        Use it as ``async with client.verify(pairs) as found`` and iterate over ``found``. Nothing
+        is written; nothing is raised for a pair. It finds what no other check does: an answer that
+        reported success although nothing was made. Up to 1,000 records are asked for in a call,
+        which counts against ``batch_quota`` and needs scopes to read. It stops by itself as
+        `link_each` does; every pair from then on is ``unknown``.
+
+        Args:
+            pairs: As for `link_each`. Of records with many links all pages are read until every
+                pair is found: let the first records be those with fewer links.
+            from_type: As for `link_each`.
+            to_type: As for `link_each`.
+            ordered: Whether they come in the input's order.
+            give_up_after: Stop after so many seconds of nothing but trouble. None: never.
+            drain: Seconds that requests on the wire may take to end when the block is left early.
+            keep_failures: How many pairs the report keeps that are not linked.
+            wait: Seconds after which pairs are asked for though others could be asked for with
+                them, as the input is slow.
+
+        Raises:
+            OptionsError: an argument that cannot work.
+            PairError: a type that cannot be sent.
+            ClientClosedError: outside ``async with``.
+        """
+        _check_run(None, give_up_after, drain, keep_failures)
+        if not wait > 0:
+            raise OptionsError("wait must be a number of seconds above 0")
+        senders = self._open_senders()
+        outcomes = OutcomeStream(
+            Source(pairs, from_type, to_type),
+            senders.single.settle,
+            workers=0,
+            ordered=ordered,
+            stop_after_failures=None,
+            give_up_after=give_up_after,
+            drain=drain,
+            keep_failures=0,
+            clock=self._clock,
+            crew=VerifyCrew(senders.links.settle, wait=wait, clock=self._clock),
+        )
+        return VerificationStream(outcomes, keep_failures=keep_failures)
+
+    async def link_all(self, pairs: Pairs, **options: Unpack[LinkOptions]) -> Report:
         """
         Link pairs to the end and return how many came to what.
 
-        Nothing is raised for a pair: see ``Report.raise_for_failures()``. The arguments are those
-        of `link_each`.
+        Nothing is raised for a pair: see ``Report.raise_for_failures()``.
+
+        Args:
+            pairs: As for `link_each`.
+            **options: The keyword arguments of `link_each`, but for ``ordered``.
         """
-        async with self.link_each(
-            pairs,
-            from_type=from_type,
-            to_type=to_type,
-            stop_after_failures=stop_after_failures,
-            give_up_after=give_up_after,
-            drain=drain,
-            keep_failures=keep_failures,
-            journal=journal,
-            retry_failed=retry_failed,
-        ) as outcomes:
+        async with self.link_each(pairs, **options) as outcomes:
             async for _ in outcomes:
                 pass
         return outcomes.report
@@ -410,13 +566,13 @@ class AssociationClient:
                 now=self._clock.utc_now(),
             )
 
-    def _open_sender(self) -> Sender:
-        if self._sender is None:
+    def _open_senders(self) -> Senders:
+        if self._senders is None:
             raise ClientClosedError
-        return self._sender
+        return self._senders
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "new" if self._sender is None else "open"
+        state = "closed" if self._closed else "new" if self._senders is None else "open"
         return f"<AssociationClient {self._base_url} {self._version} {state}>"
 
 
@@ -434,6 +590,20 @@ def _version(text: str, clock: Clock) -> ApiVersion:
             stacklevel=3,
         )
     return version
+
+
+def _check_run(
+    stop_after_failures: int | None, give_up_after: float | None, drain: float, keep_failures: int
+) -> None:
+    """Raise OptionsError for an argument of a run that cannot work."""
+    if stop_after_failures is not None and stop_after_failures < 1:
+        raise OptionsError("stop_after_failures must be 1 or more, or None")
+    if give_up_after is not None and not give_up_after > 0:
+        raise OptionsError("give_up_after must be a number of seconds above 0, or None")
+    if not drain >= 0:
+        raise OptionsError("drain must be a number of seconds, 0 or more")
+    if keep_failures < 0:
+        raise OptionsError("keep_failures must be 0 or more")
 
 
 def checked_concurrency(given: int | None) -> int:

@@ -134,7 +134,7 @@ class Skip:
     Why a pair needed no call.
 
     Attributes:
-        label: ``LINKED_BEFORE`` or ``DUPLICATE``.
+        label: ``LINKED_ALREADY``, ``LINKED_BEFORE`` or ``DUPLICATE``.
         message: The same for people, such as ``"repeats item 5"``.
     """
 

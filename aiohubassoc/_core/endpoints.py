@@ -1,7 +1,8 @@
 """
 The calls of HubSpot's API: the only place that knows paths.
 
-HubSpot, Associations v4 and the dated versions 2026-03 and 2026-09, "Create Default".
+HubSpot, Associations v4 and the dated versions 2026-03 and 2026-09: "Create Default", for one pair
+and as a batch, and "Read" of a batch.
 """
 
 from __future__ import annotations
@@ -22,6 +23,12 @@ _OBJECTS: Final = {
     version: "/crm/v4/objects" if version is ApiVersion.V4 else f"/crm/objects/{version.value}"
     for version in ApiVersion
 }
+_ASSOCIATIONS: Final = {
+    version: "/crm/v4/associations"
+    if version is ApiVersion.V4
+    else f"/crm/associations/{version.value}"
+    for version in ApiVersion
+}
 
 
 @attrs.define
@@ -32,10 +39,12 @@ class Endpoint:
     Attributes:
         method: The HTTP method.
         path: The path below the base URL, percent-encoded.
+        body: JSON; empty for a call without a body.
     """
 
     method: str
     path: str
+    body: bytes = b""
 
 
 def create_default(version: ApiVersion, pair: Pair) -> Endpoint:
@@ -52,6 +61,21 @@ def create_default(version: ApiVersion, pair: Pair) -> Endpoint:
         )
     path = f"{_OBJECTS[version]}/{from_type}/{from_id}/associations/default/{to_type}/{to_id}"
     return Endpoint("PUT", path)
+
+
+def create_default_batch(version: ApiVersion, types: tuple[str, str], body: bytes) -> Endpoint:
+    """Return the call that links the pairs in *body*, all of them from and to these types."""
+    return _batch(version, types, "associate/default", body)
+
+
+def read_links(version: ApiVersion, types: tuple[str, str], body: bytes) -> Endpoint:
+    """Return the call that reads to which records of the second type those in *body* are linked."""
+    return _batch(version, types, "read", body)
+
+
+def _batch(version: ApiVersion, types: tuple[str, str], what: str, body: bytes) -> Endpoint:
+    from_type, to_type = (quote(text, safe="") for text in types)
+    return Endpoint("POST", f"{_ASSOCIATIONS[version]}/{from_type}/{to_type}/batch/{what}", body)
 
 
 def checked_base_url(text: str, *, allow_http: bool = False) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import attrs
 
 from aiohubassoc._core import headers as _headers, wire
+from aiohubassoc._core.ids import canonical
+from aiohubassoc._core.links import decode_links
 from aiohubassoc._core.verdict import (
     Accepted,
     Answer,
@@ -21,6 +23,7 @@ from aiohubassoc._core.verdict import (
     Partial,
     Refused,
     Throttled,
+    Told,
     Transient,
     Verdict,
 )
@@ -47,6 +50,8 @@ if TYPE_CHECKING:
 # HubSpot, API error handling, 423: "locks will last for 2 seconds".
 LOCK_SECONDS = 2.0
 _SHOWN_BYTES = 1000
+_UNFINISHED = frozenset({"PENDING", "PROCESSING"})
+_T = TypeVar("_T")
 
 _Judge: TypeAlias = Callable[[Answer, wire.ErrorBody, datetime], Verdict]
 _Condition: TypeAlias = Callable[[Answer, wire.ErrorBody], bool]
@@ -61,8 +66,51 @@ def judge(answer: Answer, pair: Pair, now: Callable[[], datetime]) -> Verdict:
         pair: The pair that was sent.
         now: Gives the local time, aware: for a ``Retry-After`` date in an answer without ``Date``.
     """
-    if 200 <= answer.status < 300:  # noqa: PLR2004 -- "take any 2xx and look into the body"
+    if _is_success(answer):
         return _judge_success(answer, pair)
+    return _judge_refusal(answer, now)
+
+
+def judge_batch(answer: Answer, now: Callable[[], datetime]) -> Verdict:
+    """
+    Return what *answer* to a batch of pairs means; a reply that confirms anything is `Told`.
+
+    Args:
+        answer: Any status, headers and body.
+        now: As for `judge`.
+    """
+    if not _is_success(answer):
+        return _judge_refusal(answer, now)
+    reply = _read(answer, wire.decode_reply)
+    if isinstance(reply, Transient):
+        return reply
+    # It says nothing of any pair, or nothing final.
+    if reply.status in _UNFINISHED or not (reply.results or reply.errors):
+        return Transient(UnconfirmedError(reply))
+    return Told(reply)
+
+
+def judge_links(answer: Answer, now: Callable[[], datetime]) -> Verdict:
+    """
+    Return what *answer* to a question for links means; what can be read is `Told`.
+
+    Args:
+        answer: Any status, headers and body.
+        now: As for `judge`.
+    """
+    if not _is_success(answer):
+        return _judge_refusal(answer, now)
+    links = _read(answer, decode_links)
+    if isinstance(links, Transient):
+        return links
+    return Told(links) if links.status not in _UNFINISHED else Transient(UnconfirmedError())
+
+
+def _is_success(answer: Answer) -> bool:
+    return 200 <= answer.status < 300  # noqa: PLR2004 -- "take any 2xx and look into the body"
+
+
+def _judge_refusal(answer: Answer, now: Callable[[], datetime]) -> Verdict:
     body = wire.decode_error(answer.body) or _NO_BODY
     for row in TABLE:
         if answer.status in row.statuses and (row.when is None or row.when(answer, body)):
@@ -78,28 +126,30 @@ def matches(reply: DefaultAssociations, pair: Pair) -> bool:
         if (one == from_id and other == to_id) or (one == to_id and other == from_id):
             return True
     # HubSpot answers with the number that it read: 0101 comes back as 101.
-    ends = {(_number(from_id), _number(to_id)), (_number(to_id), _number(from_id))}
-    return any((_number(r.from_id), _number(r.to_id)) in ends for r in reply.results)
+    ends = {(canonical(from_id), canonical(to_id)), (canonical(to_id), canonical(from_id))}
+    return any((canonical(r.from_id), canonical(r.to_id)) in ends for r in reply.results)
 
 
-def _number(record_id: str) -> str:
-    return record_id.lstrip("0") or "0" if record_id.isdigit() else record_id
-
-
-def _judge_success(answer: Answer, pair: Pair) -> Verdict:
+def _read(answer: Answer, decode: Callable[[bytes], _T]) -> _T | Transient:
     try:
-        reply = wire.decode_reply(answer.body)
+        return decode(answer.body)
     except wire.UndecodableError as error:
         if not answer.body.strip():
             return Transient(UnconfirmedError())
         return Transient(_garbled(answer, error.problems))
+
+
+def _judge_success(answer: Answer, pair: Pair) -> Verdict:
+    reply = _read(answer, wire.decode_reply)
+    if isinstance(reply, Transient):
+        return reply
     linked = matches(reply, pair)
     # `numErrors` counts ends, not pairs; any at all means that something was not done.
     if reply.errors or (reply.num_errors or 0) > 0:
         return Partial(reply, linked)
     if reply.status == "CANCELED" and linked:
         return Partial(reply, linked=True)
-    if not linked or reply.status in {"PENDING", "PROCESSING"}:
+    if not linked or reply.status in _UNFINISHED:
         return Transient(UnconfirmedError(reply))
     return Accepted(reply)
 

@@ -40,12 +40,24 @@ def usual_reply(value: Any) -> DefaultAssociations | None:  # noqa: ANN401 -- wh
                     return None
         if (
             type(status) is not str
-            or type(results) is not list
             or started_at.tzinfo is None
             or completed_at.tzinfo is None
+            or (associations := usual_results(results)) is None
         ):
             return None
-        associations = []
+        return DefaultAssociations(
+            tuple(associations), status, (), num_errors, started_at, completed_at, requested_at
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def usual_results(results: Any) -> list[Association] | None:  # noqa: ANN401 -- what JSON holds
+    """Return the results that *results* is, or None if anything about one of them is unusual."""
+    if type(results) is not list:
+        return None
+    associations = []
+    try:
         for result in results:
             from_id, to_id = result["from"]["id"], result["to"]["id"]
             spec = result["associationSpec"]
@@ -58,11 +70,9 @@ def usual_reply(value: Any) -> DefaultAssociations | None:  # noqa: ANN401 -- wh
             ):
                 return None
             associations.append(Association(from_id, to_id, _spec(category, type_id)))
-        return DefaultAssociations(
-            tuple(associations), status, (), num_errors, started_at, completed_at, requested_at
-        )
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (KeyError, TypeError):
         return None
+    return associations
 
 
 @lru_cache(maxsize=64)  # a run has two of them

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import attrs
 
+from aiohubassoc._core.links import LinksReply
 from aiohubassoc.errors import AioHubAssocError, ApiError
 from aiohubassoc.models import DefaultAssociations
 
@@ -34,6 +35,13 @@ class Accepted:
     """The pair is linked."""
 
     reply: DefaultAssociations
+
+
+@attrs.define
+class Told:
+    """A call for many was answered; what that says of each is read elsewhere."""
+
+    reply: DefaultAssociations | LinksReply
 
 
 @attrs.define
@@ -92,4 +100,4 @@ class Fatal:
     error: AioHubAssocError
 
 
-Verdict: TypeAlias = Accepted | Partial | Throttled | Transient | Refused | Fatal
+Verdict: TypeAlias = Accepted | Told | Partial | Throttled | Transient | Refused | Fatal

@@ -20,7 +20,8 @@ from cattrs.cols import homogenous_tuple_structure_factory
 from cattrs.gen import make_dict_structure_fn, override
 
 from aiohubassoc._core import hooks
-from aiohubassoc._core.usual import usual_reply
+from aiohubassoc._core.slices import cut_results
+from aiohubassoc._core.usual import usual_reply, usual_results
 from aiohubassoc.models import (
     Association,
     AssociationSpec,
@@ -29,6 +30,8 @@ from aiohubassoc.models import (
     StandardError,
 )
 
+# Longer than the reply for one pair, whatever errors it has.
+_LONG_BYTES = 16 * 1024
 _T = TypeVar("_T", bound=attrs.AttrsInstance)
 
 
@@ -73,15 +76,68 @@ def decode_reply(body: bytes) -> DefaultAssociations:
     Raises:
         UndecodableError: it is not JSON, or not such a reply.
     """
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise UndecodableError((f"$: not JSON: {error}",)) from None
+    if len(body) > _LONG_BYTES and (long := _long_reply(body)) is not None:
+        return long
+    value = load(body)
     try:
         reply: DefaultAssociations = _structure_reply(value, DefaultAssociations)
     except Exception:  # noqa: BLE001 -- whatever cattrs raised, the slow converter explains it
         return _explained(value)
     return reply
+
+
+def _long_reply(body: bytes) -> DefaultAssociations | None:
+    """Return the reply that *body* holds, read piece by piece; None if it is unusual."""
+    cut = cut_results(body)
+    if cut is None:
+        return None
+    rest, pieces = cut
+    results: list[Association] = []
+    try:
+        for piece in pieces:
+            read = usual_results(orjson.loads(piece))
+            if read is None:
+                return None
+            results += read
+        reply: DefaultAssociations = _structure_reply(orjson.loads(rest), DefaultAssociations)
+    except Exception:  # noqa: BLE001 -- whatever it is, the whole is read and explained
+        return None
+    if reply.results:
+        return None  # those in the pieces belonged to something inside
+    reply.results = tuple(results)
+    return reply
+
+
+def load(body: bytes) -> object:
+    """
+    Return the value that *body* holds.
+
+    Raises:
+        UndecodableError: it is not JSON.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise UndecodableError((f"$: not JSON: {error}",)) from None
+
+
+def dump(value: object) -> bytes:
+    """Return *value* as JSON."""
+    return orjson.dumps(value)
+
+
+def structure_errors(value: object) -> tuple[StandardError, ...]:
+    """
+    Return the errors inside a 2xx answer that *value* is; none for null.
+
+    Raises:
+        UndecodableError: it is not a list.
+    """
+    try:
+        errors: tuple[StandardError, ...] = _FAST.structure(value, tuple[StandardError, ...])
+    except hooks.WrongShapeError as error:
+        raise UndecodableError((f"$.errors: {error}",)) from None
+    return errors
 
 
 def _explained(value: object) -> DefaultAssociations:

@@ -1,12 +1,12 @@
-"""One pair on its way, and what its run has to do with it."""
+"""One call on its way, and what its run has to do with it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar, assert_never
 
 import attrs
 
-from aiohubassoc._core.verdict import Accepted, Fatal, Partial, Refused
+from aiohubassoc._core.verdict import Accepted, Fatal, Partial, Refused, Told
 from aiohubassoc.errors import (
     AioHubAssocError,
     ConnectionLostError,
@@ -19,6 +19,8 @@ from aiohubassoc.models import DefaultAssociations, Outcome, Status
 
 if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
+
+SubjectT = TypeVar("SubjectT")
 
 
 class Watch(Protocol):
@@ -58,12 +60,12 @@ class _NoRun:
 NO_RUN: Watch = _NoRun()
 
 
-class Call:
+class Call(Generic[SubjectT]):
     """
-    One pair on its way.
+    A pair on its way, or many that go together.
 
     Args:
-        pair: The pair.
+        subject: What the call is about.
         watch: Its run.
 
     Attributes:
@@ -93,8 +95,8 @@ class Call:
     token: str = ""
     token_renewed: bool = False
 
-    def __init__(self, pair: Pair, watch: Watch = NO_RUN) -> None:
-        self.pair = pair
+    def __init__(self, subject: SubjectT, watch: Watch = NO_RUN) -> None:
+        self.subject = subject
         self.watch = watch
 
 
@@ -106,7 +108,7 @@ class Unsettled:
 
 
 NotLinked: TypeAlias = Partial | Refused | Fatal | Unsettled
-Final: TypeAlias = Accepted | NotLinked
+Final: TypeAlias = Accepted | Told | NotLinked
 
 
 def settled_error(settled: NotLinked) -> AioHubAssocError:
@@ -120,8 +122,8 @@ def settled_error(settled: NotLinked) -> AioHubAssocError:
             assert_never(settled)
 
 
-def outcome_of(index: int, call: Call, settled: NotLinked) -> Outcome:
-    """Return the outcome of a call that came to another end than a link."""
+def outcome_of(index: int, pair: Pair, call: Call[SubjectT], settled: NotLinked) -> Outcome:
+    """Return the outcome of a pair whose call came to another end than a link."""
     error = settled_error(settled)
     # A refusal says nothing of the tries before it: one of them may have made the link.
     maybe = call.uncertain or is_uncertain(error)
@@ -134,7 +136,7 @@ def outcome_of(index: int, call: Call, settled: NotLinked) -> Outcome:
             status = Status.UNPROCESSED
         case _:
             assert_never(settled)
-    return Outcome(index, call.pair, status, call.attempts, call.reply, error, maybe)
+    return Outcome(index, pair, status, call.attempts, call.reply, error, maybe)
 
 
 def is_uncertain(error: AioHubAssocError | None) -> bool:
@@ -144,14 +146,16 @@ def is_uncertain(error: AioHubAssocError | None) -> bool:
     return isinstance(error, ServerError | UnconfirmedError)
 
 
-def interrupted_outcome(index: int, call: Call, stopped: AioHubAssocError | None) -> Outcome:
-    """Return the outcome of a call that was cancelled in line, in a wait, or on the wire."""
+def interrupted_outcome(
+    index: int, pair: Pair, call: Call[SubjectT], stopped: AioHubAssocError | None
+) -> Outcome:
+    """Return that of a pair whose call was cancelled in line, in a wait, or on the wire."""
     if call.interrupted_on_wire:
         call.error = ConnectionLostError("the run ended before the answer came")
         call.uncertain = True
     return Outcome(
         index,
-        call.pair,
+        pair,
         Status.UNPROCESSED,
         call.attempts,
         call.reply,
@@ -171,5 +175,5 @@ def unwritten_outcome(outcome: Outcome, cause: AioHubAssocError | None) -> Outco
         outcome.attempts,
         outcome.reply,
         cause,
-        maybe_applied=outcome.maybe_applied or outcome.status in {Status.LINKED, Status.PARTIAL},
+        maybe_applied=outcome.maybe_applied or outcome.status is not Status.FAILED,
     )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
-from collections import deque
 from typing import TYPE_CHECKING, Protocol
 
 from aiohubassoc._core import headers as _headers
 from aiohubassoc._core.daily import DailyBudget
 from aiohubassoc._core.pace import Pace
-from aiohubassoc._io.clock import Clock, SystemClock, Timer
+from aiohubassoc._io.clock import Clock, SystemClock
+from aiohubassoc._io.line import Line
 from aiohubassoc.errors import DailyReserveError, OptionsError
 
 if TYPE_CHECKING:
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
     from aiohubassoc.options import Quota
 
-# A timer may fire a little early; asking again at once would spin without time moving on.
-_TICK = 1e-4
 _NOTHING: Mapping[str, str] = {}
 # While the quota is far away so many calls are settled together: one by one costs three times that.
 _TOGETHER = 64
@@ -125,16 +122,14 @@ class WindowLimiter:
         clock: Clock | None = None,
     ) -> None:
         self._pace = Pace(quota, share=_checked_share(share), strict=strict)
-        self._daily = None if reserve_daily is None else DailyBudget(_checked(reserve_daily))
+        self._daily = None if reserve_daily is None else DailyBudget(checked_reserve(reserve_daily))
         self._clock = clock or SystemClock()
         self._unsettled: list[tuple[float, float, bool]] = []
         self._last_headers = _NOTHING
         # What the last answer said of the quota, as it stood there and as it was understood.
         self._quota_texts: tuple[str | None, str | None] = (None, None)
         self._told: Quota | None = None
-        self._line: deque[asyncio.Future[None]] = deque()
-        self._timer: Timer | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._line = Line(self._clock, self._wait, self._pace)
 
     @property
     def quota(self) -> Quota:
@@ -143,7 +138,7 @@ class WindowLimiter:
 
     def acquire_at_once(self) -> bool:
         """Acquire if there is room beyond doubt and nobody waits."""
-        return not self._line and self._daily is None and self._pace.take_at_once()
+        return self._line.is_empty and self._daily is None and self._pace.take_at_once()
 
     async def acquire(self) -> None:
         """
@@ -152,32 +147,11 @@ class WindowLimiter:
         Raises:
             DailyReserveError: the calls of the day have come down to what is reserved.
         """
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            # A line or timer of a loop that is gone would never move again.
-            self._loop, self._timer = loop, None
-            self._line.clear()
-        if not self._line:
-            now = self._clock.now()
-            if self._wait(now) <= 0:
-                self._pace.take(now)
-                return
-        turn = loop.create_future()
-        self._line.append(turn)
-        self._move()
-        try:
-            await turn
-        except asyncio.CancelledError:
-            # The turn came in the same tick as the cancellation.
-            if not turn.cancelled() and turn.exception() is None:
-                self.give_back()
-            raise
+        await self._line.acquire()
 
     def give_back(self) -> None:
         """Return the token of a call that was not sent."""
-        self._pace.give_back()
-        if self._line:
-            self._move()
+        self._line.give_back()
 
     def settle(
         self,
@@ -189,7 +163,7 @@ class WindowLimiter:
         headers: Mapping[str, str] = _NOTHING,
     ) -> None:
         """Let the token come back one window after the call was counted."""
-        if taken and self._pace.has_ample_room and self._daily is None and not self._line:
+        if taken and self._pace.has_ample_room and self._daily is None and self._line.is_empty:
             self._unsettled.append((sent_at, answered_at, fresh))
             self._last_headers = headers or self._last_headers
             if len(self._unsettled) >= _TOGETHER:
@@ -199,8 +173,7 @@ class WindowLimiter:
         if headers:
             self._listen(sent_at, answered_at, headers, taken=taken)
         self._pace.settle(sent_at, answered_at, fresh=fresh, taken=taken)
-        if self._line:
-            self._move()
+        self._line.move()
 
     def refused(self, sent_at: float, retry_after: float | None, *, by_quota: bool = True) -> float:
         """Close for everybody, those in line included; return the seconds until it opens."""
@@ -253,34 +226,6 @@ class WindowLimiter:
                 raise DailyReserveError(daily.left or 0, daily.reserve_calls or 0)
         return self._pace.wait(now)
 
-    def _move(self) -> None:
-        """Let go whoever may go, and set the timer for the head of the line."""
-        line = self._line
-        now = self._clock.now()
-        while line:
-            turn = line[0]
-            if turn.done():  # cancelled in line
-                line.popleft()  # type: ignore[unused-awaitable]  # nobody waits for it
-                continue
-            try:
-                wait = self._wait(now)
-            except DailyReserveError as error:
-                turn.set_exception(error)
-            else:
-                if wait > 0:
-                    self._wake_in(now, wait)
-                    return
-                self._pace.take(now)
-                turn.set_result(None)
-            line.popleft()  # type: ignore[unused-awaitable]  # it is awaited in acquire()
-
-    def _wake_in(self, now: float, wait: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        # Not before there is news: no timer, the next settle moves the line.
-        endless = wait == math.inf
-        self._timer = None if endless else self._clock.call_at(now + max(wait, _TICK), self._move)
-
 
 def _checked_share(share: float) -> float:
     value: object = share
@@ -289,7 +234,13 @@ def _checked_share(share: float) -> float:
     return share
 
 
-def _checked(reserve: float) -> float:
+def checked_reserve(reserve: float) -> float:
+    """
+    Return what is reserved of a day's calls.
+
+    Raises:
+        OptionsError: it is neither calls nor a share.
+    """
     value: object = reserve
     is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
     if not is_count and not (isinstance(value, float) and 0 <= value <= 1):

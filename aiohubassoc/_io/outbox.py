@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from itertools import repeat
 from operator import attrgetter, is_
@@ -40,19 +41,32 @@ class Outbox:
         self._early: dict[int, Outcome] | None = {} if ordered else None
         self._next_index = 0
         self._is_full = self._is_awaited = False
+        self._room_at = math.inf
         self._room = asyncio.Event()
         self._news = asyncio.Event()
 
     # --- the side of those who read and settle -----------------------------------------------
 
-    async def wait_for_room(self) -> None:
-        """Return when another pair may be read, or `wake_readers` was called."""
+    @property
+    def is_full(self) -> bool:
+        """Whether somebody waits for room."""
+        return self._is_full
+
+    async def wait_for_room(self, until: float = math.inf) -> None:
+        """
+        Return when another pair may be read, or `wake_readers` was called.
+
+        Args:
+            until: How many pairs may be in hand then; inf: whatever there was, less one.
+        """
         self._is_full = True
+        self._room_at = until
         self._room.clear()
         await self._room.wait()
 
     def wake_readers(self) -> None:
         """Let those who wait for room look again."""
+        self._is_full = False
         self._room.set()
 
     def tell(self, outcome: Outcome) -> None:
@@ -97,7 +111,7 @@ class Outbox:
     def take(self) -> Outcome:
         """Return the next outcome that is ready."""
         self.in_hand -= 1
-        if self._is_full:
+        if self._is_full and self.in_hand <= self._room_at:
             self._is_full = False
             self._room.set()
         return self.ready.popleft()

@@ -1,9 +1,9 @@
-"""One pair to its end: line, wire, verdict, and again where that helps."""
+"""One call to its end: line, wire, verdict, and again where that helps."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Generic, assert_never
 
 import tenacity as _t
 
@@ -16,17 +16,17 @@ from aiohubassoc._core.retry import (
     decide_transient,
     is_beyond_patience,
 )
-from aiohubassoc._core.table import judge
 from aiohubassoc._core.verdict import (
     Accepted,
     Fatal,
     Partial,
     Refused,
     Throttled,
+    Told,
     Transient,
     Verdict,
 )
-from aiohubassoc._io.call import Call, Final, Unsettled, is_uncertain
+from aiohubassoc._io.call import Call, Final, SubjectT, Unsettled, is_uncertain
 from aiohubassoc._io.transport import Unanswered
 from aiohubassoc.errors import (
     AioHubAssocError,
@@ -41,25 +41,30 @@ from aiohubassoc.errors import (
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+    from datetime import datetime
+    from typing import TypeAlias
 
     from aiohubassoc._core.endpoints import Endpoint
+    from aiohubassoc._core.verdict import Answer
     from aiohubassoc._io.clock import Clock
     from aiohubassoc._io.limiter import Limiter
     from aiohubassoc._io.tokens import TokenSource
     from aiohubassoc._io.transport import Transport
     from aiohubassoc.options import RetryPolicy
-    from aiohubassoc.pair import Pair
+
+    Judge: TypeAlias = Callable[[Answer, SubjectT, Callable[[], datetime]], Verdict]
 
 logger = logging.getLogger("aiohubassoc")
 
 
-class Sender:
+class Sender(Generic[SubjectT]):
     """
-    Sends pairs of one client: all of them under one limiter and one semaphore.
+    Makes calls of one kind of one client: all of them under one limiter and one semaphore.
 
     Args:
         transport: Makes one call.
-        endpoint: Gives the call for a pair.
+        endpoint: Gives the call for a subject: a pair, or many.
+        judge: Says what its answer means.
         tokens: Gives the token for a call.
         limiter: Keeps the quota.
         semaphore: Held while a request is on the wire, never across a wait.
@@ -72,7 +77,8 @@ class Sender:
         self,
         *,
         transport: Transport,
-        endpoint: Callable[[Pair], Endpoint],
+        endpoint: Callable[[SubjectT], Endpoint],
+        judge: Judge[SubjectT],
         tokens: TokenSource,
         limiter: Limiter,
         semaphore: asyncio.Semaphore,
@@ -82,6 +88,7 @@ class Sender:
     ) -> None:
         self._transport = transport
         self._endpoint = endpoint
+        self._judge = judge
         self._tokens = tokens
         self._limiter = limiter
         self._semaphore = semaphore
@@ -98,9 +105,9 @@ class Sender:
             sleep=clock.sleep,
         )
 
-    async def settle(self, call: Call) -> Final:
+    async def settle(self, call: Call[SubjectT]) -> Final:
         """
-        Send the pair of *call* until it is settled or given up.
+        Make *call* until it is settled or given up.
 
         Its run is told that HubSpot is alive, but not of a pair that is linked at once: that it
         sees itself.
@@ -117,7 +124,7 @@ class Sender:
         # tenacity costs as much as a third of a request: it is entered after a first failure only.
         return first if not isinstance(first, Again) else await self._repeat(call, first)
 
-    async def _repeat(self, call: Call, first: Again) -> Final:
+    async def _repeat(self, call: Call[SubjectT], first: Again) -> Final:
         pending: Again | None = first
 
         async def step() -> Final | Again:
@@ -130,11 +137,11 @@ class Sender:
         settled: Final = await self._retrying(step)
         return settled
 
-    async def _follow(self, call: Call, verdict: Verdict) -> Final | Again:
+    async def _follow(self, call: Call[SubjectT], verdict: Verdict) -> Final | Again:
         """Decide what follows a try."""
         renewed, call.token_renewed = call.token_renewed, False
         match verdict:
-            case Accepted() | Partial() | Refused():
+            case Accepted() | Told() | Partial() | Refused():
                 self._endpoint_proven = True
                 call.watch.alive()
                 return verdict
@@ -152,7 +159,7 @@ class Sender:
             case _:
                 assert_never(verdict)
 
-    async def _try(self, call: Call) -> Verdict:
+    async def _try(self, call: Call[SubjectT]) -> Verdict:
         """Wait in line, send once, tell the limiter what came of it, and return the verdict."""
         limiter = self._limiter
         if not limiter.acquire_at_once() and (fatal := await self._wait_in_line()) is not None:
@@ -165,7 +172,7 @@ class Sender:
                 sent_at = self._clock.now()
                 call.attempts += 1
                 call.on_wire = True
-                answer, fresh = await self._transport.send(self._endpoint(call.pair), call.token)
+                answer, fresh = await self._transport.send(self._endpoint(call.subject), call.token)
             finally:
                 self._semaphore.release()
         except BaseException:
@@ -182,7 +189,7 @@ class Sender:
         if isinstance(answer, Unanswered):
             return self._unanswered(call, answer, sent_at, now, fresh=fresh)
         call.watch.heard(answer.status)
-        verdict = judge(answer, call.pair, self._clock.utc_now)
+        verdict = self._judge(answer, call.subject, self._clock.utc_now)
         taken = True
         # The refusal first: with its token the next in line would go.
         if isinstance(verdict, Throttled):
@@ -205,17 +212,19 @@ class Sender:
         return None
 
     def _unanswered(
-        self, call: Call, answer: Unanswered, sent_at: float, now: float, *, fresh: bool
-    ) -> Transient | Fatal:
+        self, call: Call[SubjectT], answer: Unanswered, sent_at: float, now: float, *, fresh: bool
+    ) -> Transient | Refused | Fatal:
         if isinstance(answer.error, ConnectFailedError):  # nothing was sent
             self._limiter.give_back()
         else:
             self._limiter.settle(sent_at, now, fresh=fresh, taken=False)
         if is_uncertain(answer.error):
             call.unknown, call.uncertain = answer.error, True
+        if answer.is_too_large:  # it would be so again: only a smaller call can help
+            return Refused(answer.error)
         return Transient(answer.error) if answer.passing else Fatal(answer.error)
 
-    def _after_fault(self, call: Call, verdict: Transient) -> Final | Again:
+    def _after_fault(self, call: Call[SubjectT], verdict: Transient) -> Final | Again:
         decision = decide_transient(
             self._policy,
             verdict,
@@ -224,14 +233,14 @@ class Sender:
             jitter=self._jitter(),
         )
         if isinstance(decision, GiveUp):
-            logger.debug("%s given up, %s: %s", call.pair, decision.why, verdict.error)
+            logger.debug("%s given up, %s: %s", call.subject, decision.why, verdict.error)
             # Where a try may have made the link, that is what the caller must know.
             return Refused(call.unknown or verdict.error)
-        logger.debug("%s again after %.2f s: %s", call.pair, decision.after, verdict.error)
+        logger.debug("%s again after %.2f s: %s", call.subject, decision.after, verdict.error)
         call.spent += decision.after
         return _again_unless_stopping(call, verdict.error, decision)
 
-    def _after_refusal(self, call: Call, verdict: Throttled) -> Final | Again:
+    def _after_refusal(self, call: Call[SubjectT], verdict: Throttled) -> Final | Again:
         call.attempts -= 1  # it was not the pair's fault
         decision: Again | GiveUp
         if is_beyond_patience(self._policy, verdict):
@@ -241,7 +250,7 @@ class Sender:
             logger.info("HubSpot takes no calls: all held for %.2f s: %s", pause, verdict.error)
             decision = decide_throttled(self._policy, pause=pause, elapsed=call.spent)
         if isinstance(decision, GiveUp):
-            logger.debug("%s given up, %s: %s", call.pair, decision.why, verdict.error)
+            logger.debug("%s given up, %s: %s", call.subject, decision.why, verdict.error)
             if verdict.ends_run:
                 return Fatal(verdict.error)
             return Refused(call.unknown or verdict.error)
@@ -249,7 +258,7 @@ class Sender:
         # The limiter holds everybody for that long: no wait of its own on top.
         return _again_unless_stopping(call, verdict.error, Again(0.0))
 
-    async def _with_another_token(self, call: Call, verdict: Fatal) -> Final | Again:
+    async def _with_another_token(self, call: Call[SubjectT], verdict: Fatal) -> Final | Again:
         if await self._tokens.renew(call.token) is None:
             return verdict
         logger.info("the access token was refused and renewed")
@@ -258,13 +267,15 @@ class Sender:
         return _again_unless_stopping(call, verdict.error, Again(0.0))
 
 
-def _again_unless_stopping(call: Call, error: AioHubAssocError, again: Again) -> Final | Again:
+def _again_unless_stopping(
+    call: Call[SubjectT], error: AioHubAssocError, again: Again
+) -> Final | Again:
     call.error = error
     call.watch.trouble(error)
     return Unsettled(error) if call.watch.stopping else again
 
 
-def _keep_reply(call: Call, verdict: Verdict) -> None:
+def _keep_reply(call: Call[SubjectT], verdict: Verdict) -> None:
     """Keep on *call* what its outcome is to say, whatever a later try comes to."""
     if isinstance(verdict, Partial):
         call.reply = verdict.reply

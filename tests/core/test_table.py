@@ -35,6 +35,7 @@ from aiohubassoc._core.verdict import (
     Partial,
     Refused,
     Throttled,
+    Told,
     Transient,
     Verdict,
 )
@@ -57,7 +58,7 @@ def _judge(status: int, body: bytes = b"", **headers: str) -> Verdict:
 
 
 def _error(verdict: Verdict) -> Any:
-    assert not isinstance(verdict, Accepted | Partial)
+    assert not isinstance(verdict, Accepted | Told | Partial)
     return verdict.error
 
 
@@ -349,5 +350,5 @@ def test_any_answer_has_a_verdict(status: int, body: object, retry_after: str) -
         raw = b"{"
     verdict = judge(Answer(status, {"Retry-After": retry_after}, raw), PAIR, lambda: NOW)
     assert isinstance(verdict, Accepted | Partial | Throttled | Transient | Refused | Fatal)
-    if isinstance(verdict, Accepted | Partial):
+    if isinstance(verdict, Accepted | Told | Partial):
         assert 200 <= status < 300

@@ -13,6 +13,7 @@ from multidict import CIMultiDict
 
 from aiohubassoc import Pair, Quota, RetryPolicy, WindowLimiter
 from aiohubassoc._core.endpoints import Endpoint, create_default
+from aiohubassoc._core.table import judge
 from aiohubassoc._core.verdict import Answer
 from aiohubassoc._io.clock import SystemClock
 from aiohubassoc._io.sender import Sender
@@ -101,11 +102,12 @@ def sender_of(
     policy: RetryPolicy | None = None,
     concurrency: int = 64,
     jitter: float = 0.5,
-) -> Sender:
+) -> Sender[Pair]:
     """Return a sender over the fake, in the running loop's time."""
     return Sender(
         transport=transport,  # type: ignore[arg-type]  # it has what a sender uses
         endpoint=partial(create_default, ApiVersion.V4),
+        judge=judge,
         tokens=TokenSource(token),
         limiter=limiter or WindowLimiter(quota or Quota(1000, 1.0)),
         semaphore=asyncio.Semaphore(concurrency),
@@ -124,7 +126,7 @@ def stream_of(
     pairs: Any,
     transport: FakeTransport | None = None,
     *,
-    sender: Sender | None = None,
+    sender: Sender[Pair] | None = None,
     types: tuple[str, str] | tuple[None, None] = (None, None),
     workers: int = 8,
     **options: Any,

@@ -1,0 +1,143 @@
+"""
+When batch calls may go. Time is an argument, in seconds.
+
+HubSpot declares them exempt from the ten-second limit of single calls and names no other, so the
+pace begins low, rises slowly while nothing is refused, and falls when something is. What HubSpot's
+headers say of ten seconds is about single calls.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from aiohubassoc._core.bucket import RoundTrips, TokenBucket
+from aiohubassoc._core.gate import Gate
+from aiohubassoc.options import Quota
+
+FIRST_QUOTA: Final = Quota(10)
+_FIRST_AT_ONCE: Final = 2
+# Each holds up to 2,000 pairs in memory until its outcomes are taken.
+MOST_AT_ONCE: Final = 4
+# A level that was refused is tried again after so many windows, then twice as many, and so on: the
+# refusals are to stay far below HubSpot's 5 % of errors.
+_FIRST_PATIENCE: Final = 8
+_MOST_PATIENCE: Final = 128
+
+
+class BatchPace:
+    """
+    When batch calls may go.
+
+    Args:
+        given: The quota that is never exceeded. None: begin with 10 in 10 s and rise.
+
+    Attributes:
+        at_once: How many calls may be on the wire at once.
+        limit: How many may go in a window now.
+    """
+
+    def __init__(self, given: Quota | None = None) -> None:
+        quota = given or FIRST_QUOTA
+        self.at_once = _FIRST_AT_ONCE
+        self.limit = quota.limit
+        self._most = math.inf if given is None else given.limit
+        self._window = quota.window
+        self._bucket = TokenBucket(quota)
+        self._round_trips = RoundTrips()
+        self._gate = Gate()
+        # What held a call up since the last rise.
+        self._lacked_tokens = self._lacked_wire = False
+        self._rises_at: float | None = None
+        self._refused_limit = math.inf
+        self._refused_at_once = math.inf
+        self._patience = _FIRST_PATIENCE
+        self._clean_windows = 0
+        self._cut_at = -math.inf
+
+    @property
+    def quota(self) -> Quota:
+        """The quota that is kept now."""
+        return Quota(self.limit, self._window)
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls were let go and are not settled."""
+        return self._bucket.in_flight
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until a call may go: 0 means now, inf not before there is news."""
+        self._rise(now)
+        if self._bucket.in_flight >= min(self.at_once, self._gate.on_wire_most):
+            self._lacked_wire = True
+            return math.inf
+        wait = self._bucket.wait(now, self.limit)
+        if wait > 0:
+            self._lacked_tokens = True
+            if self._rises_at is not None:
+                wait = min(wait, max(0.0, self._rises_at - now))
+        return max(wait, self._gate.wait(now))
+
+    def take(self, now: float) -> None:
+        """Let a call go."""
+        if self._rises_at is None:
+            self._rises_at = now + self._window
+        self._bucket.take()
+
+    def give_back(self) -> None:
+        """Say that a call was not sent."""
+        self._bucket.give_back()
+
+    def settle(self, sent_at: float, answered_at: float, *, fresh: bool, taken: bool) -> None:
+        """Let the token of a call come back one window after it was counted."""
+        counted_at = self._round_trips.counted_at(sent_at, answered_at, fresh=fresh)
+        self._bucket.settle(counted_at, taken=taken)
+        if taken:
+            self._gate.accepted(sent_at)
+
+    def refused(
+        self, now: float, sent_at: float, *, retry_after: float | None, by_quota: bool
+    ) -> float:
+        """
+        Hold everybody back after a refusal of a call that is not settled yet, and go slower.
+
+        The arguments and what is returned are those of `Pace.refused`.
+        """
+        if by_quota and sent_at > self._cut_at:  # those on the wire together are one refusal
+            own = self._bucket.taken_until((sent_at + now) / 2)
+            level = min(self.limit, own + 1)
+            if self._refused_limit < math.inf:
+                self._patience = min(self._patience * 2, _MOST_PATIENCE)
+            if own < self.limit // 2 and self._bucket.in_flight > 1:
+                self._refused_at_once = self._bucket.in_flight  # too many beside each other
+            else:
+                self._refused_limit = level
+            self.limit = max(1, level // 2)
+            self.at_once = max(1, self.at_once // 2)
+            self._cut_at = now
+            self._rises_at = now + self._window
+            self._clean_windows = 0
+        return self._gate.refused(now, sent_at, retry_after=retry_after, window=self._window)
+
+    def _rise(self, now: float) -> None:
+        """Allow one more for each window without a refusal in which that was wanted."""
+        if self._rises_at is None or now < self._rises_at:
+            return
+        self._rises_at = now + self._window
+        self._clean_windows += 1
+        is_patient = self._clean_windows >= self._patience
+        if self._lacked_tokens and self.limit < self._most:
+            if self.limit + 1 < self._refused_limit:
+                self.limit += 1
+            elif is_patient:
+                self.limit += 1
+                self._refused_limit = self.limit + 1
+                self._clean_windows = 0
+        if self._lacked_wire and self.at_once < MOST_AT_ONCE:
+            if self.at_once + 1 < self._refused_at_once:
+                self.at_once += 1
+            elif is_patient:
+                self.at_once += 1
+                self._refused_at_once = self.at_once + 1
+                self._clean_windows = 0
+        self._lacked_tokens = self._lacked_wire = False

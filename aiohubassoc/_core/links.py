@@ -1,0 +1,125 @@
+"""
+What HubSpot says of the links that are there: the answer to "Read" of a batch of records.
+
+HubSpot, Associations v4. What decides (whose links, to which records, of which kind, whether there
+are more) is read strictly; the rest does not matter here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from aiohubassoc._core import hooks, wire
+from aiohubassoc._core.ids import canonical
+from aiohubassoc.models import StandardError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@attrs.define
+class RecordLinks:
+    """
+    A page of the links of one record.
+
+    Attributes:
+        linked: The records to which it has the default link, or a link whose kind is not told.
+        after: Where the next page begins; None: this is the last.
+    """
+
+    linked: set[str] = attrs.Factory(set)
+    after: str | None = None
+
+
+@attrs.define
+class LinksReply:
+    """
+    The answer for a batch of records.
+
+    Attributes:
+        records: The links of each record that is mentioned, by its id. One without links is mostly
+            not among them: HubSpot names it in an error.
+        errors: What HubSpot says of the others.
+        status: As in `DefaultAssociations`.
+    """
+
+    records: dict[str, RecordLinks]
+    errors: tuple[StandardError, ...] = ()
+    status: str | None = None
+
+
+def encode_records(records: Iterable[tuple[str, str | None]]) -> bytes:
+    """Return the body that asks for the links of records: ids, and where a page begins or None."""
+    return wire.dump(
+        {
+            "inputs": [
+                {"id": record_id} if after is None else {"id": record_id, "after": after}
+                for record_id, after in records
+            ]
+        }
+    )
+
+
+def decode_links(body: bytes) -> LinksReply:
+    """
+    Return the answer that *body* holds.
+
+    Raises:
+        wire.UndecodableError: it is not JSON, or not such an answer.
+    """
+    value = wire.load(body)
+    if not isinstance(value, dict):
+        raise wire.UndecodableError((f"$: {hooks.json_text(value)[:60]} is not an object",))
+    results = value.get("results")
+    if not isinstance(results, list):
+        raise wire.UndecodableError((f"$.results: {hooks.json_text(results)[:60]} is not a list",))
+    records: dict[str, RecordLinks] = {}
+    for number, result in enumerate(results):
+        try:
+            _add(result, records)
+        except hooks.WrongShapeError as error:
+            raise wire.UndecodableError((f"$.results[{number}]{error.where}: {error}",)) from None
+    status = value.get("status")
+    errors = wire.structure_errors(value.get("errors"))
+    return LinksReply(records, errors, status if isinstance(status, str) else None)
+
+
+def _add(result: Any, records: dict[str, RecordLinks]) -> None:  # noqa: ANN401 -- what JSON holds
+    if not isinstance(result, dict):
+        raise hooks.WrongShapeError(f"{hooks.json_text(result)[:60]} is not an object")
+    from_id = canonical(hooks.record_id(result.get("from"), "from"))
+    links = records.setdefault(from_id, RecordLinks())
+    ends = result.get("to")
+    if ends is None:
+        ends = []
+    if not isinstance(ends, list):
+        raise hooks.WrongShapeError(f"{hooks.json_text(ends)[:60]} is not a list", ".to")
+    for number, end in enumerate(ends):
+        if not isinstance(end, dict) or "toObjectId" not in end:
+            raise hooks.WrongShapeError(hooks.MISSING, f".to[{number}].toObjectId")
+        try:
+            to_id = hooks.text(end["toObjectId"])
+        except hooks.WrongShapeError as error:
+            raise hooks.WrongShapeError(str(error), f".to[{number}].toObjectId") from None
+        if _has_default(end.get("associationTypes")):
+            links.linked.add(canonical(to_id))
+    links.after = _after(result.get("paging"))
+
+
+def _has_default(types: object) -> bool:
+    """
+    Return whether the default link is among these kinds of a link.
+
+    It is the one without a label: labelled links are kept beside it, each with an entry of its own.
+    """
+    if not isinstance(types, list) or not types:
+        return True  # the link is there, and nothing is said against it
+    return any(not isinstance(kind, dict) or not kind.get("label") for kind in types)
+
+
+def _after(paging: object) -> str | None:
+    following = paging.get("next") if isinstance(paging, dict) else None
+    after = following.get("after") if isinstance(following, dict) else None
+    return None if after is None or after == "" else hooks.text_or_json(after)

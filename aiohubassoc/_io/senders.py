@@ -1,0 +1,85 @@
+"""The three kinds of calls of a client: for one pair, for many, and for the links of records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+import attrs
+
+from aiohubassoc._core.batch import encode_pairs
+from aiohubassoc._core.endpoints import create_default, create_default_batch, read_links
+from aiohubassoc._core.links import encode_records
+from aiohubassoc._core.table import judge, judge_batch, judge_links
+from aiohubassoc._io.reading import Question
+from aiohubassoc._io.sender import Sender
+from aiohubassoc._io.settling import Inputs
+from aiohubassoc.pair import Pair
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from aiohubassoc._io.clock import Clock
+    from aiohubassoc._io.limiter import Limiter
+    from aiohubassoc._io.tokens import TokenSource
+    from aiohubassoc._io.transport import Transport
+    from aiohubassoc.options import ApiVersion, RetryPolicy
+
+
+class Means(TypedDict):
+    """What all of them share."""
+
+    transport: Transport
+    tokens: TokenSource
+    semaphore: asyncio.Semaphore
+    policy: RetryPolicy
+    clock: Clock
+    jitter: Callable[[], float]
+
+
+@attrs.frozen
+class Senders:
+    """
+    What makes the calls of one client, over the same connections.
+
+    Attributes:
+        single: Links one pair.
+        batch: Links many.
+        links: Reads to what records are linked.
+    """
+
+    single: Sender[Pair]
+    batch: Sender[Inputs]
+    links: Sender[Question]
+
+
+def senders_of(
+    version: ApiVersion,
+    *,
+    limiter: Limiter,
+    batch_limiter: Limiter,
+    **shared: Unpack[Means],
+) -> Senders:
+    """Return the senders of a client; *batch_limiter* is for the calls for many."""
+    return Senders(
+        Sender(
+            endpoint=lambda pair: create_default(version, pair),
+            judge=judge,
+            limiter=limiter,
+            **shared,
+        ),
+        Sender(
+            endpoint=lambda inputs: create_default_batch(
+                version, inputs.types, encode_pairs(inputs.pairs)
+            ),
+            judge=lambda answer, _, now: judge_batch(answer, now),
+            limiter=batch_limiter,
+            **shared,
+        ),
+        Sender(
+            endpoint=lambda asked: read_links(version, asked.types, encode_records(asked.records)),
+            judge=lambda answer, _, now: judge_links(answer, now),
+            limiter=batch_limiter,
+            **shared,
+        ),
+    )
