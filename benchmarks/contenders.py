@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import subprocess
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 from lean_server import cores
@@ -80,6 +80,15 @@ class Contender:
         Raises:
             RuntimeError: the process ended instead.
         """
+        return Round(**self.ask(base_url, count, concurrency))
+
+    def ask(self, base_url: str, count: int, concurrency: int) -> dict[str, Any]:
+        """
+        Return what it says of the next *count* pairs.
+
+        Raises:
+            RuntimeError: the process ended instead.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         job = {
@@ -91,7 +100,8 @@ class Contender:
         self._next_id += count
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
-        told = self._process.stdout.readline()
-        if not told:
+        line = self._process.stdout.readline()
+        if not line:
             raise RuntimeError(f"{self._command} ended in the middle of a round")
-        return Round(**json.loads(told))
+        told: dict[str, Any] = json.loads(line)
+        return told

@@ -85,6 +85,16 @@ NODE_RETRYING = Peer("@hubspot/api-client 14, retries", "official_node.mjs", ("6
 NODE_LIMITED = Peer(
     "the same, documented limiter", "official_node.mjs", ("6", "documented"), "node"
 )
+BARE_BATCH = Peer("bare aiohttp and orjson, batches", "bare_batch.py", ("asyncio",))
+OURS_BATCH = Peer("aiohubassoc, link_each, batches", "ours_batch.py", ("asyncio",))
+OURS_BATCH_PEAK = Peer("aiohubassoc, link_each, batches", "ours_batch.py", ("peak",))
+OURS_BATCH_TELL = Peer("aiohubassoc", "ours_batch.py", ("tell",))
+THREADS_BATCH = Peer(
+    "hubspot-api-client 12, batches", "official_threads_batch.py", ("link",), "python"
+)
+THREADS_BATCH_TELL = Peer("hubspot-api-client 12", "official_threads_batch.py", ("tell",), "python")
+SDK_BATCH = Peer("hubspot-sdk 0.1.0a9, batches", "official_sdk_batch.py", ("link",), "python")
+SDK_BATCH_TELL = Peer("hubspot-sdk 0.1.0a9", "official_sdk_batch.py", ("tell",), "python")
 
 
 def available(peers: Iterable[Peer]) -> list[Peer]:

@@ -14,13 +14,17 @@ import gc
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+_T = TypeVar("_T")
 
 TOKEN = "simulated-token"  # noqa: S105 -- the simulated portal's
 FROM_TYPE, TO_TYPE = "contacts", "companies"
+BATCH_PATH = f"/crm/v4/associations/{FROM_TYPE}/{TO_TYPE}/batch/associate/default"
+BATCH_SIZE = 2000  # HubSpot, Associations v4: the most pairs of one call
 
 
 class Job:
@@ -37,22 +41,35 @@ class Job:
         """The ids of the records on either side."""
         return range(self.first_id, self.first_id + self.count)
 
+    @property
+    def batches(self) -> Iterable[range]:
+        """The same ids, as many at a time as one batch call takes."""
+        return (self.ids[first : first + BATCH_SIZE] for first in range(0, self.count, BATCH_SIZE))
+
 
 def path(number: int) -> str:
     """Return the path of Create Default for the pair of that number."""
     return f"/crm/v4/objects/{FROM_TYPE}/{number}/associations/default/{TO_TYPE}/{number}"
 
 
+def answer(tell: Callable[[Job], Mapping[str, Any]]) -> None:
+    """Say of each job what *tell* has to say, until the input ends."""
+    for line in sys.stdin:
+        print(json.dumps(tell(Job(**json.loads(line)))), flush=True)
+
+
 def serve(link: Callable[[Job], int]) -> None:
     """Run rounds until the input ends; *link* returns how many pairs it says are linked."""
-    for line in sys.stdin:
-        job = Job(**json.loads(line))
+
+    def timed(job: Job) -> Mapping[str, Any]:
         gc.collect()  # what the round before left is not this one's cost
         wall, cpu = time.perf_counter(), time.process_time()
         linked = link(job)
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         told = {"linked": linked, "failed": job.count - linked}
-        print(json.dumps(told | {"cpu_seconds": cpu, "wall_seconds": wall}), flush=True)
+        return told | {"cpu_seconds": cpu, "wall_seconds": wall}
+
+    answer(timed)
 
 
 def serve_async(link: Callable[[Job], Awaitable[int]], *, loop: str = "asyncio") -> None:
@@ -72,12 +89,44 @@ def serve_async(link: Callable[[Job], Awaitable[int]], *, loop: str = "asyncio")
 
 async def by_workers(job: Job, put: Callable[[int], Awaitable[bool]]) -> int:
     """Let so many workers take the ids from one iterator; return how many *put* said are linked."""
-    ids = iter(job.ids)
+    return await shared_out(job.ids, job.concurrency, put)
+
+
+async def shared_out(
+    items: Iterable[_T], workers: int, send: Callable[[_T], Awaitable[int]]
+) -> int:
+    """Let so many workers take *items* from one iterator; return the sum of all *send* returned."""
+    left = iter(items)
 
     async def work() -> int:
         linked = 0
-        for number in ids:
-            linked += await put(number)
+        for item in left:
+            linked += await send(item)
         return linked
 
-    return sum(await asyncio.gather(*(work() for _ in range(job.concurrency))))
+    return sum(await asyncio.gather(*(work() for _ in range(workers))))
+
+
+def heard(
+    job: Job,
+    what: str,
+    results: Iterable[tuple[str, str]] = (),
+    contexts: Iterable[Mapping[str, Sequence[str]]] = (),
+) -> dict[str, Any]:
+    """
+    Return what a caller can tell of each pair of *job* from the answer to its one batch call.
+
+    Args:
+        job: The pairs.
+        what: The call returned or raised.
+        results: Both ids of each result that the caller sees.
+        contexts: Of each error that the caller sees: ids by the names that HubSpot gives them.
+    """
+    pairs = {(str(number), str(number)) for number in job.ids}
+    failed = {
+        pair
+        for context in contexts
+        for pair in zip(context.get("fromObjectId", ()), context.get("toObjectId", ()), strict=True)
+    }
+    linked = pairs.intersection(results)
+    return {"what": what, "linked": len(linked), "failed": len(pairs & failed - linked)}

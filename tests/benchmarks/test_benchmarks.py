@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+from unittest.mock import Mock
 
 import pytest
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,6 +45,22 @@ ROOT = Path(__file__).parents[2]
             "2",
             "--pairs",
             "60",
+            "--without-peers",
+            "--untimed",
+        ),
+        (
+            "batch.py",
+            "--series",
+            "1",
+            "--rounds",
+            "2",
+            "--pairs",
+            "2500",
+            "--bare-pairs",
+            "60",
+            "--memory-pairs",
+            "2500",
+            "10000",
             "--without-peers",
             "--untimed",
         ),
@@ -95,3 +117,41 @@ def test_a_claim_that_does_not_hold_is_an_error(
     assert "NO  wrong" in capsys.readouterr().out
     assert '"wrong": false' in (tmp_path / "results" / "x.json").read_text(encoding="utf-8")
     assert report.conclude("x", [{"a": 1}], {"fine": True}) == 0
+
+
+@pytest.fixture
+def lean_server(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script with the server of the benchmarks."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    import lean_server  # noqa: PLC0415 -- a script's sibling
+
+    return lean_server
+
+
+@pytest.mark.parametrize("size", [1, 7, 100, 10_000])
+def test_the_lean_server_answers_batches_in_pieces(lean_server: ModuleType, size: int) -> None:
+    """Each batch is answered once with both directions of its pairs, wherever it is cut."""
+    pairs = [(str(number), str(number + 1000)) for number in range(1, 41)]
+    body = json.dumps({"inputs": [{"from": {"id": a}, "to": {"id": b}} for a, b in pairs]})
+    head = (
+        "POST /crm/v4/associations/contacts/companies/batch/associate/default HTTP/1.1\r\n"
+        f"Host: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    sent = (head + body).encode() * 2
+    transport = Mock()
+    connection = lean_server._Connection()
+    connection.connection_made(transport)
+    before = connection.count
+    for start in range(0, len(sent), size):
+        connection.data_received(sent[start : start + size])
+    assert connection.count == before + 2 * len(pairs)
+    first, second = (call.args[0] for call in transport.write.call_args_list)
+    assert first == second
+    results = json.loads(first.partition(b"\r\n\r\n")[2])["results"]
+    told = [
+        (each["from"]["id"], each["to"]["id"], each["associationSpec"]["associationTypeId"])
+        for each in results
+    ]
+    both = [(a, b, 279) for a, b in pairs] + [(b, a, 280) for a, b in pairs]
+    assert sorted(told) == sorted(both)
+    assert told not in (both, both[::-1])

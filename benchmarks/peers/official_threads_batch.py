@@ -1,0 +1,76 @@
+"""hubspot-api-client's batch call, which blocks: timed, or asked what it tells of a 207."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from hubspot import HubSpot
+from hubspot.crm.associations.v4 import (
+    ApiException,
+    BatchInputPublicDefaultAssociationMultiPost,
+    PublicDefaultAssociationMultiPost,
+    PublicObjectId,
+)
+from runner import FROM_TYPE, TO_TYPE, TOKEN, Job, answer, heard, serve
+from urllib3.exceptions import HTTPError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+
+def _creating(job: Job) -> Callable[[Iterable[int]], Any]:
+    client = HubSpot(access_token=TOKEN, host=job.base_url, connection_pool_maxsize=job.concurrency)
+    api = client.crm.associations.v4.batch_api
+
+    def create(numbers: Iterable[int]) -> Any:  # noqa: ANN401 -- it is in its own environment
+        inputs = [
+            PublicDefaultAssociationMultiPost(
+                _from=PublicObjectId(id=str(number)), to=PublicObjectId(id=str(number))
+            )
+            for number in numbers
+        ]
+        batch = BatchInputPublicDefaultAssociationMultiPost(inputs=inputs)
+        return api.create_default(FROM_TYPE, TO_TYPE, batch)
+
+    return create
+
+
+def link(job: Job) -> int:
+    """Let a pool of threads call the generated method, and look at how many results came."""
+    create = _creating(job)
+
+    def post(numbers: range) -> int:
+        try:
+            told = create(numbers)
+        except (ApiException, HTTPError):
+            return 0
+        return 0 if told is None else len(told.results) // 2
+
+    with ThreadPoolExecutor(job.concurrency) as pool:
+        return sum(pool.map(post, job.batches))
+
+
+def tell(job: Job) -> Mapping[str, Any]:
+    """Look at all that the call returned or raised."""
+    try:
+        told = _creating(job)(job.ids)
+    except (ApiException, HTTPError) as error:
+        return heard(job, f"raises {type(error).__name__}")
+    if told is None:
+        return heard(job, "None")
+    return heard(
+        job,
+        type(told).__name__,
+        # The model keeps what is "from" in JSON under a name of its own.
+        [(each._from.id, each.to.id) for each in told.results],  # noqa: SLF001
+        [each.context for each in told.errors or ()],
+    )
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "tell":
+        answer(tell)
+    else:
+        serve(link)
