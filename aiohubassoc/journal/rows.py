@@ -50,8 +50,10 @@ def writable(value: object) -> str:
 
 def settled_values(outcome: Outcome) -> tuple[int, int, bool, _Text, _Text, _Text]:
     """Return status, attempts, whether it may be applied, category, message, correlation id."""
+    # Skipped as it was linked already: so it is linked, and needs no call next time either.
+    status = Status.LINKED if outcome.status is Status.SKIPPED else outcome.status
     return (
-        BAD if is_bad(outcome) else NUMBERS[outcome.status],
+        BAD if is_bad(outcome) else NUMBERS[status],
         outcome.attempts,
         outcome.maybe_applied,
         outcome.category,

@@ -62,7 +62,10 @@ class FakePortal:
     ) -> None:
         self.bad = {str(one) for one in bad}
         self.silent, self.unmade = set(silent), set(unmade)
-        self.links: dict[Ends, int] = dict.fromkeys(linked, 0)
+        self.links: dict[Ends, int] = {}
+        self._of_record: dict[str, list[str]] = {}
+        for ends in linked:
+            self._add(ends)
         self.whole, self.names, self.page, self.latency = whole, names, page, latency
         self._script = {kind: iter(answers) for kind, answers in (script or {}).items()}
         self.calls: Counter[str] = Counter()
@@ -121,7 +124,13 @@ class FakePortal:
 
     def _link(self, ends: Ends) -> None:
         if ends not in self.unmade:
-            self.links[ends] = self.links.get(ends, 0) + 1
+            self._add(ends)
+            self.links[ends] += 1
+
+    def _add(self, ends: Ends) -> None:
+        if ends not in self.links:
+            self.links[ends] = 0
+            self._of_record.setdefault(ends[0], []).append(ends[1])
 
     def _batch(self, inputs: list[Ends]) -> Answer:
         bad = {one for ends in inputs for one in ends if one in self.bad}
@@ -150,7 +159,7 @@ class FakePortal:
             return error(400, category="VALIDATION_ERROR", **more)
         results, errors = [], []
         for record_id, after in asked:
-            ends = [to_id for from_id, to_id in self.links if from_id == record_id]
+            ends = self._of_record.get(record_id, [])
             begin = int(after or 0)
             if not ends:
                 errors.append(no_links(record_id))

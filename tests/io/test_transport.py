@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -127,6 +127,37 @@ async def test_the_request_is_what_hubspot_documents(
     assert request.headers["Host"] in base_url
 
 
+@pytest.mark.parametrize("ready", [True, False])
+@pytest.mark.parametrize("lent", [True, False])
+async def test_a_call_with_a_body(
+    monkeypatch: pytest.MonkeyPatch, *, ready: bool, lent: bool
+) -> None:
+    """JSON, sent whole and named as such; the call after it has none and names none."""
+    monkeypatch.setattr(transport_module, "_CAN_BE_READY", ready)
+    seen: list[tuple[str, bytes, str | None, str | None]] = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        kind, length = (request.headers.get(f"Content-{name}") for name in ("Type", "Length"))
+        seen.append((request.method, await request.read(), kind, length))
+        assert f"Bearer {TOKEN}" == request.headers["Authorization"]
+        assert "application/json" == request.headers["Accept"]
+        return web.Response(text="x" * 400_000)
+
+    body = b'{"inputs":[%b]}' % b",".join([b'{"from":{"id":"1"},"to":{"id":"2"}}'] * 2000)
+    batch = Endpoint("POST", "/crm/v4/associations/a/b/batch/associate/default", body)
+    async with AsyncExitStack() as stack:
+        base_url = await stack.enter_async_context(serving(handler))
+        session = await stack.enter_async_context(aiohttp.ClientSession()) if lent else None
+        transport = await stack.enter_async_context(opened(base_url, session=session))
+        for endpoint in (batch, ENDPOINT):
+            answer, _ = await transport.send(endpoint, TOKEN)
+            assert isinstance(answer, Answer)
+            assert 400_000 == len(answer.body)
+    assert ("POST", body, "application/json", str(len(body))) == seen[0]
+    assert ("PUT", b"") == seen[1][:2]
+    assert "application/json" != seen[1][2]
+
+
 async def test_a_base_url_may_have_a_path() -> None:
     """Gateways serve HubSpot below a path of their own."""
     seen: list[str] = []
@@ -208,6 +239,7 @@ async def test_too_large_an_answer_is_refused(
     assert isinstance(answer, Unanswered)
     assert isinstance(answer.error, GarbledAnswerError)
     assert (True, 200) == (answer.error.maybe_applied, answer.error.status)
+    assert answer.is_too_large
     assert "larger than 300000 bytes" in str(answer.error)
 
 
