@@ -35,6 +35,7 @@ format: .venv/.dev
 bench: .venv/.dev
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/batch.py
+	$(BIN)/python benchmarks/nightly.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/memory.py

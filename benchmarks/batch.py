@@ -5,22 +5,27 @@ CPU per pair as a ratio to bare aiohttp with a PUT a pair, measured as in `throu
 server, all in processes of their own, in turn, anew for each series. Beside ours: aiohttp and
 orjson alone, below which no client can go, and the batch calls of the official clients. Each sends
 2,000 pairs a call. Then, against a simulated portal, what the caller of each can say of every pair
-after a 207 with three failures whose errors name both records. Then the peak memory of many pairs
-and of few.
+after a 207 with three failures whose errors name both records. Then how many calls it takes ours
+to find the pairs at fault where the portal refuses whole batches and names nobody. Then the peak
+memory of many pairs and of few.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import statistics
 import sys
+from collections import Counter
 from contextlib import ExitStack
+from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 import peers
 from lean_server import cores, lean_server
 from report import conclude, print_table
 
+from aiohubassoc import AssociationClient, Pair, Quota, Status
 from aiohubassoc.simulator import PortalSettings, portal_process
 
 if TYPE_CHECKING:
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
 _MOST_RATIO: Final = 0.10
 _MOST_GROWTH_MB: Final = 8.0
 _ONE_CALL, _FAILING = 2000, 3
+_NO_RECORD: Final = 10_000_000
+_MOST_CALLS: Final = {1: 25, 3: 62, 40: 480}
 
 
 def measure(
@@ -94,6 +101,46 @@ def told_of_a_207(peer: Peer) -> dict[str, Any]:
     }
 
 
+async def _split(base_url: str, bad: set[int]) -> Counter[Status]:
+    far_away = Quota(1_000_000, 1.0)
+    token = PortalSettings().tokens[0]
+    pairs = (
+        Pair("contacts", number + _NO_RECORD * (number in bad), "companies", number)
+        for number in range(1, _ONE_CALL + 1)
+    )
+    async with (
+        AssociationClient(token, base_url=base_url, quota=far_away, batch_quota=far_away) as client,
+        client.link_each(pairs, via="batch") as outcomes,
+    ):
+        return Counter([outcome.status async for outcome in outcomes])
+
+
+def splitting(bad: int, batches: int) -> dict[str, Any]:
+    """Return the calls that one batch takes, on average, of which so many pairs are at fault."""
+    calls: Counter[str] = Counter()
+    right = 0
+    for seed in range(batches):
+        settings = PortalSettings(
+            quota_limit=None,
+            records_up_to=_ONE_CALL,
+            batch_missing="400",
+            batch_errors="unnamed",
+            seed=seed,
+        )
+        chosen = set(Random(seed).sample(range(1, _ONE_CALL + 1), bad))
+        with portal_process(settings) as portal:
+            told = asyncio.run(_split(portal.base_url, chosen))
+            calls.update(portal.books()["calls"])
+        right += told[Status.FAILED] == bad and told[Status.LINKED] == _ONE_CALL - bad
+    return {
+        "pairs": _ONE_CALL,
+        "at fault": bad,
+        "batches told rightly": f"{right} of {batches}",
+        "calls, the mean": calls.total() / batches,
+        "of these PUTs": calls["put"] / batches,
+    }
+
+
 def peak(count: int, concurrency: int) -> dict[str, Any]:
     """Return the peak memory of a process that links so many pairs."""
     with lean_server() as server, peers.OURS_BATCH_PEAK.contender() as process:
@@ -117,6 +164,7 @@ def main() -> int:
     add("--bare-pairs", type=int, default=2000, help="of each round, by PUTs")
     add("--peer-pairs", type=int, default=4000, help="of each round with the official clients")
     add("--memory-pairs", type=int, nargs=2, default=[10_000, 1_000_000])
+    add("--split-batches", type=int, default=10, help="for each number of pairs at fault")
     add("--concurrency", type=int, default=32, help="calls at once")
     add("--without-peers", action="store_true", help="only ours and bare aiohttp")
     add("--untimed", action="store_true", help="judge nothing that times decide")
@@ -143,6 +191,8 @@ def main() -> int:
     print(f"servers and clients on cores of their own: {'yes' if cores() else 'no'}\n")
     told = [told_of_a_207(peer) for peer in asked]
     print_table(told)
+    split = [splitting(bad, options.split_batches) for bad in _MOST_CALLS]
+    print_table(split)
     few, many = (peak(count, options.concurrency) for count in sorted(options.memory_pairs))
     print_table([few, many])
     mine, growth = told[0], many["peak memory, MB"] - few["peak memory, MB"]
@@ -153,6 +203,14 @@ def main() -> int:
             mine["told as linked"] == mine["pairs linked"] == _ONE_CALL - _FAILING
             and mine["not told"] == 0
         ),
+        "whole batches refused: the pairs at fault are found, and nobody else": all(
+            each["batches told rightly"] == f"{options.split_batches} of {options.split_batches}"
+            for each in split
+        ),
+        f"with {', '.join(map(str, _MOST_CALLS))} at fault at most "
+        f"{', '.join(map(str, _MOST_CALLS.values()))} calls": all(
+            each["calls, the mean"] <= _MOST_CALLS[each["at fault"]] for each in split
+        ),
         f"{growth:.1f} MB more for {many['pairs']:,} pairs than for {few['pairs']:,}, at most "
         f"{_MOST_GROWTH_MB:g}": growth <= _MOST_GROWTH_MB,
         "every pair of these too": all(
@@ -162,7 +220,7 @@ def main() -> int:
     if not options.untimed:
         claim = f"{peers.OURS_BATCH.name}: at most {_MOST_RATIO:g} of a bare PUT"
         checks[claim] = rows[peers.OURS_BATCH]["times bare"] <= _MOST_RATIO
-    return conclude("batch", [*rows.values(), *told, few, many], checks)
+    return conclude("batch", [*rows.values(), *told, *split, few, many], checks)
 
 
 if __name__ == "__main__":

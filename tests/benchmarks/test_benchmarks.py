@@ -61,6 +61,8 @@ ROOT = Path(__file__).parents[2]
             "--memory-pairs",
             "2500",
             "10000",
+            "--split-batches",
+            "2",
             "--without-peers",
             "--untimed",
         ),
@@ -79,6 +81,7 @@ ROOT = Path(__file__).parents[2]
             "6000",
             "--untimed",
         ),
+        ("nightly.py", "--pairs", "3000", "--new-share", "0.02"),
         ("kills.py", "--kills", "4", "--pairs", "150"),
         pytest.param(
             ("inputs.py", "--rows", "1000", "20000", "--taken", "300", "--untimed"),
