@@ -154,7 +154,8 @@ class Outcome:
         index: The pair's place in the input, from 0.
         pair: The caller's own pair.
         status: See `Status`.
-        attempts: Tries made, from 1; refusals by the quota are not tries. 0 when none was made.
+        attempts: Tries made, from 1; refusals by the quota are not tries. 0 when none was made. By
+            batches: the calls that the pair was in.
         reply: HubSpot's last readable reply, whatever the status; None where there was none.
         error: Why the pair is not linked; None for linked and skipped pairs.
         maybe_applied: True when HubSpot may have made the link though it did not confirm it: the

@@ -130,11 +130,11 @@ TIERS = {
 @attrs.frozen
 class RetryPolicy:
     """
-    When to try a pair again, and for how long.
+    When to try a call again, and for how long: one for a pair, or one for many.
 
     Args:
-        attempts: Tries of one pair, the first included. A 429 is not a try. None: no bound.
-        budget: Seconds from a pair's first sending, after which no new try begins. Time spent in
+        attempts: Tries of one call, the first included. A 429 is not a try. None: no bound.
+        budget: Seconds from a call's first sending, after which no new try begins. Time spent in
             line for the quota does not count; pauses after refusals do. None: no bound.
         wait_initial: The first wait is drawn evenly from 0 to this many seconds; each later one
             from 0 to twice the bound before.

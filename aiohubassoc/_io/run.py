@@ -54,6 +54,7 @@ class Running:
     Attributes:
         report: What became of the pairs so far, taken or not.
         stopping: Whether nothing more is sent.
+        read_ahead: How many pairs beyond the last outcome taken may be read.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Running:
         self._source = source
         self._settle = settle
         self._crew = crew
-        self._read_ahead = READ_AHEAD if crew is None else crew.read_ahead
+        self.read_ahead = READ_AHEAD if crew is None else crew.read_ahead
         self._worker_count = min(workers, READ_AHEAD)
         self._stop_after_failures = stop_after_failures
         self._give_up_after = give_up_after
@@ -157,22 +158,13 @@ class Running:
         """Whether nothing more is read until outcomes are taken, and some can be."""
         return self._outbox.is_full and bool(self._outbox.ready)
 
-    @property
-    def read_ahead(self) -> int:
-        """How many pairs beyond the last outcome taken may be read."""
-        return self._read_ahead
-
-    @read_ahead.setter
-    def read_ahead(self, pairs: int) -> None:
-        self._read_ahead = pairs
-
     async def next_pairs(self) -> list[tuple[int, Pair]]:
         """Return the next pairs that need a call, with their places; none: there are no more."""
         while not self.stopping:
-            room = self._read_ahead - self._outbox.in_hand
+            room = self.read_ahead - self._outbox.in_hand
             if room <= 0:
                 # By the hundreds: to wake a reader for each outcome taken costs more than reading.
-                await self._outbox.wait_for_room(self._read_ahead * _REFILL_SHARE)
+                await self._outbox.wait_for_room(self.read_ahead * _REFILL_SHARE)
             elif pairs := self._unless_stopping(self._pairs_at_once(min(room, _READ_AT_ONCE))):
                 return pairs
             elif (read := await self._read()) is None:
@@ -257,7 +249,7 @@ class Running:
     async def _read_rest(self) -> None:
         """Tell what the input still holds, once the run has stopped."""
         while not self._left:
-            if self._outbox.in_hand >= self._read_ahead:
+            if self._outbox.in_hand >= self.read_ahead:
                 await self._outbox.wait_for_room()
             elif (read := await self._read()) is None:
                 return

@@ -122,11 +122,11 @@ class Unlinked:
         try:
             reader = LinksReader(self._run, self._ask, window.types, window.to_ids())
             found = await reader.read()
-            if not self._run.stopping:
-                for record_id, pairs in window.wanted.items():
-                    for index, pair in pairs:
-                        del left[index]
-                        self._tell(index, pair, found[record_id])
+            for index, pair in window.items():
+                if self._run.stopping:  # or what is given would be told by nobody
+                    break
+                del left[index]
+                self._tell(index, pair, found[canonical(pair.from_id)])
         finally:
             for index, pair in left.items():
                 self._run.put(self._run.unprocessed(index, pair))
