@@ -105,14 +105,13 @@ class BatchPace:
         """
         if by_quota and sent_at > self._cut_at:  # those on the wire together are one refusal
             own = self._bucket.taken_until((sent_at + now) / 2)
-            level = min(self.limit, own + 1)
-            if self._refused_limit < math.inf:
+            if self._refused_limit < math.inf or self._refused_at_once < math.inf:
                 self._patience = min(self._patience * 2, _MOST_PATIENCE)
             if own < self.limit // 2 and self._bucket.in_flight > 1:
                 self._refused_at_once = self._bucket.in_flight  # too many beside each other
-            else:
-                self._refused_limit = level
-            self.limit = max(1, level // 2)
+            elif own > 0:
+                self._refused_limit = min(self.limit, own + 1)
+            self.limit = max(1, self.limit // 2)
             self.at_once = max(1, self.at_once // 2)
             self._cut_at = now
             self._rises_at = now + self._window

@@ -8,10 +8,12 @@ from aiohubassoc import (
     AioHubAssocError,
     Association,
     AssociationClient,
+    BatchLimiter,
     DefaultAssociations,
     Journal,
     JournalRow,
     Limiter,
+    LinkState,
     Outcome,
     OutcomeStream,
     Pair,
@@ -22,6 +24,9 @@ from aiohubassoc import (
     StandardError,
     Status,
     Timeouts,
+    Verification,
+    VerificationReport,
+    VerificationStream,
     WindowLimiter,
 )
 
@@ -42,7 +47,9 @@ async def rows() -> AsyncIterator[tuple[str, int]]:
 async def use() -> None:
     """Use everything."""
     limiter: Limiter = WindowLimiter(Quota.PROFESSIONAL)
-    client = AssociationClient(token, limiter=limiter, retry=RetryPolicy(attempts=3))
+    batches: Limiter = BatchLimiter(Quota(20))
+    retry = RetryPolicy(attempts=3)
+    client = AssociationClient(token, limiter=limiter, batch_limiter=batches, retry=retry)
     async with client, AssociationClient("t", quota=Quota(19, 1.0), timeouts=Timeouts(answer=1)):
         reply = await client.create_default(Pair("contacts", 101, "companies", "202"))
         assert_type(reply, DefaultAssociations)
@@ -59,6 +66,15 @@ async def use() -> None:
         assert_type(report, Report)
         report.raise_for_failures()
         await client.link_all([(1, 2), (3, 4)], from_type="contacts", to_type="companies")
+        await client.link_all(rows(), from_type="a", to_type="b", via="batch", skip_linked=True)
+        for made in await client.create_default_batch("deals", "contacts", [(1, "2")]):
+            assert_type(made, Outcome)
+        async with client.verify(rows(), from_type="deals", to_type="contacts") as found:
+            assert_type(found, VerificationStream)
+            async for one in found:
+                assert_type(one, Verification)
+                assert_type(one.state, LinkState)
+            assert_type(found.report, VerificationReport)
         journal = Journal("runs/nightly")
         assert_type(await client.link_all(rows(), journal=journal, retry_failed=True), Report)
         assert_type(await client.plan(rows(), journal=journal, daily_calls=625_000), Plan)
