@@ -191,6 +191,7 @@ class AssociationClient:
             strict=strict_quota,
             clock=self._clock,
         )
+        self._batch_quota = batch_quota
         self._batch_limiter = batch_limiter or BatchLimiter(
             batch_quota, reserve_daily=reserve_daily, clock=self._clock
         )
@@ -564,6 +565,7 @@ class AssociationClient:
                 concurrency=self._concurrency,
                 daily_calls=daily_calls,
                 now=self._clock.utc_now(),
+                batch_quota=self._batch_quota,
             )
 
     def _open_senders(self) -> Senders:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from aiohubassoc._core.estimate import batch_calls, estimate
+from aiohubassoc._core.batch import MOST_PAIRS
+from aiohubassoc._core.batch_pace import BatchPace
+from aiohubassoc._core.estimate import batch_calls, estimate, paced_estimate
 from aiohubassoc.journal.duplicates import SeenPairs
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
@@ -24,12 +26,14 @@ if TYPE_CHECKING:
 
 # Seconds from sending a call to its answer that are expected, as nothing was sent yet.
 ROUND_TRIP: float = 0.1
+# The same of a batch call. An assumption: HubSpot says nothing of it, and it grows with the batch.
+BATCH_ROUND_TRIP: float = 1.0
 
 
 @attrs.frozen
 class Plan:
     """
-    What a run would do and take. Nothing was sent.
+    What a run would do and take, by single calls or in batches. Nothing was sent.
 
     Attributes:
         pairs: Different pairs in the input.
@@ -38,9 +42,9 @@ class Plan:
         linked_before: Pairs that the run folder has as linked.
         failed_before: Pairs that it has as failed and that are not to be sent again.
         calls: Calls that are needed, one for each other pair.
-        batch_calls: Calls that the same pairs would take in batches of 2,000 (HubSpot,
-            Associations v4).
-        quota: What was reckoned with: where a share was given, that share of it.
+        batch_calls: Calls that the same pairs would take in batches: of 2,000 (HubSpot,
+            Associations v4), or as many as were given.
+        quota: What was reckoned with for single calls: where a share was given, that share of it.
         seconds: From the first call to the last answer, if the day has calls for all of them.
         days: How many of the account's days it needs.
         finishes_at: When the last answer would come if the run began now; aware. HubSpot counts
@@ -48,6 +52,12 @@ class Plan:
             to begin whole days from now.
         daily_calls: Calls that the account has a day; None: not known.
         daily_share: The calls as a share of them; None likewise.
+        batch_quota: What was reckoned with for batches. None: 10 in 10 s and two at once at first,
+            more as long as HubSpot refuses none.
+        batch_seconds: As *seconds*, in batches that take a second each; so for the others.
+        batch_days: As *days*.
+        batch_finishes_at: As *finishes_at*.
+        batch_daily_share: As *daily_share*.
     """
 
     pairs: int
@@ -63,6 +73,11 @@ class Plan:
     finishes_at: datetime
     daily_calls: int | None
     daily_share: float | None
+    batch_quota: Quota | None
+    batch_seconds: float
+    batch_days: int
+    batch_finishes_at: datetime
+    batch_daily_share: float | None
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -72,6 +87,9 @@ class Plan:
             "quota": str(self.quota),
             "seconds": round(self.seconds, 1),
             "finishes_at": self.finishes_at.isoformat(timespec="seconds"),
+            "batch_quota": None if self.batch_quota is None else str(self.batch_quota),
+            "batch_seconds": round(self.batch_seconds, 1),
+            "batch_finishes_at": self.batch_finishes_at.isoformat(timespec="seconds"),
         }
 
 
@@ -131,6 +149,8 @@ class Planner:
         daily_calls: int | None,
         now: datetime,
         round_trip: float = ROUND_TRIP,
+        batch_quota: Quota | None = None,
+        batch_size: int = MOST_PAIRS,
     ) -> Plan:
         """
         Return what it comes to.
@@ -140,7 +160,10 @@ class Planner:
             concurrency: The most calls on the wire at once.
             daily_calls: Calls that the account has a day; None: not known.
             now: When it would begin; aware.
-            round_trip: Seconds from sending a call to its answer, on average.
+            round_trip: Seconds from sending a single call to its answer, on average.
+            batch_quota: What the run would keep for batch calls. None: what it begins with, and
+                more as it rises.
+            batch_size: The most pairs of a batch; 1 or more.
 
         Raises:
             OptionsError: a number out of range.
@@ -152,6 +175,12 @@ class Planner:
             round_trip=round_trip,
             daily_calls=daily_calls,
         )
+        batched = paced_estimate(
+            batch_calls(self._needed, batch_size),
+            lambda: BatchPace(batch_quota),
+            round_trip=BATCH_ROUND_TRIP,
+            daily_calls=daily_calls,
+        )
         return Plan(
             self._pairs,
             self._duplicates,
@@ -159,11 +188,16 @@ class Planner:
             self._before[Status.LINKED],
             self._before[Status.FAILED] + self._before[Status.PARTIAL],
             taken.calls,
-            batch_calls(self._needed),
+            batched.calls,
             quota,
             taken.seconds,
             taken.days,
             now + timedelta(seconds=taken.finishes_after),
             daily_calls,
             taken.daily_share,
+            batch_quota,
+            batched.seconds,
+            batched.days,
+            now + timedelta(seconds=batched.finishes_after),
+            batched.daily_share,
         )

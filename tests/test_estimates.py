@@ -8,7 +8,8 @@ import math
 import pytest
 
 from aiohubassoc import AssociationClient, Pair, Quota
-from aiohubassoc._core.estimate import estimate
+from aiohubassoc._core.batch_pace import BatchPace
+from aiohubassoc._core.estimate import estimate, paced_estimate
 from aiohubassoc._core.pace import SAFE_START
 from aiohubassoc.simulator import Latency, PortalSettings
 from aiohubassoc.testing import simulated_portal
@@ -91,4 +92,25 @@ async def test_without_a_quota_it_is_the_most() -> None:
     round_trip = _round_trip(NEAR)
     assert took < estimate(600, SAFE_START, round_trip=round_trip).seconds
     told = estimate(600, PROFESSIONAL, round_trip=round_trip)
+    assert math.isclose(told.seconds, took, rel_tol=0.05)
+
+
+# --- batches -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", [None, Quota(20), Quota(5, 10.0), Quota(1, 30.0)], ids=str)
+@pytest.mark.parametrize("count", [1, 11, 60])
+async def test_batches_agree_within_five_percent(count: int, given: Quota | None) -> None:
+    """Whether the pace rises or not, and whether calls wait for a token or for the wire."""
+    latency = Latency(0.5, 0.0, 0.5, 0.0)
+    settings = PortalSettings(quota_limit=None, latency=latency, keep_links=False)
+    pairs = (Pair("contacts", number, "companies", number) for number in range(1, count + 1))
+    clock = asyncio.get_running_loop()
+    async with simulated_portal(settings) as running:
+        async with AssociationClient(TOKEN, base_url=running.base_url, batch_quota=given) as client:
+            began_at = clock.time()
+            report = await client.link_all(pairs, via="batch", batch_size=1)
+            took = clock.time() - began_at
+        assert (count, count) == (report.linked, running.portal.books.calls["batch"])
+    told = paced_estimate(count, lambda: BatchPace(given), round_trip=1.0)
     assert math.isclose(told.seconds, took, rel_tol=0.05)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aiohubassoc import AssociationClient, Journal, OptionsError, Pair, Quota
+from aiohubassoc.planning import BATCH_ROUND_TRIP, Planner
 from aiohubassoc.testing import FakeClock
 from tests.io.wire_fake import error, pair
 from tests.journal.conftest import run
@@ -106,6 +107,37 @@ async def test_more_than_a_day() -> None:
     assert NOW + timedelta(days=2) < plan.finishes_at < NOW + timedelta(days=2, seconds=60)
 
 
+async def test_batches_have_costs_of_their_own() -> None:
+    """Calls, time, days, and the share of the day, beside those of single calls."""
+    plan = await _plan(map(pair, range(5000)), daily_calls=2)
+    assert (5000, 2500, 2500.0) == (plan.calls, plan.days, plan.daily_share)
+    assert (3, 2, 1.5) == (plan.batch_calls, plan.batch_days, plan.batch_daily_share)
+    assert 2 * BATCH_ROUND_TRIP == plan.batch_seconds  # two at once, then one
+    assert NOW + timedelta(days=1, seconds=BATCH_ROUND_TRIP) == plan.batch_finishes_at
+    assert (await _plan([pair(1)])).batch_daily_share is None
+
+
+def test_a_batch_quota_and_a_size() -> None:
+    """What is given is reckoned with: it does not rise."""
+    with Planner(None) as planner:
+        for number in range(10):
+            planner.add(pair(number), number)
+        options: dict[str, Any] = {"concurrency": 64, "daily_calls": None, "now": NOW}
+        slow = planner.plan(Quota(190), **options, batch_quota=Quota(1), batch_size=4)
+        usual = planner.plan(Quota(190), **options, batch_size=4)
+    assert (3, 3) == (slow.batch_calls, usual.batch_calls)
+    assert 20 < slow.batch_seconds < 23
+    assert 2 * BATCH_ROUND_TRIP == usual.batch_seconds
+    assert ("1/10s", None) == (slow.as_json()["batch_quota"], usual.as_json()["batch_quota"])
+
+
+async def test_a_client_reckons_with_its_own_batch_quota() -> None:
+    """As with its quota."""
+    plan = await _plan(map(pair, range(6000)), _client(batch_quota=Quota(1)))
+    assert (3, Quota(1)) == (plan.batch_calls, plan.batch_quota)
+    assert 20 < plan.batch_seconds < 23
+
+
 async def test_as_plain_values() -> None:
     """All of it, in a form that JSON knows."""
     told = (await _plan([pair(1)], daily_calls=100)).as_json()
@@ -122,6 +154,11 @@ async def test_as_plain_values() -> None:
         "daily_calls": 100,
         "daily_share": 0.01,
         "finishes_at": "2026-11-25T12:00:00+00:00",
+        "batch_quota": None,
+        "batch_seconds": 1.0,
+        "batch_days": 1,
+        "batch_finishes_at": "2026-11-25T12:00:01+00:00",
+        "batch_daily_share": 0.01,
     } == {name: value for name, value in told.items() if name != "seconds"}
     assert 0 < told["seconds"] < 1
 

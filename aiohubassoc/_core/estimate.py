@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from collections import deque
+from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 
@@ -11,7 +12,7 @@ from aiohubassoc._core.allowance import Allowance
 from aiohubassoc.errors import OptionsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from aiohubassoc.options import Quota
 
@@ -23,6 +24,8 @@ _BATCH_MOST: Final = 2000
 _COUNTED_SHARE: Final = 0.6
 # Of the many calls that are on the wire at the end, the slowest ends the run.
 _LAST_ANSWER_SHARE: Final = 1.5
+# So many calls are gone through one by one; by then a pace that rises has long settled.
+_PACED_MOST: Final = 20_000
 
 
 @attrs.frozen
@@ -31,7 +34,7 @@ class Estimate:
     What a run will take.
 
     Attributes:
-        calls: Single PUTs.
+        calls: How many are made.
         seconds: From the first call to the last answer, if the day has calls for all of them.
         days: How many of the account's days it needs: 1 when the day's calls suffice, or their
             number is not known; 0 without calls.
@@ -78,8 +81,76 @@ def estimate(
     _check("calls", calls, at_least=0)
     _check("concurrency", concurrency, at_least=1)
     _check_seconds("round_trip", round_trip)
-    run = _Run(quota, concurrency, round_trip)
-    seconds = run.seconds(calls)
+    return _over_days(calls, _Run(quota, concurrency, round_trip).seconds, daily_calls)
+
+
+class Pacing(Protocol):
+    """When calls may go, as of `BatchPace`."""
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until a call may go: 0 means now, inf not before there is news."""
+        ...
+
+    def take(self, now: float) -> None:
+        """Let a call go."""
+        ...
+
+    def settle(self, sent_at: float, answered_at: float, *, fresh: bool, taken: bool) -> None:
+        """Note that a call is answered."""
+        ...
+
+
+def paced_estimate(
+    calls: int,
+    begin: Callable[[], Pacing],
+    *,
+    round_trip: float,
+    daily_calls: int | None = None,
+) -> Estimate:
+    """
+    Return what so many calls take that go as a pace lets them, if each succeeds at once.
+
+    The pace itself is asked, as a run would ask it, so that the two cannot differ; what comes
+    beyond 20,000 calls goes on as the half before.
+
+    Args:
+        calls: How many; 0 or more.
+        begin: Makes the pace as it is before the first call.
+        round_trip: Seconds from sending a call to its answer; 0 or more.
+        daily_calls: As for `estimate`.
+
+    Raises:
+        OptionsError: an argument out of range.
+    """
+    _check("calls", calls, at_least=0)
+    _check_seconds("round_trip", round_trip)
+    return _over_days(calls, lambda count: _paced(count, begin, round_trip), daily_calls)
+
+
+def _paced(calls: int, begin: Callable[[], Pacing], round_trip: float) -> float:
+    """Return when the last of so many calls is answered; 0 without calls."""
+    if calls > _PACED_MOST:
+        half = _PACED_MOST // 2
+        before, seconds = (_paced(count, begin, round_trip) for count in (half, _PACED_MOST))
+        return seconds + (calls - _PACED_MOST) * (seconds - before) / half
+    pace, now = begin(), 0.0
+    on_wire: deque[float] = deque()
+    for _ in range(calls):
+        while (wait := pace.wait(now)) > 0:
+            if on_wire and on_wire[0] + round_trip <= now + wait:
+                sent_at = on_wire.popleft()
+                now = max(now, sent_at + round_trip)
+                pace.settle(sent_at, now, fresh=False, taken=True)
+            else:
+                now = max(now + wait, math.nextafter(now, math.inf))
+        pace.take(now)
+        on_wire.append(now)
+    return now + round_trip if calls else 0.0
+
+
+def _over_days(calls: int, seconds_of: Callable[[int], float], daily_calls: int | None) -> Estimate:
+    """Return what calls take that take so many seconds when the day has calls for all of them."""
+    seconds = seconds_of(calls)
     if daily_calls is None:
         return Estimate(calls, seconds, min(calls, 1), seconds, None)
     _check("daily_calls", daily_calls, at_least=1)
@@ -88,7 +159,7 @@ def estimate(
     if days > 1:
         last = calls - (days - 1) * daily_calls
         # A quota so slow that the day's calls outlast the day waits for no night.
-        finishes_after = max(seconds, (days - 1) * _DAY + min(run.seconds(last), _DAY))
+        finishes_after = max(seconds, (days - 1) * _DAY + min(seconds_of(last), _DAY))
     return Estimate(calls, seconds, days, finishes_after, calls / daily_calls)
 
 

@@ -26,6 +26,8 @@ Examples:
   aiohubassoc resume runs/2026-11-25
   aiohubassoc status runs/2026-11-25
   aiohubassoc export runs/2026-11-25 --failed --output failed.csv
+  aiohubassoc link pairs.csv --from contacts --to companies --via batch --verify
+  aiohubassoc verify pairs.csv --from contacts --to companies --output missing.csv
   zcat pairs.csv.gz | aiohubassoc link - --from deals --to contacts --json
   aiohubassoc simulate --port 8080
 
@@ -41,13 +43,23 @@ Nothing is sent before the first 1,000 rows are checked.
 
 Exit codes: 0 every pair linked or skipped; 1 some failed or were not usable; 2 usage or input; \
 3 stopped early; 4 token or scopes; 5 a file or the run folder could not be written; \
-130 and 143 interrupted.
+130 and 143 interrupted. With --verify also 1 if a link is missing, and 3 if HubSpot did not say.
+"""
+_VERIFY = """\
+Read links back: say of each pair of files, or of a run folder, whether HubSpot has its link.
+
+Nothing is written to HubSpot; up to 1,000 records are asked for in a call, which needs scopes to \
+read. A pair is linked, missing, or unknown if HubSpot was not asked or did not say.
+
+Exit codes: 0 every pair linked; 1 some missing, or rows not usable; 2 usage or input; 3 some \
+unknown; 4 token or scopes; 5 a file could not be written; 130 and 143 interrupted.
 """
 _COMMANDS = (
     ("link", _LINK),
     ("resume", "Go on with the run of a folder: link what is not settled yet."),
     ("status", "Tell how far the run of a folder is, also while it goes on."),
     ("export", "Write the rows of a run folder, with what became of them."),
+    ("verify", _VERIFY),
     ("plan", "Read the input, send nothing, and tell what linking it would do and take."),
     ("simulate", "Run a simulated HubSpot portal on this machine."),
     ("demo", "Link 2,000 pairs against a simulated portal and compare with its books."),

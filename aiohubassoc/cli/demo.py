@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from aiohubassoc.cli.link_run import Job, LinkRun
 from aiohubassoc.cli.portals import demo_portal
-from aiohubassoc.cli.run import Job, Run
 from aiohubassoc.cli.summary import print_summary
 from aiohubassoc.cli.terminal import messages, output
 from aiohubassoc.client import AssociationClient
@@ -61,7 +61,7 @@ def demo() -> int:
         )
         with PairTable(str(example), layout) as again:
             pairs = [pair for _, pair in again if pair is not None]
-        run = Run(Job(on_outcome=told.append), table, messages())
+        run = LinkRun(Job(on_outcome=told.append), table, messages())
         code = asyncio.run(run.go(client))
         books, links = portal.books(), portal.links()
     print_summary(run.tally, console)

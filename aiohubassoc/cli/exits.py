@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from aiohubassoc.errors import AuthenticationError, JournalStorageError, MissingScopesError
 
 if TYPE_CHECKING:
+    from aiohubassoc.cli.counts import RowCounts
+    from aiohubassoc.cli.findings import Findings
     from aiohubassoc.cli.tally import Tally
 
 
@@ -15,13 +17,13 @@ class Exit(IntEnum):
     """What the command tells its caller."""
 
     ALL_LINKED = 0
-    """Every pair is linked or skipped."""
+    """Every pair is linked or skipped; of ``verify``: linked."""
     SOME_FAILED = 1
-    """Some failed, partially or wholly, or were not usable."""
+    """Some failed, partially or wholly, or were not usable; of ``verify``: some are missing."""
     USAGE = 2
     """The command line or the input: nothing was sent."""
     STOPPED = 3
-    """The run ended early, with pairs unprocessed."""
+    """The run ended early, with pairs unprocessed; of ``verify``: some are unknown."""
     UNAUTHORIZED = 4
     """The token or its scopes."""
     STORAGE = 5
@@ -39,14 +41,42 @@ def exit_code(tally: Tally, *, signal: int | None, storage_failed: bool) -> int:
         signal: The number of the signal that ended the run; None if none did.
         storage_failed: Whether a file of ours could not be written.
     """
+    return _of_any(tally, signal=signal, storage_failed=storage_failed) or (
+        Exit.STOPPED
+        if tally.unprocessed or not tally.input_complete
+        else Exit.SOME_FAILED
+        if tally.failed or tally.partial or tally.invalid
+        else Exit.ALL_LINKED
+    )
+
+
+def verify_exit_code(findings: Findings, *, signal: int | None, storage_failed: bool) -> int:
+    """
+    Return the exit code of reading links back: a signal's, or the highest that applies.
+
+    What is unknown outranks what is missing, whether the run ended early or HubSpot did not say:
+    the answer is not complete, and to ask again may find more that is missing.
+
+    Args:
+        findings: What was found.
+        signal: The number of the signal that ended the run; None if none did.
+        storage_failed: Whether a file of ours could not be written.
+    """
+    return _of_any(findings, signal=signal, storage_failed=storage_failed) or (
+        Exit.STOPPED
+        if findings.unknown or not findings.input_complete
+        else Exit.SOME_FAILED
+        if findings.missing or findings.invalid
+        else Exit.ALL_LINKED
+    )
+
+
+def _of_any(counts: RowCounts, *, signal: int | None, storage_failed: bool) -> int:
+    """Return the exit code of a run that could not do its work; 0 if it could."""
     if signal is not None:
         return 128 + signal
-    if storage_failed or isinstance(tally.stopped, JournalStorageError):
+    if storage_failed or isinstance(counts.stopped, JournalStorageError):
         return Exit.STORAGE
-    if isinstance(tally.stopped, AuthenticationError | MissingScopesError):
+    if isinstance(counts.stopped, AuthenticationError | MissingScopesError):
         return Exit.UNAUTHORIZED
-    if tally.unprocessed or not tally.input_complete:
-        return Exit.STOPPED
-    if tally.failed or tally.partial or tally.invalid:
-        return Exit.SOME_FAILED
-    return Exit.ALL_LINKED
+    return 0

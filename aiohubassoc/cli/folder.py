@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from aiohubassoc.cli.options import CheckOptions, InputOptions, PaceOptions, PortalOptions, plain
-from aiohubassoc.cli.places import TablePlaces, cells_of
+from aiohubassoc.cli.folder_table import FolderTable
+from aiohubassoc.cli.form import FormOptions
+from aiohubassoc.cli.options import (
+    CheckOptions,
+    InputOptions,
+    PaceOptions,
+    PortalOptions,
+    option_of,
+    plain,
+)
+from aiohubassoc.cli.places import TablePlaces
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.journal.journal import Journal
-from aiohubassoc.pair import Pair, unchecked_pair
 from aiohubassoc.tables.opening import STDIN, name_of
-from aiohubassoc.tables.records import Record
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Sequence
 
-    from aiohubassoc.journal.reader import Reader
     from aiohubassoc.tables.pairs import PairTable
 
 
@@ -35,6 +39,7 @@ class Command:
         portal: Where to.
         pace: How fast.
         check: What to do about bad rows and failures.
+        form: One by one or in batches, and whether links are read.
     """
 
     files: tuple[str, ...]
@@ -42,6 +47,7 @@ class Command:
     portal: PortalOptions
     pace: PaceOptions
     check: CheckOptions
+    form: FormOptions = attrs.Factory(FormOptions)
 
     @classmethod
     def kept(cls, header: dict[str, Any]) -> Command:
@@ -60,12 +66,13 @@ class Command:
             PortalOptions(**kept["portal"]),
             PaceOptions(**kept["pace"]),
             CheckOptions(**kept["check"]),
+            FormOptions(**kept.get("form", {})),  # one of before batches has none
         )
 
     def plain(self) -> dict[str, Any]:
         """Return it as it is kept."""
         files = [path if path == STDIN else str(Path(path).absolute()) for path in self.files]
-        groups = ("input", "portal", "pace", "check")
+        groups = ("input", "portal", "pace", "check", "form")
         return {"files": files, **{name: plain(getattr(self, name)) for name in groups}}
 
 
@@ -96,7 +103,7 @@ def journal_of(
         are_stable = not force and all(one["size_bytes"] is not None for one in fingerprints)
         job = {f"input {number}": _told(one) for number, one in enumerate(fingerprints, 1)}
         job |= {
-            f"--{name.rstrip('_').replace('_', '-')}": value
+            option_of(name): value
             for name, value in plain(command.input).items()
             if value is not None
         }
@@ -116,6 +123,17 @@ def journal_of(
     return journal
 
 
+def passing_journal_of(folder: str, table: PairTable | FolderTable) -> Journal:
+    """Return a run folder that lasts no longer than one run, for a table."""
+    return Journal.of_input(
+        folder,
+        job={},
+        about={"columns": table.header, "inputs": [], "names": table.names},
+        places=TablePlaces(table, are_stable=False),
+        force=False,
+    )
+
+
 def _told(fingerprint: dict[str, object]) -> str:
     """Return what an input is known by, wherever it lies and whatever its name."""
     size, columns = fingerprint["size_bytes"], fingerprint["columns"]
@@ -124,78 +142,9 @@ def _told(fingerprint: dict[str, object]) -> str:
     return f"{told} with the columns {', '.join(columns)} ({str(fingerprint['digest'])[:12]})"
 
 
-class FolderTable:
-    """
-    The pairs of a run folder whose input can no longer be read, as the table that they came from.
-
-    Args:
-        reader: The folder. Its last run has read the input to its end.
-
-    Raises:
-        JournalError: it cannot be read; so for every method.
-    """
-
-    may_block = False
-
-    def __init__(self, reader: Reader) -> None:
-        self._reader = reader
-        header = reader.header()
-        self.header: list[str] = header["columns"]
-        self.names: list[str] = header["names"]
-        self.name = self.names[0]
-        self.job: dict[str, object] = header["job"]
-        self._inputs: list[dict[str, object]] = header["inputs"]
-
-    def __iter__(self) -> Iterator[tuple[Record, Pair | None]]:
-        for source, line, problem, fields in self._reader.unusable():
-            yield Record(line, fields, problem, source), None
-        for row in self._reader.rows():
-            kept = row.pair
-            record = Record(row.line, cells_of(kept), None, row.source)
-            ends = (kept.from_type, kept.from_id, kept.to_type, kept.to_id)
-            yield record, unchecked_pair(*ends, tag=record)
-
-    def cells(self, pair: Pair) -> list[str] | dict[str, object]:
-        """Return the row of *pair*."""
-        record = pair.tag
-        assert isinstance(record, Record)  # noqa: S101 -- set above
-        return record.fields
-
-    def place(self, source: int, line: int) -> str:
-        """Return how messages call a place."""
-        return place_told(self.names, source, line)
-
-    def count_rows(self) -> int | None:
-        """Return how many pairs and unusable rows there are."""
-        return sum(self._reader.counts().values()) + self._reader.unusable_count()
-
-    def fingerprints(self) -> list[dict[str, object]]:
-        """Return those of the input."""
-        return self._inputs
-
-
-def place_told(names: Sequence[str], source: int, line: int) -> str:
-    """Return how messages call a place in inputs of these names."""
-    return f"line {line}" + (f" of {names[source]}" if len(names) > 1 else "")
-
-
 def is_of_pipe(header: dict[str, Any]) -> bool:
     """Return whether an input of a run folder cannot be opened again."""
     return any(one["size_bytes"] is None for one in header["inputs"])
-
-
-def how_to_go_on(folder: str, *, needs_input: bool) -> str:
-    """
-    Return what to do about a run that is not at its end.
-
-    Args:
-        folder: The run folder.
-        needs_input: Whether its input must be given again.
-    """
-    named = shlex.quote(folder)
-    if needs_input:
-        return f"To go on, give the input again, with the same command and --run {named}"
-    return f"To go on: aiohubassoc resume {named}"
 
 
 def check_files(command: Command) -> None:

@@ -13,6 +13,7 @@ from aiohubassoc.models import Outcome, Status
 if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
     from aiohubassoc.tables.records import Record
+    from aiohubassoc.tables.results import Told
 
 
 class OutcomeLines:
@@ -57,6 +58,18 @@ class OutcomeLines:
         """Tell a pair that repeats an earlier one."""
         told = {**_ends(pair), "ok": True, "status": Status.SKIPPED.value, "attempts": 0}
         self._tell_or_wait(record, told | {"reason": {"category": "DUPLICATE", "message": message}})
+
+    def verification(self, record: Record, pair: Pair, told: Told) -> None:
+        """Tell whether a pair is linked."""
+        is_linked = told.category is None
+        line: dict[str, Any] = {**_ends(pair), "ok": is_linked, "status": str(told.status)}
+        if not is_linked:
+            line["error"] = {
+                "category": told.category,
+                "message": told.message,
+                "correlation_id": told.correlation_id,
+            }
+        self._write(record, line)
 
     def invalid(self, record: Record) -> None:
         """Tell a row that cannot be used."""

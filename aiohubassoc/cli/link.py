@@ -7,8 +7,10 @@ from typing import Annotated
 import attrs
 from cyclopts import Parameter
 
+from aiohubassoc.cli.clients import base_url_of
 from aiohubassoc.cli.folder import Command
-from aiohubassoc.cli.linking import Call, base_url_of, check as check_call, execute
+from aiohubassoc.cli.form import FormOptions
+from aiohubassoc.cli.linking import Call, check as check_call, execute
 from aiohubassoc.cli.options import (
     CheckOptions,
     Flag,
@@ -30,6 +32,7 @@ def link(
     input_: Annotated[InputOptions, Flat] = InputOptions(),  # noqa: B008 -- frozen, and so below
     portal: Annotated[PortalOptions, Flat] = PortalOptions(),  # noqa: B008
     pace: Annotated[PaceOptions, Flat] = PaceOptions(),  # noqa: B008
+    form: Annotated[FormOptions, Flat] = FormOptions(),  # noqa: B008
     check: Annotated[CheckOptions, Flat] = CheckOptions(),  # noqa: B008
     token: Annotated[TokenOptions, Flat] = TokenOptions(),  # noqa: B008
     tell: Annotated[TellOptions, Flat] = TellOptions(),  # noqa: B008
@@ -49,6 +52,7 @@ def link(
         input_: What they are like.
         portal: Where to.
         pace: How fast.
+        form: One by one or in batches, and whether links are read.
         check: What to do about bad rows and failures.
         token: Where the token is.
         tell: What to tell.
@@ -63,7 +67,7 @@ def link(
     # The address is kept, not the environment: it may be another one next time.
     if not portal.simulate:
         portal = attrs.evolve(portal, base_url=base_url_of(portal.base_url))
-    command = Command(tuple(files), input_, portal, pace, check)
+    command = Command(tuple(files), input_, portal, pace, check, form)
     call = Call(token, tell, run=run, retry_failed=retry_failed, force=force, uvloop=uvloop)
     if dry_run:
         check_call(command, call)

@@ -14,8 +14,6 @@ from aiohubassoc.tables.layout import Layout
 
 Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
 Flat: Final = Parameter(name="*")
-# HubSpot, API usage guidelines, "Limits": calls a day, by the account's tier.
-DAILY_CALLS: Final = {"STARTER": 250_000, "PROFESSIONAL": 625_000, "ENTERPRISE": 1_000_000}
 
 
 @attrs.frozen
@@ -126,7 +124,23 @@ class PaceOptions:
 
 
 @attrs.frozen
-class PortalOptions:
+class AddressOptions:
+    """
+    Where HubSpot is.
+
+    Args:
+        base_url: Where HubSpot's API is; else HUBSPOT_BASE_URL, else HubSpot itself.
+        api_version: v4, 2026-03 or 2026-09.
+        allow_http: Send the token unencrypted to another machine.
+    """
+
+    base_url: str | None = None
+    api_version: str = "v4"
+    allow_http: Flag = False
+
+
+@attrs.frozen
+class PortalOptions(AddressOptions):
     """
     Where to.
 
@@ -137,9 +151,6 @@ class PortalOptions:
         simulate: Send to a simulated portal on this machine instead of HubSpot.
     """
 
-    base_url: str | None = None
-    api_version: str = "v4"
-    allow_http: Flag = False
     simulate: Flag = False
 
 
@@ -215,22 +226,23 @@ class CheckOptions:
             raise OptionsError("--stop-after-failures must be 1 or more")
 
 
-def daily_calls(given: int | None, quota: str | None) -> int | None:
-    """
-    Return the calls of a day: as given, else the tier's; None if neither says it.
-
-    Raises:
-        OptionsError: a number that cannot work.
-    """
-    if given is not None and given < 1:
-        raise OptionsError("--daily-limit must be 1 or more")
-    tier = (quota or "").strip().upper().replace("-", "_")
-    return DAILY_CALLS.get(tier) if given is None else given
-
-
 def plain(group: Any) -> dict[str, Any]:  # noqa: ANN401 -- any of the groups above
     """Return a group as it is kept."""
     return attrs.asdict(group)
+
+
+def option_of(name: str) -> str:
+    """Return the option of a group's field of this name."""
+    return f"--{name.rstrip('_').replace('_', '-')}"
+
+
+def given(group: Any) -> dict[str, Any]:  # noqa: ANN401 -- any of the groups above
+    """Return the options of a group that are not as they are without being given."""
+    return {
+        option_of(field.name): getattr(group, field.name)
+        for field in attrs.fields(type(group))
+        if getattr(group, field.name) != field.default
+    }
 
 
 def _check_type(option: str, kind: str) -> None:

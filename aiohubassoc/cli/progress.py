@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from rich.live import Live
 from rich.text import Text
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from aiohubassoc._io.clock import Clock
-    from aiohubassoc.cli.tally import Tally
     from aiohubassoc.options import Quota
 
 _TERMINAL_SECONDS: Final = 0.25
@@ -27,56 +26,80 @@ _PLAIN_SECONDS_LONGEST: Final = 60.0
 _RATE_SECONDS: Final = 10.0
 
 
+class Counted(Protocol):
+    """Counts of a run."""
+
+    @property
+    def done(self) -> int:
+        """How many rows are dealt with."""
+        ...
+
+    @property
+    def settled(self) -> int:
+        """How many pairs HubSpot answered for."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """How many rows did not come through, in words."""
+        ...
+
+
 class Progress:
     """
     What the line says.
 
     Args:
-        tally: Counts.
+        counts: Counts.
         quota: Gives the quota that is kept.
         in_flight: Gives the number of requests on the wire.
         clock: Time.
+        is_batch: Whether a call is for many pairs, so that the quota is none of pairs.
     """
 
     def __init__(
         self,
-        tally: Tally,
+        counts: Counted,
         *,
         quota: Callable[[], Quota],
         in_flight: Callable[[], int],
         clock: Clock,
+        is_batch: bool = False,
     ) -> None:
-        self._tally = tally
+        self._counts = counts
         self.rows: int | None = None
         """How many rows the input has, roughly; None if nobody knows."""
         self._quota = quota
         self._in_flight = in_flight
         self.clock = clock
-        self._history: deque[tuple[float, int]] = deque([(clock.now(), 0)])
+        self._is_batch = is_batch
+        self._history: deque[tuple[float, int, int]] = deque([(clock.now(), 0, 0)])
 
     def line(self) -> str:
         """Return the line as of now."""
-        tally = self._tally
-        settled = tally.linked + tally.partial + tally.failed
-        rate = self._rate(settled)
-        done = tally.total + tally.invalid
+        done = self._counts.done
+        rate, done_rate = self._rates(self._counts.settled, done)
+        calls = f"{self._quota().rate_per_second:.1f}"
         parts = [
             f"{done:,} of {self.rows:,}" if self.rows else f"{done:,}",
-            f"{rate:.1f}/s of {self._quota().rate_per_second:.1f}/s",
-            f"{tally.failed + tally.partial + tally.invalid:,} failed",
+            f"{rate:,.1f}/s" + (f", up to {calls} calls/s" if self._is_batch else f" of {calls}/s"),
+            self._counts.trouble,
             f"{self._in_flight()} in flight",
         ]
-        if self.rows and rate > 0:
-            parts.append(f"{duration(max(0, self.rows - done) / rate)} left")
+        if self.rows and done_rate > 0:
+            parts.append(f"{duration(max(0, self.rows - done) / done_rate)} left")
         return ", ".join(parts)
 
-    def _rate(self, settled: int) -> float:
+    def _rates(self, settled: int, done: int) -> tuple[float, float]:
+        """Return how many pairs a second were settled, and how many rows were dealt with."""
         now = self.clock.now()
-        self._history.append((now, settled))
+        self._history.append((now, settled, done))
         while len(self._history) > 2 and self._history[1][0] < now - _RATE_SECONDS:  # noqa: PLR2004
             self._history.popleft()
-        since, before = self._history[0]
-        return (settled - before) / (now - since) if now > since else 0.0
+        since, settled_before, done_before = self._history[0]
+        if now <= since:
+            return 0.0, 0.0
+        return (settled - settled_before) / (now - since), (done - done_before) / (now - since)
 
 
 def duration(seconds: float) -> str:

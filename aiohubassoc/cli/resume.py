@@ -7,7 +7,9 @@ from typing import Annotated
 
 import attrs
 
-from aiohubassoc.cli.folder import Command, FolderTable, is_of_pipe, names_of
+from aiohubassoc.cli.folder import Command, is_of_pipe, names_of
+from aiohubassoc.cli.folder_table import FolderTable
+from aiohubassoc.cli.form import FormOptions
 from aiohubassoc.cli.linking import Call, execute
 from aiohubassoc.cli.options import Flag, Flat, PaceOptions, TellOptions, TokenOptions
 from aiohubassoc.errors import OptionsError
@@ -19,6 +21,7 @@ def resume(
     /,
     *,
     pace: Annotated[PaceOptions, Flat] = PaceOptions(),  # noqa: B008 -- frozen, and so below
+    form: Annotated[FormOptions, Flat] = FormOptions(),  # noqa: B008
     token: Annotated[TokenOptions, Flat] = TokenOptions(),  # noqa: B008
     tell: Annotated[TellOptions, Flat] = TellOptions(),  # noqa: B008
     retry_failed: Flag = False,
@@ -33,6 +36,7 @@ def resume(
     Args:
         folder: The run folder.
         pace: How fast.
+        form: One by one or in batches, and whether links are read.
         token: Where the token is.
         tell: What to tell.
         retry_failed: Send pairs again that failed in an earlier run.
@@ -48,7 +52,7 @@ def resume(
             )
         header = reader.header()
         command = Command.kept(header)
-        command = attrs.evolve(command, pace=pace.over(command.pace))
+        command = attrs.evolve(command, pace=pace.over(command.pace), form=form.over(command.form))
         table = None
         if is_of_pipe(header):
             if not reader.is_read_to_its_end():

@@ -1,115 +1,92 @@
-"""A run of the command: rows in, outcomes counted and written, an exit code out."""
+"""A run over the rows of an input: checked ahead, ended in good order, an exit code out."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import sqlite3
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Final, Protocol
 
-import attrs
 from rich.markup import escape
 
 from aiohubassoc._io.clock import SystemClock
-from aiohubassoc.cli.exits import Exit, exit_code
-from aiohubassoc.cli.feed import Feed, StorageError, Table
-from aiohubassoc.cli.progress import Progress, shown
+from aiohubassoc.cli.exits import Exit
+from aiohubassoc.cli.feed import Feed, StorageError
 from aiohubassoc.cli.signals import interruptible
 from aiohubassoc.cli.summary import print_lines
-from aiohubassoc.cli.tally import Tally
-from aiohubassoc.errors import InputError, JournalStorageError, RunStoppedError
+from aiohubassoc.cli.written import Written
+from aiohubassoc.errors import AioHubAssocError, InputError, JournalStorageError, RunStoppedError
 from aiohubassoc.journal.duplicates import SeenPairs
-from aiohubassoc.journal.places import place_of
-from aiohubassoc.models import Outcome
-from aiohubassoc.tables.failures import FailuresFile
-from aiohubassoc.tables.records import Record
-from aiohubassoc.tables.results import Told
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aiohubassoc._io.stream import OutcomeStream
+    from aiohubassoc.cli.counts import RowCounts
+    from aiohubassoc.cli.feed import Table
     from aiohubassoc.cli.lines import OutcomeLines
     from aiohubassoc.client import AssociationClient
-    from aiohubassoc.journal.journal import Journal
     from aiohubassoc.pair import Pair
-
+    from aiohubassoc.tables.records import Record
 
 # Seconds that requests on the wire may take to end after Ctrl-C.
 _DRAIN: Final = 5.0
 
 
-@attrs.frozen
-class Job:
-    """
-    What a run is to do.
+class _Stream(Protocol):
+    """What the client gives for the pairs."""
 
-    Attributes:
-        failures: Where to write the rows that did not come through; None: nowhere.
-        skip_invalid: Go on without rows that cannot be used.
-        strict: Stop at a later row that cannot be used.
-        stop_after_failures: Stop once so many pairs failed; None: never.
-        retry_failed: Send pairs again that failed in an earlier run of the folder.
-        ordered: Take the outcomes in the order of the input.
-        on_outcome: Called with each outcome; None: nobody is.
-    """
-
-    failures: str | None = None
-    skip_invalid: bool = False
-    strict: bool = False
-    stop_after_failures: int | None = None
-    retry_failed: bool = False
-    ordered: bool = False
-    on_outcome: Callable[[Outcome], None] | None = None
+    def stop(self, cause: AioHubAssocError, *, drain: float | None = None) -> None:
+        """Send nothing more."""
+        ...
 
 
-class Run:
+class Run(ABC):
     """
     One run of the command.
 
     Args:
-        job: What to do.
+        counts: Counts its rows.
         table: The input, open.
         console: For messages and progress: standard error.
-        journal: The run folder; None: none is kept.
-        lines: Told of every row as it is settled; None: nobody is.
+        skip_invalid: Go on without rows that cannot be used.
+        finds_duplicates: Whether pairs may repeat others, and nobody else looks for them.
+        lines: Told of every row; None: nobody is.
+        path: The file of some rows; None: none is written.
     """
 
     def __init__(
         self,
-        job: Job,
+        counts: RowCounts,
         table: Table,
         console: Console,
         *,
-        journal: Journal | None = None,
-        lines: OutcomeLines | None = None,
+        skip_invalid: bool,
+        finds_duplicates: bool,
+        lines: OutcomeLines | None,
+        path: str | None,
     ) -> None:
-        self.tally = Tally()
         self.began = False
         """Whether anything may have been sent."""
-        self.output_is_gone = False
-        """Whether nobody reads the lines any more."""
-        self._job = job
+        self.written: Final = Written(lines, path, self.stop)
+        """What is written of its rows."""
+        self._counts = counts
         self._table = table
         self._console = console
-        self._journal = journal
-        self._lines = lines
-        self._failures: FailuresFile | None = None
-        self._storage_error: str | None = None
+        self._skip_invalid = skip_invalid
+        self._finds_duplicates = finds_duplicates
         self._feed: Feed | None = None
-        self._outcomes: OutcomeStream | None = None
+        self._stream: _Stream | None = None
 
     async def go(self, client: AssociationClient) -> int:
         """
-        Link the pairs of the table with *client*, which is not entered yet; return the exit code.
+        Do the work with *client*, which is not entered yet; return the exit code.
 
         Raises:
             AioHubAssocError: nothing was sent: an option, the input or the run folder cannot work.
         """
         with contextlib.ExitStack() as stack:
             seen = None
-            if self._journal is None:
+            if self._finds_duplicates:
                 try:
                     seen = stack.enter_context(SeenPairs())
                 except (OSError, sqlite3.Error) as error:
@@ -121,161 +98,103 @@ class Run:
             if interruption.signal is not None:
                 self._console.print("Interrupted; nothing was sent.")
                 return 128 + interruption.signal
-            if unusable and not self._job.skip_invalid:
+            if unusable and not self._skip_invalid:
                 self._tell_unusable(unusable)
                 return Exit.USAGE
-            if not await self._link_and_time(client, feed):
+            if not await self._work_and_time(client, feed):
                 return Exit.STORAGE
-            self._close_files()
-        if self._storage_error is not None:
-            self._no_storage(self._storage_error)
-        return exit_code(
-            self.tally,
-            signal=interruption.signal,
-            storage_failed=self._storage_error is not None,
-        )
+            self.written.close()
+        problem = self.written.problem
+        if problem is not None:
+            self._no_storage(problem)
+        return self.exit_code(interruption.signal, storage_failed=problem is not None)
+
+    # --- what each kind of run does ------------------------------------------------------------
+
+    @abstractmethod
+    async def work(self, client: AssociationClient, feed: Feed) -> None:
+        """
+        Do the work, and tell what came of it.
+
+        Raises:
+            StorageError: a file of ours cannot be written.
+            InputError: the input can no longer be read.
+            JournalStorageError: nothing was sent: the run folder cannot be written.
+        """
+
+    @abstractmethod
+    def exit_code(self, signal: int | None, *, storage_failed: bool) -> int:
+        """
+        Return the exit code.
+
+        Args:
+            signal: The number of the signal that ended the run; None if none did.
+            storage_failed: Whether a file of ours could not be written.
+        """
+
+    @abstractmethod
+    def duplicate(self, record: Record, pair: Pair, message: str) -> None:
+        """Count a pair that repeats an earlier one."""
 
     # --- what the feed tells -------------------------------------------------------------------
 
     def invalid(self, record: Record) -> None:
-        """Count and write a row that cannot be used."""
-        place, problem = self._place(record), record.problem or ""
-        self.tally.add_invalid(record.line, place, problem)
-        if self._lines is not None:
-            self._write_line(lambda lines: lines.invalid(record))
-        if self._journal is not None:
-            fields = json.dumps(record.fields)
-            at = place_of(record.source, record.line)
-            self._journal.notes.unusable.append((at, problem, fields))
-        self._write_failure(record, Told("invalid", "INVALID_ROW", problem))
-        if self._job.strict:
-            self._stop(f"{place} {problem} (--strict)")
-
-    def duplicate(self, record: Record, pair: Pair, message: str) -> None:
-        """Count a pair that repeats an earlier one."""
-        self.tally.add_duplicate(str(pair), record.line, self._place(record), message)
-        if self._lines is not None:
-            self._write_line(lambda lines: lines.duplicate(record, pair, message))
+        """Count a row that cannot be used."""
+        self._counts.add_invalid(record.line, self.place(record), record.problem or "")
+        self.written.line(lambda lines: lines.invalid(record))
 
     def read_to_its_end(self) -> None:
         """Note that nothing more comes."""
-        self.tally.input_complete = True
+        self._counts.input_complete = True
 
-    async def _link_and_time(self, client: AssociationClient, feed: Feed) -> bool:
-        """Link, and return whether the run folder could be opened for it."""
+    # --- what the work needs -------------------------------------------------------------------
+
+    def begin(self, stream: _Stream) -> None:
+        """
+        Note that from now on something may be sent, and that *stream* ends it.
+
+        Raises:
+            StorageError: a file of ours cannot be written.
+        """
+        self.written.open(self._table.header)
+        self.began = True
+        self._stream = stream
+
+    def place(self, record: Record) -> str:
+        """Return how messages call the place of a row."""
+        return self._table.place(record.source, record.line)
+
+    def stop(self, reason: str, drain: float | None = None) -> None:
+        """
+        Send nothing more; what is on the wire ends.
+
+        Args:
+            reason: Why.
+            drain: Seconds that it may take to. None: as long as its timeouts allow.
+        """
+        if self._feed is not None:
+            self._feed.end()
+        if self._stream is not None:
+            self._stream.stop(RunStoppedError(reason), drain=drain)
+
+    async def _work_and_time(self, client: AssociationClient, feed: Feed) -> bool:
+        """Do the work, and return whether the run folder could be opened for it."""
         clock = SystemClock()
         began = clock.now()
         try:
-            await self._link(client, feed)
+            await self.work(client, feed)
         except (StorageError, InputError) as error:
-            self._keep_error(error)
+            if isinstance(error, StorageError):
+                self.written.problem = str(error)
+            self._counts.stopped = RunStoppedError(str(error))
         except JournalStorageError as error:
             self._no_storage(str(error))
             return False
-        self.tally.seconds = clock.now() - began
+        self._counts.seconds = clock.now() - began
         return True
 
-    # --- outcomes ------------------------------------------------------------------------------
-
-    async def _link(self, client: AssociationClient, feed: Feed) -> None:
-        async with client:
-            outcomes = client.link_each(
-                feed.pairs(),
-                ordered=self._job.ordered,
-                stop_after_failures=self._job.stop_after_failures,
-                keep_failures=0,
-                journal=self._journal,
-                retry_failed=self._job.retry_failed,
-            )
-            progress = Progress(
-                self.tally,
-                quota=lambda: client.limiter.quota,
-                in_flight=lambda: outcomes.in_flight,
-                clock=SystemClock(),
-            )
-            async with outcomes:
-                self._open_failures()  # now that the run folder is ours; nothing was sent yet
-                self.began = True
-                self._outcomes = outcomes
-                try:
-                    async with shown(progress, self._console, self._table.count_rows):
-                        async for outcome in outcomes:
-                            self._on_outcome(outcome)
-                finally:
-                    self.tally.stopped = outcomes.report.stopped
-                    self.tally.take_answers(outcomes.report)
-
-    def _on_outcome(self, outcome: Outcome) -> None:
-        record = outcome.pair.tag
-        assert isinstance(record, Record)  # noqa: S101 -- the table tags each pair with its row
-        self.tally.add(outcome, record.line, self._place(record))
-        if self._job.on_outcome is not None:
-            self._job.on_outcome(outcome)
-        if self._lines is not None:
-            self._write_line(lambda lines: lines.outcome(outcome, record))
-        if not outcome.ok:
-            error, correlation_id = str(outcome.error or ""), outcome.correlation_id
-            told = Told(outcome.status, outcome.category, error, correlation_id)
-            self._write_failure(record, told)
-
-    def _place(self, record: Record) -> str:
-        return self._table.place(record.source, record.line)
-
-    def _open_failures(self) -> None:
-        if self._job.failures is None:
-            return
-        try:
-            self._failures = FailuresFile(self._job.failures, self._table.header)
-        except OSError as error:
-            raise StorageError(f"{self._job.failures}: {error.strerror}") from None
-
-    def _write_failure(self, record: Record, told: Told) -> None:
-        if self._failures is None:
-            return
-        try:
-            self._failures.write(record.fields, told)
-        except OSError as error:
-            with self._failures:
-                self._failures = None
-            self._storage_error = f"{self._job.failures}: {error.strerror}"
-            self._stop(f"cannot write {self._storage_error}")
-
-    def _write_line(self, write: Callable[[OutcomeLines], None]) -> None:
-        if self._lines is None:
-            return
-        try:
-            write(self._lines)
-        except OSError as error:
-            self._lines, self.output_is_gone = None, True
-            self._storage_error = f"standard output: {error.strerror}"
-            self._stop(f"cannot write {self._storage_error}")
-
-    def _close_files(self) -> None:
-        self._write_line(lambda lines: lines.close())
-        if self._failures is not None:
-            with self._failures:
-                try:
-                    self._failures.flush()
-                except OSError as error:
-                    self._storage_error = f"{self._job.failures}: {error.strerror}"
-
-    # --- the end -------------------------------------------------------------------------------
-
     def _interrupt(self) -> None:
-        self._stop("interrupted", drain=_DRAIN)
-
-    def _stop(self, reason: str, drain: float | None = None) -> None:
-        if self._feed is not None:
-            self._feed.end()
-        if self._journal is not None:
-            self._journal.notes.is_cut_short = True
-        if self._outcomes is not None:
-            self._outcomes.stop(RunStoppedError(reason), drain=drain)
-
-    def _keep_error(self, error: Exception) -> None:
-        if isinstance(error, StorageError):
-            self._storage_error = str(error)
-        self.tally.stopped = RunStoppedError(str(error))
+        self.stop("interrupted", drain=_DRAIN)
 
     def _no_storage(self, told: str) -> int:
         self._console.print(f"[bold red]Cannot write[/] {escape(told)}", soft_wrap=True)
@@ -289,5 +208,5 @@ class Run:
             soft_wrap=True,
         )
         for record in records:
-            self.tally.add_invalid(record.line, self._place(record), record.problem or "")
-        print_lines(self.tally.invalid_lines, len(records), self._console)
+            self._counts.add_invalid(record.line, self.place(record), record.problem or "")
+        print_lines(self._counts.invalid_lines, len(records), self._console)

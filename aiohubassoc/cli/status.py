@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from aiohubassoc.cli.exits import Exit
-from aiohubassoc.cli.folder import Command, how_to_go_on, is_of_pipe
+from aiohubassoc.cli.folder import Command, is_of_pipe
+from aiohubassoc.cli.next_steps import how_to_go_on
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
 from aiohubassoc.cli.terminal import output
 from aiohubassoc.errors import AioHubAssocError, InputError

@@ -10,18 +10,20 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from aiohubassoc.cli.counts import RowCounts
+    from aiohubassoc.cli.findings import Example, Findings
     from aiohubassoc.cli.tally import Tally
 
 _SHOWN_LINES: Final = 20
+_SHOWN_EXAMPLES: Final = 5
 
 
 def print_summary(tally: Tally, console: Console) -> None:
     """Print counts by status, categories with an example each, unusable lines, and the stop."""
     seconds = max(tally.seconds, 1e-9)
-    settled = tally.linked + tally.partial + tally.failed
     console.print(
         f"[bold]{tally.total:,} pairs[/] in {tally.seconds:,.1f} s "
-        f"({settled / seconds:,.1f} settled a second)"
+        f"({tally.settled / seconds:,.1f} settled a second)"
     )
     for status in ("linked", "partial", "failed", "unprocessed", "skipped", "invalid"):
         if count := getattr(tally, status):
@@ -34,11 +36,45 @@ def print_summary(tally: Tally, console: Console) -> None:
             f"{tally.throttled:,} of them 429"
         )
     _print_categories(tally, console)
-    if tally.invalid_lines:
-        print_lines(tally.invalid_lines, tally.invalid, console)
-    if tally.stopped is not None:
-        console.print(f"[bold yellow]Stopped early:[/] {escape(str(tally.stopped))}")
-    if not tally.input_complete:
+    _print_end(tally, console)
+
+
+def print_findings(findings: Findings, name: str, console: Console) -> None:
+    """Print what reading back the pairs of *name* found: counts, examples, and the stop."""
+    console.print(
+        f"[bold]{findings.total:,} pairs[/] of {escape(name)} read back in "
+        f"{findings.seconds:,.1f} s, by {calls_told(findings.answers)}",
+        soft_wrap=True,
+    )
+    for count, what in (
+        (findings.linked, "linked"),
+        (findings.missing, "missing: HubSpot does not have the link"),
+        (findings.unknown, "unknown: HubSpot was not asked, or did not say"),
+        (findings.duplicates, "repeat an earlier one"),
+        (findings.invalid, "rows that could not be used"),
+    ):
+        if count:
+            console.print(f"  {count:>9,}  {what}")
+    _print_examples(findings.first_missing, findings.missing, console)
+    _print_examples(findings.first_unknown, findings.unknown, console)
+    _print_end(findings, console)
+
+
+def _print_examples(examples: list[Example], count: int, console: Console) -> None:
+    lines = [
+        (one.line, one.place, f"{one.told.status}, {one.pair}: {one.told.message}")
+        for one in examples
+    ]
+    if lines:
+        print_lines(lines, count, console, shown=_SHOWN_EXAMPLES)
+
+
+def _print_end(counts: RowCounts, console: Console) -> None:
+    if counts.invalid_lines:
+        print_lines(counts.invalid_lines, counts.invalid, console)
+    if counts.stopped is not None:
+        console.print(f"[bold yellow]Stopped early:[/] {escape(str(counts.stopped))}")
+    if not counts.input_complete:
         console.print("[yellow]The input was not read to its end.[/]")
 
 
@@ -54,9 +90,16 @@ def _print_categories(tally: Tally, console: Console) -> None:
     console.print(table)
 
 
-def print_lines(lines: list[tuple[int, str, str]], count: int, console: Console) -> None:
-    """Print unusable lines with their problems, the first of them."""
-    for _, place, problem in lines[:_SHOWN_LINES]:
-        console.print(f"  {place}: {escape(problem)}", soft_wrap=True)
-    if count > _SHOWN_LINES:
-        console.print(f"  ... and {count - min(len(lines), _SHOWN_LINES):,} more")
+def calls_told(count: int) -> str:
+    """Return so many calls as people say it."""
+    return f"{count:,} call" if count == 1 else f"{count:,} calls"
+
+
+def print_lines(
+    lines: list[tuple[int, str, str]], count: int, console: Console, *, shown: int = _SHOWN_LINES
+) -> None:
+    """Print lines of the input and what is told of them, the first *shown* of *count*."""
+    for _, place, told in lines[:shown]:
+        console.print(f"  {place}: {escape(told)}", soft_wrap=True)
+    if count > shown:
+        console.print(f"  ... and {count - min(len(lines), shown):,} more")

@@ -6,10 +6,9 @@ from typing import Any, Final
 
 import attrs
 
-from aiohubassoc.errors import AioHubAssocError
-from aiohubassoc.models import Outcome, Report, Status
+from aiohubassoc.cli.counts import RowCounts
+from aiohubassoc.models import Outcome, Status
 
-_LISTED_LINES: Final = 100
 # HubSpot's categories are few; a server that makes up a new one each time must not fill memory.
 _MOST_CATEGORIES: Final = 50
 
@@ -41,21 +40,14 @@ class Category:
 
 
 @attrs.define
-class Tally:
+class Tally(RowCounts):
     """
-    Counts as a run goes on.
+    Counts as a run that links goes on.
 
     Attributes:
         linked: So many outcomes; so for the other statuses.
-        invalid: Rows that could not be used; they have no outcome.
         categories: By status and name.
-        invalid_lines: The first of them: each one's line, place as messages call it, and problem.
-        stopped: Why the run ended early; None if it did not.
-        input_complete: Whether the input was read to its end.
-        seconds: How long the run took.
-        answers: How many answers came, those to tries that were repeated included.
-        error_answers: How many of them had a status of 400 or more.
-        throttled: How many of these were 429.
+        throttled: How many answers were 429.
     """
 
     linked: int = 0
@@ -63,14 +55,7 @@ class Tally:
     failed: int = 0
     unprocessed: int = 0
     skipped: int = 0
-    invalid: int = 0
     categories: dict[tuple[str, str], Category] = attrs.Factory(dict)
-    invalid_lines: list[tuple[int, str, str]] = attrs.Factory(list)
-    stopped: AioHubAssocError | None = None
-    input_complete: bool = False
-    seconds: float = 0.0
-    answers: int = 0
-    error_answers: int = 0
     throttled: int = 0
 
     @property
@@ -78,11 +63,20 @@ class Tally:
         """How many pairs have an outcome."""
         return self.linked + self.partial + self.failed + self.unprocessed + self.skipped
 
-    def take_answers(self, report: Report) -> None:
-        """Take over what the report says of HubSpot's answers."""
-        self.answers = report.answers
-        self.error_answers = report.error_answers
-        self.throttled = report.throttled
+    @property
+    def done(self) -> int:
+        """How many rows are dealt with."""
+        return self.total + self.invalid
+
+    @property
+    def settled(self) -> int:
+        """How many pairs HubSpot answered for."""
+        return self.linked + self.partial + self.failed
+
+    @property
+    def trouble(self) -> str:
+        """How many rows did not come through, in words."""
+        return f"{self.failed + self.partial + self.invalid:,} failed"
 
     def add(self, outcome: Outcome, line: int, place: str) -> None:
         """Count an outcome of the pair on *line*, which messages call *place*."""
@@ -98,12 +92,6 @@ class Tally:
         """Count a row that repeats an earlier one, as *message* says."""
         self.skipped += 1
         self._categorize(Category("skipped", "DUPLICATE", line, place, pair, message, None))
-
-    def add_invalid(self, line: int, place: str, problem: str) -> None:
-        """Count a row that cannot be used."""
-        self.invalid += 1
-        if len(self.invalid_lines) < _LISTED_LINES:
-            self.invalid_lines.append((line, place, problem))
 
     def _categorize(self, example: Category) -> None:
         key = (example.status, example.name)
@@ -121,13 +109,8 @@ class Tally:
             "failed": self.failed,
             "unprocessed": self.unprocessed,
             "skipped": self.skipped,
-            "invalid": self.invalid,
-            "seconds": round(self.seconds, 3),
-            "answers": self.answers,
-            "error_answers": self.error_answers,
+            **self.rows_as_json(),
             "throttled": self.throttled,
-            "stopped": None if self.stopped is None else str(self.stopped),
-            "input_complete": self.input_complete,
             "categories": [
                 {
                     "status": category.status,
@@ -142,9 +125,5 @@ class Tally:
                     },
                 }
                 for category in self.categories.values()
-            ],
-            "invalid_lines": [
-                {"line": line, "place": place, "problem": problem}
-                for line, place, problem in self.invalid_lines
             ],
         }

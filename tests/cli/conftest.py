@@ -19,7 +19,7 @@ from aiohubassoc.cli.app import run
 from aiohubassoc.simulator import PortalSettings, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from aiohubassoc.simulator import Running
@@ -185,3 +185,13 @@ def sent_to(portal: Running) -> Counter[tuple[str, str]]:
             for pair in {*books.links, *books.refused}
         }
     )
+
+
+def calls(portal: Running) -> dict[str, int]:
+    """Return how many calls of each kind the portal has had."""
+    return {str(kind): count for kind, count in portal.portal.books.calls.items()}
+
+
+def make(portal: Running, numbers: Iterable[int]) -> None:
+    """Have those pairs of `write_pairs` linked before the run."""
+    portal.portal.made(("contacts", str(n), "companies", str(n + 100_000)) for n in numbers)

@@ -52,6 +52,7 @@ def test_json_is_one_object_and_nothing_else(
         "error_answers": 5,
         "throttled": 0,
         "run": None,
+        "verification": None,
         "exit_code": 1,
     }
     assert category == {"status": "failed", "category": "VALIDATION_ERROR", "count": 5}

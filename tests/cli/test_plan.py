@@ -41,10 +41,10 @@ def test_json_is_one_object_and_nothing_else(plan: Command, pairs: Path) -> None
     result = plan(pairs, "--json", "--quota", "professional")
     assert (result.code, result.err) == (0, "")
     told = result.told
-    seconds = told.pop("seconds")
-    finishes_at = datetime.fromisoformat(told.pop("finishes_at"))
-    assert 0 < seconds < 1
-    assert abs(finishes_at - datetime.now(UTC)) < timedelta(minutes=5)
+    assert 0 < told.pop("seconds") < 1
+    for name in ("finishes_at", "batch_finishes_at"):
+        finishes_at = datetime.fromisoformat(told.pop(name))
+        assert abs(finishes_at - datetime.now(UTC)) < timedelta(minutes=5)
     assert told == {
         "pairs": 10,
         "duplicates": 2,
@@ -57,6 +57,10 @@ def test_json_is_one_object_and_nothing_else(plan: Command, pairs: Path) -> None
         "days": 1,
         "daily_calls": 625_000,
         "daily_share": 10 / 625_000,
+        "batch_quota": None,
+        "batch_seconds": 1.0,
+        "batch_days": 1,
+        "batch_daily_share": 1 / 625_000,
         "invalid_lines": [
             {
                 "line": 12,
@@ -76,22 +80,23 @@ def test_people_are_told_the_same(plan: Command, pairs: Path) -> None:
         f"{pairs}: 14 pairs and unusable rows; nothing was sent\n",
         "        2  repeat an earlier one: no call\n",
         "        2  rows cannot be used\n",
-        "       10  to send: 10 calls; as batches 1\n",
-        "At 190/10s they take 0 s\n",
-        "They are 0.0% of the 625,000 calls of a day\n",
-        "Begun now, it ends about ",
+        "       10  to send\n",
+        "One by one: 10 calls, 0 s at 190/10s\n",
+        "  0.0% of the calls of a day, begun now, it ends about ",
+        "In batches of 2,000, --via batch: 1 call, 1 s at 10/10s at first if each takes 1 s\n",
+        "A day has 625,000 calls\n",
         "line 12: from_id is '1e5'",
         "line 15: from_id is empty",
     ):
         assert expected in result.out
-    for unexpected in ("linked before", "failed before", "days", "--daily-limit"):
+    for unexpected in ("linked before", "failed before", "days", "--daily-limit", "are read"):
         assert unexpected not in result.out
 
 
 def test_what_is_not_known_is_said(plan: Command, pairs: Path) -> None:
     """Without a quota and without the calls of a day: which option tells them."""
     printed = plan(pairs).out
-    assert "At 100/10s they take 0 s, until HubSpot names more: --quota\n" in printed
+    assert "10 calls, 0 s at 100/10s, until HubSpot names more: --quota\n" in printed
     assert "The calls of a day are not known: --daily-limit, or a tier as --quota\n" in printed
     told = plan(pairs, "--json").told
     assert (told["quota"], told["daily_calls"], told["daily_share"]) == ("100/10s", None, None)
@@ -103,6 +108,7 @@ def test_both_ways_agree(command: Command, pairs: Path) -> None:
     told = [command(*way, pairs, *TYPES, *options).told for way in _WAYS.values()]
     for one in told:
         one.pop("finishes_at")
+        one.pop("batch_finishes_at")
     assert told[0] == told[1]
     assert told[0]["days"] == 3
 
@@ -146,7 +152,7 @@ def test_time_goes_with_the_quota(plan: Command, tmp_path: Path) -> None:
     half = plan(pairs, "--json", "--quota", "100/10s", "--share", "0.5").told["seconds"]
     assert 90 < whole < 100
     assert 190 < half < 200
-    assert f"At 100/10s they take 1 min {whole - 60:.0f} s" in plan(pairs).out
+    assert f"One by one: 1,000 calls, 1 min {whole - 60:.0f} s at 100/10s" in plan(pairs).out
 
 
 def test_fewer_on_the_wire_take_longer(plan: Command, tmp_path: Path) -> None:
@@ -167,7 +173,52 @@ def test_more_than_a_day(plan: Command, tmp_path: Path) -> None:
     finishes = datetime.fromisoformat(told["finishes_at"]) - datetime.now(UTC)
     assert timedelta(days=2, hours=23) < finishes < timedelta(days=3, hours=1)
     printed = plan(pairs, *options).out
-    assert "They are 333.3% of the 300 calls of a day, so it takes 4 days" in printed
+    assert "  333.3% of the calls of a day, 4 days, begun now" in printed
+    assert "  0.3% of the calls of a day, begun now" in printed
+
+
+# --- batches -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "calls", "seconds"),
+    [
+        ((), 1, 1.0),  # all in one
+        (("--batch-size", "1"), 24, 22.0),  # ten, then eleven, then the rest
+        (("--batch-size", "5", "--batch-quota", "1/100s"), 5, 403.6),
+        (("--batch-size", "5", "--batch-quota", "1000/1s"), 5, 3.0),  # two at once
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_batches_take(
+    command: Command,
+    tmp_path: Path,
+    options: tuple[str, ...],
+    *,
+    calls: int,
+    seconds: float,
+) -> None:
+    """At their own pace, whatever that of single calls is; both commands say the same."""
+    pairs = write_pairs(tmp_path / "pairs.csv", 24)
+    for way in (("plan",), ("link", "--dry-run", "--via", "batch")):
+        told = command(*way, pairs, *TYPES, "--json", "--daily-limit", "4", *options).told
+        assert (told["calls"], told["days"]) == (24, 6)
+        assert (told["batch_calls"], told["batch_days"]) == (calls, -(-calls // 4))
+        assert told["batch_seconds"] == pytest.approx(seconds, abs=1.0)
+        assert told["batch_daily_share"] == calls / 4
+
+
+def test_a_batch_quota_is_told(command: Command, pairs: Path) -> None:
+    """As it is given: it does not rise."""
+    result = command("plan", pairs, *TYPES, "--batch-quota", "5/10s", "--batch-size", "10")
+    assert "of 10, --via batch: 1 call, 1 s at 5/10s if each takes 1 s\n" in result.out
+
+
+@pytest.mark.parametrize("option", ["--skip-linked", "--verify"])
+def test_calls_that_read_are_not_reckoned(command: Command, pairs: Path, option: str) -> None:
+    """It is said that they come on top."""
+    result = command("link", "--dry-run", pairs, *TYPES, option)
+    assert "Links are read besides (--skip-linked, --verify), up to 1,000" in result.out
 
 
 # --- a run folder ------------------------------------------------------------------------------
@@ -191,7 +242,7 @@ def test_a_run_folder_is_taken_into_account(
     link(pairs, "--run", folder, "--skip-invalid")
     assert next_day.portal.books.requests == told["calls"]
     assert plan(pairs, "--run", folder, "--json").told["calls"] == 0
-    assert "        0  to send: 0 calls; as batches 0\n" in plan(pairs, "--run", folder).out
+    assert "        0  to send\n" in plan(pairs, "--run", folder).out
 
 
 def test_a_run_folder_is_not_made(plan: Command, pairs: Path, folder: Path) -> None:
@@ -239,6 +290,8 @@ def test_many_bad_rows_are_counted_and_cut(plan: Command, tmp_path: Path) -> Non
         (("--concurrency", "0"), "concurrency"),
         (("--concurrency", "1001"), "concurrency"),
         (("--daily-limit", "0"), "--daily-limit must be 1 or more"),
+        (("--batch-size", "2001"), "--batch-size must be 1 to 2,000, not 2,001"),
+        (("--batch-quota", "fast"), "--batch-quota: 'fast' is neither a quota"),
         (("--delimiter", ";;"), "--delimiter"),
         (("--from-column", "none"), "has no column 'none'"),
         (("-x",), "-x"),
@@ -249,7 +302,7 @@ def test_what_cannot_work(
     command: Command, pairs: Path, *, options: tuple[str, ...], told: str
 ) -> None:
     """Exit code 2 and the option, as for the run itself."""
-    for way in _WAYS.values():
+    for way in (("plan",), ("link", "--dry-run", "--via", "batch")):
         result = command(*way, pairs, *TYPES, *options)
         assert (result.code, told in result.err, result.out) == (2, True, ""), way
         assert "Traceback" not in result.err

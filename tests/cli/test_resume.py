@@ -171,6 +171,9 @@ def test_a_program_goes_on_with_its_own_folder(
     result = command("resume", folder)
     assert result.code == 2
     assert "was made by a program: go on with that program" in result.err
+    result = command("verify", folder)
+    assert result.code == 2
+    assert "was made by a program: read its pairs back with that program" in result.err
     told = command("status", folder, "--json").told
     assert (told["linked"], told["failed"], told["state"]) == (3, 1, "complete")
     assert (told["inputs"], told["input_rows"]) == (None, None)

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from aiohubassoc import (
     AuthenticationError,
+    LinkState,
     MissingScopesError,
     Outcome,
     Pair,
@@ -21,13 +22,16 @@ from aiohubassoc import (
     RunStoppedError,
     Status,
     ValidationError,
+    Verification,
 )
 from aiohubassoc._io.clock import SystemClock
-from aiohubassoc.cli.exits import exit_code
+from aiohubassoc.cli.exits import exit_code, verify_exit_code
+from aiohubassoc.cli.findings import Example, Findings, told_of
 from aiohubassoc.cli.progress import Progress, shown
 from aiohubassoc.cli.signals import interruptible
 from aiohubassoc.cli.summary import print_lines, print_summary
 from aiohubassoc.cli.tally import Tally
+from aiohubassoc.tables.results import Told
 from tests.conftest import pass_time
 
 PAIR = Pair("contacts", 1, "companies", 2)
@@ -63,6 +67,28 @@ def test_exit_codes(tally: Tally, code: int) -> None:
         assert exit_code(tally, signal=number, storage_failed=storage) == 128 + number
 
 
+@pytest.mark.parametrize(
+    ("findings", "code"),
+    [
+        (Findings(linked=5, duplicates=3, input_complete=True), 0),
+        (Findings(input_complete=True), 0),
+        (Findings(linked=5, missing=1, input_complete=True), 1),
+        (Findings(linked=5, invalid=1, input_complete=True), 1),
+        (Findings(linked=5, missing=1, unknown=1, input_complete=True), 3),
+        (Findings(linked=5, input_complete=False), 3),
+        (Findings(unknown=1, stopped=RunStoppedError("daily"), input_complete=True), 3),
+        (Findings(unknown=1, stopped=AuthenticationError(401, None, "no", None)), 4),
+        (Findings(unknown=1, stopped=MissingScopesError(403, None, "no", None)), 4),
+    ],
+)
+def test_exit_codes_of_reading_back(findings: Findings, code: int) -> None:
+    """What is unknown outranks what is missing: the answer is not complete."""
+    assert verify_exit_code(findings, signal=None, storage_failed=False) == code
+    assert verify_exit_code(findings, signal=None, storage_failed=True) == 5
+    for number, storage in product((signal.SIGINT, signal.SIGTERM), (True, False)):
+        assert verify_exit_code(findings, signal=number, storage_failed=storage) == 128 + number
+
+
 # --- counts ------------------------------------------------------------------------------------
 
 
@@ -94,6 +120,29 @@ def test_unusable_lines_are_bounded() -> None:
         tally.add_invalid(number, f"line {number}", "is odd")
     assert (tally.invalid, len(tally.invalid_lines)) == (150, 100)
     assert tally.invalid_lines[99] == (99, "line 99", "is odd")
+
+
+def test_examples_of_what_is_not_linked_are_bounded() -> None:
+    """The first hundred of either kind are kept, all are counted."""
+    findings = Findings()
+    for number in range(450):
+        state = (LinkState.LINKED, LinkState.MISSING, LinkState.UNKNOWN)[number % 3]
+        told = told_of(Verification(number, PAIR, state))
+        findings.add(state, Example(number, f"line {number}", str(PAIR), told))
+    assert (findings.linked, findings.missing, findings.unknown) == (150, 150, 150)
+    assert (len(findings.first_missing), len(findings.first_unknown)) == (100, 100)
+    assert findings.first_unknown[99].line == 299
+
+
+def test_the_reason_of_what_is_not_linked() -> None:
+    """HubSpot's where there is one, with what its support asks for; else ours."""
+    error = ValidationError(400, "BAD", "no", "c-1")
+    told = told_of(Verification(0, PAIR, LinkState.MISSING, error))
+    assert told == Told("missing", "BAD", "400 BAD: no (correlation id c-1)", "c-1")
+    unsaid = told_of(Verification(0, PAIR, LinkState.UNKNOWN))
+    assert unsaid == Told("unknown", "NOT_TOLD", "HubSpot did not say")
+    stopped = told_of(Verification(0, PAIR, LinkState.UNKNOWN, RunStoppedError("daily")))
+    assert stopped == Told("unknown", "RUN_STOPPED", "daily")
 
 
 # --- the summary -------------------------------------------------------------------------------
@@ -174,6 +223,31 @@ async def test_the_line_says_how_far_how_fast_and_how_long() -> None:
     tally.linked += 80
     await pass_time(1.0)
     assert _progress(tally, 10**8).line().endswith("in flight")
+
+
+async def test_calls_for_many_pairs_are_no_measure_of_pairs() -> None:
+    """The line says both: pairs a second, and the calls that there may be."""
+    findings = Findings()
+    progress = Progress(
+        findings,
+        quota=lambda: Quota(11, 10.0),
+        in_flight=lambda: 2,
+        clock=SystemClock(),
+        is_batch=True,
+    )
+    await pass_time(1.0)
+    findings.linked, findings.missing, findings.duplicates = 1990, 10, 5
+    line = "2,005, 2,000.0/s, up to 1.1 calls/s, 10 missing, 0 unknown, 2 in flight"
+    assert progress.line() == line
+
+
+async def test_the_time_left_counts_what_needs_no_call() -> None:
+    """Of a million pairs that are nearly all linked already, most are skipped."""
+    tally = Tally()
+    progress = _progress(tally, 10_000)
+    await pass_time(10.0)
+    tally.skipped, tally.linked = 4990, 10
+    assert progress.line().endswith("1.0/s of 19.0/s, 0 failed, 3 in flight, 10 s left")
 
 
 async def test_hours_are_told_as_hours() -> None:

@@ -6,10 +6,11 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import OptionsError, Quota
-from aiohubassoc._core.estimate import Estimate, batch_calls, estimate
+from aiohubassoc._core.batch_pace import FIRST_QUOTA, BatchPace
+from aiohubassoc._core.estimate import Estimate, batch_calls, estimate, paced_estimate
 
 PROFESSIONAL = Quota(190, 10.0)
 DAY = 86_400.0
@@ -157,6 +158,77 @@ def test_batches(pairs_by_types: dict[tuple[str, str], int], expected: int) -> N
 def test_batches_of_another_size() -> None:
     """HubSpot may change it."""
     assert 4 == batch_calls({("contacts", "companies"): 10}, most=3)
+
+
+# --- calls at a pace -----------------------------------------------------------------------------
+
+
+def _paced(
+    calls: int, quota: Quota | None = None, round_trip: float = 1.0, **options: Any
+) -> Estimate:
+    return paced_estimate(calls, lambda: BatchPace(quota), round_trip=round_trip, **options)
+
+
+def test_no_paced_calls_take_nothing() -> None:
+    """Neither time nor a day."""
+    assert Estimate(0, 0.0, 0, 0.0, 0.0) == _paced(0, daily_calls=DAILY_CALLS)
+
+
+@pytest.mark.parametrize(("calls", "expected"), [(1, 1.0), (2, 1.0), (3, 2.0), (10, 5.0)])
+def test_two_go_at_once_at_first(calls: int, expected: float) -> None:
+    """So the wire is what they wait for, while there are tokens."""
+    assert expected == _paced(calls).seconds
+
+
+def test_a_pace_that_rises_takes_less() -> None:
+    """Than the same one kept as it is; the first window has no more calls, though."""
+    assert _paced(10).seconds == _paced(10, FIRST_QUOTA).seconds
+    assert _paced(11).seconds > 10.0
+    assert 0.6 * _paced(500, FIRST_QUOTA).seconds > _paced(500).seconds
+
+
+@given(st.integers(0, 60_000), st.integers(1, 5000), st.none() | quotas, st.floats(0.0, 10.0))
+@settings(max_examples=20)
+def test_more_paced_calls_take_no_less(
+    calls: int, more: int, quota: Quota | None, round_trip: float
+) -> None:
+    """Also beyond the number that is gone through one by one."""
+    one, other = (_paced(count, quota, round_trip) for count in (calls, calls + more))
+    assert one.seconds <= other.seconds * (1 + 1e-9)
+
+
+@given(st.integers(1, 60_000), quotas, st.floats(0.01, 10.0))
+@settings(max_examples=20)
+def test_no_paced_quota_is_exceeded(calls: int, quota: Quota, round_trip: float) -> None:
+    """Nobody is told less than the least possible: by the quota, or by four at once."""
+    told = _paced(calls, quota, round_trip).seconds
+    by_quota = (min(calls, 20_000) / quota.limit - 1) * quota.window
+    assert told >= by_quota * (1 - 1e-9)
+    assert told >= calls / 4 * round_trip * (1 - 1e-9)
+
+
+def test_a_million_paced_calls() -> None:
+    """They go on as the thousands before."""
+    ten, twenty = (_paced(calls, Quota(20)).seconds for calls in (10_000, 20_000))
+    million = _paced(1_000_000, Quota(20)).seconds
+    assert math.isclose(million, twenty + 98 * (twenty - ten))
+
+
+def test_paced_days_and_nights() -> None:
+    """As of single calls: it ends when the last day's calls are made."""
+    told = _paced(2001, daily_calls=1000)
+    assert (3, 2.001) == (told.days, told.daily_share)
+    assert 2 * DAY + 1.0 == told.finishes_after
+
+
+@pytest.mark.parametrize(
+    ("calls", "round_trip", "message"),
+    [(-1, 1.0, "calls must be"), (1, -1.0, "round_trip must be"), (1, math.nan, "round_trip")],
+)
+def test_a_pace_out_of_range(calls: int, round_trip: float, message: str) -> None:
+    """Is refused by its name."""
+    with pytest.raises(OptionsError, match=message):
+        _paced(calls, None, round_trip)
 
 
 # --- what cannot be ------------------------------------------------------------------------------

@@ -136,7 +136,9 @@ def test_options_exist(command: str) -> None:
     assert set(re.findall(r" (--[\w-]+)", words)) <= known
 
 
-@pytest.mark.parametrize("name", ["link", "resume", "status", "export", "plan", "simulate"])
+@pytest.mark.parametrize(
+    "name", ["link", "resume", "verify", "status", "export", "plan", "simulate"]
+)
 def test_the_reference_has_every_option(name: str) -> None:
     """None is missing, and none is made up."""
     out = io.StringIO()
