@@ -127,7 +127,8 @@ class Loners:
 
         for _ in range(working):
             self._run.begin(work())
-        await over.wait()
+        if working:
+            await over.wait()
         return refused
 
 

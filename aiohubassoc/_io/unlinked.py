@@ -91,18 +91,28 @@ class Unlinked:
         """Tell that a pair is linked."""
         self._run.put(Outcome(index, pair, Status.SKIPPED, skip=LINKED_ALREADY))
 
-    def missing(self, index: int, pair: Pair, error: AioHubAssocError | None) -> None:
-        """Give a pair that is not linked; *error*: HubSpot's reason, where it gave one."""
-        del error
-        self._give(index, pair)
+    def missing(self, index: int, pair: Pair, error: AioHubAssocError | None) -> bool:
+        """
+        Take a pair that is not linked, and return whether it is taken.
 
-    def unknown(self, index: int, pair: Pair, error: AioHubAssocError | None) -> None:
-        """Give a pair of which that is not known."""
+        Args:
+            index: Its place.
+            pair: The pair.
+            error: HubSpot's reason, where it gave one.
+        """
         del error
-        self._give(index, pair)
+        return self._give(index, pair)
 
-    def _give(self, index: int, pair: Pair) -> None:
+    def unknown(self, index: int, pair: Pair, error: AioHubAssocError | None) -> bool:
+        """Take a pair of which that is not known, and return whether it is taken."""
+        del error
+        return self._give(index, pair)
+
+    def _give(self, index: int, pair: Pair) -> bool:
+        if self._run.stopping:  # nobody would send it
+            return False
         self._ready.append((index, pair))
+        return True
 
     # --- asking ----------------------------------------------------------------------------------
 
@@ -123,20 +133,18 @@ class Unlinked:
             reader = LinksReader(self._run, self._ask, window.types, window.to_ids())
             found = await reader.read()
             for index, pair in window.items():
-                if self._run.stopping:  # or what is given would be told by nobody
-                    break
-                del left[index]
-                self._tell(index, pair, found[canonical(pair.from_id)])
+                if self._tell(index, pair, found[canonical(pair.from_id)]):
+                    del left[index]
         finally:
             for index, pair in left.items():
                 self._run.put(self._run.unprocessed(index, pair))
             self._windows -= 1
             self._news.set()
 
-    def _tell(self, index: int, pair: Pair, found: Found) -> None:
+    def _tell(self, index: int, pair: Pair, found: Found) -> bool:
         if canonical(pair.to_id) in found.linked:
             self.linked(index, pair)
-        elif found.is_known:
-            self.missing(index, pair, found.error)
-        else:
-            self.unknown(index, pair, found.error)
+            return True
+        if found.is_known:
+            return self.missing(index, pair, found.error)
+        return self.unknown(index, pair, found.error)

@@ -24,13 +24,17 @@ class VerifyCrew(Unlinked):
         """Tell that a pair is linked."""
         self._run.put(Outcome(index, pair, Status.SKIPPED))
 
-    def missing(self, index: int, pair: Pair, error: AioHubAssocError | None) -> None:
+    def missing(self, index: int, pair: Pair, error: AioHubAssocError | None) -> bool:
         """Tell that it is not."""
         self._run.put(Outcome(index, pair, Status.FAILED, error=error))
+        return True
 
-    def unknown(self, index: int, pair: Pair, error: AioHubAssocError | None) -> None:
-        """Tell that this is not known."""
+    def unknown(self, index: int, pair: Pair, error: AioHubAssocError | None) -> bool:
+        """Tell that this is not known, unless it is because the run stops."""
+        if error is None:
+            return False
         self._run.put(Outcome(index, pair, Status.UNPROCESSED, error=error))
+        return True
 
 
 class VerificationStream:

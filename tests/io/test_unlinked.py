@@ -405,6 +405,17 @@ async def test_leaving_early_ends_in_good_order() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+async def test_an_answer_that_came_is_told_though_the_run_stops() -> None:
+    """Stopped while it was on the wire: what it says is true all the same."""
+    pairs = pairs_of(10)
+    portal = FakePortal(linked=ends_of(pairs[:6]), latency=1.0)
+    async with verifying(portal, pairs, ordered=True) as found:
+        await pass_time(0.5)
+        found.stop(RunStoppedError("enough"))
+        told = [one async for one in found]
+    assert ["linked"] * 6 + ["missing"] * 4 == states(told)
+
+
 # --- the laws of every run -----------------------------------------------------------------------
 
 
