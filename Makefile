@@ -42,6 +42,7 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/quota.py
 	$(BIN)/python benchmarks/faults.py
 	$(BIN)/python benchmarks/kills.py
+	$(BIN)/python benchmarks/kills.py --via batch
 	$(BIN)/python benchmarks/journal.py
 	$(BIN)/python benchmarks/inputs.py
 

@@ -83,6 +83,7 @@ ROOT = Path(__file__).parents[2]
         ),
         ("nightly.py", "--pairs", "3000", "--new-share", "0.02"),
         ("kills.py", "--kills", "4", "--pairs", "150"),
+        ("kills.py", "--kills", "4", "--pairs", "300", "--via", "batch"),
         pytest.param(
             ("inputs.py", "--rows", "1000", "20000", "--taken", "300", "--untimed"),
             marks=pytest.mark.skipif(
