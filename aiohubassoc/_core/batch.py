@@ -92,24 +92,35 @@ class Splitting:
     """
     How to settle a batch that was refused as a whole, with few calls.
 
-    It is halved, and halved again, until the pairs at fault stand alone. Where many of the pairs so
-    far were at fault that takes more calls than to send each alone.
+    It is halved, and halved again, until the pairs at fault stand alone. Where many of the pairs
+    just before were at fault that takes more calls than to send each alone.
     """
 
-    # From this share on: 400 pairs at fault of 2,000, evenly spread, take as many calls either way.
-    _TOO_MANY: Final = 1 / 4
+    # From this share on. 380 pairs at fault of 2,000, evenly spread, take as many calls either way;
+    # it is less as a share that only happens to be low costs more than one that happens to be high.
+    _TOO_MANY: Final = 0.15
+    # Larger parts are tried as a whole: twenty calls of 2,000 at worst, and where pairs at fault
+    # stand side by side it is soon known that there are no more of them.
+    _REMEMBERED: Final = 128
 
     def __init__(self) -> None:
-        self._settled = self._refused = 0
+        self._settled = 0
+        self._refused = 0.0
 
     def settled(self, count: int, refused: int) -> None:
         """Note that of so many pairs so many were refused."""
-        self._settled += count
-        self._refused += refused
+        if not count:
+            return
+        share = refused / count
+        count = min(count, self._REMEMBERED)
+        kept = min(self._settled, self._REMEMBERED - count)
+        if self._settled:
+            self._refused *= kept / self._settled
+        self._refused += share * count
+        self._settled = kept + count
 
     def is_cheaper_alone(self, count: int) -> bool:
         """Return whether a part of so many pairs, not settled yet, is to be sent one by one."""
-        # Never more than were settled so far: a cluster at the front says little of the rest.
-        return count == 1 or (
-            count <= self._settled and self._refused >= self._TOO_MANY * self._settled
-        )
+        # No more than were settled just before: a few at fault say little of many.
+        most = self._settled if self._refused < self._settled else 2 * self._settled
+        return count == 1 or (count <= most and self._refused >= self._TOO_MANY * self._settled)

@@ -48,9 +48,12 @@ class BatchPace:
         self._gate = Gate()
         # What held a call up since the last rise.
         self._lacked_tokens = self._lacked_wire = False
-        self._rises_at: float | None = None
+        self._rises_at = math.inf  # from the first call on
         self._refused_limit = math.inf
         self._refused_at_once = math.inf
+        # What went well: as many in a window, and as many at once.
+        self._proven_limit = self._proven_at_once = 0
+        self._most_in_flight = 0  # since the last rise
         self._patience = _FIRST_PATIENCE
         self._clean_windows = 0
         self._cut_at = -math.inf
@@ -74,15 +77,16 @@ class BatchPace:
         wait = self._bucket.wait(now, self.limit)
         if wait > 0:
             self._lacked_tokens = True
-            if self._rises_at is not None:
-                wait = min(wait, max(0.0, self._rises_at - now))
+            if self.limit < self._most:
+                wait = min(wait, self._rises_at - now)
         return max(wait, self._gate.wait(now))
 
     def take(self, now: float) -> None:
         """Let a call go."""
-        if self._rises_at is None:
+        if self._rises_at == math.inf:
             self._rises_at = now + self._window
         self._bucket.take()
+        self._most_in_flight = max(self._most_in_flight, self._bucket.in_flight)
 
     def give_back(self) -> None:
         """Say that a call was not sent."""
@@ -107,23 +111,34 @@ class BatchPace:
             own = self._bucket.taken_until((sent_at + now) / 2)
             if self._refused_limit < math.inf or self._refused_at_once < math.inf:
                 self._patience = min(self._patience * 2, _MOST_PATIENCE)
-            if own < self.limit // 2 and self._bucket.in_flight > 1:
-                self._refused_at_once = self._bucket.in_flight  # too many beside each other
-            elif own > 0:
-                self._refused_limit = min(self.limit, own + 1)
-            self.limit = max(1, self.limit // 2)
+            if self._are_too_many_at_once(own):
+                self._refused_at_once = self._bucket.in_flight
+                self._proven_at_once = self._bucket.in_flight - 1
+            else:
+                if own > 0:
+                    self._refused_limit = min(self.limit, own + 1)
+                self._proven_limit = min(self._proven_limit, own)
+                self.limit = max(1, self.limit // 2)
             self.at_once = max(1, self.at_once // 2)
             self._cut_at = now
             self._rises_at = now + self._window
-            self._clean_windows = 0
+            self._clean_windows = self._most_in_flight = 0
         return self._gate.refused(now, sent_at, retry_after=retry_after, window=self._window)
+
+    def _are_too_many_at_once(self, own: int) -> bool:
+        """Return whether it is not the window that refuses, in which *own* calls were taken."""
+        at_once = self._bucket.in_flight
+        is_usual = own <= self._proven_limit and at_once > self._proven_at_once
+        return at_once > 1 and (is_usual or own < self.limit // 2)
 
     def _rise(self, now: float) -> None:
         """Allow one more for each window without a refusal in which that was wanted."""
-        if self._rises_at is None or now < self._rises_at:
+        if now < self._rises_at:
             return
         self._rises_at = now + self._window
         self._clean_windows += 1
+        self._proven_limit = max(self._proven_limit, self._bucket.taken_until(now))
+        self._proven_at_once = max(self._proven_at_once, self._most_in_flight)
         is_patient = self._clean_windows >= self._patience
         if self._lacked_tokens and self.limit < self._most:
             if self.limit + 1 < self._refused_limit:
@@ -140,3 +155,4 @@ class BatchPace:
                 self._refused_at_once = self.at_once + 1
                 self._clean_windows = 0
         self._lacked_tokens = self._lacked_wire = False
+        self._most_in_flight = self._bucket.in_flight

@@ -105,7 +105,8 @@ def _add(result: Any, records: dict[str, RecordLinks]) -> None:  # noqa: ANN401 
             raise hooks.WrongShapeError(str(error), f".to[{number}].toObjectId") from None
         if _has_default(end.get("associationTypes")):
             links.linked.add(canonical(to_id))
-    links.after = _after(result.get("paging"))
+    # Of a record that is told twice, the last word is not that there is no more.
+    links.after = _after(result.get("paging")) or links.after
 
 
 def _has_default(types: object) -> bool:

@@ -11,7 +11,8 @@ from typing import Final
 
 # About sixty results.
 _PIECE_BYTES: Final = 8 * 1024
-_BEGIN: Final = b'"results":['
+_NAME: Final = b'"results"'
+_BEGIN: Final = _NAME + b":["
 _BETWEEN: Final = b"},{"
 
 
@@ -24,7 +25,7 @@ def cut_results(body: bytes) -> tuple[bytes, list[bytes]] | None:
     reply itself, its list is not empty.
     """
     begin = body.find(_BEGIN)
-    if begin < 0:
+    if begin < 0 or body.count(_NAME) > 1:  # those found first may be of something inside
         return None
     begin += len(_BEGIN)
     end = body.find(b"]", begin)

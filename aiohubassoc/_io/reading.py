@@ -10,7 +10,7 @@ from aiohubassoc._core.batch import Splitting
 from aiohubassoc._core.blame import is_about_types
 from aiohubassoc._core.ids import canonical
 from aiohubassoc._core.links import LinksReply, RecordLinks
-from aiohubassoc._core.mentions import mentions_of
+from aiohubassoc._core.mentions import kind_of, mentions_of
 from aiohubassoc._core.verdict import Accepted, Told
 from aiohubassoc._io.alone import is_about_content
 from aiohubassoc._io.call import Call, settled_error
@@ -92,6 +92,7 @@ class LinksReader:
         self._run = run
         self._ask = ask
         self._types = types
+        self._kind = kind_of(types[0])
         self._wanted = wanted
         self._found = {record_id: Found() for record_id in wanted}
         self._next: list[tuple[str, str | None]] = []
@@ -190,18 +191,15 @@ class LinksReader:
         else:
             self._next.append((record_id, links.after))
 
-    @staticmethod
     def _blamed_in(
-        asked: _Asked, reply: LinksReply
+        self, asked: _Asked, reply: LinksReply
     ) -> tuple[dict[str, StandardError], list[StandardError]]:
         """Return the errors of records by their ids, and those that name none."""
         known = {record_id for record_id, _ in asked}
         blamed: dict[str, StandardError] = {}
         unnamed = []
         for error in reply.errors:
-            told = mentions_of(error.context, error.errors, error.sub_category, known)
-            # The ids at the other end may be the same numbers.
-            named = [mention.record_id for mention in told if mention.role != "to"]
+            named = self._named(error, known)
             blamed |= dict.fromkeys(named, error)
             if not named:
                 unnamed.append(error)
@@ -220,8 +218,17 @@ class LinksReader:
     def _blamed_by(self, asked: _Asked, error: AioHubAssocError) -> set[str]:
         assert isinstance(error, ApiError)  # noqa: S101 -- it is about content
         known = {canonical(record_id) for record_id, _ in asked}
+        return set(self._named(error, known))
+
+    def _named(self, error: ApiError | StandardError, known: set[str]) -> list[str]:
+        """Return the records that an error names; those at the other end may have such ids too."""
         told = mentions_of(error.context, error.errors, error.sub_category, known)
-        return {mention.record_id for mention in told if mention.role != "to"}
+        return [
+            mention.record_id
+            for mention in told
+            if mention.role == "from"  # a custom type may be told by another name
+            or (mention.role is None and mention.kind in {None, self._kind})
+        ]
 
 
 # As recorded; the whole category is that of a record that is not there.

@@ -7,7 +7,13 @@ from hypothesis import given, strategies as st
 from yarl import URL
 
 from aiohubassoc import ApiVersion, OptionsError, Pair, PairError
-from aiohubassoc._core.endpoints import Endpoint, checked_base_url, create_default
+from aiohubassoc._core.endpoints import (
+    Endpoint,
+    checked_base_url,
+    create_default,
+    create_default_batch,
+    read_links,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +50,38 @@ def test_no_id_or_type_can_change_the_path(record_id: str, kind: str, version: A
     assert path == url.raw_path
     assert "" == url.query_string
     assert (record_id, kind) == (url.parts[-1], url.parts[-2])
+
+
+@pytest.mark.parametrize(
+    ("version", "start"),
+    [
+        (ApiVersion.V4, "/crm/v4/associations/contacts/companies/batch"),
+        (ApiVersion.V2026_03, "/crm/associations/2026-03/contacts/companies/batch"),
+        (ApiVersion.V2026_09, "/crm/associations/2026-09/contacts/companies/batch"),
+    ],
+)
+def test_each_version_has_its_batch_paths(version: ApiVersion, start: str) -> None:
+    """Linking and reading many are a POST each, with the body as it was given."""
+    types, body = ("contacts", "companies"), b'{"inputs":[]}'
+    linking = create_default_batch(version, types, body)
+    assert Endpoint("POST", f"{start}/associate/default", body) == linking
+    assert Endpoint("POST", f"{start}/read", body) == read_links(version, types, body)
+
+
+@given(st.text(min_size=1), st.sampled_from(ApiVersion))
+def test_no_type_can_change_the_batch_paths(kind: str, version: ApiVersion) -> None:
+    """Whatever a type holds is one segment of the path, and comes back as it was."""
+    try:
+        Pair(kind, 1, kind, 1)
+    except PairError:
+        return
+    for call in (create_default_batch, read_links):
+        path = call(version, (kind, kind), b"").path
+        url = URL("https://api.hubapi.com").with_path(path, encoded=True)
+        plain = call(version, ("t", "t"), b"").path
+        assert len(plain.split("/")) == len(path.split("/"))
+        assert (path, "") == (url.raw_path, url.query_string)
+        assert (kind, kind) == url.parts[4:6]
 
 
 @pytest.mark.parametrize("text", ["a/b", "a?b", "a#b", "a%2Fb", "ä", "..a", "a;b", "a&b=c"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 import orjson
 import pytest
 from hypothesis import given, strategies as st
@@ -27,7 +28,8 @@ from aiohubassoc import (
     WrongEndpointError,
 )
 from aiohubassoc._core import wire
-from aiohubassoc._core.table import TABLE, judge
+from aiohubassoc._core.links import LinksReply, RecordLinks
+from aiohubassoc._core.table import TABLE, judge, judge_batch, judge_links
 from aiohubassoc._core.verdict import (
     Accepted,
     Answer,
@@ -352,3 +354,123 @@ def test_any_answer_has_a_verdict(status: int, body: object, retry_after: str) -
     assert isinstance(verdict, Accepted | Partial | Throttled | Transient | Refused | Fatal)
     if isinstance(verdict, Accepted | Told | Partial):
         assert 200 <= status < 300
+
+
+# --- answers about many ------------------------------------------------------------------------
+
+both = pytest.mark.parametrize("judge_many", [judge_batch, judge_links])
+
+
+def _judge_batch(status: int, body: bytes) -> Verdict:
+    return judge_batch(Answer(status, {}, body), lambda: NOW)
+
+
+def _judge_links(status: int, body: bytes) -> Verdict:
+    return judge_links(Answer(status, {}, body), lambda: NOW)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        _reply(_result()),
+        _reply(_result(), errors=[{"message": "e"}], numErrors=1),
+        _reply(errors=[{"message": "e"}], numErrors=2),
+        _reply(_result("1", "2"), status="CANCELED"),
+        _reply(_result(), status="ARCHIVED"),
+        _reply(_result(), status=None),
+    ],
+)
+def test_a_batch_is_told(body: bytes) -> None:
+    """Any 2xx with results or errors: what it says of each pair is read elsewhere."""
+    for status in (200, 201, 207, 299):
+        assert Told(wire.decode_reply(body)) == _judge_batch(status, body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b" \n",
+        _reply(),
+        _reply(numErrors=3),
+        _reply(errors=[]),
+        _reply(status="CANCELED"),
+        _reply(_result(), status="PENDING"),
+        _reply(_result(), status="PROCESSING"),
+        _reply(errors=["e"], status="PENDING"),
+    ],
+)
+def test_a_batch_that_nothing_is_said_of(body: bytes) -> None:
+    """A 2xx that names no pair, or is not done yet, is asked again."""
+    for status in (200, 202, 204, 207):
+        verdict = _judge_batch(status, body)
+        assert isinstance(verdict, Transient)
+        assert isinstance(verdict.error, UnconfirmedError)
+        assert (verdict.error.reply is None) == (not body.strip())
+
+
+@pytest.mark.parametrize(
+    ("body", "records"),
+    [
+        (_reply({"from": {"id": 1}, "to": [{"toObjectId": 2}]}), {"1": RecordLinks({"2"})}),
+        (_reply({"from": {"id": 1}, "to": []}, status=None), {"1": RecordLinks()}),
+        (_reply(errors=[{"context": {"fromObjectId": ["1"]}}], numErrors=1), {}),
+        (_reply(), {}),
+    ],
+)
+def test_links_are_told(body: bytes, records: dict[str, RecordLinks]) -> None:
+    """Any 2xx that can be read; records without links stand in errors, or nowhere."""
+    for status in (200, 201, 207):
+        verdict = _judge_links(status, body)
+        assert isinstance(verdict, Told)
+        assert isinstance(verdict.reply, LinksReply)
+        assert records == verdict.reply.records
+        assert (b"errors" in body) == bool(verdict.reply.errors)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b" \n", _reply(status="PENDING"), _reply(errors=["e"], status="PROCESSING")]
+)
+def test_links_that_are_not_read_yet(body: bytes) -> None:
+    """A 2xx without a body, or one that is not done, is asked again."""
+    for status in (200, 202, 204):
+        assert isinstance(_error(_judge_links(status, body)), UnconfirmedError)
+
+
+@both
+@pytest.mark.parametrize("body", [HTML, b'{"results": [', b"{}", b"[]", b'{"results": "x"}'])
+def test_a_garbled_success_about_many(judge_many: Any, body: bytes) -> None:
+    """A 2xx that cannot be read is asked again, and the error shows what came."""
+    for status in (200, 207):
+        verdict = judge_many(Answer(status, {"A": "b", "Set-Cookie": "secret"}, body), lambda: NOW)
+        assert isinstance(verdict, Transient)
+        assert isinstance(verdict.error, GarbledAnswerError)
+        assert (status, body.decode(), {"A": "b"}) == (
+            verdict.error.status,
+            verdict.error.body_start,
+            verdict.error.headers,
+        )
+
+
+@both
+@given(st.integers(-1, 999), near_bodies | st.binary(max_size=20))
+def test_what_is_no_success_means_the_same_for_many(
+    judge_many: Any, status: int, body: object
+) -> None:
+    """The table decides, whatever was asked; and only 2xx tells of many."""
+    try:
+        raw = body if isinstance(body, bytes) else orjson.dumps(body)
+    except TypeError:  # not JSON
+        raw = b"{"
+    answer = Answer(status, {"Retry-After": "3"}, raw)
+    verdict = judge_many(answer, lambda: NOW)
+    if 200 <= status < 300:
+        assert isinstance(verdict, Told | Transient)
+    else:
+        assert _comparable(judge(answer, PAIR, lambda: NOW)) == _comparable(verdict)
+
+
+def _comparable(verdict: Verdict) -> tuple[object, ...]:
+    error: Any = _error(verdict)
+    rest: Any = verdict
+    return type(error), error.status, str(error), attrs.evolve(rest, error=None)

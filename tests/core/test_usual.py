@@ -63,7 +63,7 @@ def test_either_way_gives_the_same(changes: list[tuple[int, Any]]) -> None:
         if value is ...:
             del container[key]
         else:
-            container[key] = value
+            container[key] = copy.deepcopy(value)  # one value may be drawn for two places
         if not document:
             return
     body = json.dumps(document).encode()

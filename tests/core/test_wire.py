@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +19,15 @@ from aiohubassoc import (
     StandardError,
 )
 from aiohubassoc._core import hooks, wire
-from aiohubassoc._core.wire import ErrorBody, UndecodableError, decode_error, decode_reply
+from aiohubassoc._core.wire import (
+    ErrorBody,
+    UndecodableError,
+    decode_error,
+    decode_reply,
+    dump,
+    load,
+    structure_errors,
+)
 from tests.core.strategies import near_bodies
 
 # HubSpot, Associations v4, "Create Default": the documented reply with each field filled.
@@ -367,3 +376,112 @@ def test_what_is_nested_too_deeply_to_be_shown() -> None:
     for _ in range(200_000):
         value = [value]
     assert "(nested too deeply)" == hooks.json_text(value)
+
+
+# --- for what is no reply to Create Default ----------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [None, True, 1, 2**64 - 1, 1.5, "ä\n", [], {"a": [{"b": None}]}])
+def test_what_was_dumped_is_loaded(value: object) -> None:
+    """Any JSON comes back as it was."""
+    assert value == load(dump(value))
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b'{"a": [', b"\xff", b"NaN", b"{} {}"])
+def test_what_is_not_json_is_not_loaded(body: bytes) -> None:
+    """It is told as what it is."""
+    with pytest.raises(UndecodableError) as caught:
+        load(body)
+    (problem,) = caught.value.problems
+    assert problem.startswith("$: not JSON: ")
+
+
+def test_errors_by_themselves() -> None:
+    """They are read as those inside a reply; null and nothing are none."""
+    assert DECODED.errors == structure_errors(DOCUMENTED["errors"])
+    assert () == structure_errors(None) == structure_errors([])
+    odd = [StandardError(message="text"), StandardError(), StandardError(message="[1]")]
+    assert odd == list(structure_errors(["text", None, [1]]))
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [({}, "{}"), ("no", '"no"'), (0, "0"), (False, "false")]
+)
+def test_errors_that_are_no_list(value: object, shown: str) -> None:
+    """They are not taken for none: something is wrong."""
+    with pytest.raises(UndecodableError) as caught:
+        structure_errors(value)
+    assert (f"$.errors: {shown} is not a list",) == caught.value.problems
+
+
+# --- long replies, which are read piece by piece -----------------------------------------------
+
+
+def _many(count: int, **odd: Any) -> list[dict[str, Any]]:
+    """Return so many results; the one in the midst is *odd*."""
+    spec = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 279}
+    results: list[dict[str, Any]] = [
+        {"from": {"id": str(n)}, "to": {"id": str(n + 10**6)}, "associationSpec": spec}
+        for n in range(count)
+    ]
+    results[count // 2] |= odd
+    return results
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"numErrors": None, "errors": None},
+        {"results": _many(4000, **{"from": {"id": 7}})},
+        {"results": _many(600, associationSpec=None)},
+        {"results": _many(600, associationSpec={"associationTypeId": [1, {}]})},
+        {"results": _many(600, new={"a": [1]})},
+        {"results": _many(600, new="]")},
+        {"results": _many(600, new="},{")},
+        {"results": [*_many(600), *_many(1, to={"id": "x" * 20_000})]},
+        {"results": _many(1, to={"id": "x" * 20_000})},
+        {"results": None, "new": "x" * 20_000},
+        {"results": [], "new": {"results": _many(600)}},
+        {"results": _many(600), "new": {"results": []}},
+        {"new": '"results":[' + "x" * 20_000},
+    ],
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_long_reply_is_read_like_a_short_one(changes: dict[str, Any], *, is_first: bool) -> None:
+    """Whatever stands in it and wherever: blanks, which nobody cuts at, make no difference."""
+    fields = {**DOCUMENTED, "results": _many(600), **changes}
+    if is_first:
+        fields = {"results": fields.pop("results"), **fields}
+    cut = decode_reply(orjson.dumps(fields))
+    whole = decode_reply(json.dumps(fields).encode())
+    assert whole == cut
+    assert len(fields["results"] or ()) == len(cut.results)
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"results": _many(600, to=None)}, "$.results[300].to.id: is missing"),
+        ({"results": [*_many(600), 5]}, "$.results[600]: 5 is not an object"),
+        ({"results": _many(600), "status": []}, "$.status: [] is not a string"),
+        ({"results": _many(600), "errors": {}}, "$.errors: {} is not a list"),
+        ({"new": {"results": _many(600)}}, "$.results: is missing"),
+    ],
+)
+def test_a_long_reply_that_is_broken_says_where(fields: dict[str, Any], problem: str) -> None:
+    """As a short one does."""
+    assert (problem,) == _problems(orjson.dumps(fields))
+
+
+def test_results_of_something_inside_are_not_the_replys() -> None:
+    """Even where braces in a text make it look as if they were."""
+    inside = {"new": ["}", {"results": _many(600)}], "results": _many(2)}
+    assert ["0", "1"] == [one.from_id for one in decode_reply(orjson.dumps(inside)).results]
+
+
+@pytest.mark.parametrize("end", [1, 2, 100, 3000])
+def test_a_long_reply_that_breaks_off_is_undecodable(end: int) -> None:
+    """Nothing of it is believed."""
+    (problem,) = _problems(orjson.dumps({"status": "COMPLETE", "results": _many(600)})[:-end])
+    assert problem.startswith("$: not JSON: ")

@@ -296,6 +296,34 @@ async def test_an_error_about_the_other_end_blames_no_record() -> None:
     assert ["linked"] == states(told)
 
 
+async def test_a_record_of_the_other_type_is_not_the_one_asked_for() -> None:
+    """Company 5 is gone, as its type says; contact 5 is linked."""
+
+    def told(portal: FakePortal, endpoint: Any) -> Any:
+        there = [{"from": {"id": "6"}, "to": [to_end("1000006")]}]
+        context = {"objectId": ["5"], "objectType": ["COMPANY"]}
+        errors = [{"category": "OBJECT_NOT_FOUND", "message": "gone", "context": context}]
+        return answer({"status": "COMPLETE", "results": there, "errors": errors}, 207)
+
+    portal = FakePortal(linked=[("5", "1000005")], script={"read": [told]})
+    found, _ = await verify(portal, pairs_of(2, first=5))
+    assert ["linked", "linked"] == states(found)
+
+
+async def test_a_custom_type_may_be_told_by_another_name() -> None:
+    """The error says whose record it is: no further question is needed."""
+
+    def told(portal: FakePortal, endpoint: Any) -> Any:
+        errors = [no_links(one) for one, _ in asked_of(endpoint)]
+        for each in errors:
+            each["context"]["fromObjectType"] = ["2-1234567"]
+        return answer({"status": "COMPLETE", "results": [], "errors": errors}, 207)
+
+    portal = FakePortal(script={"read": [told]})
+    found, _ = await verify(portal, [Pair("p12345_cars", n, "contacts", n) for n in range(1, 4)])
+    assert (["missing"] * 3, {"read": 1}) == (states(found), portal.calls)
+
+
 @pytest.mark.parametrize(
     ("fault", "kind"),
     [
