@@ -13,6 +13,7 @@ from typing import Final
 _PIECE_BYTES: Final = 8 * 1024
 _NAME: Final = b'"results"'
 _BEGIN: Final = _NAME + b":["
+_OTHER_LETTERS: Final = b"\\u"
 _BETWEEN: Final = b"},{"
 
 
@@ -21,11 +22,12 @@ def cut_results(body: bytes) -> tuple[bytes, list[bytes]] | None:
     Return *body* with an empty list of results, and its results in pieces: lists of them.
 
     None: it does not look as HubSpot writes it. Nothing is decided here: where a cut fell into the
-    midst of something, a piece or the rest is no JSON, and where these were not the results of the
-    reply itself, its list is not empty.
+    midst of something, a piece or the rest is no JSON.
     """
     begin = body.find(_BEGIN)
-    if begin < 0 or body.count(_NAME) > 1:  # those found first may be of something inside
+    # If the name is written twice, or may be in other letters, those found may be of an object
+    # inside. Written once inside, it is missing where it is due.
+    if begin < 0 or body.count(_NAME) > 1 or _OTHER_LETTERS in body:
         return None
     begin += len(_BEGIN)
     end = body.find(b"]", begin)

@@ -102,8 +102,6 @@ def _long_reply(body: bytes) -> DefaultAssociations | None:
         reply: DefaultAssociations = _structure_reply(orjson.loads(rest), DefaultAssociations)
     except Exception:  # noqa: BLE001 -- whatever it is, the whole is read and explained
         return None
-    if reply.results:
-        return None  # those in the pieces belonged to something inside
     reply.results = tuple(results)
     return reply
 

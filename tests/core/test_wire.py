@@ -480,6 +480,13 @@ def test_results_of_something_inside_are_not_the_replys() -> None:
     assert ["0", "1"] == [one.from_id for one in decode_reply(orjson.dumps(inside)).results]
 
 
+def test_a_name_in_other_letters_is_that_name() -> None:
+    """JSON may write any letter by its number."""
+    inside = orjson.dumps({"a": "}", "x": {"results": _many(600)}, "RESULTS": _many(2)})
+    body = inside.replace(b'"RESULTS"', b'"\\u0072esults"')
+    assert ["0", "1"] == [one.from_id for one in decode_reply(body).results]
+
+
 @pytest.mark.parametrize("end", [1, 2, 100, 3000])
 def test_a_long_reply_that_breaks_off_is_undecodable(end: int) -> None:
     """Nothing of it is believed."""

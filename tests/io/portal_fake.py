@@ -220,7 +220,7 @@ def client_of(portal: FakePortal, **options: Any) -> AssociationClient:
         "jitter": lambda: 0.5,
         **options,
     }
-    client = AssociationClient("token-1", **settings)
+    client = AssociationClient(settings.pop("token", "token-1"), **settings)
     client._transport = portal  # type: ignore[assignment]  # it has what a client uses
     return client
 

@@ -608,6 +608,66 @@ async def test_an_input_that_fails_ends_the_run() -> None:
     assert 5 <= counts(told)["unprocessed"]
 
 
+async def test_an_input_that_fails_at_once() -> None:
+    """Nothing was read, so nothing is told."""
+    broken = (pairs_of(1)[number] for number in (7,))
+    with pytest.raises(IndexError):
+        await link(FakePortal(), broken)
+
+
+async def test_a_stop_in_the_midst_of_reading_tells_what_was_read() -> None:
+    """An item that is no pair is one failure too many: those before and after it are not sent."""
+    ids = [*((n, n + 100) for n in range(1, 5)), (None, 7), *((n, n + 100) for n in range(5, 9))]
+    portal = FakePortal()
+    outcomes = await link(
+        portal, ids, from_type="contacts", to_type="companies", stop_after_failures=1
+    )
+    assert {"failed": 1, "unprocessed": 8} == counts(outcomes)
+    assert not portal.calls
+
+
+async def test_a_pair_that_comes_after_the_stop_is_not_sent() -> None:
+    """It was waited for when the run stopped."""
+    portal = FakePortal()
+
+    async def slowly() -> AsyncIterator[Pair]:
+        for pair in pairs_of(3):
+            await pass_time(10.0)
+            yield pair
+
+    async with running(portal, slowly()) as outcomes:
+        await pass_time(15.0)
+        outcomes.stop(RunStoppedError("enough"))
+        told = [outcome async for outcome in outcomes]
+    assert {"linked": 1, "unprocessed": 2} == counts(told)
+    assert {"batch": 1} == portal.calls
+
+
+async def test_what_a_token_provider_raises_is_the_callers() -> None:
+    """All pairs that were read are told, then it is raised."""
+
+    async def token(refused: str | None) -> str:
+        raise LookupError("the vault is closed")
+
+    told = []
+    with pytest.raises(LookupError):
+        options = {"token": token}
+        async with running(FakePortal(), pairs_of(30), client=options, batch_size=10) as outcomes:
+            async for outcome in outcomes:
+                told.append(outcome)  # noqa: PERF401 -- those before the error count
+    assert {"unprocessed": 20} == counts(told)
+
+
+async def test_the_log_says_what_a_call_was_about(caplog: pytest.LogCaptureFixture) -> None:
+    """Many pairs, or the links of many records; and no token."""
+    caplog.set_level("DEBUG", "aiohubassoc")
+    portal = FakePortal(script={"batch": [LOST], "read": [LOST]})
+    await link(portal, pairs_of(3), skip_linked=True)
+    assert "3 pairs from contacts to companies again after" in caplog.text
+    assert "the links of 3 contacts to companies again after" in caplog.text
+    assert "token-1" not in caplog.text
+
+
 async def test_the_batch_quota_is_kept() -> None:
     """Ten calls in ten seconds, two at once, where nothing else is said."""
     portal = FakePortal(latency=0.5)

@@ -20,6 +20,7 @@ from aiohubassoc import (
     GarbledAnswerError,
     LinkState,
     MissingScopesError,
+    OptionsError,
     Outcome,
     Pair,
     PairError,
@@ -374,6 +375,24 @@ async def test_errors_without_names_are_told_apart_alone() -> None:
     told, _ = await verify(portal, pairs_of(5))
     assert ["linked", "missing", "linked", "missing", "linked"] == states(told)
     assert [5, 2, 1, 1] == [len(question) for question in portal.questions]
+
+
+async def test_more_are_left_out_than_there_are_errors_without_names() -> None:
+    """One of two has an error, and nobody can say which: to ask for each would settle nothing."""
+    unnamed = {"category": "INTERNAL_ERROR", "message": "some record", "context": {}}
+    told_twice = answer({"status": "COMPLETE", "results": [], "errors": [unnamed]}, 207)
+    portal = FakePortal(script={"read": [told_twice] * 2})
+    told, _ = await verify(portal, pairs_of(2))
+    assert (["unknown"] * 2, {"read": 2}) == (states(told), portal.calls)
+    assert {"INTERNAL_ERROR"} == {one.error.label for one in told if one.error is not None}
+
+
+@pytest.mark.parametrize(("options", "named"), [({"wait": 0.0}, "wait"), ({"drain": -1}, "drain")])
+async def test_options_that_cannot_work(options: dict[str, Any], named: str) -> None:
+    """They are refused before anything is read."""
+    async with client_of(FakePortal()) as client:
+        with pytest.raises(OptionsError, match=named):
+            client.verify([], **options)
 
 
 async def test_a_page_that_never_ends_is_unknown() -> None:
