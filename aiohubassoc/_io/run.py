@@ -14,10 +14,10 @@ from aiohubassoc._io.call import (
     unwritten_outcome,
 )
 from aiohubassoc._io.holding import Held
+from aiohubassoc._io.intake import Intake
 from aiohubassoc._io.outbox import READ_AHEAD, Outbox
-from aiohubassoc.errors import AioHubAssocError, JournalError, RunStoppedError
+from aiohubassoc.errors import AioHubAssocError, RunStoppedError
 from aiohubassoc.models import Outcome, Report, Status
-from aiohubassoc.pair import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from aiohubassoc._io.crew import Crew
     from aiohubassoc._io.recorder import Recorder
     from aiohubassoc._io.source import Source
+    from aiohubassoc.pair import Pair
 
 _FIRST_ERROR: Final = 400
-_REFILL_SHARE: Final = 7 / 8
-_READ_AT_ONCE: Final = 250
 _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
 
 
@@ -76,7 +75,8 @@ class Running:
         self.stopping = False
         self._source = source
         self._settle = settle
-        self._crew = crew
+        self._new_crew = crew
+        self._crew: Crew | None = None  # once it is at work
         self.read_ahead = READ_AHEAD if crew is None else crew.read_ahead
         self._worker_count = min(workers, READ_AHEAD)
         self._stop_after_failures = stop_after_failures
@@ -85,20 +85,19 @@ class Running:
         self._clock = clock
         self._recorder = recorder
         self._outbox = Outbox(self.report, ordered=ordered)
+        self._intake = Intake(self, source, self._outbox)
         self._held: Held | None = None
-        # Where an outcome goes, and who knows pairs that need no call: bound once, not per pair.
+        # Where an outcome goes: bound once, not per pair.
         self._hand_on: Callable[[Outcome], None] = self._outbox.tell
-        self._ask: Callable[[int, Pair], Outcome | None] | None = None
         if recorder is not None:
             self._held = Held(recorder, clock, told=self._outbox.tell_all, lost=self._lost)
             self._hand_on = self._held.add
         self._failures = 0  # those of earlier runs left out
-        self._is_read = self._has_failed = False
+        self._has_failed = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._calls: dict[asyncio.Task[None], Call[Any]] = {}
         self._trouble_since: float | None = None
         self._failure: BaseException | None = None
-        self._read_error: Exception | None = None
         self._cut_off: Timer | None = None
         self._entered = self._left = False
 
@@ -160,45 +159,7 @@ class Running:
 
     async def next_pairs(self) -> list[tuple[int, Pair]]:
         """Return the next pairs that need a call, with their places; none: there are no more."""
-        while not self.stopping:
-            room = self.read_ahead - self._outbox.in_hand
-            if room <= 0:
-                # By the hundreds: to wake a reader for each outcome taken costs more than reading.
-                await self._outbox.wait_for_room(self.read_ahead * _REFILL_SHARE)
-            elif pairs := self._unless_stopping(self._pairs_at_once(min(room, _READ_AT_ONCE))):
-                return pairs
-            elif (read := await self._read()) is None:
-                break
-            elif (pair := self._pair(*read)) is not None:
-                return self._unless_stopping([(read[0], pair)])
-        return []
-
-    def _pairs_at_once(self, most: int) -> list[tuple[int, Pair]]:
-        """Return the next pairs that need a call, as far as the input need not be waited for."""
-        pairs: list[tuple[int, Pair]] = []
-        if self._read_error is not None:
-            raise self._read_error
-        outbox, read_next = self._outbox, self._source.next_at_once
-        try:
-            while most > 0 and not self.stopping and (read := read_next()) is not None:
-                most -= 1
-                outbox.in_hand += 1
-                pair = self._pair(*read)
-                if pair is not None:
-                    pairs.append((read[0], pair))
-        except Exception as error:
-            if not pairs:
-                raise
-            self._read_error = error  # those before it come first
-        return pairs
-
-    def _unless_stopping(self, pairs: list[tuple[int, Pair]]) -> list[tuple[int, Pair]]:
-        """Return pairs that were read, or tell them if the run stopped meanwhile."""
-        if not self.stopping:
-            return pairs
-        for index, pair in pairs:
-            self.put(self.unprocessed(index, pair))
-        return []
+        return await self._intake.next_pairs()
 
     async def call(
         self, settle: Callable[[Call[SubjectT]], Awaitable[_call.Final]], call: Call[SubjectT]
@@ -241,64 +202,13 @@ class Running:
         while not self.stopping:
             if self._outbox.in_hand >= READ_AHEAD:
                 await self._outbox.wait_for_room()
-            elif (read := await self._read()) is None:
+            elif (read := await self._intake.read()) is None:
                 return
             else:
                 await self._settle_one(task, *read)
 
-    async def _read_rest(self) -> None:
-        """Tell what the input still holds, once the run has stopped."""
-        while not self._left:
-            if self._outbox.in_hand >= self.read_ahead:
-                await self._outbox.wait_for_room()
-            elif (read := await self._read()) is None:
-                return
-            elif (pair := self._pair(*read)) is not None:
-                self.put(self.unprocessed(read[0], pair))
-
-    async def _read(self) -> tuple[int, object] | None:
-        self._outbox.in_hand += 1  # its place is taken before it is read: reading may wait
-        read = None
-        try:
-            read = self._source.next_at_once() or await self._source.next()
-        finally:
-            if read is None:
-                self._outbox.in_hand -= 1
-        if read is None:
-            self._is_read = True
-        return read
-
-    def _pair(self, index: int, item: object) -> Pair | None:
-        """Return the pair that *item* is, or tell its outcome if it needs no call."""
-        try:
-            pair = item if type(item) is Pair else self._source.pair(index, item)
-        except BaseException:
-            self._outbox.in_hand -= 1
-            raise
-        if isinstance(pair, tuple):
-            bad, error = pair
-            if self.stopping:  # nothing is judged any more, nor kept: it is no pair to go on with
-                self._outbox.tell(self.unprocessed(index, bad))
-                return None
-            self.put(Outcome(index, bad, Status.FAILED, error=error))
-            return None
-        if self._ask is None:
-            return pair
-        try:
-            known = self._ask(index, pair)
-        except JournalError as error:
-            self.stop(error)
-            return pair
-        if known is None:
-            return pair
-        if known.status is Status.SKIPPED:
-            self._outbox.tell(known)
-        else:
-            self._hand_on(known)
-        return None
-
     async def _settle_one(self, task: asyncio.Task[None], index: int, item: object) -> None:
-        pair = self._pair(index, item)
+        pair = self._intake.pair(index, item)
         if pair is None:
             return
         if self.stopping:  # it was being read when the run stopped
@@ -331,9 +241,13 @@ class Running:
                 self.stop(RunStoppedError(f"{self._failures} pairs failed"))
         self._hand_on(outcome)
 
+    def put_again(self, outcome: Outcome) -> None:
+        """Tell an outcome of an earlier run, which stops nothing."""
+        self._hand_on(outcome)
+
     def _lost(self, outcomes: list[Outcome], error: Exception) -> None:
         """Tell outcomes that could not be written: nothing may be claimed of them."""
-        self._ask = None
+        self._intake.ask = None
         if isinstance(error, AioHubAssocError):
             self.stop(error)
         else:

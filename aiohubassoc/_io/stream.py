@@ -38,8 +38,9 @@ class OutcomeStream(Running):
         self._entered = True
         if self._recorder is not None:
             await self._recorder.open()
-            self._ask = self._recorder.begin
-        if self._crew is not None:
+            self._intake.ask = self._recorder.begin
+        if self._new_crew is not None:
+            self._crew = self._new_crew
             self._crew.start(self)
         else:
             for _ in range(self._worker_count):
@@ -100,9 +101,9 @@ class OutcomeStream(Running):
             failure, self._failure = self._failure, None
             self._left = True  # the input's rest belongs to nobody
             raise failure
-        if self._left or self._is_read or not self.stopping:
+        if self._left or self._intake.is_read or not self.stopping:
             return True
-        self.begin(self._read_rest())
+        self.begin(self._intake.tell_rest(lambda: self._left))
         return False
 
     async def _end_workers(self) -> None:
@@ -123,5 +124,5 @@ class OutcomeStream(Running):
         try:
             await self._held.close()
         finally:
-            complete = self._is_read and not (self._has_failed or self._held.is_broken)
+            complete = self._intake.is_read and not (self._has_failed or self._held.is_broken)
             await self._recorder.close(self.report, complete=complete)

@@ -643,6 +643,19 @@ async def test_a_pair_that_comes_after_the_stop_is_not_sent() -> None:
     assert {"batch": 1} == portal.calls
 
 
+@pytest.mark.parametrize("options", [{"via": "put"}, {"via": "batch"}, {"skip_linked": True}])
+async def test_a_stop_before_the_beginning(options: dict[str, Any]) -> None:
+    """Such as Ctrl-C while the run folder is opened: every pair is told, none is sent."""
+    portal = FakePortal()
+    async with client_of(portal) as client:
+        run = client.link_each(pairs_of(7), **options)
+        run.stop(RunStoppedError("not today"))
+        async with run:
+            told = [outcome async for outcome in run]
+    assert {"unprocessed": 7} == counts(told)
+    assert not portal.calls
+
+
 async def test_what_a_token_provider_raises_is_the_callers() -> None:
     """All pairs that were read are told, then it is raised."""
 
