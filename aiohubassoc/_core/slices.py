@@ -25,13 +25,15 @@ def cut_results(body: bytes) -> tuple[bytes, list[bytes]] | None:
     midst of something, a piece or the rest is no JSON.
     """
     begin = body.find(_BEGIN)
-    # If the name is written twice, or may be in other letters, those found may be of an object
-    # inside. Written once inside, it is missing where it is due.
-    if begin < 0 or body.count(_NAME) > 1 or _OTHER_LETTERS in body:
+    if begin < 0:
         return None
     begin += len(_BEGIN)
     end = body.find(b"]", begin)
     if end < 0 or body.count(b"{", 0, begin) != body.count(b"}", 0, begin) + 1:
+        return None
+    # If the name stands behind them too, or may be in other letters, these may be of an object
+    # inside. If it stands there only, it is missing where it is due.
+    if body.find(_NAME, end) >= 0 or (b"\\" in body and _OTHER_LETTERS in body):
         return None
     pieces = []
     start = begin

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from aiohubassoc.errors import JournalError
 from aiohubassoc.models import Outcome, Status
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _REFILL_SHARE: Final = 7 / 8
 _READ_AT_ONCE: Final = 250
+_ITEM: Final = itemgetter(1)
 
 
 class Reading(Protocol):
@@ -138,19 +140,24 @@ class Intake:
         """Return the next pairs that need a call, as far as the input need not be waited for."""
         if self._error is not None:
             raise self._error
+        items, self._error = self._source.take_at_once(most)  # those before an error come first
+        self._outbox.in_hand += len(items)
+        if self.ask is None and {*map(type, map(_ITEM, items))} == {Pair}:  # nearly always
+            return cast("list[tuple[int, Pair]]", items)
         pairs: list[tuple[int, Pair]] = []
-        run, outbox, read_next = self._run, self._outbox, self._source.next_at_once
-        try:
-            while most > 0 and not run.stopping and (read := read_next()) is not None:
-                most -= 1
-                outbox.in_hand += 1
-                pair = self.pair(*read)
-                if pair is not None:
-                    pairs.append((read[0], pair))
-        except Exception as error:
-            if not pairs:
-                raise
-            self._error = error  # those before it come first
+        for place, (index, item) in enumerate(items, 1):
+            try:
+                pair = self.pair(index, item)
+            except Exception as error:
+                self._outbox.in_hand -= len(items) - place  # they belong to nobody
+                if not pairs:
+                    raise
+                self._error = error
+                break
+            if pair is not None:
+                pairs.append((index, pair))
+        if not items and self._error is not None:
+            raise self._error
         return pairs
 
     def _unless_stopping(self, pairs: list[tuple[int, Pair]]) -> list[tuple[int, Pair]]:

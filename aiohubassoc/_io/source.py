@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Final, TypeAlias, cast
 
 from aiohubassoc._io.frames import ArrowArray, ArrowStream, Refused, frame_rows, is_frame
@@ -77,6 +78,24 @@ class Source:
     def next_at_once(self) -> tuple[int, object] | None:
         """Return the same if the input is a sync one; None at its end, or where it is not."""
         return None if self._sync is None or self._over else next(self._sync, None)
+
+    def take_at_once(self, most: int) -> tuple[list[tuple[int, object]], Exception | None]:
+        """
+        Return the next items and their places, as far as the input need not be waited for.
+
+        Args:
+            most: So many at most.
+
+        Returns:
+            The items, and what the input raised behind them; None: nothing.
+        """
+        taken: list[tuple[int, object]] = []
+        if self._sync is not None and not self._over:
+            try:
+                taken.extend(islice(self._sync, most))  # those before an error are kept
+            except Exception as error:  # noqa: BLE001 -- the caller's own code may raise anything
+                return taken, error
+        return taken, None
 
     async def next(self) -> tuple[int, object] | None:
         """Return the next item and its place in the input, from 0; None at the end."""
