@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random  # noqa: TID251 -- it is injected here
-import warnings
-from datetime import date
-from typing import TYPE_CHECKING, Final, Literal, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Final, Literal, Self, Unpack
 
 from aiohubassoc._core.batch import MOST_PAIRS
 from aiohubassoc._core.endpoints import checked_base_url
@@ -15,7 +13,7 @@ from aiohubassoc._core.verdict import Accepted, Told
 from aiohubassoc._io.batch_limiter import BatchLimiter
 from aiohubassoc._io.call import Call, settled_error
 from aiohubassoc._io.clock import Clock, SystemClock
-from aiohubassoc._io.crews import BatchCrew, UnlinkedCrew
+from aiohubassoc._io.crews import crew_of
 from aiohubassoc._io.limiter import Limiter, WindowLimiter
 from aiohubassoc._io.one_batch import settle_once
 from aiohubassoc._io.senders import Senders, senders_of
@@ -23,10 +21,16 @@ from aiohubassoc._io.source import Pairs, Source
 from aiohubassoc._io.stream import OutcomeStream
 from aiohubassoc._io.tokens import TokenProvider, TokenSource
 from aiohubassoc._io.transport import Transport
-from aiohubassoc._io.unlinked import Unlinked
 from aiohubassoc._io.verifying import VerificationStream, VerifyCrew
+from aiohubassoc.arguments import (
+    ClientOptions,
+    LinkOptions,
+    check_run,
+    checked_concurrency,
+    checked_version,
+)
 from aiohubassoc.errors import ClientClosedError, OptionsError
-from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts
+from aiohubassoc.options import Quota, RetryPolicy, Timeouts
 from aiohubassoc.pair import Pair, RecordId
 
 if TYPE_CHECKING:
@@ -36,7 +40,6 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from aiohubassoc._io.crew import Crew
     from aiohubassoc.journal.journal import Journal
     from aiohubassoc.models import DefaultAssociations, Outcome, Report
     from aiohubassoc.planning import Plan
@@ -45,52 +48,7 @@ BASE_URL: Final = "https://api.hubapi.com"  # HubSpot, Associations v4
 # The first is what most public code reads, the second what HubSpot's own tools set.
 TOKEN_VARIABLES: Final = ("HUBSPOT_ACCESS_TOKEN", "PRIVATE_APP_ACCESS_TOKEN")
 BASE_URL_VARIABLE: Final = "HUBSPOT_BASE_URL"
-# In flight = rate x latency: at 25 calls a second and half a second each, 13.
-DEFAULT_CONCURRENCY: Final = 64
-_MOST_CONCURRENCY: Final = 1000
 _BREATHER: Final = 256
-# HubSpot, Associations v4: support ends on 2027-03-30. Warned of 90 days before.
-_V4_WARNED_FROM: Final = date(2026, 12, 30)
-
-
-class ClientOptions(TypedDict, total=False):
-    """The keyword arguments of `AssociationClient`."""
-
-    base_url: str
-    api_version: str
-    quota: Quota | None
-    share: float
-    reserve_daily: float | None
-    strict_quota: bool
-    concurrency: int | None
-    batch_quota: Quota | None
-    batch_limiter: Limiter | None
-    retry: RetryPolicy
-    timeouts: Timeouts
-    session: aiohttp.ClientSession | None
-    limiter: Limiter | None
-    allow_http: bool
-    ssl: _ssl.SSLContext | None
-    trust_env: bool
-    clock: Clock | None
-    jitter: Callable[[], float] | None
-
-
-class LinkOptions(TypedDict, total=False):
-    """The keyword arguments of `AssociationClient.link_all`."""
-
-    from_type: str | None
-    to_type: str | None
-    via: Literal["put", "batch"]
-    skip_linked: bool
-    batch_size: int
-    batch_wait: float
-    stop_after_failures: int | None
-    give_up_after: float | None
-    drain: float
-    keep_failures: int
-    journal: Journal | None
-    retry_failed: bool
 
 
 class AssociationClient:
@@ -180,7 +138,7 @@ class AssociationClient:
             if not isinstance(value, needed):
                 raise OptionsError(f"{value!r} is not a {needed.__name__}")
         self._clock = clock or SystemClock()
-        self._version = _version(api_version, self._clock)
+        self._version = checked_version(api_version, self._clock)
         self._concurrency = checked_concurrency(concurrency)
         self._base_url = checked_base_url(base_url, allow_http=allow_http)
         self._tokens = TokenSource(token)
@@ -395,15 +353,25 @@ class AssociationClient:
             PairError: a type that cannot be sent.
             ClientClosedError: outside ``async with``.
         """
-        _check_run(stop_after_failures, give_up_after, drain, keep_failures)
-        crew = self._crew(via, skip_linked=skip_linked, size=batch_size, wait=batch_wait)
+        check_run(stop_after_failures, give_up_after, drain, keep_failures)
+        senders = self._open_senders()
+        crew = crew_of(
+            via,
+            senders,
+            skip_linked=skip_linked,
+            size=batch_size,
+            wait=batch_wait,
+            at_once=lambda: getattr(self._batch_limiter, "at_once", 2),
+            alone_at_once=self._concurrency,
+            clock=self._clock,
+        )
         recorder = None
         if journal is not None:
             portal = {"portal": self._base_url}
             recorder = journal.recording(portal, self._clock, retry_failed=retry_failed)
         return OutcomeStream(
             Source(pairs, from_type, to_type),
-            self._open_senders().single.settle,
+            senders.single.settle,
             workers=self._concurrency,
             ordered=ordered,
             stop_after_failures=stop_after_failures,
@@ -414,34 +382,6 @@ class AssociationClient:
             recorder=recorder,
             crew=crew,
         )
-
-    def _crew(self, via: str, *, skip_linked: bool, size: int, wait: float) -> Crew | None:
-        """Return who settles the pairs; None: each goes by itself."""
-        if via not in {"put", "batch"}:
-            raise OptionsError(f"via must be 'put' or 'batch', not {via!r}")
-        if size not in range(1, MOST_PAIRS + 1) or isinstance(size, bool):
-            raise OptionsError(f"batch_size must be an int from 1 to {MOST_PAIRS:,}, not {size!r}")
-        if not wait > 0:
-            raise OptionsError("batch_wait must be a number of seconds above 0")
-        senders = self._open_senders()
-        unlinked = None
-        if skip_linked:
-            unlinked = Unlinked(senders.links.settle, wait=wait, clock=self._clock)
-        if via == "batch":
-            limiter = self._batch_limiter
-            return BatchCrew(
-                senders.batch.settle,
-                senders.single.settle,
-                size=size,
-                wait=wait,
-                at_once=lambda: getattr(limiter, "at_once", 2),
-                alone_at_once=self._concurrency,
-                clock=self._clock,
-                unlinked=unlinked,
-            )
-        if unlinked is None:
-            return None
-        return UnlinkedCrew(senders.single.settle, at_once=self._concurrency, unlinked=unlinked)
 
     def verify(
         self,
@@ -481,7 +421,7 @@ class AssociationClient:
             PairError: a type that cannot be sent.
             ClientClosedError: outside ``async with``.
         """
-        _check_run(None, give_up_after, drain, keep_failures)
+        check_run(None, give_up_after, drain, keep_failures)
         if not wait > 0:
             raise OptionsError("wait must be a number of seconds above 0")
         senders = self._open_senders()
@@ -576,49 +516,3 @@ class AssociationClient:
     def __repr__(self) -> str:
         state = "closed" if self._closed else "new" if self._senders is None else "open"
         return f"<AssociationClient {self._base_url} {self._version} {state}>"
-
-
-def _version(text: str, clock: Clock) -> ApiVersion:
-    try:
-        version = ApiVersion(text)
-    except ValueError:
-        known = ", ".join(ApiVersion)
-        raise OptionsError(f"api_version {text!r} is not one of {known}") from None
-    if version is ApiVersion.V4 and clock.utc_now().date() >= _V4_WARNED_FROM:
-        warnings.warn(
-            "HubSpot supports its v4 associations until 2027-03-30: "
-            f"set api_version to {ApiVersion.V2026_09.value!r}",
-            FutureWarning,
-            stacklevel=3,
-        )
-    return version
-
-
-def _check_run(
-    stop_after_failures: int | None, give_up_after: float | None, drain: float, keep_failures: int
-) -> None:
-    """Raise OptionsError for an argument of a run that cannot work."""
-    if stop_after_failures is not None and stop_after_failures < 1:
-        raise OptionsError("stop_after_failures must be 1 or more, or None")
-    if give_up_after is not None and not give_up_after > 0:
-        raise OptionsError("give_up_after must be a number of seconds above 0, or None")
-    if not drain >= 0:
-        raise OptionsError("drain must be a number of seconds, 0 or more")
-    if keep_failures < 0:
-        raise OptionsError("keep_failures must be 0 or more")
-
-
-def checked_concurrency(given: int | None) -> int:
-    """
-    Return the most requests on the wire at once.
-
-    Raises:
-        OptionsError: a number that cannot work.
-    """
-    if given is None:
-        return DEFAULT_CONCURRENCY
-    if isinstance(given, bool) or not isinstance(given, int):
-        raise OptionsError(f"concurrency must be an int, not {given!r}")
-    if not 1 <= given <= _MOST_CONCURRENCY:
-        raise OptionsError(f"concurrency must be 1 to {_MOST_CONCURRENCY}, not {given}")
-    return given

@@ -5,20 +5,22 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from aiohubassoc._core.batch import Batch
+from aiohubassoc._core.batch import MOST_PAIRS, Batch
 from aiohubassoc._io.alone import Loners, settle_alone
 from aiohubassoc._io.gathering import Gathering
 from aiohubassoc._io.outbox import READ_AHEAD
 from aiohubassoc._io.settling import Settling
+from aiohubassoc._io.unlinked import Unlinked
+from aiohubassoc.errors import OptionsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from aiohubassoc._io.alone import Settle
     from aiohubassoc._io.clock import Clock
-    from aiohubassoc._io.crew import Run
+    from aiohubassoc._io.crew import Crew, Run
+    from aiohubassoc._io.senders import Senders
     from aiohubassoc._io.settling import SettleBatch
-    from aiohubassoc._io.unlinked import Unlinked
     from aiohubassoc.pair import Pair
 
 
@@ -124,3 +126,46 @@ class UnlinkedCrew:
     async def _work(self) -> None:
         while (item := await self._unlinked.next()) is not None:
             await settle_alone(self._run, self._send_alone, *item)
+
+
+def crew_of(
+    via: str,
+    senders: Senders,
+    *,
+    skip_linked: bool,
+    size: int,
+    wait: float,
+    at_once: Callable[[], int],
+    alone_at_once: int,
+    clock: Clock,
+) -> Crew | None:
+    """
+    Return who settles the pairs of a run; None: each goes by itself.
+
+    The arguments are those of `AssociationClient.link_each` and of `BatchCrew`.
+
+    Raises:
+        OptionsError: one of them cannot work.
+    """
+    if via not in {"put", "batch"}:
+        raise OptionsError(f"via must be 'put' or 'batch', not {via!r}")
+    if size not in range(1, MOST_PAIRS + 1) or isinstance(size, bool):
+        raise OptionsError(f"batch_size must be an int from 1 to {MOST_PAIRS:,}, not {size!r}")
+    if not wait > 0:
+        raise OptionsError("batch_wait must be a number of seconds above 0")
+    send_alone = senders.single.settle
+    unlinked = Unlinked(senders.links.settle, wait=wait, clock=clock) if skip_linked else None
+    if via == "batch":
+        return BatchCrew(
+            senders.batch.settle,
+            send_alone,
+            size=size,
+            wait=wait,
+            at_once=at_once,
+            alone_at_once=alone_at_once,
+            clock=clock,
+            unlinked=unlinked,
+        )
+    if unlinked is None:
+        return None
+    return UnlinkedCrew(send_alone, at_once=alone_at_once, unlinked=unlinked)

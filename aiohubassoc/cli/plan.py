@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from aiohubassoc._core.batch_pace import FIRST_QUOTA
 from aiohubassoc._io.clock import SystemClock
+from aiohubassoc.arguments import checked_concurrency
 from aiohubassoc.cli.daily import daily_calls
 from aiohubassoc.cli.exits import Exit
 from aiohubassoc.cli.folder import Command, check_files
@@ -26,7 +27,6 @@ from aiohubassoc.cli.options import (
 from aiohubassoc.cli.progress import duration
 from aiohubassoc.cli.summary import calls_told, print_lines
 from aiohubassoc.cli.terminal import messages, output
-from aiohubassoc.client import checked_concurrency
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.journal.places import place_of
