@@ -242,6 +242,8 @@ async def test_options_that_cannot_work(options: dict[str, Any], named: str) -> 
         ([(n, n) for n in range(2001)], "2,000"),
         ([(1, 2), (2, 1)], "turned round"),
         ([Pair("deals", 1, "companies", 2)], "is not from contacts to companies"),
+        ([(1, 2), 3], "item 1 is neither a pair nor two ids: 3"),
+        ([(1, 2, 3)], "neither a pair nor two ids"),
     ],
 )
 async def test_pairs_that_are_no_batch(pairs: Any, told: str) -> None:

@@ -67,7 +67,11 @@ def _batch_of(types: tuple[str, str], pairs: Iterable[Pair | tuple[RecordId, Rec
         if isinstance(given, Pair):
             pair = given
         else:
-            from_id, to_id = given
+            try:
+                from_id, to_id = given
+            except (TypeError, ValueError):
+                told = f"item {index} is neither a pair nor two ids: {given!r}"
+                raise OptionsError(told) from None
             pair = Pair(types[0], from_id, types[1], to_id)
         if (pair.from_type, pair.to_type) != types:
             raise OptionsError(f"item {index} is not from {types[0]} to {types[1]}: {pair}")
