@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import re
 from datetime import UTC, datetime
@@ -223,6 +224,29 @@ async def test_link_all_stops(hubspot: aioresponses, client: AssociationClient) 
     report = await client.link_all(pairs, stop_after_failures=3, keep_failures=2)
     assert (500, 2) == (report.total, len(report.failures))
     assert report.unprocessed >= 500 - 3 - 64
+
+
+async def test_batches_without_a_socket(hubspot: aioresponses, client: AssociationClient) -> None:
+    """What users mock is the call as HubSpot documents it: a POST with the pairs as JSON."""
+    asked: list[tuple[str, int, str | None]] = []
+
+    def link(url: URL, *, data: bytes, headers: dict[str, str], **_: Any) -> CallbackResult:
+        inputs = json.loads(data)["inputs"]
+        asked.append((url.path, len(inputs), headers.get("Content-Type")))
+        results = [one | {"associationSpec": {}} for one in inputs]
+        return CallbackResult(payload={"status": "COMPLETE", "results": results})
+
+    hubspot.post(ANY, callback=link, repeat=True)
+    report = await client.link_all(
+        [(n, n + 500) for n in range(1, 251)],
+        from_type="contacts",
+        to_type="companies",
+        via="batch",
+        batch_size=100,
+    )
+    assert (250, 250) == (report.linked, report.total)
+    path = "/crm/v4/associations/contacts/companies/batch/associate/default"
+    assert [(path, count, "application/json") for count in (100, 100, 50)] == asked
 
 
 @pytest.mark.parametrize(
