@@ -99,6 +99,11 @@ def mentions_of(
     found = dict.fromkeys(_of_context(context, hint))
     for detail in details:
         found |= dict.fromkeys(_of_context(detail.context, hint))
+    if hint is not None and len({one.record_id for one in found if one.role is None}) == 1:
+        # Of several, some may be the other ends of those at fault.
+        found = {
+            one if one.role is not None else attrs.evolve(one, role=hint): None for one in found
+        }
     return [one for one in found if known is None or one.record_id in known]
 
 
@@ -113,7 +118,7 @@ def _of_context(context: Context, hint: str | None) -> Iterator[Mention]:
             for record_id, kind, is_sure in ids_in(name, value):
                 yield Mention(
                     record_id,
-                    role or hint,
+                    role,
                     kind or (kinds[0] if len(kinds) == 1 else None),
                     is_sure,
                     is_other_end,

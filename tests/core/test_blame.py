@@ -557,3 +557,11 @@ def test_other_refusals_are_not_about_a_type() -> None:
     start = "Unable to infer object type from: x"
     assert not is_about_types(_refusal({"ids": ["1"]}, message=start), ("x", "y"))
     assert not is_about_types(_refusal(message="x"), ("x", "y"))
+
+
+def test_a_hint_of_one_end_is_not_about_each_of_two_ids() -> None:
+    """Both ends of a pair, and that its second record is gone: who is first is not at fault."""
+    ends = ((1, 1), (1, 3), (3, 2))
+    pairs = [Pair("contacts", one, "contacts", other) for one, other in ends]
+    error = _refusal({"ids": ["1", "3"]}, subCategory="crm.associations.TO_OBJECT_NOT_FOUND")
+    assert {1} == read_refusal(pairs, error).keys()
