@@ -91,9 +91,10 @@ class Run(ABC):
                     seen = stack.enter_context(SeenPairs())
                 except (OSError, sqlite3.Error) as error:
                     return self._no_storage(f"the temporary file of duplicates: {error}")
+            # Before anything is read: from then on whoever interrupts is to be heard.
+            interruption = stack.enter_context(interruptible(self._interrupt))
             self._feed = feed = Feed(self._table, seen=seen, listener=self)
             stack.callback(feed.end)
-            interruption = stack.enter_context(interruptible(self._interrupt))
             unusable = await feed.check_ahead()
             if interruption.signal is not None:
                 self._console.print("Interrupted; nothing was sent.")
