@@ -51,10 +51,20 @@ class History:
 NO_HISTORY = History()
 
 
+def _nobody(_: Outcome) -> None:
+    """Nobody else wants to know."""
+
+
 async def settle_alone(
-    run: Run, settle: Settle, index: int, pair: Pair, history: History = NO_HISTORY
+    run: Run,
+    settle: Settle,
+    index: int,
+    pair: Pair,
+    *,
+    history: History = NO_HISTORY,
+    told: Callable[[Outcome], None] = _nobody,
 ) -> Outcome:
-    """Settle a pair, tell its outcome, and return it."""
+    """Settle a pair, tell its outcome to the run and to *told*, and return it."""
     call = Call(pair, run)
     call.uncertain, call.unknown = history.uncertain, history.unknown
     try:
@@ -63,6 +73,7 @@ async def settle_alone(
         outcome = interrupted_outcome(index, pair, call, run.report.stopped)
         outcome.attempts += history.attempts
         run.put(outcome)
+        told(outcome)
         raise
     if isinstance(settled, Accepted):
         run.alive()
@@ -72,6 +83,7 @@ async def settle_alone(
         outcome = outcome_of(index, pair, call, settled)
     outcome.attempts += history.attempts
     run.put(outcome)
+    told(outcome)
     return outcome
 
 
@@ -117,9 +129,10 @@ class Loners:
                 while left and not self._run.stopping:
                     index, pair = left.popleft()
                     claim(index)
-                    outcome = await settle_alone(self._run, self._settle, index, pair, history)
+                    outcome = await settle_alone(
+                        self._run, self._settle, index, pair, history=history, told=told
+                    )
                     refused += is_refusal(outcome)
-                    told(outcome)
             finally:
                 working -= 1
                 if not working:

@@ -69,6 +69,8 @@ class Intake:
 
     async def read(self) -> tuple[int, object] | None:
         """Return the next item and its place; None: there are no more."""
+        if self._error is not None:
+            raise self._error
         self._outbox.in_hand += 1  # its place is taken before it is read: reading may wait
         read = None
         try:
@@ -139,7 +141,7 @@ class Intake:
     def _at_once(self, most: int) -> list[tuple[int, Pair]]:
         """Return the next pairs that need a call, as far as the input need not be waited for."""
         if self._error is not None:
-            raise self._error
+            return []  # it is raised where the next item would be read
         items, self._error = self._source.take_at_once(most)  # those before an error come first
         self._outbox.in_hand += len(items)
         if self.ask is None and {*map(type, map(_ITEM, items))} == {Pair}:  # nearly always
@@ -156,8 +158,6 @@ class Intake:
                 break
             if pair is not None:
                 pairs.append((index, pair))
-        if not items and self._error is not None:
-            raise self._error
         return pairs
 
     def _unless_stopping(self, pairs: list[tuple[int, Pair]]) -> list[tuple[int, Pair]]:

@@ -117,32 +117,37 @@ class LinksReader:
             asked: The records.
             is_refused: Whether it is known that they would be refused together.
         """
-        if self._run.stopping or not asked:
-            return False
-        if is_refused and len(asked) > 1:
-            return await self._split(asked, is_about_content=True)
-        settled = await self._run.call(self._ask, Call(Question(self._types, asked), self._run))
-        if isinstance(settled, Told):
-            assert isinstance(settled.reply, LinksReply)  # noqa: S101 -- of a call that reads
-            self._take(asked, settled.reply)
-            self._splitting.settled(len(asked), 0)
-            return False
-        assert not isinstance(settled, Accepted)  # noqa: S101 -- that is of one pair
-        error = settled_error(settled)
+        was_refused = False
+        while asked and not self._run.stopping:  # again as often as a refusal names records
+            if is_refused and len(asked) > 1:
+                return await self._split(asked, is_about_content=True)
+            question = Call(Question(self._types, asked), self._run)
+            settled = await self._run.call(self._ask, question)
+            if isinstance(settled, Told):
+                assert isinstance(settled.reply, LinksReply)  # noqa: S101 -- of a call that reads
+                self._take(asked, settled.reply)
+                self._splitting.settled(len(asked), 0)
+                break
+            assert not isinstance(settled, Accepted)  # noqa: S101 -- that is of one pair
+            was_refused = True
+            asked = await self._after_refusal(asked, settled_error(settled))
+        return was_refused
+
+    async def _after_refusal(self, asked: _Asked, error: AioHubAssocError) -> _Asked:
+        """Note what a refusal says, and return the records that are to be asked for again."""
         is_about = is_about_content(error)
-        blamed = self._blamed_by(asked, error) if is_about else set()
         is_whole = isinstance(error, ApiError) and is_about_types(error, self._types)
         if len(asked) == 1 or is_whole or not (is_about or isinstance(error, GarbledAnswerError)):
             blamed = {record_id for record_id, _ in asked}
+        else:
+            blamed = self._blamed_by(asked, error) if is_about else set()
         for record_id in blamed:
             self._end(record_id, error)
         self._splitting.settled(len(blamed), len(blamed))
-        rest = [one for one in asked if one[0] not in blamed]
         if blamed:
-            await self._read(rest)
-        else:
-            await self._split(rest, is_about_content=is_about)
-        return True
+            return [one for one in asked if one[0] not in blamed]
+        await self._split(asked, is_about_content=is_about)
+        return []
 
     async def _split(self, asked: _Asked, *, is_about_content: bool) -> bool:
         if self._splitting.is_cheaper_alone(len(asked)):

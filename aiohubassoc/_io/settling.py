@@ -74,6 +74,9 @@ class Part:
         )
 
 
+_NOTHING = Part((), ())
+
+
 class Settling:
     """
     A batch on its way.
@@ -121,18 +124,22 @@ class Settling:
             part: The pairs.
             is_refused: Whether it is known that it would be refused as a whole.
         """
-        if self._run.stopping:
-            self._give_up(part)
-            return False
-        if part.history.attempts and self._splitting.is_cheaper_alone(len(part.pairs)):
-            return await self._settle_alone(part)
-        if is_refused:
-            return await self._split(part, is_about_content=True)
-        call, settled = await self._ask(part)
-        if isinstance(settled, Told):
-            return await self._read(part, settled, call)
-        assert not isinstance(settled, Accepted)  # noqa: S101 -- that is of one pair
-        return await self._after_refusal(part, call, settled)
+        was_refused = False
+        while part.pairs:  # again as often as a refusal names records: there may be thousands
+            if self._run.stopping:
+                self._give_up(part)
+                break
+            if part.history.attempts and self._splitting.is_cheaper_alone(len(part.pairs)):
+                return await self._settle_alone(part) or was_refused
+            if is_refused:
+                return await self._split(part, is_about_content=True)
+            call, settled = await self._ask(part)
+            if isinstance(settled, Told):
+                return await self._read(part, settled, call) or was_refused
+            assert not isinstance(settled, Accepted)  # noqa: S101 -- that is of one pair
+            part = await self._after_refusal(part, call, settled)
+            was_refused = True
+        return was_refused
 
     async def _split(self, part: Part, *, is_about_content: bool) -> bool:
         first, second = part.halves()
@@ -184,8 +191,8 @@ class Settling:
             return await self._settle_alone(Part(indexes, pairs, history)) or bool(blamed)
         return bool(blamed)
 
-    async def _after_refusal(self, part: Part, call: Call[Inputs], settled: NotLinked) -> bool:
-        """Settle the pairs of a call that came to nothing; return whether any was refused."""
+    async def _after_refusal(self, part: Part, call: Call[Inputs], settled: NotLinked) -> Part:
+        """Settle pairs of a call that came to nothing, and return those that are to go again."""
         error = settled_error(settled)
         part = attrs.evolve(part, history=part.history.after(call))
         if self._is_final(part, settled, error):
@@ -193,17 +200,16 @@ class Settling:
                 settled = settled if isinstance(settled, Fatal) else Unsettled(error)
             for index, pair in zip(part.indexes, part.pairs, strict=True):
                 self._put_other(index, pair, call, settled, part.history)
-            return True
-        if isinstance(error, UnconfirmedError):
-            return await self._settle_alone(part)
-        if not (isinstance(error, ApiError) and is_about_content(error)):
-            return await self._split(part, is_about_content=False)
-        rest = self._without_blamed(part, call, error)
-        if len(rest.pairs) == len(part.pairs):
-            return await self._split(part, is_about_content=True)
-        if rest.pairs:
-            await self._settle(rest, is_refused=False)
-        return True
+        elif isinstance(error, UnconfirmedError):
+            await self._settle_alone(part)
+        elif not (isinstance(error, ApiError) and is_about_content(error)):
+            await self._split(part, is_about_content=False)
+        else:
+            rest = self._without_blamed(part, call, error)
+            if len(rest.pairs) < len(part.pairs):
+                return rest
+            await self._split(part, is_about_content=True)
+        return _NOTHING
 
     def _is_final(self, part: Part, settled: NotLinked, error: AioHubAssocError) -> bool:
         """Return whether what came of a call holds for each of its pairs."""

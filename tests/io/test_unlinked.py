@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random  # noqa: TID251 -- seeded
 from collections import Counter
 from contextlib import asynccontextmanager
@@ -193,6 +194,26 @@ async def test_records_that_are_not_there_spoil_no_question(names: bool) -> None
     outcomes = await link(portal, pairs)
     assert {"skipped": 50, "linked": 48, "failed": 2} == counts(outcomes)
     assert portal.calls["read"] <= (2 if names else 40)
+
+
+async def test_refusals_that_name_one_record_each_time() -> None:
+    """Hundreds of them, one after the other."""
+
+    def first_only(portal: FakePortal, endpoint: Any) -> Any:
+        bad = next((one for one, _ in asked_of(endpoint) if one in portal.bad), None)
+        if bad is None:
+            return portal.usual(endpoint)
+        return error(400, context={"INVALID_OBJECT_IDS": [f"{bad} is not valid"]})
+
+    pairs = pairs_of(1000)
+    portal = FakePortal(
+        bad=range(1, 701),
+        linked=ends_of(pairs[700:]),
+        latency=0.001,
+        script={"read": itertools.repeat(first_only)},
+    )
+    told, _ = await verify(portal, pairs)
+    assert {"missing": 700, "linked": 300} == Counter(states(told))
 
 
 async def test_without_the_scope_to_read_the_run_stops() -> None:
