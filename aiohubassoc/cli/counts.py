@@ -15,8 +15,8 @@ class Answered(Protocol):
     """The report of a run."""
 
     stopped: AioHubAssocError | None
-    answers: int
-    error_answers: int
+    responses: int
+    error_responses: int
 
 
 @attrs.define
@@ -51,8 +51,8 @@ class RowCounts:
     def take_report(self, report: Answered) -> None:
         """Take over why the run ended, and what the report says of HubSpot's answers."""
         self.stopped = report.stopped
-        self.answers = report.answers
-        self.error_answers = report.error_answers
+        self.answers = report.responses
+        self.error_answers = report.error_responses
 
     def rows_as_json(self) -> dict[str, Any]:
         """Return all of it as plain values."""

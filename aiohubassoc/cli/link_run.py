@@ -122,7 +122,7 @@ class LinkRun(Run):
                 batch_size=form.size,
                 ordered=self._job.ordered,
                 stop_after_failures=self._job.stop_after_failures,
-                keep_failures=0,
+                max_failures_kept=0,
                 journal=self._journal,
                 retry_failed=self._job.retry_failed,
             )

@@ -35,7 +35,7 @@ _DRAIN: Final = 5.0
 class _Stream(Protocol):
     """What the client gives for the pairs."""
 
-    def stop(self, cause: AioHubAssocError, *, drain: float | None = None) -> None:
+    def stop(self, cause: AioHubAssocError, *, drain_timeout: float | None = None) -> None:
         """Send nothing more."""
         ...
 
@@ -176,7 +176,7 @@ class Run(ABC):
         if self._feed is not None:
             self._feed.end()
         if self._stream is not None:
-            self._stream.stop(RunStoppedError(reason), drain=drain)
+            self._stream.stop(RunStoppedError(reason), drain_timeout=drain)
 
     async def _work_and_time(self, client: AssociationClient, feed: Feed) -> bool:
         """Do the work, and return whether the run folder could be opened for it."""

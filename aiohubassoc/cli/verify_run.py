@@ -85,7 +85,7 @@ class VerifyRun(Run):
     async def work(self, client: AssociationClient, feed: Feed) -> None:
         """Read the links of the pairs of *feed*."""
         async with client:
-            found = client.verify(feed.pairs(), keep_failures=0)
+            found = client.verify(feed.pairs(), max_failures_kept=0)
             progress = Progress(
                 self.findings,
                 quota=lambda: client.batch_limiter.quota,
