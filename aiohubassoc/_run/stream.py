@@ -68,9 +68,9 @@ class _ResultStream(Generic[ResultT, ReportT]):
     async def __aenter__(self) -> Self:
         if self._is_entered:
             raise RuntimeError("a run can be entered once")
+        self._is_entered = True
         if asyncio.get_running_loop() is not self._loop:
             raise ClientClosedError(OTHER_LOOP)
-        self._is_entered = True
         await self._run.start()
         return self
 
