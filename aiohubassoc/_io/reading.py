@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeAlias
 import attrs
 
 from aiohubassoc._core.batch import Splitting
-from aiohubassoc._core.blame import is_about_types
 from aiohubassoc._core.ids import canonical
 from aiohubassoc._core.links import LinksReply, RecordLinks
 from aiohubassoc._core.mentions import kind_of, mentions_of
@@ -136,8 +135,7 @@ class LinksReader:
     async def _after_refusal(self, asked: _Asked, error: AioHubAssocError) -> _Asked:
         """Note what a refusal says, and return the records that are to be asked for again."""
         is_about = is_about_content(error)
-        is_whole = isinstance(error, ApiError) and is_about_types(error, self._types)
-        if len(asked) == 1 or is_whole or not (is_about or isinstance(error, GarbledAnswerError)):
+        if len(asked) == 1 or not (is_about or isinstance(error, GarbledAnswerError)):
             blamed = {record_id for record_id, _ in asked}
         else:
             blamed = self._blamed_by(asked, error) if is_about else set()

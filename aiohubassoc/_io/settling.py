@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import attrs
 
 from aiohubassoc._core.batch import Batch, Splitting
-from aiohubassoc._core.blame import is_about_types, read_refusal, read_reply
+from aiohubassoc._core.blame import read_refusal, read_reply
 from aiohubassoc._core.verdict import Accepted, Fatal, Partial, Told
 from aiohubassoc._io.alone import NO_HISTORY, History, Loners, is_about_content
 from aiohubassoc._io.call import Call, Unsettled, interrupted_outcome, outcome_of, settled_error
@@ -218,7 +218,6 @@ class Settling:
             or self._run.stopping
             or isinstance(error, RateLimitedError | MigratingError | ConnectFailedError)
             or (len(part.pairs) == 1 and not isinstance(error, UnconfirmedError))
-            or (isinstance(error, ApiError) and is_about_types(error, self._batch.types))
         )
 
     def _without_blamed(self, part: Part, call: Call[Inputs], error: ApiError) -> Part:

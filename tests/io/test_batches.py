@@ -285,11 +285,11 @@ async def test_a_refusal_that_names_records_needs_no_splitting() -> None:
 
 
 async def test_a_type_that_is_not_there_is_one_call() -> None:
-    """The refusal is about all of them, and says so."""
+    """The refusal is about the run, and says so."""
     refusal = error(400, message="Unable to infer object type from: compnies")
     portal = FakePortal(script={"batch": [refusal]})
     outcomes = await link(portal, [Pair("contacts", n, "compnies", n) for n in range(1, 500)])
-    assert ({"failed": 499}, {"batch": 1}) == (counts(outcomes), portal.calls)
+    assert ({"unprocessed": 499}, {"batch": 1}) == (counts(outcomes), portal.calls)
 
 
 async def test_a_batch_of_one_that_is_refused_is_not_sent_again() -> None:

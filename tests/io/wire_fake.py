@@ -12,6 +12,7 @@ import orjson
 from multidict import CIMultiDict
 
 from aiohubassoc import Pair, Quota, RetryPolicy, WindowLimiter
+from aiohubassoc._core.endpoint_proof import EndpointProof
 from aiohubassoc._core.endpoints import Endpoint, create_default
 from aiohubassoc._core.table import judge
 from aiohubassoc._core.verdict import Answer
@@ -25,6 +26,7 @@ from aiohubassoc.options import ApiVersion
 
 if TYPE_CHECKING:
     from aiohubassoc._io.limiter import Limiter
+    from aiohubassoc._io.sender import Judge
 
 Scripted = Answer | Unanswered | Callable[[Endpoint], Answer]
 
@@ -102,6 +104,8 @@ def sender_of(
     policy: RetryPolicy | None = None,
     concurrency: int = 64,
     jitter: float = 0.5,
+    judge: Judge[Pair] = judge,
+    proof: EndpointProof | None = None,
 ) -> Sender[Pair]:
     """Return a sender over the fake, in the running loop's time."""
     return Sender(
@@ -114,6 +118,7 @@ def sender_of(
         policy=policy or RetryPolicy(),
         clock=SystemClock(),
         jitter=lambda: jitter,
+        proof=proof or EndpointProof(),
     )
 
 
