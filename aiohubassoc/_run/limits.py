@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from aiohubassoc._core.refusal_streak import RefusalStreak
 from aiohubassoc.errors import RunStoppedError
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
     from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.models import Outcome
+
+_LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
 
 
 class FailureLimits:
@@ -18,17 +21,36 @@ class FailureLimits:
 
     Args:
         stop_after_failures: How many pairs may fail, partially or wholly. None: any number.
+        stop_after_alike: How many in a row HubSpot may refuse alike; see `RefusalStreak`. None: any
+            number.
     """
 
-    def __init__(self, stop_after_failures: int | None) -> None:
+    def __init__(self, stop_after_failures: int | None, stop_after_alike: int | None) -> None:
         self._most = stop_after_failures
         self._count = 0
+        self._streak = RefusalStreak(stop_after_alike)
 
-    def check(self, outcome: Outcome) -> AioHubAssocError | None:
-        """Count an outcome, and return why the run is to stop; None: it goes on."""
-        if self._most is None or outcome.status not in {Status.FAILED, Status.PARTIAL}:
+    def note_link(self) -> None:
+        """Note that HubSpot linked a pair."""
+        self._streak.length = 0
+
+    def check(self, outcome: Outcome, *, is_refusal: bool) -> AioHubAssocError | None:
+        """
+        Count an outcome, and return why the run is to stop; None: it goes on.
+
+        Args:
+            outcome: The outcome.
+            is_refusal: Whether HubSpot refused that pair, and linked none by the same response.
+        """
+        status = outcome.status
+        if status is _LINKED or status is Status.PARTIAL:
+            self._streak.length = 0
+        elif status is not Status.FAILED:
             return None
-        self._count += 1
-        if self._count < self._most:
-            return None
-        return RunStoppedError(f"{self._count} pairs failed")
+        if status is not _LINKED and self._most is not None:
+            self._count += 1
+            if self._count >= self._most:
+                return RunStoppedError(f"{self._count} pairs failed")
+        if is_refusal and status is Status.FAILED and outcome.error is not None:
+            return self._streak.refused(outcome.pair, outcome.error)
+        return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohubassoc._core.ids import canonical
 from aiohubassoc._core.window import MOST_PAIRS, Window
 from aiohubassoc._run.batch_reader import BatchReader
-from aiohubassoc._run.lookup import Found, Lookup
+from aiohubassoc._run.lookup import Access, Found, Lookup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,13 +29,17 @@ class PairLookups:
         settle: Asks for the links of records.
         linger: Seconds after which a batch of pairs is looked up though it is not full.
         clock: Time.
+        is_needed: Whether the run is to stop if HubSpot's API cannot be asked at all.
     """
 
     read_ahead = MOST_PAIRS * _BATCHES_AT_ONCE
 
-    def __init__(self, settle: SettleLookup, *, linger: float, clock: Clock) -> None:
+    def __init__(
+        self, settle: SettleLookup, *, linger: float, clock: Clock, is_needed: bool
+    ) -> None:
         self._settle = settle
         self._reader: BatchReader[Window] = BatchReader(Window, linger=linger, clock=clock)
+        self._access = Access(is_needed)
         self._asking = 0
         self._is_read = False
 
@@ -75,7 +79,8 @@ class PairLookups:
         self._run.begin(self._ask(batch), self._end_asking)
 
     async def _ask(self, batch: Window) -> None:
-        found = await Lookup(self._run, self._settle, batch.types, batch.to_ids()).read()
+        lookup = Lookup(self._run, self._settle, self._access, batch.types, batch.to_ids())
+        found = await lookup.read()
         for index, pair in batch.items():
             self._on_found(index, pair, found[canonical(pair.from_id)])
 

@@ -299,20 +299,34 @@ class Run(Generic[ResultT]):
         """Keep what a call came to, for pairs that it did not settle."""
         self._histories.update((index, history) for index in indexes if index in self.open)
 
-    def put(self, result: ResultT) -> None:
-        """Take the result of a pair. A second one of the same pair is not taken."""
-        if self._close(result) and self._limits is not None:
-            error = self._limits.check(result)  # type: ignore[arg-type]  # only of outcomes
+    def put(self, result: ResultT, *, is_refusal: bool = False) -> None:
+        """
+        Take the result of a pair. A second one of the same pair is not taken.
+
+        Args:
+            result: The result.
+            is_refusal: Whether HubSpot refused that pair, and linked none by the same response.
+        """
+        if self.open.pop(result.index, None) is None:
+            return
+        if self._histories:
+            self._histories.pop(result.index, None)
+        if self._limits is not None:
+            outcome: Any = result  # only these have limits
+            error = self._limits.check(outcome, is_refusal=is_refusal)
             if error is not None:
                 self.stop(error)
+        self._emit(result)
 
     def put_all(self, results: list[ResultT]) -> None:
-        """Take the results of one response: all of them linked or skipped."""
+        """Take the results of one response: all of them linked."""
         pop = self.open.pop
         taken = [result for result in results if pop(result.index, None) is not None]
         if self._histories:
             for result in taken:
                 self._histories.pop(result.index, None)
+        if taken and self._limits is not None:
+            self._limits.note_link()
         self._emit_all(taken)
 
     def put_known(self, outcome: Outcome, *, is_written: bool) -> None:
@@ -371,14 +385,6 @@ class Run(Generic[ResultT]):
         for index, pair in left.items():
             history = histories.get(index, NO_HISTORY)
             self._emit(self._strategy.make_open(index, pair, history, cause))
-
-    def _close(self, result: ResultT) -> bool:
-        if self.open.pop(result.index, None) is None:
-            return False
-        if self._histories:
-            self._histories.pop(result.index, None)
-        self._emit(result)
-        return True
 
     def _is_idle(self) -> bool:
         """Return whether no task works on pairs; one in the caller's iterator is left alone."""

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc._core.verdict import Accepted, Told
+from aiohubassoc._core.verdict import About, Accepted, Partial, Refused, Told
 from aiohubassoc._io.call import Call, make_outcome
-from aiohubassoc.errors import ApiError
 from aiohubassoc.models import Outcome, Status
 
 if TYPE_CHECKING:
@@ -35,9 +34,9 @@ async def settle_one(
     index: int,
     pair: Pair,
     repeats: Sequence[Entry] = (),
-) -> Outcome:
+) -> bool:
     """
-    Make the call for one pair, give its outcome to the run, and return it.
+    Make the call for one pair, give its outcome to the run, and return whether HubSpot refused it.
 
     Args:
         run: The run, which owns the pair.
@@ -55,10 +54,11 @@ async def settle_one(
     else:
         assert not isinstance(settled, Told)  # noqa: S101 -- it was a call for one pair
         outcome = make_outcome(index, pair, call, settled)
-    run.put(outcome)
+    is_refusal = isinstance(settled, Partial | Refused) and settled.about is About.PAIR
+    run.put(outcome, is_refusal=is_refusal)
     for again, repeated in repeats:
         run.put(attrs.evolve(outcome, index=again, pair=repeated))
-    return outcome
+    return is_refusal
 
 
 async def settle_singly(
@@ -88,8 +88,7 @@ async def settle_singly(
         nonlocal refused
         while waiting and not run.stopping:
             index, pair = waiting.popleft()
-            outcome = await settle_one(run, settle, index, pair, repeats.get(index, ()))
-            refused += is_refusal(outcome)
+            refused += await settle_one(run, settle, index, pair, repeats.get(index, ()))
 
     def end(_: object) -> None:  # called even if the task never had its first turn
         nonlocal working
@@ -101,21 +100,3 @@ async def settle_singly(
         run.begin(work(), end)
     await all_ended.wait()
     return refused
-
-
-def is_refusal(outcome: Outcome) -> bool:
-    """Return whether HubSpot would not link that very pair."""
-    return outcome.status is Status.FAILED and is_about_content(outcome.error)
-
-
-def is_about_content(error: object) -> bool:
-    """Return whether an error is HubSpot's refusal of what was sent, not of the moment."""
-    return (
-        isinstance(error, ApiError)
-        and 400 <= error.status < 500  # noqa: PLR2004 -- RFC 9110, 15.5
-        and error.status not in _OF_THE_MOMENT
-    )
-
-
-# HubSpot, API error handling: they pass, so a pair fails with one when its tries are used up.
-_OF_THE_MOMENT = frozenset({408, 423, 429, 477})
