@@ -88,7 +88,8 @@ async def settle_singly(
         nonlocal refused
         while waiting and not run.stopping:
             index, pair = waiting.popleft()
-            refused += await settle_one(run, settle, index, pair, repeats.get(index, ()))
+            if await settle_one(run, settle, index, pair, repeats.get(index, ())):
+                refused += 1  # not "+= await": that would add to what it was before the wait
 
     def end(_: object) -> None:  # called even if the task never had its first turn
         nonlocal working
