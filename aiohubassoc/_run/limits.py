@@ -29,10 +29,13 @@ class FailureLimits:
         self._most = stop_after_failures
         self._count = 0
         self._streak = RefusalStreak(stop_after_alike)
+        self._first_index = 0  # the lowest place of a pair in the streak
 
-    def note_link(self) -> None:
-        """Note that HubSpot linked a pair."""
-        self._streak.length = 0
+    def note_link(self, index: int) -> None:
+        """Note that HubSpot linked the pair at this place, or that and others before it."""
+        # Calls in flight end in any order: one for a pair before the streak is not between.
+        if index > self._first_index:
+            self._streak.length = 0
 
     def check(self, outcome: Outcome, *, is_refusal: bool) -> AioHubAssocError | None:
         """
@@ -44,7 +47,7 @@ class FailureLimits:
         """
         status = outcome.status
         if status is _LINKED or status is Status.PARTIAL:
-            self._streak.length = 0
+            self.note_link(outcome.index)
         elif status is not Status.FAILED:
             return None
         if status is not _LINKED and self._most is not None:
@@ -52,5 +55,8 @@ class FailureLimits:
             if self._count >= self._most:
                 return RunStoppedError(f"{self._count} pairs failed")
         if is_refusal and status is Status.FAILED and outcome.error is not None:
-            return self._streak.refused(outcome.pair, outcome.error)
+            error = self._streak.refused(outcome.pair, outcome.error)
+            is_new = self._streak.length == 1
+            self._first_index = outcome.index if is_new else min(self._first_index, outcome.index)
+            return error
         return None

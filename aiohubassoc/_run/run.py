@@ -326,7 +326,7 @@ class Run(Generic[ResultT]):
             for result in taken:
                 self._histories.pop(result.index, None)
         if taken and self._limits is not None:
-            self._limits.note_link()
+            self._limits.note_link(max(result.index for result in taken))
         self._emit_all(taken)
 
     def put_known(self, outcome: Outcome, *, is_written: bool) -> None:
