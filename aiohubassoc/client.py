@@ -20,7 +20,6 @@ from aiohubassoc._io.transport import Transport
 from aiohubassoc._run.batched import Batched
 from aiohubassoc._run.limits import FailureLimits
 from aiohubassoc._run.one_batch import send_one_batch
-from aiohubassoc._run.pair_lookups import PairLookups
 from aiohubassoc._run.put import Put
 from aiohubassoc._run.run import Run, RunOptions, Strategy
 from aiohubassoc._run.skip_linked import SkipLinked
@@ -398,10 +397,7 @@ class AssociationClient:
         check_batches(via, batch_size, batch_linger)
         skip = None
         if skip_linked:
-            lookups = PairLookups(
-                senders.links.settle, linger=batch_linger, clock=self._clock, is_needed=False
-            )
-            skip = SkipLinked(lookups)
+            skip = SkipLinked(senders.links.settle, linger=batch_linger, clock=self._clock)
         if via == "put":
             return Put(senders.single.settle, workers=self._concurrency, skip=skip)
         return Batched(
@@ -457,11 +453,10 @@ class AssociationClient:
         check_run(stall_timeout, drain_timeout, max_failures_kept)
         check_linger("wait", wait)
         senders = self._open_senders()
-        lookups = PairLookups(senders.links.settle, linger=wait, clock=self._clock, is_needed=True)
         report = VerificationReport(max_failures_kept=max_failures_kept)
         run = Run(
             Source(pairs, from_type, to_type),
-            Verify(lookups),
+            Verify(senders.links.settle, linger=wait, clock=self._clock),
             report,
             RunOptions(ordered, stall_timeout, drain_timeout),
             clock=self._clock,

@@ -12,7 +12,7 @@ from aiohubassoc._core.batch import Batch
 from aiohubassoc._core.bisection import Bisection
 from aiohubassoc._core.blame import read_refusal, read_reply
 from aiohubassoc._core.endpoints import BatchRequest
-from aiohubassoc._core.verdict import About, Accepted, Partial, Refused, Told
+from aiohubassoc._core.verdict import About, Accepted, Refused, Told
 from aiohubassoc._io.call import Call, make_outcome, settled_error
 from aiohubassoc._run.batch_reader import BatchReader
 from aiohubassoc._run.put import LinkStrategy
@@ -54,7 +54,7 @@ class Batched(LinkStrategy):
         linger: Seconds after which a batch goes though it is not full.
         max_in_flight: Gives how many batches may be in flight.
         concurrency: How many pairs of a batch may go one by one at once.
-        clock: Time.
+        clock: For *linger*.
         skip: Leaves out what is linked already; None: nothing is left out.
     """
 
@@ -110,15 +110,7 @@ class Batched(LinkStrategy):
 
 
 class _BatchJob:
-    """
-    One batch, until nothing more is to be sent for it. A pair it gives no outcome for stays open.
-
-    Args:
-        run: The run, which owns the pairs.
-        strategy: Makes calls for many pairs, and knows whether they get through.
-        batch: The batch.
-        settle_singly: Settles pairs one by one, and returns how many HubSpot refused.
-    """
+    """One batch, until nothing more is to be sent for it. Pairs without an outcome stay open."""
 
     def __init__(
         self,
@@ -157,29 +149,13 @@ class _BatchJob:
         self, indexes: Sequence[int], pairs: Sequence[Pair], told: Told, call: Call[BatchRequest]
     ) -> None:
         """Report what a reply says about each pair, and bisect no further."""
-        assert isinstance(told.reply, DefaultAssociations)  # noqa: S101 -- of a call that links
-        said = read_reply(pairs, told.reply)
-        attempts = call.total_attempts
-        if {*map(type, said)} == _ALL_LINKED:  # nearly always: at the speed of C
-            replies = cast("list[DefaultAssociations]", said)
-            always, at = repeat(_LINKED), repeat(attempts)
-            self._put_linked(list(map(Outcome, indexes, pairs, always, at, replies)))
-            self._bisection.accepted(len(said))
-            return
-        self._run.remember(self._with_repeats(indexes), call.to_history())
-        linked, others, singly = [], [], []
-        for index, pair, one in zip(indexes, pairs, said, strict=True):
-            if isinstance(one, DefaultAssociations):
-                linked.append(Outcome(index, pair, _LINKED, attempts, one))
-            elif one is None:
-                singly.append((index, pair))
-            else:
-                assert isinstance(one, Partial)  # noqa: S101 -- see above
-                others.append(make_outcome(index, pair, call, one))
+        linked, others, silent = read_outcomes(indexes, pairs, told, call)
+        if silent:
+            self._run.remember(self._with_repeats(indexes), call.to_history())
         self._put_linked(linked)
         for outcome in others:
             self._put(outcome, is_refusal=not linked)
-        self._bisection.accepted(len(said) - len(singly), len(others), singly=singly)
+        self._bisection.accepted(len(pairs) - len(silent), len(others), singly=silent)
 
     async def _after_refusal(
         self,
@@ -243,3 +219,27 @@ class _BatchJob:
         yield from indexes
         for index in indexes if self._repeats else ():
             yield from (again for again, _ in self._repeats.get(index, ()))
+
+
+def read_outcomes(
+    indexes: Sequence[int], pairs: Sequence[Pair], told: Told, call: Call[BatchRequest]
+) -> tuple[list[Outcome], list[Outcome], list[Entry]]:
+    """Return the pairs that a reply links, the others that it speaks of, and those it does not."""
+    assert isinstance(told.reply, DefaultAssociations)  # noqa: S101 -- of a call that links
+    said = read_reply(pairs, told.reply)
+    attempts = call.total_attempts
+    if {*map(type, said)} == _ALL_LINKED:  # nearly always: at the speed of C
+        replies = cast("list[DefaultAssociations]", said)
+        always, at = repeat(_LINKED), repeat(attempts)
+        return list(map(Outcome, indexes, pairs, always, at, replies)), [], []
+    linked: list[Outcome] = []
+    others: list[Outcome] = []
+    silent: list[Entry] = []
+    for index, pair, one in zip(indexes, pairs, said, strict=True):
+        if isinstance(one, DefaultAssociations):
+            linked.append(Outcome(index, pair, _LINKED, attempts, one))
+        elif one is None:
+            silent.append((index, pair))
+        else:
+            others.append(make_outcome(index, pair, call, one))
+    return linked, others, silent

@@ -16,14 +16,7 @@ _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a c
 
 
 class FailureLimits:
-    """
-    Says when a run is to stop for the pairs that failed.
-
-    Args:
-        stop_after_failures: How many pairs may fail, partially or wholly. None: any number.
-        stop_after_alike: How many in a row HubSpot may refuse alike; see `RefusalStreak`. None: any
-            number.
-    """
+    """Says when a run is to stop for the pairs that failed, or were refused alike; None: never."""
 
     def __init__(self, stop_after_failures: int | None, stop_after_alike: int | None) -> None:
         self._most = stop_after_failures
@@ -41,9 +34,7 @@ class FailureLimits:
         """
         Count an outcome, and return why the run is to stop; None: it goes on.
 
-        Args:
-            outcome: The outcome.
-            is_refusal: Whether HubSpot refused that pair, and linked none by the same response.
+        *is_refusal*: HubSpot refused that pair, and linked none by the same response.
         """
         status = outcome.status
         if status is _LINKED or status is Status.PARTIAL:

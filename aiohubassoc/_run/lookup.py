@@ -70,16 +70,7 @@ class Access:
 
 
 class Lookup:
-    """
-    Reads which of the wanted links exist.
-
-    Args:
-        run: The run.
-        settle: Asks for the links of records.
-        access: Whether the run gets at links, kept up to date.
-        types: The two object types.
-        wanted: By the id of the first record: those of the second that are of interest.
-    """
+    """Reads which links exist of those *wanted*: second records by the id of the first."""
 
     def __init__(
         self,

@@ -31,10 +31,9 @@ _FIRST_ERROR: Final = 400
 
 class Strategy(Protocol[ResultT]):
     """
-    How the pairs of one run get their results.
+    How the pairs of a run get their results: it borrows pairs and gives back results.
 
-    It borrows pairs from the run and gives back results. It need not remember any pair: what it
-    gives no result for, the run reports itself.
+    It need not remember any pair. What it gives no result for, the run reports itself.
     """
 
     read_ahead: int
@@ -79,17 +78,8 @@ class Run(Generic[ResultT]):
     """
     Reads pairs, lets a strategy work on them, and hands out one result for each.
 
-    A pair is in `open` from the moment it is read to the moment it has a result. Whatever is
+    A pair is in `open` from the moment it is read to the moment it has a result. No matter what is
     cancelled or fails meanwhile, at the end the run reports what is still in there.
-
-    Args:
-        source: The input.
-        strategy: Works on the pairs.
-        report: Counts the results, and says how it ended.
-        options: How it goes.
-        clock: Time.
-        limits: Says when too many pairs failed; None: never.
-        recorder: Keeps the results before they are handed out; None: nothing is kept.
 
     Attributes:
         open: The pairs that were read and have no result yet, by their place in the input.
@@ -179,15 +169,7 @@ class Run(Generic[ResultT]):
         return buffer.take()
 
     def stop(self, cause: AioHubAssocError, *, drain_timeout: float | None = None) -> None:
-        """
-        Send nothing more: calls in flight end, every other pair is reported as open.
-
-        Args:
-            cause: What the report and these pairs say.
-            drain_timeout: Seconds that calls in flight may take to end; then they are cut off, and
-                nothing more is read. None: as long as their timeouts allow, and the rest of the
-                input is read and reported.
-        """
+        """Send nothing more: see `OutcomeStream.stop`."""
         if drain_timeout is not None:
             self._cut_off_in(drain_timeout)
         if self.stopping:
@@ -239,13 +221,7 @@ class Run(Generic[ResultT]):
         work: Coroutine[None, None, None],
         on_end: Callable[[asyncio.Task[None]], None] | None = None,
     ) -> None:
-        """
-        Begin a task of the run.
-
-        Args:
-            work: What it does. It may be cancelled before its first turn.
-            on_end: Called when the task has ended in whatever way.
-        """
+        """Begin a task. *on_end* is called when it ended, even if it never had a first turn."""
         # An eager task factory runs the work in here, and that may begin further tasks: one after
         # the other, or a thousand of them would overrun the stack.
         self._to_begin.append((work, on_end))
@@ -269,14 +245,7 @@ class Run(Generic[ResultT]):
         call: Call[SubjectT],
         indexes: Iterable[int],
     ) -> _call.Final:
-        """
-        Make a call for pairs of the run. A stop lets it end in flight, and cancels it elsewhere.
-
-        Args:
-            settle: Makes it.
-            call: The call.
-            indexes: The places of its pairs.
-        """
+        """Make a call for pairs. A stop lets it end in flight, and cancels it elsewhere."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- a coroutine runs in a task
         self._calls[task] = call
@@ -303,9 +272,7 @@ class Run(Generic[ResultT]):
         """
         Take the result of a pair. A second one of the same pair is not taken.
 
-        Args:
-            result: The result.
-            is_refusal: Whether HubSpot refused that pair, and linked none by the same response.
+        *is_refusal*: HubSpot refused that pair, and linked none by the same response.
         """
         if self.open.pop(result.index, None) is None:
             return

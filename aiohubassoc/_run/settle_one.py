@@ -38,12 +38,7 @@ async def settle_one(
     """
     Make the call for one pair, give its outcome to the run, and return whether HubSpot refused it.
 
-    Args:
-        run: The run, which owns the pair.
-        settle: Makes the call.
-        index: The pair's place in the input.
-        pair: The pair.
-        repeats: Entries of the run that repeat the pair, and share its call.
+    *repeats* are other entries of the same pair: they share the call.
     """
     call = Call(pair, run, run.get_history(index))
     indexes = (index, *(again for again, _ in repeats)) if repeats else (index,)
@@ -72,12 +67,7 @@ async def settle_singly(
     """
     Settle pairs by a call for each, and return how many HubSpot refused. A stop leaves some open.
 
-    Args:
-        run: The run, which owns the pairs.
-        settle: Makes the call for one pair.
-        entries: The pairs with their places.
-        repeats: By the place of a pair: the entries that repeat it.
-        concurrency: How many go at once.
+    *repeats* has, by the place of a pair, the entries that repeat it.
     """
     waiting = deque(entries)
     working = min(len(waiting), concurrency)
