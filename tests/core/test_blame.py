@@ -295,6 +295,7 @@ OF_3 = {"context": {"fromObjectId": ["3"], "toObjectId": ["4"]}}
         (BOTH[:1] + BOTH[2:3], [NAMELESS], 2, "linked linked alone"),
         # All have half, and one pair cannot account for so many errors.
         (BOTH[:1] + BOTH[2:3], [], 4, "alone alone alone"),
+        (BOTH[:1] + BOTH[2:3], [NAMELESS], 3, "alone alone alone"),
         # It can be about any.
         (BOTH, [], 1, "alone alone alone"),
         (BOTH, [], -3, "alone alone alone"),

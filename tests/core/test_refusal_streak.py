@@ -212,6 +212,11 @@ def test_errors_inside_a_success_count() -> None:
         return PartialFailureError(DefaultAssociations((), "COMPLETE", errors, number))
 
     assert 10 * LIMIT == _stops_at(RefusalStreak(LIMIT), 1500, refusal)
+    streak = RefusalStreak(LIMIT)
+    for message in ("No contact exists", "No company exists", None):
+        told = (StandardError("OBJECT_NOT_FOUND", message),)
+        streak.refused(_pair(1), PartialFailureError(DefaultAssociations((), "COMPLETE", told)))
+        assert 1 == streak.length
     nameless = PartialFailureError(DefaultAssociations((), "COMPLETE", num_errors=1))
     assert LIMIT == _stops_at(RefusalStreak(LIMIT), 1500, lambda _: nameless)
 
@@ -256,6 +261,8 @@ def test_a_record_that_is_named(said: dict[str, Any]) -> None:
     [
         {"message": "m"},
         {"message": "1010, 2101, x101, 101x and 1"},
+        {"message": "x101"},
+        {"message": "101x"},
         {"message": "contacts to companies"},
         {"context": {"101": ("x",), "limit": ("500",)}},
         {"errors": (ErrorDetail("m", "101", "101", "101"),)},

@@ -243,6 +243,23 @@ async def test_errors_without_names_are_settled_alone() -> None:
     assert all(isinstance(outcome.error, ValidationError) for outcome in failed)
 
 
+@pytest.mark.parametrize("more", [{"errors": []}, {"errors": [{"message": "m"}]}, {}])
+async def test_a_pair_with_half_of_its_results_is_sent_alone(more: dict[str, Any]) -> None:
+    """An error that names nobody may be about its way back; the others are linked as they are."""
+
+    def half(_: FakePortal, endpoint: Any) -> Any:
+        first, second, third = inputs_of(endpoint)
+        ways = (first, first[::-1], second, third, third[::-1])
+        return reply(*ways, status=207, numErrors=1, **more)
+
+    portal = FakePortal(script={"batch": [half]})
+    outcomes = await link(portal, pairs_of(3))
+    assert {"linked": 3} == counts(outcomes)
+    assert [1, 2, 1] == [outcome.attempts for outcome in outcomes]
+    assert {"batch": 1, "put": 1} == portal.calls
+    assert {("2", "1000002"): 1} == portal.links
+
+
 @pytest.mark.parametrize(
     ("bad", "most"), [(1, 25), (3, 62), (40, 480)], ids=["one", "three", "forty"]
 )
