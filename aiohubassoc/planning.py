@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from aiohubassoc._core.batch import MOST_PAIRS
-from aiohubassoc._core.batch_pace import BatchPace
-from aiohubassoc._core.estimate import batch_calls, estimate, paced_estimate
+from aiohubassoc._quota.batch_pacer import BatchPacer
+from aiohubassoc._quota.estimate import batch_calls, estimate, paced_estimate
 from aiohubassoc.journal.duplicates import SeenPairs
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
@@ -177,7 +177,7 @@ class Planner:
         )
         batched = paced_estimate(
             batch_calls(self._needed, batch_size),
-            lambda: BatchPace(batch_quota),
+            lambda: BatchPacer(batch_quota),
             round_trip=BATCH_ROUND_TRIP,
             daily_calls=daily_calls,
         )

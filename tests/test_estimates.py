@@ -8,9 +8,9 @@ import math
 import pytest
 
 from aiohubassoc import AssociationClient, Pair, Quota
-from aiohubassoc._core.batch_pace import BatchPace
-from aiohubassoc._core.estimate import estimate, paced_estimate
-from aiohubassoc._core.pace import SAFE_START
+from aiohubassoc._quota.batch_pacer import BatchPacer
+from aiohubassoc._quota.estimate import estimate, paced_estimate
+from aiohubassoc._quota.pacer import SAFE_START
 from aiohubassoc.simulator import Latency, PortalSettings
 from aiohubassoc.testing import simulated_portal
 
@@ -112,5 +112,5 @@ async def test_batches_agree_within_five_percent(count: int, given: Quota | None
             report = await client.link_all(pairs, via="batch", batch_size=1)
             took = clock.time() - began_at
         assert (count, count) == (report.linked, running.portal.books.calls["batch"])
-    told = paced_estimate(count, lambda: BatchPace(given), round_trip=1.0)
+    told = paced_estimate(count, lambda: BatchPacer(given), round_trip=1.0)
     assert math.isclose(told.seconds, took, rel_tol=0.05)

@@ -6,11 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 from aiohubassoc._core import headers as _headers
-from aiohubassoc._core.batch_pace import BatchPace
-from aiohubassoc._core.daily import DailyBudget
 from aiohubassoc._io.clock import Clock, SystemClock
 from aiohubassoc._io.limiter import checked_reserve
 from aiohubassoc._io.line import Line
+from aiohubassoc._quota.batch_pacer import BatchPacer
+from aiohubassoc._quota.daily_budget import DailyBudget
 from aiohubassoc.errors import DailyReserveError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class BatchLimiter:
         reserve_daily: float | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._pace = BatchPace(quota)
+        self._pace = BatchPacer(quota)
         self._daily = None if reserve_daily is None else DailyBudget(checked_reserve(reserve_daily))
         self._clock = clock or SystemClock()
         self._line = Line(self._clock, self._wait, self._pace)

@@ -6,10 +6,10 @@ import math
 from typing import TYPE_CHECKING, Protocol
 
 from aiohubassoc._core import headers as _headers
-from aiohubassoc._core.daily import DailyBudget
-from aiohubassoc._core.pace import Pace
 from aiohubassoc._io.clock import Clock, SystemClock
 from aiohubassoc._io.line import Line
+from aiohubassoc._quota.daily_budget import DailyBudget
+from aiohubassoc._quota.pacer import Pacer
 from aiohubassoc.errors import DailyReserveError, OptionsError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class WindowLimiter:
         strict: bool = False,
         clock: Clock | None = None,
     ) -> None:
-        self._pace = Pace(quota, share=_checked_share(share), strict=strict)
+        self._pace = Pacer(quota, share=_checked_share(share), strict=strict)
         self._daily = None if reserve_daily is None else DailyBudget(checked_reserve(reserve_daily))
         self._clock = clock or SystemClock()
         self._unsettled: list[tuple[float, float, bool]] = []

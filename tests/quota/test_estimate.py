@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import OptionsError, Quota
-from aiohubassoc._core.batch_pace import FIRST_QUOTA, BatchPace
-from aiohubassoc._core.estimate import Estimate, batch_calls, estimate, paced_estimate
+from aiohubassoc._quota.batch_pacer import FIRST_QUOTA, BatchPacer
+from aiohubassoc._quota.estimate import Estimate, batch_calls, estimate, paced_estimate
 
 PROFESSIONAL = Quota(190, 10.0)
 DAY = 86_400.0
@@ -166,7 +166,7 @@ def test_batches_of_another_size() -> None:
 def _paced(
     calls: int, quota: Quota | None = None, round_trip: float = 1.0, **options: Any
 ) -> Estimate:
-    return paced_estimate(calls, lambda: BatchPace(quota), round_trip=round_trip, **options)
+    return paced_estimate(calls, lambda: BatchPacer(quota), round_trip=round_trip, **options)
 
 
 def test_no_paced_calls_take_nothing() -> None:

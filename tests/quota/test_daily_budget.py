@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
-from aiohubassoc._core.daily import DailyBudget
+from aiohubassoc._quota.daily_budget import DailyBudget
 
 
 def _told(

@@ -9,7 +9,7 @@ from typing import Final
 _MOST_AFTER: Final = (math.inf, 8, 1)
 
 
-class Gate:
+class Cooldown:
     """Closed for everybody after a refusal, until a moment that only ever moves later."""
 
     def __init__(self) -> None:

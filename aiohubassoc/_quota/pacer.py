@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from aiohubassoc._core.allowance import Allowance
-from aiohubassoc._core.bucket import RoundTrips, TokenBucket
-from aiohubassoc._core.gate import Gate
+from aiohubassoc._quota.adaptive_limit import AdaptiveLimit
+from aiohubassoc._quota.cooldown import Cooldown
+from aiohubassoc._quota.token_bucket import RoundTrips, TokenBucket
 from aiohubassoc.options import Quota
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _WARY_WINDOWS: Final = 10
 _AMPLE_CALLS: Final = 1000
 
 
-class Pace:
+class Pacer:
     """
     When calls may go, so that the quota is kept.
 
@@ -50,9 +50,9 @@ class Pace:
         first = _shared(given or SAFE_START, share)
         # Where two quotas are kept, the last is the one that HubSpot refuses by.
         self._buckets: tuple[TokenBucket, ...] = (TokenBucket(first),)
-        self._allowance = Allowance(first)
+        self._allowance = AdaptiveLimit(first)
         self._round_trips = RoundTrips(strict=strict)
-        self._gate = Gate()
+        self._gate = Cooldown()
         self._began_at: float | None = None
         # Until when `told_remaining` is of use.
         self.wants_remaining_until = -math.inf
@@ -206,7 +206,7 @@ class Pace:
         known = self._buckets[0]
         quotas = [_shared(one, self._share) for one in _kept(self._given, quota)]
         self._buckets = tuple(known.copy_for(one) for one in quotas)
-        self._allowance = Allowance(quotas[-1], told=True)
+        self._allowance = AdaptiveLimit(quotas[-1], told=True)
 
     def told_remaining(self, now: float, limit: int, remaining: int) -> None:
         """

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import Quota
-from aiohubassoc._core.pace import SAFE_START, Pace
-from tests.core.virtual_portal import LIMIT, WINDOW, Neighbour, Traffic, World, link
+from aiohubassoc._quota.pacer import SAFE_START, Pacer
+from tests.quota.virtual_portal import LIMIT, WINDOW, Neighbour, Traffic, World, link
 
 if TYPE_CHECKING:
     from aiohubassoc.simulator.settings import QuotaKind
@@ -149,17 +149,17 @@ def test_unknown_and_untold() -> None:
 @given(st.floats(0.001, 1.0), st.integers(1, 200), st.sampled_from([1.0, 10.0]))
 def test_a_share(share: float, limit: int, window: float) -> None:
     """A share is never above what it says, and never nothing."""
-    quota = Pace(Quota(limit, window), share=share).quota
+    quota = Pacer(Quota(limit, window), share=share).quota
     assert quota.limit >= 1
     assert quota.rate_per_second <= share * limit / window * (1 + 1e-6)
-    told = Pace(share=share)
+    told = Pacer(share=share)
     told.told(Quota(limit, window))
     assert quota == told.quota
 
 
 def test_a_quota_told_anew_knows_of_the_calls_before() -> None:
     """A lower limit holds at once, and the same one changes nothing."""
-    pace = Pace(Quota(5))
+    pace = Pacer(Quota(5))
     for _ in range(3):
         pace.take(0.0)
         pace.settle(0.0, 0.1, fresh=True, taken=True)
@@ -253,7 +253,7 @@ def test_refusals_one_after_another_are_few() -> None:
 
 def test_nobody_waits_when_no_call_is_on_the_wire() -> None:
     """Whatever was refused, some moment is known at which a call may go."""
-    pace = Pace(Quota(5, 1.0))
+    pace = Pacer(Quota(5, 1.0))
     now = 0.0
     for _ in range(100):
         wait = pace.wait(now)
@@ -267,7 +267,7 @@ def test_nobody_waits_when_no_call_is_on_the_wire() -> None:
 
 def test_a_call_that_was_not_sent_costs_nothing() -> None:
     """Its token is there again at once."""
-    pace = Pace(Quota(1))
+    pace = Pacer(Quota(1))
     pace.take(0.0)
     assert (math.inf, 1) == (pace.wait(0.0), pace.in_flight)
     pace.give_back()
@@ -276,7 +276,7 @@ def test_a_call_that_was_not_sent_costs_nothing() -> None:
 
 def test_what_is_told_late_is_no_news() -> None:
     """After the first window what others use shows in refusals only."""
-    pace = Pace(Quota(10))
+    pace = Pacer(Quota(10))
     pace.told_remaining(0.0, 10, 0)  # nothing was sent
     pace.take(0.0)
     pace.settle(0.0, 0.1, fresh=False, taken=True)
@@ -286,6 +286,6 @@ def test_what_is_told_late_is_no_news() -> None:
 
 def test_traffic_refuses_what_the_server_has_no_room_for() -> None:
     """Or the bounds above would prove nothing: without a pace there are 429s."""
-    free = Pace(Quota(10**6, 1.0))
+    free = Pacer(Quota(10**6, 1.0))
     seen = Traffic(World(), [free], 380).run()
     assert len(seen.refused) > 10

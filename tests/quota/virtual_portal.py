@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from aiohubassoc import Quota
-from aiohubassoc._core.pace import Pace
+from aiohubassoc._quota.pacer import Pacer
 from aiohubassoc.simulator.quota import meter_of
 from aiohubassoc.simulator.settings import QuotaKind
 
@@ -95,7 +95,7 @@ class Seen:
 class Traffic:
     """Pairs sent through *paces* until each is linked, at most 64 on the wire from each."""
 
-    def __init__(self, world: World, paces: list[Pace], pairs: int, concurrency: int = 64) -> None:
+    def __init__(self, world: World, paces: list[Pacer], pairs: int, concurrency: int = 64) -> None:
         self._world = world
         self._chance = Random(world.seed)
         self._meter = meter_of(world.limit, world.window, world.kind)
@@ -194,5 +194,5 @@ def link(
     clients: int = 1,
 ) -> Seen:
     """Send so many pairs and return what the server saw."""
-    paces = [Pace(quota, strict=strict, share=share) for _ in range(clients)]
+    paces = [Pacer(quota, strict=strict, share=share) for _ in range(clients)]
     return Traffic(world, paces, pairs).run()

@@ -61,7 +61,7 @@ class _Level:
     disproof: int = 0
 
 
-class Allowance:
+class AdaptiveLimit:
     """
     The calls that may go in a window now: the limit, or what a refusal showed to be there.
 

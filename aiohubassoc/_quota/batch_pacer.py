@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from aiohubassoc._core.bucket import RoundTrips, TokenBucket
-from aiohubassoc._core.gate import Gate
+from aiohubassoc._quota.cooldown import Cooldown
+from aiohubassoc._quota.token_bucket import RoundTrips, TokenBucket
 from aiohubassoc.options import Quota
 
 FIRST_QUOTA: Final = Quota(10)
@@ -25,7 +25,7 @@ _FIRST_PATIENCE: Final = 8
 _MOST_PATIENCE: Final = 128
 
 
-class BatchPace:
+class BatchPacer:
     """
     When batch calls may go.
 
@@ -45,7 +45,7 @@ class BatchPace:
         self._window = quota.window
         self._bucket = TokenBucket(quota)
         self._round_trips = RoundTrips()
-        self._gate = Gate()
+        self._gate = Cooldown()
         # What held a call up since the last rise.
         self._lacked_tokens = self._lacked_wire = False
         self._rises_at = math.inf  # from the first call on
@@ -105,7 +105,7 @@ class BatchPace:
         """
         Hold everybody back after a refusal of a call that is not settled yet, and go slower.
 
-        The arguments and what is returned are those of `Pace.refused`.
+        The arguments and what is returned are those of `Pacer.refused`.
         """
         if by_quota and sent_at > self._cut_at:  # those on the wire together are one refusal
             own = self._bucket.taken_until((sent_at + now) / 2)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 
-from aiohubassoc._core.allowance import Allowance
+from aiohubassoc._quota.adaptive_limit import AdaptiveLimit
 from aiohubassoc.errors import OptionsError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def estimate(
 
 
 class Pacing(Protocol):
-    """When calls may go, as of `BatchPace`."""
+    """When calls may go, as of `BatchPacer`."""
 
     def wait(self, now: float) -> float:
         """Return the seconds until a call may go: 0 means now, inf not before there is news."""
@@ -189,7 +189,7 @@ class _Run:
         self._round_trip = round_trip
         self._on_wire = concurrency
         # HubSpot names its quota, so calls on the wire grow in number as where it is told.
-        allowance = Allowance(quota, told=True)
+        allowance = AdaptiveLimit(quota, told=True)
         first = allowance.on_wire_most
         allowance.grow()
         self._growth = allowance.on_wire_most - first

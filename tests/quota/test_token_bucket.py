@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import Quota
-from aiohubassoc._core.bucket import RoundTrips, TokenBucket
+from aiohubassoc._quota.token_bucket import RoundTrips, TokenBucket
 
 
 def _most_in_a_window(instants: list[float], window: float) -> int:

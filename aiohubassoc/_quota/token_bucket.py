@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _GAIN: Final = 1 / 16
 # A call this many deviations slower than the mean says little about when it was counted.
 _SLOW_DEVIATIONS: Final = 2.0
-# How far beyond the midpoint, in deviations. tests/core/test_pace.py has what it must stand.
+# How far beyond the midpoint, in deviations. tests/quota/test_pacer.py has what it must stand.
 _MARGIN_DEVIATIONS: Final = 0.4
 # Tokens that came back are forgotten so many at a time: each time costs a copy of the rest.
 _FORGOTTEN_AT_ONCE: Final = 512
