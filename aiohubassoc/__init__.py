@@ -10,11 +10,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aiohubassoc._io.batch_limiter import BatchLimiter
-    from aiohubassoc._io.limiter import Limiter, WindowLimiter
+    from aiohubassoc._http.auth import TokenProvider
+    from aiohubassoc._http.batch_limiter import BatchLimiter
+    from aiohubassoc._http.limiter import Limiter, WindowLimiter
     from aiohubassoc._io.source import Pairs
     from aiohubassoc._io.stream import OutcomeStream
-    from aiohubassoc._io.tokens import TokenProvider
     from aiohubassoc._io.verifying import VerificationStream
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.errors import (
@@ -80,7 +80,7 @@ _HOMES = {
     "AssociationClient": "client",
     "AssociationSpec": "models",
     "AuthenticationError": "errors",
-    "BatchLimiter": "_io.batch_limiter",
+    "BatchLimiter": "_http.batch_limiter",
     "BulkLinkError": "errors",
     "ClientClosedError": "errors",
     "ConnectFailedError": "errors",
@@ -99,7 +99,7 @@ _HOMES = {
     "JournalRow": "journal.reader",
     "JournalStorageError": "errors",
     "JournalVersionError": "errors",
-    "Limiter": "_io.limiter",
+    "Limiter": "_http.limiter",
     "LinkState": "verification",
     "LockedError": "errors",
     "MigratingError": "errors",
@@ -123,14 +123,14 @@ _HOMES = {
     "StandardError": "models",
     "Status": "models",
     "Timeouts": "options",
-    "TokenProvider": "_io.tokens",
+    "TokenProvider": "_http.auth",
     "TransportError": "errors",
     "UnconfirmedError": "errors",
     "ValidationError": "errors",
     "Verification": "verification",
     "VerificationReport": "verification",
     "VerificationStream": "_io.verifying",
-    "WindowLimiter": "_io.limiter",
+    "WindowLimiter": "_http.limiter",
     "WrongEndpointError": "errors",
 }
 

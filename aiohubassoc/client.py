@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Final, Literal, Self, Unpack
 from aiohubassoc._core.batch import MOST_PAIRS
 from aiohubassoc._core.endpoints import checked_base_url
 from aiohubassoc._core.verdict import Accepted, Told
-from aiohubassoc._io.batch_limiter import BatchLimiter
+from aiohubassoc._http.auth import TokenProvider, TokenSource
+from aiohubassoc._http.batch_limiter import BatchLimiter
+from aiohubassoc._http.clock import Clock, SystemClock
+from aiohubassoc._http.limiter import Limiter, WindowLimiter
 from aiohubassoc._io.call import Call, settled_error
-from aiohubassoc._io.clock import Clock, SystemClock
 from aiohubassoc._io.crews import crew_of
-from aiohubassoc._io.limiter import Limiter, WindowLimiter
 from aiohubassoc._io.one_batch import settle_once
 from aiohubassoc._io.senders import Senders, senders_of
 from aiohubassoc._io.source import Pairs, Source
 from aiohubassoc._io.stream import OutcomeStream
-from aiohubassoc._io.tokens import TokenProvider, TokenSource
 from aiohubassoc._io.transport import Transport
 from aiohubassoc._io.verifying import VerificationStream, VerifyCrew
 from aiohubassoc.arguments import (

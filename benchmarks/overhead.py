@@ -25,8 +25,8 @@ from aiohubassoc import ApiVersion, Pair, Quota, Timeouts
 from aiohubassoc._core.endpoints import Endpoint, create_default
 from aiohubassoc._core.table import judge
 from aiohubassoc._core.verdict import Accepted, Answer
-from aiohubassoc._io.clock import SystemClock
-from aiohubassoc._io.limiter import WindowLimiter
+from aiohubassoc._http.clock import SystemClock
+from aiohubassoc._http.limiter import WindowLimiter
 from aiohubassoc._io.transport import Transport
 
 sys.path.insert(0, str(Path(__file__).parent / "peers"))

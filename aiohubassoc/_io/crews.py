@@ -16,8 +16,8 @@ from aiohubassoc.errors import OptionsError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from aiohubassoc._http.clock import Clock
     from aiohubassoc._io.alone import Settle
-    from aiohubassoc._io.clock import Clock
     from aiohubassoc._io.crew import Crew, Run
     from aiohubassoc._io.senders import Senders
     from aiohubassoc._io.settling import SettleBatch

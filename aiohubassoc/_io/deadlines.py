@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aiohubassoc._io.clock import Clock, Timer
+    from aiohubassoc._http.clock import Clock, Timer
     from aiohubassoc.options import Timeouts
 
 # A timer may fire a little early.

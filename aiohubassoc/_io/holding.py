@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiohubassoc._io.clock import Clock, Timer
+    from aiohubassoc._http.clock import Clock, Timer
     from aiohubassoc._io.recorder import Recorder
     from aiohubassoc.models import Outcome
 

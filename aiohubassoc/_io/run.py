@@ -22,8 +22,8 @@ from aiohubassoc.models import Outcome, Report, Status
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
+    from aiohubassoc._http.clock import Clock, Timer
     from aiohubassoc._io import call as _call
-    from aiohubassoc._io.clock import Clock, Timer
     from aiohubassoc._io.crew import Crew
     from aiohubassoc._io.recorder import Recorder
     from aiohubassoc._io.source import Source

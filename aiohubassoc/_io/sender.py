@@ -46,9 +46,9 @@ if TYPE_CHECKING:
 
     from aiohubassoc._core.endpoints import Endpoint
     from aiohubassoc._core.verdict import Answer
-    from aiohubassoc._io.clock import Clock
-    from aiohubassoc._io.limiter import Limiter
-    from aiohubassoc._io.tokens import TokenSource
+    from aiohubassoc._http.auth import TokenSource
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.limiter import Limiter
     from aiohubassoc._io.transport import Transport
     from aiohubassoc.options import RetryPolicy
 

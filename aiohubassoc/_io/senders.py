@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from aiohubassoc._io.clock import Clock
-    from aiohubassoc._io.limiter import Limiter
-    from aiohubassoc._io.tokens import TokenSource
+    from aiohubassoc._http.auth import TokenSource
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.limiter import Limiter
     from aiohubassoc._io.transport import Transport
     from aiohubassoc.options import ApiVersion, RetryPolicy
 

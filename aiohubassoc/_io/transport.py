@@ -21,7 +21,7 @@ from multidict import CIMultiDict
 
 from aiohubassoc import __version__
 from aiohubassoc._core.verdict import Answer
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._io.deadlines import Deadlines, OnWire
 from aiohubassoc.errors import (
     AnswerTimeoutError,

@@ -15,7 +15,7 @@ from aiohubassoc.models import Outcome, Skip, Status
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aiohubassoc._io.clock import Clock
+    from aiohubassoc._http.clock import Clock
     from aiohubassoc._io.crew import Run
     from aiohubassoc._io.reading import Found, SettleQuestion
     from aiohubassoc.errors import AioHubAssocError

@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 
 from aiohubassoc import AssociationClient, Pair, Quota, RetryPolicy
 from aiohubassoc._core.verdict import Answer
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._io.transport import Unanswered
 from tests.io.wire_fake import error, reply
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import OptionsError, Pair, PairError, Status
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._io.frames import SLICE_ROWS
 from aiohubassoc._io.outbox import READ_AHEAD
 from aiohubassoc._io.source import Source

@@ -15,16 +15,16 @@ from aiohubassoc import Pair, Quota, RetryPolicy, WindowLimiter
 from aiohubassoc._core.endpoints import Endpoint, create_default
 from aiohubassoc._core.table import judge
 from aiohubassoc._core.verdict import Answer
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.auth import TokenProvider, TokenSource
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._io.sender import Sender
 from aiohubassoc._io.source import Source
 from aiohubassoc._io.stream import OutcomeStream
-from aiohubassoc._io.tokens import TokenProvider, TokenSource
 from aiohubassoc._io.transport import Unanswered
 from aiohubassoc.options import ApiVersion
 
 if TYPE_CHECKING:
-    from aiohubassoc._io.limiter import Limiter
+    from aiohubassoc._http.limiter import Limiter
 
 Scripted = Answer | Unanswered | Callable[[Endpoint], Answer]
 

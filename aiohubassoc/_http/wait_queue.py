@@ -12,7 +12,7 @@ from aiohubassoc.errors import DailyReserveError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiohubassoc._io.clock import Clock, Timer
+    from aiohubassoc._http.clock import Clock, Timer
 
 # A timer may fire a little early; asking again at once would spin without time moving on.
 _TICK: Final = 1e-4
@@ -30,7 +30,7 @@ class Tokens(Protocol):
         ...
 
 
-class Line:
+class WaitQueue:
     """
     Those who wait for a token.
 

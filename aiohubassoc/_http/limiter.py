@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, Protocol
 
 from aiohubassoc._core import headers as _headers
-from aiohubassoc._io.clock import Clock, SystemClock
-from aiohubassoc._io.line import Line
+from aiohubassoc._http.clock import Clock, SystemClock
+from aiohubassoc._http.wait_queue import WaitQueue
 from aiohubassoc._quota.daily_budget import DailyBudget
 from aiohubassoc._quota.pacer import Pacer
 from aiohubassoc.errors import DailyReserveError, OptionsError
@@ -129,7 +129,7 @@ class WindowLimiter:
         # What the last answer said of the quota, as it stood there and as it was understood.
         self._quota_texts: tuple[str | None, str | None] = (None, None)
         self._told: Quota | None = None
-        self._line = Line(self._clock, self._wait, self._pace)
+        self._line = WaitQueue(self._clock, self._wait, self._pace)
 
     @property
     def quota(self) -> Quota:

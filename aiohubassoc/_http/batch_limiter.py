@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING
 
 from aiohubassoc._core import headers as _headers
-from aiohubassoc._io.clock import Clock, SystemClock
-from aiohubassoc._io.limiter import checked_reserve
-from aiohubassoc._io.line import Line
+from aiohubassoc._http.clock import Clock, SystemClock
+from aiohubassoc._http.limiter import checked_reserve
+from aiohubassoc._http.wait_queue import WaitQueue
 from aiohubassoc._quota.batch_pacer import BatchPacer
 from aiohubassoc._quota.daily_budget import DailyBudget
 from aiohubassoc.errors import DailyReserveError
@@ -50,7 +50,7 @@ class BatchLimiter:
         self._pace = BatchPacer(quota)
         self._daily = None if reserve_daily is None else DailyBudget(checked_reserve(reserve_daily))
         self._clock = clock or SystemClock()
-        self._line = Line(self._clock, self._wait, self._pace)
+        self._line = WaitQueue(self._clock, self._wait, self._pace)
 
     @property
     def quota(self) -> Quota:

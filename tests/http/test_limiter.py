@@ -105,7 +105,7 @@ async def test_only_the_head_of_the_line_holds_a_timer() -> None:
     await settle()
     loop = asyncio.get_running_loop()
     timers = [t for t in loop._scheduled if not t.cancelled()]  # type: ignore[attr-defined]
-    assert 1 == len([t for t in timers if "Line.move" in repr(t)])
+    assert 1 == len([t for t in timers if "WaitQueue.move" in repr(t)])
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
