@@ -51,7 +51,7 @@ def _layers(*names: str) -> Callable[[Job], Awaitable[int]]:
             if "pair" in names:
                 pair = Pair(FROM_TYPE, number, TO_TYPE, number)
                 endpoint = create_default(ApiVersion.V4, pair)
-            if "limiter" in names and not limiter.acquire_at_once():
+            if "limiter" in names and not limiter.try_acquire():
                 await limiter.acquire()
             if "semaphore" in names:
                 await semaphore.acquire()
@@ -62,7 +62,9 @@ def _layers(*names: str) -> Callable[[Job], Awaitable[int]]:
                 semaphore.release()
             if "limiter" in names:
                 now = clock.now()
-                limiter.settle(sent_at, now, fresh=fresh, taken=True, headers=answer.headers)
+                limiter.record_response(
+                    sent_at, now, fresh=fresh, taken=True, headers=answer.headers
+                )
             if "decode" not in names:
                 return answer.status == 200
             assert pair is not None

@@ -58,11 +58,11 @@ class BatchLimiter:
         return self._pace.quota
 
     @property
-    def at_once(self) -> int:
+    def max_in_flight(self) -> int:
         """How many calls may be on the wire at once now."""
-        return self._pace.at_once
+        return self._pace.max_in_flight
 
-    def acquire_at_once(self) -> bool:
+    def try_acquire(self) -> bool:
         """Acquire if no waiting is needed: never known for certain here."""
         return False
 
@@ -75,11 +75,11 @@ class BatchLimiter:
         """
         await self._line.acquire()
 
-    def give_back(self) -> None:
+    def release_unused(self) -> None:
         """Return the token of a call that was not sent."""
-        self._line.give_back()
+        self._line.release_unused()
 
-    def settle(
+    def record_response(
         self,
         sent_at: float,
         answered_at: float,
@@ -93,13 +93,15 @@ class BatchLimiter:
             limit, left = _headers.daily_told(headers)
             others = self._pace.in_flight - 1  # its own token is not settled yet
             self._daily.told(answered_at, limit, left, sent_at=sent_at, in_flight=others)
-        self._pace.settle(sent_at, answered_at, fresh=fresh, taken=taken)
+        self._pace.record_response(sent_at, answered_at, fresh=fresh, taken=taken)
         self._line.move()
 
-    def refused(self, sent_at: float, retry_after: float | None, *, by_quota: bool = True) -> float:
+    def record_throttle(
+        self, sent_at: float, retry_after: float | None, *, by_quota: bool = True
+    ) -> float:
         """Close for everybody, those in line included; return the seconds until it opens."""
         now = self._clock.now()
-        return self._pace.refused(now, sent_at, retry_after=retry_after, by_quota=by_quota)
+        return self._pace.record_throttle(now, sent_at, retry_after=retry_after, by_quota=by_quota)
 
     def _wait(self, now: float) -> float:
         daily = self._daily

@@ -26,8 +26,9 @@ class Limiter(Protocol):
     """
     What lets calls go, so that their number stays within the quota.
 
-    Every `acquire` that returns is followed by one `settle` or `give_back`; a refusal is told with
-    `refused` before its `settle`. Instants are those of the event loop's clock, in seconds.
+    Every `acquire` that returns is followed by one `record_response` or `release_unused`; a
+    refusal is told with `record_throttle` before its `record_response`. Instants are those of the
+    event loop's clock, in seconds.
     """
 
     @property
@@ -35,7 +36,7 @@ class Limiter(Protocol):
         """The quota that is kept now."""
         ...
 
-    def acquire_at_once(self) -> bool:
+    def try_acquire(self) -> bool:
         """Acquire if no waiting is needed, and return whether it was so; False may be a guess."""
         ...
 
@@ -48,11 +49,11 @@ class Limiter(Protocol):
         """
         ...
 
-    def give_back(self) -> None:
+    def release_unused(self) -> None:
         """Say that the call was not sent."""
         ...
 
-    def settle(
+    def record_response(
         self,
         sent_at: float,
         answered_at: float,
@@ -73,7 +74,9 @@ class Limiter(Protocol):
         """
         ...
 
-    def refused(self, sent_at: float, retry_after: float | None, *, by_quota: bool = True) -> float:
+    def record_throttle(
+        self, sent_at: float, retry_after: float | None, *, by_quota: bool = True
+    ) -> float:
         """
         Hold everybody back, as HubSpot took no call.
 
@@ -136,9 +139,9 @@ class WindowLimiter:
         """The quota that is kept now; of two, the slower."""
         return self._pace.quota
 
-    def acquire_at_once(self) -> bool:
+    def try_acquire(self) -> bool:
         """Acquire if there is room beyond doubt and nobody waits."""
-        return self._line.is_empty and self._daily is None and self._pace.take_at_once()
+        return self._line.is_empty and self._daily is None and self._pace.try_take()
 
     async def acquire(self) -> None:
         """
@@ -149,11 +152,11 @@ class WindowLimiter:
         """
         await self._line.acquire()
 
-    def give_back(self) -> None:
+    def release_unused(self) -> None:
         """Return the token of a call that was not sent."""
-        self._line.give_back()
+        self._line.release_unused()
 
-    def settle(
+    def record_response(
         self,
         sent_at: float,
         answered_at: float,
@@ -172,21 +175,23 @@ class WindowLimiter:
         self._catch_up()
         if headers:
             self._listen(sent_at, answered_at, headers, taken=taken)
-        self._pace.settle(sent_at, answered_at, fresh=fresh, taken=taken)
+        self._pace.record_response(sent_at, answered_at, fresh=fresh, taken=taken)
         self._line.move()
 
-    def refused(self, sent_at: float, retry_after: float | None, *, by_quota: bool = True) -> float:
+    def record_throttle(
+        self, sent_at: float, retry_after: float | None, *, by_quota: bool = True
+    ) -> float:
         """Close for everybody, those in line included; return the seconds until it opens."""
         self._catch_up()
         now = self._clock.now()
-        return self._pace.refused(now, sent_at, retry_after=retry_after, by_quota=by_quota)
+        return self._pace.record_throttle(now, sent_at, retry_after=retry_after, by_quota=by_quota)
 
     def _catch_up(self) -> None:
         """Settle the calls whose settling could wait: until then their tokens count as spent."""
         if self._unsettled:
             unsettled, self._unsettled = self._unsettled, []
             for sent_at, answered_at, fresh in unsettled:
-                self._pace.settle(sent_at, answered_at, fresh=fresh, taken=True)
+                self._pace.record_response(sent_at, answered_at, fresh=fresh, taken=True)
             # Of answers that came together the last one knows best.
             self._listen(sent_at, answered_at, self._last_headers, taken=True)
 
@@ -200,7 +205,7 @@ class WindowLimiter:
             self._quota_texts, self._told = texts, _headers.quota_told(*texts)
             if self._told is not None:
                 pace.told(self._told)
-        if self._told is not None and now < pace.wants_remaining_until:
+        if self._told is not None and now < pace.adopts_remaining_until:
             left = _headers.remaining_told(headers)
             if left is not None:
                 pace.told_remaining(now, self._told.limit, left)

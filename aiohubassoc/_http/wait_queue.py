@@ -25,7 +25,7 @@ class Tokens(Protocol):
         """Let a call go."""
         ...
 
-    def give_back(self) -> None:
+    def release_unused(self) -> None:
         """Say that a call was not sent."""
         ...
 
@@ -79,12 +79,12 @@ class WaitQueue:
         except asyncio.CancelledError:
             # The turn came in the same tick as the cancellation.
             if not turn.cancelled() and turn.exception() is None:
-                self.give_back()
+                self.release_unused()
             raise
 
-    def give_back(self) -> None:
+    def release_unused(self) -> None:
         """Return the token of a call that was not sent."""
-        self._tokens.give_back()
+        self._tokens.release_unused()
         self.move()
 
     def move(self) -> None:

@@ -162,7 +162,7 @@ class Sender(Generic[SubjectT]):
     async def _try(self, call: Call[SubjectT]) -> Verdict:
         """Wait in line, send once, tell the limiter what came of it, and return the verdict."""
         limiter = self._limiter
-        if not limiter.acquire_at_once() and (fatal := await self._wait_in_line()) is not None:
+        if not limiter.try_acquire() and (fatal := await self._wait_in_line()) is not None:
             return fatal
         sent_at: float | None = None
         try:
@@ -179,9 +179,9 @@ class Sender(Generic[SubjectT]):
             # Cancelled here, the request may have been sent, and counted by HubSpot.
             call.interrupted_on_wire, call.on_wire = call.on_wire, False
             if sent_at is None:
-                limiter.give_back()
+                limiter.release_unused()
             else:
-                limiter.settle(sent_at, self._clock.now(), fresh=True, taken=False)
+                limiter.record_response(sent_at, self._clock.now(), fresh=True, taken=False)
             raise
         call.on_wire = False
         now = self._clock.now()
@@ -196,8 +196,8 @@ class Sender(Generic[SubjectT]):
             taken = False
             if not is_beyond_patience(self._policy, verdict):
                 wait = clamp(self._policy, verdict.retry_after)
-                call.pause = limiter.refused(sent_at, wait, by_quota=verdict.by_quota)
-        limiter.settle(sent_at, now, fresh=fresh, taken=taken, headers=answer.headers)
+                call.pause = limiter.record_throttle(sent_at, wait, by_quota=verdict.by_quota)
+        limiter.record_response(sent_at, now, fresh=fresh, taken=taken, headers=answer.headers)
         if type(verdict) is Accepted:
             call.reply = verdict.reply
         else:
@@ -215,9 +215,9 @@ class Sender(Generic[SubjectT]):
         self, call: Call[SubjectT], answer: Unanswered, sent_at: float, now: float, *, fresh: bool
     ) -> Transient | Refused | Fatal:
         if isinstance(answer.error, ConnectFailedError):  # nothing was sent
-            self._limiter.give_back()
+            self._limiter.release_unused()
         else:
-            self._limiter.settle(sent_at, now, fresh=fresh, taken=False)
+            self._limiter.record_response(sent_at, now, fresh=fresh, taken=False)
         if is_uncertain(answer.error):
             call.unknown, call.uncertain = answer.error, True
         if answer.is_too_large:  # it would be so again: only a smaller call can help

@@ -70,7 +70,7 @@ class AdaptiveLimit:
         told: Whether HubSpot named the limit.
 
     Attributes:
-        on_wire_most: How many calls may be on the wire at once.
+        max_in_flight: How many calls may be on the wire at once.
     """
 
     def __init__(self, quota: Quota, *, told: bool = False) -> None:
@@ -78,7 +78,7 @@ class AdaptiveLimit:
         self._window = quota.window
         self._more_on_wire = _MORE_ON_WIRE_TOLD if told else _MORE_ON_WIRE
         self._proven = False
-        self.on_wire_most: float = _FIRST_ON_WIRE
+        self.max_in_flight: float = _FIRST_ON_WIRE
         self._level: _Level | None = None  # None: all of the limit
         self._cut_at = -math.inf
         self._before_cut: _Level | None = None
@@ -143,7 +143,7 @@ class AdaptiveLimit:
 
     def grow(self) -> None:
         """Let more go onto the wire, as HubSpot took a call."""
-        self.on_wire_most += self._more_on_wire
+        self.max_in_flight += self._more_on_wire
 
     def settled(self, *, sent_at: float) -> None:
         """Learn that a call is off the wire, after what became of it was told."""
@@ -153,7 +153,7 @@ class AdaptiveLimit:
             if not self._beside and self._beside_taken >= _ALONE * max(1, self._beside_refused):
                 self._level = self._before_cut
 
-    def refused(self, own: int, now: float, *, sent_at: float, beside: int) -> bool:
+    def record_throttle(self, own: int, now: float, *, sent_at: float, beside: int) -> bool:
         """
         Learn that a call was refused for the quota.
 
@@ -188,7 +188,7 @@ class AdaptiveLimit:
 
     def _prove(self) -> None:
         self._proven = True
-        self.on_wire_most = math.inf
+        self.max_in_flight = math.inf
 
     def _cut(self, own: int, now: float, failed_tries: int) -> _Level:
         if failed_tries <= 1 and own < _DOUBTED_SHARE * self._limit:

@@ -31,11 +31,11 @@ class Cooldown:
         return self._refusals_in_a_row > 0
 
     @property
-    def on_wire_most(self) -> float:
+    def max_in_flight(self) -> float:
         """How many calls may be on the wire: few until one of them gets through."""
         return _MOST_AFTER[min(self._refusals_in_a_row, len(_MOST_AFTER) - 1)]
 
-    def refused(
+    def record_throttle(
         self, now: float, sent_at: float, *, retry_after: float | None, window: float
     ) -> float:
         """

@@ -95,7 +95,9 @@ class Pacing(Protocol):
         """Let a call go."""
         ...
 
-    def settle(self, sent_at: float, answered_at: float, *, fresh: bool, taken: bool) -> None:
+    def record_response(
+        self, sent_at: float, answered_at: float, *, fresh: bool, taken: bool
+    ) -> None:
         """Note that a call is answered."""
         ...
 
@@ -140,7 +142,7 @@ def _paced(calls: int, begin: Callable[[], Pacing], round_trip: float) -> float:
             if on_wire and on_wire[0] + round_trip <= now + wait:
                 sent_at = on_wire.popleft()
                 now = max(now, sent_at + round_trip)
-                pace.settle(sent_at, now, fresh=False, taken=True)
+                pace.record_response(sent_at, now, fresh=False, taken=True)
             else:
                 now = max(now + wait, math.nextafter(now, math.inf))
         pace.take(now)
@@ -190,9 +192,9 @@ class _Run:
         self._on_wire = concurrency
         # HubSpot names its quota, so calls on the wire grow in number as where it is told.
         allowance = AdaptiveLimit(quota, told=True)
-        first = allowance.on_wire_most
+        first = allowance.max_in_flight
         allowance.grow()
-        self._growth = allowance.on_wire_most - first
+        self._growth = allowance.max_in_flight - first
         self._first_on_wire = min(first, concurrency)
 
     def seconds(self, calls: int) -> float:

@@ -32,7 +32,7 @@ class Pacer:
     When calls may go, so that the quota is kept.
 
     Attributes:
-        wants_remaining_until: When the first window ends: until then `told_remaining` is of use.
+        adopts_remaining_until: When the first window ends: until then `told_remaining` is of use.
         has_ample_room: Whether the limit is so far away that settling may wait a little.
 
     Args:
@@ -55,7 +55,7 @@ class Pacer:
         self._gate = Cooldown()
         self._began_at: float | None = None
         # Until when `told_remaining` is of use.
-        self.wants_remaining_until = -math.inf
+        self.adopts_remaining_until = -math.inf
         self.has_ample_room = False
         self._room = 0
         self._others_count = 0
@@ -76,11 +76,11 @@ class Pacer:
     def wait(self, now: float) -> float:
         """Return the seconds until a call may go: 0 means now, inf not before there is news."""
         allowance, bucket = self._allowance, self._buckets[-1]
-        if bucket.in_flight >= allowance.on_wire_most:
+        if bucket.in_flight >= allowance.max_in_flight:
             return math.inf
         if self._is_plain(now):
             wait = bucket.wait(now)
-        elif bucket.in_flight >= self._gate.on_wire_most:
+        elif bucket.in_flight >= self._gate.max_in_flight:
             return math.inf
         else:
             wait = self._wary_wait(now)
@@ -108,7 +108,7 @@ class Pacer:
                 wait = min(wait, self._others_until - now)
         return max(wait, self._gate.wait(now))
 
-    def take_at_once(self) -> bool:
+    def try_take(self) -> bool:
         """
         Let a call go if there is room for it whatever the time is; return whether there was.
 
@@ -125,7 +125,7 @@ class Pacer:
         """Let a call go."""
         if self._began_at is None:
             self._began_at = now
-            self.wants_remaining_until = now + self._buckets[-1].quota.window
+            self.adopts_remaining_until = now + self._buckets[-1].quota.window
         if now < self._wary_until and not self._allowance.is_doubted:
             interval = _SPACING * self._buckets[-1].quota.window / self._allowance.at(now)
             self._next_at = max(self._next_at + interval, now)
@@ -134,14 +134,16 @@ class Pacer:
         if len(self._buckets) == 1 and now >= self._wary_until and self._is_plain(now):
             room = self._buckets[0].room
             self.has_ample_room = room >= _AMPLE_CALLS
-            self._room = int(min(room, self._allowance.on_wire_most - self.in_flight))
+            self._room = int(min(room, self._allowance.max_in_flight - self.in_flight))
 
-    def give_back(self) -> None:
+    def release_unused(self) -> None:
         """Say that a call was not sent."""
         for bucket in self._buckets:
-            bucket.give_back()
+            bucket.release_unused()
 
-    def settle(self, sent_at: float, answered_at: float, *, fresh: bool, taken: bool) -> None:
+    def record_response(
+        self, sent_at: float, answered_at: float, *, fresh: bool, taken: bool
+    ) -> None:
         """
         Let the token of a call come back one window after it was counted.
 
@@ -156,7 +158,7 @@ class Pacer:
             self._round_trips.lean(0.0)
         counted_at = self._round_trips.counted_at(sent_at, answered_at, fresh=fresh)
         for bucket in self._buckets:
-            bucket.settle(counted_at, taken=taken)
+            bucket.record_response(counted_at, taken=taken)
         if taken and self._gate.has_refused:
             self._gate.accepted(sent_at)
         allowance = self._allowance
@@ -168,7 +170,7 @@ class Pacer:
             allowance.taken(bucket.taken_until(counted_at), sent_at=sent_at)
         allowance.settled(sent_at=sent_at)
 
-    def refused(
+    def record_throttle(
         self, now: float, sent_at: float, *, retry_after: float | None, by_quota: bool
     ) -> float:
         """
@@ -190,10 +192,10 @@ class Pacer:
         if by_quota:
             own = bucket.taken_until((sent_at + now) / 2)
             beside = bucket.in_flight
-            if self._allowance.refused(own, now, sent_at=sent_at, beside=beside):
+            if self._allowance.record_throttle(own, now, sent_at=sent_at, beside=beside):
                 self._round_trips.lean(_LEAN)
                 self._lean_until = self._wary_until
-        return self._gate.refused(now, sent_at, retry_after=retry_after, window=window)
+        return self._gate.record_throttle(now, sent_at, retry_after=retry_after, window=window)
 
     def told(self, quota: Quota) -> None:
         """Keep the *quota* that HubSpot names too, or instead where none was given."""
@@ -201,7 +203,7 @@ class Pacer:
             return
         self._told = quota
         if self._began_at is not None:
-            self.wants_remaining_until = self._began_at + quota.window
+            self.adopts_remaining_until = self._began_at + quota.window
         self._close_room()
         known = self._buckets[0]
         quotas = [_shared(one, self._share) for one in _kept(self._given, quota)]
@@ -217,14 +219,14 @@ class Pacer:
             limit: HubSpot's limit, of all who use it.
             remaining: What was left of it when HubSpot counted the call.
         """
-        if now >= self.wants_remaining_until:
+        if now >= self.adopts_remaining_until:
             return
         bucket = self._buckets[-1]
         # Some of those in flight were not counted yet: others have used at least this.
         others = limit - remaining - bucket.in_flight - bucket.remembered_taken
         if others > self._others_count:
             self._others_count = others
-            self._others_until = self.wants_remaining_until
+            self._others_until = self.adopts_remaining_until
             self._close_room()
 
 

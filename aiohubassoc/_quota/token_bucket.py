@@ -73,11 +73,11 @@ class TokenBucket:
         """Spend a token on a call that is about to be sent."""
         self.in_flight += 1
 
-    def give_back(self) -> None:
+    def release_unused(self) -> None:
         """Return the token of a call that was never sent."""
         self.in_flight -= 1
 
-    def settle(self, counted_at: float, *, taken: bool = True) -> None:
+    def record_response(self, counted_at: float, *, taken: bool = True) -> None:
         """Let the token of a call come back one window after *counted_at*; *taken*: by HubSpot."""
         self.in_flight -= 1
         insort(self._counted, counted_at)

@@ -29,7 +29,7 @@ async def _call(limiter: BatchLimiter, seconds: float = 0.0, **told: Any) -> flo
     over = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().call_later(seconds, over.set_result, None)
     await over
-    limiter.settle(sent_at, _now(), **told)
+    limiter.record_response(sent_at, _now(), **told)
     return round(sent_at, 3)
 
 
@@ -39,7 +39,7 @@ async def test_two_at_once_and_ten_in_ten_seconds() -> None:
     went = await asyncio.wait_for(_all(limiter, 12, 0.5), 100)
     assert [0.0, 0.0, 0.5, 0.5, 1.0, 1.0, 1.5, 1.5, 2.0, 2.0] == went[:10]
     assert went[10] >= 10.0
-    assert (Quota(11), 3) == (limiter.quota, limiter.at_once)
+    assert (Quota(11), 3) == (limiter.quota, limiter.max_in_flight)
 
 
 async def _all(limiter: BatchLimiter, count: int, seconds: float) -> list[float]:
@@ -61,12 +61,12 @@ async def test_a_refusal_holds_everybody_and_halves_the_pace() -> None:
     """Those in line too, for as long as HubSpot asks."""
     limiter = BatchLimiter(Quota(8))
     await limiter.acquire()
-    assert 3.0 == limiter.refused(0.0, 3.0)
+    assert 3.0 == limiter.record_throttle(0.0, 3.0)
     waiting = asyncio.create_task(_call(limiter))
     await settle()
-    limiter.settle(0.0, 0.0, taken=False)
+    limiter.record_response(0.0, 0.0, taken=False)
     assert 3.0 == await waiting
-    assert (limiter.quota.limit < 8, 1) == (True, limiter.at_once)
+    assert (limiter.quota.limit < 8, 1) == (True, limiter.max_in_flight)
 
 
 async def test_a_call_that_was_not_sent_costs_nothing() -> None:
@@ -75,13 +75,13 @@ async def test_a_call_that_was_not_sent_costs_nothing() -> None:
     await limiter.acquire()
     waiting = asyncio.create_task(_call(limiter))
     await settle()
-    limiter.give_back()
+    limiter.release_unused()
     assert 0.0 == await waiting
 
 
 async def test_nothing_is_acquired_without_waiting() -> None:
     """There is always somebody to ask: the pace may rise."""
-    assert not BatchLimiter().acquire_at_once()
+    assert not BatchLimiter().try_acquire()
 
 
 async def test_the_reserve_of_the_day() -> None:
@@ -92,7 +92,7 @@ async def test_the_reserve_of_the_day() -> None:
     waiting = asyncio.create_task(_call(limiter))
     await settle()
     assert not waiting.done()
-    limiter.settle(_now(), _now(), headers=_told(100, 10))
+    limiter.record_response(_now(), _now(), headers=_told(100, 10))
     with pytest.raises(DailyReserveError):
         await waiting
 

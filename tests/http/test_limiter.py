@@ -34,7 +34,7 @@ def _daily(left: int, limit: int = 1000) -> dict[str, str]:
 async def _tell(limiter: WindowLimiter, headers: dict[str, str]) -> None:
     """Let one call be answered with *headers*, at a moment long ago for the quota."""
     await limiter.acquire()
-    limiter.settle(_now() - 1000.0, _now() - 1000.0, headers=headers)
+    limiter.record_response(_now() - 1000.0, _now() - 1000.0, headers=headers)
 
 
 class Gatekeeper:
@@ -48,7 +48,7 @@ class Gatekeeper:
         """Wait in line and go."""
         await self.limiter.acquire()
         self.went.append((number, round(_now(), 3)))
-        self.limiter.settle(_now(), _now(), fresh=False)
+        self.limiter.record_response(_now(), _now(), fresh=False)
 
     def start(self, numbers: range) -> list[asyncio.Task[None]]:
         """Let callers queue."""
@@ -69,7 +69,7 @@ async def test_a_newcomer_does_not_overtake_the_line() -> None:
     await limiter.acquire()
     tasks = gate.start(range(2))
     await settle()
-    limiter.give_back()
+    limiter.release_unused()
     tasks += gate.start(range(2, 3))
     await asyncio.wait(tasks)
     assert [0, 1, 2] == [number for number, _ in gate.went]
@@ -92,7 +92,7 @@ async def test_a_turn_that_comes_with_its_cancellation_is_passed_on() -> None:
     await limiter.acquire()
     first, second = (asyncio.create_task(limiter.acquire()) for _ in range(2))
     await settle()
-    limiter.give_back()  # the turn of the first: it is told in the loop's next tick
+    limiter.release_unused()  # the turn of the first: it is told in the loop's next tick
     first.cancel()
     await asyncio.wait([first, second])
     assert (True, 0.0) == (first.cancelled(), _now())
@@ -118,7 +118,7 @@ async def test_all_in_flight_waits_for_an_answer() -> None:
     waiting = asyncio.create_task(limiter.acquire())
     await settle()
     assert not waiting.done()
-    limiter.settle(0.0, 4.0, fresh=True)
+    limiter.record_response(0.0, 4.0, fresh=True)
     await waiting
     assert 14.0 == round(_now(), 3)
 
@@ -129,8 +129,8 @@ async def test_a_refusal_holds_everybody_those_in_line_included() -> None:
     gate = Gatekeeper(limiter)
     tasks = gate.start(range(3))
     await settle()
-    assert 5.0 == limiter.refused(0.5, 5.0)
-    limiter.refused(0.6, 2.0)
+    assert 5.0 == limiter.record_throttle(0.5, 5.0)
+    limiter.record_throttle(0.6, 2.0)
     await asyncio.wait(tasks)
     assert [(0, 0.0), (1, 5.0), (2, 6.0)] == gate.went
 
@@ -140,7 +140,7 @@ async def test_a_pause_set_in_mid_wait_is_seen_on_waking() -> None:
     limiter = WindowLimiter(Quota(1, 10.0))
     gate = Gatekeeper(limiter)
     tasks = gate.start(range(2))
-    asyncio.get_running_loop().call_later(9.0, limiter.refused, 9.0, 7.0)
+    asyncio.get_running_loop().call_later(9.0, limiter.record_throttle, 9.0, 7.0)
     await asyncio.wait(tasks)
     assert [(0, 0.0), (1, 16.0)] == gate.went
 
@@ -150,12 +150,12 @@ async def test_an_accepted_call_makes_the_next_pause_short() -> None:
     limiter = WindowLimiter(Quota(10, 10.0))
     pauses = []
     for _ in range(2):
-        pauses.append(limiter.refused(_now(), None))
+        pauses.append(limiter.record_throttle(_now(), None))
         await pass_time(1.0)
     await limiter.acquire()
-    limiter.settle(_now(), _now())
+    limiter.record_response(_now(), _now())
     await pass_time(1.0)
-    pauses.append(limiter.refused(_now(), None))
+    pauses.append(limiter.record_throttle(_now(), None))
     assert pytest.approx([0.1, 0.2, 0.1]) == pauses
 
 
@@ -198,7 +198,7 @@ async def test_a_higher_quota_frees_those_in_line() -> None:
     tasks = gate.start(range(149))
     await settle()
     assert 99 == len(gate.went)
-    limiter.settle(_now(), _now(), headers=_headers(Quota(150)))
+    limiter.record_response(_now(), _now(), headers=_headers(Quota(150)))
     await asyncio.wait(tasks)
     assert {0.0} == {when for _, when in gate.went}
 
@@ -207,7 +207,7 @@ async def test_what_others_have_used_is_left_out_of_the_first_window() -> None:
     """Of a window that is half full already only the other half is taken."""
     limiter = WindowLimiter(Quota(10))
     await limiter.acquire()
-    limiter.settle(_now(), _now(), headers=_headers(Quota(10), remaining=4))
+    limiter.record_response(_now(), _now(), headers=_headers(Quota(10), remaining=4))
     gate = Gatekeeper(limiter)
     await asyncio.wait(gate.start(range(12)))
     assert [0.0] * 4 + [10.0] * 8 == [when for _, when in gate.went]
@@ -230,7 +230,7 @@ async def test_nonsense_in_headers_changes_nothing(headers: dict[str, str]) -> N
     limiter = WindowLimiter(Quota(3), reserve_daily=5)
     for _ in range(3):
         await limiter.acquire()
-        limiter.settle(_now(), _now(), headers=headers)
+        limiter.record_response(_now(), _now(), headers=headers)
     assert (Quota(3), 0.0) == (limiter.quota, _now())
     await limiter.acquire()
     assert 10.0 == round(_now(), 3)
@@ -273,10 +273,10 @@ async def test_at_the_reserve_of_the_day_nobody_goes() -> None:
     await limiter.acquire()
     waiting = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
     await settle()
-    limiter.settle(_now(), _now(), headers=_daily(251))
+    limiter.record_response(_now(), _now(), headers=_daily(251))
     await pass_time(20.0)
     assert not any(task.done() for task in waiting)  # the other call's answer is to tell
-    limiter.settle(_now(), _now(), headers=_daily(250))
+    limiter.record_response(_now(), _now(), headers=_daily(250))
     await settle()
     for task in waiting:
         assert isinstance(task.exception(), DailyReserveError)
@@ -290,7 +290,7 @@ async def test_cancelled_at_the_reserve_no_token_is_given_back() -> None:
     await limiter.acquire()
     waiting = asyncio.create_task(limiter.acquire())
     await settle()
-    limiter.settle(_now(), _now(), headers=_daily(10))
+    limiter.record_response(_now(), _now(), headers=_daily(10))
     waiting.cancel()
     await asyncio.wait([waiting])
     assert 0 == limiter._pace.in_flight
@@ -309,7 +309,7 @@ def test_a_limiter_outlives_its_event_loop() -> None:
 
     async def wait_and_be_cut_off() -> None:
         await limiter.acquire()
-        limiter.settle(_now(), _now() + 0.05, fresh=True)
+        limiter.record_response(_now(), _now() + 0.05, fresh=True)
         waiting = asyncio.create_task(limiter.acquire())
         await settle()
         waiting.cancel()
@@ -336,7 +336,7 @@ class Steps:
         elif kind == "cancel" and self.asked:
             self.asked[number % len(self.asked)].cancel()
         elif kind == "refuse":
-            self.limiter.refused(_now(), number / 1000)
+            self.limiter.record_throttle(_now(), number / 1000)
         elif kind == "answer":
             self.answer()
         elif kind == "wait":
@@ -347,7 +347,7 @@ class Steps:
         for task in [task for task in self.asked if task.done()]:
             self.asked.remove(task)
             if not task.cancelled():
-                self.limiter.settle(_now(), _now(), fresh=True)
+                self.limiter.record_response(_now(), _now(), fresh=True)
 
     async def end(self) -> float:
         """Cancel and answer everything; return how long the whole quota then takes to be had."""
@@ -358,7 +358,7 @@ class Steps:
         began = _now()
         for _ in range(self.limit):
             await self.limiter.acquire()
-            self.limiter.settle(_now(), _now(), fresh=True)
+            self.limiter.record_response(_now(), _now(), fresh=True)
         assert 0 == self.limiter._pace.in_flight
         return _now() - began
 
@@ -395,13 +395,13 @@ def test_tokens_are_never_lost_or_doubled(steps: list[tuple[str, int]], limit: i
 
 async def _go_at_once(limiter: WindowLimiter, headers: dict[str, str]) -> bool:
     """Let a call go if it need not wait, and be answered; return whether it went."""
-    if not limiter.acquire_at_once():
+    if not limiter.try_acquire():
         try:
             async with asyncio.timeout(0.001):
                 await limiter.acquire()
         except TimeoutError:
             return False
-    limiter.settle(_now(), _now(), headers=headers)
+    limiter.record_response(_now(), _now(), headers=headers)
     return True
 
 
@@ -434,7 +434,7 @@ async def test_a_refusal_in_the_midst_of_many_holds_everybody() -> None:
     for _ in range(1000):
         assert await _go_at_once(limiter, {})
     await limiter.acquire()
-    assert 3.0 == limiter.refused(_now(), 3.0)
-    limiter.settle(_now(), _now(), taken=False)
-    assert not limiter.acquire_at_once()
+    assert 3.0 == limiter.record_throttle(_now(), 3.0)
+    limiter.record_response(_now(), _now(), taken=False)
+    assert not limiter.try_acquire()
     assert not await _go_at_once(limiter, {})

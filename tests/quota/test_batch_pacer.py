@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import Quota
-from aiohubassoc._quota.batch_pacer import FIRST_QUOTA, MOST_AT_ONCE, BatchPacer
+from aiohubassoc._quota.batch_pacer import FIRST_QUOTA, MOST_IN_FLIGHT, BatchPacer
 
 WINDOW = 10.0
 NEVER = 10**9
@@ -102,8 +102,8 @@ def _send(server: Server, pace: BatchPacer, calls: int, *, gap: float = 0.0) -> 
         if answers and answers[0][0] <= soon:
             now, sent_at, taken = heapq.heappop(answers)
             if not taken:
-                pace.refused(now, sent_at, retry_after=None, by_quota=True)
-            pace.settle(sent_at, now, fresh=False, taken=taken)
+                pace.record_throttle(now, sent_at, retry_after=None, by_quota=True)
+            pace.record_response(sent_at, now, fresh=False, taken=taken)
         else:
             assert soon < math.inf, "nobody would ever go again"
             now = soon
@@ -137,7 +137,7 @@ def test_never_above_what_it_allows(seconds: float, sigma: float, seed: int, gap
     for number, limit in enumerate(seen.limits):
         begin = bisect_right(seen.sent, seen.sent[number] - WINDOW)
         assert number + 1 - begin <= limit
-    assert max(seen.on_wire) <= pace.at_once <= MOST_AT_ONCE == 4
+    assert max(seen.on_wire) <= pace.max_in_flight <= MOST_IN_FLIGHT == 4
 
 
 def test_it_rises_by_one_a_window_when_that_is_wanted() -> None:
@@ -151,14 +151,14 @@ def test_it_rises_by_one_a_window_when_that_is_wanted() -> None:
     moments = sorted(rises.values())[1:]
     assert all(b - a >= WINDOW - 1e-9 for a, b in pairwise(moments))
     assert len(moments) >= seen.sent[-1] / WINDOW - 2
-    assert MOST_AT_ONCE == pace.at_once == max(seen.on_wire)
+    assert MOST_IN_FLIGHT == pace.max_in_flight == max(seen.on_wire)
 
 
 def test_it_does_not_rise_when_nobody_waits() -> None:
     """A call every two seconds needs neither more calls nor more at once."""
     pace = BatchPacer()
     seen = _send(Server(), pace, 200, gap=2.0)
-    assert ({10}, {1}, 2) == (set(seen.limits), set(seen.on_wire), pace.at_once)
+    assert ({10}, {1}, 2) == (set(seen.limits), set(seen.on_wire), pace.max_in_flight)
 
 
 @seeds
@@ -198,7 +198,7 @@ def test_both_limits(limit: int, at_once: int) -> None:
 def test_without_a_pace_there_are_refusals(seed: int) -> None:
     """Or the bounds above would prove nothing."""
     pace = BatchPacer(Quota(10**6))
-    pace.at_once = 4
+    pace.max_in_flight = 4
     server = Server(limit=10, seed=seed)
     assert len([at for at in _send(server, pace, 100).refused if at < WINDOW]) > 0
 
@@ -234,8 +234,8 @@ def test_a_named_quota_that_is_too_high_is_corrected() -> None:
 
 def _refuse(pace: BatchPacer, now: float, sent_at: float, **more: float | bool | None) -> float:
     told = {"retry_after": None, "by_quota": True, **more}
-    wait = pace.refused(now, sent_at, **told)  # type: ignore[arg-type]
-    pace.settle(sent_at, now, fresh=False, taken=False)
+    wait = pace.record_throttle(now, sent_at, **told)  # type: ignore[arg-type]
+    pace.record_response(sent_at, now, fresh=False, taken=False)
     return wait
 
 
@@ -245,9 +245,9 @@ def test_refusals_together_are_one() -> None:
     pace.take(0.0)
     pace.take(0.1)
     _refuse(pace, 0.5, 0.0)
-    cut = (pace.quota, pace.at_once)
+    cut = (pace.quota, pace.max_in_flight)
     _refuse(pace, 0.6, 0.1)
-    assert cut == (pace.quota, pace.at_once)
+    assert cut == (pace.quota, pace.max_in_flight)
     pace.take(1.0)
     _refuse(pace, 1.1, 1.0)
     assert pace.limit < 16
@@ -270,7 +270,7 @@ def test_a_refusal_that_is_not_the_quotas_only_pauses() -> None:
     pace = BatchPacer()
     pace.take(0.0)
     assert 2.0 == _refuse(pace, 1.0, 0.0, retry_after=2.0, by_quota=False)
-    assert (FIRST_QUOTA, 2, 2.0) == (pace.quota, pace.at_once, pace.wait(1.0))
+    assert (FIRST_QUOTA, 2, 2.0) == (pace.quota, pace.max_in_flight, pace.wait(1.0))
     assert 0.0 == pace.wait(3.0)
 
 
@@ -285,7 +285,7 @@ def test_one_call_through_opens_the_wire_again() -> None:
     assert 0.0 == pace.wait(now)
     pace.take(now)
     assert math.inf == pace.wait(now)
-    pace.settle(now, now + 0.1, fresh=False, taken=True)
+    pace.record_response(now, now + 0.1, fresh=False, taken=True)
     assert pace.wait(now + 0.1) < math.inf
 
 
@@ -294,7 +294,7 @@ def test_a_call_that_was_not_sent_costs_nothing() -> None:
     pace = BatchPacer(Quota(1))
     pace.take(0.0)
     assert (math.inf, 1) == (pace.wait(0.0), pace.in_flight)
-    pace.give_back()
+    pace.release_unused()
     assert (0.0, 0) == (pace.wait(0.0), pace.in_flight)
 
 
@@ -305,6 +305,6 @@ def test_a_rise_is_news() -> None:
     for _ in range(10):
         pace.take(now)
         now += 0.9
-        pace.settle(now - 0.9, now, fresh=False, taken=True)
+        pace.record_response(now - 0.9, now, fresh=False, taken=True)
     assert pytest.approx(10.0 - now) == pace.wait(now)
     assert (0.0, 11) == (pace.wait(10.0), pace.limit)

@@ -8,7 +8,7 @@ from aiohubassoc._quota.cooldown import Cooldown
 
 
 def _refuse(gate: Cooldown, now: float, sent_at: float, retry_after: float | None = None) -> float:
-    return gate.refused(now, sent_at, retry_after=retry_after, window=10.0)
+    return gate.record_throttle(now, sent_at, retry_after=retry_after, window=10.0)
 
 
 def test_a_gate_is_open_until_a_refusal() -> None:

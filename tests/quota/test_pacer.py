@@ -162,7 +162,7 @@ def test_a_quota_told_anew_knows_of_the_calls_before() -> None:
     pace = Pacer(Quota(5))
     for _ in range(3):
         pace.take(0.0)
-        pace.settle(0.0, 0.1, fresh=True, taken=True)
+        pace.record_response(0.0, 0.1, fresh=True, taken=True)
     pace.told(Quota(3))
     pace.told(Quota(3))
     assert pytest.approx(WINDOW) == pace.wait(0.1)
@@ -260,8 +260,8 @@ def test_nobody_waits_when_no_call_is_on_the_wire() -> None:
         assert wait < math.inf
         now += wait
         pace.take(now)
-        pace.refused(now + 0.1, now, retry_after=None, by_quota=True)
-        pace.settle(now, now + 0.1, fresh=False, taken=False)
+        pace.record_throttle(now + 0.1, now, retry_after=None, by_quota=True)
+        pace.record_response(now, now + 0.1, fresh=False, taken=False)
         now += 0.1
 
 
@@ -270,7 +270,7 @@ def test_a_call_that_was_not_sent_costs_nothing() -> None:
     pace = Pacer(Quota(1))
     pace.take(0.0)
     assert (math.inf, 1) == (pace.wait(0.0), pace.in_flight)
-    pace.give_back()
+    pace.release_unused()
     assert (0.0, 0) == (pace.wait(0.0), pace.in_flight)
 
 
@@ -279,7 +279,7 @@ def test_what_is_told_late_is_no_news() -> None:
     pace = Pacer(Quota(10))
     pace.told_remaining(0.0, 10, 0)  # nothing was sent
     pace.take(0.0)
-    pace.settle(0.0, 0.1, fresh=False, taken=True)
+    pace.record_response(0.0, 0.1, fresh=False, taken=True)
     pace.told_remaining(10.0, 10, 0)
     assert 0.0 == pace.wait(10.0)
 

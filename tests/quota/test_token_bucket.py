@@ -39,9 +39,9 @@ def _run(
             while on_the_way and on_the_way[0][0] <= now:
                 at, began = heapq.heappop(on_the_way)
                 if estimate is None:
-                    bucket.settle(at)
+                    bucket.record_response(at)
                 else:
-                    bucket.settle(estimate.counted_at(began, at, fresh=False))
+                    bucket.record_response(estimate.counted_at(began, at, fresh=False))
         bucket.take()
         sent.append(now)
         counted.append(now + there)
@@ -114,7 +114,7 @@ def test_a_call_that_was_not_sent_costs_nothing() -> None:
     """A token given back is there at once."""
     bucket = TokenBucket(Quota(1, 10.0))
     bucket.take()
-    bucket.give_back()
+    bucket.release_unused()
     assert 0.0 == bucket.wait(0.0)
 
 
@@ -122,7 +122,7 @@ def test_a_token_comes_back_one_window_after_it_was_counted() -> None:
     """Not a moment earlier, not a moment later."""
     bucket = TokenBucket(Quota(1, 10.0))
     bucket.take()
-    bucket.settle(3.0)
+    bucket.record_response(3.0)
     assert [9.0, 0.5, 0.0] == [bucket.wait(now) for now in (4.0, 12.5, 13.0)]
 
 
@@ -131,7 +131,7 @@ def test_a_lower_limit_waits_for_more_than_one() -> None:
     bucket = TokenBucket(Quota(4, 10.0))
     for counted_at in (1.0, 2.0, 3.0, 4.0):
         bucket.take()
-        bucket.settle(counted_at)
+        bucket.record_response(counted_at)
     lower = bucket.copy_for(Quota(2, 10.0))
     assert 13.0 - 5.0 == lower.wait(5.0)
     higher = lower.copy_for(Quota(5, 10.0))
@@ -144,7 +144,7 @@ def test_a_longer_window_is_kept_for_calls_of_before() -> None:
     bucket.take()
     longer = bucket.copy_for(Quota(1, 60.0))
     assert math.inf == longer.wait(0.0)
-    longer.settle(1.0)
+    longer.record_response(1.0)
     assert (60.0, math.inf) == (longer.wait(1.0), bucket.wait(1.0))
 
 
@@ -193,7 +193,7 @@ def test_calls_that_were_refused_do_not_count_as_taken() -> None:
     bucket = TokenBucket(Quota(5, 10.0))
     for counted_at, taken in ((1.0, True), (2.0, False), (3.0, True), (12.0, True)):
         bucket.take()
-        bucket.settle(counted_at, taken=taken)
+        bucket.record_response(counted_at, taken=taken)
     assert [0, 1, 2, 2] == [bucket.taken_until(at) for at in (0.5, 1.0, 10.0, 12.5)]
 
 
@@ -204,7 +204,7 @@ def test_tokens_that_came_back_are_forgotten() -> None:
         now = number / 100
         assert bucket.wait(now) <= 0.011
         bucket.take()
-        bucket.settle(now, taken=number % 7 != 0)
+        bucket.record_response(now, taken=number % 7 != 0)
     assert len(bucket._counted) <= 2000
     assert len(bucket._refused) <= 300
 
@@ -214,6 +214,6 @@ def test_what_is_long_past_is_forgotten_though_nobody_asks() -> None:
     bucket = TokenBucket(Quota(1_000_000, 1.0))
     for number in range(20_000):
         bucket.take()
-        bucket.settle(number / 100)
+        bucket.record_response(number / 100)
     assert bucket.remembered < 2000
     assert 100 == bucket.taken_until(199.99)

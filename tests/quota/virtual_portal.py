@@ -175,12 +175,12 @@ class Traffic:
         self._on_wire[who] -= 1
         if left is not None:
             pace.told(Quota(self._world.limit, self._world.window))
-            if now < pace.wants_remaining_until:
+            if now < pace.adopts_remaining_until:
                 pace.told_remaining(now, self._world.limit, left)
         if not is_taken:
             self._left[who] += 1
-            pace.refused(now, sent_at, retry_after=None, by_quota=True)
-        pace.settle(sent_at, now, fresh=False, taken=is_taken)
+            pace.record_throttle(now, sent_at, retry_after=None, by_quota=True)
+        pace.record_response(sent_at, now, fresh=False, taken=is_taken)
         self._send(who, now)
 
 
