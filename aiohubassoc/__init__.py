@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aiohubassoc._http.auth import TokenProvider
-    from aiohubassoc._http.batch_limiter import BatchLimiter
-    from aiohubassoc._http.limiter import Limiter, WindowLimiter
+    from aiohubassoc._http.limiter import Limiter, QuotaLimiter
     from aiohubassoc._io.source import Pairs
     from aiohubassoc._io.stream import OutcomeStream
     from aiohubassoc._io.verifying import VerificationStream
@@ -80,7 +79,6 @@ _HOMES = {
     "AssociationClient": "client",
     "AssociationSpec": "models",
     "AuthenticationError": "errors",
-    "BatchLimiter": "_http.batch_limiter",
     "BulkLinkError": "errors",
     "ClientClosedError": "errors",
     "ConnectFailedError": "errors",
@@ -130,7 +128,7 @@ _HOMES = {
     "Verification": "verification",
     "VerificationReport": "verification",
     "VerificationStream": "_io.verifying",
-    "WindowLimiter": "_http.limiter",
+    "QuotaLimiter": "_http.limiter",
     "WrongEndpointError": "errors",
 }
 
@@ -143,7 +141,6 @@ __all__ = [
     "AssociationClient",
     "AssociationSpec",
     "AuthenticationError",
-    "BatchLimiter",
     "BulkLinkError",
     "ClientClosedError",
     "ConnectFailedError",
@@ -177,6 +174,7 @@ __all__ = [
     "PartialFailureError",
     "Plan",
     "Quota",
+    "QuotaLimiter",
     "RateLimitedError",
     "Report",
     "RetryPolicy",
@@ -193,7 +191,6 @@ __all__ = [
     "Verification",
     "VerificationReport",
     "VerificationStream",
-    "WindowLimiter",
     "WrongEndpointError",
     "__version__",
 ]

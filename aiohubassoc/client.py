@@ -11,9 +11,8 @@ from aiohubassoc._core.batch import MOST_PAIRS
 from aiohubassoc._core.endpoints import checked_base_url
 from aiohubassoc._core.verdict import Accepted, Told
 from aiohubassoc._http.auth import TokenProvider, TokenSource
-from aiohubassoc._http.batch_limiter import BatchLimiter
 from aiohubassoc._http.clock import Clock, SystemClock
-from aiohubassoc._http.limiter import Limiter, WindowLimiter
+from aiohubassoc._http.limiter import Limiter, QuotaLimiter
 from aiohubassoc._io.call import Call, settled_error
 from aiohubassoc._io.crews import crew_of
 from aiohubassoc._io.one_batch import settle_once
@@ -142,7 +141,7 @@ class AssociationClient:
         self._concurrency = checked_concurrency(concurrency)
         self._base_url = checked_base_url(base_url, allow_http=allow_http)
         self._tokens = TokenSource(token)
-        self._limiter = limiter or WindowLimiter(
+        self._limiter = limiter or QuotaLimiter(
             quota,
             share=share,
             reserve_daily=reserve_daily,
@@ -150,7 +149,7 @@ class AssociationClient:
             clock=self._clock,
         )
         self._batch_quota = batch_quota
-        self._batch_limiter = batch_limiter or BatchLimiter(
+        self._batch_limiter = batch_limiter or QuotaLimiter.for_batches(
             batch_quota, reserve_daily=reserve_daily, clock=self._clock
         )
         self._retry = retry

@@ -20,12 +20,12 @@ from aiohubassoc import (
     NotFoundError,
     Pair,
     Quota,
+    QuotaLimiter,
     RetryPolicy,
     Status,
     Timeouts,
     TransportError,
     ValidationError,
-    WindowLimiter,
     WrongEndpointError,
 )
 from aiohubassoc.simulator import Fault, FaultPlan, Latency, PortalSettings
@@ -322,7 +322,7 @@ async def test_a_quota_is_learned() -> None:
 
 async def test_two_clients_share_a_limiter() -> None:
     """They are one to the portal."""
-    limiter = WindowLimiter(Quota(30, 10.0))
+    limiter = QuotaLimiter(Quota(30, 10.0))
     async with simulated_portal(PortalSettings(quota_limit=30, latency=LATENCY)) as running:
         async with (
             _client(running, limiter=limiter) as one,

@@ -12,8 +12,9 @@ TokenProvider: TypeAlias = Callable[[str | None], Awaitable[str]]
 """
 ``async def token(refused: str | None) -> str``: the access token for a call.
 
-Awaited for each call with None, so it should be cheap when it has a token; after a 401 it is told
-which token was refused, once for all calls that were refused with it, and returns another.
+Awaited for each call with None, so it should be cheap when it has a token. After a 401 it is
+awaited with the token that was refused, once for all calls that were sent with it, and returns
+another. It may go on to return the old one for None: the new one is used in its place.
 """
 
 
@@ -26,40 +27,75 @@ class TokenSource:
 
     Attributes:
         fixed: The one token there is; None: ask a provider.
+        renewals: How many renewals have ended.
+
+    Raises:
+        OptionsError: it is not a token; so for every method where the provider returns none.
     """
 
     def __init__(self, token: str | TokenProvider) -> None:
         self.fixed: str | None = None
+        self.renewals = 0
         self._provider: TokenProvider | None = None
         if callable(token):
             self._provider = token
         else:
             self.fixed = _checked(token)
         self._renewal = asyncio.Lock()
-        self._renewed: dict[str, str] = {}  # the last refused token and what came for it
+        # What the last renewal gave, and which it was: in the place of the token that was refused,
+        # and of the one that the provider returned for None. The same again: it came to nothing.
+        self._renewed: dict[str, tuple[str, int]] = {}
 
     async def current(self) -> str:
         """Return the provider's token; while one is being renewed, the new one."""
-        assert self._provider is not None  # noqa: S101 -- or `fixed` is the token
         if self._renewal.locked():
             async with self._renewal:
                 pass
-        token = _checked(await self._provider(None))
-        return self._renewed.get(token, token)
+        return self._newest(await self._ask(None))
 
-    async def renew(self, refused: str) -> str | None:
-        """Return another token than *refused*, or None if there is none to be had."""
+    async def renew(self, refused: str, renewals: int) -> bool:
+        """
+        Return whether there is another token than the one that was *refused*.
+
+        The provider is told of it, unless it has another already, or was told of it after it had
+        been handed out: a refusal that comes late drops no new token.
+
+        Args:
+            refused: The token.
+            renewals: How many renewals had ended when it was handed out.
+        """
         if self._provider is None:
-            return None
+            return False
         async with self._renewal:
-            token = self._renewed.get(refused)
-            if token is None:
-                # Somebody else may have renewed it meanwhile: a late refusal drops nothing.
-                token = _checked(await self._provider(None))
-                if token == refused:
-                    token = _checked(await self._provider(refused))
-                    self._renewed = {refused: token}
-        return None if token == refused else token
+            newest, number = self._renewed.get(refused, (refused, 0))
+            if number > renewals:
+                return newest != refused
+            given = await self._ask(None)
+            if self._newest(given) != refused:
+                return True
+            newest = await self._ask(refused)
+            self.renewals += 1
+            self._renewed = dict.fromkeys((given, refused), (newest, self.renewals))
+            return newest != refused
+
+    def _newest(self, token: str) -> str:
+        return self._renewed[token][0] if token in self._renewed else token
+
+    async def _ask(self, refused: str | None) -> str:
+        assert self._provider is not None  # noqa: S101 -- or `fixed` is the token
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- a coroutine runs in a task
+        cancelling = task.cancelling()
+        try:
+            token = await self._provider(refused)
+        except asyncio.CancelledError as error:
+            if task.cancelling() > cancelling:
+                raise
+            # Passed on, it would look as if the call had been cancelled.
+            raise OptionsError(
+                "the token provider raised CancelledError: it gave no token"
+            ) from error
+        return _checked(token)
 
 
 def _checked(token: object) -> str:

@@ -1,11 +1,11 @@
-"""A waiting line: first come, first served; only the head of it holds a timer."""
+"""Callers that wait for a permit, first come first served; only the first holds a timer."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import DailyReserveError
 
@@ -16,43 +16,36 @@ if TYPE_CHECKING:
 
 # A timer may fire a little early; asking again at once would spin without time moving on.
 _TICK: Final = 1e-4
-
-
-class Tokens(Protocol):
-    """What is waited for."""
-
-    def take(self, now: float) -> None:
-        """Let a call go."""
-        ...
-
-    def release_unused(self) -> None:
-        """Say that a call was not sent."""
-        ...
+# A dictionary keeps the memory of what was removed; below this share of its longest it is copied.
+_SPARSE: Final = 1 / 4
 
 
 class WaitQueue:
     """
-    Those who wait for a token.
+    The callers of one event loop that wait for a permit.
 
     Args:
         clock: Time.
-        wait: Gives the seconds until a call may go: 0 means now, inf not before there is news. It
-            may raise DailyReserveError, which whoever is first in line gets.
-        tokens: What is waited for.
+        try_take: Takes a permit and returns 0, or returns the seconds until there may be one: inf,
+            not before there is news. It may raise DailyReserveError, which the first caller gets.
+        give_back: Returns a permit that was granted to a caller in the tick of its cancellation.
     """
 
-    def __init__(self, clock: Clock, wait: Callable[[float], float], tokens: Tokens) -> None:
+    def __init__(
+        self, clock: Clock, try_take: Callable[[float], float], give_back: Callable[[], None]
+    ) -> None:
         self._clock = clock
-        self._wait = wait
-        self._tokens = tokens
-        self._turns: deque[asyncio.Future[None]] = deque()
+        self._try_take = try_take
+        self._give_back = give_back
+        # In order; and a caller that is cancelled can leave from the middle.
+        self._waiters: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+        self._longest = 0
         self._timer: Timer | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def is_empty(self) -> bool:
-        """Whether nobody waits."""
-        return not self._turns
+        """Whether no caller waits."""
+        return not self._waiters
 
     async def acquire(self) -> None:
         """
@@ -61,58 +54,55 @@ class WaitQueue:
         Raises:
             DailyReserveError: no call may be sent any more today.
         """
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            # A line or timer of a loop that is gone would never move again.
-            self._loop, self._timer = loop, None
-            self._turns.clear()
-        if not self._turns:
-            now = self._clock.now()
-            if self._wait(now) <= 0:
-                self._tokens.take(now)
-                return
-        turn = loop.create_future()
-        self._turns.append(turn)
-        self.move()
+        if not self._waiters and self._try_take(self._clock.now()) <= 0:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters[waiter] = None
+        self._longest = max(self._longest, len(self._waiters))
+        self.wake()
         try:
-            await turn
+            await waiter
         except asyncio.CancelledError:
-            # The turn came in the same tick as the cancellation.
-            if not turn.cancelled() and turn.exception() is None:
-                self.release_unused()
+            if waiter in self._waiters:
+                self._remove(waiter)
+            elif not waiter.cancelled() and waiter.exception() is None:
+                self._give_back()
             raise
 
-    def release_unused(self) -> None:
-        """Return the token of a call that was not sent."""
-        self._tokens.release_unused()
-        self.move()
-
-    def move(self) -> None:
-        """Let go whoever may go, and set the timer for the head of the line."""
-        if not self._turns:
+    def wake(self) -> None:
+        """Grant permits to callers in turn, and set the timer for the first that has to wait."""
+        if not self._waiters:
             return
-        turns = self._turns
         now = self._clock.now()
-        while turns:
-            turn = turns[0]
-            if turn.done():  # cancelled in line
-                turns.popleft()  # type: ignore[unused-awaitable]  # nobody waits for it
-                continue
-            try:
-                wait = self._wait(now)
-            except DailyReserveError as error:
-                turn.set_exception(error)
-            else:
-                if wait > 0:
-                    self._wake_in(now, wait)
-                    return
-                self._tokens.take(now)
-                turn.set_result(None)
-            turns.popleft()  # type: ignore[unused-awaitable]  # it is awaited in acquire()
+        while self._waiters:
+            waiter = next(iter(self._waiters))
+            if not waiter.done():  # else it is cancelled, and not awake yet
+                try:
+                    wait = self._try_take(now)
+                except DailyReserveError as error:
+                    waiter.set_exception(error)
+                else:
+                    if wait > 0:
+                        self._wake_at(now + max(wait, _TICK))
+                        return
+                    waiter.set_result(None)
+            self._remove(waiter)
 
-    def _wake_in(self, now: float, wait: float) -> None:
+    def forget(self) -> None:
+        """Leave those who wait alone: their event loop is closed."""
+        self._waiters.clear()
+        self._timer = None
+
+    def _remove(self, waiter: asyncio.Future[None]) -> None:
+        del self._waiters[waiter]
+        if len(self._waiters) < _SPARSE * self._longest:
+            self._waiters = OrderedDict(self._waiters)
+            self._longest = len(self._waiters)
+        if not self._waiters:
+            self._wake_at(math.inf)
+
+    def _wake_at(self, when: float) -> None:
+        """Set the one timer; inf: none, as a call that ends wakes them."""
         if self._timer is not None:
             self._timer.cancel()
-        # Not before there is news: no timer, the next settle moves the line.
-        endless = wait == math.inf
-        self._timer = None if endless else self._clock.call_at(now + max(wait, _TICK), self.move)
+        self._timer = None if when == math.inf else self._clock.call_at(when, self.wake)

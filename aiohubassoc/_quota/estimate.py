@@ -96,7 +96,7 @@ class Pacing(Protocol):
         ...
 
     def record_response(
-        self, sent_at: float, answered_at: float, *, fresh: bool, taken: bool
+        self, sent_at: float, responded_at: float, *, exact: bool, accepted: bool
     ) -> None:
         """Note that a call is answered."""
         ...
@@ -142,7 +142,7 @@ def _paced(calls: int, begin: Callable[[], Pacing], round_trip: float) -> float:
             if on_wire and on_wire[0] + round_trip <= now + wait:
                 sent_at = on_wire.popleft()
                 now = max(now, sent_at + round_trip)
-                pace.record_response(sent_at, now, fresh=False, taken=True)
+                pace.record_response(sent_at, now, exact=True, accepted=True)
             else:
                 now = max(now + wait, math.nextafter(now, math.inf))
         pace.take(now)
@@ -191,7 +191,8 @@ class _Run:
         self._round_trip = round_trip
         self._on_wire = concurrency
         # HubSpot names its quota, so calls on the wire grow in number as where it is told.
-        allowance = AdaptiveLimit(quota, told=True)
+        allowance = AdaptiveLimit(quota)
+        allowance.adopt(quota)
         first = allowance.max_in_flight
         allowance.grow()
         self._growth = allowance.max_in_flight - first

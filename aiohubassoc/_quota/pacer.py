@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aiohubassoc._quota.adaptive_limit import AdaptiveLimit
 from aiohubassoc._quota.cooldown import Cooldown
-from aiohubassoc._quota.token_bucket import RoundTrips, TokenBucket
+from aiohubassoc._quota.round_trips import RoundTrips
+from aiohubassoc._quota.token_bucket import TokenBucket
 from aiohubassoc.options import Quota
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-# The lowest published ten-second limit of a private app: safe for every account until told more.
-# HubSpot, API usage guidelines, "Limits".
+# The lowest published ten-second limit of a private app: safe for every account until HubSpot
+# names its limit. HubSpot, API usage guidelines, "Limits".
 SAFE_START: Final = Quota.STARTER
-# After a refusal although the limit was kept, calls count so much nearer to their answers.
+# After a throttle although the limit was kept, calls count so much nearer to their responses.
 _LEAN: Final = 0.5
-# After a refusal of the quota calls keep a distance: bunched together, many would be on the wire
-# before the next refusal is known. A little less than even, so that none of the quota is lost.
+# After a throttle by the quota calls keep a distance: bunched together, many would be in flight
+# before the next throttle is known. A little less than even, so that none of the quota is lost.
 _SPACING: Final = 0.9
 # How many windows long either lasts.
 _WARY_WINDOWS: Final = 10
-# With room for so many more calls it is no matter when a call is settled.
+# With room for so many more calls it does not matter when a call is recorded.
 _AMPLE_CALLS: Final = 1000
+# However small a share is: 30 years, still a number.
+_LONGEST_WINDOW: Final = 1e9
 
 
 class Pacer:
@@ -32,29 +32,32 @@ class Pacer:
     When calls may go, so that the quota is kept.
 
     Attributes:
-        adopts_remaining_until: When the first window ends: until then `told_remaining` is of use.
-        has_ample_room: Whether the limit is so far away that settling may wait a little.
+        max_in_flight: None: nothing but the quota bounds how many calls are in flight.
+        adopts_remaining_until: When the first window ends: until then `adopt_remaining` is of use.
+        has_ample_room: Whether the limit is so far away that a call may be recorded a little later.
 
     Args:
-        given: The quota that is never exceeded. None: begin with `SAFE_START` until told.
-        share: The part of whatever quota is kept that is ours, above 0 and up to 1.
-        strict: Whether a call counts at its answer whatever the network does.
+        given: The quota that is never exceeded. None: begin with `SAFE_START` until HubSpot names
+            one.
+        share: The part of the quota that is ours, above 0 and up to 1.
+        strict: Whether a call counts at its response whatever the network does.
     """
+
+    max_in_flight: int | None = None
 
     def __init__(
         self, given: Quota | None = None, *, share: float = 1.0, strict: bool = False
     ) -> None:
         self._given = given
         self._share = share
-        self._told: Quota | None = None
+        self._named: Quota | None = None
         first = _shared(given or SAFE_START, share)
-        # Where two quotas are kept, the last is the one that HubSpot refuses by.
+        # Where two quotas are kept, the last is the one that HubSpot throttles by.
         self._buckets: tuple[TokenBucket, ...] = (TokenBucket(first),)
-        self._allowance = AdaptiveLimit(first)
+        self._adaptive = AdaptiveLimit(first)
         self._round_trips = RoundTrips(strict=strict)
-        self._gate = Cooldown()
+        self._cooldown = Cooldown()
         self._began_at: float | None = None
-        # Until when `told_remaining` is of use.
         self.adopts_remaining_until = -math.inf
         self.has_ample_room = False
         self._room = 0
@@ -70,17 +73,17 @@ class Pacer:
 
     @property
     def in_flight(self) -> int:
-        """How many calls were let go and are not settled."""
+        """How many calls took a permit and have not ended."""
         return self._buckets[0].in_flight
 
     def wait(self, now: float) -> float:
         """Return the seconds until a call may go: 0 means now, inf not before there is news."""
-        allowance, bucket = self._allowance, self._buckets[-1]
-        if bucket.in_flight >= allowance.max_in_flight:
+        bucket = self._buckets[-1]
+        if bucket.in_flight >= self._adaptive.max_in_flight:
             return math.inf
         if self._is_plain(now):
             wait = bucket.wait(now)
-        elif bucket.in_flight >= self._gate.max_in_flight:
+        elif bucket.in_flight >= self._cooldown.max_in_flight:
             return math.inf
         else:
             wait = self._wary_wait(now)
@@ -94,26 +97,26 @@ class Pacer:
 
     def _is_plain(self, now: float) -> bool:
         """Return whether nothing but the limit is to be kept."""
-        return self._allowance.is_whole and now >= self._others_until and self._gate.is_open(now)
+        return self._adaptive.is_whole and now >= self._others_until and self._cooldown.is_over(now)
 
     def _wary_wait(self, now: float) -> float:
         bucket = self._buckets[-1]
-        limit = self._allowance.at(now)
+        limit = self._adaptive.at(now)
         if now < self._others_until:
             limit = min(limit, max(1, bucket.quota.limit - self._others_count))
         wait = bucket.wait(now, limit)
         if wait > 0:
-            wait = min(wait, self._allowance.rises_in(now))
+            wait = min(wait, self._adaptive.rises_in(now))
             if now < self._others_until:
                 wait = min(wait, self._others_until - now)
-        return max(wait, self._gate.wait(now))
+        return max(wait, self._cooldown.wait(now))
 
     def try_take(self) -> bool:
         """
         Let a call go if there is room for it whatever the time is; return whether there was.
 
-        Tokens come back as time goes on: what had room a moment ago has it still, unless a refusal
-        or other limits came between.
+        Permits come back as time goes on: what had room a moment ago has it still, unless a
+        throttle or other limits came between.
         """
         if self._room <= 0:
             return False
@@ -126,58 +129,70 @@ class Pacer:
         if self._began_at is None:
             self._began_at = now
             self.adopts_remaining_until = now + self._buckets[-1].quota.window
-        if now < self._wary_until and not self._allowance.is_doubted:
-            interval = _SPACING * self._buckets[-1].quota.window / self._allowance.at(now)
+        if now < self._wary_until and not self._adaptive.is_doubted:
+            interval = _SPACING * self._buckets[-1].quota.window / self._adaptive.at(now)
             self._next_at = max(self._next_at + interval, now)
         for bucket in self._buckets:
             bucket.take()
         if len(self._buckets) == 1 and now >= self._wary_until and self._is_plain(now):
             room = self._buckets[0].room
             self.has_ample_room = room >= _AMPLE_CALLS
-            self._room = int(min(room, self._allowance.max_in_flight - self.in_flight))
+            self._room = int(min(room, self._adaptive.max_in_flight - self.in_flight))
 
     def release_unused(self) -> None:
-        """Say that a call was not sent."""
+        """Return the permit of a call that was not sent."""
         for bucket in self._buckets:
             bucket.release_unused()
 
     def record_response(
-        self, sent_at: float, answered_at: float, *, fresh: bool, taken: bool
+        self, sent_at: float, responded_at: float, *, exact: bool, accepted: bool
     ) -> None:
         """
-        Let the token of a call come back one window after it was counted.
+        Let the permit of a call come back one window after HubSpot counted the call.
 
         Args:
             sent_at: When it was sent.
-            answered_at: When it was answered or given up.
-            fresh: Whether it had to open a connection first.
-            taken: Whether HubSpot took it: not refused, nor left without an answer.
+            responded_at: When its response came.
+            exact: Whether its request was handed to a connection at *sent_at*, not later.
+            accepted: Whether HubSpot accepted it: did not throttle it.
         """
-        if self._lean_until <= answered_at:
+        if self._lean_until <= responded_at:
             self._lean_until = math.inf
             self._round_trips.lean(0.0)
-        counted_at = self._round_trips.counted_at(sent_at, answered_at, fresh=fresh)
+        counted_at = self._round_trips.counted_at(sent_at, responded_at, exact=exact)
+        self._record(counted_at, sent_at, responded_at, accepted=accepted)
+
+    def record_no_response(self, sent_at: float, now: float) -> None:
+        """
+        Let the permit of a call that was sent and given up come back.
+
+        HubSpot may count it after it was given up, but hardly later than a round trip takes.
+        """
+        self._record(now + self._round_trips.longest, sent_at, now, accepted=False)
+
+    def _record(self, counted_at: float, sent_at: float, now: float, *, accepted: bool) -> None:
         for bucket in self._buckets:
-            bucket.record_response(counted_at, taken=taken)
-        if taken and self._gate.has_refused:
-            self._gate.accepted(sent_at)
-        allowance = self._allowance
-        if allowance.is_settled:
+            bucket.record(counted_at, now, accepted=accepted)
+        if accepted and self._cooldown.is_wary:
+            self._cooldown.record_accepted(sent_at)
+        adaptive = self._adaptive
+        if adaptive.is_settled:
             return
-        if taken and allowance.is_whole and bucket.remembered < bucket.quota.limit:
-            allowance.grow()  # too few are remembered to tell more
-        elif taken:
-            allowance.taken(bucket.taken_until(counted_at), sent_at=sent_at)
-        allowance.settled(sent_at=sent_at)
+        if accepted and adaptive.is_whole and bucket.remembered < bucket.quota.limit:
+            adaptive.grow()  # too few are remembered to show more
+        elif accepted:
+            own = bucket.accepted_until(counted_at, adaptive.window)
+            adaptive.record_accepted(own, sent_at=sent_at)
+        adaptive.record_end(sent_at=sent_at)
 
     def record_throttle(
         self, now: float, sent_at: float, *, retry_after: float | None, by_quota: bool
     ) -> float:
         """
-        Hold everybody back after a refusal of a call that is not settled yet.
+        Hold all calls back after a throttle of one that is not recorded yet.
 
         Args:
-            now: When its answer came.
+            now: When its response came.
             sent_at: When it was sent.
             retry_after: Seconds that HubSpot asks for; None where it did not say.
             by_quota: Whether the quota was the reason, so that there is something to learn.
@@ -190,32 +205,38 @@ class Pacer:
         self._wary_until = now + _WARY_WINDOWS * window
         self._close_room()
         if by_quota:
-            own = bucket.taken_until((sent_at + now) / 2)
+            own = bucket.accepted_until((sent_at + now) / 2, self._adaptive.window)
             beside = bucket.in_flight
-            if self._allowance.record_throttle(own, now, sent_at=sent_at, beside=beside):
+            if self._adaptive.record_throttle(own, now, sent_at=sent_at, beside=beside):
                 self._round_trips.lean(_LEAN)
                 self._lean_until = self._wary_until
-        return self._gate.record_throttle(now, sent_at, retry_after=retry_after, window=window)
+        return self._cooldown.record_throttle(now, sent_at, retry_after=retry_after, window=window)
 
-    def told(self, quota: Quota) -> None:
-        """Keep the *quota* that HubSpot names too, or instead where none was given."""
-        if quota == self._told:
+    def adopt(self, quota: Quota) -> None:
+        """
+        Keep the *quota* that HubSpot names too, or instead where none was given.
+
+        What throttles showed so far still holds.
+        """
+        if quota == self._named:
             return
-        self._told = quota
+        self._named = quota
         if self._began_at is not None:
             self.adopts_remaining_until = self._began_at + quota.window
-        self._close_room()
-        known = self._buckets[0]
         quotas = [_shared(one, self._share) for one in _kept(self._given, quota)]
-        self._buckets = tuple(known.copy_for(one) for one in quotas)
-        self._allowance = AdaptiveLimit(quotas[-1], told=True)
+        self._adaptive.adopt(quotas[-1])
+        if quotas != [bucket.quota for bucket in self._buckets]:
+            self._close_room()
+            longest = max(self._buckets, key=lambda bucket: bucket.memory)
+            remember = self._adaptive.window
+            self._buckets = tuple(longest.copy_for(one, remember=remember) for one in quotas)
 
-    def told_remaining(self, now: float, limit: int, remaining: int) -> None:
+    def adopt_remaining(self, now: float, limit: int, remaining: int) -> None:
         """
         Leave what others have used already out of the first window.
 
         Args:
-            now: When the answer came.
+            now: When the response came.
             limit: HubSpot's limit, of all who use it.
             remaining: What was left of it when HubSpot counted the call.
         """
@@ -223,7 +244,7 @@ class Pacer:
             return
         bucket = self._buckets[-1]
         # Some of those in flight were not counted yet: others have used at least this.
-        others = limit - remaining - bucket.in_flight - bucket.remembered_taken
+        others = limit - remaining - bucket.in_flight - bucket.remembered_accepted
         if others > self._others_count:
             self._others_count = others
             self._others_until = self.adopts_remaining_until
@@ -235,13 +256,13 @@ def _shared(quota: Quota, share: float) -> Quota:
     limit = math.floor(quota.limit * share + 1e-9)
     if limit >= 1:
         return Quota(limit, quota.window)
-    return Quota(1, quota.window / (quota.limit * share))
+    return Quota(1, min(quota.window / (quota.limit * share), _LONGEST_WINDOW))
 
 
-def _kept(given: Quota | None, told: Quota) -> Iterable[Quota]:
+def _kept(given: Quota | None, named: Quota) -> tuple[Quota, ...]:
     """Return the quotas to keep at once."""
     if given is None:
-        return (told,)
-    if given.window == told.window:
-        return (Quota(min(given.limit, told.limit), given.window),)
-    return (given, told)
+        return (named,)
+    if given.window == named.window:
+        return (Quota(min(given.limit, named.limit), given.window),)
+    return (given, named)

@@ -8,7 +8,7 @@ import looptime
 import pytest
 from hypothesis import given, strategies as st
 
-from aiohubassoc import DailyReserveError, OptionsError, Quota, WindowLimiter
+from aiohubassoc import DailyReserveError, OptionsError, Quota, QuotaLimiter
 from tests.conftest import pass_time, settle
 
 
@@ -31,7 +31,7 @@ def _daily(left: int, limit: int = 1000) -> dict[str, str]:
     }
 
 
-async def _tell(limiter: WindowLimiter, headers: dict[str, str]) -> None:
+async def _tell(limiter: QuotaLimiter, headers: dict[str, str]) -> None:
     """Let one call be answered with *headers*, at a moment long ago for the quota."""
     await limiter.acquire()
     limiter.record_response(_now() - 1000.0, _now() - 1000.0, headers=headers)
@@ -40,7 +40,7 @@ async def _tell(limiter: WindowLimiter, headers: dict[str, str]) -> None:
 class Gatekeeper:
     """Takes calls that are answered at once, and notes when each went."""
 
-    def __init__(self, limiter: WindowLimiter) -> None:
+    def __init__(self, limiter: QuotaLimiter) -> None:
         self.limiter = limiter
         self.went: list[tuple[int, float]] = []
 
@@ -48,7 +48,7 @@ class Gatekeeper:
         """Wait in line and go."""
         await self.limiter.acquire()
         self.went.append((number, round(_now(), 3)))
-        self.limiter.record_response(_now(), _now(), fresh=False)
+        self.limiter.record_response(_now(), _now(), exact=True)
 
     def start(self, numbers: range) -> list[asyncio.Task[None]]:
         """Let callers queue."""
@@ -57,14 +57,14 @@ class Gatekeeper:
 
 async def test_first_come_first_served() -> None:
     """Callers go in the order of asking, as many a window as the quota holds."""
-    gate = Gatekeeper(WindowLimiter(Quota(2, 10.0)))
+    gate = Gatekeeper(QuotaLimiter(Quota(2, 10.0)))
     await asyncio.wait(gate.start(range(5)))
     assert [(0, 0.0), (1, 0.0), (2, 10.0), (3, 10.0), (4, 20.0)] == gate.went
 
 
 async def test_a_newcomer_does_not_overtake_the_line() -> None:
     """Who asks when a token is there but others wait goes behind them."""
-    limiter = WindowLimiter(Quota(1, 10.0))
+    limiter = QuotaLimiter(Quota(1, 10.0))
     gate = Gatekeeper(limiter)
     await limiter.acquire()
     tasks = gate.start(range(2))
@@ -77,7 +77,7 @@ async def test_a_newcomer_does_not_overtake_the_line() -> None:
 
 async def test_a_cancelled_waiter_costs_no_token() -> None:
     """Others take its place in line, at its time."""
-    gate = Gatekeeper(WindowLimiter(Quota(1, 10.0)))
+    gate = Gatekeeper(QuotaLimiter(Quota(1, 10.0)))
     tasks = gate.start(range(4))
     await settle()
     tasks[1].cancel()
@@ -88,7 +88,7 @@ async def test_a_cancelled_waiter_costs_no_token() -> None:
 
 async def test_a_turn_that_comes_with_its_cancellation_is_passed_on() -> None:
     """Cancelled in the very tick of its turn, a waiter gives the token back."""
-    limiter = WindowLimiter(Quota(1, 10.0))
+    limiter = QuotaLimiter(Quota(1, 10.0))
     await limiter.acquire()
     first, second = (asyncio.create_task(limiter.acquire()) for _ in range(2))
     await settle()
@@ -100,12 +100,12 @@ async def test_a_turn_that_comes_with_its_cancellation_is_passed_on() -> None:
 
 async def test_only_the_head_of_the_line_holds_a_timer() -> None:
     """A thousand waiters set one timer, not a thousand."""
-    gate = Gatekeeper(WindowLimiter(Quota(1, 0.01)))
+    gate = Gatekeeper(QuotaLimiter(Quota(1, 0.01)))
     tasks = gate.start(range(1000))
     await settle()
     loop = asyncio.get_running_loop()
     timers = [t for t in loop._scheduled if not t.cancelled()]  # type: ignore[attr-defined]
-    assert 1 == len([t for t in timers if "WaitQueue.move" in repr(t)])
+    assert 1 == len([t for t in timers if "WaitQueue.wake" in repr(t)])
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
@@ -113,19 +113,19 @@ async def test_only_the_head_of_the_line_holds_a_timer() -> None:
 
 async def test_all_in_flight_waits_for_an_answer() -> None:
     """With every token on the wire the line moves when one comes back, not before."""
-    limiter = WindowLimiter(Quota(1, 10.0))
+    limiter = QuotaLimiter(Quota(1, 10.0))
     await limiter.acquire()
     waiting = asyncio.create_task(limiter.acquire())
     await settle()
     assert not waiting.done()
-    limiter.record_response(0.0, 4.0, fresh=True)
+    limiter.record_response(0.0, 4.0, exact=False)
     await waiting
     assert 14.0 == round(_now(), 3)
 
 
 async def test_a_refusal_holds_everybody_those_in_line_included() -> None:
     """A pause begun while callers wait holds them too, and only ever gets longer."""
-    limiter = WindowLimiter(Quota(1, 1.0))
+    limiter = QuotaLimiter(Quota(1, 1.0))
     gate = Gatekeeper(limiter)
     tasks = gate.start(range(3))
     await settle()
@@ -137,7 +137,7 @@ async def test_a_refusal_holds_everybody_those_in_line_included() -> None:
 
 async def test_a_pause_set_in_mid_wait_is_seen_on_waking() -> None:
     """The timer was set for the token; the gate is asked again when it fires."""
-    limiter = WindowLimiter(Quota(1, 10.0))
+    limiter = QuotaLimiter(Quota(1, 10.0))
     gate = Gatekeeper(limiter)
     tasks = gate.start(range(2))
     asyncio.get_running_loop().call_later(9.0, limiter.record_throttle, 9.0, 7.0)
@@ -147,7 +147,7 @@ async def test_a_pause_set_in_mid_wait_is_seen_on_waking() -> None:
 
 async def test_an_accepted_call_makes_the_next_pause_short() -> None:
     """Pauses without `Retry-After` begin small again once HubSpot took a call."""
-    limiter = WindowLimiter(Quota(10, 10.0))
+    limiter = QuotaLimiter(Quota(10, 10.0))
     pauses = []
     for _ in range(2):
         pauses.append(limiter.record_throttle(_now(), None))
@@ -174,7 +174,7 @@ async def test_what_hubspot_names_is_taken(
     given_quota: Quota | None, told: Quota, expected: Quota
 ) -> None:
     """Without a quota the told one is kept; a given one can only be lowered."""
-    limiter = WindowLimiter(given_quota)
+    limiter = QuotaLimiter(given_quota)
     assert (given_quota or Quota.STARTER) == limiter.quota
     await _tell(limiter, _headers(told))
     await _tell(limiter, _headers(told))
@@ -183,7 +183,7 @@ async def test_what_hubspot_names_is_taken(
 
 async def test_two_windows_are_kept_at_once() -> None:
     """A given ten-second quota and a told one-second quota both hold."""
-    limiter = WindowLimiter(Quota(5, 10.0))
+    limiter = QuotaLimiter(Quota(5, 10.0))
     await _tell(limiter, _headers(Quota(2, 1.0)))
     gate = Gatekeeper(limiter)
     await asyncio.wait(gate.start(range(6)))
@@ -192,7 +192,7 @@ async def test_two_windows_are_kept_at_once() -> None:
 
 async def test_a_higher_quota_frees_those_in_line() -> None:
     """Learning the true quota moves the line at once."""
-    limiter = WindowLimiter()
+    limiter = QuotaLimiter()
     await limiter.acquire()
     gate = Gatekeeper(limiter)
     tasks = gate.start(range(149))
@@ -205,7 +205,7 @@ async def test_a_higher_quota_frees_those_in_line() -> None:
 
 async def test_what_others_have_used_is_left_out_of_the_first_window() -> None:
     """Of a window that is half full already only the other half is taken."""
-    limiter = WindowLimiter(Quota(10))
+    limiter = QuotaLimiter(Quota(10))
     await limiter.acquire()
     limiter.record_response(_now(), _now(), headers=_headers(Quota(10), remaining=4))
     gate = Gatekeeper(limiter)
@@ -227,7 +227,7 @@ async def test_what_others_have_used_is_left_out_of_the_first_window() -> None:
 )
 async def test_nonsense_in_headers_changes_nothing(headers: dict[str, str]) -> None:
     """Never faster than set, never stuck."""
-    limiter = WindowLimiter(Quota(3), reserve_daily=5)
+    limiter = QuotaLimiter(Quota(3), reserve_daily=5)
     for _ in range(3):
         await limiter.acquire()
         limiter.record_response(_now(), _now(), headers=headers)
@@ -241,7 +241,7 @@ async def test_nonsense_in_headers_changes_nothing(headers: dict[str, str]) -> N
 
 async def test_a_share_of_the_quota() -> None:
     """Half of what is given, and half of what HubSpot names."""
-    limiter = WindowLimiter(Quota(190), share=0.5)
+    limiter = QuotaLimiter(Quota(190), share=0.5)
     assert Quota(95) == limiter.quota
     await _tell(limiter, _headers(Quota(100)))
     assert Quota(50) == limiter.quota
@@ -249,26 +249,26 @@ async def test_a_share_of_the_quota() -> None:
 
 async def test_a_share_of_a_small_quota_takes_longer() -> None:
     """A third of two calls in 10 s is one call in 15 s."""
-    assert Quota(1, 15.0) == WindowLimiter(Quota(2), share=1 / 3).quota
+    assert Quota(1, 15.0) == QuotaLimiter(Quota(2), share=1 / 3).quota
 
 
 @pytest.mark.parametrize("share", [0, -0.5, 1.5, float("nan"), True, "half"])
 def test_a_share_that_cannot_be(share: float) -> None:
     """Nothing, more than all, and what is no number."""
     with pytest.raises(OptionsError, match="share must be"):
-        WindowLimiter(share=share)
+        QuotaLimiter(share=share)
 
 
 @pytest.mark.parametrize("reserve", [-1, 1.5, -0.1, float("nan"), True, "ten"])
 def test_a_reserve_that_cannot_be(reserve: float) -> None:
     """Less than nothing, more than all, and what is no number."""
     with pytest.raises(OptionsError, match="reserve_daily must be"):
-        WindowLimiter(reserve_daily=reserve)
+        QuotaLimiter(reserve_daily=reserve)
 
 
 async def test_at_the_reserve_of_the_day_nobody_goes() -> None:
     """Those in line are told as well, and the message says when to come back."""
-    limiter = WindowLimiter(Quota(2), reserve_daily=0.25)
+    limiter = QuotaLimiter(Quota(2), reserve_daily=0.25)
     await limiter.acquire()
     await limiter.acquire()
     waiting = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
@@ -286,30 +286,30 @@ async def test_at_the_reserve_of_the_day_nobody_goes() -> None:
 
 async def test_cancelled_at_the_reserve_no_token_is_given_back() -> None:
     """Cancelled in the very tick of being refused, a waiter had no token."""
-    limiter = WindowLimiter(Quota(1), reserve_daily=10)
+    limiter = QuotaLimiter(Quota(1), reserve_daily=10)
     await limiter.acquire()
     waiting = asyncio.create_task(limiter.acquire())
     await settle()
     limiter.record_response(_now(), _now(), headers=_daily(10))
     waiting.cancel()
     await asyncio.wait([waiting])
-    assert 0 == limiter._pace.in_flight
+    assert 0 == limiter.in_flight
 
 
 async def test_without_a_reserve_the_day_is_used_up() -> None:
     """The last call is refused by HubSpot, not here."""
-    limiter = WindowLimiter(Quota(5))
+    limiter = QuotaLimiter(Quota(5))
     await _tell(limiter, _daily(0))
     await limiter.acquire()
 
 
 def test_a_limiter_outlives_its_event_loop() -> None:
     """A notebook runs loop after loop: the line of a dead loop does not block the next."""
-    limiter = WindowLimiter(Quota(1, 0.05))
+    limiter = QuotaLimiter(Quota(1, 0.05))
 
     async def wait_and_be_cut_off() -> None:
         await limiter.acquire()
-        limiter.record_response(_now(), _now() + 0.05, fresh=True)
+        limiter.record_response(_now(), _now() + 0.05, exact=False)
         waiting = asyncio.create_task(limiter.acquire())
         await settle()
         waiting.cancel()
@@ -326,7 +326,7 @@ class Steps:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self.limiter = WindowLimiter(Quota(limit, 1.0))
+        self.limiter = QuotaLimiter(Quota(limit, 1.0))
         self.asked: list[asyncio.Task[None]] = []
 
     async def do(self, kind: str, number: int) -> None:
@@ -347,7 +347,7 @@ class Steps:
         for task in [task for task in self.asked if task.done()]:
             self.asked.remove(task)
             if not task.cancelled():
-                self.limiter.record_response(_now(), _now(), fresh=True)
+                self.limiter.record_response(_now(), _now(), exact=False)
 
     async def end(self) -> float:
         """Cancel and answer everything; return how long the whole quota then takes to be had."""
@@ -358,8 +358,8 @@ class Steps:
         began = _now()
         for _ in range(self.limit):
             await self.limiter.acquire()
-            self.limiter.record_response(_now(), _now(), fresh=True)
-        assert 0 == self.limiter._pace.in_flight
+            self.limiter.record_response(_now(), _now(), exact=False)
+        assert 0 == self.limiter.in_flight
         return _now() - began
 
 
@@ -393,7 +393,7 @@ def test_tokens_are_never_lost_or_doubled(steps: list[tuple[str, int]], limit: i
         loop.close()
 
 
-async def _go_at_once(limiter: WindowLimiter, headers: dict[str, str]) -> bool:
+async def _go_at_once(limiter: QuotaLimiter, headers: dict[str, str]) -> bool:
     """Let a call go if it need not wait, and be answered; return whether it went."""
     if not limiter.try_acquire():
         try:
@@ -407,7 +407,7 @@ async def _go_at_once(limiter: WindowLimiter, headers: dict[str, str]) -> bool:
 
 async def test_far_from_the_quota_calls_are_settled_together() -> None:
     """And still no window holds one more or one less than it may."""
-    limiter = WindowLimiter(Quota(3000, 10.0))
+    limiter = QuotaLimiter(Quota(3000, 10.0))
     for window in range(3):
         went = 0
         while await _go_at_once(limiter, {}):
@@ -418,7 +418,7 @@ async def test_far_from_the_quota_calls_are_settled_together() -> None:
 
 async def test_a_lower_quota_is_heard_of_in_the_midst_of_many() -> None:
     """At most as many calls later as are settled together."""
-    limiter = WindowLimiter(Quota(3000, 10.0))
+    limiter = QuotaLimiter(Quota(3000, 10.0))
     for _ in range(1000):
         assert await _go_at_once(limiter, {})
     went = 0
@@ -430,11 +430,11 @@ async def test_a_lower_quota_is_heard_of_in_the_midst_of_many() -> None:
 
 async def test_a_refusal_in_the_midst_of_many_holds_everybody() -> None:
     """What was not settled yet is settled first: the refusal is measured against it."""
-    limiter = WindowLimiter(Quota(3000, 10.0))
+    limiter = QuotaLimiter(Quota(3000, 10.0))
     for _ in range(1000):
         assert await _go_at_once(limiter, {})
     await limiter.acquire()
     assert 3.0 == limiter.record_throttle(_now(), 3.0)
-    limiter.record_response(_now(), _now(), taken=False)
+    limiter.record_response(_now(), _now(), accepted=False)
     assert not limiter.try_acquire()
     assert not await _go_at_once(limiter, {})

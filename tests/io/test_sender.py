@@ -18,11 +18,11 @@ from aiohubassoc import (
     MigratingError,
     NotFoundError,
     Quota,
+    QuotaLimiter,
     RateLimitedError,
     RetryPolicy,
     ServerError,
     UnconfirmedError,
-    WindowLimiter,
     WrongEndpointError,
 )
 from aiohubassoc._core.verdict import Accepted, Answer, Fatal, Partial, Refused
@@ -226,11 +226,11 @@ async def test_a_short_migration_is_waited_for() -> None:
 async def test_a_long_migration_is_fatal(retry_after: str) -> None:
     """Beyond the user's patience the run ends rather than waits, and nobody else is held."""
     transport = FakeTransport({"1": [error(477, headers={"Retry-After": retry_after})]})
-    limiter = WindowLimiter(Quota(10))
+    limiter = QuotaLimiter(Quota(10))
     settled = await sender_of(transport, limiter=limiter).settle(Call(pair(1)))
     assert isinstance(settled, Fatal)
     assert isinstance(settled.error, MigratingError)
-    assert limiter._pace.wait(_now()) == 0.0
+    assert limiter._pacer.wait(_now()) == 0.0
 
 
 async def test_a_migration_without_an_end_is_fatal_once_the_budget_is_spent() -> None:
@@ -336,10 +336,10 @@ async def test_what_a_token_provider_raises_is_the_callers() -> None:
         raise ZeroDivisionError
 
     transport = FakeTransport()
-    limiter = WindowLimiter(Quota(1, 100.0))
+    limiter = QuotaLimiter(Quota(1, 100.0))
     with pytest.raises(ZeroDivisionError):
         await sender_of(transport, token=broken, limiter=limiter).settle(Call(pair(1)))
-    assert (0, 0) == (len(transport.sent), limiter._pace.in_flight)
+    assert (0, 0) == (len(transport.sent), limiter.in_flight)
 
 
 # --- the endpoint ------------------------------------------------------------------------------
@@ -407,14 +407,14 @@ async def test_a_run_that_ends_takes_no_new_token() -> None:
 async def test_cancelled_anywhere_nothing_is_held(after: float) -> None:
     """In line, on the wire, in a wait: the semaphore is free and no token is in flight."""
     transport = FakeTransport({"1": itertools.repeat(error(500)), "2": [error(429)]}, latency=0.2)
-    limiter = WindowLimiter(Quota(2, 1.0))
+    limiter = QuotaLimiter(Quota(2, 1.0))
     sender = sender_of(transport, limiter=limiter, concurrency=1)
     tasks = [asyncio.create_task(sender.settle(Call(pair(n)))) for n in range(6)]
     await pass_time(after)
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-    assert (0, 0) == (transport.on_wire, limiter._pace.in_flight)
+    assert (0, 0) == (transport.on_wire, limiter.in_flight)
     assert not sender._semaphore.locked()
     assert isinstance(await sender.settle(Call(pair(9))), Accepted)
 
@@ -422,7 +422,7 @@ async def test_cancelled_anywhere_nothing_is_held(after: float) -> None:
 async def test_a_cancelled_call_on_the_wire_counts() -> None:
     """HubSpot may have counted it, so its token comes back a window later."""
     transport = FakeTransport({"1": [linked]}, latency=1.0)
-    limiter = WindowLimiter(Quota(1, 10.0))
+    limiter = QuotaLimiter(Quota(1, 10.0))
     sender = sender_of(transport, limiter=limiter)
     call = Call(pair(1))
     task = asyncio.create_task(sender.settle(call))

@@ -187,15 +187,15 @@ async def test_redirects_are_not_followed(status: int) -> None:
     assert 1 == len(seen)
 
 
-async def test_connections_are_reused_and_fresh_ones_told() -> None:
+async def test_connections_are_reused_and_new_ones_told() -> None:
     """The first call opens a connection, the next ones do not."""
 
     async def handler(_: web.BaseRequest) -> web.Response:
         return web.Response(text="{}")
 
     async with serving(handler) as base_url, opened(base_url) as transport:
-        fresh = [(await transport.send(ENDPOINT, TOKEN))[1] for _ in range(3)]
-    assert [True, False, False] == fresh
+        waited = [(await transport.send(ENDPOINT, TOKEN))[1] for _ in range(3)]
+    assert [None, 0.0, 0.0] == waited
 
 
 async def test_cookies_are_not_kept() -> None:
@@ -294,10 +294,10 @@ async def test_calls_are_ended_when_each_is_due() -> None:
 
     async def send(transport: Transport, after: float) -> None:
         await pass_time(after)
-        answer, fresh = await transport.send(ENDPOINT, TOKEN)
+        answer, waited = await transport.send(ENDPOINT, TOKEN)
         assert isinstance(answer, Unanswered)
         assert isinstance(answer.error, AnswerTimeoutError)
-        assert fresh
+        assert waited is None
         ends.append(round(asyncio.get_running_loop().time(), 1))
 
     async with (
@@ -467,13 +467,13 @@ async def test_aiohttp_repeats_nothing_by_itself(lent: bool) -> None:
     session = aiohttp.ClientSession() if lent else None
     async with raw_serving(talk) as base_url, opened(base_url, session=session) as transport:
         first, _ = await transport.send(ENDPOINT, TOKEN)
-        second, fresh = await transport.send(ENDPOINT, TOKEN)
+        second, waited = await transport.send(ENDPOINT, TOKEN)
     if session is not None:
         await session.close()
     assert isinstance(first, Answer)
     assert isinstance(second, Unanswered)
     assert isinstance(second.error, ConnectionLostError)
-    assert (2, False) == (arrivals, fresh)
+    assert (2, 0.0) == (arrivals, waited)
 
 
 NOT_CONNECTED = (ConnectFailedError, True)
@@ -635,9 +635,9 @@ async def test_a_lent_session_lends_its_connections_only() -> None:
         )
         async with session, opened(base_url, session=session) as transport:
             for _ in range(2):
-                answer, fresh = await transport.send(ENDPOINT, TOKEN)
+                answer, waited = await transport.send(ENDPOINT, TOKEN)
                 assert isinstance(answer, Answer)
-                assert (500, False) == (answer.status, fresh)
+                assert (500, 0.0) == (answer.status, waited)
         assert session.closed
     assert [] == middled
     for request in seen:

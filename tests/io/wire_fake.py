@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from multidict import CIMultiDict
 
-from aiohubassoc import Pair, Quota, RetryPolicy, WindowLimiter
+from aiohubassoc import Pair, Quota, QuotaLimiter, RetryPolicy
 from aiohubassoc._core.endpoints import Endpoint, create_default
 from aiohubassoc._core.table import judge
 from aiohubassoc._core.verdict import Answer
@@ -70,7 +70,9 @@ class FakeTransport:
         self.on_wire = self.most_on_wire = 0
         self.refused_tokens: set[str] = set()
 
-    async def send(self, endpoint: Endpoint, token: str) -> tuple[Answer | Unanswered, bool]:
+    async def send(
+        self, endpoint: Endpoint, token: str
+    ) -> tuple[Answer | Unanswered, float | None]:
         """Answer after the latency."""
         loop = asyncio.get_running_loop()
         from_id = endpoint.path.split("/")[5]
@@ -84,13 +86,13 @@ class FakeTransport:
         finally:
             self.on_wire -= 1
         if token in self.refused_tokens:
-            return error(401, category="EXPIRED_AUTHENTICATION"), False
+            return error(401, category="EXPIRED_AUTHENTICATION"), 0.0
         scripted: Scripted = linked
         for key in (from_id, "*"):
             if (next_one := next(self._script.get(key, iter(())), None)) is not None:
                 scripted = next_one
                 break
-        return (scripted if not callable(scripted) else scripted(endpoint)), False
+        return (scripted if not callable(scripted) else scripted(endpoint)), 0.0
 
 
 def sender_of(
@@ -109,7 +111,7 @@ def sender_of(
         endpoint=partial(create_default, ApiVersion.V4),
         judge=judge,
         tokens=TokenSource(token),
-        limiter=limiter or WindowLimiter(quota or Quota(1000, 1.0)),
+        limiter=limiter or QuotaLimiter(quota or Quota(1000, 1.0)),
         semaphore=asyncio.Semaphore(concurrency),
         policy=policy or RetryPolicy(),
         clock=SystemClock(),

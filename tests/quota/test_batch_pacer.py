@@ -103,7 +103,7 @@ def _send(server: Server, pace: BatchPacer, calls: int, *, gap: float = 0.0) -> 
             now, sent_at, taken = heapq.heappop(answers)
             if not taken:
                 pace.record_throttle(now, sent_at, retry_after=None, by_quota=True)
-            pace.record_response(sent_at, now, fresh=False, taken=taken)
+            pace.record_response(sent_at, now, exact=True, accepted=taken)
         else:
             assert soon < math.inf, "nobody would ever go again"
             now = soon
@@ -235,7 +235,7 @@ def test_a_named_quota_that_is_too_high_is_corrected() -> None:
 def _refuse(pace: BatchPacer, now: float, sent_at: float, **more: float | bool | None) -> float:
     told = {"retry_after": None, "by_quota": True, **more}
     wait = pace.record_throttle(now, sent_at, **told)  # type: ignore[arg-type]
-    pace.record_response(sent_at, now, fresh=False, taken=False)
+    pace.record_response(sent_at, now, exact=True, accepted=False)
     return wait
 
 
@@ -285,7 +285,7 @@ def test_one_call_through_opens_the_wire_again() -> None:
     assert 0.0 == pace.wait(now)
     pace.take(now)
     assert math.inf == pace.wait(now)
-    pace.record_response(now, now + 0.1, fresh=False, taken=True)
+    pace.record_response(now, now + 0.1, exact=True, accepted=True)
     assert pace.wait(now + 0.1) < math.inf
 
 
@@ -305,6 +305,6 @@ def test_a_rise_is_news() -> None:
     for _ in range(10):
         pace.take(now)
         now += 0.9
-        pace.record_response(now - 0.9, now, fresh=False, taken=True)
+        pace.record_response(now - 0.9, now, exact=True, accepted=True)
     assert pytest.approx(10.0 - now) == pace.wait(now)
     assert (0.0, 11) == (pace.wait(10.0), pace.limit)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aiohubassoc.simulator.settings import QuotaKind
 
 THIRD = 0.3 * LIMIT / WINDOW
+NO_LIMIT = 10**9  # so that what is too much is seen, not refused
 kinds = pytest.mark.parametrize("kind", ["rolling", "fixed", "gcra"])
 seeds = pytest.mark.parametrize("seed", [1, 2, 3])
 
@@ -110,6 +111,52 @@ def test_never_much_slower_than_the_quota(
     assert seen.ended_at <= 5 * WINDOW + 25 * round_trip
 
 
+@seeds
+@pytest.mark.parametrize("tells_sending", [True, False])
+@pytest.mark.parametrize(("connects", "round_trip"), [(0.3, 0.1), (0.15, 0.05), (1.0, 0.1)])
+def test_time_that_connections_take_lies_before_the_count(
+    connects: float, round_trip: float, tells_sending: bool, seed: int
+) -> None:
+    """Whether it is known when a request was sent or not: no window holds one too many."""
+    world = World(
+        limit=NO_LIMIT,
+        round_trip=round_trip,
+        connects=connects,
+        tells_sending=tells_sending,
+        seed=seed,
+    )
+    assert _most_in_a_window(link(world, 1500).taken, WINDOW) <= LIMIT
+
+
+@seeds
+@pytest.mark.parametrize("strict", [True, False])
+@pytest.mark.parametrize("cancelled", [0.3, 0.5, 1.0])
+@pytest.mark.parametrize("after", [0.005, 0.04])
+def test_calls_that_are_given_up_are_counted_later(
+    after: float, cancelled: float, strict: bool, seed: int
+) -> None:
+    """HubSpot counts what we no longer wait for: no window holds one too many all the same."""
+    world = World(
+        limit=NO_LIMIT, round_trip=0.15, cancelled=cancelled, cancelled_after=after, seed=seed
+    )
+    assert _most_in_a_window(link(world, 1500, strict=strict).taken, WINDOW) <= LIMIT
+
+
+@seeds
+def test_a_burst_is_given_up_before_a_round_trip_is_known(seed: int) -> None:
+    """Then a second is what one may take."""
+    world = World(limit=NO_LIMIT, round_trip=0.5, sigma=0.5, cancelled=1.0, seed=seed)
+    seen = link(world, 3 * LIMIT)
+    assert _most_in_a_window(seen.taken, WINDOW) <= LIMIT
+    assert seen.taken[-1] <= 2 * (WINDOW + 2.0)
+
+
+def test_calls_that_are_given_up_cost_little() -> None:
+    """Half of them given up: a round trip more a window."""
+    world = World(limit=NO_LIMIT, cancelled=0.5, cancelled_after=0.05)
+    assert link(world, 5700).use() >= 0.975
+
+
 # --- a quota that is not what it seems ---------------------------------------------------------
 
 
@@ -152,9 +199,9 @@ def test_a_share(share: float, limit: int, window: float) -> None:
     quota = Pacer(Quota(limit, window), share=share).quota
     assert quota.limit >= 1
     assert quota.rate_per_second <= share * limit / window * (1 + 1e-6)
-    told = Pacer(share=share)
-    told.told(Quota(limit, window))
-    assert quota == told.quota
+    named = Pacer(share=share)
+    named.adopt(Quota(limit, window))
+    assert quota == named.quota
 
 
 def test_a_quota_told_anew_knows_of_the_calls_before() -> None:
@@ -162,10 +209,36 @@ def test_a_quota_told_anew_knows_of_the_calls_before() -> None:
     pace = Pacer(Quota(5))
     for _ in range(3):
         pace.take(0.0)
-        pace.record_response(0.0, 0.1, fresh=True, taken=True)
-    pace.told(Quota(3))
-    pace.told(Quota(3))
+        pace.record_response(0.0, 0.1, exact=False, accepted=True)
+    pace.adopt(Quota(3))
+    pace.adopt(Quota(3))
     assert pytest.approx(WINDOW) == pace.wait(0.1)
+
+
+FLIPS = [
+    (Quota(190), Quota(191)),
+    (Quota(190), Quota(150)),
+    (Quota(190), Quota(190, 10.001)),
+    (Quota(190), Quota(190, 9.0)),
+    (Quota(190), Quota(19, 1.0)),
+]
+
+
+@pytest.mark.parametrize("quota", [None, Quota(LIMIT)], ids=str)
+@pytest.mark.parametrize("names", FLIPS, ids=lambda names: f"{names[0]} and {names[1]}")
+@pytest.mark.parametrize(
+    ("limit", "per_second"), [(LIMIT, 9.0), (100, 0.0)], ids=["neighbour", "100 true"]
+)
+def test_headers_that_change_take_nothing_back(
+    limit: int, per_second: float, names: tuple[Quota, ...], quota: Quota | None
+) -> None:
+    """What throttles showed holds on, whatever quotas are named in turn: 2 % of 429s."""
+    neighbours = (Neighbour(per_second),) if per_second else ()
+    for seed in range(1, 5):
+        world = World(limit=limit, neighbours=neighbours, headers_share=1.0, names=names, seed=seed)
+        seen = link(world, 2000, quota=quota)
+        assert seen.refused_share <= 0.022
+        assert seen.ended_at <= 1.1 * 2000 / (limit / WINDOW - per_second)
 
 
 # --- neighbours ----------------------------------------------------------------------------------
@@ -261,7 +334,7 @@ def test_nobody_waits_when_no_call_is_on_the_wire() -> None:
         now += wait
         pace.take(now)
         pace.record_throttle(now + 0.1, now, retry_after=None, by_quota=True)
-        pace.record_response(now, now + 0.1, fresh=False, taken=False)
+        pace.record_response(now, now + 0.1, exact=True, accepted=False)
         now += 0.1
 
 
@@ -277,10 +350,10 @@ def test_a_call_that_was_not_sent_costs_nothing() -> None:
 def test_what_is_told_late_is_no_news() -> None:
     """After the first window what others use shows in refusals only."""
     pace = Pacer(Quota(10))
-    pace.told_remaining(0.0, 10, 0)  # nothing was sent
+    pace.adopt_remaining(0.0, 10, 0)  # nothing was sent
     pace.take(0.0)
-    pace.record_response(0.0, 0.1, fresh=False, taken=True)
-    pace.told_remaining(10.0, 10, 0)
+    pace.record_response(0.0, 0.1, exact=True, accepted=True)
+    pace.adopt_remaining(10.0, 10, 0)
     assert 0.0 == pace.wait(10.0)
 
 
