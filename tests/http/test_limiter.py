@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
+from collections.abc import Callable
+from threading import Thread
+from typing import Any
 
 import looptime
 import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import DailyReserveError, OptionsError, Quota, QuotaLimiter
+from aiohubassoc._io.call import Call
 from tests.conftest import pass_time, settle
+from tests.io.wire_fake import FakeTransport, pair, sender_of
 
 
 def _now() -> float:
@@ -35,6 +41,12 @@ async def _tell(limiter: QuotaLimiter, headers: dict[str, str]) -> None:
     """Let one call be answered with *headers*, at a moment long ago for the quota."""
     await limiter.acquire()
     limiter.record_response(_now() - 1000.0, _now() - 1000.0, headers=headers)
+
+
+def _timers() -> list[asyncio.TimerHandle]:
+    """Return the timers of wait queues."""
+    scheduled = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    return [t for t in scheduled if not t.cancelled() and "WaitQueue.wake" in repr(t)]
 
 
 class Gatekeeper:
@@ -103,9 +115,7 @@ async def test_only_the_head_of_the_line_holds_a_timer() -> None:
     gate = Gatekeeper(QuotaLimiter(Quota(1, 0.01)))
     tasks = gate.start(range(1000))
     await settle()
-    loop = asyncio.get_running_loop()
-    timers = [t for t in loop._scheduled if not t.cancelled()]  # type: ignore[attr-defined]
-    assert 1 == len([t for t in timers if "WaitQueue.wake" in repr(t)])
+    assert 1 == len(_timers())
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
@@ -303,8 +313,14 @@ async def test_without_a_reserve_the_day_is_used_up() -> None:
     await limiter.acquire()
 
 
+# --- event loops -------------------------------------------------------------------------------
+
+kinds = pytest.mark.parametrize("make", [QuotaLimiter, QuotaLimiter.for_batches])
+Make = Callable[..., QuotaLimiter]
+
+
 def test_a_limiter_outlives_its_event_loop() -> None:
-    """A notebook runs loop after loop: the line of a dead loop does not block the next."""
+    """A notebook runs loop after loop: the queue of a dead loop does not block the next."""
     limiter = QuotaLimiter(Quota(1, 0.05))
 
     async def wait_and_be_cut_off() -> None:
@@ -319,6 +335,171 @@ def test_a_limiter_outlives_its_event_loop() -> None:
 
     asyncio.run(wait_and_be_cut_off())
     asyncio.run(go_on())
+
+
+async def _acquire(limiter: QuotaLimiter, count: int) -> list[float]:
+    """Acquire so often, each call being over at once, and return when each went."""
+    went = []
+    for _ in range(count):
+        await limiter.acquire()
+        went.append(round(_now(), 3))
+        limiter.record_response(_now(), _now())
+    return went
+
+
+@kinds
+def test_what_a_closed_loop_left_behind_is_forgotten(make: Make) -> None:
+    """Its callers in the queue, its timer, and its calls in flight, which count from now on."""
+    limiter = make(Quota(2, 10.0))
+
+    async def leave_behind() -> None:
+        for _ in range(2):
+            await limiter.acquire()
+        left.append(asyncio.create_task(limiter.acquire()))
+        await settle()
+
+    left: list[asyncio.Task[None]] = []
+    first, second = looptime.new_event_loop(), looptime.new_event_loop()
+    first.run_until_complete(leave_behind())
+    first.close()
+    left[0]._log_destroy_pending = False  # type: ignore[attr-defined]  # as meant
+    assert 2 == limiter.in_flight
+    assert [11.0, 11.0] == second.run_until_complete(_acquire(limiter, 2))
+    assert 0 == limiter.in_flight
+    second.close()
+
+
+def test_a_coroutine_that_is_thrown_away_with_its_loop_reports_nothing() -> None:
+    """Its call was forgotten: reported as well, it would count as over in another loop."""
+    limiter = QuotaLimiter(Quota(2, 10.0))
+    left: list[asyncio.Task[Any]] = []
+
+    async def leave_behind() -> None:
+        sender = sender_of(FakeTransport(latency=5.0), limiter=limiter)
+        left.append(asyncio.create_task(sender.settle(Call(pair(1)))))
+        await settle()
+
+    async def go_on() -> None:
+        await limiter.acquire()
+        assert 1 == limiter.in_flight
+        coroutine = left.pop().get_coro()
+        assert coroutine is not None
+        coroutine.close()
+        assert 1 == limiter.in_flight
+
+    first, second = looptime.new_event_loop(), looptime.new_event_loop()
+    first.run_until_complete(leave_behind())
+    first.close()
+    left[0]._log_destroy_pending = False  # type: ignore[attr-defined]  # as meant
+    second.run_until_complete(go_on())
+    second.close()
+
+
+@kinds
+def test_a_limiter_moves_on_between_loops_that_are_not_closed(make: Make) -> None:
+    """If nothing waits or is in flight; else the calls of two loops would be mixed up."""
+    limiter = make(Quota(2, 10.0))
+    first, second = looptime.new_event_loop(), looptime.new_event_loop()
+    for loop in (first, second, first):
+        loop.run_until_complete(_acquire(limiter, 1))
+    first.run_until_complete(limiter.acquire())
+    with pytest.raises(OptionsError, match="another event loop is using this limiter"):
+        second.run_until_complete(limiter.acquire())
+    limiter.release_unused()
+    second.run_until_complete(limiter.acquire())
+    first.close()
+    second.close()
+
+
+@kinds
+@pytest.mark.parametrize("way", ["try_acquire", "acquire"])
+async def test_two_loops_at_once_are_refused(way: str, make: Make) -> None:
+    """Also while nothing is in flight: another thread would meddle with what this one does."""
+    limiter = make(Quota(2, 10.0))
+    await _acquire(limiter, 1)
+
+    async def meddle() -> None:
+        if way == "acquire":
+            await limiter.acquire()
+        else:
+            limiter.try_acquire()
+
+    def run() -> None:
+        with pytest.raises(OptionsError, match="another event loop is using this limiter"):
+            asyncio.run(meddle())
+
+    thread = Thread(target=run)
+    thread.start()
+    thread.join()
+    await limiter.acquire()
+    assert 1 == limiter.in_flight
+
+
+# --- callers that give up ------------------------------------------------------------------------
+
+
+async def test_cancelled_callers_leave_the_queue_at_once() -> None:
+    """Behind one that goes on waiting: neither futures nor the room for them stay."""
+    limiter = QuotaLimiter(Quota(1, 10_000.0))
+    await _acquire(limiter, 1)
+    head = asyncio.create_task(limiter.acquire())
+    await settle()
+    tracemalloc.start()
+    waiting = [asyncio.create_task(limiter.acquire()) for _ in range(12_000)]
+    await settle()
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    del waiting, task
+    own = tracemalloc.Filter(inclusive=True, filename_pattern="*/wait_queue.py")
+    kept = tracemalloc.take_snapshot().filter_traces([own])
+    tracemalloc.stop()
+    assert 1 == len(limiter._queue._waiters)
+    assert sum(trace.size for trace in kept.traces) < 50_000
+    await head
+    assert 10_000.0 == round(_now())
+
+
+async def test_a_queue_that_everybody_left_keeps_no_timer() -> None:
+    """A timer would keep a loop from being quiet, and fire in vain."""
+    limiter = QuotaLimiter(Quota(1, 10_000.0))
+    await _acquire(limiter, 1)
+    waiting = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
+    await settle()
+    for task in waiting:
+        task.cancel()
+    await asyncio.wait(waiting)
+    assert [] == _timers()
+
+
+async def test_a_call_without_a_response_counts_later() -> None:
+    """A second later while nothing is known, about a round trip later when it is."""
+    limiter = QuotaLimiter(Quota(1, 10.0))
+    await limiter.acquire()
+    limiter.record_no_response(_now())
+    assert [11.0] == await _acquire(limiter, 1)
+    for _ in range(300):
+        await limiter.acquire()
+        limiter.record_response(_now() - 0.1, _now())
+    await limiter.acquire()
+    given_up = _now()
+    limiter.record_no_response(given_up - 0.05)
+    [next_at] = await _acquire(limiter, 1)
+    assert pytest.approx(given_up + 0.1 + 10.0, abs=0.01) == next_at
+
+
+async def test_the_limiter_goes_on_though_headers_raise() -> None:
+    """Whatever a mapping of headers does, the permit is back in time."""
+
+    class Raising(dict[str, str]):
+        def get(self, *_: object) -> str:
+            raise ZeroDivisionError
+
+    limiter = QuotaLimiter(Quota(1, 10.0))
+    await limiter.acquire()
+    with pytest.raises(ZeroDivisionError):
+        limiter.record_response(_now(), _now(), headers=Raising(a="b"))
+    assert [10.0] == await _acquire(limiter, 1)
 
 
 class Steps:

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -14,6 +15,7 @@ import pytest
 import trustme
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from multidict import CIMultiDict
 
 from aiohubassoc import (
     AnswerTimeoutError,
@@ -30,6 +32,7 @@ from aiohubassoc._core.verdict import Answer
 from aiohubassoc._io import transport as transport_module
 from aiohubassoc._io.transport import Transport, Unanswered, meaning, unanswered
 from tests.conftest import pass_time
+from tests.io.slow_resolver import SlowResolver
 
 ENDPOINT = Endpoint("PUT", "/crm/v4/objects/a%2Fb/1/associations/default/c/2")
 TOKEN = "canary-token"
@@ -657,6 +660,38 @@ async def test_a_lent_session_stays_open() -> None:
     async with opened("http://127.0.0.1:1", session=session) as transport:
         with pytest.raises(ClientClosedError):
             await transport.send(ENDPOINT, TOKEN)
+
+
+async def test_how_long_a_call_waited_for_a_lent_connection() -> None:
+    """For one to be opened, for one that another call has, or not at all."""
+
+    async def handler(_: web.BaseRequest) -> web.Response:
+        await pass_time(0.5)
+        return web.Response(text="{}")
+
+    async with serving(handler) as base_url:
+        resolver = SlowResolver(0.25)
+        connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=1)
+        session = aiohttp.ClientSession(connector=connector)
+        local = base_url.replace("127.0.0.1", "localhost")
+        async with session, opened(local, session=session) as transport:
+            both = [asyncio.create_task(transport.send(ENDPOINT, TOKEN)) for _ in range(2)]
+            await asyncio.wait(both)
+            waited = [task.result()[1] for task in both]
+            waited.append((await transport.send(ENDPOINT, TOKEN))[1])
+    assert pytest.approx([0.25, 0.75, 0.0], abs=0.01) == waited
+
+
+async def test_how_long_a_call_waited_may_be_unknown() -> None:
+    """As with an aiohttp that sends in another way: then nothing is claimed."""
+    lent = transport_module._Lent(TOKEN)
+    request: Any = SimpleNamespace(headers=CIMultiDict())
+
+    async def handler(_: object) -> Any:
+        """Make no use of the request."""
+
+    await lent.send(request, handler)
+    assert lent.waited is None
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,10 @@ class FakeTransport:
         script: Answers for the calls of one pair in turn, by its from-id; "*" for all pairs. When
             a script is used up, the pair is linked.
         latency: Seconds for each call.
+
+    Attributes:
+        refused_tokens: Tokens that a call is refused with.
+        headers: Of every answer, in the place of its own; empty: its own.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class FakeTransport:
         self.calls: Counter[str] = Counter()
         self.on_wire = self.most_on_wire = 0
         self.refused_tokens: set[str] = set()
+        self.headers: dict[str, str] = {}
 
     async def send(
         self, endpoint: Endpoint, token: str
@@ -92,7 +97,10 @@ class FakeTransport:
             if (next_one := next(self._script.get(key, iter(())), None)) is not None:
                 scripted = next_one
                 break
-        return (scripted if not callable(scripted) else scripted(endpoint)), 0.0
+        answer = scripted if not callable(scripted) else scripted(endpoint)
+        if self.headers and isinstance(answer, Answer):
+            answer.headers = CIMultiDict(self.headers)
+        return answer, 0.0
 
 
 def sender_of(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +10,15 @@ from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import Quota
 from aiohubassoc._quota.pacer import SAFE_START, Pacer
-from tests.quota.virtual_portal import LIMIT, WINDOW, Neighbour, Traffic, World, link
+from tests.quota.virtual_portal import (
+    LIMIT,
+    WINDOW,
+    Neighbour,
+    Traffic,
+    World,
+    link,
+    most_in_a_window,
+)
 
 if TYPE_CHECKING:
     from aiohubassoc.simulator.settings import QuotaKind
@@ -20,12 +27,6 @@ THIRD = 0.3 * LIMIT / WINDOW
 NO_LIMIT = 10**9  # so that what is too much is seen, not refused
 kinds = pytest.mark.parametrize("kind", ["rolling", "fixed", "gcra"])
 seeds = pytest.mark.parametrize("seed", [1, 2, 3])
-
-
-def _most_in_a_window(moments: list[float], window: float) -> int:
-    # As the server reckons: a call is out at the moment that comes of adding the window to it.
-    ends = [moment + window for moment in moments]
-    return max(i + 1 - bisect_left(ends, moments[i] + 1e-12) for i in range(len(moments)))
 
 
 # --- alone on the quota ------------------------------------------------------------------------
@@ -88,7 +89,7 @@ def test_strictly_never_above_and_never_slower_than_needed(
     world = World(limit=limit, window=window, round_trip=round_trip, sigma=sigma, seed=seed)
     seen = link(world, 5 * limit, quota=Quota(limit, window), strict=True)
     assert [] == seen.refused
-    assert _most_in_a_window(seen.taken, window) <= limit
+    assert most_in_a_window(seen.taken, window) <= limit
     if sigma == 0:
         ramp = 1 + math.log(max(1.0, limit / 16)) / math.log(1 + 1 / 8)
         assert seen.ended_at <= 4 * window + round_trip * (5 + ramp) + 0.01
@@ -125,7 +126,7 @@ def test_time_that_connections_take_lies_before_the_count(
         tells_sending=tells_sending,
         seed=seed,
     )
-    assert _most_in_a_window(link(world, 1500).taken, WINDOW) <= LIMIT
+    assert most_in_a_window(link(world, 1500).taken, WINDOW) <= LIMIT
 
 
 @seeds
@@ -139,7 +140,7 @@ def test_calls_that_are_given_up_are_counted_later(
     world = World(
         limit=NO_LIMIT, round_trip=0.15, cancelled=cancelled, cancelled_after=after, seed=seed
     )
-    assert _most_in_a_window(link(world, 1500, strict=strict).taken, WINDOW) <= LIMIT
+    assert most_in_a_window(link(world, 1500, strict=strict).taken, WINDOW) <= LIMIT
 
 
 @seeds
@@ -147,7 +148,7 @@ def test_a_burst_is_given_up_before_a_round_trip_is_known(seed: int) -> None:
     """Then a second is what one may take."""
     world = World(limit=NO_LIMIT, round_trip=0.5, sigma=0.5, cancelled=1.0, seed=seed)
     seen = link(world, 3 * LIMIT)
-    assert _most_in_a_window(seen.taken, WINDOW) <= LIMIT
+    assert most_in_a_window(seen.taken, WINDOW) <= LIMIT
     assert seen.taken[-1] <= 2 * (WINDOW + 2.0)
 
 

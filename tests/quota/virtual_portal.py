@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+from bisect import bisect_left
 from functools import partial
 from random import Random  # noqa: TID251 -- seeded
 from typing import TYPE_CHECKING
@@ -241,3 +242,10 @@ def link(
     """Send so many pairs and return what the server saw."""
     paces = [Pacer(quota, strict=strict, share=share) for _ in range(clients)]
     return Traffic(world, paces, pairs).run()
+
+
+def most_in_a_window(moments: list[float], window: float) -> int:
+    """Return the most of *moments*, which are in order, that lie in one window."""
+    # As the server reckons: a call is out at the moment that comes of adding the window to it.
+    ends = [moment + window for moment in moments]
+    return max(i + 1 - bisect_left(ends, moments[i] + 1e-12) for i in range(len(moments)))
