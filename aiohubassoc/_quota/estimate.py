@@ -1,31 +1,35 @@
-"""What a run will take: arithmetic, before anything is sent. Times are in seconds."""
+"""What a run will take: its pacer in virtual time, before anything is sent. Times in seconds."""
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol
+from itertools import cycle
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from aiohubassoc._quota.adaptive_limit import AdaptiveLimit
 from aiohubassoc.errors import OptionsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from aiohubassoc.options import Quota
+    from aiohubassoc._quota.batch_pacer import BatchPacer
+    from aiohubassoc._quota.pacer import Pacer
 
 _DAY: Final = 86_400.0
 # HubSpot, Associations v4: the most pairs of one batch call.
 _BATCH_MOST: Final = 2000
-# A token comes back one window after its call was counted: after half of the round trip and what
-# `RoundTrips` adds for an ordinary network's jitter.
-_COUNTED_SHARE: Final = 0.6
-# Of the many calls that are on the wire at the end, the slowest ends the run.
-_LAST_ANSWER_SHARE: Final = 1.5
-# So many calls are gone through one by one; by then a pace that rises has long settled.
-_PACED_MOST: Final = 20_000
+# So many calls are gone through one by one; more where they are less than two windows.
+_SIMULATED: Final = 5_000
+_MOST_SIMULATED: Final = 20_000
+# How far round trips lie from their mean, in deviations, one after another: the middles of 16 equal
+# parts of a normal distribution, the longer of two first.
+_DEVIATIONS: Final = tuple(
+    sign * deviations
+    for deviations in (0.08, 0.78, 0.24, 0.58, 0.40, 1.86, 1.01, 1.32)
+    for sign in (1, -1)
+)
 
 
 @attrs.frozen
@@ -35,12 +39,12 @@ class Estimate:
 
     Attributes:
         calls: How many are made.
-        seconds: From the first call to the last answer, if the day has calls for all of them.
+        seconds: From the first call to the last response, if the day has calls for all of them.
         days: How many of the account's days it needs: 1 when the day's calls suffice, or their
             number is not known; 0 without calls.
-        finishes_after: Seconds from now to the last answer. HubSpot counts the day's calls anew at
-            midnight in the account's time zone, which nobody tells us: each further day's calls
-            are expected whole days after the start, which is no earlier than they come.
+        finishes_after: Seconds from now to the last response. HubSpot counts the day's calls anew
+            at midnight in the account's time zone, which is not known here: each further day's
+            calls are expected whole days after the start, which is no earlier than they come.
         daily_share: The calls as a share of a day's, above 1 where one day does not suffice. None:
             the day's number is not known.
     """
@@ -54,26 +58,31 @@ class Estimate:
 
 def estimate(
     calls: int,
-    quota: Quota,
+    pacer: Pacer | BatchPacer,
     *,
     concurrency: int = 64,
     round_trip: float = 0.1,
+    jitter: float = 0.15,
     daily_calls: int | None = None,
 ) -> Estimate:
     """
-    Return what a run of single PUTs takes if each succeeds at once and nobody else calls.
+    Return what a run takes if each call succeeds at once and nobody else calls.
 
-    Such a run agrees within 5 %, or one round trip where that is more, while a round trip is well
-    below the window. Retries and refusals come on top. A client without a quota of its own begins
-    with `SAFE_START`, the lowest there is, and then keeps what HubSpot names: it takes no longer
-    than the estimate for `SAFE_START`.
+    The pacer of such a run is asked in virtual time, so that the two cannot differ; after some
+    thousand calls the rest goes on as the second half of these. A run agrees within 5 %, or one
+    round trip where that is more, while a round trip is well below the window. Retries and
+    throttles come on top. A client without a quota begins with `SAFE_START`, the lowest there is,
+    and then keeps what HubSpot names: it takes no longer than the estimate for `SAFE_START`.
 
     Args:
         calls: How many; 0 or more.
-        quota: What the run keeps: where it keeps only a share, that share.
-        concurrency: The most calls on the wire at once; 1 or more.
-        round_trip: Seconds from sending a call to its answer, on average; 0 or more.
-        daily_calls: Calls that HubSpot takes from the account in a day; 1 or more. None: not known.
+        pacer: That of the run, before its first call; it cannot be used again. HubSpot is taken to
+            name the quota that it keeps.
+        concurrency: The most calls in flight; 1 or more.
+        round_trip: Seconds from sending a call to its response, on average; 0 or more.
+        jitter: Their deviation, as a share of that average; from 0 to 0.5.
+        daily_calls: Calls that HubSpot accepts from the account in a day; 1 or more. None: not
+            known.
 
     Raises:
         OptionsError: an argument out of range.
@@ -81,87 +90,18 @@ def estimate(
     _check("calls", calls, at_least=0)
     _check("concurrency", concurrency, at_least=1)
     _check_seconds("round_trip", round_trip)
-    return _over_days(calls, _Run(quota, concurrency, round_trip).seconds, daily_calls)
-
-
-class Pacing(Protocol):
-    """When calls may go, as of `BatchPacer`."""
-
-    def wait(self, now: float) -> float:
-        """Return the seconds until a call may go: 0 means now, inf not before there is news."""
-        ...
-
-    def take(self, now: float) -> None:
-        """Let a call go."""
-        ...
-
-    def record_response(
-        self, sent_at: float, responded_at: float, *, exact: bool, accepted: bool
-    ) -> None:
-        """Note that a call is answered."""
-        ...
-
-
-def paced_estimate(
-    calls: int,
-    begin: Callable[[], Pacing],
-    *,
-    round_trip: float,
-    daily_calls: int | None = None,
-) -> Estimate:
-    """
-    Return what so many calls take that go as a pace lets them, if each succeeds at once.
-
-    The pace itself is asked, as a run would ask it, so that the two cannot differ; what comes
-    beyond 20,000 calls goes on as the half before.
-
-    Args:
-        calls: How many; 0 or more.
-        begin: Makes the pace as it is before the first call.
-        round_trip: Seconds from sending a call to its answer; 0 or more.
-        daily_calls: As for `estimate`.
-
-    Raises:
-        OptionsError: an argument out of range.
-    """
-    _check("calls", calls, at_least=0)
-    _check_seconds("round_trip", round_trip)
-    return _over_days(calls, lambda count: _paced(count, begin, round_trip), daily_calls)
-
-
-def _paced(calls: int, begin: Callable[[], Pacing], round_trip: float) -> float:
-    """Return when the last of so many calls is answered; 0 without calls."""
-    if calls > _PACED_MOST:
-        half = _PACED_MOST // 2
-        before, seconds = (_paced(count, begin, round_trip) for count in (half, _PACED_MOST))
-        return seconds + (calls - _PACED_MOST) * (seconds - before) / half
-    pace, now = begin(), 0.0
-    on_wire: deque[float] = deque()
-    for _ in range(calls):
-        while (wait := pace.wait(now)) > 0:
-            if on_wire and on_wire[0] + round_trip <= now + wait:
-                sent_at = on_wire.popleft()
-                now = max(now, sent_at + round_trip)
-                pace.record_response(sent_at, now, exact=True, accepted=True)
-            else:
-                now = max(now + wait, math.nextafter(now, math.inf))
-        pace.take(now)
-        on_wire.append(now)
-    return now + round_trip if calls else 0.0
-
-
-def _over_days(calls: int, seconds_of: Callable[[int], float], daily_calls: int | None) -> Estimate:
-    """Return what calls take that take so many seconds when the day has calls for all of them."""
-    seconds = seconds_of(calls)
+    if daily_calls is not None:
+        _check("daily_calls", daily_calls, at_least=1)
+    run = _Run(calls, pacer, concurrency, [round_trip * (1 + jitter * n) for n in _DEVIATIONS])
+    seconds = run.seconds(calls)
     if daily_calls is None:
         return Estimate(calls, seconds, min(calls, 1), seconds, None)
-    _check("daily_calls", daily_calls, at_least=1)
     days = -(-calls // daily_calls)
     finishes_after = seconds
     if days > 1:
         last = calls - (days - 1) * daily_calls
         # A quota so slow that the day's calls outlast the day waits for no night.
-        finishes_after = max(seconds, (days - 1) * _DAY + min(seconds_of(last), _DAY))
+        finishes_after = max(seconds, (days - 1) * _DAY + min(run.seconds(last), _DAY))
     return Estimate(calls, seconds, days, finishes_after, calls / daily_calls)
 
 
@@ -183,53 +123,56 @@ def batch_calls(pairs_by_types: Mapping[tuple[str, str], int], most: int = _BATC
 
 
 class _Run:
-    """When the calls of a run go: as fast as the wire lets them, and each token once a cycle."""
+    """When the calls of a run end: the first ones as the pacer lets them, the rest likewise."""
 
-    def __init__(self, quota: Quota, concurrency: int, round_trip: float) -> None:
-        self._limit = quota.limit
-        self._cycle = quota.window + _COUNTED_SHARE * round_trip
-        self._round_trip = round_trip
-        self._on_wire = concurrency
-        # HubSpot names its quota, so calls on the wire grow in number as where it is told.
-        allowance = AdaptiveLimit(quota)
-        allowance.adopt(quota)
-        first = allowance.max_in_flight
-        allowance.grow()
-        self._growth = allowance.max_in_flight - first
-        self._first_on_wire = min(first, concurrency)
+    def __init__(
+        self, calls: int, pacer: Pacer | BatchPacer, concurrency: int, trips: list[float]
+    ) -> None:
+        pacer.adopt(pacer.quota)
+        most = max(_SIMULATED, min(2 * pacer.quota.limit, _MOST_SIMULATED))
+        self._ended_at = _simulate(min(calls, most), pacer, concurrency, trips)
+        self._quota = pacer.quota  # as it rose to
 
     def seconds(self, calls: int) -> float:
-        """Return when the last of so many calls is answered; 0 without calls."""
-        if calls == 0:
-            return 0.0
-        return self._sent_at(calls) + _LAST_ANSWER_SHARE * self._round_trip
+        """Return when the first so many calls have ended; 0 without calls."""
+        windows = (calls - 1) // self._quota.limit if calls else 0
+        rest = calls - windows * self._quota.limit
+        # The second is what a quota takes of which not two windows were gone through.
+        return max(self._gone_on(calls), windows * self._quota.window + self._gone_on(rest))
 
-    def _sent_at(self, calls: int) -> float:
-        """
-        Return when the last of so many calls is sent.
+    def _gone_on(self, calls: int) -> float:
+        """Return the same if calls go on as those in the second half of the ones gone through."""
+        ended_at, limit = self._ended_at, self._quota.limit
+        size = len(ended_at) - 1
+        if calls <= size:
+            return ended_at[calls]
+        # By whole windows, as calls go in bursts.
+        period = size // 2 // limit * limit or size // 2
+        periods = -(-(calls - size) // period)
+        each = ended_at[-1] - ended_at[-1 - period]
+        return ended_at[calls - periods * period] + periods * each
 
-        It used a token again that came back after each of so many cycles; before them, the wire
-        held the calls up. What held up the longest decides: the wire all along, or until it
-        carried as many calls as the quota gives.
-        """
-        needed = self._limit * self._round_trip / self._cycle
-        held_up = needed / math.log1p(self._growth) - self._first_on_wire / self._growth
-        most = (calls - 1) // self._limit
-        after = min(most, max(0, int((calls - held_up) // self._limit)))
-        return max(
-            cycles * self._cycle + self._through_wire(calls - cycles * self._limit)
-            for cycles in (0, after, min(most, after + 1))
-        )
 
-    def _through_wire(self, calls: int) -> float:
-        """Return when the last of so many calls would be sent if there were no quota."""
-        first, growth, on_wire = self._first_on_wire, self._growth, self._on_wire
-        # Each round trip lets this share more go than the one before, until the wire is full.
-        factor = 1 + growth
-        until_full = (on_wire * factor - first) / growth
-        rounds = math.log(1 + min(calls, until_full) * growth / first, factor) - 1
-        beyond = max(0.0, calls - until_full) / on_wire
-        return self._round_trip * (max(0.0, rounds) + beyond)
+def _simulate(
+    calls: int, pacer: Pacer | BatchPacer, concurrency: int, trips: list[float]
+) -> list[float]:
+    """Return for each number of calls when they have ended, from 0 to *calls*."""
+    now, ended_at = 0.0, [0.0]
+    in_flight: list[tuple[float, float]] = []  # when each ends, and when it was sent
+    takes = cycle(trips)
+    while len(ended_at) <= calls:
+        wait = pacer.wait(now) if len(in_flight) < concurrency else math.inf
+        if wait <= 0:
+            pacer.take(now)
+            ends_at = now + next(takes)
+            heapq.heappush(in_flight, (ends_at, now))
+            ended_at.append(max(ended_at[-1], ends_at))
+        elif in_flight and in_flight[0][0] <= now + wait:
+            now, sent_at = heapq.heappop(in_flight)
+            pacer.record_response(sent_at, now, exact=True, accepted=True)
+        else:
+            now = max(now + wait, math.nextafter(now, math.inf))
+    return ended_at
 
 
 def _check(name: str, value: object, *, at_least: int) -> None:
