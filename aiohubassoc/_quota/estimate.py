@@ -132,13 +132,16 @@ class _Run:
         most = max(_SIMULATED, min(2 * pacer.quota.limit, _MOST_SIMULATED))
         self._ended_at = _simulate(min(calls, most), pacer, concurrency, trips)
         self._quota = pacer.quota  # as it rose to
+        self._least = sum(trips) / len(trips) / concurrency  # seconds of a call
 
     def seconds(self, calls: int) -> float:
         """Return when the first so many calls have ended; 0 without calls."""
         windows = (calls - 1) // self._quota.limit if calls else 0
         rest = calls - windows * self._quota.limit
-        # The second is what a quota takes of which not two windows were gone through.
-        return max(self._gone_on(calls), windows * self._quota.window + self._gone_on(rest))
+        # The second is what a quota takes of which not two windows were gone through; the third is
+        # for calls behind those, whose round trips need not be the mean.
+        by_quota = windows * self._quota.window + self._gone_on(rest)
+        return max(self._gone_on(calls), by_quota, calls * self._least)
 
     def _gone_on(self, calls: int) -> float:
         """Return the same if calls go on as those in the second half of the ones gone through."""

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from aiohubassoc import OptionsError, Quota
 from aiohubassoc._quota.batch_pacer import FIRST_QUOTA, BatchPacer
@@ -87,6 +87,7 @@ def test_more_calls_take_no_less(
     assert one.finishes_after <= other.finishes_after * slack
 
 
+@example(5001, Quota(3, 1.0), {"concurrency": 1, "round_trip": 1.0})
 @given(counts, quotas, wires)
 def test_no_quota_is_exceeded(calls: int, quota: Quota, wire: dict[str, Any]) -> None:
     """Nobody is told less than the least possible, by the quota or by the wire."""
