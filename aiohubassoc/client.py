@@ -360,7 +360,7 @@ class AssociationClient:
             skip_linked=skip_linked,
             size=batch_size,
             wait=batch_wait,
-            at_once=lambda: getattr(self._batch_limiter, "max_in_flight", 2),
+            at_once=lambda: getattr(self._batch_limiter, "max_in_flight", None) or 2,
             alone_at_once=self._concurrency,
             clock=self._clock,
         )
