@@ -404,7 +404,7 @@ class AssociationClient:
             senders.single.settle,
             size=batch_size,
             linger=batch_linger,
-            max_in_flight=lambda: getattr(self._batch_limiter, "max_in_flight", 2),
+            max_in_flight=lambda: getattr(self._batch_limiter, "max_in_flight", None) or 2,
             concurrency=self._concurrency,
             clock=self._clock,
             skip=skip,

@@ -17,7 +17,9 @@ from aiohubassoc.errors import (
     AioHubAssocError,
     ApiError,
     GarbledAnswerError,
+    NotFoundError,
     UnconfirmedError,
+    ValidationError,
 )
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ SettleLookup: TypeAlias = "Callable[[Call[LookupRequest]], Awaitable[_call.Final
 _Asked: TypeAlias = "tuple[str, str | None]"
 # How often a record that no response mentions is asked for.
 _MOST_UNMENTIONED: Final = 2
+_MULTI_STATUS: Final = 207  # RFC 4918, 11.1: a response with errors inside
 # As recorded; its category is that of a record that does not exist.
 _NO_LINKS: Final = "crm.associations.NO_ASSOCIATIONS_FOUND"
 
@@ -219,16 +222,16 @@ def _about(refusal: NotLinked) -> About | None:
 
 
 def _is_gone(error: AioHubAssocError) -> bool:
-    return isinstance(error, ApiError) and (
-        error.category in {"OBJECT_NOT_FOUND", "VALIDATION_ERROR"} or error.status in {400, 404}
+    return isinstance(error, NotFoundError | ValidationError) or (
+        isinstance(error, ApiError) and error.category in {"OBJECT_NOT_FOUND", "VALIDATION_ERROR"}
     )
 
 
 def _to_api_error(error: StandardError) -> ApiError:
     """Return an error inside a response as that of a call for one record."""
-    not_found = 404
-    return ApiError(
-        not_found if error.category == "OBJECT_NOT_FOUND" else 207,
+    cls = NotFoundError if error.category == "OBJECT_NOT_FOUND" else ApiError
+    return cls(
+        _MULTI_STATUS,
         error.category,
         error.message or "no message",
         None,

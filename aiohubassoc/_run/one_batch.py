@@ -14,7 +14,7 @@ from aiohubassoc._io.call import Call, settled_error
 from aiohubassoc._run.batched import read_outcomes
 from aiohubassoc._run.source import read_pair
 from aiohubassoc.errors import OptionsError, PairError, UnconfirmedError
-from aiohubassoc.models import Outcome, Status
+from aiohubassoc.models import DefaultAssociations, Outcome, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,8 +45,9 @@ async def send_one_batch(
         raise settled_error(settled)
     linked, others, silent = read_outcomes(batch.indexes, batch.pairs, settled, call)
     outcomes = linked + others
+    # Not the whole reply: it is about other pairs.
+    error = UnconfirmedError(DefaultAssociations((), settled.reply.status))
     for index, pair in silent:
-        error = UnconfirmedError()
         outcomes.append(
             Outcome(index, pair, Status.FAILED, call.attempts, error=error, maybe_applied=True)
         )
