@@ -8,7 +8,7 @@ from cyclopts import App, CycloptsError
 from rich.markup import escape
 
 from aiohubassoc import __version__
-from aiohubassoc.cli.exits import Exit
+from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.terminal import messages
 from aiohubassoc.errors import AioHubAssocError, JournalStorageError
 
@@ -91,10 +91,10 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = make_app()(list(arguments))
     except CycloptsError:
-        return Exit.USAGE  # told already
+        return ExitCode.USAGE  # told already
     except AioHubAssocError as error:
         messages().print(f"[bold red]aiohubassoc:[/] {escape(str(error))}", soft_wrap=True)
-        return Exit.STORAGE if isinstance(error, JournalStorageError) else Exit.USAGE
+        return ExitCode.STORAGE if isinstance(error, JournalStorageError) else ExitCode.USAGE
     except KeyboardInterrupt:
-        return Exit.INTERRUPTED
+        return ExitCode.INTERRUPTED
     return int(result or 0)

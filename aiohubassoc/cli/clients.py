@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from aiohubassoc._io.limiter import Limiter
-    from aiohubassoc.cli.folder import Command
     from aiohubassoc.cli.options import TokenOptions
+    from aiohubassoc.cli.run_folder import Command
 
 
 def target_of(stack: ExitStack, command: Command, options: TokenOptions) -> tuple[str, str]:
@@ -25,8 +25,8 @@ def target_of(stack: ExitStack, command: Command, options: TokenOptions) -> tupl
         OptionsError: there is no token, or the quota is none.
     """
     if command.portal.simulate:
-        from aiohubassoc.cli.portals import usual_portal  # noqa: PLC0415 -- only when asked for
-        from aiohubassoc.simulator import portal_process  # noqa: PLC0415 -- likewise
+        from aiohubassoc.cli.simulator_presets import usual_portal  # noqa: PLC0415
+        from aiohubassoc.simulator import portal_process  # noqa: PLC0415
 
         settings = usual_portal(command.pace.parsed_quota() or Quota.PROFESSIONAL)
         portal = stack.enter_context(portal_process(settings))

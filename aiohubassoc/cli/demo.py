@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from aiohubassoc.cli.link_run import Job, LinkRun
-from aiohubassoc.cli.portals import demo_portal
+from aiohubassoc.cli.simulator_presets import demo_portal
 from aiohubassoc.cli.summary import print_summary
 from aiohubassoc.cli.terminal import messages, output
 from aiohubassoc.client import AssociationClient

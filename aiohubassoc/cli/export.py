@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 from cyclopts import Parameter
 from rich.markup import escape
 
-from aiohubassoc.cli.exits import Exit
-from aiohubassoc.cli.folder import Command, is_of_pipe, names_of
-from aiohubassoc.cli.lines import give_up_output
+from aiohubassoc.cli.exit_codes import ExitCode
+from aiohubassoc.cli.jsonl_output import give_up_output
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
 from aiohubassoc.cli.places import cells_of
+from aiohubassoc.cli.run_folder import Command, is_of_pipe, names_of
 from aiohubassoc.cli.terminal import messages, output
 from aiohubassoc.errors import AioHubAssocError, OptionsError
 from aiohubassoc.journal.reader import Reader
@@ -79,7 +79,7 @@ def export(
         else:
             why = f"[bold red]Cannot write[/] {escape(output_file)}: {error.strerror}"
             messages().print(why, soft_wrap=True)
-        return Exit.STORAGE
+        return ExitCode.STORAGE
     if selected.missing is not None:
         messages().print(
             f"[yellow]Rows that no run has come to are missing here:[/] {escape(selected.missing)}",
@@ -89,7 +89,7 @@ def export(
         output().out(json.dumps({"rows": count, "output": output_file, "format": format_}))
     elif output_file is not None:
         messages().print(f"{count:,} rows in {escape(output_file)}", soft_wrap=True)
-    return Exit.ALL_LINKED
+    return ExitCode.ALL_LINKED
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from aiohubassoc.cli.counts import RowCounts
+from aiohubassoc.cli.report import RowCounts
 from aiohubassoc.errors import ApiError
 from aiohubassoc.tables.results import Told
 from aiohubassoc.verification import LinkState

@@ -8,20 +8,20 @@ import attrs
 from cyclopts import Parameter
 
 from aiohubassoc.cli.clients import base_url_of
-from aiohubassoc.cli.folder import Command
-from aiohubassoc.cli.form import FormOptions
 from aiohubassoc.cli.linking import Call, check as check_call, execute
 from aiohubassoc.cli.options import (
     CheckOptions,
     Flag,
     Flat,
     InputOptions,
+    OutputOptions,
     PaceOptions,
     PortalOptions,
-    TellOptions,
     TokenOptions,
 )
 from aiohubassoc.cli.plan import tell_plan
+from aiohubassoc.cli.run_folder import Command
+from aiohubassoc.cli.send_options import SendOptions
 from aiohubassoc.errors import OptionsError
 
 
@@ -32,10 +32,10 @@ def link(
     input_: Annotated[InputOptions, Flat] = InputOptions(),  # noqa: B008 -- frozen, and so below
     portal: Annotated[PortalOptions, Flat] = PortalOptions(),  # noqa: B008
     pace: Annotated[PaceOptions, Flat] = PaceOptions(),  # noqa: B008
-    form: Annotated[FormOptions, Flat] = FormOptions(),  # noqa: B008
+    form: Annotated[SendOptions, Flat] = SendOptions(),  # noqa: B008
     check: Annotated[CheckOptions, Flat] = CheckOptions(),  # noqa: B008
     token: Annotated[TokenOptions, Flat] = TokenOptions(),  # noqa: B008
-    tell: Annotated[TellOptions, Flat] = TellOptions(),  # noqa: B008
+    tell: Annotated[OutputOptions, Flat] = OutputOptions(),  # noqa: B008
     run: str | None = None,
     retry_failed: Flag = False,
     force: Flag = False,

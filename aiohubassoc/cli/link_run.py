@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import attrs
 
 from aiohubassoc._io.clock import SystemClock
-from aiohubassoc.cli.exits import exit_code
-from aiohubassoc.cli.form import FormOptions
+from aiohubassoc.cli.exit_codes import exit_code
 from aiohubassoc.cli.progress import Progress, shown
 from aiohubassoc.cli.run import Run
+from aiohubassoc.cli.send_options import SendOptions
 from aiohubassoc.cli.tally import Tally
 from aiohubassoc.journal.places import place_of
 from aiohubassoc.models import Outcome
@@ -22,8 +22,8 @@ from aiohubassoc.tables.results import Told
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aiohubassoc.cli.feed import Feed, Table
-    from aiohubassoc.cli.lines import OutcomeLines
+    from aiohubassoc.cli.jsonl_output import JsonlOutput
+    from aiohubassoc.cli.row_source import RowSource, Table
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.journal.journal import Journal
     from aiohubassoc.pair import Pair
@@ -51,7 +51,7 @@ class Job:
     stop_after_failures: int | None = None
     retry_failed: bool = False
     ordered: bool = False
-    form: FormOptions = attrs.Factory(FormOptions)
+    form: SendOptions = attrs.Factory(SendOptions)
     on_outcome: Callable[[Outcome], None] | None = None
 
 
@@ -74,7 +74,7 @@ class LinkRun(Run):
         console: Console,
         *,
         journal: Journal | None = None,
-        lines: OutcomeLines | None = None,
+        lines: JsonlOutput | None = None,
     ) -> None:
         self.tally = Tally()
         super().__init__(
@@ -110,7 +110,7 @@ class LinkRun(Run):
 
     # --- outcomes ------------------------------------------------------------------------------
 
-    async def work(self, client: AssociationClient, feed: Feed) -> None:
+    async def work(self, client: AssociationClient, feed: RowSource) -> None:
         """Link the pairs of *feed*."""
         form = self._job.form
         limiter = client.batch_limiter if form.is_batch else client.limiter

@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from aiohubassoc.cli.clients import client_of, target_of
-from aiohubassoc.cli.exits import Exit
-from aiohubassoc.cli.folder import Command, check_files, journal_of, passing_journal_of
-from aiohubassoc.cli.lines import OutcomeLines, give_up_output
+from aiohubassoc.cli.event_loop import loop_factory
+from aiohubassoc.cli.exit_codes import ExitCode
+from aiohubassoc.cli.hints import how_to_go_on
+from aiohubassoc.cli.jsonl_output import JsonlOutput, give_up_output
 from aiohubassoc.cli.link_run import Job, LinkRun
-from aiohubassoc.cli.loops import loop_factory
-from aiohubassoc.cli.next_steps import how_to_go_on
-from aiohubassoc.cli.options import TellOptions, TokenOptions
+from aiohubassoc.cli.options import OutputOptions, TokenOptions
 from aiohubassoc.cli.read_again import ReadAgain
+from aiohubassoc.cli.run_folder import Command, check_files, journal_of, passing_journal_of
+from aiohubassoc.cli.sinks import refuse_to_overwrite
 from aiohubassoc.cli.summary import print_summary
 from aiohubassoc.cli.terminal import messages, output
-from aiohubassoc.cli.written import refuse_to_overwrite
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.tables.opening import STDIN
 from aiohubassoc.tables.pairs import PairTable
 
 if TYPE_CHECKING:
-    from aiohubassoc.cli.feed import Table
     from aiohubassoc.cli.folder_table import FolderTable
+    from aiohubassoc.cli.row_source import Table
     from aiohubassoc.cli.tally import Tally
     from aiohubassoc.journal.journal import Journal
 
@@ -52,7 +52,7 @@ class Call:
     """
 
     token: TokenOptions
-    tell: TellOptions
+    tell: OutputOptions
     run: str | None = None
     retry_failed: bool = False
     force: bool = False
@@ -81,7 +81,7 @@ def execute(command: Command, call: Call, table: FolderTable | None = None) -> i
         except OSError as error:
             told = f"[bold red]Cannot write[/] a temporary folder: {error.strerror}"
             messages().print(told, soft_wrap=True)
-            return Exit.STORAGE
+            return ExitCode.STORAGE
         run = LinkRun(
             _job(command, call), rows, messages(), journal=journal, lines=_lines(call, rows)
         )
@@ -124,11 +124,11 @@ def _job(command: Command, call: Call) -> Job:
     )
 
 
-def _lines(call: Call, rows: PairTable | FolderTable) -> OutcomeLines | None:
+def _lines(call: Call, rows: PairTable | FolderTable) -> JsonlOutput | None:
     if not call.tell.stream:
         return None
     several = rows.names if len(rows.names) > 1 else None
-    return OutcomeLines(sys.stdout, ordered=call.tell.ordered, several=several)
+    return JsonlOutput(sys.stdout, ordered=call.tell.ordered, several=several)
 
 
 def _summarize(run: LinkRun, call: Call, rows: Table) -> None:

@@ -169,7 +169,7 @@ class TokenOptions:
 
 
 @attrs.frozen
-class TellOptions:
+class OutputOptions:
     """
     What to tell, and where.
 

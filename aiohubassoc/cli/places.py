@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Protocol
 
-from aiohubassoc.cli.feed import Table
+from aiohubassoc.cli.row_source import Table
 from aiohubassoc.journal.places import parts_of, place_of
 from aiohubassoc.tables.records import Record
 

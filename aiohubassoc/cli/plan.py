@@ -13,9 +13,7 @@ from aiohubassoc._core.batch_pace import FIRST_QUOTA
 from aiohubassoc._io.clock import SystemClock
 from aiohubassoc.arguments import checked_concurrency
 from aiohubassoc.cli.daily import daily_calls
-from aiohubassoc.cli.exits import Exit
-from aiohubassoc.cli.folder import Command, check_files
-from aiohubassoc.cli.form import FormOptions, check_batch_size
+from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.options import (
     CheckOptions,
     Flag,
@@ -25,6 +23,8 @@ from aiohubassoc.cli.options import (
     PortalOptions,
 )
 from aiohubassoc.cli.progress import duration
+from aiohubassoc.cli.run_folder import Command, check_files
+from aiohubassoc.cli.send_options import SendOptions, check_batch_size
 from aiohubassoc.cli.summary import calls_told, print_lines
 from aiohubassoc.cli.terminal import messages, output
 from aiohubassoc.errors import OptionsError
@@ -76,7 +76,7 @@ def plan(
         json_: Print one JSON object on standard output, and nothing else.
     """
     pace = PaceOptions(quota, share, None, False, concurrency)
-    form = FormOptions(batch_size=batch_size, batch_quota=batch_quota)
+    form = SendOptions(batch_size=batch_size, batch_quota=batch_quota)
     command = Command(tuple(files), input_, PortalOptions(), pace, CheckOptions(), form)
     return tell_plan(
         command, run=run, retry_failed=retry_failed, daily_limit=daily_limit, json_=json_
@@ -139,13 +139,13 @@ def tell_plan(
             name = table.name
     except (OSError, sqlite3.Error) as error:
         messages().print(f"[bold red]Cannot write[/] {escape(str(error))}", soft_wrap=True)
-        return Exit.STORAGE
+        return ExitCode.STORAGE
     if json_:
         lines = [{"line": line, "place": at, "problem": told} for line, at, told in bad]
         output().out(json.dumps({**made.as_json(), "invalid_lines": lines}))
     else:
         _print(made, name, bad, output(), command)
-    return Exit.ALL_LINKED
+    return ExitCode.ALL_LINKED
 
 
 def _print(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from aiohubassoc.cli.exits import Exit
+from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.findings import Findings
 from aiohubassoc.cli.folder_table import FolderTable
-from aiohubassoc.cli.next_steps import how_to_export
+from aiohubassoc.cli.hints import how_to_export
 from aiohubassoc.cli.summary import print_findings
 from aiohubassoc.cli.terminal import messages
 from aiohubassoc.cli.verify_run import VerifyRun
@@ -17,8 +17,8 @@ from aiohubassoc.models import Status
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aiohubassoc.cli.feed import Table
-    from aiohubassoc.cli.folder import Command
+    from aiohubassoc.cli.row_source import Table
+    from aiohubassoc.cli.run_folder import Command
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.journal.journal import Journal
 
@@ -43,7 +43,7 @@ class ReadAgain:
     @staticmethod
     def is_due(code: int) -> bool:
         """Return whether a run of this exit code came to its end."""
-        return code in {Exit.ALL_LINKED, Exit.SOME_FAILED}
+        return code in {ExitCode.ALL_LINKED, ExitCode.SOME_FAILED}
 
     async def go(self, client: AssociationClient) -> int:
         """

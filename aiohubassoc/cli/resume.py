@@ -7,11 +7,11 @@ from typing import Annotated
 
 import attrs
 
-from aiohubassoc.cli.folder import Command, is_of_pipe, names_of
 from aiohubassoc.cli.folder_table import FolderTable
-from aiohubassoc.cli.form import FormOptions
 from aiohubassoc.cli.linking import Call, execute
-from aiohubassoc.cli.options import Flag, Flat, PaceOptions, TellOptions, TokenOptions
+from aiohubassoc.cli.options import Flag, Flat, OutputOptions, PaceOptions, TokenOptions
+from aiohubassoc.cli.run_folder import Command, is_of_pipe, names_of
+from aiohubassoc.cli.send_options import SendOptions
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.journal.reader import Reader
 
@@ -21,9 +21,9 @@ def resume(
     /,
     *,
     pace: Annotated[PaceOptions, Flat] = PaceOptions(),  # noqa: B008 -- frozen, and so below
-    form: Annotated[FormOptions, Flat] = FormOptions(),  # noqa: B008
+    form: Annotated[SendOptions, Flat] = SendOptions(),  # noqa: B008
     token: Annotated[TokenOptions, Flat] = TokenOptions(),  # noqa: B008
-    tell: Annotated[TellOptions, Flat] = TellOptions(),  # noqa: B008
+    tell: Annotated[OutputOptions, Flat] = OutputOptions(),  # noqa: B008
     retry_failed: Flag = False,
     force: Flag = False,
     uvloop: Flag = False,

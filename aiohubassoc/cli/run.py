@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Final, Protocol
 from rich.markup import escape
 
 from aiohubassoc._io.clock import SystemClock
-from aiohubassoc.cli.exits import Exit
-from aiohubassoc.cli.feed import Feed, StorageError
+from aiohubassoc.cli.exit_codes import ExitCode
+from aiohubassoc.cli.row_source import RowSource, StorageError
 from aiohubassoc.cli.signals import interruptible
+from aiohubassoc.cli.sinks import Sinks
 from aiohubassoc.cli.summary import print_lines
-from aiohubassoc.cli.written import Written
 from aiohubassoc.errors import AioHubAssocError, InputError, JournalStorageError, RunStoppedError
 from aiohubassoc.journal.duplicates import SeenPairs
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aiohubassoc.cli.counts import RowCounts
-    from aiohubassoc.cli.feed import Table
-    from aiohubassoc.cli.lines import OutcomeLines
+    from aiohubassoc.cli.jsonl_output import JsonlOutput
+    from aiohubassoc.cli.report import RowCounts
+    from aiohubassoc.cli.row_source import Table
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.pair import Pair
     from aiohubassoc.tables.records import Record
@@ -62,19 +62,19 @@ class Run(ABC):
         *,
         skip_invalid: bool,
         finds_duplicates: bool,
-        lines: OutcomeLines | None,
+        lines: JsonlOutput | None,
         path: str | None,
     ) -> None:
         self.began = False
         """Whether anything may have been sent."""
-        self.written: Final = Written(lines, path, self.stop)
+        self.written: Final = Sinks(lines, path, self.stop)
         """What is written of its rows."""
         self._counts = counts
         self._table = table
         self._console = console
         self._skip_invalid = skip_invalid
         self._finds_duplicates = finds_duplicates
-        self._feed: Feed | None = None
+        self._feed: RowSource | None = None
         self._stream: _Stream | None = None
 
     async def go(self, client: AssociationClient) -> int:
@@ -93,7 +93,7 @@ class Run(ABC):
                     return self._no_storage(f"the temporary file of duplicates: {error}")
             # Before anything is read: from then on whoever interrupts is to be heard.
             interruption = stack.enter_context(interruptible(self._interrupt))
-            self._feed = feed = Feed(self._table, seen=seen, listener=self)
+            self._feed = feed = RowSource(self._table, seen=seen, listener=self)
             stack.callback(feed.end)
             unusable = await feed.check_ahead()
             if interruption.signal is not None:
@@ -101,9 +101,9 @@ class Run(ABC):
                 return 128 + interruption.signal
             if unusable and not self._skip_invalid:
                 self._tell_unusable(unusable)
-                return Exit.USAGE
+                return ExitCode.USAGE
             if not await self._work_and_time(client, feed):
-                return Exit.STORAGE
+                return ExitCode.STORAGE
             self.written.close()
         problem = self.written.problem
         if problem is not None:
@@ -113,7 +113,7 @@ class Run(ABC):
     # --- what each kind of run does ------------------------------------------------------------
 
     @abstractmethod
-    async def work(self, client: AssociationClient, feed: Feed) -> None:
+    async def work(self, client: AssociationClient, feed: RowSource) -> None:
         """
         Do the work, and tell what came of it.
 
@@ -178,7 +178,7 @@ class Run(ABC):
         if self._stream is not None:
             self._stream.stop(RunStoppedError(reason), drain=drain)
 
-    async def _work_and_time(self, client: AssociationClient, feed: Feed) -> bool:
+    async def _work_and_time(self, client: AssociationClient, feed: RowSource) -> bool:
         """Do the work, and return whether the run folder could be opened for it."""
         clock = SystemClock()
         began = clock.now()
@@ -199,7 +199,7 @@ class Run(ABC):
 
     def _no_storage(self, told: str) -> int:
         self._console.print(f"[bold red]Cannot write[/] {escape(told)}", soft_wrap=True)
-        return Exit.STORAGE
+        return ExitCode.STORAGE
 
     def _tell_unusable(self, records: list[Record]) -> None:
         rows = "row" if len(records) == 1 else "rows"

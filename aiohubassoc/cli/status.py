@@ -9,10 +9,10 @@ from cyclopts import Parameter
 from rich.markup import escape
 from rich.table import Table
 
-from aiohubassoc.cli.exits import Exit
-from aiohubassoc.cli.folder import Command, is_of_pipe
-from aiohubassoc.cli.next_steps import how_to_go_on
+from aiohubassoc.cli.exit_codes import ExitCode
+from aiohubassoc.cli.hints import how_to_go_on
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
+from aiohubassoc.cli.run_folder import Command, is_of_pipe
 from aiohubassoc.cli.terminal import output
 from aiohubassoc.errors import AioHubAssocError, InputError
 from aiohubassoc.journal.lock import is_in_use
@@ -42,7 +42,7 @@ def status(folder: str, /, *, json_: Annotated[Flag, Parameter(name="--json")] =
         output().out(json.dumps(told))
     else:
         _print(told, output())
-    return Exit.ALL_LINKED
+    return ExitCode.ALL_LINKED
 
 
 def _gather(reader: Reader) -> dict[str, Any]:

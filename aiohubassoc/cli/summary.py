@@ -10,8 +10,8 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aiohubassoc.cli.counts import RowCounts
     from aiohubassoc.cli.findings import Example, Findings
+    from aiohubassoc.cli.report import RowCounts
     from aiohubassoc.cli.tally import Tally
 
 _SHOWN_LINES: Final = 20

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import attrs
 
-from aiohubassoc.cli.counts import RowCounts
+from aiohubassoc.cli.report import RowCounts
 from aiohubassoc.models import Outcome, Status
 
 # HubSpot's categories are few; a server that makes up a new one each time must not fill memory.

@@ -9,9 +9,7 @@ from typing import Annotated
 import attrs
 from cyclopts import Parameter
 
-from aiohubassoc.cli.folder import Command, check_files
 from aiohubassoc.cli.folder_table import FolderTable
-from aiohubassoc.cli.form import FormOptions
 from aiohubassoc.cli.options import (
     AddressOptions,
     CheckOptions,
@@ -25,6 +23,8 @@ from aiohubassoc.cli.options import (
     plain,
 )
 from aiohubassoc.cli.read_again import CLAIMED
+from aiohubassoc.cli.run_folder import Command, check_files
+from aiohubassoc.cli.send_options import SendOptions
 from aiohubassoc.cli.verifying import VerifyCall, read_back
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.journal.journal import Journal
@@ -85,7 +85,7 @@ def verify(
                 PortalOptions(**plain(address)),
                 PaceOptions(),
                 CheckOptions(skip_invalid=skip_invalid),
-                FormOptions(batch_quota=batch_quota, verify=True),
+                SendOptions(batch_quota=batch_quota, verify=True),
             )
             check_files(command)
             call.check(command.files)
@@ -124,6 +124,6 @@ def _kept_command(folder: str, reader: Reader, batch_quota: str | None) -> Comma
     kept = Command.kept(header)
     if kept.portal.simulate:
         raise OptionsError(f"the run of {folder} was simulated: its portal is gone")
-    form = FormOptions(batch_quota=batch_quota or kept.form.batch_quota, verify=True)
+    form = SendOptions(batch_quota=batch_quota or kept.form.batch_quota, verify=True)
     # Reading is little, and the pace and the reserve of a run that links are not for it.
     return attrs.evolve(kept, pace=PaceOptions(), form=form)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from aiohubassoc._io.clock import SystemClock
-from aiohubassoc.cli.exits import verify_exit_code
+from aiohubassoc.cli.exit_codes import verify_exit_code
 from aiohubassoc.cli.findings import Example, Findings, told_of
 from aiohubassoc.cli.progress import Progress, shown
 from aiohubassoc.cli.run import Run
@@ -17,9 +17,9 @@ from aiohubassoc.verification import LinkState
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aiohubassoc.cli.feed import Feed
-    from aiohubassoc.cli.lines import OutcomeLines
+    from aiohubassoc.cli.jsonl_output import JsonlOutput
     from aiohubassoc.cli.places import CellsTable
+    from aiohubassoc.cli.row_source import RowSource
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.pair import Pair
     from aiohubassoc.verification import Verification
@@ -62,7 +62,7 @@ class VerifyRun(Run):
         wanted: Wanted = Wanted(),
         skip_invalid: bool = False,
         finds_duplicates: bool = False,
-        lines: OutcomeLines | None = None,
+        lines: JsonlOutput | None = None,
     ) -> None:
         self.findings = Findings()
         super().__init__(
@@ -82,7 +82,7 @@ class VerifyRun(Run):
         self.findings.duplicates += 1
         self.written.line(lambda lines: lines.duplicate(record, pair, message))
 
-    async def work(self, client: AssociationClient, feed: Feed) -> None:
+    async def work(self, client: AssociationClient, feed: RowSource) -> None:
         """Read the links of the pairs of *feed*."""
         async with client:
             found = client.verify(feed.pairs(), keep_failures=0)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import attrs
 
 from aiohubassoc.cli.clients import client_of, target_of
-from aiohubassoc.cli.lines import OutcomeLines, give_up_output
-from aiohubassoc.cli.next_steps import how_to_export, how_to_link
+from aiohubassoc.cli.hints import how_to_export, how_to_link
+from aiohubassoc.cli.jsonl_output import JsonlOutput, give_up_output
 from aiohubassoc.cli.options import TokenOptions
+from aiohubassoc.cli.sinks import refuse_to_overwrite
 from aiohubassoc.cli.summary import print_findings
 from aiohubassoc.cli.terminal import messages, output
 from aiohubassoc.cli.verify_run import VerifyRun, Wanted
-from aiohubassoc.cli.written import refuse_to_overwrite
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.tables.opening import STDIN
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiohubassoc.cli.findings import Findings
-    from aiohubassoc.cli.folder import Command
     from aiohubassoc.cli.folder_table import FolderTable
+    from aiohubassoc.cli.run_folder import Command
     from aiohubassoc.tables.pairs import PairTable
 
 
@@ -96,7 +96,7 @@ def read_back(
     lines = None
     if call.stream:
         several = table.names if len(table.names) > 1 else None
-        lines = OutcomeLines(sys.stdout, ordered=False, several=several)
+        lines = JsonlOutput(sys.stdout, ordered=False, several=several)
     run = VerifyRun(
         table,
         messages(),

@@ -25,7 +25,7 @@ from aiohubassoc import (
     Verification,
 )
 from aiohubassoc._io.clock import SystemClock
-from aiohubassoc.cli.exits import exit_code, verify_exit_code
+from aiohubassoc.cli.exit_codes import exit_code, verify_exit_code
 from aiohubassoc.cli.findings import Example, Findings, told_of
 from aiohubassoc.cli.progress import Progress, shown
 from aiohubassoc.cli.signals import interruptible

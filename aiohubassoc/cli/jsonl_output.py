@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aiohubassoc.tables.results import Told
 
 
-class OutcomeLines:
+class JsonlOutput:
     """
     Writes what became of each row, one after the other, at once.
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from aiohubassoc.cli.folder_table import FolderTable
-from aiohubassoc.cli.form import FormOptions
 from aiohubassoc.cli.options import (
     CheckOptions,
     InputOptions,
@@ -18,6 +17,7 @@ from aiohubassoc.cli.options import (
     plain,
 )
 from aiohubassoc.cli.places import TablePlaces
+from aiohubassoc.cli.send_options import SendOptions
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.tables.opening import STDIN, name_of
@@ -47,7 +47,7 @@ class Command:
     portal: PortalOptions
     pace: PaceOptions
     check: CheckOptions
-    form: FormOptions = attrs.Factory(FormOptions)
+    form: SendOptions = attrs.Factory(SendOptions)
 
     @classmethod
     def kept(cls, header: dict[str, Any]) -> Command:
@@ -66,7 +66,7 @@ class Command:
             PortalOptions(**kept["portal"]),
             PaceOptions(**kept["pace"]),
             CheckOptions(**kept["check"]),
-            FormOptions(**kept.get("form", {})),  # one of before batches has none
+            SendOptions(**kept.get("form", {})),  # one of before batches has none
         )
 
     def plain(self) -> dict[str, Any]:

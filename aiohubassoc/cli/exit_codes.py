@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from aiohubassoc.errors import AuthenticationError, JournalStorageError, MissingScopesError
 
 if TYPE_CHECKING:
-    from aiohubassoc.cli.counts import RowCounts
     from aiohubassoc.cli.findings import Findings
+    from aiohubassoc.cli.report import RowCounts
     from aiohubassoc.cli.tally import Tally
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """What the command tells its caller."""
 
     ALL_LINKED = 0
@@ -42,11 +42,11 @@ def exit_code(tally: Tally, *, signal: int | None, storage_failed: bool) -> int:
         storage_failed: Whether a file of ours could not be written.
     """
     return _of_any(tally, signal=signal, storage_failed=storage_failed) or (
-        Exit.STOPPED
+        ExitCode.STOPPED
         if tally.unprocessed or not tally.input_complete
-        else Exit.SOME_FAILED
+        else ExitCode.SOME_FAILED
         if tally.failed or tally.partial or tally.invalid
-        else Exit.ALL_LINKED
+        else ExitCode.ALL_LINKED
     )
 
 
@@ -63,11 +63,11 @@ def verify_exit_code(findings: Findings, *, signal: int | None, storage_failed: 
         storage_failed: Whether a file of ours could not be written.
     """
     return _of_any(findings, signal=signal, storage_failed=storage_failed) or (
-        Exit.STOPPED
+        ExitCode.STOPPED
         if findings.unknown or not findings.input_complete
-        else Exit.SOME_FAILED
+        else ExitCode.SOME_FAILED
         if findings.missing or findings.invalid
-        else Exit.ALL_LINKED
+        else ExitCode.ALL_LINKED
     )
 
 
@@ -76,7 +76,7 @@ def _of_any(counts: RowCounts, *, signal: int | None, storage_failed: bool) -> i
     if signal is not None:
         return 128 + signal
     if storage_failed or isinstance(counts.stopped, JournalStorageError):
-        return Exit.STORAGE
+        return ExitCode.STORAGE
     if isinstance(counts.stopped, AuthenticationError | MissingScopesError):
-        return Exit.UNAUTHORIZED
+        return ExitCode.UNAUTHORIZED
     return 0

@@ -13,7 +13,7 @@ from aiohubassoc.options import Quota
 
 
 @attrs.frozen
-class FormOptions:
+class SendOptions:
     """
     In what form to link, and whether to read links.
 
@@ -73,11 +73,11 @@ class FormOptions:
                 "--quota"
             )
 
-    def over(self, other: FormOptions) -> FormOptions:
+    def over(self, other: SendOptions) -> SendOptions:
         """Return *other* with what is given here in its place."""
         given = {
             field.name: getattr(self, field.name)
-            for field in attrs.fields(FormOptions)
+            for field in attrs.fields(SendOptions)
             if getattr(self, field.name) != field.default
         }
         merged = attrs.evolve(other, **given)

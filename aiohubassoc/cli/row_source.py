@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohubassoc._io.clock import SystemClock
-from aiohubassoc.cli.pump import Pump
+from aiohubassoc.cli.thread_reader import ThreadReader
 from aiohubassoc.errors import InputError
 from aiohubassoc.journal.places import parts_of, place_of
 
@@ -63,7 +63,7 @@ class Listener(Protocol):
         ...
 
 
-class Feed:
+class RowSource:
     """
     Gives the pairs to send.
 
@@ -77,8 +77,8 @@ class Feed:
         self._table = table
         self._seen = seen
         self._listener = listener
-        self._pump = Pump(table) if table.may_block else None
-        self._rows = _readable(self._pump if self._pump is not None else _directly(table))
+        self._reader = ThreadReader(table) if table.may_block else None
+        self._rows = _readable(self._reader if self._reader is not None else _directly(table))
         self._checked: deque[tuple[Record, Pair | None]] = deque()
         self._ended = False
 
@@ -98,8 +98,8 @@ class Feed:
     def end(self) -> None:
         """Read no further."""
         self._ended = True
-        if self._pump is not None:
-            self._pump.end()
+        if self._reader is not None:
+            self._reader.end()
 
     async def pairs(self) -> AsyncIterator[Pair]:
         """

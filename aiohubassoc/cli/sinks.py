@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiohubassoc.cli.feed import StorageError
+from aiohubassoc.cli.row_source import StorageError
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.tables.failures import FailuresFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aiohubassoc.cli.lines import OutcomeLines
+    from aiohubassoc.cli.jsonl_output import JsonlOutput
     from aiohubassoc.tables.results import Told
 
 
-class Written:
+class Sinks:
     """
     Writes rows; what can no longer be written stops the run.
 
@@ -31,7 +31,7 @@ class Written:
     """
 
     def __init__(
-        self, lines: OutcomeLines | None, path: str | None, stop: Callable[[str], None]
+        self, lines: JsonlOutput | None, path: str | None, stop: Callable[[str], None]
     ) -> None:
         self.problem: str | None = None
         self.output_is_gone = False
@@ -54,7 +54,7 @@ class Written:
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror}") from None
 
-    def line(self, write: Callable[[OutcomeLines], None]) -> None:
+    def line(self, write: Callable[[JsonlOutput], None]) -> None:
         """Write a line, by *write*, if anybody is told."""
         if self._lines is None:
             return
