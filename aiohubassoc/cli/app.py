@@ -9,30 +9,26 @@ from rich.markup import escape
 
 from aiohubassoc import __version__
 from aiohubassoc.cli.exit_codes import ExitCode
-from aiohubassoc.cli.terminal import messages
+from aiohubassoc.cli.terminal import stderr
 from aiohubassoc.errors import AioHubAssocError, JournalStorageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_EXAMPLES = """\
-Examples:
-
-  aiohubassoc demo
-  aiohubassoc link pairs.csv --from contacts --to companies
-  aiohubassoc link pairs.csv --from contacts --to companies --simulate
-  aiohubassoc plan pairs.csv --from contacts --to companies --quota professional
-  aiohubassoc link pairs.csv --from contacts --to companies --run runs/2026-11-25
-  aiohubassoc resume runs/2026-11-25
-  aiohubassoc status runs/2026-11-25
-  aiohubassoc export runs/2026-11-25 --failed --output failed.csv
-  aiohubassoc link pairs.csv --from contacts --to companies --via batch --verify
-  aiohubassoc verify pairs.csv --from contacts --to companies --output missing.csv
-  zcat pairs.csv.gz | aiohubassoc link - --from deals --to contacts --json
-  aiohubassoc simulate --port 8080
-
-The access token is read from HUBSPOT_ACCESS_TOKEN.
-"""
+_EXAMPLES = (
+    "demo",
+    "link pairs.csv --from contacts --to companies",
+    "link pairs.csv --from contacts --to companies --simulate",
+    "plan pairs.csv --from contacts --to companies --quota professional",
+    "link pairs.csv --from contacts --to companies --run runs/2026-11-25",
+    "resume runs/2026-11-25",
+    "status runs/2026-11-25",
+    "export runs/2026-11-25 --failed --output failed.csv",
+    "link pairs.csv --from contacts --to companies --via batch --verify",
+    "verify pairs.csv --from contacts --to companies --output missing.csv",
+    "link - --from deals --to contacts --json < pairs.csv",
+    "simulate --port 8080",
+)
 # Said here, not in the function's docstring: whoever asks for help does not load the function.
 _LINK = """\
 Link the pairs of files.
@@ -71,18 +67,21 @@ def make_app() -> App:
     app = App(
         name="aiohubassoc",
         help="Link HubSpot CRM records in bulk: as fast as the quota allows, never above.",
-        help_epilogue=_EXAMPLES,
-        help_format="plaintext",
+        help_epilogue="  \n".join(
+            ("Examples:", *(f"aiohubassoc {example}" for example in _EXAMPLES))
+        )
+        + "\n\nThe access token is read from HUBSPOT_ACCESS_TOKEN.",
+        help_format="markdown",
         version=__version__,
         version_flags=["--version"],
-        error_console=messages(),
+        error_console=stderr(),
         result_action="return_value",
         suppress_keyboard_interrupt=False,
         exit_on_error=False,
         print_error=True,
     )
-    for name, told in _COMMANDS:
-        app.command(f"aiohubassoc.cli.{name}:{name}", name=name, help=told)
+    for name, help_ in _COMMANDS:
+        app.command(f"aiohubassoc.cli.{name}:{name}", name=name, help=help_)
     return app
 
 
@@ -93,7 +92,7 @@ def run(arguments: Sequence[str]) -> int:
     except CycloptsError:
         return ExitCode.USAGE  # told already
     except AioHubAssocError as error:
-        messages().print(f"[bold red]aiohubassoc:[/] {escape(str(error))}", soft_wrap=True)
+        stderr().print(f"[bold red]aiohubassoc:[/] {escape(str(error))}", soft_wrap=True)
         return ExitCode.STORAGE if isinstance(error, JournalStorageError) else ExitCode.USAGE
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from aiohubassoc.cli.link_run import Job, LinkRun
+from aiohubassoc.cli.operations import LinkOperation
+from aiohubassoc.cli.options import CheckOptions, FolderOptions, OutputOptions
+from aiohubassoc.cli.run_folder import Command
+from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.simulator_presets import demo_portal
-from aiohubassoc.cli.summary import print_summary
-from aiohubassoc.cli.terminal import messages, output
+from aiohubassoc.cli.summary import print_link_report
+from aiohubassoc.cli.terminal import stdout
 from aiohubassoc.client import AssociationClient
 from aiohubassoc.errors import InputError
 from aiohubassoc.models import Status
@@ -26,12 +29,27 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from aiohubassoc.cli.run_folder import Table
+    from aiohubassoc.cli.sinks import Sinks
     from aiohubassoc.models import Outcome
     from aiohubassoc.pair import Pair
 
 # Ten times a Professional portal's pace, so that a demonstration takes seconds.
 _QUOTA = Quota(190, 1.0)
 _EXAMPLE = Path("examples", "pairs.csv")
+
+
+class _KeptOutcomes(LinkOperation):
+    """Links the pairs of the example, and keeps every outcome."""
+
+    def __init__(self, table: Table, command: Command) -> None:
+        super().__init__(table, command, OutputOptions(), FolderOptions())
+        self.outcomes: list[Outcome] = []
+
+    def take(self, outcome: Outcome, sinks: Sinks) -> None:
+        """Count and keep an outcome."""
+        super().take(outcome, sinks)
+        self.outcomes.append(outcome)
 
 
 def demo() -> int:
@@ -42,7 +60,7 @@ def demo() -> int:
     with missing records, failing answers, connections that break, and a neighbour who uses much of
     the quota for a second. The exit code is 0 when the portal's books agree with what was told.
     """
-    console = output()
+    console = stdout()
     example = _example()
     settings = demo_portal(_QUOTA)
     console.print(
@@ -50,7 +68,6 @@ def demo() -> int:
         "with missing records, failing answers, broken connections and a neighbour.",
         soft_wrap=True,
     )
-    told: list[Outcome] = []
     layout = Layout(from_type="contacts", to_type="companies")
     with (
         portal_process(settings) as portal,
@@ -61,13 +78,13 @@ def demo() -> int:
         )
         with PairTable(str(example), layout) as again:
             pairs = [pair for _, pair in again if pair is not None]
-        run = LinkRun(Job(on_outcome=told.append), table, messages())
-        code = asyncio.run(run.go(client))
+        operation = _KeptOutcomes(table, Command((str(example),), layout))
+        code = asyncio.run(Runner(operation, table, CheckOptions()).run(client))
         books, links = portal.books(), portal.links()
-    print_summary(run.tally, console)
-    if run.tally.stopped is not None:
+    print_link_report(operation.report, console)
+    if operation.report.stopped is not None:
         return code
-    disagreements = compare(pairs, told, links["links"])
+    disagreements = compare(pairs, operation.outcomes, links["links"])
     print_books(books, console)
     if disagreements:
         for line in disagreements[:20]:

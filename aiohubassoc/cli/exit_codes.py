@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING
 from aiohubassoc.errors import AuthenticationError, JournalStorageError, MissingScopesError
 
 if TYPE_CHECKING:
-    from aiohubassoc.cli.findings import Findings
-    from aiohubassoc.cli.report import RowCounts
-    from aiohubassoc.cli.tally import Tally
+    from aiohubassoc.cli.report import RunReport
 
 
 class ExitCode(IntEnum):
-    """What the command tells its caller."""
+    """What the command returns to its caller."""
 
     ALL_LINKED = 0
     """Every pair is linked or skipped; of ``verify``: linked."""
@@ -32,51 +30,24 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-def exit_code(tally: Tally, *, signal: int | None, storage_failed: bool) -> int:
+def exit_code(report: RunReport, *, signal: int | None, storage_failed: bool) -> int:
     """
     Return the exit code of a run: a signal's, or the highest that applies.
 
+    When links are read back, what is unknown outranks what is missing: the result is not complete,
+    and to ask again may find more that is missing.
+
     Args:
-        tally: What became of the pairs.
+        report: What became of the rows.
         signal: The number of the signal that ended the run; None if none did.
         storage_failed: Whether a file of ours could not be written.
     """
-    return _of_any(tally, signal=signal, storage_failed=storage_failed) or (
-        ExitCode.STOPPED
-        if tally.unprocessed or not tally.input_complete
-        else ExitCode.SOME_FAILED
-        if tally.failed or tally.partial or tally.invalid
-        else ExitCode.ALL_LINKED
-    )
-
-
-def verify_exit_code(findings: Findings, *, signal: int | None, storage_failed: bool) -> int:
-    """
-    Return the exit code of reading links back: a signal's, or the highest that applies.
-
-    What is unknown outranks what is missing, whether the run ended early or HubSpot did not say:
-    the answer is not complete, and to ask again may find more that is missing.
-
-    Args:
-        findings: What was found.
-        signal: The number of the signal that ended the run; None if none did.
-        storage_failed: Whether a file of ours could not be written.
-    """
-    return _of_any(findings, signal=signal, storage_failed=storage_failed) or (
-        ExitCode.STOPPED
-        if findings.unknown or not findings.input_complete
-        else ExitCode.SOME_FAILED
-        if findings.missing or findings.invalid
-        else ExitCode.ALL_LINKED
-    )
-
-
-def _of_any(counts: RowCounts, *, signal: int | None, storage_failed: bool) -> int:
-    """Return the exit code of a run that could not do its work; 0 if it could."""
     if signal is not None:
         return 128 + signal
-    if storage_failed or isinstance(counts.stopped, JournalStorageError):
+    if storage_failed or isinstance(report.stopped, JournalStorageError):
         return ExitCode.STORAGE
-    if isinstance(counts.stopped, AuthenticationError | MissingScopesError):
+    if isinstance(report.stopped, AuthenticationError | MissingScopesError):
         return ExitCode.UNAUTHORIZED
-    return 0
+    if report.unsettled or not report.input_complete:
+        return ExitCode.STOPPED
+    return ExitCode.SOME_FAILED if report.not_linked or report.invalid else ExitCode.ALL_LINKED

@@ -11,13 +11,13 @@ from aiohubassoc.tables.opening import STDIN
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aiohubassoc.cli.options import InputOptions
+    from aiohubassoc.tables.layout import Layout
 
 # Of these a file that we wrote has its own.
 _OF_THE_INPUT_ALONE = ("--format", "--delimiter", "--encoding", "--sheet")
 
 
-def how_to_go_on(folder: str, *, needs_input: bool) -> str:
+def how_to_resume(folder: str, *, needs_input: bool) -> str:
     """
     Return what to do about a run that is not at its end.
 
@@ -31,7 +31,7 @@ def how_to_go_on(folder: str, *, needs_input: bool) -> str:
     return f"To go on: aiohubassoc resume {named}"
 
 
-def how_to_export(sources: Sequence[str], input_: InputOptions | None) -> str:
+def how_to_export(sources: Sequence[str], input_: Layout | None = None) -> str:
     """
     Return how the rows that are not linked come into a file.
 
@@ -45,7 +45,7 @@ def how_to_export(sources: Sequence[str], input_: InputOptions | None) -> str:
     return f"To write those that are not linked to a file{again}: {call}"
 
 
-def how_to_link(path: str, input_: InputOptions) -> str:
+def how_to_link(path: str, input_: Layout) -> str:
     """
     Return how rows that were written to a file are linked.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from rich.live import Live
 from rich.text import Text
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from aiohubassoc._io.clock import Clock
-    from aiohubassoc.options import Quota
+    from aiohubassoc._io.limiter import Limiter
+    from aiohubassoc._io.stream import OutcomeStream
+    from aiohubassoc._io.verifying import VerificationStream
+    from aiohubassoc.cli.report import RunReport
 
 _TERMINAL_SECONDS: Final = 0.25
 # A plain line comes after this, then after twice as long, and so on up to the longest.
@@ -26,65 +29,48 @@ _PLAIN_SECONDS_LONGEST: Final = 60.0
 _RATE_SECONDS: Final = 10.0
 
 
-class Counted(Protocol):
-    """Counts of a run."""
-
-    @property
-    def done(self) -> int:
-        """How many rows are dealt with."""
-        ...
-
-    @property
-    def settled(self) -> int:
-        """How many pairs HubSpot answered for."""
-        ...
-
-    @property
-    def trouble(self) -> str:
-        """How many rows did not come through, in words."""
-        ...
-
-
 class Progress:
     """
     What the line says.
 
     Args:
-        counts: Counts.
-        quota: Gives the quota that is kept.
-        in_flight: Gives the number of requests on the wire.
+        report: Counts.
+        limiter: Has the quota that is kept.
+        stream: The client's run.
         clock: Time.
         is_batch: Whether a call is for many pairs, so that the quota is none of pairs.
+
+    Attributes:
+        rows: How many rows the input has, roughly; None if nobody knows.
     """
 
     def __init__(
         self,
-        counts: Counted,
+        report: RunReport,
         *,
-        quota: Callable[[], Quota],
-        in_flight: Callable[[], int],
+        limiter: Limiter,
+        stream: OutcomeStream | VerificationStream,
         clock: Clock,
         is_batch: bool = False,
     ) -> None:
-        self._counts = counts
         self.rows: int | None = None
-        """How many rows the input has, roughly; None if nobody knows."""
-        self._quota = quota
-        self._in_flight = in_flight
+        self._report = report
+        self._limiter = limiter
+        self._stream = stream
         self.clock = clock
         self._is_batch = is_batch
         self._history: deque[tuple[float, int, int]] = deque([(clock.now(), 0, 0)])
 
     def line(self) -> str:
         """Return the line as of now."""
-        done = self._counts.done
-        rate, done_rate = self._rates(self._counts.settled, done)
-        calls = f"{self._quota().rate_per_second:.1f}"
+        done = self._report.done
+        rate, done_rate = self._rates(self._report.settled, done)
+        calls = f"{self._limiter.quota.rate_per_second:.1f}"
         parts = [
             f"{done:,} of {self.rows:,}" if self.rows else f"{done:,}",
             f"{rate:,.1f}/s" + (f", up to {calls} calls/s" if self._is_batch else f" of {calls}/s"),
-            self._counts.trouble,
-            f"{self._in_flight()} in flight",
+            self._report.trouble,
+            f"{self._stream.in_flight} in flight",
         ]
         if self.rows and done_rate > 0:
             parts.append(f"{duration(max(0, self.rows - done) / done_rate)} left")

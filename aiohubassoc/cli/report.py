@@ -1,70 +1,278 @@
-"""What every run over the rows of an input counts, whatever it does with their pairs."""
+"""What became of the rows of a run: the library's report of its pairs, and the rows around them."""
 
 from __future__ import annotations
 
-from typing import Any, Final, Protocol
+from typing import Any, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc.errors import AioHubAssocError
+from aiohubassoc.errors import AioHubAssocError, ApiError
+from aiohubassoc.models import Outcome, Report, Status
+from aiohubassoc.tables.results import Told
+from aiohubassoc.verification import LinkState, Verification, VerificationReport
 
-_LISTED_LINES: Final = 100
+_LISTED: Final = 100
+# HubSpot's categories are few; a server that makes up a new one each time must not fill memory.
+_MOST_CATEGORIES: Final = 50
+_WITHOUT_ERROR: Final = {
+    LinkState.MISSING: ("NOT_LINKED", "HubSpot does not have the link"),
+    LinkState.UNKNOWN: ("NOT_TOLD", "HubSpot did not say"),
+}
 
 
-class Answered(Protocol):
-    """The report of a run."""
+def describe_outcome(outcome: Outcome) -> Told:
+    """Return what a file of rows says of a pair that was to be linked."""
+    said = outcome.error if outcome.skip is None else outcome.skip.message
+    return Told(outcome.status.value, outcome.category, str(said or ""), outcome.correlation_id)
 
-    stopped: AioHubAssocError | None
-    answers: int
-    error_answers: int
+
+def describe_verification(verification: Verification) -> Told:
+    """Return what a file of rows says of a pair whose link was read back."""
+    state, error = verification.state, verification.error
+    if state is LinkState.LINKED:
+        return Told(state)
+    if error is None:
+        return Told(state, *_WITHOUT_ERROR[state])
+    correlation_id = error.correlation_id if isinstance(error, ApiError) else None
+    return Told(state, error.label, str(error), correlation_id)
+
+
+@attrs.frozen
+class Example:
+    """
+    A row, with what became of a pair of it.
+
+    Attributes:
+        line: Its line in its input.
+        place: The same as messages call it.
+        pair: The pair.
+        told: What became of it.
+    """
+
+    line: int
+    place: str
+    pair: str
+    told: Told
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {
+            "line": self.line,
+            "place": self.place,
+            "pair": self.pair,
+            "category": self.told.category,
+            "message": self.told.message,
+            "correlation_id": self.told.correlation_id,
+        }
 
 
 @attrs.define
-class RowCounts:
+class Category:
     """
-    Counts as a run goes on.
+    The rows of one status and one reason.
 
     Attributes:
-        invalid: Rows that could not be used; they hold no pair.
-        invalid_lines: The first of them: each one's line, place as messages call it, and problem.
-        stopped: Why the run ended early; None if it did not.
-        input_complete: Whether the input was read to its end.
-        seconds: How long the run took.
-        answers: How many answers came, those to tries that were repeated included.
-        error_answers: How many of them had a status of 400 or more.
+        status: Their status.
+        name: HubSpot's category, or ours where it has none.
+        example: The first of them.
+        count: How many there are.
     """
 
+    status: str
+    name: str
+    example: Example
+    count: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        example = self.example.as_json()
+        del example["category"]
+        return {
+            "status": self.status,
+            "category": self.name,
+            "count": self.count,
+            "example": example,
+        }
+
+
+@attrs.define(kw_only=True)
+class _RowReport:
+    """
+    What every run reports; it can be read while the run goes on.
+
+    Attributes:
+        pairs: The library's report.
+        invalid: Rows that could not be used; they hold no pair.
+        invalid_lines: The first of them: each one's line, place as messages call it, and problem.
+        duplicates: Rows that repeat an earlier one, where the command itself found them.
+        failure: Why the run ended early, where the library's report does not say it.
+        input_complete: Whether the input was read to its end.
+        seconds: How long the run took.
+    """
+
+    pairs: Report | VerificationReport
     invalid: int = 0
     invalid_lines: list[tuple[int, str, str]] = attrs.Factory(list)
-    stopped: AioHubAssocError | None = None
+    duplicates: int = 0
+    failure: AioHubAssocError | None = None
     input_complete: bool = False
     seconds: float = 0.0
-    answers: int = 0
-    error_answers: int = 0
+
+    @property
+    def done(self) -> int:
+        """How many rows are dealt with."""
+        return self.pairs.total + self.duplicates + self.invalid
+
+    @property
+    def stopped(self) -> AioHubAssocError | None:
+        """Why the run ended early; None if it did not."""
+        return self.failure or self.pairs.stopped
 
     def add_invalid(self, line: int, place: str, problem: str) -> None:
         """Count a row that cannot be used."""
         self.invalid += 1
-        if len(self.invalid_lines) < _LISTED_LINES:
+        if len(self.invalid_lines) < _LISTED:
             self.invalid_lines.append((line, place, problem))
 
-    def take_report(self, report: Answered) -> None:
-        """Take over why the run ended, and what the report says of HubSpot's answers."""
-        self.stopped = report.stopped
-        self.answers = report.answers
-        self.error_answers = report.error_answers
+    def lines_as_json(self) -> list[dict[str, Any]]:
+        """Return the first unusable rows as plain values."""
+        return [
+            {"line": line, "place": place, "problem": problem}
+            for line, place, problem in self.invalid_lines
+        ]
 
-    def rows_as_json(self) -> dict[str, Any]:
-        """Return all of it as plain values."""
+    def _rows_as_json(self) -> dict[str, Any]:
         return {
             "invalid": self.invalid,
             "seconds": round(self.seconds, 3),
-            "answers": self.answers,
-            "error_answers": self.error_answers,
+            "answers": self.pairs.answers,
+            "error_answers": self.pairs.error_answers,
             "stopped": None if self.stopped is None else str(self.stopped),
             "input_complete": self.input_complete,
-            "invalid_lines": [
-                {"line": line, "place": place, "problem": problem}
-                for line, place, problem in self.invalid_lines
-            ],
+            "invalid_lines": self.lines_as_json(),
         }
+
+
+@attrs.define(kw_only=True)
+class LinkReport(_RowReport):
+    """
+    What became of the rows of a run that links.
+
+    Attributes:
+        pairs: The library's report.
+        categories: What is not linked, by status and name.
+    """
+
+    pairs: Report = attrs.Factory(Report)
+    categories: dict[tuple[str, str], Category] = attrs.Factory(dict)
+
+    @property
+    def total(self) -> int:
+        """How many pairs have an outcome."""
+        return self.pairs.total + self.duplicates
+
+    @property
+    def skipped(self) -> int:
+        """How many pairs needed no call."""
+        return self.pairs.skipped + self.duplicates
+
+    @property
+    def settled(self) -> int:
+        """How many pairs HubSpot responded for."""
+        return self.pairs.linked + self.not_linked
+
+    @property
+    def unsettled(self) -> int:
+        """How many pairs were not sent, or not written down."""
+        return self.pairs.unprocessed
+
+    @property
+    def not_linked(self) -> int:
+        """How many pairs failed, wholly or partially."""
+        return self.pairs.failed + self.pairs.partial
+
+    @property
+    def trouble(self) -> str:
+        """How many rows did not come through, in words."""
+        return f"{self.not_linked + self.invalid:,} failed"
+
+    def counts(self) -> dict[str, int]:
+        """Return how many pairs there are of each status, and how many invalid rows."""
+        counts = {status.value: getattr(self.pairs, status.value) for status in Status}
+        return {**counts, "skipped": self.skipped, "invalid": self.invalid}
+
+    def add_example(self, example: Example) -> None:
+        """Count a row that is not linked under its status and reason."""
+        status, name = example.told.status, example.told.category or ""
+        if (status, name) not in self.categories and len(self.categories) >= _MOST_CATEGORIES:
+            name = "OTHER"
+        self.categories.setdefault((status, name), Category(status, name, example)).count += 1
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        return {
+            "total": self.total,
+            **self.counts(),
+            **self._rows_as_json(),
+            "throttled": self.pairs.throttled,
+            "categories": [category.as_json() for category in self.categories.values()],
+        }
+
+
+@attrs.define(kw_only=True)
+class VerifyReport(_RowReport):
+    """
+    What was found of the rows of a run that reads links back.
+
+    Attributes:
+        pairs: The library's report.
+        first_missing: The first pairs that are missing.
+        first_unknown: The first of which nothing is known.
+    """
+
+    pairs: VerificationReport = attrs.Factory(VerificationReport)
+    first_missing: list[Example] = attrs.Factory(list)
+    first_unknown: list[Example] = attrs.Factory(list)
+
+    @property
+    def settled(self) -> int:
+        """How many pairs HubSpot responded for."""
+        return self.pairs.linked + self.not_linked
+
+    @property
+    def unsettled(self) -> int:
+        """Of how many pairs nothing is known."""
+        return self.pairs.unknown
+
+    @property
+    def not_linked(self) -> int:
+        """How many pairs are missing."""
+        return self.pairs.missing
+
+    @property
+    def trouble(self) -> str:
+        """How many rows are not linked, in words."""
+        return f"{self.pairs.missing:,} missing, {self.pairs.unknown:,} unknown"
+
+    def add_example(self, example: Example) -> None:
+        """Keep a pair that is not linked, if it is among the first."""
+        lists = {"missing": self.first_missing, "unknown": self.first_unknown}
+        examples = lists.get(example.told.status)
+        if examples is not None and len(examples) < _LISTED:
+            examples.append(example)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        return {
+            "total": self.pairs.total,
+            "linked": self.pairs.linked,
+            "missing": self.pairs.missing,
+            "unknown": self.pairs.unknown,
+            "duplicates": self.duplicates,
+            **self._rows_as_json(),
+            "first_missing": [example.as_json() for example in self.first_missing],
+            "first_unknown": [example.as_json() for example in self.first_unknown],
+        }
+
+
+RunReport: TypeAlias = LinkReport | VerifyReport

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc.cli.folder_table import FolderTable
 from aiohubassoc.cli.options import (
     CheckOptions,
-    InputOptions,
     PaceOptions,
     PortalOptions,
-    option_of,
-    plain,
+    SendOptions,
+    to_options,
 )
-from aiohubassoc.cli.places import TablePlaces
-from aiohubassoc.cli.send_options import SendOptions
-from aiohubassoc.errors import OptionsError
+from aiohubassoc.errors import JournalError, OptionsError
 from aiohubassoc.journal.journal import Journal
+from aiohubassoc.journal.places import parts_of, place_of
+from aiohubassoc.journal.reader import Reader
+from aiohubassoc.models import Status
+from aiohubassoc.pair import Pair, unchecked_pair
+from aiohubassoc.tables.layout import Layout
 from aiohubassoc.tables.opening import STDIN, name_of
+from aiohubassoc.tables.pairs import PairTable
+from aiohubassoc.tables.records import Record
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable, Iterator, Mapping
 
-    from aiohubassoc.tables.pairs import PairTable
+    from aiohubassoc.journal.places import Place
+
+# What a run reports as there.
+CLAIMED: Final = (Status.LINKED, Status.PARTIAL)
+# What a run folder keeps in place of a portal's address that is another one each time.
+_SIMULATED: Final = "a simulated portal"
 
 
 @attrs.frozen
@@ -39,50 +49,170 @@ class Command:
         portal: Where to.
         pace: How fast.
         check: What to do about bad rows and failures.
-        form: One by one or in batches, and whether links are read.
+        send: One by one or in batches, and whether links are read.
     """
 
     files: tuple[str, ...]
-    input: InputOptions
-    portal: PortalOptions
-    pace: PaceOptions
-    check: CheckOptions
-    form: SendOptions = attrs.Factory(SendOptions)
+    input: Layout
+    portal: PortalOptions = attrs.Factory(PortalOptions)
+    pace: PaceOptions = attrs.Factory(PaceOptions)
+    check: CheckOptions = attrs.Factory(CheckOptions)
+    send: SendOptions = attrs.Factory(SendOptions)
 
     @classmethod
-    def kept(cls, header: dict[str, Any]) -> Command:
+    def from_header(cls, header: Mapping[str, Any]) -> Command:
         """
-        Return the command that a run folder keeps.
+        Return the command that a run folder keeps in its header.
 
         Raises:
-            OptionsError: it was not made by the command.
+            OptionsError: it was not made by the command, or by an earlier version of it.
         """
         kept = header.get("command")
         if not isinstance(kept, dict):
             raise OptionsError("the run folder was made by a program: go on with that program")
-        return cls(
-            tuple(kept["files"]),
-            InputOptions(**kept["input"]),
-            PortalOptions(**kept["portal"]),
-            PaceOptions(**kept["pace"]),
-            CheckOptions(**kept["check"]),
-            SendOptions(**kept.get("form", {})),  # one of before batches has none
-        )
+        try:
+            return cls(
+                tuple(kept["files"]),
+                Layout(**kept["input"]),
+                PortalOptions(**kept["portal"]),
+                PaceOptions(**kept["pace"]),
+                CheckOptions(**kept["check"]),
+                SendOptions(**kept["send"]),
+            )
+        except (KeyError, TypeError):
+            raise OptionsError(
+                "the run folder was made by another version of the command: go on with that "
+                "version, or take another folder"
+            ) from None
 
-    def plain(self) -> dict[str, Any]:
+    def to_header(self) -> dict[str, Any]:
         """Return it as it is kept."""
         files = [path if path == STDIN else str(Path(path).absolute()) for path in self.files]
-        groups = ("input", "portal", "pace", "check", "form")
-        return {"files": files, **{name: plain(getattr(self, name)) for name in groups}}
+        return {**attrs.asdict(self), "files": files}
+
+    @property
+    def names(self) -> str:
+        """How messages call the inputs."""
+        return ", ".join(name_of(path) for path in self.files)
 
 
-def journal_of(
-    folder: str | os.PathLike[str],
-    command: Command,
-    table: PairTable | FolderTable,
-    *,
-    base_url: str,
-    force: bool,
+class FolderTable:
+    """
+    The pairs of a run folder whose input can no longer be read, or need not be.
+
+    Args:
+        reader: The folder. For every pair, its last run has read the input to its end.
+        statuses: Only pairs of these, and nothing else; none: every pair, and the rows that hold
+            none.
+        place: How messages call a place; None: by its line.
+
+    Raises:
+        JournalError: it cannot be read; so for every method.
+    """
+
+    may_block = False
+
+    def __init__(
+        self,
+        reader: Reader,
+        statuses: tuple[Status, ...] = (),
+        place: Callable[[int, int], str] | None = None,
+    ) -> None:
+        self._reader = reader
+        self._statuses = statuses
+        header = reader.header()
+        self.header: list[str] = header["columns"]
+        self.names: list[str] = header["names"]
+        self.name = self.names[0]
+        self.job: dict[str, object] = header["job"]
+        self._inputs: list[dict[str, object]] = header["inputs"]
+        self._place = place
+
+    def __iter__(self) -> Iterator[tuple[Record, Pair | None]]:
+        if not self._statuses:
+            for source, line, problem, fields in self._reader.unusable():
+                yield Record(line, fields, problem, source), None
+        for row in self._reader.rows(*self._statuses):
+            kept = row.pair
+            record = Record(row.line, restore_cells(kept), None, row.source)
+            ends = (kept.from_type, kept.from_id, kept.to_type, kept.to_id)
+            yield record, unchecked_pair(*ends, tag=record)
+
+    def cells(self, pair: Pair) -> list[str] | dict[str, object]:
+        """Return the row of *pair*."""
+        return row_of(pair).fields
+
+    def place(self, source: int, line: int) -> str:
+        """Return how messages call a place."""
+        if self._place is not None:
+            return self._place(source, line)
+        return f"line {line}" + (f" of {self.names[source]}" if len(self.names) > 1 else "")
+
+    def count_rows(self) -> int | None:
+        """Return how many pairs and unusable rows there are; None: the folder is gone."""
+        try:
+            # One of its own: this runs in another thread, and the other may be closed meanwhile.
+            with Reader(self._reader.folder) as reader:
+                counts = reader.counts()
+                if self._statuses:
+                    return sum(counts[status] for status in self._statuses)
+                return sum(counts.values()) + reader.unusable_count()
+        except JournalError:
+            return None
+
+    def fingerprints(self) -> list[dict[str, object]]:
+        """Return those of the input."""
+        return self._inputs
+
+
+Table: TypeAlias = PairTable | FolderTable
+"""Where the rows of a run come from."""
+
+
+class _TablePlaces:
+    """
+    Places of a table's rows, and their cells as tags.
+
+    Args:
+        table: Where the pairs come from: each is tagged with its record.
+        are_stable: Whether the input is surely the same as in every run of the folder.
+    """
+
+    def __init__(self, table: Table, *, are_stable: bool) -> None:
+        self.are_stable = are_stable
+        self._table = table
+
+    def place(self, index: int, pair: Pair) -> Place:
+        """Return input and line."""
+        del index
+        record = row_of(pair)
+        return place_of(record.source, record.line)
+
+    def told(self, place: Place) -> str:
+        """Return it as messages call it."""
+        return self._table.place(*parts_of(place))
+
+    def tag(self, pair: Pair) -> str | None:
+        """Return the cells as JSON; None where they are just the two ids, in their order."""
+        cells = self._table.cells(pair)
+        return None if cells == [pair.from_id, pair.to_id] else json.dumps(cells)
+
+
+def row_of(pair: Pair) -> Record:
+    """Return the row that a pair of a table stands in."""
+    record = pair.tag
+    assert isinstance(record, Record)  # noqa: S101 -- the table tags each pair with its row
+    return record
+
+
+def restore_cells(pair: Pair) -> list[str] | dict[str, object]:
+    """Return the cells that were kept of a pair from a run folder."""
+    kept = pair.tag
+    return kept if isinstance(kept, list | dict) else [pair.from_id, pair.to_id]
+
+
+def open_journal(
+    folder: str | os.PathLike[str], command: Command, table: Table, *, base_url: str, force: bool
 ) -> Journal:
     """
     Return the run folder for a table.
@@ -94,71 +224,49 @@ def journal_of(
         base_url: Where the pairs are sent, told apart from other portals.
         force: Whether to go on though the folder belongs to another job.
     """
-    is_of_folder = isinstance(table, FolderTable)
+    fingerprints = table.fingerprints()
     if isinstance(table, FolderTable):
         job, are_stable = table.job, True
-        fingerprints: list[dict[str, object]] = table.fingerprints()
     else:
-        fingerprints = table.fingerprints()
+        job = {f"input {number}": _identify(one) for number, one in enumerate(fingerprints, 1)}
+        options = to_options(command.input).items()
+        job |= {option: value for option, value in options if value is not None}
         are_stable = not force and all(one["size_bytes"] is not None for one in fingerprints)
-        job = {f"input {number}": _told(one) for number, one in enumerate(fingerprints, 1)}
-        job |= {
-            option_of(name): value
-            for name, value in plain(command.input).items()
-            if value is not None
-        }
     journal = Journal.of_input(
         folder,
-        job={**job, "portal": base_url},
+        job={**job, "portal": _SIMULATED if command.portal.simulate else base_url},
         about={
-            "command": command.plain(),
+            "command": command.to_header(),
             "columns": table.header,
             "inputs": fingerprints,
             "names": table.names,
         },
-        places=TablePlaces(table, are_stable=are_stable),
+        places=_TablePlaces(table, are_stable=are_stable),
         force=force,
     )
-    journal.notes.is_of_folder = is_of_folder
+    journal.notes.is_of_folder = isinstance(table, FolderTable)
     return journal
 
 
-def passing_journal_of(folder: str, table: PairTable | FolderTable) -> Journal:
+def open_temporary_journal(folder: str, table: Table) -> Journal:
     """Return a run folder that lasts no longer than one run, for a table."""
     return Journal.of_input(
         folder,
         job={},
         about={"columns": table.header, "inputs": [], "names": table.names},
-        places=TablePlaces(table, are_stable=False),
+        places=_TablePlaces(table, are_stable=False),
         force=False,
     )
 
 
-def _told(fingerprint: dict[str, object]) -> str:
-    """Return what an input is known by, wherever it lies and whatever its name."""
-    size, columns = fingerprint["size_bytes"], fingerprint["columns"]
-    told = "a pipe" if size is None else f"{size:,} bytes"
-    assert isinstance(columns, list)  # noqa: S101 -- the table says so
-    return f"{told} with the columns {', '.join(columns)} ({str(fingerprint['digest'])[:12]})"
-
-
-def is_of_pipe(header: dict[str, Any]) -> bool:
+def is_of_pipe(header: Mapping[str, Any]) -> bool:
     """Return whether an input of a run folder cannot be opened again."""
     return any(one["size_bytes"] is None for one in header["inputs"])
 
 
-def check_files(command: Command) -> None:
-    """
-    Raise OptionsError for an input that looks like an option.
-
-    Raises:
-        OptionsError: it does.
-    """
-    for path in command.files:
-        if path.startswith("-") and path != STDIN:
-            raise OptionsError(f"there is no option {path}")
-
-
-def names_of(command: Command) -> str:
-    """Return how messages call the inputs."""
-    return ", ".join(name_of(path) for path in command.files)
+def _identify(fingerprint: dict[str, object]) -> str:
+    """Return what an input is known by, wherever it lies and whatever its name."""
+    size, columns = fingerprint["size_bytes"], fingerprint["columns"]
+    length = "a pipe" if size is None else f"{size:,} bytes"
+    assert isinstance(columns, list)  # noqa: S101 -- the table says so
+    return f"{length} with the columns {', '.join(columns)} ({str(fingerprint['digest'])[:12]})"

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from aiohubassoc.cli.terminal import messages
+from aiohubassoc.cli.terminal import stderr
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import Quota
 from aiohubassoc.simulator import Fault, FaultPlan, Latency, PortalSettings, run
@@ -56,7 +56,7 @@ def simulate(
         )
     except ValueError as error:
         raise OptionsError(str(error)) from None
-    console = messages()
+    console = stderr()
 
     def ready(base_url: str) -> None:
         console.print(

@@ -21,7 +21,7 @@ class Sinks:
     Writes rows; what can no longer be written stops the run.
 
     Args:
-        lines: Told of every row; None: nobody is.
+        jsonl: Writes a line for every row; None: nothing does.
         path: The file of some rows; None: none is written.
         stop: Called with the reason when something can no longer be written.
 
@@ -31,11 +31,11 @@ class Sinks:
     """
 
     def __init__(
-        self, lines: JsonlOutput | None, path: str | None, stop: Callable[[str], None]
+        self, jsonl: JsonlOutput | None, path: str | None, stop: Callable[[str], None]
     ) -> None:
         self.problem: str | None = None
         self.output_is_gone = False
-        self._lines = lines
+        self._jsonl = jsonl
         self._path = path
         self._stop = stop
         self._file: FailuresFile | None = None
@@ -55,13 +55,13 @@ class Sinks:
             raise StorageError(f"{self._path}: {error.strerror}") from None
 
     def line(self, write: Callable[[JsonlOutput], None]) -> None:
-        """Write a line, by *write*, if anybody is told."""
-        if self._lines is None:
+        """Write a line by *write*, if lines are written."""
+        if self._jsonl is None:
             return
         try:
-            write(self._lines)
+            write(self._jsonl)
         except OSError as error:
-            self._lines, self.output_is_gone = None, True
+            self._jsonl, self.output_is_gone = None, True
             self.problem = f"standard output: {error.strerror}"
             self._stop(f"cannot write {self.problem}")
 
@@ -79,7 +79,7 @@ class Sinks:
 
     def close(self) -> None:
         """Write what still waits."""
-        self.line(lambda lines: lines.close())
+        self.line(lambda jsonl: jsonl.close())
         if self._file is None:
             return
         with self._file:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from cyclopts import Parameter
 from rich.markup import escape
-from rich.table import Table
 
 from aiohubassoc.cli.exit_codes import ExitCode
-from aiohubassoc.cli.hints import how_to_go_on
+from aiohubassoc.cli.hints import how_to_resume
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
 from aiohubassoc.cli.run_folder import Command, is_of_pipe
-from aiohubassoc.cli.terminal import output
+from aiohubassoc.cli.summary import print_categories, print_count
+from aiohubassoc.cli.terminal import stdout
 from aiohubassoc.errors import AioHubAssocError, InputError
 from aiohubassoc.journal.lock import is_in_use
 from aiohubassoc.journal.reader import Reader
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 _SHOWN_RUNS: Final = 5
 
 
-def status(folder: str, /, *, json_: Annotated[Flag, Parameter(name="--json")] = False) -> int:
+def status(folder: str, /, *, json_: Flag = False) -> int:
     """
     Tell how far the run of a folder is, also while it goes on.
 
@@ -39,9 +38,9 @@ def status(folder: str, /, *, json_: Annotated[Flag, Parameter(name="--json")] =
     with Reader(folder) as reader:
         told = _gather(reader)
     if json_:
-        output().out(json.dumps(told))
+        stdout().out(json.dumps(told))
     else:
-        _print(told, output())
+        _print(told, stdout())
     return ExitCode.ALL_LINKED
 
 
@@ -75,10 +74,10 @@ def _gather(reader: Reader) -> dict[str, Any]:
 def _rows_of(header: dict[str, Any]) -> int | None:
     """Return about how many rows the input has; None if nobody can know any more."""
     try:
-        command = Command.kept(header)
+        command = Command.from_header(header)
         if is_of_pipe(header):
             return None
-        with PairTable(command.files, command.input.layout()) as table:
+        with PairTable(command.files, command.input) as table:
             return table.count_rows()
     except (AioHubAssocError, InputError, OSError):  # gone, changed, or of a program
         return None
@@ -106,10 +105,14 @@ def _print(told: dict[str, Any], console: Console) -> None:
         of = "" if rows is None else f", about {rows:,} rows"
         console.print(f"  input: {escape(', '.join(told['inputs']))}{of}", soft_wrap=True)
     for name in ("linked", "partial", "failed", "unprocessed", "invalid"):
-        if count := told[name]:
-            what = "rows that could not be used" if name == "invalid" else name
-            console.print(f"  {count:>9,}  {what}")
-    _print_categories(told["categories"], console)
+        what = "rows that could not be used" if name == "invalid" else name
+        print_count(told[name], what, console)
+    categories = told["categories"]
+    print_categories(
+        ((one["count"], one["status"], one["category"], one["message"]) for one in categories),
+        console,
+        indent=2,
+    )
     for run in told["runs"][-_SHOWN_RUNS:]:
         if run["ended_at"] is not None:
             end = f"ended {run['ended_at']}"
@@ -120,18 +123,5 @@ def _print(told: dict[str, Any], console: Console) -> None:
         line = f"  run {run['number']}: began {run['began_at']}, {end}{stopped}"
         console.print(line, markup=False, soft_wrap=True)
     if told["state"] == "unfinished":
-        going_on = how_to_go_on(told["folder"], needs_input=told["needs_input"])
+        going_on = how_to_resume(told["folder"], needs_input=told["needs_input"])
         console.print(going_on, markup=False, soft_wrap=True)
-
-
-def _print_categories(categories: list[dict[str, Any]], console: Console) -> None:
-    if not categories:
-        return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
-    for column in ("count", "status", "category", "for example"):
-        table.add_column(column, overflow="fold", justify="right" if column == "count" else "left")
-    for one in categories:
-        table.add_row(
-            f"{one['count']:,}", one["status"], one["category"] or "-", escape(one["message"])
-        )
-    console.print(table)

@@ -8,56 +8,95 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import Console
 
-    from aiohubassoc.cli.findings import Example, Findings
-    from aiohubassoc.cli.report import RowCounts
-    from aiohubassoc.cli.tally import Tally
+    from aiohubassoc.cli.report import Example, LinkReport, RunReport, VerifyReport
 
 _SHOWN_LINES: Final = 20
 _SHOWN_EXAMPLES: Final = 5
 
 
-def print_summary(tally: Tally, console: Console) -> None:
+def print_link_report(report: LinkReport, console: Console) -> None:
     """Print counts by status, categories with an example each, unusable lines, and the stop."""
-    seconds = max(tally.seconds, 1e-9)
+    seconds, pairs = max(report.seconds, 1e-9), report.pairs
     console.print(
-        f"[bold]{tally.total:,} pairs[/] in {tally.seconds:,.1f} s "
-        f"({tally.settled / seconds:,.1f} settled a second)"
+        f"[bold]{report.total:,} pairs[/] in {report.seconds:,.1f} s "
+        f"({report.settled / seconds:,.1f} settled a second)"
     )
-    for status in ("linked", "partial", "failed", "unprocessed", "skipped", "invalid"):
-        if count := getattr(tally, status):
-            what = "rows that could not be used" if status == "invalid" else status
-            console.print(f"  {count:>9,}  {what}")
-    if tally.error_answers:
-        share = tally.error_answers / tally.answers
+    for name, count in report.counts().items():
+        print_count(count, "rows that could not be used" if name == "invalid" else name, console)
+    if pairs.error_answers:
         console.print(
-            f"{tally.error_answers:,} of {tally.answers:,} answers were errors ({share:.1%}), "
-            f"{tally.throttled:,} of them 429"
+            f"{pairs.error_answers:,} of {pairs.answers:,} answers were errors "
+            f"({pairs.error_share:.1%}), {pairs.throttled:,} of them 429"
         )
-    _print_categories(tally, console)
-    _print_end(tally, console)
+    print_categories(
+        (
+            (
+                one.count,
+                one.status,
+                one.name,
+                f"{one.example.place}, {one.example.pair}: {one.example.told.message}",
+            )
+            for one in report.categories.values()
+        ),
+        console,
+    )
+    _print_end(report, console)
 
 
-def print_findings(findings: Findings, name: str, console: Console) -> None:
+def print_verify_report(report: VerifyReport, name: str, console: Console) -> None:
     """Print what reading back the pairs of *name* found: counts, examples, and the stop."""
+    pairs = report.pairs
     console.print(
-        f"[bold]{findings.total:,} pairs[/] of {escape(name)} read back in "
-        f"{findings.seconds:,.1f} s, by {calls_told(findings.answers)}",
+        f"[bold]{pairs.total:,} pairs[/] of {escape(name)} read back in "
+        f"{report.seconds:,.1f} s, by {count_calls(pairs.answers)}",
         soft_wrap=True,
     )
-    for count, what in (
-        (findings.linked, "linked"),
-        (findings.missing, "missing: HubSpot does not have the link"),
-        (findings.unknown, "unknown: HubSpot was not asked, or did not say"),
-        (findings.duplicates, "repeat an earlier one"),
-        (findings.invalid, "rows that could not be used"),
-    ):
-        if count:
-            console.print(f"  {count:>9,}  {what}")
-    _print_examples(findings.first_missing, findings.missing, console)
-    _print_examples(findings.first_unknown, findings.unknown, console)
-    _print_end(findings, console)
+    print_count(pairs.linked, "linked", console)
+    print_count(pairs.missing, "missing: HubSpot does not have the link", console)
+    print_count(pairs.unknown, "unknown: HubSpot was not asked, or did not say", console)
+    print_count(report.duplicates, "repeat an earlier one", console)
+    print_count(report.invalid, "rows that could not be used", console)
+    _print_examples(report.first_missing, pairs.missing, console)
+    _print_examples(report.first_unknown, pairs.unknown, console)
+    _print_end(report, console)
+
+
+def print_count(count: int, what: str, console: Console) -> None:
+    """Print a line of a list of counts; no line for 0."""
+    if count:
+        console.print(f"  {count:>9,}  {what}")
+
+
+def print_categories(
+    rows: Iterable[tuple[int, str, str, str]], console: Console, *, indent: int = 0
+) -> None:
+    """Print count, status, category and example of what is not linked, as a table; none if none."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, indent))
+    for column in ("count", "status", "category", "for example"):
+        table.add_column(column, overflow="fold", justify="right" if column == "count" else "left")
+    for count, status, name, example in rows:
+        table.add_row(f"{count:,}", status, name or "-", escape(example))
+    if table.row_count:
+        console.print(table)
+
+
+def print_lines(
+    lines: list[tuple[int, str, str]], count: int, console: Console, *, shown: int = _SHOWN_LINES
+) -> None:
+    """Print lines of the input and what is wrong with them, the first *shown* of *count*."""
+    for _, place, problem in lines[:shown]:
+        console.print(f"  {place}: {escape(problem)}", soft_wrap=True)
+    if count > shown:
+        console.print(f"  ... and {count - min(len(lines), shown):,} more")
+
+
+def count_calls(count: int) -> str:
+    """Return so many calls as people say it."""
+    return f"{count:,} call" if count == 1 else f"{count:,} calls"
 
 
 def _print_examples(examples: list[Example], count: int, console: Console) -> None:
@@ -69,37 +108,10 @@ def _print_examples(examples: list[Example], count: int, console: Console) -> No
         print_lines(lines, count, console, shown=_SHOWN_EXAMPLES)
 
 
-def _print_end(counts: RowCounts, console: Console) -> None:
-    if counts.invalid_lines:
-        print_lines(counts.invalid_lines, counts.invalid, console)
-    if counts.stopped is not None:
-        console.print(f"[bold yellow]Stopped early:[/] {escape(str(counts.stopped))}")
-    if not counts.input_complete:
+def _print_end(report: RunReport, console: Console) -> None:
+    if report.invalid_lines:
+        print_lines(report.invalid_lines, report.invalid, console)
+    if report.stopped is not None:
+        console.print(f"[bold yellow]Stopped early:[/] {escape(str(report.stopped))}")
+    if not report.input_complete:
         console.print("[yellow]The input was not read to its end.[/]")
-
-
-def _print_categories(tally: Tally, console: Console) -> None:
-    if not tally.categories:
-        return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("count", "status", "category", "for example"):
-        table.add_column(column, overflow="fold", justify="right" if column == "count" else "left")
-    for category in tally.categories.values():
-        example = f"{category.example_place}, {category.example_pair}: {category.message}"
-        table.add_row(f"{category.count:,}", category.status, category.name or "-", escape(example))
-    console.print(table)
-
-
-def calls_told(count: int) -> str:
-    """Return so many calls as people say it."""
-    return f"{count:,} call" if count == 1 else f"{count:,} calls"
-
-
-def print_lines(
-    lines: list[tuple[int, str, str]], count: int, console: Console, *, shown: int = _SHOWN_LINES
-) -> None:
-    """Print lines of the input and what is told of them, the first *shown* of *count*."""
-    for _, place, told in lines[:shown]:
-        console.print(f"  {place}: {escape(told)}", soft_wrap=True)
-    if count > shown:
-        console.print(f"  ... and {count - min(len(lines), shown):,} more")

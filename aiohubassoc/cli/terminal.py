@@ -7,26 +7,41 @@ import os
 import sys
 
 from rich.console import Console
+from rich.markup import escape
 
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Go on in silence: whoever stopped reading does not end the work."""
         self.quiet = True
-        # Or Python would try to write what is left when it ends, and say so.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self.file.fileno())
-        os.close(nowhere)
+        _discard(self.file.fileno())
 
 
-def output() -> Console:
+def stdout() -> Console:
     """Return where results go."""
     return _on(sys.stdout, is_error=False)
 
 
-def messages() -> Console:
+def stderr() -> Console:
     """Return where progress and errors go."""
     return _on(sys.stderr, is_error=True)
+
+
+def warn_cannot_write(what: str) -> None:
+    """Say that a file of ours cannot be written: *what*, and why."""
+    stderr().print(f"[bold red]Cannot write[/] {escape(what)}", soft_wrap=True)
+
+
+def discard_output() -> None:
+    """Drop what Python would still write to standard output, which nobody reads any more."""
+    _discard(sys.stdout.fileno())
+
+
+def _discard(descriptor: int) -> None:
+    # Or Python would try to write what is left when it ends, and say so.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 def _on(stream: object, *, is_error: bool) -> Console:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import attrs
 from cyclopts import Parameter
 
-from aiohubassoc.cli.folder_table import FolderTable
+from aiohubassoc.cli.connection import Connection
+from aiohubassoc.cli.hints import how_to_export, how_to_link
+from aiohubassoc.cli.jsonl_output import JsonlOutput
+from aiohubassoc.cli.operations import VerifyOperation
 from aiohubassoc.cli.options import (
     AddressOptions,
     CheckOptions,
@@ -18,40 +23,43 @@ from aiohubassoc.cli.options import (
     InputOptions,
     PaceOptions,
     PortalOptions,
+    SendOptions,
     TokenOptions,
+    VerifyOptions,
+    check_input,
     given,
-    plain,
 )
-from aiohubassoc.cli.read_again import CLAIMED
-from aiohubassoc.cli.run_folder import Command, check_files
-from aiohubassoc.cli.send_options import SendOptions
-from aiohubassoc.cli.verifying import VerifyCall, read_back
+from aiohubassoc.cli.run_folder import CLAIMED, Command, FolderTable
+from aiohubassoc.cli.runner import Runner
+from aiohubassoc.cli.sinks import refuse_to_overwrite
+from aiohubassoc.cli.summary import print_verify_report
+from aiohubassoc.cli.terminal import discard_output, stderr, stdout
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
+from aiohubassoc.tables.layout import Layout
 from aiohubassoc.tables.opening import STDIN
 from aiohubassoc.tables.pairs import PairTable
+
+if TYPE_CHECKING:
+    from aiohubassoc.cli.report import VerifyReport
 
 
 def verify(
     files: Annotated[list[str], Parameter(allow_leading_hyphen=True, negative="")],
     /,
     *,
-    input_: Annotated[InputOptions, Flat] = InputOptions(),  # noqa: B008 -- frozen, and so below
+    input_: InputOptions = Layout(),  # noqa: B008 -- frozen, and so below
     address: Annotated[AddressOptions, Flat] = AddressOptions(),  # noqa: B008
     token: Annotated[TokenOptions, Flat] = TokenOptions(),  # noqa: B008
     batch_quota: str | None = None,
     skip_invalid: Flag = False,
-    all_: Annotated[Flag, Parameter(name="--all")] = False,
-    output_file: Annotated[str | None, Parameter(name="--output")] = None,
-    missing: Flag = False,
-    unknown: Flag = False,
-    stream: Flag = False,
-    json_: Annotated[Flag, Parameter(name="--json")] = False,
+    all_: Flag = False,
+    options: Annotated[VerifyOptions, Flat] = VerifyOptions(),  # noqa: B008
 ) -> int:
     """
-    Read links back and return the exit code; `aiohubassoc.cli.app` tells which.
+    Read links back and return the exit code; `aiohubassoc.cli.app` says which.
 
     Args:
         files: Files as for link, or - for standard input; or one run folder, of which those pairs
@@ -63,45 +71,37 @@ def verify(
             10/10s and rise while HubSpot refuses none.
         skip_invalid: Go on without rows that cannot be used.
         all_: Of a run folder read back every pair that it has.
-        output_file: Write the rows that are missing or unknown to this file, as they were in the
-            input, with the reason: as CSV, or as JSON Lines where its name ends with .jsonl.
-        missing: Of these write only those that are missing.
-        unknown: Of these write only those that are unknown.
-        stream: Print one JSON object a line on standard output for each pair, as it is found, and
-            nothing else.
-        json_: Print one JSON object with the result on standard output, and nothing else.
+        options: What to print and write.
     """
-    call = VerifyCall(
-        token=token, path=output_file, missing=missing, unknown=unknown, stream=stream, json_=json_
-    )
-    folder = _folder_of(files)
+    options.check()
+    folder = _find_folder(files)
     with ExitStack() as stack:
         if folder is None:
             if all_:
                 raise OptionsError("--all is for a run folder: of files every row is read back")
+            check_input(files, input_)
             command = Command(
                 tuple(files),
                 input_,
-                PortalOptions(**plain(address)),
-                PaceOptions(),
-                CheckOptions(skip_invalid=skip_invalid),
-                SendOptions(batch_quota=batch_quota, verify=True),
+                PortalOptions(**attrs.asdict(address)),
+                check=CheckOptions(skip_invalid=skip_invalid),
+                send=SendOptions(batch_quota=batch_quota, verify=True),
             )
-            check_files(command)
-            call.check(command.files)
-            table = stack.enter_context(PairTable(command.files, command.input.layout()))
-            return read_back(command, table, call)
-        options = [*given(input_), *given(address), *(["--skip-invalid"] if skip_invalid else [])]
-        if options:
-            raise OptionsError(f"{options[0]} is for files: the run folder {folder} knows its own")
+            _check(command.files, options, token)
+            table = stack.enter_context(PairTable(command.files, command.input))
+            return _read_back(command, table, token, options)
+        more = [*given(input_), *given(address), *(["--skip-invalid"] if skip_invalid else [])]
+        if more:
+            raise OptionsError(f"{more[0]} is for files: the run folder {folder} knows its own")
         reader = stack.enter_context(Reader(folder))
-        command = _kept_command(folder, reader, batch_quota)
-        call.check([path for path in command.files if path != STDIN])  # that is not read now
+        command = _restore_command(folder, reader, batch_quota)
+        # Standard input is not read now.
+        _check([path for path in command.files if path != STDIN], options, token)
         statuses = (*CLAIMED, Status.FAILED, Status.UNPROCESSED) if all_ else CLAIMED
-        return read_back(command, FolderTable(reader, statuses), call, folder=folder)
+        return _read_back(command, FolderTable(reader, statuses), token, options, folder=folder)
 
 
-def _folder_of(paths: list[str]) -> str | None:
+def _find_folder(paths: list[str]) -> str | None:
     """Return the run folder among *paths*, which is alone then; None: they are files."""
     folders = [path for path in paths if Path(path).is_dir()]
     if not folders:
@@ -113,7 +113,7 @@ def _folder_of(paths: list[str]) -> str | None:
     return folders[0]
 
 
-def _kept_command(folder: str, reader: Reader, batch_quota: str | None) -> Command:
+def _restore_command(folder: str, reader: Reader, batch_quota: str | None) -> Command:
     """Return what the folder's pairs are read back with."""
     header = reader.header()
     if not isinstance(header.get("command"), dict):
@@ -121,9 +121,72 @@ def _kept_command(folder: str, reader: Reader, batch_quota: str | None) -> Comma
             f"the run folder {folder} was made by a program: read its pairs back with that "
             "program, by client.verify"
         )
-    kept = Command.kept(header)
+    kept = Command.from_header(header)
     if kept.portal.simulate:
         raise OptionsError(f"the run of {folder} was simulated: its portal is gone")
-    form = SendOptions(batch_quota=batch_quota or kept.form.batch_quota, verify=True)
+    send = SendOptions(batch_quota=batch_quota or kept.send.batch_quota, verify=True)
     # Reading is little, and the pace and the reserve of a run that links are not for it.
-    return attrs.evolve(kept, pace=PaceOptions(), form=form)
+    return attrs.evolve(kept, pace=PaceOptions(), send=send)
+
+
+def _check(files: list[str] | tuple[str, ...], options: VerifyOptions, token: TokenOptions) -> None:
+    """Raise OptionsError for what does not go together, before anything is done."""
+    refuse_to_overwrite(files, "--output", options.output)
+    if STDIN in files and token.token_stdin:
+        raise OptionsError("standard input holds either the pairs or the token")
+
+
+def _read_back(
+    command: Command,
+    table: PairTable | FolderTable,
+    token: TokenOptions,
+    options: VerifyOptions,
+    *,
+    folder: str | None = None,
+) -> int:
+    """
+    Read back the pairs of *table*, print what was found, and return the exit code.
+
+    Args:
+        command: Where HubSpot is, and what the input is like.
+        table: The pairs, open.
+        token: Where the token is.
+        options: What to print and write, and where.
+        folder: The run folder that they are from, each of them once; None: they are from files.
+
+    Raises:
+        AioHubAssocError: nothing was sent: an option or the input cannot work.
+    """
+    operation = VerifyOperation(table, options, finds_duplicates=folder is None)
+    jsonl = JsonlOutput(table.names) if options.stream else None
+    run = Runner(operation, table, command.check, jsonl)
+    with ExitStack() as stack:
+        client = Connection.open(stack, command, token).make_client()
+        code = asyncio.run(run.run(client))
+    if options.json_:
+        about = {"run": folder, "output": options.output, "exit_code": int(code)}
+        stdout().out(json.dumps({**operation.report.as_json(), **about}))
+    elif run.began:
+        console = stderr() if options.stream else stdout()
+        print_verify_report(operation.report, table.name if folder is None else folder, console)
+        if run.sinks.problem is None and (
+            step := _next_step(command, operation.report, options, folder)
+        ):
+            console.print(step, markup=False, soft_wrap=True)
+    if run.sinks.output_is_gone:
+        discard_output()
+    return code
+
+
+def _next_step(
+    command: Command, report: VerifyReport, options: VerifyOptions, folder: str | None
+) -> str | None:
+    if not report.not_linked + report.unsettled:
+        return None
+    if options.output is not None:
+        return how_to_link(options.output, command.input)
+    return (
+        how_to_export([folder])
+        if folder is not None
+        else how_to_export(command.files, command.input)
+    )

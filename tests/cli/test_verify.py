@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aiohubassoc import AssociationClient, RetryPolicy, Status
-from aiohubassoc.cli.folder_table import FolderTable
+from aiohubassoc.cli.run_folder import FolderTable
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.simulator import FaultPlan
 from tests.cli.conftest import TYPES, calls, make, read_rows, write_pairs
@@ -227,7 +227,7 @@ def test_what_hubspot_does_not_say_is_unknown(
     portal = start_portal(faults=FaultPlan(server_error_500=1.0))
     make(portal, range(1, 11))
     impatient = partial(AssociationClient, retry=RetryPolicy(attempts=1))
-    monkeypatch.setattr("aiohubassoc.cli.clients.AssociationClient", impatient)
+    monkeypatch.setattr("aiohubassoc.cli.connection.AssociationClient", impatient)
     result = verify(pairs_file, "--json")
     assert counts(result) == (3, 0, 0, 10)
     assert result.told["stopped"] is None

@@ -8,6 +8,8 @@ import os
 import signal
 import threading
 from itertools import product
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 from rich.console import Console
@@ -19,20 +21,30 @@ from aiohubassoc import (
     Outcome,
     Pair,
     Quota,
+    Report,
     RunStoppedError,
     Status,
     ValidationError,
     Verification,
+    VerificationReport,
 )
 from aiohubassoc._io.clock import SystemClock
-from aiohubassoc.cli.exit_codes import exit_code, verify_exit_code
-from aiohubassoc.cli.findings import Example, Findings, told_of
+from aiohubassoc.cli.event_loop import interruptible
+from aiohubassoc.cli.exit_codes import exit_code
 from aiohubassoc.cli.progress import Progress, shown
-from aiohubassoc.cli.signals import interruptible
-from aiohubassoc.cli.summary import print_lines, print_summary
-from aiohubassoc.cli.tally import Tally
+from aiohubassoc.cli.report import (
+    Example,
+    LinkReport,
+    VerifyReport,
+    describe_outcome,
+    describe_verification,
+)
+from aiohubassoc.cli.summary import print_lines, print_link_report
 from aiohubassoc.tables.results import Told
 from tests.conftest import pass_time
+
+if TYPE_CHECKING:
+    from aiohubassoc.cli.report import RunReport
 
 PAIR = Pair("contacts", 1, "companies", 2)
 
@@ -44,104 +56,108 @@ def _failed(message: str) -> Outcome:
 # --- exit codes --------------------------------------------------------------------------------
 
 
+def _linked(*, invalid: int = 0, input_complete: bool = False, **counts: Any) -> LinkReport:
+    return LinkReport(pairs=Report(**counts), invalid=invalid, input_complete=input_complete)
+
+
+def _verified(*, invalid: int = 0, input_complete: bool = False, **counts: Any) -> VerifyReport:
+    pairs = VerificationReport(**counts)
+    return VerifyReport(pairs=pairs, invalid=invalid, input_complete=input_complete)
+
+
 @pytest.mark.parametrize(
-    ("tally", "code"),
+    ("report", "code"),
     [
-        (Tally(linked=5, skipped=3, input_complete=True), 0),
-        (Tally(input_complete=True), 0),
-        (Tally(linked=5, failed=1, input_complete=True), 1),
-        (Tally(linked=5, partial=1, input_complete=True), 1),
-        (Tally(linked=5, invalid=1, input_complete=True), 1),
-        (Tally(linked=5, failed=1, unprocessed=1, input_complete=True), 3),
-        (Tally(linked=5, failed=1, input_complete=False), 3),
-        (Tally(failed=1, stopped=AuthenticationError(401, None, "no", None)), 4),
-        (Tally(failed=1, stopped=MissingScopesError(403, None, "no", None)), 4),
-        (Tally(linked=1, stopped=RunStoppedError("daily"), input_complete=False), 3),
+        (_linked(linked=5, skipped=3, input_complete=True), 0),
+        (_linked(input_complete=True), 0),
+        (_linked(linked=5, failed=1, input_complete=True), 1),
+        (_linked(linked=5, partial=1, input_complete=True), 1),
+        (_linked(linked=5, invalid=1, input_complete=True), 1),
+        (_linked(linked=5, failed=1, unprocessed=1, input_complete=True), 3),
+        (_linked(linked=5, failed=1), 3),
+        (_linked(failed=1, stopped=AuthenticationError(401, None, "no", None)), 4),
+        (_linked(failed=1, stopped=MissingScopesError(403, None, "no", None)), 4),
+        (_linked(linked=1, stopped=RunStoppedError("daily")), 3),
+        (_verified(linked=5, input_complete=True), 0),
+        (_verified(input_complete=True), 0),
+        (_verified(linked=5, missing=1, input_complete=True), 1),
+        (_verified(linked=5, invalid=1, input_complete=True), 1),
+        (_verified(linked=5, missing=1, unknown=1, input_complete=True), 3),
+        (_verified(linked=5), 3),
+        (_verified(unknown=1, stopped=RunStoppedError("daily"), input_complete=True), 3),
+        (_verified(unknown=1, stopped=AuthenticationError(401, None, "no", None)), 4),
+        (_verified(unknown=1, stopped=MissingScopesError(403, None, "no", None)), 4),
     ],
 )
-def test_exit_codes(tally: Tally, code: int) -> None:
+def test_exit_codes(report: RunReport, code: int) -> None:
     """The highest that applies; storage beats all but a signal."""
-    assert exit_code(tally, signal=None, storage_failed=False) == code
-    assert exit_code(tally, signal=None, storage_failed=True) == 5
+    assert exit_code(report, signal=None, storage_failed=False) == code
+    assert exit_code(report, signal=None, storage_failed=True) == 5
     for number, storage in product((signal.SIGINT, signal.SIGTERM), (True, False)):
-        assert exit_code(tally, signal=number, storage_failed=storage) == 128 + number
-
-
-@pytest.mark.parametrize(
-    ("findings", "code"),
-    [
-        (Findings(linked=5, duplicates=3, input_complete=True), 0),
-        (Findings(input_complete=True), 0),
-        (Findings(linked=5, missing=1, input_complete=True), 1),
-        (Findings(linked=5, invalid=1, input_complete=True), 1),
-        (Findings(linked=5, missing=1, unknown=1, input_complete=True), 3),
-        (Findings(linked=5, input_complete=False), 3),
-        (Findings(unknown=1, stopped=RunStoppedError("daily"), input_complete=True), 3),
-        (Findings(unknown=1, stopped=AuthenticationError(401, None, "no", None)), 4),
-        (Findings(unknown=1, stopped=MissingScopesError(403, None, "no", None)), 4),
-    ],
-)
-def test_exit_codes_of_reading_back(findings: Findings, code: int) -> None:
-    """What is unknown outranks what is missing: the answer is not complete."""
-    assert verify_exit_code(findings, signal=None, storage_failed=False) == code
-    assert verify_exit_code(findings, signal=None, storage_failed=True) == 5
-    for number, storage in product((signal.SIGINT, signal.SIGTERM), (True, False)):
-        assert verify_exit_code(findings, signal=number, storage_failed=storage) == 128 + number
+        assert exit_code(report, signal=number, storage_failed=storage) == 128 + number
 
 
 # --- counts ------------------------------------------------------------------------------------
 
 
+def _add(report: LinkReport, outcome: Outcome, line: int) -> None:
+    report.pairs.add(outcome)
+    told = describe_outcome(outcome)
+    report.add_example(Example(line, f"line {line} of b.csv", str(outcome.pair), told))
+
+
 def test_categories_keep_their_first_example() -> None:
     """And count the others."""
-    tally = Tally()
-    tally.add(_failed("first"), 7, "line 7 of b.csv")
-    tally.add(_failed("second"), 8, "line 8 of b.csv")
-    (category,) = tally.categories.values()
-    assert (category.count, category.example_line, category.message) == (2, 7, "400 BAD: first")
-    assert category.example_place == "line 7 of b.csv"
-    assert (tally.failed, tally.total) == (2, 2)
+    report = LinkReport()
+    _add(report, _failed("first"), 7)
+    _add(report, _failed("second"), 8)
+    (category,) = report.categories.values()
+    assert (category.count, category.example.line) == (2, 7)
+    assert category.example.told.message == "400 BAD: first"
+    assert category.example.place == "line 7 of b.csv"
+    assert (report.pairs.failed, report.total) == (2, 2)
 
 
 def test_categories_without_end_are_bounded() -> None:
     """A portal that makes up categories cannot fill memory."""
-    tally = Tally()
+    report = LinkReport()
     for number in range(200):
         error = ValidationError(400, f"CATEGORY_{number}", "no", None)
-        tally.add(Outcome(number, PAIR, Status.FAILED, error=error), number, f"line {number}")
-    assert len(tally.categories) == 51
-    assert tally.categories["failed", "OTHER"].count == 150
+        _add(report, Outcome(number, PAIR, Status.FAILED, error=error), number)
+    assert len(report.categories) == 51
+    assert report.categories["failed", "OTHER"].count == 150
 
 
 def test_unusable_lines_are_bounded() -> None:
     """The first hundred are kept, all are counted."""
-    tally = Tally()
+    report = LinkReport()
     for number in range(150):
-        tally.add_invalid(number, f"line {number}", "is odd")
-    assert (tally.invalid, len(tally.invalid_lines)) == (150, 100)
-    assert tally.invalid_lines[99] == (99, "line 99", "is odd")
+        report.add_invalid(number, f"line {number}", "is odd")
+    assert (report.invalid, len(report.invalid_lines)) == (150, 100)
+    assert report.invalid_lines[99] == (99, "line 99", "is odd")
 
 
 def test_examples_of_what_is_not_linked_are_bounded() -> None:
-    """The first hundred of either kind are kept, all are counted."""
-    findings = Findings()
-    for number in range(450):
-        state = (LinkState.LINKED, LinkState.MISSING, LinkState.UNKNOWN)[number % 3]
-        told = told_of(Verification(number, PAIR, state))
-        findings.add(state, Example(number, f"line {number}", str(PAIR), told))
-    assert (findings.linked, findings.missing, findings.unknown) == (150, 150, 150)
-    assert (len(findings.first_missing), len(findings.first_unknown)) == (100, 100)
-    assert findings.first_unknown[99].line == 299
+    """The first hundred of either kind are kept."""
+    report = VerifyReport()
+    for number in range(300):
+        state = (LinkState.MISSING, LinkState.UNKNOWN)[number % 2]
+        told = describe_verification(Verification(number, PAIR, state))
+        report.add_example(Example(number, f"line {number}", str(PAIR), told))
+    assert (len(report.first_missing), len(report.first_unknown)) == (100, 100)
+    assert report.first_unknown[99].line == 199
 
 
 def test_the_reason_of_what_is_not_linked() -> None:
     """HubSpot's where there is one, with what its support asks for; else ours."""
     error = ValidationError(400, "BAD", "no", "c-1")
-    told = told_of(Verification(0, PAIR, LinkState.MISSING, error))
+    told = describe_verification(Verification(0, PAIR, LinkState.MISSING, error))
     assert told == Told("missing", "BAD", "400 BAD: no (correlation id c-1)", "c-1")
-    unsaid = told_of(Verification(0, PAIR, LinkState.UNKNOWN))
+    unsaid = describe_verification(Verification(0, PAIR, LinkState.UNKNOWN))
     assert unsaid == Told("unknown", "NOT_TOLD", "HubSpot did not say")
-    stopped = told_of(Verification(0, PAIR, LinkState.UNKNOWN, RunStoppedError("daily")))
+    stopped = describe_verification(
+        Verification(0, PAIR, LinkState.UNKNOWN, RunStoppedError("daily"))
+    )
     assert stopped == Told("unknown", "RUN_STOPPED", "daily")
 
 
@@ -161,26 +177,29 @@ def _printed(console: Console) -> str:
 
 def test_the_summary_tells_all() -> None:
     """Counts, an example with what was said and its line, and why it ended."""
-    tally = Tally(linked=1200, invalid=1, invalid_lines=[(9, "line 9", "is [odd]")], seconds=10.0)
-    tally.add(_failed("no [such] record"), 7, "line 7")
-    tally.add_duplicate("contacts:1 -> companies:2", 8, "line 8", "repeats line 7")
-    tally.stopped = RunStoppedError("the daily quota is used up")
+    report = _linked(linked=1200, stopped=RunStoppedError("the daily quota is used up"))
+    report.seconds = 10.0
+    report.add_invalid(9, "line 9", "is [odd]")
+    _add(report, _failed("no [such] record"), 7)
+    told = Told("skipped", "DUPLICATE", "repeats line 7")
+    report.duplicates += 1
+    report.add_example(Example(8, "line 8", str(PAIR), told))
     console = _console()
-    print_summary(tally, console)
-    told = _printed(console)
+    print_link_report(report, console)
+    printed = _printed(console)
     for expected in (
         "1,202 pairs in 10.0 s (120.1 settled a second)",
         "    1,200  linked",
         "        1  rows that could not be used",
-        "line 7, contacts:1 -> companies:2: 400 BAD: no [such] record",
+        "line 7 of b.csv, contacts:1 -> companies:2: 400 BAD: no [such] record",
         "DUPLICATE",
         "line 8, contacts:1 -> companies:2: repeats line 7",
         "  line 9: is [odd]",
         "Stopped early: the daily quota is used up",
         "The input was not read to its end.",
     ):
-        assert expected in told
-    assert "partial" not in told
+        assert expected in printed
+    assert "partial" not in printed
 
 
 def test_long_lists_are_cut() -> None:
@@ -194,68 +213,59 @@ def test_long_lists_are_cut() -> None:
 # --- progress ----------------------------------------------------------------------------------
 
 
-def _progress(tally: Tally, rows: int | None) -> Progress:
-    progress = Progress(
-        tally,
-        quota=lambda: Quota(190, 10.0),
-        in_flight=lambda: 3,
-        clock=SystemClock(),
-    )
+def _progress(report: RunReport, rows: int | None, **options: Any) -> Progress:
+    limiter = Mock(quota=options.pop("quota", Quota(190, 10.0)))
+    stream = Mock(in_flight=options.pop("in_flight", 3))
+    progress = Progress(report, limiter=limiter, stream=stream, clock=SystemClock(), **options)
     progress.rows = rows
     return progress
 
 
 async def test_the_line_says_how_far_how_fast_and_how_long() -> None:
     """The rate is that of the last ten seconds, against the quota."""
-    tally = Tally()
-    progress = _progress(tally, 10_000)
+    report = LinkReport()
+    progress = _progress(report, 10_000)
     assert progress.line() == "0 of 10,000, 0.0/s of 19.0/s, 0 failed, 3 in flight"
     for _ in range(30):
         await pass_time(1.0)
-        tally.linked += 10
+        report.pairs.linked += 10
         progress.line()
-    tally.failed += 10
+    report.pairs.failed += 10
     await pass_time(1.0)
     assert progress.line() == (
         "310 of 10,000, 10.0/s of 19.0/s, 10 failed, 3 in flight, 16 min 09 s left"
     )
-    assert "of 10,000" not in _progress(tally, None).line()
-    tally.linked += 80
+    assert "of 10,000" not in _progress(report, None).line()
+    report.pairs.linked += 80
     await pass_time(1.0)
-    assert _progress(tally, 10**8).line().endswith("in flight")
+    assert _progress(report, 10**8).line().endswith("in flight")
 
 
 async def test_calls_for_many_pairs_are_no_measure_of_pairs() -> None:
     """The line says both: pairs a second, and the calls that there may be."""
-    findings = Findings()
-    progress = Progress(
-        findings,
-        quota=lambda: Quota(11, 10.0),
-        in_flight=lambda: 2,
-        clock=SystemClock(),
-        is_batch=True,
-    )
+    report = VerifyReport()
+    progress = _progress(report, None, quota=Quota(11, 10.0), in_flight=2, is_batch=True)
     await pass_time(1.0)
-    findings.linked, findings.missing, findings.duplicates = 1990, 10, 5
+    report.pairs.linked, report.pairs.missing, report.duplicates = 1990, 10, 5
     line = "2,005, 2,000.0/s, up to 1.1 calls/s, 10 missing, 0 unknown, 2 in flight"
     assert progress.line() == line
 
 
 async def test_the_time_left_counts_what_needs_no_call() -> None:
     """Of a million pairs that are nearly all linked already, most are skipped."""
-    tally = Tally()
-    progress = _progress(tally, 10_000)
+    report = LinkReport()
+    progress = _progress(report, 10_000)
     await pass_time(10.0)
-    tally.skipped, tally.linked = 4990, 10
+    report.pairs.skipped, report.pairs.linked = 4990, 10
     assert progress.line().endswith("1.0/s of 19.0/s, 0 failed, 3 in flight, 10 s left")
 
 
 async def test_hours_are_told_as_hours() -> None:
     """Not as thousands of minutes; and seconds alone when it is nearly over."""
-    tally = Tally()
-    hours, seconds = _progress(tally, 1_000_000), _progress(tally, 30)
+    report = LinkReport()
+    hours, seconds = _progress(report, 1_000_000), _progress(report, 30)
     await pass_time(1.0)
-    tally.linked = 20
+    report.pairs.linked = 20
     assert hours.line().endswith(", 13 h 53 min left")
     assert seconds.line().endswith(", 0 s left")
 
@@ -263,7 +273,7 @@ async def test_hours_are_told_as_hours() -> None:
 async def test_plain_lines_now_and_then() -> None:
     """Soon at first, then seldom: a log is not flooded."""
     console = _console()
-    async with shown(_progress(Tally(), 10), console):
+    async with shown(_progress(LinkReport(), 10), console):
         await pass_time(4.9)
         assert _printed(console) == ""
         await pass_time(0.2)
@@ -275,7 +285,7 @@ async def test_plain_lines_now_and_then() -> None:
 async def test_a_line_that_changes_on_a_terminal() -> None:
     """And is gone in the end."""
     console = _console(terminal=True)
-    async with shown(_progress(Tally(linked=4), 10), console):
+    async with shown(_progress(_linked(linked=4), 10), console):
         await pass_time(1.0)
         assert "4 of 10, " in _printed(console)
     assert _printed(console).endswith("\x1b[2K")
@@ -284,7 +294,7 @@ async def test_a_line_that_changes_on_a_terminal() -> None:
 async def test_the_end_of_a_run_that_fails_ends_its_progress() -> None:
     """No task is left (a fixture sees to it), and the error is what it was."""
     with pytest.raises(ZeroDivisionError):
-        async with shown(_progress(Tally(), 10), _console()):
+        async with shown(_progress(LinkReport(), 10), _console()):
             raise ZeroDivisionError
 
 
