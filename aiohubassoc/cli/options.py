@@ -54,21 +54,11 @@ class PaceOptions:
     concurrency: int | None = None
 
     def parsed_quota(self) -> Quota | None:
-        """
-        Return the quota; None if none is given.
-
-        Raises:
-            OptionsError: it is none.
-        """
+        """Return the quota, None if none is given; raise OptionsError for what is no quota."""
         return None if self.quota is None else Quota.parse(self.quota)
 
     def reserve(self) -> float | None:
-        """
-        Return the reserve as calls (an int) or as a share (a float from 0 to 1); None: none.
-
-        Raises:
-            OptionsError: it is neither.
-        """
+        """Return the reserve as calls (an int) or a share (a float, 0 to 1), or OptionsError."""
         if self.reserve_daily is None:
             return None
         number = self.reserve_daily.strip().replace("_", "")
@@ -113,24 +103,14 @@ class SendOptions:
 
     @property
     def size(self) -> int:
-        """
-        The most pairs of a batch.
-
-        Raises:
-            OptionsError: no batch can have it.
-        """
+        """The most pairs of a batch, or OptionsError."""
         size = MOST_PAIRS if self.batch_size is None else self.batch_size
         if not 1 <= size <= MOST_PAIRS:
             raise OptionsError(f"--batch-size must be 1 to {MOST_PAIRS:,}, not {size:,}")
         return size
 
     def parsed_batch_quota(self) -> Quota | None:
-        """
-        Return the batch quota; None if none is given.
-
-        Raises:
-            OptionsError: it is none.
-        """
+        """Return the batch quota, None if none is given; raise OptionsError for what is none."""
         if self.batch_quota is None:
             return None
         try:
@@ -149,12 +129,7 @@ class SendOptions:
         return both
 
     def check(self) -> None:
-        """
-        Do nothing if the options can work together.
-
-        Raises:
-            OptionsError: they cannot.
-        """
+        """Raise OptionsError for options that do not go together."""
         if self.size and self.batch_size is not None and not self.is_batch:
             raise OptionsError("--batch-size is for --via batch: other calls hold one pair each")
         if self.parsed_batch_quota() is not None and not self.makes_batch_calls:
@@ -226,12 +201,7 @@ class OutputOptions:
     json_: Flag = False
 
     def check(self) -> None:
-        """
-        Do nothing if the options can work together.
-
-        Raises:
-            OptionsError: they cannot.
-        """
+        """Raise OptionsError for options that do not go together."""
         check_stdout(stream=self.stream, json_=self.json_)
         if self.ordered and not self.stream:
             raise OptionsError("--ordered is for --stream: only there the order shows")
@@ -253,12 +223,7 @@ class FolderOptions:
     force: Flag = False
 
     def check(self) -> None:
-        """
-        Do nothing if the options can work together.
-
-        Raises:
-            OptionsError: they cannot.
-        """
+        """Raise OptionsError for options that do not go together."""
         for option, is_given in (("--retry-failed", self.retry_failed), ("--force", self.force)):
             if is_given and self.run is None:
                 raise OptionsError(f"{option} is for a run folder: give --run")
@@ -280,12 +245,7 @@ class CheckOptions:
     stop_after_failures: int | None = None
 
     def check(self) -> None:
-        """
-        Do nothing if the options can work.
-
-        Raises:
-            OptionsError: they cannot.
-        """
+        """Raise OptionsError for a number that cannot work."""
         if self.stop_after_failures is not None and self.stop_after_failures < 1:
             raise OptionsError("--stop-after-failures must be 1 or more")
 
@@ -312,12 +272,7 @@ class VerifyOptions:
     json_: Flag = False
 
     def check(self) -> None:
-        """
-        Do nothing if the options can work together.
-
-        Raises:
-            OptionsError: they cannot.
-        """
+        """Raise OptionsError for options that do not go together."""
         check_stdout(stream=self.stream, json_=self.json_)
         for option, is_given in (("--missing", self.missing), ("--unknown", self.unknown)):
             if is_given and self.output is None:
@@ -333,12 +288,7 @@ _GroupT = TypeVar("_GroupT", PaceOptions, SendOptions)
 
 
 def check_input(files: Iterable[str], layout: Layout) -> None:
-    """
-    Do nothing if no file looks like an option and the object types can be types.
-
-    Raises:
-        OptionsError: one does, or they cannot.
-    """
+    """Raise OptionsError for a file that looks like an option, and a type that cannot be one."""
     for path in files:
         if path.startswith("-") and path != STDIN:
             raise OptionsError(f"there is no option {path}")
@@ -351,12 +301,7 @@ def check_input(files: Iterable[str], layout: Layout) -> None:
 
 
 def check_stdout(*, stream: bool, json_: bool) -> None:
-    """
-    Do nothing if at most one of them is given.
-
-    Raises:
-        OptionsError: both are.
-    """
+    """Raise OptionsError if both are given."""
     if stream and json_:
         raise OptionsError("give --stream or --json: both are for standard output")
 
