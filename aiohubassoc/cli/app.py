@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from cyclopts import App, CycloptsError
-from rich.markup import escape
 
 from aiohubassoc import __version__
 from aiohubassoc.cli.exit_codes import ExitCode
-from aiohubassoc.cli.terminal import stderr
+from aiohubassoc.cli.terminal import MessageHandler, print_error
 from aiohubassoc.errors import AioHubAssocError, JournalStorageError
 
 if TYPE_CHECKING:
@@ -74,11 +74,10 @@ def make_app() -> App:
         help_format="markdown",
         version=__version__,
         version_flags=["--version"],
-        error_console=stderr(),
         result_action="return_value",
         suppress_keyboard_interrupt=False,
         exit_on_error=False,
-        print_error=True,
+        print_error=False,
     )
     for name, help_ in _COMMANDS:
         app.command(f"aiohubassoc.cli.{name}:{name}", name=name, help=help_)
@@ -87,13 +86,14 @@ def make_app() -> App:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command with *arguments* and return its exit code."""
+    logger, handler = logging.getLogger("aiohubassoc"), MessageHandler(logging.WARNING)
+    logger.addHandler(handler)
     try:
-        result = make_app()(list(arguments))
-    except CycloptsError:
-        return ExitCode.USAGE  # told already
-    except AioHubAssocError as error:
-        stderr().print(f"[bold red]aiohubassoc:[/] {escape(str(error))}", soft_wrap=True)
+        return int(make_app()(list(arguments)) or 0)
+    except (CycloptsError, AioHubAssocError) as error:
+        print_error(str(error))
         return ExitCode.STORAGE if isinstance(error, JournalStorageError) else ExitCode.USAGE
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    return int(result or 0)
+    finally:
+        logger.removeHandler(handler)

@@ -65,8 +65,7 @@ def demo() -> int:
     settings = demo_portal(_QUOTA)
     console.print(
         f"Linking the pairs of {example.name} at {_QUOTA}, against a simulated HubSpot portal "
-        "with missing records, failing answers, broken connections and a neighbour.",
-        soft_wrap=True,
+        "with missing records, failing answers, broken connections and a neighbour."
     )
     layout = Layout(from_type="contacts", to_type="companies")
     with (
@@ -88,7 +87,7 @@ def demo() -> int:
     print_books(books, console)
     if disagreements:
         for line in disagreements[:20]:
-            console.print(f"[bold red]The portal disagrees:[/] {escape(line)}", soft_wrap=True)
+            console.print(f"[bold red]The portal disagrees:[/] {escape(line)}")
         return 1
     console.print("[bold green]The portal's books agree with every outcome.[/]")
     return 0
@@ -133,8 +132,7 @@ def print_books(books: dict[str, Any], console: Console) -> None:
         f"{books['max_accepted_in_window']} of {_QUOTA.limit} in any window; "
         f"it refused {sum(books['throttled'].values()):,} of them with 429; "
         f"it made {books['links']['pairs']:,} links and refused {books['refused']['pairs']:,} "
-        f"pairs; {books['error_share']:.1%} of its answers were errors.",
-        soft_wrap=True,
+        f"pairs; {books['error_share']:.1%} of its answers were errors."
     )
 
 

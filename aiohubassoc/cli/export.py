@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -13,7 +12,7 @@ from rich.markup import escape
 from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
 from aiohubassoc.cli.run_folder import Command, is_of_pipe, restore_cells
-from aiohubassoc.cli.terminal import discard_output, stderr, stdout, warn_cannot_write
+from aiohubassoc.cli.terminal import discard_output, rows_output, stderr, stdout, warn_cannot_write
 from aiohubassoc.errors import AioHubAssocError, OptionsError
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
@@ -78,13 +77,12 @@ def export(
         return ExitCode.STORAGE
     if selected.missing is not None:
         stderr().print(
-            f"[yellow]Rows that no run has come to are missing here:[/] {escape(selected.missing)}",
-            soft_wrap=True,
+            f"[yellow]Rows that no run has come to are missing here:[/] {escape(selected.missing)}"
         )
     if json_:
         stdout().out(json.dumps({"rows": count, "output": output, "format": format_}))
     elif output is not None:
-        stderr().print(f"{count:,} rows in {escape(output)}", soft_wrap=True)
+        stderr().print(f"{count:,} rows in {escape(output)}")
     return ExitCode.ALL_LINKED
 
 
@@ -92,7 +90,7 @@ def export(
 def _opened(output: str | None) -> Iterator[TextIO]:
     """Give where the rows go."""
     if output is None:
-        yield sys.stdout
+        yield rows_output()
         return
     file = Path(output).open(  # noqa: SIM115 -- what closing it raises was told before
         "w", encoding="utf-8", errors="surrogateescape", newline=""

@@ -217,7 +217,7 @@ def _print_report(report: LinkReport, call: LinkCall, rows: Table) -> None:
     if call.folder.run is not None and (report.unsettled or not report.input_complete):
         needs_input = rows.may_block and not report.input_complete
         step = how_to_resume(call.folder.run, needs_input=needs_input)
-        call.console.print(step, markup=False, soft_wrap=True)
+        call.console.print(step, markup=False)
 
 
 def _print_verification(report: VerifyReport | None, command: Command, call: LinkCall) -> None:
@@ -229,7 +229,7 @@ def _print_verification(report: VerifyReport | None, command: Command, call: Lin
     if report.unsettled or report.not_linked:
         of_files = (command.files, command.input)
         step = how_to_export(*of_files) if folder is None else how_to_export([folder])
-        console.print(step, markup=False, soft_wrap=True)
+        console.print(step, markup=False)
 
 
 def _check(command: Command, call: LinkCall) -> None:

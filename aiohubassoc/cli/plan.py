@@ -191,9 +191,9 @@ def _print_way(
     what: str, daily_share: float | None, days: int, finishes_at: datetime, console: Console
 ) -> None:
     """Print what one way to send them takes."""
-    console.print(what, soft_wrap=True)
+    console.print(what)
     parts = [] if daily_share is None else [f"{daily_share:.1%} of the calls of a day"]
     if days > 1:
         parts.append(f"{days} days")
     parts.append(f"begun now, it ends about {finishes_at.astimezone():%Y-%m-%d %H:%M:%S %Z}")
-    console.print(f"  {', '.join(parts)}", soft_wrap=True)
+    console.print(f"  {', '.join(parts)}")

@@ -8,7 +8,6 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from rich.live import Live
-from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -134,7 +133,9 @@ async def _count(progress: Progress, count_rows: Callable[[], int | None]) -> No
 async def _on_terminal(progress: Progress, console: Console) -> None:
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
-            live.update(Text(progress.line(), style="cyan", no_wrap=True, overflow="ellipsis"))
+            line = console.render_str(progress.line(), style="cyan", overflow="ellipsis")
+            line.no_wrap = True
+            live.update(line)
             live.refresh()
             await progress.clock.sleep(_TERMINAL_SECONDS)
 
@@ -143,5 +144,5 @@ async def _plainly(progress: Progress, console: Console) -> None:
     pause = _PLAIN_SECONDS
     while True:
         await progress.clock.sleep(pause)
-        console.print(progress.line(), soft_wrap=True)
+        console.print(progress.line())
         pause = min(2 * pause, _PLAIN_SECONDS_LONGEST)

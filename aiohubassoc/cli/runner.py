@@ -222,8 +222,7 @@ class Runner:
         rows = "row" if len(unusable) == 1 else "rows"
         self._console.print(
             f"[bold red]{escape(self._table.name)}:[/] {len(unusable):,} {rows} cannot be used; "
-            "nothing was sent. Fix them, or skip them with --skip-invalid",
-            soft_wrap=True,
+            "nothing was sent. Fix them, or skip them with --skip-invalid"
         )
         for record in unusable:
             place = self._table.place(record.source, record.line)

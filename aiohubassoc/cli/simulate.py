@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -61,10 +62,12 @@ def simulate(
     def ready(base_url: str) -> None:
         console.print(
             f"A simulated HubSpot portal: {base_url}, {limit} calls. Its books: "
-            f"{base_url}/_portal/books\n"
-            f"  HUBSPOT_ACCESS_TOKEN={token} aiohubassoc link pairs.csv "
+            f"{base_url}/_portal/books"
+        )
+        console.print(
+            f"  HUBSPOT_ACCESS_TOKEN={shlex.quote(token)} aiohubassoc link pairs.csv "
             f"--from contacts --to companies --base-url {base_url}",
-            soft_wrap=True,
+            markup=False,
         )
 
     try:

@@ -99,11 +99,11 @@ def _session(session: Session) -> dict[str, Any]:
 def _print(told: dict[str, Any], console: Console) -> None:
     is_running = told["state"] == "running"
     state = f"running, process {told['process_id']}" if is_running else told["state"]
-    console.print(f"[bold]{escape(told['folder'])}[/]: {state}", soft_wrap=True)
+    console.print(f"[bold]{escape(told['folder'])}[/]: {state}")
     if told["inputs"]:
         rows = told["input_rows"]
         of = "" if rows is None else f", about {rows:,} rows"
-        console.print(f"  input: {escape(', '.join(told['inputs']))}{of}", soft_wrap=True)
+        console.print(f"  input: {escape(', '.join(told['inputs']))}{of}")
     for name in ("linked", "partial", "failed", "unprocessed", "invalid"):
         what = "rows that could not be used" if name == "invalid" else name
         print_count(told[name], what, console)
@@ -121,7 +121,7 @@ def _print(told: dict[str, Any], console: Console) -> None:
             end = "under way" if is_running and is_last else "killed"
         stopped = f": {run['stopped']}" if run["stopped"] else ""
         line = f"  run {run['number']}: began {run['began_at']}, {end}{stopped}"
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, markup=False)
     if told["state"] == "unfinished":
         going_on = how_to_resume(told["folder"], needs_input=told["needs_input"])
-        console.print(going_on, markup=False, soft_wrap=True)
+        console.print(going_on, markup=False)

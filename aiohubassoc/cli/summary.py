@@ -52,8 +52,7 @@ def print_verify_report(report: VerifyReport, name: str, console: Console) -> No
     pairs = report.pairs
     console.print(
         f"[bold]{pairs.total:,} pairs[/] of {escape(name)} read back in "
-        f"{report.seconds:,.1f} s, by {count_calls(pairs.answers)}",
-        soft_wrap=True,
+        f"{report.seconds:,.1f} s, by {count_calls(pairs.answers)}"
     )
     print_count(pairs.linked, "linked", console)
     print_count(pairs.missing, "missing: HubSpot does not have the link", console)
@@ -81,7 +80,7 @@ def print_categories(
     for count, status, name, example in rows:
         table.add_row(f"{count:,}", status, name or "-", escape(example))
     if table.row_count:
-        console.print(table)
+        console.print(table, soft_wrap=False)
 
 
 def print_lines(
@@ -89,7 +88,7 @@ def print_lines(
 ) -> None:
     """Print lines of the input and what is wrong with them, the first *shown* of *count*."""
     for _, place, problem in lines[:shown]:
-        console.print(f"  {place}: {escape(problem)}", soft_wrap=True)
+        console.print(f"  {place}: {escape(problem)}")
     if count > shown:
         console.print(f"  ... and {count - min(len(lines), shown):,} more")
 

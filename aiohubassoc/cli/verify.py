@@ -172,7 +172,7 @@ def _read_back(
         if run.sinks.problem is None and (
             step := _next_step(command, operation.report, options, folder)
         ):
-            console.print(step, markup=False, soft_wrap=True)
+            console.print(step, markup=False)
     if run.sinks.output_is_gone:
         discard_output()
     return code
