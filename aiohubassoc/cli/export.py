@@ -12,6 +12,7 @@ from rich.markup import escape
 from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
 from aiohubassoc.cli.run_folder import Command, is_of_pipe, restore_cells
+from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.terminal import discard_output, rows_output, stderr, stdout, warn_cannot_write
 from aiohubassoc.errors import AioHubAssocError, OptionsError
 from aiohubassoc.journal.reader import Reader
@@ -61,6 +62,9 @@ def export(
         failed = unprocessed = linked = True
     format_ = format_ or format_of(output or "")
     try:
+        with Reader(folder) as reader:
+            kept = reader.header().get("command") or {}  # a program's folder has none
+            check_output("--output", output, inputs=kept.get("files", ()), folder=folder)
         with Reader(folder) as reader, _opened(output) as file:
             selected = _Selected(reader, failed=failed, unprocessed=unprocessed, linked=linked)
             writer = result_writer(file, selected.header(), format_=format_)

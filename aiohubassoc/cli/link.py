@@ -40,7 +40,7 @@ from aiohubassoc.cli.run_folder import (
     open_temporary_journal,
 )
 from aiohubassoc.cli.runner import Runner
-from aiohubassoc.cli.sinks import refuse_to_overwrite
+from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.summary import print_link_report, print_verify_report
 from aiohubassoc.cli.terminal import discard_output, stderr, stdout, warn_cannot_write
 from aiohubassoc.errors import OptionsError
@@ -235,7 +235,13 @@ def _print_verification(report: VerifyReport | None, command: Command, call: Lin
 def _check(command: Command, call: LinkCall) -> None:
     """Raise OptionsError for what does not go together, before anything is done."""
     check_input(command.files, command.input)
-    refuse_to_overwrite(command.files, "--failures", call.output.failures)
+    check_output(
+        "--failures",
+        call.output.failures,
+        inputs=command.files,
+        token_file=call.token.token_file,
+        folder=call.folder.run,
+    )
     if STDIN in command.files and call.token.token_stdin:
         raise OptionsError("standard input holds either the pairs or the token")
     call.folder.check()

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from aiohubassoc.cli.row_source import StorageError
 from aiohubassoc.errors import OptionsError
+from aiohubassoc.journal.schema import DATABASE, LOCK
 from aiohubassoc.tables.failures import FailuresFile
+from aiohubassoc.tables.opening import identity_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
     from aiohubassoc.cli.jsonl_output import JsonlOutput
     from aiohubassoc.tables.results import Told
@@ -89,19 +91,63 @@ class Sinks:
                 self.problem = f"{self._path}: {error.strerror}"
 
 
-def refuse_to_overwrite(inputs: Sequence[str], option: str, path: str | None) -> None:
+def check_output(
+    option: str,
+    path: str | None,
+    *,
+    inputs: Iterable[str],
+    token_file: str | None = None,
+    folder: str | None = None,
+) -> None:
     """
-    Raise OptionsError if *option* names a file to be written that is an input; None: it does not.
+    Refuse to overwrite what is needed, by whatever name it goes.
+
+    Args:
+        option: The option that names the file to be written.
+        path: That file; None: none is written.
+        inputs: The inputs.
+        token_file: The file of the access token; None: there is none.
+        folder: The run folder that is used, there or not; None: none is.
 
     Raises:
-        OptionsError: it is.
+        OptionsError: it is one of these files, or in this or another run folder.
     """
-    if path is not None and any(_is_same_file(each, path) for each in inputs):
-        raise OptionsError(f"{option} {path} would overwrite the input")
+    if path is None:
+        return
+    kept = [*((each, "the input") for each in inputs), (token_file, "the token file")]
+    for file, what in kept:
+        if file is not None and _is_same_file(file, path):
+            raise OptionsError(f"{option} {path} would overwrite {what}: name another file")
+    found = _find_run_folder(path, folder)
+    if found is not None:
+        raise OptionsError(
+            f"{option} {path} is in the run folder {found}, which is the run's own: name a file "
+            "outside"
+        )
 
 
 def _is_same_file(one: str, other: str) -> bool:
-    try:
-        return Path(one).samefile(other)
-    except OSError:
-        return False
+    # Of plain files only: nothing in a pipe or a device is overwritten.
+    return identity_of(one) == identity_of(other) and Path(other).is_file()
+
+
+def _find_run_folder(path: str, folder: str | None) -> str | None:
+    """Return the run folder that *path* is in, or one of whose files it is; None: there is none."""
+    whole = Path(path).resolve()
+    if folder is not None:
+        own = Path(folder).resolve()
+        if any(_is_same_folder(each, own) for each in (whole, *whole.parents)):
+            return folder
+        links = own.iterdir() if own.is_dir() else ()
+        if any(_is_same_file(str(each), path) for each in links):
+            return folder
+    parent = whole.parent
+    is_run_folder = all((parent / name).is_file() for name in (DATABASE, LOCK))
+    return str(parent) if is_run_folder else None
+
+
+def _is_same_folder(one: Path, other: Path) -> bool:
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    # Neither is there yet: where case does not count, they would be one.
+    return not one.exists() and str(one).casefold() == str(other).casefold()

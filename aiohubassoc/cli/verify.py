@@ -31,7 +31,7 @@ from aiohubassoc.cli.options import (
 )
 from aiohubassoc.cli.run_folder import CLAIMED, Command, FolderTable
 from aiohubassoc.cli.runner import Runner
-from aiohubassoc.cli.sinks import refuse_to_overwrite
+from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.summary import print_verify_report
 from aiohubassoc.cli.terminal import discard_output, stderr, stdout
 from aiohubassoc.errors import OptionsError
@@ -87,7 +87,8 @@ def verify(
                 check=CheckOptions(skip_invalid=skip_invalid),
                 send=SendOptions(batch_quota=batch_quota, verify=True),
             )
-            _check(command.files, options, token)
+            if STDIN in command.files and token.token_stdin:
+                raise OptionsError("standard input holds either the pairs or the token")
             table = stack.enter_context(PairTable(command.files, command.input))
             return _read_back(command, table, token, options)
         more = [*given(input_), *given(address), *(["--skip-invalid"] if skip_invalid else [])]
@@ -95,8 +96,6 @@ def verify(
             raise OptionsError(f"{more[0]} is for files: the run folder {folder} knows its own")
         reader = stack.enter_context(Reader(folder))
         command = _restore_command(folder, reader, batch_quota)
-        # Standard input is not read now.
-        _check([path for path in command.files if path != STDIN], options, token)
         statuses = (*CLAIMED, Status.FAILED, Status.UNPROCESSED) if all_ else CLAIMED
         return _read_back(command, FolderTable(reader, statuses), token, options, folder=folder)
 
@@ -129,13 +128,6 @@ def _restore_command(folder: str, reader: Reader, batch_quota: str | None) -> Co
     return attrs.evolve(kept, pace=PaceOptions(), send=send)
 
 
-def _check(files: list[str] | tuple[str, ...], options: VerifyOptions, token: TokenOptions) -> None:
-    """Raise OptionsError for what does not go together, before anything is done."""
-    refuse_to_overwrite(files, "--output", options.output)
-    if STDIN in files and token.token_stdin:
-        raise OptionsError("standard input holds either the pairs or the token")
-
-
 def _read_back(
     command: Command,
     table: PairTable | FolderTable,
@@ -157,6 +149,13 @@ def _read_back(
     Raises:
         AioHubAssocError: nothing was sent: an option or the input cannot work.
     """
+    check_output(
+        "--output",
+        options.output,
+        inputs=command.files,
+        token_file=token.token_file,
+        folder=folder,
+    )
     operation = VerifyOperation(table, options, finds_duplicates=folder is None)
     jsonl = JsonlOutput(table.names) if options.stream else None
     run = Runner(operation, table, command.check, jsonl)
