@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from aiohubassoc._io.batch_limiter import BatchLimiter
     from aiohubassoc._io.limiter import Limiter, WindowLimiter
-    from aiohubassoc._io.source import Pairs
-    from aiohubassoc._io.stream import OutcomeStream
     from aiohubassoc._io.tokens import TokenProvider
-    from aiohubassoc._io.verifying import VerificationStream
+    from aiohubassoc._run.source import Pairs
+    from aiohubassoc._run.stream import OutcomeStream, VerificationStream
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.errors import (
         AioHubAssocError,
@@ -107,10 +106,10 @@ _HOMES = {
     "NotFoundError": "errors",
     "OptionsError": "errors",
     "Outcome": "models",
-    "OutcomeStream": "_io.stream",
+    "OutcomeStream": "_run.stream",
     "Pair": "pair",
     "PairError": "errors",
-    "Pairs": "_io.source",
+    "Pairs": "_run.source",
     "PartialFailureError": "errors",
     "Plan": "planning",
     "Quota": "options",
@@ -129,7 +128,7 @@ _HOMES = {
     "ValidationError": "errors",
     "Verification": "verification",
     "VerificationReport": "verification",
-    "VerificationStream": "_io.verifying",
+    "VerificationStream": "_run.stream",
     "WindowLimiter": "_io.limiter",
     "WrongEndpointError": "errors",
 }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from datetime import date
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
+from aiohubassoc._core.batch import MOST_PAIRS
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts
 
@@ -57,11 +59,11 @@ class LinkOptions(TypedDict, total=False):
     via: Literal["put", "batch"]
     skip_linked: bool
     batch_size: int
-    batch_wait: float
+    batch_linger: float
     stop_after_failures: int | None
-    give_up_after: float | None
-    drain: float
-    keep_failures: int
+    stall_timeout: float | None
+    drain_timeout: float
+    max_failures_kept: int
     journal: Journal | None
     retry_failed: bool
 
@@ -89,7 +91,10 @@ def checked_version(text: str, clock: Clock) -> ApiVersion:
 
 
 def check_run(
-    stop_after_failures: int | None, give_up_after: float | None, drain: float, keep_failures: int
+    stop_after_failures: int | None,
+    stall_timeout: float | None,
+    drain_timeout: float,
+    max_failures_kept: int,
 ) -> None:
     """
     Raise OptionsError for an argument of a run that cannot work.
@@ -97,14 +102,51 @@ def check_run(
     Raises:
         OptionsError: it cannot.
     """
-    if stop_after_failures is not None and stop_after_failures < 1:
-        raise OptionsError("stop_after_failures must be 1 or more, or None")
-    if give_up_after is not None and not give_up_after > 0:
-        raise OptionsError("give_up_after must be a number of seconds above 0, or None")
-    if not drain >= 0:
-        raise OptionsError("drain must be a number of seconds, 0 or more")
-    if keep_failures < 0:
-        raise OptionsError("keep_failures must be 0 or more")
+    if stop_after_failures is not None:
+        _check_count("stop_after_failures", stop_after_failures, 1, "or None")
+    if stall_timeout is not None:
+        _check_seconds("stall_timeout", stall_timeout, "above 0, or None")
+    if drain_timeout != 0 or isinstance(drain_timeout, bool):
+        _check_seconds("drain_timeout", drain_timeout, "0 or more")
+    _check_count("max_failures_kept", max_failures_kept, 0)
+
+
+def check_batches(via: str, batch_size: int, batch_linger: float) -> None:
+    """
+    Raise OptionsError for an argument of a run by batches that cannot work.
+
+    Raises:
+        OptionsError: it cannot.
+    """
+    given: object = via
+    if not isinstance(given, str) or given not in {"put", "batch"}:
+        raise OptionsError(f"via must be 'put' or 'batch', not {via!r}")
+    _check_count("batch_size", batch_size, 1, f"and at most {MOST_PAIRS:,}", most=MOST_PAIRS)
+    check_linger("batch_linger", batch_linger)
+
+
+def check_linger(name: str, value: float) -> None:
+    """
+    Raise OptionsError if *value* is no time to wait for more pairs.
+
+    Raises:
+        OptionsError: it is none.
+    """
+    _check_seconds(name, value, "above 0")
+
+
+def _check_count(
+    name: str, value: object, least: int, more: str = "", *, most: float = math.inf
+) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        wanted = f"an int, {least} or more {more}".rstrip()
+        raise OptionsError(f"{name} must be {wanted}, not {value!r}")
+
+
+def _check_seconds(name: str, value: object, wanted: str) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not value > 0:  # type: ignore[operator]  # it is a number; nan is refused
+        raise OptionsError(f"{name} must be a number of seconds, {wanted}, not {value!r}")
 
 
 def checked_concurrency(given: int | None) -> int:

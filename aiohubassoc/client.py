@@ -13,25 +13,34 @@ from aiohubassoc._core.verdict import Accepted, Told
 from aiohubassoc._io.batch_limiter import BatchLimiter
 from aiohubassoc._io.call import Call, settled_error
 from aiohubassoc._io.clock import Clock, SystemClock
-from aiohubassoc._io.crews import crew_of
 from aiohubassoc._io.limiter import Limiter, WindowLimiter
-from aiohubassoc._io.one_batch import settle_once
 from aiohubassoc._io.senders import Senders, senders_of
-from aiohubassoc._io.source import Pairs, Source
-from aiohubassoc._io.stream import OutcomeStream
 from aiohubassoc._io.tokens import TokenProvider, TokenSource
 from aiohubassoc._io.transport import Transport
-from aiohubassoc._io.verifying import VerificationStream, VerifyCrew
+from aiohubassoc._run.batched import Batched
+from aiohubassoc._run.limits import FailureLimits
+from aiohubassoc._run.one_batch import send_one_batch
+from aiohubassoc._run.pair_lookups import PairLookups
+from aiohubassoc._run.put import Put
+from aiohubassoc._run.run import Run, RunOptions, Strategy
+from aiohubassoc._run.skip_linked import SkipLinked
+from aiohubassoc._run.source import Pairs, Source
+from aiohubassoc._run.stream import OTHER_LOOP, OutcomeStream, VerificationStream
+from aiohubassoc._run.verify import Verify
 from aiohubassoc.arguments import (
     ClientOptions,
     LinkOptions,
+    check_batches,
+    check_linger,
     check_run,
     checked_concurrency,
     checked_version,
 )
 from aiohubassoc.errors import ClientClosedError, OptionsError
+from aiohubassoc.models import Report
 from aiohubassoc.options import Quota, RetryPolicy, Timeouts
 from aiohubassoc.pair import Pair, RecordId
+from aiohubassoc.verification import VerificationReport
 
 if TYPE_CHECKING:
     import ssl as _ssl
@@ -41,7 +50,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from aiohubassoc.journal.journal import Journal
-    from aiohubassoc.models import DefaultAssociations, Outcome, Report
+    from aiohubassoc.models import DefaultAssociations, Outcome
     from aiohubassoc.planning import Plan
 
 BASE_URL: Final = "https://api.hubapi.com"  # HubSpot, Associations v4
@@ -246,7 +255,7 @@ class AssociationClient:
         """
         if not isinstance(pair, Pair):
             raise OptionsError(f"{pair!r} is not a Pair")
-        settled = await self._open_senders().single.settle(Call(pair))
+        settled = await self._senders_in_loop().single.settle(Call(pair))
         if isinstance(settled, Accepted):
             return settled.reply
         assert not isinstance(settled, Told)  # noqa: S101 -- that is of many
@@ -285,8 +294,8 @@ class AssociationClient:
             OptionsError: they are too many, none, of other types, or turned round.
             PairError: a type or an id that cannot be sent.
         """
-        sender = self._open_senders().batch
-        return await settle_once(sender.settle, (from_type, to_type), pairs)
+        sender = self._senders_in_loop().batch
+        return await send_one_batch(sender.settle, (from_type, to_type), pairs)
 
     def link_each(
         self,
@@ -297,12 +306,12 @@ class AssociationClient:
         via: Literal["put", "batch"] = "put",
         skip_linked: bool = False,
         batch_size: int = MOST_PAIRS,
-        batch_wait: float = 1.0,
+        batch_linger: float = 1.0,
         ordered: bool = False,
         stop_after_failures: int | None = None,
-        give_up_after: float | None = 300.0,
-        drain: float = 5.0,
-        keep_failures: int = 1000,
+        stall_timeout: float | None = 300.0,
+        drain_timeout: float = 5.0,
+        max_failures_kept: int = 1000,
         journal: Journal | None = None,
         retry_failed: bool = False,
     ) -> OutcomeStream:
@@ -332,14 +341,15 @@ class AssociationClient:
             skip_linked: Whether HubSpot is asked first which pairs are linked already, a thousand
                 records a call: these are ``skipped`` without a call. Reading needs scopes to read.
             batch_size: The most pairs of a batch, 1 to 2,000 (HubSpot, Associations v4).
-            batch_wait: Seconds after which a batch goes though it is not full, as the input is
+            batch_linger: Seconds after which a batch goes though it is not full, as the input is
                 slow; likewise a question for links.
             ordered: Whether outcomes come in the input's order.
             stop_after_failures: Stop once so many pairs failed, partially or wholly. None: never.
-            give_up_after: Stop after so many seconds of nothing but trouble: no pair settled.
+            stall_timeout: Stop after so many seconds of nothing but trouble: no pair settled.
                 None: never.
-            drain: Seconds that requests on the wire may take to end when the block is left early.
-            keep_failures: How many outcomes the report keeps of those not linked or skipped.
+            drain_timeout: Seconds that calls in flight may take to end when the block is left
+                early.
+            max_failures_kept: How many outcomes the report keeps of those not linked or skipped.
             journal: A run folder. Each outcome is in it before it is told, at most 0.2 s later;
                 pairs that it knows as linked are ``skipped`` without a call, and so are repeated
                 ones. It is locked when the block is entered, which may raise a `JournalError`; if
@@ -353,34 +363,48 @@ class AssociationClient:
             PairError: a type that cannot be sent.
             ClientClosedError: outside ``async with``.
         """
-        check_run(stop_after_failures, give_up_after, drain, keep_failures)
+        check_run(stop_after_failures, stall_timeout, drain_timeout, max_failures_kept)
         senders = self._open_senders()
-        crew = crew_of(
-            via,
-            senders,
-            skip_linked=skip_linked,
-            size=batch_size,
-            wait=batch_wait,
-            at_once=lambda: getattr(self._batch_limiter, "at_once", 2),
-            alone_at_once=self._concurrency,
-            clock=self._clock,
+        strategy = self._make_strategy(
+            via, senders, batch_size, batch_linger, skip_linked=skip_linked
         )
         recorder = None
         if journal is not None:
+            if not hasattr(journal, "recording"):
+                raise OptionsError(f"journal must be a Journal, such as Journal({journal!r})")
             portal = {"portal": self._base_url}
             recorder = journal.recording(portal, self._clock, retry_failed=retry_failed)
-        return OutcomeStream(
+        report = Report(max_failures_kept=max_failures_kept)
+        run = Run(
             Source(pairs, from_type, to_type),
-            senders.single.settle,
-            workers=self._concurrency,
-            ordered=ordered,
-            stop_after_failures=stop_after_failures,
-            give_up_after=give_up_after,
-            drain=drain,
-            keep_failures=keep_failures,
+            strategy,
+            report,
+            RunOptions(ordered, stall_timeout, drain_timeout),
             clock=self._clock,
+            limits=FailureLimits(stop_after_failures),
             recorder=recorder,
-            crew=crew,
+        )
+        return OutcomeStream(run, report, senders.loop, "link_each")
+
+    def _make_strategy(
+        self, via: str, senders: Senders, batch_size: int, batch_linger: float, *, skip_linked: bool
+    ) -> Strategy[Outcome]:
+        check_batches(via, batch_size, batch_linger)
+        skip = None
+        if skip_linked:
+            lookups = PairLookups(senders.links.settle, linger=batch_linger, clock=self._clock)
+            skip = SkipLinked(lookups)
+        if via == "put":
+            return Put(senders.single.settle, workers=self._concurrency, skip=skip)
+        return Batched(
+            senders.batch.settle,
+            senders.single.settle,
+            size=batch_size,
+            linger=batch_linger,
+            max_in_flight=lambda: getattr(self._batch_limiter, "at_once", 2),
+            concurrency=self._concurrency,
+            clock=self._clock,
+            skip=skip,
         )
 
     def verify(
@@ -390,9 +414,9 @@ class AssociationClient:
         from_type: str | None = None,
         to_type: str | None = None,
         ordered: bool = False,
-        give_up_after: float | None = 300.0,
-        drain: float = 5.0,
-        keep_failures: int = 1000,
+        stall_timeout: float | None = 300.0,
+        drain_timeout: float = 5.0,
+        max_failures_kept: int = 1000,
         wait: float = 1.0,
     ) -> VerificationStream:
         """
@@ -410,9 +434,10 @@ class AssociationClient:
             from_type: As for `link_each`.
             to_type: As for `link_each`.
             ordered: Whether they come in the input's order.
-            give_up_after: Stop after so many seconds of nothing but trouble. None: never.
-            drain: Seconds that requests on the wire may take to end when the block is left early.
-            keep_failures: How many pairs the report keeps that are not linked.
+            stall_timeout: Stop after so many seconds of nothing but trouble. None: never.
+            drain_timeout: Seconds that calls in flight may take to end when the block is left
+                early.
+            max_failures_kept: How many pairs the report keeps that are not linked.
             wait: Seconds after which pairs are asked for though others could be asked for with
                 them, as the input is slow.
 
@@ -421,23 +446,18 @@ class AssociationClient:
             PairError: a type that cannot be sent.
             ClientClosedError: outside ``async with``.
         """
-        check_run(None, give_up_after, drain, keep_failures)
-        if not wait > 0:
-            raise OptionsError("wait must be a number of seconds above 0")
+        check_run(None, stall_timeout, drain_timeout, max_failures_kept)
+        check_linger("wait", wait)
         senders = self._open_senders()
-        outcomes = OutcomeStream(
+        report = VerificationReport(max_failures_kept=max_failures_kept)
+        run = Run(
             Source(pairs, from_type, to_type),
-            senders.single.settle,
-            workers=0,
-            ordered=ordered,
-            stop_after_failures=None,
-            give_up_after=give_up_after,
-            drain=drain,
-            keep_failures=0,
+            Verify(PairLookups(senders.links.settle, linger=wait, clock=self._clock)),
+            report,
+            RunOptions(ordered, stall_timeout, drain_timeout),
             clock=self._clock,
-            crew=VerifyCrew(senders.links.settle, wait=wait, clock=self._clock),
         )
-        return VerificationStream(outcomes, keep_failures=keep_failures)
+        return VerificationStream(run, report, senders.loop, "verify")
 
     async def link_all(self, pairs: Pairs, **options: Unpack[LinkOptions]) -> Report:
         """
@@ -512,6 +532,12 @@ class AssociationClient:
         if self._senders is None:
             raise ClientClosedError
         return self._senders
+
+    def _senders_in_loop(self) -> Senders:
+        senders = self._open_senders()
+        if asyncio.get_running_loop() is not senders.loop:
+            raise ClientClosedError(OTHER_LOOP)
+        return senders
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "new" if self._senders is None else "open"

@@ -438,21 +438,29 @@ class UnconfirmedError(AioHubAssocError):
 @attrs.define(slots=False)
 class BulkLinkError(AioHubAssocError):
     """
-    Pairs of a run are not linked.
+    Pairs of a run are not linked, or not all pairs of its input were read.
 
     Attributes:
         failures: The outcomes that are neither linked nor skipped, as many as the report kept.
         not_linked: How many there were in all.
-        total: How many outcomes the run had.
+        total: How many pairs were read; each has an outcome.
+        stopped: Why the run ended early; None if it did not.
+        input_complete: Whether the input was read to its end.
     """
 
     failures: tuple[Outcome, ...]
     not_linked: int
     total: int
+    stopped: AioHubAssocError | None = None
+    input_complete: bool = True
     _label = "BULK_LINK"
 
     def __str__(self) -> str:
         text = f"{self.not_linked} of {self.total} pairs are not linked"
+        if not self.input_complete:
+            text += f". Only these {self.total} were read, not the rest of the input"
+        if self.stopped is not None:
+            text += f". The run stopped: {self.stopped}"
         if not self.failures:
             return text
         first = self.failures[0]

@@ -7,10 +7,12 @@ snake_case. Whatever HubSpot may leave out is None or empty here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from itertools import repeat
+from operator import attrgetter, is_
+from typing import Any, Final
 
 import attrs
 
@@ -143,6 +145,7 @@ class Skip:
 
 
 _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
+_STATUS: Final = attrgetter("status")
 
 
 @attrs.define
@@ -193,19 +196,65 @@ class Outcome:
         return None
 
 
-@attrs.define
-class Report:
+@attrs.define(kw_only=True)
+class RunReport:
+    """
+    What the reports of all runs have in common.
+
+    Attributes:
+        stopped: Why the run ended early; None if it did not.
+        input_complete: Whether the input was read to the end that it has itself. False while the
+            run goes on, and if it was left early, cut off, or the input failed.
+        responses: How many responses HubSpot gave, those to repeated attempts included.
+        error_responses: How many of them had a status of 400 or more.
+        throttled: How many of these were 429.
+        max_failures_kept: How many of the results that are not linked are kept.
+    """
+
+    stopped: AioHubAssocError | None = None
+    input_complete: bool = False
+    responses: int = 0
+    error_responses: int = 0
+    throttled: int = 0
+    max_failures_kept: int = 1000
+
+    @property
+    def error_share(self) -> float:
+        """
+        The share of responses that were errors, from 0 to 1.
+
+        HubSpot wants it below 0.05 over a day (HubSpot, API usage guidelines).
+        """
+        return self.error_responses / self.responses if self.responses else 0.0
+
+    def add(self, result: Any) -> None:  # noqa: ANN401 -- each report counts its own
+        """Count a result."""
+        raise NotImplementedError
+
+    def add_all(self, results: Sequence[Any]) -> None:
+        """Count results."""
+        for result in results:
+            self.add(result)
+
+    def add_error(self, status: int) -> None:
+        """Count that the last response had this HTTP status, 400 or more."""
+        self.error_responses += 1
+        if status == _TOO_MANY:
+            self.throttled += 1
+
+
+@attrs.define(kw_only=True)
+class Report(RunReport):
     """
     What became of all pairs of a run.
 
     Attributes:
-        linked: How many pairs were linked; so for the others. They add up to `total`.
-        failures: The outcomes that are neither linked nor skipped: the first *keep_failures*.
-        stopped: Why the run ended early; None if it went to the end of its input.
-        keep_failures: How many of these outcomes are kept.
-        answers: How many answers HubSpot gave, those to tries that were repeated included.
-        error_answers: How many of them had a status of 400 or more.
-        throttled: How many of these were 429.
+        linked: How many pairs were linked. The five numbers add up to `total`.
+        partial: How many were linked with errors.
+        failed: How many failed.
+        unprocessed: How many the run left open.
+        skipped: How many needed no call.
+        failures: The outcomes that are neither linked nor skipped: the first *max_failures_kept*.
     """
 
     linked: int = 0
@@ -214,24 +263,10 @@ class Report:
     unprocessed: int = 0
     skipped: int = 0
     failures: list[Outcome] = attrs.Factory(list)
-    stopped: AioHubAssocError | None = None
-    keep_failures: int = 1000
-    answers: int = 0
-    error_answers: int = 0
-    throttled: int = 0
-
-    @property
-    def error_share(self) -> float:
-        """
-        The share of answers that were errors, from 0 to 1.
-
-        HubSpot wants it below 0.05 over a day (HubSpot, API usage guidelines).
-        """
-        return self.error_answers / self.answers if self.answers else 0.0
 
     @property
     def total(self) -> int:
-        """How many pairs have an outcome."""
+        """How many pairs have an outcome: at the end, all that were read."""
         return self.linked + self.partial + self.failed + self.unprocessed + self.skipped
 
     @property
@@ -253,21 +288,29 @@ class Report:
             self.failed += 1
         else:
             self.unprocessed += 1
-        if len(self.failures) < self.keep_failures:
+        if len(self.failures) < self.max_failures_kept:
             self.failures.append(outcome)
 
-    def add_error(self, status: int) -> None:
-        """Count that the last answer had this HTTP status, 400 or more."""
-        self.error_answers += 1
-        if status == _TOO_MANY:
-            self.throttled += 1
+    def add_all(self, outcomes: Sequence[Outcome]) -> None:
+        """Count *outcomes*."""
+        if all(map(is_, map(_STATUS, outcomes), repeat(_LINKED))):  # nearly always: fast in C
+            self.linked += len(outcomes)
+        else:
+            super().add_all(outcomes)
 
     def raise_for_failures(self) -> None:
         """
-        Do nothing when every pair is linked or skipped.
+        Do nothing when the whole input was read, and every pair is linked or skipped.
 
         Raises:
-            BulkLinkError: with the failures that were kept.
+            BulkLinkError: pairs failed, the run stopped, or the input was not read to its end; with
+                the failures that were kept.
         """
-        if self.not_linked:
-            raise BulkLinkError(tuple(self.failures), self.not_linked, self.total)
+        if self.not_linked or self.stopped is not None or not self.input_complete:
+            raise BulkLinkError(
+                tuple(self.failures),
+                self.not_linked,
+                self.total,
+                self.stopped,
+                input_complete=self.input_complete,
+            )

@@ -7,6 +7,7 @@ from enum import StrEnum
 import attrs
 
 from aiohubassoc.errors import AioHubAssocError
+from aiohubassoc.models import RunReport
 from aiohubassoc.pair import Pair
 
 
@@ -40,39 +41,31 @@ class Verification:
     error: AioHubAssocError | None = None
 
 
-@attrs.define
-class VerificationReport:
+@attrs.define(kw_only=True)
+class VerificationReport(RunReport):
     """
     How many pairs are linked.
 
     Attributes:
-        linked: How many pairs are linked; so for the others. They add up to `total`.
+        linked: How many pairs are linked. The three numbers add up to `total`.
         missing: How many are not.
-        unknown: Of how many nothing is known.
-        not_linked: What was found of pairs that are missing or unknown: the first
-            *keep_failures*.
-        stopped: Why the run ended early; None if it went to the end of its input.
-        keep_failures: How many of these are kept.
-        answers: How many answers HubSpot gave, those to tries that were repeated included.
-        error_answers: How many of them had a status of 400 or more.
+        unknown: For how many HubSpot did not say.
+        not_linked: What was found about pairs that are missing or unknown: the first
+            *max_failures_kept*.
     """
 
     linked: int = 0
     missing: int = 0
     unknown: int = 0
     not_linked: list[Verification] = attrs.Factory(list)
-    stopped: AioHubAssocError | None = None
-    keep_failures: int = 1000
-    answers: int = 0
-    error_answers: int = 0
 
     @property
     def total(self) -> int:
-        """How many pairs were told of."""
+        """How many pairs were reported: at the end, all that were read."""
         return self.linked + self.missing + self.unknown
 
     def add(self, verification: Verification) -> None:
-        """Count it."""
+        """Count *verification*."""
         if verification.state is LinkState.LINKED:
             self.linked += 1
             return
@@ -80,5 +73,5 @@ class VerificationReport:
             self.missing += 1
         else:
             self.unknown += 1
-        if len(self.not_linked) < self.keep_failures:
+        if len(self.not_linked) < self.max_failures_kept:
             self.not_linked.append(verification)

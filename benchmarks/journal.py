@@ -31,7 +31,7 @@ from report import conclude, print_table
 
 from aiohubassoc import AssociationClient, Journal, Outcome, Pair, Quota, Report, Status
 from aiohubassoc._io.clock import SystemClock
-from aiohubassoc._io.holding import GROUP
+from aiohubassoc._run.group_commit import GROUP
 
 sys.path.insert(0, str(Path(__file__).parent / "peers"))
 from runner import FROM_TYPE, TO_TYPE, TOKEN, Job, serve_async

@@ -225,7 +225,7 @@ async def test_a_limiter_has_a_quota_of_its_own() -> None:
         ({"via": "batch", "batch_size": 2001}, "batch_size"),
         ({"via": "batch", "batch_size": True}, "batch_size"),
         ({"via": "batch", "batch_size": "10"}, "batch_size"),
-        ({"via": "batch", "batch_wait": 0}, "batch_wait"),
+        ({"via": "batch", "batch_linger": 0}, "batch_linger"),
     ],
 )
 async def test_options_that_cannot_work(options: dict[str, Any], named: str) -> None:
@@ -242,8 +242,8 @@ async def test_options_that_cannot_work(options: dict[str, Any], named: str) -> 
         ([(n, n) for n in range(2001)], "2,000"),
         ([(1, 2), (2, 1)], "turned round"),
         ([Pair("deals", 1, "companies", 2)], "is not from contacts to companies"),
-        ([(1, 2), 3], "item 1 is neither a pair nor two ids: 3"),
-        ([(1, 2, 3)], "neither a pair nor two ids"),
+        ([(1, 2), 3], r"item 1 of the input is not \(from_id, to_id\): 3"),
+        ([(1, 2, 3)], r"is not \(from_id, to_id\)"),
     ],
 )
 async def test_pairs_that_are_no_batch(pairs: Any, told: str) -> None:

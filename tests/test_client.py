@@ -221,7 +221,7 @@ async def test_link_all_stops(hubspot: aioresponses, client: AssociationClient) 
     """The arguments of link_each are taken by link_all too."""
     hubspot.put(ANY, status=400, payload=_error(category="X"), repeat=True)
     pairs = (Pair("contacts", n, "companies", n) for n in range(500))
-    report = await client.link_all(pairs, stop_after_failures=3, keep_failures=2)
+    report = await client.link_all(pairs, stop_after_failures=3, max_failures_kept=2)
     assert (500, 2) == (report.total, len(report.failures))
     assert report.unprocessed >= 500 - 3 - 64
 
@@ -253,9 +253,9 @@ async def test_batches_without_a_socket(hubspot: aioresponses, client: Associati
     ("options", "told"),
     [
         ({"stop_after_failures": 0}, "stop_after_failures"),
-        ({"give_up_after": 0}, "give_up_after"),
-        ({"drain": -1.0}, "drain"),
-        ({"keep_failures": -1}, "keep_failures"),
+        ({"stall_timeout": 0}, "stall_timeout"),
+        ({"drain_timeout": -1.0}, "drain_timeout"),
+        ({"max_failures_kept": -1}, "max_failures_kept"),
         ({"from_type": "contacts"}, "give both"),
     ],
 )

@@ -157,7 +157,7 @@ def test_an_outcome_says_whether_it_is_fine() -> None:
 @given(st.lists(st.sampled_from(Status)), st.integers(0, 5))
 def test_a_report_adds_up(statuses: list[Status], keep: int) -> None:
     """Counts add up to the total; failures are the first that are not fine."""
-    report = Report(keep_failures=keep)
+    report = Report(max_failures_kept=keep, input_complete=True)
     outcomes = [_outcome(index, status) for index, status in enumerate(statuses)]
     for outcome in outcomes:
         report.add(outcome)

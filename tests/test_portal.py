@@ -204,7 +204,7 @@ async def test_the_reserve_of_the_day(headers: Literal["all", "some"]) -> None:
                 await client.create_default(_pairs(1)[0])
         assert isinstance(report.stopped, DailyReserveError)
         assert 500 == report.total
-        assert report.linked == report.answers == running.portal.books.requests
+        assert report.linked == report.responses == running.portal.books.requests
         # Where headers are missing, answers that overtake one another are taken for the worst.
         assert (400 if headers == "all" else 336) <= report.linked <= 400
 
@@ -215,8 +215,8 @@ async def test_the_share_of_errors() -> None:
         async with _client(running, quota=UNLIMITED) as client:
             report = await client.link_all(_pairs(20))
         assert (20, 5, 0, 0.25) == (
-            report.answers,
-            report.error_answers,
+            report.responses,
+            report.error_responses,
             report.throttled,
             report.error_share,
         )

@@ -8,16 +8,15 @@ and as a batch, and "Read" of a batch.
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 import attrs
 
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import ApiVersion
-
-if TYPE_CHECKING:
-    from aiohubassoc.pair import Pair
+from aiohubassoc.pair import Pair
 
 _OBJECTS: Final = {
     version: "/crm/v4/objects" if version is ApiVersion.V4 else f"/crm/objects/{version.value}"
@@ -45,6 +44,34 @@ class Endpoint:
     method: str
     path: str
     body: bytes = b""
+
+
+@attrs.frozen
+class BatchRequest:
+    """Different pairs of the same two object types, to be linked by one call."""
+
+    types: tuple[str, str]
+    pairs: Sequence[Pair]
+
+    def __str__(self) -> str:
+        return f"{len(self.pairs):,} pairs from {self.types[0]} to {self.types[1]}"
+
+
+@attrs.frozen
+class LookupRequest:
+    """
+    Records whose links are read by one call.
+
+    Attributes:
+        types: The object types of the records, and of those they are linked to.
+        records: The id of each record, and where the page of its links begins; None: the first.
+    """
+
+    types: tuple[str, str]
+    records: Sequence[tuple[str, str | None]]
+
+    def __str__(self) -> str:
+        return f"the links of {len(self.records):,} {self.types[0]} to {self.types[1]}"
 
 
 def create_default(version: ApiVersion, pair: Pair) -> Endpoint:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar, assert_never
+from typing import Generic, Protocol, TypeAlias, TypeVar, assert_never
 
 import attrs
 
@@ -16,9 +16,7 @@ from aiohubassoc.errors import (
     UnconfirmedError,
 )
 from aiohubassoc.models import DefaultAssociations, Outcome, Status
-
-if TYPE_CHECKING:
-    from aiohubassoc.pair import Pair
+from aiohubassoc.pair import Pair
 
 SubjectT = TypeVar("SubjectT")
 
@@ -60,13 +58,37 @@ class _NoRun:
 NO_RUN: Watch = _NoRun()
 
 
+@attrs.frozen
+class History:
+    """
+    What earlier calls that some pairs were in came to.
+
+    Attributes:
+        attempts: Attempts of these calls.
+        uncertain: Whether one of them may have made the link without a confirmation.
+        unknown: The last of them that may have, though no usable response came.
+        error: Why the last call ended without an outcome; None: it was not cut off.
+        reply: The last reply to that call; None: there was none, or it was about other pairs too.
+    """
+
+    attempts: int = 0
+    uncertain: bool = False
+    unknown: TransportError | None = None
+    error: AioHubAssocError | None = None
+    reply: DefaultAssociations | None = None
+
+
+NO_HISTORY = History()
+
+
 class Call(Generic[SubjectT]):
     """
-    A pair on its way, or many that go together.
+    One logical call, with its retries.
 
     Args:
         subject: What the call is about.
         watch: Its run.
+        history: What earlier calls for the same pairs came to.
 
     Attributes:
         attempts: Tries made; refusals that were not the pair's fault are taken back.
@@ -95,9 +117,32 @@ class Call(Generic[SubjectT]):
     token: str = ""
     token_renewed: bool = False
 
-    def __init__(self, subject: SubjectT, watch: Watch = NO_RUN) -> None:
+    history: History = NO_HISTORY
+
+    def __init__(
+        self, subject: SubjectT, watch: Watch = NO_RUN, history: History = NO_HISTORY
+    ) -> None:
         self.subject = subject
         self.watch = watch
+        if history is not NO_HISTORY:
+            self.history = history
+            self.uncertain, self.unknown = history.uncertain, history.unknown
+
+    @property
+    def total_attempts(self) -> int:
+        """The attempts of this call and of those before it."""
+        return self.history.attempts + self.attempts
+
+    def to_history(self) -> History:
+        """Return what a later call for the same pairs must know."""
+        return History(self.total_attempts, self.uncertain, self.unknown)
+
+    def to_cut_off_history(self) -> History:
+        """Return the same for a call that was cancelled: waiting, or in flight."""
+        error, uncertain = self.error, self.uncertain
+        if self.interrupted_on_wire:
+            error, uncertain = ConnectionLostError("the run ended before the response came"), True
+        return History(self.total_attempts, uncertain, self.unknown, error, self.reply)
 
 
 @attrs.define
@@ -122,10 +167,10 @@ def settled_error(settled: NotLinked) -> AioHubAssocError:
             assert_never(settled)
 
 
-def outcome_of(index: int, pair: Pair, call: Call[SubjectT], settled: NotLinked) -> Outcome:
-    """Return the outcome of a pair whose call came to another end than a link."""
+def make_outcome(index: int, pair: Pair, call: Call[SubjectT], settled: NotLinked) -> Outcome:
+    """Return the outcome of a pair whose call did not link it."""
     error = settled_error(settled)
-    # A refusal says nothing of the tries before it: one of them may have made the link.
+    # A refusal says nothing about the attempts before it: one of them may have made the link.
     maybe = call.uncertain or is_uncertain(error)
     match settled:
         case Partial(linked=True):
@@ -136,35 +181,19 @@ def outcome_of(index: int, pair: Pair, call: Call[SubjectT], settled: NotLinked)
             status = Status.UNPROCESSED
         case _:
             assert_never(settled)
-    return Outcome(index, pair, status, call.attempts, call.reply, error, maybe)
+    # A reply to many pairs is not this pair's.
+    reply = call.reply if isinstance(call.subject, Pair) else getattr(settled, "reply", None)
+    return Outcome(index, pair, status, call.total_attempts, reply, error, maybe)
 
 
 def is_uncertain(error: AioHubAssocError | None) -> bool:
-    """Return whether HubSpot may have made the link though a try came to *error*."""
+    """Return whether HubSpot may have made the link though an attempt came to *error*."""
     if isinstance(error, TransportError):
         return error.maybe_applied
     return isinstance(error, ServerError | UnconfirmedError)
 
 
-def interrupted_outcome(
-    index: int, pair: Pair, call: Call[SubjectT], stopped: AioHubAssocError | None
-) -> Outcome:
-    """Return that of a pair whose call was cancelled in line, in a wait, or on the wire."""
-    if call.interrupted_on_wire:
-        call.error = ConnectionLostError("the run ended before the answer came")
-        call.uncertain = True
-    return Outcome(
-        index,
-        pair,
-        Status.UNPROCESSED,
-        call.attempts,
-        call.reply,
-        call.error or stopped,
-        maybe_applied=call.uncertain,
-    )
-
-
-def unwritten_outcome(outcome: Outcome, cause: AioHubAssocError | None) -> Outcome:
+def make_unwritten(outcome: Outcome, cause: AioHubAssocError | None) -> Outcome:
     """Return what can be claimed of a pair whose outcome could not be written."""
     if outcome.status is Status.UNPROCESSED:
         return outcome

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import attrs
 
 from aiohubassoc._core.batch import encode_pairs
-from aiohubassoc._core.endpoints import create_default, create_default_batch, read_links
+from aiohubassoc._core.endpoints import (
+    BatchRequest,
+    LookupRequest,
+    create_default,
+    create_default_batch,
+    read_links,
+)
 from aiohubassoc._core.links import encode_records
 from aiohubassoc._core.table import judge, judge_batch, judge_links
-from aiohubassoc._io.reading import Question
 from aiohubassoc._io.sender import Sender
-from aiohubassoc._io.settling import Inputs
 from aiohubassoc.pair import Pair
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from aiohubassoc._io.clock import Clock
@@ -46,11 +50,13 @@ class Senders:
         single: Links one pair.
         batch: Links many.
         links: Reads to what records are linked.
+        loop: The event loop that they work in.
     """
 
     single: Sender[Pair]
-    batch: Sender[Inputs]
-    links: Sender[Question]
+    batch: Sender[BatchRequest]
+    links: Sender[LookupRequest]
+    loop: asyncio.AbstractEventLoop
 
 
 def senders_of(
@@ -82,4 +88,5 @@ def senders_of(
             limiter=batch_limiter,
             **shared,
         ),
+        asyncio.get_running_loop(),
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiohubassoc.errors import AuthenticationError, JournalStorageError, MissingScopesError
 
 if TYPE_CHECKING:
-    from aiohubassoc.cli.report import RunReport
+    from aiohubassoc.cli.report import CommandReport
 
 
 class ExitCode(IntEnum):
@@ -30,7 +30,7 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-def exit_code(report: RunReport, *, signal: int | None, storage_failed: bool) -> int:
+def exit_code(report: CommandReport, *, signal: int | None, storage_failed: bool) -> int:
     """
     Return the exit code of a run: a signal's, or the highest that applies.
 

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable
 
     from aiohubassoc._io.limiter import Limiter
-    from aiohubassoc._io.stream import OutcomeStream
-    from aiohubassoc._io.verifying import VerificationStream
+    from aiohubassoc._run.stream import OutcomeStream, VerificationStream
     from aiohubassoc.cli.options import FolderOptions, OutputOptions, VerifyOptions
     from aiohubassoc.cli.run_folder import Command, Table
     from aiohubassoc.cli.sinks import Sinks

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
     from aiohubassoc._io.clock import Clock
     from aiohubassoc._io.limiter import Limiter
-    from aiohubassoc._io.stream import OutcomeStream
-    from aiohubassoc._io.verifying import VerificationStream
-    from aiohubassoc.cli.report import RunReport
+    from aiohubassoc._run.stream import OutcomeStream, VerificationStream
+    from aiohubassoc.cli.report import CommandReport
 
 _TERMINAL_SECONDS: Final = 0.25
 # A plain line comes after this, then after twice as long, and so on up to the longest.
@@ -45,7 +44,7 @@ class Progress:
 
     def __init__(
         self,
-        report: RunReport,
+        report: CommandReport,
         *,
         limiter: Limiter,
         stream: OutcomeStream | VerificationStream,

@@ -145,8 +145,8 @@ class _RowReport:
         return {
             "invalid": self.invalid,
             "seconds": round(self.seconds, 3),
-            "answers": self.pairs.answers,
-            "error_answers": self.pairs.error_answers,
+            "answers": self.pairs.responses,
+            "error_answers": self.pairs.error_responses,
             "stopped": None if self.stopped is None else str(self.stopped),
             "input_complete": self.input_complete,
             "invalid_lines": self.lines_as_json(),
@@ -275,4 +275,4 @@ class VerifyReport(_RowReport):
         }
 
 
-RunReport: TypeAlias = LinkReport | VerifyReport
+CommandReport: TypeAlias = LinkReport | VerifyReport

@@ -29,11 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable
 
     from aiohubassoc._io.limiter import Limiter
-    from aiohubassoc._io.stream import OutcomeStream
-    from aiohubassoc._io.verifying import VerificationStream
+    from aiohubassoc._run.stream import OutcomeStream, VerificationStream
     from aiohubassoc.cli.jsonl_output import JsonlOutput
     from aiohubassoc.cli.options import CheckOptions
-    from aiohubassoc.cli.report import RunReport
+    from aiohubassoc.cli.report import CommandReport
     from aiohubassoc.cli.run_folder import Table
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.journal.journal import Journal
@@ -59,7 +58,7 @@ class Operation(ABC):
         journal: The run folder; None: none is kept.
     """
 
-    report: RunReport
+    report: CommandReport
     path: str | None
     is_batch: bool
     finds_duplicates: bool
@@ -169,7 +168,7 @@ class Runner:
         if self._source is not None:
             self._source.end()
         if self._stream is not None:
-            self._stream.stop(RunStoppedError(reason), drain=drain_timeout)
+            self._stream.stop(RunStoppedError(reason), drain_timeout=drain_timeout)
 
     async def _work(self, client: AssociationClient, source: RowSource) -> None:
         clock = SystemClock()

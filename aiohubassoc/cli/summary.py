@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from aiohubassoc.cli.report import Example, LinkReport, RunReport, VerifyReport
+    from aiohubassoc.cli.report import CommandReport, Example, LinkReport, VerifyReport
 
 _SHOWN_LINES: Final = 20
 _SHOWN_EXAMPLES: Final = 5
@@ -27,9 +27,9 @@ def print_link_report(report: LinkReport, console: Console) -> None:
     )
     for name, count in report.counts().items():
         print_count(count, "rows that could not be used" if name == "invalid" else name, console)
-    if pairs.error_answers:
+    if pairs.error_responses:
         console.print(
-            f"{pairs.error_answers:,} of {pairs.answers:,} answers were errors "
+            f"{pairs.error_responses:,} of {pairs.responses:,} answers were errors "
             f"({pairs.error_share:.1%}), {pairs.throttled:,} of them 429"
         )
     print_categories(
@@ -52,7 +52,7 @@ def print_verify_report(report: VerifyReport, name: str, console: Console) -> No
     pairs = report.pairs
     console.print(
         f"[bold]{pairs.total:,} pairs[/] of {escape(name)} read back in "
-        f"{report.seconds:,.1f} s, by {count_calls(pairs.answers)}"
+        f"{report.seconds:,.1f} s, by {count_calls(pairs.responses)}"
     )
     print_count(pairs.linked, "linked", console)
     print_count(pairs.missing, "missing: HubSpot does not have the link", console)
@@ -107,7 +107,7 @@ def _print_examples(examples: list[Example], count: int, console: Console) -> No
         print_lines(lines, count, console, shown=_SHOWN_EXAMPLES)
 
 
-def _print_end(report: RunReport, console: Console) -> None:
+def _print_end(report: CommandReport, console: Console) -> None:
     if report.invalid_lines:
         print_lines(report.invalid_lines, report.invalid, console)
     if report.stopped is not None:

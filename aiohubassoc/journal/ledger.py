@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc._io.holding import GROUP
+from aiohubassoc._run.group_commit import GROUP
 from aiohubassoc.journal.places import Place
 from aiohubassoc.journal.schema import open_for_writing
 

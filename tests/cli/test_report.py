@@ -44,7 +44,7 @@ from aiohubassoc.tables.results import Told
 from tests.conftest import pass_time
 
 if TYPE_CHECKING:
-    from aiohubassoc.cli.report import RunReport
+    from aiohubassoc.cli.report import CommandReport
 
 PAIR = Pair("contacts", 1, "companies", 2)
 
@@ -89,7 +89,7 @@ def _verified(*, invalid: int = 0, input_complete: bool = False, **counts: Any) 
         (_verified(unknown=1, stopped=MissingScopesError(403, None, "no", None)), 4),
     ],
 )
-def test_exit_codes(report: RunReport, code: int) -> None:
+def test_exit_codes(report: CommandReport, code: int) -> None:
     """The highest that applies; storage beats all but a signal."""
     assert exit_code(report, signal=None, storage_failed=False) == code
     assert exit_code(report, signal=None, storage_failed=True) == 5
@@ -213,7 +213,7 @@ def test_long_lists_are_cut() -> None:
 # --- progress ----------------------------------------------------------------------------------
 
 
-def _progress(report: RunReport, rows: int | None, **options: Any) -> Progress:
+def _progress(report: CommandReport, rows: int | None, **options: Any) -> Progress:
     limiter = Mock(quota=options.pop("quota", Quota(190, 10.0)))
     stream = Mock(in_flight=options.pop("in_flight", 3))
     progress = Progress(report, limiter=limiter, stream=stream, clock=SystemClock(), **options)

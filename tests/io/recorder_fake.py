@@ -69,3 +69,19 @@ class FakeRecorder:
         assert self.is_open
         self.is_open = False
         self.closed.append((report, complete))
+
+
+class FakeJournal:
+    """
+    A run folder in memory.
+
+    Args:
+        recorder: What keeps the outcomes.
+    """
+
+    def __init__(self, recorder: FakeRecorder) -> None:
+        self._recorder = recorder
+
+    def recording(self, job: object, clock: object, *, retry_failed: bool) -> FakeRecorder:
+        """Return the recorder of a run."""
+        return self._recorder

@@ -36,11 +36,10 @@ from aiohubassoc import (
     ValidationError,
 )
 from aiohubassoc._core.verdict import Answer
-from aiohubassoc._io.holding import Held
 from aiohubassoc._io.transport import Unanswered
 from tests.conftest import pass_time, settle
 from tests.io.portal_fake import FakePortal, client_of, ends_of, inputs_of, pairs_of
-from tests.io.recorder_fake import FakeRecorder
+from tests.io.recorder_fake import FakeJournal, FakeRecorder
 from tests.io.wire_fake import error, reply
 
 if TYPE_CHECKING:
@@ -173,7 +172,7 @@ async def test_the_input_is_read_two_batches_ahead_at_most(taken: int) -> None:
             read += 1
             yield pair
 
-    async with running(portal, counted(), drain=0.0) as outcomes:
+    async with running(portal, counted(), drain_timeout=0.0) as outcomes:
         for _ in range(taken):
             await anext(outcomes)
         await pass_time(60.0)
@@ -486,10 +485,9 @@ async def _run(
             batch_size=case.size,
             ordered=case.ordered,
             stop_after_failures=case.stop,
-            drain=0.05,
+            drain_timeout=0.05,
+            journal=None if recorder is None else FakeJournal(recorder),  # type: ignore[arg-type]
         )
-        if recorder is not None:
-            _record(stream, recorder)
         async with stream as outcomes:
             async for outcome in outcomes:
                 told.append(outcome)
@@ -508,12 +506,6 @@ def _check_truth(outcome: Outcome, portal: FakePortal) -> None:
     else:
         assert outcome.error is not None
         assert outcome.maybe_applied or not is_there
-
-
-def _record(stream: OutcomeStream, recorder: FakeRecorder) -> None:
-    stream._recorder = recorder
-    held = Held(recorder, stream._clock, told=stream._outbox.tell_all, lost=stream._lost)
-    stream._held, stream._hand_on = held, held.add
 
 
 async def test_the_daily_limit_ends_the_run() -> None:
@@ -555,7 +547,7 @@ async def test_a_stop_in_the_midst_of_splitting_blames_nobody() -> None:
 async def test_a_batch_cut_off_on_the_wire_leaves_its_pairs_open() -> None:
     """Nobody knows whether HubSpot made those links."""
     portal = FakePortal(latency=60.0)
-    async with running(portal, pairs_of(20), batch_size=10, drain=1.0) as run:
+    async with running(portal, pairs_of(20), batch_size=10, drain_timeout=1.0) as run:
         await pass_time(5.0)
     told = [outcome async for outcome in run]
     assert {(Status.UNPROCESSED, True, 1)} == {
@@ -586,8 +578,12 @@ async def test_a_recorder_that_breaks_claims_nothing() -> None:
     """What could not be written is unprocessed, though it may be linked; the run stops."""
     recorder = FakeRecorder(breaks_at=2)
     async with client_of(FakePortal()) as client:
-        stream = client.link_each(pairs_of(3000), via="batch", batch_size=300)
-        _record(stream, recorder)
+        stream = client.link_each(
+            pairs_of(3000),
+            via="batch",
+            batch_size=300,
+            journal=FakeJournal(recorder),  # type: ignore[arg-type]  # it has what a run uses
+        )
         async with stream as outcomes:
             told = [outcome async for outcome in outcomes]
     linked = {o.index for o in told if o.status is Status.LINKED}
@@ -631,8 +627,11 @@ async def test_an_input_that_fails_behind_pairs_that_need_no_call() -> None:
     told = []
     with pytest.raises(LookupError):
         async with client_of(FakePortal()) as client:
-            stream = client.link_each(broken(), via="batch")
-            _record(stream, recorder)
+            stream = client.link_each(
+                broken(),
+                via="batch",
+                journal=FakeJournal(recorder),  # type: ignore[arg-type]  # it has what a run uses
+            )
             async with stream as outcomes:
                 async for outcome in outcomes:
                     told.append(outcome)  # noqa: PERF401 -- those before the error count
@@ -656,8 +655,8 @@ async def test_an_input_that_fails_while_the_run_stops_was_not_read_to_its_end()
                 to_type="companies",
                 via="batch",
                 stop_after_failures=1,
+                journal=FakeJournal(recorder),  # type: ignore[arg-type]  # it has what a run uses
             )
-            _record(stream, recorder)
             async with stream as outcomes:
                 assert [outcome async for outcome in outcomes]
     assert 3 == stream.report.total
@@ -668,7 +667,7 @@ async def test_a_pair_cut_off_alone_is_told_as_often_as_it_came() -> None:
     """Its repetitions too."""
     portal = FakePortal(silent=ends_of(pairs_of(1)), latency=1.0)
     pairs = [*pairs_of(2), *pairs_of(1), *pairs_of(1)]
-    async with running(portal, pairs, drain=0.1) as run:
+    async with running(portal, pairs, drain_timeout=0.1) as run:
         await pass_time(1.5)  # the batch is back, and the silent one on the wire by itself
         assert {"batch": 1, "put": 1} == portal.calls
     told = [outcome async for outcome in run]

@@ -15,15 +15,16 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import OptionsError, Pair, PairError, Status
-from aiohubassoc._io.clock import SystemClock
 from aiohubassoc._io.frames import SLICE_ROWS
-from aiohubassoc._io.outbox import READ_AHEAD
-from aiohubassoc._io.source import Source
-from aiohubassoc._io.stream import OutcomeStream
-from tests.io.wire_fake import FakeTransport, sender_of
+from aiohubassoc._run.output_buffer import READ_AHEAD
+from aiohubassoc._run.put import Put
+from aiohubassoc._run.source import Source
+from tests.io.wire_fake import FakeTransport, sender_of, stream_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from aiohubassoc import OutcomeStream
 
 TYPES = ("contacts", "companies")
 IDS = {"from_id": [1, 2, 3], "to_id": [11, 22, 33]}
@@ -69,17 +70,8 @@ def read(
 
 def run_of(frame: Any, transport: FakeTransport) -> OutcomeStream:
     """Return a run over the fake."""
-    return OutcomeStream(
-        Source(frame, *TYPES),
-        sender_of(transport).settle,
-        workers=8,
-        ordered=False,
-        stop_after_failures=None,
-        give_up_after=None,
-        drain=5.0,
-        keep_failures=1000,
-        clock=SystemClock(),
-    )
+    strategy = Put(sender_of(transport).settle, workers=8)
+    return stream_over(Source(frame, *TYPES), strategy)
 
 
 def table(kind: Any, columns: Any = TEXTS) -> pa.Table:

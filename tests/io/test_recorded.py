@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import JournalStorageError, Outcome, RunStoppedError, Status
-from aiohubassoc._io.holding import GROUP
-from aiohubassoc._io.outbox import READ_AHEAD
+from aiohubassoc._run.group_commit import GROUP
+from aiohubassoc._run.output_buffer import READ_AHEAD
 from tests.conftest import pass_time
 from tests.io.recorder_fake import FakeRecorder
 from tests.io.wire_fake import FakeTransport, error, pair, stream_of
@@ -20,7 +20,7 @@ from tests.io.wire_fake import FakeTransport, error, pair, stream_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from aiohubassoc._io.stream import OutcomeStream
+    from aiohubassoc._run.stream import OutcomeStream
 
 DAILY = error(429, policyName="DAILY")
 MOST_HELD = 0.2
@@ -68,13 +68,13 @@ async def test_no_outcome_is_held_for_long(latency: float, workers: int) -> None
     settled_at: dict[str, float] = {}
     loop = asyncio.get_running_loop()
     stream = _stream(_pairs(300), recorder, transport, workers=workers)
-    hand_on = stream._hand_on
+    emit = stream._run._emit
 
     def noting(outcome: Outcome) -> None:
         settled_at[outcome.pair.from_id] = loop.time()
-        hand_on(outcome)
+        emit(outcome)
 
-    stream._hand_on = noting
+    stream._run._emit = noting
     async with stream as outcomes:
         async for outcome in outcomes:
             assert loop.time() - settled_at[outcome.pair.from_id] <= MOST_HELD + 1e-6

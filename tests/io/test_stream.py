@@ -26,9 +26,9 @@ from aiohubassoc import (
     Status,
     UnconfirmedError,
 )
-from aiohubassoc._io.outbox import READ_AHEAD
-from aiohubassoc._io.source import Source
 from aiohubassoc._io.transport import Unanswered
+from aiohubassoc._run.output_buffer import READ_AHEAD
+from aiohubassoc._run.source import Source
 from tests.conftest import pass_time, settle
 from tests.io.wire_fake import FakeTransport, error, pair, reply, sender_of, stream_of
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from aiohubassoc._core.verdict import Answer
-    from aiohubassoc._io.stream import OutcomeStream
+    from aiohubassoc._run.stream import OutcomeStream
 
 LOST = Unanswered(ConnectionLostError("reset"))
 DAILY = error(429, policyName="DAILY")
@@ -353,21 +353,21 @@ async def test_nothing_but_trouble_for_too_long() -> None:
     stream = stream_of(
         [pair(n) for n in range(5000)],
         sender=sender_of(transport, policy=policy),
-        give_up_after=60.0,
+        stall_timeout=60.0,
     )
     outcomes = await _all(stream)
     assert ["unprocessed"] * 5000 == _by_index(outcomes)
     assert 60.0 <= asyncio.get_running_loop().time() < 70.0
-    assert "no pair was settled for 60 s" in str(stream.report.stopped)
+    assert "no pair completed for 60 s" in str(stream.report.stopped)
     tried = [outcome for outcome in outcomes if outcome.attempts]
     assert all(isinstance(outcome.error, ServerError) for outcome in tried)
 
 
 async def test_a_slow_quota_is_no_trouble() -> None:
-    """Windows longer than give_up_after do not end a run that only waits its turn."""
+    """Windows longer than stall_timeout do not end a run that only waits its turn."""
     transport = FakeTransport({"1": [error(500)], "4": [error(500)]})
     sender = sender_of(transport, quota=Quota(2, 1000.0))
-    stream = stream_of([pair(n) for n in range(6)], sender=sender, give_up_after=60.0)
+    stream = stream_of([pair(n) for n in range(6)], sender=sender, stall_timeout=60.0)
     assert ["linked"] * 6 == _by_index(await _all(stream))
 
 
@@ -393,7 +393,7 @@ async def test_leaving_early_drains() -> None:
 async def test_a_drain_has_an_end() -> None:
     """A request that hangs is cut off: unprocessed, but it may have been done."""
     transport = FakeTransport(latency=100.0)
-    async with stream_of([pair(n) for n in range(20)], transport, drain=2.0) as outcomes:
+    async with stream_of([pair(n) for n in range(20)], transport, drain_timeout=2.0) as outcomes:
         await pass_time(1.0)
     assert 3.0 == asyncio.get_running_loop().time()
     told = [outcome async for outcome in outcomes]
@@ -466,7 +466,7 @@ async def test_cancelled_anywhere_every_pair_read_is_told(after: float) -> None:
 async def test_a_second_cancellation_ends_the_drain() -> None:
     """Who is told twice does not wait for hanging requests."""
     transport = FakeTransport(latency=100.0)
-    stream = stream_of((pair(n) for n in range(20)), transport, drain=50.0)
+    stream = stream_of((pair(n) for n in range(20)), transport, drain_timeout=50.0)
 
     async def run() -> None:
         async with stream as outcomes:
@@ -486,7 +486,7 @@ async def test_a_second_cancellation_ends_the_drain() -> None:
 async def test_cancelled_again_and_again_it_still_leaves_nothing() -> None:
     """Even when the workers' end is being waited for."""
     transport = FakeTransport(latency=100.0)
-    stream = stream_of((pair(n) for n in range(20)), transport, drain=50.0)
+    stream = stream_of((pair(n) for n in range(20)), transport, drain_timeout=50.0)
 
     async def run() -> None:
         async with stream as outcomes:
@@ -508,7 +508,7 @@ async def test_a_worker_cancelled_from_outside_ends_the_run() -> None:
     stream = stream_of((pair(n) for n in range(2000)), FakeTransport(latency=1.0))
     async with stream as outcomes:
         await settle()
-        next(iter(stream._tasks)).cancel()
+        next(iter(stream._run._tasks)).cancel()
         told = [outcome async for outcome in outcomes]
     assert 2000 == len(told)
     assert "cancelled" in str(stream.report.stopped)
@@ -555,7 +555,7 @@ async def test_it_must_be_entered_and_only_once() -> None:
 
 async def test_the_report_keeps_a_bounded_number_of_failures() -> None:
     """Counts go on; the list does not grow."""
-    stream = stream_of([(None, 1)] * 50, types=("contacts", "companies"), keep_failures=7)
+    stream = stream_of([(None, 1)] * 50, types=("contacts", "companies"), max_failures_kept=7)
     await _all(stream)
     assert (50, 7) == (stream.report.failed, len(stream.report.failures))
 

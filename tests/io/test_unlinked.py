@@ -408,7 +408,9 @@ async def test_more_are_left_out_than_there_are_errors_without_names() -> None:
     assert {"INTERNAL_ERROR"} == {one.error.label for one in told if one.error is not None}
 
 
-@pytest.mark.parametrize(("options", "named"), [({"wait": 0.0}, "wait"), ({"drain": -1}, "drain")])
+@pytest.mark.parametrize(
+    ("options", "named"), [({"wait": 0.0}, "wait"), ({"drain_timeout": -1}, "drain_timeout")]
+)
 async def test_options_that_cannot_work(options: dict[str, Any], named: str) -> None:
     """They are refused before anything is read."""
     async with client_of(FakePortal()) as client:
@@ -462,10 +464,10 @@ async def test_without_the_scope_nothing_is_known() -> None:
 async def test_leaving_early_ends_in_good_order() -> None:
     """What was read is told, no task is left."""
     portal = FakePortal(latency=5.0)
-    async with verifying(portal, pairs_of(50_000), drain=0.1) as found:
+    async with verifying(portal, pairs_of(50_000), drain_timeout=0.1) as found:
         await pass_time(1.0)
         assert 2 == found.in_flight
-        found.stop(RunStoppedError("enough"), drain=0.1)
+        found.stop(RunStoppedError("enough"), drain_timeout=0.1)
         await pass_time(1.0)
     told = [one async for one in found]
     assert {"unknown"} == set(states(told))
@@ -561,7 +563,7 @@ def test_one_outcome_a_pair_whatever_happens(case: Case) -> None:
                 batch_size=20,
                 ordered=case.ordered,
                 stop_after_failures=case.stop,
-                drain=0.05,
+                drain_timeout=0.05,
             )
             async with stream as outcomes:
                 async for outcome in outcomes:
@@ -600,7 +602,7 @@ def test_what_is_verified_is_true(case: Case) -> None:
     async def run() -> tuple[list[Verification], VerificationStream]:
         told = []
         async with client_of(portal, retry=RetryPolicy(attempts=2, wait_initial=0.1)) as client:
-            stream = client.verify(unread, ordered=case.ordered, drain=0.05)
+            stream = client.verify(unread, ordered=case.ordered, drain_timeout=0.05)
             async with stream as found:
                 async for one in found:
                     told.append(one)

@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from multidict import CIMultiDict
 
-from aiohubassoc import Pair, Quota, RetryPolicy, WindowLimiter
+from aiohubassoc import Outcome, Pair, Quota, Report, RetryPolicy, WindowLimiter
 from aiohubassoc._core.endpoints import Endpoint, create_default
 from aiohubassoc._core.table import judge
 from aiohubassoc._core.verdict import Answer
 from aiohubassoc._io.clock import SystemClock
 from aiohubassoc._io.sender import Sender
-from aiohubassoc._io.source import Source
-from aiohubassoc._io.stream import OutcomeStream
 from aiohubassoc._io.tokens import TokenProvider, TokenSource
 from aiohubassoc._io.transport import Unanswered
+from aiohubassoc._run.limits import FailureLimits
+from aiohubassoc._run.put import Put
+from aiohubassoc._run.run import Run, RunOptions, Strategy
+from aiohubassoc._run.source import Source
+from aiohubassoc._run.stream import OutcomeStream
 from aiohubassoc.options import ApiVersion
 
 if TYPE_CHECKING:
@@ -132,15 +135,28 @@ def stream_of(
     **options: Any,
 ) -> OutcomeStream:
     """Return a run over the fake."""
-    settings: dict[str, Any] = {
-        "ordered": False,
-        "stop_after_failures": None,
-        "give_up_after": None,
-        "drain": 5.0,
-        "keep_failures": 1000,
-        **options,
-    }
     sender = sender or sender_of(transport or FakeTransport())
-    return OutcomeStream(
-        Source(pairs, *types), sender.settle, workers=workers, clock=SystemClock(), **settings
+    return stream_over(Source(pairs, *types), Put(sender.settle, workers=workers), **options)
+
+
+def stream_over(
+    source: Source,
+    strategy: Strategy[Outcome],
+    *,
+    recorder: Any = None,
+    stop_after_failures: int | None = None,
+    max_failures_kept: int = 1000,
+    **options: Any,
+) -> OutcomeStream:
+    """Return a run of a strategy over a source."""
+    report = Report(max_failures_kept=max_failures_kept)
+    run = Run(
+        source,
+        strategy,
+        report,
+        RunOptions(**{"stall_timeout": None, **options}),
+        clock=SystemClock(),
+        limits=FailureLimits(stop_after_failures),
+        recorder=recorder,
     )
+    return OutcomeStream(run, report, asyncio.get_running_loop(), "link_each")

@@ -1,19 +1,20 @@
-"""The links of the records of a window: read page by page, and around records at fault."""
+"""Which pairs are linked already: their records' links, read page by page, in batches."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc._core.batch import Splitting
+from aiohubassoc._core.bisection import Bisection
 from aiohubassoc._core.blame import is_about_types
+from aiohubassoc._core.endpoints import LookupRequest
 from aiohubassoc._core.ids import canonical
 from aiohubassoc._core.links import LinksReply, RecordLinks
 from aiohubassoc._core.mentions import kind_of, mentions_of
 from aiohubassoc._core.verdict import Accepted, Told
-from aiohubassoc._io.alone import is_about_content
 from aiohubassoc._io.call import Call, settled_error
+from aiohubassoc._run.settle_one import is_about_content
 from aiohubassoc.errors import (
     AioHubAssocError,
     ApiError,
@@ -24,40 +25,25 @@ from aiohubassoc.errors import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from aiohubassoc._io.call import Final
-    from aiohubassoc._io.crew import Run
+    from aiohubassoc._io import call as _call
+    from aiohubassoc._run.run import Run
     from aiohubassoc.models import StandardError
 
-_Asked: TypeAlias = "Sequence[tuple[str, str | None]]"
-# So often one that no answer mentions is asked for.
-_MOST_UNMENTIONED = 2
+SettleLookup: TypeAlias = "Callable[[Call[LookupRequest]], Awaitable[_call.Final]]"
+"""Asks for the links of records until there is a response."""
 
-
-@attrs.frozen
-class Question:
-    """
-    Whose links are asked for.
-
-    Attributes:
-        types: Of the records, and of those they are linked to.
-        records: The id of each, and where the page begins; None: the first.
-    """
-
-    types: tuple[str, str]
-    records: _Asked
-
-    def __str__(self) -> str:
-        return f"the links of {len(self.records):,} {self.types[0]} to {self.types[1]}"
-
-
-SettleQuestion: TypeAlias = "Callable[[Call[Question]], Awaitable[Final]]"
-"""Asks until there is an answer."""
+# A record, and where the page of its links begins; None: the first.
+_Asked: TypeAlias = "tuple[str, str | None]"
+# How often a record that no response mentions is asked for.
+_MOST_UNMENTIONED: Final = 2
+# As recorded; its category is that of a record that does not exist.
+_NO_LINKS: Final = "crm.associations.NO_ASSOCIATIONS_FOUND"
 
 
 @attrs.define
 class Found:
     """
-    What was found of a record.
+    What was found about a record.
 
     Attributes:
         linked: Those of the wanted records to which it is linked.
@@ -71,103 +57,103 @@ class Found:
     times_unmentioned: int = 0
 
 
-class LinksReader:
+class Lookup:
     """
-    Reads which of the wanted links are there.
+    Reads which of the wanted links exist.
 
     Args:
         run: The run.
-        ask: Asks a question until there is an answer.
+        settle: Asks for the links of records.
         types: The two object types.
         wanted: By the id of the first record: those of the second that are of interest.
     """
 
     def __init__(
         self,
-        run: Run,
-        ask: SettleQuestion,
+        run: Run[Any],
+        settle: SettleLookup,
         types: tuple[str, str],
         wanted: Mapping[str, set[str]],
     ) -> None:
         self._run = run
-        self._ask = ask
+        self._settle = settle
         self._types = types
         self._kind = kind_of(types[0])
         self._wanted = wanted
         self._found = {record_id: Found() for record_id in wanted}
-        self._next: list[tuple[str, str | None]] = []
-        self._alone: list[tuple[str, str | None]] = []
-        self._splitting = Splitting()
+        self._next: list[_Asked] = []
+        self._alone: list[_Asked] = []
 
     async def read(self) -> Mapping[str, Found]:
-        """Return what was found of each; if the run stops meanwhile, not all is known."""
-        asked: _Asked = [(record_id, None) for record_id in self._wanted]
+        """Return what was found about each; if the run stops meanwhile, not all is known."""
+        asked: list[_Asked] = [(record_id, None) for record_id in self._wanted]
         while asked and not self._run.stopping:
-            await self._read(asked)
+            await self._read(Bisection(asked))
             asked, self._next = self._next, []
             if not asked and self._alone:
                 asked = [self._alone.pop()]
         return self._found
 
-    async def _read(self, asked: _Asked, *, is_refused: bool = False) -> bool:
-        """
-        Ask for records and note what is said; return whether any of them was refused.
+    async def _read(self, bisection: Bisection[_Asked]) -> None:
+        """Ask for records and note what is said, around those at fault."""
+        while not self._run.stopping and (part := bisection.next()) is not None:
+            if part.is_singly:
+                bisection.settled_singly(await self._read_singly(part.items))
+            elif (error := await self._ask(part.items)) is None:
+                bisection.accepted(len(part.items))
+            else:
+                self._after_refusal(bisection, part.items, error)
 
-        Args:
-            asked: The records.
-            is_refused: Whether it is known that they would be refused together.
-        """
-        was_refused = False
-        while asked and not self._run.stopping:  # again as often as a refusal names records
-            if is_refused and len(asked) > 1:
-                return await self._split(asked, is_about_content=True)
-            question = Call(Question(self._types, asked), self._run)
-            settled = await self._run.call(self._ask, question)
-            if isinstance(settled, Told):
-                assert isinstance(settled.reply, LinksReply)  # noqa: S101 -- of a call that reads
-                self._take(asked, settled.reply)
-                self._splitting.settled(len(asked), 0)
+    async def _read_singly(self, asked: Sequence[_Asked]) -> int:
+        """Ask for records one by one; return how many were refused."""
+        refused = 0
+        for one in asked:
+            if self._run.stopping:
                 break
-            assert not isinstance(settled, Accepted)  # noqa: S101 -- that is of one pair
-            was_refused = True
-            asked = await self._after_refusal(asked, settled_error(settled))
-        return was_refused
+            if (error := await self._ask([one])) is not None:
+                self._end(one[0], error)
+                refused += 1
+        return refused
 
-    async def _after_refusal(self, asked: _Asked, error: AioHubAssocError) -> _Asked:
-        """Note what a refusal says, and return the records that are to be asked for again."""
+    async def _ask(self, asked: Sequence[_Asked]) -> AioHubAssocError | None:
+        """Make one call and note what its response says; return why there is none."""
+        call = Call(LookupRequest(self._types, asked), self._run)
+        settled = await self._run.call(self._settle, call, ())
+        if isinstance(settled, Told):
+            assert isinstance(settled.reply, LinksReply)  # noqa: S101 -- of a call that reads
+            self._note(asked, settled.reply)
+            return None
+        assert not isinstance(settled, Accepted)  # noqa: S101 -- that is of one pair
+        return settled_error(settled)
+
+    def _after_refusal(
+        self, bisection: Bisection[_Asked], asked: Sequence[_Asked], error: AioHubAssocError
+    ) -> None:
+        """Note what a refusal says, and how to go on with the other records."""
         is_about = is_about_content(error)
         is_whole = isinstance(error, ApiError) and is_about_types(error, self._types)
         if len(asked) == 1 or is_whole or not (is_about or isinstance(error, GarbledAnswerError)):
-            blamed = {record_id for record_id, _ in asked}
+            for record_id, _ in asked:
+                self._end(record_id, error)
+            bisection.closed()
+        elif not is_about:
+            bisection.failed()
         else:
-            blamed = self._blamed_by(asked, error) if is_about else set()
-        for record_id in blamed:
-            self._end(record_id, error)
-        self._splitting.settled(len(blamed), len(blamed))
-        if blamed:
-            return [one for one in asked if one[0] not in blamed]
-        await self._split(asked, is_about_content=is_about)
-        return []
+            assert isinstance(error, ApiError)  # noqa: S101 -- it is about content
+            known = {canonical(record_id) for record_id, _ in asked}
+            named = set(self._named(error, known))
+            for record_id in named:
+                self._end(record_id, error)
+            bisection.refused([at for at, one in enumerate(asked) if one[0] in named])
 
-    async def _split(self, asked: _Asked, *, is_about_content: bool) -> bool:
-        if self._splitting.is_cheaper_alone(len(asked)):
-            for one in asked:
-                await self._read([one])
-            return True
-        middle = (len(asked) + 1) // 2
-        was_refused = await self._read(asked[:middle])
-        # If there was nothing wrong with the first half, it is the second that was refused.
-        is_refused = is_about_content and not was_refused
-        return await self._read(asked[middle:], is_refused=is_refused) or was_refused
-
-    def _take(self, asked: _Asked, reply: LinksReply) -> None:
-        """Note what an answer says of each record that was asked for."""
+    def _note(self, asked: Sequence[_Asked], reply: LinksReply) -> None:
+        """Note what a response says about each record that was asked for."""
         blamed, unnamed = self._blamed_in(asked, reply)
         unmentioned = []
         for record_id, after in asked:
             links = reply.records.get(record_id)
             if links is not None:
-                self._take_page(record_id, after, links)
+                self._note_page(record_id, after, links)
             elif record_id in blamed:
                 self._end(record_id, _api_error(blamed[record_id]))
             else:
@@ -186,7 +172,7 @@ class LinksReader:
             else:
                 found.error = _api_error(unnamed[0])
 
-    def _take_page(self, record_id: str, after: str | None, links: RecordLinks) -> None:
+    def _note_page(self, record_id: str, after: str | None, links: RecordLinks) -> None:
         found, wanted = self._found[record_id], self._wanted[record_id]
         found.linked |= links.linked & wanted
         if links.after is None or found.linked >= wanted:
@@ -197,7 +183,7 @@ class LinksReader:
             self._next.append((record_id, links.after))
 
     def _blamed_in(
-        self, asked: _Asked, reply: LinksReply
+        self, asked: Sequence[_Asked], reply: LinksReply
     ) -> tuple[dict[str, StandardError], list[StandardError]]:
         """Return the errors of records by their ids, and those that name none."""
         known = {record_id for record_id, _ in asked}
@@ -220,11 +206,6 @@ class LinksReader:
         # No such record, no such link.
         found.is_known = is_about_content(error) and _is_gone(error)
 
-    def _blamed_by(self, asked: _Asked, error: AioHubAssocError) -> set[str]:
-        assert isinstance(error, ApiError)  # noqa: S101 -- it is about content
-        known = {canonical(record_id) for record_id, _ in asked}
-        return set(self._named(error, known))
-
     def _named(self, error: ApiError | StandardError, known: set[str]) -> list[str]:
         """Return the records that an error names; those at the other end may have such ids too."""
         told = mentions_of(error.context, error.errors, error.sub_category, known)
@@ -234,10 +215,6 @@ class LinksReader:
             if mention.role == "from"  # a custom type may be told by another name
             or (mention.role is None and mention.kind in {None, self._kind})
         ]
-
-
-# As recorded; the whole category is that of a record that is not there.
-_NO_LINKS = "crm.associations.NO_ASSOCIATIONS_FOUND"
 
 
 def _is_gone(error: AioHubAssocError) -> bool:

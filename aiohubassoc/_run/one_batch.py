@@ -1,4 +1,4 @@
-"""One batch call, and what it says of each pair; nothing is sent again alone."""
+"""One batch call, and what it says about each pair; nothing is sent again by itself."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import attrs
 
 from aiohubassoc._core.batch import MOST_PAIRS, Batch
 from aiohubassoc._core.blame import read_reply
+from aiohubassoc._core.endpoints import BatchRequest
 from aiohubassoc._core.verdict import Accepted, Told
-from aiohubassoc._io.call import Call, outcome_of, settled_error
-from aiohubassoc._io.settling import Inputs
-from aiohubassoc.errors import OptionsError, UnconfirmedError
+from aiohubassoc._io.call import Call, make_outcome, settled_error
+from aiohubassoc._run.source import read_pair
+from aiohubassoc.errors import OptionsError, PairError, UnconfirmedError
 from aiohubassoc.models import DefaultAssociations, Outcome, Status
-from aiohubassoc.pair import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aiohubassoc._io.settling import SettleBatch
-    from aiohubassoc.pair import RecordId
+    from aiohubassoc._run.batched import SettleBatch
+    from aiohubassoc.pair import Pair, RecordId
 
 
-async def settle_once(
+async def send_one_batch(
     settle: SettleBatch,
     types: tuple[str, str],
     pairs: Iterable[Pair | tuple[RecordId, RecordId]],
@@ -33,8 +33,8 @@ async def settle_once(
     Raises:
         AioHubAssocError: as `AssociationClient.create_default_batch` says.
     """
-    batch = _batch_of(types, pairs)
-    call = Call(Inputs(types, batch.pairs))
+    batch = _make_batch(types, pairs)
+    call = Call(BatchRequest(types, batch.pairs))
     settled = await settle(call)
     if not isinstance(settled, Told):
         assert not isinstance(settled, Accepted)  # noqa: S101 -- that is of one pair
@@ -49,10 +49,11 @@ async def settle_once(
             outcome = Outcome(index, pair, Status.LINKED, call.attempts, one)
         elif one is None:
             error = UnconfirmedError()
-            maybe = True
-            outcome = Outcome(index, pair, Status.FAILED, call.attempts, None, error, maybe)
+            outcome = Outcome(
+                index, pair, Status.FAILED, call.attempts, error=error, maybe_applied=True
+            )
         else:
-            outcome = attrs.evolve(outcome_of(index, pair, call, one), reply=one.reply)
+            outcome = make_outcome(index, pair, call, one)
         outcomes.append(outcome)
         outcomes += [
             attrs.evolve(outcome, index=again, pair=repeated)
@@ -61,18 +62,15 @@ async def settle_once(
     return sorted(outcomes, key=lambda outcome: outcome.index)
 
 
-def _batch_of(types: tuple[str, str], pairs: Iterable[Pair | tuple[RecordId, RecordId]]) -> Batch:
+def _make_batch(types: tuple[str, str], pairs: Iterable[Pair | tuple[RecordId, RecordId]]) -> Batch:
     batch = Batch(types, MOST_PAIRS, 0.0)
-    for index, given in enumerate(pairs):
-        if isinstance(given, Pair):
-            pair = given
-        else:
-            try:
-                from_id, to_id = given
-            except (TypeError, ValueError):
-                told = f"item {index} is neither a pair nor two ids: {given!r}"
-                raise OptionsError(told) from None
-            pair = Pair(types[0], from_id, types[1], to_id)
+    for index, item in enumerate(pairs):
+        try:
+            pair = read_pair(index, item, types)
+        except PairError as error:
+            raise OptionsError(error.message) from None
+        if isinstance(pair, tuple):
+            raise pair[1]
         if (pair.from_type, pair.to_type) != types:
             raise OptionsError(f"item {index} is not from {types[0]} to {types[1]}: {pair}")
         if not batch.add(index, pair):

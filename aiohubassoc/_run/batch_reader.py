@@ -1,0 +1,85 @@
+"""Reads pairs into batches, and sends each when it is full or has waited long enough."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic
+
+from aiohubassoc._core.cutting import Cutter, GroupT
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohubassoc._io.clock import Clock, Timer
+    from aiohubassoc._run.run import Run
+    from aiohubassoc.pair import Pair
+
+
+class BatchReader(Generic[GroupT]):
+    """
+    The batches of a run.
+
+    Args:
+        make: Makes an empty batch of two object types, at a time.
+        linger: Seconds after which a batch goes though it is not full: for a slow input. It waits
+            longer while nothing more is read because results are not taken.
+        clock: Time.
+    """
+
+    def __init__(
+        self, make: Callable[[tuple[str, str], float], GroupT], *, linger: float, clock: Clock
+    ) -> None:
+        self._linger = linger
+        self._clock = clock
+        self._cutter = Cutter(make, linger)
+        self._timer: Timer | None = None
+
+    async def read(
+        self,
+        run: Run[Any],
+        feed: Callable[[], Awaitable[list[tuple[int, Pair]]]],
+        send: Callable[[GroupT], None],
+        is_more_coming: Callable[[], bool] = bool,
+    ) -> None:
+        """
+        Read to the end, or until the run stops.
+
+        Args:
+            run: The run, which owns the pairs.
+            feed: Gives the next pairs with their places; none at the end.
+            send: Called with each batch that is to go.
+            is_more_coming: Whether pairs come in any case, so that a batch that is due can wait.
+        """
+        self._run, self._send, self._is_more_coming = run, send, is_more_coming
+        try:
+            while pairs := await feed():
+                for group in self._cutter.add(pairs, self._clock.now()):
+                    send(group)
+                if self._timer is None:
+                    self._set_timer(self._cutter.due_at)
+            if not run.stopping:
+                for group in self._cutter.rest(self._clock.now()):
+                    send(group)
+        finally:
+            self.cancel_timer()
+
+    def cancel_timer(self) -> None:
+        """Send no batch for its waiting any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set_timer(self, at: float) -> None:
+        if not self._cutter.is_empty:
+            self._timer = self._clock.call_at(at, self._send_due)
+
+    def _send_due(self) -> None:
+        self._timer = None
+        if self._run.stopping:
+            return
+        now = self._clock.now()
+        if self._is_more_coming() or self._run.buffer.holds_up_readers:
+            self._set_timer(now + self._linger)
+            return
+        while (group := self._cutter.due(now)) is not None:
+            self._send(group)
+        self._set_timer(self._cutter.due_at)

@@ -1,0 +1,125 @@
+"""Outcomes that wait until they are written, in groups: a write for each would cost too much."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from aiohubassoc.errors import RunStoppedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohubassoc._io.clock import Clock, Timer
+    from aiohubassoc._run.recorder import Recorder
+    from aiohubassoc.models import Outcome
+
+# A group is written once its first outcome waited this long: with the writing itself, no outcome
+# is held for more than 0.2 s.
+LINGER_SECONDS: Final = 0.1
+# Or once it has this many: to hand a group to the writing thread and back costs as much as to
+# write some hundred pairs. Twice as many, and a few in flight, are what may be in hand.
+GROUP: Final = 400
+
+
+class GroupCommit:
+    """
+    Hands outcomes on once they are written.
+
+    Args:
+        recorder: Writes them.
+        clock: Time.
+        on_written: Called with the outcomes of each group, in their order, once it is written.
+        on_lost: Called instead with outcomes that could not be written, and why. Nothing is written
+            from then on.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        clock: Clock,
+        *,
+        on_written: Callable[[list[Outcome]], None],
+        on_lost: Callable[[list[Outcome], BaseException], None],
+    ) -> None:
+        self._recorder = recorder
+        self._clock = clock
+        self._on_written = on_written
+        self._on_lost = on_lost
+        self._pending: list[Outcome] = []
+        self._timer: Timer | None = None
+        self._group: list[Outcome] = []  # what is being written
+        self._writing: asyncio.Task[None] | None = None
+        self._broken: BaseException | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every outcome was handed on."""
+        return not (self._pending or self._group)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether outcomes were lost."""
+        return self._broken is not None
+
+    def add(self, outcome: Outcome) -> None:
+        """Take an outcome."""
+        if self._broken is not None:
+            self._on_lost([outcome], self._broken)
+            return
+        self._pending.append(outcome)
+        if not self._group and (self._timer is None or len(self._pending) >= GROUP):
+            self._wait_or_flush()
+
+    def add_all(self, outcomes: list[Outcome]) -> None:
+        """Take outcomes."""
+        for outcome in outcomes:
+            self.add(outcome)
+
+    def flush(self) -> None:
+        """Begin to write what there is."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if not self._group and self._pending:
+            self._group, self._pending = self._pending[:GROUP], self._pending[GROUP:]
+            self._writing = asyncio.create_task(self._write(self._group))
+            # Only this callback says what came of the group. It runs in a later turn of the loop,
+            # even if the write failed or was cancelled before its first turn.
+            self._writing.add_done_callback(self._end_write)
+
+    async def close(self) -> None:
+        """Return when all is handed on. Cancelled, it waits all the same: a write cannot be."""
+        cancelled: asyncio.CancelledError | None = None
+        while not self.is_empty:
+            self.flush()
+            assert self._writing is not None  # noqa: S101 -- what is pending is being written now
+            try:
+                await asyncio.wait([self._writing])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+    async def _write(self, group: list[Outcome]) -> None:
+        await self._recorder.write(group)
+
+    def _end_write(self, task: asyncio.Task[None]) -> None:
+        group, self._group = self._group, []
+        if task.cancelled():
+            self._broken = RunStoppedError("the write to the run folder was cancelled")
+        else:
+            self._broken = task.exception()
+        if self._broken is not None:
+            lost, self._pending = group + self._pending, []
+            self._on_lost(lost, self._broken)
+            return
+        if self._pending:
+            self._wait_or_flush()
+        self._on_written(group)
+
+    def _wait_or_flush(self) -> None:
+        if len(self._pending) >= GROUP:
+            self.flush()
+        elif self._timer is None:
+            self._timer = self._clock.call_at(self._clock.now() + LINGER_SECONDS, self.flush)

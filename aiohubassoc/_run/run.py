@@ -1,0 +1,471 @@
+"""A run: it owns every pair that was read until that pair has its outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
+
+import attrs
+
+from aiohubassoc._core.verdict import Fatal
+from aiohubassoc._io.call import NO_HISTORY, Call, History, SubjectT, make_unwritten
+from aiohubassoc._run.group_commit import GroupCommit
+from aiohubassoc._run.output_buffer import OutputBuffer, ResultT
+from aiohubassoc._run.prefetch import Prefetch
+from aiohubassoc.errors import AioHubAssocError, RunStoppedError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+
+    from aiohubassoc._io import call as _call
+    from aiohubassoc._io.clock import Clock, Timer
+    from aiohubassoc._run.limits import FailureLimits
+    from aiohubassoc._run.recorder import Recorder
+    from aiohubassoc._run.source import Source
+    from aiohubassoc.models import Outcome, RunReport
+    from aiohubassoc.pair import Pair
+
+_FIRST_ERROR: Final = 400
+
+
+class Strategy(Protocol[ResultT]):
+    """
+    How the pairs of one run get their results.
+
+    It borrows pairs from the run and gives back results. It need not remember any pair: what it
+    gives no result for, the run reports itself.
+    """
+
+    read_ahead: int
+    """How many pairs beyond the last result taken it needs to be read."""
+
+    def start(self, run: Run[ResultT]) -> None:
+        """Begin the tasks."""
+        ...
+
+    def wake(self) -> None:
+        """Let tasks that wait for one another look again, and leave no timer: the run stops."""
+        ...
+
+    def make_rejected(self, index: int, pair: Pair, error: AioHubAssocError) -> ResultT:
+        """Return the result of a pair that cannot be sent."""
+        ...
+
+    def make_open(
+        self, index: int, pair: Pair, history: History, cause: AioHubAssocError | None
+    ) -> ResultT:
+        """Return the result of a pair that the run leaves open, for this cause."""
+        ...
+
+
+@attrs.frozen
+class RunOptions:
+    """
+    How a run goes.
+
+    Attributes:
+        ordered: Whether results come in the input's order.
+        stall_timeout: Seconds without a completed pair after which it stops; None: never.
+        drain_timeout: Seconds that calls in flight may take to end when it is left early.
+    """
+
+    ordered: bool = False
+    stall_timeout: float | None = 300.0
+    drain_timeout: float = 5.0
+
+
+class Run(Generic[ResultT]):
+    """
+    Reads pairs, lets a strategy work on them, and hands out one result for each.
+
+    A pair is in `open` from the moment it is read to the moment it has a result. Whatever is
+    cancelled or fails meanwhile, at the end the run reports what is still in there.
+
+    Args:
+        source: The input.
+        strategy: Works on the pairs.
+        report: Counts the results, and says how it ended.
+        options: How it goes.
+        clock: Time.
+        limits: Says when too many pairs failed; None: never.
+        recorder: Keeps the results before they are handed out; None: nothing is kept.
+
+    Attributes:
+        open: The pairs that were read and have no result yet, by their place in the input.
+        stopping: Whether nothing more is sent.
+        is_cut_off: Whether nothing more is read either.
+        read_ahead: How many pairs beyond the last result taken may be read.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        strategy: Strategy[ResultT],
+        report: RunReport,
+        options: RunOptions,
+        *,
+        clock: Clock,
+        limits: FailureLimits | None = None,
+        recorder: Recorder | None = None,
+    ) -> None:
+        self.report = report
+        self.open: dict[int, Pair] = {}
+        self.stopping = self.is_cut_off = False
+        self.read_ahead = strategy.read_ahead
+        self.buffer: OutputBuffer[ResultT] = OutputBuffer(report, ordered=options.ordered)
+        self.prefetch = Prefetch(self, source)
+        self._histories: dict[int, History] = {}  # of open pairs that were in calls before
+        self._source = source
+        self._strategy = strategy
+        self._options = options
+        self._clock = clock
+        self._limits = limits
+        self._recorder = recorder
+        self._commit: GroupCommit | None = None
+        # Where a result goes: bound once, not per pair.
+        self._emit: Callable[[ResultT], None] = self.buffer.emit
+        self._emit_all: Callable[[list[ResultT]], None] = self.buffer.emit_all
+        if recorder is not None:
+            self._record_with(recorder)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._to_begin: deque[tuple[Coroutine[None, None, None], Callable[..., None] | None]]
+        self._to_begin = deque()
+        self._is_beginning = False
+        self._calls: dict[asyncio.Task[Any], Call[Any]] = {}
+        self._trouble_since: float | None = None
+        self._failure: BaseException | None = None
+        self._has_failed = False
+        self._cut_off_at: float | None = None
+        self._cut_off_timer: Timer | None = None
+
+    def _record_with(self, recorder: Recorder) -> None:
+        commit: Any = GroupCommit(  # of outcomes: no other results are recorded
+            recorder,
+            self._clock,
+            on_written=self.buffer.emit_all,  # type: ignore[arg-type]  # see above
+            on_lost=self._report_lost,
+        )
+        self._commit, self._emit, self._emit_all = commit, commit.add, commit.add_all
+
+    # --- the caller's side -----------------------------------------------------------------------
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests of this run are in flight."""
+        return sum(call.on_wire for call in self._calls.values())
+
+    async def start(self) -> None:
+        """Open the recorder and begin to work."""
+        if self._recorder is not None:
+            await self._recorder.open()
+            self.prefetch.find_known = self._recorder.begin
+        self._strategy.start(self)
+
+    async def next(self) -> ResultT:
+        """
+        Return the next result.
+
+        Raises:
+            StopAsyncIteration: there is none.
+            Exception: what the input or a callback of the caller's raised, once all is reported.
+        """
+        buffer = self.buffer
+        while not buffer.ready:
+            if self._is_idle() and self._is_at_end():
+                raise StopAsyncIteration
+            if not buffer.ready:
+                await buffer.wait_for_news()
+        return buffer.take()
+
+    def stop(self, cause: AioHubAssocError, *, drain_timeout: float | None = None) -> None:
+        """
+        Send nothing more: calls in flight end, every other pair is reported as open.
+
+        Args:
+            cause: What the report and these pairs say.
+            drain_timeout: Seconds that calls in flight may take to end; then they are cut off, and
+                nothing more is read. None: as long as their timeouts allow, and the rest of the
+                input is read and reported.
+        """
+        if drain_timeout is not None:
+            self._cut_off_in(drain_timeout)
+        if self.stopping:
+            return
+        self.stopping = True
+        self.report.stopped = cause
+        current = asyncio.current_task()
+        for task, call in self._calls.items():
+            if not call.on_wire and task is not current:
+                task.cancel()
+        self._strategy.wake()
+        self.buffer.wake_readers()
+
+    async def close(self) -> None:
+        """
+        End in good order, however often it is cancelled: no task is left, every pair is reported.
+
+        Raises:
+            Exception: what the input or a callback of the caller's raised, unless `next` did.
+        """
+        self.is_cut_off = True
+        if self._tasks:
+            self.stop(RunStoppedError("the run was left early: the rest of the input was not read"))
+            for task in self._tasks - self._calls.keys():  # reading input or waiting for room
+                task.cancel()
+        try:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=self._options.drain_timeout)
+        finally:
+            if self._cut_off_timer is not None:
+                self._cut_off_timer.cancel()
+            try:
+                await self._end_tasks()
+            finally:
+                self.report_open()
+                self.report.input_complete = self._source.is_complete
+                await self._close_recorder()
+                await self._source.close()
+
+    def take_failure(self) -> BaseException | None:
+        """Return what the run failed with, once; None: nothing, or it was taken before."""
+        failure, self._failure = self._failure, None
+        return failure
+
+    # --- what strategies work with ---------------------------------------------------------------
+
+    def begin(
+        self,
+        work: Coroutine[None, None, None],
+        on_end: Callable[[asyncio.Task[None]], None] | None = None,
+    ) -> None:
+        """
+        Begin a task of the run.
+
+        Args:
+            work: What it does. It may be cancelled before its first turn.
+            on_end: Called when the task has ended in whatever way.
+        """
+        # An eager task factory runs the work in here, and that may begin further tasks: one after
+        # the other, or a thousand of them would overrun the stack.
+        self._to_begin.append((work, on_end))
+        if self._is_beginning:
+            return
+        self._is_beginning = True
+        try:
+            while self._to_begin:
+                work, on_end = self._to_begin.popleft()
+                task = asyncio.create_task(work)
+                self._tasks.add(task)
+                task.add_done_callback(self._task_ended)
+                if on_end is not None:
+                    task.add_done_callback(on_end)
+        finally:
+            self._is_beginning = False
+
+    async def call(
+        self,
+        settle: Callable[[Call[SubjectT]], Awaitable[_call.Final]],
+        call: Call[SubjectT],
+        indexes: Iterable[int],
+    ) -> _call.Final:
+        """
+        Make a call for pairs of the run. A stop lets it end in flight, and cancels it elsewhere.
+
+        Args:
+            settle: Makes it.
+            call: The call.
+            indexes: The places of its pairs.
+        """
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- a coroutine runs in a task
+        self._calls[task] = call
+        try:
+            settled = await settle(call)
+        except BaseException:
+            del self._calls[task]
+            self.remember(indexes, call.to_cut_off_history())
+            raise
+        del self._calls[task]
+        if isinstance(settled, Fatal):
+            self.stop(settled.error)
+        return settled
+
+    def get_history(self, index: int) -> History:
+        """Return what earlier calls for a pair came to."""
+        return self._histories.get(index, NO_HISTORY) if self._histories else NO_HISTORY
+
+    def remember(self, indexes: Iterable[int], history: History) -> None:
+        """Keep what a call came to, for pairs that it did not settle."""
+        self._histories.update((index, history) for index in indexes if index in self.open)
+
+    def put(self, result: ResultT) -> None:
+        """Take the result of a pair. A second one of the same pair is not taken."""
+        if self._close(result) and self._limits is not None:
+            error = self._limits.check(result)  # type: ignore[arg-type]  # only of outcomes
+            if error is not None:
+                self.stop(error)
+
+    def put_all(self, results: list[ResultT]) -> None:
+        """Take the results of one response: all of them linked or skipped."""
+        pop = self.open.pop
+        taken = [result for result in results if pop(result.index, None) is not None]
+        if self._histories:
+            for result in taken:
+                self._histories.pop(result.index, None)
+        self._emit_all(taken)
+
+    def put_known(self, outcome: Outcome, *, is_written: bool) -> None:
+        """Take an outcome from the recorder: it needs no call and stops nothing."""
+        result: Any = outcome
+        del self.open[result.index]
+        (self.buffer.emit if is_written else self._emit)(result)
+
+    def reject(self, index: int, pair: Pair, error: AioHubAssocError) -> None:
+        """Report an item that has the form of a pair, and cannot be sent."""
+        if self.stopping:  # nothing is judged any more, nor recorded: it is no pair
+            cause = self.report.stopped
+            self.buffer.emit(self._strategy.make_open(index, pair, NO_HISTORY, cause))
+            return
+        self.open[index] = pair
+        self.put(self._strategy.make_rejected(index, pair, error))
+
+    def fail(self, error: BaseException) -> None:
+        """Stop for a fault of the caller's own code; it is raised once all is reported."""
+        self._failure = self._failure or error
+        self._has_failed = True
+        if isinstance(error, AioHubAssocError):
+            self.stop(error)
+        else:
+            self.stop(RunStoppedError(f"{type(error).__name__}: {error}"))
+
+    # --- what calls report (a `Watch`) -----------------------------------------------------------
+
+    def heard(self, status: int) -> None:
+        """Count a response."""
+        report = self.report
+        report.responses += 1
+        if status >= _FIRST_ERROR:
+            report.add_error(status)
+
+    def alive(self) -> None:
+        """Note that HubSpot settled a pair."""
+        self._trouble_since = None
+
+    def trouble(self, error: AioHubAssocError) -> None:
+        """Stop when no pair has completed for too long."""
+        now = self._clock.now()
+        timeout = self._options.stall_timeout
+        if self._trouble_since is None:
+            self._trouble_since = now
+        elif timeout is not None and now - self._trouble_since >= timeout:
+            self.stop(RunStoppedError(f"no pair completed for {timeout:g} s. Last error: {error}"))
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    def report_open(self) -> None:
+        """Report the pairs that nobody works on any more: they are left open."""
+        left, self.open = self.open, {}
+        histories, self._histories = self._histories, {}
+        cause = self.report.stopped
+        for index, pair in left.items():
+            history = histories.get(index, NO_HISTORY)
+            self._emit(self._strategy.make_open(index, pair, history, cause))
+
+    def _close(self, result: ResultT) -> bool:
+        if self.open.pop(result.index, None) is None:
+            return False
+        if self._histories:
+            self._histories.pop(result.index, None)
+        self._emit(result)
+        return True
+
+    def _is_idle(self) -> bool:
+        """Return whether no task works on pairs; one in the caller's iterator is left alone."""
+        if not self._tasks:
+            return True
+        return self.is_cut_off and self._tasks == {self._source.stepping}
+
+    def _is_at_end(self) -> bool:
+        """Return whether no further result comes; raise what went wrong, once all is reported."""
+        if self.open:
+            if not self.stopping:
+                self.stop(RunStoppedError("the run ended without an outcome for some pairs"))
+            self.report_open()
+            return False
+        if self._commit is not None and not self._commit.is_empty:
+            self._commit.flush()  # no others come to fill its group
+            return False
+        if self.buffer.close_gaps():
+            return False
+        self.report.input_complete = self._source.is_complete
+        if (failure := self.take_failure()) is not None:
+            self.is_cut_off = True  # the rest of the input is the caller's
+            raise failure
+        if self.is_cut_off or self._source.is_over or not self.stopping:
+            return True
+        self.begin(self.prefetch.reject_rest())
+        return False
+
+    def _report_lost(self, outcomes: list[Outcome], error: BaseException) -> None:
+        """Report outcomes that could not be written: nothing may be claimed of them."""
+        if self.prefetch.find_known is not None:  # the first time
+            self.prefetch.find_known = None
+            if isinstance(error, AioHubAssocError):
+                self.stop(error)
+            else:
+                self.fail(error)
+        for outcome in outcomes:
+            unwritten: Any = make_unwritten(outcome, self.report.stopped)
+            self.buffer.emit(unwritten)
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            self.stop(RunStoppedError("the run was cancelled"))
+        elif (error := task.exception()) is not None:
+            self.fail(error)
+        self.buffer.wake_taker()
+
+    def _cut_off_in(self, seconds: float) -> None:
+        at = self._clock.now() + seconds
+        if self._cut_off_at is not None and self._cut_off_at <= at:
+            return
+        if self._cut_off_timer is not None:
+            self._cut_off_timer.cancel()
+        self._cut_off_at = at
+        self._cut_off_timer = self._clock.call_at(at, self._cut_off)
+
+    def _cut_off(self) -> None:
+        """Cancel calls, and never the caller's iterator in the middle of a step."""
+        self.is_cut_off = True
+        for task in self._tasks:
+            if task is not self._source.stepping:
+                task.cancel()
+        self.buffer.wake_readers()
+        self.buffer.wake_taker()
+
+    async def _end_tasks(self) -> None:
+        """Cancel what is left and wait until it is gone, however often we are cancelled."""
+        cancelled: asyncio.CancelledError | None = None
+        while self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            try:
+                await asyncio.wait(self._tasks)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+
+    async def _close_recorder(self) -> None:
+        if self._commit is None or self._recorder is None:
+            return
+        try:
+            await self._commit.close()
+        finally:
+            complete = self.report.input_complete and not (
+                self._has_failed or self._commit.is_broken
+            )
+            report: Any = self.report
+            await self._recorder.close(report, complete=complete)
