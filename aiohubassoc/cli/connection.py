@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from aiohubassoc.cli.report import SIMULATED, describe_portal
 from aiohubassoc.cli.run_folder import Command
 from aiohubassoc.client import BASE_URL, BASE_URL_VARIABLE, TOKEN_VARIABLES, AssociationClient
 from aiohubassoc.errors import OptionsError
@@ -19,6 +21,16 @@ if TYPE_CHECKING:
 
     from aiohubassoc._io.limiter import Limiter
     from aiohubassoc.cli.options import TokenOptions
+
+
+# What the library calls what is an option here.
+_ARGUMENTS: Final = re.compile(
+    r"^(?:base_url|api_version|share|reserve_daily|concurrency)\b|\ballow_http\b"
+)
+
+
+def _to_option(argument: re.Match[str]) -> str:
+    return f"--{argument[0].replace('_', '-')}"
 
 
 @attrs.frozen
@@ -53,6 +65,18 @@ class Connection:
             return cls(command, portal.base_url, settings.tokens[0])
         return cls(command, find_base_url(command.portal.base_url), read_token(token))
 
+    @property
+    def portal(self) -> str:
+        """Where pairs go, for people and programs."""
+        return SIMULATED if self.command.portal.simulate else describe_portal(self.base_url)
+
+    @property
+    def details(self) -> str:
+        """What else the first line of a run says of it."""
+        is_set = self.base_url == os.environ.get(BASE_URL_VARIABLE, "").strip() != BASE_URL
+        variable = f", {BASE_URL_VARIABLE}" if is_set else ""
+        return f" ({self.command.portal.api_version}{variable})"
+
     def make_client(self, *, batch_limiter: Limiter | None = None) -> AssociationClient:
         """
         Return a client, which is not entered yet.
@@ -65,19 +89,22 @@ class Connection:
         """
         pace, portal = self.command.pace, self.command.portal
         own_quota = batch_limiter is None
-        return AssociationClient(
-            self.token,
-            base_url=self.base_url,
-            api_version=portal.api_version,
-            quota=pace.parsed_quota(),
-            share=pace.share,
-            reserve_daily=pace.reserve(),
-            strict_quota=pace.strict_quota,
-            concurrency=pace.concurrency,
-            batch_quota=self.command.send.parsed_batch_quota() if own_quota else None,
-            batch_limiter=batch_limiter,
-            allow_http=portal.allow_http,
-        )
+        try:
+            return AssociationClient(
+                self.token,
+                base_url=self.base_url,
+                api_version=portal.api_version,
+                quota=pace.parsed_quota(),
+                share=pace.share,
+                reserve_daily=pace.reserve(),
+                strict_quota=pace.strict_quota,
+                concurrency=pace.concurrency,
+                batch_quota=self.command.send.parsed_batch_quota() if own_quota else None,
+                batch_limiter=batch_limiter,
+                allow_http=portal.allow_http,
+            )
+        except OptionsError as error:
+            raise OptionsError(_ARGUMENTS.sub(_to_option, str(error))) from None
 
 
 def find_base_url(given: str | None) -> str:
@@ -111,9 +138,22 @@ def read_token(options: TokenOptions) -> str:
         if not token:
             raise OptionsError("standard input has no access token on its first line")
         return token
-    for variable in TOKEN_VARIABLES:
-        if token := os.environ.get(variable, "").strip():
-            return token
+    if token := os.environ.get(_token_variable(), "").strip():
+        return token
     raise OptionsError(
         f"no access token: set {TOKEN_VARIABLES[0]}, or give --token-file or --token-stdin"
+    )
+
+
+def name_token_source(options: TokenOptions) -> str:
+    """Return where the token comes from, for people."""
+    if options.token_file is not None:
+        return options.token_file
+    return "standard input" if options.token_stdin else _token_variable()
+
+
+def _token_variable() -> str:
+    """Return the variable that holds the token; the first where none does."""
+    return next(
+        (name for name in TOKEN_VARIABLES if os.environ.get(name, "").strip()), TOKEN_VARIABLES[0]
     )

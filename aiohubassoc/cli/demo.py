@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from aiohubassoc.cli.hints import compose
 from aiohubassoc.cli.operations import LinkOperation
 from aiohubassoc.cli.options import CheckOptions, FolderOptions, OutputOptions
+from aiohubassoc.cli.report import SIMULATED
 from aiohubassoc.cli.run_folder import Command
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.simulator_presets import demo_portal
@@ -78,6 +80,7 @@ def demo() -> int:
         with PairTable(str(example), layout) as again:
             pairs = [pair for _, pair in again if pair is not None]
         operation = _KeptOutcomes(table, Command((str(example),), layout))
+        operation.report.portal = SIMULATED
         code = asyncio.run(Runner(operation, table, CheckOptions()).run(client))
         books, links = portal.books(), portal.links()
     print_link_report(operation.report, console)
@@ -89,7 +92,18 @@ def demo() -> int:
         for line in disagreements[:20]:
             console.print(f"[bold red]The portal disagrees:[/] {escape(line)}")
         return 1
-    console.print("[bold green]The portal's books agree with every outcome.[/]")
+    console.print("[bold green]Verified: the simulator's records match every outcome.[/]")
+    pairs_file = str(
+        example.relative_to(Path.cwd()) if example.is_relative_to(Path.cwd()) else example
+    )
+    types = {"--from": "contacts", "--to": "companies"}
+    console.print("Next:")
+    for command, options in (
+        ("plan", {**types, "--quota": "professional"}),
+        ("link", {**types, "--simulate": True}),
+        ("link", {**types, "--run": "runs/first", "--simulate": True}),
+    ):
+        console.print(f"  {compose(command, [pairs_file], options)}", markup=False)
     return 0
 
 

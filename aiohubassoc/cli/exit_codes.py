@@ -17,20 +17,27 @@ class ExitCode(IntEnum):
     ALL_LINKED = 0
     """Every pair is linked or skipped; of ``verify``: linked."""
     SOME_FAILED = 1
-    """Some failed, partially or wholly, or were not usable; of ``verify``: some are missing."""
+    """
+    Some failed, partially or wholly, or were not usable; of ``verify``: some are missing. Or there
+    were no rows, with ``--require-rows``.
+    """
     USAGE = 2
-    """The command line or the input: nothing was sent."""
+    """The command line, the input, or no such run folder: nothing was sent."""
     STOPPED = 3
     """The run ended early, with pairs unprocessed; of ``verify``: some are unknown."""
     UNAUTHORIZED = 4
     """The token or its scopes."""
     STORAGE = 5
     """A file of ours, or the run folder, could not be written."""
+    IN_USE = 75
+    """Another process uses the run folder: try again later (EX_TEMPFAIL of sysexits.h)."""
     INTERRUPTED = 130
     TERMINATED = 143
 
 
-def exit_code(report: CommandReport, *, signal: int | None, storage_failed: bool) -> int:
+def exit_code(
+    report: CommandReport, *, storage_failed: bool = False, require_rows: bool = False
+) -> int:
     """
     Return the exit code of a run: a signal's, or the highest that applies.
 
@@ -39,15 +46,17 @@ def exit_code(report: CommandReport, *, signal: int | None, storage_failed: bool
 
     Args:
         report: What became of the rows.
-        signal: The number of the signal that ended the run; None if none did.
         storage_failed: Whether a file of ours could not be written.
+        require_rows: Whether an input without rows is a failure.
     """
-    if signal is not None:
-        return 128 + signal
+    if report.signal is not None:
+        return 128 + report.signal
     if storage_failed or isinstance(report.stopped, JournalStorageError):
         return ExitCode.STORAGE
     if isinstance(report.stopped, AuthenticationError | MissingScopesError):
         return ExitCode.UNAUTHORIZED
     if report.unsettled or not report.input_complete:
         return ExitCode.STOPPED
+    if require_rows and not report.done:
+        return ExitCode.SOME_FAILED
     return ExitCode.SOME_FAILED if report.not_linked or report.invalid else ExitCode.ALL_LINKED

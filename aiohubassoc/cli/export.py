@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from rich.markup import escape
 
 from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
-from aiohubassoc.cli.run_folder import Command, is_of_pipe, restore_cells
+from aiohubassoc.cli.run_folder import Command, is_of_pipe, open_folder, restore_cells
 from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.terminal import discard_output, rows_output, stderr, stdout, warn_cannot_write
 from aiohubassoc.errors import AioHubAssocError, OptionsError
-from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
 from aiohubassoc.tables.failures import format_of
 from aiohubassoc.tables.pairs import PairTable
@@ -24,7 +23,7 @@ from aiohubassoc.tables.results import Told, result_writer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aiohubassoc.journal.reader import JournalRow
+    from aiohubassoc.journal.reader import JournalRow, Reader
 
 _Row = tuple[list[str] | dict[str, object], Told]
 _PROGRAM_COLUMNS = ["from_type", "from_id", "to_type", "to_id"]
@@ -37,7 +36,7 @@ def export(
     failed: Flag = False,
     unprocessed: Flag = False,
     linked: Flag = False,
-    format_: str | None = None,
+    format_: Literal["csv", "jsonl"] | None = None,
     output: str | None = None,
     json_: Flag = False,
 ) -> int:
@@ -54,20 +53,18 @@ def export(
         json_: Print one JSON object on standard output that says how many rows were written where;
             for --output.
     """
-    if format_ not in {None, "csv", "jsonl"}:
-        raise OptionsError(f"--format {format_!r} is neither csv nor jsonl")
     if json_ and output is None:
         raise OptionsError("--json is for --output: without it the rows are on standard output")
     if not (failed or unprocessed or linked):
         failed = unprocessed = linked = True
-    format_ = format_ or format_of(output or "")
+    file_format = format_ or format_of(output or "")
     try:
-        with Reader(folder) as reader:
+        with open_folder(folder) as reader:
             kept = reader.header().get("command") or {}  # a program's folder has none
             check_output("--output", output, inputs=kept.get("files", ()), folder=folder)
-        with Reader(folder) as reader, _opened(output) as file:
+        with open_folder(folder) as reader, _opened(output) as file:
             selected = _Selected(reader, failed=failed, unprocessed=unprocessed, linked=linked)
-            writer = result_writer(file, selected.header(), format_=format_)
+            writer = result_writer(file, selected.header(), format_=file_format)
             count = 0
             for fields, told in selected.rows():
                 writer.write(fields, told)
@@ -84,7 +81,7 @@ def export(
             f"[yellow]Rows that no run has come to are missing here:[/] {escape(selected.missing)}"
         )
     if json_:
-        stdout().out(json.dumps({"rows": count, "output": output, "format": format_}))
+        stdout().out(json.dumps({"rows": count, "output": output, "format": file_format}))
     elif output is not None:
         stderr().print(f"{count:,} rows in {escape(output)}")
     return ExitCode.ALL_LINKED

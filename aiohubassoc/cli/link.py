@@ -6,6 +6,7 @@ import asyncio
 import json
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import attrs
@@ -14,7 +15,7 @@ from cyclopts import Parameter
 from aiohubassoc.cli.connection import Connection, find_base_url
 from aiohubassoc.cli.event_loop import loop_factory
 from aiohubassoc.cli.exit_codes import ExitCode
-from aiohubassoc.cli.hints import how_to_export, how_to_resume
+from aiohubassoc.cli.hints import after_link, after_verify
 from aiohubassoc.cli.jsonl_output import JsonlOutput
 from aiohubassoc.cli.operations import LinkOperation, VerifyOperation
 from aiohubassoc.cli.options import (
@@ -41,7 +42,12 @@ from aiohubassoc.cli.run_folder import (
 )
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.summary import print_link_report, print_verify_report
+from aiohubassoc.cli.summary import (
+    print_link_report,
+    print_portal,
+    print_steps,
+    print_verify_report,
+)
 from aiohubassoc.cli.terminal import discard_output, stderr, stdout, warn_cannot_write
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.journal.journal import Journal
@@ -53,9 +59,9 @@ from aiohubassoc.tables.pairs import PairTable
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from aiohubassoc._io.limiter import Limiter
     from aiohubassoc.cli.report import LinkReport, VerifyReport
     from aiohubassoc.cli.run_folder import Table
-    from aiohubassoc.client import AssociationClient
 
 
 @attrs.frozen
@@ -158,23 +164,30 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
             warn_cannot_write(f"a temporary folder: {error.strerror}")
             return ExitCode.STORAGE
         operation = LinkOperation(rows, command, call.output, call.folder, journal)
+        operation.report.portal = connection.portal
         jsonl = None
         if call.output.stream:
             jsonl = JsonlOutput(rows.names, ordered=call.output.ordered)
         run = Runner(operation, rows, command.check, jsonl)
+        if not call.output.json_:
+            run.on_begin = partial(
+                print_portal, connection.portal, call.console, more=connection.details
+            )
         verification: VerifyReport | None = None
         with asyncio.Runner(loop_factory=loop_factory(uvloop=call.uvloop)) as loop:
             code = loop.run(run.run(client))
             if run.began and not call.output.json_:
-                _print_report(operation.report, call, rows)
+                _print_report(operation.report, command, call, rows)
             is_at_end = code in {ExitCode.ALL_LINKED, ExitCode.SOME_FAILED}
             if command.send.verify and journal is not None and is_at_end:
-                again = connection.make_client(batch_limiter=client.batch_limiter)
-                verify_code, verification = loop.run(_read_back(again, journal, rows))
+                limiter = client.batch_limiter
+                verify_code, verification = loop.run(_read_back(connection, limiter, journal, rows))
                 code = max(code, verify_code)
         if call.output.json_:
             about = {
                 "run": call.folder.run,
+                "failures": call.output.failures,
+                "rows_written": operation.report.rows_written,
                 "verification": None if verification is None else verification.as_json(),
                 "exit_code": int(code),
             }
@@ -202,39 +215,35 @@ def _open_journal(
 
 
 async def _read_back(
-    client: AssociationClient, journal: Journal, rows: Table
+    connection: Connection, limiter: Limiter, journal: Journal, rows: Table
 ) -> tuple[int, VerifyReport]:
     """Read back what a run folder has as linked; return the exit code of it alone and a report."""
     with Reader(journal.folder) as reader:
         table = FolderTable(reader, CLAIMED, rows.place)
         operation = VerifyOperation(table, VerifyOptions())
+        operation.report.portal = connection.portal
+        client = connection.make_client(batch_limiter=limiter)
         code = await Runner(operation, table, CheckOptions()).run(client)
     return code, operation.report
 
 
-def _print_report(report: LinkReport, call: LinkCall, rows: Table) -> None:
+def _print_report(report: LinkReport, command: Command, call: LinkCall, rows: Table) -> None:
     print_link_report(report, call.console)
-    if call.folder.run is not None and (report.unsettled or not report.input_complete):
-        needs_input = rows.may_block and not report.input_complete
-        step = how_to_resume(call.folder.run, needs_input=needs_input)
-        call.console.print(step, markup=False)
+    needs_input = rows.may_block and not report.input_complete
+    print_steps(after_link(report, command, call, needs_input=needs_input), call.console)
 
 
 def _print_verification(report: VerifyReport | None, command: Command, call: LinkCall) -> None:
-    console, folder = call.console, call.folder.run
     if report is None:
-        console.print("[yellow]Nothing was read back (--verify): the run ended early.[/]")
+        call.console.print("[yellow]Nothing was read back (--verify): the run ended early.[/]")
         return
-    print_verify_report(report, "the run", console)
-    if report.unsettled or report.not_linked:
-        of_files = (command.files, command.input)
-        step = how_to_export(*of_files) if folder is None else how_to_export([folder])
-        console.print(step, markup=False)
+    print_verify_report(report, "the run", call.console)
+    print_steps(after_verify(report, command, VerifyOptions(), call.folder.run), call.console)
 
 
 def _check(command: Command, call: LinkCall) -> None:
     """Raise OptionsError for what does not go together, before anything is done."""
-    check_input(command.files, command.input)
+    check_input(command.input)
     check_output(
         "--failures",
         call.output.failures,

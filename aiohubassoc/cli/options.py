@@ -12,12 +12,12 @@ from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import Quota
 from aiohubassoc.pair import Pair
 from aiohubassoc.tables.layout import Layout
-from aiohubassoc.tables.opening import STDIN
 from aiohubassoc.verification import LinkState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
+    from cyclopts import Token
 
 # Where the name of a field is not that of its option.
 _NAMES: Final = {"from_type": "from", "to_type": "to"}
@@ -28,6 +28,15 @@ def _option_name(field: str) -> str:
 
 
 Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
+
+
+def _to_share(_: object, tokens: Sequence[Token]) -> float:
+    """Return a share as typed, which may be a percentage as that of --reserve-daily is."""
+    text = tokens[0].value.strip()
+    return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+
+
+Share: TypeAlias = Annotated[float, Parameter(converter=_to_share)]
 Flat: Final = Parameter(name="*", name_transform=_option_name)
 InputOptions: TypeAlias = Annotated[Layout, Flat]
 
@@ -40,7 +49,7 @@ class PaceOptions:
     Args:
         quota: starter, professional, enterprise, limit-increase, oauth, or as 190/10s. It is never
             exceeded. Without it: begin with 100/10s and take what HubSpot names.
-        share: The part of the quota to use, such as 0.5; the rest is for others.
+        share: The part of the quota to use, such as 0.5 or 50%; the rest is for others.
         reserve_daily: Calls of the day to leave for others, such as 50000 or 10%. The run stops
             there, where HubSpot says how many are left.
         strict_quota: Never send a call too many whatever the network does, at 1 to 2 % less speed.
@@ -48,7 +57,7 @@ class PaceOptions:
     """
 
     quota: str | None = None
-    share: float = 1.0
+    share: Share = 1.0
     reserve_daily: str | None = None
     strict_quota: Flag = False
     concurrency: int | None = None
@@ -238,11 +247,13 @@ class CheckOptions:
         skip_invalid: Go on without rows that cannot be used.
         strict: Stop at a row that cannot be used, wherever it stands.
         stop_after_failures: Stop once so many pairs failed.
+        require_rows: Return exit code 1 if the input has no rows.
     """
 
     skip_invalid: Flag = False
     strict: Flag = False
     stop_after_failures: int | None = None
+    require_rows: Flag = False
 
     def check(self) -> None:
         """Raise OptionsError for a number that cannot work."""
@@ -287,11 +298,8 @@ class VerifyOptions:
 _GroupT = TypeVar("_GroupT", PaceOptions, SendOptions)
 
 
-def check_input(files: Iterable[str], layout: Layout) -> None:
-    """Raise OptionsError for a file that looks like an option, and a type that cannot be one."""
-    for path in files:
-        if path.startswith("-") and path != STDIN:
-            raise OptionsError(f"there is no option {path}")
+def check_input(layout: Layout) -> None:
+    """Raise OptionsError for an object type that cannot be one."""
     for option, object_type in (("--from", layout.from_type), ("--to", layout.to_type)):
         if object_type is not None:
             try:

@@ -13,7 +13,14 @@ from aiohubassoc._core.batch_pace import FIRST_QUOTA
 from aiohubassoc._io.clock import SystemClock
 from aiohubassoc.arguments import checked_concurrency
 from aiohubassoc.cli.exit_codes import ExitCode
-from aiohubassoc.cli.options import Flag, InputOptions, PaceOptions, SendOptions, check_input
+from aiohubassoc.cli.options import (
+    Flag,
+    InputOptions,
+    PaceOptions,
+    SendOptions,
+    Share,
+    check_input,
+)
 from aiohubassoc.cli.progress import duration
 from aiohubassoc.cli.report import LinkReport
 from aiohubassoc.cli.run_folder import Command
@@ -44,7 +51,7 @@ def plan(
     *,
     input_: InputOptions = Layout(),  # noqa: B008 -- frozen
     quota: str | None = None,
-    share: float = 1.0,
+    share: Share = 1.0,
     concurrency: int | None = None,
     batch_size: int | None = None,
     batch_quota: str | None = None,
@@ -102,7 +109,7 @@ def print_plan(
     Raises:
         AioHubAssocError: an option, the input or the run folder cannot work.
     """
-    check_input(command.files, command.input)
+    check_input(command.input)
     send, pace = command.send, command.pace
     batch_size, batch_quota = send.size, send.parsed_batch_quota()
     concurrency = checked_concurrency(pace.concurrency)

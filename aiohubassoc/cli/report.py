@@ -20,6 +20,14 @@ _WITHOUT_ERROR: Final = {
 }
 
 
+SIMULATED: Final = "Simulated portal: nothing was sent to HubSpot"
+
+
+def describe_portal(base_url: str) -> str:
+    """Return where HubSpot's API is as a report says it: its host, with http:// if need be."""
+    return base_url.removeprefix("https://").rstrip("/")
+
+
 def describe_outcome(outcome: Outcome) -> Told:
     """Return what a file of rows says of a pair that was to be linked."""
     said = outcome.error if outcome.skip is None else outcome.skip.message
@@ -101,27 +109,40 @@ class _RowReport:
     What every run reports; it can be read while the run goes on.
 
     Attributes:
+        portal: Where its pairs went, for people.
         pairs: The library's report.
         invalid: Rows that could not be used; they hold no pair.
         invalid_lines: The first of them: each one's line, place as messages call it, and problem.
         duplicates: Rows that repeat an earlier one, where the command itself found them.
         failure: Why the run ended early, where the library's report does not say it.
         input_complete: Whether the input was read to its end.
+        input_rows: About how many rows it has; None if nobody knows.
+        signal: The number of the signal that ended the run; None if none did.
+        rows_written: How many rows were written to a file.
         seconds: How long the run took.
     """
 
+    portal: str = ""
     pairs: Report | VerificationReport
     invalid: int = 0
     invalid_lines: list[tuple[int, str, str]] = attrs.Factory(list)
     duplicates: int = 0
     failure: AioHubAssocError | None = None
     input_complete: bool = False
+    input_rows: int | None = None
+    signal: int | None = None
+    rows_written: int = 0
     seconds: float = 0.0
 
     @property
     def done(self) -> int:
         """How many rows are dealt with."""
         return self.pairs.total + self.duplicates + self.invalid
+
+    @property
+    def rows_left(self) -> int:
+        """About how many rows were not read; 0 if none, or nobody knows."""
+        return 0 if self.input_complete else max(0, (self.input_rows or 0) - self.done)
 
     @property
     def stopped(self) -> AioHubAssocError | None:
@@ -143,6 +164,7 @@ class _RowReport:
 
     def _rows_as_json(self) -> dict[str, Any]:
         return {
+            "portal": self.portal,
             "invalid": self.invalid,
             "seconds": round(self.seconds, 3),
             "answers": self.pairs.responses,

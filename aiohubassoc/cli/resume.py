@@ -18,9 +18,8 @@ from aiohubassoc.cli.options import (
     TokenOptions,
     merged,
 )
-from aiohubassoc.cli.run_folder import Command, FolderTable, is_of_pipe
+from aiohubassoc.cli.run_folder import Command, FolderTable, is_of_pipe, open_folder
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.journal.reader import Reader
 
 
 def resume(
@@ -51,7 +50,7 @@ def resume(
         uvloop: Use uvloop, which costs less CPU; it must be installed.
     """
     with ExitStack() as stack:
-        reader = stack.enter_context(Reader(folder))
+        reader = stack.enter_context(open_folder(folder))
         if not reader.sessions():
             raise OptionsError(
                 f"no run of {folder} has begun: the first was killed at once. Give its command "

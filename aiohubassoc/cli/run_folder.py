@@ -19,6 +19,7 @@ from aiohubassoc.errors import JournalError, OptionsError
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.journal.places import parts_of, place_of
 from aiohubassoc.journal.reader import Reader
+from aiohubassoc.journal.schema import DATABASE
 from aiohubassoc.models import Status
 from aiohubassoc.pair import Pair, unchecked_pair
 from aiohubassoc.tables.layout import Layout
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 # What a run reports as there.
 CLAIMED: Final = (Status.LINKED, Status.PARTIAL)
 # What a run folder keeps in place of a portal's address that is another one each time.
-_SIMULATED: Final = "a simulated portal"
+SIMULATED_PORTAL: Final = "a simulated portal"
 
 
 @attrs.frozen
@@ -198,6 +199,19 @@ class _TablePlaces:
         return None if cells == [pair.from_id, pair.to_id] else json.dumps(cells)
 
 
+def open_folder(folder: str) -> Reader:
+    """
+    Return a run folder, open for reading.
+
+    Raises:
+        OptionsError: there is no such run folder.
+        JournalError: it cannot be read.
+    """
+    if not Journal(folder).is_there:
+        raise OptionsError(f"{folder} is not a run folder: it has no {DATABASE}")
+    return Reader(folder)
+
+
 def row_of(pair: Pair) -> Record:
     """Return the row that a pair of a table stands in."""
     record = pair.tag
@@ -234,7 +248,7 @@ def open_journal(
         are_stable = not force and all(one["size_bytes"] is not None for one in fingerprints)
     journal = Journal.of_input(
         folder,
-        job={**job, "portal": _SIMULATED if command.portal.simulate else base_url},
+        job={**job, "portal": SIMULATED_PORTAL if command.portal.simulate else base_url},
         about={
             "command": command.to_header(),
             "columns": table.header,

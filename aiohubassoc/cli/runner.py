@@ -18,7 +18,7 @@ from aiohubassoc.cli.report import Example
 from aiohubassoc.cli.row_source import RowSource, StorageError
 from aiohubassoc.cli.sinks import Sinks
 from aiohubassoc.cli.summary import print_lines
-from aiohubassoc.cli.terminal import stderr, warn_cannot_write
+from aiohubassoc.cli.terminal import print_error, stderr, warn_cannot_write
 from aiohubassoc.errors import InputError, JournalStorageError, RunStoppedError
 from aiohubassoc.journal.duplicates import SeenPairs
 from aiohubassoc.journal.places import place_of
@@ -26,7 +26,7 @@ from aiohubassoc.models import Status
 from aiohubassoc.tables.results import Told
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable
+    from collections.abc import AsyncIterable, Callable
 
     from aiohubassoc._io.limiter import Limiter
     from aiohubassoc._run.stream import OutcomeStream, VerificationStream
@@ -89,6 +89,7 @@ class Runner:
         jsonl: Writes a line for every row; None: nothing does.
 
     Attributes:
+        on_begin: Called before the first pair may be sent.
         began: Whether anything may have been sent.
         sinks: What is written of the rows.
     """
@@ -100,6 +101,7 @@ class Runner:
         check: CheckOptions,
         jsonl: JsonlOutput | None = None,
     ) -> None:
+        self.on_begin: Callable[[], None] = lambda: None
         self.began = False
         self.sinks: Final = Sinks(jsonl, operation.path, self.stop)
         self._operation = operation
@@ -151,8 +153,15 @@ class Runner:
         problem = self.sinks.problem
         if problem is not None:
             warn_cannot_write(problem)
+        else:
+            self._report.rows_written = self.sinks.rows_written
+        self._report.signal = interruption.signal
+        if self._report.input_complete and not self._report.done:
+            self._console.print(f"[yellow]No rows:[/] {escape(self._table.name)} holds no pairs")
         return exit_code(
-            self._report, signal=interruption.signal, storage_failed=problem is not None
+            self._report,
+            storage_failed=problem is not None,
+            require_rows=self._check.require_rows,
         )
 
     def stop(self, reason: str, drain_timeout: float | None = None) -> None:
@@ -187,6 +196,7 @@ class Runner:
                     # Now that the run folder is ours; nothing was sent yet.
                     self.sinks.open(self._table.header)
                     self.began = True
+                    self.on_begin()
                     self._stream = stream
                     async with shown(progress, self._console, self._table.count_rows):
                         async for result in stream:
@@ -219,9 +229,9 @@ class Runner:
 
     def _refuse(self, unusable: list[Record]) -> None:
         rows = "row" if len(unusable) == 1 else "rows"
-        self._console.print(
-            f"[bold red]{escape(self._table.name)}:[/] {len(unusable):,} {rows} cannot be used; "
-            "nothing was sent. Fix them, or skip them with --skip-invalid"
+        print_error(
+            f"{self._table.name}: {len(unusable):,} {rows} cannot be used; nothing was sent. Fix "
+            "them, or skip them with --skip-invalid"
         )
         for record in unusable:
             place = self._table.place(record.source, record.line)

@@ -30,6 +30,7 @@ class Sinks:
     Attributes:
         problem: What could not be written, and why; None if nothing.
         output_is_gone: Whether nobody reads the lines any more.
+        rows_written: How many rows the file has.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Sinks:
     ) -> None:
         self.problem: str | None = None
         self.output_is_gone = False
+        self.rows_written = 0
         self._jsonl = jsonl
         self._path = path
         self._stop = stop
@@ -73,6 +75,7 @@ class Sinks:
             return
         try:
             self._file.write(fields, told)
+            self.rows_written += 1
         except OSError as error:
             with self._file:
                 self._file = None

@@ -10,19 +10,19 @@ from rich.markup import escape
 from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.hints import how_to_resume
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
-from aiohubassoc.cli.run_folder import Command, is_of_pipe
-from aiohubassoc.cli.summary import print_categories, print_count
+from aiohubassoc.cli.report import SIMULATED, describe_portal
+from aiohubassoc.cli.run_folder import SIMULATED_PORTAL, Command, is_of_pipe, open_folder
+from aiohubassoc.cli.summary import print_categories, print_count, print_portal
 from aiohubassoc.cli.terminal import stdout
 from aiohubassoc.errors import AioHubAssocError, InputError
 from aiohubassoc.journal.lock import is_in_use
-from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
 from aiohubassoc.tables.pairs import PairTable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aiohubassoc.journal.reader import Session
+    from aiohubassoc.journal.reader import Reader, Session
 
 _SHOWN_RUNS: Final = 5
 
@@ -35,7 +35,7 @@ def status(folder: str, /, *, json_: Flag = False) -> int:
         folder: The run folder.
         json_: Print one JSON object on standard output, and nothing else.
     """
-    with Reader(folder) as reader:
+    with open_folder(folder) as reader:
         told = _gather(reader)
     if json_:
         stdout().out(json.dumps(told))
@@ -50,6 +50,8 @@ def _gather(reader: Reader) -> dict[str, Any]:
     last = sessions[-1] if sessions else None
     is_running = is_in_use(reader.folder)
     header = reader.header()
+    base_url = header["job"].get("portal", "")
+    portal = SIMULATED if base_url == SIMULATED_PORTAL else describe_portal(base_url)
     is_read = reader.is_read_to_its_end()
     is_settled = is_read and not counts[Status.UNPROCESSED]
     state = "running" if is_running else "complete" if is_settled else "unfinished"
@@ -60,6 +62,7 @@ def _gather(reader: Reader) -> dict[str, Any]:
         **{one.value: count for one, count in counts.items()},
         "settled": sum(counts.values()) - counts[Status.UNPROCESSED],
         "invalid": reader.unusable_count(),
+        "portal": portal,
         "inputs": header.get("names"),
         "input_rows": _rows_of(header),
         "needs_input": "inputs" in header and is_of_pipe(header) and not is_read,
@@ -100,6 +103,7 @@ def _print(told: dict[str, Any], console: Console) -> None:
     is_running = told["state"] == "running"
     state = f"running, process {told['process_id']}" if is_running else told["state"]
     console.print(f"[bold]{escape(told['folder'])}[/]: {state}")
+    print_portal(told["portal"], console)
     if told["inputs"]:
         rows = told["input_rows"]
         of = "" if rows is None else f", about {rows:,} rows"
@@ -111,7 +115,6 @@ def _print(told: dict[str, Any], console: Console) -> None:
     print_categories(
         ((one["count"], one["status"], one["category"], one["message"]) for one in categories),
         console,
-        indent=2,
     )
     for run in told["runs"][-_SHOWN_RUNS:]:
         if run["ended_at"] is not None:

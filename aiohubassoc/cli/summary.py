@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Final
 
 from rich.markup import escape
 from rich.table import Table
+
+from aiohubassoc.cli.report import SIMULATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,29 +24,27 @@ _SHOWN_EXAMPLES: Final = 5
 def print_link_report(report: LinkReport, console: Console) -> None:
     """Print counts by status, categories with an example each, unusable lines, and the stop."""
     seconds, pairs = max(report.seconds, 1e-9), report.pairs
+    what = f"{report.total:,} pair" + "s" * (report.total != 1)
+    if report.rows_left:
+        what = f"{report.done:,} of about {report.input_rows:,} rows"
     console.print(
-        f"[bold]{report.total:,} pairs[/] in {report.seconds:,.1f} s "
-        f"({report.settled / seconds:,.1f} settled a second)"
+        f"[bold]{what}[/] in {report.seconds:,.1f} s ({report.settled / seconds:,.1f} pairs/s)"
     )
+    print_portal(report.portal, console)
     for name, count in report.counts().items():
         print_count(count, "rows that could not be used" if name == "invalid" else name, console)
     if pairs.error_responses:
         console.print(
-            f"{pairs.error_responses:,} of {pairs.responses:,} answers were errors "
+            f"{pairs.error_responses:,} of {pairs.responses:,} responses were errors "
             f"({pairs.error_share:.1%}), {pairs.throttled:,} of them 429"
         )
-    print_categories(
-        (
-            (
-                one.count,
-                one.status,
-                one.name,
-                f"{one.example.place}, {one.example.pair}: {one.example.told.message}",
-            )
-            for one in report.categories.values()
-        ),
-        console,
-    )
+    categories = []
+    for one in report.categories.values():
+        example, message = one.example, one.example.told.message
+        if message != str(report.stopped):  # that is printed below
+            text = f"{example.place}, {example.pair}: {message}"
+            categories.append((one.count, one.status, one.name, text))
+    print_categories(categories, console)
     _print_end(report, console)
 
 
@@ -54,6 +55,7 @@ def print_verify_report(report: VerifyReport, name: str, console: Console) -> No
         f"[bold]{pairs.total:,} pairs[/] of {escape(name)} read back in "
         f"{report.seconds:,.1f} s, by {count_calls(pairs.responses)}"
     )
+    print_portal(report.portal, console)
     print_count(pairs.linked, "linked", console)
     print_count(pairs.missing, "missing: HubSpot does not have the link", console)
     print_count(pairs.unknown, "unknown: HubSpot was not asked, or did not say", console)
@@ -64,21 +66,34 @@ def print_verify_report(report: VerifyReport, name: str, console: Console) -> No
     _print_end(report, console)
 
 
+def print_portal(portal: str, console: Console, *, more: str = "") -> None:
+    """Print where pairs go, and *more* of it; nothing if that is not known."""
+    if portal:
+        console.print(portal if portal == SIMULATED else f"Portal: {portal}{more}", markup=False)
+
+
 def print_count(count: int, what: str, console: Console) -> None:
     """Print a line of a list of counts; no line for 0."""
     if count:
         console.print(f"  {count:>9,}  {what}")
 
 
-def print_categories(
-    rows: Iterable[tuple[int, str, str, str]], console: Console, *, indent: int = 0
-) -> None:
-    """Print count, status, category and example of what is not linked, as a table; none if none."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, indent))
+def print_categories(rows: Iterable[tuple[int, str, str, str]], console: Console) -> None:
+    """
+    Print count, status, category and example of what is not linked.
+
+    On a terminal this is a table; elsewhere each is one line, which no width folds.
+    """
+    if not console.is_terminal or console.is_dumb_terminal:
+        for count, status, name, example in rows:
+            what = f"{status}, {name}" if name else status
+            console.print(f"  {count:>9,}  {what}: {example}", markup=False)
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
     for column in ("count", "status", "category", "for example"):
         table.add_column(column, overflow="fold", justify="right" if column == "count" else "left")
     for count, status, name, example in rows:
-        table.add_row(f"{count:,}", status, name or "-", escape(example))
+        table.add_row(f"{count:,}", status, escape(name) or "-", escape(example))
     if table.row_count:
         console.print(table, soft_wrap=False)
 
@@ -88,9 +103,15 @@ def print_lines(
 ) -> None:
     """Print lines of the input and what is wrong with them, the first *shown* of *count*."""
     for _, place, problem in lines[:shown]:
-        console.print(f"  {place}: {escape(problem)}")
+        console.print(f"  {place}: {problem}", markup=False)
     if count > shown:
         console.print(f"  ... and {count - min(len(lines), shown):,} more")
+
+
+def print_steps(steps: Iterable[str], console: Console) -> None:
+    """Print what to do next."""
+    for step in steps:
+        console.print(step, markup=False)
 
 
 def count_calls(count: int) -> str:
@@ -110,7 +131,11 @@ def _print_examples(examples: list[Example], count: int, console: Console) -> No
 def _print_end(report: CommandReport, console: Console) -> None:
     if report.invalid_lines:
         print_lines(report.invalid_lines, report.invalid, console)
-    if report.stopped is not None:
+    if report.signal is not None:
+        cause = "by Ctrl-C" if report.signal == signal.SIGINT else "by a signal"
+        console.print(f"[bold yellow]Interrupted {cause}.[/]")
+    elif report.stopped is not None:
         console.print(f"[bold yellow]Stopped early:[/] {escape(str(report.stopped))}")
     if not report.input_complete:
-        console.print("[yellow]The input was not read to its end.[/]")
+        left = f" About {report.rows_left:,} rows are left." if report.rows_left else ""
+        console.print(f"[yellow]The input was not read to its end.[/]{left}")

@@ -33,7 +33,17 @@ _FORMATS: Final = {
 _ESCAPES: Final = {**_CONTROLS, **_FORMATS, **{ord(one): repr(one)[1:-1] for one in "\n\r\t"}}
 
 
-class _Console(Console):
+class EscapingConsole(Console):
+    """
+    A console for text from outside; nothing is folded but tables, and no name becomes an emoji.
+
+    Args:
+        **options: Of the base class.
+    """
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 -- of the base class
+        super().__init__(highlight=False, emoji=False, soft_wrap=True, **options)
+
     def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 -- of the base class
         """Return *text* as it is shown: whatever is printed comes through here."""
         return super().render_str(text.translate(_ESCAPES), **options)
@@ -86,7 +96,7 @@ def print_error(message: str) -> None:
 
 def warn_cannot_write(what: str) -> None:
     """Print that a file of ours cannot be written: *what*, and why."""
-    stderr().print(f"[bold red]Cannot write[/] {escape(what)}")
+    print_error(f"Cannot write {what}")
 
 
 def discard_output() -> None:
@@ -105,4 +115,4 @@ def _on(stream: object, *, is_error: bool) -> Console:
     if isinstance(stream, io.TextIOWrapper):
         # A letter that the terminal's encoding lacks must not end the work either.
         stream.reconfigure(errors="backslashreplace")
-    return _Console(stderr=is_error, highlight=False, emoji=False, soft_wrap=True)
+    return EscapingConsole(stderr=is_error)

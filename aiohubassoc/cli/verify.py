@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ import attrs
 from cyclopts import Parameter
 
 from aiohubassoc.cli.connection import Connection
-from aiohubassoc.cli.hints import how_to_export, how_to_link
+from aiohubassoc.cli.hints import after_verify
 from aiohubassoc.cli.jsonl_output import JsonlOutput
 from aiohubassoc.cli.operations import VerifyOperation
 from aiohubassoc.cli.options import (
@@ -29,21 +30,20 @@ from aiohubassoc.cli.options import (
     check_input,
     given,
 )
-from aiohubassoc.cli.run_folder import CLAIMED, Command, FolderTable
+from aiohubassoc.cli.run_folder import CLAIMED, Command, FolderTable, open_folder
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.summary import print_verify_report
+from aiohubassoc.cli.summary import print_portal, print_steps, print_verify_report
 from aiohubassoc.cli.terminal import discard_output, stderr, stdout
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.journal.journal import Journal
-from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
 from aiohubassoc.tables.layout import Layout
 from aiohubassoc.tables.opening import STDIN
 from aiohubassoc.tables.pairs import PairTable
 
 if TYPE_CHECKING:
-    from aiohubassoc.cli.report import VerifyReport
+    from aiohubassoc.journal.reader import Reader
 
 
 def verify(
@@ -55,6 +55,7 @@ def verify(
     token: Annotated[TokenOptions, Flat] = TokenOptions(),  # noqa: B008
     batch_quota: str | None = None,
     skip_invalid: Flag = False,
+    require_rows: Flag = False,
     all_: Flag = False,
     options: Annotated[VerifyOptions, Flat] = VerifyOptions(),  # noqa: B008
 ) -> int:
@@ -70,6 +71,7 @@ def verify(
         batch_quota: Calls in a window, such as 20/10s, never exceeded. Without it: begin with
             10/10s and rise while HubSpot refuses none.
         skip_invalid: Go on without rows that cannot be used.
+        require_rows: Return exit code 1 if the input has no rows.
         all_: Of a run folder read back every pair that it has.
         options: What to print and write.
     """
@@ -79,22 +81,23 @@ def verify(
         if folder is None:
             if all_:
                 raise OptionsError("--all is for a run folder: of files every row is read back")
-            check_input(files, input_)
+            check_input(input_)
             command = Command(
                 tuple(files),
                 input_,
                 PortalOptions(**attrs.asdict(address)),
-                check=CheckOptions(skip_invalid=skip_invalid),
+                check=CheckOptions(skip_invalid=skip_invalid, require_rows=require_rows),
                 send=SendOptions(batch_quota=batch_quota, verify=True),
             )
             if STDIN in command.files and token.token_stdin:
                 raise OptionsError("standard input holds either the pairs or the token")
             table = stack.enter_context(PairTable(command.files, command.input))
             return _read_back(command, table, token, options)
-        more = [*given(input_), *given(address), *(["--skip-invalid"] if skip_invalid else [])]
+        flags = {"--skip-invalid": skip_invalid, "--require-rows": require_rows}
+        more = [*given(input_), *given(address), *(name for name, on in flags.items() if on)]
         if more:
             raise OptionsError(f"{more[0]} is for files: the run folder {folder} knows its own")
-        reader = stack.enter_context(Reader(folder))
+        reader = stack.enter_context(open_folder(folder))
         command = _restore_command(folder, reader, batch_quota)
         statuses = (*CLAIMED, Status.FAILED, Status.UNPROCESSED) if all_ else CLAIMED
         return _read_back(command, FolderTable(reader, statuses), token, options, folder=folder)
@@ -158,34 +161,23 @@ def _read_back(
     )
     operation = VerifyOperation(table, options, finds_duplicates=folder is None)
     jsonl = JsonlOutput(table.names) if options.stream else None
-    run = Runner(operation, table, command.check, jsonl)
+    console = stderr() if options.stream else stdout()
     with ExitStack() as stack:
-        client = Connection.open(stack, command, token).make_client()
-        code = asyncio.run(run.run(client))
+        connection = Connection.open(stack, command, token)
+        operation.report.portal = connection.portal
+        run = Runner(operation, table, command.check, jsonl)
+        if not options.json_:
+            run.on_begin = partial(
+                print_portal, connection.portal, console, more=connection.details
+            )
+        code = asyncio.run(run.run(connection.make_client()))
     if options.json_:
         about = {"run": folder, "output": options.output, "exit_code": int(code)}
         stdout().out(json.dumps({**operation.report.as_json(), **about}))
     elif run.began:
-        console = stderr() if options.stream else stdout()
         print_verify_report(operation.report, table.name if folder is None else folder, console)
-        if run.sinks.problem is None and (
-            step := _next_step(command, operation.report, options, folder)
-        ):
-            console.print(step, markup=False)
+        if run.sinks.problem is None:
+            print_steps(after_verify(operation.report, command, options, folder), console)
     if run.sinks.output_is_gone:
         discard_output()
     return code
-
-
-def _next_step(
-    command: Command, report: VerifyReport, options: VerifyOptions, folder: str | None
-) -> str | None:
-    if not report.not_linked + report.unsettled:
-        return None
-    if options.output is not None:
-        return how_to_link(options.output, command.input)
-    return (
-        how_to_export([folder])
-        if folder is not None
-        else how_to_export(command.files, command.input)
-    )

@@ -7,12 +7,13 @@ import io
 import os
 import signal
 import threading
+from datetime import datetime
 from itertools import product
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
+import attrs
 import pytest
-from rich.console import Console
 
 from aiohubassoc import (
     AuthenticationError,
@@ -39,11 +40,14 @@ from aiohubassoc.cli.report import (
     describe_outcome,
     describe_verification,
 )
-from aiohubassoc.cli.summary import print_lines, print_link_report
+from aiohubassoc.cli.summary import print_categories, print_lines, print_link_report
+from aiohubassoc.cli.terminal import EscapingConsole
 from aiohubassoc.tables.results import Told
 from tests.conftest import pass_time
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from aiohubassoc.cli.report import CommandReport
 
 PAIR = Pair("contacts", 1, "companies", 2)
@@ -91,10 +95,11 @@ def _verified(*, invalid: int = 0, input_complete: bool = False, **counts: Any) 
 )
 def test_exit_codes(report: CommandReport, code: int) -> None:
     """The highest that applies; storage beats all but a signal."""
-    assert exit_code(report, signal=None, storage_failed=False) == code
-    assert exit_code(report, signal=None, storage_failed=True) == 5
+    assert exit_code(report) == code
+    assert exit_code(report, storage_failed=True) == 5
     for number, storage in product((signal.SIGINT, signal.SIGTERM), (True, False)):
-        assert exit_code(report, signal=number, storage_failed=storage) == 128 + number
+        interrupted = attrs.evolve(report, signal=number)
+        assert exit_code(interrupted, storage_failed=storage) == 128 + number
 
 
 # --- counts ------------------------------------------------------------------------------------
@@ -165,8 +170,8 @@ def test_the_reason_of_what_is_not_linked() -> None:
 
 
 def _console(width: int = 200, *, terminal: bool = False) -> Console:
-    return Console(
-        file=io.StringIO(), width=width, force_terminal=terminal, color_system=None, highlight=False
+    return EscapingConsole(
+        file=io.StringIO(), width=width, force_terminal=terminal, color_system=None
     )
 
 
@@ -188,7 +193,7 @@ def test_the_summary_tells_all() -> None:
     print_link_report(report, console)
     printed = _printed(console)
     for expected in (
-        "1,202 pairs in 10.0 s (120.1 settled a second)",
+        "1,202 pairs in 10.0 s (120.1 pairs/s)",
         "    1,200  linked",
         "        1  rows that could not be used",
         "line 7 of b.csv, contacts:1 -> companies:2: 400 BAD: no [such] record",
@@ -210,6 +215,18 @@ def test_long_lists_are_cut() -> None:
     assert (first, last) == ("  row 0 of b.xlsx: is odd", "  ... and 980 more")
 
 
+def test_categories_in_a_log_and_on_a_terminal() -> None:
+    """A line each that nothing folds, so that ids can be found; a table that fits its width."""
+    rows = [(1200, "failed", "[BAD]", "line 7, contacts:1 -> companies:2: no " + "x" * 200)]
+    log, terminal = _console(80), _console(80, terminal=True)
+    print_categories(rows, log)
+    assert _printed(log) == f"      1,200  failed, [BAD]: {rows[0][3]}\n"
+    print_categories(rows, terminal)
+    header, *cells = _printed(terminal).splitlines()
+    assert header.split() == ["count", "status", "category", "for", "example"]
+    assert (len(cells) > 2, max(map(len, cells)) <= 80, "[BAD]" in cells[0]) == (True, True, True)
+
+
 # --- progress ----------------------------------------------------------------------------------
 
 
@@ -217,15 +234,15 @@ def _progress(report: CommandReport, rows: int | None, **options: Any) -> Progre
     limiter = Mock(quota=options.pop("quota", Quota(190, 10.0)))
     stream = Mock(in_flight=options.pop("in_flight", 3))
     progress = Progress(report, limiter=limiter, stream=stream, clock=SystemClock(), **options)
-    progress.rows = rows
+    report.input_rows = rows
     return progress
 
 
-async def test_the_line_says_how_far_how_fast_and_how_long() -> None:
-    """The rate is that of the last ten seconds, against the quota."""
+async def test_the_line_says_how_far_how_long_and_how_fast() -> None:
+    """What matters most first; the rate is that of the last ten seconds, against the quota."""
     report = LinkReport()
     progress = _progress(report, 10_000)
-    assert progress.line() == "0 of 10,000, 0.0/s of 19.0/s, 0 failed, 3 in flight"
+    assert progress.line() == "0 of 10,000, 0 failed, 0.0 of 19.0 pairs/s, 3 in flight"
     for _ in range(30):
         await pass_time(1.0)
         report.pairs.linked += 10
@@ -233,7 +250,7 @@ async def test_the_line_says_how_far_how_fast_and_how_long() -> None:
     report.pairs.failed += 10
     await pass_time(1.0)
     assert progress.line() == (
-        "310 of 10,000, 10.0/s of 19.0/s, 10 failed, 3 in flight, 16 min 09 s left"
+        "310 of 10,000, 16 min 09 s left, 10 failed, 10.0 of 19.0 pairs/s, 3 in flight"
     )
     assert "of 10,000" not in _progress(report, None).line()
     report.pairs.linked += 80
@@ -241,13 +258,57 @@ async def test_the_line_says_how_far_how_fast_and_how_long() -> None:
     assert _progress(report, 10**8).line().endswith("in flight")
 
 
+async def test_a_burst_is_no_pace() -> None:
+    """Calls of a window go at once: no rate above the quota is shown, no end that is too soon."""
+    report = LinkReport()
+    progress = _progress(report, 3000, in_flight=0)
+    report.pairs.responses = report.pairs.linked = 190
+    await pass_time(1.0)
+    assert progress.line() == (
+        "190 of 3,000, 2 min 28 s left, waiting for the rate limit, next calls in 10 s, "
+        "0 failed, 19.0 of 19.0 pairs/s, 0 in flight"
+    )
+    await pass_time(4.0)
+    assert "waiting for the rate limit, next calls in 6 s" in progress.line()
+    await pass_time(6.5)
+    assert "waiting" not in progress.line()
+
+
+@pytest.mark.parametrize(("in_flight", "responses"), [(1, 190), (0, 189)])
+async def test_what_is_no_waiting_for_the_limit(in_flight: int, responses: int) -> None:
+    """Calls are in flight, or the window is not full: something else takes its time."""
+    report = LinkReport()
+    progress = _progress(report, 3000, in_flight=in_flight)
+    report.pairs.responses = report.pairs.linked = responses
+    await pass_time(1.0)
+    assert "waiting" not in progress.line()
+
+
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (200, "190 of 3,000, 2 min 28 s left, 0 failed, 19.0 of 19.0 pairs/s, 3 in flight"),
+        (60, "190 of 3,000, 2 min 28 s left, 0 failed"),
+        (38, "190 of 3,000, 2 min 28 s left"),
+        (5, "190 of 3,000"),
+    ],
+)
+async def test_what_matters_less_is_shed(width: int, line: str) -> None:
+    """As many parts as fit; the first in any case."""
+    report = LinkReport()
+    progress = _progress(report, 3000)
+    report.pairs.linked = 190
+    await pass_time(1.0)
+    assert progress.line(width) == line
+
+
 async def test_calls_for_many_pairs_are_no_measure_of_pairs() -> None:
     """The line says both: pairs a second, and the calls that there may be."""
     report = VerifyReport()
     progress = _progress(report, None, quota=Quota(11, 10.0), in_flight=2, is_batch=True)
-    await pass_time(1.0)
-    report.pairs.linked, report.pairs.missing, report.duplicates = 1990, 10, 5
-    line = "2,005, 2,000.0/s, up to 1.1 calls/s, 10 missing, 0 unknown, 2 in flight"
+    await pass_time(10.0)
+    report.pairs.linked, report.pairs.missing, report.duplicates = 19_990, 10, 5
+    line = "20,005, 10 missing, 0 unknown, 2,000.0 pairs/s, up to 1.1 calls/s, 2 in flight"
     assert progress.line() == line
 
 
@@ -257,27 +318,31 @@ async def test_the_time_left_counts_what_needs_no_call() -> None:
     progress = _progress(report, 10_000)
     await pass_time(10.0)
     report.pairs.skipped, report.pairs.linked = 4990, 10
-    assert progress.line().endswith("1.0/s of 19.0/s, 0 failed, 3 in flight, 10 s left")
+    assert progress.line().startswith("5,000 of 10,000, 10 s left, ")
 
 
 async def test_hours_are_told_as_hours() -> None:
     """Not as thousands of minutes; and seconds alone when it is nearly over."""
     report = LinkReport()
-    hours, seconds = _progress(report, 1_000_000), _progress(report, 30)
-    await pass_time(1.0)
-    report.pairs.linked = 20
-    assert hours.line().endswith(", 13 h 53 min left")
-    assert seconds.line().endswith(", 0 s left")
+    progress = _progress(report, 1_000_000)
+    await pass_time(10.0)
+    report.pairs.linked = 200
+    assert ", 13 h 53 min left, " in progress.line()
+    report.input_rows = 201
+    assert ", 0 s left, " in progress.line()
 
 
 async def test_plain_lines_now_and_then() -> None:
-    """Soon at first, then seldom: a log is not flooded."""
-    console = _console()
+    """Soon at first, then seldom: a log is not flooded. Each has the time, and is not folded."""
+    console = _console(width=10)
     async with shown(_progress(LinkReport(), 10), console):
         await pass_time(4.9)
         assert _printed(console) == ""
         await pass_time(0.2)
-        assert _printed(console).count("\n") == 1
+        (line,) = _printed(console).splitlines()
+        instant, _, rest = line.partition(" ")
+        assert datetime.fromisoformat(instant).utcoffset() is not None
+        assert rest.startswith("0 of 10, 0 failed, ")
         await pass_time(3600.0)
     assert 60 <= _printed(console).count("\n") <= 70
 

@@ -112,7 +112,7 @@ def test_standard_input_that_is_closed(
         (("--concurrency", "0"), "concurrency"),
         (("--share", "0"), "share"),
         (("--reserve-daily", "some"), "--reserve-daily"),
-        (("--reserve-daily", "120%"), "reserve_daily"),
+        (("--reserve-daily", "120%"), "--reserve-daily must be"),
         (("--api-version", "v3"), "v3"),
         (("--base-url", "http://api.example.com"), "https"),
         (("--stop-after-failures", "0"), "--stop-after-failures"),

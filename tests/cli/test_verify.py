@@ -79,7 +79,8 @@ def test_json_is_one_object_and_nothing_else(
     verify: Command, start_portal: StartPortal, tmp_path: Path
 ) -> None:
     """With every count, the first that are missing with place and reason, and the exit code."""
-    make(start_portal(records_up_to=200_000), range(1, 3))
+    portal = start_portal(records_up_to=200_000)
+    make(portal, range(1, 3))
     pairs = write_pairs(tmp_path / "pairs.csv", 3, "1e5,7\n2,100002\n999999,7\n")
     result = verify(pairs, "--json", "--skip-invalid")
     assert (result.code, result.err) == (1, "")
@@ -103,6 +104,7 @@ def test_json_is_one_object_and_nothing_else(
         "missing": 2,
         "unknown": 0,
         "duplicates": 1,
+        "portal": portal.base_url,
         "invalid": 1,
         "error_answers": 0,
         "stopped": None,
