@@ -36,15 +36,7 @@ _OF_THE_INPUT_ALONE: Final = ("--format", "--delimiter", "--encoding", "--sheet"
 def after_link(
     report: LinkReport, command: Command, call: LinkCall, *, needs_input: bool
 ) -> list[str]:
-    """
-    Return what to do after a run that linked.
-
-    Args:
-        report: What became of its rows.
-        command: What was done.
-        call: How it was called.
-        needs_input: Whether the input must be given again to go on.
-    """
+    """Return what to do after a run that linked; *needs_input*: to give the input again."""
     folder, failures = call.folder.run, call.output.failures
     steps = _after_stop(report.stopped, call.token)
     if report.unsettled or not report.input_complete:
@@ -70,15 +62,7 @@ def after_link(
 def after_verify(
     report: VerifyReport, command: Command, options: VerifyOptions, folder: str | None
 ) -> list[str]:
-    """
-    Return what to do after links were read back.
-
-    Args:
-        report: What was found.
-        command: What the pairs were read back with.
-        options: What was written.
-        folder: The run folder that they are from; None: they are from files.
-    """
+    """Return what to do after the links of *folder* were read back; None: those of files."""
     if not (report.unsettled or report.not_linked):
         return []
     if options.output is not None:
@@ -90,13 +74,7 @@ def after_verify(
 
 
 def how_to_resume(folder: str, *, needs_input: bool) -> str:
-    """
-    Return what to do about a run that is not at its end.
-
-    Args:
-        folder: The run folder.
-        needs_input: Whether its input must be given again.
-    """
+    """Return how a run of *folder* goes on; *needs_input*: its input must be given again."""
     if needs_input:
         named = shlex.quote(folder)
         return f"To go on, give the input again, with the same command and --run {named}"
@@ -104,13 +82,7 @@ def how_to_resume(folder: str, *, needs_input: bool) -> str:
 
 
 def how_to_link(path: str, input_: Layout) -> str:
-    """
-    Return how rows that were written to a file are linked.
-
-    Args:
-        path: The file.
-        input_: What the input is like that they come from.
-    """
+    """Return how rows are linked that were written to *path*, from an input like *input_*."""
     options = {
         name: value for name, value in given(input_).items() if name not in _OF_THE_INPUT_ALONE
     }

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from aiohubassoc._io.limiter import Limiter
-    from aiohubassoc.cli.report import LinkReport, VerifyReport
+    from aiohubassoc.cli.report import VerifyReport
     from aiohubassoc.cli.run_folder import Table
 
 
@@ -147,8 +147,8 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
 
     Args:
         command: What to do.
-        call: How it was called.
-        table: The pairs, where they are not read from the input any more; None: they are.
+        call: How.
+        table: The pairs, where they are not read from the input any more.
 
     Raises:
         AioHubAssocError: nothing was sent: an option, the input or the run folder cannot work.
@@ -177,7 +177,13 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
         with asyncio.Runner(loop_factory=loop_factory(uvloop=call.uvloop)) as loop:
             code = loop.run(run.run(client))
             if run.began and not call.output.json_:
-                _print_report(operation.report, command, call, rows)
+                print_link_report(operation.report, call.console)
+                if code != ExitCode.ALL_LINKED:
+                    needs_input = rows.may_block and not operation.report.input_complete
+                    print_steps(
+                        after_link(operation.report, command, call, needs_input=needs_input),
+                        call.console,
+                    )
             is_at_end = code in {ExitCode.ALL_LINKED, ExitCode.SOME_FAILED}
             if command.send.verify and journal is not None and is_at_end:
                 limiter = client.batch_limiter
@@ -225,12 +231,6 @@ async def _read_back(
         client = connection.make_client(batch_limiter=limiter)
         code = await Runner(operation, table, CheckOptions()).run(client)
     return code, operation.report
-
-
-def _print_report(report: LinkReport, command: Command, call: LinkCall, rows: Table) -> None:
-    print_link_report(report, call.console)
-    needs_input = rows.may_block and not report.input_complete
-    print_steps(after_link(report, command, call, needs_input=needs_input), call.console)
 
 
 def _print_verification(report: VerifyReport | None, command: Command, call: LinkCall) -> None:

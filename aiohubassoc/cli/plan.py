@@ -24,7 +24,7 @@ from aiohubassoc.cli.options import (
 from aiohubassoc.cli.progress import duration
 from aiohubassoc.cli.report import LinkReport
 from aiohubassoc.cli.run_folder import Command
-from aiohubassoc.cli.summary import count_calls, print_count, print_lines
+from aiohubassoc.cli.summary import count_calls, print_count, print_invalid
 from aiohubassoc.cli.terminal import stdout, warn_cannot_write
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.journal.journal import Journal
@@ -97,14 +97,7 @@ def print_plan(
     json_: bool,
 ) -> int:
     """
-    Print what *command* would do, and return the exit code.
-
-    Args:
-        command: The command.
-        journal: The run folder that would be used; None: none.
-        retry_failed: Whether pairs that failed in an earlier run would be sent again.
-        daily_limit: Calls that the account has a day; None: those of the tier.
-        json_: Whether to print JSON.
+    Print what *command* would do with a run folder, if any, and return the exit code.
 
     Raises:
         AioHubAssocError: an option, the input or the run folder cannot work.
@@ -144,7 +137,7 @@ def print_plan(
         warn_cannot_write(str(error))
         return ExitCode.STORAGE
     if json_:
-        stdout().out(json.dumps({**made.as_json(), "invalid_lines": rows.lines_as_json()}))
+        stdout().out(json.dumps({**made.as_json(), "invalid_lines": rows.invalid_lines}))
     else:
         _print(made, name, rows, command, stdout())
     return ExitCode.ALL_LINKED
@@ -167,22 +160,16 @@ def _print(made: Plan, name: str, rows: LinkReport, command: Command, console: C
     print_count(made.invalid, "rows cannot be used", console)
     console.print(f"  {made.calls:>9,}  to send")
     known = "" if command.pace.quota is not None else ", until HubSpot names more: --quota"
-    _print_way(
-        f"One by one: {count_calls(made.calls)}, {duration(made.seconds)} at {made.quota}{known}",
-        made.daily_share,
-        made.days,
-        made.finishes_at,
-        console,
+    console.print(
+        f"One by one: {count_calls(made.calls)}, {duration(made.seconds)} at {made.quota}{known}"
     )
+    _print_end(made.daily_share, made.days, made.finishes_at, console)
     pace = f"{FIRST_QUOTA} at first" if made.batch_quota is None else str(made.batch_quota)
-    _print_way(
+    console.print(
         f"In batches of {send.size:,}, --via batch: {count_calls(made.batch_calls)}, "
-        f"{duration(made.batch_seconds)} at {pace} if each takes {BATCH_ROUND_TRIP:g} s",
-        made.batch_daily_share,
-        made.batch_days,
-        made.batch_finishes_at,
-        console,
+        f"{duration(made.batch_seconds)} at {pace} if each takes {BATCH_ROUND_TRIP:g} s"
     )
+    _print_end(made.batch_daily_share, made.batch_days, made.batch_finishes_at, console)
     if made.daily_calls is None:
         console.print("The calls of a day are not known: --daily-limit, or a tier as --quota")
     else:
@@ -191,14 +178,12 @@ def _print(made: Plan, name: str, rows: LinkReport, command: Command, console: C
         console.print(
             "Links are read besides (--skip-linked, --verify), up to 1,000 records a call"
         )
-    print_lines(rows.invalid_lines, made.invalid, console)
+    print_invalid(rows, console)
 
 
-def _print_way(
-    what: str, daily_share: float | None, days: int, finishes_at: datetime, console: Console
+def _print_end(
+    daily_share: float | None, days: int, finishes_at: datetime, console: Console
 ) -> None:
-    """Print what one way to send them takes."""
-    console.print(what)
     parts = [] if daily_share is None else [f"{daily_share:.1%} of the calls of a day"]
     if days > 1:
         parts.append(f"{days} days")

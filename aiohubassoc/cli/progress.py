@@ -161,6 +161,7 @@ async def shown(
 
 
 async def _count(progress: Progress, count_rows: Callable[[], int | None]) -> None:
+    await progress.clock.sleep(_TERMINAL_SECONDS)  # a short run needs no count
     progress.report.input_rows = await asyncio.to_thread(count_rows)
 
 

@@ -47,15 +47,7 @@ def describe_verification(verification: Verification) -> Told:
 
 @attrs.frozen
 class Example:
-    """
-    A row, with what became of a pair of it.
-
-    Attributes:
-        line: Its line in its input.
-        place: The same as messages call it.
-        pair: The pair.
-        told: What became of it.
-    """
+    """The line of a row, its place as messages call it, and what became of a pair of it."""
 
     line: int
     place: str
@@ -76,15 +68,7 @@ class Example:
 
 @attrs.define
 class Category:
-    """
-    The rows of one status and one reason.
-
-    Attributes:
-        status: Their status.
-        name: HubSpot's category, or ours where it has none.
-        example: The first of them.
-        count: How many there are.
-    """
+    """How many rows there are of a status and HubSpot's category, or ours, and the first."""
 
     status: str
     name: str
@@ -95,12 +79,8 @@ class Category:
         """Return it as plain values."""
         example = self.example.as_json()
         del example["category"]
-        return {
-            "status": self.status,
-            "category": self.name,
-            "count": self.count,
-            "example": example,
-        }
+        told = {"status": self.status, "category": self.name, "count": self.count}
+        return {**told, "example": example}
 
 
 @attrs.define(kw_only=True)
@@ -125,7 +105,7 @@ class _RowReport:
     portal: str = ""
     pairs: Report | VerificationReport
     invalid: int = 0
-    invalid_lines: list[tuple[int, str, str]] = attrs.Factory(list)
+    invalid_lines: list[dict[str, Any]] = attrs.Factory(list)
     duplicates: int = 0
     failure: AioHubAssocError | None = None
     input_complete: bool = False
@@ -153,14 +133,7 @@ class _RowReport:
         """Count a row that cannot be used."""
         self.invalid += 1
         if len(self.invalid_lines) < _LISTED:
-            self.invalid_lines.append((line, place, problem))
-
-    def lines_as_json(self) -> list[dict[str, Any]]:
-        """Return the first unusable rows as plain values."""
-        return [
-            {"line": line, "place": place, "problem": problem}
-            for line, place, problem in self.invalid_lines
-        ]
+            self.invalid_lines.append({"line": line, "place": place, "problem": problem})
 
     def _rows_as_json(self) -> dict[str, Any]:
         return {
@@ -171,7 +144,7 @@ class _RowReport:
             "error_answers": self.pairs.error_responses,
             "stopped": None if self.stopped is None else str(self.stopped),
             "input_complete": self.input_complete,
-            "invalid_lines": self.lines_as_json(),
+            "invalid_lines": self.invalid_lines,
         }
 
 

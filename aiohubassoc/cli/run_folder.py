@@ -228,16 +228,7 @@ def restore_cells(pair: Pair) -> list[str] | dict[str, object]:
 def open_journal(
     folder: str | os.PathLike[str], command: Command, table: Table, *, base_url: str, force: bool
 ) -> Journal:
-    """
-    Return the run folder for a table.
-
-    Args:
-        folder: The folder.
-        command: What was called.
-        table: The input, open.
-        base_url: Where the pairs are sent, told apart from other portals.
-        force: Whether to go on though the folder belongs to another job.
-    """
+    """Return the run folder for a table; *force*: though it belongs to another job."""
     fingerprints = table.fingerprints()
     if isinstance(table, FolderTable):
         job, are_stable = table.job, True

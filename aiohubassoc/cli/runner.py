@@ -17,7 +17,7 @@ from aiohubassoc.cli.progress import Progress, shown
 from aiohubassoc.cli.report import Example
 from aiohubassoc.cli.row_source import RowSource, StorageError
 from aiohubassoc.cli.sinks import Sinks
-from aiohubassoc.cli.summary import print_lines
+from aiohubassoc.cli.summary import print_invalid
 from aiohubassoc.cli.terminal import print_error, stderr, warn_cannot_write
 from aiohubassoc.errors import InputError, JournalStorageError, RunStoppedError
 from aiohubassoc.journal.duplicates import SeenPairs
@@ -165,13 +165,7 @@ class Runner:
         )
 
     def stop(self, reason: str, drain_timeout: float | None = None) -> None:
-        """
-        Send nothing more; what is in flight ends.
-
-        Args:
-            reason: Why.
-            drain_timeout: Seconds that it may take to. None: as long as its timeouts allow.
-        """
+        """Send nothing more; what is in flight may take *drain_timeout* seconds, None: any."""
         if self._operation.journal is not None:
             self._operation.journal.notes.is_cut_short = True
         if self._source is not None:
@@ -236,4 +230,4 @@ class Runner:
         for record in unusable:
             place = self._table.place(record.source, record.line)
             self._report.add_invalid(record.line, place, record.problem or "")
-        print_lines(self._report.invalid_lines, len(unusable), self._console)
+        print_invalid(self._report, self._console)

@@ -98,14 +98,18 @@ def print_categories(rows: Iterable[tuple[int, str, str, str]], console: Console
         console.print(table, soft_wrap=False)
 
 
-def print_lines(
-    lines: list[tuple[int, str, str]], count: int, console: Console, *, shown: int = _SHOWN_LINES
-) -> None:
-    """Print lines of the input and what is wrong with them, the first *shown* of *count*."""
-    for _, place, problem in lines[:shown]:
-        console.print(f"  {place}: {problem}", markup=False)
-    if count > shown:
-        console.print(f"  ... and {count - min(len(lines), shown):,} more")
+def print_invalid(report: CommandReport, console: Console) -> None:
+    """Print the first rows that cannot be used, and what is wrong with each."""
+    lines = [f"{one['place']}: {one['problem']}" for one in report.invalid_lines]
+    print_lines(lines[:_SHOWN_LINES], report.invalid, console)
+
+
+def print_lines(lines: list[str], count: int, console: Console) -> None:
+    """Print lines, the first of *count*."""
+    for line in lines:
+        console.print(f"  {line}", markup=False)
+    if lines and count > len(lines):
+        console.print(f"  ... and {count - len(lines):,} more")
 
 
 def print_steps(steps: Iterable[str], console: Console) -> None:
@@ -121,16 +125,14 @@ def count_calls(count: int) -> str:
 
 def _print_examples(examples: list[Example], count: int, console: Console) -> None:
     lines = [
-        (one.line, one.place, f"{one.told.status}, {one.pair}: {one.told.message}")
-        for one in examples
+        f"{one.place}: {one.told.status}, {one.pair}: {one.told.message}"
+        for one in examples[:_SHOWN_EXAMPLES]
     ]
-    if lines:
-        print_lines(lines, count, console, shown=_SHOWN_EXAMPLES)
+    print_lines(lines, count, console)
 
 
 def _print_end(report: CommandReport, console: Console) -> None:
-    if report.invalid_lines:
-        print_lines(report.invalid_lines, report.invalid, console)
+    print_invalid(report, console)
     if report.signal is not None:
         cause = "by Ctrl-C" if report.signal == signal.SIGINT else "by a signal"
         console.print(f"[bold yellow]Interrupted {cause}.[/]")

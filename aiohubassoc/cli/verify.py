@@ -146,11 +146,8 @@ def _read_back(
         command: Where HubSpot is, and what the input is like.
         table: The pairs, open.
         token: Where the token is.
-        options: What to print and write, and where.
-        folder: The run folder that they are from, each of them once; None: they are from files.
-
-    Raises:
-        AioHubAssocError: nothing was sent: an option or the input cannot work.
+        options: What to print and write.
+        folder: The run folder that they are from; None: they are from files.
     """
     check_output(
         "--output",

@@ -40,7 +40,7 @@ from aiohubassoc.cli.report import (
     describe_outcome,
     describe_verification,
 )
-from aiohubassoc.cli.summary import print_categories, print_lines, print_link_report
+from aiohubassoc.cli.summary import print_categories, print_invalid, print_link_report
 from aiohubassoc.cli.terminal import EscapingConsole
 from aiohubassoc.tables.results import Told
 from tests.conftest import pass_time
@@ -139,7 +139,7 @@ def test_unusable_lines_are_bounded() -> None:
     for number in range(150):
         report.add_invalid(number, f"line {number}", "is odd")
     assert (report.invalid, len(report.invalid_lines)) == (150, 100)
-    assert report.invalid_lines[99] == (99, "line 99", "is odd")
+    assert report.invalid_lines[99] == {"line": 99, "place": "line 99", "problem": "is odd"}
 
 
 def test_examples_of_what_is_not_linked_are_bounded() -> None:
@@ -210,7 +210,10 @@ def test_the_summary_tells_all() -> None:
 def test_long_lists_are_cut() -> None:
     """And say how much was left out."""
     console = _console()
-    print_lines([(n, f"row {n} of b.xlsx", "is odd") for n in range(30)], 1000, console)
+    report = LinkReport()
+    for number in range(1000):
+        report.add_invalid(number, f"row {number} of b.xlsx", "is odd")
+    print_invalid(report, console)
     first, *_, last = _printed(console).splitlines()
     assert (first, last) == ("  row 0 of b.xlsx: is odd", "  ... and 980 more")
 
