@@ -32,7 +32,7 @@ def test_json_is_one_object_and_nothing_else(
     link: Command, start_portal: StartPortal, pairs_file: Path
 ) -> None:
     """With every count, the reason of each failure, and the exit code."""
-    start_portal(records_up_to=100_005)
+    portal = start_portal(records_up_to=100_005)
     told = link(pairs_file, "--json").told
     assert told.pop("seconds") >= 0
     (category,) = told.pop("categories")
@@ -51,7 +51,10 @@ def test_json_is_one_object_and_nothing_else(
         "answers": 10,
         "error_answers": 5,
         "throttled": 0,
+        "portal": portal.base_url,
         "run": None,
+        "failures": None,
+        "rows_written": 0,
         "verification": None,
         "exit_code": 1,
     }
@@ -69,9 +72,9 @@ def test_the_summary_says_how_many_answers_were_errors(
 ) -> None:
     """HubSpot wants fewer than 5 % of a day's answers to be errors."""
     start_portal(records_up_to=100_005)
-    assert "5 of 10 answers were errors (50.0%), 0 of them 429" in link(pairs_file).out
+    assert "5 of 10 responses were errors (50.0%), 0 of them 429" in link(pairs_file).out
     start_portal()
-    assert "answers were errors" not in link(pairs_file).out
+    assert "responses were errors" not in link(pairs_file).out
 
 
 @pytest.mark.parametrize("reserve", ["900", "90%"])

@@ -1,19 +1,20 @@
-"""The rows of the input on their way to the client: checked, without duplicates, counted."""
+"""The rows of the input on their way to the client: checked, without duplicates."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc.cli.pump import Pump
+from aiohubassoc.cli.thread_reader import ThreadReader
 from aiohubassoc.errors import InputError
 from aiohubassoc.journal.places import parts_of, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Iterator
+    from collections.abc import AsyncIterable, AsyncIterator, Callable
 
+    from aiohubassoc.cli.run_folder import Table
     from aiohubassoc.journal.duplicates import SeenPairs
     from aiohubassoc.pair import Pair
     from aiohubassoc.tables.records import Record
@@ -27,58 +28,36 @@ class StorageError(Exception):
     """A file of ours could not be written."""
 
 
-class Table(Protocol):
-    """Where the rows come from."""
-
-    name: str
-    header: list[str]
-    may_block: bool
-
-    def __iter__(self) -> Iterator[tuple[Record, Pair | None]]:
-        """Yield each row with a pair it holds, or with None where it cannot be used."""
-        ...
-
-    def place(self, source: int, line: int) -> str:
-        """Return how messages call a place."""
-        ...
-
-    def count_rows(self) -> int | None:
-        """Return about how many rows there are; None if nobody can know."""
-        ...
-
-
-class Listener(Protocol):
-    """Who is told of rows that are not sent."""
-
-    def invalid(self, record: Record) -> None:
-        """A row cannot be used."""
-        ...
-
-    def duplicate(self, record: Record, pair: Pair, message: str) -> None:
-        """A pair repeats an earlier one, as *message* says."""
-        ...
-
-    def read_to_its_end(self) -> None:
-        """There are no further rows."""
-        ...
-
-
-class Feed:
+class RowSource:
     """
     Gives the pairs to send.
 
     Args:
         table: The input; what may block is read in a thread.
         seen: Finds duplicates. None: somebody else does.
-        listener: Told of rows that are not sent.
+        on_invalid: Called with each row that cannot be used.
+        on_duplicate: Called with each row and pair that repeats an earlier one, and with a message
+            that says which.
+
+    Attributes:
+        is_at_end: Whether the input was read to its end.
     """
 
-    def __init__(self, table: Table, *, seen: SeenPairs | None, listener: Listener) -> None:
+    def __init__(
+        self,
+        table: Table,
+        *,
+        seen: SeenPairs | None,
+        on_invalid: Callable[[Record], None],
+        on_duplicate: Callable[[Record, Pair, str], None],
+    ) -> None:
+        self.is_at_end = False
         self._table = table
         self._seen = seen
-        self._listener = listener
-        self._pump = Pump(table) if table.may_block else None
-        self._rows = _readable(self._pump if self._pump is not None else _directly(table))
+        self._on_invalid = on_invalid
+        self._on_duplicate = on_duplicate
+        self._reader = ThreadReader(table) if table.may_block else None
+        self._rows = _readable(self._reader if self._reader is not None else _directly(table))
         self._checked: deque[tuple[Record, Pair | None]] = deque()
         self._ended = False
 
@@ -98,8 +77,8 @@ class Feed:
     def end(self) -> None:
         """Read no further."""
         self._ended = True
-        if self._pump is not None:
-            self._pump.end()
+        if self._reader is not None:
+            self._reader.end()
 
     async def pairs(self) -> AsyncIterator[Pair]:
         """
@@ -118,8 +97,7 @@ class Feed:
                 in_a_row = 0
             elif (in_a_row := in_a_row + 1) % _UNUSABLE_AT_ONCE == 0:
                 await SystemClock().sleep(0)  # or nothing else could run, not even Ctrl-C
-        if not self._ended:
-            self._listener.read_to_its_end()
+        self.is_at_end = not self._ended
 
     async def _all(self) -> AsyncIterator[tuple[Record, Pair | None]]:
         while self._checked:
@@ -129,7 +107,7 @@ class Feed:
 
     def _usable(self, record: Record, pair: Pair | None) -> Pair | None:
         if pair is None:
-            self._listener.invalid(record)
+            self._on_invalid(record)
             return None
         if self._seen is None:
             return pair
@@ -139,7 +117,7 @@ class Feed:
             raise StorageError(f"the temporary file of duplicates: {error}") from None
         if first is None:
             return pair
-        self._listener.duplicate(record, pair, f"repeats {self._table.place(*parts_of(first))}")
+        self._on_duplicate(record, pair, f"repeats {self._table.place(*parts_of(first))}")
         return None
 
 

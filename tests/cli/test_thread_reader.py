@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aiohubassoc.cli.pump import Pump
+from aiohubassoc.cli.thread_reader import ThreadReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.looptime(False)  # a thread has a time of its own
 
 async def test_everything_comes_in_its_order() -> None:
     """However many, and whoever is faster."""
-    assert list(range(5000)) == [item async for item in Pump(range(5000))]
+    assert list(range(5000)) == [item async for item in ThreadReader(range(5000))]
 
 
 async def test_what_is_there_comes_before_more_is_read() -> None:
@@ -30,7 +30,7 @@ async def test_what_is_there_comes_before_more_is_read() -> None:
         yield 2
 
     taken = []
-    async for item in Pump(slowly()):
+    async for item in ThreadReader(slowly()):
         taken.append(item)
         go_on.set()
     assert [1, 2] == taken
@@ -47,7 +47,7 @@ async def test_no_more_than_a_thousand_ahead() -> None:
             yield number
 
     taken = 0
-    async for _ in Pump(many()):
+    async for _ in ThreadReader(many()):
         taken += 1
         assert given <= taken + 1001
     assert 5000 == taken
@@ -62,7 +62,7 @@ async def test_what_fails_is_raised_where_it_is_taken() -> None:
 
     taken = []
     with pytest.raises(ZeroDivisionError):
-        async for item in Pump(broken()):
+        async for item in ThreadReader(broken()):
             taken.append(item)  # noqa: PERF401 -- what came before the error counts
     assert [1] == taken
 
@@ -80,11 +80,11 @@ async def test_it_can_be_ended_whatever_it_waits_for(blocked: bool) -> None:
                 assert forever.wait(60)
             yield number
 
-    pump = Pump(endless())
+    reader = ThreadReader(endless())
     taken = []
-    async for item in pump:
+    async for item in reader:
         taken.append(item)
         if len(taken) == 10:
-            pump.end()
+            reader.end()
     forever.set()
     assert list(range(1, 11)) == taken

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first ends the run in good order, the second at once."""
+"""The event loop of a command, and the signals that end its run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,26 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+from aiohubassoc.errors import OptionsError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+def loop_factory(*, uvloop: bool) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """
+    Return what makes the event loop; None: asyncio's own.
+
+    Raises:
+        OptionsError: uvloop is asked for and not installed.
+    """
+    if not uvloop:
+        return None
+    try:
+        from uvloop import new_event_loop  # noqa: PLC0415 -- an extra
+    except ImportError:
+        raise OptionsError("--uvloop: pip install 'aiohubassoc[speed]'") from None
+    return new_event_loop
 
 
 class Interruption:
@@ -25,11 +43,15 @@ class Interruption:
 
 @contextlib.contextmanager
 def interruptible(on_first: Callable[[], None]) -> Iterator[Interruption]:
-    """Call *on_first* at the first signal inside the block; a second one ends the process."""
+    """
+    Call *on_first* at the first Ctrl-C or SIGTERM inside the block.
+
+    A second signal ends the process at once.
+    """
     interruption = Interruption()
     loop = asyncio.get_running_loop()
 
-    def heard(number: int) -> None:
+    def on_signal(number: int) -> None:
         if interruption.signal is not None:
             os._exit(128 + number)  # at once: no draining, no summary
         interruption.signal = number
@@ -39,9 +61,9 @@ def interruptible(on_first: Callable[[], None]) -> Iterator[Interruption]:
     before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
         try:
-            loop.add_signal_handler(number, heard, number)
+            loop.add_signal_handler(number, on_signal, number)
         except NotImplementedError:  # Windows
-            signal.signal(number, lambda got, _: loop.call_soon_threadsafe(heard, got))
+            signal.signal(number, lambda got, _: loop.call_soon_threadsafe(on_signal, got))
     try:
         yield interruption
     finally:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections import deque
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from aiohubassoc.models import Outcome, Status
 
@@ -16,21 +15,19 @@ if TYPE_CHECKING:
     from aiohubassoc.tables.results import Told
 
 
-class OutcomeLines:
+class JsonlOutput:
     """
-    Writes what became of each row, one after the other, at once.
+    Writes what became of each row to standard output, one after the other, at once.
 
     Args:
-        file: Where to.
+        names: The inputs; a line says which it is of if there are several.
         ordered: Whether the lines come in the order of the input. Outcomes are given in that order
             then; rows that are not sent are known earlier and wait for their turn.
-        several: Whether there are several inputs, so that a line says which.
     """
 
-    def __init__(self, file: TextIO, *, ordered: bool, several: list[str] | None) -> None:
-        self._file = file
+    def __init__(self, names: list[str], *, ordered: bool = False) -> None:
+        self._names = names
         self._ordered = ordered
-        self._names = several
         self._waiting: deque[tuple[tuple[int, int], dict[str, Any]]] = deque()
 
     def outcome(self, outcome: Outcome, record: Record) -> None:
@@ -95,7 +92,7 @@ class OutcomeLines:
 
     def _placed(self, record: Record, told: dict[str, Any]) -> dict[str, Any]:
         told["line"] = record.line
-        if self._names is not None:
+        if len(self._names) > 1:
             told["input"] = self._names[record.source]
         if isinstance(record.fields, dict) and "tag" in record.fields:
             told["tag"] = record.fields["tag"]
@@ -103,8 +100,8 @@ class OutcomeLines:
 
     def _put(self, told: dict[str, Any]) -> None:
         # ASCII only: whatever the input held, this can be written and read.
-        self._file.write(json.dumps(told) + "\n")
-        self._file.flush()
+        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.flush()
 
 
 def _ends(pair: Pair) -> dict[str, str]:
@@ -112,10 +109,3 @@ def _ends(pair: Pair) -> dict[str, str]:
         "from": f"{pair.from_type}:{pair.from_id}",
         "to": f"{pair.to_type}:{pair.to_id}",
     }
-
-
-def give_up_output() -> None:
-    """Send what Python would still write to standard output nowhere, in silence."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)

@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 _AHEAD: Final = 1000
 
 
-class Pump(Generic[_T]):
+class ThreadReader(Generic[_T]):
     """
     Iterates over *items* in a thread and hands them on to the event loop, at most 1,000 ahead.
 
