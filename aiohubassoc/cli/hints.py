@@ -15,6 +15,9 @@ from aiohubassoc.errors import (
     DailyLimitError,
     DailyReserveError,
     MissingScopesError,
+    PermissionDeniedError,
+    RefusedAlikeError,
+    UnknownObjectTypeError,
 )
 from aiohubassoc.tables.opening import STDIN
 
@@ -45,6 +48,8 @@ def after_link(
         else:
             steps += _how_to_begin_again(report, command, call)
     elif folder is not None and report.not_linked:
+        if not report.pairs.responses:
+            steps.append("Nothing was sent: pairs that failed in an earlier run are not sent again")
         resume = compose("resume", [folder], {"--retry-failed": True})
         steps.append(f"To send those again that failed: {resume}")
     if failures is not None and report.rows_written:
@@ -102,15 +107,25 @@ def compose(command: str, paths: Iterable[str], options: Mapping[str, object] | 
 
 def _after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> list[str]:
     """Return what is to be done about the cause, before the run can go on."""
-    if isinstance(stopped, AuthenticationError):
-        source = name_token_source(token)
-        return [f"HubSpot refused the access token ({stopped.status}). Check {source}"]
-    if isinstance(stopped, MissingScopesError):
-        scopes = f": {', '.join(stopped.scopes)}" if stopped.scopes else ""
-        return [f"The access token lacks scopes{scopes}. Add them to its app in HubSpot"]
-    if isinstance(stopped, DailyLimitError | DailyReserveError):
-        return ["HubSpot counts the day's calls anew at midnight in the account's time zone"]
-    return []
+    match stopped:
+        case AuthenticationError():
+            step = f"HubSpot refused the access token ({stopped.status}). "
+            step += f"Check {name_token_source(token)}"
+        case MissingScopesError():
+            scopes = f": {', '.join(stopped.scopes)}" if stopped.scopes else ""
+            step = f"The access token lacks scopes{scopes}. Add them to its app in HubSpot"
+        case PermissionDeniedError():
+            step = "The user or the app of the access token, or the account, may not do this. "
+            step += f"Use a service key or another token in {name_token_source(token)}"
+        case UnknownObjectTypeError():
+            step = f"HubSpot does not know the object type {stopped.object_type!r}. Correct it"
+        case RefusedAlikeError():
+            step = "Fix what HubSpot says. The pairs that it refused alike are then sent again"
+        case DailyLimitError() | DailyReserveError():
+            step = "HubSpot counts the day's calls anew at midnight in the account's time zone"
+        case _:
+            return []
+    return [step]
 
 
 def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) -> list[str]:

@@ -204,6 +204,58 @@ def test_stop_after_failures(link: Command, start_portal: StartPortal, tmp_path:
     assert portal.portal.books.requests < 900
 
 
+def test_stop_after_alike(
+    link: Command, command: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """A fault of the run stops it; mended, the same folder sends again what was refused for it."""
+    portal = start_portal(records_up_to=0)
+    pairs = write_pairs(tmp_path / "pairs.csv", 900)
+    told = link(pairs, "--run", tmp_path / "run", "--stop-after-alike", "3", "--json").told
+    assert (told["exit_code"], told["linked"]) == (3, 0)
+    assert 30 <= told["failed"] < 200
+    assert "for the same reason" in told["stopped"]
+    start_portal(instead_of=portal)
+    result = command("resume", tmp_path / "run", "--json")
+    assert (result.told["linked"], result.told["exit_code"]) == (900, 0)
+
+
+def test_stop_after_alike_can_be_turned_off(
+    link: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """With 0."""
+    start_portal(records_up_to=0)
+    pairs = write_pairs(tmp_path / "pairs.csv", 600)
+    told = link(pairs, "--stop-after-alike", "0", "--json").told
+    assert (told["failed"], told["stopped"], told["exit_code"]) == (600, None, 1)
+
+
+def test_resume_with_nothing_but_failed_pairs_says_so(
+    link: Command, command: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """And how they are sent again."""
+    portal = start_portal(records_up_to=0)
+    pairs = write_pairs(tmp_path / "pairs.csv", 20)
+    assert link(pairs, "--run", tmp_path / "run").code == 1
+    requests = portal.portal.books.requests
+    result = command("resume", tmp_path / "run")
+    assert result.code == 1
+    assert "Nothing was sent" in result.out
+    assert "--retry-failed" in result.out
+    assert portal.portal.books.requests == requests
+
+
+def test_an_unknown_object_type_is_a_usage_error(
+    command: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """One wrong letter does not burn a day's calls."""
+    portal = start_portal()
+    pairs = write_pairs(tmp_path / "pairs.csv", 900)
+    result = command("link", pairs, "--from", "contatcs", "--to", "companies", *FAST)
+    assert result.code == 2
+    assert "does not know the object type 'contatcs'" in result.out
+    assert portal.portal.books.requests <= 64
+
+
 def test_a_duplicate_is_skipped(link: Command, start_portal: StartPortal, tmp_path: Path) -> None:
     """It names the line that it repeats, counts in the total and is no failure."""
     portal = start_portal()
