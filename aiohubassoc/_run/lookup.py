@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc._core.bisection import Bisection
-from aiohubassoc._core.endpoints import LookupRequest
-from aiohubassoc._core.link_attribution import named_records, read_links
-from aiohubassoc._core.links import LinksReply, RecordLinks
-from aiohubassoc._core.mentions import kind_of
-from aiohubassoc._core.verdict import About, Accepted, Refused, Told
-from aiohubassoc._io.call import Call, NotLinked, settled_error
+from aiohubassoc._batching.bisection import Bisection
+from aiohubassoc._batching.error_ids import kind_of
+from aiohubassoc._batching.link_attribution import named_records, read_links
+from aiohubassoc._http.request_state import Call, NotLinked, settled_error
+from aiohubassoc._protocol.links import LinksReply, RecordLinks
+from aiohubassoc._protocol.requests import LookupRequest
+from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Told
 from aiohubassoc.errors import (
     AioHubAssocError,
     ApiError,
@@ -25,7 +25,7 @@ from aiohubassoc.errors import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from aiohubassoc._io import call as _call
+    from aiohubassoc._http import request_state as _call
     from aiohubassoc._run.run import Run
     from aiohubassoc.models import StandardError
 

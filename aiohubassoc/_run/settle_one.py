@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc._core.verdict import About, Accepted, Partial, Refused, Told
-from aiohubassoc._io.call import Call, make_outcome
+from aiohubassoc._http.request_state import Call, make_outcome
+from aiohubassoc._protocol.verdicts import About, Accepted, Partial, Refused, Told
 from aiohubassoc.models import Outcome, Status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from aiohubassoc._io import call as _call
+    from aiohubassoc._http import request_state as _call
     from aiohubassoc._run.run import Run
     from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.pair import Pair

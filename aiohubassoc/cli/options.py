@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, Typ
 import attrs
 from cyclopts import Parameter, default_name_transform
 
-from aiohubassoc._core.batch import MOST_PAIRS
+from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import Quota
 from aiohubassoc.pair import Pair
