@@ -49,8 +49,9 @@ if TYPE_CHECKING:
     import aiohttp
 
     from aiohubassoc.journal.journal import Journal
-    from aiohubassoc.models import DefaultAssociations, Outcome
+    from aiohubassoc.models import Outcome
     from aiohubassoc.planning import Plan
+    from aiohubassoc.replies import DefaultAssociations
 
 BASE_URL: Final = "https://api.hubapi.com"  # HubSpot, Associations v4
 # The first is what most public code reads, the second what HubSpot's own tools set.

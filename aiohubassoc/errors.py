@@ -38,7 +38,6 @@ Every exception of the package.
     │   └── ServerError                5xx
     ├── PartialFailureError            2xx with errors inside
     ├── UnconfirmedError               2xx that confirms nothing
-    └── BulkLinkError                  only from ``Report.raise_for_failures()``
 
 All of them pickle. They carry plain values and models, never a live response, session or token.
 """
@@ -46,14 +45,15 @@ All of them pickle. They carry plain values and models, never a live response, s
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import attrs
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+from aiohubassoc.replies import DefaultAssociations, ErrorDetail
 
-    from aiohubassoc.models import DefaultAssociations, ErrorDetail, Outcome
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # A 403 names scopes under one of these, in its details or beside them (recorded responses,
 # 2024-2026; HubSpot, Associations v4, the example of an error, read 2026-11-28).
@@ -514,35 +514,3 @@ class UnconfirmedError(AioHubAssocError):
             f"HubSpot responded with success ({self.reply.status}) and {len(results)} "
             f"results{named}, none of which confirms this pair"
         )
-
-
-@attrs.define(slots=False)
-class BulkLinkError(AioHubAssocError):
-    """
-    Pairs of a run are not linked, or not all pairs of its input were read.
-
-    Attributes:
-        failures: The outcomes that are neither linked nor skipped, as many as the report kept.
-        not_linked: How many there were in all.
-        total: How many pairs were read; each has an outcome.
-        stopped: Why the run ended early; None if it did not.
-        input_complete: Whether the input was read to its end.
-    """
-
-    failures: tuple[Outcome, ...]
-    not_linked: int
-    total: int
-    stopped: AioHubAssocError | None = None
-    input_complete: bool = True
-    _label = "BULK_LINK"
-
-    def __str__(self) -> str:
-        text = f"{self.not_linked} of {self.total} pairs are not linked"
-        if not self.input_complete:
-            text += f". Only these {self.total} were read, not the rest of the input"
-        if self.stopped is not None:
-            text += f". The run stopped: {self.stopped}"
-        if not self.failures:
-            return text
-        first = self.failures[0]
-        return f"{text}; the first: {first.pair}: {first.status}: {first.error}"

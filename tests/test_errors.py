@@ -11,6 +11,7 @@ import pytest
 
 from aiohubassoc import (
     Association,
+    BulkLinkError,
     DefaultAssociations,
     ErrorDetail,
     Outcome,
@@ -21,7 +22,6 @@ from aiohubassoc import (
 from aiohubassoc.errors import (
     AioHubAssocError,
     ApiError,
-    BulkLinkError,
     DailyReserveError,
     EarlierFailureError,
     MissingScopesError,

@@ -20,14 +20,14 @@ from aiohubassoc._batching.error_ids import End, mentions_of
 from aiohubassoc._batching.excerpts import Excerpts
 from aiohubassoc._protocol.verdicts import Partial, Refused
 from aiohubassoc.errors import ApiError
-from aiohubassoc.models import DefaultAssociations, StandardError
 from aiohubassoc.pair import canonical_id
+from aiohubassoc.replies import DefaultAssociations, StandardError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from aiohubassoc.models import Association
     from aiohubassoc.pair import Pair
+    from aiohubassoc.replies import Association
 
 Said: TypeAlias = DefaultAssociations | Partial | None
 """Of a pair: its part of the reply if it is linked; None: nothing, so it is to be sent alone."""

@@ -19,7 +19,7 @@ from aiohubassoc.pair import canonical_id
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from aiohubassoc.models import ErrorDetail
+    from aiohubassoc.replies import ErrorDetail
 
 Context: TypeAlias = Mapping[str, tuple[str, ...]]
 End: TypeAlias = tuple[str, str]

@@ -14,7 +14,7 @@ import attrs
 
 from aiohubassoc._batching.error_ids import kind_of, mentions_of
 from aiohubassoc._protocol.links import RecordLinks
-from aiohubassoc.models import StandardError
+from aiohubassoc.replies import StandardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,8 +15,9 @@ from aiohubassoc.errors import (
     TransportError,
     UnconfirmedError,
 )
-from aiohubassoc.models import DefaultAssociations, Outcome, Status
+from aiohubassoc.models import Outcome, Status
 from aiohubassoc.pair import Pair
+from aiohubassoc.replies import DefaultAssociations
 
 SubjectT = TypeVar("SubjectT")
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from aiohubassoc.models import DefaultAssociations
     from aiohubassoc.pair import Pair
+    from aiohubassoc.replies import DefaultAssociations
 
 _UNFINISHED: Final = frozenset({"PENDING", "PROCESSING"})
 _T = TypeVar("_T")

@@ -26,7 +26,8 @@ from aiohubassoc.errors import (
     UnconfirmedError,
     WrongEndpointError,
 )
-from aiohubassoc.models import DefaultAssociations, Outcome, Status
+from aiohubassoc.models import Outcome, Status
+from aiohubassoc.replies import DefaultAssociations
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence

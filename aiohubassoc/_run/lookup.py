@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http import request_state as _call
     from aiohubassoc._run.run import Run
-    from aiohubassoc.models import StandardError
+    from aiohubassoc.replies import StandardError
 
 SettleLookup: TypeAlias = "Callable[[Call[LookupRequest]], Awaitable[_call.Final]]"
 """Asks for the links of records until there is a response."""
