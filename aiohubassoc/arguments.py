@@ -69,7 +69,7 @@ class LinkOptions(TypedDict, total=False):
     retry_failed: bool
 
 
-def checked_version(text: str, clock: Clock) -> ApiVersion:
+def check_version(text: str, clock: Clock) -> ApiVersion:
     """
     Return the API version; warn where its support is about to end.
 

@@ -12,7 +12,7 @@ from aiohubassoc._http.auth import TokenProvider, TokenSource
 from aiohubassoc._http.clock import Clock, SystemClock
 from aiohubassoc._http.limiter import Limiter, QuotaLimiter
 from aiohubassoc._http.request_state import Call, settled_error
-from aiohubassoc._http.senders import Senders, senders_of
+from aiohubassoc._http.senders import Senders, make_senders
 from aiohubassoc._http.transport import Transport
 from aiohubassoc._protocol.requests import checked_base_url
 from aiohubassoc._protocol.verdicts import Accepted, Told
@@ -32,8 +32,8 @@ from aiohubassoc.arguments import (
     check_limits,
     check_linger,
     check_run,
+    check_version,
     checked_concurrency,
-    checked_version,
 )
 from aiohubassoc.errors import ClientClosedError, OptionsError
 from aiohubassoc.models import Report
@@ -147,7 +147,7 @@ class AssociationClient:
             if not isinstance(value, needed):
                 raise OptionsError(f"{value!r} is not a {needed.__name__}")
         self._clock = clock or SystemClock()
-        self._version = checked_version(api_version, self._clock)
+        self._version = check_version(api_version, self._clock)
         self._concurrency = checked_concurrency(concurrency)
         self._base_url = checked_base_url(base_url, allow_http=allow_http)
         self._tokens = TokenSource(token)
@@ -211,7 +211,7 @@ class AssociationClient:
         if self._closed or self._senders is not None:
             raise ClientClosedError("a client can be entered once")
         await self._transport.open()
-        self._senders = senders_of(
+        self._senders = make_senders(
             self._version,
             limiter=self._limiter,
             batch_limiter=self._batch_limiter,

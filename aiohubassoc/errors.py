@@ -10,7 +10,7 @@ Every exception of the package.
     ├── ClientClosedError              a client used outside its ``async with``
     ├── RunStoppedError                the run ended before this pair was settled
     ├── RefusedAlikeError              the run ended as HubSpot refused pair after pair alike
-    ├── EarlierFailureError            an earlier run of the run folder could not link it
+    ├── PreviousFailureError            an earlier run of the run folder could not link it
     ├── JournalError                   a run folder that cannot be used
     │   ├── JournalInUseError          another process is using it
     │   ├── JournalMismatchError       it belongs to another job
@@ -18,10 +18,10 @@ Every exception of the package.
     │   └── JournalStorageError        it cannot be read or written: a full disk, no permission
     ├── DailyReserveError              what is left of the day's calls is reserved for others
     ├── TransportError                 no usable answer; see ``maybe_applied``
-    │   ├── ConnectFailedError         nothing was sent
+    │   ├── ConnectError         nothing was sent
     │   ├── ConnectionLostError        sent, then the connection broke
-    │   ├── AnswerTimeoutError         sent, no answer in time
-    │   └── GarbledAnswerError         answered, but not as documented
+    │   ├── ResponseTimeoutError         sent, no answer in time
+    │   └── InvalidResponseError         answered, but not as documented
     ├── ApiError                       HubSpot answered with an error
     │   ├── AuthenticationError        401: the token
     │   ├── MissingScopesError         403: the token's scopes
@@ -142,7 +142,7 @@ class RefusedAlikeError(AioHubAssocError):
 
 
 @attrs.define(slots=False)
-class EarlierFailureError(AioHubAssocError):
+class PreviousFailureError(AioHubAssocError):
     """
     An earlier run of the same run folder could not link the pair, and it was not tried again.
 
@@ -252,7 +252,7 @@ class TransportError(_MessageError):
 
 
 @attrs.define(slots=False)
-class ConnectFailedError(TransportError):
+class ConnectError(TransportError):
     """No connection could be made, so nothing was sent."""
 
     maybe_applied: bool = False
@@ -267,14 +267,14 @@ class ConnectionLostError(TransportError):
 
 
 @attrs.define(slots=False)
-class AnswerTimeoutError(TransportError):
+class ResponseTimeoutError(TransportError):
     """The call was sent and no whole answer came in time."""
 
-    _label = "ANSWER_TIMEOUT"
+    _label = "RESPONSE_TIMEOUT"
 
 
 @attrs.define(slots=False)
-class GarbledAnswerError(TransportError):
+class InvalidResponseError(TransportError):
     """
     An answer came that is not what HubSpot documents.
 
@@ -289,7 +289,7 @@ class GarbledAnswerError(TransportError):
     headers: Mapping[str, str] = attrs.Factory(dict)
     body_start: str = ""
     problems: tuple[str, ...] = ()
-    _label = "GARBLED_ANSWER"
+    _label = "INVALID_RESPONSE"
 
 
 @attrs.define(slots=False)

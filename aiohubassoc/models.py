@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from aiohubassoc.errors import AioHubAssocError, ApiError, EarlierFailureError
+from aiohubassoc.errors import AioHubAssocError, ApiError, PreviousFailureError
 from aiohubassoc.pair import Pair
 from aiohubassoc.replies import DefaultAssociations
 
@@ -95,7 +95,7 @@ class Outcome:
     @property
     def correlation_id(self) -> str | None:
         """What HubSpot's support asks for; None where there was none."""
-        if isinstance(self.error, ApiError | EarlierFailureError):
+        if isinstance(self.error, ApiError | PreviousFailureError):
             return self.error.correlation_id
         return None
 

@@ -13,7 +13,7 @@ from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc._quota.batch_pacer import BatchPacer
 from aiohubassoc._quota.estimate import batch_calls, estimate
 from aiohubassoc._quota.pacer import Pacer
-from aiohubassoc.journal.duplicates import SeenPairs
+from aiohubassoc.journal.dedupe import SeenPairs
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
 from aiohubassoc.options import Quota
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from aiohubassoc.journal.journal import Journal
-    from aiohubassoc.journal.places import Place
+    from aiohubassoc.journal.offsets import Place
     from aiohubassoc.pair import Pair
 
 # Seconds from sending a call to its answer that are expected, as nothing was sent yet.

@@ -23,9 +23,9 @@ from aiohubassoc.errors import (
     AioHubAssocError,
     ApiError,
     DailyReserveError,
-    EarlierFailureError,
     MissingScopesError,
     PartialFailureError,
+    PreviousFailureError,
     RefusedAlikeError,
     UnconfirmedError,
 )
@@ -48,7 +48,7 @@ ARGUMENTS: dict[type[AioHubAssocError], dict[str, Any]] = {
     UnconfirmedError: {"reply": REPLY},
     BulkLinkError: {"failures": (FAILURE,), "not_linked": 1, "total": 5},
     DailyReserveError: {"left": 40, "reserved": 50},
-    EarlierFailureError: {"category": "GONE", "message": "told", "correlation_id": "c-1"},
+    PreviousFailureError: {"category": "GONE", "message": "told", "correlation_id": "c-1"},
     RefusedAlikeError: {"count": 50, "error": ApiError(**API)},
 }
 

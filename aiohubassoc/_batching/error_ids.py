@@ -78,7 +78,7 @@ def kind_of(object_type: str) -> str:
     return name if name in _NAMES.values() else name.removesuffix("s")
 
 
-def mentions_of(
+def find_ids(
     context: Context,
     details: Iterable[ErrorDetail],
     sub_category: str | None,

@@ -28,7 +28,7 @@ from aiohubassoc.cli.summary import count_calls, print_count, print_invalid
 from aiohubassoc.cli.terminal import stdout, warn_cannot_write
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.journal.journal import Journal
-from aiohubassoc.journal.places import place_of
+from aiohubassoc.journal.offsets import place_of
 from aiohubassoc.options import Quota
 from aiohubassoc.planning import BATCH_ROUND_TRIP, Planner
 from aiohubassoc.tables.layout import Layout

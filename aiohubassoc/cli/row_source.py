@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.thread_reader import ThreadReader
 from aiohubassoc.errors import InputError
-from aiohubassoc.journal.places import parts_of, place_of
+from aiohubassoc.journal.offsets import parts_of, place_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable
 
     from aiohubassoc.cli.run_folder import Table
-    from aiohubassoc.journal.duplicates import SeenPairs
+    from aiohubassoc.journal.dedupe import SeenPairs
     from aiohubassoc.pair import Pair
     from aiohubassoc.tables.records import Record
 

@@ -17,7 +17,7 @@ from aiohubassoc.cli.options import (
 )
 from aiohubassoc.errors import JournalError, OptionsError
 from aiohubassoc.journal.journal import Journal
-from aiohubassoc.journal.places import parts_of, place_of
+from aiohubassoc.journal.offsets import parts_of, place_of
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.journal.schema import DATABASE
 from aiohubassoc.models import Status
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping
 
-    from aiohubassoc.journal.places import Place
+    from aiohubassoc.journal.offsets import Place
 
 # What a run reports as there.
 CLAIMED: Final = (Status.LINKED, Status.PARTIAL)

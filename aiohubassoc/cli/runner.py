@@ -20,8 +20,8 @@ from aiohubassoc.cli.sinks import Sinks
 from aiohubassoc.cli.summary import print_invalid
 from aiohubassoc.cli.terminal import print_error, stderr, warn_cannot_write
 from aiohubassoc.errors import InputError, JournalStorageError, RunStoppedError
-from aiohubassoc.journal.duplicates import SeenPairs
-from aiohubassoc.journal.places import place_of
+from aiohubassoc.journal.dedupe import SeenPairs
+from aiohubassoc.journal.offsets import place_of
 from aiohubassoc.models import Status
 from aiohubassoc.tables.results import Told
 

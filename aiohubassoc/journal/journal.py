@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aiohubassoc.journal.places import ByIndex, Places
+from aiohubassoc.journal.offsets import ByIndex, Places
 from aiohubassoc.journal.reader import Reader
-from aiohubassoc.journal.recording import InputNotes, Recording
 from aiohubassoc.journal.schema import DATABASE
+from aiohubassoc.journal.writer import InputNotes, JournalWriter
 
 if TYPE_CHECKING:
     import os
@@ -98,7 +98,7 @@ class Journal:
 
     def recording(
         self, job: Mapping[str, object], clock: Clock, *, retry_failed: bool
-    ) -> Recording:
+    ) -> JournalWriter:
         """
         Return what a run keeps its outcomes with.
 
@@ -107,7 +107,7 @@ class Journal:
             clock: Time.
             retry_failed: Whether pairs that failed in an earlier run are to be sent again.
         """
-        return Recording(
+        return JournalWriter(
             self.folder,
             header={"job": {**job, **self._job}, **self._about},
             places=self._places,

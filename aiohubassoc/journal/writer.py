@@ -16,16 +16,16 @@ import attrs
 
 from aiohubassoc import __version__
 from aiohubassoc.errors import (
-    EarlierFailureError,
     JournalError,
     JournalMismatchError,
+    PreviousFailureError,
     RefusedAlikeError,
 )
-from aiohubassoc.journal.known import Known
-from aiohubassoc.journal.ledger import Group, Ledger, Unusable
+from aiohubassoc.journal.database import Database, Group, Unusable
+from aiohubassoc.journal.known_pairs import KnownPairs
 from aiohubassoc.journal.lock import FolderLock
-from aiohubassoc.journal.rows import are_usual, is_bad, settled_values, writable
-from aiohubassoc.journal.schema import told_plainly
+from aiohubassoc.journal.row_codec import are_usual, is_bad, settled_values, writable
+from aiohubassoc.journal.schema import in_plain_words
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aiohubassoc._http.clock import Clock
-    from aiohubassoc.journal.places import Places
+    from aiohubassoc.journal.offsets import Places
     from aiohubassoc.models import Outcome, Report
     from aiohubassoc.pair import Pair
 
@@ -66,7 +66,7 @@ class InputNotes:
     is_of_folder: bool = False
 
 
-class Recording:
+class JournalWriter:
     """
     A run that keeps its outcomes in a run folder: a `Recorder`.
 
@@ -100,8 +100,8 @@ class Recording:
         self._retry_failed = retry_failed
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="aiohubassoc-journal")
         self._lock: FolderLock | None = None
-        self._ledger: Ledger | None = None
-        self._known: Known | None = None
+        self._ledger: Database | None = None
+        self._known: KnownPairs | None = None
         self._session = 0
 
     async def open(self) -> None:
@@ -121,7 +121,7 @@ class Recording:
 
     @property
     def begin(self) -> Callable[[int, Pair], Outcome | None]:
-        """`Known.begin`: what a run asks for each pair."""
+        """`KnownPairs.begin`: what a run asks for each pair."""
         assert self._known is not None  # noqa: S101 -- set by `open`
         return self._known.begin
 
@@ -136,7 +136,7 @@ class Recording:
         assert known is not None  # noqa: S101 -- set by `open`
         assert ledger is not None  # noqa: S101 -- likewise
         group = self._group()
-        with told_plainly(self._folder):
+        with in_plain_words(self._folder):
             self._add(outcomes, group, known, ledger)
         if known.unindexed >= _INDEX_EVERY:
             # Apart from the group, and before it: if the disk is full now, nothing of it is there.
@@ -162,7 +162,7 @@ class Recording:
             await self._close()
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        with told_plainly(self._folder):
+        with in_plain_words(self._folder):
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _close(self) -> None:
@@ -176,7 +176,9 @@ class Recording:
         unusable, self._notes.unusable = self._notes.unusable, []
         return Group(self._now_ms(), self._session, unusable)
 
-    def _add(self, outcomes: Sequence[Outcome], group: Group, known: Known, ledger: Ledger) -> None:
+    def _add(
+        self, outcomes: Sequence[Outcome], group: Group, known: KnownPairs, ledger: Database
+    ) -> None:
         places, again = self._places, known.again
         if not again and are_usual(outcomes):  # nearly always: at the speed of C
             pairs = list(map(_PAIR, outcomes))
@@ -206,13 +208,13 @@ class Recording:
                 self._add_other(outcome, row, group, known, ledger)
 
     def _add_other(
-        self, outcome: Outcome, row: int | None, group: Group, known: Known, ledger: Ledger
+        self, outcome: Outcome, row: int | None, group: Group, known: KnownPairs, ledger: Database
     ) -> None:
         pair = outcome.pair
         place = self._places.place(outcome.index, pair)
         if row is None and is_bad(outcome):
             row = known.row_of_bad(place)
-        if row is not None and isinstance(outcome.error, EarlierFailureError):
+        if row is not None and isinstance(outcome.error, PreviousFailureError):
             group.retold.append((group.session, place, row))
             return
         status, *settled = settled_values(outcome)
@@ -234,7 +236,7 @@ class Recording:
         # Ids and HubSpot's messages are nobody else's business.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = FolderLock(self._folder)
-        self._ledger = ledger = Ledger(self._folder)
+        self._ledger = ledger = Database(self._folder)
         had = ledger.header().get("job")
         if not self._force:
             _compare(self._folder, had, self._header["job"])
@@ -249,7 +251,7 @@ class Recording:
             # A pipe that was mended is known by no more than its first row.
             is_of_other_input=had != self._header["job"] or not self._places.are_stable,
         )
-        self._known = Known(
+        self._known = KnownPairs(
             self._folder, self._session, self._places, retry_failed=self._retry_failed
         )
 

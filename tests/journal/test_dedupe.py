@@ -7,8 +7,8 @@ from pathlib import Path
 from hypothesis import given, strategies as st
 
 from aiohubassoc import Pair
-from aiohubassoc.journal.duplicates import SeenPairs
-from aiohubassoc.journal.places import place_of
+from aiohubassoc.journal.dedupe import SeenPairs
+from aiohubassoc.journal.offsets import place_of
 
 ids = st.sampled_from(["1", "2", "12", "01"])
 kinds = st.sampled_from(["contacts", "contact", "0-1"])

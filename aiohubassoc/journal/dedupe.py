@@ -7,12 +7,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiohubassoc.journal.keys import key_of
+from aiohubassoc.journal.bloom_filter import key_of
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from aiohubassoc.journal.places import Place
+    from aiohubassoc.journal.offsets import Place
     from aiohubassoc.pair import Pair
 
 

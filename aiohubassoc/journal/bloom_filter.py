@@ -23,7 +23,7 @@ def key_of(pair: Pair) -> Key:
     return f"{pair.from_type}\n{pair.to_type}\n{pair.from_id}\n{pair.to_id}"
 
 
-class MetFilter:
+class BloomFilter:
     """
     Remembers keys in little memory: "not met" is certain, "met" may be a mistake.
 

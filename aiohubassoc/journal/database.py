@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from aiohubassoc._run.group_commit import GROUP
-from aiohubassoc.journal.places import Place
+from aiohubassoc.journal.offsets import Place
 from aiohubassoc.journal.schema import REFUSED_ALIKE, open_for_writing
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Types(dict[tuple[str, str], int]):
         return number
 
 
-class Ledger:
+class Database:
     """
     The database of a run folder, open for writing.
 

@@ -9,9 +9,9 @@ from itertools import repeat
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from aiohubassoc.errors import EarlierFailureError
-from aiohubassoc.journal.keys import Key, MetFilter
-from aiohubassoc.journal.rows import LINKED, STATUSES, UNPROCESSED
+from aiohubassoc.errors import PreviousFailureError
+from aiohubassoc.journal.bloom_filter import BloomFilter, Key
+from aiohubassoc.journal.row_codec import LINKED, STATUSES, UNPROCESSED
 from aiohubassoc.journal.schema import REFUSED_ALIKE, open_for_reading, plainly
 from aiohubassoc.models import Outcome, Skip, Status
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from aiohubassoc.journal.places import Place, Places
+    from aiohubassoc.journal.offsets import Place, Places
     from aiohubassoc.pair import Pair
 
 _FIND: Final = """
@@ -33,7 +33,7 @@ _INDEX: Final = attrgetter("index")
 _LINKED_BEFORE: Final = Skip("LINKED_BEFORE", "was linked in an earlier run")
 
 
-class Known:
+class KnownPairs:
     """
     Answers for every pair whether it needs a call.
 
@@ -66,7 +66,7 @@ class Known:
         self._refused_alike: dict[str, str] = json.loads((row.fetchone() or ["{}"])[0])
         (has_rows,) = self._db.execute("select exists (select 1 from pairs)").fetchone()
         # Where most pairs are known already a filter saves nothing.
-        self._meet = None if has_rows else MetFilter().meet
+        self._meet = None if has_rows else BloomFilter().meet
         self._place = places.place
 
     @property
@@ -140,7 +140,7 @@ class Known:
             pair,
             STATUSES[status],
             attempts,
-            error=EarlierFailureError(category or "ERROR", message or "", correlation),
+            error=PreviousFailureError(category or "ERROR", message or "", correlation),
             maybe_applied=bool(maybe),
         )
 
