@@ -15,11 +15,11 @@ from aiohubassoc.cli.summary import print_summary
 from aiohubassoc.cli.terminal import messages, output
 from aiohubassoc.client import AssociationClient
 from aiohubassoc.errors import InputError
+from aiohubassoc.files.layout import Layout
+from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.models import Status
 from aiohubassoc.options import Quota
 from aiohubassoc.simulator import portal_process
-from aiohubassoc.tables.layout import Layout
-from aiohubassoc.tables.pairs import PairTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

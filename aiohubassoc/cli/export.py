@@ -18,11 +18,11 @@ from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line read
 from aiohubassoc.cli.places import cells_of
 from aiohubassoc.cli.terminal import messages, output
 from aiohubassoc.errors import AioHubAssocError, OptionsError
+from aiohubassoc.files.failures import format_of
+from aiohubassoc.files.pairs import PairTable
+from aiohubassoc.files.results import Told, result_writer
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
-from aiohubassoc.tables.failures import format_of
-from aiohubassoc.tables.pairs import PairTable
-from aiohubassoc.tables.results import Told, result_writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

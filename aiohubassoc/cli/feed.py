@@ -14,9 +14,9 @@ from aiohubassoc.journal.places import parts_of, place_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterator
 
+    from aiohubassoc.files.records import Record
     from aiohubassoc.journal.duplicates import SeenPairs
     from aiohubassoc.pair import Pair
-    from aiohubassoc.tables.records import Record
 
 # So many rows are looked at before anything is sent.
 CHECKED_AHEAD: Final = 1000

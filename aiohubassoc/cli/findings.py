@@ -8,7 +8,7 @@ import attrs
 
 from aiohubassoc.cli.counts import RowCounts
 from aiohubassoc.errors import ApiError
-from aiohubassoc.tables.results import Told
+from aiohubassoc.files.results import Told
 from aiohubassoc.verification import LinkState
 
 if TYPE_CHECKING:

@@ -19,13 +19,13 @@ from aiohubassoc.cli.options import (
 )
 from aiohubassoc.cli.places import TablePlaces
 from aiohubassoc.errors import OptionsError
+from aiohubassoc.files.opening import STDIN, name_of
 from aiohubassoc.journal.journal import Journal
-from aiohubassoc.tables.opening import STDIN, name_of
 
 if TYPE_CHECKING:
     import os
 
-    from aiohubassoc.tables.pairs import PairTable
+    from aiohubassoc.files.pairs import PairTable
 
 
 @attrs.frozen

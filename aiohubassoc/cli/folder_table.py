@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from aiohubassoc.cli.places import cells_of
 from aiohubassoc.errors import JournalError
+from aiohubassoc.files.records import Record
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.pair import Pair, unchecked_pair
-from aiohubassoc.tables.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 from aiohubassoc.models import Outcome, Status
 
 if TYPE_CHECKING:
+    from aiohubassoc.files.records import Record
+    from aiohubassoc.files.results import Told
     from aiohubassoc.pair import Pair
-    from aiohubassoc.tables.records import Record
-    from aiohubassoc.tables.results import Told
 
 
 class OutcomeLines:

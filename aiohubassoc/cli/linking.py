@@ -24,8 +24,8 @@ from aiohubassoc.cli.summary import print_summary
 from aiohubassoc.cli.terminal import messages, output
 from aiohubassoc.cli.written import refuse_to_overwrite
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.tables.opening import STDIN
-from aiohubassoc.tables.pairs import PairTable
+from aiohubassoc.files.opening import STDIN
+from aiohubassoc.files.pairs import PairTable
 
 if TYPE_CHECKING:
     from aiohubassoc.cli.feed import Table

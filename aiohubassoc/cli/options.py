@@ -8,9 +8,9 @@ import attrs
 from cyclopts import Parameter
 
 from aiohubassoc.errors import OptionsError
+from aiohubassoc.files.layout import Layout
 from aiohubassoc.options import Quota
 from aiohubassoc.pair import Pair
-from aiohubassoc.tables.layout import Layout
 
 Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
 Flat: Final = Parameter(name="*")

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Protocol
 
 from aiohubassoc.cli.feed import Table
+from aiohubassoc.files.records import Record
 from aiohubassoc.journal.places import parts_of, place_of
-from aiohubassoc.tables.records import Record
 
 if TYPE_CHECKING:
     from aiohubassoc.journal.places import Place

@@ -28,11 +28,11 @@ from aiohubassoc.cli.progress import duration
 from aiohubassoc.cli.summary import calls_told, print_lines
 from aiohubassoc.cli.terminal import messages, output
 from aiohubassoc.errors import OptionsError
+from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.journal.places import place_of
 from aiohubassoc.options import Quota
 from aiohubassoc.planning import BATCH_ROUND_TRIP, Planner
-from aiohubassoc.tables.pairs import PairTable
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.feed import Table
     from aiohubassoc.cli.lines import OutcomeLines
     from aiohubassoc.client import AssociationClient
+    from aiohubassoc.files.records import Record
     from aiohubassoc.pair import Pair
-    from aiohubassoc.tables.records import Record
 
 # Seconds that requests on the wire may take to end after Ctrl-C.
 _DRAIN: Final = 5.0

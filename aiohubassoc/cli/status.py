@@ -15,10 +15,10 @@ from aiohubassoc.cli.next_steps import how_to_go_on
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
 from aiohubassoc.cli.terminal import output
 from aiohubassoc.errors import AioHubAssocError, InputError
+from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.lock import is_in_use
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
-from aiohubassoc.tables.pairs import PairTable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -27,11 +27,11 @@ from aiohubassoc.cli.options import (
 from aiohubassoc.cli.read_again import CLAIMED
 from aiohubassoc.cli.verifying import VerifyCall, read_back
 from aiohubassoc.errors import OptionsError
+from aiohubassoc.files.opening import STDIN
+from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
-from aiohubassoc.tables.opening import STDIN
-from aiohubassoc.tables.pairs import PairTable
 
 
 def verify(

@@ -19,7 +19,7 @@ from aiohubassoc.cli.terminal import messages, output
 from aiohubassoc.cli.verify_run import VerifyRun, Wanted
 from aiohubassoc.cli.written import refuse_to_overwrite
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.tables.opening import STDIN
+from aiohubassoc.files.opening import STDIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.findings import Findings
     from aiohubassoc.cli.folder import Command
     from aiohubassoc.cli.folder_table import FolderTable
-    from aiohubassoc.tables.pairs import PairTable
+    from aiohubassoc.files.pairs import PairTable
 
 
 @attrs.frozen(kw_only=True)

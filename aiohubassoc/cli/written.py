@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from aiohubassoc.cli.feed import StorageError
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.tables.failures import FailuresFile
+from aiohubassoc.files.failures import FailuresFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from aiohubassoc.cli.lines import OutcomeLines
-    from aiohubassoc.tables.results import Told
+    from aiohubassoc.files.results import Told
 
 
 class Written:

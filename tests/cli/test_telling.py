@@ -31,7 +31,7 @@ from aiohubassoc.cli.progress import Progress, shown
 from aiohubassoc.cli.signals import interruptible
 from aiohubassoc.cli.summary import print_lines, print_summary
 from aiohubassoc.cli.tally import Tally
-from aiohubassoc.tables.results import Told
+from aiohubassoc.files.results import Told
 from tests.conftest import pass_time
 
 PAIR = Pair("contacts", 1, "companies", 2)

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohubassoc import Pair
-    from aiohubassoc.tables.pairs import PairTable
-    from aiohubassoc.tables.records import Record
+    from aiohubassoc.files.pairs import PairTable
+    from aiohubassoc.files.records import Record
     from tests.cli.conftest import Command, StartPortal
 
 

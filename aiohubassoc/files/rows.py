@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.tables.csv_rows import CsvRows
-from aiohubassoc.tables.excel import ExcelRows
-from aiohubassoc.tables.formats import (
+from aiohubassoc.files.csv_rows import CsvRows
+from aiohubassoc.files.excel import ExcelRows
+from aiohubassoc.files.formats import (
     EXCEL,
     JSONL,
     PARQUET,
@@ -16,17 +16,17 @@ from aiohubassoc.tables.formats import (
     by_first_text,
     by_name,
 )
-from aiohubassoc.tables.json_lines import JsonRows
-from aiohubassoc.tables.packing import packing_of, unpacked
-from aiohubassoc.tables.parquet import ParquetRows
-from aiohubassoc.tables.text import text_of
+from aiohubassoc.files.json_lines import JsonRows
+from aiohubassoc.files.packing import packing_of, unpacked
+from aiohubassoc.files.parquet import ParquetRows
+from aiohubassoc.files.text import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aiohubassoc.tables.layout import Layout
-    from aiohubassoc.tables.opening import Source
-    from aiohubassoc.tables.records import Record
+    from aiohubassoc.files.layout import Layout
+    from aiohubassoc.files.opening import Source
+    from aiohubassoc.files.records import Record
 
 
 # What is known of a file by its first bytes alone.

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.tables.formats import CSV, EXCEL, FORMATS, TSV
+from aiohubassoc.files.formats import CSV, EXCEL, FORMATS, TSV
 
 _DELIMITERS: Final = {CSV: ",", TSV: "\t"}
 _NO_DELIMITERS: Final = '"\r\n\0'

@@ -7,8 +7,8 @@ from collections import deque
 from typing import IO, TYPE_CHECKING
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.tables.records import Record
-from aiohubassoc.tables.text import character_problem
+from aiohubassoc.files.records import Record
+from aiohubassoc.files.text import character_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import Pair
-from aiohubassoc.tables import hubspot
-from aiohubassoc.tables.layout import Layout
-from aiohubassoc.tables.pairs import PairTable
-from tests.tables.reading import file_of, refusal_of, rows_of
+from aiohubassoc.files import hubspot
+from aiohubassoc.files.layout import Layout
+from aiohubassoc.files.pairs import PairTable
+from tests.files.reading import file_of, refusal_of, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from aiohubassoc.errors import InputError
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-    from aiohubassoc.tables.opening import Source
+    from aiohubassoc.files.opening import Source
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"

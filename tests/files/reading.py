@@ -11,15 +11,15 @@ from typing import IO, TYPE_CHECKING, Any
 import pytest
 
 from aiohubassoc import InputError
-from aiohubassoc.tables.layout import Layout
-from aiohubassoc.tables.pairs import PairTable
+from aiohubassoc.files.layout import Layout
+from aiohubassoc.files.pairs import PairTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from aiohubassoc import Pair
-    from aiohubassoc.tables.records import Record
+    from aiohubassoc.files.records import Record
 
 TYPES = {"from_type": "contacts", "to_type": "companies"}
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aiohubassoc import InputError
-from aiohubassoc.tables.pairs import PairTable
-from tests.tables.reading import file_of, ids_of, layout, refusal_of
+from aiohubassoc.files.pairs import PairTable
+from tests.files.reading import file_of, ids_of, layout, refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from aiohubassoc import Pair
-    from aiohubassoc.tables.records import Record
+    from aiohubassoc.files.records import Record
 
 if sys.version_info >= (3, 14):
     from compression import zstd

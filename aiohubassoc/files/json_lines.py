@@ -9,8 +9,8 @@ from itertools import islice
 from typing import IO, TYPE_CHECKING, Final, NoReturn
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.tables.records import Record
-from aiohubassoc.tables.text import character_problem
+from aiohubassoc.files.records import Record
+from aiohubassoc.files.text import character_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

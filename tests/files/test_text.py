@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import InputError
-from aiohubassoc.tables.pairs import PairTable
-from tests.tables.reading import file_of, ids_of, layout, problems_of, refusal_of, rows_of
+from aiohubassoc.files.pairs import PairTable
+from tests.files.reading import file_of, ids_of, layout, problems_of, refusal_of, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.tables import hubspot
+from aiohubassoc.files import hubspot
 
 if TYPE_CHECKING:
-    from aiohubassoc.tables.layout import Layout
+    from aiohubassoc.files.layout import Layout
 
 _OTHER_DELIMITERS: Final = {
     ";": "semicolons: give --delimiter ';'",

@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from aiohubassoc import InputError
-from aiohubassoc.tables import counting
-from aiohubassoc.tables.pairs import PairTable
-from tests.tables.reading import file_of, layout, standard_input
+from aiohubassoc.files import counting
+from aiohubassoc.files.pairs import PairTable
+from tests.files.reading import file_of, layout, standard_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.tables.headers import Headers
-from aiohubassoc.tables.inputs import Input
-from aiohubassoc.tables.layout import Layout
-from aiohubassoc.tables.opening import identity_of, name_of
-from aiohubassoc.tables.records import Record
+from aiohubassoc.files.headers import Headers
+from aiohubassoc.files.inputs import Input
+from aiohubassoc.files.layout import Layout
+from aiohubassoc.files.opening import identity_of, name_of
+from aiohubassoc.files.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

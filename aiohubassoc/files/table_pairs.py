@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aiohubassoc.files.cells import UnusableError, id_of, ids_of
 from aiohubassoc.pair import Pair
-from aiohubassoc.tables.cells import UnusableError, id_of, ids_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aiohubassoc.tables.columns import End
-    from aiohubassoc.tables.records import Record
+    from aiohubassoc.files.columns import End
+    from aiohubassoc.files.records import Record
 
 
 class TablePairing:

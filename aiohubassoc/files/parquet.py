@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.tables.cells import text_of_value
-from aiohubassoc.tables.records import Record
-from aiohubassoc.tables.text import character_problem
+from aiohubassoc.files.cells import text_of_value
+from aiohubassoc.files.records import Record
+from aiohubassoc.files.text import character_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,10 +6,10 @@ import csv
 from typing import TYPE_CHECKING, Any
 
 from aiohubassoc import Pair
-from aiohubassoc.tables.failures import FailuresFile
-from aiohubassoc.tables.pairs import PairTable
-from aiohubassoc.tables.results import Told
-from tests.tables.reading import file_of, layout
+from aiohubassoc.files.failures import FailuresFile
+from aiohubassoc.files.pairs import PairTable
+from aiohubassoc.files.results import Told
+from tests.files.reading import file_of, layout
 
 if TYPE_CHECKING:
     from pathlib import Path

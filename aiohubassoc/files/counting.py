@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.tables.opening import open_source
-from aiohubassoc.tables.packing import packing_of, unpacked
+from aiohubassoc.files.opening import open_source
+from aiohubassoc.files.packing import packing_of, unpacked
 
 if TYPE_CHECKING:
-    from aiohubassoc.tables.opening import Source
+    from aiohubassoc.files.opening import Source
 
 _BLOCK_BYTES: Final = 1 << 20
 # So much is counted, in tenths of a second; of larger files the rest is taken to be like it.

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import InputError, Pair
-from aiohubassoc.tables.pairs import PairTable
-from aiohubassoc.tables.parquet import ParquetRows
-from aiohubassoc.tables.records import Record
-from tests.tables.reading import file_of, ids_of, layout, problems_of, refusal_of, rows_of
+from aiohubassoc.files.pairs import PairTable
+from aiohubassoc.files.parquet import ParquetRows
+from aiohubassoc.files.records import Record
+from tests.files.reading import file_of, ids_of, layout, problems_of, refusal_of, rows_of
 
 
 def _file(folder: Path, columns: dict[str, Any], name: str = "pairs.parquet", **how: Any) -> str:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import OptionsError
-from aiohubassoc.tables.formats import FORMATS
-from aiohubassoc.tables.layout import Layout
+from aiohubassoc.files.formats import FORMATS
+from aiohubassoc.files.layout import Layout
 
 
 def test_nothing_needs_to_be_said() -> None:

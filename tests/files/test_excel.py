@@ -15,10 +15,10 @@ from hypothesis import given, settings, strategies as st
 from openpyxl.chart import BarChart, Reference
 
 from aiohubassoc import InputError, Pair
-from aiohubassoc.tables.excel import ExcelRows
-from aiohubassoc.tables.pairs import PairTable
-from aiohubassoc.tables.records import Record
-from tests.tables.reading import file_of, ids_of, layout, problems_of, refusal_of, rows_of
+from aiohubassoc.files.excel import ExcelRows
+from aiohubassoc.files.pairs import PairTable
+from aiohubassoc.files.records import Record
+from tests.files.reading import file_of, ids_of, layout, problems_of, refusal_of, rows_of
 
 HEADER = ("from_id", "to_id")
 

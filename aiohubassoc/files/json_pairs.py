@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from aiohubassoc.files import hubspot
+from aiohubassoc.files.cells import UnusableError, id_of, ids_of
 from aiohubassoc.pair import Pair
-from aiohubassoc.tables import hubspot
-from aiohubassoc.tables.cells import UnusableError, id_of, ids_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from aiohubassoc.tables.layout import Layout
-    from aiohubassoc.tables.records import Record
+    from aiohubassoc.files.layout import Layout
+    from aiohubassoc.files.records import Record
 
 
 class JsonPairing:

@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import InputError, Pair
-from aiohubassoc.tables.headers import Headers
-from aiohubassoc.tables.opening import Source, open_source
-from aiohubassoc.tables.pairs import PairTable
-from tests.tables.reading import file_of, layout, refusal_of, standard_input
+from aiohubassoc.files.headers import Headers
+from aiohubassoc.files.opening import Source, open_source
+from aiohubassoc.files.pairs import PairTable
+from tests.files.reading import file_of, layout, refusal_of, standard_input
 
 CSV = "from_id,to_id\n1,2\n3,4\n"
 JSONL = '{"from": 5, "to": 6, "x": [7]}\n'
@@ -228,7 +228,7 @@ def test_the_first_pair_of_a_long_file(tmp_path: Path, monkeypatch: Any) -> None
         sources.append(open_source(path))
         return sources[-1]
 
-    monkeypatch.setattr("aiohubassoc.tables.inputs.open_source", noted)
+    monkeypatch.setattr("aiohubassoc.files.inputs.open_source", noted)
     for name, line in (("a.csv", "1,2\n"), ("a.jsonl", '{"from_id": 1, "to_id": 2}\n')):
         path = file_of(tmp_path, "from_id,to_id\n" * ("csv" in name) + line * 100_000, name)
         with PairTable(path, layout()) as table:

@@ -8,8 +8,8 @@ from itertools import islice
 from typing import IO, TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.tables.cells import LongNumber, text_of_value
-from aiohubassoc.tables.records import Record
+from aiohubassoc.files.cells import LongNumber, text_of_value
+from aiohubassoc.files.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

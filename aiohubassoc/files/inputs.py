@@ -5,23 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.tables.columns import find_ends
-from aiohubassoc.tables.counting import rough_lines
-from aiohubassoc.tables.csv_rows import CsvRows
-from aiohubassoc.tables.fingerprints import digest_of_file, digest_of_text
-from aiohubassoc.tables.json_lines import JsonRows
-from aiohubassoc.tables.json_pairs import JsonPairing
-from aiohubassoc.tables.opening import open_source
-from aiohubassoc.tables.rows import open_rows
-from aiohubassoc.tables.table_pairs import TablePairing
+from aiohubassoc.files.columns import find_ends
+from aiohubassoc.files.counting import rough_lines
+from aiohubassoc.files.csv_rows import CsvRows
+from aiohubassoc.files.fingerprints import digest_of_file, digest_of_text
+from aiohubassoc.files.json_lines import JsonRows
+from aiohubassoc.files.json_pairs import JsonPairing
+from aiohubassoc.files.opening import open_source
+from aiohubassoc.files.rows import open_rows
+from aiohubassoc.files.table_pairs import TablePairing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from aiohubassoc.files.layout import Layout
+    from aiohubassoc.files.records import Record
+    from aiohubassoc.files.rows import Rows
     from aiohubassoc.pair import Pair
-    from aiohubassoc.tables.layout import Layout
-    from aiohubassoc.tables.records import Record
-    from aiohubassoc.tables.rows import Rows
 
 
 class Input:

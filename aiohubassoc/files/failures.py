@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiohubassoc.tables.results import Told, result_writer
+from aiohubassoc.files.results import Told, result_writer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

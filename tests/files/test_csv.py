@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import Pair
-from aiohubassoc.tables.csv_rows import CsvRows, Records
-from aiohubassoc.tables.records import Record
-from tests.tables.reading import file_of, ids_of, problems_of, refusal_of, rows_of
+from aiohubassoc.files.csv_rows import CsvRows, Records
+from aiohubassoc.files.records import Record
+from tests.files.reading import file_of, ids_of, problems_of, refusal_of, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
