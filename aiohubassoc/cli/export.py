@@ -18,8 +18,8 @@ from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line read
 from aiohubassoc.cli.places import cells_of
 from aiohubassoc.cli.terminal import messages, output
 from aiohubassoc.errors import AioHubAssocError, OptionsError
-from aiohubassoc.files.failures import format_of
 from aiohubassoc.files.pairs import PairTable
+from aiohubassoc.files.rejects import format_of
 from aiohubassoc.files.results import Told, result_writer
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status

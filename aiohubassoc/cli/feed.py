@@ -14,7 +14,7 @@ from aiohubassoc.journal.places import parts_of, place_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterator
 
-    from aiohubassoc.files.records import Record
+    from aiohubassoc.files.record import Record
     from aiohubassoc.journal.duplicates import SeenPairs
     from aiohubassoc.pair import Pair
 

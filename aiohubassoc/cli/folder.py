@@ -19,7 +19,7 @@ from aiohubassoc.cli.options import (
 )
 from aiohubassoc.cli.places import TablePlaces
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.files.opening import STDIN, name_of
+from aiohubassoc.files.byte_source import STDIN, name_of
 from aiohubassoc.journal.journal import Journal
 
 if TYPE_CHECKING:

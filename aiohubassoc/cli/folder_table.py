@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohubassoc.cli.places import cells_of
 from aiohubassoc.errors import JournalError
-from aiohubassoc.files.records import Record
+from aiohubassoc.files.record import Record
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.pair import Pair, unchecked_pair
 

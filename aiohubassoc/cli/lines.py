@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from aiohubassoc.models import Outcome, Status
 
 if TYPE_CHECKING:
-    from aiohubassoc.files.records import Record
+    from aiohubassoc.files.record import Record
     from aiohubassoc.files.results import Told
     from aiohubassoc.pair import Pair
 

@@ -14,7 +14,7 @@ from aiohubassoc.cli.form import FormOptions
 from aiohubassoc.cli.progress import Progress, shown
 from aiohubassoc.cli.run import Run
 from aiohubassoc.cli.tally import Tally
-from aiohubassoc.files.records import Record
+from aiohubassoc.files.record import Record
 from aiohubassoc.files.results import Told
 from aiohubassoc.journal.places import place_of
 from aiohubassoc.models import Outcome

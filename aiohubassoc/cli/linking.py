@@ -24,7 +24,7 @@ from aiohubassoc.cli.summary import print_summary
 from aiohubassoc.cli.terminal import messages, output
 from aiohubassoc.cli.written import refuse_to_overwrite
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.files.opening import STDIN
+from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.pairs import PairTable
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from aiohubassoc.cli.options import given
-from aiohubassoc.files.opening import STDIN
+from aiohubassoc.files.byte_source import STDIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

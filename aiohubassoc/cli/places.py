@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Protocol
 
 from aiohubassoc.cli.feed import Table
-from aiohubassoc.files.records import Record
+from aiohubassoc.files.record import Record
 from aiohubassoc.journal.places import parts_of, place_of
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.feed import Table
     from aiohubassoc.cli.lines import OutcomeLines
     from aiohubassoc.client import AssociationClient
-    from aiohubassoc.files.records import Record
+    from aiohubassoc.files.record import Record
     from aiohubassoc.pair import Pair
 
 # Seconds that requests on the wire may take to end after Ctrl-C.

@@ -27,7 +27,7 @@ from aiohubassoc.cli.options import (
 from aiohubassoc.cli.read_again import CLAIMED
 from aiohubassoc.cli.verifying import VerifyCall, read_back
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.files.opening import STDIN
+from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.journal.reader import Reader

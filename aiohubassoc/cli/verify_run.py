@@ -11,7 +11,7 @@ from aiohubassoc.cli.exits import verify_exit_code
 from aiohubassoc.cli.findings import Example, Findings, told_of
 from aiohubassoc.cli.progress import Progress, shown
 from aiohubassoc.cli.run import Run
-from aiohubassoc.files.records import Record
+from aiohubassoc.files.record import Record
 from aiohubassoc.verification import LinkState
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from aiohubassoc.cli.terminal import messages, output
 from aiohubassoc.cli.verify_run import VerifyRun, Wanted
 from aiohubassoc.cli.written import refuse_to_overwrite
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.files.opening import STDIN
+from aiohubassoc.files.byte_source import STDIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -67,7 +67,7 @@ def ids_of(text: str, name: str) -> list[str]:
     return [id_of(part, name) for part in parts if part]
 
 
-def text_of_value(value: object) -> str:
+def value_text(value: object) -> str:
     """Return a typed cell as text: what Parquet and Excel have beside text, None as ``""``."""
     if isinstance(value, str):
         return value

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.files.opening import open_source
+from aiohubassoc.files.byte_source import open_source
 
 if TYPE_CHECKING:
     from typing import BinaryIO

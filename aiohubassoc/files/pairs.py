@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.files.headers import Headers
-from aiohubassoc.files.inputs import Input
+from aiohubassoc.files.byte_source import file_identity, name_of
+from aiohubassoc.files.input_file import InputFile
 from aiohubassoc.files.layout import Layout
-from aiohubassoc.files.opening import identity_of, name_of
-from aiohubassoc.files.records import Record
+from aiohubassoc.files.merged_header import MergedHeader
+from aiohubassoc.files.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +51,7 @@ class PairTable:
         if not paths:
             raise InputError("there is no input: name a file, or - for standard input")
         _refuse_repeats(paths)
-        self._inputs: list[Input] = []
+        self._inputs: list[InputFile] = []
         self._has_begun = self._has_ended = False
         try:
             self._open(paths, layout)
@@ -61,7 +61,7 @@ class PairTable:
             raise
         self.names = [taken.name for taken in self._inputs]
         self.name = _together(self.names)
-        self._headers = Headers([taken.header for taken in self._inputs])
+        self._headers = MergedHeader([taken.header for taken in self._inputs])
         self.header = self._headers.all
         self._several = [
             [(self._headers.index(source, own), end) for own, end in taken.several]
@@ -125,7 +125,7 @@ class PairTable:
 
     def _open(self, paths: Sequence[str], layout: Layout) -> None:
         for path in paths:
-            self._inputs.append(Input(path, layout))
+            self._inputs.append(InputFile(path, layout))
             if len(self._inputs) > 1:
                 self._inputs[-1].rest()
 
@@ -150,7 +150,7 @@ def _refuse_repeats(paths: Sequence[str]) -> None:
     # Before any is opened: to open a pipe a second time would wait for ever.
     known: dict[object, str] = {}
     for path in paths:
-        identity = identity_of(path)
+        identity = file_identity(path)
         if identity in known:
             first = known[identity]
             under = f", first as {name_of(first)}" if first != path else ""

@@ -10,8 +10,8 @@ from aiohubassoc.pair import Pair
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aiohubassoc.files.columns import End
-    from aiohubassoc.files.records import Record
+    from aiohubassoc.files.column_mapping import End
+    from aiohubassoc.files.record import Record
 
 
 class TablePairing:

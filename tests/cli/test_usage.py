@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc import Pair
     from aiohubassoc.files.pairs import PairTable
-    from aiohubassoc.files.records import Record
+    from aiohubassoc.files.record import Record
     from tests.cli.conftest import Command, StartPortal
 
 

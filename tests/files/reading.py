@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aiohubassoc import Pair
-    from aiohubassoc.files.records import Record
+    from aiohubassoc.files.record import Record
 
 TYPES = {"from_type": "contacts", "to_type": "companies"}
 

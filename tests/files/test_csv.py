@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import Pair
-from aiohubassoc.files.csv_rows import CsvRows, Records
-from aiohubassoc.files.records import Record
+from aiohubassoc.files.csv_reader import CsvReader, Records
+from aiohubassoc.files.record import Record
 from tests.files.reading import file_of, ids_of, problems_of, refusal_of, rows_of
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def test_what_was_written_comes_back(
         file, delimiter=delimiter, lineterminator=line_end, quoting=csv.QUOTE_NONNUMERIC
     )
     writer.writerows([("from_id", "to_id", "note"), *rows])
-    read = CsvRows(
+    read = CsvReader(
         io.StringIO(file.getvalue(), newline=""), name="x", delimiter=delimiter, encoding="utf-8"
     )
     assert [[str(cell) for cell in row] for row in rows] == [record.fields for record in read]

@@ -15,9 +15,9 @@ from hypothesis import given, settings, strategies as st
 from openpyxl.chart import BarChart, Reference
 
 from aiohubassoc import InputError, Pair
-from aiohubassoc.files.excel import ExcelRows
+from aiohubassoc.files.excel_reader import ExcelReader
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.records import Record
+from aiohubassoc.files.record import Record
 from tests.files.reading import file_of, ids_of, layout, problems_of, refusal_of, rows_of
 
 HEADER = ("from_id", "to_id")
@@ -176,7 +176,7 @@ def test_the_first_row_comes_at_once(tmp_path: Path) -> None:
     """However long the sheet is, little of it is read for that."""
     path = Path(_file(tmp_path, HEADER, *((n, n**5 % 10**15) for n in range(20_000))))
     with _Counting(path) as file:
-        rows = ExcelRows(file, "x", None)
+        rows = ExcelReader(file, "x", None)
         assert Record(2, ["0", "0"]) == next(iter(rows))
         assert file.taken_bytes < path.stat().st_size / 4
         assert 20_000 == rows.count

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import InputError, Pair
-from aiohubassoc.files.headers import Headers
-from aiohubassoc.files.opening import Source, open_source
+from aiohubassoc.files.byte_source import ByteSource, open_source
+from aiohubassoc.files.merged_header import MergedHeader
 from aiohubassoc.files.pairs import PairTable
 from tests.files.reading import file_of, layout, refusal_of, standard_input
 
@@ -129,7 +129,7 @@ _NAMES = st.lists(st.sampled_from(["a", "A", " a", "b", "c", ""]), max_size=5)
 @given(st.lists(_NAMES, min_size=1, max_size=4))
 def test_no_cell_is_lost_among_the_columns_of_all(headers: list[list[str]]) -> None:
     """The first header is as it was, and each cell stands below its own name, once."""
-    together = Headers(headers)
+    together = MergedHeader(headers)
     assert headers[0] == together.all[: len(headers[0])]
     for source, header in enumerate(headers):
         cells = [f"{n}" for n in range(len(header))]
@@ -222,13 +222,13 @@ def test_a_file_that_was_changed_meanwhile(tmp_path: Path) -> None:
 
 def test_the_first_pair_of_a_long_file(tmp_path: Path, monkeypatch: Any) -> None:
     """It comes at once: only the head was read."""
-    sources: list[Source] = []
+    sources: list[ByteSource] = []
 
-    def noted(path: str) -> Source:
+    def noted(path: str) -> ByteSource:
         sources.append(open_source(path))
         return sources[-1]
 
-    monkeypatch.setattr("aiohubassoc.files.inputs.open_source", noted)
+    monkeypatch.setattr("aiohubassoc.files.input_file.open_source", noted)
     for name, line in (("a.csv", "1,2\n"), ("a.jsonl", '{"from_id": 1, "to_id": 2}\n')):
         path = file_of(tmp_path, "from_id,to_id\n" * ("csv" in name) + line * 100_000, name)
         with PairTable(path, layout()) as table:
@@ -248,7 +248,7 @@ def test_a_file_that_can_no_longer_be_read(tmp_path: Path, monkeypatch: Any) -> 
         def broken(*_: object) -> int:
             raise OSError(errno.EIO, "Input/output error")
 
-        monkeypatch.setattr(Source, "readinto", broken)
+        monkeypatch.setattr(ByteSource, "readinto", broken)
         with pytest.raises(InputError) as caught:
             list(rows)
     assert f"{path} cannot be read further: Input/output error" == str(caught.value)

@@ -17,8 +17,8 @@ from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import InputError, Pair
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.parquet import ParquetRows
-from aiohubassoc.files.records import Record
+from aiohubassoc.files.parquet_reader import ParquetReader
+from aiohubassoc.files.record import Record
 from tests.files.reading import file_of, ids_of, layout, problems_of, refusal_of, rows_of
 
 
@@ -164,7 +164,7 @@ def test_the_first_row_comes_at_once(tmp_path: Path, group_rows: int) -> None:
     how: dict[str, Any] = {"row_group_size": group_rows, "use_dictionary": False}
     path = Path(_file(tmp_path, {"from_id": ids, "to_id": ids}, **how))
     with _Counting(path) as file:
-        rows = ParquetRows(file, "x")
+        rows = ParquetReader(file, "x")
         assert Record(1, ["0", "0"]) == next(iter(rows))
         assert file.taken_bytes < path.stat().st_size / 4
         assert 200_000 == rows.count

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.files.csv_rows import CsvRows
-from aiohubassoc.files.excel import ExcelRows
+from aiohubassoc.files.compression import decompressed, detect_compression
+from aiohubassoc.files.csv_reader import CsvReader
+from aiohubassoc.files.excel_reader import ExcelReader
 from aiohubassoc.files.formats import (
     EXCEL,
     JSONL,
@@ -16,24 +17,23 @@ from aiohubassoc.files.formats import (
     by_first_text,
     by_name,
 )
-from aiohubassoc.files.json_lines import JsonRows
-from aiohubassoc.files.packing import packing_of, unpacked
-from aiohubassoc.files.parquet import ParquetRows
+from aiohubassoc.files.jsonl_reader import JsonlReader
+from aiohubassoc.files.parquet_reader import ParquetReader
 from aiohubassoc.files.text import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aiohubassoc.files.byte_source import ByteSource
     from aiohubassoc.files.layout import Layout
-    from aiohubassoc.files.opening import Source
-    from aiohubassoc.files.records import Record
+    from aiohubassoc.files.record import Record
 
 
 # What is known of a file by its first bytes alone.
 _SEEN_AS: Final = {**TITLES, EXCEL: f"{TITLES[EXCEL]}, or another zip archive"}
 
 
-class Rows(Protocol):
+class Reader(Protocol):
     """
     The rows of one file, read as they are asked for.
 
@@ -56,7 +56,7 @@ class Rows(Protocol):
         """Close the file."""
 
 
-def open_rows(source: Source, path: str, layout: Layout) -> Rows:
+def open_reader(source: ByteSource, path: str, layout: Layout) -> Reader:
     """
     Return the rows of *source*, which is closed with them.
 
@@ -72,12 +72,12 @@ def open_rows(source: Source, path: str, layout: Layout) -> Rows:
     kind = by_first_bytes(source.head, source.name)
     if kind is not None:
         return _whole(source, kind, layout)
-    raw = unpacked(source)
-    packing = packing_of(source.head)
+    raw = decompressed(source)
+    packing = detect_compression(source.head)
     if packing is not None:
         head = raw.peek(1)
         inner = by_first_bytes(head, source.name)
-        if inner is not None or packing_of(head) is not None:
+        if inner is not None or detect_compression(head) is not None:
             what = "packed once more" if inner is None else TITLES[inner]
             raise InputError(f"{source.name} is {what} inside {packing}: unpack it first")
     if told in TITLES:
@@ -89,13 +89,13 @@ def open_rows(source: Source, path: str, layout: Layout) -> Rows:
     text, head_text = text_of(raw, layout.encoding, source.name)
     kind = by_first_text(head_text, source.name, told)
     if kind == JSONL:
-        return JsonRows(text, name=source.name, encoding=layout.encoding)
-    return CsvRows(
+        return JsonlReader(text, name=source.name, encoding=layout.encoding)
+    return CsvReader(
         text, name=source.name, delimiter=layout.delimiter_of(kind), encoding=layout.encoding
     )
 
 
-def _whole(source: Source, kind: str, layout: Layout) -> Rows:
+def _whole(source: ByteSource, kind: str, layout: Layout) -> Reader:
     """Return the rows of a file that has no beginning without an end."""
     name = source.name
     if layout.format not in {None, kind}:
@@ -105,8 +105,8 @@ def _whole(source: Source, kind: str, layout: Layout) -> Rows:
     file = source.whole()
     try:
         if kind == PARQUET:
-            return ParquetRows(file, name)
-        return ExcelRows(file, name, layout.sheet)
+            return ParquetReader(file, name)
+        return ExcelReader(file, name, layout.sheet)
     except BaseException:
         file.close()
         raise

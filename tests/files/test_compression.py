@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aiohubassoc import Pair
-    from aiohubassoc.files.records import Record
+    from aiohubassoc.files.record import Record
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -96,7 +96,7 @@ def test_data_that_is_damaged(tmp_path: Path, suffix: str, pack: Callable[[bytes
     begun = pack(b"x")[: {"gz": 10, "zst": 4}[suffix]]
     path = file_of(tmp_path, pack(_many_rows()) + begun + b"\xff" * 99, f"pairs.csv.{suffix}")
     told, read = _read_to_the_damage(path)
-    assert told.startswith(f"{path} is damaged and cannot be unpacked further: ")
+    assert told.startswith(f"{path} is damaged and cannot be decompressed further: ")
     assert list(range(50_000)) == read
 
 

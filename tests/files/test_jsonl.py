@@ -10,7 +10,7 @@ from hypothesis import given, strategies as st
 
 from aiohubassoc import Pair
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.records import Record
+from aiohubassoc.files.record import Record
 from tests.files.reading import file_of, ids_of, layout, problems_of, refusal_of, rows_of
 
 if TYPE_CHECKING:

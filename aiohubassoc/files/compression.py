@@ -1,4 +1,4 @@
-"""What gzip and zstd packed, unpacked while it is read."""
+"""What gzip and zstd packed, decompressed while it is read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aiohubassoc.errors import InputError
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-    from aiohubassoc.files.opening import Source
+    from aiohubassoc.files.byte_source import ByteSource
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -22,14 +22,14 @@ _ZSTD_SKIPPED: Final = tuple(bytes([0x50 + n, 0x2A, 0x4D, 0x18]) for n in range(
 _BUFFER_BYTES: Final = 1 << 16
 
 
-def packing_of(head: bytes) -> str | None:
+def detect_compression(head: bytes) -> str | None:
     """Return ``"gzip"`` or ``"zstd"`` by a file's first bytes; None if it is neither."""
     if head.startswith(_GZIP):
         return "gzip"
     return "zstd" if head.startswith((_ZSTD, *_ZSTD_SKIPPED)) else None
 
 
-def unpacked(source: Source) -> io.BufferedReader:
+def decompressed(source: ByteSource) -> io.BufferedReader:
     """
     Return the bytes of *source*, taken out of gzip or zstd where they are packed.
 
@@ -39,7 +39,7 @@ def unpacked(source: Source) -> io.BufferedReader:
     Raises:
         InputError: the library for zstd is not installed.
     """
-    packing = packing_of(source.head)
+    packing = detect_compression(source.head)
     if packing == "gzip":
         broken: tuple[type[Exception], ...] = (EOFError, zlib.error, gzip.BadGzipFile)
         return io.BufferedReader(
@@ -60,7 +60,7 @@ class _Unpacked(io.RawIOBase):
     """What comes out of *packed*, which reads *source* and raises *broken* at its damage."""
 
     def __init__(
-        self, packed: _Packed, source: Source, broken: tuple[type[Exception], ...]
+        self, packed: _Packed, source: ByteSource, broken: tuple[type[Exception], ...]
     ) -> None:
         super().__init__()
         self._packed = packed
@@ -82,7 +82,7 @@ class _Unpacked(io.RawIOBase):
             ) from None
         except self._broken as error:
             raise InputError(
-                f"{self._source.name} is damaged and cannot be unpacked further: {error}"
+                f"{self._source.name} is damaged and cannot be decompressed further: {error}"
             ) from None
         room[: len(data)] = data
         return len(data)
@@ -94,7 +94,7 @@ class _Unpacked(io.RawIOBase):
         super().close()
 
 
-def _from_zstd(source: Source) -> _Unpacked:
+def _from_zstd(source: ByteSource) -> _Unpacked:
     try:
         # Imported when such a file is opened: nobody else needs the library.
         if sys.version_info >= (3, 14):

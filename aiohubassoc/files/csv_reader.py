@@ -7,14 +7,14 @@ from collections import deque
 from typing import IO, TYPE_CHECKING
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.files.records import Record
+from aiohubassoc.files.record import Record
 from aiohubassoc.files.text import character_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 
-class CsvRows:
+class CsvReader:
     """
     The rows of a CSV or TSV file.
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.files.cells import text_of_value
-from aiohubassoc.files.records import Record
+from aiohubassoc.files.cells import value_text
+from aiohubassoc.files.record import Record
 from aiohubassoc.files.text import character_problem
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _BATCH_ROWS: Final = 2000
 _BUFFER_BYTES: Final = 1 << 16
 
 
-class ParquetRows:
+class ParquetReader:
     """
     The rows of a Parquet file, each cell as text.
 
@@ -103,13 +103,13 @@ class ParquetRows:
         if types.is_dictionary(column.type):
             return self._texts(column.dictionary_decode())
         try:
-            return [text_of_value(value) for value in column.to_pylist()]
+            return [value_text(value) for value in column.to_pylist()]
         except self._not_for_python:
             return [self._text(column, row) for row in range(len(column))]
 
     def _text(self, column: pa.Array, row: int) -> str:
         try:
-            return text_of_value(column[row].as_py())
+            return value_text(column[row].as_py())
         except self._not_for_python:
             return " ".join(column.slice(row, 1).to_string().split()).removeprefix("[ ")[:-2]
 

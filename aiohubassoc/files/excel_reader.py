@@ -8,8 +8,8 @@ from itertools import islice
 from typing import IO, TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.files.cells import LongNumber, text_of_value
-from aiohubassoc.files.records import Record
+from aiohubassoc.files.cells import LongNumber, value_text
+from aiohubassoc.files.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ _AT_ONCE: Final = 200
 _LARGEST: Final = 10**15  # Excel keeps 15 digits of a number
 
 
-class ExcelRows:
+class ExcelReader:
     """
     The rows of a sheet, each cell as text; rows without any cell are nothing.
 
@@ -160,4 +160,4 @@ def _texts(cells: Sequence[object]) -> list[str]:
 def _text(cell: object) -> str:
     if type(cell) is int and abs(cell) >= _LARGEST:
         return LongNumber(cell)
-    return text_of_value(cell)
+    return value_text(cell)

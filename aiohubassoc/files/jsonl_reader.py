@@ -9,7 +9,7 @@ from itertools import islice
 from typing import IO, TYPE_CHECKING, Final, NoReturn
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.files.records import Record
+from aiohubassoc.files.record import Record
 from aiohubassoc.files.text import character_problem
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class _UnusableError(ValueError):
     """JSON that Python could read, but not as it stands there."""
 
 
-class JsonRows:
+class JsonlReader:
     """
     The objects of a file of JSON Lines; blank lines are nothing.
 

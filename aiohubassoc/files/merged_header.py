@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Headers:
+class MergedHeader:
     """
     The columns of all inputs: the first's, then those that only later ones have.
 

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from aiohubassoc.files.layout import Layout
-    from aiohubassoc.files.records import Record
+    from aiohubassoc.files.record import Record
 
 
-class JsonPairing:
+class JsonlPairing:
     """
     Reads the pairs of each object: ``{"from": "contacts:101", "to": "companies:202"}``.
 

@@ -6,8 +6,8 @@ import csv
 from typing import TYPE_CHECKING, Any
 
 from aiohubassoc import Pair
-from aiohubassoc.files.failures import FailuresFile
 from aiohubassoc.files.pairs import PairTable
+from aiohubassoc.files.rejects import FailuresFile
 from aiohubassoc.files.results import Told
 from tests.files.reading import file_of, layout
 

@@ -24,7 +24,7 @@ def name_of(path: str) -> str:
     return "standard input" if path == STDIN else path
 
 
-def identity_of(path: str) -> object:
+def file_identity(path: str) -> object:
     """Return the same for two names of one file; the path itself where there is no file."""
     try:
         status = os.fstat(sys.stdin.fileno()) if path == STDIN else Path(path).stat()
@@ -33,7 +33,7 @@ def identity_of(path: str) -> object:
     return status.st_dev, status.st_ino
 
 
-def open_source(path: str) -> Source:
+def open_source(path: str) -> ByteSource:
     """
     Open a file, a pipe or a device, or standard input for ``-``.
 
@@ -56,7 +56,7 @@ def open_source(path: str) -> Source:
     except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
         raise InputError(f"cannot open {path}: {_reason(error)}") from None
     try:
-        return Source(file, name, is_stdin=path == STDIN)
+        return ByteSource(file, name, is_stdin=path == STDIN)
     except OSError as error:
         file.close()
         raise InputError(f"cannot read {name}: {_reason(error)}") from None
@@ -65,7 +65,7 @@ def open_source(path: str) -> Source:
         raise
 
 
-class Source(io.RawIOBase):
+class ByteSource(io.RawIOBase):
     """
     The bytes of an input from the first one on, though its head was looked at.
 

@@ -5,26 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.files.columns import find_ends
-from aiohubassoc.files.counting import rough_lines
-from aiohubassoc.files.csv_rows import CsvRows
+from aiohubassoc.files.byte_source import open_source
+from aiohubassoc.files.column_mapping import find_ends
+from aiohubassoc.files.csv_reader import CsvReader
 from aiohubassoc.files.fingerprints import digest_of_file, digest_of_text
-from aiohubassoc.files.json_lines import JsonRows
-from aiohubassoc.files.json_pairs import JsonPairing
-from aiohubassoc.files.opening import open_source
-from aiohubassoc.files.rows import open_rows
+from aiohubassoc.files.jsonl_pairs import JsonlPairing
+from aiohubassoc.files.jsonl_reader import JsonlReader
+from aiohubassoc.files.readers import open_reader
+from aiohubassoc.files.row_count import estimate_lines
 from aiohubassoc.files.table_pairs import TablePairing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from aiohubassoc.files.layout import Layout
-    from aiohubassoc.files.records import Record
-    from aiohubassoc.files.rows import Rows
+    from aiohubassoc.files.readers import Reader
+    from aiohubassoc.files.record import Record
     from aiohubassoc.pair import Pair
 
 
-class Input:
+class InputFile:
     """
     One of the inputs, open; its columns are read.
 
@@ -45,13 +45,13 @@ class Input:
     def __init__(self, path: str, layout: Layout) -> None:
         self._path = path
         self._layout = layout
-        self._rows: Rows | None = self._open()
+        self._rows: Reader | None = self._open()
         rows = self._rows
         self.header = rows.header
         self.unit = rows.unit
         self._count = rows.count
-        self._is_text = isinstance(rows, CsvRows | JsonRows)
-        self._has_header = not isinstance(rows, JsonRows)
+        self._is_text = isinstance(rows, CsvReader | JsonlReader)
+        self._has_header = not isinstance(rows, JsonlReader)
         try:
             self._pairing = self._pairing_of(rows)
         except BaseException:
@@ -100,7 +100,7 @@ class Input:
         """Return about how many rows there are; None where nobody can know."""
         if self.may_block or not self._is_text:
             return self._count
-        lines = rough_lines(self._path)
+        lines = estimate_lines(self._path)
         return None if lines is None else max(lines - self._has_header, 1)
 
     def fingerprint(self) -> dict[str, object]:
@@ -112,7 +112,7 @@ class Input:
         """
         size_bytes: int | None = None
         if self.may_block:
-            assert isinstance(self._rows, CsvRows | JsonRows)  # noqa: S101 -- others cannot block
+            assert isinstance(self._rows, CsvReader | JsonlReader)  # noqa: S101 -- others cannot block
             digest = digest_of_text(self._rows.beginning())
         else:
             size_bytes, digest = digest_of_file(self._path)
@@ -123,12 +123,12 @@ class Input:
             "digest": digest,
         }
 
-    def _open(self) -> Rows:
+    def _open(self) -> Reader:
         source = open_source(self._path)
         self.name = source.name
         self.may_block = not source.is_regular
         try:
-            return open_rows(source, self._path, self._layout)
+            return open_reader(source, self._path, self._layout)
         except OSError as error:
             source.close()
             raise InputError(f"cannot read {self.name}: {error.strerror}") from None
@@ -136,9 +136,9 @@ class Input:
             source.close()
             raise
 
-    def _pairing_of(self, rows: Rows) -> JsonPairing | TablePairing:
-        if isinstance(rows, JsonRows):
-            return JsonPairing(self._layout)
+    def _pairing_of(self, rows: Reader) -> JsonlPairing | TablePairing:
+        if isinstance(rows, JsonlReader):
+            return JsonlPairing(self._layout)
         ends = find_ends(
             rows.header, self._layout, self.name, unit=rows.unit, delimiter=rows.delimiter
         )
