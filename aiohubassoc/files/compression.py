@@ -9,6 +9,7 @@ import zlib
 from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohubassoc.errors import InputError
+from aiohubassoc.files.limits import TEXT_RATIO, most_bytes, most_rows
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -34,7 +35,7 @@ def decompressed(source: ByteSource) -> io.BufferedReader:
     Return the bytes of *source*, taken out of gzip or zstd where they are packed.
 
     Closing it closes the source. Reading raises an InputError where packed data is damaged or cut
-    off.
+    off, or unpacks to far more than a table of its size.
 
     Raises:
         InputError: the library for zstd is not installed.
@@ -66,6 +67,7 @@ class _Unpacked(io.RawIOBase):
         self._packed = packed
         self._source = source
         self._broken = broken
+        self._bytes = self._lines = 0
 
     def readable(self) -> bool:
         return True
@@ -84,8 +86,19 @@ class _Unpacked(io.RawIOBase):
             raise InputError(
                 f"{self._source.name} is damaged and cannot be decompressed further: {error}"
             ) from None
+        self._refuse_bomb(data)
         room[: len(data)] = data
         return len(data)
+
+    def _refuse_bomb(self, data: bytes) -> None:
+        self._bytes += len(data)
+        self._lines += data.count(b"\n")
+        size_bytes = self._source.taken_bytes
+        if self._bytes > most_bytes(size_bytes, TEXT_RATIO) or self._lines > most_rows(size_bytes):
+            raise InputError(
+                f"{self._source.name} unpacks to more than {TEXT_RATIO} times its size: unpack it "
+                "first, if you know what is in it"
+            )
 
     def close(self) -> None:
         if not self.closed:

@@ -1,146 +1,135 @@
-"""CSV and TSV with their line numbers; a broken record takes no other with it."""
+"""CSV and TSV with their line numbers, up to the first record that broke."""
 
 from __future__ import annotations
 
 import csv
-from collections import deque
+import re
+from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from aiohubassoc.errors import InputError
+from aiohubassoc.files.limits import CELL_CHARS, ROW_CHARS
 from aiohubassoc.files.record import Record
 from aiohubassoc.files.text import character_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
+
+_MARKED_QUOTE = re.compile(r'\\"(?!")')
 
 
 class CsvReader:
     """
-    The rows of a CSV or TSV file.
+    The rows of a CSV or TSV file, the header among them; a blank line is none.
+
+    A record whose quotes do not fit leaves open which of the lines behind it are rows of their
+    own and which are lines of its cells: the file ends there.
 
     Args:
         file: The text; closed by `close`.
         name: How messages call it.
-        delimiter: The character between the columns.
+        delimiter: The character between the cells.
         encoding: What messages say about lines that could not be decoded.
+        lines_before: Lines of the file that were read before.
 
     Attributes:
-        header: The columns as written.
-
-    Raises:
-        InputError: it has no header.
+        row_chars: The length of the latest row.
     """
 
     unit: str = "line"
     count: int | None = None
-
-    def __init__(self, file: IO[str], *, name: str, delimiter: str, encoding: str) -> None:
-        self.delimiter: str | None = delimiter
-        self._file = file
-        self._records = Records(file, delimiter=delimiter, encoding=encoding)
-        self._rest = iter(self._records)
-        record = next(self._rest, None)
-        if record is None:
-            raise InputError(f"{name} is empty: its first line must name the columns")
-        if record.problem is not None:
-            raise InputError(f"{name}, line {record.line} {record.problem}")
-        assert isinstance(record.fields, list)  # noqa: S101 -- cells, as in every row of CSV
-        self.header = record.fields
-        self._beginning = "".join(self._records.taken)
-        self._first: Record | None = None
-        self._has_first = False
-
-    def __iter__(self) -> Iterator[Record]:
-        self._read_first()
-        if self._first is not None:
-            yield self._first
-            self._first = None
-        yield from self._rest
-
-    def beginning(self) -> str:
-        """Return the text of the header and of the first row, which may have to be waited for."""
-        self._read_first()
-        return self._beginning
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def _read_first(self) -> None:
-        if not self._has_first:
-            self._has_first = True
-            self._first = next(self._rest, None)
-            self._beginning += "".join(self._records.taken)
-
-
-class Records:
-    """
-    Takes lines apart.
-
-    A quote that is never closed would swallow every line behind it: then only the line on which
-    it stands is given up, and reading goes on with the next.
-
-    Args:
-        lines: With their line ends.
-        delimiter: The character between the cells.
-        encoding: What messages say about lines that could not be decoded.
-
-    Attributes:
-        taken: The lines of the latest record.
-    """
+    hint: str = ""
+    list_columns: frozenset[int] = frozenset()
+    has_fixed_columns: bool = False
 
     def __init__(
-        self, lines: Iterable[str], *, delimiter: str = ",", encoding: str = "utf-8"
+        self, file: IO[str], *, name: str, delimiter: str, encoding: str, lines_before: int = 0
     ) -> None:
-        self.taken: list[str] = []
-        self._lines = iter(lines)
-        self._delimiter = delimiter
+        self.name = name
+        self.delimiter: str | None = delimiter
+        self.row_chars = 0
+        self._file = file
+        self._dialect = delimiter
         self._encoding = encoding
-        self._again: deque[str] = deque()  # lines that a broken record had swallowed
-        self._line = 0
+        self._taken: list[str] = []  # lines of the latest row
+        self._line = lines_before
+        self._kept: list[str] | None = []
+        csv.field_size_limit(max(CELL_CHARS, csv.field_size_limit()))
 
     def __iter__(self) -> Iterator[Record]:
-        reader = self._reader()
+        reader = csv.reader(self._lines(), delimiter=self._dialect, strict=True)
         while True:
-            self.taken.clear()
+            self._taken.clear()
+            self.row_chars = 0
             begun = self._line + 1
             try:
                 fields = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                first, *swallowed = self.taken
-                self._again.extendleft(reversed(swallowed))
-                self.taken = [first]
-                self._line = begun
-                yield Record(begun, [first.rstrip("\r\n")], _told(error, swallowed))
-                reader = self._reader()
-                continue
-            if fields:  # a blank line is nothing at all
+                raise self._broken(begun, _explanation(error)) from None
+            if self._kept is not None:
+                self._kept += self._taken
+            if fields:
                 yield Record(begun, fields, self._character_problem())
 
-    def _reader(self) -> Iterator[list[str]]:
-        return csv.reader(self._feed(), delimiter=self._delimiter, strict=True)
+    def beginning(self) -> str:
+        """Return the text of the rows so far; none is kept from then on."""
+        text, self._kept = "".join(self._kept or ()), None
+        return text
 
-    def _feed(self) -> Iterator[str]:
-        while True:
-            line = self._again.popleft() if self._again else next(self._lines, None)
-            if line is None:
-                return
+    def refuse_if_broken(self, line: int, *, is_in_shape: bool = True) -> None:
+        """
+        Refuse the rest of the file if the latest row, which gave no pair, is part of a record.
+
+        Args:
+            line: The line on which the row begins.
+            is_in_shape: Whether it has as many fields as the header.
+
+        Raises:
+            InputError: It has an odd number of quotes and not its fields, or quotes that are
+                marked by a backslash.
+        """
+        text = "".join(self._taken)
+        if _MARKED_QUOTE.search(text):
+            raise self._broken(line, 'has a backslash before a quote, where CSV has two quotes: ""')
+        if not is_in_shape and text.count('"') % 2:
+            raise self._broken(line, "has a quote without its other one, and not its columns")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _lines(self) -> Iterator[str]:
+        take = self._taken.append
+        for line in iter(partial(self._file.readline, ROW_CHARS), ""):
             self._line += 1
-            self.taken.append(line)
+            self.row_chars += len(line)
+            if self.row_chars >= ROW_CHARS:
+                most = f"{ROW_CHARS >> 20} MiB"
+                why = f"has a quote that is not closed in {most}" if self._taken else f"has {most}"
+                raise self._broken(self._line - len(self._taken), why)
+            take(line)
             yield line
 
+    def _broken(self, line: int, why: str) -> InputError:
+        return InputError(
+            f"{self.name}, line {line}: {why}. Nothing behind it can be read: repair that record"
+        )
+
     def _character_problem(self) -> str | None:
-        for line in self.taken:
+        for line in self._taken:
             if "\0" in line or not line.isascii():
-                return character_problem("".join(self.taken), self._encoding)
+                return character_problem("".join(self._taken), self._encoding)
         return None
 
 
-def _told(error: csv.Error, swallowed: list[str]) -> str:
-    if swallowed or "unexpected end of data" in str(error):
+def _explanation(error: csv.Error) -> str:
+    told = str(error)
+    if "unexpected end of data" in told:
         return "has a quote that is never closed"
-    if "field larger" in str(error):
-        return "has a cell of more than 131,072 characters"
-    return f"is not CSV: {error}"
+    if "field larger" in told:
+        return f"has a cell of more than {CELL_CHARS >> 20} MiB, or a quote that is not closed"
+    if "new-line" in told:
+        return "has a line break in a cell without quotes"
+    return 'has text behind a closing quote: a quote inside of quotes is written twice, ""'

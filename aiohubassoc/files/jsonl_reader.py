@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections import deque
+from collections import Counter, deque
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Final, NoReturn
 
 from aiohubassoc.errors import InputError
+from aiohubassoc.files.limits import COLUMNS, KEPT_CHARS, shown
 from aiohubassoc.files.record import Record
-from aiohubassoc.files.text import character_problem
+from aiohubassoc.files.text import bounded_lines, character_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 _LOOKED_AT: Final = 1000
 # What is nested deeper, others may not be able to write.
 _DEPTH: Final = 100
+# A value takes some 30 times the memory of its text.
+_LONG_CHARS: Final = 1 << 20
+_VALUES: Final = 500_000
 _BLANKS: Final = " \t\r\n"  # what may stand around an object
 _EXAMPLE: Final = '{"from": "contacts:101", "to": "companies:202"}'
 
@@ -38,16 +42,18 @@ class JsonlReader:
 
     Attributes:
         header: The keys of the first good object; empty if there is none in the first 1,000 lines.
+        row_chars: The length of the latest row.
 
     Raises:
         InputError: there is no line in it.
     """
 
     unit: str = "line"
-    delimiter: str | None = None
     count: int | None = None
 
     def __init__(self, file: IO[str], *, name: str, encoding: str) -> None:
+        self.name = name
+        self.row_chars = 0
         self._file = file
         self._encoding = encoding
         self._beginning: str | None = None
@@ -56,8 +62,8 @@ class JsonlReader:
         self.header: list[str] = []
         for record in islice(self._rest, _LOOKED_AT):
             self._ahead.append(record)
-            if isinstance(record.fields, dict):
-                self.header = list(record.fields)
+            if isinstance(record.kept, dict):
+                self.header = list(record.kept)
                 break
         if not self._ahead:
             raise InputError(f"{name} is empty: each line must hold an object such as {_EXAMPLE}")
@@ -76,9 +82,10 @@ class JsonlReader:
         self._file.close()
 
     def _records(self) -> Iterator[Record]:
-        for number, line in enumerate(self._file, 1):
+        for number, line in enumerate(bounded_lines(self._file, self.name), 1):
             if line.isspace():
                 continue
+            self.row_chars = len(line)
             if self._beginning is None:
                 self._beginning = line
             fields: dict[str, object] | list[str] = [line.rstrip("\r\n")]
@@ -88,7 +95,10 @@ class JsonlReader:
                     fields = _object(line)
                 except ValueError as error:
                     problem = str(error)
-            yield Record(number, fields, problem)
+            record = Record(number, fields, problem)
+            if problem is not None and len(line) > KEPT_CHARS:
+                record.compact()
+            yield record
 
 
 def _object(line: str) -> dict[str, object]:
@@ -98,6 +108,8 @@ def _object(line: str) -> dict[str, object]:
     Raises:
         ValueError: there is none; the message says why.
     """
+    if len(line) > _LONG_CHARS and sum(map(line.count, ",[{")) > _VALUES:
+        raise ValueError("holds too many values")
     try:
         value = _DECODER.decode(line.rstrip(_BLANKS))
     except json.JSONDecodeError as error:
@@ -111,6 +123,8 @@ def _object(line: str) -> dict[str, object]:
         raise ValueError("holds a number that is too long") from None
     if not isinstance(value, dict):
         raise ValueError(f"is not an object such as {_EXAMPLE}")  # noqa: TRY004 -- of the row
+    if len(value) > COLUMNS:
+        raise ValueError(f"has more than {COLUMNS:,} keys")
     if line.count("{") + line.count("[") > _DEPTH and _is_deeper(value, _DEPTH):
         raise ValueError("is nested too deeply")
     return value
@@ -119,9 +133,8 @@ def _object(line: str) -> dict[str, object]:
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
     made = dict(pairs)
     if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise _UnusableError(f"has more than one {json.dumps(twice, ensure_ascii=False)}")
+        ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise _UnusableError(f"has more than one {shown(twice)}")
     return made
 
 

@@ -55,7 +55,9 @@ class Layout:
             file's name and by how it begins.
         delimiter: The character between the columns; None: a comma in CSV, a tab in TSV.
         encoding: Any text encoding of Python. UTF-8 may have a byte order mark or not.
-        sheet: The sheet of a workbook; None: the first.
+        sheet: The sheet of a workbook; None: the first that is visible.
+        any_id: Whether any text that can be sent is an id, not only digits.
+        include_hidden: Whether hidden rows and sheets of a workbook are read.
 
     Raises:
         OptionsError: a format, delimiter or encoding that there is not, or one that the format
@@ -70,6 +72,8 @@ class Layout:
     delimiter: str | None = attrs.field(default=None, converter=_tab, validator=_delimiter)
     encoding: str = attrs.field(default="utf-8", validator=_encoding)
     sheet: str | None = None
+    any_id: bool = False
+    include_hidden: bool = False
 
     def __attrs_post_init__(self) -> None:
         if self.format is None:

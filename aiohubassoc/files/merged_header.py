@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aiohubassoc.files.column_mapping import normalize
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -43,22 +45,17 @@ class MergedHeader:
 
     def _add(self, header: Sequence[str]) -> list[int]:
         """Return the place of each column among all, where it may be a new one."""
-        free = list(range(len(self.all)))  # a name that is there twice has two places
+        free: dict[str, list[int]] = {}  # a name that is there twice has two places
+        for place, column in enumerate(self.all):
+            free.setdefault(normalize(column), []).append(place)
         places = []
         for column in header:
-            place = self._place(column, free)
-            if place is None:
-                place = len(self.all)
-                self.all.append(column)
+            same = free.get(normalize(column), [])
+            exact = (place for place in same if self.all[place].strip() == column.strip())
+            place = next(exact, same[0] if same else len(self.all))
+            if same:
+                same.remove(place)
             else:
-                free.remove(place)
+                self.all.append(column)
             places.append(place)
         return places
-
-    def _place(self, column: str, free: list[int]) -> int | None:
-        wanted = column.strip()
-        for same in (str.strip, lambda name: name.strip().casefold()):
-            for place in free:
-                if same(self.all[place]) == same(wanted):
-                    return place
-        return None

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.byte_source import file_identity, name_of
+from aiohubassoc.files.counts import InputCounts
 from aiohubassoc.files.input_file import InputFile
 from aiohubassoc.files.layout import Layout
+from aiohubassoc.files.limits import KEPT_CHARS
 from aiohubassoc.files.merged_header import MergedHeader
+from aiohubassoc.files.object_types import TypeNames
 from aiohubassoc.files.record import Record
 
 if TYPE_CHECKING:
@@ -41,6 +45,7 @@ class PairTable:
         names: How they call each of them, by `Record.source`.
         header: The columns of all inputs together, as written.
         may_block: Whether reading may wait for somebody.
+        counts: What reading has come to so far.
 
     Raises:
         InputError: an input cannot be read as pairs, or is given twice.
@@ -53,6 +58,7 @@ class PairTable:
         _refuse_repeats(paths)
         self._inputs: list[InputFile] = []
         self._has_begun = self._has_ended = False
+        self.counts = InputCounts()
         try:
             self._open(paths, layout)
         except BaseException:
@@ -61,12 +67,8 @@ class PairTable:
             raise
         self.names = [taken.name for taken in self._inputs]
         self.name = _together(self.names)
-        self._headers = MergedHeader([taken.header for taken in self._inputs])
-        self.header = self._headers.all
-        self._several = [
-            [(self._headers.index(source, own), end) for own, end in taken.several]
-            for source, taken in enumerate(self._inputs)
-        ]
+        self._merged = MergedHeader([taken.header for taken in self._inputs])
+        self.header = self._merged.all
         self.may_block = any(taken.may_block for taken in self._inputs)
         self._pairs = self._read()
 
@@ -92,13 +94,8 @@ class PairTable:
         """Return the row that *pair* stands in, with only its own id where a cell has several."""
         record = pair.tag
         assert isinstance(record, Record)  # noqa: S101 -- each pair is tagged with its record
-        several = self._several[record.source]
-        if not several or isinstance(record.fields, dict):
-            return record.fields
-        cells = list(record.fields)
-        for index, end in several:
-            cells[index] = getattr(pair, end)
-        return cells
+        source = record.source
+        return self._inputs[source].cells(record, pair, partial(self._merged.index, source))
 
     def count_rows(self) -> int | None:
         """
@@ -124,26 +121,39 @@ class PairTable:
         return [taken.fingerprint() for taken in self._inputs]
 
     def _open(self, paths: Sequence[str], layout: Layout) -> None:
+        types = TypeNames()
         for path in paths:
-            self._inputs.append(InputFile(path, layout))
-            if len(self._inputs) > 1:
+            is_first = not self._inputs
+            self._inputs.append(InputFile(path, layout, self.counts, types, is_first=is_first))
+            if not is_first:
                 self._inputs[-1].rest()
 
     def _read(self) -> Iterator[tuple[Record, Pair | None]]:
         self._has_begun = True
+        are_several = len(self._inputs) > 1
+        counts = self.counts
         for source, taken in enumerate(self._inputs):
             for record, pairs in taken:
-                if source:
+                if are_several:
                     record.source = source
-                if len(self._inputs) > 1 and isinstance(record.fields, list):
-                    record.fields = self._headers.aligned(source, record.fields)
+                    if isinstance(record.kept, list):
+                        record.kept = self._merged.aligned(source, record.kept)
+                if taken.row_chars > KEPT_CHARS:
+                    record.compact()
+                counts.rows += 1
+                if not pairs or not counts.is_checked:
+                    counts.add(record, pairs, self._place)
                 if pairs is None:
                     yield record, None
                 else:
                     for pair in pairs:
                         yield record, pair
             taken.close()
+        counts.end()
         self._has_ended = True
+
+    def _place(self, record: Record) -> str:
+        return self.place(record.source, record.line)
 
 
 def _refuse_repeats(paths: Sequence[str]) -> None:

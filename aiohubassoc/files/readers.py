@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+import re
+from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.compression import decompressed, detect_compression
@@ -19,51 +20,33 @@ from aiohubassoc.files.formats import (
 )
 from aiohubassoc.files.jsonl_reader import JsonlReader
 from aiohubassoc.files.parquet_reader import ParquetReader
-from aiohubassoc.files.text import text_of
+from aiohubassoc.files.text import line_end_of, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import io
 
     from aiohubassoc.files.byte_source import ByteSource
+    from aiohubassoc.files.counts import InputCounts
     from aiohubassoc.files.layout import Layout
-    from aiohubassoc.files.record import Record
-
+    from aiohubassoc.files.table import TableReader
 
 # What is known of a file by its first bytes alone.
 _SEEN_AS: Final = {**TITLES, EXCEL: f"{TITLES[EXCEL]}, or another zip archive"}
+# What Excel writes and reads above a header.
+_SEPARATOR_LINE = re.compile(r"\ufeff?\"?sep=([^\"\w\s]|\t)\"?[\r\n]", re.IGNORECASE)
 
 
-class Reader(Protocol):
+def open_reader(
+    source: ByteSource, path: str, layout: Layout, counts: InputCounts
+) -> TableReader | JsonlReader:
     """
-    The rows of one file, read as they are asked for.
-
-    Attributes:
-        header: The columns as written.
-        unit: What `Record.line` counts: ``"line"`` or ``"row"``.
-        delimiter: What stands between the columns; None where nothing does.
-        count: The number of rows, if the file says it.
-    """
-
-    header: list[str]
-    unit: str
-    delimiter: str | None
-    count: int | None
-
-    def __iter__(self) -> Iterator[Record]:
-        """Yield each row; raise an InputError where the file is damaged."""
-
-    def close(self) -> None:
-        """Close the file."""
-
-
-def open_reader(source: ByteSource, path: str, layout: Layout) -> Reader:
-    """
-    Return the rows of *source*, which is closed with them.
+    Return what reads the rows of *source*, which is closed with it.
 
     Args:
         source: The bytes, of which none were read.
         path: The file's name, which may tell the format.
         layout: What the user said.
+        counts: Where rows that are left out are counted.
 
     Raises:
         InputError: it cannot be read in its format, or has none that is known.
@@ -71,7 +54,7 @@ def open_reader(source: ByteSource, path: str, layout: Layout) -> Reader:
     told = layout.format or by_name(path)
     kind = by_first_bytes(source.head, source.name)
     if kind is not None:
-        return _whole(source, kind, layout)
+        return _whole(source, kind, layout, counts)
     raw = decompressed(source)
     packing = detect_compression(source.head)
     if packing is not None:
@@ -90,12 +73,26 @@ def open_reader(source: ByteSource, path: str, layout: Layout) -> Reader:
     kind = by_first_text(head_text, source.name, told)
     if kind == JSONL:
         return JsonlReader(text, name=source.name, encoding=layout.encoding)
+    return _csv(text, head_text, kind, source.name, layout)
+
+
+def _csv(text: io.TextIOWrapper, head: str, kind: str, name: str, layout: Layout) -> CsvReader:
+    delimiter = layout.delimiter_of(kind)
+    text.reconfigure(newline=line_end_of(head))
+    said = _SEPARATOR_LINE.match(head)
+    if said is not None:
+        text.readline()
+        delimiter = layout.delimiter or said[1]
     return CsvReader(
-        text, name=source.name, delimiter=layout.delimiter_of(kind), encoding=layout.encoding
+        text,
+        name=name,
+        delimiter=delimiter,
+        encoding=layout.encoding,
+        lines_before=0 if said is None else 1,
     )
 
 
-def _whole(source: ByteSource, kind: str, layout: Layout) -> Reader:
+def _whole(source: ByteSource, kind: str, layout: Layout, counts: InputCounts) -> TableReader:
     """Return the rows of a file that has no beginning without an end."""
     name = source.name
     if layout.format not in {None, kind}:
@@ -106,7 +103,7 @@ def _whole(source: ByteSource, kind: str, layout: Layout) -> Reader:
     try:
         if kind == PARQUET:
             return ParquetReader(file, name)
-        return ExcelReader(file, name, layout.sheet)
+        return ExcelReader(file, name, layout, counts)
     except BaseException:
         file.close()
         raise

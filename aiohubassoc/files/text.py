@@ -5,9 +5,14 @@ from __future__ import annotations
 import codecs
 import io
 import re
-from typing import Final
+from functools import partial
+from typing import IO, TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
+from aiohubassoc.files.limits import ROW_CHARS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _HEAD_BYTES: Final = 4096
 _SOME_BYTES: Final = 32
@@ -59,6 +64,36 @@ def text_of(raw: io.BufferedReader, encoding: str, name: str) -> tuple[io.TextIO
         ) from None
     _refuse_what_is_no_text(head, text, encoding, name)
     return io.TextIOWrapper(raw, codec, errors=errors, newline=""), text
+
+
+def bounded_lines(file: IO[str], name: str) -> Iterator[str]:
+    """
+    Yield each line with its end.
+
+    Args:
+        file: The text.
+        name: How messages call it.
+
+    Raises:
+        InputError: A line is longer than any row can be: it is not read to its end.
+    """
+    for number, line in enumerate(iter(partial(file.readline, ROW_CHARS), ""), 1):
+        if len(line) == ROW_CHARS and line[-1] not in "\r\n":
+            raise InputError(
+                f"{name}, line {number} has more than {ROW_CHARS >> 20} MiB and is not read: "
+                "is this a table?"
+            )
+        yield line
+
+
+def line_end_of(head: str) -> str:
+    """
+    Return what ends the lines of a text that begins with *head*; "" if it does not show.
+
+    Other line ends are characters of a cell then.
+    """
+    found = re.search("\r\n?|\n", re.sub('"[^"]*"', "", head.lstrip("\r\n")))
+    return "" if found is None else found[0][-1]
 
 
 def character_problem(text: str, encoding: str) -> str | None:

@@ -129,7 +129,10 @@ def test_excel(link: Command, portal: Running, tmp_path: Path) -> None:
     (bad,) = result.told["invalid_lines"]
     assert (bad["place"], "1.5" in bad["problem"]) == ("row 4", True)
     assert sent_to(portal) == {("1", "11"): 1, ("2", "12"): 1}
-    assert "has no column 'from_id' but nothing" in link(tmp_path / "pairs.xlsx").err
+    assert (
+        "has no column 'from_id' and no column 'to_id'. Its columns: nothing."
+        in link(tmp_path / "pairs.xlsx").err
+    )
 
 
 def test_several_files_of_several_kinds(
@@ -218,14 +221,15 @@ def test_a_hubspot_export(command: Command, portal: Running, tmp_path: Path) -> 
 
 
 def test_json_lines_with_types_of_their_own(
-    command: Command, portal: Running, tmp_path: Path
+    command: Command, start_portal: StartPortal, tmp_path: Path
 ) -> None:
     """No option is needed; failures come back as JSON Lines, as they were."""
+    portal = start_portal(records_up_to=1000)
     pairs, failures = tmp_path / "pairs.jsonl", tmp_path / "failures.jsonl"
     objects: list[Any] = [
         {"from": "contacts:1", "to": "companies:2"},
         {"from": "deals:3", "to": "tickets:4", "tag": [1, 2]},
-        {"from": "deals:none", "to": "tickets:5", "why": {"a": None}},
+        {"from": "deals:9999", "to": "tickets:5", "why": {"a": None}},
     ]
     pairs.write_text("".join(f"{json.dumps(one)}\n" for one in objects), encoding="utf-8")
     result = command("link", pairs, "--failures", failures, *FAST)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aiohubassoc import Pair
+    from aiohubassoc.files.counts import InputCounts
     from aiohubassoc.files.record import Record
 
 TYPES = {"from_type": "contacts", "to_type": "companies"}
@@ -54,6 +55,22 @@ def problems_of(path: str, **options: Any) -> dict[int, str]:
     rows = rows_of(path, **options)
     assert all((record.problem is None) == (pair is not None) for record, pair in rows)
     return {record.line: record.problem for record, _ in rows if record.problem is not None}
+
+
+def counts_of(path: str, **options: Any) -> InputCounts:
+    """What reading a file to its end came to."""
+    with PairTable(path, layout(**options)) as table:
+        for _ in table:
+            pass
+        return table.counts
+
+
+def broken_at(path: str, **options: Any) -> tuple[list[str], str]:
+    """The pairs of a file that breaks, and what is said of where it does."""
+    read: list[str] = []
+    with pytest.raises(InputError) as caught, PairTable(path, layout(**options)) as table:
+        read.extend(str(pair) for _, pair in table if pair is not None)
+    return read, str(caught.value)
 
 
 def refusal_of(path: str, **options: Any) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-import sys
+import re
 import zipfile
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,20 @@ from hypothesis import given, settings, strategies as st
 from openpyxl.chart import BarChart, Reference
 
 from aiohubassoc import InputError, Pair
+from aiohubassoc.files.counts import InputCounts
 from aiohubassoc.files.excel_reader import ExcelReader
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.record import Record
-from tests.files.reading import file_of, ids_of, layout, problems_of, refusal_of, rows_of
+from tests.files.reading import (
+    broken_at,
+    counts_of,
+    file_of,
+    ids_of,
+    layout,
+    problems_of,
+    refusal_of,
+    rows_of,
+)
 
 HEADER = ("from_id", "to_id")
 
@@ -90,7 +101,7 @@ def test_every_cell_is_text(tmp_path: Path, cell: object, text: str) -> None:
 def test_rows_without_a_cell_are_nothing(tmp_path: Path) -> None:
     """Before the header, between rows and behind them; each row keeps its number."""
     rows = [(), ("", None), HEADER, (), (1, 2), (None, None), (3, 4), (" ",), ()]
-    assert [(5, "1"), (7, "3"), (8, None)] == [
+    assert [(5, "1"), (7, "3")] == [
         (record.line, pair and pair.from_id) for record, pair in rows_of(_file(tmp_path, *rows))
     ]
 
@@ -113,11 +124,13 @@ def test_a_sheet_that_is_wrong_about_its_size(tmp_path: Path, size: str) -> None
     assert [("1", "2"), ("3", "4")] == ids_of(path)
 
 
-def _book(folder: Path) -> str:
+def _book(folder: Path, **states: str) -> str:
+    """Sheets in this order, each with a pair of its number, visible or not."""
     book = openpyxl.Workbook()
-    book.active.title = "Contacts"
-    for n, title in enumerate(["Contacts", "Old Pairs"]):
-        sheet = book[title] if title in book.sheetnames else book.create_sheet(title)
+    book.remove(book.active)
+    for n, (title, state) in enumerate(states.items(), 1):
+        sheet = book.create_sheet(title)
+        sheet.sheet_state = state
         sheet.append(HEADER)
         sheet.append((n, n))
     path = folder / "book.xlsx"
@@ -127,11 +140,99 @@ def _book(folder: Path) -> str:
 
 def test_a_sheet_by_its_name(tmp_path: Path) -> None:
     """As Excel does, without regard to case; without a name it is the first."""
-    path = _book(tmp_path)
-    assert [("0", "0")] == ids_of(path)
-    assert [("1", "1")] == ids_of(path, sheet="old pairs")
-    told = f"{path} has no sheet 'new': its sheets are 'Contacts', 'Old Pairs': name one by --sheet"
+    path = _book(tmp_path, Contacts="visible", Old="visible")
+    assert [("1", "1")] == ids_of(path)
+    assert [("2", "2")] == ids_of(path, sheet="old")
+    told = f"{path} has no sheet 'new'. Its sheets: 'Contacts', 'Old'. Choose with --sheet"
     assert told == refusal_of(path, sheet="new")
+
+
+# --- what the person does not see ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+def test_the_first_visible_sheet_is_read(tmp_path: Path, state: str) -> None:
+    """Hidden ones are counted; by its name, or where they are wanted, one can be read."""
+    path = _book(tmp_path, _old=state, Pairs="visible", _more=state)
+    assert [("2", "2")] == ids_of(path)
+    counts = counts_of(path)
+    assert (2, 0) == (counts.hidden_sheets, counts.hidden_rows)
+    assert ["Hidden sheets left out: 2 (--include-hidden reads them)."] == counts.sentences()
+    assert [("1", "1")] == ids_of(path, sheet="_OLD")
+    assert [("1", "1")] == ids_of(path, include_hidden=True)
+    assert 0 == counts_of(path, include_hidden=True).hidden_sheets
+
+
+def test_a_workbook_of_hidden_sheets(tmp_path: Path) -> None:
+    """Nobody meant them to be read: it is refused, and what to do is said."""
+    path = _book(tmp_path, a="visible")
+    _changed(path, "xl/workbook.xml", ('state="visible"', 'state="hidden"'))
+    told = refusal_of(path)
+    assert "has hidden sheets only: 'a' (hidden). Choose with --sheet, or read them with" in told
+    assert [("1", "1")] == ids_of(path, include_hidden=True)
+
+
+def _filtered(folder: Path) -> str:
+    book = openpyxl.Workbook()
+    for row in [HEADER, (1, 2), (3, 4), (5, 6), (7, 8)]:
+        book.active.append(row)
+    book.active.auto_filter.ref = "A1:B5"
+    book.active.row_dimensions[3].hidden = True
+    book.save(folder / "filtered.xlsx")
+    path = str(folder / "filtered.xlsx")
+    _changed(path, "xl/worksheets/sheet1.xml", ('<row r="5"', '<row r="5" ht="0.0"'))
+    return path
+
+
+def test_hidden_rows_are_left_out(tmp_path: Path) -> None:
+    """By a filter, by hand, or without height; they are counted, and can be wanted."""
+    path = _filtered(tmp_path)
+    assert [(2, "1"), (4, "5")] == [(r.line, pair and pair.from_id) for r, pair in rows_of(path)]
+    counts = counts_of(path)
+    assert 2 == counts.hidden_rows
+    assert ["Hidden rows left out: 2 (--include-hidden reads them)."] == counts.sentences()
+    assert ["1", "3", "5", "7"] == [first for first, _ in ids_of(path, include_hidden=True)]
+    assert 0 == counts_of(path, include_hidden=True).hidden_rows
+
+
+def test_what_is_hidden_is_counted_once_among_several_inputs(tmp_path: Path) -> None:
+    """Though a later file is opened twice."""
+    paths = [file_of(tmp_path, "from_id,to_id\n1,2\n"), _filtered(tmp_path)]
+    with PairTable(paths, layout()) as table:
+        assert 3 == len(list(table))
+        assert 2 == table.counts.hidden_rows
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("visible", "Other sheets, for --sheet: 'Pairs'"),
+        ("hidden", "Other sheets, for --sheet: 'Pairs' (hidden)"),
+    ],
+)
+def test_the_other_sheets_are_named(tmp_path: Path, state: str, told: str) -> None:
+    """Where the first has not the columns; a cover, or nothing at all."""
+    for cover in [("This export was made by Ann",), ()]:
+        book = openpyxl.Workbook()
+        book.active.title = "Info"
+        if cover:
+            book.active.append(cover)
+        book.create_sheet("Pairs").append(HEADER)
+        book["Pairs"].sheet_state = state
+        book.save(tmp_path / "two.xlsx")
+        message = refusal_of(str(tmp_path / "two.xlsx"))
+        assert "two.xlsx, sheet 'Info', " in message
+        assert told in message
+
+
+def test_a_hidden_header_is_named(tmp_path: Path) -> None:
+    """It is no header, and the message says that rows were left out."""
+    path = _file(tmp_path, HEADER, ("Contact", "Company"), (1, 2))
+    _changed(path, "xl/worksheets/sheet1.xml", ('<row r="1"', '<row r="1" hidden="1"'))
+    assert "1 hidden rows were left out: --include-hidden" in refusal_of(path)
+
+
+# --- what came back ------------------------------------------------------------------------------
 
 
 _CELL_TEXT = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "Cn"]), max_size=5)
@@ -141,8 +242,8 @@ _CELL_TEXT = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs", "
 @given(
     st.lists(
         st.tuples(
-            st.integers(0, 10**15 - 1) | st.integers(0).map(str),
-            st.integers(1),
+            st.integers(0, 10**15 - 1) | st.integers(0, 10**20 - 1).map(str),
+            st.integers(1, 10**20 - 1),
             st.none() | _CELL_TEXT.filter(lambda text: not text.startswith(("=", "#"))),
         ),
         max_size=6,
@@ -176,10 +277,10 @@ def test_the_first_row_comes_at_once(tmp_path: Path) -> None:
     """However long the sheet is, little of it is read for that."""
     path = Path(_file(tmp_path, HEADER, *((n, n**5 % 10**15) for n in range(20_000))))
     with _Counting(path) as file:
-        rows = ExcelReader(file, "x", None)
-        assert Record(2, ["0", "0"]) == next(iter(rows))
+        rows = ExcelReader(file, "x", layout(), InputCounts())
+        assert [Record(1, list(HEADER)), Record(2, ["0", "0"])] == list(islice(rows, 2))
         assert file.taken_bytes < path.stat().st_size / 4
-        assert 20_000 == rows.count
+        assert 20_001 == rows.count
         rows.close()
 
 
@@ -191,13 +292,18 @@ def test_the_first_row_comes_at_once(tmp_path: Path) -> None:
     [
         ((None, 2), "from_id is empty"),
         ((1, " "), "to_id is empty"),
-        (("=A1", 2), "from_id is empty"),
-        ((1.5, 2), "from_id is '1.5', a number as spreadsheets write it"),
-        (("101.0", 2), "from_id is '101.0', a number as spreadsheets write it"),
-        ((1e20, 2), "from_id is '1e+20', a number as spreadsheets write it"),
-        (("#N/A", 2), "from_id is '#N/A', an error of the spreadsheet"),
-        (("1 2", 2), "holds a blank"),
-        ((1, 2, 3), "has too many fields: 3, the header has 2"),
+        (("=A1", 2), "from_id is a formula without a value: open the file in a spreadsheet"),
+        ((1, "=VLOOKUP(A1,B1:C9,2)"), "to_id is a formula without a value"),
+        ((1.5, 2), "from_id is '1.5', a float"),
+        (("101.0", 2), "from_id is '101.0', a float"),
+        ((1e20, 2), "from_id is '100000000000000000000', a number of which Excel keeps 15 digits"),
+        ((-1, 2), "from_id is '-1', a number as another locale writes it"),
+        ((True, 2), "from_id is 'true', a truth value"),
+        ((dt.date(2026, 1, 2), 2), "from_id is '2026-01-02T00:00:00', a date or time"),
+        ((dt.time(3, 4), 2), "from_id is '03:04:00', a date or time"),
+        (("#N/A", 2), "from_id is '#N/A', a placeholder for nothing"),
+        (("#REF!", 2), "from_id is '#REF!', an error value"),
+        (("1 2", 2), "from_id is '1 2', several ids"),
         (HEADER, "repeats the header"),
     ],
 )
@@ -244,11 +350,10 @@ def test_a_date_that_is_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
-        ([], "has no rows: its first row must name the columns"),
-        ([(), ("",)], "has no rows"),
+        ([], "is empty: its first row must name the columns"),
+        ([(), ("",)], "is empty"),
         ([(1, 2), (3, 4)], "has no header: its first row is '1,2'"),
-        ([("Pairs of May",), HEADER], "has no column 'from_id' but Pairs of May: name it with"),
-        ([("from_id;to_id",)], "has no column 'from_id' but from_id;to_id"),
+        ([("from_id;to_id",)], "no column 'to_id'. Its columns: from_id;to_id. Choose"),
     ],
 )
 def test_a_sheet_that_is_no_table_of_pairs(
@@ -333,10 +438,97 @@ def test_another_format_is_said(tmp_path: Path) -> None:
     assert told in refusal_of(path, format="csv")
 
 
-def test_without_the_library(tmp_path: Path, monkeypatch: Any) -> None:
-    """It is said how to get it."""
-    path = _file(tmp_path, HEADER, (1, 2))
-    monkeypatch.setitem(sys.modules, "openpyxl", None)
-    assert "is an Excel workbook, which needs a library: pip install 'aiohubassoc[excel]'" in (
-        refusal_of(path)
+# --- workbooks of other programs -----------------------------------------------------------------
+
+_NAMESPACES = (
+    "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
+    "http://purl.oclc.org/ooxml/spreadsheetml/main",
+)
+_RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+
+
+def _parts(cells: str, shared: str = "", prefix: str = "", space: str = _NAMESPACES[0]) -> bytes:
+    """The least that a workbook has, its elements with a prefix or not."""
+    colon = f"{prefix}:" if prefix else ""
+    named = f'xmlns{":" if prefix else ""}{prefix}="{space}"'
+
+    def tagged(text: str) -> str:
+        return re.sub(r"<(/?)(?=\w)", rf"<\1{colon}", text)
+
+    workbook = f'<workbook {named} xmlns:r="{_RELATIONS}"><sheets>'
+    workbook += '<sheet name="A" sheetId="1" r:id="r1"/></sheets></workbook>'
+    relations = "".join(
+        f'<Relationship Id="r{n}" Type="{_RELATIONS}/{kind}" Target="{target}"/>'
+        for n, (kind, target) in enumerate(
+            [("worksheet", "/xl/sheets/a.xml"), ("sharedStrings", "texts.xml")], 1
+        )
     )
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("xl/workbook.xml", tagged(workbook))
+        archive.writestr(
+            "xl/_rels/workbook.xml.rels", f"<Relationships>{relations}</Relationships>"
+        )
+        archive.writestr("xl/texts.xml", tagged(f"<sst {named}>{shared}</sst>"))
+        sheet = f"<worksheet {named}><sheetData>{cells}</sheetData></worksheet>"
+        archive.writestr("xl/sheets/a.xml", tagged(sheet))
+    return file.getvalue()
+
+
+_HEAD = (
+    '<row><c t="inlineStr"><is><t>from_id</t></is></c><c t="inlineStr"><is><t>to_id</t></is></c>'
+    '<c t="inlineStr"><is><t>x</t></is></c></row>'
+)
+
+
+@pytest.mark.parametrize("prefix", ["", "x"])
+@pytest.mark.parametrize("space", _NAMESPACES)
+def test_other_ways_to_write_a_sheet(tmp_path: Path, prefix: str, space: str) -> None:
+    """Prefixes, strict namespaces, cells without places, texts in several fonts, odd numbers."""
+    shared = "<si><t>10</t></si><si><r><t>20</t></r><r><t>2</t></r><rPh><t>no</t></rPh></si><si/>"
+    cells = (
+        f'{_HEAD}<row><c t="s"><v>0</v></c><c t="s"><v>1</v></c><c t="s"><v>2</v></c></row>'
+        '<row r="7"><c r="B7"><v>2.02E2</v></c><c r="A7"><v>101.0</v></c></row>'
+        '<row><c t="str"><f>A1&amp;1</f><v>103</v></c><c><f>1+1</f><v>2</v></c>'
+        '<c t="str"><f>""</f><v></v></c></row>'
+    )
+    rows = rows_of(file_of(tmp_path, _parts(cells, shared, prefix, space), "x.xlsx"))
+    assert [(2, ["10", "202", ""]), (7, ["101", "202", ""]), (8, ["103", "2", ""])] == [
+        (record.line, record.fields) for record, _ in rows
+    ]
+    assert all(pair is not None for _, pair in rows)
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        ('<row><c t="s"><v>9</v></c></row>', "list index out of range"),
+        ('<row r="1048577"/>', "it has more than 1,048,576 rows"),
+        ('<row><c r="XFE1"><v>1</v></c></row>', "there is no cell 'XFE1'"),
+        ('<row><c r="1"><v>1</v></c></row>', "there is no cell '1'"),
+        ("<row><c><v>one</v></c></row>", "could not convert string to float: 'one'"),
+        ("<row>", "mismatched tag"),
+    ],
+)
+def test_a_sheet_that_is_damaged(tmp_path: Path, cells: str, told: str) -> None:
+    """What is wrong is said, with the file's name."""
+    path = file_of(tmp_path, _parts(_HEAD + cells), "x.xlsx")
+    read, message = broken_at(path)
+    assert [] == read
+    assert message.startswith(f"{path} cannot be read as an Excel workbook: ")
+    assert told in message
+
+
+def test_a_document_type_is_refused(tmp_path: Path) -> None:
+    """Its entities could unpack to any size."""
+    parts = _parts(_HEAD).replace(b"", b"")
+    file = io.BytesIO(parts)
+    with zipfile.ZipFile(file) as archive:
+        kept = {name: archive.read(name) for name in archive.namelist()}
+    kept["xl/sheets/a.xml"] = b'<!DOCTYPE x [<!ENTITY a "b">]>' + kept["xl/sheets/a.xml"]
+    path = tmp_path / "x.xlsx"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in kept.items():
+            archive.writestr(name, data)
+    assert "it has a document type, which could unpack to any size" in refusal_of(str(path))

@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from aiohubassoc import Pair
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.record import Record
-from tests.files.reading import file_of, ids_of, layout, problems_of, refusal_of, rows_of
+from tests.files.reading import counts_of, file_of, ids_of, layout, problems_of, refusal_of, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,13 +32,13 @@ def _pairs(folder: Path, *lines: str, **options: Any) -> list[Pair | None]:
     ("line", "pair"),
     [
         ('{"from": "contacts:1", "to": "companies:2"}', Pair.of("contacts:1", "companies:2")),
-        ('{"from": "0-1:1", "to": "p1_cars:2", "tag": {"a": [1]}}', Pair.of("0-1:1", "p1_cars:2")),
+        ('{"from": "0-5:1", "to": "p1_cars:2", "tag": {"a": [1]}}', Pair.of("0-5:1", "p1_cars:2")),
         ('{"from": "1", "to": "deals:2"}', Pair.of("contacts:1", "deals:2")),
         ('{"from": 1, "to": 2}', Pair.of("contacts:1", "companies:2")),
         ('{"from_id": 1, "to_id": "2"}', Pair.of("contacts:1", "companies:2")),
         (
-            '{"from_id": "1", "to_id": 2, "from_type": "deals", "to_type": "0-2"}',
-            Pair.of("deals:1", "0-2:2"),
+            '{"from_id": "1", "to_id": 2, "from_type": "deals", "to_type": "0-5"}',
+            Pair.of("deals:1", "0-5:2"),
         ),
         (
             '{"from_id": 1, "to_id": 2, "from_type": null, "to_type": " "}',
@@ -49,9 +49,11 @@ def _pairs(folder: Path, *lines: str, **options: Any) -> list[Pair | None]:
         ('{"From_ID": 1, " TO ": 2, "FROM_TYPE": "deals"}', Pair.of("deals:1", "companies:2")),
         ('{"FROM": 9, "from": 1, "to": 2}', Pair.of("contacts:1", "companies:2")),
         (
-            '{"from_id": 123456789012345678901, "to_id": 2}',
-            Pair.of("contacts:123456789012345678901", "companies:2"),
+            '{"from_id": 12345678901234567890, "to_id": 2}',
+            Pair.of("contacts:12345678901234567890", "companies:2"),
         ),
+        ('{"from": 101.0, "to": 1e5}', Pair.of("contacts:101", "companies:100000")),
+        ('{"from": "contacts: 1 ", "to": "\'2"}', Pair.of("contacts:1", "companies:2")),
         ('  {"from":1,"to":2}\t', Pair.of("contacts:1", "companies:2")),
     ],
 )
@@ -62,10 +64,10 @@ def test_objects_as_people_have_them(tmp_path: Path, line: str, pair: Pair) -> N
 
 def test_keys_of_other_names(tmp_path: Path) -> None:
     """Any keys can hold the ids, alone or with their types."""
-    lines = ('{"A": "deals:1", "b": 2}', '{"a": "3", "b": "0-2:4"}', '{"b": 6, "x": 0, "a": 5}')
+    lines = ('{"A": "deals:1", "b": 2}', '{"a": "3", "b": "0-5:4"}', '{"b": 6, "x": 0, "a": 5}')
     assert [
         Pair.of("deals:1", "companies:2"),
-        Pair.of("contacts:3", "0-2:4"),
+        Pair.of("contacts:3", "0-5:4"),
         Pair.of("contacts:5", "companies:6"),
     ] == _pairs(tmp_path, *lines, from_column="a", to_column="b")
 
@@ -121,6 +123,7 @@ def test_a_file_without_a_good_object(tmp_path: Path) -> None:
         assert list(range(1, 1501)) == [record.line for record, pair in table if pair is None]
 
 
+_IDS = st.integers(0, 10**20 - 1)
 _VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
@@ -131,7 +134,7 @@ _VALUES = st.recursive(
 
 @given(
     st.lists(
-        st.tuples(st.integers(0), st.integers(0), _VALUES, st.sampled_from(["\n", "\r\n", "\n\n"])),
+        st.tuples(_IDS, _IDS, _VALUES, st.sampled_from(["\n", "\r\n", "\n\n"])),
         min_size=1,
         max_size=6,
     ),
@@ -141,7 +144,7 @@ def test_what_was_written_comes_back(
     tmp_path_factory: Any, rows: list[tuple[int, int, object, str]], is_ascii: bool
 ) -> None:
     """Objects that the json library wrote come back as they were, whatever the tag."""
-    objects = [{"from_id": a, "to": f"0-2:{b}", "tag": tag} for a, b, tag, _ in rows]
+    objects = [{"from_id": a, "to": f"0-5:{b}", "tag": tag} for a, b, tag, _ in rows]
     text = "".join(
         json.dumps(one, ensure_ascii=is_ascii) + end
         for one, (*_, end) in zip(objects, rows, strict=True)
@@ -149,7 +152,7 @@ def test_what_was_written_comes_back(
     path = file_of(tmp_path_factory.getbasetemp(), text.encode(errors="surrogatepass"), "any.jsonl")
     read = rows_of(path)
     assert objects == [record.fields for record, _ in read]
-    assert [Pair("contacts", a, "0-2", b) for a, b, *_ in rows] == [pair for _, pair in read]
+    assert [Pair("contacts", a, "0-5", b) for a, b, *_ in rows] == [pair for _, pair in read]
 
 
 @given(st.text(alphabet='{}[]":,1 ntruelsfaNI\\u\n\r\0ä', max_size=60))
@@ -180,8 +183,8 @@ def test_any_text_is_taken_line_by_line(tmp_path_factory: Any, text: str) -> Non
         ('{"from": 1, "to": 2, "x": -Infinity}', "is not JSON: it holds -Infinity"),
         ('{"from": 1, "to": 2, "x": 1e999}', "holds 1e999, which is too large a number"),
         ('{"from": 1, "to": ' + "9" * 5000 + "}", "holds a number that is too long"),
-        ('{"from": 1, "to": 2, "from": 3}', 'has more than one "from"'),
-        ('{"from": 1, "to": 2, "x": {"ä": 1, "ä": 1}}', 'has more than one "ä"'),
+        ('{"from": 1, "to": 2, "from": 3}', "has more than one 'from'"),
+        ('{"from": 1, "to": 2, "x": {"ä": 1, "ä": 1}}', "has more than one 'ä'"),
         ('{"from": 1, "to": 2, "x": ' + "[" * 101 + "]" * 101 + "}", "is nested too deeply"),
         ('{"from": 1, "to": 2, "x": ' + "[" * 50_000 + "]" * 50_000 + "}", "is nested too deeply"),
         ("[1, 2]", 'is not an object such as {"from": "contacts:101", "to": "companies:202"}'),
@@ -191,22 +194,25 @@ def test_any_text_is_taken_line_by_line(tmp_path_factory: Any, text: str) -> Non
         ("{}", "has no 'from' or 'from_id'"),
         ('{"from": 1}', "has no 'to' or 'to_id'"),
         ('{"From": 1, "FROM": 1, "to": 2}', "has more than one 'from'"),
-        ('{"from": null, "to": 2}', "from is null: an id must be a string or an int"),
-        ('{"from": 1, "to_id": true}', "to_id is true: an id must be a string or an int"),
-        ('{"from": [1], "to": 2}', "from is nested: an id must be a string or an int"),
+        ('{"from": null, "to": 2}', "from is 'null', a placeholder for nothing"),
+        ('{"from": 1, "to_id": true}', "to_id is 'true', a truth value"),
+        ('{"from": [[1]], "to": 2}', "from is nested: an id must be a string or a number"),
         ('{"from": {"id": 1}, "to": 2}', "from is nested: an id must be"),
-        ('{"from": 101.0, "to": 2}', "from is 101.0, a number with a point: write the id as"),
-        ('{"from": 1, "to": 1e5}', "to is 100000.0, a number with a point"),
-        ('{"from": "101.0", "to": 2}', "from is '101.0', a number as spreadsheets write it"),
-        ('{"from": "contacts:1e5", "to": 2}', "from is '1e5', a number as spreadsheets write it"),
+        ('{"from": 101.5, "to": 2}', "from is '101.5', a float"),
+        ('{"from": 1, "to": 1e16}', "to is '1e+16', a number with an exponent"),
+        ('{"from": -1, "to": 2}', "from is '-1', a number as another locale writes it"),
+        ('{"from": "101.0", "to": 2}', "from is '101.0', a float"),
+        ('{"from": "contacts:1e5", "to": 2}', "from is '1e5', a number with an exponent"),
+        ('{"from": [1, "x"], "to": 2}', "from is 'x', a name or other text"),
+        ('{"from": [1, null], "to": 2}', "from is 'null', a placeholder for nothing"),
         ('{"from": "", "to": 2}', "from is empty"),
         ('{"from": "contacts:", "to": 2}', "from is empty"),
         ('{"from": ":1", "to": 2}', "from is ':1', without a type before the colon"),
-        ('{"from": "1 2", "to": 2}', "holds a blank"),
-        ('{"from": "contacts: 1", "to": 2}', "holds a blank"),
-        ('{"from": "1\\u0000", "to": 2}', "holds a blank or a control character"),
-        ('{"from": "\\ud800", "to": 2}', "holds a blank or a control character"),
-        ('{"from_id": 1, "to": 2, "from_type": 7}', "from_type is 7: a type must be a string"),
+        ('{"from": "1 2", "to": 2}', "from is '1 2', several ids"),
+        ('{"from": "1\\u0000", "to": 2}', "from is '1\\x00', digits with an invisible character"),
+        ('{"from": "\\ud800", "to": 2}', "from is '\\ud800', a placeholder for nothing"),
+        ('{"from": "a b:1", "to": 2}', "from holds a blank or a control character"),
+        ('{"from_id": 1, "to": 2, "from_type": 7}', "from_type is '7': a type must be a string"),
         ('{"from": 1, "to": 2, "x": "\0"}', "holds a NUL character"),
     ],
 )
@@ -218,6 +224,80 @@ def test_a_line_that_cannot_be_used(tmp_path: Path, line: str, told: str) -> Non
     ((number, problem),) = [(r.line, r.problem) for r, pair in rows if pair is None]
     assert 2 == number
     assert told in str(problem)
+
+
+def test_lists_are_several_ids(tmp_path: Path) -> None:
+    """Each element by the same rule, with a type of its own or not; an empty list is none."""
+    lines = (
+        '{"from": 1, "to": ["2", 3.0, "deals:4"]}',
+        '{"from": [5, 6], "to_id": [7, 8]}',
+        '{"from": 9, "to": []}',
+        '{"from": [], "to": "bad"}',
+    )
+    assert [
+        *("contacts:1 -> companies:2", "contacts:1 -> companies:3", "contacts:1 -> deals:4"),
+        *("contacts:5 -> companies:7", "contacts:5 -> companies:8"),
+        *("contacts:6 -> companies:7", "contacts:6 -> companies:8"),
+    ] == [str(pair) for pair in _pairs(tmp_path, *lines[:3])]
+    assert {4: "to is 'bad', a name or other text"} == problems_of(_file(tmp_path, *lines))
+
+
+def test_the_object_of_one_pair_of_several(tmp_path: Path) -> None:
+    """A list has the pair's own id alone, so that a file of failures links nothing else."""
+    lines = (
+        '{"from": 1, "to": [2, "deals:3"], "x": [7]}',
+        '{"to_id": [5], "from": "6", "y": 0}',
+        '{"from": 7, "to": 8}',
+    )
+    with PairTable(_file(tmp_path, *lines), layout()) as table:
+        cells = [table.cells(pair) for _, pair in table if pair is not None]
+    assert [
+        {"from": 1, "to": "companies:2", "x": [7]},
+        {"from": 1, "to": "deals:3", "x": [7]},
+        {"to_id": "5", "from": "6", "y": 0},
+        {"from": 7, "to": 8},
+    ] == cells
+
+
+@pytest.mark.parametrize(
+    "key", ["label", "Label", "association_label", "associationTypeId", "types"]
+)
+def test_a_key_that_is_not_obeyed_is_said_once(tmp_path: Path, key: str) -> None:
+    """Whether the label is a key of objects or a column of a table."""
+    line = json.dumps({"from": 1, "to": 2, key: "Decision maker", "tag": {"label": 1}})
+    path = _file(tmp_path, *[line, '{"from": 1, "to": 3}'] * 3)
+    told = f"{path}: the key '{key}' is not used: links are made without a label."
+    assert [told] == counts_of(path).notes == counts_of(path).sentences()
+    table = file_of(tmp_path, f"from_id,to_id,{key}\n1,2,x\n3,4,y\n", "x.csv")
+    told = f"{table}: the column '{key}' is not used: links are made without a label."
+    assert [told] == counts_of(table).notes
+
+
+def test_a_key_that_contradicts_a_type(tmp_path: Path) -> None:
+    """It is refused, as a column of a table is; without a type the key says it."""
+    path = _file(tmp_path, '{"id": 1, "Associated Deal IDs": "2;3"}')
+    named = {"from_column": "id", "to_column": "Associated Deal IDs"}
+    assert "holds ids of deals, but --to is companies" in refusal_of(path, **named)
+    assert ["contacts:1 -> deals:2", "contacts:1 -> deals:3"] == [
+        str(pair) for _, pair in rows_of(path, to_type=None, **named)
+    ]
+
+
+def test_an_object_with_too_many_values(tmp_path: Path) -> None:
+    """It is refused unread: its values would take thirty times the memory of its text."""
+    path = _file(tmp_path, '{"from": 1, "to": 2, "x": [' + "[]," * 500_000 + "0]}")
+    assert {1: "holds too many values"} == problems_of(path)
+    path = _file(
+        tmp_path, '{"from": 1, "to": 2, ' + ",".join(f'"{n}": 0' for n in range(17_000)) + "}"
+    )
+    assert {1: "has more than 16,384 keys"} == problems_of(path)
+
+
+def test_many_keys_of_one_name_are_found_at_once(tmp_path: Path) -> None:
+    """However many there are."""
+    keys = ", ".join(f'"{n}": 0' for n in range(100_000))
+    path = _file(tmp_path, f'{{{keys}, "99999": 1}}')
+    assert {1: "has more than one '99999'"} == problems_of(path)
 
 
 def test_a_long_flat_object_is_no_problem(tmp_path: Path) -> None:

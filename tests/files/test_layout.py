@@ -25,6 +25,8 @@ def test_nothing_needs_to_be_said() -> None:
         "delimiter": None,
         "encoding": "utf-8",
         "sheet": None,
+        "any_id": False,
+        "include_hidden": False,
     } == attrs.asdict(Layout())
 
 

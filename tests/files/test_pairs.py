@@ -83,7 +83,7 @@ def test_every_format_at_once(tmp_path: Path) -> None:
 
 def test_a_bad_row_takes_no_other_file_with_it(tmp_path: Path) -> None:
     """Its problem is its own."""
-    bad = 'from_id,to_id\n1,2\n3\n"5,6\n7,8\n'
+    bad = "from_id,to_id\n1,2\n3\nx,6\n7,8\n"
     paths = [file_of(tmp_path, bad, "a.csv"), file_of(tmp_path, bad, "b.csv")]
     with PairTable(paths, layout()) as table:
         rows = [(record.source, record.line, pair is None) for record, pair in table]

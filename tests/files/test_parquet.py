@@ -7,6 +7,7 @@ import decimal
 import io
 import json
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from aiohubassoc import InputError, Pair
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.parquet_reader import ParquetReader
 from aiohubassoc.files.record import Record
-from tests.files.reading import file_of, ids_of, layout, problems_of, refusal_of, rows_of
+from tests.files.reading import counts_of, file_of, ids_of, layout, problems_of, refusal_of, rows_of
 
 
 def _file(folder: Path, columns: dict[str, Any], name: str = "pairs.parquet", **how: Any) -> str:
@@ -121,8 +122,8 @@ def test_values_that_python_does_not_have(tmp_path: Path) -> None:
 @given(
     st.lists(
         st.tuples(
-            st.integers(-(2**63), 2**63 - 1),
-            st.integers(0),
+            st.integers(0, 2**63 - 1),
+            st.integers(0, 10**20 - 1),
             st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
         ),
         max_size=9,
@@ -165,7 +166,7 @@ def test_the_first_row_comes_at_once(tmp_path: Path, group_rows: int) -> None:
     path = Path(_file(tmp_path, {"from_id": ids, "to_id": ids}, **how))
     with _Counting(path) as file:
         rows = ParquetReader(file, "x")
-        assert Record(1, ["0", "0"]) == next(iter(rows))
+        assert [Record(0, ["from_id", "to_id"]), Record(1, ["0", "0"])] == list(islice(rows, 2))
         assert file.taken_bytes < path.stat().st_size / 4
         assert 200_000 == rows.count
         rows.close()
@@ -177,12 +178,16 @@ def test_the_first_row_comes_at_once(tmp_path: Path, group_rows: int) -> None:
 @pytest.mark.parametrize(
     ("ids", "told"),
     [
-        (pa.array([101.0, 3.0, 3.0]), "from_id is '101.0', a number as spreadsheets write it"),
-        (pa.array([1e22, 3.0, 3.0]), "from_id is '1e+22', a number as spreadsheets write it"),
-        (pa.array(["1 2", "3", "3"]), "holds a blank"),
+        (pa.array([101.5, 3.0, 3.0]), "from_id is '101.5', a float"),
+        (pa.array([1e22, 3.0, 3.0]), "from_id is '1e+22', a number with an exponent"),
+        (pa.array([float("nan"), 3.0, 3.0]), "from_id is empty"),
+        (pa.array([-1, 3, 3]), "from_id is '-1', a number as another locale writes it"),
+        (pa.array([True, None, None]), "from_id is 'true', a truth value"),
+        (pa.array([dt.date(2026, 1, 2), None, None]), "from_id is '2026-01-02', a date"),
+        (pa.array(["1 2", "3", "3"]), "from_id is '1 2', several ids"),
         (pa.array([None, "3", "3"]), "from_id is empty"),
         (pa.array(["from_id", "3", "3"]), "repeats the header"),
-        (pa.array(["1\0", "3", "3"]), "holds a blank or a control character"),
+        (pa.array(["1\0", "3", "3"]), "digits with an invisible character"),
     ],
 )
 def test_a_row_that_cannot_be_used(tmp_path: Path, ids: pa.Array, told: str) -> None:
@@ -234,7 +239,7 @@ def test_a_byte_that_was_changed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "told", "options"),
     [
-        ({"a": [1], "to_id": [2]}, "has no column 'from_id' but a, to_id: name it with", {}),
+        ({"a": [1], "to_id": [2]}, "has no column 'from_id'. Its columns: a, to_id. Choose", {}),
         ({"1": [1], "2": [2]}, "has no header: its first row is '1,2'", {}),
         ({"from_id": [1], "to_id": [2]}, "has no column 'to_type': give --to", {"to_type": None}),
         (
@@ -243,7 +248,7 @@ def test_a_byte_that_was_changed(tmp_path: Path) -> None:
             {"format": "csv"},
         ),
         ({"from_id": [1], "FROM_ID": [2]}, "has no column 'to_id'", {}),
-        ({}, "has no header", {}),
+        ({}, "is empty: its first row must name the columns", {}),
     ],
 )
 def test_a_file_that_is_no_table_of_pairs(
@@ -280,6 +285,63 @@ def test_without_the_library(tmp_path: Path, monkeypatch: Any) -> None:
     assert "is a Parquet file, which needs a library: pip install 'aiohubassoc[parquet]'" in (
         refusal_of(path)
     )
+
+
+# --- lists -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pa.list_(pa.int64()),
+        pa.list_(pa.string()),
+        pa.large_list(pa.int32()),
+        pa.list_(pa.float64()),
+        pa.list_(pa.dictionary(pa.int8(), pa.string())),
+        pa.list_(pa.decimal128(20)),
+    ],
+    ids=str,
+)
+def test_a_list_is_several_ids(tmp_path: Path, kind: pa.DataType) -> None:
+    """Whatever its column is called; a list without elements, or none, links nothing."""
+    values = [[202, 203], [204], [], None, [205, 205]]
+    inner = kind.value_type
+    is_text = pa.types.is_string(inner) or pa.types.is_dictionary(inner)
+    cells: list[Any] = [one and [str(n) if is_text else n for n in one] for one in values]
+    path = _file(tmp_path, {"from_id": [1, 2, 3, 4, 5], "companies": pa.array(cells, kind)})
+    options = {"to_column": "companies"}
+    assert [("1", "202"), ("1", "203"), ("2", "204"), ("5", "205"), ("5", "205")] == ids_of(
+        path, **options
+    )
+    counts = counts_of(path, **options)
+    assert (5, 2) == (counts.rows, counts.nothing_to_link)
+    with PairTable(path, layout(**options)) as table:
+        first, second, *_ = [table.cells(pair) for _, pair in table if pair is not None]
+    assert [["1", "202"], ["1", "203"]] == [first, second]
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (["202", None], "to_id is empty"),
+        (["202", "Acme"], "to_id is 'Acme', a name or other text"),
+        (["202;203"], "to_id is '202;203', several ids"),
+    ],
+)
+def test_a_list_with_one_bad_id(tmp_path: Path, values: list[str | None], told: str) -> None:
+    """Its row gives no pair at all."""
+    path = _file(tmp_path, {"from_id": [1, 2], "to_id": pa.array([values, ["7"]])})
+    ((line, problem),) = problems_of(path).items()
+    assert (1, True) == (line, problem.startswith(told))
+
+
+def test_whole_floats_are_ids(tmp_path: Path) -> None:
+    """As pandas writes a column of ints with gaps; they are counted."""
+    path = _file(tmp_path, {"from_id": [101.0, None, 103.0], "to_id": [1, 2, 3], "x": [1.0] * 3})
+    assert {2: "from_id is empty"} == problems_of(path)
+    counts = counts_of(path)
+    assert 2 == counts.floats
+    assert ["Whole numbers in columns of floats, taken as ids: 2."] == counts.sentences()
 
 
 def test_fields_can_be_written_as_json(tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def _refused(content: str | bytes, told: str, **options: Any) -> Any:
         _refused(
             b"from_id,\x81\n", "is not text in cp1252, line 1: save the file", encoding="cp1252"
         ),
-        _refused('from_id,"t\nö"\n'.encode("latin-1"), "line 1 is not UTF-8: save the file"),
+        _refused('from_id,"t\nö"\n'.encode("latin-1"), "line 1: is not UTF-8: save the file"),
         _refused("ö".encode("latin-1") * 5000, "is not text in UTF-8"),
         _refused(bytes(range(256)) * 20, "is a binary file, not a table or JSON"),
         _refused(b"\0", "is a binary file"),
