@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohubassoc.cli.options import given
 from aiohubassoc.files.byte_source import STDIN
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.options import InputOptions
 
 # Of these a file that we wrote has its own.
-_OF_THE_INPUT_ALONE = ("--format", "--delimiter", "--encoding", "--sheet")
+_OF_THE_INPUT_ALONE = ("--format", "--delimiter", "--encoding", "--sheet", "--include-hidden")
 
 
 def how_to_go_on(folder: str, *, needs_input: bool) -> str:
@@ -59,8 +59,8 @@ def how_to_link(path: str, input_: InputOptions) -> str:
     return f"To link them: {_call('link', [path], options)}"
 
 
-def _call(command: str, paths: Sequence[str], options: dict[str, str]) -> str:
+def _call(command: str, paths: Sequence[str], options: dict[str, Any]) -> str:
     words = [*paths]
     for name, value in options.items():
-        words += [name, value]
+        words += [name] if value is True else [name, value]
     return f"aiohubassoc {command} {shlex.join(words)}"

@@ -31,7 +31,9 @@ class InputOptions:
         format: csv, tsv, jsonl, parquet or excel; else told by the file's name and content.
         delimiter: What stands between the columns; else a comma, in TSV a tab.
         encoding: Of text, such as cp1252 or utf-16.
-        sheet: The sheet of a workbook; else the first.
+        sheet: The sheet of a workbook; else the first that is visible.
+        any_id: Take any text as a record id, not only digits.
+        include_hidden: Read hidden rows and sheets of a workbook too.
     """
 
     from_: Annotated[str | None, Parameter(name="--from")] = None
@@ -42,6 +44,8 @@ class InputOptions:
     delimiter: str | None = None
     encoding: str = "utf-8"
     sheet: str | None = None
+    any_id: Flag = False
+    include_hidden: Flag = False
 
     def layout(self) -> Layout:
         """
@@ -62,6 +66,8 @@ class InputOptions:
             self.delimiter,
             self.encoding,
             self.sheet,
+            self.any_id,
+            self.include_hidden,
         )
 
 

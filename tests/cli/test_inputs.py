@@ -249,3 +249,46 @@ def test_a_table_in_place_of_json(command: Command, portal: Running, tmp_path: P
     result = command("link", tmp_path / "pairs.jsonl", *TYPES)
     assert (result.code, "is one JSON array" in result.err) == (2, True)
     assert portal.portal.books.requests == 0
+
+
+# --- options of the inputs -----------------------------------------------------------------------
+
+
+def test_any_text_as_an_id(link: Command, portal: Running, tmp_path: Path) -> None:
+    """With the option it is HubSpot who says what an id is."""
+    (tmp_path / "pairs.csv").write_text("from_id,to_id\nabc,202.0\n", encoding="utf-8")
+    assert link(tmp_path / "pairs.csv").code == 2
+    assert portal.portal.books.requests == 0
+    assert link(tmp_path / "pairs.csv", "--any-id").code == 1
+    assert portal.portal.books.requests == 1
+
+
+def test_hidden_rows(link: Command, portal: Running, tmp_path: Path) -> None:
+    """What the person does not see is not linked, unless it is wanted."""
+    book = openpyxl.Workbook()
+    for row in [("from_id", "to_id"), (1, 11), (2, 12)]:
+        book.active.append(row)
+    book.active.row_dimensions[2].hidden = True
+    book.save(tmp_path / "pairs.xlsx")
+    assert link(tmp_path / "pairs.xlsx").code == 0
+    assert sent_to(portal) == {("2", "12"): 1}
+    assert link(tmp_path / "pairs.xlsx", "--include-hidden", "--json").told["linked"] == 2
+
+
+def test_flags_of_the_input_are_part_of_the_next_command(
+    command: Command, portal: Running, tmp_path: Path
+) -> None:
+    """They can be typed as they are printed."""
+    write_pairs(tmp_path / "pairs.csv", 2)
+    result = command(
+        "verify",
+        tmp_path / "pairs.csv",
+        "--any-id",
+        "--include-hidden",
+        *TYPES,
+        "--batch-quota",
+        "9/1s",
+    )
+    assert result.code == 1
+    assert "--any-id --include-hidden --output missing.csv" in result.out
+    assert portal.portal.books.requests
