@@ -14,6 +14,7 @@ from aiohubassoc.journal.places import parts_of, place_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterator
 
+    from aiohubassoc.files.counts import InputCounts
     from aiohubassoc.files.record import Record
     from aiohubassoc.journal.duplicates import SeenPairs
     from aiohubassoc.pair import Pair
@@ -33,6 +34,7 @@ class Table(Protocol):
     name: str
     header: list[str]
     may_block: bool
+    counts: InputCounts
 
     def __iter__(self) -> Iterator[tuple[Record, Pair | None]]:
         """Yield each row with a pair it holds, or with None where it cannot be used."""
@@ -87,12 +89,14 @@ class Feed:
         Read the first thousand rows and return those that cannot be used.
 
         Raises:
-            InputError: the input can no longer be read.
+            InputError: the input can no longer be read, or none of these rows can be used.
         """
         async for row in self._rows:
             self._checked.append(row)
             if len(self._checked) >= CHECKED_AHEAD:
                 break
+        if self._table.counts.none_usable is not None:
+            raise InputError(f"{self._table.name}: {self._table.counts.none_usable}")
         return [record for record, pair in self._checked if pair is None]
 
     def end(self) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohubassoc.cli.places import cells_of
 from aiohubassoc.errors import JournalError
+from aiohubassoc.files.counts import InputCounts
 from aiohubassoc.files.record import Record
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.pair import Pair, unchecked_pair
@@ -40,6 +41,7 @@ class FolderTable:
     ) -> None:
         self._reader = reader
         self._statuses = statuses
+        self.counts = InputCounts()  # of files, of which none is read
         header = reader.header()
         self.header: list[str] = header["columns"]
         self.names: list[str] = header["names"]
