@@ -11,27 +11,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.books import Books
     from aiohubassoc.simulator.fault_plan import Fault, FaultPlan
-    from aiohubassoc.simulator.foreground import run
+    from aiohubassoc.simulator.ledger import Books
+    from aiohubassoc.simulator.network import Latency, Neighbour
     from aiohubassoc.simulator.portal import Portal
     from aiohubassoc.simulator.process import PortalProcess, portal_process
+    from aiohubassoc.simulator.serve_forever import run
     from aiohubassoc.simulator.server import Running, serve
     from aiohubassoc.simulator.settings import PortalSettings
-    from aiohubassoc.simulator.surroundings import Latency, Neighbour
 
 _HOMES = {
-    "Books": "books",
+    "Books": "ledger",
     "Fault": "fault_plan",
     "FaultPlan": "fault_plan",
-    "Latency": "surroundings",
-    "Neighbour": "surroundings",
+    "Latency": "network",
+    "Neighbour": "network",
     "Portal": "portal",
     "PortalProcess": "process",
     "PortalSettings": "settings",
     "Running": "server",
     "portal_process": "process",
-    "run": "foreground",
+    "run": "serve_forever",
     "serve": "server",
 }
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiohubassoc.simulator.foreground import run
+from aiohubassoc.simulator.serve_forever import run
 from aiohubassoc.simulator.settings import PortalSettings
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from aiohubassoc.simulator import edge_pages
-from aiohubassoc.simulator.answers import Answer
+from aiohubassoc.simulator import cdn_pages
+from aiohubassoc.simulator.responses import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ def administer(portal: Portal, method: str, path: str, body: bytes) -> Answer:
         case "POST", "accept" | "revoke" as change:
             return _change_tokens(portal.accept if change == "accept" else portal.revoke, body)
         case _:
-            return edge_pages.not_found()
+            return cdn_pages.not_found()
 
 
 def _plain(content: Any, status: int = 200) -> Answer:  # noqa: ANN401 -- whatever JSON can hold

@@ -15,22 +15,22 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from aiohubassoc.simulator import distortions, edge_pages, read_distortions, refusals
-from aiohubassoc.simulator.answers import Answer, Manner
+from aiohubassoc.simulator import cdn_pages, error_bodies, mutations, read_mutations
 from aiohubassoc.simulator.fault_plan import Fault
-from aiohubassoc.simulator.linking import pair_of
-from aiohubassoc.simulator.paths import PutCall, ReadCall, kind_of
+from aiohubassoc.simulator.put_operation import pair_of
+from aiohubassoc.simulator.responses import Answer, Manner
+from aiohubassoc.simulator.routing import PutCall, ReadCall, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiohubassoc.simulator.answers import Document
-    from aiohubassoc.simulator.arrivals import Place
-    from aiohubassoc.simulator.chance import Chance
     from aiohubassoc.simulator.fault_plan import FaultPlan
-    from aiohubassoc.simulator.linking import LinkedPair
     from aiohubassoc.simulator.object_types import ObjectTypes
-    from aiohubassoc.simulator.paths import Call, Kind
+    from aiohubassoc.simulator.put_operation import LinkedPair
+    from aiohubassoc.simulator.requests import Place
+    from aiohubassoc.simulator.responses import Document
+    from aiohubassoc.simulator.routing import Call, Kind
+    from aiohubassoc.simulator.seeded_random import Chance
 
 UNSEEN = frozenset(
     {
@@ -52,19 +52,19 @@ _MANNERS = {
 }
 # What a success of linking, with results, is told as.
 _RETOLD: dict[Fault, tuple[int, Callable[[Document], Document]]] = {
-    Fault.ACCEPTED_202: (202, distortions.pending),
-    Fault.PENDING: (200, distortions.pending),
-    Fault.ERRORS_IN_2XX: (200, distortions.errors_only),
-    Fault.PARTIAL_207: (207, distortions.partial),
-    Fault.EMPTY_RESULTS: (200, distortions.emptied),
-    Fault.UNKNOWN_FIELDS: (200, distortions.with_unknown_fields),
+    Fault.ACCEPTED_202: (202, mutations.pending),
+    Fault.PENDING: (200, mutations.pending),
+    Fault.ERRORS_IN_2XX: (200, mutations.errors_only),
+    Fault.PARTIAL_207: (207, mutations.partial),
+    Fault.EMPTY_RESULTS: (200, mutations.emptied),
+    Fault.UNKNOWN_FIELDS: (200, mutations.with_unknown_fields),
     Fault.CREATED_201: (201, dict),
 }
 # The same of a read.
 _REREAD = _RETOLD | {
-    Fault.ERRORS_IN_2XX: (200, read_distortions.errors_only),
-    Fault.PARTIAL_207: (207, read_distortions.partial),
-    Fault.UNKNOWN_FIELDS: (200, read_distortions.with_unknown_fields),
+    Fault.ERRORS_IN_2XX: (200, read_mutations.errors_only),
+    Fault.PARTIAL_207: (207, read_mutations.partial),
+    Fault.UNKNOWN_FIELDS: (200, read_mutations.with_unknown_fields),
 }
 # These put an error in the place of a result.
 _OF_RESULTS = frozenset({Fault.ERRORS_IN_2XX, Fault.PARTIAL_207})
@@ -166,19 +166,21 @@ def _retold(fault: Fault, call: Call, answer: Answer) -> Answer:
 def _instead(plan: FaultPlan) -> dict[Fault, Answer]:
     migrating = {"Retry-After": str(plan.migrating_retry_after)}
     return {
-        Fault.SERVER_ERROR_500: refusals.refusal(500, "internal error"),
-        Fault.BAD_GATEWAY_HTML_502: edge_pages.short_page(502, "Bad Gateway"),
+        Fault.SERVER_ERROR_500: error_bodies.refusal(500, "internal error"),
+        Fault.BAD_GATEWAY_HTML_502: cdn_pages.short_page(502, "Bad Gateway"),
         Fault.UNAVAILABLE_503: Answer(503),
-        Fault.GATEWAY_TIMEOUT_504: edge_pages.long_page(504, "Gateway time-out"),
-        Fault.CLOUDFLARE_524: edge_pages.short_page(524, "Origin Time-out"),
-        Fault.PROBLEM_JSON_502: edge_pages.problem(plan.problem_retry_after),
+        Fault.GATEWAY_TIMEOUT_504: cdn_pages.long_page(504, "Gateway time-out"),
+        Fault.CLOUDFLARE_524: cdn_pages.short_page(524, "Origin Time-out"),
+        Fault.PROBLEM_JSON_502: cdn_pages.problem(plan.problem_retry_after),
         Fault.LOCKED_423: Answer(423),
         Fault.MIGRATING_477: Answer(477, headers=migrating),
-        Fault.THROTTLED_429: refusals.throttled("TEN_SECONDLY_ROLLING", plan.throttled_retry_after),
-        Fault.THROTTLED_429_BARE: refusals.throttled("TEN_SECONDLY_ROLLING"),
-        Fault.CLOUDFLARE_1015: edge_pages.rate_limited(),
+        Fault.THROTTLED_429: error_bodies.throttled(
+            "TEN_SECONDLY_ROLLING", plan.throttled_retry_after
+        ),
+        Fault.THROTTLED_429_BARE: error_bodies.throttled("TEN_SECONDLY_ROLLING"),
+        Fault.CLOUDFLARE_1015: cdn_pages.rate_limited(),
         Fault.NEVER_BEFORE: Answer(_NO_STATUS, manner=Manner.NEVER),
         Fault.RESET_BEFORE: Answer(_NO_STATUS, manner=Manner.RESET),
-        Fault.NOT_FOUND_HTML_404: edge_pages.not_found(),
-        Fault.REDIRECT_302: edge_pages.redirect(),
+        Fault.NOT_FOUND_HTML_404: cdn_pages.not_found(),
+        Fault.REDIRECT_302: cdn_pages.redirect(),
     }

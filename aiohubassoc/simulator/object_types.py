@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aiohubassoc.simulator.chance import Chance
+    from aiohubassoc.simulator.seeded_random import Chance
 
 
 class ObjectType(NamedTuple):

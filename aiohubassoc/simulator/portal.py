@@ -11,25 +11,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiohubassoc.simulator import edge_pages, refusals
-from aiohubassoc.simulator.answers import Answer, Manner
-from aiohubassoc.simulator.arrivals import Arrival, Arrivals
-from aiohubassoc.simulator.batch import BatchLinker
-from aiohubassoc.simulator.books import Books
-from aiohubassoc.simulator.chance import Chance
-from aiohubassoc.simulator.dressing import Dressing
+from aiohubassoc.simulator import cdn_pages, error_bodies
+from aiohubassoc.simulator.auth import Tokens
+from aiohubassoc.simulator.batch_inputs import Inputs, inputs_of
+from aiohubassoc.simulator.batch_operation import BatchLinker
 from aiohubassoc.simulator.fault_plan import Fault
 from aiohubassoc.simulator.faults import UNSEEN, Faults
-from aiohubassoc.simulator.inputs import Inputs, inputs_of
-from aiohubassoc.simulator.linking import Linker, Work
-from aiohubassoc.simulator.made import Made
+from aiohubassoc.simulator.ledger import Books
+from aiohubassoc.simulator.link_store import Made
 from aiohubassoc.simulator.object_types import ObjectTypes
-from aiohubassoc.simulator.paths import BatchCall, Call, PutCall, kind_of, method_of
-from aiohubassoc.simulator.quota import BATCH_AT_ONCE, TEN_SECONDLY_ROLLING, Quota
-from aiohubassoc.simulator.reading import LinkReader
+from aiohubassoc.simulator.put_operation import Linker, Work
+from aiohubassoc.simulator.rate_limits import BATCH_AT_ONCE, TEN_SECONDLY_ROLLING, Quota
+from aiohubassoc.simulator.read_operation import LinkReader
+from aiohubassoc.simulator.requests import Arrival, Arrivals
+from aiohubassoc.simulator.response_headers import Dressing
+from aiohubassoc.simulator.responses import Answer, Manner
+from aiohubassoc.simulator.routing import BatchCall, Call, PutCall, kind_of, method_of
+from aiohubassoc.simulator.seeded_random import Chance
 from aiohubassoc.simulator.settings import PortalSettings
-from aiohubassoc.simulator.strangers import Tokens
-from aiohubassoc.simulator.successes import Ask
+from aiohubassoc.simulator.success_bodies import Ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -137,9 +137,9 @@ class Portal:
         """Return the bare answer and the fault that shows on it."""
         call, key = arrival.call, arrival.key
         if call is None:
-            return edge_pages.not_found(), None
+            return cdn_pages.not_found(), None
         if not arrival.is_allowed:
-            return edge_pages.method_not_allowed(method_of(call)), None
+            return cdn_pages.method_not_allowed(method_of(call)), None
         self.books.called(call.from_type, call.to_type)
         if (refusal := self._tokens.refusal(authorization)) is not None:
             return refusal, None
@@ -165,8 +165,10 @@ class Portal:
         # Nobody knows what HubSpot would call that one.
         told = TEN_SECONDLY_ROLLING if policy == BATCH_AT_ONCE else policy
         if not self.settings.quota_retry_after:
-            return refusals.throttled(told)
-        return refusals.throttled(told, self._quota.retry_after(policy, now, is_single=is_single))
+            return error_bodies.throttled(told)
+        return error_bodies.throttled(
+            told, self._quota.retry_after(policy, now, is_single=is_single)
+        )
 
     def _serve(
         self, call: Call, inputs: Inputs, ask: Ask, fault: Fault | None

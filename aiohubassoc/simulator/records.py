@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from aiohubassoc.simulator import refusals
+from aiohubassoc.simulator import error_bodies
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.answers import Answer, Document
-    from aiohubassoc.simulator.chance import Chance
     from aiohubassoc.simulator.object_types import ObjectType
+    from aiohubassoc.simulator.responses import Answer, Document
+    from aiohubassoc.simulator.seeded_random import Chance
     from aiohubassoc.simulator.settings import PortalSettings
 
 _ID = re.compile(r"-?[0-9]{1,19}")
@@ -78,7 +78,7 @@ def no_such_id(end: End) -> Answer | None:
     else:
         return None
     context = {"id": [end.record_id]}
-    return refusals.refusal(404, message, "OBJECT_NOT_FOUND", context=context)
+    return error_bodies.refusal(404, message, "OBJECT_NOT_FOUND", context=context)
 
 
 def not_valid(ends: list[End], *, tells_more: bool) -> Answer:
@@ -93,7 +93,7 @@ def not_valid(ends: list[End], *, tells_more: bool) -> Answer:
     if tells_more:
         context["objectId"] = [end.record_id for end in ends]
         context["objectType"] = [end.kind.label for end in ends]
-    return refusals.invalid("One or more associations are invalid", context=context)
+    return error_bodies.invalid("One or more associations are invalid", context=context)
 
 
 def not_found(end: End, role: str) -> Answer:
@@ -104,7 +104,7 @@ def not_found(end: End, role: str) -> Answer:
         end: The missing one.
         role: ``FROM`` or ``TO``.
     """
-    return refusals.refusal(
+    return error_bodies.refusal(
         404,
         f"No {end.kind.singular} with ID {end.record_id} exists",
         "OBJECT_NOT_FOUND",

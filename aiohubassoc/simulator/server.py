@@ -12,8 +12,8 @@ import attrs
 from aiohttp import web
 
 from aiohubassoc.simulator import admin
-from aiohubassoc.simulator.answers import Answer, Manner
 from aiohubassoc.simulator.portal import Portal
+from aiohubassoc.simulator.responses import Answer, Manner
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -9,7 +9,7 @@ import attrs
 from attrs import validators
 
 from aiohubassoc.simulator.fault_plan import FaultPlan, ScriptedPair
-from aiohubassoc.simulator.surroundings import Latency, Neighbour
+from aiohubassoc.simulator.network import Latency, Neighbour
 
 HeadersMode: TypeAlias = Literal["all", "some", "none"]
 QuotaKind: TypeAlias = Literal["rolling", "fixed", "gcra"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from aiohubassoc.simulator.rolling import Rolling
+from aiohubassoc.simulator.rolling_window import Rolling
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.paths import Kind
+    from aiohubassoc.simulator.routing import Kind
     from aiohubassoc.simulator.settings import PortalSettings
 
 

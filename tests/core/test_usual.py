@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 from aiohubassoc._core import wire
 from aiohubassoc._core.usual import usual_reply
 from tests.core.strategies import json_values
-from tests.simulator.asking import portal_of, put
+from tests.simulator.portal_calls import portal_of, put
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.simulator.asking import ask, batch, portal_of, put, put_path, told
+from tests.simulator.portal_calls import ask, batch, portal_of, put, put_path, told
 
 _SCOPES_PAGE = "https://developers.hubspot.com/scopes"
 

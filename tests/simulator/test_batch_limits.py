@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from aiohubassoc.simulator import FaultPlan, Latency, PortalSettings, serve
-from tests.simulator.asking import GOOD, READ_PATH, batch, portal_of, put, read, told
+from tests.simulator.portal_calls import GOOD, READ_PATH, batch, portal_of, put, read, told
 
 if TYPE_CHECKING:
     from aiohubassoc.simulator import Portal, Running

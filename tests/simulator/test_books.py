@@ -8,7 +8,7 @@ import pytest
 
 from aiohubassoc import simulator
 from aiohubassoc.simulator import FaultPlan, Latency, Neighbour, PortalSettings
-from tests.simulator.asking import ask, batch, portal_of, put, put_path
+from tests.simulator.portal_calls import ask, batch, portal_of, put, put_path
 
 
 def test_what_is_counted() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from aiohubassoc.simulator import Fault, FaultPlan, Latency, PortalSettings, serve
 from tests.conftest import pass_time
-from tests.simulator.asking import GOOD, ask, batch, plain, portal_of, put, put_path, told
+from tests.simulator.portal_calls import GOOD, ask, batch, plain, portal_of, put, put_path, told
 
 if TYPE_CHECKING:
     from aiohubassoc.simulator import Running

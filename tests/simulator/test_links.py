@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc.simulator import FaultPlan, Portal, PortalSettings
-from aiohubassoc.simulator.linking import LinkedPair
-from aiohubassoc.simulator.links import Links
-from tests.simulator.asking import batch, found, portal_of, put, read, told
+from aiohubassoc.simulator.link_index import Links
+from aiohubassoc.simulator.put_operation import LinkedPair
+from tests.simulator.portal_calls import batch, found, portal_of, put, read, told
 
 if TYPE_CHECKING:
     from aiohubassoc.simulator.fault_plan import ScriptedPair

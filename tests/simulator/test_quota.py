@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc.simulator import Neighbour, PortalSettings
-from aiohubassoc.simulator.quota import DAILY, SECONDLY, TEN_SECONDLY_ROLLING, Quota
-from aiohubassoc.simulator.rolling import Rolling
-from tests.simulator.asking import batch, portal_of, put
+from aiohubassoc.simulator.rate_limits import DAILY, SECONDLY, TEN_SECONDLY_ROLLING, Quota
+from aiohubassoc.simulator.rolling_window import Rolling
+from tests.simulator.portal_calls import batch, portal_of, put
 
 # Sums of these are exact.
 GAPS = st.lists(st.sampled_from([0.0, 0.125, 0.25, 0.5, 1.0, 3.0]), max_size=60)

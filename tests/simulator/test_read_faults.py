@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from aiohubassoc.simulator import Fault, FaultPlan, Portal
-from aiohubassoc.simulator.answers import Manner
-from tests.simulator.asking import batch, found, portal_of, put, read, told
+from aiohubassoc.simulator.responses import Manner
+from tests.simulator.portal_calls import batch, found, portal_of, put, read, told
 
 # What is told of the records 1 to 3, of which 3 has no links, as status, results and errors.
 _RETOLD: dict[Fault, tuple[int, int, int]] = {

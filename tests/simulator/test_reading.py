@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.asking import READ_PATH, ask, batch, found, portal_of, put, read, told
+from tests.simulator.portal_calls import READ_PATH, ask, batch, found, portal_of, put, read, told
 
 _NO_LINKS = "crm.associations.NO_ASSOCIATIONS_FOUND"
 

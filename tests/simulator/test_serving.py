@@ -21,7 +21,7 @@ import pytest
 from aiohubassoc.simulator import FaultPlan, PortalSettings, portal_process, serve
 from aiohubassoc.simulator.__main__ import main
 from tests.conftest import settle
-from tests.simulator.asking import GOOD, READ_PATH, found, put_path, read
+from tests.simulator.portal_calls import GOOD, READ_PATH, found, put_path, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import attrs
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.answers import Answer
-    from aiohubassoc.simulator.arrivals import Arrival
-    from aiohubassoc.simulator.chance import Chance
-    from aiohubassoc.simulator.quota import Quota
+    from aiohubassoc.simulator.rate_limits import Quota
+    from aiohubassoc.simulator.requests import Arrival
+    from aiohubassoc.simulator.responses import Answer
+    from aiohubassoc.simulator.seeded_random import Chance
     from aiohubassoc.simulator.settings import PortalSettings
 
 # With headers="some". Recorded answers lack the daily ones nearly half of the time.

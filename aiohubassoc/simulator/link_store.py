@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiohubassoc.simulator.linking import LinkedPair, pair_of
-from aiohubassoc.simulator.links import Links
-from aiohubassoc.simulator.paths import PutCall
+from aiohubassoc.simulator.link_index import Links
+from aiohubassoc.simulator.put_operation import LinkedPair, pair_of
 from aiohubassoc.simulator.records import End, no_such_id
+from aiohubassoc.simulator.routing import PutCall
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aiohubassoc.simulator.chance import Chance
     from aiohubassoc.simulator.fault_plan import ScriptedPair
     from aiohubassoc.simulator.object_types import ObjectTypes
+    from aiohubassoc.simulator.seeded_random import Chance
     from aiohubassoc.simulator.settings import PortalSettings
 
 

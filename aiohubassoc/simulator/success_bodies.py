@@ -10,10 +10,10 @@ from aiohubassoc.simulator.object_types import association_type
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aiohubassoc.simulator.answers import Document
-    from aiohubassoc.simulator.chance import Chance
     from aiohubassoc.simulator.object_types import ObjectType
     from aiohubassoc.simulator.records import End
+    from aiohubassoc.simulator.responses import Document
+    from aiohubassoc.simulator.seeded_random import Chance
 
 # The portal has no calendar: its clock's zero is told as this date.
 _CLOCK_ZERO = datetime(2026, 1, 1, tzinfo=UTC)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiohubassoc.simulator import records, refusals
-from aiohubassoc.simulator.answers import Answer
-from aiohubassoc.simulator.batch_errors import MissingRecords
-from aiohubassoc.simulator.inputs import NO_INPUT
-from aiohubassoc.simulator.linking import LinkedPair, Work
+from aiohubassoc.simulator import error_bodies, records
+from aiohubassoc.simulator.batch_inputs import NO_INPUT
+from aiohubassoc.simulator.missing_record_errors import MissingRecords
+from aiohubassoc.simulator.put_operation import LinkedPair, Work
 from aiohubassoc.simulator.records import End, Records
-from aiohubassoc.simulator.successes import Successes
+from aiohubassoc.simulator.responses import Answer
+from aiohubassoc.simulator.success_bodies import Successes
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.answers import Document
-    from aiohubassoc.simulator.chance import Chance
-    from aiohubassoc.simulator.inputs import Inputs
+    from aiohubassoc.simulator.batch_inputs import Inputs
     from aiohubassoc.simulator.object_types import ObjectTypes
-    from aiohubassoc.simulator.paths import BatchCall
+    from aiohubassoc.simulator.responses import Document
+    from aiohubassoc.simulator.routing import BatchCall
+    from aiohubassoc.simulator.seeded_random import Chance
     from aiohubassoc.simulator.settings import PortalSettings
-    from aiohubassoc.simulator.successes import Ask
+    from aiohubassoc.simulator.success_bodies import Ask
 
 
 class BatchLinker:
@@ -50,10 +50,10 @@ class BatchLinker:
         """
         from_type = self._types.find(call.from_type)
         if from_type is None:
-            return Work(refusals.unknown_type(call.from_type))
+            return Work(error_bodies.unknown_type(call.from_type))
         to_type = self._types.find(call.to_type)
         if to_type is None:
-            return Work(refusals.unknown_type(call.to_type))
+            return Work(error_bodies.unknown_type(call.to_type))
         if inputs.refusal is not None:
             return Work(inputs.refusal)
         try:

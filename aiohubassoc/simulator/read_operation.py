@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from aiohubassoc.simulator import refusals
-from aiohubassoc.simulator.answers import Answer
-from aiohubassoc.simulator.batch_errors import MissingRecords
-from aiohubassoc.simulator.inputs import NO_INPUT
-from aiohubassoc.simulator.labels import Labels
-from aiohubassoc.simulator.linking import LinkedPair, Work
+from aiohubassoc.simulator import error_bodies
+from aiohubassoc.simulator.association_types import Labels
+from aiohubassoc.simulator.batch_inputs import NO_INPUT
+from aiohubassoc.simulator.missing_record_errors import MissingRecords
+from aiohubassoc.simulator.put_operation import LinkedPair, Work
 from aiohubassoc.simulator.records import End, Records
-from aiohubassoc.simulator.successes import Successes
+from aiohubassoc.simulator.responses import Answer
+from aiohubassoc.simulator.success_bodies import Successes
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.answers import Document
-    from aiohubassoc.simulator.chance import Chance
-    from aiohubassoc.simulator.inputs import Inputs
-    from aiohubassoc.simulator.links import Links
+    from aiohubassoc.simulator.batch_inputs import Inputs
+    from aiohubassoc.simulator.link_index import Links
     from aiohubassoc.simulator.object_types import ObjectType, ObjectTypes
-    from aiohubassoc.simulator.paths import ReadCall
+    from aiohubassoc.simulator.responses import Document
+    from aiohubassoc.simulator.routing import ReadCall
+    from aiohubassoc.simulator.seeded_random import Chance
     from aiohubassoc.simulator.settings import PortalSettings
-    from aiohubassoc.simulator.successes import Ask
+    from aiohubassoc.simulator.success_bodies import Ask
 
 # Of the answers, so many tell ids as integers: the versions of HubSpot's schema differ.
 _INTEGERS = 0.5
@@ -68,15 +68,15 @@ class LinkReader:
         """
         from_type = self._types.find(call.from_type)
         if from_type is None:
-            return Work(refusals.unknown_type(call.from_type))
+            return Work(error_bodies.unknown_type(call.from_type))
         to_type = self._types.find(call.to_type)
         if to_type is None:
-            return Work(refusals.unknown_type(call.to_type))
+            return Work(error_bodies.unknown_type(call.to_type))
         if inputs.refusal is not None:
             return Work(inputs.refusal)
         if not self._settings.keep_links:
             return Work(
-                refusals.invalid(
+                error_bodies.invalid(
                     "This simulated portal has keep_links=False: it keeps no links to be read. "
                     "Run it with keep_links=True."
                 )

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from aiohubassoc.simulator.rolling import Rolling
+from aiohubassoc.simulator.rolling_window import Rolling
 from aiohubassoc.simulator.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aiohubassoc.simulator.linking import LinkedPair
-    from aiohubassoc.simulator.paths import Kind
+    from aiohubassoc.simulator.put_operation import LinkedPair
+    from aiohubassoc.simulator.routing import Kind
     from aiohubassoc.simulator.settings import PortalSettings
 
 _FIRST_ERROR = 400  # RFC 9110, 15.5: client errors; those of servers lie above

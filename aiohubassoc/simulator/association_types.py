@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from aiohubassoc.simulator.object_types import association_type, seeded_type_id
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.answers import Document
-    from aiohubassoc.simulator.chance import Chance
-    from aiohubassoc.simulator.linking import LinkedPair
     from aiohubassoc.simulator.object_types import ObjectType
+    from aiohubassoc.simulator.put_operation import LinkedPair
+    from aiohubassoc.simulator.responses import Document
+    from aiohubassoc.simulator.seeded_random import Chance
 
 # Of the default links, so many carry a label besides.
 _LABELLED_SHARE = 0.125

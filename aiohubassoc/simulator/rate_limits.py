@@ -10,14 +10,14 @@ import heapq
 import math
 from typing import TYPE_CHECKING
 
-from aiohubassoc.simulator.meters import FixedWindow, LeakyBucket
-from aiohubassoc.simulator.rolling import Rolling
+from aiohubassoc.simulator.rate_windows import FixedWindow, LeakyBucket
+from aiohubassoc.simulator.rolling_window import Rolling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aiohubassoc.simulator.network import Neighbour
     from aiohubassoc.simulator.settings import PortalSettings, QuotaKind
-    from aiohubassoc.simulator.surroundings import Neighbour
 
 # The policies' names: HubSpot, API usage guidelines, and recorded 429s.
 DAILY = "DAILY"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiohubassoc.simulator.distortions import retold
+from aiohubassoc.simulator.mutations import retold
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.answers import Document
+    from aiohubassoc.simulator.responses import Document
 
 
 def errors_only(document: Document) -> Document:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from aiohubassoc.simulator.answers import Answer, Document
+from aiohubassoc.simulator.responses import Answer, Document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiohubassoc.simulator.answers import HTML, Answer
+from aiohubassoc.simulator.responses import HTML, Answer
 
 _CLOUDFLARE_HTML = "text/html; charset=UTF-8"
 

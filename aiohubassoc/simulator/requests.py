@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from aiohubassoc.simulator.linking import LinkedPair, pair_of
-from aiohubassoc.simulator.paths import Call, Kind, PutCall, kind_of, method_of, parse
+from aiohubassoc.simulator.put_operation import LinkedPair, pair_of
+from aiohubassoc.simulator.routing import Call, Kind, PutCall, kind_of, method_of, parse
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.chance import Chance
+    from aiohubassoc.simulator.network import Latency
     from aiohubassoc.simulator.object_types import ObjectTypes
-    from aiohubassoc.simulator.surroundings import Latency
+    from aiohubassoc.simulator.seeded_random import Chance
 
 
 @attrs.frozen(eq=False)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiohubassoc.simulator import records, refusals
+from aiohubassoc.simulator import error_bodies, records
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.answers import Answer, Document
-    from aiohubassoc.simulator.chance import Chance
     from aiohubassoc.simulator.records import End
+    from aiohubassoc.simulator.responses import Answer, Document
+    from aiohubassoc.simulator.seeded_random import Chance
     from aiohubassoc.simulator.settings import BatchErrors
-    from aiohubassoc.simulator.successes import Ask
+    from aiohubassoc.simulator.success_bodies import Ask
 
 
 class MissingRecords:
@@ -30,7 +30,7 @@ class MissingRecords:
     def refusal(self, ends: list[End]) -> Answer:
         """Return the 400 for the whole call; *ends* are the bad ones, at least one."""
         if self._names == "unnamed":
-            return refusals.invalid("One or more associations are invalid")
+            return error_bodies.invalid("One or more associations are invalid")
         named = ends[:1] if self._names == "first" else ends
         return records.not_valid(named, tells_more=self._names != "ends")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.answers import Document
+    from aiohubassoc.simulator.responses import Document
 
 
 def pending(document: Document) -> Document:

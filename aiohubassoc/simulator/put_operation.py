@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
-from aiohubassoc.simulator import records, refusals
-from aiohubassoc.simulator.answers import Answer
+from aiohubassoc.simulator import error_bodies, records
 from aiohubassoc.simulator.records import End, Records, canonical_id
-from aiohubassoc.simulator.successes import Successes
+from aiohubassoc.simulator.responses import Answer
+from aiohubassoc.simulator.success_bodies import Successes
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.chance import Chance
     from aiohubassoc.simulator.object_types import ObjectTypes
-    from aiohubassoc.simulator.paths import PutCall
+    from aiohubassoc.simulator.routing import PutCall
+    from aiohubassoc.simulator.seeded_random import Chance
     from aiohubassoc.simulator.settings import PortalSettings
-    from aiohubassoc.simulator.successes import Ask
+    from aiohubassoc.simulator.success_bodies import Ask
 
 
 class LinkedPair(NamedTuple):
@@ -76,10 +76,10 @@ class Linker:
         pair = pair_of(self._types, call)
         from_type = self._types.find(call.from_type)
         if from_type is None:
-            return Work(refusals.unknown_type(call.from_type), refused=(pair,))
+            return Work(error_bodies.unknown_type(call.from_type), refused=(pair,))
         to_type = self._types.find(call.to_type)
         if to_type is None:
-            return Work(refusals.unknown_type(call.to_type), refused=(pair,))
+            return Work(error_bodies.unknown_type(call.to_type), refused=(pair,))
         ends = [End(from_type, call.from_id), End(to_type, call.to_id)]
         for end in ends:
             if (refusal := records.no_such_id(end)) is not None:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from aiohubassoc.simulator import refusals
-from aiohubassoc.simulator.answers import Answer
-from aiohubassoc.simulator.paths import BatchCall, PutCall, ReadCall
+from aiohubassoc.simulator import error_bodies
+from aiohubassoc.simulator.responses import Answer
+from aiohubassoc.simulator.routing import BatchCall, PutCall, ReadCall
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.paths import Call
+    from aiohubassoc.simulator.routing import Call
 
 # HubSpot, Associations v4: inputs of one call.
 MOST_INPUTS = {BatchCall: 2_000, ReadCall: 1_000}
 
-NO_INPUT = refusals.invalid("Invalid input JSON on line 1, column 1: Cannot deserialize value")
+NO_INPUT = error_bodies.invalid("Invalid input JSON on line 1, column 1: Cannot deserialize value")
 
 
 @attrs.frozen
@@ -56,4 +56,4 @@ def inputs_of(call: Call, body: bytes) -> Inputs:
 
 
 def _refused(message: str) -> Inputs:
-    return Inputs(refusal=refusals.invalid(message))
+    return Inputs(refusal=error_bodies.invalid(message))

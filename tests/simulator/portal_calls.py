@@ -10,7 +10,7 @@ import attrs
 from aiohubassoc.simulator import Portal, PortalSettings
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.answers import Answer
+    from aiohubassoc.simulator.responses import Answer
 
 TOKEN = PortalSettings().tokens[0]
 GOOD = f"Bearer {TOKEN}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiohubassoc.simulator import refusals
+from aiohubassoc.simulator import error_bodies
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.answers import Answer
+    from aiohubassoc.simulator.responses import Answer
     from aiohubassoc.simulator.settings import PortalSettings
 
 
@@ -39,8 +39,8 @@ class Tokens:
         scheme, _, token = (authorization or "").partition(" ")
         if scheme != "Bearer" or token not in self._good:
             if scheme == "Bearer" and token in self._revoked:
-                return refusals.expired_authentication()
-            return refusals.no_authentication()
+                return error_bodies.expired_authentication()
+            return error_bodies.no_authentication()
         if self._missing_scopes:
-            return refusals.missing_scopes(self._missing_scopes)
+            return error_bodies.missing_scopes(self._missing_scopes)
         return None

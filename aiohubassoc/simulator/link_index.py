@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
-from aiohubassoc.simulator.linking import LinkedPair
+from aiohubassoc.simulator.put_operation import LinkedPair
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
