@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from aiohubassoc._io.clock import Timer
-    from aiohubassoc.simulator import PortalSettings, Running
+    from aiohubassoc.simulator import PortalSettings, ServedPortal
 
 
 def simulated_portal(
     settings: PortalSettings | None = None,
-) -> AbstractAsyncContextManager[Running]:
+) -> AbstractAsyncContextManager[ServedPortal]:
     """
     Serve a simulated HubSpot portal on a port of this machine while the context lasts.
 
     It has a ``base_url`` for the client, takes the token ``"simulated-token"``, and its
-    ``portal.books`` say what it has seen and which links it has made. As a pytest fixture it is an
+    ``portal.ledger`` say what it has seen and which links it has made. As a pytest fixture it is an
     ``async with`` around a ``yield``.
 
     Args:

@@ -63,7 +63,7 @@ def demo() -> int:
             pairs = [pair for _, pair in again if pair is not None]
         run = LinkRun(Job(on_outcome=told.append), table, messages())
         code = asyncio.run(run.go(client))
-        books, links = portal.books(), portal.links()
+        books, links = portal.ledger(), portal.links()
     print_summary(run.tally, console)
     if run.tally.stopped is not None:
         return code

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from aiohubassoc.cli.terminal import messages
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import Quota
-from aiohubassoc.simulator import Fault, FaultPlan, Latency, PortalSettings, run
+from aiohubassoc.simulator import Fault, FaultPlan, Latency, PortalSettings, serve_forever
 
 
 def simulate(
@@ -27,7 +27,7 @@ def simulate(
     Run a simulated HubSpot portal on this machine until Ctrl-C.
 
     It keeps the quota, knows records, makes faults, and keeps books of all it has seen: they can
-    be read at /_portal/books, its links at /_portal/links.
+    be read at /_portal/ledger, its links at /_portal/links.
 
     Args:
         port: Where to listen, on 127.0.0.1 only; 0 for any free port.
@@ -61,14 +61,14 @@ def simulate(
     def ready(base_url: str) -> None:
         console.print(
             f"A simulated HubSpot portal: {base_url}, {limit} calls. Its books: "
-            f"{base_url}/_portal/books\n"
+            f"{base_url}/_portal/ledger\n"
             f"  HUBSPOT_ACCESS_TOKEN={token} aiohubassoc link pairs.csv "
             f"--from contacts --to companies --base-url {base_url}",
             soft_wrap=True,
         )
 
     try:
-        run(settings, port=port, on_ready=ready)
+        serve_forever(settings, port=port, on_ready=ready)
     except OSError as error:
         raise OptionsError(f"cannot listen on port {port}: {error.strerror}") from None
     return 0

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aiohubassoc.simulator.fault_plan import Fault, FaultPlan
-    from aiohubassoc.simulator.ledger import Books
+    from aiohubassoc.simulator.ledger import PortalLedger
     from aiohubassoc.simulator.network import Latency, Neighbour
     from aiohubassoc.simulator.portal import Portal
     from aiohubassoc.simulator.process import PortalProcess, portal_process
-    from aiohubassoc.simulator.serve_forever import run
-    from aiohubassoc.simulator.server import Running, serve
+    from aiohubassoc.simulator.serve_forever import serve_forever
+    from aiohubassoc.simulator.server import ServedPortal, serve
     from aiohubassoc.simulator.settings import PortalSettings
 
 _HOMES = {
-    "Books": "ledger",
+    "PortalLedger": "ledger",
     "Fault": "fault_plan",
     "FaultPlan": "fault_plan",
     "Latency": "network",
@@ -29,25 +29,25 @@ _HOMES = {
     "Portal": "portal",
     "PortalProcess": "process",
     "PortalSettings": "settings",
-    "Running": "server",
+    "ServedPortal": "server",
     "portal_process": "process",
-    "run": "serve_forever",
+    "serve_forever": "serve_forever",
     "serve": "server",
 }
 
 __all__ = [
-    "Books",
     "Fault",
     "FaultPlan",
     "Latency",
     "Neighbour",
     "Portal",
+    "PortalLedger",
     "PortalProcess",
     "PortalSettings",
-    "Running",
+    "ServedPortal",
     "portal_process",
-    "run",
     "serve",
+    "serve_forever",
 ]
 
 

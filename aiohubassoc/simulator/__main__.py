@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiohubassoc.simulator.serve_forever import run
+from aiohubassoc.simulator.serve_forever import serve_forever
 from aiohubassoc.simulator.settings import PortalSettings
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         settings = _settings(options)
-        run(settings, port=options.port, on_ready=_say_ready, while_stdin=options.child)
+        serve_forever(settings, port=options.port, on_ready=_say_ready, while_stdin=options.child)
     except (OSError, ValueError) as error:
         parser.error(str(error))
     return 0

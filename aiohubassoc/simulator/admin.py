@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from aiohubassoc.simulator import cdn_pages
-from aiohubassoc.simulator.responses import Answer
+from aiohubassoc.simulator.responses import PortalResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 PREFIX = "/_portal/"
 
 
-def administer(portal: Portal, method: str, path: str, body: bytes) -> Answer:
+def administer(portal: Portal, method: str, path: str, body: bytes) -> PortalResponse:
     """
     Return the answer to a request for a path that begins with `PREFIX`.
 
-    ``GET`` of ``books``, ``links`` and ``arrivals`` tells them as JSON; ``POST`` of
+    ``GET`` of ``ledger``, ``links`` and ``arrivals`` tells them as JSON; ``POST`` of
     ``{"token": ...}`` to ``accept`` and ``revoke`` changes the tokens, that of
     ``{"links": [[from_type, from_id, to_type, to_id], ...]}`` to ``links`` links pairs.
     """
     match method, path.removeprefix(PREFIX):
-        case "GET", "books":
-            return _plain(portal.books.to_plain())
+        case "GET", "ledger":
+            return _plain(portal.ledger.to_plain())
         case "GET", "links":
-            return _plain(portal.books.links_to_plain())
+            return _plain(portal.ledger.links_to_plain())
         case "GET", "arrivals":
-            return _plain(portal.books.arrivals)
+            return _plain(portal.ledger.arrivals)
         case "POST", "links":
             return _make(portal, body)
         case "POST", "accept" | "revoke" as change:
@@ -43,11 +43,11 @@ def administer(portal: Portal, method: str, path: str, body: bytes) -> Answer:
             return cdn_pages.not_found()
 
 
-def _plain(content: Any, status: int = 200) -> Answer:  # noqa: ANN401 -- whatever JSON can hold
-    return Answer(status, text=json.dumps(content), by_hubspot=False, tells_limits=False)
+def _plain(content: Any, status: int = 200) -> PortalResponse:  # noqa: ANN401 -- whatever JSON can hold
+    return PortalResponse(status, text=json.dumps(content), by_hubspot=False, tells_limits=False)
 
 
-def _change_tokens(change: Callable[[str], object], body: bytes) -> Answer:
+def _change_tokens(change: Callable[[str], object], body: bytes) -> PortalResponse:
     token = _token(body)
     if token is None:
         return _plain({"message": 'the body must be {"token": "..."}'}, status=400)
@@ -55,13 +55,13 @@ def _change_tokens(change: Callable[[str], object], body: bytes) -> Answer:
     return _done()
 
 
-def _done() -> Answer:
-    return Answer(204, by_hubspot=False, tells_limits=False)
+def _done() -> PortalResponse:
+    return PortalResponse(204, by_hubspot=False, tells_limits=False)
 
 
-def _make(portal: Portal, body: bytes) -> Answer:
+def _make(portal: Portal, body: bytes) -> PortalResponse:
     try:
-        portal.made(tuple(pair) for pair in json.loads(body)["links"])
+        portal.add_links(tuple(pair) for pair in json.loads(body)["links"])
     except (KeyError, TypeError, json.JSONDecodeError):
         form = '{"links": [["contacts", "1", "companies", "2"], ...]}'
         return _plain({"message": f"the body must be {form}"}, status=400)

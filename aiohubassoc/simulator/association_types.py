@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from aiohubassoc.simulator.object_types import ObjectType
     from aiohubassoc.simulator.put_operation import LinkedPair
     from aiohubassoc.simulator.responses import Document
-    from aiohubassoc.simulator.seeded_random import Chance
+    from aiohubassoc.simulator.seeded_random import SeededRandom
 
 # Of the default links, so many carry a label besides.
 _LABELLED_SHARE = 0.125
@@ -28,7 +28,7 @@ _PRIMARY_IDS = {
 _OWN_LABELS = ("Billing contact", "Decision maker", "Former employer")
 
 
-class Labels:
+class AssociationTypes:
     """
     The association types of every link; a link has the same labels in both directions.
 
@@ -36,7 +36,7 @@ class Labels:
         chance: Draws them.
     """
 
-    def __init__(self, chance: Chance) -> None:
+    def __init__(self, chance: SeededRandom) -> None:
         self._chance = chance
         self._default: dict[tuple[ObjectType, ObjectType], Document] = {}
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from aiohubassoc.simulator import error_bodies
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.responses import Answer
+    from aiohubassoc.simulator.responses import PortalResponse
     from aiohubassoc.simulator.settings import PortalSettings
 
 
-class Tokens:
+class TokenRegistry:
     """
     The tokens that are good now, and those that were.
 
@@ -34,7 +34,7 @@ class Tokens:
         self._good.discard(token)
         self._revoked.add(token)
 
-    def refusal(self, authorization: str | None) -> Answer | None:
+    def refusal(self, authorization: str | None) -> PortalResponse | None:
         """Return the refusal of a caller who may not call, None for one who may."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme != "Bearer" or token not in self._good:

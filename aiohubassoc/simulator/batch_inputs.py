@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from aiohubassoc.simulator import error_bodies
-from aiohubassoc.simulator.responses import Answer
+from aiohubassoc.simulator.responses import PortalResponse
 from aiohubassoc.simulator.routing import BatchCall, PutCall, ReadCall
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ NO_INPUT = error_bodies.invalid("Invalid input JSON on line 1, column 1: Cannot 
 
 
 @attrs.frozen
-class Inputs:
+class BatchInputs:
     """
     What came with a call.
 
@@ -31,13 +31,13 @@ class Inputs:
     """
 
     documents: list[Any] = attrs.field(factory=list)
-    refusal: Answer | None = None
+    refusal: PortalResponse | None = None
 
 
-_NONE = Inputs()
+_NONE = BatchInputs()
 
 
-def inputs_of(call: Call, body: bytes) -> Inputs:
+def inputs_of(call: Call, body: bytes) -> BatchInputs:
     """Return what came with *call*."""
     if isinstance(call, PutCall):
         return _NONE
@@ -46,14 +46,14 @@ def inputs_of(call: Call, body: bytes) -> Inputs:
     try:
         documents = json.loads(body)["inputs"]
     except (KeyError, TypeError, ValueError):
-        return Inputs(refusal=NO_INPUT)
+        return BatchInputs(refusal=NO_INPUT)
     if not isinstance(documents, list):
-        return Inputs(refusal=NO_INPUT)
+        return BatchInputs(refusal=NO_INPUT)
     most = MOST_INPUTS[type(call)]
     if len(documents) > most:
         return _refused(f"{len(documents)} inputs are more than the {most} allowed")
-    return Inputs(documents)
+    return BatchInputs(documents)
 
 
-def _refused(message: str) -> Inputs:
-    return Inputs(refusal=error_bodies.invalid(message))
+def _refused(message: str) -> BatchInputs:
+    return BatchInputs(refusal=error_bodies.invalid(message))

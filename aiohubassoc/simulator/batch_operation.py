@@ -6,23 +6,23 @@ from typing import TYPE_CHECKING
 
 from aiohubassoc.simulator import error_bodies, records
 from aiohubassoc.simulator.batch_inputs import NO_INPUT
-from aiohubassoc.simulator.missing_record_errors import MissingRecords
-from aiohubassoc.simulator.put_operation import LinkedPair, Work
-from aiohubassoc.simulator.records import End, Records
-from aiohubassoc.simulator.responses import Answer
-from aiohubassoc.simulator.success_bodies import Successes
+from aiohubassoc.simulator.missing_record_errors import MissingRecordErrors
+from aiohubassoc.simulator.put_operation import CallResult, LinkedPair
+from aiohubassoc.simulator.records import PortalRecords, RecordRef
+from aiohubassoc.simulator.responses import PortalResponse
+from aiohubassoc.simulator.success_bodies import SuccessBodies
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.batch_inputs import Inputs
+    from aiohubassoc.simulator.batch_inputs import BatchInputs
     from aiohubassoc.simulator.object_types import ObjectTypes
     from aiohubassoc.simulator.responses import Document
     from aiohubassoc.simulator.routing import BatchCall
-    from aiohubassoc.simulator.seeded_random import Chance
+    from aiohubassoc.simulator.seeded_random import SeededRandom
     from aiohubassoc.simulator.settings import PortalSettings
-    from aiohubassoc.simulator.success_bodies import Ask
+    from aiohubassoc.simulator.success_bodies import CallContext
 
 
-class BatchLinker:
+class BatchOperation:
     """
     Does batch calls that create links.
 
@@ -32,14 +32,14 @@ class BatchLinker:
         types: The portal's object types.
     """
 
-    def __init__(self, settings: PortalSettings, chance: Chance, types: ObjectTypes) -> None:
+    def __init__(self, settings: PortalSettings, chance: SeededRandom, types: ObjectTypes) -> None:
         self._missing = settings.batch_missing
         self._types = types
-        self._records = Records(settings, chance)
-        self._errors = MissingRecords(settings.batch_errors, chance)
-        self._successes = Successes(chance)
+        self._records = PortalRecords(settings, chance)
+        self._errors = MissingRecordErrors(settings.batch_errors, chance)
+        self._successes = SuccessBodies(chance)
 
-    def link(self, call: BatchCall, inputs: Inputs, ask: Ask) -> Work:
+    def link(self, call: BatchCall, inputs: BatchInputs, ask: CallContext) -> CallResult:
         """
         Return what *call* comes to.
 
@@ -50,27 +50,30 @@ class BatchLinker:
         """
         from_type = self._types.find(call.from_type)
         if from_type is None:
-            return Work(error_bodies.unknown_type(call.from_type))
+            return CallResult(error_bodies.unknown_type(call.from_type))
         to_type = self._types.find(call.to_type)
         if to_type is None:
-            return Work(error_bodies.unknown_type(call.to_type))
+            return CallResult(error_bodies.unknown_type(call.to_type))
         if inputs.refusal is not None:
-            return Work(inputs.refusal)
+            return CallResult(inputs.refusal)
         try:
             pairs = [
-                (End(from_type, str(each["from"]["id"])), End(to_type, str(each["to"]["id"])))
+                (
+                    RecordRef(from_type, str(each["from"]["id"])),
+                    RecordRef(to_type, str(each["to"]["id"])),
+                )
                 for each in inputs.documents
             ]
         except (KeyError, TypeError):
-            return Work(NO_INPUT)
+            return CallResult(NO_INPUT)
         return self._link(pairs, ask)
 
-    def _link(self, inputs: list[tuple[End, End]], ask: Ask) -> Work:
+    def _link(self, inputs: list[tuple[RecordRef, RecordRef]], ask: CallContext) -> CallResult:
         linked: list[LinkedPair] = []
         refused: list[LinkedPair] = []
         results: list[Document] = []
         errors: list[Document] = []
-        bad_ends: list[End] = []
+        bad_ends: list[RecordRef] = []
         for ends in inputs:
             bad = [end for end in ends if records.no_such_id(end) or not self._records.has(end)]
             if bad:
@@ -82,19 +85,21 @@ class BatchLinker:
                 linked.append(_pair(*ends))
                 results += self._successes.results(*ends)
         if bad_ends and self._missing == "400":
-            return Work(self._errors.refusal(bad_ends), refused=tuple(refused))
+            return CallResult(self._errors.refusal(bad_ends), refused=tuple(refused))
         results = self._successes.shuffled(results, ask)
         document = self._successes.document(results, ask, errors)
         status = 207 if errors else 200
-        return Work(Answer(status, document), tuple(linked), tuple(refused))
+        return CallResult(PortalResponse(status, document), tuple(linked), tuple(refused))
 
-    def _error(self, end: End, ends: tuple[End, End], ask: Ask) -> Document:
+    def _error(
+        self, end: RecordRef, ends: tuple[RecordRef, RecordRef], ask: CallContext
+    ) -> Document:
         from_end, to_end = ends
         ids = {"fromObjectId": [from_end.record_id], "toObjectId": [to_end.record_id]}
         return self._errors.error(end, "FROM" if end is from_end else "TO", ids, ask)
 
 
-def _pair(from_end: End, to_end: End) -> LinkedPair:
+def _pair(from_end: RecordRef, to_end: RecordRef) -> LinkedPair:
     return LinkedPair(
         from_end.kind.name, from_end.canonical_id, to_end.kind.name, to_end.canonical_id
     )

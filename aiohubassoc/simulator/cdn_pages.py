@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiohubassoc.simulator.responses import HTML, Answer
+from aiohubassoc.simulator.responses import HTML, PortalResponse
 
 _CLOUDFLARE_HTML = "text/html; charset=UTF-8"
 
@@ -23,24 +23,24 @@ _ROUTER_PAGE = (
 )
 
 
-def short_page(status: int, title: str) -> Answer:
+def short_page(status: int, title: str) -> PortalResponse:
     """Return Cloudflare's page of a few lines."""
     return _edge(status, _SHORT_PAGE.format(title=f"{status} {title}"), _CLOUDFLARE_HTML)
 
 
-def long_page(status: int, title: str) -> Answer:
+def long_page(status: int, title: str) -> PortalResponse:
     """Return Cloudflare's page in the site's name."""
     return _edge(status, _LONG_PAGE.format(status=status, title=title), _CLOUDFLARE_HTML)
 
 
-def rate_limited() -> Answer:
+def rate_limited() -> PortalResponse:
     """Return Cloudflare's own 429, which is plain text."""
     return _edge(429, "error code: 1015", "text/plain; charset=UTF-8")
 
 
-def problem(retry_after: int) -> Answer:
+def problem(retry_after: int) -> PortalResponse:
     """Return Cloudflare's problem JSON, whose ``status`` is an int where HubSpot's is a string."""
-    return Answer(
+    return PortalResponse(
         502,
         {
             "type": "https://developers.cloudflare.com/support/troubleshooting/"
@@ -62,24 +62,24 @@ def problem(retry_after: int) -> Answer:
     )
 
 
-def not_found() -> Answer:
+def not_found() -> PortalResponse:
     """Return the page of a path that HubSpot's router does not know."""
     return _edge(404, _ROUTER_PAGE.format(status=404, title="Not Found"), HTML)
 
 
-def method_not_allowed(allowed: str) -> Answer:
+def method_not_allowed(allowed: str) -> PortalResponse:
     """Return the page of a path that only another method reaches."""
     page = _ROUTER_PAGE.format(status=405, title="Method Not Allowed")
     return _edge(405, page, HTML, Allow=f"{allowed},OPTIONS")
 
 
-def redirect() -> Answer:
+def redirect() -> PortalResponse:
     """Return a redirect that stays on this portal, so that following it leads nowhere else."""
     return _edge(302, "", HTML, Location="/login")
 
 
-def _edge(status: int, text: str, content_type: str, **headers: str) -> Answer:
-    return Answer(
+def _edge(status: int, text: str, content_type: str, **headers: str) -> PortalResponse:
+    return PortalResponse(
         status,
         text=text,
         content_type=content_type,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from aiohubassoc.simulator.responses import Answer, Document
+from aiohubassoc.simulator.responses import Document, PortalResponse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,15 +21,17 @@ _SCOPES_PAGE = "https://developers.hubspot.com/scopes"
 _OAUTH_PAGE = "https://developers.hubspot.com/docs/methods/auth/oauth-overview"
 
 
-def refusal(status: int, message: str, category: str | None = None, **more: object) -> Answer:
+def refusal(
+    status: int, message: str, category: str | None = None, **more: object
+) -> PortalResponse:
     """Return HubSpot's plain error; some of them have no *category*."""
     document: Document = {"status": "error", "message": message, **more}
     if category is not None:
         document["category"] = category
-    return Answer(status, document)
+    return PortalResponse(status, document)
 
 
-def no_authentication() -> Answer:
+def no_authentication() -> PortalResponse:
     """Return the 401 of a token that is missing, malformed or unknown."""
     return _unauthorized(
         "Authentication credentials not found. This API supports OAuth 2.0 authentication and "
@@ -38,7 +40,7 @@ def no_authentication() -> Answer:
     )
 
 
-def expired_authentication() -> Answer:
+def expired_authentication() -> PortalResponse:
     """Return the 401 of a token that was good once."""
     return _unauthorized(
         "The OAuth token used to make this call expired 0 second(s) ago.",
@@ -46,7 +48,7 @@ def expired_authentication() -> Answer:
     )
 
 
-def missing_scopes(scopes: Sequence[str]) -> Answer:
+def missing_scopes(scopes: Sequence[str]) -> PortalResponse:
     """Return the 403 that names the scopes it wants."""
     answer = refusal(
         403,
@@ -64,7 +66,7 @@ def missing_scopes(scopes: Sequence[str]) -> Answer:
     return attrs.evolve(answer, tells_limits=False)
 
 
-def throttled(policy: str, retry_after: int | None = None) -> Answer:
+def throttled(policy: str, retry_after: int | None = None) -> PortalResponse:
     """
     Return the 429 of a rate limit, which has no category.
 
@@ -85,18 +87,18 @@ def throttled(policy: str, retry_after: int | None = None) -> Answer:
     return attrs.evolve(answer, headers={"Retry-After": str(retry_after)})
 
 
-def unknown_type(written: str) -> Answer:
+def unknown_type(written: str) -> PortalResponse:
     """Return the 400 of an object type that does not exist; a type id has words of its own."""
     if _TYPE_ID.fullmatch(written):
         return refusal(400, f"Invalid object or event type id: {written}")
     return refusal(400, f"Unable to infer object type from: {written}")
 
 
-def invalid(message: str, **more: object) -> Answer:
+def invalid(message: str, **more: object) -> PortalResponse:
     """Return a 400 VALIDATION_ERROR."""
     return refusal(400, message, "VALIDATION_ERROR", **more)
 
 
-def _unauthorized(message: str, category: str) -> Answer:
+def _unauthorized(message: str, category: str) -> PortalResponse:
     headers = {"X-HubSpot-Auth-Failure": "401 Unauthorized"}
     return attrs.evolve(refusal(401, message, category), tells_limits=False, headers=headers)

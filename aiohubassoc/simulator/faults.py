@@ -18,7 +18,7 @@ import attrs
 from aiohubassoc.simulator import cdn_pages, error_bodies, mutations, read_mutations
 from aiohubassoc.simulator.fault_plan import Fault
 from aiohubassoc.simulator.put_operation import pair_of
-from aiohubassoc.simulator.responses import Answer, Manner
+from aiohubassoc.simulator.responses import Delivery, PortalResponse
 from aiohubassoc.simulator.routing import PutCall, ReadCall, kind_of
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from aiohubassoc.simulator.fault_plan import FaultPlan
     from aiohubassoc.simulator.object_types import ObjectTypes
     from aiohubassoc.simulator.put_operation import LinkedPair
-    from aiohubassoc.simulator.requests import Place
+    from aiohubassoc.simulator.requests import Ordinals
     from aiohubassoc.simulator.responses import Document
     from aiohubassoc.simulator.routing import Call, Kind
-    from aiohubassoc.simulator.seeded_random import Chance
+    from aiohubassoc.simulator.seeded_random import SeededRandom
 
 UNSEEN = frozenset(
     {
@@ -45,10 +45,10 @@ UNSEEN = frozenset(
 _UNDONE = frozenset({Fault.ERRORS_IN_2XX, Fault.EMPTY_RESULTS, Fault.UNMADE})
 
 _MANNERS = {
-    Fault.NEVER_AFTER: Manner.NEVER,
-    Fault.RESET_AFTER: Manner.RESET,
-    Fault.CUT_BODY: Manner.CUT,
-    Fault.GARBLED_BODY: Manner.GARBLED,
+    Fault.NEVER_AFTER: Delivery.NEVER,
+    Fault.RESET_AFTER: Delivery.RESET,
+    Fault.CUT_BODY: Delivery.CUT,
+    Fault.GARBLED_BODY: Delivery.GARBLED,
 }
 # What a success of linking, with results, is told as.
 _RETOLD: dict[Fault, tuple[int, Callable[[Document], Document]]] = {
@@ -82,7 +82,7 @@ class Faults:
         types: Make scripts hold whatever name a type is called by.
     """
 
-    def __init__(self, plan: FaultPlan, chance: Chance, types: ObjectTypes) -> None:
+    def __init__(self, plan: FaultPlan, chance: SeededRandom, types: ObjectTypes) -> None:
         self._chance = chance
         self._shares = {fault: share for fault, share in plan.shares().items() if share}
         self._bounds = list(accumulate(self._shares.values()))
@@ -97,7 +97,7 @@ class Faults:
         self._instead = _instead(plan)
         self._slow_seconds = plan.slow_seconds
 
-    def hit(self, call: Call, pair: LinkedPair | None, key: str, place: Place) -> Fault | None:
+    def hit(self, call: Call, pair: LinkedPair | None, key: str, place: Ordinals) -> Fault | None:
         """
         Return the fault that hits an arrival, None for none.
 
@@ -124,7 +124,7 @@ class Faults:
         index = bisect_right(self._bounds, self._chance.share("fault", key, place.of_key))
         return self._drawn[index] if index < len(self._drawn) else None
 
-    def instead(self, fault: Fault) -> Answer | None:
+    def instead(self, fault: Fault) -> PortalResponse | None:
         """Return what *fault* answers by itself, None if it changes what the work comes to."""
         return self._instead.get(fault)
 
@@ -132,7 +132,7 @@ class Faults:
         """Return whether the work is done although *fault* hides it."""
         return fault not in self._instead and fault not in _UNDONE
 
-    def changed(self, fault: Fault, call: Call, answer: Answer) -> Answer:
+    def changed(self, fault: Fault, call: Call, answer: PortalResponse) -> PortalResponse:
         """Return what *fault* makes of *answer*: the same object if it does not show on it."""
         if fault is Fault.SLOW:
             return attrs.evolve(answer, delay=answer.delay + self._slow_seconds)
@@ -145,7 +145,7 @@ class Faults:
         return _retold(fault, call, answer)
 
 
-def _shows(fault: Fault, call: Call, answer: Answer) -> bool:
+def _shows(fault: Fault, call: Call, answer: PortalResponse) -> bool:
     """Return whether *fault* can retell *answer*."""
     if not answer.is_success or answer.document is None:
         return False
@@ -156,31 +156,31 @@ def _shows(fault: Fault, call: Call, answer: Answer) -> bool:
     return has_results
 
 
-def _retold(fault: Fault, call: Call, answer: Answer) -> Answer:
+def _retold(fault: Fault, call: Call, answer: PortalResponse) -> PortalResponse:
     if fault is Fault.NO_BODY or answer.document is None:
         return attrs.evolve(answer, status=204, document=None)
     status, distort = (_REREAD if isinstance(call, ReadCall) else _RETOLD)[fault]
     return attrs.evolve(answer, status=status, document=distort(answer.document))
 
 
-def _instead(plan: FaultPlan) -> dict[Fault, Answer]:
+def _instead(plan: FaultPlan) -> dict[Fault, PortalResponse]:
     migrating = {"Retry-After": str(plan.migrating_retry_after)}
     return {
         Fault.SERVER_ERROR_500: error_bodies.refusal(500, "internal error"),
         Fault.BAD_GATEWAY_HTML_502: cdn_pages.short_page(502, "Bad Gateway"),
-        Fault.UNAVAILABLE_503: Answer(503),
+        Fault.UNAVAILABLE_503: PortalResponse(503),
         Fault.GATEWAY_TIMEOUT_504: cdn_pages.long_page(504, "Gateway time-out"),
         Fault.CLOUDFLARE_524: cdn_pages.short_page(524, "Origin Time-out"),
         Fault.PROBLEM_JSON_502: cdn_pages.problem(plan.problem_retry_after),
-        Fault.LOCKED_423: Answer(423),
-        Fault.MIGRATING_477: Answer(477, headers=migrating),
+        Fault.LOCKED_423: PortalResponse(423),
+        Fault.MIGRATING_477: PortalResponse(477, headers=migrating),
         Fault.THROTTLED_429: error_bodies.throttled(
             "TEN_SECONDLY_ROLLING", plan.throttled_retry_after
         ),
         Fault.THROTTLED_429_BARE: error_bodies.throttled("TEN_SECONDLY_ROLLING"),
         Fault.CLOUDFLARE_1015: cdn_pages.rate_limited(),
-        Fault.NEVER_BEFORE: Answer(_NO_STATUS, manner=Manner.NEVER),
-        Fault.RESET_BEFORE: Answer(_NO_STATUS, manner=Manner.RESET),
+        Fault.NEVER_BEFORE: PortalResponse(_NO_STATUS, manner=Delivery.NEVER),
+        Fault.RESET_BEFORE: PortalResponse(_NO_STATUS, manner=Delivery.RESET),
         Fault.NOT_FOUND_HTML_404: cdn_pages.not_found(),
         Fault.REDIRECT_302: cdn_pages.redirect(),
     }

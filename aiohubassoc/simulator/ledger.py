@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from aiohubassoc.simulator.rolling_window import Rolling
+from aiohubassoc.simulator.rolling_window import RollingWindow
 from aiohubassoc.simulator.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FIRST_ERROR = 400  # RFC 9110, 15.5: client errors; those of servers lie above
 
 
-class Books(Traffic):
+class PortalLedger(Traffic):
     """
     The counts of one portal, those of its `Traffic` too, and the lists that its settings ask for.
 
@@ -51,10 +51,10 @@ class Books(Traffic):
         self._keep_links = settings.keep_links
         self._keep_arrivals = settings.keep_arrivals
         self._window = settings.quota_window
-        self._seen = Rolling(settings.quota_window)
-        self._accepted = Rolling(settings.quota_window)
+        self._seen = RollingWindow(settings.quota_window)
+        self._accepted = RollingWindow(settings.quota_window)
         self._windows_begin: float | None = None
-        self.answers: Counter[int] = Counter()
+        self.responses: Counter[int] = Counter()
         self.faults: Counter[str] = Counter()
         self.throttled: Counter[str] = Counter()
         self.arrivals: list[tuple[float, int | str]] = []
@@ -80,8 +80,8 @@ class Books(Traffic):
     @property
     def error_share(self) -> float:
         """Answers of 400 and above as a share of all answers, from 0 to 1."""
-        total = self.answers.total()
-        errors = sum(count for status, count in self.answers.items() if status >= _FIRST_ERROR)
+        total = self.responses.total()
+        errors = sum(count for status, count in self.responses.items() if status >= _FIRST_ERROR)
         return errors / total if total else 0.0
 
     def called(self, from_type: str, to_type: str) -> None:
@@ -125,7 +125,7 @@ class Books(Traffic):
             fault: What hit it.
         """
         if status:
-            self.answers[status] += 1
+            self.responses[status] += 1
         if fault is not None:
             self.faults[fault] += 1
         if self._keep_arrivals:
@@ -149,7 +149,7 @@ class Books(Traffic):
         """Return the counts as JSON can hold them; None where the settings keep no links."""
         kept = self._keep_links
         return self.traffic_to_plain() | {
-            "answers": {str(status): count for status, count in sorted(self.answers.items())},
+            "responses": {str(status): count for status, count in sorted(self.responses.items())},
             "error_share": self.error_share,
             "faults": dict(sorted(self.faults.items())),
             "throttled": dict(sorted(self.throttled.items())),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _Others: TypeAlias = str | dict[str, None]
 
 
-class Links:
+class LinkIndex:
     """
     Which records are linked; a link that is made again stays where it was.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiohubassoc.simulator.link_index import Links
+from aiohubassoc.simulator.link_index import LinkIndex
 from aiohubassoc.simulator.put_operation import LinkedPair, pair_of
-from aiohubassoc.simulator.records import End, no_such_id
+from aiohubassoc.simulator.records import RecordRef, no_such_id
 from aiohubassoc.simulator.routing import PutCall
 
 if TYPE_CHECKING:
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from aiohubassoc.simulator.fault_plan import ScriptedPair
     from aiohubassoc.simulator.object_types import ObjectTypes
-    from aiohubassoc.simulator.seeded_random import Chance
+    from aiohubassoc.simulator.seeded_random import SeededRandom
     from aiohubassoc.simulator.settings import PortalSettings
 
 
-class Made:
+class LinkStore:
     """
     Makes links.
 
@@ -35,8 +35,8 @@ class Made:
         ValueError: the settings link pairs that no records can be, or keep no links.
     """
 
-    def __init__(self, settings: PortalSettings, chance: Chance, types: ObjectTypes) -> None:
-        self.links = Links()
+    def __init__(self, settings: PortalSettings, chance: SeededRandom, types: ObjectTypes) -> None:
+        self.links = LinkIndex()
         self._keep_links = settings.keep_links
         self._unmade_share = settings.unmade_share
         self._chance = chance
@@ -72,6 +72,6 @@ class Made:
             kind = self._types.find(name)
             if kind is None:
                 raise ValueError(f"{name!r} is no object type of this portal")
-            if no_such_id(End(kind, record_id)) is not None:
+            if no_such_id(RecordRef(kind, record_id)) is not None:
                 raise ValueError(f"{record_id!r} is no id of a record")
         return pair_of(self._types, call)

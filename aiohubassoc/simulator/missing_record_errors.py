@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from aiohubassoc.simulator import error_bodies, records
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.records import End
-    from aiohubassoc.simulator.responses import Answer, Document
-    from aiohubassoc.simulator.seeded_random import Chance
+    from aiohubassoc.simulator.records import RecordRef
+    from aiohubassoc.simulator.responses import Document, PortalResponse
+    from aiohubassoc.simulator.seeded_random import SeededRandom
     from aiohubassoc.simulator.settings import BatchErrors
-    from aiohubassoc.simulator.success_bodies import Ask
+    from aiohubassoc.simulator.success_bodies import CallContext
 
 
-class MissingRecords:
+class MissingRecordErrors:
     """
     Tells of the missing records of batch calls.
 
@@ -23,18 +23,18 @@ class MissingRecords:
         chance: Draws between the words that have been seen.
     """
 
-    def __init__(self, names: BatchErrors, chance: Chance) -> None:
+    def __init__(self, names: BatchErrors, chance: SeededRandom) -> None:
         self._names = names
         self._chance = chance
 
-    def refusal(self, ends: list[End]) -> Answer:
+    def refusal(self, ends: list[RecordRef]) -> PortalResponse:
         """Return the 400 for the whole call; *ends* are the bad ones, at least one."""
         if self._names == "unnamed":
             return error_bodies.invalid("One or more associations are invalid")
         named = ends[:1] if self._names == "first" else ends
         return records.not_valid(named, tells_more=self._names != "ends")
 
-    def error(self, end: End, role: str, ids: Document, ask: Ask) -> Document:
+    def error(self, end: RecordRef, role: str, ids: Document, ask: CallContext) -> Document:
         """
         Return the error for one missing record beside what went well.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aiohubassoc.simulator.seeded_random import Chance
+    from aiohubassoc.simulator.seeded_random import SeededRandom
 
 
 class ObjectType(NamedTuple):
@@ -133,7 +133,9 @@ class ObjectTypes:
         return kind.name if kind else written
 
 
-def association_type(from_type: ObjectType, to_type: ObjectType, chance: Chance) -> tuple[str, int]:
+def association_type(
+    from_type: ObjectType, to_type: ObjectType, chance: SeededRandom
+) -> tuple[str, int]:
     """Return the category and the id of the default association in this direction."""
     category = "USER_DEFINED" if from_type.custom or to_type.custom else "HUBSPOT_DEFINED"
     published = _ASSOCIATION_TYPE_IDS.get((from_type.name, to_type.name))
@@ -143,7 +145,7 @@ def association_type(from_type: ObjectType, to_type: ObjectType, chance: Chance)
 
 
 def seeded_type_id(
-    from_type: ObjectType, to_type: ObjectType, chance: Chance, label: str = ""
+    from_type: ObjectType, to_type: ObjectType, chance: SeededRandom, label: str = ""
 ) -> int:
     """Return the id of an association type that HubSpot publishes none for, in this direction."""
     key = f"{from_type.name}|{to_type.name}{label and f'|{label}'}"

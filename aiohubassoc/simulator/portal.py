@@ -12,24 +12,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiohubassoc.simulator import cdn_pages, error_bodies
-from aiohubassoc.simulator.auth import Tokens
-from aiohubassoc.simulator.batch_inputs import Inputs, inputs_of
-from aiohubassoc.simulator.batch_operation import BatchLinker
+from aiohubassoc.simulator.auth import TokenRegistry
+from aiohubassoc.simulator.batch_inputs import BatchInputs, inputs_of
+from aiohubassoc.simulator.batch_operation import BatchOperation
 from aiohubassoc.simulator.fault_plan import Fault
 from aiohubassoc.simulator.faults import UNSEEN, Faults
-from aiohubassoc.simulator.ledger import Books
-from aiohubassoc.simulator.link_store import Made
+from aiohubassoc.simulator.ledger import PortalLedger
+from aiohubassoc.simulator.link_store import LinkStore
 from aiohubassoc.simulator.object_types import ObjectTypes
-from aiohubassoc.simulator.put_operation import Linker, Work
-from aiohubassoc.simulator.rate_limits import BATCH_AT_ONCE, TEN_SECONDLY_ROLLING, Quota
-from aiohubassoc.simulator.read_operation import LinkReader
-from aiohubassoc.simulator.requests import Arrival, Arrivals
-from aiohubassoc.simulator.response_headers import Dressing
-from aiohubassoc.simulator.responses import Answer, Manner
+from aiohubassoc.simulator.put_operation import CallResult, PutOperation
+from aiohubassoc.simulator.rate_limits import BATCH_IN_FLIGHT, TEN_SECONDLY_ROLLING, RateLimits
+from aiohubassoc.simulator.read_operation import ReadOperation
+from aiohubassoc.simulator.requests import PortalRequest, RequestTracker
+from aiohubassoc.simulator.response_headers import ResponseHeaders
+from aiohubassoc.simulator.responses import Delivery, PortalResponse
 from aiohubassoc.simulator.routing import BatchCall, Call, PutCall, kind_of, method_of
-from aiohubassoc.simulator.seeded_random import Chance
+from aiohubassoc.simulator.seeded_random import SeededRandom
 from aiohubassoc.simulator.settings import PortalSettings
-from aiohubassoc.simulator.success_bodies import Ask
+from aiohubassoc.simulator.success_bodies import CallContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,21 +56,21 @@ class Portal:
 
     def __init__(self, settings: PortalSettings | None = None) -> None:
         settings = PortalSettings() if settings is None else settings
-        chance = Chance(settings.seed)
+        chance = SeededRandom(settings.seed)
         types = ObjectTypes(settings.custom_types)
         self.settings = settings
-        self.books = Books(settings)
-        self._tokens = Tokens(settings)
-        self._arrivals = Arrivals(settings.latency, chance, types)
-        self._quota = Quota(settings)
+        self.ledger = PortalLedger(settings)
+        self._tokens = TokenRegistry(settings)
+        self._arrivals = RequestTracker(settings.latency, chance, types)
+        self._quota = RateLimits(settings)
         self._faults = Faults(settings.faults, chance, types)
-        self._made = Made(settings, chance, types)
-        self._linker = Linker(settings, chance, types)
-        self._batch_linker = BatchLinker(settings, chance, types)
-        self._reader = LinkReader(settings, chance, types, self._made.links)
-        self._dressing = Dressing(settings, chance, self._quota)
-        self._open: set[Arrival] = set()
-        self._batches_at_work: set[Arrival] = set()
+        self._made = LinkStore(settings, chance, types)
+        self._linker = PutOperation(settings, chance, types)
+        self._batch_linker = BatchOperation(settings, chance, types)
+        self._reader = ReadOperation(settings, chance, types, self._made.links)
+        self._dressing = ResponseHeaders(settings, chance, self._quota)
+        self._open: set[PortalRequest] = set()
+        self._batches_at_work: set[PortalRequest] = set()
 
     def accept(self, token: str) -> None:
         """Take *token* from now on."""
@@ -80,7 +80,7 @@ class Portal:
         """Call *token* expired from now on."""
         self._tokens.revoke(token)
 
-    def made(self, pairs: Iterable[ScriptedPair]) -> None:
+    def add_links(self, pairs: Iterable[ScriptedPair]) -> None:
         """
         Have *pairs* linked by default without a call: no books count them, reads find them.
 
@@ -93,18 +93,18 @@ class Portal:
         """
         self._made.before(pairs)
 
-    def opened(self, arrival: Arrival) -> None:
+    def opened(self, arrival: PortalRequest) -> None:
         """Note that a request has begun to be answered; `closed` must follow."""
-        self.books.request_opened(is_batch=arrival.is_batch)
+        self.ledger.request_opened(is_batch=arrival.is_batch)
         self._open.add(arrival)
 
-    def closed(self, arrival: Arrival) -> None:
+    def closed(self, arrival: PortalRequest) -> None:
         """Note that the answer to a request is out, or that it has none."""
-        self.books.request_closed(is_batch=arrival.is_batch)
+        self.ledger.request_closed(is_batch=arrival.is_batch)
         self._open.discard(arrival)
         self._batches_at_work.discard(arrival)
 
-    def arrive(self, method: str, raw_path: str, body: bytes = b"") -> Arrival:
+    def arrive(self, method: str, raw_path: str, body: bytes = b"") -> PortalRequest:
         """
         Return what is known of a request before it is counted.
 
@@ -115,7 +115,9 @@ class Portal:
         """
         return self._arrivals.note(method, raw_path, body)
 
-    def answer(self, arrival: Arrival, authorization: str | None, now: float) -> Answer:
+    def answer(
+        self, arrival: PortalRequest, authorization: str | None, now: float
+    ) -> PortalResponse:
         """
         Count a request and return the answer to it; links are made here.
 
@@ -125,45 +127,45 @@ class Portal:
             now: The portal's clock, `Arrival.delay` after the arrival.
         """
         answer, fault = self._judge(arrival, authorization, now)
-        is_silent = answer.manner in (Manner.NEVER, Manner.RESET)
-        self.books.answered(now, 0 if is_silent else answer.status, fault)
+        is_silent = answer.manner in (Delivery.NEVER, Delivery.RESET)
+        self.ledger.answered(now, 0 if is_silent else answer.status, fault)
         if not self.settings.keep_links and fault is None and answer.status not in _COMING_AGAIN:
             self._arrivals.forget(arrival.key)
         return self._dressing.dressed(answer, arrival)
 
     def _judge(
-        self, arrival: Arrival, authorization: str | None, now: float
-    ) -> tuple[Answer, Fault | None]:
+        self, arrival: PortalRequest, authorization: str | None, now: float
+    ) -> tuple[PortalResponse, Fault | None]:
         """Return the bare answer and the fault that shows on it."""
         call, key = arrival.call, arrival.key
         if call is None:
             return cdn_pages.not_found(), None
         if not arrival.is_allowed:
             return cdn_pages.method_not_allowed(method_of(call)), None
-        self.books.called(call.from_type, call.to_type)
+        self.ledger.called(call.from_type, call.to_type)
         if (refusal := self._tokens.refusal(authorization)) is not None:
             return refusal, None
         is_single = isinstance(call, PutCall)
-        self.books.seen(now, is_single=is_single)
+        self.ledger.seen(now, is_single=is_single)
         place = self._arrivals.next_place(key, call)
         fault = self._faults.hit(call, arrival.pair, key, place)
-        inputs = Inputs()
+        inputs = BatchInputs()
         if fault not in UNSEEN:
             at_work = len(self._batches_at_work)
             if (policy := self._quota.take(now, is_single=is_single, at_work=at_work)) is not None:
                 return self._throttled(policy, now, is_single=is_single), None
             inputs = inputs_of(call, arrival.body)
-            self.books.counted(now, kind_of(call), len(inputs.documents))
+            self.ledger.counted(now, kind_of(call), len(inputs.documents))
             # Only of those that somebody will close: of others the work would never end.
             if arrival.is_batch and arrival in self._open:
                 self._batches_at_work.add(arrival)
         self._arrivals.note_pass(key, call)
-        return self._serve(call, inputs, Ask(now, key, place.of_key), fault)
+        return self._serve(call, inputs, CallContext(now, key, place.of_key), fault)
 
-    def _throttled(self, policy: str, now: float, *, is_single: bool) -> Answer:
-        self.books.refused_by(policy)
+    def _throttled(self, policy: str, now: float, *, is_single: bool) -> PortalResponse:
+        self.ledger.refused_by(policy)
         # Nobody knows what HubSpot would call that one.
-        told = TEN_SECONDLY_ROLLING if policy == BATCH_AT_ONCE else policy
+        told = TEN_SECONDLY_ROLLING if policy == BATCH_IN_FLIGHT else policy
         if not self.settings.quota_retry_after:
             return error_bodies.throttled(told)
         return error_bodies.throttled(
@@ -171,8 +173,8 @@ class Portal:
         )
 
     def _serve(
-        self, call: Call, inputs: Inputs, ask: Ask, fault: Fault | None
-    ) -> tuple[Answer, Fault | None]:
+        self, call: Call, inputs: BatchInputs, ask: CallContext, fault: Fault | None
+    ) -> tuple[PortalResponse, Fault | None]:
         """Return the bare answer to a request that passed, and the fault that shows on it."""
         if fault is not None and (instead := self._faults.instead(fault)) is not None:
             return instead, fault
@@ -184,13 +186,13 @@ class Portal:
                 fault = None
         is_done = fault is None or self._faults.is_done(fault)
         if is_done:
-            self.books.linked(self._made.by_call(work.linked))
+            self.ledger.linked(self._made.by_call(work.linked))
         # What an unmade batch refuses is refused as it says.
         if is_done or fault is Fault.UNMADE:
-            self.books.was_refused(work.refused)
+            self.ledger.was_refused(work.refused)
         return answer, fault
 
-    def _work(self, call: Call, inputs: Inputs, ask: Ask) -> Work:
+    def _work(self, call: Call, inputs: BatchInputs, ask: CallContext) -> CallResult:
         if isinstance(call, PutCall):
             return self._linker.link(call, ask)
         if isinstance(call, BatchCall):

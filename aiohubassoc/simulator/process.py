@@ -39,9 +39,9 @@ class PortalProcess:
     base_url: str
     pid: int
 
-    def books(self) -> dict[str, Any]:
+    def ledger(self) -> dict[str, Any]:
         """Return the counts; blocks for a moment."""
-        books: dict[str, Any] = self._get("books")
+        books: dict[str, Any] = self._get("ledger")
         return books
 
     def links(self) -> dict[str, Any]:
@@ -53,9 +53,9 @@ class PortalProcess:
         """Return the instant and the status or fault of every request; blocks for a moment."""
         return [(instant, what) for instant, what in self._get("arrivals")]
 
-    def make_links(self, pairs: Iterable[ScriptedPair]) -> None:
+    def add_links(self, pairs: Iterable[ScriptedPair]) -> None:
         """
-        Have *pairs* linked by default without a call, as `Portal.made` does; blocks meanwhile.
+        Have *pairs* linked by default without a call, as `Portal.add_links` does; blocks meanwhile.
 
         Args:
             pairs: Each as from type, from id, to type, to id; the types by any of their names.

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import attrs
 
 from aiohubassoc.simulator import error_bodies, records
-from aiohubassoc.simulator.records import End, Records, canonical_id
-from aiohubassoc.simulator.responses import Answer
-from aiohubassoc.simulator.success_bodies import Successes
+from aiohubassoc.simulator.records import PortalRecords, RecordRef, canonical_id
+from aiohubassoc.simulator.responses import PortalResponse
+from aiohubassoc.simulator.success_bodies import SuccessBodies
 
 if TYPE_CHECKING:
     from aiohubassoc.simulator.object_types import ObjectTypes
     from aiohubassoc.simulator.routing import PutCall
-    from aiohubassoc.simulator.seeded_random import Chance
+    from aiohubassoc.simulator.seeded_random import SeededRandom
     from aiohubassoc.simulator.settings import PortalSettings
-    from aiohubassoc.simulator.success_bodies import Ask
+    from aiohubassoc.simulator.success_bodies import CallContext
 
 
 class LinkedPair(NamedTuple):
@@ -29,7 +29,7 @@ class LinkedPair(NamedTuple):
 
 
 @attrs.frozen
-class Work:
+class CallResult:
     """
     What a call came to.
 
@@ -39,7 +39,7 @@ class Work:
         refused: The pairs that were refused for their types, ids or records.
     """
 
-    answer: Answer
+    answer: PortalResponse
     linked: tuple[LinkedPair, ...] = ()
     refused: tuple[LinkedPair, ...] = ()
 
@@ -54,7 +54,7 @@ def pair_of(types: ObjectTypes, call: PutCall) -> LinkedPair:
     )
 
 
-class Linker:
+class PutOperation:
     """
     Does single calls.
 
@@ -64,33 +64,37 @@ class Linker:
         types: The portal's object types.
     """
 
-    def __init__(self, settings: PortalSettings, chance: Chance, types: ObjectTypes) -> None:
-        self._missing_answer = settings.missing_answer
+    def __init__(self, settings: PortalSettings, chance: SeededRandom, types: ObjectTypes) -> None:
+        self._missing_answer = settings.missing_response
         self._chance = chance
         self._types = types
-        self._records = Records(settings, chance)
-        self._successes = Successes(chance)
+        self._records = PortalRecords(settings, chance)
+        self._successes = SuccessBodies(chance)
 
-    def link(self, call: PutCall, ask: Ask) -> Work:
+    def link(self, call: PutCall, ask: CallContext) -> CallResult:
         """Return what *call* comes to."""
         pair = pair_of(self._types, call)
         from_type = self._types.find(call.from_type)
         if from_type is None:
-            return Work(error_bodies.unknown_type(call.from_type), refused=(pair,))
+            return CallResult(error_bodies.unknown_type(call.from_type), refused=(pair,))
         to_type = self._types.find(call.to_type)
         if to_type is None:
-            return Work(error_bodies.unknown_type(call.to_type), refused=(pair,))
-        ends = [End(from_type, call.from_id), End(to_type, call.to_id)]
+            return CallResult(error_bodies.unknown_type(call.to_type), refused=(pair,))
+        ends = [RecordRef(from_type, call.from_id), RecordRef(to_type, call.to_id)]
         for end in ends:
             if (refusal := records.no_such_id(end)) is not None:
-                return Work(refusal, refused=(pair,))
+                return CallResult(refusal, refused=(pair,))
         missing = [end for end in ends if not self._records.has(end)]
         if missing:
-            return Work(self._missing(missing, ends, ask), refused=(pair,))
+            return CallResult(self._missing(missing, ends, ask), refused=(pair,))
         results = self._successes.shuffled(self._successes.results(*ends), ask)
-        return Work(Answer(200, self._successes.document(results, ask)), linked=(pair,))
+        return CallResult(
+            PortalResponse(200, self._successes.document(results, ask)), linked=(pair,)
+        )
 
-    def _missing(self, missing: list[End], ends: list[End], ask: Ask) -> Answer:
+    def _missing(
+        self, missing: list[RecordRef], ends: list[RecordRef], ask: CallContext
+    ) -> PortalResponse:
         if self._missing_answer == "404":
             role = "FROM" if missing[0] is ends[0] else "TO"
             return records.not_found(missing[0], role)

@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING
 
 from aiohubassoc.simulator.rate_windows import FixedWindow, LeakyBucket
-from aiohubassoc.simulator.rolling_window import Rolling
+from aiohubassoc.simulator.rolling_window import RollingWindow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +24,12 @@ DAILY = "DAILY"
 SECONDLY = "SECONDLY"
 TEN_SECONDLY_ROLLING = "TEN_SECONDLY_ROLLING"
 # Of our own, for the books: HubSpot publishes no such limit, and so no name of one.
-BATCH_AT_ONCE = "BATCH_AT_ONCE"
+BATCH_IN_FLIGHT = "BATCH_IN_FLIGHT"
 
 _DAY = 86_400.0
 
 
-class Quota:
+class RateLimits:
     """
     What has been used of the limits, by us and by the neighbours.
 
@@ -39,17 +39,17 @@ class Quota:
 
     def __init__(self, settings: PortalSettings) -> None:
         self._limit = settings.quota_limit
-        self._window = meter_of(settings.quota_limit, settings.quota_window, settings.quota_kind)
+        self._window = make_window(settings.quota_limit, settings.quota_window, settings.quota_kind)
         self._secondly_limit = settings.secondly_limit
-        self._second = Rolling(1.0)
+        self._second = RollingWindow(1.0)
         self._batch_limit = settings.batch_limit
-        self._batches = Rolling(settings.batch_window)
-        self._batch_at_once = settings.batch_at_once
+        self._batches = RollingWindow(settings.batch_window)
+        self._batch_max_in_flight = settings.batch_max_in_flight
         self._daily_limit = settings.daily_limit
         self._day_used = 0
         self._day = 0
-        self._refused_count = settings.refused_count
-        self._max = settings.told_max
+        self._refused_count = settings.count_refused
+        self._max = settings.reported_max
         if self._max is None and self._limit is not None:
             self._max = str(self._limit)
         self._neighbours = settings.neighbours
@@ -82,7 +82,7 @@ class Quota:
             room_at = self._origin + (self._day + 1) * _DAY
         elif policy == SECONDLY:
             room_at = self._second.below_at(self._secondly_limit or 0)
-        elif policy == BATCH_AT_ONCE:
+        elif policy == BATCH_IN_FLIGHT:
             room_at = now
         elif not is_single:
             room_at = self._batches.below_at(self._batch_limit or 0)
@@ -140,22 +140,22 @@ class Quota:
         return None
 
     def _refusing_batch(self, at_work: int) -> str | None:
-        if self._batch_at_once is not None and at_work >= self._batch_at_once:
-            return BATCH_AT_ONCE
+        if self._batch_max_in_flight is not None and at_work >= self._batch_max_in_flight:
+            return BATCH_IN_FLIGHT
         if self._batch_limit is not None and len(self._batches) >= self._batch_limit:
             return TEN_SECONDLY_ROLLING
         return None
 
 
-def meter_of(
+def make_window(
     limit: int | None, window: float, kind: QuotaKind
-) -> Rolling | FixedWindow | LeakyBucket:
+) -> RollingWindow | FixedWindow | LeakyBucket:
     """Return what counts the requests of a limit, in the way that *kind* names."""
     if kind == "fixed":
         return FixedWindow(window)
     if kind == "gcra" and limit is not None:
         return LeakyBucket(window, limit)
-    return Rolling(window)
+    return RollingWindow(window)
 
 
 def _instants(neighbour: Neighbour, origin: float) -> Iterator[float]:

@@ -1,4 +1,4 @@
-"""Other ways in which a server may keep a limit: what `Rolling` does, and when there is room."""
+"""Fixed windows and leaky buckets: other ways in which a server may keep a limit."""
 
 from __future__ import annotations
 

@@ -5,36 +5,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiohubassoc.simulator import error_bodies
-from aiohubassoc.simulator.association_types import Labels
+from aiohubassoc.simulator.association_types import AssociationTypes
 from aiohubassoc.simulator.batch_inputs import NO_INPUT
-from aiohubassoc.simulator.missing_record_errors import MissingRecords
-from aiohubassoc.simulator.put_operation import LinkedPair, Work
-from aiohubassoc.simulator.records import End, Records
-from aiohubassoc.simulator.responses import Answer
-from aiohubassoc.simulator.success_bodies import Successes
+from aiohubassoc.simulator.missing_record_errors import MissingRecordErrors
+from aiohubassoc.simulator.put_operation import CallResult, LinkedPair
+from aiohubassoc.simulator.records import PortalRecords, RecordRef
+from aiohubassoc.simulator.responses import PortalResponse
+from aiohubassoc.simulator.success_bodies import SuccessBodies
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.batch_inputs import Inputs
-    from aiohubassoc.simulator.link_index import Links
+    from aiohubassoc.simulator.batch_inputs import BatchInputs
+    from aiohubassoc.simulator.link_index import LinkIndex
     from aiohubassoc.simulator.object_types import ObjectType, ObjectTypes
     from aiohubassoc.simulator.responses import Document
     from aiohubassoc.simulator.routing import ReadCall
-    from aiohubassoc.simulator.seeded_random import Chance
+    from aiohubassoc.simulator.seeded_random import SeededRandom
     from aiohubassoc.simulator.settings import PortalSettings
-    from aiohubassoc.simulator.success_bodies import Ask
+    from aiohubassoc.simulator.success_bodies import CallContext
 
 # Of the answers, so many tell ids as integers: the versions of HubSpot's schema differ.
 _INTEGERS = 0.5
 
 
-class _Wanted(NamedTuple):
+class _LinkQuery(NamedTuple):
     """A record whose links are asked for, and how many of them were told before."""
 
-    end: End
+    end: RecordRef
     start: int
 
 
-class LinkReader:
+class ReadOperation:
     """
     Does batch calls that read links.
 
@@ -46,18 +46,18 @@ class LinkReader:
     """
 
     def __init__(
-        self, settings: PortalSettings, chance: Chance, types: ObjectTypes, links: Links
+        self, settings: PortalSettings, chance: SeededRandom, types: ObjectTypes, links: LinkIndex
     ) -> None:
         self._settings = settings
         self._chance = chance
         self._types = types
         self._links = links
-        self._records = Records(settings, chance)
-        self._errors = MissingRecords(settings.batch_errors, chance)
-        self._labels = Labels(chance)
-        self._successes = Successes(chance)
+        self._records = PortalRecords(settings, chance)
+        self._errors = MissingRecordErrors(settings.batch_errors, chance)
+        self._labels = AssociationTypes(chance)
+        self._successes = SuccessBodies(chance)
 
-    def read(self, call: ReadCall, inputs: Inputs, ask: Ask) -> Work:
+    def read(self, call: ReadCall, inputs: BatchInputs, ask: CallContext) -> CallResult:
         """
         Return what *call* comes to; it links nothing.
 
@@ -68,25 +68,27 @@ class LinkReader:
         """
         from_type = self._types.find(call.from_type)
         if from_type is None:
-            return Work(error_bodies.unknown_type(call.from_type))
+            return CallResult(error_bodies.unknown_type(call.from_type))
         to_type = self._types.find(call.to_type)
         if to_type is None:
-            return Work(error_bodies.unknown_type(call.to_type))
+            return CallResult(error_bodies.unknown_type(call.to_type))
         if inputs.refusal is not None:
-            return Work(inputs.refusal)
+            return CallResult(inputs.refusal)
         if not self._settings.keep_links:
-            return Work(
+            return CallResult(
                 error_bodies.invalid(
                     "This simulated portal has keep_links=False: it keeps no links to be read. "
                     "Run it with keep_links=True."
                 )
             )
         wanted = _wanted(inputs, from_type)
-        if isinstance(wanted, Answer):
-            return Work(wanted)
-        return Work(self._read(wanted, to_type, ask))
+        if isinstance(wanted, PortalResponse):
+            return CallResult(wanted)
+        return CallResult(self._read(wanted, to_type, ask))
 
-    def _read(self, wanted: list[_Wanted], to_type: ObjectType, ask: Ask) -> Answer:
+    def _read(
+        self, wanted: list[_LinkQuery], to_type: ObjectType, ask: CallContext
+    ) -> PortalResponse:
         if strange := [each.end for each in wanted if not each.end.is_numeric]:
             return self._errors.refusal(strange)
         missing = [each.end for each in wanted if not self._records.has(each.end)]
@@ -110,9 +112,9 @@ class LinkReader:
                 errors.append(_no_links(each.end, to_type))
         self._chance.generator("order", ask.key, ask.number).shuffle(results)
         document = self._successes.document(results, ask, errors)
-        return Answer(207 if errors else 200, document)
+        return PortalResponse(207 if errors else 200, document)
 
-    def _result(self, wanted: _Wanted, to_type: ObjectType, *, as_integers: bool) -> Document:
+    def _result(self, wanted: _LinkQuery, to_type: ObjectType, *, as_integers: bool) -> Document:
         (kind, _), from_id, page = wanted.end, wanted.end.canonical_id, self._settings.read_page
         others, has_more = self._links.others(kind.name, from_id, to_type.name, wanted.start, page)
         told: list[Document] = []
@@ -129,21 +131,21 @@ class LinkReader:
         return result
 
 
-def _wanted(inputs: Inputs, kind: ObjectType) -> list[_Wanted] | Answer:
+def _wanted(inputs: BatchInputs, kind: ObjectType) -> list[_LinkQuery] | PortalResponse:
     """Return each record once, or the refusal of inputs that name none."""
-    wanted: dict[tuple[str, int], _Wanted] = {}
+    wanted: dict[tuple[str, int], _LinkQuery] = {}
     try:
         for each in inputs.documents:
-            end = End(kind, str(each["id"]))
+            end = RecordRef(kind, str(each["id"]))
             after = each.get("after")
             start = 0 if after is None else int(after)
-            wanted.setdefault((end.canonical_id, start), _Wanted(end, max(0, start)))
+            wanted.setdefault((end.canonical_id, start), _LinkQuery(end, max(0, start)))
     except (AttributeError, KeyError, TypeError, ValueError):
         return NO_INPUT
     return list(wanted.values())
 
 
-def _no_links(end: End, to_type: ObjectType) -> Document:
+def _no_links(end: RecordRef, to_type: ObjectType) -> Document:
     singular, record_id = end.kind.singular, end.canonical_id
     return {
         "status": "error",

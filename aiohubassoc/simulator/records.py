@@ -9,8 +9,8 @@ from aiohubassoc.simulator import error_bodies
 
 if TYPE_CHECKING:
     from aiohubassoc.simulator.object_types import ObjectType
-    from aiohubassoc.simulator.responses import Answer, Document
-    from aiohubassoc.simulator.seeded_random import Chance
+    from aiohubassoc.simulator.responses import Document, PortalResponse
+    from aiohubassoc.simulator.seeded_random import SeededRandom
     from aiohubassoc.simulator.settings import PortalSettings
 
 _ID = re.compile(r"-?[0-9]{1,19}")
@@ -26,7 +26,7 @@ def canonical_id(record_id: str) -> str:
     return str(int(record_id)) if _is_numeric(record_id) else record_id
 
 
-class End(NamedTuple):
+class RecordRef(NamedTuple):
     """One end of a pair: its type, and its id as it was written."""
 
     kind: ObjectType
@@ -43,7 +43,7 @@ class End(NamedTuple):
         return canonical_id(self.record_id)
 
 
-class Records:
+class PortalRecords:
     """
     The records of one portal.
 
@@ -52,12 +52,12 @@ class Records:
         chance: Draws the missing ones.
     """
 
-    def __init__(self, settings: PortalSettings, chance: Chance) -> None:
+    def __init__(self, settings: PortalSettings, chance: SeededRandom) -> None:
         self._bound = settings.records_up_to
         self._missing_share = settings.missing_share
         self._chance = chance
 
-    def has(self, end: End) -> bool:
+    def has(self, end: RecordRef) -> bool:
         """Return whether *end*'s record exists. Its id must be numeric."""
         number = int(end.record_id)
         if number < 1 or (self._bound is not None and number > self._bound):
@@ -68,7 +68,7 @@ class Records:
         return drawn >= self._missing_share
 
 
-def no_such_id(end: End) -> Answer | None:
+def no_such_id(end: RecordRef) -> PortalResponse | None:
     """Return the 404 of an id that cannot be one, None for an id that can."""
     if not end.is_numeric:
         # Two blanks, as recorded.
@@ -81,7 +81,7 @@ def no_such_id(end: End) -> Answer | None:
     return error_bodies.refusal(404, message, "OBJECT_NOT_FOUND", context=context)
 
 
-def not_valid(ends: list[End], *, tells_more: bool) -> Answer:
+def not_valid(ends: list[RecordRef], *, tells_more: bool) -> PortalResponse:
     """
     Return the 400 for records that do not exist.
 
@@ -96,7 +96,7 @@ def not_valid(ends: list[End], *, tells_more: bool) -> Answer:
     return error_bodies.invalid("One or more associations are invalid", context=context)
 
 
-def not_found(end: End, role: str) -> Answer:
+def not_found(end: RecordRef, role: str) -> PortalResponse:
     """
     Return the 404 for a record that does not exist.
 
@@ -113,6 +113,6 @@ def not_found(end: End, role: str) -> Answer:
     )
 
 
-def sentence(end: End) -> str:
+def sentence(end: RecordRef) -> str:
     """Return how HubSpot's error contexts say that *end*'s record does not exist."""
     return f"{end.kind.label}={end.record_id} is not valid"

@@ -14,11 +14,11 @@ from aiohubassoc.simulator.routing import Call, Kind, PutCall, kind_of, method_o
 if TYPE_CHECKING:
     from aiohubassoc.simulator.network import Latency
     from aiohubassoc.simulator.object_types import ObjectTypes
-    from aiohubassoc.simulator.seeded_random import Chance
+    from aiohubassoc.simulator.seeded_random import SeededRandom
 
 
 @attrs.frozen(eq=False)
-class Arrival:
+class PortalRequest:
     """
     A request before it is counted; equal to none but itself.
 
@@ -47,7 +47,7 @@ class Arrival:
 
 
 @attrs.frozen
-class Place:
+class Ordinals:
     """
     Which one a call is among those that pass, from 1.
 
@@ -63,12 +63,12 @@ class Place:
 
 
 @attrs.define
-class _Visits:
+class _KeyCounts:
     arrivals: int = 0
     passed: int = 0
 
 
-class Arrivals:
+class RequestTracker:
     """
     Turns requests into arrivals and counts them by key.
 
@@ -81,29 +81,29 @@ class Arrivals:
         types: Make a pair the same whatever name a type is called by.
     """
 
-    def __init__(self, latency: Latency, chance: Chance, types: ObjectTypes) -> None:
+    def __init__(self, latency: Latency, chance: SeededRandom, types: ObjectTypes) -> None:
         self._latency = latency
         self._chance = chance
         self._types = types
-        self._visits: dict[str, _Visits] = {}
+        self._visits: dict[str, _KeyCounts] = {}
         self._passed: Counter[Kind] = Counter()
 
-    def note(self, method: str, raw_path: str, body: bytes) -> Arrival:
+    def note(self, method: str, raw_path: str, body: bytes) -> PortalRequest:
         """Return the arrival that a request is."""
         call = parse(raw_path)
         if call is None:
-            return Arrival(call, False, None, body, raw_path, 1, 0.0)
+            return PortalRequest(call, False, None, body, raw_path, 1, 0.0)
         if isinstance(call, PutCall):
             pair = pair_of(self._types, call)
             key = "|".join(pair)
         else:
             pair = None
             key = f"{raw_path}|{blake2b(body, digest_size=16).hexdigest()}"
-        visits = self._visits.setdefault(key, _Visits())
+        visits = self._visits.setdefault(key, _KeyCounts())
         visits.arrivals += 1
         number = visits.arrivals
         delay = self._delay(key, number)
-        return Arrival(call, method == method_of(call), pair, body, key, number, delay)
+        return PortalRequest(call, method == method_of(call), pair, body, key, number, delay)
 
     def _delay(self, key: str, number: int) -> float:
         latency, chance = self._latency, self._chance
@@ -112,10 +112,10 @@ class Arrivals:
             delay += latency.stray_most * chance.share("stray by", key, number)
         return delay
 
-    def next_place(self, key: str, call: Call) -> Place:
+    def next_place(self, key: str, call: Call) -> Ordinals:
         """Return which one *call* is if it passes now."""
         visits = self._visits.get(key)
-        return Place(
+        return Ordinals(
             visits.passed + 1 if visits else 1,
             self._passed[kind_of(call)] + 1,
             self._passed.total() + 1,
@@ -123,7 +123,7 @@ class Arrivals:
 
     def note_pass(self, key: str, call: Call) -> None:
         """Note that *call* has passed."""
-        self._visits.setdefault(key, _Visits()).passed += 1
+        self._visits.setdefault(key, _KeyCounts()).passed += 1
         self._passed[kind_of(call)] += 1
 
     def forget(self, key: str) -> None:

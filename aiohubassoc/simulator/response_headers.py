@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import attrs
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.rate_limits import Quota
-    from aiohubassoc.simulator.requests import Arrival
-    from aiohubassoc.simulator.responses import Answer
-    from aiohubassoc.simulator.seeded_random import Chance
+    from aiohubassoc.simulator.rate_limits import RateLimits
+    from aiohubassoc.simulator.requests import PortalRequest
+    from aiohubassoc.simulator.responses import PortalResponse
+    from aiohubassoc.simulator.seeded_random import SeededRandom
     from aiohubassoc.simulator.settings import PortalSettings
 
 # With headers="some". Recorded answers lack the daily ones nearly half of the time.
@@ -18,7 +18,7 @@ _DAILY_MISSING = 0.5
 _ROLLING_MISSING = 0.25
 
 
-class Dressing:
+class ResponseHeaders:
     """
     Dresses bare answers.
 
@@ -28,13 +28,13 @@ class Dressing:
         quota: What the headers tell of.
     """
 
-    def __init__(self, settings: PortalSettings, chance: Chance, quota: Quota) -> None:
+    def __init__(self, settings: PortalSettings, chance: SeededRandom, quota: RateLimits) -> None:
         self._headers = settings.headers
         self._latency = settings.latency
         self._chance = chance
         self._quota = quota
 
-    def dressed(self, answer: Answer, arrival: Arrival) -> Answer:
+    def dressed(self, answer: PortalResponse, arrival: PortalRequest) -> PortalResponse:
         """Return *answer* with all that does not depend on what it says."""
         key, number = arrival.key, arrival.number
         headers = dict(answer.headers)

@@ -15,7 +15,7 @@ HTML = "text/html;charset=iso-8859-1"
 JSON = "application/json;charset=utf-8"
 
 
-class Manner(Enum):
+class Delivery(Enum):
     """How an answer goes over the wire."""
 
     WHOLE = auto()
@@ -26,7 +26,7 @@ class Manner(Enum):
 
 
 @attrs.frozen
-class Answer:
+class PortalResponse:
     """
     One answer.
 
@@ -51,7 +51,7 @@ class Answer:
     by_hubspot: bool = True
     tells_limits: bool = True
     delay: float = 0.0
-    manner: Manner = Manner.WHOLE
+    manner: Delivery = Delivery.WHOLE
 
     @property
     def is_success(self) -> bool:
@@ -64,4 +64,4 @@ class Answer:
             whole = self.text.encode()
         else:
             whole = json.dumps(self.document, separators=(",", ":")).encode()
-        return whole[: len(whole) // 2] if self.manner is Manner.GARBLED else whole
+        return whole[: len(whole) // 2] if self.manner is Delivery.GARBLED else whole

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 
-class Rolling:
+class RollingWindow:
     """
     The events of the last *length* seconds: those in (now - length, now].
 

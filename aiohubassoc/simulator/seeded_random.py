@@ -17,7 +17,7 @@ _BITS = 52  # as many as leave room for the half step that keeps a share off 0 a
 _STANDARD_NORMAL = NormalDist()
 
 
-class Chance:
+class SeededRandom:
     """
     Draws keyed by purpose, key and number.
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aiohubassoc.simulator.settings import PortalSettings
 
 
-def run(
+def serve_forever(
     settings: PortalSettings | None = None,
     *,
     port: int = 0,

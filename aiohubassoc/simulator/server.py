@@ -13,7 +13,7 @@ from aiohttp import web
 
 from aiohubassoc.simulator import admin
 from aiohubassoc.simulator.portal import Portal
-from aiohubassoc.simulator.responses import Answer, Manner
+from aiohubassoc.simulator.responses import Delivery, PortalResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ _EVERY_ANSWER = {"Server": "cloudflare"}
 
 
 @attrs.frozen
-class Running:
+class ServedPortal:
     """
     A portal that is being served.
 
@@ -47,11 +47,13 @@ class Running:
     @property
     def open_connections(self) -> int:
         """Connections that are open now."""
-        return self.portal.books.open_connections
+        return self.portal.ledger.open_connections
 
 
 @contextlib.asynccontextmanager
-async def serve(settings: PortalSettings | None = None, *, port: int = 0) -> AsyncIterator[Running]:
+async def serve(
+    settings: PortalSettings | None = None, *, port: int = 0
+) -> AsyncIterator[ServedPortal]:
     """
     Serve a portal on 127.0.0.1 while the context lasts.
 
@@ -72,7 +74,7 @@ async def serve(settings: PortalSettings | None = None, *, port: int = 0) -> Asy
     try:
         await web.TCPSite(runner, _LOOPBACK, port).start()
         _, bound_port = runner.addresses[0]
-        yield Running(f"http://{_LOOPBACK}:{bound_port}", portal)
+        yield ServedPortal(f"http://{_LOOPBACK}:{bound_port}", portal)
     finally:
         # Stop listening first: a connection accepted later would be left over.
         for site in runner.sites:
@@ -100,13 +102,13 @@ class _PortalServer(web.Server):
         """Note the connection."""
         super().connection_made(handler, transport)
         self._transports[handler] = transport
-        self._portal.books.connections(len(self._transports))
+        self._portal.ledger.connections(len(self._transports))
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         """Note its end."""
         super().connection_lost(handler, exc)
         self._transports.pop(handler, None)
-        self._portal.books.connections(len(self._transports))
+        self._portal.ledger.connections(len(self._transports))
 
     async def drop_connections(self) -> None:
         """Return when every connection is gone, and with it the task that served it."""
@@ -135,20 +137,20 @@ class _PortalServer(web.Server):
             self._portal.closed(arrival)
 
 
-async def _sent(answer: Answer, request: web.BaseRequest) -> web.StreamResponse:
+async def _sent(answer: PortalResponse, request: web.BaseRequest) -> web.StreamResponse:
     """Return a response to send, or break the connection as the answer's manner has it."""
-    if answer.manner is Manner.NEVER:
+    if answer.manner is Delivery.NEVER:
         await _until_gone()
-    if answer.manner is Manner.RESET:
+    if answer.manner is Delivery.RESET:
         _reset(request)
         await _until_gone()
-    if answer.manner is Manner.CUT:
+    if answer.manner is Delivery.CUT:
         await _cut(answer, request)
         await _until_gone()
     return _whole(answer)
 
 
-def _whole(answer: Answer) -> web.Response:
+def _whole(answer: PortalResponse) -> web.Response:
     body = answer.body()
     headers = {**_EVERY_ANSWER, **answer.headers}
     if body:
@@ -156,7 +158,7 @@ def _whole(answer: Answer) -> web.Response:
     return web.Response(status=answer.status, body=body, headers=headers)
 
 
-async def _cut(answer: Answer, request: web.BaseRequest) -> None:
+async def _cut(answer: PortalResponse, request: web.BaseRequest) -> None:
     body = answer.body()
     response = web.StreamResponse(status=answer.status, headers={**_EVERY_ANSWER, **answer.headers})
     response.headers["Content-Type"] = answer.content_type

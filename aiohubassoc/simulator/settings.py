@@ -13,7 +13,7 @@ from aiohubassoc.simulator.network import Latency, Neighbour
 
 HeadersMode: TypeAlias = Literal["all", "some", "none"]
 QuotaKind: TypeAlias = Literal["rolling", "fixed", "gcra"]
-MissingAnswer: TypeAlias = Literal["400", "404"]
+MissingResponse: TypeAlias = Literal["400", "404"]
 BatchErrors: TypeAlias = Literal["named", "first", "ends", "unnamed"]
 BatchMissing: TypeAlias = Literal["207", "400"]
 ReadUnlinked: TypeAlias = Literal["errors", "left_out", "empty"]
@@ -47,20 +47,20 @@ class PortalSettings:
         batch_limit: Batch calls, creating and reading, in any window of their own. None: no such
             limit; HubSpot publishes none.
         batch_window: That window's length in seconds.
-        batch_at_once: Batch calls that are worked on at the same time, from being counted to
+        batch_max_in_flight: Batch calls that are worked on at the same time, from being counted to
             their answer. None: no such limit. Only a portal that is served can keep it. A refusal
-            speaks of the ten-second limit; the books call it ``BATCH_AT_ONCE``.
+            speaks of the ten-second limit; the books call it ``BATCH_IN_FLIGHT``.
         daily_limit: Requests of every kind in a day of 86,400 seconds that begins with the first
             one. None: no such limit.
-        refused_count: Whether a request that is refused with 429 uses up the limits too; HubSpot
+        count_refused: Whether a request that is refused with 429 uses up the limits too; HubSpot
             does not say.
         quota_retry_after: Whether a 429 says, in whole seconds, when there is room again.
         headers: Whether answers carry the rate-limit headers: ``all``; ``some``, the daily ones
             missing on half of the answers and the others on a quarter; ``none``.
-        told_max: What ``X-HubSpot-RateLimit-Max`` says. None: the truth.
+        reported_max: What ``X-HubSpot-RateLimit-Max`` says. None: the truth.
         records_up_to: The records 1 to this one exist in every type. None: every positive id.
         missing_share: The share of those that is missing all the same, from 0 to 1.
-        missing_answer: A single PUT for a record that does not exist is answered with this.
+        missing_response: A single PUT for a record that does not exist is answered with this.
         custom_types: The names of the account's own object types.
         missing_scopes: If there are any, every call is refused with 403 for want of these.
         latency: Around the moment of counting.
@@ -96,19 +96,19 @@ class PortalSettings:
     secondly_limit: int | None = attrs.field(default=None, validator=_count_or_none)
     batch_limit: int | None = attrs.field(default=None, validator=_count_or_none)
     batch_window: float = attrs.field(default=10.0, validator=validators.gt(0))
-    batch_at_once: int | None = attrs.field(default=None, validator=_count_or_none)
+    batch_max_in_flight: int | None = attrs.field(default=None, validator=_count_or_none)
     daily_limit: int | None = attrs.field(default=None, validator=_count_or_none)
-    refused_count: bool = False
+    count_refused: bool = False
     quota_retry_after: bool = False
     headers: HeadersMode = attrs.field(
         default="all", validator=validators.in_(("all", "some", "none"))
     )
-    told_max: str | None = None
+    reported_max: str | None = None
     records_up_to: int | None = attrs.field(
         default=None, validator=validators.optional(validators.ge(0))
     )
     missing_share: float = attrs.field(default=0.0, validator=[validators.ge(0), validators.le(1)])
-    missing_answer: MissingAnswer = attrs.field(
+    missing_response: MissingResponse = attrs.field(
         default="400", validator=validators.in_(("400", "404"))
     )
     custom_types: tuple[str, ...] = ("p12345_cars", "2-1234567")

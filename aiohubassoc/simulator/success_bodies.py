@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiohubassoc.simulator.object_types import ObjectType
-    from aiohubassoc.simulator.records import End
+    from aiohubassoc.simulator.records import RecordRef
     from aiohubassoc.simulator.responses import Document
-    from aiohubassoc.simulator.seeded_random import Chance
+    from aiohubassoc.simulator.seeded_random import SeededRandom
 
 # The portal has no calendar: its clock's zero is told as this date.
 _CLOCK_ZERO = datetime(2026, 1, 1, tzinfo=UTC)
@@ -23,7 +23,7 @@ _WORK_SHORTEST = 0.03
 _WORK_LONGEST = 0.12
 
 
-class Ask(NamedTuple):
+class CallContext(NamedTuple):
     """
     One request as far as it matters to what is answered.
 
@@ -44,7 +44,7 @@ def iso_date(now: float) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class Successes:
+class SuccessBodies:
     """
     The bodies of successes; whatever may vary at HubSpot is drawn.
 
@@ -52,11 +52,11 @@ class Successes:
         chance: Draws order, optional fields and the ids of unpublished association types.
     """
 
-    def __init__(self, chance: Chance) -> None:
+    def __init__(self, chance: SeededRandom) -> None:
         self._chance = chance
         self._specs: dict[tuple[ObjectType, ObjectType], Document] = {}
 
-    def results(self, from_end: End, to_end: End) -> list[Document]:
+    def results(self, from_end: RecordRef, to_end: RecordRef) -> list[Document]:
         """Return the results of one pair: there and back."""
         there, back = from_end.canonical_id, to_end.canonical_id
         return [
@@ -64,7 +64,7 @@ class Successes:
             self._result(back, there, to_end.kind, from_end.kind),
         ]
 
-    def shuffled(self, results: list[Document], ask: Ask) -> list[Document]:
+    def shuffled(self, results: list[Document], ask: CallContext) -> list[Document]:
         """Return *results* in an order of its own: HubSpot keeps to none."""
         if len(results) == 2:  # noqa: PLR2004 -- one pair; a generator would cost ten times this
             turned = self._chance.share("order", ask.key, ask.number) < 1 / 2
@@ -73,7 +73,7 @@ class Successes:
         return results
 
     def document(
-        self, results: list[Document], ask: Ask, errors: Sequence[Document] = ()
+        self, results: list[Document], ask: CallContext, errors: Sequence[Document] = ()
     ) -> Document:
         """
         Return the body around *results*.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from aiohubassoc.simulator.rolling_window import Rolling
+from aiohubassoc.simulator.rolling_window import RollingWindow
 
 if TYPE_CHECKING:
     from aiohubassoc.simulator.routing import Kind
@@ -25,7 +25,7 @@ class Traffic:
             creates links, and ``read``.
         batch_inputs: Pairs in those of kind ``batch``; a body that cannot be read has none.
         read_inputs: Records in those of kind ``read``, likewise.
-        max_batch_at_once: The most batch calls, creating and reading, that were being answered at
+        max_batch_in_flight: The most batch calls, creating and reading, that were being answered at
             once, those that were refused among them.
         open_connections: Connections that are open now.
         open_connections_peak: The most that were open at once.
@@ -34,13 +34,13 @@ class Traffic:
     """
 
     def __init__(self, settings: PortalSettings) -> None:
-        self._batches = Rolling(settings.batch_window)
+        self._batches = RollingWindow(settings.batch_window)
         self._open_batches = 0
         self.requests = 0
         self.calls: Counter[Kind] = Counter()
         self.batch_inputs = 0
         self.read_inputs = 0
-        self.max_batch_at_once = 0
+        self.max_batch_in_flight = 0
         self.open_connections = 0
         self.open_connections_peak = 0
         self.open_requests = 0
@@ -58,7 +58,7 @@ class Traffic:
         self.open_requests_peak = max(self.open_requests_peak, self.open_requests)
         if is_batch:
             self._open_batches += 1
-            self.max_batch_at_once = max(self.max_batch_at_once, self._open_batches)
+            self.max_batch_in_flight = max(self.max_batch_in_flight, self._open_batches)
 
     def request_closed(self, *, is_batch: bool = False) -> None:
         """Note that the answer to a request is out, or that it has none."""
@@ -91,7 +91,7 @@ class Traffic:
             "batch_inputs": self.batch_inputs,
             "read_inputs": self.read_inputs,
             "max_batch_in_window": self.max_batch_in_window,
-            "max_batch_at_once": self.max_batch_at_once,
+            "max_batch_in_flight": self.max_batch_in_flight,
             "open_connections": self.open_connections,
             "open_connections_peak": self.open_connections_peak,
             "open_requests": self.open_requests,

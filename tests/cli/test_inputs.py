@@ -17,7 +17,7 @@ from tests.cli.conftest import FAST, TYPES, read_rows, sent_to, write_pairs
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aiohubassoc.simulator import Running
+    from aiohubassoc.simulator import ServedPortal
     from tests.cli.conftest import Command, StartPortal
 
 if sys.version_info >= (3, 14):
@@ -29,7 +29,7 @@ _TWO = b"from_id,to_id\n1,11\n2,12\n"
 
 
 @pytest.fixture
-def portal(start_portal: StartPortal) -> Running:
+def portal(start_portal: StartPortal) -> ServedPortal:
     """Return a portal."""
     return start_portal()
 
@@ -69,7 +69,7 @@ def portal(start_portal: StartPortal) -> Running:
 )
 def test_text(
     link: Command,
-    portal: Running,
+    portal: ServedPortal,
     tmp_path: Path,
     *,
     name: str,
@@ -87,14 +87,14 @@ def test_text(
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_standard_input(link: Command, portal: Running, *, packed: bool) -> None:
+def test_standard_input(link: Command, portal: ServedPortal, *, packed: bool) -> None:
     """Named by a hyphen; it may be packed, too."""
     content = gzip.compress(_TWO, mtime=0) if packed else _TWO
     assert link("-", stdin=content).code == 0
     assert sent_to(portal) == {("1", "11"): 1, ("2", "12"): 1}
 
 
-def test_parquet(command: Command, portal: Running, tmp_path: Path) -> None:
+def test_parquet(command: Command, portal: ServedPortal, tmp_path: Path) -> None:
     """Its numbers are ids; bad rows are told by their row, and their cells are kept."""
     table = pa.table({"deal": [1, 2, None], "note": ["a", "b", "c"], "contact": [11, 12, 13]})
     pq.write_table(table, tmp_path / "pairs.parquet")
@@ -108,7 +108,7 @@ def test_parquet(command: Command, portal: Running, tmp_path: Path) -> None:
     assert result.told["invalid_lines"] == [
         {"line": 3, "place": "row 3", "problem": "deal is empty"}
     ]
-    assert sorted(map(tuple, portal.portal.books.links)) == [
+    assert sorted(map(tuple, portal.portal.ledger.links)) == [
         ("deals", "1", "contacts", "11"),
         ("deals", "2", "contacts", "12"),
     ]
@@ -116,7 +116,7 @@ def test_parquet(command: Command, portal: Running, tmp_path: Path) -> None:
     assert (row["deal"], row["note"], row["contact"], row["status"]) == ("", "c", "13", "invalid")
 
 
-def test_excel(link: Command, portal: Running, tmp_path: Path) -> None:
+def test_excel(link: Command, portal: ServedPortal, tmp_path: Path) -> None:
     """The sheet that is named; numbers are ids, and bad rows are told by their row."""
     book = openpyxl.Workbook()
     book.active.append(["nothing"])
@@ -133,7 +133,7 @@ def test_excel(link: Command, portal: Running, tmp_path: Path) -> None:
 
 
 def test_several_files_of_several_kinds(
-    link: Command, portal: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    link: Command, portal: ServedPortal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In one run, with a pipe among them; a repeated pair names the file it repeats."""
     monkeypatch.chdir(tmp_path)
@@ -159,7 +159,7 @@ def test_several_files_of_several_kinds(
 
 
 def test_a_bad_line_is_told_with_its_file(
-    link: Command, portal: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    link: Command, portal: ServedPortal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Among several, before anything is sent."""
     monkeypatch.chdir(tmp_path)
@@ -169,7 +169,7 @@ def test_a_bad_line_is_told_with_its_file(
     assert result.code == 2
     assert "a.csv and 1 more: 1 row cannot be used; nothing was sent" in result.err
     assert "line 4 of b.csv: from_id is '1e5'" in result.err
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_a_bad_line_is_told_with_its_file(
 )
 def test_several_files_that_cannot_be(
     link: Command,
-    portal: Running,
+    portal: ServedPortal,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     *,
@@ -197,10 +197,10 @@ def test_several_files_that_cannot_be(
     (tmp_path / "empty.csv").touch()
     result = link(*files)
     assert (result.code, told in result.err) == (2, True)
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0
 
 
-def test_a_hubspot_export(command: Command, portal: Running, tmp_path: Path) -> None:
+def test_a_hubspot_export(command: Command, portal: ServedPortal, tmp_path: Path) -> None:
     """Its own columns are known: a row with several ids is several pairs, one without is none."""
     (tmp_path / "deals.csv").write_text(
         "Record ID,Deal Name,Associated Contact IDs,Associated Company\n"
@@ -210,7 +210,7 @@ def test_a_hubspot_export(command: Command, portal: Running, tmp_path: Path) -> 
     call = ("link", tmp_path / "deals.csv", "--from", "deals", *FAST, "--skip-invalid", "--json")
     told = command(*call).told
     assert (told["linked"], told["invalid"]) == (3, 1)
-    assert sorted(map(tuple, portal.portal.books.links)) == [
+    assert sorted(map(tuple, portal.portal.ledger.links)) == [
         ("deals", "1", "contacts", "11"),
         ("deals", "1", "contacts", "12"),
         ("deals", "2", "contacts", "13"),
@@ -218,7 +218,7 @@ def test_a_hubspot_export(command: Command, portal: Running, tmp_path: Path) -> 
 
 
 def test_json_lines_with_types_of_their_own(
-    command: Command, portal: Running, tmp_path: Path
+    command: Command, portal: ServedPortal, tmp_path: Path
 ) -> None:
     """No option is needed; failures come back as JSON Lines, as they were."""
     pairs, failures = tmp_path / "pairs.jsonl", tmp_path / "failures.jsonl"
@@ -230,7 +230,7 @@ def test_json_lines_with_types_of_their_own(
     pairs.write_text("".join(f"{json.dumps(one)}\n" for one in objects), encoding="utf-8")
     result = command("link", pairs, "--failures", failures, *FAST)
     assert result.code == 1
-    assert sorted(map(tuple, portal.portal.books.links)) == [
+    assert sorted(map(tuple, portal.portal.ledger.links)) == [
         ("contacts", "1", "companies", "2"),
         ("deals", "3", "tickets", "4"),
     ]
@@ -239,9 +239,9 @@ def test_json_lines_with_types_of_their_own(
     assert failed["status"] == "failed"
 
 
-def test_a_table_in_place_of_json(command: Command, portal: Running, tmp_path: Path) -> None:
+def test_a_table_in_place_of_json(command: Command, portal: ServedPortal, tmp_path: Path) -> None:
     """One array is no JSON Lines: it is said how to turn it into them."""
     (tmp_path / "pairs.jsonl").write_text('[{"from": "contacts:1"}]', encoding="utf-8")
     result = command("link", tmp_path / "pairs.jsonl", *TYPES)
     assert (result.code, "is one JSON array" in result.err) == (2, True)
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0

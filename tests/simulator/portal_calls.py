@@ -10,7 +10,7 @@ import attrs
 from aiohubassoc.simulator import Portal, PortalSettings
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.responses import Answer
+    from aiohubassoc.simulator.responses import PortalResponse
 
 TOKEN = PortalSettings().tokens[0]
 GOOD = f"Bearer {TOKEN}"
@@ -27,7 +27,7 @@ def put_path(from_id: object = 1, to_id: object = 2, types: str = "contacts/comp
     return f"/crm/v4/objects/{from_type}/{from_id}/associations/default/{to_type}/{to_id}"
 
 
-def put(portal: Portal, from_id: object = 1, to_id: object = 2, **more: Any) -> Answer:
+def put(portal: Portal, from_id: object = 1, to_id: object = 2, **more: Any) -> PortalResponse:
     """Return the answer to the PUT of a contact and a company."""
     return ask(portal, "PUT", put_path(from_id, to_id), **more)
 
@@ -40,12 +40,12 @@ def ask(
     *,
     authorization: str | None = GOOD,
     now: float = 0.0,
-) -> Answer:
+) -> PortalResponse:
     """Return the answer to a request that is counted at once."""
     return portal.answer(portal.arrive(method, path, body), authorization, now)
 
 
-def batch(portal: Portal, *pairs: tuple[object, object], **more: Any) -> Answer:
+def batch(portal: Portal, *pairs: tuple[object, object], **more: Any) -> PortalResponse:
     """Return the answer to a batch call."""
     inputs = [{"from": {"id": str(one)}, "to": {"id": str(other)}} for one, other in pairs]
     body = json.dumps({"inputs": inputs}).encode()
@@ -58,7 +58,7 @@ READ_PATH = "/crm/v4/associations/{types}/batch/read"
 
 def read(
     portal: Portal, *records: object, types: str = "contacts/companies", **more: Any
-) -> Answer:
+) -> PortalResponse:
     """Return the answer to a read of links; a tuple is a record and what it is to be read after."""
     inputs = [
         {"id": str(record[0]), "after": record[1]} if isinstance(record, tuple) else {"id": record}
@@ -68,7 +68,7 @@ def read(
     return ask(portal, "POST", READ_PATH.format(types=types), body, **more)
 
 
-def found(answer: Answer) -> dict[str, list[str]]:
+def found(answer: PortalResponse) -> dict[str, list[str]]:
     """Return the ids that each record of a read is linked to, all as strings."""
     return {
         result["from"]["id"]: [str(link["toObjectId"]) for link in result["to"]]
@@ -76,13 +76,13 @@ def found(answer: Answer) -> dict[str, list[str]]:
     }
 
 
-def told(answer: Answer) -> dict[str, Any]:
+def told(answer: PortalResponse) -> dict[str, Any]:
     """Return the body as a client reads it, without what differs from call to call."""
     body: dict[str, Any] = json.loads(answer.body())
     body.pop("correlationId", None)
     return body
 
 
-def plain(answer: Answer) -> dict[str, Any]:
+def plain(answer: PortalResponse) -> dict[str, Any]:
     """Return all that a client sees of an answer."""
     return attrs.asdict(answer)

@@ -12,7 +12,7 @@ from aiohubassoc.simulator import FaultPlan, Latency, PortalSettings, serve
 from tests.simulator.portal_calls import GOOD, READ_PATH, batch, portal_of, put, read, told
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator import Portal, Running
+    from aiohubassoc.simulator import Portal, ServedPortal
 
 READ = READ_PATH.format(types="contacts/companies")
 INPUTS = json.dumps({"inputs": [{"id": "1"}]}).encode()
@@ -26,7 +26,7 @@ def test_batch_calls_use_no_quota_of_single_ones() -> None:
         assert answer.headers["X-HubSpot-RateLimit-Remaining"] == "1"
     assert [put(portal, number).status for number in (2, 3)] == [200, 429]
     assert (batch(portal, (1, 2)).status, read(portal, 1).status) == (200, 429)
-    assert portal.books.throttled == {"TEN_SECONDLY_ROLLING": 1, "DAILY": 1}
+    assert portal.ledger.throttled == {"TEN_SECONDLY_ROLLING": 1, "DAILY": 1}
 
 
 def test_a_limit_of_batch_calls() -> None:
@@ -44,12 +44,12 @@ def test_a_limit_of_batch_calls() -> None:
     assert put(portal, now=4.9).status == 200
     assert batch(portal, (1, 2), now=5.0).status == 200
     assert read(portal, 1, now=6.9).status == 429
-    assert portal.books.max_batch_in_window == 5
+    assert portal.ledger.max_batch_in_window == 5
 
 
 def test_refused_batch_calls_may_use_the_limit_up() -> None:
     """If the settings say so: there is room only after a pause."""
-    portal = portal_of(batch_limit=1, batch_window=1.0, refused_count=True)
+    portal = portal_of(batch_limit=1, batch_window=1.0, count_refused=True)
     statuses = [read(portal, 1, now=now).status for now in (0.0, 0.9, 1.5, 2.6)]
     assert statuses == [207, 429, 429, 207]
 
@@ -63,7 +63,7 @@ def _opened(portal: Portal, number: int) -> Any:
 
 def test_only_so_many_at_once() -> None:
     """Beyond them a 429 in words of the ten-second limit, which takes nobody's place."""
-    portal = portal_of(batch_at_once=2, quota_retry_after=True)
+    portal = portal_of(batch_max_in_flight=2, quota_retry_after=True)
     arrivals = [_opened(portal, number) for number in range(1, 5)]
     answers = [portal.answer(arrival, GOOD, 0.0) for arrival in arrivals]
     assert [answer.status for answer in answers] == [207, 207, 429, 429]
@@ -74,11 +74,11 @@ def test_only_so_many_at_once() -> None:
         portal.closed(arrival)
     late = [_opened(portal, number) for number in (5, 6)]
     assert [portal.answer(arrival, GOOD, 1.0).status for arrival in late] == [207, 429]
-    assert portal.books.throttled == {"BATCH_AT_ONCE": 3}
-    assert portal.books.max_batch_at_once == 4
+    assert portal.ledger.throttled == {"BATCH_IN_FLIGHT": 3}
+    assert portal.ledger.max_batch_in_flight == 4
 
 
-async def _posted(running: Running, session: aiohttp.ClientSession) -> int:
+async def _posted(running: ServedPortal, session: aiohttp.ClientSession) -> int:
     url = running.base_url + READ
     async with session.post(url, data=INPUTS, headers={"Authorization": GOOD}) as answer:
         return answer.status
@@ -87,14 +87,14 @@ async def _posted(running: Running, session: aiohttp.ClientSession) -> int:
 async def test_calls_at_once_over_sockets() -> None:
     """A call is worked on until its answer is out, and its place is free then."""
     latency = Latency(after_median=1.0)
-    settings = PortalSettings(batch_at_once=3, latency=latency)
+    settings = PortalSettings(batch_max_in_flight=3, latency=latency)
     async with serve(settings) as running, aiohttp.ClientSession() as session:
         for _ in range(2):
             async with asyncio.TaskGroup() as group:
                 calls = [group.create_task(_posted(running, session)) for _ in range(5)]
             assert sorted(call.result() for call in calls) == [207, 207, 207, 429, 429]
-        assert running.portal.books.max_batch_at_once == 5
-        assert running.portal.books.to_plain()["max_batch_at_once"] == 5
+        assert running.portal.ledger.max_batch_in_flight == 5
+        assert running.portal.ledger.to_plain()["max_batch_in_flight"] == 5
 
 
 def test_the_books_of_each_kind() -> None:
@@ -107,7 +107,7 @@ def test_the_books_of_each_kind() -> None:
     read(portal, 1, 2, 3, 4)
     read(portal, *range(1001, 2003))
     read(portal, 5)
-    plain = portal.books.to_plain()
+    plain = portal.ledger.to_plain()
     assert plain["calls"] == {"batch": 1, "put": 1, "read": 2}
     assert (plain["batch_inputs"], plain["read_inputs"]) == (3, 4)
     assert plain["max_batch_in_window"] == 5

@@ -15,7 +15,7 @@ from tests.conftest import pass_time
 from tests.simulator.portal_calls import GOOD, ask, batch, plain, portal_of, put, put_path, told
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator import Running
+    from aiohubassoc.simulator import ServedPortal
 
 
 @attrs.frozen
@@ -33,7 +33,7 @@ class Seen:
         return json.loads(self.body)
 
 
-async def _seen(running: Running, path: str | None = None, limit: float = 30.0) -> Seen:
+async def _seen(running: ServedPortal, path: str | None = None, limit: float = 30.0) -> Seen:
     timeout = aiohttp.ClientTimeout(total=limit)
     session = aiohttp.ClientSession(headers={"Authorization": GOOD}, timeout=timeout)
     # It would send an idempotent call again by itself when the connection breaks.
@@ -56,10 +56,10 @@ async def _hit(fault: Fault, **more: Any) -> tuple[Seen, bool]:
     plan = FaultPlan(script_all=(fault.value,), **more)
     async with serve(PortalSettings(faults=plan)) as running:
         seen = await _seen(running)
-        assert running.portal.books.faults == {fault.value: 1}
+        assert running.portal.ledger.faults == {fault.value: 1}
         # The next one goes well.
         assert (await _seen(running, put_path(5))).status == 200
-        return seen, running.portal.books.links_total == 2
+        return seen, running.portal.ledger.links_total == 2
 
 
 @pytest.mark.parametrize(
@@ -171,9 +171,9 @@ def test_shares_are_kept() -> None:
     portal = portal_of(faults=FaultPlan(server_error_500=0.1, no_body=0.3))
     for number in range(1, 2001):
         put(portal, number)
-    assert 150 < portal.books.faults["server_error_500"] < 250
-    assert 520 < portal.books.faults["no_body"] < 680
-    assert set(portal.books.faults) == {"server_error_500", "no_body"}
+    assert 150 < portal.ledger.faults["server_error_500"] < 250
+    assert 520 < portal.ledger.faults["no_body"] < 680
+    assert set(portal.ledger.faults) == {"server_error_500", "no_body"}
 
 
 def test_the_same_requests_meet_the_same_portal() -> None:
@@ -231,8 +231,8 @@ def test_a_fault_of_success_does_not_show_on_a_refusal() -> None:
     """A missing record stays missing."""
     portal = portal_of(records_up_to=0, faults=FaultPlan(partial_207=0.5, no_body=0.5))
     assert put(portal).status == 400
-    assert not portal.books.faults
-    assert portal.books.refused_total == 1
+    assert not portal.ledger.faults
+    assert portal.ledger.refused_total == 1
 
 
 def test_faults_of_batches() -> None:
@@ -274,7 +274,7 @@ async def test_latency_before_and_after_counting() -> None:
         begun = loop.time()
         asked = asyncio.create_task(_seen(running, limit=1000.0))
         await asked
-        counted, ended = running.portal.books.first_counted, loop.time()
+        counted, ended = running.portal.ledger.first_counted, loop.time()
         assert counted is not None
         assert 0.5 < counted - begun < 15
         assert 1.0 < ended - counted < 25

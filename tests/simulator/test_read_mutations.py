@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from aiohubassoc.simulator import Fault, FaultPlan, Portal
-from aiohubassoc.simulator.responses import Manner
+from aiohubassoc.simulator.responses import Delivery
 from tests.simulator.portal_calls import batch, found, portal_of, put, read, told
 
 # What is told of the records 1 to 3, of which 3 has no links, as status, results and errors.
@@ -24,12 +24,12 @@ _RETOLD: dict[Fault, tuple[int, int, int]] = {
     Fault.CREATED_201: (201, 2, 1),
 }
 _MANNERS = {
-    Fault.NEVER_BEFORE: Manner.NEVER,
-    Fault.NEVER_AFTER: Manner.NEVER,
-    Fault.RESET_BEFORE: Manner.RESET,
-    Fault.RESET_AFTER: Manner.RESET,
-    Fault.CUT_BODY: Manner.CUT,
-    Fault.GARBLED_BODY: Manner.GARBLED,
+    Fault.NEVER_BEFORE: Delivery.NEVER,
+    Fault.NEVER_AFTER: Delivery.NEVER,
+    Fault.RESET_BEFORE: Delivery.RESET,
+    Fault.RESET_AFTER: Delivery.RESET,
+    Fault.CUT_BODY: Delivery.CUT,
+    Fault.GARBLED_BODY: Delivery.GARBLED,
 }
 _STATUSES = {
     Fault.SERVER_ERROR_500: 500,
@@ -51,7 +51,7 @@ _STATUSES = {
 
 def _portal(fault: Fault, **settings: Any) -> Portal:
     portal = portal_of(faults=FaultPlan(script_reads=(fault.value,)), **settings)
-    portal.made([("contacts", "1", "companies", "8"), ("contacts", "2", "companies", "9")])
+    portal.add_links([("contacts", "1", "companies", "8"), ("contacts", "2", "companies", "9")])
     return portal
 
 
@@ -70,16 +70,16 @@ def test_faults_that_retell_a_read(fault: Fault, shape: tuple[int, int, int]) ->
     assert (answer.status, len(body["results"]), len(errors)) == shape
     assert (body.get("numErrors") or 0) == len(errors)
     assert (body["status"] == "PENDING") == (fault in {Fault.PENDING, Fault.ACCEPTED_202})
-    assert portal.books.faults == ({} if fault is Fault.UNMADE else {fault.value: 1})
+    assert portal.ledger.faults == ({} if fault is Fault.UNMADE else {fault.value: 1})
     assert found(read(portal, 1, 2, 3)) == {"1": ["8"], "2": ["9"]}
 
 
 @pytest.mark.parametrize(("fault", "manner"), _MANNERS.items())
-def test_faults_of_the_way_on_a_read(fault: Fault, manner: Manner) -> None:
+def test_faults_of_the_way_on_a_read(fault: Fault, manner: Delivery) -> None:
     """The same as on any other call."""
     answer = read(_portal(fault), 1, 2, 3)
     assert answer.manner is manner
-    if manner is Manner.GARBLED:
+    if manner is Delivery.GARBLED:
         with pytest.raises(json.JSONDecodeError):
             told(answer)
 
@@ -120,7 +120,7 @@ def test_faults_on_a_read_that_finds_nothing(fault: Fault) -> None:
     hiding = {Fault.PENDING, Fault.ACCEPTED_202, Fault.EMPTY_RESULTS}
     assert (body["results"], is_hidden) == ([], fault in hiding)
     silent = {Fault.UNMADE, Fault.ERRORS_IN_2XX, Fault.PARTIAL_207}
-    assert bool(portal.books.faults) == (fault not in silent)
+    assert bool(portal.ledger.faults) == (fault not in silent)
 
 
 @pytest.mark.parametrize("fault", _RETOLD)
@@ -128,7 +128,7 @@ def test_a_refused_read_stays_refused(fault: Fault) -> None:
     """A fault that changes what a success says does not show on it."""
     portal = _portal(fault)
     assert read(portal, "abc").status == 400
-    assert set(portal.books.faults) <= {"slow"}
+    assert set(portal.ledger.faults) <= {"slow"}
 
 
 def test_scripts_of_each_kind() -> None:

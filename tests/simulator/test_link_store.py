@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc.simulator import FaultPlan, Portal, PortalSettings
-from aiohubassoc.simulator.link_index import Links
+from aiohubassoc.simulator.link_index import LinkIndex
 from aiohubassoc.simulator.put_operation import LinkedPair
 from tests.simulator.portal_calls import batch, found, portal_of, put, read, told
 
@@ -37,7 +37,7 @@ def test_a_record_has_the_links_that_were_made(
     pairs: list[LinkedPair], way: tuple[str, str, str], start: int, most: int
 ) -> None:
     """Each once, in the order made, from whichever end, and any page of them."""
-    links = Links()
+    links = LinkIndex()
     links.add(pairs)
     expected = _ends(pairs, *way)
     told_ids, has_more = links.others(*way, start, most)
@@ -51,12 +51,12 @@ def test_a_record_has_the_links_that_were_made(
 def test_links_from_the_beginning_are_in_no_books() -> None:
     """They are read all the same, and a call may make them again."""
     portal = portal_of()
-    portal.made([("contact", "01", "0-2", "2")])
-    assert (portal.books.links_total, portal.books.calls.total()) == (0, 0)
+    portal.add_links([("contact", "01", "0-2", "2")])
+    assert (portal.ledger.links_total, portal.ledger.calls.total()) == (0, 0)
     assert found(read(portal, 1)) == {"1": ["2"]}
     put(portal, 1, 2)
     assert found(read(portal, 1)) == {"1": ["2"]}
-    assert portal.books.links_total == 1
+    assert portal.ledger.links_total == 1
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_links_from_the_beginning_are_in_no_books() -> None:
 def test_links_that_cannot_be(pair: ScriptedPair, message: str) -> None:
     """Are refused with what is wrong, from the beginning and in the settings."""
     with pytest.raises(ValueError, match=message):
-        portal_of().made([pair])
+        portal_of().add_links([pair])
     with pytest.raises(ValueError, match=message):
         portal_of(labelled_only=(pair,))
 
@@ -79,7 +79,7 @@ def test_links_that_cannot_be(pair: ScriptedPair, message: str) -> None:
 def test_a_portal_that_keeps_no_links_has_none_to_begin_with() -> None:
     """It says so."""
     with pytest.raises(ValueError, match="keep_links=False"):
-        portal_of(keep_links=False).made([("contacts", "1", "companies", "2")])
+        portal_of(keep_links=False).add_links([("contacts", "1", "companies", "2")])
 
 
 def test_a_labelled_link_is_not_the_default_one() -> None:
@@ -97,7 +97,7 @@ def test_a_labelled_link_is_not_the_default_one() -> None:
 
 def test_a_label_takes_no_default_away() -> None:
     """A pair that is linked by default and then with a label has both."""
-    links = Links()
+    links = LinkIndex()
     pair = LinkedPair("contacts", "1", "companies", "2")
     links.add([pair])
     links.add_labelled([pair])
@@ -114,9 +114,9 @@ def test_an_unmade_link_is_told_word_for_word() -> None:
     assert told(put(portal, 1, 2)) == told(put(honest, 1, 2))
     pairs = [(3, 4), (5, 99), (6, 7)]
     assert told(batch(portal, *pairs)) == told(batch(honest, *pairs))
-    assert portal.books.faults == {"unmade": 2}
+    assert portal.ledger.faults == {"unmade": 2}
     # What is refused in such a batch is refused.
-    assert (portal.books.links_total, portal.books.refused_total) == (0, 1)
+    assert (portal.ledger.links_total, portal.ledger.refused_total) == (0, 1)
     assert found(read(portal, 1, 3, 6)) == {}
     assert put(portal, 1, 2).status == 200
     assert found(read(portal, 1)) == {"1": ["2"]}
@@ -133,8 +133,8 @@ def test_a_share_of_pairs_is_never_made() -> None:
     made = found(read(many, 10**6, types="companies/contacts"))["1000000"]
     assert 20 < 500 - len(made) < 90
     assert found(read(single, 10**6, types="companies/contacts")) == {"1000000": made}
-    assert set(many.books.links) == set(single.books.links)
-    assert (many.books.links_total, single.books.links_total) == (len(made), 2 * len(made))
+    assert set(many.ledger.links) == set(single.ledger.links)
+    assert (many.ledger.links_total, single.ledger.links_total) == (len(made), 2 * len(made))
 
 
 def test_labelled_pairs_are_four_strings() -> None:

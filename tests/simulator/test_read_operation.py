@@ -40,7 +40,7 @@ def test_links_are_found_from_either_end() -> None:
 def test_reads_of_every_version(path: str) -> None:
     """All mean the same, by POST only."""
     portal = portal_of()
-    portal.made([("contacts", "1", "companies", "2")])
+    portal.add_links([("contacts", "1", "companies", "2")])
     assert found(ask(portal, "POST", path, b'{"inputs": [{"id": "1"}]}')) == {"1": ["2"]}
     assert ask(portal, "PUT", path).headers["Allow"] == "POST,OPTIONS"
 
@@ -48,7 +48,7 @@ def test_reads_of_every_version(path: str) -> None:
 def test_each_direction_has_its_own_type_id() -> None:
     """The default one of the direction that is read, its label null."""
     portal = portal_of(seed=2)
-    portal.made([("contacts", str(number), "companies", "7") for number in range(1, 40)])
+    portal.add_links([("contacts", str(number), "companies", "7") for number in range(1, 40)])
     for types, type_id, records in (
         ("contacts/companies", 279, range(1, 40)),
         ("companies/contacts", 280, [7]),
@@ -62,7 +62,7 @@ def test_each_direction_has_its_own_type_id() -> None:
 def test_some_links_carry_a_label_besides() -> None:
     """The same ones in both directions: HubSpot's own label or one of the account's."""
     portal = portal_of()
-    portal.made([("contacts", str(number), "companies", "7") for number in range(1, 401)])
+    portal.add_links([("contacts", str(number), "companies", "7") for number in range(1, 401)])
     there = _types(portal, *range(1, 401), types="contacts/companies")
     back = _types(portal, 7, types="companies/contacts")
     labelled = [types for types in there if len(types) == 2]
@@ -78,7 +78,7 @@ def test_some_links_carry_a_label_besides() -> None:
 def test_ids_are_integers_in_some_answers() -> None:
     """And strings in the others; the record that was asked for has a string always."""
     portal = portal_of()
-    portal.made([("contacts", str(number), "companies", "7") for number in range(1, 30)])
+    portal.add_links([("contacts", str(number), "companies", "7") for number in range(1, 30)])
     kinds = set()
     for number in range(1, 30):
         (result,) = told(read(portal, number))["results"]
@@ -90,7 +90,7 @@ def test_ids_are_integers_in_some_answers() -> None:
 def test_results_do_not_line_up_with_the_inputs() -> None:
     """Each record is told once, in an order of HubSpot's own."""
     portal = portal_of()
-    portal.made([("contacts", str(number), "companies", "7") for number in range(1, 50)])
+    portal.add_links([("contacts", str(number), "companies", "7") for number in range(1, 50)])
     body = told(read(portal, *range(1, 50), 1, "01"))
     order = [int(result["from"]["id"]) for result in body["results"]]
     assert sorted(order) == list(range(1, 50)) != order
@@ -100,7 +100,7 @@ def test_results_do_not_line_up_with_the_inputs() -> None:
 def test_records_of_one_type_are_linked_both_ways() -> None:
     """To one another and to themselves."""
     portal = portal_of()
-    portal.made([("contacts", "1", "contacts", "2"), ("contacts", "3", "contacts", "3")])
+    portal.add_links([("contacts", "1", "contacts", "2"), ("contacts", "3", "contacts", "3")])
     answer = read(portal, 1, 2, 3, types="contacts/contacts")
     assert found(answer) == {"1": ["2"], "2": ["1"], "3": ["3"]}
 
@@ -111,7 +111,7 @@ def test_records_of_one_type_are_linked_both_ways() -> None:
 def test_a_record_with_more_links_than_a_page() -> None:
     """Tells where the next page begins; all pages together are all links, each once."""
     portal = portal_of(read_page=3)
-    portal.made([("contacts", "1", "companies", str(number)) for number in range(1, 8)])
+    portal.add_links([("contacts", "1", "companies", str(number)) for number in range(1, 8)])
     seen: list[str] = []
     after = None
     pages = 0
@@ -127,7 +127,7 @@ def test_a_record_with_more_links_than_a_page() -> None:
 def test_a_page_that_is_just_full_is_the_last() -> None:
     """There is no paging, and behind it is nothing, which is not told as having no links."""
     portal = portal_of(read_page=3)
-    portal.made([("contacts", "1", "companies", str(number)) for number in range(1, 4)])
+    portal.add_links([("contacts", "1", "companies", str(number)) for number in range(1, 4)])
     assert "paging" not in told(read(portal, 1))["results"][0]
     answer = read(portal, (1, "3"))
     assert (answer.status, found(answer)) == (200, {"1": []})

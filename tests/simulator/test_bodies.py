@@ -84,8 +84,8 @@ def _refused(status: int, body: dict[str, Any], *pair: object, **settings: Any) 
     correlation_id = answer.headers["X-HubSpot-Correlation-Id"]
     assert str(UUID(correlation_id)) == correlation_id
     assert json.loads(answer.body())["correlationId"] == correlation_id
-    assert portal.books.refused_total == 1
-    assert portal.books.links_total == 0
+    assert portal.ledger.refused_total == 1
+    assert portal.ledger.links_total == 0
 
 
 def test_a_missing_record_is_a_validation_error() -> None:
@@ -118,7 +118,7 @@ def test_a_missing_record_by_404(pair: tuple[int, int], kind: str, number: int, 
         "message": f"No {kind} with ID {number} exists",
         "context": {"objectType": [kind], "id": [str(number)]},
     }
-    _refused(404, body, *pair, records_up_to=50, missing_answer="404")
+    _refused(404, body, *pair, records_up_to=50, missing_response="404")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_who_has_no_token(authorization: str | None) -> None:
     assert answer.status == 401
     assert body["category"] == "INVALID_AUTHENTICATION"
     assert body["message"].startswith("Authentication credentials not found.")
-    assert portal.books.first_counted is None
+    assert portal.ledger.first_counted is None
 
 
 def test_a_token_that_expires_and_one_that_comes() -> None:
@@ -227,7 +227,7 @@ def test_paths_of_every_version(path: str) -> None:
     """All mean the same pair."""
     portal = portal_of()
     assert ask(portal, "PUT", path).status == 200
-    assert list(map(tuple, portal.books.links)) == [("contacts", "1", "companies", "2")]
+    assert list(map(tuple, portal.ledger.links)) == [("contacts", "1", "companies", "2")]
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_an_id_stays_one_segment(written: str) -> None:
     """Whatever is encoded in it: it is refused as an id, it never becomes another path."""
     portal = portal_of()
     assert put(portal, written).status == 404
-    assert [pair.from_id for pair in portal.books.refused] == [
+    assert [pair.from_id for pair in portal.ledger.refused] == [
         {"1%2F2": "1/2", "..": "..", "%2e%2e": "..", "1%3Fx": "1?x"}[written]
     ]
 
@@ -269,7 +269,7 @@ def test_wrong_methods() -> None:
     path = "/crm/v4/associations/contacts/companies/batch/associate/default"
     answer = ask(portal, "PUT", path)
     assert (answer.status, answer.headers["Allow"]) == (405, "POST,OPTIONS")
-    assert portal.books.links_total == 0
+    assert portal.ledger.links_total == 0
 
 
 # --- batches -----------------------------------------------------------------------------------
@@ -281,7 +281,7 @@ def test_a_batch_links_all() -> None:
     answer = batch(portal, (1, 2), (3, 4))
     assert answer.status == 200
     assert len(told(answer)["results"]) == 4
-    assert sorted(pair.from_id for pair in portal.books.links) == ["1", "3"]
+    assert sorted(pair.from_id for pair in portal.ledger.links) == ["1", "3"]
     dated = "/crm/associations/2026-09/contacts/companies/batch/associate/default"
     body = b'{"inputs":[{"from":{"id":"5"},"to":{"id":"6"}}]}'
     assert ask(portal, "POST", dated, body).status == 200
@@ -311,7 +311,7 @@ def test_a_batch_with_missing_records(names: str) -> None:
         )
     else:
         assert (first["message"], first["context"]) == ("Some contact records do not exist", {})
-    assert (portal.books.links_total, portal.books.refused_total) == (1, 2)
+    assert (portal.ledger.links_total, portal.ledger.refused_total) == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_a_batch_that_is_refused_whole(names: str, named: list[str] | None) -> N
     assert body["category"] == "VALIDATION_ERROR"
     assert ("context" in body) == (names != "unnamed")
     assert body.get("context", {}).get("objectId") == named
-    assert portal.books.links_total == 0
+    assert portal.ledger.links_total == 0
 
 
 @pytest.mark.parametrize(
@@ -344,7 +344,7 @@ def test_broken_batches(body: bytes, message: str) -> None:
     answer = ask(portal, "POST", path, body)
     assert answer.status == 400
     assert message in told(answer)["message"]
-    assert portal.books.links_total == 0
+    assert portal.ledger.links_total == 0
 
 
 @pytest.mark.parametrize("types", ["kontakte/companies", "contacts/firmen"])

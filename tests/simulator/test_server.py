@@ -39,12 +39,12 @@ async def test_a_request_and_the_books_over_http() -> None:
             assert answer.headers["Content-Type"] == "application/json;charset=utf-8"
         for page, expected in (
             ("links", {"links": [["contacts", "1", "companies", "2", 1]], "refused": []}),
-            ("books", running.portal.books.to_plain()),
-            ("arrivals", [list(each) for each in running.portal.books.arrivals]),
+            ("ledger", running.portal.ledger.to_plain()),
+            ("arrivals", [list(each) for each in running.portal.ledger.arrivals]),
         ):
             async with session.get(f"/_portal/{page}") as answer:
                 assert await answer.json() == expected
-        assert running.portal.books.requests == 1
+        assert running.portal.ledger.requests == 1
         assert running.open_connections == 1
         async with session.get("/_portal/nonsense") as answer:
             assert answer.status == 404
@@ -83,7 +83,7 @@ async def test_links_are_made_over_http() -> None:
         links = {"links": [["contacts", "1", "companies", "2"]]}
         async with session.post("/_portal/links", json=links) as answer:
             assert answer.status == 204
-        assert (running.portal.books.requests, running.portal.books.links_total) == (0, 0)
+        assert (running.portal.ledger.requests, running.portal.ledger.links_total) == (0, 0)
         assert found(read(running.portal, 1)) == {"1": ["2"]}
         for body, told in (
             (b"", "the body must be"),
@@ -105,7 +105,7 @@ async def test_an_encoded_slash_stays_in_its_segment() -> None:
             url = URL(running.base_url + put_path(written), encoded=True)
             async with session.put(url, headers=HEADERS) as answer:
                 assert (await answer.json())["category"] == "OBJECT_NOT_FOUND"
-        assert [pair.from_id for pair in running.portal.books.refused] == ["1/2", ".."]
+        assert [pair.from_id for pair in running.portal.ledger.refused] == ["1/2", ".."]
 
 
 @pytest.mark.parametrize("fault", ["never_before", "never_after", "slow"])
@@ -123,15 +123,15 @@ async def test_it_ends_with_requests_under_way(fault: str) -> None:
                 asyncio.create_task(call(running.base_url + put_path(number)))
                 for number in range(1, 6)
             ]
-            while running.portal.books.requests < 5:
+            while running.portal.ledger.requests < 5:
                 await settle()
         await asyncio.wait(calls)
         for each in calls:
             each.result()
     assert running.open_connections == 0
-    assert running.portal.books.open_requests == 0
-    assert running.portal.books.open_requests_peak == 5
-    assert running.portal.books.open_connections_peak == 5
+    assert running.portal.ledger.open_requests == 0
+    assert running.portal.ledger.open_requests_peak == 5
+    assert running.portal.ledger.open_connections_peak == 5
 
 
 async def test_a_port_that_is_taken() -> None:
@@ -181,7 +181,7 @@ def test_a_process_answers_keeps_books_and_ends() -> None:
             200,
             400,
         )
-        assert process.books()["answers"] == {"200": 1, "400": 1}
+        assert process.ledger()["responses"] == {"200": 1, "400": 1}
         assert process.links()["links"] == [["contacts", "1", "companies", "2", 1]]
         assert [what for _, what in process.arrivals()] == [200, 400]
     assert not _is_alive(process.pid)
@@ -190,9 +190,7 @@ def test_a_process_answers_keeps_books_and_ends() -> None:
 def test_links_are_made_in_a_process() -> None:
     """As many as there are, in pieces; what cannot be made is told here."""
     with portal_process() as process:
-        process.make_links(
-            ("contacts", str(number), "companies", "7") for number in range(1, 12001)
-        )
+        process.add_links(("contacts", str(number), "companies", "7") for number in range(1, 12001))
         after = b'{"inputs": [{"id": "7", "after": "11990"}]}'
         answer = _asked(
             process.base_url, "POST", READ_PATH.format(types="companies/contacts"), after
@@ -202,7 +200,7 @@ def test_links_are_made_in_a_process() -> None:
             str(number) for number in range(11991, 12001)
         ]
         with pytest.raises(ValueError, match="'firmen' is no object type"):
-            process.make_links([("contacts", "1", "firmen", "2")])
+            process.add_links([("contacts", "1", "firmen", "2")])
         assert process.links() == {"links": [], "refused": []}
 
 

@@ -16,18 +16,18 @@ def test_what_is_counted() -> None:
     portal = portal_of(records_up_to=50, faults=FaultPlan(script_all=(None, "reset_after")))
     for number in (1, 2, 1, 99):
         put(portal, number, now=float(number))
-        portal.books.request_opened()
-    plain = portal.books.to_plain()
+        portal.ledger.request_opened()
+    plain = portal.ledger.to_plain()
     assert plain["requests"] == 4
-    assert plain["answers"] == {"200": 2, "400": 1}
+    assert plain["responses"] == {"200": 2, "400": 1}
     assert plain["error_share"] == pytest.approx(1 / 3)
     assert plain["faults"] == {"reset_after": 1}
     assert plain["links"] == {"total": 3, "pairs": 2, "max_per_pair": 2}
     assert plain["refused"] == {"total": 1, "pairs": 1}
     assert plain["type_names"] == {"companies": 4, "contacts": 4}
     assert (plain["first_counted"], plain["last_counted"]) == (1.0, 99.0)
-    assert portal.books.arrivals == [(1.0, 200), (2.0, "reset_after"), (1.0, 200), (99.0, 400)]
-    assert portal.books.links_to_plain() == {
+    assert portal.ledger.arrivals == [(1.0, 200), (2.0, "reset_after"), (1.0, 200), (99.0, 400)]
+    assert portal.ledger.links_to_plain() == {
         "links": [["contacts", "1", "companies", "2", 2], ["contacts", "2", "companies", "2", 1]],
         "refused": [["contacts", "99", "companies", "2", 1]],
     }
@@ -38,7 +38,7 @@ def test_the_same_pair_by_other_names_is_one() -> None:
     portal = portal_of()
     put(portal, 1, 2)
     ask(portal, "PUT", put_path("01", "2", "0-1/COMPANY"))
-    assert len(portal.books.links) == 1
+    assert len(portal.ledger.links) == 1
 
 
 def test_windows() -> None:
@@ -47,10 +47,10 @@ def test_windows() -> None:
     for now in (5.0, 5.1, 5.2, 7.5):
         put(portal, now=now)
     batch(portal, (1, 2), now=7.6)
-    books = portal.books
+    books = portal.ledger
     assert (books.max_seen_in_window, books.max_accepted_in_window) == (3, 2)
     assert books.windows == [2, 0, 1]
-    assert portal_of().books.to_plain()["error_share"] == 0
+    assert portal_of().ledger.to_plain()["error_share"] == 0
 
 
 def test_books_that_stay_small() -> None:
@@ -58,12 +58,12 @@ def test_books_that_stay_small() -> None:
     portal = portal_of(keep_links=False, keep_arrivals=False, records_up_to=500)
     for number in range(1, 1001):
         put(portal, number)
-    plain = portal.books.to_plain()
+    plain = portal.ledger.to_plain()
     assert plain["links"] == {"total": 500, "pairs": None, "max_per_pair": None}
     assert plain["refused"] == {"total": 500, "pairs": None}
-    assert not portal.books.links
-    assert not portal.books.refused
-    assert not portal.books.arrivals
+    assert not portal.ledger.links
+    assert not portal.ledger.refused
+    assert not portal.ledger.arrivals
     assert not portal._arrivals._visits
 
 
@@ -85,10 +85,10 @@ def test_settings_survive_json() -> None:
             script_reads=(None, "pending"),
             script_all=(None, "locked_423"),
         ),
-        told_max="5",
+        reported_max="5",
         batch_limit=3,
         batch_window=4.0,
-        batch_at_once=5,
+        batch_max_in_flight=5,
         batch_errors="first",
         read_page=6,
         read_unlinked="empty",
@@ -119,10 +119,10 @@ def test_json_that_is_no_settings(text: str) -> None:
         {"headers": "few"},
         {"records_up_to": -1},
         {"missing_share": 1.5},
-        {"missing_answer": "410"},
+        {"missing_response": "410"},
         {"batch_limit": 0},
         {"batch_window": 0.0},
-        {"batch_at_once": 0},
+        {"batch_max_in_flight": 0},
         {"read_page": 0},
         {"read_unlinked": "none"},
         {"unmade_share": -0.1},

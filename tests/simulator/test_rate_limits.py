@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc.simulator import Neighbour, PortalSettings
-from aiohubassoc.simulator.rate_limits import DAILY, SECONDLY, TEN_SECONDLY_ROLLING, Quota
-from aiohubassoc.simulator.rolling_window import Rolling
+from aiohubassoc.simulator.rate_limits import DAILY, SECONDLY, TEN_SECONDLY_ROLLING, RateLimits
+from aiohubassoc.simulator.rolling_window import RollingWindow
 from tests.simulator.portal_calls import batch, portal_of, put
 
 # Sums of these are exact.
 GAPS = st.lists(st.sampled_from([0.0, 0.125, 0.25, 0.5, 1.0, 3.0]), max_size=60)
 
 
-def _quota(**settings: Any) -> Quota:
-    return Quota(PortalSettings(**{"quota_limit": None, **settings}))
+def _quota(**settings: Any) -> RateLimits:
+    return RateLimits(PortalSettings(**{"quota_limit": None, **settings}))
 
 
 def _instants(gaps: list[float]) -> list[float]:
@@ -39,7 +39,7 @@ def _most(instants: list[float], length: float) -> int:
 @given(GAPS)
 def test_the_peak_is_that_of_the_fullest_window(gaps: list[float]) -> None:
     """Whatever the instants."""
-    rolling = Rolling(1.0)
+    rolling = RollingWindow(1.0)
     for instant in _instants(gaps):
         rolling.add(instant)
     assert rolling.peak == _most(_instants(gaps), 1.0)
@@ -134,10 +134,10 @@ def test_a_batch_counts_for_the_day_only() -> None:
     assert batch(portal, (1, 2)).status == 429
 
 
-@pytest.mark.parametrize(("refused_count", "later"), [(False, 200), (True, 429)])
-def test_whether_refused_requests_count(*, refused_count: bool, later: int) -> None:
+@pytest.mark.parametrize(("count_refused", "later"), [(False, 200), (True, 429)])
+def test_whether_refused_requests_count(*, count_refused: bool, later: int) -> None:
     """HubSpot does not say, so both can be had."""
-    portal = portal_of(quota_limit=1, quota_window=1.0, refused_count=refused_count)
+    portal = portal_of(quota_limit=1, quota_window=1.0, count_refused=count_refused)
     assert [put(portal, now=now).status for now in (0.0, 0.9, 1.0)] == [200, 429, later]
 
 
@@ -149,7 +149,7 @@ def test_neighbours_use_the_same_quota() -> None:
     # Ten of theirs have come by 102.9, so two are left to us.
     assert [put(portal, now=102.95).status for _ in range(3)] == [200, 200, 429]
     assert put(portal, now=104.0).status == 200
-    assert portal.books.max_accepted_in_window == 2
+    assert portal.ledger.max_accepted_in_window == 2
 
 
 def test_neighbours_that_come_in_bursts() -> None:
@@ -166,7 +166,7 @@ def test_the_books_look_at_any_window(kind: str, last: int, most: int) -> None:
     portal = portal_of(quota_limit=4, quota_window=1.0, quota_kind=kind)
     instants = (0.0, 0.75, 0.75, 0.75, 1.0, 1.0, 1.0)
     assert [put(portal, now=now).status for now in instants] == [200] * 6 + [last]
-    assert portal.books.max_accepted_in_window == most
+    assert portal.ledger.max_accepted_in_window == most
 
 
 @pytest.mark.parametrize("says", [False, True])
@@ -181,7 +181,7 @@ def test_a_refusal_by_the_quota(*, says: bool) -> None:
     assert answer.document["errorType"] == "RATE_LIMIT"
     assert "category" not in answer.document
     assert answer.headers.get("Retry-After") == ("8" if says else None)
-    assert portal.books.throttled == {"TEN_SECONDLY_ROLLING": 1}
+    assert portal.ledger.throttled == {"TEN_SECONDLY_ROLLING": 1}
 
 
 # --- headers -----------------------------------------------------------------------------------
@@ -228,7 +228,10 @@ def test_headers_that_are_missing_now_and_then() -> None:
 
 def test_headers_can_lie_or_be_missing() -> None:
     """As they do and are at HubSpot."""
-    assert put(portal_of(quota_limit=5, told_max="110")).headers["X-HubSpot-RateLimit-Max"] == "110"
+    assert (
+        put(portal_of(quota_limit=5, reported_max="110")).headers["X-HubSpot-RateLimit-Max"]
+        == "110"
+    )
     assert not _limits(put(portal_of(quota_limit=5, headers="none")).headers)
 
 
