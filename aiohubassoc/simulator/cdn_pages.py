@@ -1,4 +1,4 @@
-"""What the edge in front of HubSpot answers by itself: HTML, plain text and problem JSON."""
+"""The responses of Cloudflare and of HubSpot's router: HTML, plain text and problem JSON."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _ROUTER_PAGE = (
 
 def short_page(status: int, title: str) -> PortalResponse:
     """Return Cloudflare's page of a few lines."""
-    return _edge(status, _SHORT_PAGE.format(title=f"{status} {title}"), _CLOUDFLARE_HTML)
+    return _page(status, _SHORT_PAGE.format(title=f"{status} {title}"), _CLOUDFLARE_HTML)
 
 
 def long_page(status: int, title: str) -> PortalResponse:
-    """Return Cloudflare's page in the site's name."""
-    return _edge(status, _LONG_PAGE.format(status=status, title=title), _CLOUDFLARE_HTML)
+    """Return Cloudflare's page with the name of the site."""
+    return _page(status, _LONG_PAGE.format(status=status, title=title), _CLOUDFLARE_HTML)
 
 
 def rate_limited() -> PortalResponse:
     """Return Cloudflare's own 429, which is plain text."""
-    return _edge(429, "error code: 1015", "text/plain; charset=UTF-8")
+    return _page(429, "error code: 1015", "text/plain; charset=UTF-8")
 
 
-def problem(retry_after: int) -> PortalResponse:
-    """Return Cloudflare's problem JSON, whose ``status`` is an int where HubSpot's is a string."""
+def problem_json(retry_after: int) -> PortalResponse:
+    """Return Cloudflare's problem JSON, whose ``status`` is an int where HubSpot has a string."""
     return PortalResponse(
         502,
         {
@@ -57,33 +57,33 @@ def problem(retry_after: int) -> PortalResponse:
         },
         content_type="application/json",
         headers={"Retry-After": str(retry_after)},
-        by_hubspot=False,
-        tells_limits=False,
+        from_hubspot=False,
+        has_rate_headers=False,
     )
 
 
 def not_found() -> PortalResponse:
-    """Return the page of a path that HubSpot's router does not know."""
-    return _edge(404, _ROUTER_PAGE.format(status=404, title="Not Found"), HTML)
+    """Return the router's page for an unknown path."""
+    return _page(404, _ROUTER_PAGE.format(status=404, title="Not Found"), HTML)
 
 
 def method_not_allowed(allowed: str) -> PortalResponse:
-    """Return the page of a path that only another method reaches."""
+    """Return the router's page for a path that has only another method."""
     page = _ROUTER_PAGE.format(status=405, title="Method Not Allowed")
-    return _edge(405, page, HTML, Allow=f"{allowed},OPTIONS")
+    return _page(405, page, HTML, Allow=f"{allowed},OPTIONS")
 
 
 def redirect() -> PortalResponse:
-    """Return a redirect that stays on this portal, so that following it leads nowhere else."""
-    return _edge(302, "", HTML, Location="/login")
+    """Return a redirect to another path of this portal: following it leads to no other host."""
+    return _page(302, "", HTML, Location="/login")
 
 
-def _edge(status: int, text: str, content_type: str, **headers: str) -> PortalResponse:
+def _page(status: int, text: str, content_type: str, **headers: str) -> PortalResponse:
     return PortalResponse(
         status,
         text=text,
         content_type=content_type,
         headers=headers,
-        by_hubspot=False,
-        tells_limits=False,
+        from_hubspot=False,
+        has_rate_headers=False,
     )

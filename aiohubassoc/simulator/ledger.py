@@ -1,7 +1,7 @@
 """
 What happened at a portal.
 
-The books are kept by the portal, not by its clients: whether a client kept the quota is read here.
+The portal records it, not its clients: the ledger shows whether a client kept the quota.
 """
 
 from __future__ import annotations
@@ -9,55 +9,71 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from aiohubassoc.simulator.rolling_window import RollingWindow
-from aiohubassoc.simulator.traffic import Traffic
+from aiohubassoc.simulator.rate_windows import RollingWindow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from aiohubassoc.simulator.put_operation import LinkedPair
+    from aiohubassoc.simulator.records import LinkedPair
     from aiohubassoc.simulator.routing import Kind
     from aiohubassoc.simulator.settings import PortalSettings
 
 _FIRST_ERROR = 400  # RFC 9110, 15.5: client errors; those of servers lie above
 
 
-class PortalLedger(Traffic):
+class PortalLedger:
     """
-    The counts of one portal, those of its `Traffic` too, and the lists that its settings ask for.
+    The counts of one portal, and the lists that its settings ask for.
 
     Args:
-        settings: Say what is kept besides counts.
+        settings: What is kept besides counts.
 
     Attributes:
-        answers: How many answers were given with each status; those that never came have none.
-        faults: How many arrivals each fault hit.
-        throttled: How many requests each policy of the quota refused; faults are not among them.
-        arrivals: The instant and the fault's name or the status of each request, in order.
+        requests: Requests that arrived.
+        responses: How many responses had each status; those never sent have none.
+        faults: How many calls each fault hit.
+        throttled: How many requests each policy of the rate limits refused; without faults.
+        arrivals: The instant, and the fault's name or the status, of each request, in order.
+        calls: How many requests the rate limits let through of each kind: ``put``, ``batch``,
+            which creates links, and ``read``.
+        batch_inputs: Pairs in those of kind ``batch``; an unreadable body has none.
+        read_inputs: Records in those of kind ``read``; an unreadable body has none.
         links: How many times each pair was linked by a call. Empty unless the settings keep links.
         links_total: How many times any pair was linked.
         refused: How many times each pair was refused for its types, ids or records. Empty unless
             the settings keep links.
         refused_total: The same for all pairs.
-        type_names: How many times object types were called by each name.
-        first_counted: The instant of the first request the quota let through, None before it.
+        type_names: How many times calls used each name of an object type.
+        first_counted: The instant of the first request that the rate limits let through, None
+            before it.
         last_counted: The instant of the last one.
-        windows: How many single PUTs the quota let through in each window of the quota's length,
-            one after the other from the first one.
+        windows: How many single PUTs the rate limits let through in each window of the quota's
+            length, from the first one on.
+        max_batch_in_flight: The most batch calls, creating and reading, that were in flight at
+            once, refused ones included.
+        open_connections: Connections that are open now.
+        open_connections_peak: The most that were open at once.
+        open_requests: Requests that are in flight now.
+        open_requests_peak: The most that were in flight at once.
     """
 
     def __init__(self, settings: PortalSettings) -> None:
-        super().__init__(settings)
         self._keep_links = settings.keep_links
         self._keep_arrivals = settings.keep_arrivals
         self._window = settings.quota_window
         self._seen = RollingWindow(settings.quota_window)
         self._accepted = RollingWindow(settings.quota_window)
-        self._windows_begin: float | None = None
+        self._batches = RollingWindow(settings.batch_window)
+        self._windows_start: float | None = None
+        self._open_batches = 0
+        self.requests = 0
         self.responses: Counter[int] = Counter()
         self.faults: Counter[str] = Counter()
         self.throttled: Counter[str] = Counter()
         self.arrivals: list[tuple[float, int | str]] = []
+        self.calls: Counter[Kind] = Counter()
+        self.batch_inputs = 0
+        self.read_inputs = 0
         self.links: Counter[LinkedPair] = Counter()
         self.links_total = 0
         self.refused: Counter[LinkedPair] = Counter()
@@ -66,62 +82,95 @@ class PortalLedger(Traffic):
         self.first_counted: float | None = None
         self.last_counted: float | None = None
         self.windows: list[int] = []
+        self.max_batch_in_flight = 0
+        self.open_connections = 0
+        self.open_connections_peak = 0
+        self.open_requests = 0
+        self.open_requests_peak = 0
 
     @property
     def max_seen_in_window(self) -> int:
-        """The most single PUTs with a good token that any window of the quota's length has seen."""
+        """The most single PUTs with a valid token in any window of the quota's length."""
         return self._seen.peak
 
     @property
     def max_accepted_in_window(self) -> int:
-        """The most single PUTs that the quota has let through in any window of its length."""
+        """The most single PUTs that the rate limits let through in any window of its length."""
         return self._accepted.peak
 
     @property
+    def max_batch_in_window(self) -> int:
+        """The most batch calls with a valid token in any window of `batch_window`."""
+        return self._batches.peak
+
+    @property
     def error_share(self) -> float:
-        """Answers of 400 and above as a share of all answers, from 0 to 1."""
+        """Responses of 400 and above as a share of all responses, from 0 to 1."""
         total = self.responses.total()
         errors = sum(count for status, count in self.responses.items() if status >= _FIRST_ERROR)
         return errors / total if total else 0.0
 
-    def called(self, from_type: str, to_type: str) -> None:
-        """Note the names that a call has for its object types."""
+    def open_request(self, *, is_batch: bool = False) -> None:
+        """Record that a request is in flight."""
+        self.requests += 1
+        self.open_requests += 1
+        self.open_requests_peak = max(self.open_requests_peak, self.open_requests)
+        if is_batch:
+            self._open_batches += 1
+            self.max_batch_in_flight = max(self.max_batch_in_flight, self._open_batches)
+
+    def close_request(self, *, is_batch: bool = False) -> None:
+        """Record that the response to a request was sent, or never will be."""
+        self.open_requests -= 1
+        if is_batch:
+            self._open_batches -= 1
+
+    def record_connections(self, count: int) -> None:
+        """Record that *count* connections are open."""
+        self.open_connections = count
+        self.open_connections_peak = max(self.open_connections_peak, count)
+
+    def record_types(self, from_type: str, to_type: str) -> None:
+        """Record the names that a call uses for its object types."""
         self.type_names[from_type] += 1
         self.type_names[to_type] += 1
 
-    def seen(self, now: float, *, is_single: bool) -> None:
-        """Note a request with a good token, whatever becomes of it."""
-        if is_single:
-            self._seen.add(now)
-        else:
-            self.seen_batch(now)
+    def record_seen(self, now: float, *, is_batch: bool) -> None:
+        """Record a request with a valid token."""
+        (self._batches if is_batch else self._seen).add(now)
 
-    def counted(self, now: float, kind: Kind, inputs: int) -> None:
-        """Note a request that the quota let through, and with how many inputs."""
-        self.came(kind, inputs)
+    def record_counted(self, now: float, kind: Kind, inputs: int) -> None:
+        """Record a request that the rate limits let through, and its number of inputs."""
+        self.calls[kind] += 1
         if self.first_counted is None:
             self.first_counted = now
         self.last_counted = now
-        if kind != "put":
-            return
+        if kind == "batch":
+            self.batch_inputs += inputs
+        elif kind == "read":
+            self.read_inputs += inputs
+        else:
+            self._record_put(now)
+
+    def _record_put(self, now: float) -> None:
         self._accepted.add(now)
-        if self._windows_begin is None:
-            self._windows_begin = now
-        window = int((now - self._windows_begin) // self._window)
+        if self._windows_start is None:
+            self._windows_start = now
+        window = int((now - self._windows_start) // self._window)
         self.windows.extend([0] * (window + 1 - len(self.windows)))
         self.windows[window] += 1
 
-    def refused_by(self, policy: str) -> None:
-        """Note a request that the quota refused."""
+    def record_throttled(self, policy: str) -> None:
+        """Record a request that the rate limits refused."""
         self.throttled[policy] += 1
 
-    def answered(self, now: float, status: int, fault: str | None) -> None:
+    def record_response(self, now: float, status: int, fault: str | None) -> None:
         """
-        Note what became of a request.
+        Record what became of a request.
 
         Args:
             now: When it was counted, or would have been.
-            status: Of the answer. 0: it has none.
+            status: Of the response. 0: it is never sent.
             fault: What hit it.
         """
         if status:
@@ -131,48 +180,59 @@ class PortalLedger(Traffic):
         if self._keep_arrivals:
             self.arrivals.append((now, fault or status))
 
-    def linked(self, pairs: Iterable[LinkedPair]) -> None:
-        """Note pairs that were linked, again or for the first time."""
+    def record_linked(self, pairs: Iterable[LinkedPair]) -> None:
+        """Record pairs that were linked, for the first time or not."""
         for pair in pairs:
             self.links_total += 1
             if self._keep_links:
                 self.links[pair] += 1
 
-    def was_refused(self, pairs: Iterable[LinkedPair]) -> None:
-        """Note pairs that were refused for their types, ids or records."""
+    def record_refused(self, pairs: Iterable[LinkedPair]) -> None:
+        """Record pairs that were refused for their types, ids or records."""
         for pair in pairs:
             self.refused_total += 1
             if self._keep_links:
                 self.refused[pair] += 1
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the counts as JSON can hold them; None where the settings keep no links."""
         kept = self._keep_links
-        return self.traffic_to_plain() | {
+        links, refused = self.links, self.refused
+        return {
+            **{name: getattr(self, name) for name in _NUMBERS},
+            **{name: dict(sorted(getattr(self, name).items())) for name in _COUNTERS},
             "responses": {str(status): count for status, count in sorted(self.responses.items())},
-            "error_share": self.error_share,
-            "faults": dict(sorted(self.faults.items())),
-            "throttled": dict(sorted(self.throttled.items())),
             "links": {
                 "total": self.links_total,
-                "pairs": len(self.links) if kept else None,
-                "max_per_pair": max(self.links.values(), default=0) if kept else None,
+                "pairs": len(links) if kept else None,
+                "max_per_pair": max(links.values(), default=0) if kept else None,
             },
-            "refused": {
-                "total": self.refused_total,
-                "pairs": len(self.refused) if kept else None,
-            },
-            "type_names": dict(sorted(self.type_names.items())),
-            "max_seen_in_window": self.max_seen_in_window,
-            "max_accepted_in_window": self.max_accepted_in_window,
-            "first_counted": self.first_counted,
-            "last_counted": self.last_counted,
+            "refused": {"total": self.refused_total, "pairs": len(refused) if kept else None},
             "windows": self.windows,
         }
 
-    def links_to_plain(self) -> dict[str, Any]:
-        """Return every pair with its count: linked and refused."""
+    def links_to_dict(self) -> dict[str, Any]:
+        """Return every linked and every refused pair with its count."""
         return {
             "links": [[*pair, count] for pair, count in self.links.items()],
             "refused": [[*pair, count] for pair, count in self.refused.items()],
         }
+
+
+_COUNTERS = ("calls", "faults", "throttled", "type_names")
+_NUMBERS = (
+    "requests",
+    "error_share",
+    "batch_inputs",
+    "read_inputs",
+    "max_seen_in_window",
+    "max_accepted_in_window",
+    "max_batch_in_window",
+    "max_batch_in_flight",
+    "first_counted",
+    "last_counted",
+    "open_connections",
+    "open_connections_peak",
+    "open_requests",
+    "open_requests_peak",
+)

@@ -1,160 +1,204 @@
-"""What a read of links does when nothing else goes wrong."""
+"""What a read of links does when nothing else goes wrong, and the labels that links have."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from aiohubassoc.simulator import error_bodies
-from aiohubassoc.simulator.association_types import AssociationTypes
-from aiohubassoc.simulator.batch_inputs import NO_INPUT
-from aiohubassoc.simulator.missing_record_errors import MissingRecordErrors
-from aiohubassoc.simulator.put_operation import CallResult, LinkedPair
-from aiohubassoc.simulator.records import PortalRecords, RecordRef
+from aiohubassoc.simulator.error_bodies import BatchErrorBodies
+from aiohubassoc.simulator.operations import CallResult, find_types
+from aiohubassoc.simulator.records import ExistingRecords, LinkedPair, RecordRef
 from aiohubassoc.simulator.responses import PortalResponse
-from aiohubassoc.simulator.success_bodies import SuccessBodies
+from aiohubassoc.simulator.routing import NO_INPUT
+from aiohubassoc.simulator.success_bodies import (
+    SuccessBodies,
+    default_association_type,
+    seeded_type_id,
+)
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.batch_inputs import BatchInputs
-    from aiohubassoc.simulator.link_index import LinkIndex
-    from aiohubassoc.simulator.object_types import ObjectType, ObjectTypes
+    from aiohubassoc.simulator.link_store import LinkStore
+    from aiohubassoc.simulator.records import ObjectType, ObjectTypes
     from aiohubassoc.simulator.responses import Document
-    from aiohubassoc.simulator.routing import ReadCall
+    from aiohubassoc.simulator.routing import BatchInputs, ReadCall
     from aiohubassoc.simulator.seeded_random import SeededRandom
     from aiohubassoc.simulator.settings import PortalSettings
     from aiohubassoc.simulator.success_bodies import CallContext
 
-# Of the answers, so many tell ids as integers: the versions of HubSpot's schema differ.
+# The share of responses with ids as integers: the versions of HubSpot's schema differ.
 _INTEGERS = 0.5
+
+# The share of default links that have a label besides.
+_LABELLED_SHARE = 0.125
+
+# HubSpot, Associations v4, "Association type ID values": its own labels, each way.
+_PRIMARY_IDS = {
+    ("contacts", "companies"): 1,
+    ("companies", "contacts"): 2,
+    ("deals", "companies"): 5,
+    ("companies", "deals"): 6,
+    ("tickets", "companies"): 26,
+    ("companies", "tickets"): 25,
+}
+# Examples of an account's own labels.
+_CUSTOM_LABELS = ("Billing contact", "Decision maker", "Former employer")
 
 
 class _LinkQuery(NamedTuple):
-    """A record whose links are asked for, and how many of them were told before."""
+    """A record whose links are read, and how many of them earlier pages had."""
 
-    end: RecordRef
+    ref: RecordRef
     start: int
 
 
 class ReadOperation:
     """
-    Does batch calls that read links.
+    The batch call that reads links.
 
     Args:
-        settings: Say which records exist, what a missing one costs, and how links are told.
-        chance: Draws whatever may vary at HubSpot.
+        settings: Which records exist, what a missing one costs, and how links are reported.
+        rng: Draws what varies at HubSpot.
         types: The portal's object types.
-        links: Those there are.
+        store: The links.
     """
 
     def __init__(
-        self, settings: PortalSettings, chance: SeededRandom, types: ObjectTypes, links: LinkIndex
+        self, settings: PortalSettings, rng: SeededRandom, types: ObjectTypes, store: LinkStore
     ) -> None:
         self._settings = settings
-        self._chance = chance
+        self._rng = rng
         self._types = types
-        self._links = links
-        self._records = PortalRecords(settings, chance)
-        self._errors = MissingRecordErrors(settings.batch_errors, chance)
-        self._labels = AssociationTypes(chance)
-        self._successes = SuccessBodies(chance)
+        self._store = store
+        self._records = ExistingRecords(settings, rng)
+        self._errors = BatchErrorBodies(settings.batch_errors, rng)
+        self._association_types = AssociationTypes(rng)
+        self._bodies = SuccessBodies(rng)
 
-    def read(self, call: ReadCall, inputs: BatchInputs, ask: CallContext) -> CallResult:
-        """
-        Return what *call* comes to; it links nothing.
-
-        Args:
-            call: Names the two types.
-            inputs: The records.
-            ask: What is answered.
-        """
-        from_type = self._types.find(call.from_type)
-        if from_type is None:
-            return CallResult(error_bodies.unknown_type(call.from_type))
-        to_type = self._types.find(call.to_type)
-        if to_type is None:
-            return CallResult(error_bodies.unknown_type(call.to_type))
-        if inputs.refusal is not None:
-            return CallResult(inputs.refusal)
+    def read(self, call: ReadCall, inputs: BatchInputs, context: CallContext) -> CallResult:
+        """Return what the call comes to; it links nothing."""
+        found = find_types(self._types, call.from_type, call.to_type)
+        if isinstance(found, PortalResponse):
+            return CallResult(found)
+        if inputs.error is not None:
+            return CallResult(inputs.error)
         if not self._settings.keep_links:
             return CallResult(
-                error_bodies.invalid(
+                error_bodies.validation_error(
                     "This simulated portal has keep_links=False: it keeps no links to be read. "
                     "Run it with keep_links=True."
                 )
             )
-        wanted = _wanted(inputs, from_type)
-        if isinstance(wanted, PortalResponse):
-            return CallResult(wanted)
-        return CallResult(self._read(wanted, to_type, ask))
+        from_type, to_type = found
+        queries = _queries(inputs, from_type)
+        if isinstance(queries, PortalResponse):
+            return CallResult(queries)
+        return CallResult(self._read(queries, to_type, context))
 
     def _read(
-        self, wanted: list[_LinkQuery], to_type: ObjectType, ask: CallContext
+        self, queries: list[_LinkQuery], to_type: ObjectType, context: CallContext
     ) -> PortalResponse:
-        if strange := [each.end for each in wanted if not each.end.is_numeric]:
-            return self._errors.refusal(strange)
-        missing = [each.end for each in wanted if not self._records.has(each.end)]
+        if invalid := [query.ref for query in queries if not query.ref.is_numeric]:
+            return self._errors.whole_call(invalid)
+        missing = [query.ref for query in queries if not self._records.has(query.ref)]
         if missing and self._settings.batch_missing == "400":
-            return self._errors.refusal(missing)
+            return self._errors.whole_call(missing)
         errors = [
-            self._errors.error(end, "FROM", {"fromObjectId": [end.record_id]}, ask)
-            for end in missing
+            self._errors.one_record(ref, "FROM", {"fromObjectId": [ref.record_id]}, context)
+            for ref in missing
         ]
         results: list[Document] = []
-        as_integers = self._chance.share("integer ids", ask.key, ask.number) < _INTEGERS
-        gone = set(missing)
-        for each in wanted:
-            if each.end in gone:
+        as_integers = self._rng.uniform("integer ids", context.key, context.number) < _INTEGERS
+        skipped = set(missing)
+        for query in queries:
+            if query.ref in skipped:
                 continue
-            result = self._result(each, to_type, as_integers=as_integers)
-            # Behind the last page there is nothing, which does not say that there are no links.
-            if result["to"] or each.start or self._settings.read_unlinked == "empty":
+            result = self._result(query, to_type, as_integers=as_integers)
+            # An empty page behind the last one does not say that there are no links.
+            if result["to"] or query.start or self._settings.read_unlinked == "empty":
                 results.append(result)
             elif self._settings.read_unlinked == "errors":
-                errors.append(_no_links(each.end, to_type))
-        self._chance.generator("order", ask.key, ask.number).shuffle(results)
-        document = self._successes.document(results, ask, errors)
+                errors.append(error_bodies.no_links(query.ref, to_type))
+        self._rng.generator("order", context.key, context.number).shuffle(results)
+        document = self._bodies.document(results, context, errors)
         return PortalResponse(207 if errors else 200, document)
 
-    def _result(self, wanted: _LinkQuery, to_type: ObjectType, *, as_integers: bool) -> Document:
-        (kind, _), from_id, page = wanted.end, wanted.end.canonical_id, self._settings.read_page
-        others, has_more = self._links.others(kind.name, from_id, to_type.name, wanted.start, page)
-        told: list[Document] = []
+    def _result(self, query: _LinkQuery, to_type: ObjectType, *, as_integers: bool) -> Document:
+        kind, from_id, page = query.ref.kind, query.ref.canonical_id, self._settings.read_page
+        others, has_more = self._store.others(kind.name, from_id, to_type.name, query.start, page)
+        links: list[Document] = []
         for other in others:
             pair = LinkedPair(kind.name, from_id, to_type.name, other)
-            is_default = self._links.is_default(pair)
-            types = self._labels.types_of(pair, (kind, to_type), is_default=is_default)
+            types = self._association_types.of_link(
+                pair, (kind, to_type), is_default=self._store.is_default(pair)
+            )
             to_id = int(other) if as_integers else other
-            told.append({"toObjectId": to_id, "associationTypes": types})
-        result: Document = {"from": {"id": from_id}, "to": told}
+            links.append({"toObjectId": to_id, "associationTypes": types})
+        result: Document = {"from": {"id": from_id}, "to": links}
         if has_more:
-            after = str(wanted.start + page)
+            after = str(query.start + page)
             result["paging"] = {"next": {"after": after, "link": f"?after={after}"}}
         return result
 
 
-def _wanted(inputs: BatchInputs, kind: ObjectType) -> list[_LinkQuery] | PortalResponse:
-    """Return each record once, or the refusal of inputs that name none."""
-    wanted: dict[tuple[str, int], _LinkQuery] = {}
+def _queries(inputs: BatchInputs, kind: ObjectType) -> list[_LinkQuery] | PortalResponse:
+    """Return each record once, or the response to inputs without records."""
+    queries: dict[tuple[str, int], _LinkQuery] = {}
     try:
         for each in inputs.documents:
-            end = RecordRef(kind, str(each["id"]))
+            ref = RecordRef(kind, str(each["id"]))
             after = each.get("after")
             start = 0 if after is None else int(after)
-            wanted.setdefault((end.canonical_id, start), _LinkQuery(end, max(0, start)))
+            queries.setdefault((ref.canonical_id, start), _LinkQuery(ref, max(0, start)))
     except (AttributeError, KeyError, TypeError, ValueError):
         return NO_INPUT
-    return list(wanted.values())
+    return list(queries.values())
 
 
-def _no_links(end: RecordRef, to_type: ObjectType) -> Document:
-    singular, record_id = end.kind.singular, end.canonical_id
-    return {
-        "status": "error",
-        "category": "OBJECT_NOT_FOUND",
-        "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND",
-        "message": f"No {to_type.singular} is associated with {singular} {record_id}.",
-        "context": {
-            "fromObjectId": [record_id],
-            "fromObjectType": [singular],
-            "toObjectType": [to_type.singular],
-        },
-    }
+class AssociationTypes:
+    """
+    The association types of links; a link has the same labels in both directions.
+
+    Args:
+        rng: Draws them.
+    """
+
+    def __init__(self, rng: SeededRandom) -> None:
+        self._rng = rng
+        self._default: dict[tuple[ObjectType, ObjectType], Document] = {}
+
+    def of_link(
+        self, pair: LinkedPair, kinds: tuple[ObjectType, ObjectType], *, is_default: bool
+    ) -> list[Document]:
+        """
+        Return the association types of one link, at least one, in a random order.
+
+        Args:
+            pair: The link in the direction that is read.
+            kinds: The types of its ends in the same order.
+            is_default: Whether the default type is among them.
+        """
+        key = "|".join(sorted((f"{pair.from_type}|{pair.from_id}", f"{pair.to_type}|{pair.to_id}")))
+        drawn = self._rng.uniform("label", key)
+        if not is_default:
+            return [self._labelled(kinds, drawn)]
+        if drawn >= _LABELLED_SHARE:
+            return [self._unlabelled(kinds)]
+        both = [self._unlabelled(kinds), self._labelled(kinds, drawn / _LABELLED_SHARE)]
+        return both if self._rng.uniform("label first", key) < 1 / 2 else both[::-1]
+
+    def _unlabelled(self, kinds: tuple[ObjectType, ObjectType]) -> Document:
+        known = self._default.get(kinds)
+        if known is None:
+            category, type_id = default_association_type(*kinds, self._rng)
+            known = {"category": category, "typeId": type_id, "label": None}
+            self._default[kinds] = known
+        return known
+
+    def _labelled(self, kinds: tuple[ObjectType, ObjectType], drawn: float) -> Document:
+        from_type, to_type = kinds
+        primary = _PRIMARY_IDS.get((from_type.name, to_type.name))
+        if primary is not None and drawn < 1 / 2:
+            return {"category": "HUBSPOT_DEFINED", "typeId": primary, "label": "Primary"}
+        label = _CUSTOM_LABELS[int(drawn * 100) % len(_CUSTOM_LABELS)]
+        type_id = seeded_type_id(from_type, to_type, self._rng, label)
+        return {"category": "USER_DEFINED", "typeId": type_id, "label": label}

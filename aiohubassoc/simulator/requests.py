@@ -1,4 +1,4 @@
-"""Requests on their way to being counted, and how often each pair has come."""
+"""Requests before they are counted, and how often each pair was sent."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from aiohubassoc.simulator.put_operation import LinkedPair, pair_of
-from aiohubassoc.simulator.routing import Call, Kind, PutCall, kind_of, method_of, parse
+from aiohubassoc.simulator.records import LinkedPair
+from aiohubassoc.simulator.routing import Call, Kind, PutCall, parse_path
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.network import Latency
-    from aiohubassoc.simulator.object_types import ObjectTypes
+    from aiohubassoc.simulator.records import ObjectTypes
     from aiohubassoc.simulator.seeded_random import SeededRandom
+    from aiohubassoc.simulator.settings import Latency
 
 
 @attrs.frozen(eq=False)
@@ -25,10 +25,10 @@ class PortalRequest:
     Args:
         call: What its path means. None: the portal has no such path.
         is_allowed: Whether its method is the one of that path.
-        pair: The pair of a single call, as the books know it. None: another call.
-        body: Of a batch call or a read.
-        key: For whom chance is drawn: the pair, or the call with all its inputs.
-        number: The how-manieth arrival of this key, from 1.
+        pair: The pair of a call for one pair, as the ledger knows it. None: another call.
+        body: Of a call that has inputs.
+        key: The key of random draws: the pair, or the path and the body.
+        number: Counts the requests with this key, from 1.
         delay: Seconds from the arrival to the moment at which it is counted.
     """
 
@@ -42,14 +42,14 @@ class PortalRequest:
 
     @property
     def is_batch(self) -> bool:
-        """Whether the limits of batch calls are about it: those of creating and of reading."""
+        """Whether the limits of batch calls hold for it: those that create and those that read."""
         return self.is_allowed and self.pair is None
 
 
 @attrs.frozen
-class Ordinals:
+class Position:
     """
-    Which one a call is among those that pass, from 1.
+    Which one a call is among those that the portal let through, from 1.
 
     Args:
         of_key: Among those of its key.
@@ -64,68 +64,68 @@ class Ordinals:
 
 @attrs.define
 class _KeyCounts:
-    arrivals: int = 0
+    arrived: int = 0
     passed: int = 0
 
 
 class RequestTracker:
     """
-    Turns requests into arrivals and counts them by key.
+    Parses requests and counts them by key.
 
-    A request that is refused by the quota has arrived but not passed: what hits a pair is drawn
-    by how often it passed, so that it does not depend on how often the quota turned it away.
+    A request that the rate limits refuse has arrived but not passed. A fault is drawn by how often
+    its key has passed, so that it does not depend on how often the limits refused it.
 
     Args:
-        latency: Says when an arrival is counted.
-        chance: Draws it.
-        types: Make a pair the same whatever name a type is called by.
+        latency: When a request is counted.
+        rng: Draws that.
+        types: Give a pair one key under every name of its types.
     """
 
-    def __init__(self, latency: Latency, chance: SeededRandom, types: ObjectTypes) -> None:
+    def __init__(self, latency: Latency, rng: SeededRandom, types: ObjectTypes) -> None:
         self._latency = latency
-        self._chance = chance
+        self._rng = rng
         self._types = types
-        self._visits: dict[str, _KeyCounts] = {}
+        self._by_key: dict[str, _KeyCounts] = {}
         self._passed: Counter[Kind] = Counter()
 
-    def note(self, method: str, raw_path: str, body: bytes) -> PortalRequest:
-        """Return the arrival that a request is."""
-        call = parse(raw_path)
+    def track(self, method: str, raw_path: str, body: bytes) -> PortalRequest:
+        """Return the parsed request."""
+        call = parse_path(raw_path)
         if call is None:
             return PortalRequest(call, False, None, body, raw_path, 1, 0.0)
+        pair = None
         if isinstance(call, PutCall):
-            pair = pair_of(self._types, call)
+            pair = self._types.to_pair(call.from_type, call.from_id, call.to_type, call.to_id)
             key = "|".join(pair)
         else:
-            pair = None
             key = f"{raw_path}|{blake2b(body, digest_size=16).hexdigest()}"
-        visits = self._visits.setdefault(key, _KeyCounts())
-        visits.arrivals += 1
-        number = visits.arrivals
-        delay = self._delay(key, number)
-        return PortalRequest(call, method == method_of(call), pair, body, key, number, delay)
+        counts = self._by_key.setdefault(key, _KeyCounts())
+        counts.arrived += 1
+        delay = self._delay(key, counts.arrived)
+        is_allowed = method == call.method
+        return PortalRequest(call, is_allowed, pair, body, key, counts.arrived, delay)
 
-    def _delay(self, key: str, number: int) -> float:
-        latency, chance = self._latency, self._chance
-        delay = chance.delay(latency.before_median, latency.before_sigma, "before", key, number)
-        if latency.stray_share and chance.share("stray", key, number) < latency.stray_share:
-            delay += latency.stray_most * chance.share("stray by", key, number)
-        return delay
-
-    def next_place(self, key: str, call: Call) -> Ordinals:
-        """Return which one *call* is if it passes now."""
-        visits = self._visits.get(key)
-        return Ordinals(
-            visits.passed + 1 if visits else 1,
-            self._passed[kind_of(call)] + 1,
+    def next_position(self, key: str, call: Call) -> Position:
+        """Return the position of *call* if it passes now."""
+        counts = self._by_key.get(key)
+        return Position(
+            counts.passed + 1 if counts else 1,
+            self._passed[call.kind] + 1,
             self._passed.total() + 1,
         )
 
-    def note_pass(self, key: str, call: Call) -> None:
-        """Note that *call* has passed."""
-        self._visits.setdefault(key, _KeyCounts()).passed += 1
-        self._passed[kind_of(call)] += 1
+    def record_pass(self, key: str, call: Call) -> None:
+        """Record that *call* has passed."""
+        self._by_key.setdefault(key, _KeyCounts()).passed += 1
+        self._passed[call.kind] += 1
 
     def forget(self, key: str) -> None:
-        """Count *key* from the beginning when it comes again."""
-        self._visits.pop(key, None)
+        """Count *key* from the start when it comes again."""
+        self._by_key.pop(key, None)
+
+    def _delay(self, key: str, number: int) -> float:
+        latency, rng = self._latency, self._rng
+        delay = rng.lognormal(latency.before_median, latency.before_sigma, "before", key, number)
+        if latency.stray_share and rng.uniform("stray", key, number) < latency.stray_share:
+            delay += latency.stray_max * rng.uniform("stray by", key, number)
+        return delay

@@ -1,5 +1,5 @@
 """
-Which call a path means.
+Which call a request is, and the inputs of its body.
 
 A path is split as it came over the wire and each segment is decoded once: an id with an encoded
 slash in it stays one segment.
@@ -7,15 +7,31 @@ slash in it stays one segment.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+import json
+from typing import Any, ClassVar, Literal, TypeAlias
 from urllib.parse import unquote
+
+import attrs
+
+from aiohubassoc.simulator import error_bodies
+from aiohubassoc.simulator.responses import PortalResponse
 
 # HubSpot, Associations v4: the dated versions have the same schemas under other paths.
 DATED_VERSIONS = ("2026-03", "2026-09")
 
+NO_INPUT = error_bodies.validation_error(
+    "Invalid input JSON on line 1, column 1: Cannot deserialize value"
+)
 
-class PutCall(NamedTuple):
+Kind: TypeAlias = Literal["put", "batch", "read"]
+
+
+@attrs.frozen
+class PutCall:
     """Create Default for one pair; types and ids as they were written."""
+
+    kind: ClassVar[Kind] = "put"
+    method: ClassVar[str] = "PUT"
 
     from_type: str
     from_id: str
@@ -23,41 +39,34 @@ class PutCall(NamedTuple):
     to_id: str
 
 
-class BatchCall(NamedTuple):
+@attrs.frozen
+class BatchCall:
     """Create Default for many pairs of the same two types, as they were written."""
+
+    kind: ClassVar[Kind] = "batch"
+    method: ClassVar[str] = "POST"
+    max_inputs: ClassVar[int] = 2_000  # HubSpot, Associations v4
 
     from_type: str
     to_type: str
 
 
-class ReadCall(NamedTuple):
+@attrs.frozen
+class ReadCall:
     """Read the links of many records of one type to records of another, as they were written."""
+
+    kind: ClassVar[Kind] = "read"
+    method: ClassVar[str] = "POST"
+    max_inputs: ClassVar[int] = 1_000  # HubSpot, Associations v4
 
     from_type: str
     to_type: str
 
 
 Call: TypeAlias = PutCall | BatchCall | ReadCall
-Kind: TypeAlias = Literal["put", "batch", "read"]
 
 
-def kind_of(call: Call) -> Kind:
-    """Return what the books and the scripts call such a call."""
-    match call:
-        case PutCall():
-            return "put"
-        case BatchCall():
-            return "batch"
-        case ReadCall():
-            return "read"
-
-
-def method_of(call: Call) -> str:
-    """Return the only method that *call*'s path answers to."""
-    return "PUT" if isinstance(call, PutCall) else "POST"
-
-
-def parse(raw_path: str) -> Call | None:
+def parse_path(raw_path: str) -> Call | None:
     """
     Return the call that *raw_path* means, None when the portal has no such path.
 
@@ -97,3 +106,38 @@ def _batch(segments: list[str]) -> BatchCall | ReadCall | None:
             return ReadCall(from_type, to_type)
         case _:
             return None
+
+
+@attrs.frozen
+class BatchInputs:
+    """
+    The inputs of a batch call.
+
+    Args:
+        documents: The inputs, each of any shape. A single call has none.
+        error: The response to a body without inputs. None: they can be read.
+    """
+
+    documents: list[Any] = attrs.field(factory=list)
+    error: PortalResponse | None = None
+
+
+def parse_inputs(call: Call, body: bytes) -> BatchInputs:
+    """Return the inputs in the body of *call*."""
+    if isinstance(call, PutCall):
+        return BatchInputs()
+    if not body:
+        return _invalid("Invalid JSON input: a request body was expected, but none found")
+    try:
+        documents = json.loads(body)["inputs"]
+    except (KeyError, TypeError, ValueError):
+        return BatchInputs(error=NO_INPUT)
+    if not isinstance(documents, list):
+        return BatchInputs(error=NO_INPUT)
+    if len(documents) > call.max_inputs:
+        return _invalid(f"{len(documents)} inputs are more than the {call.max_inputs} allowed")
+    return BatchInputs(documents)
+
+
+def _invalid(message: str) -> BatchInputs:
+    return BatchInputs(error=error_bodies.validation_error(message))

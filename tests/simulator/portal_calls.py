@@ -1,4 +1,4 @@
-"""Asking a portal without a socket."""
+"""Calls to a portal without a socket."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOKEN = PortalSettings().tokens[0]
 GOOD = f"Bearer {TOKEN}"
 
 
-def portal_of(**settings: Any) -> Portal:
+def make_portal(**settings: Any) -> Portal:
     """Return a portal without a quota, unless there are settings for it."""
     return Portal(PortalSettings(**{"quota_limit": None, **settings}))
 
@@ -28,11 +28,11 @@ def put_path(from_id: object = 1, to_id: object = 2, types: str = "contacts/comp
 
 
 def put(portal: Portal, from_id: object = 1, to_id: object = 2, **more: Any) -> PortalResponse:
-    """Return the answer to the PUT of a contact and a company."""
-    return ask(portal, "PUT", put_path(from_id, to_id), **more)
+    """Return the response to the PUT of a contact and a company."""
+    return send(portal, "PUT", put_path(from_id, to_id), **more)
 
 
-def ask(
+def send(
     portal: Portal,
     method: str,
     path: str,
@@ -41,16 +41,16 @@ def ask(
     authorization: str | None = GOOD,
     now: float = 0.0,
 ) -> PortalResponse:
-    """Return the answer to a request that is counted at once."""
-    return portal.answer(portal.arrive(method, path, body), authorization, now)
+    """Return the response to a request that is counted at once."""
+    return portal.respond(portal.receive(method, path, body), authorization, now)
 
 
 def batch(portal: Portal, *pairs: tuple[object, object], **more: Any) -> PortalResponse:
-    """Return the answer to a batch call."""
+    """Return the response to a batch call."""
     inputs = [{"from": {"id": str(one)}, "to": {"id": str(other)}} for one, other in pairs]
     body = json.dumps({"inputs": inputs}).encode()
     path = "/crm/v4/associations/contacts/companies/batch/associate/default"
-    return ask(portal, "POST", path, body, **more)
+    return send(portal, "POST", path, body, **more)
 
 
 READ_PATH = "/crm/v4/associations/{types}/batch/read"
@@ -59,30 +59,30 @@ READ_PATH = "/crm/v4/associations/{types}/batch/read"
 def read(
     portal: Portal, *records: object, types: str = "contacts/companies", **more: Any
 ) -> PortalResponse:
-    """Return the answer to a read of links; a tuple is a record and what it is to be read after."""
+    """Return the response to a read of links; a tuple is a record and its page's ``after``."""
     inputs = [
         {"id": str(record[0]), "after": record[1]} if isinstance(record, tuple) else {"id": record}
         for record in records
     ]
     body = json.dumps({"inputs": inputs}).encode()
-    return ask(portal, "POST", READ_PATH.format(types=types), body, **more)
+    return send(portal, "POST", READ_PATH.format(types=types), body, **more)
 
 
-def found(answer: PortalResponse) -> dict[str, list[str]]:
+def linked_ids(response: PortalResponse) -> dict[str, list[str]]:
     """Return the ids that each record of a read is linked to, all as strings."""
     return {
         result["from"]["id"]: [str(link["toObjectId"]) for link in result["to"]]
-        for result in told(answer)["results"]
+        for result in decode(response)["results"]
     }
 
 
-def told(answer: PortalResponse) -> dict[str, Any]:
-    """Return the body as a client reads it, without what differs from call to call."""
-    body: dict[str, Any] = json.loads(answer.body())
+def decode(response: PortalResponse) -> dict[str, Any]:
+    """Return the body as a client reads it, without the correlation id."""
+    body: dict[str, Any] = json.loads(response.body())
     body.pop("correlationId", None)
     return body
 
 
-def plain(answer: PortalResponse) -> dict[str, Any]:
-    """Return all that a client sees of an answer."""
-    return attrs.asdict(answer)
+def to_dict(response: PortalResponse) -> dict[str, Any]:
+    """Return all that a client sees of a response."""
+    return attrs.asdict(response)

@@ -1,4 +1,4 @@
-"""What the portal says, word for word, as HubSpot's pages and recorded traffic have it."""
+"""The bodies of responses, as HubSpot's pages and recorded traffic show them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from uuid import UUID
 
 import pytest
 
-from tests.simulator.portal_calls import ask, batch, portal_of, put, put_path, told
+from tests.simulator.portal_calls import batch, decode, make_portal, put, put_path, send
 
 _SCOPES_PAGE = "https://developers.hubspot.com/scopes"
 
 
-def test_a_link_is_told_in_both_directions() -> None:
+def test_a_success_has_both_directions() -> None:
     """In either order, with the ids of the default association of each (HubSpot, v4)."""
     orders = set()
     for number in range(1, 60):
-        body = told(put(portal_of(), number, 700))
+        body = decode(put(make_portal(), number, 700))
         assert body["status"] == "COMPLETE"
         there = {
             "from": {"id": str(number)},
@@ -41,11 +41,11 @@ def test_a_link_is_told_in_both_directions() -> None:
     assert orders == {True, False}
 
 
-def test_optional_fields_come_as_they_like() -> None:
-    """Absent, null, or there; the dates are there always and in their order."""
+def test_optional_fields_vary() -> None:
+    """Absent, null or present; the dates are always present and in order."""
     shapes: Counter[tuple[str, str]] = Counter()
     for number in range(1, 200):
-        body = told(put(portal_of(), number))
+        body = decode(put(make_portal(), number))
         assert body["startedAt"].endswith("Z")
         assert body["startedAt"] < body["completedAt"]
         for name in ("requestedAt", "links", "errors"):
@@ -67,9 +67,9 @@ def test_optional_fields_come_as_they_like() -> None:
     ],
 )
 def test_association_types(types: str, category: str, ids: set[int] | None) -> None:
-    """By every name of a type; unpublished ones have an id of their own, each way."""
-    portal = portal_of()
-    body = told(ask(portal, "PUT", put_path(1, 2, types)))
+    """Under every name of a type; unpublished ones have a seeded id, each way."""
+    portal = make_portal()
+    body = decode(send(portal, "PUT", put_path(1, 2, types)))
     assert {result["associationSpec"]["associationCategory"] for result in body["results"]} == {
         category
     }
@@ -78,21 +78,21 @@ def test_association_types(types: str, category: str, ids: set[int] | None) -> N
 
 
 def _refused(status: int, body: dict[str, Any], *pair: object, **settings: Any) -> None:
-    portal = portal_of(**settings)
-    answer = put(portal, *pair)
-    assert (answer.status, told(answer)) == (status, {"status": "error", **body})
-    correlation_id = answer.headers["X-HubSpot-Correlation-Id"]
+    portal = make_portal(**settings)
+    response = put(portal, *pair)
+    assert (response.status, decode(response)) == (status, {"status": "error", **body})
+    correlation_id = response.headers["X-HubSpot-Correlation-Id"]
     assert str(UUID(correlation_id)) == correlation_id
-    assert json.loads(answer.body())["correlationId"] == correlation_id
+    assert json.loads(response.body())["correlationId"] == correlation_id
     assert portal.ledger.refused_total == 1
     assert portal.ledger.links_total == 0
 
 
 def test_a_missing_record_is_a_validation_error() -> None:
-    """The context has a sentence, and sometimes more."""
+    """The context has a sentence, and sometimes ids and types."""
     contexts = []
     for number in range(1, 40):
-        body = told(put(portal_of(records_up_to=50), number, 99))
+        body = decode(put(make_portal(records_up_to=50), number, 99))
         contexts.append(body.pop("context"))
         assert body == {
             "status": "error",
@@ -111,7 +111,7 @@ def test_a_missing_record_is_a_validation_error() -> None:
     [((99, 1), "contact", 99, "FROM"), ((1, 99), "company", 99, "TO")],
 )
 def test_a_missing_record_by_404(pair: tuple[int, int], kind: str, number: int, role: str) -> None:
-    """If the settings say so."""
+    """With `missing_response`."""
     body = {
         "category": "OBJECT_NOT_FOUND",
         "subCategory": f"crm.associations.{role}_OBJECT_NOT_FOUND",
@@ -131,7 +131,7 @@ def test_a_missing_record_by_404(pair: tuple[int, int], kind: str, number: int, 
         ("-5", "Object not found. objectId is usually positive."),
     ],
 )
-def test_ids_that_cannot_be(written: str, message: str) -> None:
+def test_impossible_ids(written: str, message: str) -> None:
     """Two blanks, as recorded."""
     body = {"category": "OBJECT_NOT_FOUND", "message": message, "context": {"id": [written]}}
     _refused(404, body, written, 1)
@@ -148,41 +148,41 @@ def test_ids_that_cannot_be(written: str, message: str) -> None:
 )
 def test_unknown_types(types: str, message: str) -> None:
     """Two wordings; neither has a category."""
-    answer = ask(portal_of(), "PUT", put_path(1, 2, types))
-    assert (answer.status, told(answer)) == (400, {"status": "error", "message": message})
+    response = send(make_portal(), "PUT", put_path(1, 2, types))
+    assert (response.status, decode(response)) == (400, {"status": "error", "message": message})
 
 
 def test_a_share_of_the_records_is_missing() -> None:
     """About as many as the settings say, and always the same ones."""
-    portal = portal_of(missing_share=0.1)
+    portal = make_portal(missing_share=0.1)
     refused = [put(portal, number, 10**6).status == 400 for number in range(1, 1001)]
     assert 60 < sum(refused) < 250
-    again = portal_of(missing_share=0.1)
+    again = make_portal(missing_share=0.1)
     assert [put(again, number, 10**6).status == 400 for number in range(1000, 0, -1)] == refused[
         ::-1
     ]
 
 
-# --- strangers ---------------------------------------------------------------------------------
+# --- tokens ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Basic eDp5", "Bearer", "Bearer wrong"])
-def test_who_has_no_token(authorization: str | None) -> None:
-    """Is told so; the call counts nowhere and does nothing."""
-    portal = portal_of()
-    answer = put(portal, authorization=authorization)
-    body = told(answer)
-    assert answer.status == 401
+def test_a_missing_or_unknown_token(authorization: str | None) -> None:
+    """The call is refused, not counted and not done."""
+    portal = make_portal()
+    response = put(portal, authorization=authorization)
+    body = decode(response)
+    assert response.status == 401
     assert body["category"] == "INVALID_AUTHENTICATION"
     assert body["message"].startswith("Authentication credentials not found.")
     assert portal.ledger.first_counted is None
 
 
-def test_a_token_that_expires_and_one_that_comes() -> None:
-    """Each is told from one that was never good."""
-    portal = portal_of()
+def test_tokens_are_revoked_and_accepted() -> None:
+    """A revoked token has expired; an unknown one is invalid."""
+    portal = make_portal()
     portal.revoke("simulated-token")
-    body = told(put(portal))
+    body = decode(put(portal))
     assert body["category"] == "EXPIRED_AUTHENTICATION"
     portal.accept("fresh")
     assert put(portal, authorization="Bearer fresh").status == 200
@@ -191,9 +191,9 @@ def test_a_token_that_expires_and_one_that_comes() -> None:
 
 
 def test_missing_scopes() -> None:
-    """Are named."""
-    answer = put(portal_of(missing_scopes=("a.write", "b.write")))
-    assert (answer.status, told(answer)) == (
+    """The 403 names them."""
+    response = put(make_portal(missing_scopes=("a.write", "b.write")))
+    assert (response.status, decode(response)) == (
         403,
         {
             "status": "error",
@@ -224,9 +224,9 @@ def test_missing_scopes() -> None:
     ],
 )
 def test_paths_of_every_version(path: str) -> None:
-    """All mean the same pair."""
-    portal = portal_of()
-    assert ask(portal, "PUT", path).status == 200
+    """All link the same pair."""
+    portal = make_portal()
+    assert send(portal, "PUT", path).status == 200
     assert list(map(tuple, portal.ledger.links)) == [("contacts", "1", "companies", "2")]
 
 
@@ -244,17 +244,17 @@ def test_paths_of_every_version(path: str) -> None:
     ],
 )
 def test_paths_that_do_not_exist(path: str) -> None:
-    """A page of HTML, of the router and not of HubSpot's API."""
-    answer = ask(portal_of(), "PUT", path)
-    assert answer.status == 404
-    assert answer.body().startswith(b"<html>")
-    assert "X-HubSpot-Correlation-Id" not in answer.headers
+    """The router's HTML page, not HubSpot's JSON."""
+    response = send(make_portal(), "PUT", path)
+    assert response.status == 404
+    assert response.body().startswith(b"<html>")
+    assert "X-HubSpot-Correlation-Id" not in response.headers
 
 
 @pytest.mark.parametrize("written", ["1%2F2", "..", "%2e%2e", "1%3Fx"])
 def test_an_id_stays_one_segment(written: str) -> None:
-    """Whatever is encoded in it: it is refused as an id, it never becomes another path."""
-    portal = portal_of()
+    """An encoded slash is refused as an id; it never becomes another path."""
+    portal = make_portal()
     assert put(portal, written).status == 404
     assert [pair.from_id for pair in portal.ledger.refused] == [
         {"1%2F2": "1/2", "..": "..", "%2e%2e": "..", "1%3Fx": "1?x"}[written]
@@ -262,13 +262,13 @@ def test_an_id_stays_one_segment(written: str) -> None:
 
 
 def test_wrong_methods() -> None:
-    """405 with the one that is right."""
-    portal = portal_of()
-    answer = ask(portal, "POST", put_path())
-    assert (answer.status, answer.headers["Allow"]) == (405, "PUT,OPTIONS")
+    """405 with the allowed method."""
+    portal = make_portal()
+    response = send(portal, "POST", put_path())
+    assert (response.status, response.headers["Allow"]) == (405, "PUT,OPTIONS")
     path = "/crm/v4/associations/contacts/companies/batch/associate/default"
-    answer = ask(portal, "PUT", path)
-    assert (answer.status, answer.headers["Allow"]) == (405, "POST,OPTIONS")
+    response = send(portal, "PUT", path)
+    assert (response.status, response.headers["Allow"]) == (405, "POST,OPTIONS")
     assert portal.ledger.links_total == 0
 
 
@@ -277,23 +277,23 @@ def test_wrong_methods() -> None:
 
 def test_a_batch_links_all() -> None:
     """Two results for each input."""
-    portal = portal_of()
-    answer = batch(portal, (1, 2), (3, 4))
-    assert answer.status == 200
-    assert len(told(answer)["results"]) == 4
+    portal = make_portal()
+    response = batch(portal, (1, 2), (3, 4))
+    assert response.status == 200
+    assert len(decode(response)["results"]) == 4
     assert sorted(pair.from_id for pair in portal.ledger.links) == ["1", "3"]
     dated = "/crm/associations/2026-09/contacts/companies/batch/associate/default"
     body = b'{"inputs":[{"from":{"id":"5"},"to":{"id":"6"}}]}'
-    assert ask(portal, "POST", dated, body).status == 200
+    assert send(portal, "POST", dated, body).status == 200
 
 
 @pytest.mark.parametrize("names", ["named", "first", "ends", "unnamed"])
 def test_a_batch_with_missing_records(names: str) -> None:
-    """Links the others; there is an error for each missing end, named or not."""
-    portal = portal_of(records_up_to=50, batch_errors=names)
-    answer = batch(portal, (1, 2), (98, 99), (3, "x"))
-    body = told(answer)
-    assert answer.status == 207
+    """It links the others, with an error for each missing record, named or not."""
+    portal = make_portal(records_up_to=50, batch_errors=names)
+    response = batch(portal, (1, 2), (98, 99), (3, "x"))
+    body = decode(response)
+    assert response.status == 207
     assert (len(body["results"]), len(body["errors"]), body["numErrors"]) == (2, 3, 3)
     assert {error["category"] for error in body["errors"]} == {"OBJECT_NOT_FOUND"}
     assert [error["subCategory"] for error in body["errors"]] == [
@@ -318,10 +318,10 @@ def test_a_batch_with_missing_records(names: str) -> None:
     ("names", "named"),
     [("named", ["98", "99", "97"]), ("first", ["98"]), ("ends", None), ("unnamed", None)],
 )
-def test_a_batch_that_is_refused_whole(names: str, named: list[str] | None) -> None:
-    """Links nothing; it names all bad ends, the first of them, or none."""
-    portal = portal_of(records_up_to=50, batch_errors=names, batch_missing="400")
-    body = told(batch(portal, (1, 2), (98, 99), (3, 97)))
+def test_a_batch_that_is_refused_as_a_whole(names: str, named: list[str] | None) -> None:
+    """It links nothing; it names all missing records, the first one, or none."""
+    portal = make_portal(records_up_to=50, batch_errors=names, batch_missing="400")
+    body = decode(batch(portal, (1, 2), (98, 99), (3, 97)))
     assert body["category"] == "VALIDATION_ERROR"
     assert ("context" in body) == (names != "unnamed")
     assert body.get("context", {}).get("objectId") == named
@@ -339,16 +339,16 @@ def test_a_batch_that_is_refused_whole(names: str, named: list[str] | None) -> N
 )
 def test_broken_batches(body: bytes, message: str) -> None:
     """A validation error, and nothing is linked."""
-    portal = portal_of()
+    portal = make_portal()
     path = "/crm/v4/associations/contacts/companies/batch/associate/default"
-    answer = ask(portal, "POST", path, body)
-    assert answer.status == 400
-    assert message in told(answer)["message"]
+    response = send(portal, "POST", path, body)
+    assert response.status == 400
+    assert message in decode(response)["message"]
     assert portal.ledger.links_total == 0
 
 
 @pytest.mark.parametrize("types", ["kontakte/companies", "contacts/firmen"])
 def test_a_batch_of_unknown_types(types: str) -> None:
-    """As for a single call."""
+    """The same 400 as for a single call."""
     path = f"/crm/v4/associations/{types}/batch/associate/default"
-    assert told(ask(portal_of(), "POST", path, b"{}"))["message"].startswith("Unable to infer")
+    assert decode(send(make_portal(), "POST", path, b"{}"))["message"].startswith("Unable to infer")

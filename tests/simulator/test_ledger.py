@@ -1,4 +1,4 @@
-"""The books, and the portal's settings."""
+"""The ledger, and the portal's settings."""
 
 from __future__ import annotations
 
@@ -8,67 +8,67 @@ import pytest
 
 from aiohubassoc import simulator
 from aiohubassoc.simulator import FaultPlan, Latency, Neighbour, PortalSettings
-from tests.simulator.portal_calls import ask, batch, portal_of, put, put_path
+from tests.simulator.portal_calls import batch, make_portal, put, put_path, send
 
 
 def test_what_is_counted() -> None:
-    """Every answer, link and refusal, by pair."""
-    portal = portal_of(records_up_to=50, faults=FaultPlan(script_all=(None, "reset_after")))
+    """Every response, link and refusal, by pair."""
+    portal = make_portal(records_up_to=50, faults=FaultPlan(script_all=(None, "reset_after")))
     for number in (1, 2, 1, 99):
         put(portal, number, now=float(number))
-        portal.ledger.request_opened()
-    plain = portal.ledger.to_plain()
-    assert plain["requests"] == 4
-    assert plain["responses"] == {"200": 2, "400": 1}
-    assert plain["error_share"] == pytest.approx(1 / 3)
-    assert plain["faults"] == {"reset_after": 1}
-    assert plain["links"] == {"total": 3, "pairs": 2, "max_per_pair": 2}
-    assert plain["refused"] == {"total": 1, "pairs": 1}
-    assert plain["type_names"] == {"companies": 4, "contacts": 4}
-    assert (plain["first_counted"], plain["last_counted"]) == (1.0, 99.0)
+        portal.ledger.open_request()
+    counts = portal.ledger.to_dict()
+    assert counts["requests"] == 4
+    assert counts["responses"] == {"200": 2, "400": 1}
+    assert counts["error_share"] == pytest.approx(1 / 3)
+    assert counts["faults"] == {"reset_after": 1}
+    assert counts["links"] == {"total": 3, "pairs": 2, "max_per_pair": 2}
+    assert counts["refused"] == {"total": 1, "pairs": 1}
+    assert counts["type_names"] == {"companies": 4, "contacts": 4}
+    assert (counts["first_counted"], counts["last_counted"]) == (1.0, 99.0)
     assert portal.ledger.arrivals == [(1.0, 200), (2.0, "reset_after"), (1.0, 200), (99.0, 400)]
-    assert portal.ledger.links_to_plain() == {
+    assert portal.ledger.links_to_dict() == {
         "links": [["contacts", "1", "companies", "2", 2], ["contacts", "2", "companies", "2", 1]],
         "refused": [["contacts", "99", "companies", "2", 1]],
     }
 
 
-def test_the_same_pair_by_other_names_is_one() -> None:
-    """Types by any name, ids by their number."""
-    portal = portal_of()
+def test_a_pair_has_one_name_in_the_ledger() -> None:
+    """Types under any name, ids by their number."""
+    portal = make_portal()
     put(portal, 1, 2)
-    ask(portal, "PUT", put_path("01", "2", "0-1/COMPANY"))
+    send(portal, "PUT", put_path("01", "2", "0-1/COMPANY"))
     assert len(portal.ledger.links) == 1
 
 
 def test_windows() -> None:
-    """What was seen, what was let through, and how it spread."""
-    portal = portal_of(quota_limit=2, quota_window=1.0)
+    """The most seen and accepted in any window, and the count of each window."""
+    portal = make_portal(quota_limit=2, quota_window=1.0)
     for now in (5.0, 5.1, 5.2, 7.5):
         put(portal, now=now)
     batch(portal, (1, 2), now=7.6)
-    books = portal.ledger
-    assert (books.max_seen_in_window, books.max_accepted_in_window) == (3, 2)
-    assert books.windows == [2, 0, 1]
-    assert portal_of().ledger.to_plain()["error_share"] == 0
+    ledger = portal.ledger
+    assert (ledger.max_seen_in_window, ledger.max_accepted_in_window) == (3, 2)
+    assert ledger.windows == [2, 0, 1]
+    assert make_portal().ledger.to_dict()["error_share"] == 0
 
 
-def test_books_that_stay_small() -> None:
-    """Counts only, and nothing is remembered of a pair that went well."""
-    portal = portal_of(keep_links=False, keep_arrivals=False, records_up_to=500)
+def test_a_ledger_that_stays_small() -> None:
+    """Counts only; a pair without a fault is forgotten."""
+    portal = make_portal(keep_links=False, keep_arrivals=False, records_up_to=500)
     for number in range(1, 1001):
         put(portal, number)
-    plain = portal.ledger.to_plain()
-    assert plain["links"] == {"total": 500, "pairs": None, "max_per_pair": None}
-    assert plain["refused"] == {"total": 500, "pairs": None}
+    counts = portal.ledger.to_dict()
+    assert counts["links"] == {"total": 500, "pairs": None, "max_per_pair": None}
+    assert counts["refused"] == {"total": 500, "pairs": None}
     assert not portal.ledger.links
     assert not portal.ledger.refused
     assert not portal.ledger.arrivals
-    assert not portal._arrivals._visits
+    assert not portal._requests._by_key
 
 
 def test_settings_survive_json() -> None:
-    """With everything that they can hold; what is missing keeps its default."""
+    """Every setting; what is missing keeps its default."""
     settings = PortalSettings(
         seed=7,
         tokens=("a", "b"),
@@ -102,8 +102,8 @@ def test_settings_survive_json() -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", '"x"', '{"nonsense": 1}', '{"faults": {"nonsense": 1}}', '{"tokens": 5}']
 )
-def test_json_that_is_no_settings(text: str) -> None:
-    """Is refused as such."""
+def test_json_of_no_settings(text: str) -> None:
+    """It raises ValueError."""
     with pytest.raises(ValueError, match=r".+"):
         PortalSettings.from_json(text)
 
@@ -130,14 +130,14 @@ def test_json_that_is_no_settings(text: str) -> None:
         {"batch_missing": "500"},
     ],
 )
-def test_settings_that_cannot_work(settings: dict[str, Any]) -> None:
-    """Are refused when they are made."""
+def test_invalid_settings(settings: dict[str, Any]) -> None:
+    """They raise ValueError with the name of the setting."""
     with pytest.raises(ValueError, match=next(iter(settings))):
         PortalSettings(**settings)
 
 
 def test_neighbours_and_latencies_are_not_negative() -> None:
-    """They are seconds and rates."""
+    """Seconds and rates are 0 or more."""
     with pytest.raises(ValueError, match="start"):
         Neighbour(-1.0, 1.0, 1.0)
     with pytest.raises(ValueError, match="burst"):
@@ -149,7 +149,7 @@ def test_neighbours_and_latencies_are_not_negative() -> None:
 
 
 def test_public_names() -> None:
-    """All are there, and no others."""
+    """Each loads; no other name does."""
     for name in simulator.__all__:
         assert getattr(simulator, name) is not None
     assert set(simulator.__all__) <= set(dir(simulator))

@@ -1,4 +1,4 @@
-"""The portal's limits, against counting by brute force."""
+"""The portal's rate limits, against counting by brute force."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from aiohubassoc.simulator import Neighbour, PortalSettings
+from aiohubassoc.simulator import FaultPlan, Neighbour, PortalSettings
 from aiohubassoc.simulator.rate_limits import DAILY, SECONDLY, TEN_SECONDLY_ROLLING, RateLimits
-from aiohubassoc.simulator.rolling_window import RollingWindow
-from tests.simulator.portal_calls import batch, portal_of, put
+from aiohubassoc.simulator.rate_windows import RollingWindow
+from tests.simulator.portal_calls import batch, make_portal, put
 
 # Sums of these are exact.
 GAPS = st.lists(st.sampled_from([0.0, 0.125, 0.25, 0.5, 1.0, 3.0]), max_size=60)
 
 
-def _quota(**settings: Any) -> RateLimits:
+def _limits(**settings: Any) -> RateLimits:
     return RateLimits(PortalSettings(**{"quota_limit": None, **settings}))
 
 
@@ -29,7 +29,7 @@ def _instants(gaps: list[float]) -> list[float]:
     return instants
 
 
-def _most(instants: list[float], length: float) -> int:
+def _fullest(instants: list[float], length: float) -> int:
     """Return the most instants in any window (end - length, end]: the fullest ends at one."""
     return max(
         (sum(end - length < each <= end for each in instants) for end in instants), default=0
@@ -38,47 +38,47 @@ def _most(instants: list[float], length: float) -> int:
 
 @given(GAPS)
 def test_the_peak_is_that_of_the_fullest_window(gaps: list[float]) -> None:
-    """Whatever the instants."""
+    """For any instants."""
     rolling = RollingWindow(1.0)
     for instant in _instants(gaps):
         rolling.add(instant)
-    assert rolling.peak == _most(_instants(gaps), 1.0)
+    assert rolling.peak == _fullest(_instants(gaps), 1.0)
 
 
 @given(GAPS, st.integers(1, 5))
 def test_no_window_holds_more_than_the_limit(gaps: list[float], limit: int) -> None:
     """And a request is refused only where the window is full."""
-    quota = _quota(quota_limit=limit, quota_window=1.0)
+    limits = _limits(quota_limit=limit, quota_window=1.0)
     taken: list[float] = []
     for now in _instants(gaps):
-        refusal = quota.take(now, is_single=True)
+        refusal = limits.take(now, is_batch=False)
         is_full = sum(now - 1.0 < each for each in taken) >= limit
         assert refusal == (TEN_SECONDLY_ROLLING if is_full else None)
         if refusal is None:
             taken.append(now)
-    assert _most(taken, 1.0) <= limit
+    assert _fullest(taken, 1.0) <= limit
 
 
 @given(GAPS, st.integers(1, 5))
 def test_a_fixed_window_holds_no_more_than_the_limit(gaps: list[float], limit: int) -> None:
-    """Windows follow one another from the first request on; none refuses what it has room for."""
-    quota = _quota(quota_limit=limit, quota_window=1.0, quota_kind="fixed")
+    """Windows follow one another from the first request on, and use all their room."""
+    limits = _limits(quota_limit=limit, quota_window=1.0, quota_kind="fixed")
     taken: Counter[int] = Counter()
     for now in _instants([50.0, *gaps]):
         window = int(now - 50.0)
-        refusal = quota.take(now, is_single=True)
+        refusal = limits.take(now, is_batch=False)
         assert refusal == (None if taken[window] < limit else TEN_SECONDLY_ROLLING)
         taken[window] += refusal is None
-        assert quota.headers()["X-HubSpot-RateLimit-Remaining"] == str(limit - taken[window])
+        assert limits.headers()["X-HubSpot-RateLimit-Remaining"] == str(limit - taken[window])
 
 
 @given(GAPS, st.sampled_from([1, 2, 4, 8]))
 def test_a_leaky_bucket_holds_an_even_rate(gaps: list[float], limit: int) -> None:
-    """In any stretch of time: a bucketful and what leaks out meanwhile; less is never refused."""
-    quota = _quota(quota_limit=limit, quota_window=1.0, quota_kind="gcra")
+    """In any period: a bucketful and what leaks out meanwhile; less is never refused."""
+    limits = _limits(quota_limit=limit, quota_window=1.0, quota_kind="gcra")
     taken: list[float] = []
     for now in _instants(gaps):
-        refusal = quota.take(now, is_single=True)
+        refusal = limits.take(now, is_batch=False)
         # The bucket overflows if from some earlier request on too much came.
         level = max(
             (len(taken) - index + 1 - limit * (now - each) for index, each in enumerate(taken)),
@@ -92,40 +92,40 @@ def test_a_leaky_bucket_holds_an_even_rate(gaps: list[float], limit: int) -> Non
 @pytest.mark.parametrize("kind", ["rolling", "fixed", "gcra"])
 @given(GAPS, st.integers(1, 3))
 def test_retry_after_is_true(kind: str, gaps: list[float], limit: int) -> None:
-    """That many whole seconds later there is room."""
-    quota = _quota(quota_limit=limit, quota_window=2.5, quota_kind=kind)
+    """There is room that many whole seconds later."""
+    limits = _limits(quota_limit=limit, quota_window=2.5, quota_kind=kind)
     now = 0.0
     for now in _instants(gaps):
-        refusal = quota.take(now, is_single=True)
+        refusal = limits.take(now, is_batch=False)
         if refusal is not None:
-            seconds = quota.retry_after(refusal, now)
+            seconds = limits.retry_after(refusal, now)
             assert seconds >= 1
-            assert quota.take(now + seconds, is_single=True) is None
+            assert limits.take(now + seconds, is_batch=False) is None
             return
 
 
 def test_the_limit_of_a_second() -> None:
-    """Has a name of its own, and holds beside the other."""
-    quota = _quota(secondly_limit=2, quota_limit=3)
-    assert [quota.take(now, is_single=True) for now in (0.0, 0.1, 0.2)] == [None, None, SECONDLY]
-    assert quota.retry_after(SECONDLY, 0.2) == 1
-    taken = [quota.take(now, is_single=True) for now in (1.0, 1.1)]
+    """It has its own policy name, and holds besides the other."""
+    limits = _limits(secondly_limit=2, quota_limit=3)
+    assert [limits.take(now, is_batch=False) for now in (0.0, 0.1, 0.2)] == [None, None, SECONDLY]
+    assert limits.retry_after(SECONDLY, 0.2) == 1
+    taken = [limits.take(now, is_batch=False) for now in (1.0, 1.1)]
     assert taken == [None, TEN_SECONDLY_ROLLING]
-    assert quota.retry_after(TEN_SECONDLY_ROLLING, 1.1) == 9
+    assert limits.retry_after(TEN_SECONDLY_ROLLING, 1.1) == 9
 
 
 def test_the_day_begins_with_the_first_request() -> None:
-    """And with it a new count."""
-    quota = _quota(daily_limit=2)
-    assert [quota.take(now, is_single=True) for now in (50.0, 51.0, 52.0)] == [None, None, DAILY]
-    assert quota.retry_after(DAILY, 52.0) == 86_398
-    assert quota.take(86_450.0, is_single=True) is None
-    assert quota.headers()["X-HubSpot-RateLimit-Daily-Remaining"] == "1"
+    """The count starts anew with each day."""
+    limits = _limits(daily_limit=2)
+    assert [limits.take(now, is_batch=False) for now in (50.0, 51.0, 52.0)] == [None, None, DAILY]
+    assert limits.retry_after(DAILY, 52.0) == 86_398
+    assert limits.take(86_450.0, is_batch=False) is None
+    assert limits.headers()["X-HubSpot-RateLimit-Daily-Remaining"] == "1"
 
 
 def test_a_batch_counts_for_the_day_only() -> None:
     """HubSpot exempts it from the rolling limit."""
-    portal = portal_of(quota_limit=1, daily_limit=3)
+    portal = make_portal(quota_limit=1, daily_limit=3)
     assert put(portal).status == 200
     assert batch(portal, (1, 2)).status == 200
     assert put(portal).document is not None
@@ -136,51 +136,51 @@ def test_a_batch_counts_for_the_day_only() -> None:
 
 @pytest.mark.parametrize(("count_refused", "later"), [(False, 200), (True, 429)])
 def test_whether_refused_requests_count(*, count_refused: bool, later: int) -> None:
-    """HubSpot does not say, so both can be had."""
-    portal = portal_of(quota_limit=1, quota_window=1.0, count_refused=count_refused)
+    """HubSpot does not say, so the settings decide."""
+    portal = make_portal(quota_limit=1, quota_window=1.0, count_refused=count_refused)
     assert [put(portal, now=now).status for now in (0.0, 0.9, 1.0)] == [200, 429, later]
 
 
-def test_neighbours_use_the_same_quota() -> None:
-    """From their start on, at their pace, for as long as they last."""
+def test_neighbours_use_the_same_limits() -> None:
+    """From their start on, at their rate, for their length."""
     neighbour = Neighbour(start=2.0, length=1.0, per_second=10.0)
-    portal = portal_of(quota_limit=12, quota_window=1.0, neighbours=(neighbour,))
+    portal = make_portal(quota_limit=12, quota_window=1.0, neighbours=(neighbour,))
     assert put(portal, now=100.0).status == 200
-    # Ten of theirs have come by 102.9, so two are left to us.
+    # Ten of theirs have come by 102.9, so two are left.
     assert [put(portal, now=102.95).status for _ in range(3)] == [200, 200, 429]
     assert put(portal, now=104.0).status == 200
     assert portal.ledger.max_accepted_in_window == 2
 
 
 def test_neighbours_that_come_in_bursts() -> None:
-    """All of a burst at once, as many in the long run as at an even pace."""
+    """All of a burst at once, as many over time as at a constant rate."""
     neighbour = Neighbour(start=0.0, length=4.0, per_second=2.5, burst=5)
-    portal = portal_of(quota_limit=6, quota_window=1.0, neighbours=(neighbour,))
+    portal = make_portal(quota_limit=6, quota_window=1.0, neighbours=(neighbour,))
     instants = (0.0, 0.5, 1.5, 2.1, 2.2, 3.5, 4.1)
     assert [put(portal, now=now).status for now in instants] == [200, 429, 200, 429, 429, 200, 200]
 
 
 @pytest.mark.parametrize(("kind", "last", "most"), [("fixed", 200, 6), ("gcra", 429, 5)])
-def test_the_books_look_at_any_window(kind: str, last: int, most: int) -> None:
-    """However the limit is kept: what two windows hold may meet."""
-    portal = portal_of(quota_limit=4, quota_window=1.0, quota_kind=kind)
+def test_the_ledger_looks_at_any_window(kind: str, last: int, most: int) -> None:
+    """For every kind of limit: the contents of two windows may meet."""
+    portal = make_portal(quota_limit=4, quota_window=1.0, quota_kind=kind)
     instants = (0.0, 0.75, 0.75, 0.75, 1.0, 1.0, 1.0)
     assert [put(portal, now=now).status for now in instants] == [200] * 6 + [last]
     assert portal.ledger.max_accepted_in_window == most
 
 
 @pytest.mark.parametrize("says", [False, True])
-def test_a_refusal_by_the_quota(*, says: bool) -> None:
-    """Has no category, names its policy, and says when if it is asked to."""
-    portal = portal_of(quota_limit=1, quota_retry_after=says)
+def test_a_rate_limited_response(*, says: bool) -> None:
+    """It has no category, names its policy, and says when if the settings want it."""
+    portal = make_portal(quota_limit=1, quota_retry_after=says)
     put(portal)
-    answer = put(portal, now=2.5)
-    assert answer.status == 429
-    assert answer.document is not None
-    assert answer.document["policyName"] == "TEN_SECONDLY_ROLLING"
-    assert answer.document["errorType"] == "RATE_LIMIT"
-    assert "category" not in answer.document
-    assert answer.headers.get("Retry-After") == ("8" if says else None)
+    response = put(portal, now=2.5)
+    assert response.status == 429
+    assert response.document is not None
+    assert response.document["policyName"] == "TEN_SECONDLY_ROLLING"
+    assert response.document["errorType"] == "RATE_LIMIT"
+    assert "category" not in response.document
+    assert response.headers.get("Retry-After") == ("8" if says else None)
     assert portal.ledger.throttled == {"TEN_SECONDLY_ROLLING": 1}
 
 
@@ -196,16 +196,16 @@ _ROLLING = {
 _DAILY = {"X-HubSpot-RateLimit-Daily", "X-HubSpot-RateLimit-Daily-Remaining"}
 
 
-def _limits(headers: Any) -> set[str]:
+def _limit_names(headers: Any) -> set[str]:
     return {name for name in headers if "RateLimit" in name}
 
 
-def test_headers_tell_the_limits_and_what_is_left() -> None:
-    """Of every limit there is."""
-    portal = portal_of(quota_limit=190, secondly_limit=19, daily_limit=1000)
+def test_headers_report_the_limits_and_what_is_left() -> None:
+    """For every limit."""
+    portal = make_portal(quota_limit=190, secondly_limit=19, daily_limit=1000)
     put(portal)
     headers = put(portal, now=1.0).headers
-    assert {name: headers[name] for name in _limits(headers)} == {
+    assert {name: headers[name] for name in _limit_names(headers)} == {
         "X-HubSpot-RateLimit-Max": "190",
         "X-HubSpot-RateLimit-Remaining": "188",
         "X-HubSpot-RateLimit-Interval-Milliseconds": "10000",
@@ -216,31 +216,40 @@ def test_headers_tell_the_limits_and_what_is_left() -> None:
     }
 
 
-def test_headers_that_are_missing_now_and_then() -> None:
-    """The daily ones on half of the answers, the others on a quarter."""
-    portal = portal_of(quota_limit=10**6, secondly_limit=10**6, daily_limit=10**6, headers="some")
-    seen = [_limits(put(portal, number).headers) for number in range(1, 2001)]
+def test_headers_that_are_missing_at_times() -> None:
+    """The daily ones in half of the responses, the others in a quarter."""
+    portal = make_portal(quota_limit=10**6, secondly_limit=10**6, daily_limit=10**6, headers="some")
+    seen = [_limit_names(put(portal, number).headers) for number in range(1, 2001)]
     assert 800 < sum(names >= _DAILY for names in seen) < 1200
     assert 1350 < sum(names >= _ROLLING for names in seen) < 1650
     assert {len(names & _DAILY) for names in seen} == {0, 2}
     assert {len(names & _ROLLING) for names in seen} == {0, 5}
 
 
-def test_headers_can_lie_or_be_missing() -> None:
-    """As they do and are at HubSpot."""
+def test_headers_can_be_wrong_or_missing() -> None:
+    """As recorded at HubSpot."""
     assert (
-        put(portal_of(quota_limit=5, reported_max="110")).headers["X-HubSpot-RateLimit-Max"]
+        put(make_portal(quota_limit=5, reported_max="110")).headers["X-HubSpot-RateLimit-Max"]
         == "110"
     )
-    assert not _limits(put(portal_of(quota_limit=5, headers="none")).headers)
+    assert not _limit_names(put(make_portal(quota_limit=5, headers="none")).headers)
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_no_limits_for_strangers(status: int) -> None:
-    """Recorded: 401 and 403 tell none; 400 does."""
+def test_no_rate_headers_without_access(status: int) -> None:
+    """Recorded: 401 and 403 have none; 400 has."""
     scopes = ("crm.objects.contacts.write",) if status == 403 else ()
-    portal = portal_of(quota_limit=5, missing_scopes=scopes)
-    answer = put(portal, authorization=None if status == 401 else f"Bearer {'simulated-token'}")
-    assert answer.status == status
-    assert not _limits(answer.headers)
-    assert _limits(put(portal_of(quota_limit=5), 0).headers)
+    portal = make_portal(quota_limit=5, missing_scopes=scopes)
+    response = put(portal, authorization=None if status == 401 else f"Bearer {'simulated-token'}")
+    assert response.status == status
+    assert not _limit_names(response.headers)
+    assert _limit_names(put(make_portal(quota_limit=5), 0).headers)
+
+
+@pytest.mark.parametrize("kind", ["rolling", "fixed", "gcra"])
+def test_the_headers_of_a_first_response_that_is_not_counted(kind: str) -> None:
+    """The whole limit is left."""
+    plan = FaultPlan(script_all=("reset_before",))
+    portal = make_portal(quota_limit=5, quota_kind=kind, faults=plan)
+    remaining = [put(portal).headers["X-HubSpot-RateLimit-Remaining"] for _ in range(2)]
+    assert remaining == ["5", "4"]

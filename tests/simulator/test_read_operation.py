@@ -1,4 +1,4 @@
-"""Reads of links: what is found, page by page, and what a read says of records without any."""
+"""Reads of links: what is found, page by page, and records without links."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.portal_calls import READ_PATH, ask, batch, found, portal_of, put, read, told
+from tests.simulator.portal_calls import (
+    READ_PATH,
+    batch,
+    decode,
+    linked_ids,
+    make_portal,
+    put,
+    read,
+    send,
+)
 
 _NO_LINKS = "crm.associations.NO_ASSOCIATIONS_FOUND"
 
 
 def _types(portal: Any, *records: object, types: str) -> list[list[dict[str, Any]]]:
-    results = told(read(portal, *records, types=types))["results"]
+    results = decode(read(portal, *records, types=types))["results"]
     return [link["associationTypes"] for result in results for link in result["to"]]
 
 
@@ -21,12 +30,15 @@ def _types(portal: Any, *records: object, types: str) -> list[list[dict[str, Any
 
 
 def test_links_are_found_from_either_end() -> None:
-    """Whether a single call or a batch made them, under any name of a type, in the order made."""
-    portal = portal_of()
+    """Made by a single call or a batch, under any name of a type, in the order made."""
+    portal = make_portal()
     put(portal, 1, 20)
     batch(portal, (1, 30), (2, 20), (1, 20))
-    assert found(read(portal, 1, 2)) == {"1": ["20", "30"], "2": ["20"]}
-    assert found(read(portal, "020", 30, types="COMPANY/0-1")) == {"20": ["1", "2"], "30": ["1"]}
+    assert linked_ids(read(portal, 1, 2)) == {"1": ["20", "30"], "2": ["20"]}
+    assert linked_ids(read(portal, "020", 30, types="COMPANY/0-1")) == {
+        "20": ["1", "2"],
+        "30": ["1"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -38,16 +50,16 @@ def test_links_are_found_from_either_end() -> None:
     ],
 )
 def test_reads_of_every_version(path: str) -> None:
-    """All mean the same, by POST only."""
-    portal = portal_of()
+    """All read the same, by POST only."""
+    portal = make_portal()
     portal.add_links([("contacts", "1", "companies", "2")])
-    assert found(ask(portal, "POST", path, b'{"inputs": [{"id": "1"}]}')) == {"1": ["2"]}
-    assert ask(portal, "PUT", path).headers["Allow"] == "POST,OPTIONS"
+    assert linked_ids(send(portal, "POST", path, b'{"inputs": [{"id": "1"}]}')) == {"1": ["2"]}
+    assert send(portal, "PUT", path).headers["Allow"] == "POST,OPTIONS"
 
 
 def test_each_direction_has_its_own_type_id() -> None:
-    """The default one of the direction that is read, its label null."""
-    portal = portal_of(seed=2)
+    """The default type of the direction that is read, with a null label."""
+    portal = make_portal(seed=2)
     portal.add_links([("contacts", str(number), "companies", "7") for number in range(1, 40)])
     for types, type_id, records in (
         ("contacts/companies", 279, range(1, 40)),
@@ -59,9 +71,9 @@ def test_each_direction_has_its_own_type_id() -> None:
         assert all(default in link for link in links)
 
 
-def test_some_links_carry_a_label_besides() -> None:
-    """The same ones in both directions: HubSpot's own label or one of the account's."""
-    portal = portal_of()
+def test_some_links_have_a_label_besides() -> None:
+    """The same links in both directions: HubSpot's label or one of the account's."""
+    portal = make_portal()
     portal.add_links([("contacts", str(number), "companies", "7") for number in range(1, 401)])
     there = _types(portal, *range(1, 401), types="contacts/companies")
     back = _types(portal, 7, types="companies/contacts")
@@ -75,23 +87,23 @@ def test_some_links_carry_a_label_besides() -> None:
     assert {types[0]["label"] is None for types in labelled} == {True, False}
 
 
-def test_ids_are_integers_in_some_answers() -> None:
-    """And strings in the others; the record that was asked for has a string always."""
-    portal = portal_of()
+def test_ids_are_integers_in_some_responses() -> None:
+    """And strings in the others; the record that is read always has a string."""
+    portal = make_portal()
     portal.add_links([("contacts", str(number), "companies", "7") for number in range(1, 30)])
     kinds = set()
     for number in range(1, 30):
-        (result,) = told(read(portal, number))["results"]
+        (result,) = decode(read(portal, number))["results"]
         assert result["from"] == {"id": str(number)}
         kinds.add(type(result["to"][0]["toObjectId"]))
     assert kinds == {int, str}
 
 
 def test_results_do_not_line_up_with_the_inputs() -> None:
-    """Each record is told once, in an order of HubSpot's own."""
-    portal = portal_of()
+    """Each record is in one result, in a random order."""
+    portal = make_portal()
     portal.add_links([("contacts", str(number), "companies", "7") for number in range(1, 50)])
-    body = told(read(portal, *range(1, 50), 1, "01"))
+    body = decode(read(portal, *range(1, 50), 1, "01"))
     order = [int(result["from"]["id"]) for result in body["results"]]
     assert sorted(order) == list(range(1, 50)) != order
     assert body["startedAt"] < body["completedAt"]
@@ -99,50 +111,50 @@ def test_results_do_not_line_up_with_the_inputs() -> None:
 
 def test_records_of_one_type_are_linked_both_ways() -> None:
     """To one another and to themselves."""
-    portal = portal_of()
+    portal = make_portal()
     portal.add_links([("contacts", "1", "contacts", "2"), ("contacts", "3", "contacts", "3")])
-    answer = read(portal, 1, 2, 3, types="contacts/contacts")
-    assert found(answer) == {"1": ["2"], "2": ["1"], "3": ["3"]}
+    response = read(portal, 1, 2, 3, types="contacts/contacts")
+    assert linked_ids(response) == {"1": ["2"], "2": ["1"], "3": ["3"]}
 
 
 # --- page by page ------------------------------------------------------------------------------
 
 
 def test_a_record_with_more_links_than_a_page() -> None:
-    """Tells where the next page begins; all pages together are all links, each once."""
-    portal = portal_of(read_page=3)
+    """The result has the next page's start; all pages together are all links, each once."""
+    portal = make_portal(read_page=3)
     portal.add_links([("contacts", "1", "companies", str(number)) for number in range(1, 8)])
     seen: list[str] = []
     after = None
     pages = 0
     while pages == 0 or after is not None:
-        answer = read(portal, 1 if after is None else (1, after))
-        (result,) = told(answer)["results"]
-        seen += found(answer)["1"]
+        response = read(portal, 1 if after is None else (1, after))
+        (result,) = decode(response)["results"]
+        seen += linked_ids(response)["1"]
         after = result["paging"]["next"]["after"] if "paging" in result else None
         pages += 1
     assert (seen, pages) == ([str(number) for number in range(1, 8)], 3)
 
 
-def test_a_page_that_is_just_full_is_the_last() -> None:
-    """There is no paging, and behind it is nothing, which is not told as having no links."""
-    portal = portal_of(read_page=3)
+def test_a_full_page_can_be_the_last() -> None:
+    """It has no paging, and the page behind it is empty, without an error about no links."""
+    portal = make_portal(read_page=3)
     portal.add_links([("contacts", "1", "companies", str(number)) for number in range(1, 4)])
-    assert "paging" not in told(read(portal, 1))["results"][0]
-    answer = read(portal, (1, "3"))
-    assert (answer.status, found(answer)) == (200, {"1": []})
+    assert "paging" not in decode(read(portal, 1))["results"][0]
+    response = read(portal, (1, "3"))
+    assert (response.status, linked_ids(response)) == (200, {"1": []})
 
 
 # --- records without links, and no records ------------------------------------------------------
 
 
 def test_a_record_without_links() -> None:
-    """Is named by an error and is in no result, in HubSpot's words."""
-    portal = portal_of()
+    """An error names it, in HubSpot's words; no result does."""
+    portal = make_portal()
     put(portal, 2, 5)
-    answer = read(portal, 1, 2)
-    body = told(answer)
-    assert (answer.status, body["numErrors"], found(answer)) == (207, 1, {"2": ["5"]})
+    response = read(portal, 1, 2)
+    body = decode(response)
+    assert (response.status, body["numErrors"], linked_ids(response)) == (207, 1, {"2": ["5"]})
     assert body["errors"] == [
         {
             "status": "error",
@@ -159,23 +171,23 @@ def test_a_record_without_links() -> None:
 
 
 @pytest.mark.parametrize(("unlinked", "results"), [("left_out", {}), ("empty", {"1": []})])
-def test_a_record_without_links_told_otherwise(
+def test_a_record_without_links_by_other_settings(
     unlinked: str, results: dict[str, list[str]]
 ) -> None:
-    """Not at all, or by an empty result; without an error the answer is a plain success."""
-    answer = read(portal_of(read_unlinked=unlinked), 1)
-    assert (answer.status, found(answer)) == (200, results)
-    assert not told(answer).get("errors")
+    """Left out, or an empty result; without an error the response is a 200."""
+    response = read(make_portal(read_unlinked=unlinked), 1)
+    assert (response.status, linked_ids(response)) == (200, results)
+    assert not decode(response).get("errors")
 
 
 @pytest.mark.parametrize("names", ["named", "first", "ends", "unnamed"])
 def test_a_read_of_a_missing_record(names: str) -> None:
-    """Tells the others; the missing one is named as far as batch errors name anything."""
-    portal = portal_of(records_up_to=50, batch_errors=names)
+    """The others are read; an error names the missing one as `batch_errors` says."""
+    portal = make_portal(records_up_to=50, batch_errors=names)
     put(portal, 1, 5)
-    answer = read(portal, 1, 99)
-    assert (answer.status, found(answer)) == (207, {"1": ["5"]})
-    (error,) = told(answer)["errors"]
+    response = read(portal, 1, 99)
+    assert (response.status, linked_ids(response)) == (207, {"1": ["5"]})
+    (error,) = decode(response)["errors"]
     assert error["category"] == "OBJECT_NOT_FOUND"
     assert error["subCategory"] == "crm.associations.FROM_OBJECT_NOT_FOUND"
     assert ("99" in json.dumps(error)) == (names != "unnamed")
@@ -192,20 +204,20 @@ def test_a_read_of_a_missing_record(names: str) -> None:
         ("unnamed", None),
     ],
 )
-def test_a_read_that_is_refused_whole(names: str, sentences: list[str] | None) -> None:
-    """Names the missing records in the words of a refused batch."""
-    portal = portal_of(records_up_to=50, batch_errors=names, batch_missing="400")
-    answer = read(portal, 1, 98, 99)
-    body = told(answer)
-    assert (answer.status, body["category"]) == (400, "VALIDATION_ERROR")
+def test_a_read_that_is_refused_as_a_whole(names: str, sentences: list[str] | None) -> None:
+    """It names the missing records as a refused batch does."""
+    portal = make_portal(records_up_to=50, batch_errors=names, batch_missing="400")
+    response = read(portal, 1, 98, 99)
+    body = decode(response)
+    assert (response.status, body["category"]) == (400, "VALIDATION_ERROR")
     assert body.get("context", {}).get("INVALID_OBJECT_IDS") == sentences
 
 
-def test_an_id_that_is_no_number_refuses_the_whole_read() -> None:
-    """Whatever a missing record would cost; it is named."""
-    answer = read(portal_of(), 1, "abc")
-    body = told(answer)
-    assert answer.status == 400
+def test_an_impossible_id_refuses_the_whole_read() -> None:
+    """For every `batch_missing`; it is named."""
+    response = read(make_portal(), 1, "abc")
+    body = decode(response)
+    assert response.status == 400
     assert body["context"]["INVALID_OBJECT_IDS"] == ["CONTACT=abc is not valid"]
 
 
@@ -222,29 +234,29 @@ def test_an_id_that_is_no_number_refuses_the_whole_read() -> None:
     ],
 )
 def test_broken_reads(body: bytes, message: str) -> None:
-    """A validation error that says what is wrong."""
+    """A validation error with the reason."""
     path = READ_PATH.format(types="contacts/companies")
-    answer = ask(portal_of(), "POST", path, body)
-    assert (answer.status, told(answer)["category"]) == (400, "VALIDATION_ERROR")
-    assert message in told(answer)["message"]
+    response = send(make_portal(), "POST", path, body)
+    assert (response.status, decode(response)["category"]) == (400, "VALIDATION_ERROR")
+    assert message in decode(response)["message"]
 
 
 def test_a_thousand_records_in_one_read() -> None:
-    """Are as many as there may be."""
-    assert len(told(read(portal_of(), *range(1, 1001)))["errors"]) == 1000
+    """The limit of one read."""
+    assert len(decode(read(make_portal(), *range(1, 1001)))["errors"]) == 1000
 
 
 @pytest.mark.parametrize("types", ["kontakte/companies", "contacts/firmen"])
 def test_a_read_of_unknown_types(types: str) -> None:
-    """As for a single call."""
-    answer = read(portal_of(), 1, types=types)
-    assert told(answer)["message"].startswith("Unable to infer")
+    """The same 400 as for a single call."""
+    response = read(make_portal(), 1, types=types)
+    assert decode(response)["message"].startswith("Unable to infer")
 
 
 def test_a_portal_that_keeps_no_links() -> None:
-    """Refuses a read instead of saying that there are no links."""
-    portal = portal_of(keep_links=False)
+    """It refuses a read instead of reporting no links."""
+    portal = make_portal(keep_links=False)
     put(portal, 1, 2)
-    answer = read(portal, 1)
-    assert answer.status == 400
-    assert "keep_links=True" in told(answer)["message"]
+    response = read(portal, 1)
+    assert response.status == 400
+    assert "keep_links=True" in decode(response)["message"]
