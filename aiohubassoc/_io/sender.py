@@ -16,9 +16,12 @@ from aiohubassoc._core.retry import (
     decide_transient,
     is_beyond_patience,
 )
+from aiohubassoc._core.table import is_from_hubspot
 from aiohubassoc._core.verdict import (
+    About,
     Accepted,
     Fatal,
+    Intercepted,
     Partial,
     Refused,
     Throttled,
@@ -35,7 +38,6 @@ from aiohubassoc.errors import (
     DailyReserveError,
     TransportError,
     UnconfirmedError,
-    WrongEndpointError,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import TypeAlias
 
+    from aiohubassoc._core.endpoint_proof import EndpointProof
     from aiohubassoc._core.endpoints import Endpoint
     from aiohubassoc._core.verdict import Answer
     from aiohubassoc._io.clock import Clock
@@ -71,6 +74,7 @@ class Sender(Generic[SubjectT]):
         policy: When to try again.
         clock: Time.
         jitter: Draws evenly from 0 to 1.
+        proof: When HubSpot itself last responded: to any call of the client.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Sender(Generic[SubjectT]):
         policy: RetryPolicy,
         clock: Clock,
         jitter: Callable[[], float],
+        proof: EndpointProof,
     ) -> None:
         self._transport = transport
         self._endpoint = endpoint
@@ -95,7 +100,7 @@ class Sender(Generic[SubjectT]):
         self._policy = policy
         self._clock = clock
         self._jitter = jitter
-        self._endpoint_proven = False
+        self._proof = proof
         # Only this form is safe to share: tasks call it, none iterates it. Stopping is decided in
         # the core, because tenacity's own stops read another clock than ours.
         self._retrying = _t.AsyncRetrying(
@@ -118,7 +123,6 @@ class Sender(Generic[SubjectT]):
         """
         verdict = await self._try(call)
         if type(verdict) is Accepted and not call.token_renewed:  # nearly always
-            self._endpoint_proven = True
             return verdict
         first = await self._follow(call, verdict)
         # tenacity costs as much as a third of a request: it is entered after a first failure only.
@@ -141,21 +145,19 @@ class Sender(Generic[SubjectT]):
         """Decide what follows a try."""
         renewed, call.token_renewed = call.token_renewed, False
         match verdict:
+            case Fatal(AuthenticationError()) if not renewed:
+                return await self._with_another_token(call, verdict)
+            case Fatal() | Refused(about=About.PATH):  # it settled no pair
+                return verdict
             case Accepted() | Told() | Partial() | Refused():
-                self._endpoint_proven = True
                 call.watch.alive()
                 return verdict
+            case Intercepted(error):
+                return self._after_interception(call, error)
             case Transient():
                 return self._after_fault(call, verdict)
             case Throttled():
                 return self._after_refusal(call, verdict)
-            case Fatal(AuthenticationError()) if not renewed:
-                return await self._with_another_token(call, verdict)
-            case Fatal(WrongEndpointError()) if self._endpoint_proven:
-                # Other pairs got through: the address is right, it is something about this pair.
-                return Refused(verdict.error)
-            case Fatal():
-                return verdict
             case _:
                 assert_never(verdict)
 
@@ -200,8 +202,11 @@ class Sender(Generic[SubjectT]):
         limiter.settle(sent_at, now, fresh=fresh, taken=taken, headers=answer.headers)
         if type(verdict) is Accepted:
             call.reply = verdict.reply
+            self._proof.responded_at = now
         else:
             _keep_reply(call, verdict)
+            if is_from_hubspot(answer, verdict):
+                self._proof.responded_at = now
         return verdict
 
     async def _wait_in_line(self) -> Fatal | None:
@@ -221,8 +226,16 @@ class Sender(Generic[SubjectT]):
         if is_uncertain(answer.error):
             call.unknown, call.uncertain = answer.error, True
         if answer.is_too_large:  # it would be so again: only a smaller call can help
-            return Refused(answer.error)
+            return Refused(answer.error, About.BATCH)
         return Transient(answer.error) if answer.passing else Fatal(answer.error)
+
+    def _after_interception(self, call: Call[SubjectT], error: AioHubAssocError) -> Refused | Fatal:
+        """Decide whether a page that HubSpot did not write is about the pair or about the run."""
+        if not self._proof.holds(self._clock.now()):
+            return Fatal(error)
+        # Other calls get through to HubSpot. One odd id must not end a run of a million.
+        call.watch.alive()
+        return Refused(error)
 
     def _after_fault(self, call: Call[SubjectT], verdict: Transient) -> Final | Again:
         decision = decide_transient(
@@ -235,7 +248,7 @@ class Sender(Generic[SubjectT]):
         if isinstance(decision, GiveUp):
             logger.debug("%s given up, %s: %s", call.subject, decision.why, verdict.error)
             # Where a try may have made the link, that is what the caller must know.
-            return Refused(call.unknown or verdict.error)
+            return Refused(call.unknown or verdict.error, About.MOMENT)
         logger.debug("%s again after %.2f s: %s", call.subject, decision.after, verdict.error)
         call.spent += decision.after
         return _again_unless_stopping(call, verdict.error, decision)
@@ -253,7 +266,7 @@ class Sender(Generic[SubjectT]):
             logger.debug("%s given up, %s: %s", call.subject, decision.why, verdict.error)
             if verdict.ends_run:
                 return Fatal(verdict.error)
-            return Refused(call.unknown or verdict.error)
+            return Refused(call.unknown or verdict.error, About.MOMENT)
         call.spent += decision.after
         # The limiter holds everybody for that long: no wait of its own on top.
         return _again_unless_stopping(call, verdict.error, Again(0.0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +15,7 @@ from aiohubassoc import (
     ConnectionLostError,
     DailyLimitError,
     GarbledAnswerError,
+    GatewayError,
     LockedError,
     MigratingError,
     NotFoundError,
@@ -25,15 +27,31 @@ from aiohubassoc import (
     WindowLimiter,
     WrongEndpointError,
 )
-from aiohubassoc._core.verdict import Accepted, Answer, Fatal, Partial, Refused
+from aiohubassoc._core.endpoint_proof import PROVEN_SECONDS, EndpointProof
+from aiohubassoc._core.table import judge_batch, judge_links
+from aiohubassoc._core.verdict import About, Accepted, Answer, Fatal, Partial, Refused, Told
 from aiohubassoc._io.call import Call, Unsettled
 from aiohubassoc._io.transport import Unanswered
 from tests.conftest import pass_time, settle
 from tests.io.wire_fake import FakeTransport, error, linked, pair, reply, sender_of
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohubassoc._core.verdict import Verdict
+
 LOST = Unanswered(ConnectionLostError("reset"))
 NOT_CONNECTED = Unanswered(ConnectFailedError("refused"))
 HTML_404 = Answer(404, {}, b"<html>")
+PAGES = [
+    HTML_404,
+    Answer(302, {}, b""),
+    Answer(400, {}, b"<html>"),
+    Answer(403, {}, b"<html>Access denied</html>"),
+    Answer(403, {}, b""),
+    Answer(405, {}, b"<html>"),
+    Answer(422, {}, b'{"error": "blocked"}'),
+]
 
 
 def _refusal(retry_after: str | None = None) -> Answer:
@@ -108,7 +126,7 @@ async def test_what_may_have_been_done_is_not_hidden_by_a_later_error() -> None:
     transport = FakeTransport({"1": [LOST, *itertools.repeat(NOT_CONNECTED, 4)]})
     call = Call(pair(1))
     settled = await sender_of(transport).settle(call)
-    assert settled == Refused(LOST.error)
+    assert settled == Refused(LOST.error, About.MOMENT)
     assert call.unknown is LOST.error
 
 
@@ -345,20 +363,140 @@ async def test_what_a_token_provider_raises_is_the_callers() -> None:
 # --- the endpoint ------------------------------------------------------------------------------
 
 
-async def test_a_wrong_endpoint_is_fatal_at_first() -> None:
-    """Nothing was ever answered by HubSpot there: the base URL is wrong."""
-    settled = await sender_of(FakeTransport({"1": [HTML_404]})).settle(Call(pair(1)))
+@pytest.mark.parametrize("page", PAGES)
+async def test_a_page_is_fatal_at_first(page: Answer) -> None:
+    """HubSpot never responded there: it is the base URL, or something on the way."""
+    settled = await sender_of(FakeTransport({"1": [page]})).settle(Call(pair(1)))
     assert isinstance(settled, Fatal)
-    assert isinstance(settled.error, WrongEndpointError)
+    assert isinstance(settled.error, WrongEndpointError | GatewayError)
 
 
-async def test_on_a_proven_endpoint_it_is_the_pair() -> None:
-    """Once HubSpot answered, a gateway's 404 concerns the one pair that met it."""
-    sender = sender_of(FakeTransport({"2": [HTML_404]}))
+HUBSPOTS = {
+    "linked": linked,
+    "partial": reply(("1", "1000001"), numErrors=1),
+    "unconfirmed": reply(),
+    "400": error(400, category="VALIDATION_ERROR"),
+    "404": error(404),
+    "500": error(500),
+    "429": error(429, headers={"Retry-After": "1"}),
+    "423": error(423),
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("before", HUBSPOTS.values(), ids=HUBSPOTS)
+async def test_a_page_after_a_response_of_hubspot_is_about_the_pair(
+    before: Answer, page: Answer
+) -> None:
+    """Whatever HubSpot said: it can be reached."""
+    sender = sender_of(FakeTransport({"1": [before], "2": [page]}))
     await sender.settle(Call(pair(1)))
     settled = await sender.settle(Call(pair(2)))
     assert isinstance(settled, Refused)
-    assert isinstance(settled.error, WrongEndpointError)
+    assert settled.about is About.PAIR
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        Answer(502, {}, b"<html>"),
+        Answer(429, {}, b"error code: 1015"),
+        Answer(200, {}, b"<html>"),
+        Answer(204, {}, b""),
+        LOST,
+        NOT_CONNECTED,
+    ],
+    ids=["502", "429", "200", "204", "lost", "refused"],
+)
+async def test_what_hubspot_did_not_write_proves_nothing(before: Answer | Unanswered) -> None:
+    """A gateway's other pages, a sign-in page, silence."""
+    transport = FakeTransport({"1": [before, HTML_404]})
+    settled = await sender_of(transport).settle(Call(pair(1)))
+    assert isinstance(settled, Fatal)
+    assert 2 == transport.calls["1"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    ("pause", "verdict"), [(PROVEN_SECONDS - 0.2, Refused), (PROVEN_SECONDS, Fatal)]
+)
+async def test_the_proof_grows_old(page: Answer, pause: float, verdict: type) -> None:
+    """A firewall may close in the midst of a run: ten seconds later it is about the run."""
+    sender = sender_of(FakeTransport({"2": [page]}, latency=0.1))
+    await sender.settle(Call(pair(1)))
+    await pass_time(pause)
+    assert isinstance(await sender.settle(Call(pair(2))), verdict)
+
+
+async def test_pages_do_not_prove_themselves() -> None:
+    """The last of many counts from HubSpot's own last response, as the first does."""
+    sender = sender_of(FakeTransport({"1": [linked], "*": itertools.repeat(HTML_404)}))
+    await sender.settle(Call(pair(1)))
+    settled = [await sender.settle(Call(pair(n))) for n in range(2, 200)]
+    assert 100 == sum(isinstance(one, Refused) for one in settled)
+    assert isinstance(settled[-1], Fatal)
+
+
+async def test_a_response_to_any_call_is_proof() -> None:
+    """Calls of all kinds of one client go to one base URL."""
+    proof = EndpointProof()
+    reading = sender_of(
+        FakeTransport({"1": [reply()]}),
+        judge=lambda answer, one, now: judge_links(answer, (one.from_type, one.to_type), now),
+        proof=proof,
+    )
+    assert isinstance(await reading.settle(Call(pair(1))), Told)
+    linking = sender_of(FakeTransport({"1": [HTML_404]}), proof=proof)
+    assert isinstance(await linking.settle(Call(pair(1))), Refused)
+
+
+@pytest.mark.parametrize("is_proven", [False, True])
+@pytest.mark.parametrize("judge_many", [judge_batch, judge_links])
+@pytest.mark.parametrize("refusal", [*PAGES, error(405)])
+async def test_a_page_to_a_call_for_many_is_about_its_path(
+    judge_many: Callable[..., Verdict], refusal: Answer, *, is_proven: bool
+) -> None:
+    """Whether calls for one pair fare better is another call's to say. It settled no pair."""
+    watch, proof = Watch(), EndpointProof()
+    if is_proven:
+        proof.responded_at = _now()
+    sender = sender_of(
+        FakeTransport({"1": [refusal]}),
+        judge=lambda answer, one, now: judge_many(answer, (one.from_type, one.to_type), now),
+        proof=proof,
+    )
+    settled = await sender.settle(Call(pair(1), watch))
+    assert isinstance(settled, Refused)
+    assert (About.PATH, 0) == (settled.about, watch.alive_count)
+
+
+@pytest.mark.parametrize("refusal", [error(402), error(405), error(410), error(426)])
+async def test_hubspots_own_words_about_the_run_are_fatal_at_any_time(refusal: Answer) -> None:
+    """They are not about one pair, though HubSpot responded just before."""
+    sender = sender_of(FakeTransport({"2": [refusal]}))
+    await sender.settle(Call(pair(1)))
+    assert isinstance(await sender.settle(Call(pair(2))), Fatal)
+
+
+# --- what a refusal is about ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answers", [error(500), error(423), error(429), LOST, NOT_CONNECTED, reply()], ids=str
+)
+async def test_attempts_that_are_used_up_are_of_the_moment(answers: Answer | Unanswered) -> None:
+    """The same call may fare better tomorrow: nothing was said against what was sent."""
+    transport = FakeTransport({"1": itertools.repeat(answers)})
+    settled = await sender_of(transport, policy=RetryPolicy(budget=90.0)).settle(Call(pair(1)))
+    assert isinstance(settled, Refused)
+    assert settled.about is About.MOMENT
+
+
+async def test_an_answer_too_large_is_about_how_much_was_sent() -> None:
+    """Fewer in one call have a smaller one."""
+    too_large = Unanswered(ConnectionLostError("8 MiB"), is_too_large=True)
+    settled = await sender_of(FakeTransport({"1": [too_large]})).settle(Call(pair(1)))
+    assert settled == Refused(too_large.error, About.BATCH)
 
 
 # --- runs, cancellation, logs --------------------------------------------------------------------
@@ -371,12 +509,14 @@ class Watch:
 
     def __init__(self) -> None:
         self.troubles: list[object] = []
+        self.alive_count = 0
 
     def heard(self, status: int) -> None:
         """Nothing to do."""
 
     def alive(self) -> None:
-        """Nothing to do."""
+        """Count it."""
+        self.alive_count += 1
 
     def trouble(self, error: object) -> None:
         """Note it."""

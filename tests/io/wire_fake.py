@@ -12,6 +12,7 @@ import orjson
 from multidict import CIMultiDict
 
 from aiohubassoc import Outcome, Pair, Quota, Report, RetryPolicy, WindowLimiter
+from aiohubassoc._core.endpoint_proof import EndpointProof
 from aiohubassoc._core.endpoints import Endpoint, create_default
 from aiohubassoc._core.table import judge
 from aiohubassoc._core.verdict import Answer
@@ -28,6 +29,7 @@ from aiohubassoc.options import ApiVersion
 
 if TYPE_CHECKING:
     from aiohubassoc._io.limiter import Limiter
+    from aiohubassoc._io.sender import Judge
 
 Scripted = Answer | Unanswered | Callable[[Endpoint], Answer]
 
@@ -105,6 +107,8 @@ def sender_of(
     policy: RetryPolicy | None = None,
     concurrency: int = 64,
     jitter: float = 0.5,
+    judge: Judge[Pair] = judge,
+    proof: EndpointProof | None = None,
 ) -> Sender[Pair]:
     """Return a sender over the fake, in the running loop's time."""
     return Sender(
@@ -117,6 +121,7 @@ def sender_of(
         policy=policy or RetryPolicy(),
         clock=SystemClock(),
         jitter=lambda: jitter,
+        proof=proof or EndpointProof(),
     )
 
 
@@ -145,6 +150,7 @@ def stream_over(
     *,
     recorder: Any = None,
     stop_after_failures: int | None = None,
+    stop_after_alike: int | None = None,
     max_failures_kept: int = 1000,
     **options: Any,
 ) -> OutcomeStream:
@@ -156,7 +162,7 @@ def stream_over(
         report,
         RunOptions(**{"stall_timeout": None, **options}),
         clock=SystemClock(),
-        limits=FailureLimits(stop_after_failures),
+        limits=FailureLimits(stop_after_failures, stop_after_alike),
         recorder=recorder,
     )
     return OutcomeStream(run, report, asyncio.get_running_loop(), "link_each")
