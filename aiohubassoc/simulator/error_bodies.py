@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from aiohubassoc.simulator.settings import BatchErrors
     from aiohubassoc.simulator.success_bodies import CallContext
 
-# An app and an account that do not exist; they show in the group name of a 429.
-_APP_ID = 1234567
-_ACCOUNT_ID = 12345
+# An app and an account that do not exist.
+APP_ID = 1234567
+ACCOUNT_ID = 12345
 
 _TYPE_ID = re.compile(r"[0-9]+-[0-9]+")
 _SCOPES_PAGE = "https://developers.hubspot.com/scopes"
@@ -93,7 +93,7 @@ def rate_limited(policy: str, retry_after: int | None = None) -> PortalResponse:
         f"You have reached your {policy.lower()} limit.",
         errorType="RATE_LIMIT",
         policyName=policy,
-        groupName=f"publicapi:private_app-api-calls-{group}:{_APP_ID}:{_ACCOUNT_ID}",
+        groupName=f"publicapi:private_app-api-calls-{group}:{APP_ID}:{ACCOUNT_ID}",
     )
     if retry_after is None:
         return response

@@ -48,6 +48,7 @@ class Fault(StrEnum):
 
 # Shares that add up to 1 may miss it by their rounding.
 _SHARES_SLACK = 1e-9
+_SCRIPTS = ("script_batches", "script_reads", "script_account", "script_all")
 
 
 @attrs.frozen
@@ -106,6 +107,8 @@ class FaultPlan:
             The shares decide beyond the script.
         script_batches: The same for successive batch calls that create links, with any pairs.
         script_reads: The same for successive reads of links.
+        script_account: The same for successive calls about the account. No other fault hits
+            those, and those that change the body of a success do not show on them.
         script_all: The same for successive calls of the whole portal; the other scripts come
             first.
 
@@ -152,6 +155,7 @@ class FaultPlan:
     script: Mapping[ScriptedPair, tuple[str | None, ...]] = attrs.field(factory=dict)
     script_batches: tuple[str | None, ...] = ()
     script_reads: tuple[str | None, ...] = ()
+    script_account: tuple[str | None, ...] = ()
     script_all: tuple[str | None, ...] = ()
 
     def __attrs_post_init__(self) -> None:
@@ -161,8 +165,7 @@ class FaultPlan:
                 raise ValueError(f"{fault} must be a share from 0 to 1, not {share!r}")
         if sum(shares.values()) > 1 + _SHARES_SLACK:
             raise ValueError("the shares of all faults add up to more than 1")
-        common = (self.script_batches, self.script_reads, self.script_all)
-        for scripted in (*common, *self.script.values()):
+        for scripted in (*(getattr(self, name) for name in _SCRIPTS), *self.script.values()):
             for name in scripted:
                 if name is not None:
                     Fault(name)
@@ -181,7 +184,7 @@ class FaultPlan:
         """Return the plan that `to_dict` wrote; what is missing keeps its default."""
         fields = dict(written)
         script = {tuple(pair): tuple(hit) for pair, hit in fields.pop("script", ())}
-        for name in ("script_batches", "script_reads", "script_all"):
+        for name in _SCRIPTS:
             if name in fields:
                 fields[name] = tuple(fields[name])
         return cls(script=script, **fields)

@@ -18,7 +18,7 @@ import attrs
 from aiohubassoc.simulator import cdn_pages, error_bodies, mutations
 from aiohubassoc.simulator.fault_plan import Fault
 from aiohubassoc.simulator.responses import Delivery, PortalResponse
-from aiohubassoc.simulator.routing import ReadCall
+from aiohubassoc.simulator.routing import AccountCall, ReadCall
 
 if TYPE_CHECKING:
     from aiohubassoc.simulator.fault_plan import FaultPlan
@@ -68,6 +68,7 @@ class Faults:
         self._kind_scripts: dict[Kind, tuple[str | None, ...]] = {
             "batch": plan.script_batches,
             "read": plan.script_reads,
+            "account": plan.script_account,
         }
         self._script_all = plan.script_all
         self._replacements = _replacements(plan)
@@ -85,15 +86,17 @@ class Faults:
             key: The key of random draws.
             position: Which one it is.
         """
-        for script, number in (
+        scripts = [
             (self._pair_scripts.get(pair, ()) if pair else (), position.of_key),
             (self._kind_scripts.get(call.kind, ()), position.of_kind),
-            (self._script_all, position.overall),
-        ):
+        ]
+        if not isinstance(call, AccountCall):
+            scripts.append((self._script_all, position.overall))
+        for script, number in scripts:
             if number <= len(script):
                 scripted = script[number - 1]
                 return None if scripted is None else Fault(scripted)
-        if not self._drawn:
+        if not self._drawn or isinstance(call, AccountCall):
             return None
         if self._first_arrivals_only is not None and position.of_key > self._first_arrivals_only:
             return None
@@ -116,7 +119,11 @@ class Faults:
             return attrs.evolve(response, delivery=_DELIVERIES[fault])
         is_read = isinstance(call, ReadCall)
         document = response.document
-        if document is None or not _can_show(fault, response, is_read=is_read):
+        if (
+            document is None
+            or isinstance(call, AccountCall)
+            or not _can_show(fault, response, is_read=is_read)
+        ):
             return response
         if fault is Fault.UNMADE:
             return attrs.evolve(response)

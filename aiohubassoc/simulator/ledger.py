@@ -35,7 +35,7 @@ class PortalLedger:
         throttled: How many requests each policy of the rate limits refused; without faults.
         arrivals: The instant, and the fault's name or the status, of each request, in order.
         calls: How many requests the rate limits let through of each kind: ``put``, ``batch``,
-            which creates links, and ``read``.
+            which creates links, ``read``, and ``account``.
         batch_inputs: Pairs in those of kind ``batch``; an unreadable body has none.
         read_inputs: Records in those of kind ``read``; an unreadable body has none.
         links: How many times each pair was linked by a call. Empty unless the settings keep links.
@@ -47,7 +47,7 @@ class PortalLedger:
         first_counted: The instant of the first request that the rate limits let through, None
             before it.
         last_counted: The instant of the last one.
-        windows: How many single PUTs the rate limits let through in each window of the quota's
+        windows: How many single calls the rate limits let through in each window of the quota's
             length, from the first one on.
         max_batch_in_flight: The most batch calls, creating and reading, that were in flight at
             once, refused ones included.
@@ -90,12 +90,12 @@ class PortalLedger:
 
     @property
     def max_seen_in_window(self) -> int:
-        """The most single PUTs with a valid token in any window of the quota's length."""
+        """The most single calls with a valid token in any window of the quota's length."""
         return self._seen.peak
 
     @property
     def max_accepted_in_window(self) -> int:
-        """The most single PUTs that the rate limits let through in any window of its length."""
+        """The most single calls that the rate limits let through in any window of its length."""
         return self._accepted.peak
 
     @property
@@ -150,9 +150,9 @@ class PortalLedger:
         elif kind == "read":
             self.read_inputs += inputs
         else:
-            self._record_put(now)
+            self._record_single(now)
 
-    def _record_put(self, now: float) -> None:
+    def _record_single(self, now: float) -> None:
         self._accepted.add(now)
         if self._windows_start is None:
             self._windows_start = now

@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiohubassoc.simulator import cdn_pages, error_bodies
-from aiohubassoc.simulator.auth import TokenRegistry
+from aiohubassoc.simulator.account import AccountOperations
+from aiohubassoc.simulator.auth import Auth
 from aiohubassoc.simulator.fault_plan import Fault
 from aiohubassoc.simulator.faults import BEFORE_HUBSPOT, Faults
 from aiohubassoc.simulator.ledger import PortalLedger
@@ -23,7 +24,14 @@ from aiohubassoc.simulator.read_operation import ReadOperation
 from aiohubassoc.simulator.records import ObjectTypes
 from aiohubassoc.simulator.requests import PortalRequest, RequestTracker
 from aiohubassoc.simulator.responses import Delivery, PortalResponse, ResponseHeaders
-from aiohubassoc.simulator.routing import BatchCall, BatchInputs, Call, PutCall, parse_inputs
+from aiohubassoc.simulator.routing import (
+    AccountCall,
+    BatchCall,
+    BatchInputs,
+    Call,
+    PutCall,
+    parse_inputs,
+)
 from aiohubassoc.simulator.seeded_random import SeededRandom
 from aiohubassoc.simulator.settings import PortalSettings
 from aiohubassoc.simulator.success_bodies import CallContext
@@ -57,24 +65,25 @@ class Portal:
         types = ObjectTypes(settings.custom_types)
         self.settings = settings
         self.ledger = PortalLedger(settings)
-        self._tokens = TokenRegistry(settings)
+        self._auth = Auth(settings, types)
         self._requests = RequestTracker(settings.latency, rng, types)
         self._limits = RateLimits(settings)
         self._faults = Faults(settings.faults, rng, types)
         self._store = LinkStore(settings, rng, types)
         self._linking = LinkOperations(settings, rng, types)
         self._reading = ReadOperation(settings, rng, types, self._store)
+        self._account = AccountOperations(settings, types, self._auth, self._limits)
         self._headers = ResponseHeaders(settings, rng, self._limits)
         self._open: set[PortalRequest] = set()
         self._batches_in_flight: set[PortalRequest] = set()
 
     def accept(self, token: str) -> None:
         """Accept *token* from now on."""
-        self._tokens.accept(token)
+        self._auth.accept(token)
 
     def revoke(self, token: str) -> None:
         """Refuse *token* as expired from now on."""
-        self._tokens.revoke(token)
+        self._auth.revoke(token)
 
     def add_links(self, pairs: Iterable[ScriptedPair]) -> None:
         """
@@ -138,8 +147,9 @@ class Portal:
             return cdn_pages.not_found(), None
         if not request.is_allowed:
             return cdn_pages.method_not_allowed(call.method), None
-        self.ledger.record_types(call.from_type, call.to_type)
-        if (error := self._tokens.error(authorization)) is not None:
+        if not isinstance(call, AccountCall):
+            self.ledger.record_types(call.from_type, call.to_type)
+        if (error := self._auth.error(authorization, call)) is not None:
             return error, None
         self.ledger.record_seen(now, is_batch=request.is_batch)
         position = self._requests.next_position(key, call)
@@ -154,7 +164,8 @@ class Portal:
             if request.is_batch and request in self._open:
                 self._batches_in_flight.add(request)
         self._requests.record_pass(key, call)
-        return self._serve(call, inputs, CallContext(now, key, position.of_key), fault)
+        context = CallContext(now, key, position.of_key)
+        return self._serve(call, request.body, inputs, context, fault)
 
     def _take(self, request: PortalRequest, now: float) -> str | None:
         in_flight = len(self._batches_in_flight)
@@ -170,12 +181,17 @@ class Portal:
         return error_bodies.rate_limited(name, seconds)
 
     def _serve(
-        self, call: Call, inputs: BatchInputs, context: CallContext, fault: Fault | None
+        self,
+        call: Call,
+        body: bytes,
+        inputs: BatchInputs,
+        context: CallContext,
+        fault: Fault | None,
     ) -> tuple[PortalResponse, Fault | None]:
         """Return the response to a call that passed, and the fault that shows on it."""
         if fault is not None and (replacement := self._faults.replacement(fault)) is not None:
             return replacement, fault
-        result = self._run(call, inputs, context)
+        result = self._run(call, body, inputs, context)
         response = result.response
         if fault is not None:
             response = self._faults.change(fault, call, response)
@@ -189,9 +205,13 @@ class Portal:
             self.ledger.record_refused(result.refused)
         return response, fault
 
-    def _run(self, call: Call, inputs: BatchInputs, context: CallContext) -> CallResult:
+    def _run(
+        self, call: Call, body: bytes, inputs: BatchInputs, context: CallContext
+    ) -> CallResult:
         if isinstance(call, PutCall):
             return self._linking.put(call, context)
         if isinstance(call, BatchCall):
             return self._linking.batch(call, inputs, context)
+        if isinstance(call, AccountCall):
+            return CallResult(self._account.respond(call, body, context.now))
         return self._reading.read(call, inputs, context)

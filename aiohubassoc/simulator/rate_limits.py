@@ -33,6 +33,9 @@ class RateLimits:
 
     Args:
         settings: The limits and the neighbours.
+
+    Attributes:
+        day_used: How many requests of the day were counted, and used before the first one.
     """
 
     def __init__(self, settings: PortalSettings) -> None:
@@ -44,7 +47,7 @@ class RateLimits:
         self._batches = RollingWindow(settings.batch_window)
         self._batch_max_in_flight = settings.batch_max_in_flight
         self._daily_limit = settings.daily_limit
-        self._day_used = 0
+        self.day_used = settings.daily_used
         self._day = 0
         self._count_refused = settings.count_refused
         self._reported_max = settings.reported_max
@@ -54,6 +57,11 @@ class RateLimits:
         self._neighbour_calls: Iterator[float] | None = None
         self._next_neighbour = math.inf
         self._origin = 0.0
+
+    @property
+    def day_end(self) -> float:
+        """The instant at which the next day begins."""
+        return self._origin + (self._day + 1) * _DAY
 
     def take(self, now: float, *, is_batch: bool, in_flight: int = 0) -> str | None:
         """
@@ -79,7 +87,7 @@ class RateLimits:
     def retry_after(self, policy: str, now: float, *, is_batch: bool = False) -> int:
         """Return the whole seconds, at least 1, until *policy* has room for such a request."""
         if policy == DAILY:
-            room_at = self._origin + (self._day + 1) * _DAY
+            room_at = self.day_end
         elif policy == SECONDLY:
             room_at = self._second.below_at(self._secondly_limit or 0)
         elif policy == BATCH_IN_FLIGHT:
@@ -110,7 +118,7 @@ class RateLimits:
             headers["X-HubSpot-RateLimit-Secondly"] = str(self._secondly_limit)
             headers["X-HubSpot-RateLimit-Secondly-Remaining"] = left
         if daily and self._daily_limit is not None:
-            left = _left(self._daily_limit, self._day_used)
+            left = _left(self._daily_limit, self.day_used)
             headers["X-HubSpot-RateLimit-Daily"] = str(self._daily_limit)
             headers["X-HubSpot-RateLimit-Daily-Remaining"] = left
         return headers
@@ -120,12 +128,12 @@ class RateLimits:
             window.advance(now)
         day = int((now - self._origin) // _DAY)
         if day > self._day:
-            self._day, self._day_used = day, 0
+            self._day, self.day_used = day, 0
         policy = self._full_batch_policy(in_flight) if is_batch else self._full_policy()
-        if self._daily_limit is not None and self._day_used >= self._daily_limit:
+        if self._daily_limit is not None and self.day_used >= self._daily_limit:
             policy = DAILY
         if policy is None or self._count_refused:
-            self._day_used += 1
+            self.day_used += 1
             for window in (self._batches,) if is_batch else (self._window, self._second):
                 window.add(now)
         return policy

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import attrs
+
 from aiohubassoc.simulator import error_bodies
 from aiohubassoc.simulator.error_bodies import BatchErrorBodies
 from aiohubassoc.simulator.operations import CallResult, find_types
@@ -92,7 +94,10 @@ class ReadOperation:
         queries = _queries(inputs, from_type)
         if isinstance(queries, PortalResponse):
             return CallResult(queries)
-        return CallResult(self._read(queries, to_type, context))
+        response = self._read(queries, to_type, context)
+        if call.errors_in_200 and response.is_success:
+            response = attrs.evolve(response, status=200)
+        return CallResult(response)
 
     def _read(
         self, queries: list[_LinkQuery], to_type: ObjectType, context: CallContext

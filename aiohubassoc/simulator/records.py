@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from aiohubassoc.simulator.seeded_random import SeededRandom
     from aiohubassoc.simulator.settings import PortalSettings
@@ -118,10 +118,14 @@ class ObjectTypes:
     """
 
     def __init__(self, custom: Iterable[str] = ()) -> None:
-        types = [*_HUBSPOT_TYPES, *(ObjectType(name, name, name, custom=True) for name in custom)]
+        custom_types = (ObjectType(name, name, name, custom=True) for name in custom)
+        self._types = (*_HUBSPOT_TYPES, *custom_types)
         self._by_name = {
-            name: kind for kind in types for name in (kind.name, kind.singular, kind.type_id)
+            name: kind for kind in self._types for name in (kind.name, kind.singular, kind.type_id)
         }
+
+    def __iter__(self) -> Iterator[ObjectType]:
+        return iter(self._types)
 
     def find(self, written: str) -> ObjectType | None:
         """Return the type that *written* names, None for an unknown one."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from aiohubassoc.simulator.records import LinkedPair
-from aiohubassoc.simulator.routing import Call, Kind, PutCall, parse_path
+from aiohubassoc.simulator.routing import BatchCall, Call, Kind, PutCall, ReadCall, parse_path
 
 if TYPE_CHECKING:
     from aiohubassoc.simulator.records import ObjectTypes
@@ -43,7 +43,7 @@ class PortalRequest:
     @property
     def is_batch(self) -> bool:
         """Whether the limits of batch calls hold for it: those that create and those that read."""
-        return self.is_allowed and self.pair is None
+        return self.is_allowed and isinstance(self.call, BatchCall | ReadCall)
 
 
 @attrs.frozen
@@ -54,7 +54,7 @@ class Position:
     Args:
         of_key: Among those of its key.
         of_kind: Among those of its kind.
-        overall: Among all.
+        overall: Among all, without the calls about the account.
     """
 
     of_key: int
@@ -111,7 +111,7 @@ class RequestTracker:
         return Position(
             counts.passed + 1 if counts else 1,
             self._passed[call.kind] + 1,
-            self._passed.total() + 1,
+            sum(count for kind, count in self._passed.items() if kind != "account") + 1,
         )
 
     def record_pass(self, key: str, call: Call) -> None:

@@ -8,6 +8,7 @@ slash in it stays one segment.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, ClassVar, Literal, TypeAlias
 from urllib.parse import unquote
 
@@ -15,15 +16,18 @@ import attrs
 
 from aiohubassoc.simulator import error_bodies
 from aiohubassoc.simulator.responses import PortalResponse
+from aiohubassoc.simulator.settings import AccountCallName
 
 # HubSpot, Associations v4: the dated versions have the same schemas under other paths.
-DATED_VERSIONS = ("2026-03", "2026-09")
+_DATED = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])(-beta)?")
+# Of reads it declares 200 only: errors and their number are in its body.
+_ERRORS_IN_200 = "2026-09"
 
 NO_INPUT = error_bodies.validation_error(
     "Invalid input JSON on line 1, column 1: Cannot deserialize value"
 )
 
-Kind: TypeAlias = Literal["put", "batch", "read"]
+Kind: TypeAlias = Literal["put", "batch", "read", "account"]
 
 
 @attrs.frozen
@@ -61,9 +65,26 @@ class ReadCall:
 
     from_type: str
     to_type: str
+    errors_in_200: bool = False
 
 
-Call: TypeAlias = PutCall | BatchCall | ReadCall
+@attrs.frozen
+class AccountCall:
+    """One of the calls about the account; the types are those of its association limits."""
+
+    kind: ClassVar[Kind] = "account"
+
+    name: AccountCallName
+    from_type: str = ""
+    to_type: str = ""
+
+    @property
+    def method(self) -> str:
+        """The HTTP method: a token is sent in a body."""
+        return "POST" if self.name == "token_info" else "GET"
+
+
+Call: TypeAlias = PutCall | BatchCall | ReadCall | AccountCall
 
 
 def parse_path(raw_path: str) -> Call | None:
@@ -80,14 +101,14 @@ def parse_path(raw_path: str) -> Call | None:
     match segments:
         case ["", "crm", "v4", "objects", *rest]:
             return _put(rest)
-        case ["", "crm", "objects", version, *rest] if version in DATED_VERSIONS:
+        case ["", "crm", "objects", version, *rest] if _DATED.fullmatch(version):
             return _put(rest)
         case ["", "crm", "v4", "associations", *rest]:
             return _batch(rest)
-        case ["", "crm", "associations", version, *rest] if version in DATED_VERSIONS:
-            return _batch(rest)
+        case ["", "crm", "associations", version, *rest] if _DATED.fullmatch(version):
+            return _batch(rest, errors_in_200=version >= _ERRORS_IN_200)
         case _:
-            return None
+            return _account(segments)
 
 
 def _put(segments: list[str]) -> PutCall | None:
@@ -98,14 +119,36 @@ def _put(segments: list[str]) -> PutCall | None:
             return None
 
 
-def _batch(segments: list[str]) -> BatchCall | ReadCall | None:
+def _batch(segments: list[str], *, errors_in_200: bool = False) -> BatchCall | ReadCall | None:
     match segments:
         case [from_type, to_type, "batch", "associate", "default"]:
             return BatchCall(from_type, to_type)
         case [from_type, to_type, "batch", "read"]:
-            return ReadCall(from_type, to_type)
+            return ReadCall(from_type, to_type, errors_in_200)
         case _:
             return None
+
+
+def _account(segments: list[str]) -> AccountCall | None:
+    match segments:
+        case ["", "account-info", version, "details"] if _is_account_version(version):
+            return AccountCall("details")
+        case ["", "account-info", version, "api-usage", "daily", "private-apps"] if (
+            _is_account_version(version)
+        ):
+            return AccountCall("usage")
+        case ["", "oauth", "v2", "private-apps", "get", "access-token-info"]:
+            return AccountCall("token_info")
+        case ["", "crm", "limits", version, "associations", "records", from_type, to_type] if (
+            _DATED.fullmatch(version)
+        ):
+            return AccountCall("limits", from_type, to_type)
+        case _:
+            return None
+
+
+def _is_account_version(version: str) -> bool:
+    return version == "v3" or _DATED.fullmatch(version) is not None
 
 
 @attrs.frozen
@@ -124,7 +167,7 @@ class BatchInputs:
 
 def parse_inputs(call: Call, body: bytes) -> BatchInputs:
     """Return the inputs in the body of *call*."""
-    if isinstance(call, PutCall):
+    if isinstance(call, PutCall | AccountCall):
         return BatchInputs()
     if not body:
         return _invalid("Invalid JSON input: a request body was expected, but none found")

@@ -16,6 +16,9 @@ MissingResponse: TypeAlias = Literal["400", "404"]
 BatchErrors: TypeAlias = Literal["named", "first", "ends", "unnamed"]
 BatchMissing: TypeAlias = Literal["207", "400"]
 ReadUnlinked: TypeAlias = Literal["errors", "left_out", "empty"]
+AccountCallName: TypeAlias = Literal["details", "usage", "token_info", "limits"]
+# From type, from id, to type, number of links.
+LimitedRecord: TypeAlias = tuple[str, str, str, int]
 
 
 def _count_or_none(_: object, field: attrs.Attribute[Any], value: int | None) -> None:
@@ -29,6 +32,15 @@ def _pairs(_: object, field: attrs.Attribute[Any], value: tuple[ScriptedPair, ..
             raise ValueError(f"{field.name} must hold pairs of four strings each, not {pair!r}")
 
 
+_TUPLES = (
+    "tokens",
+    "custom_types",
+    "missing_scopes",
+    "scopes",
+    "refused_calls",
+    "unknown_calls",
+)
+_CALLS = validators.deep_iterable(validators.in_(get_args(AccountCallName)))
 _SHARE = [validators.ge(0.0), validators.le(1.0)]
 
 
@@ -111,7 +123,20 @@ class PortalSettings:
         missing_share: The share of those, from 0 to 1, that does not exist.
         missing_response: The status of the response to a single PUT for a missing record.
         custom_types: The names of the account's own object types.
-        missing_scopes: If there are any, every call is refused with 403, which names them.
+        missing_scopes: If there are any, every call that links or reads is refused with 403, which
+            names them.
+        scopes: The scopes of the tokens. A call that links needs the write scopes of both types, a
+            read their read scopes; else it is refused with 403, which names those that are missing.
+            None: every scope but `missing_scopes`.
+        refused_calls: The calls about the account that are refused with 403: ``details``,
+            ``usage``, ``token_info``, ``limits``.
+        unknown_calls: Those that get the page of an unknown path.
+        time_zone: The account's time zone.
+        utc_offset: Its offset from UTC in hours, -12 to 14.
+        daily_used: Requests of the day that others made before the first one.
+        association_limit: The most links of one record to records of another type.
+        limited_records: Records near that limit or at it, each as from type, from id, to type and
+            its number of links. They are only reported: they can still be linked.
         latency: The delays of a request and its response.
         neighbours: Other clients of the quota.
         faults: What goes wrong.
@@ -163,6 +188,16 @@ class PortalSettings:
     )
     custom_types: tuple[str, ...] = ("p12345_cars", "2-1234567")
     missing_scopes: tuple[str, ...] = ()
+    scopes: tuple[str, ...] | None = None
+    refused_calls: tuple[AccountCallName, ...] = attrs.field(default=(), validator=_CALLS)
+    unknown_calls: tuple[AccountCallName, ...] = attrs.field(default=(), validator=_CALLS)
+    time_zone: str = "US/Eastern"
+    utc_offset: float = attrs.field(
+        default=-5.0, validator=[validators.ge(-12.0), validators.le(14.0)]
+    )
+    daily_used: int = attrs.field(default=0, validator=validators.ge(0))
+    association_limit: int = attrs.field(default=50_000, validator=validators.ge(1))
+    limited_records: tuple[LimitedRecord, ...] = ()
     latency: Latency = attrs.field(factory=Latency)
     neighbours: tuple[Neighbour, ...] = ()
     faults: FaultPlan = attrs.field(factory=FaultPlan)
@@ -196,11 +231,12 @@ class PortalSettings:
         """
         fields = json.loads(text)
         try:
-            for name in ("tokens", "custom_types", "missing_scopes"):
-                if name in fields:
+            for name in _TUPLES:
+                if fields.get(name) is not None:
                     fields[name] = tuple(fields[name])
-            if "labelled_only" in fields:
-                fields["labelled_only"] = tuple(map(tuple, fields["labelled_only"]))
+            for name in ("labelled_only", "limited_records"):
+                if name in fields:
+                    fields[name] = tuple(map(tuple, fields[name]))
             if "latency" in fields:
                 fields["latency"] = Latency(**fields["latency"])
             if "neighbours" in fields:

@@ -220,6 +220,7 @@ def test_missing_scopes() -> None:
         "/crm/v4/objects/contacts/1/associations/default/companies/2",
         "/crm/objects/2026-03/contacts/1/associations/default/companies/2",
         "/crm/objects/2026-09/0-1/1/associations/default/company/2?x=y",
+        "/crm/objects/2027-03-beta/contacts/1/associations/default/companies/2",
         "/crm/v4/objects/contact%73/1/associations/default/companies/%32",
     ],
 )
@@ -235,7 +236,9 @@ def test_paths_of_every_version(path: str) -> None:
     [
         "/",
         "/crm/v3/objects/contacts/1/associations/default/companies/2",
-        "/crm/objects/2026-01/contacts/1/associations/default/companies/2",
+        "/crm/objects/2026-1/contacts/1/associations/default/companies/2",
+        "/crm/objects/2026-13/contacts/1/associations/default/companies/2",
+        "/crm/objects/2026-03-alpha/contacts/1/associations/default/companies/2",
         "/crm/v4/objects/contacts/1/associations/companies/2",
         "/crm/v4/objects/contacts//associations/default/companies/2",
         "/crm/v4/objects/contacts/1/associations/default/companies/2/",
