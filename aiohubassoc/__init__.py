@@ -10,9 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aiohubassoc._io.batch_limiter import BatchLimiter
-    from aiohubassoc._io.limiter import Limiter, WindowLimiter
-    from aiohubassoc._io.tokens import TokenProvider
+    from aiohubassoc._http.auth import TokenProvider
+    from aiohubassoc._http.limiter import Limiter, QuotaLimiter
     from aiohubassoc._run.source import Pairs
     from aiohubassoc._run.stream import OutcomeStream, VerificationStream
     from aiohubassoc.client import AssociationClient
@@ -83,7 +82,6 @@ _HOMES = {
     "AssociationClient": "client",
     "AssociationSpec": "models",
     "AuthenticationError": "errors",
-    "BatchLimiter": "_io.batch_limiter",
     "BulkLinkError": "errors",
     "ClientClosedError": "errors",
     "ConnectFailedError": "errors",
@@ -103,7 +101,7 @@ _HOMES = {
     "JournalRow": "journal.reader",
     "JournalStorageError": "errors",
     "JournalVersionError": "errors",
-    "Limiter": "_io.limiter",
+    "Limiter": "_http.limiter",
     "LinkState": "verification",
     "LockedError": "errors",
     "MigratingError": "errors",
@@ -129,7 +127,7 @@ _HOMES = {
     "StandardError": "models",
     "Status": "models",
     "Timeouts": "options",
-    "TokenProvider": "_io.tokens",
+    "TokenProvider": "_http.auth",
     "TransportError": "errors",
     "UnconfirmedError": "errors",
     "UnknownObjectTypeError": "errors",
@@ -137,7 +135,7 @@ _HOMES = {
     "Verification": "verification",
     "VerificationReport": "verification",
     "VerificationStream": "_run.stream",
-    "WindowLimiter": "_io.limiter",
+    "QuotaLimiter": "_http.limiter",
     "WrongEndpointError": "errors",
 }
 
@@ -150,7 +148,6 @@ __all__ = [
     "AssociationClient",
     "AssociationSpec",
     "AuthenticationError",
-    "BatchLimiter",
     "BulkLinkError",
     "ClientClosedError",
     "ConnectFailedError",
@@ -186,6 +183,7 @@ __all__ = [
     "PermissionDeniedError",
     "Plan",
     "Quota",
+    "QuotaLimiter",
     "RateLimitedError",
     "RefusedAlikeError",
     "Report",
@@ -204,7 +202,6 @@ __all__ = [
     "Verification",
     "VerificationReport",
     "VerificationStream",
-    "WindowLimiter",
     "WrongEndpointError",
     "__version__",
 ]

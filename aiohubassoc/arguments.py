@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from aiohubassoc._io.clock import Clock
-    from aiohubassoc._io.limiter import Limiter
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.limiter import Limiter
     from aiohubassoc.journal.journal import Journal
 
 # In flight = rate x latency: at 25 calls a second and half a second each, 13.

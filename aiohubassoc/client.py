@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Final, Literal, Self, Unpack
 from aiohubassoc._core.batch import MOST_PAIRS
 from aiohubassoc._core.endpoints import checked_base_url
 from aiohubassoc._core.verdict import Accepted, Told
-from aiohubassoc._io.batch_limiter import BatchLimiter
+from aiohubassoc._http.auth import TokenProvider, TokenSource
+from aiohubassoc._http.clock import Clock, SystemClock
+from aiohubassoc._http.limiter import Limiter, QuotaLimiter
 from aiohubassoc._io.call import Call, settled_error
-from aiohubassoc._io.clock import Clock, SystemClock
-from aiohubassoc._io.limiter import Limiter, WindowLimiter
 from aiohubassoc._io.senders import Senders, senders_of
-from aiohubassoc._io.tokens import TokenProvider, TokenSource
 from aiohubassoc._io.transport import Transport
 from aiohubassoc._run.batched import Batched
 from aiohubassoc._run.limits import FailureLimits
@@ -151,7 +150,7 @@ class AssociationClient:
         self._concurrency = checked_concurrency(concurrency)
         self._base_url = checked_base_url(base_url, allow_http=allow_http)
         self._tokens = TokenSource(token)
-        self._limiter = limiter or WindowLimiter(
+        self._limiter = limiter or QuotaLimiter(
             quota,
             share=share,
             reserve_daily=reserve_daily,
@@ -159,7 +158,7 @@ class AssociationClient:
             clock=self._clock,
         )
         self._batch_quota = batch_quota
-        self._batch_limiter = batch_limiter or BatchLimiter(
+        self._batch_limiter = batch_limiter or QuotaLimiter.for_batches(
             batch_quota, reserve_daily=reserve_daily, clock=self._clock
         )
         self._retry = retry
@@ -405,7 +404,7 @@ class AssociationClient:
             senders.single.settle,
             size=batch_size,
             linger=batch_linger,
-            max_in_flight=lambda: getattr(self._batch_limiter, "at_once", 2),
+            max_in_flight=lambda: getattr(self._batch_limiter, "max_in_flight", 2),
             concurrency=self._concurrency,
             clock=self._clock,
             skip=skip,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Generic, assert_never
 
@@ -41,7 +42,6 @@ from aiohubassoc.errors import (
 )
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
     from datetime import datetime
     from typing import TypeAlias
@@ -49,9 +49,9 @@ if TYPE_CHECKING:
     from aiohubassoc._core.endpoint_proof import EndpointProof
     from aiohubassoc._core.endpoints import Endpoint
     from aiohubassoc._core.verdict import Answer
-    from aiohubassoc._io.clock import Clock
-    from aiohubassoc._io.limiter import Limiter
-    from aiohubassoc._io.tokens import TokenSource
+    from aiohubassoc._http.auth import TokenSource
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.limiter import Limiter
     from aiohubassoc._io.transport import Transport
     from aiohubassoc.options import RetryPolicy
 
@@ -101,6 +101,7 @@ class Sender(Generic[SubjectT]):
         self._clock = clock
         self._jitter = jitter
         self._proof = proof
+        self._loop = asyncio.get_running_loop()
         # Only this form is safe to share: tasks call it, none iterates it. Stopping is decided in
         # the core, because tenacity's own stops read another clock than ours.
         self._retrying = _t.AsyncRetrying(
@@ -145,8 +146,8 @@ class Sender(Generic[SubjectT]):
         """Decide what follows a try."""
         renewed, call.token_renewed = call.token_renewed, False
         match verdict:
-            case Fatal(AuthenticationError()) if not renewed:
-                return await self._with_another_token(call, verdict)
+            case Fatal(AuthenticationError()):
+                return await self._with_another_token(call, verdict, renewed=renewed)
             case Fatal() | Refused(about=About.PATH):  # it settled no pair
                 return verdict
             case Accepted() | Told() | Partial() | Refused():
@@ -162,72 +163,77 @@ class Sender(Generic[SubjectT]):
                 assert_never(verdict)
 
     async def _try(self, call: Call[SubjectT]) -> Verdict:
-        """Wait in line, send once, tell the limiter what came of it, and return the verdict."""
+        """Wait for a permit, send once, and return the verdict. The limiter hears of every end."""
         limiter = self._limiter
-        if not limiter.acquire_at_once() and (fatal := await self._wait_in_line()) is not None:
+        if not limiter.try_acquire() and (fatal := await self._wait_for_permit()) is not None:
             return fatal
         sent_at: float | None = None
+        response: Answer | None = None
+        verdict: Verdict | None = None
+        now, exact = 0.0, True
         try:
             call.token = self._tokens.fixed or await self._tokens.current()
+            call.renewals = self._tokens.renewals
             await self._semaphore.acquire()  # "async with" costs two coroutines more
             try:
+                endpoint = self._endpoint(call.subject)
                 sent_at = self._clock.now()
                 call.attempts += 1
                 call.on_wire = True
-                answer, fresh = await self._transport.send(self._endpoint(call.subject), call.token)
+                answer, waited = await self._transport.send(endpoint, call.token)
             finally:
                 self._semaphore.release()
+            call.on_wire = False
+            now = self._clock.now()
+            call.spent += now - sent_at
+            if isinstance(answer, Unanswered):
+                if isinstance(answer.error, ConnectFailedError):
+                    sent_at = None
+                return _unanswered(call, answer)
+            response, exact = answer, waited is not None
+            sent_at += waited or 0.0
+            verdict = self._judged(call, response, sent_at)
         except BaseException:
-            # Cancelled here, the request may have been sent, and counted by HubSpot.
             call.interrupted_on_wire, call.on_wire = call.on_wire, False
-            if sent_at is None:
-                limiter.give_back()
-            else:
-                limiter.settle(sent_at, self._clock.now(), fresh=True, taken=False)
+            call.uncertain = call.uncertain or response is not None  # nobody judged it
             raise
-        call.on_wire = False
-        now = self._clock.now()
-        call.spent += now - sent_at
-        if isinstance(answer, Unanswered):
-            return self._unanswered(call, answer, sent_at, now, fresh=fresh)
-        call.watch.heard(answer.status)
-        verdict = self._judge(answer, call.subject, self._clock.utc_now)
-        taken = True
-        # The refusal first: with its token the next in line would go.
-        if isinstance(verdict, Throttled):
-            taken = False
-            if not is_beyond_patience(self._policy, verdict):
-                wait = clamp(self._policy, verdict.retry_after)
-                call.pause = limiter.refused(sent_at, wait, by_quota=verdict.by_quota)
-        limiter.settle(sent_at, now, fresh=fresh, taken=taken, headers=answer.headers)
-        if type(verdict) is Accepted:
-            call.reply = verdict.reply
-            self._proof.responded_at = now
-        else:
-            _keep_reply(call, verdict)
-            if is_from_hubspot(answer, verdict):
-                self._proof.responded_at = now
+        finally:
+            if not self._loop.is_running():
+                pass  # thrown away with its event loop, whose calls the limiter itself forgets
+            elif sent_at is None:
+                limiter.release_unused()
+            elif response is None:
+                limiter.record_no_response(sent_at)
+            else:
+                accepted = verdict is not None and not isinstance(verdict, Throttled)
+                limiter.record_response(
+                    sent_at, now, exact=exact, accepted=accepted, headers=response.headers
+                )
         return verdict
 
-    async def _wait_in_line(self) -> Fatal | None:
+    def _judged(self, call: Call[SubjectT], answer: Answer, sent_at: float) -> Verdict:
+        """Return what *answer* means; after a throttle all calls are held back."""
+        call.watch.heard(answer.status)
+        verdict = self._judge(answer, call.subject, self._clock.utc_now)
+        if type(verdict) is Accepted:  # nearly always
+            call.reply = verdict.reply
+            self._proof.responded_at = self._clock.now()
+            return verdict
+        # Before its permit is back: the next in the queue would go with that.
+        if isinstance(verdict, Throttled) and not is_beyond_patience(self._policy, verdict):
+            wait = clamp(self._policy, verdict.retry_after)
+            call.pause = self._limiter.record_throttle(sent_at, wait, by_quota=verdict.by_quota)
+        _keep_reply(call, verdict)
+        if is_from_hubspot(answer, verdict):
+            self._proof.responded_at = self._clock.now()
+        return verdict
+
+    async def _wait_for_permit(self) -> Fatal | None:
         try:
             await self._limiter.acquire()
         except DailyReserveError as error:
             return Fatal(error)
         return None
-
-    def _unanswered(
-        self, call: Call[SubjectT], answer: Unanswered, sent_at: float, now: float, *, fresh: bool
-    ) -> Transient | Refused | Fatal:
-        if isinstance(answer.error, ConnectFailedError):  # nothing was sent
-            self._limiter.give_back()
-        else:
-            self._limiter.settle(sent_at, now, fresh=fresh, taken=False)
-        if is_uncertain(answer.error):
-            call.unknown, call.uncertain = answer.error, True
-        if answer.is_too_large:  # it would be so again: only a smaller call can help
-            return Refused(answer.error, About.BATCH)
-        return Transient(answer.error) if answer.passing else Fatal(answer.error)
 
     def _after_interception(self, call: Call[SubjectT], error: AioHubAssocError) -> Refused | Fatal:
         """Decide whether a page that HubSpot did not write is about the pair or about the run."""
@@ -271,8 +277,11 @@ class Sender(Generic[SubjectT]):
         # The limiter holds everybody for that long: no wait of its own on top.
         return _again_unless_stopping(call, verdict.error, Again(0.0))
 
-    async def _with_another_token(self, call: Call[SubjectT], verdict: Fatal) -> Final | Again:
-        if await self._tokens.renew(call.token) is None:
+    async def _with_another_token(
+        self, call: Call[SubjectT], verdict: Fatal, *, renewed: bool
+    ) -> Final | Again:
+        """Report the refused token; try once more with another, but not twice in a row."""
+        if not await self._tokens.renew(call.token, call.renewals) or renewed:
             return verdict
         logger.info("the access token was refused and renewed")
         call.attempts -= 1
@@ -286,6 +295,14 @@ def _again_unless_stopping(
     call.error = error
     call.watch.trouble(error)
     return Unsettled(error) if call.watch.stopping else again
+
+
+def _unanswered(call: Call[SubjectT], answer: Unanswered) -> Transient | Refused | Fatal:
+    if is_uncertain(answer.error):
+        call.unknown, call.uncertain = answer.error, True
+    if answer.is_too_large:  # it would be so again: only a smaller call can help
+        return Refused(answer.error, About.BATCH)
+    return Transient(answer.error) if answer.passing else Fatal(answer.error)
 
 
 def _keep_reply(call: Call[SubjectT], verdict: Verdict) -> None:

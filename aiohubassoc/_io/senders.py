@@ -24,9 +24,9 @@ from aiohubassoc.pair import Pair
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiohubassoc._io.clock import Clock
-    from aiohubassoc._io.limiter import Limiter
-    from aiohubassoc._io.tokens import TokenSource
+    from aiohubassoc._http.auth import TokenSource
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.limiter import Limiter
     from aiohubassoc._io.transport import Transport
     from aiohubassoc.options import ApiVersion, RetryPolicy
 

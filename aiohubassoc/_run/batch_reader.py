@@ -9,7 +9,7 @@ from aiohubassoc._core.cutting import Cutter, GroupT
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from aiohubassoc._io.clock import Clock, Timer
+    from aiohubassoc._http.clock import Clock, Timer
     from aiohubassoc._run.run import Run
     from aiohubassoc.pair import Pair
 

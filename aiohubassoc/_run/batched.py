@@ -29,8 +29,8 @@ from aiohubassoc.models import DefaultAssociations, Outcome, Status
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+    from aiohubassoc._http.clock import Clock
     from aiohubassoc._io import call as _call
-    from aiohubassoc._io.clock import Clock
     from aiohubassoc._run.run import Run
     from aiohubassoc._run.settle_one import Entry, SettlePair
     from aiohubassoc._run.skip_linked import SkipLinked

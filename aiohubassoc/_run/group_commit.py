@@ -10,7 +10,7 @@ from aiohubassoc.errors import RunStoppedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiohubassoc._io.clock import Clock, Timer
+    from aiohubassoc._http.clock import Clock, Timer
     from aiohubassoc._run.recorder import Recorder
     from aiohubassoc.models import Outcome
 

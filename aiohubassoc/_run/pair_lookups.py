@@ -10,7 +10,7 @@ from aiohubassoc._run.batch_reader import BatchReader
 from aiohubassoc._run.lookup import Access, Found, Lookup
 
 if TYPE_CHECKING:
-    from aiohubassoc._io.clock import Clock
+    from aiohubassoc._http.clock import Clock
     from aiohubassoc._run.lookup import SettleLookup
     from aiohubassoc._run.run import Run
     from aiohubassoc.pair import Pair

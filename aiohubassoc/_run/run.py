@@ -18,8 +18,8 @@ from aiohubassoc.errors import AioHubAssocError, RunStoppedError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from aiohubassoc._http.clock import Clock, Timer
     from aiohubassoc._io import call as _call
-    from aiohubassoc._io.clock import Clock, Timer
     from aiohubassoc._run.limits import FailureLimits
     from aiohubassoc._run.recorder import Recorder
     from aiohubassoc._run.source import Source

@@ -11,7 +11,7 @@ from aiohubassoc._run.pair_lookups import PairLookups
 from aiohubassoc.models import Outcome, Skip, Status
 
 if TYPE_CHECKING:
-    from aiohubassoc._io.clock import Clock
+    from aiohubassoc._http.clock import Clock
     from aiohubassoc._run.lookup import Found, SettleLookup
     from aiohubassoc.pair import Pair
 

@@ -12,7 +12,7 @@ from aiohubassoc.options import Quota
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
-    from aiohubassoc._io.limiter import Limiter
+    from aiohubassoc._http.limiter import Limiter
     from aiohubassoc.cli.folder import Command
     from aiohubassoc.cli.options import TokenOptions
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.exits import exit_code
 from aiohubassoc.cli.form import FormOptions
 from aiohubassoc.cli.progress import Progress, shown

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from aiohubassoc._io.clock import Clock
+    from aiohubassoc._http.clock import Clock
     from aiohubassoc.options import Quota
 
 _TERMINAL_SECONDS: Final = 0.25

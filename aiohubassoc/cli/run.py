@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from rich.markup import escape
 
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.exits import Exit
 from aiohubassoc.cli.feed import Feed, StorageError
 from aiohubassoc.cli.signals import interruptible

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.exits import verify_exit_code
 from aiohubassoc.cli.findings import Example, Findings, told_of
 from aiohubassoc.cli.progress import Progress, shown

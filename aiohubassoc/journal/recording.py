@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from aiohubassoc._io.clock import Clock
+    from aiohubassoc._http.clock import Clock
     from aiohubassoc.journal.places import Places
     from aiohubassoc.models import Outcome, Report
     from aiohubassoc.pair import Pair

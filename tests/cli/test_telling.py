@@ -24,7 +24,7 @@ from aiohubassoc import (
     ValidationError,
     Verification,
 )
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.exits import exit_code, verify_exit_code
 from aiohubassoc.cli.findings import Example, Findings, told_of
 from aiohubassoc.cli.progress import Progress, shown

@@ -588,7 +588,7 @@ async def test_cancelled_anywhere_nothing_is_left(after: float) -> None:
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled() or after == 1.0
-    assert 0 == client.batch_limiter._pace.in_flight  # type: ignore[attr-defined]
+    assert 0 == client.batch_limiter.in_flight  # type: ignore[attr-defined]
 
 
 async def test_a_recorder_that_breaks_claims_nothing() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from typing import TYPE_CHECKING
+from random import Random  # noqa: TID251 -- seeded
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from aiohubassoc import (
+    AnswerTimeoutError,
     AuthenticationError,
     ConnectFailedError,
     ConnectionLostError,
@@ -19,12 +21,14 @@ from aiohubassoc import (
     LockedError,
     MigratingError,
     NotFoundError,
+    OptionsError,
+    Pair,
     Quota,
+    QuotaLimiter,
     RateLimitedError,
     RetryPolicy,
     ServerError,
     UnconfirmedError,
-    WindowLimiter,
     WrongEndpointError,
 )
 from aiohubassoc._core.endpoint_proof import PROVEN_SECONDS, EndpointProof
@@ -34,11 +38,14 @@ from aiohubassoc._io.call import Call, Unsettled
 from aiohubassoc._io.transport import Unanswered
 from tests.conftest import pass_time, settle
 from tests.io.wire_fake import FakeTransport, error, linked, pair, reply, sender_of
+from tests.quota.virtual_portal import most_in_a_window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
+    from aiohubassoc._core.endpoints import Endpoint
     from aiohubassoc._core.verdict import Verdict
+    from aiohubassoc._io.sender import Sender
 
 LOST = Unanswered(ConnectionLostError("reset"))
 NOT_CONNECTED = Unanswered(ConnectFailedError("refused"))
@@ -244,11 +251,11 @@ async def test_a_short_migration_is_waited_for() -> None:
 async def test_a_long_migration_is_fatal(retry_after: str) -> None:
     """Beyond the user's patience the run ends rather than waits, and nobody else is held."""
     transport = FakeTransport({"1": [error(477, headers={"Retry-After": retry_after})]})
-    limiter = WindowLimiter(Quota(10))
+    limiter = QuotaLimiter(Quota(10))
     settled = await sender_of(transport, limiter=limiter).settle(Call(pair(1)))
     assert isinstance(settled, Fatal)
     assert isinstance(settled.error, MigratingError)
-    assert limiter._pace.wait(_now()) == 0.0
+    assert limiter._pacer.wait(_now()) == 0.0
 
 
 async def test_a_migration_without_an_end_is_fatal_once_the_budget_is_spent() -> None:
@@ -327,12 +334,13 @@ async def test_a_late_refusal_drops_no_new_token() -> None:
 
 
 async def test_a_renewed_token_that_is_refused_too_is_fatal() -> None:
-    """One more try, then the run stops."""
+    """One more try, then the run stops; the provider hears of both."""
     transport = FakeTransport()
     transport.refused_tokens = {"token-1", "token-2", "token-3"}
-    settled = await sender_of(transport, token=Provider()).settle(Call(pair(1)))
+    provider = Provider()
+    settled = await sender_of(transport, token=provider).settle(Call(pair(1)))
     assert isinstance(settled, Fatal)
-    assert ["token-1", "token-2"] == transport.tokens
+    assert ["token-1", "token-2"] == transport.tokens == provider.told
 
 
 async def test_a_token_may_be_renewed_again_later() -> None:
@@ -354,10 +362,26 @@ async def test_what_a_token_provider_raises_is_the_callers() -> None:
         raise ZeroDivisionError
 
     transport = FakeTransport()
-    limiter = WindowLimiter(Quota(1, 100.0))
+    limiter = QuotaLimiter(Quota(1, 100.0))
     with pytest.raises(ZeroDivisionError):
         await sender_of(transport, token=broken, limiter=limiter).settle(Call(pair(1)))
-    assert (0, 0) == (len(transport.sent), limiter._pace.in_flight)
+    assert (0, 0) == (len(transport.sent), limiter.in_flight)
+
+
+async def test_a_provider_that_raises_cancelled_error_cancels_nobody() -> None:
+    """It comes out as an error of ours: nobody had cancelled the call."""
+
+    async def broken(_: str | None) -> str:
+        raise asyncio.CancelledError
+
+    limiter = QuotaLimiter(Quota(1, 100.0))
+    task = asyncio.create_task(
+        sender_of(FakeTransport(), token=broken, limiter=limiter).settle(Call(pair(1)))
+    )
+    await asyncio.wait([task])
+    assert not task.cancelled()
+    assert isinstance(task.exception(), OptionsError)
+    assert 0 == limiter.in_flight
 
 
 # --- the endpoint ------------------------------------------------------------------------------
@@ -547,31 +571,120 @@ async def test_a_run_that_ends_takes_no_new_token() -> None:
 async def test_cancelled_anywhere_nothing_is_held(after: float) -> None:
     """In line, on the wire, in a wait: the semaphore is free and no token is in flight."""
     transport = FakeTransport({"1": itertools.repeat(error(500)), "2": [error(429)]}, latency=0.2)
-    limiter = WindowLimiter(Quota(2, 1.0))
+    limiter = QuotaLimiter(Quota(2, 1.0))
     sender = sender_of(transport, limiter=limiter, concurrency=1)
     tasks = [asyncio.create_task(sender.settle(Call(pair(n)))) for n in range(6)]
     await pass_time(after)
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-    assert (0, 0) == (transport.on_wire, limiter._pace.in_flight)
+    assert (0, 0) == (transport.on_wire, limiter.in_flight)
     assert not sender._semaphore.locked()
     assert isinstance(await sender.settle(Call(pair(9))), Accepted)
 
 
-async def test_a_cancelled_call_on_the_wire_counts() -> None:
-    """HubSpot may have counted it, so its token comes back a window later."""
-    transport = FakeTransport({"1": [linked]}, latency=1.0)
-    limiter = WindowLimiter(Quota(1, 10.0))
-    sender = sender_of(transport, limiter=limiter)
-    call = Call(pair(1))
+async def _cancel(sender: Sender[Pair], number: int, after: float) -> Call[Pair]:
+    """Cancel a call that was sent so many seconds ago."""
+    call = Call(pair(number))
     task = asyncio.create_task(sender.settle(call))
-    await pass_time(0.5)
+    await pass_time(after)
     task.cancel()
     await asyncio.wait([task])
+    return call
+
+
+async def test_a_cancelled_call_counts_a_second_later_while_nothing_is_known() -> None:
+    """HubSpot may count it after it was given up: its permit comes back a window after that."""
+    transport = FakeTransport(latency=1.0)
+    sender = sender_of(transport, limiter=QuotaLimiter(Quota(1, 10.0)))
+    call = await _cancel(sender, 1, after=0.5)
     assert (True, 1) == (call.interrupted_on_wire, call.attempts)
     await sender.settle(Call(pair(2)))
-    assert [0.0, 10.5] == [round(when, 3) for when, _ in transport.sent]
+    assert [0.0, 0.5 + 1.0 + 10.0] == [round(when, 3) for when, _ in transport.sent]
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [None, Unanswered(AnswerTimeoutError("late")), LOST],
+    ids=["cancelled", "timed out", "cut off"],
+)
+async def test_a_call_without_a_response_counts_a_usual_round_trip_later(
+    lost: Unanswered | None,
+) -> None:
+    """All others took 0.1 s, so that is what a usual one takes."""
+    transport = FakeTransport({"500": [lost]} if lost else None)
+    limiter = QuotaLimiter(Quota(1, 1.0))
+    sender = sender_of(transport, limiter=limiter, policy=RetryPolicy(attempts=1))
+    for number in range(200):
+        await sender.settle(Call(pair(number)))
+    transport.sent.clear()
+    await pass_time(2.0)
+    if lost is None:
+        await _cancel(sender, 500, after=0.05)
+    else:
+        await sender.settle(Call(pair(500)))
+    given_up = _now()
+    await sender.settle(Call(pair(501)))
+    assert pytest.approx(given_up + 0.1 + 1.0, abs=0.001) == transport.sent[1][0]
+
+
+class BoomError(Exception):
+    """What nobody expected."""
+
+
+def _boom(*_: object, **__: object) -> NoReturn:
+    raise BoomError
+
+
+@pytest.mark.parametrize("where", ["endpoint", "judge", "heard", "headers"])
+async def test_the_limiter_hears_of_every_call_whatever_is_raised(where: str) -> None:
+    """The exception comes out, nothing is held, and what may have been done is said."""
+    transport = FakeTransport()
+    limiter = QuotaLimiter(Quota(2, 10.0))
+    sender = sender_of(transport, limiter=limiter)
+    call = Call(pair(1), Watch())
+    if where == "endpoint":
+        sender._endpoint = _boom
+    elif where == "judge":
+        sender._judge = _boom
+    elif where == "heard":
+        call.watch.heard = _boom  # type: ignore[method-assign]
+    else:
+        limiter._learn = _boom  # type: ignore[method-assign]
+        transport.headers = {"Date": "today"}
+    with pytest.raises(BoomError):
+        await sender.settle(call)
+    assert (0, 0) == (limiter.in_flight, transport.on_wire)
+    assert not sender._semaphore.locked()
+    assert (where in {"judge", "heard"}) == call.uncertain
+
+
+async def test_a_quota_is_kept_strictly_though_half_of_the_callers_give_up() -> None:
+    """What they sent is counted 10 to 300 ms later; no second holds more than 40."""
+    chance = Random(1)
+    loop = asyncio.get_running_loop()
+    counted: list[float] = []
+
+    async def send(endpoint: Endpoint, _: str) -> tuple[Answer, float]:
+        delay = chance.uniform(0.01, 0.3)
+        loop.call_later(delay, lambda: counted.append(loop.time()))
+        if chance.random() < 0.5 and (task := asyncio.current_task()):
+            task.cancel()
+        await pass_time(delay + 0.005)
+        return linked(endpoint), 0.0
+
+    transport = FakeTransport()
+    transport.send = send  # type: ignore[assignment, method-assign]
+    sender = sender_of(transport, limiter=QuotaLimiter(Quota(40, 1.0), strict=True))
+
+    async def work(numbers: Iterator[int]) -> None:
+        for number in numbers:
+            await asyncio.wait([asyncio.create_task(sender.settle(Call(pair(number))))])
+
+    numbers = iter(range(800))
+    await asyncio.wait([asyncio.create_task(work(numbers)) for _ in range(64)])
+    await pass_time(1.0)
+    assert (800, 40) == (len(counted), most_in_a_window(counted, 1.0))
 
 
 async def test_the_log_names_pairs_and_reasons_but_no_token(

@@ -24,7 +24,7 @@ from aiohubassoc import (
     Report,
     Status,
 )
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.journal import recording
 from aiohubassoc.journal.ledger import Ledger
 from aiohubassoc.journal.reader import Reader
