@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aiohubassoc._http.limiter import Limiter, QuotaLimiter
     from aiohubassoc._run.source import Pairs
     from aiohubassoc._run.stream import OutcomeStream, VerificationStream
+    from aiohubassoc.account import AccountCheck, CheckItem, CheckState, ScopeCheck
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.errors import (
         AioHubAssocError,
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AccountCheck": "account",
     "AioHubAssocError": "errors",
     "AnswerTimeoutError": "errors",
     "ApiError": "errors",
@@ -83,6 +85,8 @@ _HOMES = {
     "AssociationSpec": "models",
     "AuthenticationError": "errors",
     "BulkLinkError": "errors",
+    "CheckItem": "account",
+    "CheckState": "account",
     "ClientClosedError": "errors",
     "ConnectFailedError": "errors",
     "ConnectionLostError": "errors",
@@ -122,6 +126,7 @@ _HOMES = {
     "Report": "models",
     "RetryPolicy": "options",
     "RunStoppedError": "errors",
+    "ScopeCheck": "account",
     "ServerError": "errors",
     "Skip": "models",
     "StandardError": "models",
@@ -140,6 +145,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "AccountCheck",
     "AioHubAssocError",
     "AnswerTimeoutError",
     "ApiError",
@@ -149,6 +155,8 @@ __all__ = [
     "AssociationSpec",
     "AuthenticationError",
     "BulkLinkError",
+    "CheckItem",
+    "CheckState",
     "ClientClosedError",
     "ConnectFailedError",
     "ConnectionLostError",
@@ -189,6 +197,7 @@ __all__ = [
     "Report",
     "RetryPolicy",
     "RunStoppedError",
+    "ScopeCheck",
     "ServerError",
     "Skip",
     "StandardError",

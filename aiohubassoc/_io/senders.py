@@ -1,4 +1,4 @@
-"""The three kinds of calls of a client: for one pair, for many, and for the links of records."""
+"""The kinds of calls of a client: for one pair, for many, for links, and about the account."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import attrs
 from aiohubassoc._core.batch import encode_pairs
 from aiohubassoc._core.endpoint_proof import EndpointProof
 from aiohubassoc._core.endpoints import (
+    AccountRequest,
     BatchRequest,
     LookupRequest,
     create_default,
@@ -17,7 +18,7 @@ from aiohubassoc._core.endpoints import (
     read_links,
 )
 from aiohubassoc._core.links import encode_records
-from aiohubassoc._core.table import judge, judge_batch, judge_links
+from aiohubassoc._core.table import judge, judge_account, judge_batch, judge_links
 from aiohubassoc._io.sender import Sender
 from aiohubassoc.pair import Pair
 
@@ -51,12 +52,14 @@ class Senders:
         single: Links one pair.
         batch: Links many.
         links: Reads to what records are linked.
+        account: Reads what HubSpot says about the account.
         loop: The event loop that they work in.
     """
 
     single: Sender[Pair]
     batch: Sender[BatchRequest]
     links: Sender[LookupRequest]
+    account: Sender[AccountRequest]
     loop: asyncio.AbstractEventLoop
 
 
@@ -90,6 +93,13 @@ def senders_of(
             endpoint=lambda asked: read_links(version, asked.types, encode_records(asked.records)),
             judge=lambda answer, asked, now: judge_links(answer, asked.types, now),
             limiter=batch_limiter,
+            proof=proof,
+            **shared,
+        ),
+        Sender(
+            endpoint=lambda request: request.endpoint,
+            judge=lambda answer, request, now: judge_account(answer, request.types, now),
+            limiter=limiter,
             proof=proof,
             **shared,
         ),
