@@ -7,7 +7,7 @@ import warnings
 from datetime import date
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
-from aiohubassoc._core.batch import MOST_PAIRS
+from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts
 

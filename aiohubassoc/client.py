@@ -7,15 +7,15 @@ import os
 import random  # noqa: TID251 -- it is injected here
 from typing import TYPE_CHECKING, Final, Literal, Self, Unpack
 
-from aiohubassoc._core.batch import MOST_PAIRS
-from aiohubassoc._core.endpoints import checked_base_url
-from aiohubassoc._core.verdict import Accepted, Told
+from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc._http.auth import TokenProvider, TokenSource
 from aiohubassoc._http.clock import Clock, SystemClock
 from aiohubassoc._http.limiter import Limiter, QuotaLimiter
-from aiohubassoc._io.call import Call, settled_error
-from aiohubassoc._io.senders import Senders, senders_of
-from aiohubassoc._io.transport import Transport
+from aiohubassoc._http.request_state import Call, settled_error
+from aiohubassoc._http.senders import Senders, senders_of
+from aiohubassoc._http.transport import Transport
+from aiohubassoc._protocol.requests import checked_base_url
+from aiohubassoc._protocol.verdicts import Accepted, Told
 from aiohubassoc._run.batched import Batched
 from aiohubassoc._run.limits import FailureLimits
 from aiohubassoc._run.one_batch import send_one_batch
@@ -429,7 +429,7 @@ class AssociationClient:
             senders.single.settle,
             size=batch_size,
             linger=batch_linger,
-            max_in_flight=lambda: getattr(self._batch_limiter, "max_in_flight", 2),
+            max_in_flight=lambda: getattr(self._batch_limiter, "max_in_flight", None) or 2,
             concurrency=self._concurrency,
             clock=self._clock,
             skip=skip,

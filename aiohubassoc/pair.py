@@ -143,3 +143,8 @@ def unchecked_pair(
     ):
         _set(pair, name, value)
     return pair
+
+
+def canonical_id(record_id: str) -> str:
+    """Return the id that HubSpot responds with: the number that it read, so 101 for 0101."""
+    return record_id.lstrip("0") or "0" if record_id.isdigit() else record_id

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from aiohubassoc._core.batch import MOST_PAIRS
+from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc._quota.batch_pacer import BatchPacer
 from aiohubassoc._quota.estimate import batch_calls, estimate
 from aiohubassoc._quota.pacer import Pacer

@@ -214,6 +214,16 @@ async def test_two_clients_share_a_batch_limiter() -> None:
         assert 5 == running.portal.ledger.max_batch_in_window
 
 
+async def test_a_limiter_of_single_calls_will_do() -> None:
+    """It bounds no calls in flight, so as many batches as usual are prepared."""
+    limiter = QuotaLimiter(Quota(5, 10.0))
+    async with simulated_portal(_unlimited()) as running:
+        client = _client(running, batch_quota=None, batch_limiter=limiter)
+        outcomes = await _link(client, _pairs(200), batch_size=40)
+        assert 5 == running.portal.ledger.calls["batch"]
+    assert {Status.LINKED} == {outcome.status for outcome in outcomes}
+
+
 async def test_a_limiter_has_a_quota_of_its_own() -> None:
     """Both at once cannot be meant."""
     with pytest.raises(OptionsError, match="batch_limiter"):

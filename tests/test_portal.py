@@ -32,7 +32,7 @@ from aiohubassoc import (
 from aiohubassoc.simulator import Fault, FaultPlan, Latency, PortalSettings
 from aiohubassoc.testing import FakeClock, simulated_portal
 from tests.conftest import settle
-from tests.io.slow_resolver import SlowResolver
+from tests.http.slow_resolver import SlowResolver
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -329,7 +329,7 @@ async def test_a_slow_resolver_of_a_lent_session_exceeds_no_quota(
 ) -> None:
     """A call counts from when its request was sent; from its response where that is unknown."""
     if not knows:
-        monkeypatch.setattr("aiohubassoc._io.transport._Lent._watch", lambda *_: None)
+        monkeypatch.setattr("aiohubassoc._http.transport._Lent._watch", lambda *_: None)
     settings = PortalSettings(quota_limit=40, quota_window=2.0, latency=LATENCY)
     connector = aiohttp.TCPConnector(resolver=SlowResolver(0.25), use_dns_cache=False)
     async with (

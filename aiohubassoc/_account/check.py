@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from aiohubassoc._account.items import Responses, make_check
-from aiohubassoc._core import wire
-from aiohubassoc._core.endpoints import (
+from aiohubassoc._http.request_state import Call, settled_error
+from aiohubassoc._protocol import codec
+from aiohubassoc._protocol.links import encode_records
+from aiohubassoc._protocol.requests import (
     AccountRequest,
     Endpoint,
     account_details,
@@ -15,9 +17,7 @@ from aiohubassoc._core.endpoints import (
     read_links,
     token_info,
 )
-from aiohubassoc._core.links import encode_records
-from aiohubassoc._core.verdict import Accepted, AccountReply, Told
-from aiohubassoc._io.call import Call, settled_error
+from aiohubassoc._protocol.verdicts import Accepted, AccountReply, Told
 from aiohubassoc.errors import (
     AnswerTimeoutError,
     AuthenticationError,
@@ -32,11 +32,11 @@ from aiohubassoc.errors import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from aiohubassoc._io import call as _call
+    from aiohubassoc._http import request_state as _state
     from aiohubassoc.account import AccountCheck
     from aiohubassoc.options import ApiVersion
 
-SettleRequest: TypeAlias = "Callable[[Call[AccountRequest]], Awaitable[_call.Final]]"
+SettleRequest: TypeAlias = "Callable[[Call[AccountRequest]], Awaitable[_state.Final]]"
 """Makes a call about the account until there is a response, or none to be had."""
 
 _FINAL_ERRORS: Final = (
@@ -92,7 +92,7 @@ async def check_account(
     await send("details", account_details(version))
     await send("read", read_links(version, types, encode_records([(_RECORD, None)])))
     # Now, not before: the first call may have had it renewed.
-    await send("token info", token_info(wire.dump({"tokenKey": await token()})))
+    await send("token info", token_info(codec.dump({"tokenKey": await token()})))
     await send("usage", daily_usage(version))
     await send("limits", association_limits(version, types))
     return make_check(responses, base_url, types)

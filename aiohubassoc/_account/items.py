@@ -12,8 +12,8 @@ from aiohubassoc._account.replies import (
     parse_scopes,
 )
 from aiohubassoc._account.scopes import check_scopes, find_scopes
-from aiohubassoc._core import headers as _headers
-from aiohubassoc._core.verdict import AccountReply
+from aiohubassoc._protocol import headers as _headers
+from aiohubassoc._protocol.verdicts import AccountReply
 from aiohubassoc.account import AccountCheck, CheckItem, CheckState, ScopeCheck
 from aiohubassoc.errors import (
     AioHubAssocError,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from aiohubassoc._core import hooks
+from aiohubassoc._protocol import json_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,18 +117,18 @@ def parse_scopes(reply: Mapping[str, Any]) -> frozenset[str] | None:
 
 def _integer(value: object) -> int | None:
     try:
-        return hooks.integer(value)
-    except hooks.WrongShapeError:
+        return json_values.integer(value)
+    except json_values.WrongShapeError:
         return None
 
 
 def _date(value: object) -> datetime | None:
-    date = hooks.date(value)
+    date = json_values.date(value)
     return date if date is not None and date.year in _YEARS else None
 
 
 def _text(value: object) -> str | None:
     try:
-        return hooks.text(value)
-    except hooks.WrongShapeError:
+        return json_values.text(value)
+    except json_values.WrongShapeError:
         return None

@@ -92,7 +92,9 @@ def estimate(
     _check_seconds("round_trip", round_trip)
     if daily_calls is not None:
         _check("daily_calls", daily_calls, at_least=1)
-    run = _Run(calls, pacer, concurrency, [round_trip * (1 + jitter * n) for n in _DEVIATIONS])
+    run = _VirtualRun(
+        calls, pacer, concurrency, [round_trip * (1 + jitter * n) for n in _DEVIATIONS]
+    )
     seconds = run.seconds(calls)
     if daily_calls is None:
         return Estimate(calls, seconds, min(calls, 1), seconds, None)
@@ -122,7 +124,7 @@ def batch_calls(pairs_by_types: Mapping[tuple[str, str], int], most: int = _BATC
     return sum(-(-pairs // most) for pairs in pairs_by_types.values())
 
 
-class _Run:
+class _VirtualRun:
     """When the calls of a run end: the first ones as the pacer lets them, the rest likewise."""
 
     def __init__(

@@ -8,29 +8,31 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 import attrs
 
-from aiohubassoc._core.batch import Batch
-from aiohubassoc._core.bisection import Bisection
-from aiohubassoc._core.blame import read_refusal, read_reply
-from aiohubassoc._core.endpoints import BatchRequest
-from aiohubassoc._core.verdict import About, Accepted, Refused, Told
-from aiohubassoc._io.call import Call, make_outcome, settled_error
+from aiohubassoc._batching.attribution import read_refusal, read_reply
+from aiohubassoc._batching.batch import Batch
+from aiohubassoc._batching.bisection import Bisection
+from aiohubassoc._http.request_state import Call, make_outcome, settled_error
+from aiohubassoc._protocol.requests import BatchRequest
+from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Told
 from aiohubassoc._run.batch_reader import BatchReader
 from aiohubassoc._run.put import LinkStrategy
-from aiohubassoc._run.settle_one import settle_singly
+from aiohubassoc._run.settle_one import settle_one, settle_singly
 from aiohubassoc.errors import (
     ApiError,
     ConnectFailedError,
+    GatewayError,
     MigratingError,
     RateLimitedError,
     UnconfirmedError,
+    WrongEndpointError,
 )
 from aiohubassoc.models import DefaultAssociations, Outcome, Status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+    from aiohubassoc._http import request_state as _call
     from aiohubassoc._http.clock import Clock
-    from aiohubassoc._io import call as _call
     from aiohubassoc._run.run import Run
     from aiohubassoc._run.settle_one import Entry, SettlePair
     from aiohubassoc._run.skip_linked import SkipLinked
@@ -76,7 +78,7 @@ class Batched(LinkStrategy):
         self.settle = settle
         # Whether calls for many get through: None while nothing is known.
         self.is_path_usable: bool | None = None
-        self._settle_pair = settle_pair
+        self.settle_pair = settle_pair
         self._concurrency = concurrency
         self._reader: BatchReader[Batch] = BatchReader(
             lambda types, now: Batch(types, size, now), linger=linger, clock=clock
@@ -101,7 +103,7 @@ class Batched(LinkStrategy):
     def _send(self, batch: Batch) -> None:
         more = 0 if self._skip is None else self._skip.read_ahead
         self._run.read_ahead = max(self._run.read_ahead, self._pairs_at_once() + more)
-        singly = partial(settle_singly, self._run, self._settle_pair, concurrency=self._concurrency)
+        singly = partial(settle_singly, self._run, self.settle_pair, concurrency=self._concurrency)
         self._run.begin(_BatchJob(self._run, self, batch, singly).settle())
 
     def _pairs_at_once(self) -> int:
@@ -197,10 +199,14 @@ class _BatchJob:
 
     async def _after_blocked_path(self, entries: list[Entry]) -> None:
         """Send one pair by a call for itself: its response says whether the run can go on."""
-        if self._strategy.is_path_usable is None:
-            self._strategy.is_path_usable = False
-        refused = await self._settle_singly(entries[:1], self._repeats)
-        self._bisection.accepted(1, refused, singly=entries[1:])
+        strategy, (index, pair) = self._strategy, entries[0]
+        if strategy.is_path_usable is None:
+            strategy.is_path_usable = False
+        repeats = self._repeats.get(index, ())
+        error = await settle_one(self._run, strategy.settle_pair, index, pair, repeats)
+        if isinstance(error, GatewayError | WrongEndpointError):
+            self._run.stop(error)
+        self._bisection.accepted(1, int(error is not None), singly=entries[1:])
 
     def _put(self, outcome: Outcome, *, is_refusal: bool = False) -> None:
         self._run.put(outcome, is_refusal=is_refusal)

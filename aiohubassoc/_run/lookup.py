@@ -6,24 +6,26 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc._core.bisection import Bisection
-from aiohubassoc._core.endpoints import LookupRequest
-from aiohubassoc._core.link_attribution import named_records, read_links
-from aiohubassoc._core.links import LinksReply, RecordLinks
-from aiohubassoc._core.mentions import kind_of
-from aiohubassoc._core.verdict import About, Accepted, Refused, Told
-from aiohubassoc._io.call import Call, NotLinked, settled_error
+from aiohubassoc._batching.bisection import Bisection
+from aiohubassoc._batching.error_ids import kind_of
+from aiohubassoc._batching.link_attribution import named_records, read_links
+from aiohubassoc._http.request_state import Call, NotLinked, settled_error
+from aiohubassoc._protocol.links import LinksReply, RecordLinks
+from aiohubassoc._protocol.requests import LookupRequest
+from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Told
 from aiohubassoc.errors import (
     AioHubAssocError,
     ApiError,
     GarbledAnswerError,
+    NotFoundError,
     UnconfirmedError,
+    ValidationError,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from aiohubassoc._io import call as _call
+    from aiohubassoc._http import request_state as _call
     from aiohubassoc._run.run import Run
     from aiohubassoc.models import StandardError
 
@@ -34,6 +36,7 @@ SettleLookup: TypeAlias = "Callable[[Call[LookupRequest]], Awaitable[_call.Final
 _Asked: TypeAlias = "tuple[str, str | None]"
 # How often a record that no response mentions is asked for.
 _MOST_UNMENTIONED: Final = 2
+_MULTI_STATUS: Final = 207  # RFC 4918, 11.1: a response with errors inside
 # As recorded; its category is that of a record that does not exist.
 _NO_LINKS: Final = "crm.associations.NO_ASSOCIATIONS_FOUND"
 
@@ -219,16 +222,16 @@ def _about(refusal: NotLinked) -> About | None:
 
 
 def _is_gone(error: AioHubAssocError) -> bool:
-    return isinstance(error, ApiError) and (
-        error.category in {"OBJECT_NOT_FOUND", "VALIDATION_ERROR"} or error.status in {400, 404}
+    return isinstance(error, NotFoundError | ValidationError) or (
+        isinstance(error, ApiError) and error.category in {"OBJECT_NOT_FOUND", "VALIDATION_ERROR"}
     )
 
 
 def _to_api_error(error: StandardError) -> ApiError:
     """Return an error inside a response as that of a call for one record."""
-    not_found = 404
-    return ApiError(
-        not_found if error.category == "OBJECT_NOT_FOUND" else 207,
+    cls = NotFoundError if error.category == "OBJECT_NOT_FOUND" else ApiError
+    return cls(
+        _MULTI_STATUS,
         error.category,
         error.message or "no message",
         None,

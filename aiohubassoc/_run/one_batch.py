@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from aiohubassoc._core.batch import MOST_PAIRS, Batch
-from aiohubassoc._core.endpoints import BatchRequest
-from aiohubassoc._core.verdict import Accepted, Told
-from aiohubassoc._io.call import Call, settled_error
+from aiohubassoc._batching.batch import MOST_PAIRS, Batch
+from aiohubassoc._http.request_state import Call, settled_error
+from aiohubassoc._protocol.requests import BatchRequest
+from aiohubassoc._protocol.verdicts import Accepted, Told
 from aiohubassoc._run.batched import read_outcomes
 from aiohubassoc._run.source import read_pair
 from aiohubassoc.errors import OptionsError, PairError, UnconfirmedError
-from aiohubassoc.models import Outcome, Status
+from aiohubassoc.models import DefaultAssociations, Outcome, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,8 +45,9 @@ async def send_one_batch(
         raise settled_error(settled)
     linked, others, silent = read_outcomes(batch.indexes, batch.pairs, settled, call)
     outcomes = linked + others
+    # Not the whole reply: it is about other pairs.
+    error = UnconfirmedError(DefaultAssociations((), settled.reply.status))
     for index, pair in silent:
-        error = UnconfirmedError()
         outcomes.append(
             Outcome(index, pair, Status.FAILED, call.attempts, error=error, maybe_applied=True)
         )

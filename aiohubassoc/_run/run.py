@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
 
 import attrs
 
-from aiohubassoc._core.verdict import Fatal
-from aiohubassoc._io.call import NO_HISTORY, Call, History, SubjectT, make_unwritten
+from aiohubassoc._http.request_state import NO_HISTORY, Call, History, SubjectT, make_unwritten
+from aiohubassoc._protocol.verdicts import Fatal
 from aiohubassoc._run.group_commit import GroupCommit
 from aiohubassoc._run.output_buffer import OutputBuffer, ResultT
 from aiohubassoc._run.prefetch import Prefetch
@@ -18,8 +18,8 @@ from aiohubassoc.errors import AioHubAssocError, RunStoppedError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from aiohubassoc._http import request_state as _call
     from aiohubassoc._http.clock import Clock, Timer
-    from aiohubassoc._io import call as _call
     from aiohubassoc._run.limits import FailureLimits
     from aiohubassoc._run.recorder import Recorder
     from aiohubassoc._run.source import Source

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc._core.verdict import About, Accepted, Partial, Refused, Told
-from aiohubassoc._io.call import Call, make_outcome
+from aiohubassoc._http.request_state import Call, make_outcome
+from aiohubassoc._protocol.verdicts import About, Accepted, Partial, Refused, Told
 from aiohubassoc.models import Outcome, Status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from aiohubassoc._io import call as _call
+    from aiohubassoc._http import request_state as _call
     from aiohubassoc._run.run import Run
+    from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.pair import Pair
 
 SettlePair: TypeAlias = "Callable[[Call[Pair]], Awaitable[_call.Final]]"
@@ -34,9 +35,9 @@ async def settle_one(
     index: int,
     pair: Pair,
     repeats: Sequence[Entry] = (),
-) -> bool:
+) -> AioHubAssocError | None:
     """
-    Make the call for one pair, give its outcome to the run, and return whether HubSpot refused it.
+    Make the call for one pair, give its outcome to the run, and return why HubSpot refused it.
 
     *repeats* are other entries of the same pair: they share the call.
     """
@@ -53,7 +54,7 @@ async def settle_one(
     run.put(outcome, is_refusal=is_refusal)
     for again, repeated in repeats:
         run.put(attrs.evolve(outcome, index=again, pair=repeated))
-    return is_refusal
+    return outcome.error if is_refusal else None
 
 
 async def settle_singly(
@@ -78,8 +79,8 @@ async def settle_singly(
         nonlocal refused
         while waiting and not run.stopping:
             index, pair = waiting.popleft()
-            if await settle_one(run, settle, index, pair, repeats.get(index, ())):
-                refused += 1  # not "+= await": that would add to what it was before the wait
+            error = await settle_one(run, settle, index, pair, repeats.get(index, ()))
+            refused += error is not None
 
     def end(_: object) -> None:  # called even if the task never had its first turn
         nonlocal working

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from aiohubassoc._io.call import Call
+    from aiohubassoc._http.request_state import Call
 
     OnEnd = Callable[[asyncio.Task[None]], None]
 

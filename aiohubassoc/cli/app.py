@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, NoReturn
 
-from cyclopts import App, CycloptsError
-from rich.markup import escape
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from aiohubassoc import __version__
-from aiohubassoc.cli.exits import Exit
-from aiohubassoc.cli.terminal import messages
-from aiohubassoc.errors import AioHubAssocError, JournalStorageError
+from aiohubassoc.cli.exit_codes import ExitCode
+from aiohubassoc.cli.suggestions import suggest, suggest_choice
+from aiohubassoc.cli.terminal import MessageHandler, print_error
+from aiohubassoc.errors import (
+    AioHubAssocError,
+    JournalInUseError,
+    JournalStorageError,
+    OptionsError,
+)
+from aiohubassoc.tables.opening import STDIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_EXAMPLES = """\
-Examples:
-
-  aiohubassoc demo
-  aiohubassoc link pairs.csv --from contacts --to companies
-  aiohubassoc link pairs.csv --from contacts --to companies --simulate
-  aiohubassoc plan pairs.csv --from contacts --to companies --quota professional
-  aiohubassoc link pairs.csv --from contacts --to companies --run runs/2026-11-25
-  aiohubassoc resume runs/2026-11-25
-  aiohubassoc status runs/2026-11-25
-  aiohubassoc export runs/2026-11-25 --failed --output failed.csv
-  aiohubassoc link pairs.csv --from contacts --to companies --via batch --verify
-  aiohubassoc verify pairs.csv --from contacts --to companies --output missing.csv
-  zcat pairs.csv.gz | aiohubassoc link - --from deals --to contacts --json
-  aiohubassoc simulate --port 8080
-
-The access token is read from HUBSPOT_ACCESS_TOKEN.
-"""
+_EXAMPLES = (
+    "demo",
+    "link pairs.csv --from contacts --to companies",
+    "link pairs.csv --from contacts --to companies --simulate",
+    "plan pairs.csv --from contacts --to companies --quota professional",
+    "link pairs.csv --from contacts --to companies --run runs/2026-11-25",
+    "resume runs/2026-11-25",
+    "status runs/2026-11-25",
+    "export runs/2026-11-25 --failed --output failed.csv",
+    "link pairs.csv --from contacts --to companies --via batch --verify",
+    "verify pairs.csv --from contacts --to companies --output missing.csv",
+    "link - --from deals --to contacts --json < pairs.csv",
+    "simulate --port 8080",
+)
+_ACCESS = "The access token is read from HUBSPOT_ACCESS_ACCESS."
+_LINE = (
+    'A line of --stream: {"from": "contacts:1", "to": "companies:2", "ok": true, '
+    '"status": "linked", "attempts": 1, "line": 2}'
+)
 # Said here, not in the function's docstring: whoever asks for help does not load the function.
 _LINK = """\
 Link the pairs of files.
@@ -42,8 +50,9 @@ other columns are kept for --failures and export. HubSpot's own exports are unde
 Nothing is sent before the first 1,000 rows are checked.
 
 Exit codes: 0 every pair linked or skipped; 1 some failed or were not usable; 2 usage or input; \
-3 stopped early; 4 token or scopes; 5 a file or the run folder could not be written; \
-130 and 143 interrupted. With --verify also 1 if a link is missing, and 3 if HubSpot did not say.
+3 stopped early; 4 token or scopes; 5 a file or the run folder could not be written; 75 another \
+process uses the run folder; 130 and 143 interrupted. With --verify also 1 if a link is missing, \
+and 3 if HubSpot did not say.
 """
 _VERIFY = """\
 Read links back: say of each pair of files, or of a run folder, whether HubSpot has its link.
@@ -62,7 +71,7 @@ _COMMANDS = (
     ("verify", _VERIFY),
     ("plan", "Read the input, send nothing, and tell what linking it would do and take."),
     ("simulate", "Run a simulated HubSpot portal on this machine."),
-    ("demo", "Link 2,000 pairs against a simulated portal and compare with its books."),
+    ("demo", "Link 2,000 pairs against a simulated portal and compare with its records."),
 )
 
 
@@ -71,30 +80,65 @@ def make_app() -> App:
     app = App(
         name="aiohubassoc",
         help="Link HubSpot CRM records in bulk: as fast as the quota allows, never above.",
-        help_epilogue=_EXAMPLES,
-        help_format="plaintext",
+        help_epilogue=_epilogue(_EXAMPLES, _ACCESS),
+        help_format="markdown",
         version=__version__,
         version_flags=["--version"],
-        error_console=messages(),
         result_action="return_value",
         suppress_keyboard_interrupt=False,
         exit_on_error=False,
-        print_error=True,
+        print_error=False,
     )
-    for name, told in _COMMANDS:
-        app.command(f"aiohubassoc.cli.{name}:{name}", name=name, help=told)
+    for name, help_ in _COMMANDS:
+        own = [example for example in _EXAMPLES if example.split()[0] == name]
+        notes = (_LINE, _ACCESS) if name in {"link", "resume"} else ()
+        app.command(
+            f"aiohubassoc.cli.{name}:{name}",
+            name=name,
+            help=help_,
+            help_epilogue=_epilogue(own, *notes),
+        )
+    app.register_install_completion_command(help="Install the shell's completion of commands.")
     return app
+
+
+def _epilogue(examples: Sequence[str], *notes: str) -> str:
+    """Return what stands below a help: in Markdown two blanks end a line."""
+    lines = "  \n".join(("Examples:", *(f"aiohubassoc {example}" for example in examples)))
+    return "\n\n".join((lines, *notes))
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command with *arguments* and return its exit code."""
+    logger, handler = logging.getLogger("aiohubassoc"), MessageHandler(logging.WARNING)
+    logger.addHandler(handler)
+    app = make_app()
     try:
-        result = make_app()(list(arguments))
-    except CycloptsError:
-        return Exit.USAGE  # told already
-    except AioHubAssocError as error:
-        messages().print(f"[bold red]aiohubassoc:[/] {escape(str(error))}", soft_wrap=True)
-        return Exit.STORAGE if isinstance(error, JournalStorageError) else Exit.USAGE
+        command, bound, _ = app.parse_args(list(arguments))
+        for file in bound.arguments.get("files", ()):
+            if file.startswith("-") and file != STDIN:
+                _refuse_option(file, app[arguments[0]])
+        return int(command(*bound.args, **bound.kwargs) or 0)
+    except (CycloptsError, AioHubAssocError) as error:
+        message = str(error)
+        if isinstance(error, UnusedCliTokensError):
+            message = f"there is no use for {', '.join(map(repr, error.unused_tokens or ()))}"
+        print_error(message + suggest_choice(message))
+        return _exit_code(error)
     except KeyboardInterrupt:
-        return Exit.INTERRUPTED
-    return int(result or 0)
+        return ExitCode.INTERRUPTED
+    finally:
+        logger.removeHandler(handler)
+
+
+def _refuse_option(option: str, command: App) -> NoReturn:
+    """Raise OptionsError for what is no option, though a file may be called so."""
+    arguments = command.assemble_argument_collection()
+    names = [name for one in arguments for name in one.names if name.startswith("--")]
+    raise OptionsError(f"there is no option {option}{suggest(option.partition('=')[0], names)}")
+
+
+def _exit_code(error: CycloptsError | AioHubAssocError) -> int:
+    if isinstance(error, JournalInUseError):
+        return ExitCode.IN_USE
+    return ExitCode.STORAGE if isinstance(error, JournalStorageError) else ExitCode.USAGE

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
-from aiohubassoc.cli.link_run import Job, LinkRun
-from aiohubassoc.cli.portals import demo_portal
-from aiohubassoc.cli.summary import print_summary
-from aiohubassoc.cli.terminal import messages, output
+from aiohubassoc.cli.hints import compose
+from aiohubassoc.cli.operations import LinkOperation
+from aiohubassoc.cli.options import CheckOptions, FolderOptions, OutputOptions
+from aiohubassoc.cli.report import SIMULATED
+from aiohubassoc.cli.run_folder import Command
+from aiohubassoc.cli.runner import Runner
+from aiohubassoc.cli.simulator_presets import demo_portal
+from aiohubassoc.cli.summary import print_link_report
+from aiohubassoc.cli.terminal import stdout
 from aiohubassoc.client import AssociationClient
 from aiohubassoc.errors import InputError
 from aiohubassoc.models import Status
@@ -26,12 +31,27 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from aiohubassoc.cli.run_folder import Table
+    from aiohubassoc.cli.sinks import Sinks
     from aiohubassoc.models import Outcome
     from aiohubassoc.pair import Pair
 
 # Ten times a Professional portal's pace, so that a demonstration takes seconds.
 _QUOTA = Quota(190, 1.0)
 _EXAMPLE = Path("examples", "pairs.csv")
+
+
+class _KeptOutcomes(LinkOperation):
+    """Links the pairs of the example, and keeps every outcome."""
+
+    def __init__(self, table: Table, command: Command) -> None:
+        super().__init__(table, command, OutputOptions(), FolderOptions())
+        self.outcomes: list[Outcome] = []
+
+    def take(self, outcome: Outcome, sinks: Sinks) -> None:
+        """Count and keep an outcome."""
+        super().take(outcome, sinks)
+        self.outcomes.append(outcome)
 
 
 def demo() -> int:
@@ -42,15 +62,13 @@ def demo() -> int:
     with missing records, failing answers, connections that break, and a neighbour who uses much of
     the quota for a second. The exit code is 0 when the portal's books agree with what was told.
     """
-    console = output()
+    console = stdout()
     example = _example()
     settings = demo_portal(_QUOTA)
     console.print(
         f"Linking the pairs of {example.name} at {_QUOTA}, against a simulated HubSpot portal "
-        "with missing records, failing answers, broken connections and a neighbour.",
-        soft_wrap=True,
+        "with missing records, failing answers, broken connections and a neighbour."
     )
-    told: list[Outcome] = []
     layout = Layout(from_type="contacts", to_type="companies")
     with (
         portal_process(settings) as portal,
@@ -61,19 +79,31 @@ def demo() -> int:
         )
         with PairTable(str(example), layout) as again:
             pairs = [pair for _, pair in again if pair is not None]
-        run = LinkRun(Job(on_outcome=told.append), table, messages())
-        code = asyncio.run(run.go(client))
+        operation = _KeptOutcomes(table, Command((str(example),), layout))
+        operation.report.portal = SIMULATED
+        code = asyncio.run(Runner(operation, table, CheckOptions()).run(client))
         books, links = portal.ledger(), portal.links()
-    print_summary(run.tally, console)
-    if run.tally.stopped is not None:
+    print_link_report(operation.report, console)
+    if operation.report.stopped is not None:
         return code
-    disagreements = compare(pairs, told, links["links"])
+    disagreements = compare(pairs, operation.outcomes, links["links"])
     print_books(books, console)
     if disagreements:
         for line in disagreements[:20]:
-            console.print(f"[bold red]The portal disagrees:[/] {escape(line)}", soft_wrap=True)
+            console.print(f"[bold red]The portal disagrees:[/] {escape(line)}")
         return 1
-    console.print("[bold green]The portal's books agree with every outcome.[/]")
+    console.print("[bold green]Verified: the simulator's records match every outcome.[/]")
+    pairs_file = str(
+        example.relative_to(Path.cwd()) if example.is_relative_to(Path.cwd()) else example
+    )
+    types = {"--from": "contacts", "--to": "companies"}
+    console.print("Next:")
+    for command, options in (
+        ("plan", {**types, "--quota": "professional"}),
+        ("link", {**types, "--simulate": True}),
+        ("link", {**types, "--run": "runs/first", "--simulate": True}),
+    ):
+        console.print(f"  {compose(command, [pairs_file], options)}", markup=False)
     return 0
 
 
@@ -116,8 +146,7 @@ def print_books(books: dict[str, Any], console: Console) -> None:
         f"{books['max_accepted_in_window']} of {_QUOTA.limit} in any window; "
         f"it refused {sum(books['throttled'].values()):,} of them with 429; "
         f"it made {books['links']['pairs']:,} links and refused {books['refused']['pairs']:,} "
-        f"pairs; {books['error_share']:.1%} of its answers were errors.",
-        soft_wrap=True,
+        f"pairs; {books['error_share']:.1%} of its answers were errors."
     )
 
 

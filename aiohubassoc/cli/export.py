@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from cyclopts import Parameter
 from rich.markup import escape
 
-from aiohubassoc.cli.exits import Exit
-from aiohubassoc.cli.folder import Command, is_of_pipe, names_of
-from aiohubassoc.cli.lines import give_up_output
+from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
-from aiohubassoc.cli.places import cells_of
-from aiohubassoc.cli.terminal import messages, output
+from aiohubassoc.cli.run_folder import Command, is_of_pipe, open_folder, restore_cells
+from aiohubassoc.cli.sinks import check_output
+from aiohubassoc.cli.terminal import discard_output, rows_output, stderr, stdout, warn_cannot_write
 from aiohubassoc.errors import AioHubAssocError, OptionsError
-from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
 from aiohubassoc.tables.failures import format_of
 from aiohubassoc.tables.pairs import PairTable
@@ -27,7 +23,7 @@ from aiohubassoc.tables.results import Told, result_writer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aiohubassoc.journal.reader import JournalRow
+    from aiohubassoc.journal.reader import JournalRow, Reader
 
 _Row = tuple[list[str] | dict[str, object], Told]
 _PROGRAM_COLUMNS = ["from_type", "from_id", "to_type", "to_id"]
@@ -40,9 +36,9 @@ def export(
     failed: Flag = False,
     unprocessed: Flag = False,
     linked: Flag = False,
-    format_: Annotated[str | None, Parameter(name="--format")] = None,
-    output_file: Annotated[str | None, Parameter(name="--output")] = None,
-    json_: Annotated[Flag, Parameter(name="--json")] = False,
+    format_: Literal["csv", "jsonl"] | None = None,
+    output: str | None = None,
+    json_: Flag = False,
 ) -> int:
     """
     Write the rows of a run folder as they were in the input, with what became of them behind.
@@ -53,52 +49,51 @@ def export(
         unprocessed: Those that are not settled, whether they were read or not.
         linked: Those that are linked.
         format_: csv or jsonl; else as the name of --output ends, else csv.
-        output_file: Write to this file instead of standard output.
+        output: Write to this file instead of standard output.
         json_: Print one JSON object on standard output that says how many rows were written where;
             for --output.
     """
-    if format_ not in {None, "csv", "jsonl"}:
-        raise OptionsError(f"--format {format_!r} is neither csv nor jsonl")
-    if json_ and output_file is None:
+    if json_ and output is None:
         raise OptionsError("--json is for --output: without it the rows are on standard output")
     if not (failed or unprocessed or linked):
         failed = unprocessed = linked = True
-    format_ = format_ or format_of(output_file or "")
+    file_format = format_ or format_of(output or "")
     try:
-        with Reader(folder) as reader, _opened(output_file) as file:
+        with open_folder(folder) as reader:
+            kept = reader.header().get("command") or {}  # a program's folder has none
+            check_output("--output", output, inputs=kept.get("files", ()), folder=folder)
+        with open_folder(folder) as reader, _opened(output) as file:
             selected = _Selected(reader, failed=failed, unprocessed=unprocessed, linked=linked)
-            writer = result_writer(file, selected.header(), format_=format_)
+            writer = result_writer(file, selected.header(), format_=file_format)
             count = 0
             for fields, told in selected.rows():
                 writer.write(fields, told)
                 count += 1
             file.flush()
     except OSError as error:
-        if output_file is None:
-            give_up_output()  # whoever reads it has enough
+        if output is None:
+            discard_output()  # whoever reads it has enough
         else:
-            why = f"[bold red]Cannot write[/] {escape(output_file)}: {error.strerror}"
-            messages().print(why, soft_wrap=True)
-        return Exit.STORAGE
+            warn_cannot_write(f"{output}: {error.strerror}")
+        return ExitCode.STORAGE
     if selected.missing is not None:
-        messages().print(
-            f"[yellow]Rows that no run has come to are missing here:[/] {escape(selected.missing)}",
-            soft_wrap=True,
+        stderr().print(
+            f"[yellow]Rows that no run has come to are missing here:[/] {escape(selected.missing)}"
         )
     if json_:
-        output().out(json.dumps({"rows": count, "output": output_file, "format": format_}))
-    elif output_file is not None:
-        messages().print(f"{count:,} rows in {escape(output_file)}", soft_wrap=True)
-    return Exit.ALL_LINKED
+        stdout().out(json.dumps({"rows": count, "output": output, "format": file_format}))
+    elif output is not None:
+        stderr().print(f"{count:,} rows in {escape(output)}")
+    return ExitCode.ALL_LINKED
 
 
 @contextlib.contextmanager
-def _opened(output_file: str | None) -> Iterator[TextIO]:
+def _opened(output: str | None) -> Iterator[TextIO]:
     """Give where the rows go."""
-    if output_file is None:
-        yield sys.stdout
+    if output is None:
+        yield rows_output()
         return
-    file = Path(output_file).open(  # noqa: SIM115 -- what closing it raises was told before
+    file = Path(output).open(  # noqa: SIM115 -- what closing it raises was told before
         "w", encoding="utf-8", errors="surrogateescape", newline=""
     )
     try:
@@ -153,7 +148,7 @@ class _Selected:
         """Yield the rows."""
         is_of_table = "columns" in self._kept
         for row in self._reader.rows(*self._statuses):
-            yield (cells_of(row.pair) if is_of_table else _program_cells(row)), _told(row)
+            yield (restore_cells(row.pair) if is_of_table else _program_cells(row)), _told(row)
         if self._failed:
             for _, _, problem, fields in self._reader.unusable():
                 yield fields, Told("invalid", "INVALID_ROW", problem)
@@ -164,12 +159,12 @@ class _Selected:
         """Yield the rows of the input that no run has come to."""
         if self._reader.is_read_to_its_end() or "columns" not in self._kept:
             return
-        command = Command.kept(self._kept)
+        command = Command.from_header(self._kept)
         if is_of_pipe(self._kept):
-            self.missing = f"{names_of(command)} was not read to its end"
+            self.missing = f"{command.names} was not read to its end"
             return
         try:
-            with PairTable(command.files, command.input.layout()) as table:
+            with PairTable(command.files, command.input) as table:
                 for _, pair in table:
                     if pair is not None and self._reader.status_of(pair) is None:
                         told = Told(Status.UNPROCESSED, "NOT_READ", "no run has come to it")

@@ -1,50 +1,110 @@
-"""``aiohubassoc link``."""
+"""``aiohubassoc link``, and what ``resume`` has in common with it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+import json
+import tempfile
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import attrs
 from cyclopts import Parameter
 
-from aiohubassoc.cli.clients import base_url_of
-from aiohubassoc.cli.folder import Command
-from aiohubassoc.cli.form import FormOptions
-from aiohubassoc.cli.linking import Call, check as check_call, execute
+from aiohubassoc.cli.connection import Connection, find_base_url
+from aiohubassoc.cli.event_loop import loop_factory
+from aiohubassoc.cli.exit_codes import ExitCode
+from aiohubassoc.cli.hints import after_link, after_verify
+from aiohubassoc.cli.jsonl_output import JsonlOutput
+from aiohubassoc.cli.operations import LinkOperation, VerifyOperation
 from aiohubassoc.cli.options import (
     CheckOptions,
     Flag,
     Flat,
+    FolderOptions,
     InputOptions,
+    OutputOptions,
     PaceOptions,
     PortalOptions,
-    TellOptions,
+    SendOptions,
     TokenOptions,
+    VerifyOptions,
+    check_input,
 )
-from aiohubassoc.cli.plan import tell_plan
+from aiohubassoc.cli.plan import print_plan
+from aiohubassoc.cli.run_folder import (
+    CLAIMED,
+    Command,
+    FolderTable,
+    open_journal,
+    open_temporary_journal,
+)
+from aiohubassoc.cli.runner import Runner
+from aiohubassoc.cli.sinks import check_output
+from aiohubassoc.cli.summary import (
+    print_link_report,
+    print_portal,
+    print_steps,
+    print_verify_report,
+)
+from aiohubassoc.cli.terminal import discard_output, stderr, stdout, warn_cannot_write
 from aiohubassoc.errors import OptionsError
+from aiohubassoc.journal.journal import Journal
+from aiohubassoc.journal.reader import Reader
+from aiohubassoc.tables.layout import Layout
+from aiohubassoc.tables.opening import STDIN
+from aiohubassoc.tables.pairs import PairTable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from aiohubassoc._http.limiter import Limiter
+    from aiohubassoc.cli.report import VerifyReport
+    from aiohubassoc.cli.run_folder import Table
+
+
+@attrs.frozen
+class LinkCall:
+    """
+    How ``link`` or ``resume`` was called, besides what a run folder keeps.
+
+    Attributes:
+        token: Where the token is.
+        output: What to print and write, and where.
+        folder: The run folder.
+        uvloop: Use uvloop.
+    """
+
+    token: TokenOptions
+    output: OutputOptions
+    folder: FolderOptions
+    uvloop: bool
+
+    @property
+    def console(self) -> Console:
+        """Where people are told what came of it."""
+        return stderr() if self.output.stream else stdout()
 
 
 def link(
     files: Annotated[list[str], Parameter(allow_leading_hyphen=True, negative="")],
     /,
     *,
-    input_: Annotated[InputOptions, Flat] = InputOptions(),  # noqa: B008 -- frozen, and so below
+    input_: InputOptions = Layout(),  # noqa: B008 -- frozen, and so below
     portal: Annotated[PortalOptions, Flat] = PortalOptions(),  # noqa: B008
     pace: Annotated[PaceOptions, Flat] = PaceOptions(),  # noqa: B008
-    form: Annotated[FormOptions, Flat] = FormOptions(),  # noqa: B008
+    send: Annotated[SendOptions, Flat] = SendOptions(),  # noqa: B008
     check: Annotated[CheckOptions, Flat] = CheckOptions(),  # noqa: B008
     token: Annotated[TokenOptions, Flat] = TokenOptions(),  # noqa: B008
-    tell: Annotated[TellOptions, Flat] = TellOptions(),  # noqa: B008
-    run: str | None = None,
-    retry_failed: Flag = False,
-    force: Flag = False,
+    output: Annotated[OutputOptions, Flat] = OutputOptions(),  # noqa: B008
+    folder: Annotated[FolderOptions, Flat] = FolderOptions(),  # noqa: B008
     dry_run: Flag = False,
     daily_limit: int | None = None,
     uvloop: Flag = False,
 ) -> int:
     """
-    Link the pairs of files and return the exit code; `aiohubassoc.cli.app` tells which.
+    Link the pairs of files and return the exit code; `aiohubassoc.cli.app` says which.
 
     Args:
         files: CSV, TSV, JSON Lines, Parquet or Excel files, or - for standard input. Text may be
@@ -52,28 +112,150 @@ def link(
         input_: What they are like.
         portal: Where to.
         pace: How fast.
-        form: One by one or in batches, and whether links are read.
+        send: One by one or in batches, and whether links are read.
         check: What to do about bad rows and failures.
         token: Where the token is.
-        tell: What to tell.
-        run: Keep every outcome in this folder, so that the run can go on after a crash.
-        retry_failed: Send pairs again that failed in an earlier run of the folder.
-        force: Go on though the folder belongs to another job.
-        dry_run: Send nothing, and tell what would be done: as aiohubassoc plan.
+        output: What to print and write.
+        folder: The run folder.
+        dry_run: Send nothing, and say what would be done: as aiohubassoc plan.
         daily_limit: Calls that the account has a day, for --dry-run; else those of the tier that
             --quota names.
         uvloop: Use uvloop, which costs less CPU; it must be installed.
     """
     # The address is kept, not the environment: it may be another one next time.
     if not portal.simulate:
-        portal = attrs.evolve(portal, base_url=base_url_of(portal.base_url))
-    command = Command(tuple(files), input_, portal, pace, check, form)
-    call = Call(token, tell, run=run, retry_failed=retry_failed, force=force, uvloop=uvloop)
+        portal = attrs.evolve(portal, base_url=find_base_url(portal.base_url))
+    command = Command(tuple(files), input_, portal, pace, check, send)
+    call = LinkCall(token, output, folder, uvloop)
     if dry_run:
-        check_call(command, call)
-        return tell_plan(
-            command, run=run, retry_failed=retry_failed, daily_limit=daily_limit, json_=tell.json_
+        _check(command, call)
+        return print_plan(
+            command,
+            None if folder.run is None else Journal(folder.run),
+            retry_failed=folder.retry_failed,
+            daily_limit=daily_limit,
+            json_=output.json_,
         )
     if daily_limit is not None:
         raise OptionsError("--daily-limit is for --dry-run: HubSpot tells a run what is left")
-    return execute(command, call)
+    return link_pairs(command, call)
+
+
+def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = None) -> int:
+    """
+    Link what *command* says and return the exit code; `aiohubassoc.cli.app` says which.
+
+    Args:
+        command: What to do.
+        call: How.
+        table: The pairs, where they are not read from the input any more.
+
+    Raises:
+        AioHubAssocError: nothing was sent: an option, the input or the run folder cannot work.
+    """
+    _check(command, call)
+    with ExitStack() as stack:
+        connection = Connection.open(stack, command, call.token)
+        client = connection.make_client()
+        rows = table or stack.enter_context(PairTable(command.files, command.input))
+        try:
+            journal = _open_journal(stack, connection, call.folder, rows)
+        except OSError as error:
+            warn_cannot_write(f"a temporary folder: {error.strerror}")
+            return ExitCode.STORAGE
+        operation = LinkOperation(rows, command, call.output, call.folder, journal)
+        operation.report.portal = connection.portal
+        jsonl = None
+        if call.output.stream:
+            jsonl = JsonlOutput(rows.names, ordered=call.output.ordered)
+        run = Runner(operation, rows, command.check, jsonl)
+        if not call.output.json_:
+            run.on_begin = partial(
+                print_portal, connection.portal, call.console, more=connection.details
+            )
+        verification: VerifyReport | None = None
+        with asyncio.Runner(loop_factory=loop_factory(uvloop=call.uvloop)) as loop:
+            code = loop.run(run.run(client))
+            if run.began and not call.output.json_:
+                print_link_report(operation.report, call.console)
+                if code != ExitCode.ALL_LINKED:
+                    needs_input = rows.may_block and not operation.report.input_complete
+                    print_steps(
+                        after_link(operation.report, command, call, needs_input=needs_input),
+                        call.console,
+                    )
+            is_at_end = code in {ExitCode.ALL_LINKED, ExitCode.SOME_FAILED}
+            if command.send.verify and journal is not None and is_at_end:
+                limiter = client.batch_limiter
+                verify_code, verification = loop.run(_read_back(connection, limiter, journal, rows))
+                code = max(code, verify_code)
+        if call.output.json_:
+            about = {
+                "run": call.folder.run,
+                "failures": call.output.failures,
+                "rows_written": operation.report.rows_written,
+                "verification": None if verification is None else verification.as_json(),
+                "exit_code": int(code),
+            }
+            # ASCII only: whatever the input held, this can be written and read.
+            stdout().out(json.dumps({**operation.report.as_json(), **about}))
+        elif command.send.verify and run.began:
+            _print_verification(verification, command, call)
+        if run.sinks.output_is_gone:
+            discard_output()
+    return code
+
+
+def _open_journal(
+    stack: ExitStack, connection: Connection, folder: FolderOptions, rows: Table
+) -> Journal | None:
+    """Return the run folder; to read back what was linked there is always one."""
+    command = connection.command
+    if folder.run is not None:
+        base_url, force = connection.base_url, folder.force
+        return open_journal(folder.run, command, rows, base_url=base_url, force=force)
+    if not command.send.verify:
+        return None
+    temporary = tempfile.TemporaryDirectory(prefix="aiohubassoc-", ignore_cleanup_errors=True)
+    return open_temporary_journal(stack.enter_context(temporary), rows)
+
+
+async def _read_back(
+    connection: Connection, limiter: Limiter, journal: Journal, rows: Table
+) -> tuple[int, VerifyReport]:
+    """Read back what a run folder has as linked; return the exit code of it alone and a report."""
+    with Reader(journal.folder) as reader:
+        table = FolderTable(reader, CLAIMED, rows.place)
+        operation = VerifyOperation(table, VerifyOptions())
+        operation.report.portal = connection.portal
+        client = connection.make_client(batch_limiter=limiter)
+        code = await Runner(operation, table, CheckOptions()).run(client)
+    return code, operation.report
+
+
+def _print_verification(report: VerifyReport | None, command: Command, call: LinkCall) -> None:
+    if report is None:
+        call.console.print("[yellow]Nothing was read back (--verify): the run ended early.[/]")
+        return
+    print_verify_report(report, "the run", call.console)
+    print_steps(after_verify(report, command, VerifyOptions(), call.folder.run), call.console)
+
+
+def _check(command: Command, call: LinkCall) -> None:
+    """Raise OptionsError for what does not go together, before anything is done."""
+    check_input(command.input)
+    check_output(
+        "--failures",
+        call.output.failures,
+        inputs=command.files,
+        token_file=call.token.token_file,
+        folder=call.folder.run,
+    )
+    if STDIN in command.files and call.token.token_stdin:
+        raise OptionsError("standard input holds either the pairs or the token")
+    call.folder.check()
+    command.check.check()
+    command.send.check()
+    command.pace.parsed_quota()
+    command.pace.reserve()
+    call.output.check()

@@ -1,68 +1,44 @@
-"""The options that several commands share, each group as it is kept in a run folder."""
+"""The options that several commands share: frozen groups that are handed on whole."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 import attrs
-from cyclopts import Parameter
+from cyclopts import Parameter, default_name_transform
 
+from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import Quota
 from aiohubassoc.pair import Pair
 from aiohubassoc.tables.layout import Layout
+from aiohubassoc.verification import LinkState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cyclopts import Token
+
+# Where the name of a field is not that of its option.
+_NAMES: Final = {"from_type": "from", "to_type": "to"}
+
+
+def _option_name(field: str) -> str:
+    return _NAMES.get(field) or default_name_transform(field)
+
 
 Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
-Flat: Final = Parameter(name="*")
 
 
-@attrs.frozen
-class InputOptions:
-    """
-    What the input is like.
+def _to_share(_: object, tokens: Sequence[Token]) -> float:
+    """Return a share as typed, which may be a percentage as that of --reserve-daily is."""
+    text = tokens[0].value.strip()
+    return float(text[:-1]) / 100 if text.endswith("%") else float(text)
 
-    Args:
-        from_: The object type of the first ids, such as contacts, 0-1 or p12345_cars.
-        to: The object type of the second ids.
-        from_column: The column or key of the first ids; else from_id, or Record ID as HubSpot
-            exports it.
-        to_column: The column or key of the second ids; else to_id, or an Associated ... IDs column
-            as HubSpot exports it.
-        format: csv, tsv, jsonl, parquet or excel; else told by the file's name and content.
-        delimiter: What stands between the columns; else a comma, in TSV a tab.
-        encoding: Of text, such as cp1252 or utf-16.
-        sheet: The sheet of a workbook; else the first.
-    """
 
-    from_: Annotated[str | None, Parameter(name="--from")] = None
-    to: str | None = None
-    from_column: str | None = None
-    to_column: str | None = None
-    format: str | None = None
-    delimiter: str | None = None
-    encoding: str = "utf-8"
-    sheet: str | None = None
-
-    def layout(self) -> Layout:
-        """
-        Return it as tables know it.
-
-        Raises:
-            OptionsError: an option that cannot work.
-        """
-        for option, kind in (("--from", self.from_), ("--to", self.to)):
-            if kind is not None:
-                _check_type(option, kind)
-        return Layout(
-            self.from_,
-            self.to,
-            self.from_column,
-            self.to_column,
-            self.format,
-            self.delimiter,
-            self.encoding,
-            self.sheet,
-        )
+Share: TypeAlias = Annotated[float, Parameter(converter=_to_share)]
+Flat: Final = Parameter(name="*", name_transform=_option_name)
+InputOptions: TypeAlias = Annotated[Layout, Flat]
 
 
 @attrs.frozen
@@ -73,7 +49,7 @@ class PaceOptions:
     Args:
         quota: starter, professional, enterprise, limit-increase, oauth, or as 190/10s. It is never
             exceeded. Without it: begin with 100/10s and take what HubSpot names.
-        share: The part of the quota to use, such as 0.5; the rest is for others.
+        share: The part of the quota to use, such as 0.5 or 50%; the rest is for others.
         reserve_daily: Calls of the day to leave for others, such as 50000 or 10%. The run stops
             there, where HubSpot says how many are left.
         strict_quota: Never send a call too many whatever the network does, at 1 to 2 % less speed.
@@ -81,27 +57,17 @@ class PaceOptions:
     """
 
     quota: str | None = None
-    share: float = 1.0
+    share: Share = 1.0
     reserve_daily: str | None = None
     strict_quota: Flag = False
     concurrency: int | None = None
 
     def parsed_quota(self) -> Quota | None:
-        """
-        Return the quota; None if none is given.
-
-        Raises:
-            OptionsError: it is none.
-        """
+        """Return the quota, None if none is given; raise OptionsError for what is no quota."""
         return None if self.quota is None else Quota.parse(self.quota)
 
     def reserve(self) -> float | None:
-        """
-        Return the reserve as calls (an int) or as a share (a float from 0 to 1); None: none.
-
-        Raises:
-            OptionsError: it is neither.
-        """
+        """Return the reserve as calls (an int) or a share (a float, 0 to 1), or OptionsError."""
         if self.reserve_daily is None:
             return None
         number = self.reserve_daily.strip().replace("_", "")
@@ -113,14 +79,73 @@ class PaceOptions:
                 "percentage such as 10%"
             ) from None
 
-    def over(self, other: PaceOptions) -> PaceOptions:
-        """Return *other* with what is given here in its place."""
-        given = {
-            field.name: getattr(self, field.name)
-            for field in attrs.fields(PaceOptions)
-            if getattr(self, field.name) != field.default
-        }
-        return attrs.evolve(other, **given)
+
+@attrs.frozen
+class SendOptions:
+    """
+    How pairs are sent, and whether links are read.
+
+    Args:
+        via: put: a call for each pair; it is so if not given. batch: a call for up to 2,000 pairs.
+        batch_size: The most pairs of a batch, 1 to 2000; 2000 if not given.
+        batch_quota: Calls for many pairs, and calls that read links, in a window: as 20/10s. It is
+            never exceeded. Without it: begin with 10/10s and rise while HubSpot refuses none.
+        skip_linked: Ask HubSpot first which pairs are linked already; these are skipped.
+        verify: When the run is at its end, read back what it told as linked.
+    """
+
+    via: Literal["put", "batch"] | None = None
+    batch_size: int | None = None
+    batch_quota: str | None = None
+    skip_linked: Flag = False
+    verify: Flag = False
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether many pairs go in one call."""
+        return self.via == "batch"
+
+    @property
+    def makes_batch_calls(self) -> bool:
+        """Whether any call is for many pairs, or reads links."""
+        return self.is_batch or self.skip_linked or self.verify
+
+    @property
+    def size(self) -> int:
+        """The most pairs of a batch, or OptionsError."""
+        size = MOST_PAIRS if self.batch_size is None else self.batch_size
+        if not 1 <= size <= MOST_PAIRS:
+            raise OptionsError(f"--batch-size must be 1 to {MOST_PAIRS:,}, not {size:,}")
+        return size
+
+    def parsed_batch_quota(self) -> Quota | None:
+        """Return the batch quota, None if none is given; raise OptionsError for what is none."""
+        if self.batch_quota is None:
+            return None
+        try:
+            return Quota.parse(self.batch_quota)
+        except OptionsError as error:
+            raise OptionsError(f"--batch-quota: {error}") from None
+
+    def over(self, old: SendOptions) -> SendOptions:
+        """Return *old* with what is given here in its place."""
+        both = merged(self, old)
+        # What was kept for batches says nothing of single calls, and would be refused with them.
+        if not both.is_batch:
+            both = attrs.evolve(both, batch_size=self.batch_size)
+        if not both.makes_batch_calls:
+            both = attrs.evolve(both, batch_quota=self.batch_quota)
+        return both
+
+    def check(self) -> None:
+        """Raise OptionsError for options that do not go together."""
+        if self.size and self.batch_size is not None and not self.is_batch:
+            raise OptionsError("--batch-size is for --via batch: other calls hold one pair each")
+        if self.parsed_batch_quota() is not None and not self.makes_batch_calls:
+            raise OptionsError(
+                "--batch-quota is for --via batch, --skip-linked and --verify: single calls keep "
+                "--quota"
+            )
 
 
 @attrs.frozen
@@ -142,12 +167,9 @@ class AddressOptions:
 @attrs.frozen
 class PortalOptions(AddressOptions):
     """
-    Where to.
+    Where to; the help of what is inherited is inherited, too.
 
     Args:
-        base_url: Where HubSpot's API is; else HUBSPOT_BASE_URL, else HubSpot itself.
-        api_version: v4, 2026-03 or 2026-09.
-        allow_http: Send the token unencrypted to another machine.
         simulate: Send to a simulated portal on this machine instead of HubSpot.
     """
 
@@ -169,9 +191,9 @@ class TokenOptions:
 
 
 @attrs.frozen
-class TellOptions:
+class OutputOptions:
     """
-    What to tell, and where.
+    What to print and write, and where.
 
     Args:
         failures: Write the rows that did not come through to this file, with the reason: as CSV,
@@ -185,19 +207,35 @@ class TellOptions:
     failures: str | None = None
     stream: Flag = False
     ordered: Flag = False
-    json_: Annotated[Flag, Parameter(name="--json")] = False
+    json_: Flag = False
 
     def check(self) -> None:
-        """
-        Raise OptionsError for what does not go together.
-
-        Raises:
-            OptionsError: it does not.
-        """
-        if self.stream and self.json_:
-            raise OptionsError("give --stream or --json: both are for standard output")
+        """Raise OptionsError for options that do not go together."""
+        check_stdout(stream=self.stream, json_=self.json_)
         if self.ordered and not self.stream:
             raise OptionsError("--ordered is for --stream: only there the order shows")
+
+
+@attrs.frozen
+class FolderOptions:
+    """
+    How to use a run folder.
+
+    Args:
+        run: Keep every outcome in this folder, so that the run can go on after a crash.
+        retry_failed: Send pairs again that failed in an earlier run of the folder.
+        force: Go on though the folder belongs to another job.
+    """
+
+    run: str | None = None
+    retry_failed: Flag = False
+    force: Flag = False
+
+    def check(self) -> None:
+        """Raise OptionsError for options that do not go together."""
+        for option, is_given in (("--retry-failed", self.retry_failed), ("--force", self.force)):
+            if is_given and self.run is None:
+                raise OptionsError(f"{option} is for a run folder: give --run")
 
 
 @attrs.frozen
@@ -209,44 +247,98 @@ class CheckOptions:
         skip_invalid: Go on without rows that cannot be used.
         strict: Stop at a row that cannot be used, wherever it stands.
         stop_after_failures: Stop once so many pairs failed.
+        stop_after_alike: Stop once HubSpot refused so many pairs in a row for the same reason and
+            linked none between; ten times as many where each refusal names a record of its pair.
+            0: never.
+        require_rows: Return exit code 1 if the input has no rows.
     """
 
     skip_invalid: Flag = False
     strict: Flag = False
     stop_after_failures: int | None = None
+    stop_after_alike: int = 50
+    require_rows: Flag = False
 
     def check(self) -> None:
-        """
-        Raise OptionsError for a number that cannot work.
-
-        Raises:
-            OptionsError: it cannot.
-        """
+        """Raise OptionsError for a number that cannot work."""
         if self.stop_after_failures is not None and self.stop_after_failures < 1:
             raise OptionsError("--stop-after-failures must be 1 or more")
+        if self.stop_after_alike < 0:
+            raise OptionsError("--stop-after-alike must be 1 or more, or 0 for never")
 
 
-def plain(group: Any) -> dict[str, Any]:  # noqa: ANN401 -- any of the groups above
-    """Return a group as it is kept."""
-    return attrs.asdict(group)
+@attrs.frozen
+class VerifyOptions:
+    """
+    What to print and write of links that were read back, and where.
+
+    Args:
+        output: Write the rows that are missing or unknown to this file, as they were in the
+            input, with the reason: as CSV, or as JSON Lines where its name ends with .jsonl.
+        missing: Of these write only those that are missing.
+        unknown: Of these write only those that are unknown.
+        stream: Print one JSON object a line on standard output for each pair, as it is found, and
+            nothing else.
+        json_: Print one JSON object with the result on standard output, and nothing else.
+    """
+
+    output: str | None = None
+    missing: Flag = False
+    unknown: Flag = False
+    stream: Flag = False
+    json_: Flag = False
+
+    def check(self) -> None:
+        """Raise OptionsError for options that do not go together."""
+        check_stdout(stream=self.stream, json_=self.json_)
+        for option, is_given in (("--missing", self.missing), ("--unknown", self.unknown)):
+            if is_given and self.output is None:
+                raise OptionsError(f"{option} is for --output: it chooses the rows of that file")
+
+    def wants(self, state: LinkState) -> bool:
+        """Return whether the rows of pairs in this state are to be written."""
+        chosen = {LinkState.MISSING: self.missing, LinkState.UNKNOWN: self.unknown}
+        return state in chosen and (chosen[state] or not any(chosen.values()))
 
 
-def option_of(name: str) -> str:
-    """Return the option of a group's field of this name."""
-    return f"--{name.rstrip('_').replace('_', '-')}"
+_GroupT = TypeVar("_GroupT", PaceOptions, SendOptions)
 
 
-def given(group: Any) -> dict[str, Any]:  # noqa: ANN401 -- any of the groups above
-    """Return the options of a group that are not as they are without being given."""
+def check_input(layout: Layout) -> None:
+    """Raise OptionsError for an object type that cannot be one."""
+    for option, object_type in (("--from", layout.from_type), ("--to", layout.to_type)):
+        if object_type is not None:
+            try:
+                Pair(object_type, 1, object_type, 1)
+            except ValueError:
+                raise OptionsError(f"{option} {object_type!r} is not an object type") from None
+
+
+def check_stdout(*, stream: bool, json_: bool) -> None:
+    """Raise OptionsError if both are given."""
+    if stream and json_:
+        raise OptionsError("give --stream or --json: both are for standard output")
+
+
+def to_options(group: attrs.AttrsInstance) -> dict[str, Any]:
+    """Return the values of a group by the names of their options."""
     return {
-        option_of(field.name): getattr(group, field.name)
+        f"--{_option_name(field.name)}": getattr(group, field.name)
         for field in attrs.fields(type(group))
-        if getattr(group, field.name) != field.default
     }
 
 
-def _check_type(option: str, kind: str) -> None:
-    try:
-        Pair(kind, 1, kind, 1)
-    except ValueError:
-        raise OptionsError(f"{option} {kind!r} is not an object type") from None
+def given(group: attrs.AttrsInstance) -> dict[str, Any]:
+    """Return the options of a group whose value is not the default."""
+    defaults = to_options(type(group)())
+    return {name: value for name, value in to_options(group).items() if value != defaults[name]}
+
+
+def merged(new: _GroupT, old: _GroupT) -> _GroupT:
+    """Return *old* with what is given in *new* in its place."""
+    changes = {
+        field.name: getattr(new, field.name)
+        for field in attrs.fields(type(new))
+        if getattr(new, field.name) != field.default
+    }
+    return attrs.evolve(old, **changes)

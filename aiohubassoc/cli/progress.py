@@ -5,44 +5,38 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
+import attrs
 from rich.live import Live
-from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from rich.console import Console
 
     from aiohubassoc._http.clock import Clock
-    from aiohubassoc.options import Quota
+    from aiohubassoc._http.limiter import Limiter
+    from aiohubassoc._run.stream import OutcomeStream, VerificationStream
+    from aiohubassoc.cli.report import CommandReport
 
 _TERMINAL_SECONDS: Final = 0.25
 # A plain line comes after this, then after twice as long, and so on up to the longest.
 _PLAIN_SECONDS: Final = 5.0
 _PLAIN_SECONDS_LONGEST: Final = 60.0
-# The rate shown is that of the last seconds.
+_SAMPLE_SECONDS: Final = 1.0
+# Rates are those of the last seconds: at least these, and at least a window of the quota.
 _RATE_SECONDS: Final = 10.0
 
 
-class Counted(Protocol):
-    """Counts of a run."""
+@attrs.frozen
+class _Sample:
+    """Counts at an instant: pairs that HubSpot responded for, rows done, responses."""
 
-    @property
-    def done(self) -> int:
-        """How many rows are dealt with."""
-        ...
-
-    @property
-    def settled(self) -> int:
-        """How many pairs HubSpot answered for."""
-        ...
-
-    @property
-    def trouble(self) -> str:
-        """How many rows did not come through, in words."""
-        ...
+    at: float
+    settled: int = 0
+    done: int = 0
+    responses: int = 0
 
 
 class Progress:
@@ -50,56 +44,81 @@ class Progress:
     What the line says.
 
     Args:
-        counts: Counts.
-        quota: Gives the quota that is kept.
-        in_flight: Gives the number of requests on the wire.
+        report: Counts.
+        limiter: Has the quota that is kept.
+        stream: The client's run.
         clock: Time.
         is_batch: Whether a call is for many pairs, so that the quota is none of pairs.
     """
 
     def __init__(
         self,
-        counts: Counted,
+        report: CommandReport,
         *,
-        quota: Callable[[], Quota],
-        in_flight: Callable[[], int],
+        limiter: Limiter,
+        stream: OutcomeStream | VerificationStream,
         clock: Clock,
         is_batch: bool = False,
     ) -> None:
-        self._counts = counts
-        self.rows: int | None = None
-        """How many rows the input has, roughly; None if nobody knows."""
-        self._quota = quota
-        self._in_flight = in_flight
+        self.report = report
+        self._limiter = limiter
+        self._stream = stream
         self.clock = clock
         self._is_batch = is_batch
-        self._history: deque[tuple[float, int, int]] = deque([(clock.now(), 0, 0)])
+        self._samples = deque([_Sample(clock.now())])
 
-    def line(self) -> str:
-        """Return the line as of now."""
-        done = self._counts.done
-        rate, done_rate = self._rates(self._counts.settled, done)
-        calls = f"{self._quota().rate_per_second:.1f}"
-        parts = [
-            f"{done:,} of {self.rows:,}" if self.rows else f"{done:,}",
-            f"{rate:,.1f}/s" + (f", up to {calls} calls/s" if self._is_batch else f" of {calls}/s"),
-            self._counts.trouble,
-            f"{self._in_flight()} in flight",
-        ]
-        if self.rows and done_rate > 0:
-            parts.append(f"{duration(max(0, self.rows - done) / done_rate)} left")
-        return ", ".join(parts)
+    def line(self, width: int | None = None) -> str:
+        """Return the line as of now: what matters most first, and only what fits into *width*."""
+        self.sample()
+        line, *parts = self._parts()
+        for part in parts:
+            if width is not None and len(line) + len(part) + 2 > width:
+                break
+            line += f", {part}"
+        return line
 
-    def _rates(self, settled: int, done: int) -> tuple[float, float]:
-        """Return how many pairs a second were settled, and how many rows were dealt with."""
-        now = self.clock.now()
-        self._history.append((now, settled, done))
-        while len(self._history) > 2 and self._history[1][0] < now - _RATE_SECONDS:  # noqa: PLR2004
-            self._history.popleft()
-        since, settled_before, done_before = self._history[0]
-        if now <= since:
-            return 0.0, 0.0
-        return (settled - settled_before) / (now - since), (done - done_before) / (now - since)
+    def sample(self) -> None:
+        """Note the counts as of now: rates come from them."""
+        report = self.report
+        sample = _Sample(self.clock.now(), report.settled, report.done, report.pairs.responses)
+        samples, since = self._samples, sample.at - self._span
+        samples.append(sample)
+        while samples[1].at <= since:
+            samples.popleft()
+
+    @property
+    def _span(self) -> float:
+        return max(_RATE_SECONDS, self._limiter.quota.window)
+
+    def _parts(self) -> Iterator[str]:
+        rows, done, quota = self.report.input_rows, self.report.done, self._limiter.quota
+        yield f"{done:,} of {rows:,}" if rows else f"{done:,}"
+        first, last = self._samples[0], self._samples[-1]
+        seconds = max(last.at - first.at, _TERMINAL_SECONDS)
+        # Calls come in bursts, one a window: a burst is no pace.
+        settled_rate = (last.settled - first.settled) / max(seconds, self._span)
+        other_rate = (last.done - first.done - (last.settled - first.settled)) / seconds
+        if rows and settled_rate + other_rate > 0:
+            yield f"{duration(max(0, rows - done) / (settled_rate + other_rate))} left"
+        if (wait := self._wait()) is not None:
+            yield f"waiting for the rate limit, next calls in {duration(wait)}"
+        yield self.report.trouble
+        calls = quota.rate_per_second
+        if self._is_batch:
+            yield f"{settled_rate:,.1f} pairs/s, up to {calls:.1f} calls/s"
+        else:
+            yield f"{min(settled_rate, calls):,.1f} of {calls:,.1f} pairs/s"
+        yield f"{self._stream.in_flight} in flight"
+
+    def _wait(self) -> float | None:
+        """Return about how many seconds no call may go, as the window is full; None if one may."""
+        quota, last = self._limiter.quota, self._samples[-1]
+        if self._stream.in_flight or last.responses < quota.limit:
+            return None
+        # The next call may go when the first of the last ones leaves the window.
+        first = next(one for one in self._samples if one.responses > last.responses - quota.limit)
+        wait = first.at + quota.window - last.at
+        return wait if wait > 0 else None
 
 
 def duration(seconds: float) -> str:
@@ -142,20 +161,26 @@ async def shown(
 
 
 async def _count(progress: Progress, count_rows: Callable[[], int | None]) -> None:
-    progress.rows = await asyncio.to_thread(count_rows)
+    await progress.clock.sleep(_TERMINAL_SECONDS)  # a short run needs no count
+    progress.report.input_rows = await asyncio.to_thread(count_rows)
 
 
 async def _on_terminal(progress: Progress, console: Console) -> None:
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
-            live.update(Text(progress.line(), style="cyan", no_wrap=True, overflow="ellipsis"))
-            live.refresh()
+            line = console.render_str(progress.line(console.width), style="cyan")
+            line.no_wrap, line.overflow = True, "ellipsis"
+            live.update(line, refresh=True)
             await progress.clock.sleep(_TERMINAL_SECONDS)
 
 
 async def _plainly(progress: Progress, console: Console) -> None:
-    pause = _PLAIN_SECONDS
+    pause, next_at = _PLAIN_SECONDS, progress.clock.now() + _PLAIN_SECONDS
     while True:
-        await progress.clock.sleep(pause)
-        console.print(progress.line(), soft_wrap=True)
-        pause = min(2 * pause, _PLAIN_SECONDS_LONGEST)
+        await progress.clock.sleep(_SAMPLE_SECONDS)
+        progress.sample()
+        if progress.clock.now() >= next_at:
+            now = progress.clock.utc_now().astimezone()
+            console.print(f"{now.isoformat(timespec='seconds')} {progress.line()}", markup=False)
+            pause = min(2 * pause, _PLAIN_SECONDS_LONGEST)
+            next_at += pause

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from aiohubassoc.cli.terminal import messages
+from aiohubassoc.cli.terminal import stderr
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import Quota
 from aiohubassoc.simulator import Fault, FaultPlan, Latency, PortalSettings, serve_forever
@@ -56,15 +57,17 @@ def simulate(
         )
     except ValueError as error:
         raise OptionsError(str(error)) from None
-    console = messages()
+    console = stderr()
 
     def ready(base_url: str) -> None:
         console.print(
             f"A simulated HubSpot portal: {base_url}, {limit} calls. Its books: "
-            f"{base_url}/_portal/ledger\n"
-            f"  HUBSPOT_ACCESS_TOKEN={token} aiohubassoc link pairs.csv "
+            f"{base_url}/_portal/ledger"
+        )
+        console.print(
+            f"  HUBSPOT_ACCESS_TOKEN={shlex.quote(token)} aiohubassoc link pairs.csv "
             f"--from contacts --to companies --base-url {base_url}",
-            soft_wrap=True,
+            markup=False,
         )
 
     try:

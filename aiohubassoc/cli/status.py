@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from cyclopts import Parameter
 from rich.markup import escape
-from rich.table import Table
 
-from aiohubassoc.cli.exits import Exit
-from aiohubassoc.cli.folder import Command, is_of_pipe
-from aiohubassoc.cli.next_steps import how_to_go_on
+from aiohubassoc.cli.exit_codes import ExitCode
+from aiohubassoc.cli.hints import how_to_resume
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
-from aiohubassoc.cli.terminal import output
+from aiohubassoc.cli.report import SIMULATED, describe_portal
+from aiohubassoc.cli.run_folder import SIMULATED_PORTAL, Command, is_of_pipe, open_folder
+from aiohubassoc.cli.summary import print_categories, print_count, print_portal
+from aiohubassoc.cli.terminal import stdout
 from aiohubassoc.errors import AioHubAssocError, InputError
 from aiohubassoc.journal.lock import is_in_use
-from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
 from aiohubassoc.tables.pairs import PairTable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aiohubassoc.journal.reader import Session
+    from aiohubassoc.journal.reader import Reader, Session
 
 _SHOWN_RUNS: Final = 5
 
 
-def status(folder: str, /, *, json_: Annotated[Flag, Parameter(name="--json")] = False) -> int:
+def status(folder: str, /, *, json_: Flag = False) -> int:
     """
     Tell how far the run of a folder is, also while it goes on.
 
@@ -36,13 +35,13 @@ def status(folder: str, /, *, json_: Annotated[Flag, Parameter(name="--json")] =
         folder: The run folder.
         json_: Print one JSON object on standard output, and nothing else.
     """
-    with Reader(folder) as reader:
+    with open_folder(folder) as reader:
         told = _gather(reader)
     if json_:
-        output().out(json.dumps(told))
+        stdout().out(json.dumps(told))
     else:
-        _print(told, output())
-    return Exit.ALL_LINKED
+        _print(told, stdout())
+    return ExitCode.ALL_LINKED
 
 
 def _gather(reader: Reader) -> dict[str, Any]:
@@ -51,6 +50,8 @@ def _gather(reader: Reader) -> dict[str, Any]:
     last = sessions[-1] if sessions else None
     is_running = is_in_use(reader.folder)
     header = reader.header()
+    base_url = header["job"].get("portal", "")
+    portal = SIMULATED if base_url == SIMULATED_PORTAL else describe_portal(base_url)
     is_read = reader.is_read_to_its_end()
     is_settled = is_read and not counts[Status.UNPROCESSED]
     state = "running" if is_running else "complete" if is_settled else "unfinished"
@@ -61,6 +62,7 @@ def _gather(reader: Reader) -> dict[str, Any]:
         **{one.value: count for one, count in counts.items()},
         "settled": sum(counts.values()) - counts[Status.UNPROCESSED],
         "invalid": reader.unusable_count(),
+        "portal": portal,
         "inputs": header.get("names"),
         "input_rows": _rows_of(header),
         "needs_input": "inputs" in header and is_of_pipe(header) and not is_read,
@@ -75,10 +77,10 @@ def _gather(reader: Reader) -> dict[str, Any]:
 def _rows_of(header: dict[str, Any]) -> int | None:
     """Return about how many rows the input has; None if nobody can know any more."""
     try:
-        command = Command.kept(header)
+        command = Command.from_header(header)
         if is_of_pipe(header):
             return None
-        with PairTable(command.files, command.input.layout()) as table:
+        with PairTable(command.files, command.input) as table:
             return table.count_rows()
     except (AioHubAssocError, InputError, OSError):  # gone, changed, or of a program
         return None
@@ -100,16 +102,20 @@ def _session(session: Session) -> dict[str, Any]:
 def _print(told: dict[str, Any], console: Console) -> None:
     is_running = told["state"] == "running"
     state = f"running, process {told['process_id']}" if is_running else told["state"]
-    console.print(f"[bold]{escape(told['folder'])}[/]: {state}", soft_wrap=True)
+    console.print(f"[bold]{escape(told['folder'])}[/]: {state}")
+    print_portal(told["portal"], console)
     if told["inputs"]:
         rows = told["input_rows"]
         of = "" if rows is None else f", about {rows:,} rows"
-        console.print(f"  input: {escape(', '.join(told['inputs']))}{of}", soft_wrap=True)
+        console.print(f"  input: {escape(', '.join(told['inputs']))}{of}")
     for name in ("linked", "partial", "failed", "unprocessed", "invalid"):
-        if count := told[name]:
-            what = "rows that could not be used" if name == "invalid" else name
-            console.print(f"  {count:>9,}  {what}")
-    _print_categories(told["categories"], console)
+        what = "rows that could not be used" if name == "invalid" else name
+        print_count(told[name], what, console)
+    categories = told["categories"]
+    print_categories(
+        ((one["count"], one["status"], one["category"], one["message"]) for one in categories),
+        console,
+    )
     for run in told["runs"][-_SHOWN_RUNS:]:
         if run["ended_at"] is not None:
             end = f"ended {run['ended_at']}"
@@ -118,20 +124,7 @@ def _print(told: dict[str, Any], console: Console) -> None:
             end = "under way" if is_running and is_last else "killed"
         stopped = f": {run['stopped']}" if run["stopped"] else ""
         line = f"  run {run['number']}: began {run['began_at']}, {end}{stopped}"
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, markup=False)
     if told["state"] == "unfinished":
-        going_on = how_to_go_on(told["folder"], needs_input=told["needs_input"])
-        console.print(going_on, markup=False, soft_wrap=True)
-
-
-def _print_categories(categories: list[dict[str, Any]], console: Console) -> None:
-    if not categories:
-        return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
-    for column in ("count", "status", "category", "for example"):
-        table.add_column(column, overflow="fold", justify="right" if column == "count" else "left")
-    for one in categories:
-        table.add_row(
-            f"{one['count']:,}", one["status"], one["category"] or "-", escape(one["message"])
-        )
-    console.print(table)
+        going_on = how_to_resume(told["folder"], needs_input=told["needs_input"])
+        console.print(going_on, markup=False)

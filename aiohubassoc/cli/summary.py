@@ -2,104 +2,142 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Final
 
 from rich.markup import escape
 from rich.table import Table
 
+from aiohubassoc.cli.report import SIMULATED
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import Console
 
-    from aiohubassoc.cli.counts import RowCounts
-    from aiohubassoc.cli.findings import Example, Findings
-    from aiohubassoc.cli.tally import Tally
+    from aiohubassoc.cli.report import CommandReport, Example, LinkReport, VerifyReport
 
 _SHOWN_LINES: Final = 20
 _SHOWN_EXAMPLES: Final = 5
 
 
-def print_summary(tally: Tally, console: Console) -> None:
+def print_link_report(report: LinkReport, console: Console) -> None:
     """Print counts by status, categories with an example each, unusable lines, and the stop."""
-    seconds = max(tally.seconds, 1e-9)
+    seconds, pairs = max(report.seconds, 1e-9), report.pairs
+    what = f"{report.total:,} pair" + "s" * (report.total != 1)
+    if report.rows_left:
+        what = f"{report.done:,} of about {report.input_rows:,} rows"
     console.print(
-        f"[bold]{tally.total:,} pairs[/] in {tally.seconds:,.1f} s "
-        f"({tally.settled / seconds:,.1f} settled a second)"
+        f"[bold]{what}[/] in {report.seconds:,.1f} s ({report.settled / seconds:,.1f} pairs/s)"
     )
-    for status in ("linked", "partial", "failed", "unprocessed", "skipped", "invalid"):
-        if count := getattr(tally, status):
-            what = "rows that could not be used" if status == "invalid" else status
-            console.print(f"  {count:>9,}  {what}")
-    if tally.error_answers:
-        share = tally.error_answers / tally.answers
+    print_portal(report.portal, console)
+    for name, count in report.counts().items():
+        print_count(count, "rows that could not be used" if name == "invalid" else name, console)
+    if pairs.error_responses:
         console.print(
-            f"{tally.error_answers:,} of {tally.answers:,} answers were errors ({share:.1%}), "
-            f"{tally.throttled:,} of them 429"
+            f"{pairs.error_responses:,} of {pairs.responses:,} responses were errors "
+            f"({pairs.error_share:.1%}), {pairs.throttled:,} of them 429"
         )
-    _print_categories(tally, console)
-    _print_end(tally, console)
+    categories = []
+    for one in report.categories.values():
+        example, message = one.example, one.example.told.message
+        if message != str(report.stopped):  # that is printed below
+            text = f"{example.place}, {example.pair}: {message}"
+            categories.append((one.count, one.status, one.name, text))
+    print_categories(categories, console)
+    _print_end(report, console)
 
 
-def print_findings(findings: Findings, name: str, console: Console) -> None:
+def print_verify_report(report: VerifyReport, name: str, console: Console) -> None:
     """Print what reading back the pairs of *name* found: counts, examples, and the stop."""
+    pairs = report.pairs
     console.print(
-        f"[bold]{findings.total:,} pairs[/] of {escape(name)} read back in "
-        f"{findings.seconds:,.1f} s, by {calls_told(findings.answers)}",
-        soft_wrap=True,
+        f"[bold]{pairs.total:,} pairs[/] of {escape(name)} read back in "
+        f"{report.seconds:,.1f} s, by {count_calls(pairs.responses)}"
     )
-    for count, what in (
-        (findings.linked, "linked"),
-        (findings.missing, "missing: HubSpot does not have the link"),
-        (findings.unknown, "unknown: HubSpot was not asked, or did not say"),
-        (findings.duplicates, "repeat an earlier one"),
-        (findings.invalid, "rows that could not be used"),
-    ):
-        if count:
-            console.print(f"  {count:>9,}  {what}")
-    _print_examples(findings.first_missing, findings.missing, console)
-    _print_examples(findings.first_unknown, findings.unknown, console)
-    _print_end(findings, console)
+    print_portal(report.portal, console)
+    print_count(pairs.linked, "linked", console)
+    print_count(pairs.missing, "missing: HubSpot does not have the link", console)
+    print_count(pairs.unknown, "unknown: HubSpot was not asked, or did not say", console)
+    print_count(report.duplicates, "repeat an earlier one", console)
+    print_count(report.invalid, "rows that could not be used", console)
+    _print_examples(report.first_missing, pairs.missing, console)
+    _print_examples(report.first_unknown, pairs.unknown, console)
+    _print_end(report, console)
 
 
-def _print_examples(examples: list[Example], count: int, console: Console) -> None:
-    lines = [
-        (one.line, one.place, f"{one.told.status}, {one.pair}: {one.told.message}")
-        for one in examples
-    ]
-    if lines:
-        print_lines(lines, count, console, shown=_SHOWN_EXAMPLES)
+def print_portal(portal: str, console: Console, *, more: str = "") -> None:
+    """Print where pairs go, and *more* of it; nothing if that is not known."""
+    if portal:
+        console.print(portal if portal == SIMULATED else f"Portal: {portal}{more}", markup=False)
 
 
-def _print_end(counts: RowCounts, console: Console) -> None:
-    if counts.invalid_lines:
-        print_lines(counts.invalid_lines, counts.invalid, console)
-    if counts.stopped is not None:
-        console.print(f"[bold yellow]Stopped early:[/] {escape(str(counts.stopped))}")
-    if not counts.input_complete:
-        console.print("[yellow]The input was not read to its end.[/]")
+def print_count(count: int, what: str, console: Console) -> None:
+    """Print a line of a list of counts; no line for 0."""
+    if count:
+        console.print(f"  {count:>9,}  {what}")
 
 
-def _print_categories(tally: Tally, console: Console) -> None:
-    if not tally.categories:
+def print_categories(rows: Iterable[tuple[int, str, str, str]], console: Console) -> None:
+    """
+    Print count, status, category and example of what is not linked.
+
+    On a terminal this is a table; elsewhere each is one line, which no width folds.
+    """
+    if not console.is_terminal or console.is_dumb_terminal:
+        for count, status, name, example in rows:
+            what = f"{status}, {name}" if name else status
+            console.print(f"  {count:>9,}  {what}: {example}", markup=False)
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
     for column in ("count", "status", "category", "for example"):
         table.add_column(column, overflow="fold", justify="right" if column == "count" else "left")
-    for category in tally.categories.values():
-        example = f"{category.example_place}, {category.example_pair}: {category.message}"
-        table.add_row(f"{category.count:,}", category.status, category.name or "-", escape(example))
-    console.print(table)
+    for count, status, name, example in rows:
+        table.add_row(f"{count:,}", status, escape(name) or "-", escape(example))
+    if table.row_count:
+        console.print(table, soft_wrap=False)
 
 
-def calls_told(count: int) -> str:
+def print_invalid(report: CommandReport, console: Console) -> None:
+    """Print the first rows that cannot be used, and what is wrong with each."""
+    lines = [f"{one['place']}: {one['problem']}" for one in report.invalid_lines]
+    print_lines(lines[:_SHOWN_LINES], report.invalid, console)
+
+
+def print_lines(lines: list[str], count: int, console: Console) -> None:
+    """Print lines, the first of *count*."""
+    for line in lines:
+        console.print(f"  {line}", markup=False)
+    if lines and count > len(lines):
+        console.print(f"  ... and {count - len(lines):,} more")
+
+
+def print_steps(steps: Iterable[str], console: Console) -> None:
+    """Print what to do next."""
+    for step in steps:
+        console.print(step, markup=False)
+
+
+def count_calls(count: int) -> str:
     """Return so many calls as people say it."""
     return f"{count:,} call" if count == 1 else f"{count:,} calls"
 
 
-def print_lines(
-    lines: list[tuple[int, str, str]], count: int, console: Console, *, shown: int = _SHOWN_LINES
-) -> None:
-    """Print lines of the input and what is told of them, the first *shown* of *count*."""
-    for _, place, told in lines[:shown]:
-        console.print(f"  {place}: {escape(told)}", soft_wrap=True)
-    if count > shown:
-        console.print(f"  ... and {count - min(len(lines), shown):,} more")
+def _print_examples(examples: list[Example], count: int, console: Console) -> None:
+    lines = [
+        f"{one.place}: {one.told.status}, {one.pair}: {one.told.message}"
+        for one in examples[:_SHOWN_EXAMPLES]
+    ]
+    print_lines(lines, count, console)
+
+
+def _print_end(report: CommandReport, console: Console) -> None:
+    print_invalid(report, console)
+    if report.signal is not None:
+        cause = "by Ctrl-C" if report.signal == signal.SIGINT else "by a signal"
+        console.print(f"[bold yellow]Interrupted {cause}.[/]")
+    elif report.stopped is not None:
+        console.print(f"[bold yellow]Stopped early:[/] {escape(str(report.stopped))}")
+    if not report.input_complete:
+        left = f" About {report.rows_left:,} rows are left." if report.rows_left else ""
+        console.print(f"[yellow]The input was not read to its end.[/]{left}")

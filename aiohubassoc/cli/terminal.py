@@ -1,36 +1,118 @@
-"""Standard output and standard error, which may be closed, broken off or lack a letter."""
+"""
+Standard output and standard error: all that the command prints goes through here.
+
+Either may be closed, broken off or lack a letter. Text from outside (HubSpot's, a file's, a name)
+may hold what a terminal obeys: it is shown escaped.
+"""
 
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+# C0, DEL and C1 begin or are commands of terminals (ECMA-48); a line end would forge a line.
+_CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
+# What changes the order or the lines of what is shown (Unicode, UAX 9; line and paragraph ends).
+_FORMATS: Final = {
+    code: f"\\u{code:04x}"
+    for code in (
+        *(0x061C, 0x200E, 0x200F),
+        *range(0x2028, 0x202F),
+        *range(0x2066, 0x206A),
+    )
+}
+_ESCAPES: Final = {**_CONTROLS, **_FORMATS, **{ord(one): repr(one)[1:-1] for one in "\n\r\t"}}
 
 
-class _Console(Console):
+class EscapingConsole(Console):
+    """
+    A console for text from outside; nothing is folded but tables, and no name becomes an emoji.
+
+    Args:
+        **options: Of the base class.
+    """
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 -- of the base class
+        super().__init__(highlight=False, emoji=False, soft_wrap=True, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 -- of the base class
+        """Return *text* as it is shown: whatever is printed comes through here."""
+        return super().render_str(text.translate(_ESCAPES), **options)
+
     def on_broken_pipe(self) -> None:
         """Go on in silence: whoever stopped reading does not end the work."""
         self.quiet = True
-        # Or Python would try to write what is left when it ends, and say so.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, self.file.fileno())
-        os.close(nowhere)
+        _discard(self.file.fileno())
 
 
-def output() -> Console:
+class _EscapingOutput(io.TextIOBase):
+    """Standard output for lines that hold text from outside, where it is a terminal."""
+
+    def write(self, text: str) -> int:
+        """Write a whole line."""
+        return sys.stdout.write(text.removesuffix("\n").translate(_ESCAPES) + "\n")
+
+    def flush(self) -> None:
+        """Hand what was written to the terminal."""
+        sys.stdout.flush()
+
+
+class MessageHandler(logging.Handler):
+    """Prints what the library logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a message."""
+        stderr().print(f"[yellow]aiohubassoc:[/] {escape(record.getMessage())}")
+
+
+def stdout() -> Console:
     """Return where results go."""
     return _on(sys.stdout, is_error=False)
 
 
-def messages() -> Console:
+def stderr() -> Console:
     """Return where progress and errors go."""
     return _on(sys.stderr, is_error=True)
+
+
+def rows_output() -> TextIO:
+    """Return where rows go that hold text from outside: as they are, but to a terminal."""
+    return _EscapingOutput() if sys.stdout.isatty() else sys.stdout  # type: ignore[return-value]
+
+
+def print_error(message: str) -> None:
+    """Print why the command did not do its work, or not all of it."""
+    stderr().print(f"[bold red]aiohubassoc:[/] {escape(message)}")
+
+
+def warn_cannot_write(what: str) -> None:
+    """Print that a file of ours cannot be written: *what*, and why."""
+    print_error(f"Cannot write {what}")
+
+
+def discard_output() -> None:
+    """Drop what Python would still write to standard output, which nobody reads any more."""
+    _discard(sys.stdout.fileno())
+
+
+def _discard(descriptor: int) -> None:
+    # Or Python would try to write what is left when it ends, and say so.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 def _on(stream: object, *, is_error: bool) -> Console:
     if isinstance(stream, io.TextIOWrapper):
         # A letter that the terminal's encoding lacks must not end the work either.
         stream.reconfigure(errors="backslashreplace")
-    return _Console(stderr=is_error, highlight=False)
+    return EscapingConsole(stderr=is_error)

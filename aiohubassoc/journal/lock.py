@@ -6,7 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from aiohubassoc.errors import JournalInUseError
-from aiohubassoc.journal.schema import LOCK, open_for_reading
+from aiohubassoc.journal.schema import LOCK, create_private, open_for_reading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,7 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path) -> None:
+        create_private(folder / LOCK)
         # `is_in_use` may be asking just now.
         self._db = sqlite3.connect(
             folder / LOCK, isolation_level=None, check_same_thread=False, timeout=0.5

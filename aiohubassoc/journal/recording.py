@@ -231,7 +231,8 @@ class Recording:
     # --- in the thread -------------------------------------------------------------------------
 
     def _open(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        # Ids and HubSpot's messages are nobody else's business.
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = FolderLock(self._folder)
         self._ledger = ledger = Ledger(self._folder)
         had = ledger.header().get("job")

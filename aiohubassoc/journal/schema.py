@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
@@ -110,6 +111,14 @@ def told_plainly(folder: Path) -> Iterator[None]:
         raise plainly(folder, error) from error
 
 
+def create_private(path: Path) -> None:
+    """Make a file that only its owner can read, unless there is one; SQLite would let others."""
+    # Where it cannot be made, SQLite says so. One that is there is not opened: to close it would
+    # drop the locks that this process may hold on it (POSIX).
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
 def open_for_writing(folder: Path) -> sqlite3.Connection:
     """
     Open the database, made if need be; for use in any one thread at a time.
@@ -118,6 +127,7 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
         JournalVersionError: it is not ours, or newer.
         sqlite3.Error: it cannot be opened or written.
     """
+    create_private(folder / DATABASE)
     db = sqlite3.connect(
         folder / DATABASE, isolation_level=None, check_same_thread=False, timeout=5.0
     )

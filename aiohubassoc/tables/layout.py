@@ -43,19 +43,20 @@ def _encoding(_: object, __: object, value: str) -> None:
 @attrs.frozen
 class Layout:
     """
-    What the user says about the input: plain values only.
+    What the input is like. The command line takes its options, and their help, from here.
 
     Args:
-        from_type: The object type of the ids whose row does not say it; None: each row says it.
-        to_type: Likewise, of the other ids.
-        from_column: The column or key of the first ids; None: ``from_id``, else the column of
-            HubSpot's own exports.
-        to_column: Likewise, of the second ids.
-        format: ``"csv"``, ``"tsv"``, ``"jsonl"``, ``"parquet"`` or ``"excel"``; None: told by the
-            file's name and by how it begins.
-        delimiter: The character between the columns; None: a comma in CSV, a tab in TSV.
-        encoding: Any text encoding of Python. UTF-8 may have a byte order mark or not.
-        sheet: The sheet of a workbook; None: the first.
+        from_type: The object type of the first ids, such as contacts, 0-1 or p12345_cars; needed
+            where a row does not say it.
+        to_type: The object type of the second ids.
+        from_column: The column or key of the first ids; else from_id, or Record ID as HubSpot
+            exports it.
+        to_column: The column or key of the second ids; else to_id, or an Associated ... IDs column
+            as HubSpot exports it.
+        format: csv, tsv, jsonl, parquet or excel; else told by the file's name and content.
+        delimiter: What stands between the columns; else a comma, in TSV a tab.
+        encoding: Of text, such as cp1252 or utf-16.
+        sheet: The sheet of a workbook; else the first.
 
     Raises:
         OptionsError: a format, delimiter or encoding that there is not, or one that the format

@@ -17,13 +17,13 @@ from aiohubassoc._account.replies import (
     parse_scopes,
 )
 from aiohubassoc._account.scopes import check_scopes, find_scopes
-from aiohubassoc._core.endpoints import (
+from aiohubassoc._protocol.requests import (
     account_details,
     association_limits,
     daily_usage,
     token_info,
 )
-from aiohubassoc._core.verdict import AccountReply
+from aiohubassoc._protocol.verdicts import AccountReply
 from aiohubassoc.options import ApiVersion
 
 FIELDS = [

@@ -41,7 +41,7 @@ def test_it_runs_and_agrees(
     else:
         assert result.code == 0, result
         assert "150 pairs" in result.out
-        assert "The portal's books agree with every outcome." in result.out
+        assert "Verified: the simulator's records match every outcome." in result.out
 
 
 def _with_wrong_token(_: str, **options: object) -> object:
@@ -59,7 +59,7 @@ def test_a_disagreement_is_told(
     result = command("demo")
     assert result.code == 1
     assert "The portal disagrees: a [b] disagrees" in result.out
-    assert "agree with every outcome" not in result.out
+    assert "match every outcome" not in result.out
 
 
 def test_an_installation_without_the_example(

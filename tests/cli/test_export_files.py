@@ -108,7 +108,7 @@ def test_output_says_how_many_rows_went_where(
 @pytest.mark.parametrize(
     ("options", "code", "told"),
     [
-        (("--format", "xlsx"), 2, "--format 'xlsx' is neither csv nor jsonl"),
+        (("--format", "xlsx"), 2, 'Choose from: "csv", "jsonl"'),
         (("--json",), 2, "--json is for --output"),
         (("--output", "/nowhere/out.csv"), 5, "/nowhere/out.csv: No such file"),
         (("--output", "/dev/full"), 5, "/dev/full: No space left"),

@@ -32,7 +32,7 @@ def test_json_is_one_object_and_nothing_else(
     link: Command, start_portal: StartPortal, pairs_file: Path
 ) -> None:
     """With every count, the reason of each failure, and the exit code."""
-    start_portal(records_up_to=100_005)
+    portal = start_portal(records_up_to=100_005)
     told = link(pairs_file, "--json").told
     assert told.pop("seconds") >= 0
     (category,) = told.pop("categories")
@@ -51,7 +51,10 @@ def test_json_is_one_object_and_nothing_else(
         "answers": 10,
         "error_answers": 5,
         "throttled": 0,
+        "portal": portal.base_url,
         "run": None,
+        "failures": None,
+        "rows_written": 0,
         "verification": None,
         "exit_code": 1,
     }
@@ -69,9 +72,9 @@ def test_the_summary_says_how_many_answers_were_errors(
 ) -> None:
     """HubSpot wants fewer than 5 % of a day's answers to be errors."""
     start_portal(records_up_to=100_005)
-    assert "5 of 10 answers were errors (50.0%), 0 of them 429" in link(pairs_file).out
+    assert "5 of 10 responses were errors (50.0%), 0 of them 429" in link(pairs_file).out
     start_portal()
-    assert "answers were errors" not in link(pairs_file).out
+    assert "responses were errors" not in link(pairs_file).out
 
 
 @pytest.mark.parametrize("reserve", ["900", "90%"])
@@ -199,6 +202,58 @@ def test_stop_after_failures(link: Command, start_portal: StartPortal, tmp_path:
     assert result.code == 3
     assert "Stopped early" in result.out
     assert portal.portal.ledger.requests < 900
+
+
+def test_stop_after_alike(
+    link: Command, command: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """A fault of the run stops it; mended, the same folder sends again what was refused for it."""
+    portal = start_portal(records_up_to=0)
+    pairs = write_pairs(tmp_path / "pairs.csv", 900)
+    told = link(pairs, "--run", tmp_path / "run", "--stop-after-alike", "3", "--json").told
+    assert (told["exit_code"], told["linked"]) == (3, 0)
+    assert 30 <= told["failed"] < 200
+    assert "for the same reason" in told["stopped"]
+    start_portal(instead_of=portal)
+    result = command("resume", tmp_path / "run", "--json")
+    assert (result.told["linked"], result.told["exit_code"]) == (900, 0)
+
+
+def test_stop_after_alike_can_be_turned_off(
+    link: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """With 0."""
+    start_portal(records_up_to=0)
+    pairs = write_pairs(tmp_path / "pairs.csv", 600)
+    told = link(pairs, "--stop-after-alike", "0", "--json").told
+    assert (told["failed"], told["stopped"], told["exit_code"]) == (600, None, 1)
+
+
+def test_resume_with_nothing_but_failed_pairs_says_so(
+    link: Command, command: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """And how they are sent again."""
+    portal = start_portal(records_up_to=0)
+    pairs = write_pairs(tmp_path / "pairs.csv", 20)
+    assert link(pairs, "--run", tmp_path / "run").code == 1
+    requests = portal.portal.ledger.requests
+    result = command("resume", tmp_path / "run")
+    assert result.code == 1
+    assert "Nothing was sent" in result.out
+    assert "--retry-failed" in result.out
+    assert portal.portal.ledger.requests == requests
+
+
+def test_an_unknown_object_type_is_a_usage_error(
+    command: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """One wrong letter does not burn a day's calls."""
+    portal = start_portal()
+    pairs = write_pairs(tmp_path / "pairs.csv", 900)
+    result = command("link", pairs, "--from", "contatcs", "--to", "companies", *FAST)
+    assert result.code == 2
+    assert "does not know the object type 'contatcs'" in result.out
+    assert portal.portal.ledger.requests <= 64
 
 
 def test_a_duplicate_is_skipped(link: Command, start_portal: StartPortal, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import urllib.request
@@ -155,6 +156,17 @@ def test_version_and_help() -> None:
     assert "--skip-invalid" in link.stdout
     assert "Exit codes: 0 every pair linked" in " ".join(link.stdout.split())
     assert (version.returncode, help_.returncode, link.returncode) == (0, 0, 0)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+def test_completion_installs(tmp_path: Path) -> None:
+    """For the shell that is named, in the home of whoever asks; the shell takes the script."""
+    given = ("--install-completion", "--shell", "bash")
+    result = run(*COMMAND, *given, HOME=str(tmp_path), XDG_DATA_HOME="")
+    assert result.returncode == 0, result.stderr
+    (script,) = tmp_path.rglob("completions/aiohubassoc")
+    assert "--skip-linked" in script.read_text(encoding="utf-8")
+    assert run("bash", "-n", script).returncode == 0
 
 
 @pytest.mark.parametrize("module", ["aiohttp", "asyncio", "cattrs", "tenacity"])

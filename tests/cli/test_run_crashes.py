@@ -107,14 +107,14 @@ def test_after_a_kill_nothing_is_lost_and_what_is_linked_is_not_sent_again(
 def test_a_second_process_is_refused_while_the_first_runs(
     command: Command, link: Command, start_portal: StartPortal, many: Path, folder: Path
 ) -> None:
-    """Exit code 2 and the first one's process id; once that is killed, the folder is free."""
+    """Exit code 75 and the first one's process id; once that is killed, the folder is free."""
     portal = start_portal(faults=FaultPlan(script={UNANSWERED: ("never_before",)}))
     with started(*_call(many, folder)) as process:
         until_requests(portal, 64, process)
         until(lambda: bool(_linked(folder)), process)
         named = f"{folder} is being used by process {process.pid}: wait for it, or stop it"
         for refused in (link(many, "--run", folder), command("resume", folder)):
-            assert (refused.code, named in refused.err) == (2, True)
+            assert (refused.code, named in refused.err) == (75, True)
         status = command("status", folder, "--json").told
         assert (status["state"], status["process_id"]) == ("running", process.pid)
         assert status["linked"] == len(_linked(folder))

@@ -272,7 +272,7 @@ def test_a_folder_that_is_none(command: Command, tmp_path: Path, name: str) -> N
     (tmp_path / "file").write_text("x", encoding="utf-8")
     for path in (tmp_path, tmp_path / "nowhere", tmp_path / "file"):
         result = command(name, path)
-        assert result.code == 5
+        assert result.code == 2
         assert f"{path} is not a run folder: it has no journal.db" in result.err
 
 

@@ -21,7 +21,7 @@ def test_json_is_one_object_and_nothing_else(
     link: Command, command: Command, start_portal: StartPortal, pairs_file: Path, folder: Path
 ) -> None:
     """Counts, reasons, inputs and each run, whose times are aware."""
-    start_portal(records_up_to=100_007)
+    portal = start_portal(records_up_to=100_007)
     write_pairs(pairs_file, 10, "1e5,7\n1,100001\n")
     link(pairs_file, "--run", folder, "--skip-invalid")
     link(pairs_file, "--run", folder, "--skip-invalid")
@@ -37,6 +37,7 @@ def test_json_is_one_object_and_nothing_else(
         "unprocessed": 0,
         "settled": 10,
         "invalid": 1,
+        "portal": portal.base_url,
         "inputs": [str(pairs_file)],
         "input_rows": 12,
         "needs_input": False,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aiohubassoc.cli import feed
-from aiohubassoc.cli.feed import CHECKED_AHEAD
+from aiohubassoc.cli import row_source
+from aiohubassoc.cli.row_source import CHECKED_AHEAD
 from aiohubassoc.journal.duplicates import SeenPairs
 from tests.cli.conftest import TOKEN, TYPES, write_pairs
 
@@ -112,7 +112,7 @@ def test_standard_input_that_is_closed(
         (("--concurrency", "0"), "concurrency"),
         (("--share", "0"), "share"),
         (("--reserve-daily", "some"), "--reserve-daily"),
-        (("--reserve-daily", "120%"), "reserve_daily"),
+        (("--reserve-daily", "120%"), "--reserve-daily must be"),
         (("--api-version", "v3"), "v3"),
         (("--base-url", "http://api.example.com"), "https"),
         (("--stop-after-failures", "0"), "--stop-after-failures"),
@@ -307,7 +307,7 @@ def test_the_input_fails_in_the_midst(
                 raise OSError(5, "Input/output error")
             yield row
 
-    monkeypatch.setattr(feed, "_directly", failing)
+    monkeypatch.setattr(row_source, "_directly", failing)
     pairs = write_pairs(tmp_path / "pairs.csv", 1500)
     told = command("link", pairs, *TYPES, "--quota", "100000/1s", "--json").told
     assert told["exit_code"] == 3
@@ -326,7 +326,7 @@ def test_the_input_fails_before_anything_was_sent(
             yield row
             raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(feed, "_directly", failing)
+    monkeypatch.setattr(row_source, "_directly", failing)
     result = command("link", pairs_file, *TYPES)
     assert result.code == 2
     assert "the input can no longer be read: Input/output error" in result.err
@@ -338,14 +338,14 @@ def test_a_file_that_goes_away(
 ) -> None:
     """What is open can still be read; only how long it is nobody knows any more."""
     start_portal()
-    check_ahead = feed.Feed.check_ahead
+    check_ahead = row_source.RowSource.check_ahead
 
-    async def check_and_unlink(self: feed.Feed) -> list[Record]:
+    async def check_and_unlink(self: row_source.RowSource) -> list[Record]:
         unusable = await check_ahead(self)
         pairs_file.unlink()  # noqa: ASYNC240 -- nothing else runs meanwhile
         return unusable
 
-    monkeypatch.setattr(feed.Feed, "check_ahead", check_and_unlink)
+    monkeypatch.setattr(row_source.RowSource, "check_ahead", check_and_unlink)
     assert command("link", pairs_file, *TYPES, "--json").told["linked"] == 10
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aiohubassoc import AssociationClient, RetryPolicy, Status
-from aiohubassoc.cli.folder_table import FolderTable
+from aiohubassoc.cli.run_folder import FolderTable
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.simulator import FaultPlan
 from tests.cli.conftest import TYPES, calls, make, read_rows, write_pairs
@@ -79,7 +79,8 @@ def test_json_is_one_object_and_nothing_else(
     verify: Command, start_portal: StartPortal, tmp_path: Path
 ) -> None:
     """With every count, the first that are missing with place and reason, and the exit code."""
-    make(start_portal(records_up_to=200_000), range(1, 3))
+    portal = start_portal(records_up_to=200_000)
+    make(portal, range(1, 3))
     pairs = write_pairs(tmp_path / "pairs.csv", 3, "1e5,7\n2,100002\n999999,7\n")
     result = verify(pairs, "--json", "--skip-invalid")
     assert (result.code, result.err) == (1, "")
@@ -103,6 +104,7 @@ def test_json_is_one_object_and_nothing_else(
         "missing": 2,
         "unknown": 0,
         "duplicates": 1,
+        "portal": portal.base_url,
         "invalid": 1,
         "error_answers": 0,
         "stopped": None,
@@ -227,7 +229,7 @@ def test_what_hubspot_does_not_say_is_unknown(
     portal = start_portal(faults=FaultPlan(server_error_500=1.0))
     make(portal, range(1, 11))
     impatient = partial(AssociationClient, retry=RetryPolicy(attempts=1))
-    monkeypatch.setattr("aiohubassoc.cli.clients.AssociationClient", impatient)
+    monkeypatch.setattr("aiohubassoc.cli.connection.AssociationClient", impatient)
     result = verify(pairs_file, "--json")
     assert counts(result) == (3, 0, 0, 10)
     assert result.told["stopped"] is None

@@ -28,7 +28,7 @@ from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.journal import recording
 from aiohubassoc.journal.ledger import Ledger
 from aiohubassoc.journal.reader import Reader
-from tests.io.wire_fake import error, pair, reply
+from tests.fakes.transport import error, pair, reply
 from tests.journal.conftest import run
 
 if TYPE_CHECKING:

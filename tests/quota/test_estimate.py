@@ -71,6 +71,7 @@ def test_calls_on_the_wire_are_few_at_first() -> None:
     assert math.isclose(more - few, 0.1, rel_tol=0.1)
 
 
+@settings(max_examples=50)
 @given(counts, st.integers(1, 100_000), quotas, wires, st.none() | st.integers(1, 10**6))
 def test_more_calls_take_no_less(
     calls: int, more: int, quota: Quota, wire: dict[str, Any], daily_calls: int | None

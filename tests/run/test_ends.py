@@ -19,8 +19,8 @@ from aiohubassoc import (
     RunStoppedError,
 )
 from tests.conftest import pass_time, settle
-from tests.io.portal_fake import FakePortal, client_of, pairs_of
-from tests.io.recorder_fake import FakeJournal, FakeRecorder
+from tests.fakes.portal import FakePortal, client_of, pairs_of
+from tests.fakes.recorder import FakeJournal, FakeRecorder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -278,8 +278,8 @@ async def test_a_client_in_a_second_loop_is_an_error_of_ours() -> None:
 
 _EAGER = """
 import asyncio
-from tests.io.portal_fake import FakePortal, client_of, pairs_of
-from tests.io.recorder_fake import FakeJournal, FakeRecorder
+from tests.fakes.portal import FakePortal, client_of, pairs_of
+from tests.fakes.recorder import FakeJournal, FakeRecorder
 from aiohubassoc import Pair
 
 class FailsAtOnce(FakeRecorder):

@@ -1,0 +1,158 @@
+"""What to do next, as commands for a shell."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aiohubassoc.cli.connection import find_base_url, name_token_source
+from aiohubassoc.cli.options import given
+from aiohubassoc.errors import (
+    AuthenticationError,
+    DailyLimitError,
+    DailyReserveError,
+    MissingScopesError,
+    PermissionDeniedError,
+    RefusedAlikeError,
+    UnknownObjectTypeError,
+)
+from aiohubassoc.tables.opening import STDIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aiohubassoc.cli.link import LinkCall
+    from aiohubassoc.cli.options import TokenOptions, VerifyOptions
+    from aiohubassoc.cli.report import LinkReport, VerifyReport
+    from aiohubassoc.cli.run_folder import Command
+    from aiohubassoc.errors import AioHubAssocError
+    from aiohubassoc.tables.layout import Layout
+
+_PROGRAM: Final = "aiohubassoc"
+# Of these a file that we wrote has its own.
+_OF_THE_INPUT_ALONE: Final = ("--format", "--delimiter", "--encoding", "--sheet")
+
+
+def after_link(
+    report: LinkReport, command: Command, call: LinkCall, *, needs_input: bool
+) -> list[str]:
+    """Return what to do after a run that linked; *needs_input*: to give the input again."""
+    folder, failures = call.folder.run, call.output.failures
+    steps = _after_stop(report.stopped, call.token)
+    if report.unsettled or not report.input_complete:
+        if folder is not None:
+            steps.append(how_to_resume(folder, needs_input=needs_input))
+        else:
+            steps += _how_to_begin_again(report, command, call)
+    elif folder is not None and report.not_linked:
+        if not report.pairs.responses:
+            steps.append("Nothing was sent: pairs that failed in an earlier run are not sent again")
+        resume = compose("resume", [folder], {"--retry-failed": True})
+        steps.append(f"To send those again that failed: {resume}")
+    if failures is not None and report.rows_written:
+        rows = "1 row" if report.rows_written == 1 else f"{report.rows_written:,} rows"
+        steps.append(f"Wrote {rows} to {failures}, each with its reason")
+        steps.append(how_to_link(failures, command.input))
+    elif folder is not None and report.not_linked + report.invalid:
+        export = compose("export", [folder], {"--failed": True, "--output": "failed.csv"})
+        steps.append(f"To write those that failed to a file: {export}")
+    elif failures is None and report.not_linked + report.invalid:
+        steps.append("To write rows that fail to a file: the same command with --failures FILE")
+    return steps
+
+
+def after_verify(
+    report: VerifyReport, command: Command, options: VerifyOptions, folder: str | None
+) -> list[str]:
+    """Return what to do after the links of *folder* were read back; None: those of files."""
+    if not (report.unsettled or report.not_linked):
+        return []
+    if options.output is not None:
+        return [how_to_link(options.output, command.input)]
+    sources, given_options = ([folder], {}) if folder else (command.files, given(command.input))
+    again = ", give the input again" if STDIN in sources else ""
+    verify = compose("verify", sources, {**given_options, "--output": "missing.csv"})
+    return [f"To write those that are not linked to a file{again}: {verify}"]
+
+
+def how_to_resume(folder: str, *, needs_input: bool) -> str:
+    """Return how a run of *folder* goes on; *needs_input*: its input must be given again."""
+    if needs_input:
+        named = shlex.quote(folder)
+        return f"To go on, give the input again, with the same command and --run {named}"
+    return f"To go on: {compose('resume', [folder])}"
+
+
+def how_to_link(path: str, input_: Layout) -> str:
+    """Return how rows are linked that were written to *path*, from an input like *input_*."""
+    options = {
+        name: value for name, value in given(input_).items() if name not in _OF_THE_INPUT_ALONE
+    }
+    return f"To link them: {compose('link', [path], options)}"
+
+
+def compose(command: str, paths: Iterable[str], options: Mapping[str, object] | None = None) -> str:
+    """Return a command that can be typed as it is."""
+    called = Path(sys.argv[0])
+    found = shutil.which(_PROGRAM)
+    is_elsewhere = called.name == _PROGRAM and (not found or not called.samefile(found))
+    words = [str(called) if is_elsewhere else _PROGRAM, command, *paths]
+    for name, value in (options or {}).items():
+        words += [name] if value is True else [name, str(value)]
+    return shlex.join(words)
+
+
+def _after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> list[str]:
+    """Return what is to be done about the cause, before the run can go on."""
+    match stopped:
+        case AuthenticationError():
+            step = f"HubSpot refused the access token ({stopped.status}). "
+            step += f"Check {name_token_source(token)}"
+        case MissingScopesError():
+            scopes = f": {', '.join(stopped.scopes)}" if stopped.scopes else ""
+            step = f"The access token lacks scopes{scopes}. Add them to its app in HubSpot"
+        case PermissionDeniedError():
+            step = "The user or the app of the access token, or the account, may not do this. "
+            step += f"Use a service key or another token in {name_token_source(token)}"
+        case UnknownObjectTypeError():
+            step = f"HubSpot does not know the object type {stopped.object_type!r}. Correct it"
+        case RefusedAlikeError():
+            step = "Fix what HubSpot says. The pairs that it refused alike are then sent again"
+        case DailyLimitError() | DailyReserveError():
+            step = "HubSpot counts the day's calls anew at midnight in the account's time zone"
+        case _:
+            return []
+    return [step]
+
+
+def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) -> list[str]:
+    """Return how a run goes on that kept nothing."""
+    options: dict[str, object] = {}
+    for group in (
+        command.input,
+        command.portal,
+        command.pace,
+        command.check,
+        command.send,
+        call.token,
+        call.output,
+    ):
+        options |= given(group)
+    if options.get("--base-url") == find_base_url(None):
+        del options["--base-url"]
+    if call.uvloop:
+        options["--uvloop"] = True
+    if report.pairs.linked:
+        options["--skip-linked"] = True  # it needs no call for what is linked by now
+    again = compose("link", command.files, options)
+    steps = [
+        f"To go on, give the input again: {again}"
+        if STDIN in command.files
+        else f"To go on: {again}"
+    ]
+    if not command.portal.simulate:
+        steps.append("With --run FOLDER a run goes on by itself: aiohubassoc resume FOLDER")
+    return steps

@@ -1,0 +1,273 @@
+"""What became of the rows of a run: the library's report of its pairs, and the rows around them."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+import attrs
+
+from aiohubassoc.errors import AioHubAssocError, ApiError
+from aiohubassoc.models import Outcome, Report, Status
+from aiohubassoc.tables.results import Told
+from aiohubassoc.verification import LinkState, Verification, VerificationReport
+
+_LISTED: Final = 100
+# HubSpot's categories are few; a server that makes up a new one each time must not fill memory.
+_MOST_CATEGORIES: Final = 50
+_WITHOUT_ERROR: Final = {
+    LinkState.MISSING: ("NOT_LINKED", "HubSpot does not have the link"),
+    LinkState.UNKNOWN: ("NOT_TOLD", "HubSpot did not say"),
+}
+
+
+SIMULATED: Final = "Simulated portal: nothing was sent to HubSpot"
+
+
+def describe_portal(base_url: str) -> str:
+    """Return where HubSpot's API is as a report says it: its host, with http:// if need be."""
+    return base_url.removeprefix("https://").rstrip("/")
+
+
+def describe_outcome(outcome: Outcome) -> Told:
+    """Return what a file of rows says of a pair that was to be linked."""
+    said = outcome.error if outcome.skip is None else outcome.skip.message
+    return Told(outcome.status.value, outcome.category, str(said or ""), outcome.correlation_id)
+
+
+def describe_verification(verification: Verification) -> Told:
+    """Return what a file of rows says of a pair whose link was read back."""
+    state, error = verification.state, verification.error
+    if state is LinkState.LINKED:
+        return Told(state)
+    if error is None:
+        return Told(state, *_WITHOUT_ERROR[state])
+    correlation_id = error.correlation_id if isinstance(error, ApiError) else None
+    return Told(state, error.label, str(error), correlation_id)
+
+
+@attrs.frozen
+class Example:
+    """The line of a row, its place as messages call it, and what became of a pair of it."""
+
+    line: int
+    place: str
+    pair: str
+    told: Told
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {
+            "line": self.line,
+            "place": self.place,
+            "pair": self.pair,
+            "category": self.told.category,
+            "message": self.told.message,
+            "correlation_id": self.told.correlation_id,
+        }
+
+
+@attrs.define
+class Category:
+    """How many rows there are of a status and HubSpot's category, or ours, and the first."""
+
+    status: str
+    name: str
+    example: Example
+    count: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        example = self.example.as_json()
+        del example["category"]
+        told = {"status": self.status, "category": self.name, "count": self.count}
+        return {**told, "example": example}
+
+
+@attrs.define(kw_only=True)
+class _RowReport:
+    """
+    What every run reports; it can be read while the run goes on.
+
+    Attributes:
+        portal: Where its pairs went, for people.
+        pairs: The library's report.
+        invalid: Rows that could not be used; they hold no pair.
+        invalid_lines: The first of them: each one's line, place as messages call it, and problem.
+        duplicates: Rows that repeat an earlier one, where the command itself found them.
+        failure: Why the run ended early, where the library's report does not say it.
+        input_complete: Whether the input was read to its end.
+        input_rows: About how many rows it has; None if nobody knows.
+        signal: The number of the signal that ended the run; None if none did.
+        rows_written: How many rows were written to a file.
+        seconds: How long the run took.
+    """
+
+    portal: str = ""
+    pairs: Report | VerificationReport
+    invalid: int = 0
+    invalid_lines: list[dict[str, Any]] = attrs.Factory(list)
+    duplicates: int = 0
+    failure: AioHubAssocError | None = None
+    input_complete: bool = False
+    input_rows: int | None = None
+    signal: int | None = None
+    rows_written: int = 0
+    seconds: float = 0.0
+
+    @property
+    def done(self) -> int:
+        """How many rows are dealt with."""
+        return self.pairs.total + self.duplicates + self.invalid
+
+    @property
+    def rows_left(self) -> int:
+        """About how many rows were not read; 0 if none, or nobody knows."""
+        return 0 if self.input_complete else max(0, (self.input_rows or 0) - self.done)
+
+    @property
+    def stopped(self) -> AioHubAssocError | None:
+        """Why the run ended early; None if it did not."""
+        return self.failure or self.pairs.stopped
+
+    def add_invalid(self, line: int, place: str, problem: str) -> None:
+        """Count a row that cannot be used."""
+        self.invalid += 1
+        if len(self.invalid_lines) < _LISTED:
+            self.invalid_lines.append({"line": line, "place": place, "problem": problem})
+
+    def _rows_as_json(self) -> dict[str, Any]:
+        return {
+            "portal": self.portal,
+            "invalid": self.invalid,
+            "seconds": round(self.seconds, 3),
+            "answers": self.pairs.responses,
+            "error_answers": self.pairs.error_responses,
+            "stopped": None if self.stopped is None else str(self.stopped),
+            "input_complete": self.input_complete,
+            "invalid_lines": self.invalid_lines,
+        }
+
+
+@attrs.define(kw_only=True)
+class LinkReport(_RowReport):
+    """
+    What became of the rows of a run that links.
+
+    Attributes:
+        pairs: The library's report.
+        categories: What is not linked, by status and name.
+    """
+
+    pairs: Report = attrs.Factory(Report)
+    categories: dict[tuple[str, str], Category] = attrs.Factory(dict)
+
+    @property
+    def total(self) -> int:
+        """How many pairs have an outcome."""
+        return self.pairs.total + self.duplicates
+
+    @property
+    def skipped(self) -> int:
+        """How many pairs needed no call."""
+        return self.pairs.skipped + self.duplicates
+
+    @property
+    def settled(self) -> int:
+        """How many pairs HubSpot responded for."""
+        return self.pairs.linked + self.not_linked
+
+    @property
+    def unsettled(self) -> int:
+        """How many pairs were not sent, or not written down."""
+        return self.pairs.unprocessed
+
+    @property
+    def not_linked(self) -> int:
+        """How many pairs failed, wholly or partially."""
+        return self.pairs.failed + self.pairs.partial
+
+    @property
+    def trouble(self) -> str:
+        """How many rows did not come through, in words."""
+        return f"{self.not_linked + self.invalid:,} failed"
+
+    def counts(self) -> dict[str, int]:
+        """Return how many pairs there are of each status, and how many invalid rows."""
+        counts = {status.value: getattr(self.pairs, status.value) for status in Status}
+        return {**counts, "skipped": self.skipped, "invalid": self.invalid}
+
+    def add_example(self, example: Example) -> None:
+        """Count a row that is not linked under its status and reason."""
+        status, name = example.told.status, example.told.category or ""
+        if (status, name) not in self.categories and len(self.categories) >= _MOST_CATEGORIES:
+            name = "OTHER"
+        self.categories.setdefault((status, name), Category(status, name, example)).count += 1
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        return {
+            "total": self.total,
+            **self.counts(),
+            **self._rows_as_json(),
+            "throttled": self.pairs.throttled,
+            "categories": [category.as_json() for category in self.categories.values()],
+        }
+
+
+@attrs.define(kw_only=True)
+class VerifyReport(_RowReport):
+    """
+    What was found of the rows of a run that reads links back.
+
+    Attributes:
+        pairs: The library's report.
+        first_missing: The first pairs that are missing.
+        first_unknown: The first of which nothing is known.
+    """
+
+    pairs: VerificationReport = attrs.Factory(VerificationReport)
+    first_missing: list[Example] = attrs.Factory(list)
+    first_unknown: list[Example] = attrs.Factory(list)
+
+    @property
+    def settled(self) -> int:
+        """How many pairs HubSpot responded for."""
+        return self.pairs.linked + self.not_linked
+
+    @property
+    def unsettled(self) -> int:
+        """Of how many pairs nothing is known."""
+        return self.pairs.unknown
+
+    @property
+    def not_linked(self) -> int:
+        """How many pairs are missing."""
+        return self.pairs.missing
+
+    @property
+    def trouble(self) -> str:
+        """How many rows are not linked, in words."""
+        return f"{self.pairs.missing:,} missing, {self.pairs.unknown:,} unknown"
+
+    def add_example(self, example: Example) -> None:
+        """Keep a pair that is not linked, if it is among the first."""
+        lists = {"missing": self.first_missing, "unknown": self.first_unknown}
+        examples = lists.get(example.told.status)
+        if examples is not None and len(examples) < _LISTED:
+            examples.append(example)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return everything as plain values."""
+        return {
+            "total": self.pairs.total,
+            "linked": self.pairs.linked,
+            "missing": self.pairs.missing,
+            "unknown": self.pairs.unknown,
+            "duplicates": self.duplicates,
+            **self._rows_as_json(),
+            "first_missing": [example.as_json() for example in self.first_missing],
+            "first_unknown": [example.as_json() for example in self.first_unknown],
+        }
+
+
+CommandReport: TypeAlias = LinkReport | VerifyReport

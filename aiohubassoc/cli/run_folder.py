@@ -1,0 +1,277 @@
+"""What the command keeps in a run folder of itself and its input, and how it goes on from it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import attrs
+
+from aiohubassoc.cli.options import (
+    CheckOptions,
+    PaceOptions,
+    PortalOptions,
+    SendOptions,
+    to_options,
+)
+from aiohubassoc.errors import JournalError, OptionsError
+from aiohubassoc.journal.journal import Journal
+from aiohubassoc.journal.places import parts_of, place_of
+from aiohubassoc.journal.reader import Reader
+from aiohubassoc.journal.schema import DATABASE
+from aiohubassoc.models import Status
+from aiohubassoc.pair import Pair, unchecked_pair
+from aiohubassoc.tables.layout import Layout
+from aiohubassoc.tables.opening import STDIN, name_of
+from aiohubassoc.tables.pairs import PairTable
+from aiohubassoc.tables.records import Record
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator, Mapping
+
+    from aiohubassoc.journal.places import Place
+
+# What a run reports as there.
+CLAIMED: Final = (Status.LINKED, Status.PARTIAL)
+# What a run folder keeps in place of a portal's address that is another one each time.
+SIMULATED_PORTAL: Final = "a simulated portal"
+
+
+@attrs.frozen
+class Command:
+    """
+    The command ``link`` as a run folder keeps it: what it takes to go on.
+
+    Attributes:
+        files: The inputs; plain files by their whole path.
+        input: What they are like.
+        portal: Where to.
+        pace: How fast.
+        check: What to do about bad rows and failures.
+        send: One by one or in batches, and whether links are read.
+    """
+
+    files: tuple[str, ...]
+    input: Layout
+    portal: PortalOptions = attrs.Factory(PortalOptions)
+    pace: PaceOptions = attrs.Factory(PaceOptions)
+    check: CheckOptions = attrs.Factory(CheckOptions)
+    send: SendOptions = attrs.Factory(SendOptions)
+
+    @classmethod
+    def from_header(cls, header: Mapping[str, Any]) -> Command:
+        """
+        Return the command that a run folder keeps in its header.
+
+        Raises:
+            OptionsError: it was not made by the command, or by an earlier version of it.
+        """
+        kept = header.get("command")
+        if not isinstance(kept, dict):
+            raise OptionsError("the run folder was made by a program: go on with that program")
+        try:
+            return cls(
+                tuple(kept["files"]),
+                Layout(**kept["input"]),
+                PortalOptions(**kept["portal"]),
+                PaceOptions(**kept["pace"]),
+                CheckOptions(**kept["check"]),
+                SendOptions(**kept["send"]),
+            )
+        except (KeyError, TypeError):
+            raise OptionsError(
+                "the run folder was made by another version of the command: go on with that "
+                "version, or take another folder"
+            ) from None
+
+    def to_header(self) -> dict[str, Any]:
+        """Return it as it is kept."""
+        files = [path if path == STDIN else str(Path(path).absolute()) for path in self.files]
+        return {**attrs.asdict(self), "files": files}
+
+    @property
+    def names(self) -> str:
+        """How messages call the inputs."""
+        return ", ".join(name_of(path) for path in self.files)
+
+
+class FolderTable:
+    """
+    The pairs of a run folder whose input can no longer be read, or need not be.
+
+    Args:
+        reader: The folder. For every pair, its last run has read the input to its end.
+        statuses: Only pairs of these, and nothing else; none: every pair, and the rows that hold
+            none.
+        place: How messages call a place; None: by its line.
+
+    Raises:
+        JournalError: it cannot be read; so for every method.
+    """
+
+    may_block = False
+
+    def __init__(
+        self,
+        reader: Reader,
+        statuses: tuple[Status, ...] = (),
+        place: Callable[[int, int], str] | None = None,
+    ) -> None:
+        self._reader = reader
+        self._statuses = statuses
+        header = reader.header()
+        self.header: list[str] = header["columns"]
+        self.names: list[str] = header["names"]
+        self.name = self.names[0]
+        self.job: dict[str, object] = header["job"]
+        self._inputs: list[dict[str, object]] = header["inputs"]
+        self._place = place
+
+    def __iter__(self) -> Iterator[tuple[Record, Pair | None]]:
+        if not self._statuses:
+            for source, line, problem, fields in self._reader.unusable():
+                yield Record(line, fields, problem, source), None
+        for row in self._reader.rows(*self._statuses):
+            kept = row.pair
+            record = Record(row.line, restore_cells(kept), None, row.source)
+            ends = (kept.from_type, kept.from_id, kept.to_type, kept.to_id)
+            yield record, unchecked_pair(*ends, tag=record)
+
+    def cells(self, pair: Pair) -> list[str] | dict[str, object]:
+        """Return the row of *pair*."""
+        return row_of(pair).fields
+
+    def place(self, source: int, line: int) -> str:
+        """Return how messages call a place."""
+        if self._place is not None:
+            return self._place(source, line)
+        return f"line {line}" + (f" of {self.names[source]}" if len(self.names) > 1 else "")
+
+    def count_rows(self) -> int | None:
+        """Return how many pairs and unusable rows there are; None: the folder is gone."""
+        try:
+            # One of its own: this runs in another thread, and the other may be closed meanwhile.
+            with Reader(self._reader.folder) as reader:
+                counts = reader.counts()
+                if self._statuses:
+                    return sum(counts[status] for status in self._statuses)
+                return sum(counts.values()) + reader.unusable_count()
+        except JournalError:
+            return None
+
+    def fingerprints(self) -> list[dict[str, object]]:
+        """Return those of the input."""
+        return self._inputs
+
+
+Table: TypeAlias = PairTable | FolderTable
+"""Where the rows of a run come from."""
+
+
+class _TablePlaces:
+    """
+    Places of a table's rows, and their cells as tags.
+
+    Args:
+        table: Where the pairs come from: each is tagged with its record.
+        are_stable: Whether the input is surely the same as in every run of the folder.
+    """
+
+    def __init__(self, table: Table, *, are_stable: bool) -> None:
+        self.are_stable = are_stable
+        self._table = table
+
+    def place(self, index: int, pair: Pair) -> Place:
+        """Return input and line."""
+        del index
+        record = row_of(pair)
+        return place_of(record.source, record.line)
+
+    def told(self, place: Place) -> str:
+        """Return it as messages call it."""
+        return self._table.place(*parts_of(place))
+
+    def tag(self, pair: Pair) -> str | None:
+        """Return the cells as JSON; None where they are just the two ids, in their order."""
+        cells = self._table.cells(pair)
+        return None if cells == [pair.from_id, pair.to_id] else json.dumps(cells)
+
+
+def open_folder(folder: str) -> Reader:
+    """
+    Return a run folder, open for reading.
+
+    Raises:
+        OptionsError: there is no such run folder.
+        JournalError: it cannot be read.
+    """
+    if not Journal(folder).is_there:
+        raise OptionsError(f"{folder} is not a run folder: it has no {DATABASE}")
+    return Reader(folder)
+
+
+def row_of(pair: Pair) -> Record:
+    """Return the row that a pair of a table stands in."""
+    record = pair.tag
+    assert isinstance(record, Record)  # noqa: S101 -- the table tags each pair with its row
+    return record
+
+
+def restore_cells(pair: Pair) -> list[str] | dict[str, object]:
+    """Return the cells that were kept of a pair from a run folder."""
+    kept = pair.tag
+    return kept if isinstance(kept, list | dict) else [pair.from_id, pair.to_id]
+
+
+def open_journal(
+    folder: str | os.PathLike[str], command: Command, table: Table, *, base_url: str, force: bool
+) -> Journal:
+    """Return the run folder for a table; *force*: though it belongs to another job."""
+    fingerprints = table.fingerprints()
+    if isinstance(table, FolderTable):
+        job, are_stable = table.job, True
+    else:
+        job = {f"input {number}": _identify(one) for number, one in enumerate(fingerprints, 1)}
+        options = to_options(command.input).items()
+        job |= {option: value for option, value in options if value is not None}
+        are_stable = not force and all(one["size_bytes"] is not None for one in fingerprints)
+    journal = Journal.of_input(
+        folder,
+        job={**job, "portal": SIMULATED_PORTAL if command.portal.simulate else base_url},
+        about={
+            "command": command.to_header(),
+            "columns": table.header,
+            "inputs": fingerprints,
+            "names": table.names,
+        },
+        places=_TablePlaces(table, are_stable=are_stable),
+        force=force,
+    )
+    journal.notes.is_of_folder = isinstance(table, FolderTable)
+    return journal
+
+
+def open_temporary_journal(folder: str, table: Table) -> Journal:
+    """Return a run folder that lasts no longer than one run, for a table."""
+    return Journal.of_input(
+        folder,
+        job={},
+        about={"columns": table.header, "inputs": [], "names": table.names},
+        places=_TablePlaces(table, are_stable=False),
+        force=False,
+    )
+
+
+def is_of_pipe(header: Mapping[str, Any]) -> bool:
+    """Return whether an input of a run folder cannot be opened again."""
+    return any(one["size_bytes"] is None for one in header["inputs"])
+
+
+def _identify(fingerprint: dict[str, object]) -> str:
+    """Return what an input is known by, wherever it lies and whatever its name."""
+    size, columns = fingerprint["size_bytes"], fingerprint["columns"]
+    length = "a pipe" if size is None else f"{size:,} bytes"
+    assert isinstance(columns, list)  # noqa: S101 -- the table says so
+    return f"{length} with the columns {', '.join(columns)} ({str(fingerprint['digest'])[:12]})"

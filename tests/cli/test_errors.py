@@ -1,0 +1,203 @@
+"""What was mistyped is said in one way, with what may have been meant; and exit codes of ends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aiohubassoc.cli.app import make_app
+from aiohubassoc.cli.suggestions import suggest, suggest_choice
+from aiohubassoc.journal.lock import FolderLock
+from tests.cli.conftest import TOKEN, TYPES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Command, StartPortal
+
+_COMMANDS = ("link", "resume", "status", "export", "verify", "plan", "simulate", "demo")
+
+
+# --- did you mean ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("lnk",), 'Did you mean "link"?'),
+        (("link", "x", "--form", "contacts"), "there is no option --form. Did you mean --format?"),
+        (("link", "x", "--form=contacts"), "Did you mean --format?"),
+        (("link", "x", "--skip-invalids"), "Did you mean --skip-invalid?"),
+        (("verify", "x", "--mising"), "there is no option --mising. Did you mean --missing?"),
+        (("plan", "x", "--qouta", "1/1s"), "Did you mean --quota?"),
+        (("resume", "x", "--retry-fail"), "Did you mean --retry-failed?"),
+        (("link", "x", "-x"), "there is no option -x"),
+        (("link", "x", "--quota", "profesional"), "Did you mean professional?"),
+        (("link", "x", "--quota", "limit-increese"), "Did you mean limit_increase?"),
+        (("plan", "x", "--batch-quota", "oath"), "Did you mean oauth?"),
+        (("simulate", "--quota", "Enterprize"), "Did you mean enterprise?"),
+        (("simulate", "--fault", "no_bdy=0.1"), "Did you mean no_body?"),
+        (("link", "x", "--format", "cvs"), "Did you mean csv?"),
+        (("export", "x", "--format", "jsnol"), 'Did you mean "jsonl"?'),
+        (("link", "x", "--via", "bach"), 'Did you mean "batch"?'),
+        (("link", "x", "--api-version", "2026-9"), "Did you mean 2026-09?"),
+    ],
+)
+def test_what_may_have_been_meant(
+    command: Command, start_portal: StartPortal, arguments: tuple[str, ...], told: str
+) -> None:
+    """Of commands, options and values; exit code 2, one line that begins as all errors do."""
+    start_portal()
+    result = command(*arguments)
+    assert result.code == 2
+    assert told in result.err
+    assert (result.err[:13], result.err.count("\n")) == ("aiohubassoc: ", 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("status",), 'Command "status" parameter FOLDER requires an argument.'),
+        (("status", "x", "y"), "there is no use for 'y'"),
+        (("link", "x", "--share", "5x"), "'5x'"),
+        (("link", "/nowhere", *TYPES), "cannot open /nowhere: No such file or directory"),
+        (("link", "x", "--base-url", "http://1.2.3.4"), "(--allow-http says that this is meant)"),
+        (("link", "x", "--concurrency", "0"), "--concurrency must be"),
+    ],
+)
+def test_every_error_looks_alike(
+    command: Command, start_portal: StartPortal, arguments: tuple[str, ...], told: str
+) -> None:
+    """Whoever finds it; with the names of the options, not those of the library."""
+    start_portal()
+    result = command(*arguments)
+    assert (result.code, told in result.err) == (2, True), result
+    assert (result.err[:13], result.err.count("\n")) == ("aiohubassoc: ", 1)
+
+
+@pytest.mark.parametrize(
+    ("given", "suggested"),
+    [
+        ("--form", ". Did you mean --from?"),
+        ("--FROM", ". Did you mean --from?"),
+        ("--zzz", ""),
+        ("", ""),
+    ],
+)
+def test_suggestions(given: str, suggested: str) -> None:
+    """The one that is most like it; none where none is."""
+    assert suggest(given, ["--from", "--to"]) == suggested
+
+
+def test_messages_without_choices_have_no_suggestion() -> None:
+    """Whatever they hold."""
+    for message in ("", "'a' is wrong", "'a' is one of", "one of a, b", "'x' is none of abc, def"):
+        assert suggest_choice(message) == ""
+
+
+def test_a_share_may_be_a_percentage(command: Command, pairs_file: Path) -> None:
+    """As a reserve may."""
+    quotas = [
+        command("plan", pairs_file, *TYPES, "--json", "--share", share).told["quota"]
+        for share in ("0.5", "50%", " 50 %")
+    ]
+    assert quotas == [quotas[0]] * 3
+
+
+# --- exit codes --------------------------------------------------------------------------------
+
+
+def test_a_folder_in_use(
+    link: Command, command: Command, start_portal: StartPortal, pairs_file: Path, folder: Path
+) -> None:
+    """Is no mistake: exit code 75, which says to try again later."""
+    start_portal()
+    assert link(pairs_file, "--run", folder).code == 0
+    lock = FolderLock(folder)
+    try:
+        for result in (link(pairs_file, "--run", folder), command("resume", folder)):
+            assert (result.code, "is being used by" in result.err) == (75, True)
+    finally:
+        lock.release()
+
+
+@pytest.mark.parametrize("content", ["from_id,to_id\n", "Record ID,Associated Company IDs\n1,\n"])
+@pytest.mark.parametrize("verb", ["link", "verify"])
+@pytest.mark.parametrize("given", ["file", "-"])
+def test_an_input_without_rows(
+    command: Command,
+    start_portal: StartPortal,
+    tmp_path: Path,
+    *,
+    verb: str,
+    content: str,
+    given: str,
+) -> None:
+    """A header alone, or rows with nothing to link: a warning, and what --require-rows makes."""
+    start_portal()
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text(content, encoding="utf-8")
+    stdin = content.encode() if given == "-" else None
+    source, name = (pairs, str(pairs)) if stdin is None else ("-", "standard input")
+    options = (*TYPES, "--json")
+    result = command(verb, source, *options, stdin=stdin)
+    assert (result.code, result.told["exit_code"]) == (0, 0)
+    assert result.err == f"No rows: {name} holds no pairs\n"
+    required = command(verb, source, *options, "--require-rows", stdin=stdin)
+    assert (required.code, required.told["exit_code"]) == (1, 1)
+
+
+def test_an_input_with_rows_is_what_is_required(
+    command: Command, start_portal: StartPortal, pairs_file: Path
+) -> None:
+    """Rows that cannot be used are rows, too."""
+    start_portal()
+    result = command("link", pairs_file, *TYPES, "--require-rows")
+    assert (result.code, result.err) == (0, "")
+    pairs_file.write_text("from_id,to_id\nx y,1\n", encoding="utf-8")
+    options = ("--require-rows", "--skip-invalid")
+    assert "No rows" not in command("link", pairs_file, *TYPES, *options).err
+
+
+def test_a_run_folder_does_not_require_rows_of_verify(command: Command, tmp_path: Path) -> None:
+    """The option is for files."""
+    (tmp_path / "journal.db").touch()
+    result = command("verify", tmp_path, "--require-rows")
+    assert (result.code, "--require-rows is for files" in result.err) == (2, True)
+
+
+# --- help --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("verb", _COMMANDS)
+def test_help_breaks_no_sentence(
+    command: Command, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """Where its source ends a line: with room enough each option has one."""
+    monkeypatch.setenv("COLUMNS", "400")
+    result = command(verb, "--help")
+    assert result.code == 0
+    boxes = [line for line in result.out.splitlines() if line.startswith("│")]
+    arguments = make_app()[verb].assemble_argument_collection()
+    shown = [one for one in arguments if one.show]
+    assert len(boxes) == len(shown), result.out
+
+
+@pytest.mark.parametrize("verb", _COMMANDS)
+def test_help_ends_with_its_own_examples(command: Command, verb: str) -> None:
+    """Those of the command, each on its line; the whole list is that of the program."""
+    own = _examples(command(verb, "--help").out)
+    assert own
+    assert all(line.split("aiohubassoc ")[1].split()[0] == verb for line in own)
+    assert set(own) <= set(_examples(command("--help").out))
+
+
+def _examples(printed: str) -> list[str]:
+    lines = printed.partition("Examples:")[2].splitlines()
+    return [line.strip() for line in lines if "aiohubassoc " in line]
+
+
+def test_the_token_is_no_example(command: Command) -> None:
+    """Nor is it an argument, which others could see."""
+    assert TOKEN not in command("link", "--help").out

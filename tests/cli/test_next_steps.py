@@ -1,0 +1,290 @@
+"""Every end says where the run went and what to do next, by commands that work as typed."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aiohubassoc.cli.hints import compose
+from aiohubassoc.simulator import FaultPlan
+from tests.cli.conftest import FAST, TOKEN, TYPES, write_pairs
+from tests.cli.processes import COMMAND, started, until_requests
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Command, Result, StartPortal
+
+_SIMULATED = "Simulated portal: nothing was sent to HubSpot"
+
+
+def _step(printed: str, begin: str) -> list[str]:
+    """Return the command of the one line that begins so, without the program's name."""
+    (line,) = [line for line in printed.splitlines() if line.startswith(begin)]
+    program, *arguments = shlex.split(line.partition(": ")[2])
+    assert program == "aiohubassoc"
+    return arguments
+
+
+# --- where it went -------------------------------------------------------------------------------
+
+
+def test_the_first_line_and_the_summary_name_the_portal(
+    link: Command, command: Command, start_portal: StartPortal, pairs_file: Path, folder: Path
+) -> None:
+    """Its host, and the variable it is from; so do JSON, the run folder and reading back."""
+    portal = start_portal()
+    result = link(pairs_file, "--run", folder, "--verify")
+    first, counts, second, *_ = result.out.splitlines()
+    assert first == f"Portal: {portal.base_url} (v4, HUBSPOT_BASE_URL)"
+    assert (counts.startswith("10 pairs in "), second) == (True, f"Portal: {portal.base_url}")
+    assert result.out.count(f"Portal: {portal.base_url}\n") == 2  # that of reading back, too
+    assert f"Portal: {portal.base_url}\n" in command("status", folder).out
+    for told in (
+        link(pairs_file, "--json", "--base-url", portal.base_url).told,
+        command("status", folder, "--json").told,
+        command("verify", folder, "--json").told,
+    ):
+        assert told["portal"] == portal.base_url
+    streamed = link(pairs_file, "--stream")
+    assert "Portal: " not in streamed.out
+    assert streamed.err.startswith(first)
+
+
+def test_a_simulation_says_so(
+    command: Command, pairs_file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the first line, in the summary, in JSON and of the run folder."""
+    monkeypatch.setenv("HUBSPOT_BASE_URL", "https://elsewhere.invalid")
+    given = ("link", pairs_file, *TYPES, *FAST, "--simulate")
+    result = command(*given, "--run", folder)
+    assert result.code == 0
+    assert result.out.splitlines()[0] == _SIMULATED
+    assert result.out.count(_SIMULATED) == 2
+    assert "Portal: " not in result.out
+    assert command(*given, "--json").told["portal"] == _SIMULATED
+    assert _SIMULATED in command("status", folder).out
+    assert command("status", folder, "--json").told["portal"] == _SIMULATED
+
+
+def test_nothing_is_said_of_a_portal_before_the_run_begins(
+    link: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """Rows that cannot be used end it before."""
+    start_portal()
+    assert link(write_pairs(tmp_path / "pairs.csv", 1, "x y,2\n")).out == ""
+
+
+# --- after an interruption -----------------------------------------------------------------------
+
+
+@pytest.mark.looptime(False)
+@pytest.mark.parametrize("keeps", [False, True])
+def test_what_ctrl_c_left_is_sent_by_the_command_that_is_named(
+    command: Command, start_portal: StartPortal, tmp_path: Path, folder: Path, *, keeps: bool
+) -> None:
+    """With a run folder and without; the summary says how much of the input is left."""
+    portal = start_portal(faults=FaultPlan(slow=0.5, slow_seconds=0.2))
+    pairs = write_pairs(tmp_path / "my pairs.csv", 3000)
+    more = ("--run", folder) if keeps else ()
+    with started(*COMMAND, "link", pairs, *TYPES, *FAST, *more) as process:
+        until_requests(portal, 400, process)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Interrupted by Ctrl-C." in out
+    assert " of about 3,000 rows in " in out
+    (left,) = [line for line in out.splitlines() if line.startswith("The input was not read")]
+    assert left.endswith(" rows are left.")
+    if not keeps:
+        assert "With --run FOLDER" in out
+    result = command(*_step(out, "To go on: "), "--json")
+    assert (result.code, result.told["linked"] + result.told["skipped"]) == (0, 3000)
+    assert result.told["skipped"] > 300
+
+
+# --- after failures ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("more", [(), ("--quota", "190/10s", "--concurrency", "8")])
+def test_the_file_of_failures_is_named_with_the_command_that_takes_it(
+    command: Command, start_portal: StartPortal, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    """And with the number of its rows; JSON has both."""
+    start_portal(records_up_to=100_008)
+    pairs, failures = write_pairs(tmp_path / "pairs.csv", 10), tmp_path / "my failures.csv"
+    given = ("link", pairs, *TYPES, *more, "--failures", failures)
+    printed = command(*given).out
+    assert f"Wrote 2 rows to {failures}, each with its reason\n" in printed
+    told = command(*given, "--json").told
+    assert (told["failures"], told["rows_written"]) == (str(failures), 2)
+    start_portal()
+    assert command(*_step(printed, "To link them: ")).code == 0
+
+
+def test_one_row_is_one_row(link: Command, start_portal: StartPortal, tmp_path: Path) -> None:
+    """And a file without any is not mentioned."""
+    start_portal(records_up_to=100_009)
+    failures = tmp_path / "failures.csv"
+    assert "Wrote 1 row to" in link(write_pairs(tmp_path / "a.csv", 10), "--failures", failures).out
+    assert "Wrote" not in link(write_pairs(tmp_path / "b.csv", 9), "--failures", failures).out
+
+
+def test_without_a_file_the_option_is_named(
+    link: Command, start_portal: StartPortal, pairs_file: Path
+) -> None:
+    """That would have written one; not where all is well."""
+    start_portal(records_up_to=100_005)
+    assert "the same command with --failures FILE" in link(pairs_file).out
+    start_portal()
+    assert "--failures" not in link(pairs_file).out
+
+
+def test_a_run_folder_knows_what_failed(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    *,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It can be written to a file and sent again, also when nothing else is left to do."""
+    monkeypatch.chdir(pairs_file.parent)
+    portal = start_portal(records_up_to=100_008)
+    link(pairs_file, "--run", folder)
+    printed = command("resume", folder).out  # sends nothing: all that is left has failed
+    assert portal.portal.ledger.requests == 10
+    assert command(*_step(printed, "To write those that failed ")).code == 0
+    assert len((pairs_file.parent / "failed.csv").read_text("utf-8").splitlines()) == 1 + 2
+    start_portal(instead_of=portal)
+    again = command(*_step(printed, "To send those again "))
+    assert again.code == 0
+    assert "To " not in again.out
+
+
+# --- after what ends a run -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["HUBSPOT_ACCESS_TOKEN", "PRIVATE_APP_ACCESS_TOKEN", "file"])
+def test_a_refused_token(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+) -> None:
+    """Where it came from, once HubSpot's words, and how to go on."""
+    start_portal()
+    monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
+    token = pairs_file.with_name("token")
+    token.write_text("wrong", encoding="utf-8")
+    if source == "file":
+        result = link(pairs_file, "--token-file", token)
+    else:
+        monkeypatch.setenv(source, "wrong")
+        result = link(pairs_file)
+    named = token if source == "file" else source
+    assert result.code == 4
+    assert f"HubSpot refused the access token (401). Check {named}\n" in result.out
+    assert result.out.count("Authentication credentials not found") == 1
+    again = _step(result.out, "To go on: ")
+    assert "--skip-linked" not in again  # nothing is linked yet
+    token.write_text(TOKEN, encoding="utf-8")
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", TOKEN)
+    assert command(*again).code == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "told"),
+    [
+        (
+            {"missing_scopes": ("crm.objects.contacts.write",)},
+            (),
+            "The access token lacks scopes: crm.objects.contacts.write. Add them to its app",
+        ),
+        ({"daily_limit": 4}, (), "counts the day's calls anew at midnight in the account's time"),
+        (
+            {"daily_limit": 1000},
+            ("--reserve-daily", "990"),
+            "counts the day's calls anew at midnight in the account's time",
+        ),
+    ],
+    ids=["scopes", "daily limit", "reserve"],
+)
+@pytest.mark.parametrize("keeps", [False, True])
+def test_what_ends_a_run_names_its_cure(
+    link: Command,
+    start_portal: StartPortal,
+    tmp_path: Path,
+    folder: Path,
+    *,
+    settings: dict[str, Any],
+    options: tuple[str, ...],
+    told: str,
+    keeps: bool,
+) -> None:
+    """And the command to go on with."""
+    start_portal(**settings)
+    pairs = write_pairs(tmp_path / "pairs.csv", 200)
+    more = ("--run", folder) if keeps else ()
+    result = link(pairs, *options, *more)
+    assert result.code in {3, 4}
+    assert told in result.out
+    verb, path, *_ = _step(result.out, "To go on: ")
+    assert (verb, path) == (("resume", str(folder)) if keeps else ("link", str(pairs)))
+
+
+def test_a_pipe_must_be_given_again(link: Command, start_portal: StartPortal) -> None:
+    """The line says so, and is no command that would wait for ever."""
+    start_portal(daily_limit=2)
+    rows = "".join(f"{number},{number}\n" for number in range(1, 201))
+    result = link("-", stdin=f"from_id,to_id\n{rows}".encode())
+    assert "To go on, give the input again: aiohubassoc link - " in result.out
+
+
+# --- the command's own name ----------------------------------------------------------------------
+
+
+def test_a_program_that_is_not_on_the_path_is_named_as_it_was_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by ``make demo``; where it is on the path its name is enough."""
+    program = tmp_path / "my bin" / "aiohubassoc"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert compose("resume", ["a b"]) == "aiohubassoc resume 'a b'"
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    assert compose("plan", ["x"]) == f"'{program}' plan x"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert compose("plan", ["x"], {"--json": True, "--quota": 5}) == (
+        "aiohubassoc plan x --json --quota 5"
+    )
+
+
+def _lines_after(result: Result, line: str) -> list[str]:
+    return result.out.partition(f"{line}\n")[2].splitlines()
+
+
+def test_the_demonstration_ends_with_commands(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That work as they are."""
+    from aiohubassoc.cli import demo  # noqa: PLC0415 -- what is patched
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(demo, "_EXAMPLE", write_pairs(tmp_path / "pairs.csv", 50))
+    lines = _lines_after(command("demo"), "Next:")
+    assert len(lines) == 3
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        assert program == "aiohubassoc"
+        assert command(*arguments).code == 0
