@@ -6,6 +6,12 @@ from aiohubassoc._run.stream import (
     OutcomeStream as OutcomeStream,
     VerificationStream as VerificationStream,
 )
+from aiohubassoc.account import (
+    AccountCheck as AccountCheck,
+    CheckItem as CheckItem,
+    CheckState as CheckState,
+    ScopeCheck as ScopeCheck,
+)
 from aiohubassoc.client import AssociationClient as AssociationClient
 from aiohubassoc.errors import (
     AioHubAssocError as AioHubAssocError,

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from aiohubassoc.account import AccountCheck
     from aiohubassoc.journal.journal import Journal
     from aiohubassoc.models import Outcome
     from aiohubassoc.planning import Plan
@@ -297,6 +298,30 @@ class AssociationClient:
         sender = self._senders_in_loop().batch
         return await send_one_batch(sender.settle, (from_type, to_type), pairs)
 
+    async def check(self, from_type: str, to_type: str) -> AccountCheck:
+        """
+        Return whether a run for these object types would work: the token, its scopes, the limits.
+
+        Nothing is written to HubSpot. It takes up to five calls, which wait for the quota and are
+        retried as the retry policy says. What HubSpot refuses to say is unknown; nothing is raised
+        for it.
+
+        Args:
+            from_type: The object type of the first records.
+            to_type: The object type of the second records.
+
+        Raises:
+            ClientClosedError: outside ``async with``.
+            PairError: a type that cannot be sent.
+        """
+        from aiohubassoc._account.check import check_account  # noqa: PLC0415 -- only when asked for
+
+        senders = self._senders_in_loop()
+        pair = Pair(from_type, 1, to_type, 1)
+        types = (pair.from_type, pair.to_type)
+        settle = senders.account.settle
+        return await check_account(settle, self._base_url, self._version, types, self._token)
+
     def link_each(
         self,
         pairs: Pairs,
@@ -531,6 +556,9 @@ class AssociationClient:
                 now=self._clock.utc_now(),
                 batch_quota=self._batch_quota,
             )
+
+    async def _token(self) -> str:
+        return self._tokens.fixed or await self._tokens.current()
 
     def _open_senders(self) -> Senders:
         if self._senders is None:

@@ -1,4 +1,4 @@
-"""The three kinds of calls of a client: for one pair, for many, and for the links of records."""
+"""The kinds of calls of a client: for one pair, for many, for links, and about the account."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import attrs
 
 from aiohubassoc._batching.batch import encode_pairs
 from aiohubassoc._http.sender import Sender
-from aiohubassoc._protocol.classify import judge, judge_batch, judge_links
+from aiohubassoc._protocol.classify import judge, judge_account, judge_batch, judge_links
 from aiohubassoc._protocol.endpoint_proof import EndpointProof
 from aiohubassoc._protocol.links import encode_records
 from aiohubassoc._protocol.requests import (
+    AccountRequest,
     BatchRequest,
     LookupRequest,
     create_default,
@@ -51,12 +52,14 @@ class Senders:
         single: Links one pair.
         batch: Links many.
         links: Reads to what records are linked.
+        account: Reads what HubSpot says about the account.
         loop: The event loop that they work in.
     """
 
     single: Sender[Pair]
     batch: Sender[BatchRequest]
     links: Sender[LookupRequest]
+    account: Sender[AccountRequest]
     loop: asyncio.AbstractEventLoop
 
 
@@ -90,6 +93,13 @@ def make_senders(
             endpoint=lambda asked: read_links(version, asked.types, encode_records(asked.records)),
             judge=lambda answer, asked, now: judge_links(answer, asked.types, now),
             limiter=batch_limiter,
+            proof=proof,
+            **shared,
+        ),
+        Sender(
+            endpoint=lambda request: request.endpoint,
+            judge=lambda answer, request, now: judge_account(answer, request.types, now),
+            limiter=limiter,
             proof=proof,
             **shared,
         ),

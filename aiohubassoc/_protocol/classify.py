@@ -11,6 +11,7 @@ from aiohubassoc._protocol.status_table import TABLE
 from aiohubassoc._protocol.verdicts import (
     About,
     Accepted,
+    AccountReply,
     Answer,
     Fatal,
     Intercepted,
@@ -90,6 +91,23 @@ def judge_links(answer: Answer, types: tuple[str, str], now: Callable[[], dateti
     if isinstance(links, Transient):
         return links
     return Told(links) if links.status not in _UNFINISHED else Transient(UnconfirmedError())
+
+
+def judge_account(answer: Answer, types: tuple[str, str], now: Callable[[], datetime]) -> Verdict:
+    """
+    Return what *answer* to a call about the account means; what can be read is `Told`.
+
+    Args:
+        answer: Any status, headers and body.
+        types: The object types that the call names, or two empty strings.
+        now: As for `judge`.
+    """
+    if not _is_success(answer):
+        return _judge_refusal(Refusal.from_response(answer, types, now()))
+    body = _read(answer, codec.load)
+    if isinstance(body, Transient):
+        return body
+    return Told(AccountReply(body if isinstance(body, dict) else {}, answer.headers))
 
 
 def is_from_hubspot(answer: Answer, verdict: Verdict) -> bool:

@@ -43,7 +43,7 @@ class Endpoint:
 
     method: str
     path: str
-    body: bytes = b""
+    body: bytes = attrs.field(default=b"", repr=False)  # one of them holds the token
 
 
 @attrs.frozen
@@ -74,6 +74,23 @@ class LookupRequest:
         return f"the links of {len(self.records):,} {self.types[0]} to {self.types[1]}"
 
 
+@attrs.frozen
+class AccountRequest:
+    """
+    A call about the account of a token.
+
+    Attributes:
+        endpoint: What is sent.
+        types: The object types that it names, or two empty strings.
+    """
+
+    endpoint: Endpoint
+    types: tuple[str, str] = ("", "")
+
+    def __str__(self) -> str:
+        return f"{self.endpoint.method} {self.endpoint.path}"
+
+
 def create_default(version: ApiVersion, pair: Pair) -> Endpoint:
     """
     Return the call that links *pair* by its default association. It has no body.
@@ -98,6 +115,33 @@ def create_default_batch(version: ApiVersion, types: tuple[str, str], body: byte
 def read_links(version: ApiVersion, types: tuple[str, str], body: bytes) -> Endpoint:
     """Return the call that reads to which records of the second type those in *body* are linked."""
     return _batch(version, types, "read", body)
+
+
+def account_details(version: ApiVersion) -> Endpoint:
+    """Return the call that reads the id and the time zone of the account."""
+    return Endpoint("GET", f"/account-info/{_dated(version)}/details")
+
+
+def daily_usage(version: ApiVersion) -> Endpoint:
+    """Return the call that reads what is used of the day's calls."""
+    return Endpoint("GET", f"/account-info/{_dated(version)}/api-usage/daily/private-apps")
+
+
+def token_info(body: bytes) -> Endpoint:
+    """Return the call that reads the scopes of the token in *body*."""
+    return Endpoint("POST", "/oauth/v2/private-apps/get/access-token-info", body)
+
+
+def association_limits(version: ApiVersion, types: tuple[str, str]) -> Endpoint:
+    """Return the call that reads which records of the first type are at their limit of links."""
+    from_type, to_type = (quote(text, safe="") for text in types)
+    path = f"/crm/limits/{_dated(version)}/associations/records/{from_type}/{to_type}"
+    return Endpoint("GET", path)
+
+
+def _dated(version: ApiVersion) -> str:
+    # These calls have no v4.
+    return (ApiVersion.V2026_03 if version is ApiVersion.V4 else version).value
 
 
 def _batch(version: ApiVersion, types: tuple[str, str], what: str, body: bytes) -> Endpoint:

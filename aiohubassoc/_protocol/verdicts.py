@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import attrs
 
@@ -54,10 +54,30 @@ class Accepted:
 
 
 @attrs.define
-class Told:
-    """A call for many was answered; what that says of each is read elsewhere."""
+class AccountReply:
+    """
+    The reply to a call about the account.
 
-    reply: DefaultAssociations | LinksReply
+    Attributes:
+        body: The JSON object; empty where the body is another value.
+        headers: By name, ignoring case.
+    """
+
+    body: Mapping[str, Any]
+    headers: Mapping[str, str]
+
+    @property
+    def status(self) -> str | None:
+        """As in `DefaultAssociations`; None where the body has none."""
+        status = self.body.get("status")
+        return status if isinstance(status, str) else None
+
+
+@attrs.define
+class Told:
+    """A call for many, or about the account, got its reply; what that says is read elsewhere."""
+
+    reply: DefaultAssociations | LinksReply | AccountReply
 
 
 @attrs.define

@@ -82,7 +82,7 @@ def demo() -> int:
         operation = _KeptOutcomes(table, Command((str(example),), layout))
         operation.report.portal = SIMULATED
         code = asyncio.run(Runner(operation, table, CheckOptions()).run(client))
-        books, links = portal.books(), portal.links()
+        books, links = portal.ledger(), portal.links()
     print_link_report(operation.report, console)
     if operation.report.stopped is not None:
         return code

@@ -158,7 +158,7 @@ def test_a_run_folder_knows_what_failed(
     portal = start_portal(records_up_to=100_008)
     link(pairs_file, "--run", folder)
     printed = command("resume", folder).out  # sends nothing: all that is left has failed
-    assert portal.portal.books.requests == 10
+    assert portal.portal.ledger.requests == 10
     assert command(*_step(printed, "To write those that failed ")).code == 0
     assert len((pairs_file.parent / "failed.csv").read_text("utf-8").splitlines()) == 1 + 2
     start_portal(instead_of=portal)

@@ -117,7 +117,7 @@ def test_nothing_is_sent(plan: Command, start_portal: StartPortal, pairs: Path) 
     """Though there are a portal and a token."""
     portal = start_portal()
     assert plan(pairs).code == 0
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0
 
 
 # --- time and the day --------------------------------------------------------------------------
@@ -240,7 +240,7 @@ def test_a_run_folder_is_taken_into_account(
     assert "        3  failed before: told again; sent with --retry-failed\n" in printed
     next_day = start_portal(instead_of=portal)
     link(pairs, "--run", folder, "--skip-invalid")
-    assert next_day.portal.books.requests == told["calls"]
+    assert next_day.portal.ledger.requests == told["calls"]
     assert plan(pairs, "--run", folder, "--json").told["calls"] == 0
     assert "        0  to send\n" in plan(pairs, "--run", folder).out
 

@@ -238,7 +238,7 @@ def test_a_reader_that_leaves_stops_the_run(
     assert "Traceback" not in err
     assert "Exception ignored" not in err
     linked = {row.pair.from_id for row in Journal(folder).rows(Status.LINKED)}
-    assert {pair.from_id for pair in portal.portal.books.links} == linked
+    assert {pair.from_id for pair in portal.portal.ledger.links} == linked
     assert 20 <= len(linked) < 2000
     assert command("resume", folder, "--json").told["linked"] == 2000 - len(linked)
 

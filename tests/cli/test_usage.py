@@ -73,7 +73,7 @@ def test_bad_files(
     assert told in result.err
     assert "Traceback" not in result.err
     assert result.out == ""
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0
 
 
 def test_a_directory(command: Command, start_portal: StartPortal, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_options_that_cannot_work(
     assert result.code == 2
     assert told in result.err
     assert "Traceback" not in result.err
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0
 
 
 def test_types_must_come_from_somewhere(
@@ -251,7 +251,7 @@ def test_a_failures_file_that_cannot_be_made(
     result = command("link", pairs_file, *TYPES, "--failures", "/nowhere/failures.csv")
     assert result.code == 5
     assert "/nowhere/failures.csv: No such file or directory" in result.err
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")  # noqa: PTH110
@@ -330,7 +330,7 @@ def test_the_input_fails_before_anything_was_sent(
     result = command("link", pairs_file, *TYPES)
     assert result.code == 2
     assert "the input can no longer be read: Input/output error" in result.err
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0
 
 
 def test_a_file_that_goes_away(

@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 from aiohubassoc._protocol import codec
 from aiohubassoc._protocol.fast_codec import usual_reply
 from tests.protocol.strategies import json_values
-from tests.simulator.asking import portal_of, put
+from tests.simulator.portal_calls import make_portal, put
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +90,7 @@ def test_a_date_without_a_zone(name: str) -> None:
 
 def test_every_reply_of_the_portal_is_usual() -> None:
     """With its optional fields in every form: or the quick way would be of no use."""
-    portal = portal_of(quota_limit=None)
+    portal = make_portal(quota_limit=None)
     for number in range(1, 200):
         assert usual_reply(put(portal, number, number).document) is not None
 
