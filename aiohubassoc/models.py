@@ -27,9 +27,9 @@ class Status(StrEnum):
     PARTIAL = "partial"
     """HubSpot confirmed a link together with errors, or cancelled."""
     FAILED = "failed"
-    """Refused, or not confirmed until the tries were used up."""
+    """Refused, or not confirmed until the attempts were used up."""
     UNPROCESSED = "unprocessed"
-    """The run ended before the pair was settled."""
+    """The run ended before the pair completed."""
     SKIPPED = "skipped"
     """No call was needed."""
 
@@ -61,13 +61,13 @@ class Outcome:
         index: The pair's place in the input, from 0.
         pair: The caller's own pair.
         status: See `Status`.
-        attempts: Tries made, from 1; refusals by the quota are not tries. 0 when none was made. By
+        attempts: Attempts made, from 1; a throttle is not counted. 0 when none was made. By
             batches: the calls that the pair was in.
-        reply: HubSpot's last readable reply, whatever the status; None where there was none.
+        reply: HubSpot's last readable reply, for any status; None where there was none.
         error: Why the pair is not linked; None for linked and skipped pairs.
         maybe_applied: True when HubSpot may have made the link though it did not confirm it: the
-            answer to one of the tries was lost, garbled or a server's failure. Sending the pair
-            again is safe.
+            response to an attempt was lost, invalid or a server's failure. Sending the pair again
+            is safe.
         skip: Why a skipped pair needed no call; None for all others.
     """
 

@@ -161,9 +161,9 @@ class Timeouts:
 
     Args:
         connect: For making a connection: DNS, TCP and TLS.
-        response: From sending to the answer's last byte; through a lent session, for the answer to
+        response: From sending to the response's last byte; through a lent session, for it to
             begin and for each next piece of it.
-        total: From connecting to the answer's last byte.
+        total: From connecting to the response's last byte.
 
     Raises:
         OptionsError: a value that is not positive.

@@ -51,7 +51,7 @@ class ErrorDetail:
 @attrs.define
 class StandardError:
     """
-    One error inside a 2xx answer.
+    One error inside a 2xx response.
 
     Attributes:
         category: Such as ``"OBJECT_NOT_FOUND"``.
@@ -82,11 +82,11 @@ class DefaultAssociations:
     Attributes:
         status: ``PENDING``, ``PROCESSING``, ``CANCELED``, ``COMPLETE``, or a value that came later.
         results: The directions that were linked, in HubSpot's order.
-        errors: What went wrong, though the answer was 2xx.
+        errors: What went wrong, though the response was 2xx.
         num_errors: HubSpot's count of errors: it counts ends, not pairs. None when absent.
         started_at: When HubSpot began; aware. None when absent or not a date.
-        completed_at: When it ended; likewise.
-        requested_at: When it was asked; likewise.
+        completed_at: When it ended; aware, or None.
+        requested_at: When it was asked; aware, or None.
         links: Names to addresses.
     """
 

@@ -58,7 +58,7 @@ class Mention:
     Attributes:
         record_id: As HubSpot writes ids.
         role: ``"from"`` or ``"to"`` where the error tells; None where not.
-        kind: The object type as `kind_of` names it; None likewise.
+        kind: The object type as `kind_of` names it; None: not known.
         is_sure: Whether the error says that this very record is at fault, not that it is one end
             of the pair at fault.
         is_other_end: Whether the error says that the fault is at the other end.

@@ -1,4 +1,4 @@
-"""A run folder as a run sees it: written before an outcome is told, asked before a call."""
+"""A run folder as a run sees it: written before an outcome is reported, asked before a call."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 class Journal:
     """
-    A run folder: every outcome is in it before it is told, so that a run survives any crash.
+    A run folder: every outcome is in it before it is reported, so that a run survives any crash.
 
     Give it to `AssociationClient.link_each` or `link_all`. When a run is begun again with the same
     folder and the same pairs, those that are linked come back as ``skipped`` without a call, those
-    that failed are told again (or sent, with ``retry_failed=True``), and all others are sent.
+    that failed are reported again (or sent, with ``retry_failed=True``), and all others are sent.
     A pair that repeats an earlier one is ``skipped``.
 
     One process, and one run, uses a folder at a time; `counts` and `rows` can be called by any,
@@ -78,7 +78,7 @@ class Journal:
 
     def counts(self) -> dict[Status, int]:
         """
-        Return how many pairs the folder has of each status; those not settled yet are in none.
+        Return how many pairs the folder has of each status; those not completed yet are in none.
 
         Raises:
             JournalError: it is not a run folder, or cannot be read.

@@ -47,7 +47,7 @@ class JournalRow:
         status: What became of it.
         source: Which input, from 0.
         line: The line of that input, or the index in it.
-        attempts: Tries made in the run that settled it.
+        attempts: Attempts made in the run that settled it.
         maybe_applied: As of `Outcome`.
         category: As of `Outcome`.
         message: Why it is not linked; None where it is.
@@ -81,7 +81,7 @@ class Session:
         began_at: When; aware.
         ended_at: When it ended in good order; None if it is under way or was killed.
         is_of_folder: Whether it took its pairs from the folder itself.
-        is_complete: Whether it read the input to its end; None likewise.
+        is_complete: Whether it read the input to its end; None: not known.
         stopped: Why it ended early; None if it did not.
     """
 
