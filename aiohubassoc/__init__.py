@@ -10,9 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aiohubassoc._io.batch_limiter import BatchLimiter
-    from aiohubassoc._io.limiter import Limiter, WindowLimiter
-    from aiohubassoc._io.tokens import TokenProvider
+    from aiohubassoc._http.auth import TokenProvider
+    from aiohubassoc._http.limiter import Limiter, QuotaLimiter
     from aiohubassoc._run.source import Pairs
     from aiohubassoc._run.stream import OutcomeStream, VerificationStream
     from aiohubassoc.client import AssociationClient
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
         DailyReserveError,
         EarlierFailureError,
         GarbledAnswerError,
+        GatewayError,
         InputError,
         JournalError,
         JournalInUseError,
@@ -42,11 +42,14 @@ if TYPE_CHECKING:
         OptionsError,
         PairError,
         PartialFailureError,
+        PermissionDeniedError,
         RateLimitedError,
+        RefusedAlikeError,
         RunStoppedError,
         ServerError,
         TransportError,
         UnconfirmedError,
+        UnknownObjectTypeError,
         ValidationError,
         WrongEndpointError,
     )
@@ -79,7 +82,6 @@ _HOMES = {
     "AssociationClient": "client",
     "AssociationSpec": "models",
     "AuthenticationError": "errors",
-    "BatchLimiter": "_io.batch_limiter",
     "BulkLinkError": "errors",
     "ClientClosedError": "errors",
     "ConnectFailedError": "errors",
@@ -90,6 +92,7 @@ _HOMES = {
     "EarlierFailureError": "errors",
     "ErrorDetail": "models",
     "GarbledAnswerError": "errors",
+    "GatewayError": "errors",
     "InputError": "errors",
     "Journal": "journal.journal",
     "JournalError": "errors",
@@ -98,7 +101,7 @@ _HOMES = {
     "JournalRow": "journal.reader",
     "JournalStorageError": "errors",
     "JournalVersionError": "errors",
-    "Limiter": "_io.limiter",
+    "Limiter": "_http.limiter",
     "LinkState": "verification",
     "LockedError": "errors",
     "MigratingError": "errors",
@@ -111,9 +114,11 @@ _HOMES = {
     "PairError": "errors",
     "Pairs": "_run.source",
     "PartialFailureError": "errors",
+    "PermissionDeniedError": "errors",
     "Plan": "planning",
     "Quota": "options",
     "RateLimitedError": "errors",
+    "RefusedAlikeError": "errors",
     "Report": "models",
     "RetryPolicy": "options",
     "RunStoppedError": "errors",
@@ -122,14 +127,15 @@ _HOMES = {
     "StandardError": "models",
     "Status": "models",
     "Timeouts": "options",
-    "TokenProvider": "_io.tokens",
+    "TokenProvider": "_http.auth",
     "TransportError": "errors",
     "UnconfirmedError": "errors",
+    "UnknownObjectTypeError": "errors",
     "ValidationError": "errors",
     "Verification": "verification",
     "VerificationReport": "verification",
     "VerificationStream": "_run.stream",
-    "WindowLimiter": "_io.limiter",
+    "QuotaLimiter": "_http.limiter",
     "WrongEndpointError": "errors",
 }
 
@@ -142,7 +148,6 @@ __all__ = [
     "AssociationClient",
     "AssociationSpec",
     "AuthenticationError",
-    "BatchLimiter",
     "BulkLinkError",
     "ClientClosedError",
     "ConnectFailedError",
@@ -153,6 +158,7 @@ __all__ = [
     "EarlierFailureError",
     "ErrorDetail",
     "GarbledAnswerError",
+    "GatewayError",
     "InputError",
     "Journal",
     "JournalError",
@@ -174,9 +180,12 @@ __all__ = [
     "PairError",
     "Pairs",
     "PartialFailureError",
+    "PermissionDeniedError",
     "Plan",
     "Quota",
+    "QuotaLimiter",
     "RateLimitedError",
+    "RefusedAlikeError",
     "Report",
     "RetryPolicy",
     "RunStoppedError",
@@ -188,11 +197,11 @@ __all__ = [
     "TokenProvider",
     "TransportError",
     "UnconfirmedError",
+    "UnknownObjectTypeError",
     "ValidationError",
     "Verification",
     "VerificationReport",
     "VerificationStream",
-    "WindowLimiter",
     "WrongEndpointError",
     "__version__",
 ]

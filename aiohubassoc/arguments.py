@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from aiohubassoc._io.clock import Clock
-    from aiohubassoc._io.limiter import Limiter
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.limiter import Limiter
     from aiohubassoc.journal.journal import Journal
 
 # In flight = rate x latency: at 25 calls a second and half a second each, 13.
@@ -61,6 +61,7 @@ class LinkOptions(TypedDict, total=False):
     batch_size: int
     batch_linger: float
     stop_after_failures: int | None
+    stop_after_alike: int | None
     stall_timeout: float | None
     drain_timeout: float
     max_failures_kept: int
@@ -90,25 +91,33 @@ def checked_version(text: str, clock: Clock) -> ApiVersion:
     return version
 
 
-def check_run(
-    stop_after_failures: int | None,
-    stall_timeout: float | None,
-    drain_timeout: float,
-    max_failures_kept: int,
-) -> None:
+def check_run(stall_timeout: float | None, drain_timeout: float, max_failures_kept: int) -> None:
     """
     Raise OptionsError for an argument of a run that cannot work.
 
     Raises:
         OptionsError: it cannot.
     """
-    if stop_after_failures is not None:
-        _check_count("stop_after_failures", stop_after_failures, 1, "or None")
     if stall_timeout is not None:
         _check_seconds("stall_timeout", stall_timeout, "above 0, or None")
     if drain_timeout != 0 or isinstance(drain_timeout, bool):
         _check_seconds("drain_timeout", drain_timeout, "0 or more")
     _check_count("max_failures_kept", max_failures_kept, 0)
+
+
+def check_limits(stop_after_failures: int | None, stop_after_alike: int | None) -> None:
+    """
+    Raise OptionsError for a number of failures that cannot end a run.
+
+    Raises:
+        OptionsError: it cannot.
+    """
+    for name, value in (
+        ("stop_after_failures", stop_after_failures),
+        ("stop_after_alike", stop_after_alike),
+    ):
+        if value is not None:
+            _check_count(name, value, 1, "or None")
 
 
 def check_batches(via: str, batch_size: int, batch_linger: float) -> None:

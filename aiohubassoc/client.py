@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Final, Literal, Self, Unpack
 from aiohubassoc._core.batch import MOST_PAIRS
 from aiohubassoc._core.endpoints import checked_base_url
 from aiohubassoc._core.verdict import Accepted, Told
-from aiohubassoc._io.batch_limiter import BatchLimiter
+from aiohubassoc._http.auth import TokenProvider, TokenSource
+from aiohubassoc._http.clock import Clock, SystemClock
+from aiohubassoc._http.limiter import Limiter, QuotaLimiter
 from aiohubassoc._io.call import Call, settled_error
-from aiohubassoc._io.clock import Clock, SystemClock
-from aiohubassoc._io.limiter import Limiter, WindowLimiter
 from aiohubassoc._io.senders import Senders, senders_of
-from aiohubassoc._io.tokens import TokenProvider, TokenSource
 from aiohubassoc._io.transport import Transport
 from aiohubassoc._run.batched import Batched
 from aiohubassoc._run.limits import FailureLimits
 from aiohubassoc._run.one_batch import send_one_batch
-from aiohubassoc._run.pair_lookups import PairLookups
 from aiohubassoc._run.put import Put
 from aiohubassoc._run.run import Run, RunOptions, Strategy
 from aiohubassoc._run.skip_linked import SkipLinked
@@ -31,6 +29,7 @@ from aiohubassoc.arguments import (
     ClientOptions,
     LinkOptions,
     check_batches,
+    check_limits,
     check_linger,
     check_run,
     checked_concurrency,
@@ -151,7 +150,7 @@ class AssociationClient:
         self._concurrency = checked_concurrency(concurrency)
         self._base_url = checked_base_url(base_url, allow_http=allow_http)
         self._tokens = TokenSource(token)
-        self._limiter = limiter or WindowLimiter(
+        self._limiter = limiter or QuotaLimiter(
             quota,
             share=share,
             reserve_daily=reserve_daily,
@@ -159,7 +158,7 @@ class AssociationClient:
             clock=self._clock,
         )
         self._batch_quota = batch_quota
-        self._batch_limiter = batch_limiter or BatchLimiter(
+        self._batch_limiter = batch_limiter or QuotaLimiter.for_batches(
             batch_quota, reserve_daily=reserve_daily, clock=self._clock
         )
         self._retry = retry
@@ -309,6 +308,7 @@ class AssociationClient:
         batch_linger: float = 1.0,
         ordered: bool = False,
         stop_after_failures: int | None = None,
+        stop_after_alike: int | None = 50,
         stall_timeout: float | None = 300.0,
         drain_timeout: float = 5.0,
         max_failures_kept: int = 1000,
@@ -345,8 +345,11 @@ class AssociationClient:
                 slow; likewise a question for links.
             ordered: Whether outcomes come in the input's order.
             stop_after_failures: Stop once so many pairs failed, partially or wholly. None: never.
-            stall_timeout: Stop after so many seconds of nothing but trouble: no pair settled.
-                None: never.
+            stop_after_alike: Stop with `RefusedAlikeError` once HubSpot refused so many pairs in a
+                row for the same reason and linked none between them; ten times as many where each
+                refusal names a record of its own pair, as deleted records come in rows. Those
+                refused are ``failed``. None: never.
+            stall_timeout: Stop when no pair has completed for this many seconds. None: never.
             drain_timeout: Seconds that calls in flight may take to end when the block is left
                 early.
             max_failures_kept: How many outcomes the report keeps of those not linked or skipped.
@@ -363,7 +366,8 @@ class AssociationClient:
             PairError: a type that cannot be sent.
             ClientClosedError: outside ``async with``.
         """
-        check_run(stop_after_failures, stall_timeout, drain_timeout, max_failures_kept)
+        check_run(stall_timeout, drain_timeout, max_failures_kept)
+        check_limits(stop_after_failures, stop_after_alike)
         senders = self._open_senders()
         strategy = self._make_strategy(
             via, senders, batch_size, batch_linger, skip_linked=skip_linked
@@ -381,7 +385,7 @@ class AssociationClient:
             report,
             RunOptions(ordered, stall_timeout, drain_timeout),
             clock=self._clock,
-            limits=FailureLimits(stop_after_failures),
+            limits=FailureLimits(stop_after_failures, stop_after_alike),
             recorder=recorder,
         )
         return OutcomeStream(run, report, senders.loop, "link_each")
@@ -392,8 +396,7 @@ class AssociationClient:
         check_batches(via, batch_size, batch_linger)
         skip = None
         if skip_linked:
-            lookups = PairLookups(senders.links.settle, linger=batch_linger, clock=self._clock)
-            skip = SkipLinked(lookups)
+            skip = SkipLinked(senders.links.settle, linger=batch_linger, clock=self._clock)
         if via == "put":
             return Put(senders.single.settle, workers=self._concurrency, skip=skip)
         return Batched(
@@ -401,7 +404,7 @@ class AssociationClient:
             senders.single.settle,
             size=batch_size,
             linger=batch_linger,
-            max_in_flight=lambda: getattr(self._batch_limiter, "at_once", 2),
+            max_in_flight=lambda: getattr(self._batch_limiter, "max_in_flight", None) or 2,
             concurrency=self._concurrency,
             clock=self._clock,
             skip=skip,
@@ -446,13 +449,13 @@ class AssociationClient:
             PairError: a type that cannot be sent.
             ClientClosedError: outside ``async with``.
         """
-        check_run(None, stall_timeout, drain_timeout, max_failures_kept)
+        check_run(stall_timeout, drain_timeout, max_failures_kept)
         check_linger("wait", wait)
         senders = self._open_senders()
         report = VerificationReport(max_failures_kept=max_failures_kept)
         run = Run(
             Source(pairs, from_type, to_type),
-            Verify(PairLookups(senders.links.settle, linger=wait, clock=self._clock)),
+            Verify(senders.links.settle, linger=wait, clock=self._clock),
             report,
             RunOptions(ordered, stall_timeout, drain_timeout),
             clock=self._clock,

@@ -9,6 +9,7 @@ Every exception of the package.
     ├── InputError (ValueError)        a file that cannot be read as pairs
     ├── ClientClosedError              a client used outside its ``async with``
     ├── RunStoppedError                the run ended before this pair was settled
+    ├── RefusedAlikeError              the run ended as HubSpot refused pair after pair alike
     ├── EarlierFailureError            an earlier run of the run folder could not link it
     ├── JournalError                   a run folder that cannot be used
     │   ├── JournalInUseError          another process is using it
@@ -24,9 +25,12 @@ Every exception of the package.
     ├── ApiError                       HubSpot answered with an error
     │   ├── AuthenticationError        401: the token
     │   ├── MissingScopesError         403: the token's scopes
+    │   ├── PermissionDeniedError      403: the token's user or app, or the account
     │   ├── NotFoundError              404: a record
-    │   ├── ValidationError            400: an id or a type
-    │   ├── WrongEndpointError         3xx, or 404 from something that is not HubSpot's API
+    │   ├── ValidationError            400: an id
+    │   │   └── UnknownObjectTypeError 400: an object type
+    │   ├── WrongEndpointError         3xx, 405, 410, or 404 that HubSpot's API did not write
+    │   ├── GatewayError               any other 4xx that HubSpot's API did not write
     │   ├── LockedError                423: a record is locked
     │   ├── MigratingError             477: the account is being moved
     │   ├── RateLimitedError           429
@@ -41,17 +45,23 @@ All of them pickle. They carry plain values and models, never a live response, s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+import re
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from aiohubassoc.models import DefaultAssociations, ErrorDetail, Outcome
 
-# Scopes are named in the details of a 403. HubSpot uses either key (recorded answers, 2024-2026).
-_SCOPE_KEYS = ("requiredGranularScopes", "requiredScopes")
+# A 403 names scopes under one of these, in its details or beside them (recorded responses,
+# 2024-2026; HubSpot, Associations v4, the example of an error, read 2026-11-28).
+SCOPE_KEYS: Final = ("requiredGranularScopes", "requiredScopes", "missingScopes")
+_BETWEEN_SCOPES: Final = re.compile(r"[\s,\[\]{}\"']+")
+# A merged record has one other id, in both directions; more would only fill the message.
+_RESULTS_SHOWN: Final = 4
+_ID_SHOWN: Final = 64
 
 
 @attrs.define(slots=False)
@@ -108,6 +118,27 @@ class RunStoppedError(_MessageError):
     """The run ended before this pair was settled; the message says why it ended."""
 
     _label = "RUN_STOPPED"
+
+
+@attrs.define(slots=False)
+class RefusedAlikeError(AioHubAssocError):
+    """
+    The run ended because HubSpot refused pair after pair for the same reason and linked none.
+
+    Attributes:
+        count: How many pairs in a row were refused alike.
+        error: The last of these refusals.
+    """
+
+    count: int
+    error: AioHubAssocError
+    _label = "REFUSED_ALIKE"
+
+    def __str__(self) -> str:
+        return (
+            f"HubSpot refused {self.count:,} pairs in a row for the same reason and linked none "
+            f"between them. The last refusal: {self.error}"
+        )
 
 
 @attrs.define(slots=False)
@@ -307,17 +338,28 @@ class MissingScopesError(ApiError):
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The scopes that HubSpot says are required; empty where it names none."""
-        return tuple(
-            scope
-            for detail in self.errors
-            for key in _SCOPE_KEYS
-            for scope in detail.context.get(key, ())
-        )
+        """The scopes that HubSpot says are required, each once; empty where it names none."""
+        return tuple(dict.fromkeys(self._named()))
+
+    def _named(self) -> Iterator[str]:
+        for context in (self.context, *(detail.context for detail in self.errors)):
+            for key in SCOPE_KEYS:
+                for value in context.get(key, ()):
+                    yield from filter(None, _BETWEEN_SCOPES.split(value))
 
     def __str__(self) -> str:
         named = f"; needs {', '.join(self.scopes)}" if self.scopes else ""
         return super().__str__() + named
+
+
+@attrs.define(slots=False)
+class PermissionDeniedError(ApiError):
+    """
+    The token's user or app, or the account, may not do this. No other pair would fare better.
+
+    HubSpot also responds so to the token of a private app once its creator has left: rotate the
+    token or use a service key (HubSpot, Legacy private apps, read 2026-11-28).
+    """
 
 
 @attrs.define(slots=False)
@@ -331,18 +373,48 @@ class ValidationError(ApiError):
 
 
 @attrs.define(slots=False)
-class WrongEndpointError(ApiError):
+class UnknownObjectTypeError(ValidationError):
     """
-    Something other than HubSpot's API answered: the base URL or the API version is wrong.
+    HubSpot does not know an object type. No other pair of that type would fare better.
 
     Attributes:
-        url: The URL that was asked.
+        object_type: The type as it was sent.
+    """
+
+    object_type: str = ""
+
+
+@attrs.define(slots=False)
+class WrongEndpointError(ApiError):
+    """
+    HubSpot's API has nothing at this URL: the base URL or the API version is wrong.
+
+    Attributes:
+        url: The URL of the request.
     """
 
     url: str = ""
 
     def __str__(self) -> str:
         return f"{super().__str__()}; check the base URL and the API version of {self.url}"
+
+
+@attrs.define(slots=False)
+class GatewayError(ApiError):
+    """
+    A gateway, a proxy or a firewall refused the request; HubSpot's API did not write the response.
+
+    Attributes:
+        url: The URL of the request.
+    """
+
+    url: str = ""
+
+    def __str__(self) -> str:
+        return (
+            f"{super().__str__()}; HubSpot's API did not write this response: check the base URL "
+            f"and every proxy and firewall between here and {self.url}"
+        )
 
 
 @attrs.define(slots=False)
@@ -427,11 +499,20 @@ class UnconfirmedError(AioHubAssocError):
     def __str__(self) -> str:
         if self.reply is None:
             return (
-                "the answers reported success without a body: nothing says that the pair is linked"
+                "HubSpot responded with success and without a body: nothing says that the pair is "
+                "linked"
             )
+        results = self.reply.results
+        # Of a record that was merged into another, HubSpot may link the other: its id is in them.
+        shown = [
+            f"{result.from_id[:_ID_SHOWN]} -> {result.to_id[:_ID_SHOWN]}"
+            for result in results[:_RESULTS_SHOWN]
+        ]
+        more = ["..."] if len(results) > _RESULTS_SHOWN else []
+        named = f" ({', '.join(shown + more)})" if shown else ""
         return (
-            f"the answers reported success ({self.reply.status}) with "
-            f"{len(self.reply.results)} results, none of them confirming this pair"
+            f"HubSpot responded with success ({self.reply.status}) and {len(results)} "
+            f"results{named}, none of which confirms this pair"
         )
 
 

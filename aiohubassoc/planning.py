@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from aiohubassoc._core.batch import MOST_PAIRS
-from aiohubassoc._core.batch_pace import BatchPace
-from aiohubassoc._core.estimate import batch_calls, estimate, paced_estimate
+from aiohubassoc._quota.batch_pacer import BatchPacer
+from aiohubassoc._quota.estimate import batch_calls, estimate
+from aiohubassoc._quota.pacer import Pacer
 from aiohubassoc.journal.duplicates import SeenPairs
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
@@ -157,7 +158,7 @@ class Planner:
 
         Args:
             quota: What the run would keep.
-            concurrency: The most calls on the wire at once.
+            concurrency: The most calls in flight.
             daily_calls: Calls that the account has a day; None: not known.
             now: When it would begin; aware.
             round_trip: Seconds from sending a single call to its answer, on average.
@@ -170,15 +171,17 @@ class Planner:
         """
         taken = estimate(
             self._needed.total(),
-            quota,
+            Pacer(quota),
             concurrency=concurrency,
             round_trip=round_trip,
             daily_calls=daily_calls,
         )
-        batched = paced_estimate(
+        batched = estimate(
             batch_calls(self._needed, batch_size),
-            lambda: BatchPace(batch_quota),
+            BatchPacer(batch_quota),
+            concurrency=concurrency,
             round_trip=BATCH_ROUND_TRIP,
+            jitter=0.0,
             daily_calls=daily_calls,
         )
         return Plan(

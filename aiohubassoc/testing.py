@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-    from aiohubassoc._io.clock import Timer
+    from aiohubassoc._http.clock import Timer
     from aiohubassoc.simulator import PortalSettings, Running
 
 

@@ -30,7 +30,7 @@ from lean_server import lean_server
 from report import conclude, print_table
 
 from aiohubassoc import AssociationClient, Journal, Outcome, Pair, Quota, Report, Status
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._run.group_commit import GROUP
 
 sys.path.insert(0, str(Path(__file__).parent / "peers"))

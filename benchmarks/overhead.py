@@ -25,8 +25,8 @@ from aiohubassoc import ApiVersion, Pair, Quota, Timeouts
 from aiohubassoc._core.endpoints import Endpoint, create_default
 from aiohubassoc._core.table import judge
 from aiohubassoc._core.verdict import Accepted, Answer
-from aiohubassoc._io.clock import SystemClock
-from aiohubassoc._io.limiter import WindowLimiter
+from aiohubassoc._http.clock import SystemClock
+from aiohubassoc._http.limiter import QuotaLimiter
 from aiohubassoc._io.transport import Transport
 
 sys.path.insert(0, str(Path(__file__).parent / "peers"))
@@ -43,7 +43,7 @@ def _layers(*names: str) -> Callable[[Job], Awaitable[int]]:
 
     async def link(job: Job) -> int:
         transport = Transport(job.base_url, timeouts=Timeouts(), connections=job.concurrency)
-        limiter = WindowLimiter(Quota(1_000_000, 1.0))
+        limiter = QuotaLimiter(Quota(1_000_000, 1.0))
         clock, semaphore = SystemClock(), asyncio.Semaphore(job.concurrency)
 
         async def put(number: int) -> bool:
@@ -51,18 +51,20 @@ def _layers(*names: str) -> Callable[[Job], Awaitable[int]]:
             if "pair" in names:
                 pair = Pair(FROM_TYPE, number, TO_TYPE, number)
                 endpoint = create_default(ApiVersion.V4, pair)
-            if "limiter" in names and not limiter.acquire_at_once():
+            if "limiter" in names and not limiter.try_acquire():
                 await limiter.acquire()
             if "semaphore" in names:
                 await semaphore.acquire()
             sent_at = clock.now()
-            answer, fresh = await transport.send(endpoint, TOKEN)
+            answer, waited = await transport.send(endpoint, TOKEN)
             assert isinstance(answer, Answer)
             if "semaphore" in names:
                 semaphore.release()
             if "limiter" in names:
                 now = clock.now()
-                limiter.settle(sent_at, now, fresh=fresh, taken=True, headers=answer.headers)
+                limiter.record_response(
+                    sent_at, now, exact=waited is not None, headers=answer.headers
+                )
             if "decode" not in names:
                 return answer.status == 200
             assert pair is not None

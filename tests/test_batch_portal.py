@@ -10,7 +10,6 @@ import pytest
 from aiohubassoc import (
     ApiVersion,
     AssociationClient,
-    BatchLimiter,
     DailyLimitError,
     DailyReserveError,
     Journal,
@@ -19,6 +18,7 @@ from aiohubassoc import (
     Outcome,
     Pair,
     Quota,
+    QuotaLimiter,
     RetryPolicy,
     Status,
     Timeouts,
@@ -203,7 +203,7 @@ async def test_the_reserve_of_the_day_is_kept_by_batches() -> None:
 
 async def test_two_clients_share_a_batch_limiter() -> None:
     """One pace for both."""
-    limiter = BatchLimiter(Quota(5, 10.0))
+    limiter = QuotaLimiter.for_batches(Quota(5, 10.0))
     async with simulated_portal(_unlimited()) as running:
         for _ in range(2):
             client = _client(running, batch_quota=None, batch_limiter=limiter)
@@ -211,10 +211,20 @@ async def test_two_clients_share_a_batch_limiter() -> None:
         assert 5 == running.portal.books.max_batch_in_window
 
 
+async def test_a_limiter_of_single_calls_will_do() -> None:
+    """It bounds no calls in flight, so as many batches as usual are prepared."""
+    limiter = QuotaLimiter(Quota(5, 10.0))
+    async with simulated_portal(_unlimited()) as running:
+        client = _client(running, batch_quota=None, batch_limiter=limiter)
+        outcomes = await _link(client, _pairs(200), batch_size=40)
+        assert 5 == running.portal.books.calls["batch"]
+    assert {Status.LINKED} == {outcome.status for outcome in outcomes}
+
+
 async def test_a_limiter_has_a_quota_of_its_own() -> None:
     """Both at once cannot be meant."""
     with pytest.raises(OptionsError, match="batch_limiter"):
-        AssociationClient(TOKEN, batch_quota=Quota(5), batch_limiter=BatchLimiter())
+        AssociationClient(TOKEN, batch_quota=Quota(5), batch_limiter=QuotaLimiter.for_batches())
 
 
 @pytest.mark.parametrize(

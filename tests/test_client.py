@@ -30,6 +30,7 @@ from aiohubassoc import (
     PairError,
     PartialFailureError,
     Quota,
+    QuotaLimiter,
     RateLimitedError,
     RetryPolicy,
     ServerError,
@@ -37,7 +38,6 @@ from aiohubassoc import (
     Timeouts,
     UnconfirmedError,
     ValidationError,
-    WindowLimiter,
     WrongEndpointError,
 )
 from aiohubassoc.testing import FakeClock
@@ -271,7 +271,7 @@ async def test_two_clients_share_a_limiter(hubspot: aioresponses) -> None:
     """Only when it is handed to them."""
     hubspot.put(ANY, callback=echo, repeat=True)
     clock = FakeClock()
-    limiter = WindowLimiter(Quota(10, 10.0), clock=clock)
+    limiter = QuotaLimiter(Quota(10, 10.0), clock=clock)
     async with (
         AssociationClient("t", limiter=limiter, clock=clock) as one,
         AssociationClient("t", limiter=limiter, clock=clock) as other,
@@ -367,10 +367,10 @@ async def test_the_log_shows_no_token(
         ({"quota": "190/10s"}, "Quota"),
         ({"retry": 5}, "RetryPolicy"),
         ({"timeouts": 5}, "Timeouts"),
-        ({"quota": Quota.OAUTH, "limiter": WindowLimiter()}, "limiter or a quota"),
-        ({"share": 0.5, "limiter": WindowLimiter()}, "limiter or a quota"),
-        ({"reserve_daily": 5, "limiter": WindowLimiter()}, "limiter or a quota"),
-        ({"strict_quota": True, "limiter": WindowLimiter()}, "limiter or a quota"),
+        ({"quota": Quota.OAUTH, "limiter": QuotaLimiter()}, "limiter or a quota"),
+        ({"share": 0.5, "limiter": QuotaLimiter()}, "limiter or a quota"),
+        ({"reserve_daily": 5, "limiter": QuotaLimiter()}, "limiter or a quota"),
+        ({"strict_quota": True, "limiter": QuotaLimiter()}, "limiter or a quota"),
         ({"share": 0}, "share must be"),
         ({"reserve_daily": 1.5}, "reserve_daily must be"),
         ({"session": object(), "trust_env": True}, "session of the client's own"),

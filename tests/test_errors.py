@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from aiohubassoc import DefaultAssociations, ErrorDetail, Outcome, Pair, Status, errors
+from aiohubassoc import (
+    Association,
+    DefaultAssociations,
+    ErrorDetail,
+    Outcome,
+    Pair,
+    Status,
+    errors,
+)
 from aiohubassoc.errors import (
     AioHubAssocError,
     ApiError,
@@ -18,6 +26,7 @@ from aiohubassoc.errors import (
     EarlierFailureError,
     MissingScopesError,
     PartialFailureError,
+    RefusedAlikeError,
     UnconfirmedError,
 )
 
@@ -34,19 +43,21 @@ REPLY = DefaultAssociations(results=(), status="COMPLETE", num_errors=2)
 FAILURE = Outcome(3, Pair("a", 1, "b", 2), Status.FAILED, error=ApiError(409, None, "m", None))
 
 
+ARGUMENTS: dict[type[AioHubAssocError], dict[str, Any]] = {
+    PartialFailureError: {"reply": REPLY},
+    UnconfirmedError: {"reply": REPLY},
+    BulkLinkError: {"failures": (FAILURE,), "not_linked": 1, "total": 5},
+    DailyReserveError: {"left": 40, "reserved": 50},
+    EarlierFailureError: {"category": "GONE", "message": "told", "correlation_id": "c-1"},
+    RefusedAlikeError: {"count": 50, "error": ApiError(**API)},
+}
+
+
 def _arguments(cls: type[AioHubAssocError]) -> dict[str, Any]:
     if issubclass(cls, ApiError):
         return API
-    if cls is PartialFailureError or cls is UnconfirmedError:
-        return {"reply": REPLY}
-    if cls is BulkLinkError:
-        return {"failures": (FAILURE,), "not_linked": 1, "total": 5}
-    if cls is DailyReserveError:
-        return {"left": 40, "reserved": 50}
-    if cls is EarlierFailureError:
-        return {"category": "GONE", "message": "told", "correlation_id": "c-1"}
     names = inspect.signature(cls).parameters
-    return {"message": "told"} if "message" in names else {}
+    return ARGUMENTS.get(cls) or ({"message": "told"} if "message" in names else {})
 
 
 CLASSES = [
@@ -107,6 +118,25 @@ def test_a_partial_failure_without_named_errors() -> None:
 def test_unconfirmed_without_a_body() -> None:
     """Nothing at all was said."""
     assert "without a body" in str(UnconfirmedError())
+
+
+def test_unconfirmed_names_what_was_linked_instead() -> None:
+    """So that a record that was merged into another is seen; four results at most, ids cut."""
+    ways = (Association("999", "202"), Association("202", "999"))
+    text = str(UnconfirmedError(DefaultAssociations(ways, "COMPLETE")))
+    assert "(999 -> 202, 202 -> 999), none of which confirms this pair" in text
+    many = tuple(Association("9" * 5000, str(n)) for n in range(2000))
+    text = str(UnconfirmedError(DefaultAssociations(many, "COMPLETE")))
+    assert "2000 results" in text
+    assert f"{'9' * 64} -> 3, ...)" in text
+    assert len(text) < 500
+
+
+def test_refusals_alike_say_how_many_and_which() -> None:
+    """The last one stands for all."""
+    text = str(RefusedAlikeError(1500, ApiError(**API)))
+    assert "1,500 pairs in a row" in text
+    assert "400 C: m" in text
 
 
 def test_a_bulk_error_shows_the_first_failure() -> None:

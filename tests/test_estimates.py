@@ -8,9 +8,9 @@ import math
 import pytest
 
 from aiohubassoc import AssociationClient, Pair, Quota
-from aiohubassoc._core.batch_pace import BatchPace
-from aiohubassoc._core.estimate import estimate, paced_estimate
-from aiohubassoc._core.pace import SAFE_START
+from aiohubassoc._quota.batch_pacer import BatchPacer
+from aiohubassoc._quota.estimate import estimate
+from aiohubassoc._quota.pacer import SAFE_START, Pacer
 from aiohubassoc.simulator import Latency, PortalSettings
 from aiohubassoc.testing import simulated_portal
 
@@ -73,7 +73,7 @@ async def test_a_run_agrees_within_five_percent(
 ) -> None:
     """Whatever bounds it: the quota, the wire, or how carefully it begins."""
     took = await _run(count, quota, quota, latency, concurrency)
-    told = estimate(count, quota, concurrency=concurrency, round_trip=_round_trip(latency))
+    told = estimate(count, Pacer(quota), concurrency=concurrency, round_trip=_round_trip(latency))
     assert math.isclose(told.seconds, took, rel_tol=0.05)
 
 
@@ -82,7 +82,7 @@ async def test_a_short_run_agrees_within_a_round_trip(count: int) -> None:
     """Where few answers decide, five percent would be asked of chance."""
     took = await _run(count, PROFESSIONAL, PROFESSIONAL, NEAR)
     round_trip = _round_trip(NEAR)
-    told = estimate(count, PROFESSIONAL, round_trip=round_trip)
+    told = estimate(count, Pacer(PROFESSIONAL), round_trip=round_trip)
     assert math.isclose(told.seconds, took, rel_tol=0.05, abs_tol=round_trip)
 
 
@@ -90,8 +90,8 @@ async def test_without_a_quota_it_is_the_most() -> None:
     """The client begins with the lowest quota there is and finds that there is more."""
     took = await _run(600, PROFESSIONAL, None, NEAR)
     round_trip = _round_trip(NEAR)
-    assert took < estimate(600, SAFE_START, round_trip=round_trip).seconds
-    told = estimate(600, PROFESSIONAL, round_trip=round_trip)
+    assert took < estimate(600, Pacer(SAFE_START), round_trip=round_trip).seconds
+    told = estimate(600, Pacer(PROFESSIONAL), round_trip=round_trip)
     assert math.isclose(told.seconds, took, rel_tol=0.05)
 
 
@@ -112,5 +112,5 @@ async def test_batches_agree_within_five_percent(count: int, given: Quota | None
             report = await client.link_all(pairs, via="batch", batch_size=1)
             took = clock.time() - began_at
         assert (count, count) == (report.linked, running.portal.books.calls["batch"])
-    told = paced_estimate(count, lambda: BatchPace(given), round_trip=1.0)
+    told = estimate(count, BatchPacer(given), round_trip=1.0, jitter=0.0)
     assert math.isclose(told.seconds, took, rel_tol=0.05)

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Literal
 
+import aiohttp
 import pytest
 
 from aiohubassoc import (
@@ -20,17 +21,18 @@ from aiohubassoc import (
     NotFoundError,
     Pair,
     Quota,
+    QuotaLimiter,
     RetryPolicy,
     Status,
     Timeouts,
     TransportError,
     ValidationError,
-    WindowLimiter,
     WrongEndpointError,
 )
 from aiohubassoc.simulator import Fault, FaultPlan, Latency, PortalSettings
 from aiohubassoc.testing import FakeClock, simulated_portal
 from tests.conftest import settle
+from tests.io.slow_resolver import SlowResolver
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -320,9 +322,38 @@ async def test_a_quota_is_learned() -> None:
         assert running.portal.books.windows[1] > 150
 
 
+@pytest.mark.parametrize("knows", [True, False])
+@pytest.mark.parametrize("strict", [True, False])
+async def test_a_slow_resolver_of_a_lent_session_exceeds_no_quota(
+    monkeypatch: pytest.MonkeyPatch, *, strict: bool, knows: bool
+) -> None:
+    """A call counts from when its request was sent; from its response where that is unknown."""
+    if not knows:
+        monkeypatch.setattr("aiohubassoc._io.transport._Lent._watch", lambda *_: None)
+    settings = PortalSettings(quota_limit=40, quota_window=2.0, latency=LATENCY)
+    connector = aiohttp.TCPConnector(resolver=SlowResolver(0.25), use_dns_cache=False)
+    async with (
+        simulated_portal(settings) as running,
+        aiohttp.ClientSession(connector=connector) as session,
+    ):
+        client = _client(
+            running,
+            base_url=running.base_url.replace("127.0.0.1", "localhost"),
+            quota=Quota(40, 2.0),
+            strict_quota=strict,
+            session=session,
+        )
+        began_at = asyncio.get_running_loop().time()
+        async with client:
+            report = await client.link_all(_pairs(200))
+        assert (200, 0) == (report.linked, report.throttled)
+        assert running.portal.books.max_seen_in_window <= 40
+        assert asyncio.get_running_loop().time() - began_at <= 9.2
+
+
 async def test_two_clients_share_a_limiter() -> None:
     """They are one to the portal."""
-    limiter = WindowLimiter(Quota(30, 10.0))
+    limiter = QuotaLimiter(Quota(30, 10.0))
     async with simulated_portal(PortalSettings(quota_limit=30, latency=LATENCY)) as running:
         async with (
             _client(running, limiter=limiter) as one,

@@ -1,7 +1,8 @@
 """
-What HubSpot says in the headers of an answer.
+What HubSpot says in the headers of a response.
 
-Header mappings given here must ignore the case of names, as HTTP does.
+Header mappings given here must ignore the case of names, as HTTP does. Nothing here raises,
+whatever a header holds: what makes no sense is None.
 """
 
 from __future__ import annotations
@@ -26,22 +27,24 @@ _CORRELATION_ID = "X-HubSpot-Correlation-Id"
 _MOST_CALLS = 1_000_000
 _LONGEST_WINDOW_MS = 86_400_000
 _MOST_CALLS_A_DAY = 1_000_000_000
+# Nobody means a longer wait: a number of 300 digits, a date in the year 9999.
+_LONGEST_WAIT_SECONDS = 366 * 86_400.0
 
 
 def quota_texts(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """Return what `quota_told` reads, as it stands there: nearly every answer says the same."""
+    """Return what `quota_told` reads, as it stands there: nearly every response says the same."""
     return headers.get(_MAX), headers.get(_INTERVAL)
 
 
 def quota_told(max_text: str | None, interval_text: str | None) -> Quota | None:
-    """Return the quota that an answer names, or None where it names none that makes sense."""
+    """Return the quota that a response names, or None where it names none that makes sense."""
     limit = _positive(max_text, _MOST_CALLS)
     window_ms = _positive(interval_text, _LONGEST_WINDOW_MS)
     return Quota(limit, window_ms / 1000) if limit and window_ms else None
 
 
 def remaining_told(headers: Mapping[str, str]) -> int | None:
-    """Return what is left in the window, or None where the answer does not say."""
+    """Return what is left in the window, or None where the response does not say."""
     return _number(headers.get(_REMAINING), _MOST_CALLS)
 
 
@@ -58,19 +61,17 @@ def correlation_id(headers: Mapping[str, str]) -> str | None:
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """
-    Return the seconds to wait that the answer asks for; None where it asks for none.
+    Return the seconds to wait that the response asks for; None where it asks for none.
 
     Args:
-        headers: The answer's headers. ``Retry-After`` may be seconds or an HTTP date; a date is
-            measured from the answer's own ``Date``, so that the local clock may be wrong.
-        now: The local time, aware, for an answer without a ``Date``.
+        headers: The response's headers. ``Retry-After`` may be seconds or an HTTP date; a date is
+            measured from the response's own ``Date``, so that the local clock may be wrong.
+        now: The local time, aware, for a response without a ``Date``.
 
     Returns:
-        Seconds, 0 or more.
+        Seconds, from 0 to those of a year.
     """
     text = (headers.get("Retry-After") or "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
     try:
         seconds = float(text)
     except ValueError:
@@ -78,7 +79,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         if until is None:
             return None
         seconds = (until - (_date(headers.get("Date")) or now)).total_seconds()
-    return max(0.0, seconds) if seconds < float("inf") else None  # also None for nan
+    return max(0.0, seconds) if abs(seconds) <= _LONGEST_WAIT_SECONDS else None  # also for nan
 
 
 def _positive(text: str | None, most: int) -> int | None:
@@ -96,6 +97,6 @@ def _number(text: str | None, most: int) -> int | None:
 def _date(text: str | None) -> datetime | None:
     try:
         date = parsedate_to_datetime(text or "")
-    except ValueError:
+    except (ValueError, OverflowError, LookupError, TypeError):  # as the text is off
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)

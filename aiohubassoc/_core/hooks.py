@@ -7,9 +7,12 @@ Each function takes the value and, as cattrs calls it, the type that is due.
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 
 MISSING = "is missing"
+# How Java writes a map of lists (HubSpot, Associations v4, the example of an error).
+_JAVA_MAP = re.compile(r"(?<![\w.-])([\w.-]{1,64})=\[([^\[\]]*)\]")
 
 
 class WrongShapeError(ValueError):
@@ -77,7 +80,16 @@ def text_or_json(value: object) -> str:
 
 
 def context(value: object, _: object = None) -> dict[str, tuple[str, ...]]:
-    """Return names to values, whatever shape the values have; empty for what is no object."""
+    """
+    Return names to values, whatever shape the values have; empty for what is no object.
+
+    A text such as ``{missingScopes=[scope1, scope2]}`` is an object too.
+    """
+    if isinstance(value, str):
+        return {
+            name: tuple(filter(None, map(str.strip, listed.split(","))))
+            for name, listed in _JAVA_MAP.findall(value)
+        }
     return {k: _texts(v) for k, v in value.items()} if isinstance(value, dict) else {}
 
 

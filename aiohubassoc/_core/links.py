@@ -2,7 +2,7 @@
 What HubSpot says of the links that are there: the answer to "Read" of a batch of records.
 
 HubSpot, Associations v4. What decides (whose links, to which records, of which kind, whether there
-are more) is read strictly; the rest does not matter here.
+are more or were errors) is read strictly; the rest does not matter here.
 """
 
 from __future__ import annotations
@@ -43,11 +43,13 @@ class LinksReply:
             not among them: HubSpot names it in an error.
         errors: What HubSpot says of the others.
         status: As in `DefaultAssociations`.
+        num_errors: Likewise.
     """
 
     records: dict[str, RecordLinks]
     errors: tuple[StandardError, ...] = ()
     status: str | None = None
+    num_errors: int | None = None
 
 
 def encode_records(records: Iterable[tuple[str, str | None]]) -> bytes:
@@ -83,7 +85,19 @@ def decode_links(body: bytes) -> LinksReply:
             raise wire.UndecodableError((f"$.results[{number}]{error.where}: {error}",)) from None
     status = value.get("status")
     errors = wire.structure_errors(value.get("errors"))
-    return LinksReply(records, errors, status if isinstance(status, str) else None)
+    return LinksReply(
+        records, errors, status if isinstance(status, str) else None, _num_errors(value)
+    )
+
+
+def _num_errors(value: dict[str, Any]) -> int | None:
+    counted = value.get("numErrors")
+    if counted is None:
+        return None
+    try:
+        return hooks.integer(counted)
+    except hooks.WrongShapeError as error:
+        raise wire.UndecodableError((f"$.numErrors: {error}",)) from None
 
 
 def _add(result: Any, records: dict[str, RecordLinks]) -> None:  # noqa: ANN401 -- what JSON holds

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from enum import Enum
+from typing import ClassVar, TypeAlias
 
 import attrs
 
@@ -30,6 +31,21 @@ class Answer:
     url: str = ""
 
 
+class About(Enum):
+    """What a refusal is about. It decides who else would meet it."""
+
+    PAIR = "pair"
+    """What was sent: this pair, or of many calls in one some of them. Others may fare better."""
+    BATCH = "batch"
+    """How much was sent at once. Fewer in one call may fare better; of one pair: that pair."""
+    PATH = "path"
+    """The path of a call for many. Calls for one pair may fare better."""
+    RUN = "run"
+    """The token, the account, the object type or the address. No call would fare better."""
+    MOMENT = "moment"
+    """The time. The same call may fare better later."""
+
+
 @attrs.define
 class Accepted:
     """The pair is linked."""
@@ -48,6 +64,7 @@ class Told:
 class Partial:
     """2xx with errors inside; *linked* if a result matches the pair all the same."""
 
+    about: ClassVar[About] = About.PAIR
     reply: DefaultAssociations
     linked: bool
 
@@ -64,6 +81,7 @@ class Throttled:
         by_quota: Whether it is the quota of the window that is used up.
     """
 
+    about: ClassVar[About] = About.MOMENT
     error: ApiError
     retry_after: float | None = None
     ends_run: bool = False
@@ -81,6 +99,7 @@ class Transient:
         wait_min: Seconds below which trying again is of no use.
     """
 
+    about: ClassVar[About] = About.MOMENT
     error: AioHubAssocError
     retry_after: float | None = None
     wait_min: float = 0.0
@@ -88,7 +107,26 @@ class Transient:
 
 @attrs.define
 class Refused:
-    """This pair failed for good."""
+    """
+    No further attempt is made.
+
+    Attributes:
+        error: Why.
+        about: `About.PAIR` and `About.BATCH`: HubSpot refused what was sent. `About.PATH`: as it
+            says. `About.MOMENT`: the attempts are used up. Never `About.RUN`.
+    """
+
+    error: AioHubAssocError
+    about: About = About.PAIR
+
+
+@attrs.define
+class Intercepted:
+    """
+    A gateway, a proxy or a firewall responded to a call for one pair, not HubSpot.
+
+    It is about the pair where HubSpot itself responded a moment ago, else about the run.
+    """
 
     error: AioHubAssocError
 
@@ -97,7 +135,10 @@ class Refused:
 class Fatal:
     """No pair would fare better: the run stops."""
 
+    about: ClassVar[About] = About.RUN
     error: AioHubAssocError
 
 
-Verdict: TypeAlias = Accepted | Told | Partial | Throttled | Transient | Refused | Fatal
+Verdict: TypeAlias = (
+    Accepted | Told | Partial | Throttled | Transient | Refused | Intercepted | Fatal
+)

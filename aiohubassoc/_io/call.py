@@ -101,6 +101,7 @@ class Call(Generic[SubjectT]):
         unknown: The last try that may have made the link though no usable answer came.
         uncertain: Whether any try may have made the link without a confirmation.
         token: What the last try was sent with.
+        renewals: How many renewals of tokens had ended by then.
         token_renewed: Whether it was refused, and this try is with another.
     """
 
@@ -115,6 +116,7 @@ class Call(Generic[SubjectT]):
     unknown: TransportError | None = None
     uncertain: bool = False
     token: str = ""
+    renewals: int = 0
     token_renewed: bool = False
 
     history: History = NO_HISTORY

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aiohubassoc._io.clock import Clock, Timer
+    from aiohubassoc._http.clock import Clock, Timer
     from aiohubassoc.options import Timeouts
 
 # A timer may fire a little early.
@@ -25,13 +25,14 @@ class OnWire:
 
     Attributes:
         cancelling: How often the task was being cancelled when the call began.
-        fresh: Whether it had to open a connection.
+        waited: Seconds that its request waited for a connection; None: it opened one first, which
+            took some time.
         connecting: Whether it is about to: nothing is sent yet.
         expired: Whether it was ended.
     """
 
     # On the class: nearly no call changes them.
-    fresh = False
+    waited: float | None = 0.0
     connecting = False
     expired = False
 
@@ -83,7 +84,7 @@ class Deadlines:
     def connecting(self) -> None:
         """Note that the running task's call opens a connection first."""
         call = self._running()
-        call.fresh = call.connecting = True
+        call.waited, call.connecting = None, True
         call.due_at = call.ends_at
 
     def connected(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Generic, assert_never
 
@@ -16,9 +17,12 @@ from aiohubassoc._core.retry import (
     decide_transient,
     is_beyond_patience,
 )
+from aiohubassoc._core.table import is_from_hubspot
 from aiohubassoc._core.verdict import (
+    About,
     Accepted,
     Fatal,
+    Intercepted,
     Partial,
     Refused,
     Throttled,
@@ -35,20 +39,19 @@ from aiohubassoc.errors import (
     DailyReserveError,
     TransportError,
     UnconfirmedError,
-    WrongEndpointError,
 )
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
     from datetime import datetime
     from typing import TypeAlias
 
+    from aiohubassoc._core.endpoint_proof import EndpointProof
     from aiohubassoc._core.endpoints import Endpoint
     from aiohubassoc._core.verdict import Answer
-    from aiohubassoc._io.clock import Clock
-    from aiohubassoc._io.limiter import Limiter
-    from aiohubassoc._io.tokens import TokenSource
+    from aiohubassoc._http.auth import TokenSource
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.limiter import Limiter
     from aiohubassoc._io.transport import Transport
     from aiohubassoc.options import RetryPolicy
 
@@ -71,6 +74,7 @@ class Sender(Generic[SubjectT]):
         policy: When to try again.
         clock: Time.
         jitter: Draws evenly from 0 to 1.
+        proof: When HubSpot itself last responded: to any call of the client.
     """
 
     def __init__(
@@ -85,6 +89,7 @@ class Sender(Generic[SubjectT]):
         policy: RetryPolicy,
         clock: Clock,
         jitter: Callable[[], float],
+        proof: EndpointProof,
     ) -> None:
         self._transport = transport
         self._endpoint = endpoint
@@ -95,7 +100,8 @@ class Sender(Generic[SubjectT]):
         self._policy = policy
         self._clock = clock
         self._jitter = jitter
-        self._endpoint_proven = False
+        self._proof = proof
+        self._loop = asyncio.get_running_loop()
         # Only this form is safe to share: tasks call it, none iterates it. Stopping is decided in
         # the core, because tenacity's own stops read another clock than ours.
         self._retrying = _t.AsyncRetrying(
@@ -118,7 +124,6 @@ class Sender(Generic[SubjectT]):
         """
         verdict = await self._try(call)
         if type(verdict) is Accepted and not call.token_renewed:  # nearly always
-            self._endpoint_proven = True
             return verdict
         first = await self._follow(call, verdict)
         # tenacity costs as much as a third of a request: it is entered after a first failure only.
@@ -141,88 +146,102 @@ class Sender(Generic[SubjectT]):
         """Decide what follows a try."""
         renewed, call.token_renewed = call.token_renewed, False
         match verdict:
+            case Fatal(AuthenticationError()):
+                return await self._with_another_token(call, verdict, renewed=renewed)
+            case Fatal() | Refused(about=About.PATH):  # it settled no pair
+                return verdict
             case Accepted() | Told() | Partial() | Refused():
-                self._endpoint_proven = True
                 call.watch.alive()
                 return verdict
+            case Intercepted(error):
+                return self._after_interception(call, error)
             case Transient():
                 return self._after_fault(call, verdict)
             case Throttled():
                 return self._after_refusal(call, verdict)
-            case Fatal(AuthenticationError()) if not renewed:
-                return await self._with_another_token(call, verdict)
-            case Fatal(WrongEndpointError()) if self._endpoint_proven:
-                # Other pairs got through: the address is right, it is something about this pair.
-                return Refused(verdict.error)
-            case Fatal():
-                return verdict
             case _:
                 assert_never(verdict)
 
     async def _try(self, call: Call[SubjectT]) -> Verdict:
-        """Wait in line, send once, tell the limiter what came of it, and return the verdict."""
+        """Wait for a permit, send once, and return the verdict. The limiter hears of every end."""
         limiter = self._limiter
-        if not limiter.acquire_at_once() and (fatal := await self._wait_in_line()) is not None:
+        if not limiter.try_acquire() and (fatal := await self._wait_for_permit()) is not None:
             return fatal
         sent_at: float | None = None
+        response: Answer | None = None
+        verdict: Verdict | None = None
+        now, exact = 0.0, True
         try:
             call.token = self._tokens.fixed or await self._tokens.current()
+            call.renewals = self._tokens.renewals
             await self._semaphore.acquire()  # "async with" costs two coroutines more
             try:
+                endpoint = self._endpoint(call.subject)
                 sent_at = self._clock.now()
                 call.attempts += 1
                 call.on_wire = True
-                answer, fresh = await self._transport.send(self._endpoint(call.subject), call.token)
+                answer, waited = await self._transport.send(endpoint, call.token)
             finally:
                 self._semaphore.release()
+            call.on_wire = False
+            now = self._clock.now()
+            call.spent += now - sent_at
+            if isinstance(answer, Unanswered):
+                if isinstance(answer.error, ConnectFailedError):
+                    sent_at = None
+                return _unanswered(call, answer)
+            response, exact = answer, waited is not None
+            sent_at += waited or 0.0
+            verdict = self._judged(call, response, sent_at)
         except BaseException:
-            # Cancelled here, the request may have been sent, and counted by HubSpot.
             call.interrupted_on_wire, call.on_wire = call.on_wire, False
-            if sent_at is None:
-                limiter.give_back()
-            else:
-                limiter.settle(sent_at, self._clock.now(), fresh=True, taken=False)
+            call.uncertain = call.uncertain or response is not None  # nobody judged it
             raise
-        call.on_wire = False
-        now = self._clock.now()
-        call.spent += now - sent_at
-        if isinstance(answer, Unanswered):
-            return self._unanswered(call, answer, sent_at, now, fresh=fresh)
-        call.watch.heard(answer.status)
-        verdict = self._judge(answer, call.subject, self._clock.utc_now)
-        taken = True
-        # The refusal first: with its token the next in line would go.
-        if isinstance(verdict, Throttled):
-            taken = False
-            if not is_beyond_patience(self._policy, verdict):
-                wait = clamp(self._policy, verdict.retry_after)
-                call.pause = limiter.refused(sent_at, wait, by_quota=verdict.by_quota)
-        limiter.settle(sent_at, now, fresh=fresh, taken=taken, headers=answer.headers)
-        if type(verdict) is Accepted:
-            call.reply = verdict.reply
-        else:
-            _keep_reply(call, verdict)
+        finally:
+            if not self._loop.is_running():
+                pass  # thrown away with its event loop, whose calls the limiter itself forgets
+            elif sent_at is None:
+                limiter.release_unused()
+            elif response is None:
+                limiter.record_no_response(sent_at)
+            else:
+                accepted = verdict is not None and not isinstance(verdict, Throttled)
+                limiter.record_response(
+                    sent_at, now, exact=exact, accepted=accepted, headers=response.headers
+                )
         return verdict
 
-    async def _wait_in_line(self) -> Fatal | None:
+    def _judged(self, call: Call[SubjectT], answer: Answer, sent_at: float) -> Verdict:
+        """Return what *answer* means; after a throttle all calls are held back."""
+        call.watch.heard(answer.status)
+        verdict = self._judge(answer, call.subject, self._clock.utc_now)
+        if type(verdict) is Accepted:  # nearly always
+            call.reply = verdict.reply
+            self._proof.responded_at = self._clock.now()
+            return verdict
+        # Before its permit is back: the next in the queue would go with that.
+        if isinstance(verdict, Throttled) and not is_beyond_patience(self._policy, verdict):
+            wait = clamp(self._policy, verdict.retry_after)
+            call.pause = self._limiter.record_throttle(sent_at, wait, by_quota=verdict.by_quota)
+        _keep_reply(call, verdict)
+        if is_from_hubspot(answer, verdict):
+            self._proof.responded_at = self._clock.now()
+        return verdict
+
+    async def _wait_for_permit(self) -> Fatal | None:
         try:
             await self._limiter.acquire()
         except DailyReserveError as error:
             return Fatal(error)
         return None
 
-    def _unanswered(
-        self, call: Call[SubjectT], answer: Unanswered, sent_at: float, now: float, *, fresh: bool
-    ) -> Transient | Refused | Fatal:
-        if isinstance(answer.error, ConnectFailedError):  # nothing was sent
-            self._limiter.give_back()
-        else:
-            self._limiter.settle(sent_at, now, fresh=fresh, taken=False)
-        if is_uncertain(answer.error):
-            call.unknown, call.uncertain = answer.error, True
-        if answer.is_too_large:  # it would be so again: only a smaller call can help
-            return Refused(answer.error)
-        return Transient(answer.error) if answer.passing else Fatal(answer.error)
+    def _after_interception(self, call: Call[SubjectT], error: AioHubAssocError) -> Refused | Fatal:
+        """Decide whether a page that HubSpot did not write is about the pair or about the run."""
+        if not self._proof.holds(self._clock.now()):
+            return Fatal(error)
+        # Other calls get through to HubSpot. One odd id must not end a run of a million.
+        call.watch.alive()
+        return Refused(error)
 
     def _after_fault(self, call: Call[SubjectT], verdict: Transient) -> Final | Again:
         decision = decide_transient(
@@ -235,7 +254,7 @@ class Sender(Generic[SubjectT]):
         if isinstance(decision, GiveUp):
             logger.debug("%s given up, %s: %s", call.subject, decision.why, verdict.error)
             # Where a try may have made the link, that is what the caller must know.
-            return Refused(call.unknown or verdict.error)
+            return Refused(call.unknown or verdict.error, About.MOMENT)
         logger.debug("%s again after %.2f s: %s", call.subject, decision.after, verdict.error)
         call.spent += decision.after
         return _again_unless_stopping(call, verdict.error, decision)
@@ -253,13 +272,16 @@ class Sender(Generic[SubjectT]):
             logger.debug("%s given up, %s: %s", call.subject, decision.why, verdict.error)
             if verdict.ends_run:
                 return Fatal(verdict.error)
-            return Refused(call.unknown or verdict.error)
+            return Refused(call.unknown or verdict.error, About.MOMENT)
         call.spent += decision.after
         # The limiter holds everybody for that long: no wait of its own on top.
         return _again_unless_stopping(call, verdict.error, Again(0.0))
 
-    async def _with_another_token(self, call: Call[SubjectT], verdict: Fatal) -> Final | Again:
-        if await self._tokens.renew(call.token) is None:
+    async def _with_another_token(
+        self, call: Call[SubjectT], verdict: Fatal, *, renewed: bool
+    ) -> Final | Again:
+        """Report the refused token; try once more with another, but not twice in a row."""
+        if not await self._tokens.renew(call.token, call.renewals) or renewed:
             return verdict
         logger.info("the access token was refused and renewed")
         call.attempts -= 1
@@ -273,6 +295,14 @@ def _again_unless_stopping(
     call.error = error
     call.watch.trouble(error)
     return Unsettled(error) if call.watch.stopping else again
+
+
+def _unanswered(call: Call[SubjectT], answer: Unanswered) -> Transient | Refused | Fatal:
+    if is_uncertain(answer.error):
+        call.unknown, call.uncertain = answer.error, True
+    if answer.is_too_large:  # it would be so again: only a smaller call can help
+        return Refused(answer.error, About.BATCH)
+    return Transient(answer.error) if answer.passing else Fatal(answer.error)
 
 
 def _keep_reply(call: Call[SubjectT], verdict: Verdict) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import attrs
 
 from aiohubassoc._core.batch import encode_pairs
+from aiohubassoc._core.endpoint_proof import EndpointProof
 from aiohubassoc._core.endpoints import (
     BatchRequest,
     LookupRequest,
@@ -23,9 +24,9 @@ from aiohubassoc.pair import Pair
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiohubassoc._io.clock import Clock
-    from aiohubassoc._io.limiter import Limiter
-    from aiohubassoc._io.tokens import TokenSource
+    from aiohubassoc._http.auth import TokenSource
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.limiter import Limiter
     from aiohubassoc._io.transport import Transport
     from aiohubassoc.options import ApiVersion, RetryPolicy
 
@@ -67,25 +68,29 @@ def senders_of(
     **shared: Unpack[Means],
 ) -> Senders:
     """Return the senders of a client; *batch_limiter* is for the calls for many."""
+    proof = EndpointProof()  # of one base URL
     return Senders(
         Sender(
             endpoint=lambda pair: create_default(version, pair),
             judge=judge,
             limiter=limiter,
+            proof=proof,
             **shared,
         ),
         Sender(
             endpoint=lambda inputs: create_default_batch(
                 version, inputs.types, encode_pairs(inputs.pairs)
             ),
-            judge=lambda answer, _, now: judge_batch(answer, now),
+            judge=lambda answer, inputs, now: judge_batch(answer, inputs.types, now),
             limiter=batch_limiter,
+            proof=proof,
             **shared,
         ),
         Sender(
             endpoint=lambda asked: read_links(version, asked.types, encode_records(asked.records)),
-            judge=lambda answer, _, now: judge_links(answer, now),
+            judge=lambda answer, asked, now: judge_links(answer, asked.types, now),
             limiter=batch_limiter,
+            proof=proof,
             **shared,
         ),
         asyncio.get_running_loop(),

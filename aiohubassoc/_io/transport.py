@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import ssl as _ssl
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.request import getproxies, proxy_bypass
 
@@ -21,7 +20,7 @@ from multidict import CIMultiDict
 
 from aiohubassoc import __version__
 from aiohubassoc._core.verdict import Answer
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._io.deadlines import Deadlines, OnWire
 from aiohubassoc.errors import (
     AnswerTimeoutError,
@@ -186,9 +185,15 @@ class Transport:
         if session is not None and session is not self._lent:
             await session.close()
 
-    async def send(self, endpoint: Endpoint, token: str) -> tuple[Answer | Unanswered, bool]:
+    async def send(
+        self, endpoint: Endpoint, token: str
+    ) -> tuple[Answer | Unanswered, float | None]:
         """
-        Make one call and return its whole answer, and whether a connection had to be opened for it.
+        Make one call and return its whole answer, and how long it waited for a connection.
+
+        Returns:
+            The answer, and the seconds until its request was handed to a connection; None: not
+            known, but it was not at once.
 
         Raises:
             ClientClosedError: not open, or the lent session was closed.
@@ -197,7 +202,7 @@ class Transport:
         if session is None or session.closed:
             raise ClientClosedError
         if session is self._lent:
-            return await self._send_through(session, endpoint, token), False
+            return await self._send_through(session, endpoint, token)
         if token != self._token:
             # Each call copies them before it waits for anything.
             self._ready["Authorization"] = f"Bearer {token}"
@@ -217,23 +222,25 @@ class Transport:
                 # Reading it in the public way resumes a flow that nobody paused, at a cost.
                 parts: Sequence[bytes] = getattr(content, "_buffer", ())
                 body = parts[0] if len(parts) == 1 else content.read_nowait()
-                return Answer(response.status, response.headers, body), call.fresh
-            return await _answer(response, url), call.fresh
+                return Answer(response.status, response.headers, body), call.waited
+            return await _answer(response, url), call.waited
         except (aiohttp.ClientError, OSError) as error:
-            return unanswered(error), call.fresh
+            return unanswered(error), call.waited
         except asyncio.CancelledError:
             if not call.was_ended():
                 raise
-            return self._too_late(call), call.fresh
+            return self._too_late(call), call.waited
         finally:
             self._deadlines.end(call)
 
     async def _send_through(
         self, session: aiohttp.ClientSession, endpoint: Endpoint, token: str
-    ) -> Answer | Unanswered:
+    ) -> tuple[Answer | Unanswered, float | None]:
         """Make one call through a lent session, and leave nothing in it."""
         url = self._base.with_path(self._prefix + endpoint.path, encoded=True)
         timeouts = self._timeouts
+        lent = _Lent(token)
+        answer: Answer | Unanswered
         try:
             response = await session.request(
                 endpoint.method,
@@ -245,13 +252,14 @@ class Transport:
                 ),
                 allow_redirects=False,
                 raise_for_status=False,
-                middlewares=(partial(_lent_out, token),),
+                middlewares=(lent.send,),
             )
-            return await _answer(response, url)
+            answer = await _answer(response, url)
         except (aiohttp.ClientError, OSError) as error:
-            return unanswered(error)
+            answer = unanswered(error)
         except _SentOnceError as error:
-            return unanswered(error.cause)
+            answer = unanswered(error.cause)
+        return answer, lent.waited
 
     def _too_late(self, call: OnWire) -> Unanswered:
         if call.connecting:
@@ -329,18 +337,44 @@ class _SentOnceError(Exception):
         self.cause = cause
 
 
-async def _lent_out(
-    token: str, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Send one call through a lent session: our token, not its credentials and cookies; once."""
-    request.headers["Authorization"] = f"Bearer {token}"
-    request.headers.popall("Cookie", None)
-    try:
-        return await handler(request)
-    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _SentOnceError(error) from None
+class _Lent:
+    """
+    One call through a lent session: with our token, not its credentials and cookies; once.
+
+    Attributes:
+        waited: Seconds until its request was handed to a connection; None: not known.
+    """
+
+    def __init__(self, token: str) -> None:
+        self.waited: float | None = None
+        self._token = token
+        self._began_at = asyncio.get_running_loop().time()
+
+    async def send(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """Send the request; a middleware of aiohttp's."""
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        request.headers.popall("Cookie", None)
+        self._watch(request)
+        try:
+            return await handler(request)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            raise
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            raise _SentOnceError(error) from None
+
+    def _watch(self, request: aiohttp.ClientRequest) -> None:
+        """Note when aiohttp has a connection for the request: it says so nowhere else."""
+        send = getattr(request, "send", None)
+        if send is None:  # another aiohttp: then it stays unknown
+            return
+
+        def sent(connection: object) -> object:
+            self.waited = asyncio.get_running_loop().time() - self._began_at
+            return send(connection)
+
+        setattr(request, "send", sent)  # noqa: B010 -- of this one request
 
 
 def _proxy(base: yarl.URL) -> str | None:

@@ -9,7 +9,7 @@ from aiohubassoc._core.cutting import Cutter, GroupT
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from aiohubassoc._io.clock import Clock, Timer
+    from aiohubassoc._http.clock import Clock, Timer
     from aiohubassoc._run.run import Run
     from aiohubassoc.pair import Pair
 
@@ -18,11 +18,8 @@ class BatchReader(Generic[GroupT]):
     """
     The batches of a run.
 
-    Args:
-        make: Makes an empty batch of two object types, at a time.
-        linger: Seconds after which a batch goes though it is not full: for a slow input. It waits
-            longer while nothing more is read because results are not taken.
-        clock: Time.
+    A batch that is not full goes after *linger* seconds, for a slow input. It waits longer while
+    nothing more is read because results are not taken.
     """
 
     def __init__(
@@ -41,13 +38,9 @@ class BatchReader(Generic[GroupT]):
         is_more_coming: Callable[[], bool] = bool,
     ) -> None:
         """
-        Read to the end, or until the run stops.
+        Read from *feed* to its end, or until the run stops, and *send* each batch that is to go.
 
-        Args:
-            run: The run, which owns the pairs.
-            feed: Gives the next pairs with their places; none at the end.
-            send: Called with each batch that is to go.
-            is_more_coming: Whether pairs come in any case, so that a batch that is due can wait.
+        While *is_more_coming* says that pairs come in any case, a batch that is due can wait.
         """
         self._run, self._send, self._is_more_coming = run, send, is_more_coming
         try:

@@ -10,31 +10,32 @@ import attrs
 
 from aiohubassoc._core.batch import Batch
 from aiohubassoc._core.bisection import Bisection
-from aiohubassoc._core.blame import is_about_types, read_refusal, read_reply
+from aiohubassoc._core.blame import read_refusal, read_reply
 from aiohubassoc._core.endpoints import BatchRequest
-from aiohubassoc._core.verdict import Accepted, Fatal, Partial, Told
+from aiohubassoc._core.verdict import About, Accepted, Refused, Told
 from aiohubassoc._io.call import Call, make_outcome, settled_error
 from aiohubassoc._run.batch_reader import BatchReader
 from aiohubassoc._run.put import LinkStrategy
-from aiohubassoc._run.settle_one import is_about_content, settle_singly
+from aiohubassoc._run.settle_one import settle_one, settle_singly
 from aiohubassoc.errors import (
     ApiError,
     ConnectFailedError,
+    GatewayError,
     MigratingError,
     RateLimitedError,
     UnconfirmedError,
+    WrongEndpointError,
 )
 from aiohubassoc.models import DefaultAssociations, Outcome, Status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+    from aiohubassoc._http.clock import Clock
     from aiohubassoc._io import call as _call
-    from aiohubassoc._io.clock import Clock
     from aiohubassoc._run.run import Run
-    from aiohubassoc._run.settle_one import SettlePair
+    from aiohubassoc._run.settle_one import Entry, SettlePair
     from aiohubassoc._run.skip_linked import SkipLinked
-    from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.pair import Pair
 
 SettleBatch: TypeAlias = "Callable[[Call[BatchRequest]], Awaitable[_call.Final]]"
@@ -55,7 +56,7 @@ class Batched(LinkStrategy):
         linger: Seconds after which a batch goes though it is not full.
         max_in_flight: Gives how many batches may be in flight.
         concurrency: How many pairs of a batch may go one by one at once.
-        clock: Time.
+        clock: For *linger*.
         skip: Leaves out what is linked already; None: nothing is left out.
     """
 
@@ -75,7 +76,9 @@ class Batched(LinkStrategy):
         self._max_in_flight = max_in_flight
         super().__init__(skip, self._pairs_at_once())
         self.settle = settle
-        self._settle_pair = settle_pair
+        # Whether calls for many get through: None while nothing is known.
+        self.is_path_usable: bool | None = None
+        self.settle_pair = settle_pair
         self._concurrency = concurrency
         self._reader: BatchReader[Batch] = BatchReader(
             lambda types, now: Batch(types, size, now), linger=linger, clock=clock
@@ -100,8 +103,8 @@ class Batched(LinkStrategy):
     def _send(self, batch: Batch) -> None:
         more = 0 if self._skip is None else self._skip.read_ahead
         self._run.read_ahead = max(self._run.read_ahead, self._pairs_at_once() + more)
-        singly = partial(settle_singly, self._run, self._settle_pair, concurrency=self._concurrency)
-        self._run.begin(_BatchJob(self._run, batch, self.settle, singly).settle())
+        singly = partial(settle_singly, self._run, self.settle_pair, concurrency=self._concurrency)
+        self._run.begin(_BatchJob(self._run, self, batch, singly).settle())
 
     def _pairs_at_once(self) -> int:
         """Return how many pairs may be in hand: those of the batches in flight, at least two."""
@@ -109,26 +112,18 @@ class Batched(LinkStrategy):
 
 
 class _BatchJob:
-    """
-    One batch, until nothing more is to be sent for it. A pair it gives no outcome for stays open.
-
-    Args:
-        run: The run, which owns the pairs.
-        batch: The batch.
-        settle: Makes a call for many pairs.
-        settle_singly: Settles pairs one by one, and returns how many HubSpot refused.
-    """
+    """One batch, until nothing more is to be sent for it. Pairs without an outcome stay open."""
 
     def __init__(
         self,
         run: Run[Outcome],
+        strategy: Batched,
         batch: Batch,
-        settle: SettleBatch,
         settle_singly: Callable[..., Awaitable[int]],
     ) -> None:
         self._run = run
+        self._strategy = strategy
         self._types = batch.types
-        self._settle = settle
         self._settle_singly = settle_singly
         self._repeats = {batch.indexes[at]: entries for at, entries in batch.repeats.items()}
         self._bisection = Bisection(list(zip(batch.indexes, batch.pairs, strict=True)))
@@ -137,49 +132,34 @@ class _BatchJob:
         """Return when every pair has its outcome, or the run stops."""
         bisection = self._bisection
         while not self._run.stopping and (part := bisection.next()) is not None:
-            if part.is_singly:
+            if part.is_singly or self._strategy.is_path_usable is False:
                 refused = await self._settle_singly(part.items, self._repeats)
                 bisection.settled_singly(refused)
                 continue
             indexes, pairs = zip(*part.items, strict=True)
             history = self._run.get_history(indexes[0])
             call = Call(BatchRequest(self._types, pairs), self._run, history)
-            settled = await self._run.call(self._settle, call, self._with_repeats(indexes))
+            settled = await self._run.call(self._strategy.settle, call, self._with_repeats(indexes))
             if isinstance(settled, Told):
+                self._strategy.is_path_usable = True
                 self._read(indexes, pairs, settled, call)
             else:
                 assert not isinstance(settled, Accepted)  # noqa: S101 -- that is of one pair
-                self._after_refusal(indexes, pairs, settled, call)
+                await self._after_refusal(indexes, pairs, settled, call)
 
     def _read(
         self, indexes: Sequence[int], pairs: Sequence[Pair], told: Told, call: Call[BatchRequest]
     ) -> None:
         """Report what a reply says about each pair, and bisect no further."""
-        assert isinstance(told.reply, DefaultAssociations)  # noqa: S101 -- of a call that links
-        said = read_reply(pairs, told.reply)
-        attempts = call.total_attempts
-        if {*map(type, said)} == _ALL_LINKED:  # nearly always: at the speed of C
-            replies = cast("list[DefaultAssociations]", said)
-            always, at = repeat(_LINKED), repeat(attempts)
-            self._put_linked(list(map(Outcome, indexes, pairs, always, at, replies)))
-            self._bisection.accepted(len(said))
-            return
-        self._run.remember(self._with_repeats(indexes), call.to_history())
-        linked, others, singly = [], [], []
-        for index, pair, one in zip(indexes, pairs, said, strict=True):
-            if isinstance(one, DefaultAssociations):
-                linked.append(Outcome(index, pair, _LINKED, attempts, one))
-            elif one is None:
-                singly.append((index, pair))
-            else:
-                assert isinstance(one, Partial)  # noqa: S101 -- see above
-                others.append(make_outcome(index, pair, call, one))
+        linked, others, silent = read_outcomes(indexes, pairs, told, call)
+        if silent:
+            self._run.remember(self._with_repeats(indexes), call.to_history())
         self._put_linked(linked)
         for outcome in others:
-            self._put(outcome)
-        self._bisection.accepted(len(said) - len(singly), len(others), singly=singly)
+            self._put(outcome, is_refusal=not linked)
+        self._bisection.accepted(len(pairs) - len(silent), len(others), singly=silent)
 
-    def _after_refusal(
+    async def _after_refusal(
         self,
         indexes: Sequence[int],
         pairs: Sequence[Pair],
@@ -187,38 +167,49 @@ class _BatchJob:
         call: Call[BatchRequest],
     ) -> None:
         """Report what a call that came to nothing settles, and say how to go on with the rest."""
-        error = settled_error(settled)
         bisection = self._bisection
-        if self._is_final(pairs, settled, error):
+        error = settled_error(settled)
+        is_unconfirmed = isinstance(error, UnconfirmedError)
+        about = settled.about if isinstance(settled, Refused) else None
+        if about is not About.PATH and (
+            # The run ends; or a smaller call would meet the same.
+            about is None
+            or isinstance(error, RateLimitedError | MigratingError | ConnectFailedError)
+            or (len(pairs) == 1 and not is_unconfirmed)
+        ):
             for index, pair in zip(indexes, pairs, strict=True):
-                self._put(make_outcome(index, pair, call, settled))
+                outcome = make_outcome(index, pair, call, settled)
+                self._put(outcome, is_refusal=about is About.PAIR)
             bisection.closed()
             return
         self._run.remember(self._with_repeats(indexes), call.to_history())
-        if isinstance(error, UnconfirmedError):
+        if about is About.PATH:
+            await self._after_blocked_path(list(zip(indexes, pairs, strict=True)))
+        elif is_unconfirmed:
             bisection.send_singly()
-        elif not (isinstance(error, ApiError) and is_about_content(error)):
+        elif about is not About.PAIR:
             bisection.failed()
         else:
+            assert isinstance(error, ApiError)  # noqa: S101 -- HubSpot refused what was sent
             blamed = read_refusal(pairs, error)
             for at, refused in blamed.items():
-                self._put(make_outcome(indexes[at], pairs[at], call, refused))
+                outcome = make_outcome(indexes[at], pairs[at], call, refused)
+                self._put(outcome, is_refusal=True)
             bisection.refused(blamed)
 
-    def _is_final(
-        self, pairs: Sequence[Pair], settled: _call.NotLinked, error: AioHubAssocError
-    ) -> bool:
-        """Return whether what came of a call holds for each of its pairs."""
-        if len(pairs) == 1:
-            return not isinstance(error, UnconfirmedError)
-        return (
-            isinstance(settled, Fatal)
-            or isinstance(error, RateLimitedError | MigratingError | ConnectFailedError)
-            or (isinstance(error, ApiError) and is_about_types(error, self._types))
-        )
+    async def _after_blocked_path(self, entries: list[Entry]) -> None:
+        """Send one pair by a call for itself: its response says whether the run can go on."""
+        strategy, (index, pair) = self._strategy, entries[0]
+        if strategy.is_path_usable is None:
+            strategy.is_path_usable = False
+        repeats = self._repeats.get(index, ())
+        error = await settle_one(self._run, strategy.settle_pair, index, pair, repeats)
+        if isinstance(error, GatewayError | WrongEndpointError):
+            self._run.stop(error)
+        self._bisection.accepted(1, int(error is not None), singly=entries[1:])
 
-    def _put(self, outcome: Outcome) -> None:
-        self._run.put(outcome)
+    def _put(self, outcome: Outcome, *, is_refusal: bool = False) -> None:
+        self._run.put(outcome, is_refusal=is_refusal)
         for index, pair in self._repeats.get(outcome.index, ()):
             self._run.put(attrs.evolve(outcome, index=index, pair=pair))
 
@@ -234,3 +225,27 @@ class _BatchJob:
         yield from indexes
         for index in indexes if self._repeats else ():
             yield from (again for again, _ in self._repeats.get(index, ()))
+
+
+def read_outcomes(
+    indexes: Sequence[int], pairs: Sequence[Pair], told: Told, call: Call[BatchRequest]
+) -> tuple[list[Outcome], list[Outcome], list[Entry]]:
+    """Return the pairs that a reply links, the others that it speaks of, and those it does not."""
+    assert isinstance(told.reply, DefaultAssociations)  # noqa: S101 -- of a call that links
+    said = read_reply(pairs, told.reply)
+    attempts = call.total_attempts
+    if {*map(type, said)} == _ALL_LINKED:  # nearly always: at the speed of C
+        replies = cast("list[DefaultAssociations]", said)
+        always, at = repeat(_LINKED), repeat(attempts)
+        return list(map(Outcome, indexes, pairs, always, at, replies)), [], []
+    linked: list[Outcome] = []
+    others: list[Outcome] = []
+    silent: list[Entry] = []
+    for index, pair, one in zip(indexes, pairs, said, strict=True):
+        if isinstance(one, DefaultAssociations):
+            linked.append(Outcome(index, pair, _LINKED, attempts, one))
+        elif one is None:
+            silent.append((index, pair))
+        else:
+            others.append(make_outcome(index, pair, call, one))
+    return linked, others, silent

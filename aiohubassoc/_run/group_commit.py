@@ -10,7 +10,7 @@ from aiohubassoc.errors import RunStoppedError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiohubassoc._io.clock import Clock, Timer
+    from aiohubassoc._http.clock import Clock, Timer
     from aiohubassoc._run.recorder import Recorder
     from aiohubassoc.models import Outcome
 
@@ -24,14 +24,9 @@ GROUP: Final = 400
 
 class GroupCommit:
     """
-    Hands outcomes on once they are written.
+    Hands outcomes to *on_written* once they are written, in their order.
 
-    Args:
-        recorder: Writes them.
-        clock: Time.
-        on_written: Called with the outcomes of each group, in their order, once it is written.
-        on_lost: Called instead with outcomes that could not be written, and why. Nothing is written
-            from then on.
+    What could not be written goes to *on_lost*, with the reason; nothing is written from then on.
     """
 
     def __init__(

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from aiohubassoc._core.bisection import Bisection
-from aiohubassoc._core.blame import is_about_types
 from aiohubassoc._core.endpoints import LookupRequest
-from aiohubassoc._core.ids import canonical
+from aiohubassoc._core.link_attribution import named_records, read_links
 from aiohubassoc._core.links import LinksReply, RecordLinks
-from aiohubassoc._core.mentions import kind_of, mentions_of
-from aiohubassoc._core.verdict import Accepted, Told
-from aiohubassoc._io.call import Call, settled_error
-from aiohubassoc._run.settle_one import is_about_content
+from aiohubassoc._core.mentions import kind_of
+from aiohubassoc._core.verdict import About, Accepted, Refused, Told
+from aiohubassoc._io.call import Call, NotLinked, settled_error
 from aiohubassoc.errors import (
     AioHubAssocError,
     ApiError,
     GarbledAnswerError,
+    NotFoundError,
     UnconfirmedError,
+    ValidationError,
 )
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ SettleLookup: TypeAlias = "Callable[[Call[LookupRequest]], Awaitable[_call.Final
 _Asked: TypeAlias = "tuple[str, str | None]"
 # How often a record that no response mentions is asked for.
 _MOST_UNMENTIONED: Final = 2
+_MULTI_STATUS: Final = 207  # RFC 4918, 11.1: a response with errors inside
 # As recorded; its category is that of a record that does not exist.
 _NO_LINKS: Final = "crm.associations.NO_ASSOCIATIONS_FOUND"
 
@@ -57,26 +58,34 @@ class Found:
     times_unmentioned: int = 0
 
 
-class Lookup:
+@attrs.define
+class Access:
     """
-    Reads which of the wanted links exist.
+    Whether a run gets at links at all.
 
-    Args:
-        run: The run.
-        settle: Asks for the links of records.
-        types: The two object types.
-        wanted: By the id of the first record: those of the second that are of interest.
+    Attributes:
+        is_needed: Whether the run is to stop if it does not.
+        is_proven: Whether it did.
     """
+
+    is_needed: bool
+    is_proven: bool = False
+
+
+class Lookup:
+    """Reads which links exist of those *wanted*: second records by the id of the first."""
 
     def __init__(
         self,
         run: Run[Any],
         settle: SettleLookup,
+        access: Access,
         types: tuple[str, str],
         wanted: Mapping[str, set[str]],
     ) -> None:
         self._run = run
         self._settle = settle
+        self._access = access
         self._types = types
         self._kind = kind_of(types[0])
         self._wanted = wanted
@@ -99,10 +108,10 @@ class Lookup:
         while not self._run.stopping and (part := bisection.next()) is not None:
             if part.is_singly:
                 bisection.settled_singly(await self._read_singly(part.items))
-            elif (error := await self._ask(part.items)) is None:
+            elif (refusal := await self._ask(part.items)) is None:
                 bisection.accepted(len(part.items))
             else:
-                self._after_refusal(bisection, part.items, error)
+                self._after_refusal(bisection, part.items, refusal)
 
     async def _read_singly(self, asked: Sequence[_Asked]) -> int:
         """Ask for records one by one; return how many were refused."""
@@ -110,124 +119,119 @@ class Lookup:
         for one in asked:
             if self._run.stopping:
                 break
-            if (error := await self._ask([one])) is not None:
-                self._end(one[0], error)
+            if (refusal := await self._ask([one])) is not None:
+                self._end(one[0], refusal)
                 refused += 1
         return refused
 
-    async def _ask(self, asked: Sequence[_Asked]) -> AioHubAssocError | None:
+    async def _ask(self, asked: Sequence[_Asked]) -> NotLinked | None:
         """Make one call and note what its response says; return why there is none."""
         call = Call(LookupRequest(self._types, asked), self._run)
         settled = await self._run.call(self._settle, call, ())
         if isinstance(settled, Told):
             assert isinstance(settled.reply, LinksReply)  # noqa: S101 -- of a call that reads
+            self._access.is_proven = True
             self._note(asked, settled.reply)
             return None
         assert not isinstance(settled, Accepted)  # noqa: S101 -- that is of one pair
-        return settled_error(settled)
+        if _about(settled) is About.PATH and self._access.is_needed and not self._access.is_proven:
+            self._run.stop(settled_error(settled))
+        return settled
 
     def _after_refusal(
-        self, bisection: Bisection[_Asked], asked: Sequence[_Asked], error: AioHubAssocError
+        self, bisection: Bisection[_Asked], asked: Sequence[_Asked], refusal: NotLinked
     ) -> None:
         """Note what a refusal says, and how to go on with the other records."""
-        is_about = is_about_content(error)
-        is_whole = isinstance(error, ApiError) and is_about_types(error, self._types)
-        if len(asked) == 1 or is_whole or not (is_about or isinstance(error, GarbledAnswerError)):
+        about = _about(refusal)
+        error = settled_error(refusal)
+        is_unreadable = isinstance(error, GarbledAnswerError)  # perhaps for one of the records
+        if len(asked) == 1 or not (about in {About.PAIR, About.BATCH} or is_unreadable):
             for record_id, _ in asked:
-                self._end(record_id, error)
+                self._end(record_id, refusal)
             bisection.closed()
-        elif not is_about:
+        elif about is not About.PAIR:
             bisection.failed()
         else:
-            assert isinstance(error, ApiError)  # noqa: S101 -- it is about content
-            known = {canonical(record_id) for record_id, _ in asked}
-            named = set(self._named(error, known))
+            assert isinstance(error, ApiError)  # noqa: S101 -- HubSpot refused what was sent
+            named = set(named_records(error, {record_id for record_id, _ in asked}, self._kind))
             for record_id in named:
-                self._end(record_id, error)
+                self._end(record_id, refusal)
             bisection.refused([at for at, one in enumerate(asked) if one[0] in named])
 
     def _note(self, asked: Sequence[_Asked], reply: LinksReply) -> None:
         """Note what a response says about each record that was asked for."""
-        blamed, unnamed = self._blamed_in(asked, reply)
-        unmentioned = []
-        for record_id, after in asked:
-            links = reply.records.get(record_id)
-            if links is not None:
-                self._note_page(record_id, after, links)
-            elif record_id in blamed:
-                self._end(record_id, _api_error(blamed[record_id]))
-            else:
-                unmentioned.append((record_id, after))
-        for one in unmentioned:
-            found = self._found[one[0]]
-            found.times_unmentioned += 1
-            if found.times_unmentioned < _MOST_UNMENTIONED:
-                self._next.append(one)
-            elif not unnamed:
+        after = dict(asked)
+        read = read_links(after, self._types[0], reply)
+        for record_id, links in read.pages.items():
+            self._note_page(record_id, after[record_id], links, read.doubt)
+        for record_id, error in read.failed.items():
+            self._end(record_id, Refused(_to_api_error(error)))
+        for record_id in read.unmentioned:
+            found = self._found[record_id]
+            if self._is_asked_again(record_id, after[record_id]):
+                continue
+            if not read.nameless:
                 found.is_known = True  # records without links may just be left out
             elif len(asked) == 1:
-                self._end(one[0], _api_error(unnamed[0]))
-            elif len(unmentioned) <= len(unnamed):
-                self._alone.append(one)  # then an error without a name can only be about it
+                self._end(record_id, Refused(_to_api_error(read.nameless[0])))
+            elif len(read.unmentioned) <= len(read.nameless):
+                # An error without a name can then only be about it.
+                self._alone.append((record_id, after[record_id]))
             else:
-                found.error = _api_error(unnamed[0])
+                found.error = _to_api_error(read.nameless[0])
 
-    def _note_page(self, record_id: str, after: str | None, links: RecordLinks) -> None:
+    def _is_asked_again(self, record_id: str, after: str | None) -> bool:
+        found = self._found[record_id]
+        found.times_unmentioned += 1
+        if found.times_unmentioned >= _MOST_UNMENTIONED:
+            return False
+        self._next.append((record_id, after))
+        return True
+
+    def _note_page(
+        self, record_id: str, after: str | None, links: RecordLinks, doubt: StandardError | None
+    ) -> None:
         found, wanted = self._found[record_id], self._wanted[record_id]
         found.linked |= links.linked & wanted
-        if links.after is None or found.linked >= wanted:
+        if found.linked >= wanted:
+            found.is_known = True
+        elif doubt is not None:
+            if not self._is_asked_again(record_id, after):
+                found.error = _to_api_error(doubt)
+        elif links.after is None:
             found.is_known = True
         elif links.after == after:
             found.error = UnconfirmedError()  # the same page for ever
         else:
             self._next.append((record_id, links.after))
 
-    def _blamed_in(
-        self, asked: Sequence[_Asked], reply: LinksReply
-    ) -> tuple[dict[str, StandardError], list[StandardError]]:
-        """Return the errors of records by their ids, and those that name none."""
-        known = {record_id for record_id, _ in asked}
-        blamed: dict[str, StandardError] = {}
-        unnamed = []
-        for error in reply.errors:
-            named = self._named(error, known)
-            blamed |= dict.fromkeys(named, error)
-            if not named:
-                unnamed.append(error)
-        return blamed, unnamed
-
-    def _end(self, record_id: str, error: AioHubAssocError) -> None:
-        """Note that nothing more can be read of a record."""
+    def _end(self, record_id: str, refusal: NotLinked) -> None:
+        """Note that nothing more can be read about a record."""
         found = self._found[record_id]
+        error = settled_error(refusal)
         if isinstance(error, ApiError) and error.sub_category == _NO_LINKS:
             found.is_known = True
             return
         found.error = error
         # No such record, no such link.
-        found.is_known = is_about_content(error) and _is_gone(error)
+        found.is_known = _about(refusal) is About.PAIR and _is_gone(error)
 
-    def _named(self, error: ApiError | StandardError, known: set[str]) -> list[str]:
-        """Return the records that an error names; those at the other end may have such ids too."""
-        told = mentions_of(error.context, error.errors, error.sub_category, known)
-        return [
-            mention.record_id
-            for mention in told
-            if mention.role == "from"  # a custom type may be told by another name
-            or (mention.role is None and mention.kind in {None, self._kind})
-        ]
+
+def _about(refusal: NotLinked) -> About | None:
+    return refusal.about if isinstance(refusal, Refused) else None
 
 
 def _is_gone(error: AioHubAssocError) -> bool:
-    return isinstance(error, ApiError) and (
-        error.category in {"OBJECT_NOT_FOUND", "VALIDATION_ERROR"} or error.status in {400, 404}
+    return isinstance(error, NotFoundError | ValidationError) or (
+        isinstance(error, ApiError) and error.category in {"OBJECT_NOT_FOUND", "VALIDATION_ERROR"}
     )
 
 
-def _api_error(error: StandardError) -> ApiError:
-    """Return an error inside an answer as one of its own: of one record."""
-    not_found = 404
-    return ApiError(
-        not_found if error.category == "OBJECT_NOT_FOUND" else 207,
+def _to_api_error(error: StandardError) -> ApiError:
+    """Return an error inside a response as that of a call for one record."""
+    cls = NotFoundError if error.category == "OBJECT_NOT_FOUND" else ApiError
+    return cls(
+        _MULTI_STATUS,
         error.category,
         error.message or "no message",
         None,

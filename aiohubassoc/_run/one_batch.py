@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from aiohubassoc._core.batch import MOST_PAIRS, Batch
-from aiohubassoc._core.blame import read_reply
 from aiohubassoc._core.endpoints import BatchRequest
 from aiohubassoc._core.verdict import Accepted, Told
-from aiohubassoc._io.call import Call, make_outcome, settled_error
+from aiohubassoc._io.call import Call, settled_error
+from aiohubassoc._run.batched import read_outcomes
 from aiohubassoc._run.source import read_pair
 from aiohubassoc.errors import OptionsError, PairError, UnconfirmedError
 from aiohubassoc.models import DefaultAssociations, Outcome, Status
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
     from aiohubassoc._run.batched import SettleBatch
     from aiohubassoc.pair import Pair, RecordId
+
+
+_INDEX: Final = attrgetter("index")
 
 
 async def send_one_batch(
@@ -39,27 +43,20 @@ async def send_one_batch(
     if not isinstance(settled, Told):
         assert not isinstance(settled, Accepted)  # noqa: S101 -- that is of one pair
         raise settled_error(settled)
-    assert isinstance(settled.reply, DefaultAssociations)  # noqa: S101 -- of a call that links
-    outcomes: list[Outcome] = []
-    said = read_reply(batch.pairs, settled.reply)
-    for position, (index, pair, one) in enumerate(
-        zip(batch.indexes, batch.pairs, said, strict=True)
-    ):
-        if isinstance(one, DefaultAssociations):
-            outcome = Outcome(index, pair, Status.LINKED, call.attempts, one)
-        elif one is None:
-            error = UnconfirmedError()
-            outcome = Outcome(
-                index, pair, Status.FAILED, call.attempts, error=error, maybe_applied=True
-            )
-        else:
-            outcome = make_outcome(index, pair, call, one)
-        outcomes.append(outcome)
+    linked, others, silent = read_outcomes(batch.indexes, batch.pairs, settled, call)
+    outcomes = linked + others
+    # Not the whole reply: it is about other pairs.
+    error = UnconfirmedError(DefaultAssociations((), settled.reply.status))
+    for index, pair in silent:
+        outcomes.append(
+            Outcome(index, pair, Status.FAILED, call.attempts, error=error, maybe_applied=True)
+        )
+    outcomes.sort(key=_INDEX)
+    for position, repeats in batch.repeats.items():
         outcomes += [
-            attrs.evolve(outcome, index=again, pair=repeated)
-            for again, repeated in batch.repeats.get(position, ())
+            attrs.evolve(outcomes[position], index=index, pair=pair) for index, pair in repeats
         ]
-    return sorted(outcomes, key=lambda outcome: outcome.index)
+    return sorted(outcomes, key=_INDEX)
 
 
 def _make_batch(types: tuple[str, str], pairs: Iterable[Pair | tuple[RecordId, RecordId]]) -> Batch:

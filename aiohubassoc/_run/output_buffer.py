@@ -28,11 +28,7 @@ ResultT = TypeVar("ResultT", bound=Indexed)
 
 class OutputBuffer(Generic[ResultT]):
     """
-    Keeps results until they are taken, and a place for each that is to come.
-
-    Args:
-        report: Counts every result that is emitted.
-        ordered: Whether results are handed out in the input's order (a reorder buffer).
+    Keeps results until they are taken; in order, it is a reorder buffer.
 
     Attributes:
         in_hand: How many pairs were read whose result was not taken yet.
@@ -51,20 +47,13 @@ class OutputBuffer(Generic[ResultT]):
         self._room = asyncio.Event()
         self._news = asyncio.Event()
 
-    # --- the side of those who read and send -------------------------------------------------
-
     @property
     def holds_up_readers(self) -> bool:
         """Whether nothing more is read until results are taken, and some can be taken."""
         return self._is_full and bool(self.ready)
 
     async def wait_for_room(self, until: float = math.inf) -> None:
-        """
-        Return when another pair may be read, or `wake_readers` was called.
-
-        Args:
-            until: How many pairs may be in hand then; inf: one fewer than now.
-        """
+        """Return when no more than *until* pairs are in hand, or `wake_readers` was called."""
         self._is_full = True
         self._room_at = until
         self._room.clear()
@@ -97,8 +86,6 @@ class OutputBuffer(Generic[ResultT]):
         self._report.add_all(results)
         self.ready.extend(results)
         self.wake_taker()
-
-    # --- the caller's side -------------------------------------------------------------------
 
     def wake_taker(self) -> None:
         """Let whoever waits for news look again."""

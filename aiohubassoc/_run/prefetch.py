@@ -24,10 +24,6 @@ class Prefetch:
     """
     Reads the pairs of a run, and registers each with the run in the same step.
 
-    Args:
-        run: The run.
-        source: The input.
-
     Attributes:
         find_known: Gives the outcome of a pair that needs no call; None: no pair is known.
     """

@@ -20,13 +20,7 @@ if TYPE_CHECKING:
 
 
 class LinkStrategy:
-    """
-    What the strategies that link have in common: their results are outcomes.
-
-    Args:
-        skip: Leaves out what is linked already; None: nothing is left out.
-        read_ahead: How many pairs beyond the last outcome taken are needed without that.
-    """
+    """What the strategies that link have in common: their results are outcomes."""
 
     def __init__(self, skip: SkipLinked | None, read_ahead: int) -> None:
         self._skip = skip
@@ -57,14 +51,7 @@ class LinkStrategy:
 
 
 class Put(LinkStrategy):
-    """
-    Links pairs by a call for each, many in flight.
-
-    Args:
-        settle: Makes a call for one pair.
-        workers: The most pairs at once.
-        skip: Leaves out what is linked already; None: nothing is left out.
-    """
+    """Links pairs by a call for each, *workers* at once; *skip* leaves out what is linked."""
 
     def __init__(self, settle: SettlePair, *, workers: int, skip: SkipLinked | None = None) -> None:
         super().__init__(skip, READ_AHEAD)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
 
 import attrs
@@ -13,13 +12,14 @@ from aiohubassoc._io.call import NO_HISTORY, Call, History, SubjectT, make_unwri
 from aiohubassoc._run.group_commit import GroupCommit
 from aiohubassoc._run.output_buffer import OutputBuffer, ResultT
 from aiohubassoc._run.prefetch import Prefetch
+from aiohubassoc._run.worker_pool import WorkerPool
 from aiohubassoc.errors import AioHubAssocError, RunStoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
+    from aiohubassoc._http.clock import Clock, Timer
     from aiohubassoc._io import call as _call
-    from aiohubassoc._io.clock import Clock, Timer
     from aiohubassoc._run.limits import FailureLimits
     from aiohubassoc._run.recorder import Recorder
     from aiohubassoc._run.source import Source
@@ -31,10 +31,9 @@ _FIRST_ERROR: Final = 400
 
 class Strategy(Protocol[ResultT]):
     """
-    How the pairs of one run get their results.
+    How the pairs of a run get their results: it borrows pairs and gives back results.
 
-    It borrows pairs from the run and gives back results. It need not remember any pair: what it
-    gives no result for, the run reports itself.
+    It need not remember any pair. What it gives no result for, the run reports itself.
     """
 
     read_ahead: int
@@ -79,23 +78,15 @@ class Run(Generic[ResultT]):
     """
     Reads pairs, lets a strategy work on them, and hands out one result for each.
 
-    A pair is in `open` from the moment it is read to the moment it has a result. Whatever is
+    A pair is in `open` from the moment it is read to the moment it has a result. No matter what is
     cancelled or fails meanwhile, at the end the run reports what is still in there.
-
-    Args:
-        source: The input.
-        strategy: Works on the pairs.
-        report: Counts the results, and says how it ended.
-        options: How it goes.
-        clock: Time.
-        limits: Says when too many pairs failed; None: never.
-        recorder: Keeps the results before they are handed out; None: nothing is kept.
 
     Attributes:
         open: The pairs that were read and have no result yet, by their place in the input.
         stopping: Whether nothing more is sent.
         is_cut_off: Whether nothing more is read either.
         read_ahead: How many pairs beyond the last result taken may be read.
+        begin: `WorkerPool.begin`.
     """
 
     def __init__(
@@ -128,11 +119,8 @@ class Run(Generic[ResultT]):
         self._emit_all: Callable[[list[ResultT]], None] = self.buffer.emit_all
         if recorder is not None:
             self._record_with(recorder)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._to_begin: deque[tuple[Coroutine[None, None, None], Callable[..., None] | None]]
-        self._to_begin = deque()
-        self._is_beginning = False
-        self._calls: dict[asyncio.Task[Any], Call[Any]] = {}
+        self._workers = WorkerPool(self._task_ended)
+        self.begin = self._workers.begin
         self._trouble_since: float | None = None
         self._failure: BaseException | None = None
         self._has_failed = False
@@ -153,7 +141,7 @@ class Run(Generic[ResultT]):
     @property
     def in_flight(self) -> int:
         """How many requests of this run are in flight."""
-        return sum(call.on_wire for call in self._calls.values())
+        return sum(call.on_wire for call in self._workers.calls.values())
 
     async def start(self) -> None:
         """Open the recorder and begin to work."""
@@ -179,25 +167,14 @@ class Run(Generic[ResultT]):
         return buffer.take()
 
     def stop(self, cause: AioHubAssocError, *, drain_timeout: float | None = None) -> None:
-        """
-        Send nothing more: calls in flight end, every other pair is reported as open.
-
-        Args:
-            cause: What the report and these pairs say.
-            drain_timeout: Seconds that calls in flight may take to end; then they are cut off, and
-                nothing more is read. None: as long as their timeouts allow, and the rest of the
-                input is read and reported.
-        """
+        """Send nothing more: see `OutcomeStream.stop`."""
         if drain_timeout is not None:
             self._cut_off_in(drain_timeout)
         if self.stopping:
             return
         self.stopping = True
         self.report.stopped = cause
-        current = asyncio.current_task()
-        for task, call in self._calls.items():
-            if not call.on_wire and task is not current:
-                task.cancel()
+        self._workers.cancel_waiting()
         self._strategy.wake()
         self.buffer.wake_readers()
 
@@ -209,18 +186,16 @@ class Run(Generic[ResultT]):
             Exception: what the input or a callback of the caller's raised, unless `next` did.
         """
         self.is_cut_off = True
-        if self._tasks:
+        if self._workers.has_more_than(None):
             self.stop(RunStoppedError("the run was left early: the rest of the input was not read"))
-            for task in self._tasks - self._calls.keys():  # reading input or waiting for room
-                task.cancel()
+            self._workers.cancel_idle()  # they read input or wait for room
         try:
-            if self._tasks:
-                await asyncio.wait(self._tasks, timeout=self._options.drain_timeout)
+            await self._workers.wait(self._options.drain_timeout)
         finally:
             if self._cut_off_timer is not None:
                 self._cut_off_timer.cancel()
             try:
-                await self._end_tasks()
+                await self._workers.end()
             finally:
                 self.report_open()
                 self.report.input_complete = self._source.is_complete
@@ -232,36 +207,7 @@ class Run(Generic[ResultT]):
         failure, self._failure = self._failure, None
         return failure
 
-    # --- what strategies work with ---------------------------------------------------------------
-
-    def begin(
-        self,
-        work: Coroutine[None, None, None],
-        on_end: Callable[[asyncio.Task[None]], None] | None = None,
-    ) -> None:
-        """
-        Begin a task of the run.
-
-        Args:
-            work: What it does. It may be cancelled before its first turn.
-            on_end: Called when the task has ended in whatever way.
-        """
-        # An eager task factory runs the work in here, and that may begin further tasks: one after
-        # the other, or a thousand of them would overrun the stack.
-        self._to_begin.append((work, on_end))
-        if self._is_beginning:
-            return
-        self._is_beginning = True
-        try:
-            while self._to_begin:
-                work, on_end = self._to_begin.popleft()
-                task = asyncio.create_task(work)
-                self._tasks.add(task)
-                task.add_done_callback(self._task_ended)
-                if on_end is not None:
-                    task.add_done_callback(on_end)
-        finally:
-            self._is_beginning = False
+    # --- what strategies work with, besides `begin` ----------------------------------------------
 
     async def call(
         self,
@@ -269,24 +215,17 @@ class Run(Generic[ResultT]):
         call: Call[SubjectT],
         indexes: Iterable[int],
     ) -> _call.Final:
-        """
-        Make a call for pairs of the run. A stop lets it end in flight, and cancels it elsewhere.
-
-        Args:
-            settle: Makes it.
-            call: The call.
-            indexes: The places of its pairs.
-        """
+        """Make a call for pairs. A stop lets it end in flight, and cancels it elsewhere."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- a coroutine runs in a task
-        self._calls[task] = call
+        self._workers.calls[task] = call
         try:
             settled = await settle(call)
         except BaseException:
-            del self._calls[task]
+            del self._workers.calls[task]
             self.remember(indexes, call.to_cut_off_history())
             raise
-        del self._calls[task]
+        del self._workers.calls[task]
         if isinstance(settled, Fatal):
             self.stop(settled.error)
         return settled
@@ -299,20 +238,32 @@ class Run(Generic[ResultT]):
         """Keep what a call came to, for pairs that it did not settle."""
         self._histories.update((index, history) for index in indexes if index in self.open)
 
-    def put(self, result: ResultT) -> None:
-        """Take the result of a pair. A second one of the same pair is not taken."""
-        if self._close(result) and self._limits is not None:
-            error = self._limits.check(result)  # type: ignore[arg-type]  # only of outcomes
+    def put(self, result: ResultT, *, is_refusal: bool = False) -> None:
+        """
+        Take the result of a pair. A second one of the same pair is not taken.
+
+        *is_refusal*: HubSpot refused that pair, and linked none by the same response.
+        """
+        if self.open.pop(result.index, None) is None:
+            return
+        if self._histories:
+            self._histories.pop(result.index, None)
+        if self._limits is not None:
+            outcome: Any = result  # only these have limits
+            error = self._limits.check(outcome, is_refusal=is_refusal)
             if error is not None:
                 self.stop(error)
+        self._emit(result)
 
     def put_all(self, results: list[ResultT]) -> None:
-        """Take the results of one response: all of them linked or skipped."""
+        """Take the results of one response: all of them linked."""
         pop = self.open.pop
         taken = [result for result in results if pop(result.index, None) is not None]
         if self._histories:
             for result in taken:
                 self._histories.pop(result.index, None)
+        if taken and self._limits is not None:
+            self._limits.note_link(max(result.index for result in taken))
         self._emit_all(taken)
 
     def put_known(self, outcome: Outcome, *, is_written: bool) -> None:
@@ -372,19 +323,10 @@ class Run(Generic[ResultT]):
             history = histories.get(index, NO_HISTORY)
             self._emit(self._strategy.make_open(index, pair, history, cause))
 
-    def _close(self, result: ResultT) -> bool:
-        if self.open.pop(result.index, None) is None:
-            return False
-        if self._histories:
-            self._histories.pop(result.index, None)
-        self._emit(result)
-        return True
-
     def _is_idle(self) -> bool:
         """Return whether no task works on pairs; one in the caller's iterator is left alone."""
-        if not self._tasks:
-            return True
-        return self.is_cut_off and self._tasks == {self._source.stepping}
+        alone = self._source.stepping if self.is_cut_off else None
+        return not self._workers.has_more_than(alone)
 
     def _is_at_end(self) -> bool:
         """Return whether no further result comes; raise what went wrong, once all is reported."""
@@ -420,7 +362,6 @@ class Run(Generic[ResultT]):
             self.buffer.emit(unwritten)
 
     def _task_ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
         if task.cancelled():
             self.stop(RunStoppedError("the run was cancelled"))
         elif (error := task.exception()) is not None:
@@ -439,24 +380,9 @@ class Run(Generic[ResultT]):
     def _cut_off(self) -> None:
         """Cancel calls, and never the caller's iterator in the middle of a step."""
         self.is_cut_off = True
-        for task in self._tasks:
-            if task is not self._source.stepping:
-                task.cancel()
+        self._workers.cancel_all(but=self._source.stepping)
         self.buffer.wake_readers()
         self.buffer.wake_taker()
-
-    async def _end_tasks(self) -> None:
-        """Cancel what is left and wait until it is gone, however often we are cancelled."""
-        cancelled: asyncio.CancelledError | None = None
-        while self._tasks:
-            for task in self._tasks:
-                task.cancel()
-            try:
-                await asyncio.wait(self._tasks)
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
 
     async def _close_recorder(self) -> None:
         if self._commit is None or self._recorder is None:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc._core.verdict import Accepted, Told
+from aiohubassoc._core.verdict import About, Accepted, Partial, Refused, Told
 from aiohubassoc._io.call import Call, make_outcome
-from aiohubassoc.errors import ApiError
 from aiohubassoc.models import Outcome, Status
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc._io import call as _call
     from aiohubassoc._run.run import Run
+    from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.pair import Pair
 
 SettlePair: TypeAlias = "Callable[[Call[Pair]], Awaitable[_call.Final]]"
@@ -35,16 +35,11 @@ async def settle_one(
     index: int,
     pair: Pair,
     repeats: Sequence[Entry] = (),
-) -> Outcome:
+) -> AioHubAssocError | None:
     """
-    Make the call for one pair, give its outcome to the run, and return it.
+    Make the call for one pair, give its outcome to the run, and return why HubSpot refused it.
 
-    Args:
-        run: The run, which owns the pair.
-        settle: Makes the call.
-        index: The pair's place in the input.
-        pair: The pair.
-        repeats: Entries of the run that repeat the pair, and share its call.
+    *repeats* are other entries of the same pair: they share the call.
     """
     call = Call(pair, run, run.get_history(index))
     indexes = (index, *(again for again, _ in repeats)) if repeats else (index,)
@@ -55,10 +50,11 @@ async def settle_one(
     else:
         assert not isinstance(settled, Told)  # noqa: S101 -- it was a call for one pair
         outcome = make_outcome(index, pair, call, settled)
-    run.put(outcome)
+    is_refusal = isinstance(settled, Partial | Refused) and settled.about is About.PAIR
+    run.put(outcome, is_refusal=is_refusal)
     for again, repeated in repeats:
         run.put(attrs.evolve(outcome, index=again, pair=repeated))
-    return outcome
+    return outcome.error if is_refusal else None
 
 
 async def settle_singly(
@@ -72,12 +68,7 @@ async def settle_singly(
     """
     Settle pairs by a call for each, and return how many HubSpot refused. A stop leaves some open.
 
-    Args:
-        run: The run, which owns the pairs.
-        settle: Makes the call for one pair.
-        entries: The pairs with their places.
-        repeats: By the place of a pair: the entries that repeat it.
-        concurrency: How many go at once.
+    *repeats* has, by the place of a pair, the entries that repeat it.
     """
     waiting = deque(entries)
     working = min(len(waiting), concurrency)
@@ -88,8 +79,8 @@ async def settle_singly(
         nonlocal refused
         while waiting and not run.stopping:
             index, pair = waiting.popleft()
-            outcome = await settle_one(run, settle, index, pair, repeats.get(index, ()))
-            refused += is_refusal(outcome)
+            error = await settle_one(run, settle, index, pair, repeats.get(index, ()))
+            refused += error is not None
 
     def end(_: object) -> None:  # called even if the task never had its first turn
         nonlocal working
@@ -101,21 +92,3 @@ async def settle_singly(
         run.begin(work(), end)
     await all_ended.wait()
     return refused
-
-
-def is_refusal(outcome: Outcome) -> bool:
-    """Return whether HubSpot would not link that very pair."""
-    return outcome.status is Status.FAILED and is_about_content(outcome.error)
-
-
-def is_about_content(error: object) -> bool:
-    """Return whether an error is HubSpot's refusal of what was sent, not of the moment."""
-    return (
-        isinstance(error, ApiError)
-        and 400 <= error.status < 500  # noqa: PLR2004 -- RFC 9110, 15.5
-        and error.status not in _OF_THE_MOMENT
-    )
-
-
-# HubSpot, API error handling: they pass, so a pair fails with one when its tries are used up.
-_OF_THE_MOMENT = frozenset({408, 423, 429, 477})

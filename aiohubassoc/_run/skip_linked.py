@@ -11,42 +11,28 @@ from aiohubassoc._run.pair_lookups import PairLookups
 from aiohubassoc.models import Outcome, Skip, Status
 
 if TYPE_CHECKING:
-    from aiohubassoc._run.lookup import Found
-    from aiohubassoc._run.run import Run
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc._run.lookup import Found, SettleLookup
     from aiohubassoc.pair import Pair
 
 LINKED_ALREADY: Final = Skip("LINKED_ALREADY", "HubSpot has the link already")
 
 
-class SkipLinked:
+class SkipLinked(PairLookups):
     """
     Gives the pairs of a run that are not linked yet; those that are, are reported as skipped.
 
     A pair of which HubSpot does not say whether it is linked is given too: sending it is safe.
-
-    Args:
-        lookups: Finds out which pairs are linked.
     """
 
-    read_ahead = PairLookups.read_ahead
-
-    def __init__(self, lookups: PairLookups) -> None:
-        self._lookups = lookups
+    def __init__(self, settle: SettleLookup, *, linger: float, clock: Clock) -> None:
+        super().__init__(settle, linger=linger, clock=clock)
         self._ready: deque[tuple[int, Pair]] = deque()
         self._news = asyncio.Event()
 
-    def start(self, run: Run[Outcome]) -> None:
-        """Begin to read and to ask."""
-        self._run = run
-        self._lookups.start(run, self._sort, lambda _: self._news.set())
-
-    def is_asking(self) -> bool:
-        """Return whether more pairs may come soon."""
-        return self._lookups.is_asking()
-
     def wake(self) -> None:
         """Let those who wait for pairs look again."""
-        self._lookups.wake()
+        super().wake()
         self._news.set()
 
     async def next(self) -> tuple[int, Pair] | None:
@@ -57,18 +43,17 @@ class SkipLinked:
     async def next_many(self) -> list[tuple[int, Pair]]:
         """Return all that are there, at least one; none: there are no more."""
         await self._wait_for_news()
-        if self._run.stopping:
-            return []
-        pairs = list(self._ready)
+        pairs = [] if self._run.stopping else list(self._ready)
         self._ready.clear()
         return pairs
 
     async def _wait_for_news(self) -> None:
-        while not (self._ready or self._run.stopping or self._lookups.is_done):
+        while not (self._ready or self._run.stopping or self._is_done):
             self._news.clear()
             await self._news.wait()
 
-    def _sort(self, index: int, pair: Pair, found: Found) -> None:
+    def note(self, index: int, pair: Pair, found: Found) -> None:
+        """Report a pair that is linked, and keep another one for `next`."""
         if canonical(pair.to_id) in found.linked:
             self._run.put(Outcome(index, pair, Status.SKIPPED, skip=LINKED_ALREADY))
         else:

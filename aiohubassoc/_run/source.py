@@ -199,11 +199,7 @@ def read_pair(
     """
     Return the pair that *item* is, or the values it has and why they cannot be sent.
 
-    Args:
-        index: The item's place in the input, for messages.
-        item: A pair, or two ids where the types are given. Text, bytes, mappings and sets are not
-            two ids, though they unpack.
-        types: The object types of ids; None: only pairs are taken.
+    It may be two ids where *types* says their object types. *index* is its place, for messages.
 
     Raises:
         OptionsError: it is not a pair, and no types were given.

@@ -19,7 +19,7 @@ from aiohubassoc.options import Quota
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
-    from aiohubassoc._io.limiter import Limiter
+    from aiohubassoc._http.limiter import Limiter
     from aiohubassoc.cli.options import TokenOptions
 
 

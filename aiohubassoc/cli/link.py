@@ -59,7 +59,7 @@ from aiohubassoc.tables.pairs import PairTable
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from aiohubassoc._io.limiter import Limiter
+    from aiohubassoc._http.limiter import Limiter
     from aiohubassoc.cli.report import VerifyReport
     from aiohubassoc.cli.run_folder import Table
 

@@ -19,7 +19,7 @@ from aiohubassoc.verification import LinkState
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
 
-    from aiohubassoc._io.limiter import Limiter
+    from aiohubassoc._http.limiter import Limiter
     from aiohubassoc._run.stream import OutcomeStream, VerificationStream
     from aiohubassoc.cli.options import FolderOptions, OutputOptions, VerifyOptions
     from aiohubassoc.cli.run_folder import Command, Table

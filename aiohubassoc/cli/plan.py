@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 from cyclopts import Parameter
 from rich.markup import escape
 
-from aiohubassoc._core.batch_pace import FIRST_QUOTA
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
+from aiohubassoc._quota.batch_pacer import FIRST_QUOTA
 from aiohubassoc.arguments import checked_concurrency
 from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.options import (

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from aiohubassoc._io.clock import Clock
-    from aiohubassoc._io.limiter import Limiter
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.limiter import Limiter
     from aiohubassoc._run.stream import OutcomeStream, VerificationStream
     from aiohubassoc.cli.report import CommandReport
 

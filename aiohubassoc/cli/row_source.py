@@ -6,7 +6,7 @@ import sqlite3
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.thread_reader import ThreadReader
 from aiohubassoc.errors import InputError
 from aiohubassoc.journal.places import parts_of, place_of

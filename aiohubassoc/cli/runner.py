@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from rich.markup import escape
 
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.event_loop import interruptible
 from aiohubassoc.cli.exit_codes import ExitCode, exit_code
 from aiohubassoc.cli.progress import Progress, shown
@@ -28,7 +28,7 @@ from aiohubassoc.tables.results import Told
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable
 
-    from aiohubassoc._io.limiter import Limiter
+    from aiohubassoc._http.limiter import Limiter
     from aiohubassoc._run.stream import OutcomeStream, VerificationStream
     from aiohubassoc.cli.jsonl_output import JsonlOutput
     from aiohubassoc.cli.options import CheckOptions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import deque
 from itertools import repeat
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from aiohubassoc.errors import EarlierFailureError
 from aiohubassoc.journal.keys import Key, MetFilter
 from aiohubassoc.journal.rows import LINKED, STATUSES, UNPROCESSED
-from aiohubassoc.journal.schema import open_for_reading, plainly
+from aiohubassoc.journal.schema import REFUSED_ALIKE, open_for_reading, plainly
 from aiohubassoc.models import Outcome, Skip, Status
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ class Known:
         self._on_their_way: dict[int, Key] = {}
         # Those, and what is written but cannot be found in the database yet.
         self._recent: dict[Key, Place] = {}
+        # Pairs that failed for a fault of an earlier run are not settled.
+        row = self._db.execute("select value from header where name = ?", (REFUSED_ALIKE,))
+        self._refused_alike: dict[str, str] = json.loads((row.fetchone() or ["{}"])[0])
         (has_rows,) = self._db.execute("select exists (select 1 from pairs)").fetchone()
         # Where most pairs are known already a filter saves nothing.
         self._meet = None if has_rows else MetFilter().meet
@@ -125,7 +129,8 @@ class Known:
         if status == LINKED:
             return Outcome(index, pair, Status.SKIPPED, skip=_LINKED_BEFORE)
         self.again[index] = row_id, bool(maybe)
-        if status == UNPROCESSED or self._retry_failed:
+        is_alike = category is not None and self._refused_alike.get(str(ran)) == category
+        if status == UNPROCESSED or self._retry_failed or is_alike:
             return None
         # Told again, it is written again: as of this run, in which it may be repeated.
         self._on_their_way[index] = key

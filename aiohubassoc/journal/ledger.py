@@ -10,7 +10,7 @@ import attrs
 
 from aiohubassoc._run.group_commit import GROUP
 from aiohubassoc.journal.places import Place
-from aiohubassoc.journal.schema import open_for_writing
+from aiohubassoc.journal.schema import REFUSED_ALIKE, open_for_writing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -166,9 +166,33 @@ class Ledger:
         ).fetchone()
         return None if row is None or row[1] is not None else int(row[0])
 
-    def end_session(self, number: int, *, at_ms: int, complete: bool, stopped: str | None) -> None:
-        """Note how a session ended."""
+    def end_session(
+        self,
+        number: int,
+        *,
+        at_ms: int,
+        complete: bool,
+        stopped: str | None,
+        refused_alike: str | None,
+    ) -> None:
+        """
+        Note how a session ended.
+
+        Args:
+            number: The session.
+            at_ms: When.
+            complete: Whether its input was read to the end, and every outcome written.
+            stopped: Why it ended early; None: it did not.
+            refused_alike: The category of the pairs that it stopped for, as HubSpot refused them
+                alike: a later session sends them again. None: it did not stop for that.
+        """
+        alike = self.header().get(REFUSED_ALIKE, {})
         with _Transaction(self._db):
+            if refused_alike is not None:
+                value = json.dumps({**alike, str(number): refused_alike})
+                self._db.execute(
+                    "insert or replace into header values (?, ?)", (REFUSED_ALIKE, value)
+                )
             self._db.execute(
                 "update sessions set ended_at_ms = ?, is_complete = ?, stopped = ? where id = ?",
                 (at_ms, complete, stopped, number),

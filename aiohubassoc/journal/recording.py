@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import attrs
 
 from aiohubassoc import __version__
-from aiohubassoc.errors import EarlierFailureError, JournalError, JournalMismatchError
+from aiohubassoc.errors import (
+    EarlierFailureError,
+    JournalError,
+    JournalMismatchError,
+    RefusedAlikeError,
+)
 from aiohubassoc.journal.known import Known
 from aiohubassoc.journal.ledger import Group, Ledger, Unusable
 from aiohubassoc.journal.lock import FolderLock
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from aiohubassoc._io.clock import Clock
+    from aiohubassoc._http.clock import Clock
     from aiohubassoc.journal.places import Places
     from aiohubassoc.models import Outcome, Report
     from aiohubassoc.pair import Pair
@@ -142,10 +147,14 @@ class Recording:
 
     async def close(self, report: Report, *, complete: bool) -> None:
         """Note how the run ended, and let others have the folder."""
-        stopped = None if report.stopped is None else str(report.stopped)
+        cause = report.stopped
+        stopped = None if cause is None else str(cause)
+        alike = cause.error.label if isinstance(cause, RefusedAlikeError) else None
         complete = complete and not self._notes.is_cut_short
         try:
-            await self._in_thread(lambda: self._end(complete=complete, stopped=stopped))
+            await self._in_thread(
+                lambda: self._end(complete=complete, stopped=stopped, alike=alike)
+            )
         except JournalError as error:
             # Every outcome that was told is written; only how the run ended is not.
             logger.warning("%s", error)
@@ -244,12 +253,16 @@ class Recording:
             self._folder, self._session, self._places, retry_failed=self._retry_failed
         )
 
-    def _end(self, *, complete: bool, stopped: str | None) -> None:
+    def _end(self, *, complete: bool, stopped: str | None, alike: str | None) -> None:
         assert self._ledger is not None  # noqa: S101 -- set by `open`
         self._ledger.write(self._group())
         self._ledger.index()
         self._ledger.end_session(
-            self._session, at_ms=self._now_ms(), complete=complete, stopped=stopped
+            self._session,
+            at_ms=self._now_ms(),
+            complete=complete,
+            stopped=stopped,
+            refused_alike=alike,
         )
 
     def _release(self) -> None:

@@ -18,6 +18,8 @@ LOCK: Final = "lock.db"
 # "ahas": tells our databases from any other.
 _APPLICATION_ID: Final = 0x61686173
 VERSION: Final = 1
+# In the header: sessions that stopped as HubSpot refused pairs alike, with the category of these.
+REFUSED_ALIKE: Final = "refused_alike"
 
 # One row a pair, in the order in which they were settled: to append costs least. `seen` finds them;
 # it follows behind, up to the row that header's "indexed" names. Status 5 is an item that failed

@@ -29,7 +29,7 @@ from aiohubassoc import (
     Verification,
     VerificationReport,
 )
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.event_loop import interruptible
 from aiohubassoc.cli.exit_codes import exit_code
 from aiohubassoc.cli.progress import Progress, shown

@@ -9,7 +9,14 @@ from hypothesis import given, strategies as st
 from multidict import CIMultiDict
 
 from aiohubassoc import Quota
-from aiohubassoc._core.headers import correlation_id, quota_texts, quota_told, retry_after
+from aiohubassoc._core.headers import (
+    correlation_id,
+    daily_told,
+    quota_texts,
+    quota_told,
+    remaining_told,
+    retry_after,
+)
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 
@@ -29,6 +36,15 @@ NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
         ("", None),
         ("nan", None),
         ("inf", None),
+        ("-inf", None),
+        ("9" * 308, None),
+        ("9" * 309, None),
+        ("9" * 5000, None),
+        ("1e400", None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", None),
+        ("Mon, 01 Jan 0001 00:00:00 GMT", None),
+        ("Mon, 01 Jan 2024 00:00:00 +99999999999999", None),
+        ("Mon, 99 Jan 2024 00:00:00 GMT", None),
         ("٣", 3.0),
     ],
 )
@@ -50,11 +66,55 @@ def test_no_retry_after() -> None:
     assert retry_after({}, NOW) is None
 
 
-@given(st.text())
-def test_any_retry_after_survives(text: str) -> None:
+def test_an_answers_date_that_makes_no_sense_is_passed_over() -> None:
+    """Then the local clock is all there is."""
+    headers = CIMultiDict(
+        {
+            "Retry-After": "Mon, 23 Nov 2026 12:00:30 GMT",
+            "Date": "Mon, 01 Jan 2024 00:00:00 +99999999999999",
+        }
+    )
+    assert 30.0 == retry_after(headers, NOW)
+
+
+_numbers = st.integers(-(10**400), 10**400).map(str) | st.integers(-99, 9999).map(str)
+_dates = st.builds(
+    "{}, {} {} {} {}:{}:{} {}".format,
+    st.sampled_from(["Mon", "Xyz", ""]),
+    _numbers,
+    st.sampled_from(["Jan", "Dec", "13", ""]),
+    _numbers,
+    _numbers,
+    _numbers,
+    _numbers,
+    _numbers | st.sampled_from(["GMT", "EST", "+0100", "-0000", "+99999999999999", ""]),
+)
+_texts = st.text() | _dates | _numbers | st.floats().map(str) | st.none()
+
+
+@given(_texts, _texts)
+def test_any_retry_after_survives(text: str | None, date: str | None) -> None:
     """No text makes it fail or wait for a negative or endless time."""
-    seconds = retry_after({"Retry-After": text, "Date": text}, NOW)
-    assert seconds is None or 0 <= seconds < float("inf")
+    told = {"Retry-After": text, "Date": date}
+    seconds = retry_after({k: v for k, v in told.items() if v is not None}, NOW)
+    assert seconds is None or 0 <= seconds <= 366 * 86_400
+
+
+@given(st.tuples(_texts, _texts, _texts, _texts, _texts))
+def test_any_limit_survives(texts: tuple[str | None, ...]) -> None:
+    """No text of any header fails, or is a number that no limit has."""
+    names = ("Max", "Interval-Milliseconds", "Remaining", "Daily", "Daily-Remaining")
+    headers = CIMultiDict(
+        {
+            f"X-HubSpot-RateLimit-{name}": text
+            for name, text in zip(names, texts, strict=True)
+            if text is not None
+        }
+    )
+    quota = quota_told(*quota_texts(headers))
+    assert quota is None or (quota.limit <= 10**6 and quota.window <= 86_400)
+    for number in (remaining_told(headers), *daily_told(headers)):
+        assert number is None or 0 <= number <= 10**9
 
 
 def _quota(limit: str | None, interval_ms: str | None) -> Quota | None:

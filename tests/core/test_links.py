@@ -39,7 +39,7 @@ def _links(*results: object) -> RecordLinks:
 def test_the_documented_answer() -> None:
     """HubSpot, Associations v4, "Read": ends are ints, each with its kinds of link."""
     reply = _decode(_result(_end(202, UNLABELLED), _end(203, PRIMARY, UNLABELLED)), numErrors=0)
-    assert LinksReply({"1": RecordLinks({"202", "203"})}, (), "COMPLETE") == reply
+    assert LinksReply({"1": RecordLinks({"202", "203"})}, (), "COMPLETE", 0) == reply
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,15 @@ def test_records_without_links_are_named_in_errors() -> None:
         errors=(ErrorDetail(message="d"),),
         sub_category="crm.associations.NO_ASSOCIATIONS_FOUND",
     )
-    assert LinksReply({}, (expected,), "COMPLETE") == _decode(errors=[error], numErrors=1)
+    assert LinksReply({}, (expected,), "COMPLETE", 1) == _decode(errors=[error], numErrors=1)
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"), [(None, None), (0, 0), (2, 2), ("2", 2), (2.0, 2), (-1, -1)]
+)
+def test_the_count_of_errors(told: object, expected: int | None) -> None:
+    """As in a reply that links."""
+    assert expected == _decode(numErrors=told).num_errors
 
 
 @pytest.mark.parametrize("status", [None, 5, {}])
@@ -178,6 +186,8 @@ def test_an_odd_status_is_none(status: object) -> None:
             "$.results[0].to[0].toObjectId: 1.5 is not a string",
         ),
         (b'{"results": [], "errors": {}}', "$.errors: {} is not a list"),
+        (b'{"results": [], "numErrors": true}', "$.numErrors: true is not an int"),
+        (b'{"results": [], "numErrors": "some"}', '$.numErrors: "some" is not an int'),
     ],
 )
 def test_a_broken_answer_says_what_is_wrong_and_where(body: bytes, problem: str) -> None:

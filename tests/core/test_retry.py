@@ -96,6 +96,8 @@ def test_a_refusal_by_the_gate_ends_with_the_budget_only() -> None:
         (POLICY, None, True, False),
         (POLICY, 61.0, False, False),
         (UNBOUND, 9e9, True, False),
+        (RetryPolicy(retry_after_max=0.5), None, True, False),
+        (RetryPolicy(retry_after_max=0.5), 0.6, True, True),
     ],
 )
 def test_patience(

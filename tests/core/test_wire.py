@@ -313,6 +313,33 @@ def test_a_plain_error_body() -> None:
     assert expected == decode_error(orjson.dumps(body))
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{missingScopes=[scope1, scope2]}", {"missingScopes": ("scope1", "scope2")}),
+        (
+            "{invalidPropertyName=[propertyValue], missingScopes=[scope1, scope2]}",
+            {"invalidPropertyName": ("propertyValue",), "missingScopes": ("scope1", "scope2")},
+        ),
+        (
+            "{INVALID_OBJECT_IDS=[CONTACT=1 is not valid]}",
+            {"INVALID_OBJECT_IDS": ("CONTACT=1 is not valid",)},
+        ),
+        ("{id=[ 1 ,, 2 ]}", {"id": ("1", "2")}),
+        ("{id=[]}", {"id": ()}),
+        ("", {}),
+        ("some words", {}),
+        ("id=[" * 50_000, {}),
+        ("a" * 500_000, {}),
+    ],
+)
+def test_a_context_in_one_text(text: str, expected: dict[str, tuple[str, ...]]) -> None:
+    """As HubSpot's page of Create Default shows it in an error (Associations v4)."""
+    body = decode_error(orjson.dumps({"context": text, "errors": [{"context": text}]}))
+    assert body is not None
+    assert expected == body.context == body.errors[0].context
+
+
 @pytest.mark.parametrize("body", [b"", b"<html></html>", b"[]", b'"text"', b"error code: 1015"])
 def test_no_error_body(body: bytes) -> None:
     """Gateways answer HTML, text or nothing: there is no error body then."""

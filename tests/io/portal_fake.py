@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 
 from aiohubassoc import AssociationClient, Pair, Quota, RetryPolicy
 from aiohubassoc._core.verdict import Answer
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._io.transport import Unanswered
 from tests.io.wire_fake import error, reply
 
@@ -82,7 +82,9 @@ class FakePortal:
     async def close(self) -> None:
         """Be done."""
 
-    async def send(self, endpoint: Endpoint, token: str) -> tuple[Answer | Unanswered, bool]:
+    async def send(
+        self, endpoint: Endpoint, token: str
+    ) -> tuple[Answer | Unanswered, float | None]:
         """Answer after the latency."""
         parts = [unquote(part) for part in endpoint.path.split("/")]
         kind = "put" if endpoint.method == "PUT" else "read" if parts[-1] == "read" else "batch"
@@ -102,10 +104,10 @@ class FakePortal:
             self.on_wire -= 1
         scripted = next(self._script.get(kind, iter(())), None)
         if isinstance(scripted, Answer | Unanswered):
-            return scripted, False
+            return scripted, 0.0
         if scripted is not None:
-            return scripted(self, endpoint), False
-        return self.usual(endpoint), False
+            return scripted(self, endpoint), 0.0
+        return self.usual(endpoint), 0.0
 
     def usual(self, endpoint: Endpoint) -> Answer:
         """Return what is answered when nothing is scripted."""

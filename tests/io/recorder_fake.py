@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiohubassoc import JournalStorageError, Outcome, Skip, Status
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from aiohubassoc import Timeouts
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._io.deadlines import Deadlines
 from tests.conftest import pass_time
 

@@ -5,35 +5,60 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from random import Random  # noqa: TID251 -- seeded
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
 from aiohubassoc import (
+    AnswerTimeoutError,
     AuthenticationError,
     ConnectFailedError,
     ConnectionLostError,
     DailyLimitError,
     GarbledAnswerError,
+    GatewayError,
     LockedError,
     MigratingError,
     NotFoundError,
+    OptionsError,
+    Pair,
     Quota,
+    QuotaLimiter,
     RateLimitedError,
     RetryPolicy,
     ServerError,
     UnconfirmedError,
-    WindowLimiter,
     WrongEndpointError,
 )
-from aiohubassoc._core.verdict import Accepted, Answer, Fatal, Partial, Refused
+from aiohubassoc._core.endpoint_proof import PROVEN_SECONDS, EndpointProof
+from aiohubassoc._core.table import judge_batch, judge_links
+from aiohubassoc._core.verdict import About, Accepted, Answer, Fatal, Partial, Refused, Told
 from aiohubassoc._io.call import Call, Unsettled
 from aiohubassoc._io.transport import Unanswered
 from tests.conftest import pass_time, settle
 from tests.io.wire_fake import FakeTransport, error, linked, pair, reply, sender_of
+from tests.quota.virtual_portal import most_in_a_window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from aiohubassoc._core.endpoints import Endpoint
+    from aiohubassoc._core.verdict import Verdict
+    from aiohubassoc._io.sender import Sender
 
 LOST = Unanswered(ConnectionLostError("reset"))
 NOT_CONNECTED = Unanswered(ConnectFailedError("refused"))
 HTML_404 = Answer(404, {}, b"<html>")
+PAGES = [
+    HTML_404,
+    Answer(302, {}, b""),
+    Answer(400, {}, b"<html>"),
+    Answer(403, {}, b"<html>Access denied</html>"),
+    Answer(403, {}, b""),
+    Answer(405, {}, b"<html>"),
+    Answer(422, {}, b'{"error": "blocked"}'),
+]
 
 
 def _refusal(retry_after: str | None = None) -> Answer:
@@ -108,7 +133,7 @@ async def test_what_may_have_been_done_is_not_hidden_by_a_later_error() -> None:
     transport = FakeTransport({"1": [LOST, *itertools.repeat(NOT_CONNECTED, 4)]})
     call = Call(pair(1))
     settled = await sender_of(transport).settle(call)
-    assert settled == Refused(LOST.error)
+    assert settled == Refused(LOST.error, About.MOMENT)
     assert call.unknown is LOST.error
 
 
@@ -226,11 +251,11 @@ async def test_a_short_migration_is_waited_for() -> None:
 async def test_a_long_migration_is_fatal(retry_after: str) -> None:
     """Beyond the user's patience the run ends rather than waits, and nobody else is held."""
     transport = FakeTransport({"1": [error(477, headers={"Retry-After": retry_after})]})
-    limiter = WindowLimiter(Quota(10))
+    limiter = QuotaLimiter(Quota(10))
     settled = await sender_of(transport, limiter=limiter).settle(Call(pair(1)))
     assert isinstance(settled, Fatal)
     assert isinstance(settled.error, MigratingError)
-    assert limiter._pace.wait(_now()) == 0.0
+    assert limiter._pacer.wait(_now()) == 0.0
 
 
 async def test_a_migration_without_an_end_is_fatal_once_the_budget_is_spent() -> None:
@@ -309,12 +334,13 @@ async def test_a_late_refusal_drops_no_new_token() -> None:
 
 
 async def test_a_renewed_token_that_is_refused_too_is_fatal() -> None:
-    """One more try, then the run stops."""
+    """One more try, then the run stops; the provider hears of both."""
     transport = FakeTransport()
     transport.refused_tokens = {"token-1", "token-2", "token-3"}
-    settled = await sender_of(transport, token=Provider()).settle(Call(pair(1)))
+    provider = Provider()
+    settled = await sender_of(transport, token=provider).settle(Call(pair(1)))
     assert isinstance(settled, Fatal)
-    assert ["token-1", "token-2"] == transport.tokens
+    assert ["token-1", "token-2"] == transport.tokens == provider.told
 
 
 async def test_a_token_may_be_renewed_again_later() -> None:
@@ -336,29 +362,165 @@ async def test_what_a_token_provider_raises_is_the_callers() -> None:
         raise ZeroDivisionError
 
     transport = FakeTransport()
-    limiter = WindowLimiter(Quota(1, 100.0))
+    limiter = QuotaLimiter(Quota(1, 100.0))
     with pytest.raises(ZeroDivisionError):
         await sender_of(transport, token=broken, limiter=limiter).settle(Call(pair(1)))
-    assert (0, 0) == (len(transport.sent), limiter._pace.in_flight)
+    assert (0, 0) == (len(transport.sent), limiter.in_flight)
+
+
+async def test_a_provider_that_raises_cancelled_error_cancels_nobody() -> None:
+    """It comes out as an error of ours: nobody had cancelled the call."""
+
+    async def broken(_: str | None) -> str:
+        raise asyncio.CancelledError
+
+    limiter = QuotaLimiter(Quota(1, 100.0))
+    task = asyncio.create_task(
+        sender_of(FakeTransport(), token=broken, limiter=limiter).settle(Call(pair(1)))
+    )
+    await asyncio.wait([task])
+    assert not task.cancelled()
+    assert isinstance(task.exception(), OptionsError)
+    assert 0 == limiter.in_flight
 
 
 # --- the endpoint ------------------------------------------------------------------------------
 
 
-async def test_a_wrong_endpoint_is_fatal_at_first() -> None:
-    """Nothing was ever answered by HubSpot there: the base URL is wrong."""
-    settled = await sender_of(FakeTransport({"1": [HTML_404]})).settle(Call(pair(1)))
+@pytest.mark.parametrize("page", PAGES)
+async def test_a_page_is_fatal_at_first(page: Answer) -> None:
+    """HubSpot never responded there: it is the base URL, or something on the way."""
+    settled = await sender_of(FakeTransport({"1": [page]})).settle(Call(pair(1)))
     assert isinstance(settled, Fatal)
-    assert isinstance(settled.error, WrongEndpointError)
+    assert isinstance(settled.error, WrongEndpointError | GatewayError)
 
 
-async def test_on_a_proven_endpoint_it_is_the_pair() -> None:
-    """Once HubSpot answered, a gateway's 404 concerns the one pair that met it."""
-    sender = sender_of(FakeTransport({"2": [HTML_404]}))
+HUBSPOTS = {
+    "linked": linked,
+    "partial": reply(("1", "1000001"), numErrors=1),
+    "unconfirmed": reply(),
+    "400": error(400, category="VALIDATION_ERROR"),
+    "404": error(404),
+    "500": error(500),
+    "429": error(429, headers={"Retry-After": "1"}),
+    "423": error(423),
+}
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("before", HUBSPOTS.values(), ids=HUBSPOTS)
+async def test_a_page_after_a_response_of_hubspot_is_about_the_pair(
+    before: Answer, page: Answer
+) -> None:
+    """Whatever HubSpot said: it can be reached."""
+    sender = sender_of(FakeTransport({"1": [before], "2": [page]}))
     await sender.settle(Call(pair(1)))
     settled = await sender.settle(Call(pair(2)))
     assert isinstance(settled, Refused)
-    assert isinstance(settled.error, WrongEndpointError)
+    assert settled.about is About.PAIR
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        Answer(502, {}, b"<html>"),
+        Answer(429, {}, b"error code: 1015"),
+        Answer(200, {}, b"<html>"),
+        Answer(204, {}, b""),
+        LOST,
+        NOT_CONNECTED,
+    ],
+    ids=["502", "429", "200", "204", "lost", "refused"],
+)
+async def test_what_hubspot_did_not_write_proves_nothing(before: Answer | Unanswered) -> None:
+    """A gateway's other pages, a sign-in page, silence."""
+    transport = FakeTransport({"1": [before, HTML_404]})
+    settled = await sender_of(transport).settle(Call(pair(1)))
+    assert isinstance(settled, Fatal)
+    assert 2 == transport.calls["1"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    ("pause", "verdict"), [(PROVEN_SECONDS - 0.2, Refused), (PROVEN_SECONDS, Fatal)]
+)
+async def test_the_proof_grows_old(page: Answer, pause: float, verdict: type) -> None:
+    """A firewall may close in the midst of a run: ten seconds later it is about the run."""
+    sender = sender_of(FakeTransport({"2": [page]}, latency=0.1))
+    await sender.settle(Call(pair(1)))
+    await pass_time(pause)
+    assert isinstance(await sender.settle(Call(pair(2))), verdict)
+
+
+async def test_pages_do_not_prove_themselves() -> None:
+    """The last of many counts from HubSpot's own last response, as the first does."""
+    sender = sender_of(FakeTransport({"1": [linked], "*": itertools.repeat(HTML_404)}))
+    await sender.settle(Call(pair(1)))
+    settled = [await sender.settle(Call(pair(n))) for n in range(2, 200)]
+    assert 100 == sum(isinstance(one, Refused) for one in settled)
+    assert isinstance(settled[-1], Fatal)
+
+
+async def test_a_response_to_any_call_is_proof() -> None:
+    """Calls of all kinds of one client go to one base URL."""
+    proof = EndpointProof()
+    reading = sender_of(
+        FakeTransport({"1": [reply()]}),
+        judge=lambda answer, one, now: judge_links(answer, (one.from_type, one.to_type), now),
+        proof=proof,
+    )
+    assert isinstance(await reading.settle(Call(pair(1))), Told)
+    linking = sender_of(FakeTransport({"1": [HTML_404]}), proof=proof)
+    assert isinstance(await linking.settle(Call(pair(1))), Refused)
+
+
+@pytest.mark.parametrize("is_proven", [False, True])
+@pytest.mark.parametrize("judge_many", [judge_batch, judge_links])
+@pytest.mark.parametrize("refusal", [*PAGES, error(405)])
+async def test_a_page_to_a_call_for_many_is_about_its_path(
+    judge_many: Callable[..., Verdict], refusal: Answer, *, is_proven: bool
+) -> None:
+    """Whether calls for one pair fare better is another call's to say. It settled no pair."""
+    watch, proof = Watch(), EndpointProof()
+    if is_proven:
+        proof.responded_at = _now()
+    sender = sender_of(
+        FakeTransport({"1": [refusal]}),
+        judge=lambda answer, one, now: judge_many(answer, (one.from_type, one.to_type), now),
+        proof=proof,
+    )
+    settled = await sender.settle(Call(pair(1), watch))
+    assert isinstance(settled, Refused)
+    assert (About.PATH, 0) == (settled.about, watch.alive_count)
+
+
+@pytest.mark.parametrize("refusal", [error(402), error(405), error(410), error(426)])
+async def test_hubspots_own_words_about_the_run_are_fatal_at_any_time(refusal: Answer) -> None:
+    """They are not about one pair, though HubSpot responded just before."""
+    sender = sender_of(FakeTransport({"2": [refusal]}))
+    await sender.settle(Call(pair(1)))
+    assert isinstance(await sender.settle(Call(pair(2))), Fatal)
+
+
+# --- what a refusal is about ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answers", [error(500), error(423), error(429), LOST, NOT_CONNECTED, reply()], ids=str
+)
+async def test_attempts_that_are_used_up_are_of_the_moment(answers: Answer | Unanswered) -> None:
+    """The same call may fare better tomorrow: nothing was said against what was sent."""
+    transport = FakeTransport({"1": itertools.repeat(answers)})
+    settled = await sender_of(transport, policy=RetryPolicy(budget=90.0)).settle(Call(pair(1)))
+    assert isinstance(settled, Refused)
+    assert settled.about is About.MOMENT
+
+
+async def test_an_answer_too_large_is_about_how_much_was_sent() -> None:
+    """Fewer in one call have a smaller one."""
+    too_large = Unanswered(ConnectionLostError("8 MiB"), is_too_large=True)
+    settled = await sender_of(FakeTransport({"1": [too_large]})).settle(Call(pair(1)))
+    assert settled == Refused(too_large.error, About.BATCH)
 
 
 # --- runs, cancellation, logs --------------------------------------------------------------------
@@ -371,12 +533,14 @@ class Watch:
 
     def __init__(self) -> None:
         self.troubles: list[object] = []
+        self.alive_count = 0
 
     def heard(self, status: int) -> None:
         """Nothing to do."""
 
     def alive(self) -> None:
-        """Nothing to do."""
+        """Count it."""
+        self.alive_count += 1
 
     def trouble(self, error: object) -> None:
         """Note it."""
@@ -407,31 +571,120 @@ async def test_a_run_that_ends_takes_no_new_token() -> None:
 async def test_cancelled_anywhere_nothing_is_held(after: float) -> None:
     """In line, on the wire, in a wait: the semaphore is free and no token is in flight."""
     transport = FakeTransport({"1": itertools.repeat(error(500)), "2": [error(429)]}, latency=0.2)
-    limiter = WindowLimiter(Quota(2, 1.0))
+    limiter = QuotaLimiter(Quota(2, 1.0))
     sender = sender_of(transport, limiter=limiter, concurrency=1)
     tasks = [asyncio.create_task(sender.settle(Call(pair(n)))) for n in range(6)]
     await pass_time(after)
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-    assert (0, 0) == (transport.on_wire, limiter._pace.in_flight)
+    assert (0, 0) == (transport.on_wire, limiter.in_flight)
     assert not sender._semaphore.locked()
     assert isinstance(await sender.settle(Call(pair(9))), Accepted)
 
 
-async def test_a_cancelled_call_on_the_wire_counts() -> None:
-    """HubSpot may have counted it, so its token comes back a window later."""
-    transport = FakeTransport({"1": [linked]}, latency=1.0)
-    limiter = WindowLimiter(Quota(1, 10.0))
-    sender = sender_of(transport, limiter=limiter)
-    call = Call(pair(1))
+async def _cancel(sender: Sender[Pair], number: int, after: float) -> Call[Pair]:
+    """Cancel a call that was sent so many seconds ago."""
+    call = Call(pair(number))
     task = asyncio.create_task(sender.settle(call))
-    await pass_time(0.5)
+    await pass_time(after)
     task.cancel()
     await asyncio.wait([task])
+    return call
+
+
+async def test_a_cancelled_call_counts_a_second_later_while_nothing_is_known() -> None:
+    """HubSpot may count it after it was given up: its permit comes back a window after that."""
+    transport = FakeTransport(latency=1.0)
+    sender = sender_of(transport, limiter=QuotaLimiter(Quota(1, 10.0)))
+    call = await _cancel(sender, 1, after=0.5)
     assert (True, 1) == (call.interrupted_on_wire, call.attempts)
     await sender.settle(Call(pair(2)))
-    assert [0.0, 10.5] == [round(when, 3) for when, _ in transport.sent]
+    assert [0.0, 0.5 + 1.0 + 10.0] == [round(when, 3) for when, _ in transport.sent]
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [None, Unanswered(AnswerTimeoutError("late")), LOST],
+    ids=["cancelled", "timed out", "cut off"],
+)
+async def test_a_call_without_a_response_counts_a_usual_round_trip_later(
+    lost: Unanswered | None,
+) -> None:
+    """All others took 0.1 s, so that is what a usual one takes."""
+    transport = FakeTransport({"500": [lost]} if lost else None)
+    limiter = QuotaLimiter(Quota(1, 1.0))
+    sender = sender_of(transport, limiter=limiter, policy=RetryPolicy(attempts=1))
+    for number in range(200):
+        await sender.settle(Call(pair(number)))
+    transport.sent.clear()
+    await pass_time(2.0)
+    if lost is None:
+        await _cancel(sender, 500, after=0.05)
+    else:
+        await sender.settle(Call(pair(500)))
+    given_up = _now()
+    await sender.settle(Call(pair(501)))
+    assert pytest.approx(given_up + 0.1 + 1.0, abs=0.001) == transport.sent[1][0]
+
+
+class BoomError(Exception):
+    """What nobody expected."""
+
+
+def _boom(*_: object, **__: object) -> NoReturn:
+    raise BoomError
+
+
+@pytest.mark.parametrize("where", ["endpoint", "judge", "heard", "headers"])
+async def test_the_limiter_hears_of_every_call_whatever_is_raised(where: str) -> None:
+    """The exception comes out, nothing is held, and what may have been done is said."""
+    transport = FakeTransport()
+    limiter = QuotaLimiter(Quota(2, 10.0))
+    sender = sender_of(transport, limiter=limiter)
+    call = Call(pair(1), Watch())
+    if where == "endpoint":
+        sender._endpoint = _boom
+    elif where == "judge":
+        sender._judge = _boom
+    elif where == "heard":
+        call.watch.heard = _boom  # type: ignore[method-assign]
+    else:
+        limiter._learn = _boom  # type: ignore[method-assign]
+        transport.headers = {"Date": "today"}
+    with pytest.raises(BoomError):
+        await sender.settle(call)
+    assert (0, 0) == (limiter.in_flight, transport.on_wire)
+    assert not sender._semaphore.locked()
+    assert (where in {"judge", "heard"}) == call.uncertain
+
+
+async def test_a_quota_is_kept_strictly_though_half_of_the_callers_give_up() -> None:
+    """What they sent is counted 10 to 300 ms later; no second holds more than 40."""
+    chance = Random(1)
+    loop = asyncio.get_running_loop()
+    counted: list[float] = []
+
+    async def send(endpoint: Endpoint, _: str) -> tuple[Answer, float]:
+        delay = chance.uniform(0.01, 0.3)
+        loop.call_later(delay, lambda: counted.append(loop.time()))
+        if chance.random() < 0.5 and (task := asyncio.current_task()):
+            task.cancel()
+        await pass_time(delay + 0.005)
+        return linked(endpoint), 0.0
+
+    transport = FakeTransport()
+    transport.send = send  # type: ignore[assignment, method-assign]
+    sender = sender_of(transport, limiter=QuotaLimiter(Quota(40, 1.0), strict=True))
+
+    async def work(numbers: Iterator[int]) -> None:
+        for number in numbers:
+            await asyncio.wait([asyncio.create_task(sender.settle(Call(pair(number))))])
+
+    numbers = iter(range(800))
+    await asyncio.wait([asyncio.create_task(work(numbers)) for _ in range(64)])
+    await pass_time(1.0)
+    assert (800, 40) == (len(counted), most_in_a_window(counted, 1.0))
 
 
 async def test_the_log_names_pairs_and_reasons_but_no_token(

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -14,6 +15,7 @@ import pytest
 import trustme
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from multidict import CIMultiDict
 
 from aiohubassoc import (
     AnswerTimeoutError,
@@ -30,6 +32,7 @@ from aiohubassoc._core.verdict import Answer
 from aiohubassoc._io import transport as transport_module
 from aiohubassoc._io.transport import Transport, Unanswered, meaning, unanswered
 from tests.conftest import pass_time
+from tests.io.slow_resolver import SlowResolver
 
 ENDPOINT = Endpoint("PUT", "/crm/v4/objects/a%2Fb/1/associations/default/c/2")
 TOKEN = "canary-token"
@@ -187,15 +190,15 @@ async def test_redirects_are_not_followed(status: int) -> None:
     assert 1 == len(seen)
 
 
-async def test_connections_are_reused_and_fresh_ones_told() -> None:
+async def test_connections_are_reused_and_new_ones_told() -> None:
     """The first call opens a connection, the next ones do not."""
 
     async def handler(_: web.BaseRequest) -> web.Response:
         return web.Response(text="{}")
 
     async with serving(handler) as base_url, opened(base_url) as transport:
-        fresh = [(await transport.send(ENDPOINT, TOKEN))[1] for _ in range(3)]
-    assert [True, False, False] == fresh
+        waited = [(await transport.send(ENDPOINT, TOKEN))[1] for _ in range(3)]
+    assert [None, 0.0, 0.0] == waited
 
 
 async def test_cookies_are_not_kept() -> None:
@@ -294,10 +297,10 @@ async def test_calls_are_ended_when_each_is_due() -> None:
 
     async def send(transport: Transport, after: float) -> None:
         await pass_time(after)
-        answer, fresh = await transport.send(ENDPOINT, TOKEN)
+        answer, waited = await transport.send(ENDPOINT, TOKEN)
         assert isinstance(answer, Unanswered)
         assert isinstance(answer.error, AnswerTimeoutError)
-        assert fresh
+        assert waited is None
         ends.append(round(asyncio.get_running_loop().time(), 1))
 
     async with (
@@ -467,13 +470,13 @@ async def test_aiohttp_repeats_nothing_by_itself(lent: bool) -> None:
     session = aiohttp.ClientSession() if lent else None
     async with raw_serving(talk) as base_url, opened(base_url, session=session) as transport:
         first, _ = await transport.send(ENDPOINT, TOKEN)
-        second, fresh = await transport.send(ENDPOINT, TOKEN)
+        second, waited = await transport.send(ENDPOINT, TOKEN)
     if session is not None:
         await session.close()
     assert isinstance(first, Answer)
     assert isinstance(second, Unanswered)
     assert isinstance(second.error, ConnectionLostError)
-    assert (2, False) == (arrivals, fresh)
+    assert (2, 0.0) == (arrivals, waited)
 
 
 NOT_CONNECTED = (ConnectFailedError, True)
@@ -635,9 +638,9 @@ async def test_a_lent_session_lends_its_connections_only() -> None:
         )
         async with session, opened(base_url, session=session) as transport:
             for _ in range(2):
-                answer, fresh = await transport.send(ENDPOINT, TOKEN)
+                answer, waited = await transport.send(ENDPOINT, TOKEN)
                 assert isinstance(answer, Answer)
-                assert (500, False) == (answer.status, fresh)
+                assert (500, 0.0) == (answer.status, waited)
         assert session.closed
     assert [] == middled
     for request in seen:
@@ -657,6 +660,38 @@ async def test_a_lent_session_stays_open() -> None:
     async with opened("http://127.0.0.1:1", session=session) as transport:
         with pytest.raises(ClientClosedError):
             await transport.send(ENDPOINT, TOKEN)
+
+
+async def test_how_long_a_call_waited_for_a_lent_connection() -> None:
+    """For one to be opened, for one that another call has, or not at all."""
+
+    async def handler(_: web.BaseRequest) -> web.Response:
+        await pass_time(0.5)
+        return web.Response(text="{}")
+
+    async with serving(handler) as base_url:
+        resolver = SlowResolver(0.25)
+        connector = aiohttp.TCPConnector(resolver=resolver, use_dns_cache=False, limit=1)
+        session = aiohttp.ClientSession(connector=connector)
+        local = base_url.replace("127.0.0.1", "localhost")
+        async with session, opened(local, session=session) as transport:
+            both = [asyncio.create_task(transport.send(ENDPOINT, TOKEN)) for _ in range(2)]
+            await asyncio.wait(both)
+            waited = [task.result()[1] for task in both]
+            waited.append((await transport.send(ENDPOINT, TOKEN))[1])
+    assert pytest.approx([0.25, 0.75, 0.0], abs=0.01) == waited
+
+
+async def test_how_long_a_call_waited_may_be_unknown() -> None:
+    """As with an aiohttp that sends in another way: then nothing is claimed."""
+    lent = transport_module._Lent(TOKEN)
+    request: Any = SimpleNamespace(headers=CIMultiDict())
+
+    async def handler(_: object) -> Any:
+        """Make no use of the request."""
+
+    await lent.send(request, handler)
+    assert lent.waited is None
 
 
 @pytest.mark.parametrize(

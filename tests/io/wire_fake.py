@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from multidict import CIMultiDict
 
-from aiohubassoc import Outcome, Pair, Quota, Report, RetryPolicy, WindowLimiter
+from aiohubassoc import Outcome, Pair, Quota, QuotaLimiter, Report, RetryPolicy
+from aiohubassoc._core.endpoint_proof import EndpointProof
 from aiohubassoc._core.endpoints import Endpoint, create_default
 from aiohubassoc._core.table import judge
 from aiohubassoc._core.verdict import Answer
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.auth import TokenProvider, TokenSource
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._io.sender import Sender
-from aiohubassoc._io.tokens import TokenProvider, TokenSource
 from aiohubassoc._io.transport import Unanswered
 from aiohubassoc._run.limits import FailureLimits
 from aiohubassoc._run.put import Put
@@ -27,7 +28,8 @@ from aiohubassoc._run.stream import OutcomeStream
 from aiohubassoc.options import ApiVersion
 
 if TYPE_CHECKING:
-    from aiohubassoc._io.limiter import Limiter
+    from aiohubassoc._http.limiter import Limiter
+    from aiohubassoc._io.sender import Judge
 
 Scripted = Answer | Unanswered | Callable[[Endpoint], Answer]
 
@@ -60,6 +62,10 @@ class FakeTransport:
         script: Answers for the calls of one pair in turn, by its from-id; "*" for all pairs. When
             a script is used up, the pair is linked.
         latency: Seconds for each call.
+
+    Attributes:
+        refused_tokens: Tokens that a call is refused with.
+        headers: Of every answer, in the place of its own; empty: its own.
     """
 
     def __init__(
@@ -72,8 +78,11 @@ class FakeTransport:
         self.calls: Counter[str] = Counter()
         self.on_wire = self.most_on_wire = 0
         self.refused_tokens: set[str] = set()
+        self.headers: dict[str, str] = {}
 
-    async def send(self, endpoint: Endpoint, token: str) -> tuple[Answer | Unanswered, bool]:
+    async def send(
+        self, endpoint: Endpoint, token: str
+    ) -> tuple[Answer | Unanswered, float | None]:
         """Answer after the latency."""
         loop = asyncio.get_running_loop()
         from_id = endpoint.path.split("/")[5]
@@ -87,13 +96,16 @@ class FakeTransport:
         finally:
             self.on_wire -= 1
         if token in self.refused_tokens:
-            return error(401, category="EXPIRED_AUTHENTICATION"), False
+            return error(401, category="EXPIRED_AUTHENTICATION"), 0.0
         scripted: Scripted = linked
         for key in (from_id, "*"):
             if (next_one := next(self._script.get(key, iter(())), None)) is not None:
                 scripted = next_one
                 break
-        return (scripted if not callable(scripted) else scripted(endpoint)), False
+        answer = scripted if not callable(scripted) else scripted(endpoint)
+        if self.headers and isinstance(answer, Answer):
+            answer.headers = CIMultiDict(self.headers)
+        return answer, 0.0
 
 
 def sender_of(
@@ -105,6 +117,8 @@ def sender_of(
     policy: RetryPolicy | None = None,
     concurrency: int = 64,
     jitter: float = 0.5,
+    judge: Judge[Pair] = judge,
+    proof: EndpointProof | None = None,
 ) -> Sender[Pair]:
     """Return a sender over the fake, in the running loop's time."""
     return Sender(
@@ -112,11 +126,12 @@ def sender_of(
         endpoint=partial(create_default, ApiVersion.V4),
         judge=judge,
         tokens=TokenSource(token),
-        limiter=limiter or WindowLimiter(quota or Quota(1000, 1.0)),
+        limiter=limiter or QuotaLimiter(quota or Quota(1000, 1.0)),
         semaphore=asyncio.Semaphore(concurrency),
         policy=policy or RetryPolicy(),
         clock=SystemClock(),
         jitter=lambda: jitter,
+        proof=proof or EndpointProof(),
     )
 
 
@@ -145,6 +160,7 @@ def stream_over(
     *,
     recorder: Any = None,
     stop_after_failures: int | None = None,
+    stop_after_alike: int | None = None,
     max_failures_kept: int = 1000,
     **options: Any,
 ) -> OutcomeStream:
@@ -156,7 +172,7 @@ def stream_over(
         report,
         RunOptions(**{"stall_timeout": None, **options}),
         clock=SystemClock(),
-        limits=FailureLimits(stop_after_failures),
+        limits=FailureLimits(stop_after_failures, stop_after_alike),
         recorder=recorder,
     )
     return OutcomeStream(run, report, asyncio.get_running_loop(), "link_each")

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from aiohubassoc import Journal, Outcome, Report
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
 from tests.io.wire_fake import FakeTransport, stream_of
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 from typing import TYPE_CHECKING, Any
@@ -19,10 +20,11 @@ from aiohubassoc import (
     Outcome,
     Pair,
     PairError,
+    RefusedAlikeError,
     Report,
     Status,
 )
-from aiohubassoc._io.clock import SystemClock
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.journal import recording
 from aiohubassoc.journal.ledger import Ledger
 from aiohubassoc.journal.reader import Reader
@@ -106,6 +108,20 @@ def test_failed_pairs_are_sent_again_when_asked_for(folder: Path) -> None:
         (row.pair.from_id, row.status, row.session) for row in rows
     ]
     assert (None, None, None) == (rows[0].category, rows[0].message, rows[0].correlation_id)
+
+
+def test_pairs_refused_alike_are_sent_again(folder: Path) -> None:
+    """They failed for a fault of the run, which has stopped for it; others that failed stay so."""
+    mended = itertools.chain([REFUSED], itertools.repeat(error(403, category="SOME_LIMIT"), 9))
+    script = {"1": [REFUSED], **{str(n): mended for n in range(2, 30)}}
+    first = run(Journal(folder), _pairs(*range(30)), script, workers=1, stop_after_alike=5)
+    assert isinstance(first.report.stopped, RefusedAlikeError)
+    assert (1, 7, 22) == (first.report.linked, first.report.failed, first.report.unprocessed)
+    second = run(Journal(folder), _pairs(*range(30)))
+    assert (27, 1, 2) == (second.report.linked, second.report.skipped, second.report.failed)
+    assert {str(n) for n in range(3, 30)} == set(second.sent)
+    third = run(Journal(folder), _pairs(*range(30)))
+    assert [] == third.sent
 
 
 def test_a_partial_link_is_told_again(folder: Path) -> None:

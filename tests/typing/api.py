@@ -8,7 +8,6 @@ from aiohubassoc import (
     AioHubAssocError,
     Association,
     AssociationClient,
-    BatchLimiter,
     DefaultAssociations,
     Journal,
     JournalRow,
@@ -19,6 +18,7 @@ from aiohubassoc import (
     Pair,
     Plan,
     Quota,
+    QuotaLimiter,
     Report,
     RetryPolicy,
     StandardError,
@@ -27,7 +27,6 @@ from aiohubassoc import (
     Verification,
     VerificationReport,
     VerificationStream,
-    WindowLimiter,
 )
 
 if TYPE_CHECKING:
@@ -46,8 +45,8 @@ async def rows() -> AsyncIterator[tuple[str, int]]:
 
 async def use() -> None:
     """Use everything."""
-    limiter: Limiter = WindowLimiter(Quota.PROFESSIONAL)
-    batches: Limiter = BatchLimiter(Quota(20))
+    limiter: Limiter = QuotaLimiter(Quota.PROFESSIONAL)
+    batches: Limiter = QuotaLimiter.for_batches(Quota(20))
     retry = RetryPolicy(attempts=3)
     client = AssociationClient(token, limiter=limiter, batch_limiter=batches, retry=retry)
     async with client, AssociationClient("t", quota=Quota(19, 1.0), timeouts=Timeouts(answer=1)):

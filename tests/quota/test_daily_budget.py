@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
-from aiohubassoc._core.daily import DailyBudget
+from aiohubassoc._quota.daily_budget import DailyBudget
 
 
 def _told(
     budget: DailyBudget, now: float, left: int | None, in_flight: int = 0, sent_at: float = 0.0
 ) -> None:
-    budget.told(now, 1000, left, sent_at=sent_at, in_flight=in_flight)
+    budget.record_response(now, 1000, left, sent_at=sent_at, in_flight=in_flight)
 
 
 def test_untold_nothing_is_spent() -> None:
     """Where HubSpot does not say what is left, nobody is stopped."""
     budget = DailyBudget(100)
-    budget.told(0.0, None, None, sent_at=0.0, in_flight=0)
+    budget.record_response(0.0, None, None, sent_at=0.0, in_flight=0)
     assert budget.may_go(0.0, in_flight=500)
     assert budget.left is None
 
@@ -31,9 +31,9 @@ def test_a_reserve_in_calls() -> None:
 def test_a_reserve_as_a_share() -> None:
     """Of the day's limit, once it is named; rounded up."""
     budget = DailyBudget(0.25)
-    budget.told(0.0, None, 10, sent_at=0.0, in_flight=0)
+    budget.record_response(0.0, None, 10, sent_at=0.0, in_flight=0)
     assert budget.may_go(0.0, in_flight=0)
-    budget.told(1.0, 1001, 252, sent_at=0.5, in_flight=0)
+    budget.record_response(1.0, 1001, 252, sent_at=0.5, in_flight=0)
     assert 251 == budget.reserve_calls
     assert [True, False] == [budget.may_go(1.0, in_flight=n) for n in (0, 1)]
 
@@ -70,7 +70,7 @@ def test_the_reserve_is_never_touched(reserve: int, first: int, data: st.DataObj
     """Whichever answers tell what is left, in whatever order they come."""
     budget = DailyBudget(reserve)
     left = first
-    budget.told(-1.0, 1000, left, sent_at=-2.0, in_flight=0)
+    budget.record_response(-1.0, 1000, left, sent_at=-2.0, in_flight=0)
     on_wire: list[tuple[float, int]] = []
     for step in range(100):
         now = float(step)
@@ -90,7 +90,7 @@ def test_all_but_the_reserve_can_be_used(reserve: int, first: int) -> None:
     """With answers in turn nothing is left over."""
     budget = DailyBudget(reserve)
     left = first
-    budget.told(-1.0, 1000, left, sent_at=-2.0, in_flight=0)
+    budget.record_response(-1.0, 1000, left, sent_at=-2.0, in_flight=0)
     now = 0.0
     while budget.may_go(now, in_flight=0):
         left -= 1

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from aiohubassoc import BatchLimiter, DailyReserveError, OptionsError, Quota
+from aiohubassoc import DailyReserveError, OptionsError, Quota, QuotaLimiter
 from tests.conftest import settle
 
 
@@ -22,34 +22,34 @@ def _told(limit: int, left: int) -> CIMultiDict[str]:
     )
 
 
-async def _call(limiter: BatchLimiter, seconds: float = 0.0, **told: Any) -> float:
+async def _call(limiter: QuotaLimiter, seconds: float = 0.0, **told: Any) -> float:
     """Make a call that takes so long, and return when it went."""
     await limiter.acquire()
     sent_at = _now()
     over = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().call_later(seconds, over.set_result, None)
     await over
-    limiter.settle(sent_at, _now(), **told)
+    limiter.record_response(sent_at, _now(), **told)
     return round(sent_at, 3)
 
 
 async def test_two_at_once_and_ten_in_ten_seconds() -> None:
     """What nobody named is not used up at once."""
-    limiter = BatchLimiter()
+    limiter = QuotaLimiter.for_batches()
     went = await asyncio.wait_for(_all(limiter, 12, 0.5), 100)
     assert [0.0, 0.0, 0.5, 0.5, 1.0, 1.0, 1.5, 1.5, 2.0, 2.0] == went[:10]
     assert went[10] >= 10.0
-    assert (Quota(11), 3) == (limiter.quota, limiter.at_once)
+    assert (Quota(11), 3) == (limiter.quota, limiter.max_in_flight)
 
 
-async def _all(limiter: BatchLimiter, count: int, seconds: float) -> list[float]:
+async def _all(limiter: QuotaLimiter, count: int, seconds: float) -> list[float]:
     tasks = [asyncio.create_task(_call(limiter, seconds)) for _ in range(count)]
     return sorted([await task for task in tasks])
 
 
 async def test_what_the_headers_say_of_ten_seconds_is_not_believed() -> None:
     """It is about single calls."""
-    limiter = BatchLimiter(Quota(50))
+    limiter = QuotaLimiter.for_batches(Quota(50))
     headers = CIMultiDict(
         {"X-HubSpot-RateLimit-Max": "1", "X-HubSpot-RateLimit-Interval-Milliseconds": "10000"}
     )
@@ -59,40 +59,40 @@ async def test_what_the_headers_say_of_ten_seconds_is_not_believed() -> None:
 
 async def test_a_refusal_holds_everybody_and_halves_the_pace() -> None:
     """Those in line too, for as long as HubSpot asks."""
-    limiter = BatchLimiter(Quota(8))
+    limiter = QuotaLimiter.for_batches(Quota(8))
     await limiter.acquire()
-    assert 3.0 == limiter.refused(0.0, 3.0)
+    assert 3.0 == limiter.record_throttle(0.0, 3.0)
     waiting = asyncio.create_task(_call(limiter))
     await settle()
-    limiter.settle(0.0, 0.0, taken=False)
+    limiter.record_response(0.0, 0.0, accepted=False)
     assert 3.0 == await waiting
-    assert (limiter.quota.limit < 8, 1) == (True, limiter.at_once)
+    assert (limiter.quota.limit < 8, 1) == (True, limiter.max_in_flight)
 
 
 async def test_a_call_that_was_not_sent_costs_nothing() -> None:
     """Its token is there for the next."""
-    limiter = BatchLimiter(Quota(1))
+    limiter = QuotaLimiter.for_batches(Quota(1))
     await limiter.acquire()
     waiting = asyncio.create_task(_call(limiter))
     await settle()
-    limiter.give_back()
+    limiter.release_unused()
     assert 0.0 == await waiting
 
 
 async def test_nothing_is_acquired_without_waiting() -> None:
     """There is always somebody to ask: the pace may rise."""
-    assert not BatchLimiter().acquire_at_once()
+    assert not QuotaLimiter.for_batches().try_acquire()
 
 
 async def test_the_reserve_of_the_day() -> None:
     """Once so many are left, nothing goes; a call on the wire may bring other news."""
-    limiter = BatchLimiter(Quota(100), reserve_daily=10)
+    limiter = QuotaLimiter.for_batches(Quota(100), reserve_daily=10)
     await _call(limiter, headers=_told(100, 11))
     await limiter.acquire()
     waiting = asyncio.create_task(_call(limiter))
     await settle()
     assert not waiting.done()
-    limiter.settle(_now(), _now(), headers=_told(100, 10))
+    limiter.record_response(_now(), _now(), headers=_told(100, 10))
     with pytest.raises(DailyReserveError):
         await waiting
 
@@ -101,4 +101,4 @@ async def test_the_reserve_of_the_day() -> None:
 def test_a_reserve_that_cannot_be(reserve: float) -> None:
     """Neither calls nor a share."""
     with pytest.raises(OptionsError, match="reserve_daily"):
-        BatchLimiter(reserve_daily=reserve)
+        QuotaLimiter.for_batches(reserve_daily=reserve)

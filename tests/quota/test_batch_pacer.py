@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import Quota
-from aiohubassoc._core.batch_pace import FIRST_QUOTA, MOST_AT_ONCE, BatchPace
+from aiohubassoc._quota.batch_pacer import FIRST_QUOTA, MOST_IN_FLIGHT, BatchPacer
 
 WINDOW = 10.0
 NEVER = 10**9
@@ -70,7 +70,7 @@ class Seen:
         return WINDOW * len(taken) / (taken[-1] - begin)
 
 
-def _send(server: Server, pace: BatchPace, calls: int, *, gap: float = 0.0) -> Seen:
+def _send(server: Server, pace: BatchPacer, calls: int, *, gap: float = 0.0) -> Seen:
     """Send so many calls as soon as the pace allows, at least *gap* seconds after one another."""
     chance = Random(server.seed)
     seen = Seen()
@@ -102,8 +102,8 @@ def _send(server: Server, pace: BatchPace, calls: int, *, gap: float = 0.0) -> S
         if answers and answers[0][0] <= soon:
             now, sent_at, taken = heapq.heappop(answers)
             if not taken:
-                pace.refused(now, sent_at, retry_after=None, by_quota=True)
-            pace.settle(sent_at, now, fresh=False, taken=taken)
+                pace.record_throttle(now, sent_at, retry_after=None, by_quota=True)
+            pace.record_response(sent_at, now, exact=True, accepted=taken)
         else:
             assert soon < math.inf, "nobody would ever go again"
             now = soon
@@ -119,8 +119,8 @@ def _most_in_a_window(moments: list[float], window: float = WINDOW) -> int:
 
 def test_it_begins_low() -> None:
     """Ten in the first ten seconds, and two at once."""
-    seen = _send(Server(), BatchPace(), 100)
-    assert Quota(10, 10.0) == FIRST_QUOTA == BatchPace().quota
+    seen = _send(Server(), BatchPacer(), 100)
+    assert Quota(10, 10.0) == FIRST_QUOTA == BatchPacer().quota
     assert 10 == len([at for at in seen.sent if at < WINDOW])
     assert [1, 2] == seen.on_wire[:2]
     assert 2 == max(seen.on_wire[:10])
@@ -131,18 +131,18 @@ def test_it_begins_low() -> None:
 def test_never_above_what_it_allows(seconds: float, sigma: float, seed: int, gap: float) -> None:
     """While it rises, no window holds more than the limit, and no more go at once than may."""
     server = Server(seconds=seconds, sigma=sigma, seed=seed)
-    pace = BatchPace()
+    pace = BatchPacer()
     seen = _send(server, pace, 300, gap=gap)
     assert seen.limits == sorted(seen.limits)
     for number, limit in enumerate(seen.limits):
         begin = bisect_right(seen.sent, seen.sent[number] - WINDOW)
         assert number + 1 - begin <= limit
-    assert max(seen.on_wire) <= pace.at_once <= MOST_AT_ONCE == 4
+    assert max(seen.on_wire) <= pace.max_in_flight <= MOST_IN_FLIGHT == 4
 
 
 def test_it_rises_by_one_a_window_when_that_is_wanted() -> None:
     """In the number of calls and in those at once, to four."""
-    pace = BatchPace()
+    pace = BatchPacer()
     seen = _send(Server(), pace, 1000)
     assert {0, 1} == {b - a for a, b in pairwise(seen.limits)}
     rises = {
@@ -151,14 +151,14 @@ def test_it_rises_by_one_a_window_when_that_is_wanted() -> None:
     moments = sorted(rises.values())[1:]
     assert all(b - a >= WINDOW - 1e-9 for a, b in pairwise(moments))
     assert len(moments) >= seen.sent[-1] / WINDOW - 2
-    assert MOST_AT_ONCE == pace.at_once == max(seen.on_wire)
+    assert MOST_IN_FLIGHT == pace.max_in_flight == max(seen.on_wire)
 
 
 def test_it_does_not_rise_when_nobody_waits() -> None:
     """A call every two seconds needs neither more calls nor more at once."""
-    pace = BatchPace()
+    pace = BatchPacer()
     seen = _send(Server(), pace, 200, gap=2.0)
-    assert ({10}, {1}, 2) == (set(seen.limits), set(seen.on_wire), pace.at_once)
+    assert ({10}, {1}, 2) == (set(seen.limits), set(seen.on_wire), pace.max_in_flight)
 
 
 @seeds
@@ -167,10 +167,10 @@ def test_it_does_not_rise_when_nobody_waits() -> None:
 def test_a_limit_of_the_window(limit: int, seconds: float, seed: int) -> None:
     """Few 429s, fewer in the long run, and most of what there is is used."""
     server = Server(limit=limit, seconds=seconds, seed=seed)
-    seen = _send(server, BatchPace(), 1000)
+    seen = _send(server, BatchPacer(), 1000)
     assert seen.refused_share < 0.05
     assert seen.rate() > 0.6 * limit
-    assert _send(server, BatchPace(), 3000).refused_share < 0.02
+    assert _send(server, BatchPacer(), 3000).refused_share < 0.02
 
 
 @seeds
@@ -179,17 +179,17 @@ def test_a_limit_of_the_window(limit: int, seconds: float, seed: int) -> None:
 def test_a_limit_of_calls_at_once(at_once: int, seconds: float, seed: int) -> None:
     """It is not taken for one of the window, which would starve the run for nothing."""
     server = Server(at_once=at_once, seconds=seconds, seed=seed)
-    seen = _send(server, BatchPace(), 1000)
+    seen = _send(server, BatchPacer(), 1000)
     assert seen.refused_share < 0.05
     # Beginning with ten and rising by one a window takes a while to this.
     assert seen.rate() > 0.6 * at_once * WINDOW / seconds
-    assert _send(server, BatchPace(), 3000).refused_share < 0.02
+    assert _send(server, BatchPacer(), 3000).refused_share < 0.02
 
 
 @pytest.mark.parametrize(("limit", "at_once"), [(3, 1), (10, 1), (10, 2), (25, 2)])
 def test_both_limits(limit: int, at_once: int) -> None:
     """Each is found."""
-    seen = _send(Server(limit=limit, at_once=at_once), BatchPace(), 1000)
+    seen = _send(Server(limit=limit, at_once=at_once), BatchPacer(), 1000)
     assert seen.refused_share < 0.05
     assert seen.rate() > 0.6 * min(limit, at_once * WINDOW / 0.55)
 
@@ -197,8 +197,8 @@ def test_both_limits(limit: int, at_once: int) -> None:
 @seeds
 def test_without_a_pace_there_are_refusals(seed: int) -> None:
     """Or the bounds above would prove nothing."""
-    pace = BatchPace(Quota(10**6))
-    pace.at_once = 4
+    pace = BatchPacer(Quota(10**6))
+    pace.max_in_flight = 4
     server = Server(limit=10, seed=seed)
     assert len([at for at in _send(server, pace, 100).refused if at < WINDOW]) > 0
 
@@ -212,7 +212,7 @@ def test_without_a_pace_there_are_refusals(seed: int) -> None:
 )
 def test_a_named_quota_is_never_exceeded_and_used(quota: Quota, seed: int) -> None:
     """At least 95 % of it, where the calls at once suffice for it."""
-    pace = BatchPace(quota)
+    pace = BatchPacer(quota)
     seconds = min(0.2, 0.02 * quota.window)
     seen = _send(Server(seconds=seconds, seed=seed), pace, 10 * quota.limit)
     assert _most_in_a_window(seen.taken, quota.window) <= quota.limit
@@ -222,7 +222,7 @@ def test_a_named_quota_is_never_exceeded_and_used(quota: Quota, seed: int) -> No
 
 def test_a_named_quota_that_is_too_high_is_corrected() -> None:
     """And what was cut rises again no higher than to what was named."""
-    pace = BatchPace(Quota(30))
+    pace = BatchPacer(Quota(30))
     seen = _send(Server(limit=20), pace, 1000)
     assert seen.refused_share < 0.02
     assert seen.rate() > 0.6 * 20
@@ -232,22 +232,22 @@ def test_a_named_quota_that_is_too_high_is_corrected() -> None:
 # --- single calls ------------------------------------------------------------------------------
 
 
-def _refuse(pace: BatchPace, now: float, sent_at: float, **more: float | bool | None) -> float:
+def _refuse(pace: BatchPacer, now: float, sent_at: float, **more: float | bool | None) -> float:
     told = {"retry_after": None, "by_quota": True, **more}
-    wait = pace.refused(now, sent_at, **told)  # type: ignore[arg-type]
-    pace.settle(sent_at, now, fresh=False, taken=False)
+    wait = pace.record_throttle(now, sent_at, **told)  # type: ignore[arg-type]
+    pace.record_response(sent_at, now, exact=True, accepted=False)
     return wait
 
 
 def test_refusals_together_are_one() -> None:
     """Of calls that were on the wire when the first was refused, none slows down further."""
-    pace = BatchPace(Quota(16))
+    pace = BatchPacer(Quota(16))
     pace.take(0.0)
     pace.take(0.1)
     _refuse(pace, 0.5, 0.0)
-    cut = (pace.quota, pace.at_once)
+    cut = (pace.quota, pace.max_in_flight)
     _refuse(pace, 0.6, 0.1)
-    assert cut == (pace.quota, pace.at_once)
+    assert cut == (pace.quota, pace.max_in_flight)
     pace.take(1.0)
     _refuse(pace, 1.1, 1.0)
     assert pace.limit < 16
@@ -256,7 +256,7 @@ def test_refusals_together_are_one() -> None:
 @given(st.floats(0.0, 100.0), st.floats(0.0, 5.0))
 def test_retry_after_is_obeyed(retry_after: float, later: float) -> None:
     """Nobody goes before, however many were refused; a hundredth of the window is the least."""
-    pace = BatchPace()
+    pace = BatchPacer()
     pace.take(0.0)
     wait = _refuse(pace, 1.0, 0.0, retry_after=retry_after)
     assert wait == pytest.approx(max(retry_after, 0.1))
@@ -267,16 +267,16 @@ def test_retry_after_is_obeyed(retry_after: float, later: float) -> None:
 
 def test_a_refusal_that_is_not_the_quotas_only_pauses() -> None:
     """A server that is busy says nothing of how many calls may go."""
-    pace = BatchPace()
+    pace = BatchPacer()
     pace.take(0.0)
     assert 2.0 == _refuse(pace, 1.0, 0.0, retry_after=2.0, by_quota=False)
-    assert (FIRST_QUOTA, 2, 2.0) == (pace.quota, pace.at_once, pace.wait(1.0))
+    assert (FIRST_QUOTA, 2, 2.0) == (pace.quota, pace.max_in_flight, pace.wait(1.0))
     assert 0.0 == pace.wait(3.0)
 
 
 def test_one_call_through_opens_the_wire_again() -> None:
     """After refusals one goes by itself; those behind it wait for what it brings."""
-    pace = BatchPace(Quota(100))
+    pace = BatchPacer(Quota(100))
     now = 0.0
     for _ in range(2):
         pace.take(now)
@@ -285,26 +285,26 @@ def test_one_call_through_opens_the_wire_again() -> None:
     assert 0.0 == pace.wait(now)
     pace.take(now)
     assert math.inf == pace.wait(now)
-    pace.settle(now, now + 0.1, fresh=False, taken=True)
+    pace.record_response(now, now + 0.1, exact=True, accepted=True)
     assert pace.wait(now + 0.1) < math.inf
 
 
 def test_a_call_that_was_not_sent_costs_nothing() -> None:
     """Its token is there at once."""
-    pace = BatchPace(Quota(1))
+    pace = BatchPacer(Quota(1))
     pace.take(0.0)
     assert (math.inf, 1) == (pace.wait(0.0), pace.in_flight)
-    pace.give_back()
+    pace.release_unused()
     assert (0.0, 0) == (pace.wait(0.0), pace.in_flight)
 
 
 def test_a_rise_is_news() -> None:
     """Whoever waits for a token is not told to wait past the moment at which there is one more."""
-    pace = BatchPace()
+    pace = BatchPacer()
     now = 0.0
     for _ in range(10):
         pace.take(now)
         now += 0.9
-        pace.settle(now - 0.9, now, fresh=False, taken=True)
+        pace.record_response(now - 0.9, now, exact=True, accepted=True)
     assert pytest.approx(10.0 - now) == pace.wait(now)
     assert (0.0, 11) == (pace.wait(10.0), pace.limit)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
+from bisect import bisect_left
 from functools import partial
 from random import Random  # noqa: TID251 -- seeded
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from aiohubassoc import Quota
-from aiohubassoc._core.pace import Pace
+from aiohubassoc._quota.pacer import Pacer
 from aiohubassoc.simulator.quota import meter_of
 from aiohubassoc.simulator.settings import QuotaKind
 
@@ -53,6 +55,10 @@ class World:
         headers_share: The share of answers that tell the limit and what is left of it.
         neighbours: Others.
         refuses: The share of calls that are refused for no reason.
+        names: The quotas that answers name, in turn; None: what the server keeps.
+        connects: Seconds that the first call on each connection takes before it is sent.
+        tells_sending: Whether the pacer is told when such a call was sent, not only when it began.
+        cancelled: The share of calls that are given up *cancelled_after* seconds.
     """
 
     limit: int = LIMIT
@@ -64,6 +70,11 @@ class World:
     headers_share: float = 0.0
     neighbours: tuple[Neighbour, ...] = ()
     refuses: float = 0.0
+    names: tuple[Quota, ...] | None = None
+    connects: float = 0.0
+    tells_sending: bool = True
+    cancelled: float = 0.0
+    cancelled_after: float = 0.005
     seed: int = 1
 
 
@@ -92,10 +103,20 @@ class Seen:
         return sum(begin <= moment < end for moment in self.taken)
 
 
+@attrs.define
+class Sent:
+    """A call: whose it is, when it got its turn, and when its request was sent."""
+
+    who: int
+    began_at: float
+    sent_at: float
+    is_over: bool = False
+
+
 class Traffic:
     """Pairs sent through *paces* until each is linked, at most 64 on the wire from each."""
 
-    def __init__(self, world: World, paces: list[Pace], pairs: int, concurrency: int = 64) -> None:
+    def __init__(self, world: World, paces: list[Pacer], pairs: int, concurrency: int = 64) -> None:
         self._world = world
         self._chance = Random(world.seed)
         self._meter = meter_of(world.limit, world.window, world.kind)
@@ -103,6 +124,8 @@ class Traffic:
         self._left = [pairs // len(paces)] * len(paces)
         self._on_wire = [0] * len(paces)
         self._wakes_at = [math.inf] * len(paces)  # one timer each: those before are stale
+        self._idle = [0] * len(paces)  # connections; one that was given up is closed
+        self._names = itertools.cycle(world.names or (Quota(world.limit, world.window),))
         self._concurrency = concurrency
         self._events: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = 0
@@ -116,6 +139,8 @@ class Traffic:
         for who in range(len(self._paces)):
             self._send(who, 0.0)
         while len(self.seen.taken) < pairs or any(self._on_wire):
+            if not self._events:
+                break  # what was given up is not sent again
             now, _, event = heapq.heappop(self._events)
             event(now)
             self.seen.ended_at = now
@@ -142,16 +167,32 @@ class Traffic:
             pace.take(now)
             self._left[who] -= 1
             self._on_wire[who] += 1
+            sent_at = now
+            if self._idle[who]:
+                self._idle[who] -= 1
+            else:
+                sent_at += self._world.connects
             there = self._way()
             if self._chance.random() < self._world.stray_share:
                 there += self._chance.uniform(0.0, 2.0)
-            self._at(now + there, partial(self._count, who, now))
+            call = Sent(who, now, sent_at)
+            self._at(sent_at + there, partial(self._count, call))
+            if self._chance.random() < self._world.cancelled:
+                self._at(sent_at + self._world.cancelled_after, partial(self._cancel, call))
 
     def _wake(self, who: int, now: float) -> None:
         if now == self._wakes_at[who]:
             self._send(who, now)
 
-    def _count(self, who: int, sent_at: float, now: float) -> None:
+    def _cancel(self, call: Sent, now: float) -> None:
+        if call.is_over:
+            return
+        call.is_over = True
+        self._on_wire[call.who] -= 1
+        self._paces[call.who].record_no_response(call.began_at, now)
+        self._send(call.who, now)
+
+    def _count(self, call: Sent, now: float) -> None:
         while self._next_other <= now:
             self._meter.advance(self._next_other)
             self._meter.add(self._next_other)
@@ -165,23 +206,28 @@ class Traffic:
         (self.seen.taken if is_taken else self.seen.refused).append(now)
         left = max(0, self._world.limit - used - is_taken)
         told = self._chance.random() < self._world.headers_share
-        answer = partial(self._answer, who, sent_at, is_taken, left if told else None)
+        answer = partial(self._answer, call, is_taken, left if told else None)
         self._at(now + self._way(), answer)
 
-    def _answer(
-        self, who: int, sent_at: float, is_taken: bool, left: int | None, now: float
-    ) -> None:
-        pace = self._paces[who]
-        self._on_wire[who] -= 1
+    def _answer(self, call: Sent, is_taken: bool, left: int | None, now: float) -> None:
+        if call.is_over:
+            return
+        call.is_over = True
+        pace = self._paces[call.who]
+        self._on_wire[call.who] -= 1
+        self._idle[call.who] += 1
         if left is not None:
-            pace.told(Quota(self._world.limit, self._world.window))
-            if now < pace.wants_remaining_until:
-                pace.told_remaining(now, self._world.limit, left)
+            named = next(self._names)
+            pace.adopt(named)
+            if now < pace.adopts_remaining_until:
+                pace.adopt_remaining(now, named.limit, min(left, named.limit))
+        exact = self._world.tells_sending or call.sent_at == call.began_at
+        sent_at = call.sent_at if exact else call.began_at
         if not is_taken:
-            self._left[who] += 1
-            pace.refused(now, sent_at, retry_after=None, by_quota=True)
-        pace.settle(sent_at, now, fresh=False, taken=is_taken)
-        self._send(who, now)
+            self._left[call.who] += 1
+            pace.record_throttle(now, sent_at, retry_after=None, by_quota=True)
+        pace.record_response(sent_at, now, exact=exact, accepted=is_taken)
+        self._send(call.who, now)
 
 
 def link(
@@ -194,5 +240,12 @@ def link(
     clients: int = 1,
 ) -> Seen:
     """Send so many pairs and return what the server saw."""
-    paces = [Pace(quota, strict=strict, share=share) for _ in range(clients)]
+    paces = [Pacer(quota, strict=strict, share=share) for _ in range(clients)]
     return Traffic(world, paces, pairs).run()
+
+
+def most_in_a_window(moments: list[float], window: float) -> int:
+    """Return the most of *moments*, which are in order, that lie in one window."""
+    # As the server reckons: a call is out at the moment that comes of adding the window to it.
+    ends = [moment + window for moment in moments]
+    return max(i + 1 - bisect_left(ends, moments[i] + 1e-12) for i in range(len(moments)))

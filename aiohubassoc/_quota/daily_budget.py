@@ -1,4 +1,4 @@
-"""What is left of the calls of a day, as HubSpot tells it. Time is an argument, in seconds."""
+"""What is left of the calls of a day, as HubSpot reports it. Time is an argument, in seconds."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import math
 from collections import deque
 from typing import Final
 
-# What was told is doubted after so long: HubSpot counts anew each midnight, in a time zone that
-# only the account knows.
+# A report is doubted after so long: HubSpot counts anew each midnight, in a time zone that only the
+# account knows.
 _DOUBTED_AFTER: Final = 3600.0
-# Answers: more than can overtake one call, with a thousand on the wire.
+# Responses: more than can overtake one call, with a thousand in flight.
 _REMEMBERED: Final = 4096
 
 
@@ -26,10 +26,10 @@ class DailyBudget:
         self._reserve = reserve
         self._limit: int | None = None
         self._left: int | None = None
-        self._told_at = -math.inf
-        # When calls were answered, and which of these answers did not say what is left.
-        self._answered: deque[float] = deque(maxlen=_REMEMBERED)
-        self._untold: deque[float] = deque(maxlen=_REMEMBERED)
+        self._reported_at = -math.inf
+        # When responses came, and which of them did not say what is left.
+        self._responded: deque[float] = deque(maxlen=_REMEMBERED)
+        self._silent: deque[float] = deque(maxlen=_REMEMBERED)
 
     @property
     def left(self) -> int | None:
@@ -43,46 +43,46 @@ class DailyBudget:
             return self._reserve
         return None if self._limit is None else math.ceil(self._reserve * self._limit)
 
-    def told(
+    def record_response(
         self, now: float, limit: int | None, left: int | None, *, sent_at: float, in_flight: int
     ) -> None:
         """
-        Learn from an answer to a call that HubSpot took.
+        Learn from the response to a call that HubSpot accepted.
 
         Args:
             now: When it came.
-            limit: Calls a day; None where the answer did not say.
-            left: What was left of them when HubSpot counted the call; likewise.
+            limit: Calls a day; None where the response did not say.
+            left: What was left of them when HubSpot counted the call; None likewise.
             sent_at: When the call was sent.
-            in_flight: Other calls without an answer.
+            in_flight: Other calls without a response.
         """
         if limit is not None:
             self._limit = limit
         if left is None:
-            self._untold.append(now)
+            self._silent.append(now)
             if self._left is not None:
                 self._left -= 1
         else:
-            # Answers overtake one another: any of those meanwhile may be of a later call.
-            left -= _since(self._untold, sent_at)
-            overtaking = _since(self._answered, sent_at) + in_flight
+            # Responses overtake one another: any of those meanwhile may be of a later call.
+            left -= _since(self._silent, sent_at)
+            overtaking = _since(self._responded, sent_at) + in_flight
             if self._left is None or left < self._left or left > self._left + overtaking:
                 self._left = left  # more than can be is a new day
-            self._told_at = now
-        self._answered.append(now)
+            self._reported_at = now
+        self._responded.append(now)
 
     def may_go(self, now: float, *, in_flight: int) -> bool:
         """
         Return whether one more call leaves the reserve alone; one an hour may find out.
 
-        Calls on the wire may be counted already or not: they are taken as not, so that False is
-        the last word only when there are none.
+        Calls in flight may be counted already or not: they are taken as not, so that False is the
+        last word only when there are none.
         """
         reserve = self.reserve_calls
         if self._left is None or reserve is None or self._left - in_flight > reserve:
             return True
-        if now - self._told_at >= _DOUBTED_AFTER:
-            self._told_at = now
+        if now - self._reported_at >= _DOUBTED_AFTER:
+            self._reported_at = now
             return True
         return False
 

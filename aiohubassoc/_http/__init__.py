@@ -1,0 +1,1 @@
+"""One call to HubSpot: its quota, its token, its connection."""

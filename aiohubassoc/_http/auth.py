@@ -1,0 +1,109 @@
+"""The access token of each call, and a new one when HubSpot refuses it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from aiohubassoc.errors import OptionsError
+
+TokenProvider: TypeAlias = Callable[[str | None], Awaitable[str]]
+"""
+``async def token(refused: str | None) -> str``: the access token for a call.
+
+Awaited for each call with None, so it should be cheap when it has a token. After a 401 it is
+awaited with the token that was refused, once for all calls that were sent with it, and returns
+another. It may go on to return the old one for None: the new one is used in its place.
+"""
+
+
+class TokenSource:
+    """
+    Gives the token for each call.
+
+    Args:
+        token: An access token (service key, private app or OAuth), or a provider of them.
+
+    Attributes:
+        fixed: The one token there is; None: ask a provider.
+        renewals: How many renewals have ended.
+
+    Raises:
+        OptionsError: it is not a token; so for every method where the provider returns none.
+    """
+
+    def __init__(self, token: str | TokenProvider) -> None:
+        self.fixed: str | None = None
+        self.renewals = 0
+        self._provider: TokenProvider | None = None
+        if callable(token):
+            self._provider = token
+        else:
+            self.fixed = _checked(token)
+        self._renewal = asyncio.Lock()
+        # What the last renewal gave, and which it was: in the place of the token that was refused,
+        # and of the one that the provider returned for None. The same again: it came to nothing.
+        self._renewed: dict[str, tuple[str, int]] = {}
+
+    async def current(self) -> str:
+        """Return the provider's token; while one is being renewed, the new one."""
+        if self._renewal.locked():
+            async with self._renewal:
+                pass
+        return self._newest(await self._ask(None))
+
+    async def renew(self, refused: str, renewals: int) -> bool:
+        """
+        Return whether there is another token than the one that was *refused*.
+
+        The provider is told of it, unless it has another already, or was told of it after it had
+        been handed out: a refusal that comes late drops no new token.
+
+        Args:
+            refused: The token.
+            renewals: How many renewals had ended when it was handed out.
+        """
+        if self._provider is None:
+            return False
+        async with self._renewal:
+            newest, number = self._renewed.get(refused, (refused, 0))
+            if number > renewals:
+                return newest != refused
+            given = await self._ask(None)
+            if self._newest(given) != refused:
+                return True
+            newest = await self._ask(refused)
+            self.renewals += 1
+            self._renewed = dict.fromkeys((given, refused), (newest, self.renewals))
+            return newest != refused
+
+    def _newest(self, token: str) -> str:
+        return self._renewed[token][0] if token in self._renewed else token
+
+    async def _ask(self, refused: str | None) -> str:
+        assert self._provider is not None  # noqa: S101 -- or `fixed` is the token
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- a coroutine runs in a task
+        cancelling = task.cancelling()
+        try:
+            token = await self._provider(refused)
+        except asyncio.CancelledError as error:
+            if task.cancelling() > cancelling:
+                raise
+            # Passed on, it would look as if the call had been cancelled.
+            raise OptionsError(
+                "the token provider raised CancelledError: it gave no token"
+            ) from error
+        return _checked(token)
+
+
+def _checked(token: object) -> str:
+    """Return *token* if it can stand in a header. No message shows it."""
+    if not isinstance(token, str) or not token:
+        raise OptionsError(f"the token must be a non-empty string, not {type(token).__name__}")
+    if token.lower().startswith("bearer "):
+        raise OptionsError("give the token alone, without 'Bearer '")
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise OptionsError("the token holds a blank, a line break or another character it cannot")
+    return token

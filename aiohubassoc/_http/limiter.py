@@ -1,0 +1,362 @@
+"""Makes callers wait for the quota, first come first served."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias
+
+from aiohubassoc._core import headers as _headers
+from aiohubassoc._http.clock import Clock, SystemClock
+from aiohubassoc._http.wait_queue import WaitQueue
+from aiohubassoc._quota.batch_pacer import BatchPacer
+from aiohubassoc._quota.daily_budget import DailyBudget
+from aiohubassoc._quota.pacer import Pacer
+from aiohubassoc.errors import DailyReserveError, OptionsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohubassoc.options import Quota
+
+    _AnyPacer: TypeAlias = Pacer | BatchPacer
+
+_NO_HEADERS: Mapping[str, str] = {}
+# While the quota is far away so many calls are recorded together: one by one costs three times as
+# much.
+_TOGETHER: Final = 64
+_running_loop = asyncio.get_running_loop  # asked for every call: the shorter way to it
+
+
+class Limiter(Protocol):
+    """
+    Lets calls go, so that their number stays within the quota.
+
+    Every `acquire` that returns, and every `try_acquire` that returns True, is followed by exactly
+    one `record_response`, `record_no_response` or `release_unused`; a throttle is reported by
+    `record_throttle` before its `record_response`. Instants are those of the event loop's clock,
+    in seconds.
+    """
+
+    @property
+    def quota(self) -> Quota:
+        """The quota that is kept now."""
+        ...
+
+    def try_acquire(self) -> bool:
+        """Acquire if no waiting is needed, and return whether it did; False may be a guess."""
+        ...
+
+    async def acquire(self) -> None:
+        """
+        Return when one call may be sent. Cancelled, it costs nothing.
+
+        Raises:
+            DailyReserveError: no call may be sent any more today.
+        """
+        ...
+
+    def release_unused(self) -> None:
+        """Record that the call was not sent."""
+        ...
+
+    def record_response(
+        self,
+        sent_at: float,
+        responded_at: float,
+        *,
+        exact: bool = True,
+        accepted: bool = True,
+        headers: Mapping[str, str] = _NO_HEADERS,
+    ) -> None:
+        """
+        Record that the call ended with a response.
+
+        Args:
+            sent_at: When it was sent.
+            responded_at: When its response was there.
+            exact: Whether its request was handed to a connection at *sent_at*; False: at some time
+                between the two, as it had to wait for a connection.
+            accepted: Whether HubSpot accepted it: no limit refused it.
+            headers: Of the response, ignoring case: what HubSpot says of its limits.
+        """
+        ...
+
+    def record_no_response(self, sent_at: float) -> None:
+        """
+        Record that the call ended now without a response: cancelled, timed out or cut off.
+
+        Args:
+            sent_at: When it was sent.
+        """
+        ...
+
+    def record_throttle(
+        self, sent_at: float, retry_after: float | None, *, by_quota: bool = True
+    ) -> float:
+        """
+        Hold all calls back, as HubSpot accepts none.
+
+        Args:
+            sent_at: When the call that was throttled was sent.
+            retry_after: Seconds that HubSpot asks for; None where it did not say.
+            by_quota: Whether the reason was the quota.
+
+        Returns:
+            Seconds until calls may go again.
+        """
+        ...
+
+
+class QuotaLimiter:
+    """
+    A `Limiter` that never lets more calls into any window than the quota holds.
+
+    Where others use the same quota, or it is lower than given, it finds out how much is there, and
+    tries for more from time to time.
+
+    Several clients of one token keep one quota by sharing one limiter. It serves one event loop at
+    a time: it may move on to another once no call is waiting or in flight, or once the first is
+    closed, whose calls it then forgets. Otherwise `acquire` and `try_acquire` raise OptionsError.
+
+    Args:
+        quota: Calls in a window. It is never exceeded; what HubSpot names in its responses can
+            only lower it. None: begin with 100 in 10 s and adopt what HubSpot names.
+        share: The part of the quota, given or named, that is ours: above 0 and up to 1.
+        reserve_daily: What is left for others of the calls of a day, where HubSpot says how many
+            are left: a number of calls (int), or a share of the day's limit (float from 0 to 1).
+            None: nothing.
+        strict: Whether a call counts at its response: never a call too many whatever the network
+            does, for half a round trip more a window.
+        clock: For tests. None: the running event loop's.
+
+    Raises:
+        OptionsError: an argument that cannot work.
+    """
+
+    def __init__(
+        self,
+        quota: Quota | None = None,
+        *,
+        share: float = 1.0,
+        reserve_daily: float | None = None,
+        strict: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        pacer = Pacer(quota, share=_checked_share(share), strict=strict)
+        self._set_up(pacer, reserve_daily, clock)
+
+    @classmethod
+    def for_batches(
+        cls,
+        quota: Quota | None = None,
+        *,
+        reserve_daily: float | None = None,
+        clock: Clock | None = None,
+    ) -> Self:
+        """
+        Return a limiter for batch calls: slow at first, faster while no call is throttled.
+
+        HubSpot declares batch calls exempt from the ten-second limit (HubSpot, API usage
+        guidelines), so what its responses say of that limit is not adopted; the day's calls count
+        all the same.
+
+        Args:
+            quota: Calls in a window, never exceeded. None: begin with 10 in 10 s, and rise by one
+                for each window that was too short. Two are in flight at first, at most four.
+            reserve_daily: As for the class.
+            clock: As for the class.
+
+        Raises:
+            OptionsError: an argument that cannot work.
+        """
+        limiter = cls.__new__(cls)
+        limiter._set_up(BatchPacer(quota), reserve_daily, clock)  # noqa: SLF001 -- its own class
+        return limiter
+
+    def _set_up(self, pacer: _AnyPacer, reserve_daily: float | None, clock: Clock | None) -> None:
+        self._pacer = pacer
+        self._daily = (
+            None if reserve_daily is None else DailyBudget(_checked_reserve(reserve_daily))
+        )
+        self._clock = clock or SystemClock()
+        self._queue = WaitQueue(self._clock, self._try_take, self.release_unused)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # Calls that ended and are not recorded yet.
+        self._ended: list[tuple[float, float, bool]] = []
+        self._last_headers = _NO_HEADERS
+        # What the last response said of the quota, as it stood there and as it was understood.
+        self._quota_texts: tuple[str | None, str | None] = (None, None)
+        self._named: Quota | None = None
+
+    @property
+    def quota(self) -> Quota:
+        """The quota that is kept now; of two, the slower."""
+        return self._pacer.quota
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls may have been sent and have not ended."""
+        self._record_ended()
+        return self._pacer.in_flight
+
+    @property
+    def max_in_flight(self) -> int | None:
+        """How many batch calls may be in flight now; None: single calls, which the quota bounds."""
+        return self._pacer.max_in_flight
+
+    def try_acquire(self) -> bool:
+        """Acquire if there is room beyond doubt and no caller waits; return whether it did."""
+        if _running_loop() is not self._loop:
+            self._enter(_running_loop())
+        return self._queue.is_empty and self._daily is None and self._pacer.try_take()
+
+    async def acquire(self) -> None:
+        """
+        Return when one call may be sent, in the order of asking. Cancelled, it costs nothing.
+
+        Raises:
+            DailyReserveError: the calls of the day have come down to what is reserved.
+            OptionsError: another event loop uses this limiter.
+        """
+        if _running_loop() is not self._loop:
+            self._enter(_running_loop())
+        await self._queue.acquire()
+
+    def release_unused(self) -> None:
+        """Return the permit of a call that was not sent."""
+        self._pacer.release_unused()
+        self._queue.wake()
+
+    def record_response(
+        self,
+        sent_at: float,
+        responded_at: float,
+        *,
+        exact: bool = True,
+        accepted: bool = True,
+        headers: Mapping[str, str] = _NO_HEADERS,
+    ) -> None:
+        """Let the permit come back one window after the call was counted."""
+        pacer = self._pacer
+        if accepted and pacer.has_ample_room and self._daily is None and self._queue.is_empty:
+            self._ended.append((sent_at, responded_at, exact))
+            self._last_headers = headers or self._last_headers
+            if len(self._ended) >= _TOGETHER:
+                self._record_ended()
+            return
+        self._record_ended()
+        try:
+            if headers:
+                self._learn(sent_at, responded_at, headers, accepted=accepted)
+        finally:
+            pacer.record_response(sent_at, responded_at, exact=exact, accepted=accepted)
+            self._queue.wake()
+
+    def record_no_response(self, sent_at: float) -> None:
+        """Let the permit come back one window and a usual round trip from now."""
+        self._record_ended()
+        self._pacer.record_no_response(sent_at, self._clock.now())
+        self._queue.wake()
+
+    def record_throttle(
+        self, sent_at: float, retry_after: float | None, *, by_quota: bool = True
+    ) -> float:
+        """Hold all calls back, those that wait included; return the seconds until they may go."""
+        self._record_ended()
+        now = self._clock.now()
+        return self._pacer.record_throttle(now, sent_at, retry_after=retry_after, by_quota=by_quota)
+
+    def _record_ended(self) -> None:
+        """Record the calls whose recording could wait: until then their permits count as used."""
+        if not self._ended:
+            return
+        ended, self._ended = self._ended, []
+        for sent_at, responded_at, exact in ended:
+            self._pacer.record_response(sent_at, responded_at, exact=exact, accepted=True)
+        # Of responses that came together the last one knows best.
+        self._learn(sent_at, responded_at, self._last_headers, accepted=True)
+
+    def _learn(
+        self, sent_at: float, now: float, headers: Mapping[str, str], *, accepted: bool
+    ) -> None:
+        """Learn what HubSpot says of its limits."""
+        pacer = self._pacer
+        texts = _headers.quota_texts(headers)
+        if texts != self._quota_texts:
+            self._quota_texts, self._named = texts, _headers.quota_told(*texts)
+            if self._named is not None:
+                pacer.adopt(self._named)
+        if self._named is not None and now < pacer.adopts_remaining_until:
+            left = _headers.remaining_told(headers)
+            if left is not None:
+                pacer.adopt_remaining(now, self._named.limit, left)
+        if self._daily is not None and accepted:
+            limit, left = _headers.daily_told(headers)
+            others = pacer.in_flight - 1  # its own permit is not recorded yet
+            self._daily.record_response(now, limit, left, sent_at=sent_at, in_flight=others)
+
+    def _try_take(self, now: float) -> float:
+        """
+        Take a permit and return 0, or the seconds until there may be one: inf, after news only.
+
+        Raises:
+            DailyReserveError: nothing may be sent today.
+        """
+        self._record_ended()
+        pacer, daily = self._pacer, self._daily
+        if daily is not None:
+            in_flight = pacer.in_flight
+            if not daily.may_go(now, in_flight=in_flight):
+                if in_flight:  # their responses tell
+                    return math.inf
+                raise DailyReserveError(daily.left or 0, daily.reserve_calls or 0)
+        wait = pacer.wait(now)
+        if wait > 0:
+            return wait
+        pacer.take(now)
+        return 0.0
+
+    def _enter(self, loop: asyncio.AbstractEventLoop) -> None:
+        """
+        Serve *loop* from now on.
+
+        Raises:
+            OptionsError: another one uses the limiter, so that two could do so at once.
+        """
+        former = self._loop
+        if former is not None:
+            self._leave(former)
+        self._loop = loop
+
+    def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
+        in_flight = self.in_flight
+        if loop.is_closed():
+            # Nobody will ever say what became of them: HubSpot may count them yet.
+            self._queue.forget()
+            now = self._clock.now()
+            for _ in range(in_flight):
+                self._pacer.record_no_response(now, now)
+        elif loop.is_running() or in_flight or not self._queue.is_empty:
+            raise OptionsError(
+                "another event loop is using this limiter: use one limiter for each event loop, "
+                "or close the other loop first"
+            )
+
+
+def _checked_share(share: float) -> float:
+    value: object = share
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise OptionsError(f"share must be a number above 0 and up to 1, not {share!r}")
+    return share
+
+
+def _checked_reserve(reserve: float) -> float:
+    value: object = reserve
+    is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if not is_count and not (isinstance(value, float) and 0 <= value <= 1):
+        raise OptionsError(
+            "reserve_daily must be calls (an int, 0 or more) or a share (a float from 0 to 1), "
+            f"not {reserve!r}"
+        )
+    return reserve

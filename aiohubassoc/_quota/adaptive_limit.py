@@ -1,0 +1,262 @@
+"""
+How much of the quota is there for us: less than its limit while others use it too.
+
+A 429 of the quota is a measurement: the limit, less what others use, is what HubSpot accepted from
+us in the window before. Time is an argument, in seconds.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+if TYPE_CHECKING:
+    from aiohubassoc.options import Quota
+
+# A throttle this near to the limit is a moment of counting that was a little off, no neighbour ...
+_NEAR_CALLS: Final = 2
+_NEAR_SHARE: Final = 0.02
+# ... unless it comes in one window after another: then the limit is lower than we believe.
+_NEAR_MOST: Final = 3
+_NEAR_FORGOTTEN_WINDOWS: Final = 5
+# More is tried one call at first, then two, four, eight, each time after so much of a window.
+_DOUBLING_WINDOWS: Final = 1 / 8
+_MOST_DOUBLINGS: Final = 30.0
+# How long to wait before that, in windows, after 0, 1, 2 and more tries that came to nothing.
+_PATIENCE_WINDOWS: Final = (1 / 4, 1 / 2, 1.0, 2.0, 3.0)
+# A throttle with less than this share of the limit accepted is doubted: it may be no quota's at
+# all, so as many calls as would disprove it, and this share of them more, are tried at once.
+_DOUBTED_SHARE: Final = 1 / 10
+_DISPROOF_CALLS: Final = 4
+_DISPROOF_SHARE: Final = 1 / 8
+# A throttle stands alone if so many times as many calls, in flight beside it, were accepted.
+_ALONE: Final = 8
+# Calls in flight at first, and how many more for each call accepted, until a whole quota got
+# through: it bounds the 429s if others use the quota or it is set too high. Twice as fast where
+# HubSpot named the limit.
+_FIRST_IN_FLIGHT: Final = 16
+_GROWTH: Final = 1 / 8
+_GROWTH_NAMED: Final = 1 / 4
+
+
+@attrs.frozen
+class _Level:
+    """
+    What is allowed after a cut.
+
+    Attributes:
+        shown: The most calls that were accepted in a window since.
+        base: That number when more was last tried.
+        tries_at: When more is tried.
+        failed_tries: How many tries in a row came to nothing.
+        disproof: How many more at once would show that the throttle was not the quota's; 0: it was.
+    """
+
+    shown: int
+    base: int
+    tries_at: float
+    failed_tries: int = 0
+    disproof: int = 0
+
+
+class AdaptiveLimit:
+    """
+    The calls that may go in a window now: the limit, or what a throttle showed to be there.
+
+    Args:
+        quota: The limit and the window.
+
+    Attributes:
+        max_in_flight: How many calls may be in flight.
+        window: The seconds in which our own calls are to be measured.
+    """
+
+    def __init__(self, quota: Quota) -> None:
+        self._quota = quota
+        self._is_named = False
+        # What is measured is measured in this window, and all counts are of it.
+        self.window = quota.window
+        self._limit: float = quota.limit
+        self._growth = _GROWTH
+        self._proven = False
+        self.max_in_flight: float = _FIRST_IN_FLIGHT
+        self._level: _Level | None = None  # None: all of the limit
+        # The highest limit since the cut: what shows that all of a lower one is there says little.
+        self._whole: float = quota.limit
+        self._cut_at = -math.inf
+        self._before_cut: _Level | None = None
+        # The calls in flight at the cut: how many still are, and what became of the others.
+        self._beside = self._beside_accepted = self._beside_throttled = 0
+        self._near_count = 0
+        self._near_at = -math.inf
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether all of the limit is there, so that calls that are accepted are no news."""
+        return self._proven and self._level is None
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether it was cut by a throttle that is being tested."""
+        return self._level is not None and self._level.disproof > 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the limit is allowed."""
+        return self._level is None
+
+    def at(self, now: float) -> int:
+        """Return the calls allowed in a window of the quota."""
+        level, quota = self._level, self._quota
+        if level is None:
+            return quota.limit
+        allowed: float = max(level.shown, level.base + self._more(level, now))
+        if self.window != quota.window:
+            allowed *= quota.window / self.window
+        return min(quota.limit, max(1, int(allowed)))
+
+    def rises_in(self, now: float) -> float:
+        """Return the seconds until time alone allows more; inf: not before there is news."""
+        level = self._level
+        if level is None or level.shown >= self._limit:
+            return math.inf
+        more = self._more(level, now) + 1
+        if more > _most_more(level):
+            return math.inf
+        due = level.tries_at + math.log2(more) * _DOUBLING_WINDOWS * self.window
+        return max(0.0, due - now)
+
+    def adopt(self, quota: Quota) -> None:
+        """
+        Take a *quota* that HubSpot named for the limit, and keep what throttles showed.
+
+        Where it names windows in turn, the longest is the one that is measured: what got through
+        in a short one says little of a longer one.
+        """
+        before = self._quota.window if self._is_named else quota.window
+        window = max(quota.window, before, 0.0 if self._level is None else self.window)
+        scale = window / self.window
+        self._level, self._before_cut = (
+            _scaled(self._level, scale),
+            _scaled(self._before_cut, scale),
+        )
+        self.window, self._quota, self._is_named = window, quota, True
+        self._limit = quota.limit * (window / quota.window)
+        self._whole = self._limit if self._level is None else max(self._limit, self._whole * scale)
+        self._growth = _GROWTH_NAMED
+
+    def record_accepted(self, own: int, *, sent_at: float) -> None:
+        """
+        Learn that HubSpot accepted a call.
+
+        Args:
+            own: How many of ours it accepted in the `window` that ended with this one.
+            sent_at: When it was sent.
+        """
+        if own >= self._limit:
+            self._prove()
+        self.grow()
+        level = self._level
+        if level is None:
+            return
+        if own > level.shown:
+            self._level = attrs.evolve(level, shown=own)
+        if sent_at <= self._cut_at:
+            self._beside_accepted += 1
+        elif own >= self._whole or (level.disproof and own >= level.base + level.disproof):
+            self._level = None
+
+    def grow(self) -> None:
+        """Let more calls be in flight, as HubSpot accepted one."""
+        self.max_in_flight += self._growth
+
+    def record_end(self, *, sent_at: float) -> None:
+        """Learn that a call is no longer in flight, after what became of it was recorded."""
+        if self._beside and sent_at <= self._cut_at:
+            self._beside -= 1
+            # Taken back if the throttle stood alone: it did not speak of the quota.
+            if not self._beside and self._beside_accepted >= _ALONE * max(
+                1, self._beside_throttled
+            ):
+                self._level = self._before_cut
+
+    def record_throttle(self, own: int, now: float, *, sent_at: float, beside: int) -> bool:
+        """
+        Learn that a call was throttled by the quota.
+
+        Args:
+            own: How many of ours HubSpot accepted in the `window` that ended with it.
+            now: When its response came.
+            sent_at: When it was sent.
+            beside: How many calls are in flight, with this one.
+
+        Returns:
+            Whether only the moment of counting was misjudged: the limit is right.
+        """
+        if sent_at <= self._cut_at:  # it was in flight at the cut: no other news
+            self._beside_throttled += 1
+            return False
+        level = self._level
+        if level is None and own >= self._limit - _near(self._limit) and self._is_passing(now):
+            return True
+        self._before_cut, self._cut_at = level, now
+        self._beside, self._beside_accepted, self._beside_throttled = beside, 0, 0
+        self._whole = self._limit if level is None else max(self._whole, self._limit)
+        self._prove()  # from now on the level bounds what goes
+        if level is None:
+            self._level = self._cut(own, now, 0)
+        elif now >= level.tries_at:
+            came_to_nothing = own <= level.base + _near(level.base)
+            self._level = self._cut(own, now, level.failed_tries + 1 if came_to_nothing else 0)
+        elif own >= level.shown - _near(level.shown):
+            self._level = attrs.evolve(level, shown=own, base=own)
+        else:
+            self._level = self._cut(own, now, level.failed_tries)
+        return False
+
+    def _prove(self) -> None:
+        self._proven = True
+        self.max_in_flight = math.inf
+
+    def _cut(self, own: int, now: float, failed_tries: int) -> _Level:
+        if failed_tries <= 1 and own < _DOUBTED_SHARE * self._limit:
+            disproof = _DISPROOF_CALLS + int(_DISPROOF_SHARE * own)
+            return _Level(own, own, now, failed_tries, disproof)
+        patience = _PATIENCE_WINDOWS[min(failed_tries, len(_PATIENCE_WINDOWS) - 1)]
+        return _Level(own, own, now + patience * self.window, failed_tries)
+
+    def _is_passing(self, now: float) -> bool:
+        """Count a throttle near the limit, and return whether there were few in a row."""
+        if now - self._near_at > self.window:
+            quiet = now - self._near_at > _NEAR_FORGOTTEN_WINDOWS * self.window
+            self._near_count = 1 if quiet else self._near_count + 1
+            self._near_at = now
+        return self._near_count <= _NEAR_MOST
+
+    def _more(self, level: _Level, now: float) -> int:
+        """Return how many calls beyond the base are tried."""
+        if now < level.tries_at:
+            return 0
+        if level.disproof:
+            return level.disproof
+        # The slack: a timer that was set for this very moment must find it come.
+        doublings = (now - level.tries_at) / (_DOUBLING_WINDOWS * self.window) + 1e-9
+        return min(_most_more(level), int(2.0 ** min(doublings, _MOST_DOUBLINGS)))
+
+
+def _scaled(level: _Level | None, scale: float) -> _Level | None:
+    """Return *level* for a window that is *scale* times as long."""
+    if level is None or scale == 1:
+        return level
+    return attrs.evolve(level, shown=round(level.shown * scale), base=round(level.base * scale))
+
+
+def _near(count: float) -> int:
+    return max(_NEAR_CALLS, math.ceil(_NEAR_SHARE * count))
+
+
+def _most_more(level: _Level) -> int:
+    # Twice what got through: what nobody asks for does not grow.
+    return 1 + 2 * (level.shown - level.base)

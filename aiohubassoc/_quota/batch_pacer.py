@@ -1,0 +1,182 @@
+"""
+When batch calls may go. Time is an argument, in seconds.
+
+HubSpot declares them exempt from the ten-second limit of single calls and names no other, so the
+pace begins low, rises slowly while nothing is throttled, and falls when something is. What
+HubSpot's headers say of ten seconds is about single calls.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from aiohubassoc._quota.cooldown import Cooldown
+from aiohubassoc._quota.round_trips import RoundTrips
+from aiohubassoc._quota.token_bucket import TokenBucket
+from aiohubassoc.options import Quota
+
+FIRST_QUOTA: Final = Quota(10)
+_FIRST_IN_FLIGHT: Final = 2
+# Each holds up to 2,000 pairs in memory until its outcomes are taken.
+MOST_IN_FLIGHT: Final = 4
+# A level that was throttled is tried again after so many windows, then twice as many, and so on:
+# the 429s are to stay far below HubSpot's 5 % of errors.
+_FIRST_PATIENCE: Final = 8
+_MOST_PATIENCE: Final = 128
+
+
+class BatchPacer:
+    """
+    When batch calls may go.
+
+    Args:
+        given: The quota that is never exceeded. None: begin with 10 in 10 s and rise.
+
+    Attributes:
+        max_in_flight: How many calls may be in flight.
+        limit: How many may go in a window now.
+        adopts_remaining_until: Never: as for `Pacer`.
+        has_ample_room: Likewise.
+    """
+
+    adopts_remaining_until = -math.inf
+    has_ample_room = False
+
+    def __init__(self, given: Quota | None = None) -> None:
+        quota = given or FIRST_QUOTA
+        self.max_in_flight = _FIRST_IN_FLIGHT
+        self.limit = quota.limit
+        self._most = math.inf if given is None else given.limit
+        self._window = quota.window
+        self._bucket = TokenBucket(quota)
+        self._round_trips = RoundTrips()
+        self._cooldown = Cooldown()
+        # What held a call up since the last rise.
+        self._lacked_permits = self._lacked_flight = False
+        self._rises_at = math.inf  # from the first call on
+        self._throttled_limit = math.inf
+        self._throttled_in_flight = math.inf
+        # What went well: as many in a window, and as many in flight.
+        self._proven_limit = self._proven_in_flight = 0
+        self._most_in_flight = 0  # since the last rise
+        self._patience = _FIRST_PATIENCE
+        self._clean_windows = 0
+        self._cut_at = -math.inf
+
+    @property
+    def quota(self) -> Quota:
+        """The quota that is kept now."""
+        return Quota(self.limit, self._window)
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls took a permit and have not ended."""
+        return self._bucket.in_flight
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until a call may go: 0 means now, inf not before there is news."""
+        self._rise(now)
+        if self._bucket.in_flight >= min(self.max_in_flight, self._cooldown.max_in_flight):
+            self._lacked_flight = True
+            return math.inf
+        wait = self._bucket.wait(now, self.limit)
+        if wait > 0:
+            self._lacked_permits = True
+            if self.limit < self._most:
+                wait = min(wait, self._rises_at - now)
+        return max(wait, self._cooldown.wait(now))
+
+    def try_take(self) -> bool:
+        """Let a call go if it need not be asked how long to wait: never, as the pace may rise."""
+        return False
+
+    def take(self, now: float) -> None:
+        """Let a call go."""
+        if self._rises_at == math.inf:
+            self._rises_at = now + self._window
+        self._bucket.take()
+        self._most_in_flight = max(self._most_in_flight, self._bucket.in_flight)
+
+    def release_unused(self) -> None:
+        """Return the permit of a call that was not sent."""
+        self._bucket.release_unused()
+
+    def record_response(
+        self, sent_at: float, responded_at: float, *, exact: bool, accepted: bool
+    ) -> None:
+        """As `Pacer.record_response`."""
+        counted_at = self._round_trips.counted_at(sent_at, responded_at, exact=exact)
+        self._bucket.record(counted_at, responded_at, accepted=accepted)
+        if accepted:
+            self._cooldown.record_accepted(sent_at)
+
+    def record_no_response(self, _sent_at: float, now: float) -> None:
+        """As `Pacer.record_no_response`."""
+        self._bucket.record(now + self._round_trips.longest, now, accepted=False)
+
+    def record_throttle(
+        self, now: float, sent_at: float, *, retry_after: float | None, by_quota: bool
+    ) -> float:
+        """
+        Hold all calls back after a throttle of one that is not recorded yet, and go slower.
+
+        The arguments and what is returned are those of `Pacer.record_throttle`.
+        """
+        if by_quota and sent_at > self._cut_at:  # those in flight together are one throttle
+            own = self._bucket.accepted_until((sent_at + now) / 2)
+            if self._throttled_limit < math.inf or self._throttled_in_flight < math.inf:
+                self._patience = min(self._patience * 2, _MOST_PATIENCE)
+            if self._are_too_many_in_flight(own):
+                self._throttled_in_flight = self._bucket.in_flight
+                self._proven_in_flight = self._bucket.in_flight - 1
+            else:
+                if own > 0:
+                    self._throttled_limit = min(self.limit, own + 1)
+                self._proven_limit = min(self._proven_limit, own)
+                self.limit = max(1, self.limit // 2)
+            self.max_in_flight = max(1, self.max_in_flight // 2)
+            self._cut_at = now
+            self._rises_at = now + self._window
+            self._clean_windows = self._most_in_flight = 0
+        return self._cooldown.record_throttle(
+            now, sent_at, retry_after=retry_after, window=self._window
+        )
+
+    def adopt(self, quota: Quota) -> None:
+        """Keep what is kept: a *quota* that HubSpot names is that of single calls."""
+
+    def adopt_remaining(self, now: float, limit: int, remaining: int) -> None:
+        """Likewise of what is left of it."""
+
+    def _are_too_many_in_flight(self, own: int) -> bool:
+        """Return whether it is not the window that throttles, with *own* calls accepted in it."""
+        in_flight = self._bucket.in_flight
+        is_usual = own <= self._proven_limit and in_flight > self._proven_in_flight
+        return in_flight > 1 and (is_usual or own < self.limit // 2)
+
+    def _rise(self, now: float) -> None:
+        """Allow one more for each window without a throttle in which that was wanted."""
+        if now < self._rises_at:
+            return
+        self._rises_at = now + self._window
+        self._clean_windows += 1
+        self._proven_limit = max(self._proven_limit, self._bucket.accepted_until(now))
+        self._proven_in_flight = max(self._proven_in_flight, self._most_in_flight)
+        is_patient = self._clean_windows >= self._patience
+        if self._lacked_permits and self.limit < self._most:
+            if self.limit + 1 < self._throttled_limit:
+                self.limit += 1
+            elif is_patient:
+                self.limit += 1
+                self._throttled_limit = self.limit + 1
+                self._clean_windows = 0
+        if self._lacked_flight and self.max_in_flight < MOST_IN_FLIGHT:
+            if self.max_in_flight + 1 < self._throttled_in_flight:
+                self.max_in_flight += 1
+            elif is_patient:
+                self.max_in_flight += 1
+                self._throttled_in_flight = self.max_in_flight + 1
+                self._clean_windows = 0
+        self._lacked_permits = self._lacked_flight = False
+        self._most_in_flight = self._bucket.in_flight

@@ -1,0 +1,48 @@
+"""When a call counts."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, strategies as st
+
+from aiohubassoc._quota.round_trips import RoundTrips
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 5), st.booleans()), min_size=1))
+def test_a_call_counts_between_its_midpoint_and_its_response(
+    calls: list[tuple[float, float, bool]],
+) -> None:
+    """The estimate stays within what can be, and is the response for calls that say little."""
+    trips = RoundTrips()
+    for number, (sent_at, took, exact) in enumerate(calls):
+        responded_at = sent_at + took
+        at = trips.counted_at(sent_at, responded_at, exact=exact)
+        assert sent_at + took / 2 <= at <= responded_at
+        if not exact or number == 0:
+            assert responded_at == at
+
+
+def test_a_slow_call_counts_from_one_way_before_its_response() -> None:
+    """A call much slower than most may have been slow on its way there."""
+    trips = RoundTrips()
+    for second in range(200):
+        trips.counted_at(second, second + 0.1, exact=True)
+    assert pytest.approx(500.45) == trips.counted_at(500.0, 500.5, exact=True)
+    assert trips.counted_at(600.0, 600.1, exact=True) < 600.08
+
+
+def test_strictly_every_call_counts_from_its_response() -> None:
+    """Whatever was learned of the network."""
+    trips = RoundTrips(strict=True)
+    assert {7.5} == {trips.counted_at(7.0, 7.5, exact=exact) for exact in (False, True, True)}
+
+
+def test_leaning_counts_nearer_to_the_response() -> None:
+    """By that share of the way; and no more once it is over."""
+    trips = RoundTrips()
+    for second in range(200):
+        trips.counted_at(second, second + 0.1, exact=True)
+    trips.lean(0.5)
+    assert pytest.approx(500.075, abs=1e-3) == trips.counted_at(500.0, 500.1, exact=True)
+    trips.lean(0.0)
+    assert pytest.approx(600.05, abs=1e-3) == trips.counted_at(600.0, 600.1, exact=True)
