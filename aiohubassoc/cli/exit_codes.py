@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from aiohubassoc.errors import AuthenticationError, JournalStorageError, MissingScopesError
+from aiohubassoc.errors import (
+    AuthenticationError,
+    JournalStorageError,
+    MissingScopesError,
+    PermissionDeniedError,
+    UnknownObjectTypeError,
+)
 
 if TYPE_CHECKING:
     from aiohubassoc.cli.report import CommandReport
@@ -22,17 +28,26 @@ class ExitCode(IntEnum):
     were no rows, with ``--require-rows``.
     """
     USAGE = 2
-    """The command line, the input, or no such run folder: nothing was sent."""
+    """The command line, the input, or no such run folder: nothing was linked."""
     STOPPED = 3
     """The run ended early, with pairs unprocessed; of ``verify``: some are unknown."""
     UNAUTHORIZED = 4
-    """The token or its scopes."""
+    """The token, its scopes, or what its user or app may do."""
     STORAGE = 5
     """A file of ours, or the run folder, could not be written."""
     IN_USE = 75
     """Another process uses the run folder: try again later (EX_TEMPFAIL of sysexits.h)."""
     INTERRUPTED = 130
     TERMINATED = 143
+
+
+_BY_STOP: Final = (
+    (JournalStorageError, ExitCode.STORAGE),
+    (AuthenticationError, ExitCode.UNAUTHORIZED),
+    (MissingScopesError, ExitCode.UNAUTHORIZED),
+    (PermissionDeniedError, ExitCode.UNAUTHORIZED),
+    (UnknownObjectTypeError, ExitCode.USAGE),
+)
 
 
 def exit_code(
@@ -51,10 +66,11 @@ def exit_code(
     """
     if report.signal is not None:
         return 128 + report.signal
-    if storage_failed or isinstance(report.stopped, JournalStorageError):
+    if storage_failed:
         return ExitCode.STORAGE
-    if isinstance(report.stopped, AuthenticationError | MissingScopesError):
-        return ExitCode.UNAUTHORIZED
+    for errors, code in _BY_STOP:
+        if isinstance(report.stopped, errors):
+            return code
     if report.unsettled or not report.input_complete:
         return ExitCode.STOPPED
     if require_rows and not report.done:

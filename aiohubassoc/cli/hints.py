@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.cli.connection import find_base_url, name_token_source
 from aiohubassoc.cli.options import given
+from aiohubassoc.cli.suggestions import suggest
 from aiohubassoc.errors import (
     AuthenticationError,
     DailyLimitError,
     DailyReserveError,
     MissingScopesError,
+    PermissionDeniedError,
+    RefusedAlikeError,
+    UnknownObjectTypeError,
 )
 from aiohubassoc.tables.opening import STDIN
 
@@ -28,6 +32,11 @@ if TYPE_CHECKING:
     from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.tables.layout import Layout
 
+# HubSpot, Associations v4, "Object type IDs": those that are linked most.
+_OBJECT_TYPES: Final = (
+    *("contacts", "companies", "deals", "tickets", "leads", "products", "line_items", "quotes"),
+    *("calls", "emails", "meetings", "notes", "tasks", "communications", "orders", "invoices"),
+)
 _PROGRAM: Final = "aiohubassoc"
 # Of these a file that we wrote has its own.
 _OF_THE_INPUT_ALONE: Final = ("--format", "--delimiter", "--encoding", "--sheet")
@@ -39,12 +48,16 @@ def after_link(
     """Return what to do after a run that linked; *needs_input*: to give the input again."""
     folder, failures = call.folder.run, call.output.failures
     steps = _after_stop(report.stopped, call.token)
+    if isinstance(report.stopped, UnknownObjectTypeError):
+        return steps  # the same command would meet it again
     if report.unsettled or not report.input_complete:
         if folder is not None:
             steps.append(how_to_resume(folder, needs_input=needs_input))
         else:
             steps += _how_to_begin_again(report, command, call)
     elif folder is not None and report.not_linked:
+        if not report.pairs.responses:
+            steps.append("Nothing was sent: the pairs that are left failed in an earlier run")
         resume = compose("resume", [folder], {"--retry-failed": True})
         steps.append(f"To send those again that failed: {resume}")
     if failures is not None and report.rows_written:
@@ -102,15 +115,28 @@ def compose(command: str, paths: Iterable[str], options: Mapping[str, object] | 
 
 def _after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> list[str]:
     """Return what is to be done about the cause, before the run can go on."""
-    if isinstance(stopped, AuthenticationError):
-        source = name_token_source(token)
-        return [f"HubSpot refused the access token ({stopped.status}). Check {source}"]
-    if isinstance(stopped, MissingScopesError):
-        scopes = f": {', '.join(stopped.scopes)}" if stopped.scopes else ""
-        return [f"The access token lacks scopes{scopes}. Add them to its app in HubSpot"]
-    if isinstance(stopped, DailyLimitError | DailyReserveError):
-        return ["HubSpot counts the day's calls anew at midnight in the account's time zone"]
-    return []
+    match stopped:
+        case AuthenticationError(status=status):
+            step = f"HubSpot refused the access token ({status}). Check {name_token_source(token)}"
+        case MissingScopesError(scopes=scopes):
+            named = f": {', '.join(scopes)}" if scopes else ""
+            step = f"The access token lacks scopes{named}. Add them to its app in HubSpot"
+        case PermissionDeniedError():
+            step = (
+                "Have an administrator of the HubSpot account allow it to the token's user or app"
+            )
+        case DailyLimitError() | DailyReserveError():
+            step = "HubSpot counts the day's calls anew at midnight in the account's time zone"
+        case RefusedAlikeError():
+            step = (
+                "Fix what HubSpot refuses. If only these pairs are at fault: --stop-after-alike 0"
+            )
+        case UnknownObjectTypeError(object_type=named):
+            meant = suggest(named, _OBJECT_TYPES)
+            step = f"HubSpot knows no object type {named!r}. Give another{meant}"
+        case _:
+            return []
+    return [step]
 
 
 def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) -> list[str]:

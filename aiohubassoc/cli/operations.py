@@ -78,6 +78,7 @@ class LinkOperation(Operation):
             batch_size=send.size,
             ordered=self._output.ordered,
             stop_after_failures=self._command.check.stop_after_failures,
+            stop_after_alike=self._command.check.stop_after_alike or None,
             journal=self.journal,
             retry_failed=self._folder.retry_failed,
         )

@@ -247,18 +247,24 @@ class CheckOptions:
         skip_invalid: Go on without rows that cannot be used.
         strict: Stop at a row that cannot be used, wherever it stands.
         stop_after_failures: Stop once so many pairs failed.
+        stop_after_alike: Stop once HubSpot refused so many pairs in a row for the same reason, and
+            linked none between them; ten times as many where each refusal names a record of its
+            own pair. 0: never.
         require_rows: Return exit code 1 if the input has no rows.
     """
 
     skip_invalid: Flag = False
     strict: Flag = False
     stop_after_failures: int | None = None
+    stop_after_alike: int = 50
     require_rows: Flag = False
 
     def check(self) -> None:
         """Raise OptionsError for a number that cannot work."""
         if self.stop_after_failures is not None and self.stop_after_failures < 1:
             raise OptionsError("--stop-after-failures must be 1 or more")
+        if self.stop_after_alike < 0:
+            raise OptionsError("--stop-after-alike must be 1 or more, or 0 for never")
 
 
 @attrs.frozen
