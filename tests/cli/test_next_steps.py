@@ -271,7 +271,7 @@ def test_pairs_that_are_refused_alike(
     more = ("--run", folder) if keeps else ()
     result = link(pairs, *more, "--concurrency", "8")
     assert result.code == 3, result
-    assert "If only these pairs are at fault: --stop-after-alike 0\n" in result.out
+    assert "are at fault: --stop-after-alike 0\n" in result.out
     assert portal.portal.ledger.requests < 700
     start_portal(instead_of=portal)
     assert command(*_step(result.out, "To go on: ")).code == 0
