@@ -63,14 +63,15 @@ class AccountCheck:
         items: Every item, always in the same order.
         scopes: The scopes that are needed, and whether the token has them.
         portal_id: The account's id; None where HubSpot does not say.
-        time_zone: The name of the account's time zone, such as ``US/Eastern``; None likewise.
-        utc_offset: Its offset from UTC; None likewise.
-        quota: The quota of single calls that HubSpot names; None likewise.
-        daily_limit: Calls that the account has a day; None likewise.
-        daily_left: How many of them are left; None likewise.
-        resets_at: When the day's calls are counted anew, aware; None likewise.
+        time_zone: The name of the account's time zone, such as ``US/Eastern``.
+            None: not known.
+        utc_offset: Its offset from UTC; None: not known.
+        quota: The quota of single calls that HubSpot names; None: not known.
+        daily_limit: Calls that the account has a day; None: not known.
+        daily_left: How many of them are left; None: not known.
+        resets_at: When the day's calls are counted anew, aware; None: not known.
         records_at_limit: How many records of the first type take no more links to the second;
-            None likewise.
+            None: not known.
     """
 
     items: tuple[CheckItem, ...]

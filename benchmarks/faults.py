@@ -133,7 +133,7 @@ async def _link(portal: PortalProcess, pairs: Iterable[Pair]) -> tuple[list[Outc
         quota=_UNLIMITED,
         concurrency=_CONCURRENCY,
         retry=_POLICY,
-        timeouts=Timeouts(answer=1.0),
+        timeouts=Timeouts(response=1.0),
     )
     async with client, client.link_each(pairs) as outcomes:
         told = [outcome async for outcome in outcomes]

@@ -48,7 +48,7 @@ PASSING = [fault for fault in Fault if fault not in LASTING]
 def _client(running: ServedPortal, **options: Any) -> AssociationClient:
     defaults: dict[str, Any] = {
         "base_url": running.base_url,
-        "timeouts": Timeouts(answer=10.0),
+        "timeouts": Timeouts(response=10.0),
         "quota": UNLIMITED,
         "batch_quota": UNLIMITED,
     }
@@ -132,7 +132,7 @@ async def test_a_fault_that_passes(fault: Fault) -> None:
     """It hits the first batch: that is sent again, and every pair is linked."""
     plan = FaultPlan(script_batches=(fault.value,), slow_seconds=2.0)
     async with simulated_portal(_unlimited(faults=plan)) as running:
-        outcomes = await _link(_client(running, timeouts=Timeouts(answer=1.0)), _pairs(30))
+        outcomes = await _link(_client(running, timeouts=Timeouts(response=1.0)), _pairs(30))
         _check(running, outcomes, 30)
         assert 1 == running.portal.ledger.faults[fault.value]
     assert {Status.LINKED} == {outcome.status for outcome in outcomes}
@@ -145,7 +145,7 @@ async def test_everything_at_once() -> None:
     faults = FaultPlan(**shares, slow_seconds=0.5)
     settings = _unlimited(faults=faults, missing_share=0.01, batch_errors="ends")
     async with simulated_portal(settings) as running:
-        client = _client(running, retry=RetryPolicy(attempts=8), timeouts=Timeouts(answer=1.0))
+        client = _client(running, retry=RetryPolicy(attempts=8), timeouts=Timeouts(response=1.0))
         outcomes = await _link(client, _pairs(3000), batch_size=50)
         _check(running, outcomes, 3000)
     counted = Counter(outcome.status for outcome in outcomes)
@@ -365,7 +365,7 @@ async def test_a_fault_while_reading_back(fault: Fault) -> None:
     pairs = _pairs(40)
     plan = FaultPlan(script_reads=(fault.value,), slow_seconds=2.0)
     async with simulated_portal(_unlimited(faults=plan)) as running:
-        client = _client(running, timeouts=Timeouts(answer=1.0))
+        client = _client(running, timeouts=Timeouts(response=1.0))
         running.portal.add_links(
             [("contacts", pair.from_id, "companies", pair.to_id) for pair in pairs[:35]]
         )

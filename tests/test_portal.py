@@ -58,7 +58,7 @@ PASSING = [
 
 
 def _client(running: ServedPortal, **options: Any) -> AssociationClient:
-    defaults: dict[str, Any] = {"base_url": running.base_url, "timeouts": Timeouts(answer=1.0)}
+    defaults: dict[str, Any] = {"base_url": running.base_url, "timeouts": Timeouts(response=1.0)}
     return AssociationClient(TOKEN, **{**defaults, **options})
 
 
@@ -405,7 +405,7 @@ async def test_cancellation_leaves_nothing() -> None:
     async with simulated_portal(_unlimited(faults=FaultPlan(never_before=1.0))) as running:
 
         async def run() -> None:
-            async with _client(running, timeouts=Timeouts(answer=None, total=None)) as client:
+            async with _client(running, timeouts=Timeouts(response=None, total=None)) as client:
                 await client.link_all(_pairs(200))
 
         task = asyncio.create_task(run())

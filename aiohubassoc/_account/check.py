@@ -19,14 +19,14 @@ from aiohubassoc._protocol.requests import (
 )
 from aiohubassoc._protocol.verdicts import Accepted, AccountReply, Told
 from aiohubassoc.errors import (
-    AnswerTimeoutError,
     AuthenticationError,
-    ConnectFailedError,
+    ConnectError,
     ConnectionLostError,
     DailyLimitError,
     DailyReserveError,
     MigratingError,
     PermissionDeniedError,
+    ResponseTimeoutError,
 )
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ SettleRequest: TypeAlias = "Callable[[Call[AccountRequest]], Awaitable[_state.Fi
 """Makes a call about the account until there is a response, or none to be had."""
 
 _FINAL_ERRORS: Final = (
-    AnswerTimeoutError,
+    ResponseTimeoutError,
     AuthenticationError,
-    ConnectFailedError,
+    ConnectError,
     ConnectionLostError,
     DailyLimitError,
     DailyReserveError,

@@ -21,8 +21,8 @@ from aiohubassoc.errors import (
     AuthenticationError,
     DailyLimitError,
     DailyReserveError,
-    GarbledAnswerError,
     GatewayError,
+    InvalidResponseError,
     MissingScopesError,
     NotFoundError,
     PermissionDeniedError,
@@ -98,7 +98,7 @@ def make_check(responses: Responses, base_url: str, types: tuple[str, str]) -> A
 def _connection(responses: Responses, base_url: str) -> CheckItem:
     name = "connection"
     read = responses.get("read")
-    if isinstance(read, WrongEndpointError | GatewayError | GarbledAnswerError):
+    if isinstance(read, WrongEndpointError | GatewayError | InvalidResponseError):
         return _failed(name, str(read), "Check the base URL, the API version and the proxy.")
     if any(isinstance(response, AccountReply | ApiError) for response in responses.values()):
         return _ok(name, f"{base_url} responds")

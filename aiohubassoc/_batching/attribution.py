@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 import attrs
 
 from aiohubassoc._batching.batch_index import BatchIndex
-from aiohubassoc._batching.error_ids import End, mentions_of
+from aiohubassoc._batching.error_ids import End, find_ids
 from aiohubassoc._batching.excerpts import Excerpts
 from aiohubassoc._protocol.verdicts import Partial, Refused
 from aiohubassoc.errors import ApiError
-from aiohubassoc.models import DefaultAssociations, StandardError
 from aiohubassoc.pair import canonical_id
+from aiohubassoc.replies import DefaultAssociations, StandardError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from aiohubassoc.models import Association
     from aiohubassoc.pair import Pair
+    from aiohubassoc.replies import Association
 
 Said: TypeAlias = DefaultAssociations | Partial | None
 """Of a pair: its part of the reply if it is linked; None: nothing, so it is to be sent alone."""
@@ -90,7 +90,7 @@ def read_reply(pairs: Sequence[Pair], reply: DefaultAssociations) -> list[Said]:
 def read_refusal(pairs: Sequence[Pair], error: ApiError) -> dict[int, Refused]:
     """Return the pairs that the refusal of a whole batch blames, by their position."""
     inputs = BatchIndex(pairs)
-    told = mentions_of(error.context, error.errors, error.sub_category)
+    told = find_ids(error.context, error.errors, error.sub_category)
     blamed = inputs.blamed(told, set())
     if not blamed:
         return {}
@@ -149,7 +149,7 @@ def _errors_of(
     own: _Errors = {}
     nameless = 0
     for error in errors:
-        told = mentions_of(error.context, error.errors, error.sub_category)
+        told = find_ids(error.context, error.errors, error.sub_category)
         blamed = inputs.blamed(told, linked)
         nameless += not blamed
         if blamed:

@@ -34,7 +34,7 @@ class Group(Protocol):
 GroupT = TypeVar("GroupT", bound=Group)
 
 
-class Cutter(Generic[GroupT]):
+class Batcher(Generic[GroupT]):
     """
     Sorts pairs into groups.
 

@@ -19,7 +19,7 @@ from aiohubassoc.pair import canonical_id
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from aiohubassoc.models import ErrorDetail
+    from aiohubassoc.replies import ErrorDetail
 
 Context: TypeAlias = Mapping[str, tuple[str, ...]]
 End: TypeAlias = tuple[str, str]
@@ -58,7 +58,7 @@ class Mention:
     Attributes:
         record_id: As HubSpot writes ids.
         role: ``"from"`` or ``"to"`` where the error tells; None where not.
-        kind: The object type as `kind_of` names it; None likewise.
+        kind: The object type as `kind_of` names it; None: not known.
         is_sure: Whether the error says that this very record is at fault, not that it is one end
             of the pair at fault.
         is_other_end: Whether the error says that the fault is at the other end.
@@ -78,7 +78,7 @@ def kind_of(object_type: str) -> str:
     return name if name in _NAMES.values() else name.removesuffix("s")
 
 
-def mentions_of(
+def find_ids(
     context: Context,
     details: Iterable[ErrorDetail],
     sub_category: str | None,

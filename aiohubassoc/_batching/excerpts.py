@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from aiohubassoc._batching.error_ids import Context, End
-    from aiohubassoc.models import ErrorDetail
+    from aiohubassoc.replies import ErrorDetail
 
 
 class Excerpts:

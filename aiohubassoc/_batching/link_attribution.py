@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from aiohubassoc._batching.error_ids import kind_of, mentions_of
+from aiohubassoc._batching.error_ids import find_ids, kind_of
 from aiohubassoc._protocol.links import RecordLinks
-from aiohubassoc.models import StandardError
+from aiohubassoc.replies import StandardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -93,7 +93,7 @@ def named_records(error: ApiError | StandardError, asked: set[str], kind: str) -
         asked: The ids of the records that were asked for.
         kind: Their type, as `kind_of` names it.
     """
-    told = mentions_of(error.context, error.errors, error.sub_category, asked)
+    told = find_ids(error.context, error.errors, error.sub_category, asked)
     return [
         one.record_id
         for one in told

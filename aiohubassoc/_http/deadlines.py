@@ -59,7 +59,7 @@ class Deadlines:
     """
 
     def __init__(self, timeouts: Timeouts, clock: Clock) -> None:
-        self._answer = math.inf if timeouts.answer is None else timeouts.answer
+        self._answer = math.inf if timeouts.response is None else timeouts.response
         self._total = math.inf if timeouts.total is None else timeouts.total
         self._first = min(self._answer, self._total)
         self._clock = clock

@@ -15,47 +15,48 @@ from aiohubassoc.errors import (
     TransportError,
     UnconfirmedError,
 )
-from aiohubassoc.models import DefaultAssociations, Outcome, Status
+from aiohubassoc.models import Outcome, Status
 from aiohubassoc.pair import Pair
+from aiohubassoc.replies import DefaultAssociations
 
 SubjectT = TypeVar("SubjectT")
 
 
-class Watch(Protocol):
+class CallObserver(Protocol):
     """What a run wants to know of its calls, and tell them."""
 
     stopping: bool
     """Whether the run ends: calls that failed are not tried again."""
 
-    def heard(self, status: int) -> None:
+    def on_response(self, status: int) -> None:
         """HubSpot answered, with that HTTP status."""
         ...
 
-    def alive(self) -> None:
+    def on_progress(self) -> None:
         """HubSpot settled a pair."""
         ...
 
-    def trouble(self, error: AioHubAssocError) -> None:
+    def on_retry(self, error: AioHubAssocError) -> None:
         """A try came to nothing; another follows."""
         ...
 
 
-class _NoRun:
+class _NoObserver:
     """The watch of a call outside any run."""
 
     stopping = False
 
-    def heard(self, status: int) -> None:
+    def on_response(self, status: int) -> None:
         """Nobody wants to know."""
 
-    def alive(self) -> None:
+    def on_progress(self) -> None:
         """Nobody wants to know."""
 
-    def trouble(self, error: AioHubAssocError) -> None:
+    def on_retry(self, error: AioHubAssocError) -> None:
         """Nobody wants to know."""
 
 
-NO_RUN: Watch = _NoRun()
+NO_OBSERVER: CallObserver = _NoObserver()
 
 
 @attrs.frozen
@@ -87,15 +88,15 @@ class Call(Generic[SubjectT]):
 
     Args:
         subject: What the call is about.
-        watch: Its run.
+        observer: Its run.
         history: What earlier calls for the same pairs came to.
 
     Attributes:
         attempts: Tries made; refusals that were not the pair's fault are taken back.
         spent: Seconds since the first sending, without time in line.
         pause: Seconds for which everybody was held after the last refusal.
-        on_wire: Whether a request is being answered now.
-        interrupted_on_wire: Whether the call was cancelled then.
+        in_flight: Whether a request is in flight now.
+        cut_off_in_flight: Whether the call was cancelled then.
         reply: The last reply that could be read.
         error: What the last try came to, if nothing was settled.
         unknown: The last try that may have made the link though no usable answer came.
@@ -109,8 +110,8 @@ class Call(Generic[SubjectT]):
     attempts: int = 0
     spent: float = 0.0
     pause: float = 0.0
-    on_wire: bool = False
-    interrupted_on_wire: bool = False
+    in_flight: bool = False
+    cut_off_in_flight: bool = False
     reply: DefaultAssociations | None = None
     error: AioHubAssocError | None = None
     unknown: TransportError | None = None
@@ -122,10 +123,10 @@ class Call(Generic[SubjectT]):
     history: History = NO_HISTORY
 
     def __init__(
-        self, subject: SubjectT, watch: Watch = NO_RUN, history: History = NO_HISTORY
+        self, subject: SubjectT, observer: CallObserver = NO_OBSERVER, history: History = NO_HISTORY
     ) -> None:
         self.subject = subject
-        self.watch = watch
+        self.observer = observer
         if history is not NO_HISTORY:
             self.history = history
             self.uncertain, self.unknown = history.uncertain, history.unknown
@@ -142,7 +143,7 @@ class Call(Generic[SubjectT]):
     def to_cut_off_history(self) -> History:
         """Return the same for a call that was cancelled: waiting, or in flight."""
         error, uncertain = self.error, self.uncertain
-        if self.interrupted_on_wire:
+        if self.cut_off_in_flight:
             error, uncertain = ConnectionLostError("the run ended before the response came"), True
         return History(self.total_attempts, uncertain, self.unknown, error, self.reply)
 

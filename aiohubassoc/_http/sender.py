@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, assert_never
 import tenacity as _t
 
 from aiohubassoc._http.request_state import Call, Final, SubjectT, Unsettled, is_uncertain
-from aiohubassoc._http.transport import Unanswered
+from aiohubassoc._http.transport import NoResponse
 from aiohubassoc._protocol.classify import is_from_hubspot
 from aiohubassoc._protocol.retry import (
     Again,
@@ -35,7 +35,7 @@ from aiohubassoc._protocol.verdicts import (
 from aiohubassoc.errors import (
     AioHubAssocError,
     AuthenticationError,
-    ConnectFailedError,
+    ConnectError,
     DailyReserveError,
     TransportError,
     UnconfirmedError,
@@ -151,7 +151,7 @@ class Sender(Generic[SubjectT]):
             case Fatal() | Refused(about=About.PATH):  # it settled no pair
                 return verdict
             case Accepted() | Told() | Partial() | Refused():
-                call.watch.alive()
+                call.observer.on_progress()
                 return verdict
             case Intercepted(error):
                 return self._after_interception(call, error)
@@ -179,22 +179,22 @@ class Sender(Generic[SubjectT]):
                 endpoint = self._endpoint(call.subject)
                 sent_at = self._clock.now()
                 call.attempts += 1
-                call.on_wire = True
+                call.in_flight = True
                 answer, waited = await self._transport.send(endpoint, call.token)
             finally:
                 self._semaphore.release()
-            call.on_wire = False
+            call.in_flight = False
             now = self._clock.now()
             call.spent += now - sent_at
-            if isinstance(answer, Unanswered):
-                if isinstance(answer.error, ConnectFailedError):
+            if isinstance(answer, NoResponse):
+                if isinstance(answer.error, ConnectError):
                     sent_at = None
                 return _unanswered(call, answer)
             response, exact = answer, waited is not None
             sent_at += waited or 0.0
             verdict = self._judged(call, response, sent_at)
         except BaseException:
-            call.interrupted_on_wire, call.on_wire = call.on_wire, False
+            call.cut_off_in_flight, call.in_flight = call.in_flight, False
             call.uncertain = call.uncertain or response is not None  # nobody judged it
             raise
         finally:
@@ -213,7 +213,7 @@ class Sender(Generic[SubjectT]):
 
     def _judged(self, call: Call[SubjectT], answer: Answer, sent_at: float) -> Verdict:
         """Return what *answer* means; after a throttle all calls are held back."""
-        call.watch.heard(answer.status)
+        call.observer.on_response(answer.status)
         verdict = self._judge(answer, call.subject, self._clock.utc_now)
         if type(verdict) is Accepted:  # nearly always
             call.reply = verdict.reply
@@ -240,7 +240,7 @@ class Sender(Generic[SubjectT]):
         if not self._proof.holds(self._clock.now()):
             return Fatal(error)
         # Other calls get through to HubSpot. One odd id must not end a run of a million.
-        call.watch.alive()
+        call.observer.on_progress()
         return Refused(error)
 
     def _after_fault(self, call: Call[SubjectT], verdict: Transient) -> Final | Again:
@@ -293,11 +293,11 @@ def _again_unless_stopping(
     call: Call[SubjectT], error: AioHubAssocError, again: Again
 ) -> Final | Again:
     call.error = error
-    call.watch.trouble(error)
-    return Unsettled(error) if call.watch.stopping else again
+    call.observer.on_retry(error)
+    return Unsettled(error) if call.observer.stopping else again
 
 
-def _unanswered(call: Call[SubjectT], answer: Unanswered) -> Transient | Refused | Fatal:
+def _unanswered(call: Call[SubjectT], answer: NoResponse) -> Transient | Refused | Fatal:
     if is_uncertain(answer.error):
         call.unknown, call.uncertain = answer.error, True
     if answer.is_too_large:  # it would be so again: only a smaller call can help

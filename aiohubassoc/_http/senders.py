@@ -63,7 +63,7 @@ class Senders:
     loop: asyncio.AbstractEventLoop
 
 
-def senders_of(
+def make_senders(
     version: ApiVersion,
     *,
     limiter: Limiter,

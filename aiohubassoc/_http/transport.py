@@ -23,12 +23,12 @@ from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.deadlines import Deadlines, OnWire
 from aiohubassoc._protocol.verdicts import Answer
 from aiohubassoc.errors import (
-    AnswerTimeoutError,
     ClientClosedError,
-    ConnectFailedError,
+    ConnectError,
     ConnectionLostError,
-    GarbledAnswerError,
+    InvalidResponseError,
     OptionsError,
+    ResponseTimeoutError,
     TransportError,
 )
 
@@ -58,7 +58,7 @@ _Ask: TypeAlias = Callable[..., Awaitable[aiohttp.ClientResponse]]
 
 
 @attrs.frozen
-class Unanswered:
+class NoResponse:
     """
     No usable answer came.
 
@@ -75,16 +75,16 @@ class Unanswered:
 
 # Every exception of aiohttp, by its nearest ancestor here: what it means, and whether it may pass.
 FAILURES: Final[Mapping[type[BaseException], tuple[type[TransportError], bool]]] = {
-    aiohttp.ClientConnectorCertificateError: (ConnectFailedError, False),
-    aiohttp.ServerFingerprintMismatch: (ConnectFailedError, False),
-    aiohttp.InvalidURL: (ConnectFailedError, False),
-    aiohttp.NonHttpUrlClientError: (ConnectFailedError, False),
-    aiohttp.ClientConnectorError: (ConnectFailedError, True),
-    aiohttp.ClientHttpProxyError: (ConnectFailedError, True),
-    aiohttp.ConnectionTimeoutError: (ConnectFailedError, True),
-    aiohttp.ServerTimeoutError: (AnswerTimeoutError, True),
-    TimeoutError: (AnswerTimeoutError, True),
-    aiohttp.ClientResponseError: (GarbledAnswerError, True),
+    aiohttp.ClientConnectorCertificateError: (ConnectError, False),
+    aiohttp.ServerFingerprintMismatch: (ConnectError, False),
+    aiohttp.InvalidURL: (ConnectError, False),
+    aiohttp.NonHttpUrlClientError: (ConnectError, False),
+    aiohttp.ClientConnectorError: (ConnectError, True),
+    aiohttp.ClientHttpProxyError: (ConnectError, True),
+    aiohttp.ConnectionTimeoutError: (ConnectError, True),
+    aiohttp.ServerTimeoutError: (ResponseTimeoutError, True),
+    TimeoutError: (ResponseTimeoutError, True),
+    aiohttp.ClientResponseError: (InvalidResponseError, True),
     aiohttp.ClientError: (ConnectionLostError, True),
     OSError: (ConnectionLostError, True),
 }
@@ -95,13 +95,13 @@ def meaning(cls: type[BaseException]) -> tuple[type[TransportError], bool] | Non
     return next((FAILURES[base] for base in cls.__mro__ if base in FAILURES), None)
 
 
-def unanswered(error: BaseException) -> Unanswered:
+def unanswered(error: BaseException) -> NoResponse:
     """Return what *error*, raised by aiohttp or the system, means; raise it if it is neither's."""
     found = meaning(type(error))
     if found is None:
         raise error
     made, passing = found
-    return Unanswered(made(f"{type(error).__name__}: {str(error) or 'no details'}"), passing)
+    return NoResponse(made(f"{type(error).__name__}: {str(error) or 'no details'}"), passing)
 
 
 class Transport:
@@ -187,7 +187,7 @@ class Transport:
 
     async def send(
         self, endpoint: Endpoint, token: str
-    ) -> tuple[Answer | Unanswered, float | None]:
+    ) -> tuple[Answer | NoResponse, float | None]:
         """
         Make one call and return its whole answer, and how long it waited for a connection.
 
@@ -235,12 +235,12 @@ class Transport:
 
     async def _send_through(
         self, session: aiohttp.ClientSession, endpoint: Endpoint, token: str
-    ) -> tuple[Answer | Unanswered, float | None]:
+    ) -> tuple[Answer | NoResponse, float | None]:
         """Make one call through a lent session, and leave nothing in it."""
         url = self._base.with_path(self._prefix + endpoint.path, encoded=True)
         timeouts = self._timeouts
         lent = _Lent(token)
-        answer: Answer | Unanswered
+        answer: Answer | NoResponse
         try:
             response = await session.request(
                 endpoint.method,
@@ -248,7 +248,7 @@ class Transport:
                 headers={**_HEADERS, **_JSON} if endpoint.body else _HEADERS,
                 data=endpoint.body or None,
                 timeout=aiohttp.ClientTimeout(
-                    total=timeouts.total, connect=timeouts.connect, sock_read=timeouts.answer
+                    total=timeouts.total, connect=timeouts.connect, sock_read=timeouts.response
                 ),
                 allow_redirects=False,
                 raise_for_status=False,
@@ -261,15 +261,13 @@ class Transport:
             answer = unanswered(error.cause)
         return answer, lent.waited
 
-    def _too_late(self, call: OnWire) -> Unanswered:
+    def _too_late(self, call: OnWire) -> NoResponse:
         if call.connecting:
-            return Unanswered(
-                ConnectFailedError(f"no connection within {self._timeouts.total:g} s")
-            )
-        return Unanswered(AnswerTimeoutError("no answer in time"))
+            return NoResponse(ConnectError(f"no connection within {self._timeouts.total:g} s"))
+        return NoResponse(ResponseTimeoutError("no answer in time"))
 
 
-async def _answer(response: aiohttp.ClientResponse, url: yarl.URL) -> Answer | Unanswered:
+async def _answer(response: aiohttp.ClientResponse, url: yarl.URL) -> Answer | NoResponse:
     """Read *response* to its end, or close its connection."""
     content = response.content
     try:
@@ -279,8 +277,8 @@ async def _answer(response: aiohttp.ClientResponse, url: yarl.URL) -> Answer | U
         raise
     if body is None:
         response.close()
-        return Unanswered(
-            GarbledAnswerError(
+        return NoResponse(
+            InvalidResponseError(
                 f"the answer is larger than {MAX_BODY_BYTES} bytes",
                 maybe_applied=True,
                 status=response.status,

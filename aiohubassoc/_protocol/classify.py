@@ -21,15 +21,15 @@ from aiohubassoc._protocol.verdicts import (
     Transient,
     Verdict,
 )
-from aiohubassoc.errors import GarbledAnswerError, UnconfirmedError
+from aiohubassoc.errors import InvalidResponseError, UnconfirmedError
 from aiohubassoc.pair import canonical_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from aiohubassoc.models import DefaultAssociations
     from aiohubassoc.pair import Pair
+    from aiohubassoc.replies import DefaultAssociations
 
 _UNFINISHED: Final = frozenset({"PENDING", "PROCESSING"})
 _T = TypeVar("_T")
@@ -165,8 +165,8 @@ def _judge_success(answer: Answer, pair: Pair) -> Verdict:
     return Accepted(reply)
 
 
-def _garbled(answer: Answer, problems: tuple[str, ...]) -> GarbledAnswerError:
-    return GarbledAnswerError(
+def _garbled(answer: Answer, problems: tuple[str, ...]) -> InvalidResponseError:
+    return InvalidResponseError(
         f"the answer with status {answer.status} cannot be read: {'; '.join(problems[:3])}",
         maybe_applied=True,
         status=answer.status,

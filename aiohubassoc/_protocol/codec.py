@@ -22,7 +22,7 @@ from cattrs.gen import make_dict_structure_fn, override
 from aiohubassoc._protocol import json_values
 from aiohubassoc._protocol.fast_codec import usual_reply, usual_results
 from aiohubassoc._protocol.long_replies import cut_results
-from aiohubassoc.models import (
+from aiohubassoc.replies import (
     Association,
     AssociationSpec,
     DefaultAssociations,

@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from aiohubassoc.models import Association, AssociationSpec, DefaultAssociations
+from aiohubassoc.replies import Association, AssociationSpec, DefaultAssociations
 
 _from_iso = datetime.fromisoformat
 # status, results, startedAt, completedAt: HubSpot, Associations v4, names them as required.

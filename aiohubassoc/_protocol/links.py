@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from aiohubassoc._protocol import codec, json_values
-from aiohubassoc.models import StandardError
 from aiohubassoc.pair import canonical_id
+from aiohubassoc.replies import StandardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

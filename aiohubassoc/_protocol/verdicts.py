@@ -10,7 +10,7 @@ import attrs
 
 from aiohubassoc._protocol.links import LinksReply
 from aiohubassoc.errors import AioHubAssocError, ApiError
-from aiohubassoc.models import DefaultAssociations
+from aiohubassoc.replies import DefaultAssociations
 
 
 @attrs.define

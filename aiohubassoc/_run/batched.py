@@ -19,14 +19,15 @@ from aiohubassoc._run.put import LinkStrategy
 from aiohubassoc._run.settle_one import settle_one, settle_singly
 from aiohubassoc.errors import (
     ApiError,
-    ConnectFailedError,
+    ConnectError,
     GatewayError,
     MigratingError,
     RateLimitedError,
     UnconfirmedError,
     WrongEndpointError,
 )
-from aiohubassoc.models import DefaultAssociations, Outcome, Status
+from aiohubassoc.models import Outcome, Status
+from aiohubassoc.replies import DefaultAssociations
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -174,7 +175,7 @@ class _BatchJob:
         if about is not About.PATH and (
             # The run ends; or a smaller call would meet the same.
             about is None
-            or isinstance(error, RateLimitedError | MigratingError | ConnectFailedError)
+            or isinstance(error, RateLimitedError | MigratingError | ConnectError)
             or (len(pairs) == 1 and not is_unconfirmed)
         ):
             for index, pair in zip(indexes, pairs, strict=True):

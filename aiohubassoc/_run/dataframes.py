@@ -11,6 +11,7 @@ import attrs
 
 from aiohubassoc.errors import OptionsError, PairError
 from aiohubassoc.pair import Pair, unchecked_pair
+from aiohubassoc.record_id import is_float
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -122,8 +123,8 @@ def _rows(
 def _row_error(row: int, bad: Pair, error: Exception) -> PairError:
     told = f"row {row} of the data frame: {error}"
     ids: tuple[object, object] = (bad.from_id, bad.to_id)
-    if any(isinstance(one, float) for one in ids):
-        told += "; ids with gaps are floats in pandas: make the column Int64 or string"
+    if any(isinstance(one, float) or (isinstance(one, str) and is_float(one)) for one in ids):
+        told += "; ids with gaps are floats in pandas: convert the column to Int64 first"
     return PairError(told)
 
 
@@ -186,7 +187,15 @@ def _open_arrow(frame: object) -> Opened:
 
 
 def _arrow_values(part: pa.RecordBatch, place: int) -> list[object]:
+    import pyarrow as pa  # noqa: PLC0415 -- see above
+
     column = part.column(place)
+    if (
+        part.schema.names[place] in _IDS
+        and pa.types.is_decimal(column.type)
+        and column.type.scale == 0
+    ):
+        column = column.cast(pa.string())  # as databases have whole numbers
     try:
         values: list[object] = column.to_pylist()
     except (ValueError, OverflowError):  # of one cell: the others are to be sent

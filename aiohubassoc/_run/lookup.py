@@ -16,7 +16,7 @@ from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Told
 from aiohubassoc.errors import (
     AioHubAssocError,
     ApiError,
-    GarbledAnswerError,
+    InvalidResponseError,
     NotFoundError,
     UnconfirmedError,
     ValidationError,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http import request_state as _call
     from aiohubassoc._run.run import Run
-    from aiohubassoc.models import StandardError
+    from aiohubassoc.replies import StandardError
 
 SettleLookup: TypeAlias = "Callable[[Call[LookupRequest]], Awaitable[_call.Final]]"
 """Asks for the links of records until there is a response."""
@@ -144,7 +144,7 @@ class Lookup:
         """Note what a refusal says, and how to go on with the other records."""
         about = _about(refusal)
         error = settled_error(refusal)
-        is_unreadable = isinstance(error, GarbledAnswerError)  # perhaps for one of the records
+        is_unreadable = isinstance(error, InvalidResponseError)  # perhaps for one of the records
         if len(asked) == 1 or not (about in {About.PAIR, About.BATCH} or is_unreadable):
             for record_id, _ in asked:
                 self._end(record_id, refusal)

@@ -14,7 +14,8 @@ from aiohubassoc._protocol.verdicts import Accepted, Told
 from aiohubassoc._run.batched import read_outcomes
 from aiohubassoc._run.source import read_pair
 from aiohubassoc.errors import OptionsError, PairError, UnconfirmedError
-from aiohubassoc.models import DefaultAssociations, Outcome, Status
+from aiohubassoc.models import Outcome, Status
+from aiohubassoc.replies import DefaultAssociations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aiohubassoc.errors import AioHubAssocError
-    from aiohubassoc.models import StandardError
     from aiohubassoc.pair import Pair
+    from aiohubassoc.replies import StandardError
 
 # Deleted records come in rows. Where each refusal names a record of its own pair, this many times
 # as many are needed.

@@ -45,7 +45,7 @@ async def settle_one(
     indexes = (index, *(again for again, _ in repeats)) if repeats else (index,)
     settled = await run.call(settle, call, indexes)
     if isinstance(settled, Accepted):  # nearly always
-        run.alive()
+        run.on_progress()
         outcome = Outcome(index, pair, _LINKED, call.total_attempts, settled.reply)
     else:
         assert not isinstance(settled, Told)  # noqa: S101 -- it was a call for one pair

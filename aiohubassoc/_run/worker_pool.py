@@ -60,7 +60,7 @@ class WorkerPool:
         """Cancel the calls that are not in flight, but not the running task."""
         current = asyncio.current_task()
         for task, call in self.calls.items():
-            if not call.on_wire and task is not current:
+            if not call.in_flight and task is not current:
                 task.cancel()
 
     def cancel_idle(self) -> None:

@@ -19,7 +19,7 @@ from aiohubassoc.errors import (
     RefusedAlikeError,
     UnknownObjectTypeError,
 )
-from aiohubassoc.tables.opening import STDIN
+from aiohubassoc.files.byte_source import STDIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,11 +29,17 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.report import LinkReport, VerifyReport
     from aiohubassoc.cli.run_folder import Command
     from aiohubassoc.errors import AioHubAssocError
-    from aiohubassoc.tables.layout import Layout
+    from aiohubassoc.files.layout import Layout
 
 _PROGRAM: Final = "aiohubassoc"
 # Of these a file that we wrote has its own.
-_OF_THE_INPUT_ALONE: Final = ("--format", "--delimiter", "--encoding", "--sheet")
+_OF_THE_INPUT_ALONE: Final = (
+    "--format",
+    "--delimiter",
+    "--encoding",
+    "--sheet",
+    "--include-hidden",
+)
 
 
 def after_link(

@@ -50,11 +50,11 @@ from aiohubassoc.cli.summary import (
 )
 from aiohubassoc.cli.terminal import discard_output, stderr, stdout, warn_cannot_write
 from aiohubassoc.errors import OptionsError
+from aiohubassoc.files.byte_source import STDIN
+from aiohubassoc.files.layout import Layout
+from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.journal.reader import Reader
-from aiohubassoc.tables.layout import Layout
-from aiohubassoc.tables.opening import STDIN
-from aiohubassoc.tables.pairs import PairTable
 
 if TYPE_CHECKING:
     from rich.console import Console

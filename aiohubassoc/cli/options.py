@@ -9,9 +9,9 @@ from cyclopts import Parameter, default_name_transform
 
 from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc.errors import OptionsError
+from aiohubassoc.files.layout import Layout
 from aiohubassoc.options import Quota
 from aiohubassoc.pair import Pair
-from aiohubassoc.tables.layout import Layout
 from aiohubassoc.verification import LinkState
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import Association, DefaultAssociations, Pair, ValidationError
 from aiohubassoc._batching.attribution import Said, read_refusal, read_reply
-from aiohubassoc._batching.error_ids import mentions_of
+from aiohubassoc._batching.error_ids import find_ids
 from aiohubassoc._protocol.codec import UndecodableError, decode_error, decode_reply
 from aiohubassoc._protocol.verdicts import Partial
 from tests.protocol.strategies import Truth, near_bodies, number, truths
@@ -137,7 +137,7 @@ def test_what_is_kept_with_a_pair_concerns_it(truth: Truth) -> None:
         if len(truth.pairs) > 1:
             for context in _contexts(part):
                 for name, values in context.items():
-                    named = [mentions_of({name: (value,)}, (), None) for value in values]
+                    named = [find_ids({name: (value,)}, (), None) for value in values]
                     assert all(not own.isdisjoint(m.record_id for m in ms) for ms in named if ms)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 
 from aiohubassoc import Pair
 from aiohubassoc._batching.batch import Batch
-from aiohubassoc._batching.batcher import Cutter
+from aiohubassoc._batching.batcher import Batcher
 from aiohubassoc._batching.lookup_batch import Window
 from aiohubassoc.pair import canonical_id
 
@@ -21,8 +21,8 @@ inputs = st.lists(st.builds(Pair, st.just("contacts"), few_ids, types_of, few_id
 Items = list[tuple[int, Pair]]
 
 
-def _cutter(most: int, wait: float = 5.0) -> Cutter[Batch]:
-    return Cutter(lambda types, now: Batch(types, most, now), wait)
+def _cutter(most: int, wait: float = 5.0) -> Batcher[Batch]:
+    return Batcher(lambda types, now: Batch(types, most, now), wait)
 
 
 def _pairs(*ends: tuple[int, int]) -> list[Pair]:
@@ -41,7 +41,7 @@ class Cut:
         return [item for group in self.groups for item in group.items()] + self.abandoned
 
 
-def _run(pairs: list[Pair], cutter: Cutter[Batch], gaps: list[float], *, is_over: bool) -> Cut:
+def _run(pairs: list[Pair], cutter: Batcher[Batch], gaps: list[float], *, is_over: bool) -> Cut:
     """Add pairs as time passes, take what is due, and the rest or nothing at the end."""
     now = 0.0
     groups = []
@@ -166,7 +166,7 @@ def test_what_is_held_is_given_up_as_well() -> None:
 
 def test_groups_of_another_kind() -> None:
     """A window of records is cut by the same rules, and holds nothing back."""
-    cutter = Cutter(partial(Window), 5.0)
+    cutter = Batcher(partial(Window), 5.0)
     assert [] == cutter.add(enumerate(_pairs((1, 2), (2, 1), (1, 2))), 0.0)
     (window,) = cutter.rest(0.0)
     assert [0, 2, 1] == [index for index, _ in window.items()]

@@ -128,7 +128,7 @@ def test_the_failures_file_has_the_users_rows(
         "category": "VALIDATION_ERROR",
     }
     assert invalid["status"] == "invalid"
-    assert "spreadsheet" in invalid["message"]
+    assert "a float" in invalid["message"]
     start_portal()
     again = link(failures, "--skip-invalid", "--json").told
     assert (again["linked"], again["invalid"]) == (1, 1)

@@ -65,8 +65,8 @@ def test_json_is_one_object_and_nothing_else(plan: Command, pairs: Path) -> None
             {
                 "line": 12,
                 "place": "line 12",
-                "problem": "from_id is '1e5', a number as spreadsheets write it: "
-                "format the column as text",
+                "problem": "from_id is '1e5', a number with an exponent: its digits may be lost: "
+                "format the column as text and enter the ids again",
             },
             {"line": 15, "place": "line 15", "problem": "from_id is empty"},
         ],

@@ -58,7 +58,10 @@ def test_each_row_has_its_line(
         "reason": {"category": "DUPLICATE", "message": "repeats line 2"},
         "line": 4,
     }
-    problem = "from_id is '1e5', a number as spreadsheets write it: format the column as text"
+    problem = (
+        "from_id is '1e5', a number with an exponent: its digits may be lost: format the column as "
+        "text and enter the ids again"
+    )
     assert lines[5] == {
         "ok": False,
         "status": "invalid",

@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 
 from aiohubassoc import AssociationClient, Pair, Quota, RetryPolicy
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc._http.transport import Unanswered
+from aiohubassoc._http.transport import NoResponse
 from aiohubassoc._protocol.verdicts import Answer
 from tests.fakes.transport import error, reply
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aiohubassoc._protocol.requests import Endpoint
 
     Ends = tuple[str, str]
-    Scripted = Answer | Unanswered | Callable[["FakePortal", Endpoint], Answer] | None
+    Scripted = Answer | NoResponse | Callable[["FakePortal", Endpoint], Answer] | None
 
 SPEC = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 279}
 FAST = Quota(1_000_000, 1.0)
@@ -84,7 +84,7 @@ class FakePortal:
 
     async def send(
         self, endpoint: Endpoint, token: str
-    ) -> tuple[Answer | Unanswered, float | None]:
+    ) -> tuple[Answer | NoResponse, float | None]:
         """Answer after the latency."""
         parts = [unquote(part) for part in endpoint.path.split("/")]
         kind = "put" if endpoint.method == "PUT" else "read" if parts[-1] == "read" else "batch"
@@ -103,7 +103,7 @@ class FakePortal:
         finally:
             self.on_wire -= 1
         scripted = next(self._script.get(kind, iter(())), None)
-        if isinstance(scripted, Answer | Unanswered):
+        if isinstance(scripted, Answer | NoResponse):
             return scripted, 0.0
         if scripted is not None:
             return scripted(self, endpoint), 0.0

@@ -15,7 +15,7 @@ from aiohubassoc import Outcome, Pair, Quota, QuotaLimiter, Report, RetryPolicy
 from aiohubassoc._http.auth import TokenProvider, TokenSource
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.sender import Sender
-from aiohubassoc._http.transport import Unanswered
+from aiohubassoc._http.transport import NoResponse
 from aiohubassoc._protocol.classify import judge
 from aiohubassoc._protocol.endpoint_proof import EndpointProof
 from aiohubassoc._protocol.requests import Endpoint, create_default
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from aiohubassoc._http.limiter import Limiter
     from aiohubassoc._http.sender import Judge
 
-Scripted = Answer | Unanswered | Callable[[Endpoint], Answer]
+Scripted = Answer | NoResponse | Callable[[Endpoint], Answer]
 
 
 def error(status: int, *, headers: dict[str, str] | None = None, **body: Any) -> Answer:
@@ -82,7 +82,7 @@ class FakeTransport:
 
     async def send(
         self, endpoint: Endpoint, token: str
-    ) -> tuple[Answer | Unanswered, float | None]:
+    ) -> tuple[Answer | NoResponse, float | None]:
         """Answer after the latency."""
         loop = asyncio.get_running_loop()
         from_id = endpoint.path.split("/")[5]

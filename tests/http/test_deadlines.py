@@ -30,7 +30,7 @@ async def _call(deadlines: Deadlines, begins: float, connecting: float) -> tuple
 
 async def test_whichever_is_due_first() -> None:
     """A call that connects is due late; one that begins meanwhile is not."""
-    deadlines = Deadlines(Timeouts(answer=5.0, total=50.0), SystemClock())
+    deadlines = Deadlines(Timeouts(response=5.0, total=50.0), SystemClock())
     begun = asyncio.get_running_loop().time()
     async with asyncio.TaskGroup() as group:
         tasks = [

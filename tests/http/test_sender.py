@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from aiohubassoc import (
-    AnswerTimeoutError,
     AuthenticationError,
-    ConnectFailedError,
+    ConnectError,
     ConnectionLostError,
     DailyLimitError,
-    GarbledAnswerError,
     GatewayError,
+    InvalidResponseError,
     LockedError,
     MigratingError,
     NotFoundError,
@@ -26,13 +25,14 @@ from aiohubassoc import (
     Quota,
     QuotaLimiter,
     RateLimitedError,
+    ResponseTimeoutError,
     RetryPolicy,
     ServerError,
     UnconfirmedError,
     WrongEndpointError,
 )
 from aiohubassoc._http.request_state import Call, Unsettled
-from aiohubassoc._http.transport import Unanswered
+from aiohubassoc._http.transport import NoResponse
 from aiohubassoc._protocol.classify import judge_batch, judge_links
 from aiohubassoc._protocol.endpoint_proof import PROVEN_SECONDS, EndpointProof
 from aiohubassoc._protocol.verdicts import About, Accepted, Answer, Fatal, Partial, Refused, Told
@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc._protocol.verdicts import Verdict
 
-LOST = Unanswered(ConnectionLostError("reset"))
-NOT_CONNECTED = Unanswered(ConnectFailedError("refused"))
+LOST = NoResponse(ConnectionLostError("reset"))
+NOT_CONNECTED = NoResponse(ConnectError("refused"))
 HTML_404 = Answer(404, {}, b"<html>")
 PAGES = [
     HTML_404,
@@ -77,7 +77,7 @@ async def test_one_call_when_all_is_well() -> None:
     settled = await sender_of(transport).settle(call)
     assert isinstance(settled, Accepted)
     assert ("1", "1000001") == (settled.reply.results[0].from_id, settled.reply.results[0].to_id)
-    assert (1, settled.reply, False) == (call.attempts, call.reply, call.on_wire)
+    assert (1, settled.reply, False) == (call.attempts, call.reply, call.in_flight)
     assert [(0.0, "1")] == transport.sent
 
 
@@ -143,7 +143,7 @@ async def test_a_garbled_answer_leaves_it_open_too() -> None:
     transport = FakeTransport({"1": [garbled, *itertools.repeat(error(500), 4)]})
     settled = await sender_of(transport).settle(Call(pair(1)))
     assert isinstance(settled, Refused)
-    assert isinstance(settled.error, GarbledAnswerError)
+    assert isinstance(settled.error, InvalidResponseError)
 
 
 async def test_a_failed_connection_costs_no_token() -> None:
@@ -156,7 +156,7 @@ async def test_a_failed_connection_costs_no_token() -> None:
 
 async def test_a_fault_that_cannot_pass_stops_everything() -> None:
     """A certificate that does not verify will not verify for the next pair."""
-    never = Unanswered(ConnectFailedError("certificate"), passing=False)
+    never = NoResponse(ConnectError("certificate"), passing=False)
     settled = await sender_of(FakeTransport({"1": [never]})).settle(Call(pair(1)))
     assert settled == Fatal(never.error)
 
@@ -432,7 +432,7 @@ async def test_a_page_after_a_response_of_hubspot_is_about_the_pair(
     ],
     ids=["502", "429", "200", "204", "lost", "refused"],
 )
-async def test_what_hubspot_did_not_write_proves_nothing(before: Answer | Unanswered) -> None:
+async def test_what_hubspot_did_not_write_proves_nothing(before: Answer | NoResponse) -> None:
     """A gateway's other pages, a sign-in page, silence."""
     transport = FakeTransport({"1": [before, HTML_404]})
     settled = await sender_of(transport).settle(Call(pair(1)))
@@ -508,7 +508,7 @@ async def test_hubspots_own_words_about_the_run_are_fatal_at_any_time(refusal: A
 @pytest.mark.parametrize(
     "answers", [error(500), error(423), error(429), LOST, NOT_CONNECTED, reply()], ids=str
 )
-async def test_attempts_that_are_used_up_are_of_the_moment(answers: Answer | Unanswered) -> None:
+async def test_attempts_that_are_used_up_are_of_the_moment(answers: Answer | NoResponse) -> None:
     """The same call may fare better tomorrow: nothing was said against what was sent."""
     transport = FakeTransport({"1": itertools.repeat(answers)})
     settled = await sender_of(transport, policy=RetryPolicy(budget=90.0)).settle(Call(pair(1)))
@@ -518,7 +518,7 @@ async def test_attempts_that_are_used_up_are_of_the_moment(answers: Answer | Una
 
 async def test_an_answer_too_large_is_about_how_much_was_sent() -> None:
     """Fewer in one call have a smaller one."""
-    too_large = Unanswered(ConnectionLostError("8 MiB"), is_too_large=True)
+    too_large = NoResponse(ConnectionLostError("8 MiB"), is_too_large=True)
     settled = await sender_of(FakeTransport({"1": [too_large]})).settle(Call(pair(1)))
     assert settled == Refused(too_large.error, About.BATCH)
 
@@ -535,20 +535,20 @@ class Watch:
         self.troubles: list[object] = []
         self.alive_count = 0
 
-    def heard(self, status: int) -> None:
+    def on_response(self, status: int) -> None:
         """Nothing to do."""
 
-    def alive(self) -> None:
+    def on_progress(self) -> None:
         """Count it."""
         self.alive_count += 1
 
-    def trouble(self, error: object) -> None:
+    def on_retry(self, error: object) -> None:
         """Note it."""
         self.troubles.append(error)
 
 
 @pytest.mark.parametrize("answer", [error(500), error(429), error(477), LOST])
-async def test_a_run_that_ends_sends_nothing_again(answer: Answer | Unanswered) -> None:
+async def test_a_run_that_ends_sends_nothing_again(answer: Answer | NoResponse) -> None:
     """A call on the wire may end, but a try that failed is not repeated."""
     transport = FakeTransport({"1": [answer]})
     watch = Watch()
@@ -598,18 +598,18 @@ async def test_a_cancelled_call_counts_a_second_later_while_nothing_is_known() -
     transport = FakeTransport(latency=1.0)
     sender = sender_of(transport, limiter=QuotaLimiter(Quota(1, 10.0)))
     call = await _cancel(sender, 1, after=0.5)
-    assert (True, 1) == (call.interrupted_on_wire, call.attempts)
+    assert (True, 1) == (call.cut_off_in_flight, call.attempts)
     await sender.settle(Call(pair(2)))
     assert [0.0, 0.5 + 1.0 + 10.0] == [round(when, 3) for when, _ in transport.sent]
 
 
 @pytest.mark.parametrize(
     "lost",
-    [None, Unanswered(AnswerTimeoutError("late")), LOST],
+    [None, NoResponse(ResponseTimeoutError("late")), LOST],
     ids=["cancelled", "timed out", "cut off"],
 )
 async def test_a_call_without_a_response_counts_a_usual_round_trip_later(
-    lost: Unanswered | None,
+    lost: NoResponse | None,
 ) -> None:
     """All others took 0.1 s, so that is what a usual one takes."""
     transport = FakeTransport({"500": [lost]} if lost else None)
@@ -648,7 +648,7 @@ async def test_the_limiter_hears_of_every_call_whatever_is_raised(where: str) ->
     elif where == "judge":
         sender._judge = _boom
     elif where == "heard":
-        call.watch.heard = _boom  # type: ignore[method-assign]
+        call.observer.on_response = _boom  # type: ignore[method-assign]
     else:
         limiter._learn = _boom  # type: ignore[method-assign]
         transport.headers = {"Date": "today"}

@@ -18,17 +18,17 @@ from aiohttp.test_utils import TestServer
 from multidict import CIMultiDict
 
 from aiohubassoc import (
-    AnswerTimeoutError,
     ClientClosedError,
-    ConnectFailedError,
+    ConnectError,
     ConnectionLostError,
-    GarbledAnswerError,
+    InvalidResponseError,
     OptionsError,
+    ResponseTimeoutError,
     Timeouts,
     TransportError,
 )
 from aiohubassoc._http import transport as transport_module
-from aiohubassoc._http.transport import Transport, Unanswered, meaning, unanswered
+from aiohubassoc._http.transport import NoResponse, Transport, meaning, unanswered
 from aiohubassoc._protocol.requests import Endpoint
 from aiohubassoc._protocol.verdicts import Answer
 from tests.conftest import pass_time
@@ -83,7 +83,7 @@ async def opened(base_url: str, **options: Any) -> AsyncIterator[Transport]:
         await transport.close()
 
 
-async def _send(base_url: str, **options: Any) -> Answer | Unanswered:
+async def _send(base_url: str, **options: Any) -> Answer | NoResponse:
     async with opened(base_url, **options) as transport:
         answer, _ = await transport.send(ENDPOINT, TOKEN)
         return answer
@@ -91,7 +91,7 @@ async def _send(base_url: str, **options: Any) -> Answer | Unanswered:
 
 async def _error(base_url: str, **options: Any) -> TransportError:
     answer = await _send(base_url, **options)
-    assert isinstance(answer, Unanswered)
+    assert isinstance(answer, NoResponse)
     return answer.error
 
 
@@ -239,8 +239,8 @@ async def test_too_large_an_answer_is_refused(
         assert isinstance(answer, Answer)
         assert 300_000 == len(answer.body)
         return
-    assert isinstance(answer, Unanswered)
-    assert isinstance(answer.error, GarbledAnswerError)
+    assert isinstance(answer, NoResponse)
+    assert isinstance(answer.error, InvalidResponseError)
     assert (True, 200) == (answer.error.maybe_applied, answer.error.status)
     assert answer.is_too_large
     assert "larger than 300000 bytes" in str(answer.error)
@@ -254,7 +254,7 @@ async def test_nobody_listens() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         error = await _error(f"http://127.0.0.1:{taken.getsockname()[1]}")
-    assert isinstance(error, ConnectFailedError)
+    assert isinstance(error, ConnectError)
     assert not error.maybe_applied
 
 
@@ -271,7 +271,7 @@ async def test_no_such_host() -> None:
     connector = aiohttp.TCPConnector(resolver=NoHost())
     async with aiohttp.ClientSession(connector=connector) as session:
         error = await _error("http://nowhere.localhost", session=session)
-    assert isinstance(error, ConnectFailedError)
+    assert isinstance(error, ConnectError)
 
 
 async def test_no_answer_in_time() -> None:
@@ -282,9 +282,9 @@ async def test_no_answer_in_time() -> None:
         raise AssertionError
 
     async with serving(handler) as base_url:
-        error = await _error(base_url, timeouts=Timeouts(answer=3.0))
+        error = await _error(base_url, timeouts=Timeouts(response=3.0))
         assert (True, 3.0) == (error.maybe_applied, round(asyncio.get_running_loop().time(), 2))
-    assert isinstance(error, AnswerTimeoutError)
+    assert isinstance(error, ResponseTimeoutError)
 
 
 async def test_calls_are_ended_when_each_is_due() -> None:
@@ -298,14 +298,14 @@ async def test_calls_are_ended_when_each_is_due() -> None:
     async def send(transport: Transport, after: float) -> None:
         await pass_time(after)
         answer, waited = await transport.send(ENDPOINT, TOKEN)
-        assert isinstance(answer, Unanswered)
-        assert isinstance(answer.error, AnswerTimeoutError)
+        assert isinstance(answer, NoResponse)
+        assert isinstance(answer.error, ResponseTimeoutError)
         assert waited is None
         ends.append(round(asyncio.get_running_loop().time(), 1))
 
     async with (
         serving(handler) as base_url,
-        opened(base_url, timeouts=Timeouts(answer=3.0)) as transport,
+        opened(base_url, timeouts=Timeouts(response=3.0)) as transport,
         asyncio.TaskGroup() as group,
     ):
         for after in (0.0, 1.0, 1.0, 5.0):
@@ -322,7 +322,7 @@ async def test_a_cancellation_is_no_timeout() -> None:
 
     async with (
         serving(handler) as base_url,
-        opened(base_url, timeouts=Timeouts(answer=3.0)) as transport,
+        opened(base_url, timeouts=Timeouts(response=3.0)) as transport,
     ):
         loop = asyncio.get_running_loop()
         for after in (1.0, 3.0):
@@ -348,13 +348,13 @@ async def test_the_time_for_an_answer_begins_with_the_connection(
 
     monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", slowly)
     async with serving(handler) as base_url:
-        only_answer = Timeouts(connect=None, answer=2.0, total=None)
+        only_answer = Timeouts(connect=None, response=2.0, total=None)
         assert isinstance(await _send(base_url, timeouts=only_answer), Answer)
-        late = Timeouts(connect=None, answer=1.0, total=None)
-        assert isinstance(await _error(base_url, timeouts=late), AnswerTimeoutError)
-        in_total = Timeouts(connect=None, answer=2.0, total=3.0)
+        late = Timeouts(connect=None, response=1.0, total=None)
+        assert isinstance(await _error(base_url, timeouts=late), ResponseTimeoutError)
+        in_total = Timeouts(connect=None, response=2.0, total=3.0)
         error = await _error(base_url, timeouts=in_total)
-        assert isinstance(error, ConnectFailedError)
+        assert isinstance(error, ConnectError)
         assert not error.maybe_applied
 
 
@@ -402,8 +402,8 @@ async def test_the_total_bounds_a_dripping_answer() -> None:
             writer.close()
 
     async with raw_serving(talk) as base_url:
-        error = await _error(base_url, timeouts=Timeouts(answer=2.0, total=1.0))
-    assert isinstance(error, AnswerTimeoutError)
+        error = await _error(base_url, timeouts=Timeouts(response=2.0, total=1.0))
+    assert isinstance(error, ResponseTimeoutError)
 
 
 async def test_a_slow_connection() -> None:
@@ -421,7 +421,7 @@ async def test_a_slow_connection() -> None:
         error = await _error(
             "http://slow.localhost", session=session, timeouts=Timeouts(connect=2.0)
         )
-    assert isinstance(error, ConnectFailedError)
+    assert isinstance(error, ConnectError)
     assert 2.0 == round(asyncio.get_running_loop().time(), 2)
 
 
@@ -431,8 +431,8 @@ async def test_a_slow_connection() -> None:
         (b"", ConnectionLostError),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", ConnectionLostError),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{", ConnectionLostError),
-        (b"HTTP/1.1 abc\r\n\r\n", GarbledAnswerError),
-        (b"SSH-2.0-OpenSSH\r\n", GarbledAnswerError),
+        (b"HTTP/1.1 abc\r\n\r\n", InvalidResponseError),
+        (b"SSH-2.0-OpenSSH\r\n", InvalidResponseError),
     ],
 )
 async def test_broken_answers(said: bytes, expected: type[TransportError]) -> None:
@@ -474,16 +474,16 @@ async def test_aiohttp_repeats_nothing_by_itself(lent: bool) -> None:
     if session is not None:
         await session.close()
     assert isinstance(first, Answer)
-    assert isinstance(second, Unanswered)
+    assert isinstance(second, NoResponse)
     assert isinstance(second.error, ConnectionLostError)
     assert (2, 0.0) == (arrivals, waited)
 
 
-NOT_CONNECTED = (ConnectFailedError, True)
-NEVER_CONNECTED = (ConnectFailedError, False)
-SILENT = (AnswerTimeoutError, True)
+NOT_CONNECTED = (ConnectError, True)
+NEVER_CONNECTED = (ConnectError, False)
+SILENT = (ResponseTimeoutError, True)
 LOST = (ConnectionLostError, True)
-GARBLED = (GarbledAnswerError, True)
+GARBLED = (InvalidResponseError, True)
 # Every exception of aiohttp 3.14's client: a new one must be looked at before it is let in here.
 MEANINGS = {
     "ClientConnectionError": LOST,
@@ -535,14 +535,14 @@ def test_every_exception_of_aiohttp_means_something() -> None:
 @pytest.mark.parametrize(
     ("error", "expected", "passing", "maybe_applied"),
     [
-        (TimeoutError(), AnswerTimeoutError, True, True),
+        (TimeoutError(), ResponseTimeoutError, True, True),
         (OSError("broken"), ConnectionLostError, True, True),
         (ConnectionResetError("reset"), ConnectionLostError, True, True),
         (aiohttp.ServerDisconnectedError(), ConnectionLostError, True, True),
         (aiohttp.ClientPayloadError("cut"), ConnectionLostError, True, True),
-        (aiohttp.SocketTimeoutError(), AnswerTimeoutError, True, True),
-        (aiohttp.ConnectionTimeoutError(), ConnectFailedError, True, False),
-        (aiohttp.InvalidURL("x"), ConnectFailedError, False, False),
+        (aiohttp.SocketTimeoutError(), ResponseTimeoutError, True, True),
+        (aiohttp.ConnectionTimeoutError(), ConnectError, True, False),
+        (aiohttp.InvalidURL("x"), ConnectError, False, False),
     ],
 )
 def test_what_exceptions_mean(
@@ -587,8 +587,8 @@ async def test_certificates_are_verified() -> None:
         answer = await _send(base_url, ssl=trusting)
     finally:
         await server.close()
-    assert isinstance(refused, Unanswered)
-    assert isinstance(refused.error, ConnectFailedError)
+    assert isinstance(refused, NoResponse)
+    assert isinstance(refused.error, ConnectError)
     assert not refused.passing
     assert isinstance(answer, Answer)
 

@@ -15,8 +15,8 @@ from aiohubassoc import (
     ApiError,
     AuthenticationError,
     DailyLimitError,
-    GarbledAnswerError,
     GatewayError,
+    InvalidResponseError,
     LockedError,
     MigratingError,
     MissingScopesError,
@@ -169,10 +169,10 @@ REFUSALS: list[tuple[int, bytes, type, type, About]] = [
     (530, b"error code: 1016", *PASSING),
     (599, b"", *PASSING),
     # No status of HTTP: nothing is proven.
-    (101, b"", Transient, GarbledAnswerError, About.MOMENT),
-    (199, _body(), Transient, GarbledAnswerError, About.MOMENT),
-    (600, b"", Transient, GarbledAnswerError, About.MOMENT),
-    (999, HTML, Transient, GarbledAnswerError, About.MOMENT),
+    (101, b"", Transient, InvalidResponseError, About.MOMENT),
+    (199, _body(), Transient, InvalidResponseError, About.MOMENT),
+    (600, b"", Transient, InvalidResponseError, About.MOMENT),
+    (999, HTML, Transient, InvalidResponseError, About.MOMENT),
 ]
 
 
@@ -529,7 +529,7 @@ def test_a_garbled_success(body: bytes) -> None:
     verdict = _judge(200, body, content_type="text/html", set_cookie="secret")
     assert isinstance(verdict, Transient)
     error = verdict.error
-    assert isinstance(error, GarbledAnswerError)
+    assert isinstance(error, InvalidResponseError)
     assert error.maybe_applied
     assert (200, body.decode(), {"content-type": "text/html"}) == (
         error.status,
@@ -662,7 +662,7 @@ def test_a_garbled_success_about_many(judge_many: Any, body: bytes) -> None:
         answer = Answer(status, {"A": "b", "Set-Cookie": "secret"}, body)
         verdict = judge_many(answer, TYPES, lambda: NOW)
         assert isinstance(verdict, Transient)
-        assert isinstance(verdict.error, GarbledAnswerError)
+        assert isinstance(verdict.error, InvalidResponseError)
         assert (status, body.decode(), {"A": "b"}) == (
             verdict.error.status,
             verdict.error.body_start,

@@ -15,9 +15,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import (
-    AnswerTimeoutError,
     ApiError,
-    ConnectFailedError,
+    ConnectError,
     ConnectionLostError,
     DailyLimitError,
     JournalStorageError,
@@ -28,6 +27,7 @@ from aiohubassoc import (
     Quota,
     RateLimitedError,
     Report,
+    ResponseTimeoutError,
     RetryPolicy,
     RunStoppedError,
     ServerError,
@@ -35,7 +35,7 @@ from aiohubassoc import (
     UnconfirmedError,
     ValidationError,
 )
-from aiohubassoc._http.transport import Unanswered
+from aiohubassoc._http.transport import NoResponse
 from aiohubassoc._protocol.verdicts import Answer
 from tests.conftest import pass_time, settle
 from tests.fakes.portal import FakePortal, client_of, ends_of, inputs_of, pairs_of
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc import OutcomeStream
 
-LOST = Unanswered(ConnectionLostError("lost"))
+LOST = NoResponse(ConnectionLostError("lost"))
 
 
 @asynccontextmanager
@@ -346,7 +346,7 @@ async def test_cancelled_by_hubspot_is_partial() -> None:
     "fault",
     [
         LOST,
-        Unanswered(AnswerTimeoutError("late")),
+        NoResponse(ResponseTimeoutError("late")),
         error(500),
         error(502),
         error(423),
@@ -381,7 +381,7 @@ async def test_a_batch_that_one_record_breaks_is_split() -> None:
 
 async def test_an_answer_too_large_is_split_at_once() -> None:
     """To ask the same again would bring the same."""
-    too_large = Unanswered(ConnectionLostError("8 MiB"), is_too_large=True)
+    too_large = NoResponse(ConnectionLostError("8 MiB"), is_too_large=True)
     portal = FakePortal(script={"batch": [too_large]})
     outcomes = await link(portal, pairs_of(10))
     assert ({"linked": 10}, [10, 5, 5]) == (counts(outcomes), [len(b) for b in portal.batches])
@@ -396,7 +396,7 @@ async def test_a_portal_that_never_confirms_is_asked_pair_by_pair() -> None:
 
 async def test_no_connection_is_no_reason_to_split() -> None:
     """Halves would find no connection either."""
-    portal = FakePortal(script={"batch": [Unanswered(ConnectFailedError("no"))] * 9})
+    portal = FakePortal(script={"batch": [NoResponse(ConnectError("no"))] * 9})
     outcomes = await link(portal, pairs_of(10), client={"retry": RetryPolicy(attempts=3)})
     assert ({"failed": 10}, {"batch": 3}) == (counts(outcomes), portal.calls)
     assert {(3, False)} == {(o.attempts, o.maybe_applied) for o in outcomes}

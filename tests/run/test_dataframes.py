@@ -111,6 +111,7 @@ def table(kind: Any, columns: Any = TEXTS) -> pa.Table:
         pytest.param(table(pa.string_view()), id="table-string-view"),
         pytest.param(table(pa.dictionary(pa.int8(), pa.string())), id="table-dictionary"),
         pytest.param(table(pa.uint64(), IDS), id="table-uint64"),
+        pytest.param(table(pa.decimal128(38), IDS), id="table-decimal"),
         pytest.param(pa.RecordBatch.from_pydict(IDS), id="batch"),
         pytest.param(pa.table(IDS).to_reader(), id="reader"),
         pytest.param(Capsule(pa.table(IDS)), id="capsule"),
@@ -164,6 +165,24 @@ def test_ids_of_mixed_kinds_are_those_of_tuples_too(ids: list[tuple[Any, Any]]) 
     _same_as_tuples(pd.DataFrame(_columns(ids), dtype=object), ids)
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"from_id": [202, None], "to_id": [1, 2]}).astype(str),
+        pd.DataFrame({"from_id": [202.0, 1e16], "to_id": [1, 2]}).astype("string"),
+        pl.DataFrame({"from_id": [202.0, 1e16], "to_id": [1, 2]}).with_columns(
+            pl.col("from_id").cast(pl.String)
+        ),
+    ],
+    ids=["pandas-str", "pandas-string", "polars-cast"],
+)
+def test_a_column_of_floats_made_text_is_no_column_of_ids(frame: Any) -> None:
+    """What the conversion left behind is refused in each row, as the float itself is."""
+    first, second = read(frame)
+    assert "from_id is '202.0', a float written as text" in str(first)
+    assert isinstance(second, PairError)
+
+
 # --- rows that cannot be sent ------------------------------------------------------------------
 
 
@@ -172,9 +191,11 @@ def test_ids_of_mixed_kinds_are_those_of_tuples_too(ids: list[tuple[Any, Any]]) 
     [
         (pd.Series([7, None, 7], dtype="Int64"), "not None"),
         (pd.Series(["7", np.nan, "7"]), "not None"),
-        (pd.Series([7, 1.5, "7"], dtype=object), "not 1.5, .* make the column Int64 or string"),
+        (pd.Series([7, 1.5, "7"], dtype=object), "not 1.5, .* convert the column to Int64 first"),
         (pd.Series([7, np.array([1, 2]), "7"], dtype=object), "must be a string or an int"),
         (pd.Series(["7", "a b", "7"]), "holds a blank"),
+        (pd.Series(["7", "202.0", "7"]), "'202.0', a float written as text.*to Int64 first"),
+        (pl.Series(["7", "1.2345678901234e+16", "7"]), "1234e.16', a float written as text"),
         (pl.Series([7, None, 7]), "not None"),
         (pl.Series(["7", "", "7"]), "is empty"),
         (pa.array(["7", None, "7"]), "not None"),

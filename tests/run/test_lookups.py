@@ -15,10 +15,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import (
-    AnswerTimeoutError,
     ApiError,
     ConnectionLostError,
-    GarbledAnswerError,
+    InvalidResponseError,
     LinkState,
     MissingScopesError,
     OptionsError,
@@ -26,6 +25,7 @@ from aiohubassoc import (
     Pair,
     PairError,
     RateLimitedError,
+    ResponseTimeoutError,
     RetryPolicy,
     RunStoppedError,
     ServerError,
@@ -33,7 +33,7 @@ from aiohubassoc import (
     UnconfirmedError,
     Verification,
 )
-from aiohubassoc._http.transport import Unanswered
+from aiohubassoc._http.transport import NoResponse
 from tests.conftest import pass_time, settle
 from tests.fakes.portal import (
     FakePortal,
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc import VerificationReport, VerificationStream
 
-LOST = Unanswered(ConnectionLostError("lost"))
+LOST = NoResponse(ConnectionLostError("lost"))
 SCOPES = error(403, category="MISSING_SCOPES")
 
 
@@ -351,9 +351,9 @@ async def test_a_custom_type_may_be_told_by_another_name() -> None:
     [
         (error(500), ServerError),
         (LOST, ConnectionLostError),
-        (Unanswered(AnswerTimeoutError("late")), AnswerTimeoutError),
+        (NoResponse(ResponseTimeoutError("late")), ResponseTimeoutError),
         (error(429), RateLimitedError),
-        (answer([1, 2]), GarbledAnswerError),
+        (answer([1, 2]), InvalidResponseError),
         (answer({"status": "PENDING", "results": []}), UnconfirmedError),
     ],
 )
@@ -435,7 +435,7 @@ async def test_a_page_that_never_ends_is_unknown() -> None:
 async def test_an_answer_too_large_is_asked_for_in_halves() -> None:
     """A thousand records with many links each may be more than is read."""
     pairs = pairs_of(8)
-    too_large = Unanswered(GarbledAnswerError("8 MiB"), is_too_large=True)
+    too_large = NoResponse(InvalidResponseError("8 MiB"), is_too_large=True)
     portal = FakePortal(linked=ends_of(pairs), script={"read": [too_large]})
     told, _ = await verify(portal, pairs)
     assert ["linked"] * 8 == states(told)

@@ -26,7 +26,7 @@ from aiohubassoc import (
     Status,
     UnconfirmedError,
 )
-from aiohubassoc._http.transport import Unanswered
+from aiohubassoc._http.transport import NoResponse
 from aiohubassoc._run.output_buffer import READ_AHEAD
 from aiohubassoc._run.source import Source
 from tests.conftest import pass_time, settle
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from aiohubassoc._protocol.verdicts import Answer
     from aiohubassoc._run.stream import OutcomeStream
 
-LOST = Unanswered(ConnectionLostError("reset"))
+LOST = NoResponse(ConnectionLostError("reset"))
 DAILY = error(429, policyName="DAILY")
 
 
@@ -579,7 +579,7 @@ scripts = st.dictionaries(
     leave_after=st.none() | st.integers(0, 31),
 )
 def test_one_outcome_each_whatever_happens(
-    script: dict[str, list[Answer | Unanswered]],
+    script: dict[str, list[Answer | NoResponse]],
     ordered: bool,
     workers: int,
     stop_after: int | None,
