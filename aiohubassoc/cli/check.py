@@ -18,7 +18,7 @@ from aiohubassoc.cli.options import Flag, Flat, PortalOptions, TokenOptions, che
 from aiohubassoc.cli.run_folder import Command
 from aiohubassoc.cli.summary import print_portal, print_steps
 from aiohubassoc.cli.terminal import stdout
-from aiohubassoc.tables.layout import Layout
+from aiohubassoc.files.layout import Layout
 
 if TYPE_CHECKING:
     from rich.console import Console
