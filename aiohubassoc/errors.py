@@ -41,17 +41,31 @@ All of them pickle. They carry plain values and models, never a live response, s
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from aiohubassoc.models import DefaultAssociations, ErrorDetail, Outcome
 
 # Scopes are named in the details of a 403. HubSpot uses either key (recorded answers, 2024-2026).
 _SCOPE_KEYS = ("requiredGranularScopes", "requiredScopes")
+# How much of what a response lists stands in a message; the error itself has all that was kept.
+_MOST_NAMES = 5
+_MOST_VALUES = 20
+_MOST_LETTERS = 100
+
+
+def _listed(values: Sequence[str]) -> str:
+    shown = [
+        one if len(one) <= _MOST_LETTERS else f"{one[:_MOST_LETTERS]}..."
+        for one in values[:_MOST_VALUES]
+    ]
+    more = len(values) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
 @attrs.define(slots=False)
@@ -291,8 +305,8 @@ class ApiError(AioHubAssocError):
 
     def __str__(self) -> str:
         text = f"{self.status} {self.category or type(self).__name__}: {self.message}"
-        for name, values in self.context.items():
-            text += f" [{name}: {', '.join(values)}]"
+        for name, values in islice(self.context.items(), _MOST_NAMES):
+            text += f" [{name}: {_listed(values)}]"
         return f"{text} (correlation id {self.correlation_id})" if self.correlation_id else text
 
 
@@ -316,7 +330,7 @@ class MissingScopesError(ApiError):
         )
 
     def __str__(self) -> str:
-        named = f"; needs {', '.join(self.scopes)}" if self.scopes else ""
+        named = f"; needs {_listed(self.scopes)}" if self.scopes else ""
         return super().__str__() + named
 
 
@@ -405,7 +419,9 @@ class PartialFailureError(AioHubAssocError):
 
     def __str__(self) -> str:
         reply = self.reply
-        told = "; ".join(f"{error.category or 'error'}: {error.message}" for error in reply.errors)
+        told = "; ".join(
+            f"{error.category or 'error'}: {error.message}" for error in reply.errors[:_MOST_NAMES]
+        )
         return (
             f"the answer reports success ({reply.status}) with {len(reply.results)} results, "
             f"numErrors {reply.num_errors} and {told or 'no named errors'}"

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
+from aiohubassoc._core.bounds import MOST_ID, short
+
 MISSING = "is missing"
 
 
@@ -31,9 +33,9 @@ def text(value: object, _: object = None) -> str:
 
 
 def json_text(value: object) -> str:
-    """Return the JSON of *value*."""
+    """Return the JSON of *value*, or its start where it is long."""
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return short(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
     except RecursionError:  # orjson reads deeper nesting than json writes
         return "(nested too deeply)"
 
@@ -93,6 +95,6 @@ def record_id(end: object, where: str) -> str:
     if not isinstance(end, dict) or "id" not in end:
         raise WrongShapeError(MISSING, f".{where}.id")
     try:
-        return text(end["id"])
+        return short(text(end["id"]), MOST_ID)
     except WrongShapeError:
         raise WrongShapeError(f"{json_text(end['id'])} is not an id", f".{where}.id") from None

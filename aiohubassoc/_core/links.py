@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from aiohubassoc._core import hooks, wire
+from aiohubassoc._core.bounds import MOST_ID, MOST_TEXT, short
 from aiohubassoc._core.ids import canonical
 from aiohubassoc.models import StandardError
 
@@ -100,7 +101,7 @@ def _add(result: Any, records: dict[str, RecordLinks]) -> None:  # noqa: ANN401 
         if not isinstance(end, dict) or "toObjectId" not in end:
             raise hooks.WrongShapeError(hooks.MISSING, f".to[{number}].toObjectId")
         try:
-            to_id = hooks.text(end["toObjectId"])
+            to_id = short(hooks.text(end["toObjectId"]), MOST_ID)
         except hooks.WrongShapeError as error:
             raise hooks.WrongShapeError(str(error), f".to[{number}].toObjectId") from None
         if _has_default(end.get("associationTypes")):
@@ -123,4 +124,9 @@ def _has_default(types: object) -> bool:
 def _after(paging: object) -> str | None:
     following = paging.get("next") if isinstance(paging, dict) else None
     after = following.get("after") if isinstance(following, dict) else None
-    return None if after is None or after == "" else hooks.text_or_json(after)
+    if after is None or after == "":
+        return None
+    text = hooks.text_or_json(after)
+    if len(text) > MOST_TEXT:
+        raise hooks.WrongShapeError(f"{text[:60]}... is too long", ".paging.next.after")
+    return text

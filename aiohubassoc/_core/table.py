@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 import attrs
 
 from aiohubassoc._core import headers as _headers, wire
+from aiohubassoc._core.bounds import kept_headers
 from aiohubassoc._core.ids import canonical
 from aiohubassoc._core.links import decode_links
 from aiohubassoc._core.verdict import (
@@ -68,7 +69,7 @@ def judge(answer: Answer, pair: Pair, now: Callable[[], datetime]) -> Verdict:
     """
     if _is_success(answer):
         return _judge_success(answer, pair)
-    return _judge_refusal(answer, now)
+    return _judge_refusal(answer, now, wire.decode_pair_error)
 
 
 def judge_batch(answer: Answer, now: Callable[[], datetime]) -> Verdict:
@@ -110,8 +111,12 @@ def _is_success(answer: Answer) -> bool:
     return 200 <= answer.status < 300  # noqa: PLR2004 -- "take any 2xx and look into the body"
 
 
-def _judge_refusal(answer: Answer, now: Callable[[], datetime]) -> Verdict:
-    body = wire.decode_error(answer.body) or _NO_BODY
+def _judge_refusal(
+    answer: Answer,
+    now: Callable[[], datetime],
+    decode: Callable[[bytes], wire.ErrorBody | None] = wire.decode_error,
+) -> Verdict:
+    body = decode(answer.body) or _NO_BODY
     for row in TABLE:
         if answer.status in row.statuses and (row.when is None or row.when(answer, body)):
             return row.judge(answer, body, now())
@@ -140,7 +145,7 @@ def _read(answer: Answer, decode: Callable[[bytes], _T]) -> _T | Transient:
 
 
 def _judge_success(answer: Answer, pair: Pair) -> Verdict:
-    reply = _read(answer, wire.decode_reply)
+    reply = _read(answer, wire.decode_pair_reply)
     if isinstance(reply, Transient):
         return reply
     linked = matches(reply, pair)
@@ -159,7 +164,7 @@ def _garbled(answer: Answer, problems: tuple[str, ...]) -> GarbledAnswerError:
         f"the answer with status {answer.status} cannot be read: {'; '.join(problems[:3])}",
         maybe_applied=True,
         status=answer.status,
-        headers={k: v for k, v in answer.headers.items() if k.lower() != "set-cookie"},
+        headers=kept_headers(answer.headers),
         body_start=_shown(answer.body),
         problems=problems,
     )
