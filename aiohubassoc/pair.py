@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import SupportsIndex, TypeAlias
+from typing import Final, SupportsIndex, TypeAlias
 
 import attrs
 
@@ -13,16 +13,38 @@ RecordId: TypeAlias = str | SupportsIndex
 """A record's id as callers have it: a string, an int, or what behaves as an int."""
 
 _set = object.__setattr__
+# Record ids are integers in every object seen; custom objects have the longest types, with a name
+# that people choose. HubSpot names no limit for either.
+_MOST_ID: Final = 64
+_MOST_TYPE: Final = 128
+_TOO_LARGE: Final = 10**_MOST_ID
 
 
-def _path_text(text: str, what: str) -> str:
+def _shown(value: object, most: int = _MOST_ID) -> str:
+    """Return *value* for a message: whatever it is, and never at length."""
+    if isinstance(value, str | bytes | bytearray):
+        value = value[: most + 1]
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except Exception:  # noqa: BLE001 -- a repr is anybody's code, and an int may be too long for it
+        return f"({type(value).__name__})"
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def _quoted(value: object) -> str:
+    return repr(_shown(value)) if isinstance(value, str) else _shown(value)
+
+
+def _path_text(text: str, what: str, most: int) -> str:
     """Return *text* if it can stand in a path, or raise a ValueError that says why not."""
+    if len(text) > most:
+        raise ValueError(f"{what} has {len(text):,} characters, more than {most}")
     if not text or text.isspace():
         raise ValueError(f"{what} is empty")
     if text in {".", ".."}:  # a path segment that would climb
         raise ValueError(f"{what} cannot be {text!r}")
     if " " in text or not text.isprintable():  # also keeps out lone surrogates and BOMs
-        raise ValueError(f"{what} holds a blank or a control character: {text!r}")
+        raise ValueError(f"{what} holds a blank or a control character: {_quoted(text)}")
     return text
 
 
@@ -37,24 +59,27 @@ def _are_plain(from_type: object, from_id: object, to_type: object, to_id: objec
     ):
         return False
     together = from_type + from_id + to_type + to_id
-    return together.isalnum() and together.isascii()
+    return len(together) <= _MOST_ID and together.isalnum() and together.isascii()
 
 
 def _object_type(value: object, what: str) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{what} must be a string, not {value!r}")
-    return _path_text(value, what)
+        raise ValueError(f"{what} must be a string, not {_shown(value)}")
+    return _path_text(value, what, _MOST_TYPE)
 
 
 def _record_id(value: object, what: str) -> str:
     if isinstance(value, str):
-        return _path_text(value, what)
+        return _path_text(value, what, _MOST_ID)
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
-        raise ValueError(f"{what} must be a string or an int, not {value!r}")
+        raise ValueError(f"{what} must be a string or an int, not {_shown(value)}")
     try:
-        return str(operator.index(value))  # numpy's integers and their like
+        number = operator.index(value)  # numpy's integers and their like
     except TypeError:  # and numpy's arrays
-        raise ValueError(f"{what} must be a string or an int, not {value!r}") from None
+        raise ValueError(f"{what} must be a string or an int, not {_shown(value)}") from None
+    if abs(number) >= _TOO_LARGE:
+        raise ValueError(f"{what} has more than {_MOST_ID} digits")
+    return str(number)
 
 
 @attrs.frozen(init=False)
@@ -72,7 +97,7 @@ class Pair:
 
     Raises:
         PairError: an id or type is None, empty, ``"."``, ``".."``, a float, or holds blanks or
-            control characters.
+            control characters; an id has more than 64 characters, or a type more than 128.
     """
 
     from_type: str
@@ -90,10 +115,13 @@ class Pair:
         *,
         tag: object = None,
     ) -> None:
-        if type(from_id) is int:
-            from_id = str(from_id)
-        if type(to_id) is int:
-            to_id = str(to_id)
+        try:
+            if type(from_id) is int:
+                from_id = str(from_id)
+            if type(to_id) is int:
+                to_id = str(to_id)
+        except ValueError:  # Python makes no text of an int of 5,000 digits: refused below
+            pass
         if not _are_plain(from_type, from_id, to_type, to_id):
             try:
                 from_type = _object_type(from_type, "from_type")
@@ -101,7 +129,7 @@ class Pair:
                 to_type = _object_type(to_type, "to_type")
                 to_id = _record_id(to_id, "to_id")
             except ValueError as error:
-                named = f"{from_type}:{from_id} -> {to_type}:{to_id}"
+                named = _named(from_type, from_id, to_type, to_id)
                 raise PairError(f"{error}, in the pair {named}") from None
         _set(self, "from_type", from_type)
         _set(self, "from_id", from_id)
@@ -121,25 +149,42 @@ class Pair:
         for text in (from_, to):
             object_type, colon, record_id = text.partition(":")
             if not colon:
-                raise PairError(f"{text!r} is not written as type:id, such as 'contacts:101'")
+                raise PairError(
+                    f"{_quoted(text)} is not written as type:id, such as 'contacts:101'"
+                )
             ends += [object_type, record_id]
         return cls(*ends, tag=tag)
 
     def __str__(self) -> str:
-        return f"{self.from_type}:{self.from_id} -> {self.to_type}:{self.to_id}"
+        return _named(self.from_type, self.from_id, self.to_type, self.to_id)
+
+
+def _named(from_type: object, from_id: object, to_type: object, to_id: object) -> str:
+    ends = ((from_type, from_id), (to_type, to_id))
+    return " -> ".join(f"{_shown(kind, _MOST_TYPE)}:{_shown(one)}" for kind, one in ends)
 
 
 def unchecked_pair(
     from_type: object, from_id: object, to_type: object, to_id: object, *, tag: object = None
 ) -> Pair:
-    """Return a pair with the values as given: it failed its checks, or passed them before."""
+    """
+    Return a pair that failed its checks, or passed them before: with the values as given.
+
+    Of what is too long to be an id or a type it has the beginning.
+    """
     pair = object.__new__(Pair)
     for name, value in (
         ("from_type", from_type),
         ("from_id", from_id),
         ("to_type", to_type),
         ("to_id", to_id),
-        ("tag", tag),
     ):
-        _set(pair, name, value)
+        _set(pair, name, _shown(value, _MOST_TYPE) if _is_too_long(value) else value)
+    _set(pair, "tag", tag)
     return pair
+
+
+def _is_too_long(value: object) -> bool:
+    if isinstance(value, int):
+        return abs(value) >= _TOO_LARGE
+    return isinstance(value, str | bytes | bytearray) and len(value) > _MOST_TYPE
