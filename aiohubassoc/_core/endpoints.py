@@ -35,6 +35,7 @@ _MOST_LETTERS: Final = 1_000
 _MOST_SHOWN: Final = 100
 # Labels as DNS has them, and underscores, which names inside of companies have.
 _NAME: Final = re.compile(r"(?!.{254})(?:(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.|$))+", re.IGNORECASE)
+_BRACKETED: Final = re.compile(r"\[[^\[\]]*\](?::\d+)?", re.ASCII)
 # Segments that would climb, and percent signs that encode nothing.
 _ODD_PATH: Final = re.compile(
     r"(?:/|^)(?:\.|%2e){1,2}(?:/|$)|%(?![0-9a-f]{2})", re.IGNORECASE | re.ASCII
@@ -123,7 +124,8 @@ def checked_base_url(text: str, *, allow_http: bool = False) -> str:  # noqa: C9
         raise OptionsError(f"base_url {shown} must not hold a query or fragment")
     if port == 0 or parts.netloc.endswith(":"):
         raise OptionsError(f"base_url {shown} has a port that is none")
-    if not (_is_address(host) if "[" in parts.netloc else _is_name(host)):
+    is_host = _is_address(host) if _BRACKETED.fullmatch(parts.netloc) else _is_name(host)
+    if not is_host:
         raise OptionsError(f"base_url {shown} does not name a host that can be")
     if _ODD_PATH.search(parts.path):
         raise OptionsError(f"base_url {shown} has a path with '.', '..' or a '%' of no letter")

@@ -165,6 +165,8 @@ def test_usable_base_urls(text: str, expected: str) -> None:
         ("https://1.2.3.4.5", "host that can be"),
         ("https://127.1", "host that can be"),
         ("https://[v1.x]", "host that can be"),
+        ("https://a][::1", "host that can be"),
+        ("https://1:[::1]", "host that can be"),
         ("https://api.hubapi.com:", "port"),
         ("https://api.hubapi.com:0", "port"),
         ("https://api.hubapi.com:70000", "not a URL"),
@@ -185,7 +187,12 @@ def test_unusable_base_urls(text: Any, told: str) -> None:
     assert "secret" not in str(caught.value)
 
 
-@given(st.text(st.characters(), max_size=30), st.booleans())
+_PARTS = ["://", "[", "]", "::1", ":", "1", "a", "-", ".", "xn--", "%2f", "é", "。", "İ", "/", "@"]
+
+
+@given(
+    st.lists(st.sampled_from(_PARTS), max_size=8).map("".join) | st.text(max_size=30), st.booleans()
+)
 def test_what_is_taken_is_a_url(text: str, whole: bool) -> None:
     """Whatever is written there: an OptionsError, or a URL to which requests can be sent."""
     given_text = text if whole else f"https://{text}"
