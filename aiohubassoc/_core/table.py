@@ -164,7 +164,7 @@ def _garbled(answer: Answer, problems: tuple[str, ...]) -> GarbledAnswerError:
         f"the answer with status {answer.status} cannot be read: {'; '.join(problems[:3])}",
         maybe_applied=True,
         status=answer.status,
-        headers=kept_headers(answer.headers),
+        headers=kept_headers(answer.redaction.in_headers(answer.headers)),
         body_start=_shown(answer.body),
         problems=problems,
     )

@@ -8,6 +8,7 @@ from typing import TypeAlias
 import attrs
 
 from aiohubassoc._core.links import LinksReply
+from aiohubassoc._core.redaction import NO_SECRETS, Redaction
 from aiohubassoc.errors import AioHubAssocError, ApiError
 from aiohubassoc.models import DefaultAssociations
 
@@ -22,12 +23,14 @@ class Answer:
         headers: By name, ignoring case.
         body: Whole.
         url: What was asked, for messages.
+        redaction: What to hide in its headers where they are kept. Elsewhere it is hidden.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     url: str = ""
+    redaction: Redaction = NO_SECRETS
 
 
 @attrs.define

@@ -80,6 +80,7 @@ class Call(Generic[SubjectT]):
         uncertain: Whether any try may have made the link without a confirmation.
         token: What the last try was sent with.
         token_renewed: Whether it was refused, and this try is with another.
+        is_resend: Whether this try goes over a new connection, as that of the last one is to blame.
     """
 
     # On the class: to set a dozen of them for every pair costs as much as reading its reply.
@@ -94,6 +95,7 @@ class Call(Generic[SubjectT]):
     uncertain: bool = False
     token: str = ""
     token_renewed: bool = False
+    is_resend: bool = False
 
     def __init__(self, subject: SubjectT, watch: Watch = NO_RUN) -> None:
         self.subject = subject

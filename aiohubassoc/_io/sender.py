@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Generic, assert_never
 
+import attrs
 import tenacity as _t
 
 from aiohubassoc._core.retry import (
@@ -27,11 +28,13 @@ from aiohubassoc._core.verdict import (
     Verdict,
 )
 from aiohubassoc._io.call import Call, Final, SubjectT, Unsettled, is_uncertain
-from aiohubassoc._io.transport import Unanswered
+from aiohubassoc._io.transport import ReusedAnswer, Unanswered
 from aiohubassoc.errors import (
     AioHubAssocError,
     AuthenticationError,
+    ClientClosedError,
     ConnectFailedError,
+    ConnectionLostError,
     DailyReserveError,
     TransportError,
     UnconfirmedError,
@@ -55,6 +58,11 @@ if TYPE_CHECKING:
     Judge: TypeAlias = Callable[[Answer, SubjectT, Callable[[], datetime]], Verdict]
 
 logger = logging.getLogger("aiohubassoc")
+
+
+@attrs.define
+class _Resend(Transient):
+    """Its connection is to blame: the call goes again over a new one, as the same attempt."""
 
 
 class Sender(Generic[SubjectT]):
@@ -170,20 +178,22 @@ class Sender(Generic[SubjectT]):
             await self._semaphore.acquire()  # "async with" costs two coroutines more
             try:
                 sent_at = self._clock.now()
-                call.attempts += 1
+                endpoint = self._endpoint(call.subject)
+                if call.is_resend:  # it is the same attempt still
+                    sending = self._transport.send(endpoint, call.token, needs_new=True)
+                else:
+                    call.attempts += 1
+                    sending = self._transport.send(endpoint, call.token)
                 call.on_wire = True
-                answer, fresh = await self._transport.send(self._endpoint(call.subject), call.token)
+                answer, fresh = await sending
             finally:
                 self._semaphore.release()
-        except BaseException:
-            # Cancelled here, the request may have been sent, and counted by HubSpot.
-            call.interrupted_on_wire, call.on_wire = call.on_wire, False
-            if sent_at is None:
-                limiter.give_back()
-            else:
-                limiter.settle(sent_at, self._clock.now(), fresh=True, taken=False)
+        except BaseException as error:
+            self._interrupted(call, sent_at, error)
             raise
         call.on_wire = False
+        if call.is_resend:
+            call.is_resend = False
         now = self._clock.now()
         call.spent += now - sent_at
         if isinstance(answer, Unanswered):
@@ -200,8 +210,38 @@ class Sender(Generic[SubjectT]):
         limiter.settle(sent_at, now, fresh=fresh, taken=taken, headers=answer.headers)
         if type(verdict) is Accepted:
             call.reply = verdict.reply
+            return verdict
+        return await self._confirmed(call, answer, verdict)
+
+    def _interrupted(
+        self, call: Call[SubjectT], sent_at: float | None, error: BaseException
+    ) -> None:
+        """Note that a try ended without an answer, by *error*, which is no fault of the wire."""
+        if isinstance(error, ClientClosedError) and call.on_wire:  # nothing was sent
+            call.attempts -= not call.is_resend
+            call.on_wire, sent_at = False, None
+        # Cancelled on the wire, the request may have been sent, and counted by HubSpot.
+        call.interrupted_on_wire, call.on_wire = call.on_wire, False
+        if sent_at is None:
+            self._limiter.give_back()
         else:
-            _keep_reply(call, verdict)
+            self._limiter.settle(sent_at, self._clock.now(), fresh=True, taken=False)
+
+    async def _confirmed(self, call: Call[SubjectT], answer: Answer, verdict: Verdict) -> Verdict:
+        """Return *verdict* once *answer* is sure to be the one to *call*."""
+        # The answer for many names its records, and for one pair that is linked likewise.
+        if isinstance(answer, ReusedAnswer) and not isinstance(verdict, Told):
+            call.on_wire = True
+            try:
+                is_own = await self._transport.confirm(answer)
+            except BaseException:
+                call.interrupted_on_wire = True
+                raise
+            finally:
+                call.on_wire = False
+            if not is_own:
+                verdict = _Resend(ConnectionLostError("the answer may be that to another request"))
+        _keep_reply(call, verdict)
         return verdict
 
     async def _wait_in_line(self) -> Fatal | None:
@@ -220,11 +260,16 @@ class Sender(Generic[SubjectT]):
             self._limiter.settle(sent_at, now, fresh=fresh, taken=False)
         if is_uncertain(answer.error):
             call.unknown, call.uncertain = answer.error, True
+        if answer.was_reuse:
+            return _Resend(answer.error)
         if answer.is_too_large:  # it would be so again: only a smaller call can help
             return Refused(answer.error)
         return Transient(answer.error) if answer.passing else Fatal(answer.error)
 
     def _after_fault(self, call: Call[SubjectT], verdict: Transient) -> Final | Again:
+        if isinstance(verdict, _Resend):
+            call.is_resend = True
+            return _again_unless_stopping(call, verdict.error, Again(0.0))
         decision = decide_transient(
             self._policy,
             verdict,
