@@ -154,7 +154,9 @@ def test_what_is_said_of_nobody_is_not_kept_thousands_of_times() -> None:
 
 def test_a_header_that_names_the_call_is_short() -> None:
     """As the one in the body is."""
-    verdict = judge(Answer(409, {"X-HubSpot-Correlation-Id": LONG}, b"{}"), PAIR, lambda: None)  # type: ignore[arg-type, return-value]
+    verdict = judge(
+        Answer(409, {"X-HubSpot-Correlation-Id": LONG}, b'{"status": "error"}'), PAIR, lambda: None
+    )  # type: ignore[arg-type, return-value]
     assert isinstance(verdict, Refused)
     assert isinstance(verdict.error, ApiError)
     assert len(verdict.error.correlation_id or "") < 300
