@@ -70,7 +70,7 @@ def exit_code(
     for kinds, code in _OF_CAUSES.items():
         if isinstance(report.stopped, kinds):
             return code
-    if report.unsettled or not report.input_complete:
+    if report.unsettled or not (report.input_complete or report.is_limited):
         return ExitCode.STOPPED
     if require_rows and not report.done:
         return ExitCode.SOME_FAILED
