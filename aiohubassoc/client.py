@@ -549,7 +549,8 @@ class AssociationClient:
                         await self._clock.sleep(0)
             finally:
                 await source.close()
-            return planner.plan(
+            return await asyncio.to_thread(
+                planner.plan,
                 self._limiter.quota,
                 concurrency=self._concurrency,
                 daily_calls=daily_calls,

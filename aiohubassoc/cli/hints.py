@@ -58,7 +58,8 @@ def after_link(
         return steps  # the same command would meet it again
     if report.unsettled or not report.input_complete:
         if folder is not None:
-            steps.append(how_to_resume(folder, needs_input=needs_input))
+            step = how_to_resume(folder, needs_input=needs_input)
+            steps.append(f"{step}, without --limit" if needs_input and report.is_limited else step)
         else:
             steps += _how_to_begin_again(report, command, call)
     elif folder is not None and report.not_linked:

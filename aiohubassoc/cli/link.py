@@ -74,12 +74,14 @@ class LinkCall:
         output: What to print and write, and where.
         folder: The run folder.
         uvloop: Use uvloop.
+        limit: The most pairs to take from the input; None: all.
     """
 
     token: TokenOptions
     output: OutputOptions
     folder: FolderOptions
     uvloop: bool
+    limit: int | None = None
 
     @property
     def console(self) -> Console:
@@ -99,6 +101,7 @@ def link(
     token: Annotated[TokenOptions, Flat] = TokenOptions(),  # noqa: B008
     output: Annotated[OutputOptions, Flat] = OutputOptions(),  # noqa: B008
     folder: Annotated[FolderOptions, Flat] = FolderOptions(),  # noqa: B008
+    limit: int | None = None,
     dry_run: Flag = False,
     daily_limit: int | None = None,
     uvloop: Flag = False,
@@ -117,6 +120,7 @@ def link(
         token: Where the token is.
         output: What to print and write.
         folder: The run folder.
+        limit: Link the first so many pairs of the input and end there, to try a run with a few.
         dry_run: Send nothing, and say what would be done: as aiohubassoc plan.
         daily_limit: Calls that the account has a day, for --dry-run; else those of the tier that
             --quota names.
@@ -126,8 +130,10 @@ def link(
     if not portal.simulate:
         portal = attrs.evolve(portal, base_url=find_base_url(portal.base_url))
     command = Command(tuple(files), input_, portal, pace, check, send)
-    call = LinkCall(token, output, folder, uvloop)
+    call = LinkCall(token, output, folder, uvloop, limit)
     if dry_run:
+        if limit is not None:
+            raise OptionsError("--limit is for a run: --dry-run sends nothing")
         _check(command, call)
         return print_plan(
             command,
@@ -168,7 +174,7 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
         jsonl = None
         if call.output.stream:
             jsonl = JsonlOutput(rows.names, ordered=call.output.ordered)
-        run = Runner(operation, rows, command.check, jsonl)
+        run = Runner(operation, rows, command.check, jsonl, limit=call.limit)
         if not call.output.json_:
             run.on_begin = partial(
                 print_portal, connection.portal, call.console, more=connection.details
@@ -178,7 +184,7 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
             code = loop.run(run.run(client))
             if run.began and not call.output.json_:
                 print_link_report(operation.report, call.console)
-                if code != ExitCode.ALL_LINKED:
+                if code != ExitCode.ALL_LINKED or operation.report.is_limited:
                     needs_input = rows.may_block and not operation.report.input_complete
                     print_steps(
                         after_link(operation.report, command, call, needs_input=needs_input),
@@ -253,6 +259,8 @@ def _check(command: Command, call: LinkCall) -> None:
     )
     if STDIN in command.files and call.token.token_stdin:
         raise OptionsError("standard input holds either the pairs or the token")
+    if call.limit is not None and call.limit < 1:
+        raise OptionsError(f"--limit must be 1 or more, not {call.limit}")
     call.folder.check()
     command.check.check()
     command.send.check()
