@@ -200,4 +200,6 @@ def _examples(printed: str) -> list[str]:
 
 def test_the_token_is_no_example(command: Command) -> None:
     """Nor is it an argument, which others could see."""
-    assert TOKEN not in command("link", "--help").out
+    printed = command("link", "--help").out
+    assert TOKEN not in printed
+    assert "The access token is read from HUBSPOT_ACCESS_TOKEN." in printed
