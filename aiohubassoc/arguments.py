@@ -7,7 +7,7 @@ import warnings
 from datetime import date
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
-from aiohubassoc._core.batch import MOST_PAIRS
+from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts
 
@@ -69,7 +69,7 @@ class LinkOptions(TypedDict, total=False):
     retry_failed: bool
 
 
-def checked_version(text: str, clock: Clock) -> ApiVersion:
+def check_version(text: str, clock: Clock) -> ApiVersion:
     """
     Return the API version; warn where its support is about to end.
 
@@ -160,7 +160,7 @@ def _check_seconds(name: str, value: object, wanted: str) -> None:
 
 def checked_concurrency(given: int | None) -> int:
     """
-    Return the most requests on the wire at once.
+    Return the most requests in flight at once.
 
     Raises:
         OptionsError: a number that cannot work.

@@ -7,15 +7,15 @@ import os
 import random  # noqa: TID251 -- it is injected here
 from typing import TYPE_CHECKING, Final, Literal, Self, Unpack
 
-from aiohubassoc._core.batch import MOST_PAIRS
-from aiohubassoc._core.endpoints import checked_base_url
-from aiohubassoc._core.verdict import Accepted, Told
+from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc._http.auth import TokenProvider, TokenSource
 from aiohubassoc._http.clock import Clock, SystemClock
 from aiohubassoc._http.limiter import Limiter, QuotaLimiter
-from aiohubassoc._io.call import Call, settled_error
-from aiohubassoc._io.senders import Senders, senders_of
-from aiohubassoc._io.transport import Transport
+from aiohubassoc._http.request_state import Call, settled_error
+from aiohubassoc._http.senders import Senders, make_senders
+from aiohubassoc._http.transport import Transport
+from aiohubassoc._protocol.requests import checked_base_url
+from aiohubassoc._protocol.verdicts import Accepted, Told
 from aiohubassoc._run.batched import Batched
 from aiohubassoc._run.limits import FailureLimits
 from aiohubassoc._run.one_batch import send_one_batch
@@ -32,8 +32,8 @@ from aiohubassoc.arguments import (
     check_limits,
     check_linger,
     check_run,
+    check_version,
     checked_concurrency,
-    checked_version,
 )
 from aiohubassoc.errors import ClientClosedError, OptionsError
 from aiohubassoc.models import Report
@@ -48,9 +48,11 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from aiohubassoc.account import AccountCheck
     from aiohubassoc.journal.journal import Journal
-    from aiohubassoc.models import DefaultAssociations, Outcome
+    from aiohubassoc.models import Outcome
     from aiohubassoc.planning import Plan
+    from aiohubassoc.replies import DefaultAssociations
 
 BASE_URL: Final = "https://api.hubapi.com"  # HubSpot, Associations v4
 # The first is what most public code reads, the second what HubSpot's own tools set.
@@ -64,25 +66,25 @@ class AssociationClient:
     Links pairs of HubSpot records by their default association.
 
     Use it as ``async with AssociationClient(token) as client``. Any number of tasks may share one
-    client, and any number of runs may go at once: one quota and one bound of requests on the wire
+    client, and any number of runs may go at once: one quota and one bound of requests in flight
     hold for all of them.
 
     Args:
         token: An access token (service key, private app or OAuth), or
             ``async def token(refused: str | None) -> str``, awaited for each call with None; after
-            a 401 it is told, once for all calls that were refused, which token it was, and one
+            a 401 it is given the refused token, once for all calls that were refused, and one
             more try is made with what it returns.
         base_url: Where HubSpot's API is. Must be https unless it is this machine.
         api_version: ``"v4"``, ``"2026-03"`` or ``"2026-09"``.
-        quota: Never exceeded; what HubSpot names in its answers can only lower it. None: begin
+        quota: Never exceeded; what HubSpot names in its responses can only lower it. None: begin
             with 100 calls in 10 s and take what HubSpot names.
         share: The part of that quota which is ours, above 0 and up to 1.
         reserve_daily: What to leave for others of the account's calls a day, where HubSpot says
             how many are left: calls as an int, or a share of the day's limit as a float from 0 to
             1. A run stops there; a call raises `DailyReserveError`. None: nothing.
-        strict_quota: Whether no window may hold a call too many whatever the network does, for a
-            speed of 98 % at a round trip of 100 ms instead of 99 %.
-        concurrency: The most requests on the wire at once, 1 to 1,000. None: 64. The quota, not
+        strict_quota: Whether no window may ever hold a call too many, even on a network that delays
+            calls, for a speed of 98 % at a round trip of 100 ms instead of 99 %.
+        concurrency: The most requests in flight at once, 1 to 1,000. None: 64. The quota, not
             this, sets the pace; 16 go at first, until HubSpot took some.
         batch_quota: Batch calls in a window, never exceeded: HubSpot declares them exempt from the
             quota of single calls (HubSpot, API usage guidelines) and names no other. None: begin
@@ -146,7 +148,7 @@ class AssociationClient:
             if not isinstance(value, needed):
                 raise OptionsError(f"{value!r} is not a {needed.__name__}")
         self._clock = clock or SystemClock()
-        self._version = checked_version(api_version, self._clock)
+        self._version = check_version(api_version, self._clock)
         self._concurrency = checked_concurrency(concurrency)
         self._base_url = checked_base_url(base_url, allow_http=allow_http)
         self._tokens = TokenSource(token)
@@ -203,14 +205,14 @@ class AssociationClient:
 
     @property
     def batch_limiter(self) -> Limiter:
-        """The limiter of batch calls, likewise."""
+        """The limiter of batch calls."""
         return self._batch_limiter
 
     async def __aenter__(self) -> Self:
         if self._closed or self._senders is not None:
             raise ClientClosedError("a client can be entered once")
         await self._transport.open()
-        self._senders = senders_of(
+        self._senders = make_senders(
             self._version,
             limiter=self._limiter,
             batch_limiter=self._batch_limiter,
@@ -241,13 +243,13 @@ class AssociationClient:
         """
         Link one pair and return HubSpot's reply, which confirms the link.
 
-        Waits for the quota, and tries again as the retry policy says.
+        Waits for the quota, and retries as the retry policy says.
 
         Raises:
             PartialFailureError: 2xx with errors inside.
             UnconfirmedError: 2xx, each time without confirming the link.
-            ApiError: HubSpot refused the pair, or the tries are used up.
-            TransportError: no usable answer came; ``maybe_applied`` says what that leaves open.
+            ApiError: HubSpot refused the pair, or the attempts are used up.
+            TransportError: no usable response came; ``maybe_applied`` says what that leaves open.
             DailyReserveError: the calls left of the day are reserved; nothing was sent.
             ClientClosedError: outside ``async with``.
             OptionsError: it is not a pair.
@@ -269,7 +271,7 @@ class AssociationClient:
         """
         Link up to 2,000 pairs in one call, and return what HubSpot said of each, in their order.
 
-        Waits for the batch quota, and tries again as the retry policy says; the pairs themselves
+        Waits for the batch quota, and retries as the retry policy says; the pairs themselves
         are sent together only. `link_each` with ``via="batch"`` takes any number of pairs, and
         settles those that HubSpot says nothing of, or refuses together with others.
 
@@ -286,8 +288,8 @@ class AssociationClient:
 
         Raises:
             UnconfirmedError: 2xx, each time without a word about any pair.
-            ApiError: HubSpot refused the call, or the tries are used up.
-            TransportError: no usable answer came; ``maybe_applied`` says what that leaves open.
+            ApiError: HubSpot refused the call, or the attempts are used up.
+            TransportError: no usable response came; ``maybe_applied`` says what that leaves open.
             DailyReserveError: the calls left of the day are reserved; nothing was sent.
             ClientClosedError: outside ``async with``.
             OptionsError: they are too many, none, of other types, or turned round.
@@ -295,6 +297,30 @@ class AssociationClient:
         """
         sender = self._senders_in_loop().batch
         return await send_one_batch(sender.settle, (from_type, to_type), pairs)
+
+    async def check(self, from_type: str, to_type: str) -> AccountCheck:
+        """
+        Return whether a run for these object types would work: the token, its scopes, the limits.
+
+        Nothing is written to HubSpot. It takes up to five calls, which wait for the quota and are
+        retried as the retry policy says. What HubSpot refuses to say is unknown; nothing is raised
+        for it.
+
+        Args:
+            from_type: The object type of the first records.
+            to_type: The object type of the second records.
+
+        Raises:
+            ClientClosedError: outside ``async with``.
+            PairError: a type that cannot be sent.
+        """
+        from aiohubassoc._account.check import check_account  # noqa: PLC0415 -- only when asked for
+
+        senders = self._senders_in_loop()
+        pair = Pair(from_type, 1, to_type, 1)
+        types = (pair.from_type, pair.to_type)
+        settle = senders.account.settle
+        return await check_account(settle, self._base_url, self._version, types, self._token)
 
     def link_each(
         self,
@@ -331,9 +357,9 @@ class AssociationClient:
         Args:
             pairs: Any sync or async iterable of `Pair`, or of ``(from_id, to_id)`` where the types
                 are given, or a data frame: see `Pairs`. A sync one is asked on the event loop and
-                should answer at once.
+                should respond at once.
             from_type: The object type of all ``from_id``; None if the items are pairs.
-            to_type: The object type of all ``to_id``; None likewise.
+            to_type: The object type of all ``to_id``; None: see *from_type*.
             via: ``"put"``: a call for each pair. ``"batch"``: a call for up to 2,000 pairs of the
                 same two types, which counts against ``batch_quota``. A pair that a batch's reply
                 says nothing of is sent alone, and so is each that may be at fault where HubSpot
@@ -342,24 +368,24 @@ class AssociationClient:
                 records a call: these are ``skipped`` without a call. Reading needs scopes to read.
             batch_size: The most pairs of a batch, 1 to 2,000 (HubSpot, Associations v4).
             batch_linger: Seconds after which a batch goes though it is not full, as the input is
-                slow; likewise a question for links.
+                slow; a lookup of links too.
             ordered: Whether outcomes come in the input's order.
-            stop_after_failures: Stop once so many pairs failed, partially or wholly. None: never.
-            stop_after_alike: Stop with `RefusedAlikeError` once HubSpot refused so many pairs in a
-                row for the same reason and linked none between them; ten times as many where each
+            stop_after_failures: Stop once this many pairs failed, partially or wholly. None: never.
+            stop_after_alike: Stop with `RefusedAlikeError` once HubSpot refused this many pairs in
+                a row for the same reason and linked none between them; ten times as many where each
                 refusal names a record of its own pair, as deleted records come in rows. Those
                 refused are ``failed``. None: never.
             stall_timeout: Stop when no pair has completed for this many seconds. None: never.
             drain_timeout: Seconds that calls in flight may take to end when the block is left
                 early.
             max_failures_kept: How many outcomes the report keeps of those not linked or skipped.
-            journal: A run folder. Each outcome is in it before it is told, at most 0.2 s later;
+            journal: A run folder. Each outcome is in it before it is reported, at most 0.2 s later;
                 pairs that it knows as linked are ``skipped`` without a call, and so are repeated
                 ones. It is locked when the block is entered, which may raise a `JournalError`; if
                 it can no longer be written the run stops, and what could not be written is
                 ``unprocessed``. None: nothing is kept.
             retry_failed: Whether pairs that failed in an earlier run of that folder are sent again.
-                False: they are told again as they were.
+                False: they are reported again as they were.
 
         Raises:
             OptionsError: an argument that cannot work.
@@ -426,7 +452,7 @@ class AssociationClient:
         Read back which pairs are linked, and yield what HubSpot says of each, as it comes.
 
         Use it as ``async with client.verify(pairs) as found`` and iterate over ``found``. Nothing
-        is written; nothing is raised for a pair. It finds what no other check does: an answer that
+        is written; nothing is raised for a pair. It finds what no other check does: a response that
         reported success although nothing was made. Up to 1,000 records are asked for in a call,
         which counts against ``batch_quota`` and needs scopes to read. It stops by itself as
         `link_each` does; every pair from then on is ``unknown``.
@@ -437,7 +463,7 @@ class AssociationClient:
             from_type: As for `link_each`.
             to_type: As for `link_each`.
             ordered: Whether they come in the input's order.
-            stall_timeout: Stop after so many seconds of nothing but trouble. None: never.
+            stall_timeout: Stop when no pair has completed for this many seconds. None: never.
             drain_timeout: Seconds that calls in flight may take to end when the block is left
                 early.
             max_failures_kept: How many pairs the report keeps that are not linked.
@@ -530,6 +556,9 @@ class AssociationClient:
                 now=self._clock.utc_now(),
                 batch_quota=self._batch_quota,
             )
+
+    async def _token(self) -> str:
+        return self._tokens.fixed or await self._tokens.current()
 
     def _open_senders(self) -> Senders:
         if self._senders is None:

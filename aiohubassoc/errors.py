@@ -8,21 +8,21 @@ Every exception of the package.
     ├── PairError (ValueError)         a pair that cannot be sent, found before the network
     ├── InputError (ValueError)        a file that cannot be read as pairs
     ├── ClientClosedError              a client used outside its ``async with``
-    ├── RunStoppedError                the run ended before this pair was settled
+    ├── RunStoppedError                the run ended before this pair completed
     ├── RefusedAlikeError              the run ended as HubSpot refused pair after pair alike
-    ├── EarlierFailureError            an earlier run of the run folder could not link it
+    ├── PreviousFailureError            an earlier run of the run folder could not link it
     ├── JournalError                   a run folder that cannot be used
     │   ├── JournalInUseError          another process is using it
     │   ├── JournalMismatchError       it belongs to another job
     │   ├── JournalVersionError        it was written by a newer version, or is something else
     │   └── JournalStorageError        it cannot be read or written: a full disk, no permission
     ├── DailyReserveError              what is left of the day's calls is reserved for others
-    ├── TransportError                 no usable answer; see ``maybe_applied``
-    │   ├── ConnectFailedError         nothing was sent
+    ├── TransportError                 no usable response; see ``maybe_applied``
+    │   ├── ConnectError         nothing was sent
     │   ├── ConnectionLostError        sent, then the connection broke
-    │   ├── AnswerTimeoutError         sent, no answer in time
-    │   └── GarbledAnswerError         answered, but not as documented
-    ├── ApiError                       HubSpot answered with an error
+    │   ├── ResponseTimeoutError         sent, no response in time
+    │   └── InvalidResponseError         responded, but not as documented
+    ├── ApiError                       HubSpot responded with an error
     │   ├── AuthenticationError        401: the token
     │   ├── MissingScopesError         403: the token's scopes
     │   ├── PermissionDeniedError      403: the token's user or app, or the account
@@ -38,7 +38,6 @@ Every exception of the package.
     │   └── ServerError                5xx
     ├── PartialFailureError            2xx with errors inside
     ├── UnconfirmedError               2xx that confirms nothing
-    └── BulkLinkError                  only from ``Report.raise_for_failures()``
 
 All of them pickle. They carry plain values and models, never a live response, session or token.
 """
@@ -46,14 +45,15 @@ All of them pickle. They carry plain values and models, never a live response, s
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import attrs
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+from aiohubassoc.replies import DefaultAssociations, ErrorDetail
 
-    from aiohubassoc.models import DefaultAssociations, ErrorDetail, Outcome
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # A 403 names scopes under one of these, in its details or beside them (recorded responses,
 # 2024-2026; HubSpot, Associations v4, the example of an error, read 2026-11-28).
@@ -115,7 +115,7 @@ class ClientClosedError(_MessageError):
 
 @attrs.define(slots=False)
 class RunStoppedError(_MessageError):
-    """The run ended before this pair was settled; the message says why it ended."""
+    """The run ended before this pair completed; the message says why it ended."""
 
     _label = "RUN_STOPPED"
 
@@ -142,9 +142,9 @@ class RefusedAlikeError(AioHubAssocError):
 
 
 @attrs.define(slots=False)
-class EarlierFailureError(AioHubAssocError):
+class PreviousFailureError(AioHubAssocError):
     """
-    An earlier run of the same run folder could not link the pair, and it was not tried again.
+    An earlier run of the same run folder could not link the pair, and it was not sent again.
 
     Attributes:
         category: The category of that failure.
@@ -239,11 +239,11 @@ class DailyReserveError(AioHubAssocError):
 @attrs.define(slots=False)
 class TransportError(_MessageError):
     """
-    No usable answer came.
+    No usable response came.
 
     Attributes:
         message: What happened, for people.
-        maybe_applied: True when HubSpot may have made the link though no answer came. Sending the
+        maybe_applied: True when HubSpot may have made the link though no response came. Sending the
             pair again is safe: the call is idempotent.
     """
 
@@ -252,7 +252,7 @@ class TransportError(_MessageError):
 
 
 @attrs.define(slots=False)
-class ConnectFailedError(TransportError):
+class ConnectError(TransportError):
     """No connection could be made, so nothing was sent."""
 
     maybe_applied: bool = False
@@ -267,20 +267,20 @@ class ConnectionLostError(TransportError):
 
 
 @attrs.define(slots=False)
-class AnswerTimeoutError(TransportError):
-    """The call was sent and no whole answer came in time."""
+class ResponseTimeoutError(TransportError):
+    """The call was sent and no whole response came in time."""
 
-    _label = "ANSWER_TIMEOUT"
+    _label = "RESPONSE_TIMEOUT"
 
 
 @attrs.define(slots=False)
-class GarbledAnswerError(TransportError):
+class InvalidResponseError(TransportError):
     """
-    An answer came that is not what HubSpot documents.
+    A response came that is not what HubSpot documents.
 
     Attributes:
-        status: The HTTP status of the answer.
-        headers: The answer's headers.
+        status: The HTTP status of the response.
+        headers: The response's headers.
         body_start: The first 1,000 bytes of the body, as text.
         problems: What is wrong and where, such as ``"$.results[0].from.id: null is not an id"``.
     """
@@ -289,19 +289,19 @@ class GarbledAnswerError(TransportError):
     headers: Mapping[str, str] = attrs.Factory(dict)
     body_start: str = ""
     problems: tuple[str, ...] = ()
-    _label = "GARBLED_ANSWER"
+    _label = "INVALID_RESPONSE"
 
 
 @attrs.define(slots=False)
 class ApiError(AioHubAssocError):
     """
-    HubSpot answered with an error.
+    HubSpot responded with an error.
 
     Attributes:
         status: The HTTP status.
         category: HubSpot's category such as ``"VALIDATION_ERROR"``; None where the body has none.
         message: HubSpot's message, or the start of a body that is not HubSpot's JSON.
-        correlation_id: What HubSpot's support asks for; None where the answer has none.
+        correlation_id: What HubSpot's support asks for; None where the response has none.
         errors: The details, in HubSpot's order.
         context: HubSpot's context: names to lists of values, often the ids at fault.
         sub_category: HubSpot's finer category, as text; None where there is none.
@@ -449,7 +449,7 @@ class RateLimitedError(ApiError):
 
     @property
     def label(self) -> str:
-        """``RATE_LIMIT`` and the policy: HubSpot's answers mostly have no category here."""
+        """``RATE_LIMIT`` and the policy: HubSpot's responses mostly have no category here."""
         return f"RATE_LIMIT_{self.policy}" if self.policy else "RATE_LIMIT"
 
 
@@ -465,7 +465,7 @@ class ServerError(ApiError):
 
 @attrs.define(slots=False)
 class PartialFailureError(AioHubAssocError):
-    """HubSpot answered 2xx, with errors inside or a cancelled status. The reply holds them all."""
+    """HubSpot responded 2xx, with errors inside or a cancelled status. The reply holds them all."""
 
     reply: DefaultAssociations
 
@@ -477,20 +477,22 @@ class PartialFailureError(AioHubAssocError):
 
     def __str__(self) -> str:
         reply = self.reply
-        told = "; ".join(f"{error.category or 'error'}: {error.message}" for error in reply.errors)
+        errors = "; ".join(f"{one.category or 'error'}: {one.message}" for one in reply.errors)
+        made = f"{len(reply.results)} results" if reply.results else "nothing linked"
+        count = "" if reply.num_errors is None else f", numErrors {reply.num_errors}"
         return (
-            f"the answer reports success ({reply.status}) with {len(reply.results)} results, "
-            f"numErrors {reply.num_errors} and {told or 'no named errors'}"
+            f"HubSpot responded with success ({reply.status}), but with {made}{count} and "
+            f"{errors or 'no named errors'}"
         )
 
 
 @attrs.define(slots=False)
 class UnconfirmedError(AioHubAssocError):
     """
-    HubSpot answered 2xx, each time without confirming the link.
+    HubSpot responded 2xx, each time without confirming the link.
 
     Attributes:
-        reply: The last reply; None where the answer had no body.
+        reply: The last reply; None where the response had no body.
     """
 
     reply: DefaultAssociations | None = None
@@ -514,35 +516,3 @@ class UnconfirmedError(AioHubAssocError):
             f"HubSpot responded with success ({self.reply.status}) and {len(results)} "
             f"results{named}, none of which confirms this pair"
         )
-
-
-@attrs.define(slots=False)
-class BulkLinkError(AioHubAssocError):
-    """
-    Pairs of a run are not linked, or not all pairs of its input were read.
-
-    Attributes:
-        failures: The outcomes that are neither linked nor skipped, as many as the report kept.
-        not_linked: How many there were in all.
-        total: How many pairs were read; each has an outcome.
-        stopped: Why the run ended early; None if it did not.
-        input_complete: Whether the input was read to its end.
-    """
-
-    failures: tuple[Outcome, ...]
-    not_linked: int
-    total: int
-    stopped: AioHubAssocError | None = None
-    input_complete: bool = True
-    _label = "BULK_LINK"
-
-    def __str__(self) -> str:
-        text = f"{self.not_linked} of {self.total} pairs are not linked"
-        if not self.input_complete:
-            text += f". Only these {self.total} were read, not the rest of the input"
-        if self.stopped is not None:
-            text += f". The run stopped: {self.stopped}"
-        if not self.failures:
-            return text
-        first = self.failures[0]
-        return f"{text}; the first: {first.pair}: {first.status}: {first.error}"

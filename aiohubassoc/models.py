@@ -1,116 +1,20 @@
-"""
-What HubSpot says (`DefaultAssociations` and its parts), and what comes out.
-
-The fields of what HubSpot says are those of HubSpot, Associations v4, "Create Default", in
-snake_case. Whatever HubSpot may leave out is None or empty here.
-"""
+"""What became of pairs: the outcome of each, and the reports of whole runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
 from enum import StrEnum
 from itertools import repeat
 from operator import attrgetter, is_
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from aiohubassoc.errors import (
-    AioHubAssocError,
-    ApiError,
-    BulkLinkError,
-    EarlierFailureError,
-)
+from aiohubassoc.errors import AioHubAssocError, ApiError, PreviousFailureError
 from aiohubassoc.pair import Pair
+from aiohubassoc.replies import DefaultAssociations
 
-
-@attrs.frozen
-class AssociationSpec:
-    """
-    Which association was made. Links of the same kind may share one.
-
-    Attributes:
-        association_category: ``HUBSPOT_DEFINED``, ``USER_DEFINED``, ``INTEGRATOR_DEFINED``,
-            ``WORK``, or a value that came later.
-        association_type_id: Such as 279 for contact to company.
-    """
-
-    association_category: str | None = None
-    association_type_id: int | None = None
-
-
-@attrs.define
-class Association:
-    """One direction of a link that HubSpot made. A usual success has two, in no fixed order."""
-
-    from_id: str
-    to_id: str
-    association_spec: AssociationSpec = attrs.Factory(AssociationSpec)
-
-
-@attrs.define
-class ErrorDetail:
-    """One detail of an error."""
-
-    message: str | None = None
-    sub_category: str | None = None
-    code: str | None = None
-    in_: str | None = None
-    context: Mapping[str, tuple[str, ...]] = attrs.Factory(dict)
-
-
-@attrs.define
-class StandardError:
-    """
-    One error inside a 2xx answer.
-
-    Attributes:
-        category: Such as ``"OBJECT_NOT_FOUND"``.
-        message: For people.
-        status: HubSpot's word, mostly ``"error"``.
-        context: Names to lists of values, often the ids at fault.
-        errors: Details.
-        links: Names to addresses.
-        id: Where HubSpot gives one.
-        sub_category: As text: a string in real traffic, an object in HubSpot's description.
-    """
-
-    category: str | None = None
-    message: str | None = None
-    status: str | None = None
-    context: Mapping[str, tuple[str, ...]] = attrs.Factory(dict)
-    errors: tuple[ErrorDetail, ...] = ()
-    links: Mapping[str, str] = attrs.Factory(dict)
-    id: str | None = None
-    sub_category: str | None = None
-
-
-@attrs.define
-class DefaultAssociations:
-    """
-    HubSpot's reply to Create Default.
-
-    Attributes:
-        status: ``PENDING``, ``PROCESSING``, ``CANCELED``, ``COMPLETE``, or a value that came later.
-        results: The directions that were linked, in HubSpot's order.
-        errors: What went wrong, though the answer was 2xx.
-        num_errors: HubSpot's count of errors: it counts ends, not pairs. None when absent.
-        started_at: When HubSpot began; aware. None when absent or not a date.
-        completed_at: When it ended; likewise.
-        requested_at: When it was asked; likewise.
-        links: Names to addresses.
-    """
-
-    results: tuple[Association, ...]
-    status: str | None = None
-    errors: tuple[StandardError, ...] = ()
-    num_errors: int | None = None
-    started_at: datetime | None = None
-    completed_at: datetime | None = None
-    requested_at: datetime | None = None
-    links: Mapping[str, str] = attrs.Factory(dict)
-
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _TOO_MANY: Final = 429
 
@@ -123,9 +27,9 @@ class Status(StrEnum):
     PARTIAL = "partial"
     """HubSpot confirmed a link together with errors, or cancelled."""
     FAILED = "failed"
-    """Refused, or not confirmed until the tries were used up."""
+    """Refused, or not confirmed until the attempts were used up."""
     UNPROCESSED = "unprocessed"
-    """The run ended before the pair was settled."""
+    """The run ended before the pair completed."""
     SKIPPED = "skipped"
     """No call was needed."""
 
@@ -157,13 +61,13 @@ class Outcome:
         index: The pair's place in the input, from 0.
         pair: The caller's own pair.
         status: See `Status`.
-        attempts: Tries made, from 1; refusals by the quota are not tries. 0 when none was made. By
+        attempts: Attempts made, from 1; a throttle is not counted. 0 when none was made. By
             batches: the calls that the pair was in.
-        reply: HubSpot's last readable reply, whatever the status; None where there was none.
+        reply: HubSpot's last readable reply, for any status; None where there was none.
         error: Why the pair is not linked; None for linked and skipped pairs.
         maybe_applied: True when HubSpot may have made the link though it did not confirm it: the
-            answer to one of the tries was lost, garbled or a server's failure. Sending the pair
-            again is safe.
+            response to an attempt was lost, invalid or a server's failure. Sending the pair again
+            is safe.
         skip: Why a skipped pair needed no call; None for all others.
     """
 
@@ -191,7 +95,7 @@ class Outcome:
     @property
     def correlation_id(self) -> str | None:
         """What HubSpot's support asks for; None where there was none."""
-        if isinstance(self.error, ApiError | EarlierFailureError):
+        if isinstance(self.error, ApiError | PreviousFailureError):
             return self.error.correlation_id
         return None
 
@@ -241,6 +145,38 @@ class RunReport:
         self.error_responses += 1
         if status == _TOO_MANY:
             self.throttled += 1
+
+
+@attrs.define(slots=False)
+class BulkLinkError(AioHubAssocError):
+    """
+    Pairs of a run are not linked, or not all pairs of its input were read.
+
+    Attributes:
+        failures: The outcomes that are neither linked nor skipped, as many as the report kept.
+        not_linked: How many there were in all.
+        total: How many pairs were read; each has an outcome.
+        stopped: Why the run ended early; None if it did not.
+        input_complete: Whether the input was read to its end.
+    """
+
+    failures: tuple[Outcome, ...]
+    not_linked: int
+    total: int
+    stopped: AioHubAssocError | None = None
+    input_complete: bool = True
+    _label = "BULK_LINK"
+
+    def __str__(self) -> str:
+        text = f"{self.not_linked} of {self.total} pairs are not linked"
+        if not self.input_complete:
+            text += f". Only these {self.total} were read, not the rest of the input"
+        if self.stopped is not None:
+            text += f". The run stopped: {self.stopped}"
+        if not self.failures:
+            return text
+        first = self.failures[0]
+        return f"{text}; the first: {first.pair}: {first.status}: {first.error}"
 
 
 @attrs.define(kw_only=True)

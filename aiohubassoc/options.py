@@ -161,14 +161,14 @@ class Timeouts:
 
     Args:
         connect: For making a connection: DNS, TCP and TLS.
-        answer: From sending to the answer's last byte; through a lent session, for the answer to
+        response: From sending to the response's last byte; through a lent session, for it to
             begin and for each next piece of it.
-        total: From connecting to the answer's last byte.
+        total: From connecting to the response's last byte.
 
     Raises:
         OptionsError: a value that is not positive.
     """
 
     connect: float | None = attrs.field(default=5.0, validator=_seconds_or_none)
-    answer: float | None = attrs.field(default=30.0, validator=_seconds_or_none)
+    response: float | None = attrs.field(default=30.0, validator=_seconds_or_none)
     total: float | None = attrs.field(default=60.0, validator=_seconds_or_none)

@@ -8,22 +8,12 @@ from typing import SupportsIndex, TypeAlias
 import attrs
 
 from aiohubassoc.errors import PairError
+from aiohubassoc.record_id import is_float, path_text
 
 RecordId: TypeAlias = str | SupportsIndex
 """A record's id as callers have it: a string, an int, or what behaves as an int."""
 
 _set = object.__setattr__
-
-
-def _path_text(text: str, what: str) -> str:
-    """Return *text* if it can stand in a path, or raise a ValueError that says why not."""
-    if not text or text.isspace():
-        raise ValueError(f"{what} is empty")
-    if text in {".", ".."}:  # a path segment that would climb
-        raise ValueError(f"{what} cannot be {text!r}")
-    if " " in text or not text.isprintable():  # also keeps out lone surrogates and BOMs
-        raise ValueError(f"{what} holds a blank or a control character: {text!r}")
-    return text
 
 
 def _are_plain(from_type: object, from_id: object, to_type: object, to_id: object) -> bool:
@@ -36,19 +26,22 @@ def _are_plain(from_type: object, from_id: object, to_type: object, to_id: objec
         and to_id
     ):
         return False
-    together = from_type + from_id + to_type + to_id
-    return together.isalnum() and together.isascii()
+    types, ids = from_type + to_type, from_id + to_id
+    # Letters beside digits could be a float written as text: 1e16.
+    return types.isalnum() and types.isascii() and ids.isdecimal() and ids.isascii()
 
 
 def _object_type(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{what} must be a string, not {value!r}")
-    return _path_text(value, what)
+    return path_text(value, what)
 
 
 def _record_id(value: object, what: str) -> str:
     if isinstance(value, str):
-        return _path_text(value, what)
+        if is_float(value):
+            raise ValueError(f"{what} is {value!r}, a float written as text: keep ids as integers")
+        return path_text(value, what)
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise ValueError(f"{what} must be a string or an int, not {value!r}")
     try:
@@ -72,7 +65,7 @@ class Pair:
 
     Raises:
         PairError: an id or type is None, empty, ``"."``, ``".."``, a float, or holds blanks or
-            control characters.
+            control characters; or an id is a float written as text, such as ``"202.0"``.
     """
 
     from_type: str
@@ -143,3 +136,8 @@ def unchecked_pair(
     ):
         _set(pair, name, value)
     return pair
+
+
+def canonical_id(record_id: str) -> str:
+    """Return the id that HubSpot responds with: the number that it read, so 101 for 0101."""
+    return record_id.lstrip("0") or "0" if record_id.isdigit() else record_id

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from aiohubassoc._core.batch import MOST_PAIRS
+from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc._quota.batch_pacer import BatchPacer
 from aiohubassoc._quota.estimate import batch_calls, estimate
 from aiohubassoc._quota.pacer import Pacer
-from aiohubassoc.journal.duplicates import SeenPairs
+from aiohubassoc.journal.dedupe import SeenPairs
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
 from aiohubassoc.options import Quota
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from typing import Self
 
     from aiohubassoc.journal.journal import Journal
-    from aiohubassoc.journal.places import Place
+    from aiohubassoc.journal.offsets import Place
     from aiohubassoc.pair import Pair
 
-# Seconds from sending a call to its answer that are expected, as nothing was sent yet.
+# Seconds from sending a call to its response that are expected, as nothing was sent yet.
 ROUND_TRIP: float = 0.1
 # The same of a batch call. An assumption: HubSpot says nothing of it, and it grows with the batch.
 BATCH_ROUND_TRIP: float = 1.0
@@ -46,13 +46,13 @@ class Plan:
         batch_calls: Calls that the same pairs would take in batches: of 2,000 (HubSpot,
             Associations v4), or as many as were given.
         quota: What was reckoned with for single calls: where a share was given, that share of it.
-        seconds: From the first call to the last answer, if the day has calls for all of them.
+        seconds: From the first call to the last response, if the day has calls for all of them.
         days: How many of the account's days it needs.
-        finishes_at: When the last answer would come if the run began now; aware. HubSpot counts
+        finishes_at: When the last response would come if the run began now; aware. HubSpot counts
             the day's calls anew at midnight in the account's time zone: each further day is taken
             to begin whole days from now.
         daily_calls: Calls that the account has a day; None: not known.
-        daily_share: The calls as a share of them; None likewise.
+        daily_share: The calls as a share of them; None: not known.
         batch_quota: What was reckoned with for batches. None: 10 in 10 s and two at once at first,
             more as long as HubSpot refuses none.
         batch_seconds: As *seconds*, in batches that take a second each; so for the others.
@@ -82,9 +82,9 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as plain values."""
-        told = attrs.asdict(self, recurse=False)
+        values = attrs.asdict(self, recurse=False)
         return {
-            **told,
+            **values,
             "quota": str(self.quota),
             "seconds": round(self.seconds, 1),
             "finishes_at": self.finishes_at.isoformat(timespec="seconds"),
@@ -104,7 +104,7 @@ class Planner:
 
     Raises:
         JournalError: the folder is there and cannot be read; so for every method.
-        OSError, sqlite3.Error: the temporary file for duplicates cannot be written; likewise.
+        OSError, sqlite3.Error: the temporary file for duplicates cannot be written.
     """
 
     def __init__(self, journal: Journal | None, *, retry_failed: bool = False) -> None:
@@ -161,7 +161,7 @@ class Planner:
             concurrency: The most calls in flight.
             daily_calls: Calls that the account has a day; None: not known.
             now: When it would begin; aware.
-            round_trip: Seconds from sending a single call to its answer, on average.
+            round_trip: Seconds from sending a single call to its response, on average.
             batch_quota: What the run would keep for batch calls. None: what it begins with, and
                 more as it rises.
             batch_size: The most pairs of a batch; 1 or more.

@@ -1,4 +1,4 @@
-"""For tests of code that uses aiohubassoc: a portal to run against and a clock that leaps."""
+"""For tests of code that uses aiohubassoc: a simulated portal and a clock that skips waits."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from aiohubassoc._http.clock import Timer
-    from aiohubassoc.simulator import PortalSettings, Running
+    from aiohubassoc.simulator import PortalSettings, ServedPortal
 
 
 def simulated_portal(
     settings: PortalSettings | None = None,
-) -> AbstractAsyncContextManager[Running]:
+) -> AbstractAsyncContextManager[ServedPortal]:
     """
     Serve a simulated HubSpot portal on a port of this machine while the context lasts.
 
-    It has a ``base_url`` for the client, takes the token ``"simulated-token"``, and its
-    ``portal.books`` say what it has seen and which links it has made. As a pytest fixture it is an
-    ``async with`` around a ``yield``.
+    It has a ``base_url`` for the client and accepts the token ``"simulated-token"``; its
+    ``portal.ledger`` has the requests that it got and the links that it made. In a pytest fixture,
+    put an ``async with`` around a ``yield``.
 
     Args:
-        settings: What the portal is like; of `aiohubassoc.simulator`. None: HubSpot's quota of
-            190 calls in 10 s, every record exists, nothing goes wrong.
+        settings: How the portal behaves; of `aiohubassoc.simulator`. None: HubSpot's quota of
+            190 calls in 10 s, every record exists, no faults.
     """
     from aiohubassoc.simulator import serve  # noqa: PLC0415 -- an HTTP server, only when asked for
 
@@ -37,13 +37,13 @@ def simulated_portal(
 
 class FakeClock:
     """
-    A clock for ``AssociationClient(clock=...)`` whose time leaps to whatever is waited for.
+    A clock for ``AssociationClient(clock=...)`` that jumps to the end of each wait.
 
-    Retries, pauses and the quota then take no real time at all. Waits end in the order of their
-    instants; `now` says how much time would have passed. What is on the wire takes its real time.
+    Retries, pauses and the quota then take no real time. Waits end in the order of their instants;
+    `now` is the time that would have passed. Requests in flight take their real time.
 
     Args:
-        utc: The date and time of day at the beginning, aware.
+        utc: The date and time of day at the start, aware.
     """
 
     def __init__(self, utc: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
@@ -61,7 +61,7 @@ class FakeClock:
         return self._utc + timedelta(seconds=self._now)
 
     async def sleep(self, seconds: float) -> None:
-        """Return after the other tasks had their turn; that much later."""
+        """Return *seconds* later on this clock, after the other tasks had their turn."""
         over = asyncio.get_running_loop().create_future()
         timer = self.call_at(self._now + max(0.0, seconds), lambda: _end(over))
         try:
@@ -70,13 +70,13 @@ class FakeClock:
             timer.cancel()
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
-        """Call *callback* in the loop's next turns, after those that are due earlier."""
+        """Call *callback* in one of the loop's next turns, after those that are due earlier."""
         timer = _Timer(callback)
         heapq.heappush(self._timers, (when, next(self._order), timer))
-        asyncio.get_running_loop().call_soon(self._leap)
+        asyncio.get_running_loop().call_soon(self._advance)
         return timer
 
-    def _leap(self) -> None:
+    def _advance(self) -> None:
         while self._timers:
             when, _, timer = heapq.heappop(self._timers)
             if timer.callback is not None:
@@ -90,7 +90,7 @@ class _Timer:
         self.callback: Callable[[], object] | None = callback
 
     def cancel(self) -> None:
-        """Make it never come."""
+        """Cancel the callback."""
         self.callback = None
 
 

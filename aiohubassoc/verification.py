@@ -19,7 +19,7 @@ class LinkState(StrEnum):
     MISSING = "missing"
     """HubSpot does not have it."""
     UNKNOWN = "unknown"
-    """HubSpot did not say: it was not asked, or gave no usable answer."""
+    """HubSpot did not say: it was not asked, or gave no usable response."""
 
 
 @attrs.define

@@ -90,7 +90,7 @@ def told_of_a_207(peer: Peer) -> dict[str, Any]:
     settings = PortalSettings(quota_limit=None, records_up_to=_ONE_CALL - _FAILING)
     with portal_process(settings) as portal, peer.contender() as process:
         told = process.ask(portal.base_url, _ONE_CALL, 1)
-        made = portal.books()["links"]["pairs"]
+        made = portal.ledger()["links"]["pairs"]
     return {
         "client": peer.name,
         "the call comes to": told["what"],
@@ -130,7 +130,7 @@ def splitting(bad: int, batches: int) -> dict[str, Any]:
         chosen = set(Random(seed).sample(range(1, _ONE_CALL + 1), bad))
         with portal_process(settings) as portal:
             told = asyncio.run(_split(portal.base_url, chosen))
-            calls.update(portal.books()["calls"])
+            calls.update(portal.ledger()["calls"])
         right += told[Status.FAILED] == bad and told[Status.LINKED] == _ONE_CALL - bad
     return {
         "pairs": _ONE_CALL,

@@ -78,10 +78,10 @@ class Run:
         with portal_process(settings) as portal:
             self.outcomes, self.report, self.left = asyncio.run(_link(portal, pairs))
             self.seconds = perf_counter() - begun
-            self.books = portal.books()
+            self.ledger = portal.ledger()
             links = portal.links()
         # The books count the connection over which they are asked for.
-        self.left += self.books["open_connections"] - 1
+        self.left += self.ledger["open_connections"] - 1
         self.made = {tuple(row[:4]) for row in links["links"]}
         self.indexes = Counter(outcome.index for outcome in self.outcomes)
         self.each_once = self.indexes == Counter(range(count))
@@ -109,7 +109,7 @@ class Run:
             "run": self.name,
             "pairs": len(self.indexes),
             **{status.value: counts[status] for status in Status if status is not Status.SKIPPED},
-            "calls": self.books["requests"],
+            "calls": self.ledger["requests"],
             "disagree": self.disagreements,
             "left over": self.left,
             "seconds": round(self.seconds, 1),
@@ -133,7 +133,7 @@ async def _link(portal: PortalProcess, pairs: Iterable[Pair]) -> tuple[list[Outc
         quota=_UNLIMITED,
         concurrency=_CONCURRENCY,
         retry=_POLICY,
-        timeouts=Timeouts(answer=1.0),
+        timeouts=Timeouts(response=1.0),
     )
     async with client, client.link_each(pairs) as outcomes:
         told = [outcome async for outcome in outcomes]
@@ -166,7 +166,7 @@ def passing(count: int, share: float) -> tuple[Run, dict[str, bool]]:
         ),
         "none is unprocessed": not run.having(Status.UNPROCESSED),
         f"each of {len(_PASSING)} faults was met": (
-            set(run.books["faults"]) == {fault.value for fault in _PASSING}
+            set(run.ledger["faults"]) == {fault.value for fault in _PASSING}
         ),
         f"{len(lost)} failed with an answer lost: a TransportError that may have been applied": all(
             isinstance(outcome.error, TransportError) and outcome.error.maybe_applied
@@ -190,7 +190,7 @@ def lasting(count: int) -> Iterable[tuple[Run, dict[str, bool]]]:
         # The first call goes well: it proves that the base URL is that of HubSpot's API.
         plan = FaultPlan(**shares, script_all=(None,) * _CONCURRENCY)
         run = Run(fault.value, PortalSettings(quota_limit=None, faults=plan), count)
-        hit = run.books["faults"].get(fault.value, 0)
+        hit = run.ledger["faults"].get(fault.value, 0)
         yield (
             run,
             {
@@ -230,7 +230,7 @@ def ending(count: int) -> Iterable[tuple[Run, dict[str, bool]]]:
                     for outcome in told
                 ),
                 f"{name}: what was on the wire is all that was sent after it": (
-                    run.books["requests"] <= len(run.having(Status.LINKED)) + _CONCURRENCY
+                    run.ledger["requests"] <= len(run.having(Status.LINKED)) + _CONCURRENCY
                 ),
             },
         )

@@ -320,7 +320,7 @@ def main() -> int:
         runs = Runs(Path(home), portal, rows, _FORMS[options.via], rng)
         runs.kill_some(options.kills)
         last = runs.finish()
-        books, links = portal.books(), portal.links()["links"]
+        books, links = portal.ledger(), portal.links()["links"]
         settled, resent = runs.settled(), runs.resent()
         status = json.loads(runs.ask("status", str(runs.folder), "--json"))
         exported = runs.ask("export", str(runs.folder), "--linked", "--format", "jsonl")

@@ -60,11 +60,11 @@ async def _sync(portal: PortalProcess, count: int, via: Via) -> tuple[int, int]:
 def sync(count: int, new: set[int], via: Via) -> dict[str, Any]:
     """Link pairs of which only *new* ones are not linked, and return what the books say."""
     with portal_process(_SETTINGS) as portal:
-        portal.make_links(
+        portal.add_links(
             ends(pair) for number, pair in enumerate(pairs_of(count)) if number not in new
         )
         linked, skipped = asyncio.run(_sync(portal, count, via))
-        books = portal.books()
+        books = portal.ledger()
     calls = books["calls"]
     return {
         "pairs": count,
@@ -92,7 +92,7 @@ def verify(count: int) -> tuple[dict[str, Any], bool]:
     settings = PortalSettings(quota_limit=None, keep_arrivals=False, unmade_share=_UNMADE_SHARE)
     with portal_process(settings) as portal:
         linked, missing, unknown = asyncio.run(_verify(portal, count))
-        books = portal.books()
+        books = portal.ledger()
         made = {tuple(row[:4]) for row in portal.links()["links"]}
     unmade = {ends(pair) for pair in pairs_of(count)} - made
     told = {

@@ -22,12 +22,12 @@ from lean_server import cores, lean_server
 from report import conclude, print_table
 
 from aiohubassoc import ApiVersion, Pair, Quota, Timeouts
-from aiohubassoc._core.endpoints import Endpoint, create_default
-from aiohubassoc._core.table import judge
-from aiohubassoc._core.verdict import Accepted, Answer
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.limiter import QuotaLimiter
-from aiohubassoc._io.transport import Transport
+from aiohubassoc._http.transport import Transport
+from aiohubassoc._protocol.classify import judge
+from aiohubassoc._protocol.requests import Endpoint, create_default
+from aiohubassoc._protocol.verdicts import Accepted, Answer
 
 sys.path.insert(0, str(Path(__file__).parent / "peers"))
 import bare_aiohttp

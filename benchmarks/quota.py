@@ -84,7 +84,7 @@ def measure(
 
     with portal_process(settings) as portal:
         told, seconds = asyncio.run(run())
-        books = portal.books()
+        books = portal.ledger()
         instants = [instant for instant, _ in portal.arrivals()]
     least = (count - 1) // quota.limit * quota.window
     row = {
@@ -139,7 +139,7 @@ def against_peers(count: int) -> tuple[list[dict[str, Any]], dict[str, bool]]:
         settings = PortalSettings(quota_limit=_LIMIT, latency=_LATENCY)
         with portal_process(settings) as portal, peer.contender() as process:
             seen = process.run(portal.base_url, count, 16)
-            books = portal.books()
+            books = portal.ledger()
         refused = sum(books["throttled"].values())
         return {
             "client": peer.name,
@@ -195,7 +195,7 @@ _SCENARIOS = (
     Scenario("190 set, 100 true, headers", {"quota_limit": 100}, 100, 0.0, _SET),
     Scenario("quota unknown, headers", {}, 190, 0.0),
     Scenario("headers on some answers", {"headers": "some"}, 190, 0.0),
-    Scenario("Max says 0", {"told_max": "0"}, 190, 0.0, _SET),
+    Scenario("Max says 0", {"reported_max": "0"}, 190, 0.0, _SET),
     Scenario(
         "neighbour of 30 %, even",
         {"neighbours": (Neighbour(0.0, 600.0, _THIRD),), **_SILENT},
@@ -253,7 +253,7 @@ def adaptive(windows: int, *, untimed: bool) -> tuple[list[dict[str, Any]], dict
             begun = perf_counter()
             report = asyncio.run(run())
             seconds = perf_counter() - begun
-            books = portal.books()
+            books = portal.ledger()
         least = (count - 1) // scenario.rate * settings.quota_window
         return {
             "scenario": scenario.name,

@@ -26,7 +26,7 @@ _COMMANDS = {
     "import the client": ["-c", "from aiohubassoc import AssociationClient"],
     "aiohubassoc --help": ["-m", "aiohubassoc", "--help"],
 }
-# Of help a fourth is the reading of its Markdown, without which sentences break as their source does.
+# A fourth of help is its Markdown, without which sentences break where their source does.
 _MOST_RATIO = {"import aiohubassoc": 2.0, "aiohubassoc --help": 20.0}
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from aiohubassoc.simulator import Running
+    from aiohubassoc.simulator import ServedPortal
 
 TOKEN = PortalSettings().tokens[0]
 UNLIMITED = Quota(10**6, 1.0)
@@ -45,10 +45,10 @@ LASTING = {
 PASSING = [fault for fault in Fault if fault not in LASTING]
 
 
-def _client(running: Running, **options: Any) -> AssociationClient:
+def _client(running: ServedPortal, **options: Any) -> AssociationClient:
     defaults: dict[str, Any] = {
         "base_url": running.base_url,
-        "timeouts": Timeouts(answer=10.0),
+        "timeouts": Timeouts(response=10.0),
         "quota": UNLIMITED,
         "batch_quota": UNLIMITED,
     }
@@ -68,11 +68,11 @@ async def _link(client: AssociationClient, pairs: Iterable[Pair], **options: Any
         return [outcome async for outcome in outcomes]
 
 
-def _made(running: Running) -> set[tuple[str, ...]]:
-    return {tuple(pair) for pair in running.portal.books.links}
+def _made(running: ServedPortal) -> set[tuple[str, ...]]:
+    return {tuple(pair) for pair in running.portal.ledger.links}
 
 
-def _check(running: Running, outcomes: Iterable[Outcome], count: int) -> None:
+def _check(running: ServedPortal, outcomes: Iterable[Outcome], count: int) -> None:
     """Each pair has one outcome, and the portal's books bear it out."""
     made, told = _made(running), list(outcomes)
     assert list(range(count)) == sorted(outcome.index for outcome in told)
@@ -94,7 +94,7 @@ async def test_batches_in_every_version(version: ApiVersion) -> None:
     async with simulated_portal(_unlimited()) as running:
         outcomes = await _link(_client(running, api_version=version.value), _pairs(4100))
         _check(running, outcomes, 4100)
-        books = running.portal.books
+        books = running.portal.ledger
     assert ({"batch": 3}, 4100) == (books.calls, books.batch_inputs)
 
 
@@ -132,9 +132,9 @@ async def test_a_fault_that_passes(fault: Fault) -> None:
     """It hits the first batch: that is sent again, and every pair is linked."""
     plan = FaultPlan(script_batches=(fault.value,), slow_seconds=2.0)
     async with simulated_portal(_unlimited(faults=plan)) as running:
-        outcomes = await _link(_client(running, timeouts=Timeouts(answer=1.0)), _pairs(30))
+        outcomes = await _link(_client(running, timeouts=Timeouts(response=1.0)), _pairs(30))
         _check(running, outcomes, 30)
-        assert 1 == running.portal.books.faults[fault.value]
+        assert 1 == running.portal.ledger.faults[fault.value]
     assert {Status.LINKED} == {outcome.status for outcome in outcomes}
     assert not any(outcome.maybe_applied for outcome in outcomes)
 
@@ -145,7 +145,7 @@ async def test_everything_at_once() -> None:
     faults = FaultPlan(**shares, slow_seconds=0.5)
     settings = _unlimited(faults=faults, missing_share=0.01, batch_errors="ends")
     async with simulated_portal(settings) as running:
-        client = _client(running, retry=RetryPolicy(attempts=8), timeouts=Timeouts(answer=1.0))
+        client = _client(running, retry=RetryPolicy(attempts=8), timeouts=Timeouts(response=1.0))
         outcomes = await _link(client, _pairs(3000), batch_size=50)
         _check(running, outcomes, 3000)
     counted = Counter(outcome.status for outcome in outcomes)
@@ -155,17 +155,20 @@ async def test_everything_at_once() -> None:
 async def test_a_portal_with_a_lower_limit_is_found_out() -> None:
     """It takes 4 batch calls in 10 s, one at a time: few are refused, no pair is lost."""
     settings = _unlimited(
-        batch_limit=4, batch_at_once=1, latency=Latency(0.2, 0.1, 0.2, 0.1), keep_arrivals=False
+        batch_limit=4,
+        batch_max_in_flight=1,
+        latency=Latency(0.2, 0.1, 0.2, 0.1),
+        keep_arrivals=False,
     )
     async with simulated_portal(settings) as running:
         outcomes = await _link(
             _client(running, batch_quota=None, timeouts=Timeouts()), _pairs(9000), batch_size=50
         )
         _check(running, outcomes, 9000)
-        books = running.portal.books
+        books = running.portal.ledger
     assert {Status.LINKED} == {outcome.status for outcome in outcomes}
     assert {1} == {outcome.attempts for outcome in outcomes}
-    assert books.answers[429] / books.answers.total() < 0.1
+    assert books.responses[429] / books.responses.total() < 0.1
 
 
 async def test_the_headers_of_single_calls_slow_no_batch_down() -> None:
@@ -173,7 +176,7 @@ async def test_the_headers_of_single_calls_slow_no_batch_down() -> None:
     settings = PortalSettings(quota_limit=1, quota_window=10.0, headers="all")
     async with simulated_portal(settings) as running:
         outcomes = await _link(_client(running), _pairs(1000), batch_size=50)
-        books = running.portal.books
+        books = running.portal.ledger
         assert books.first_counted is not None
         assert books.last_counted is not None
         assert books.last_counted - books.first_counted < 5.0
@@ -196,7 +199,7 @@ async def test_the_reserve_of_the_day_is_kept_by_batches() -> None:
         client = _client(running, reserve_daily=5)
         async with client, client.link_each(_pairs(2000), via="batch", batch_size=50) as outcomes:
             told = [outcome async for outcome in outcomes]
-        assert 15 == running.portal.books.calls["batch"]
+        assert 15 == running.portal.ledger.calls["batch"]
     assert isinstance(outcomes.report.stopped, DailyReserveError)
     assert 750 == sum(outcome.ok for outcome in told)
 
@@ -208,7 +211,7 @@ async def test_two_clients_share_a_batch_limiter() -> None:
         for _ in range(2):
             client = _client(running, batch_quota=None, batch_limiter=limiter)
             await _link(client, _pairs(200), batch_size=40)
-        assert 5 == running.portal.books.max_batch_in_window
+        assert 5 == running.portal.ledger.max_batch_in_window
 
 
 async def test_a_limiter_of_single_calls_will_do() -> None:
@@ -217,7 +220,7 @@ async def test_a_limiter_of_single_calls_will_do() -> None:
     async with simulated_portal(_unlimited()) as running:
         client = _client(running, batch_quota=None, batch_limiter=limiter)
         outcomes = await _link(client, _pairs(200), batch_size=40)
-        assert 5 == running.portal.books.calls["batch"]
+        assert 5 == running.portal.ledger.calls["batch"]
     assert {Status.LINKED} == {outcome.status for outcome in outcomes}
 
 
@@ -261,7 +264,7 @@ async def test_pairs_that_are_no_batch(pairs: Any, told: str) -> None:
     async with simulated_portal() as running, _client(running) as client:
         with pytest.raises(OptionsError, match=told):
             await client.create_default_batch("contacts", "companies", pairs)
-        assert 0 == running.portal.books.requests
+        assert 0 == running.portal.ledger.requests
 
 
 # --- a run folder --------------------------------------------------------------------------------
@@ -276,10 +279,10 @@ async def test_a_run_folder_of_batches_goes_on(tmp_path: Path) -> None:
             _client(running), pairs[:300], journal=Journal(tmp_path), batch_size=100
         )
         again = await _link(_client(running), pairs, journal=Journal(tmp_path))
-        assert 500 == len(running.portal.books.links) + sum(
+        assert 500 == len(running.portal.ledger.links) + sum(
             outcome.status is Status.FAILED for outcome in again
         )
-        assert 4 == running.portal.books.calls["batch"]
+        assert 4 == running.portal.ledger.calls["batch"]
     assert {o.index for o in first if o.status is Status.LINKED} == {
         o.index for o in again if o.status is Status.SKIPPED
     }
@@ -294,13 +297,13 @@ async def test_a_run_folder_keeps_what_was_linked_already(
     """Skipped as HubSpot had it: linked, so the next run asks nobody."""
     pairs = _pairs(120)
     async with simulated_portal(_unlimited()) as running:
-        running.portal.made(
+        running.portal.add_links(
             [("contacts", pair.from_id, "companies", pair.to_id) for pair in pairs[:100]]
         )
         options: dict[str, Any] = {"via": via, "skip_linked": True}
         await _link(_client(running), pairs, journal=Journal(tmp_path), **options)
         outcomes = await _link(_client(running), pairs, journal=Journal(tmp_path), **options)
-        calls = running.portal.books.calls
+        calls = running.portal.ledger.calls
     assert {Status.SKIPPED} == {outcome.status for outcome in outcomes}
     assert {"LINKED_BEFORE"} == {outcome.category for outcome in outcomes}
     assert (1, 20 if via == "put" else 1) == (calls["read"], calls[via])
@@ -315,11 +318,11 @@ async def test_only_what_is_new_is_sent(unlinked: Literal["errors", "left_out", 
     """However the portal tells of records without links."""
     pairs = _pairs(3000)
     async with simulated_portal(_unlimited(read_unlinked=unlinked)) as running:
-        running.portal.made(
+        running.portal.add_links(
             [("contacts", pair.from_id, "companies", pair.to_id) for pair in pairs[30:]]
         )
         outcomes = await _link(_client(running), pairs, via="put", skip_linked=True)
-        calls = running.portal.books.calls
+        calls = running.portal.ledger.calls
     assert {"linked": 30, "skipped": 2970} == Counter(o.status.value for o in outcomes)
     assert 30 == calls["put"]
     assert calls["read"] <= (3 if unlinked != "left_out" else 4)
@@ -329,7 +332,7 @@ async def test_records_with_many_links_are_read_page_by_page() -> None:
     """A company of 2,300 contacts, five hundred a page."""
     pairs = [Pair("companies", 1, "contacts", n) for n in range(1, 2301)]
     async with simulated_portal(_unlimited()) as running:
-        running.portal.made([("contacts", str(n), "companies", "1") for n in range(1, 2200)])
+        running.portal.add_links([("contacts", str(n), "companies", "1") for n in range(1, 2200)])
         outcomes = await _link(_client(running), pairs, skip_linked=True)
     assert {"skipped": 2199, "linked": 101} == Counter(o.status.value for o in outcomes)
 
@@ -362,8 +365,8 @@ async def test_a_fault_while_reading_back(fault: Fault) -> None:
     pairs = _pairs(40)
     plan = FaultPlan(script_reads=(fault.value,), slow_seconds=2.0)
     async with simulated_portal(_unlimited(faults=plan)) as running:
-        client = _client(running, timeouts=Timeouts(answer=1.0))
-        running.portal.made(
+        client = _client(running, timeouts=Timeouts(response=1.0))
+        running.portal.add_links(
             [("contacts", pair.from_id, "companies", pair.to_id) for pair in pairs[:35]]
         )
         async with client, client.verify(pairs, ordered=True) as found:

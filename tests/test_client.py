@@ -15,7 +15,6 @@ import pytest
 from aioresponses import CallbackResult, aioresponses
 
 from aiohubassoc import (
-    AnswerTimeoutError,
     AssociationClient,
     AuthenticationError,
     BulkLinkError,
@@ -32,6 +31,7 @@ from aiohubassoc import (
     Quota,
     QuotaLimiter,
     RateLimitedError,
+    ResponseTimeoutError,
     RetryPolicy,
     ServerError,
     Status,
@@ -412,7 +412,7 @@ def test_the_end_of_v4_is_announced() -> None:
 
 
 @pytest.mark.parametrize(
-    ("timeouts", "seconds"), [({}, 30.0), ({"timeouts": Timeouts(answer=None, total=7.0)}, 7.0)]
+    ("timeouts", "seconds"), [({}, 30.0), ({"timeouts": Timeouts(response=None, total=7.0)}, 7.0)]
 )
 async def test_timeouts_are_set_by_default(timeouts: dict[str, Any], seconds: float) -> None:
     """A server that never answers costs a try, not for ever."""
@@ -429,7 +429,7 @@ async def test_timeouts_are_set_by_default(timeouts: dict[str, Any], seconds: fl
         AssociationClient("t", base_url=base_url, retry=policy, **timeouts) as client,
     ):
         begun = asyncio.get_running_loop().time()
-        with pytest.raises(AnswerTimeoutError):
+        with pytest.raises(ResponseTimeoutError):
             await client.create_default(PAIR)
         assert seconds == round(asyncio.get_running_loop().time() - begun, 1)
         await pass_time(100)

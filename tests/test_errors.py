@@ -11,6 +11,7 @@ import pytest
 
 from aiohubassoc import (
     Association,
+    BulkLinkError,
     DefaultAssociations,
     ErrorDetail,
     Outcome,
@@ -21,11 +22,10 @@ from aiohubassoc import (
 from aiohubassoc.errors import (
     AioHubAssocError,
     ApiError,
-    BulkLinkError,
     DailyReserveError,
-    EarlierFailureError,
     MissingScopesError,
     PartialFailureError,
+    PreviousFailureError,
     RefusedAlikeError,
     UnconfirmedError,
 )
@@ -48,7 +48,7 @@ ARGUMENTS: dict[type[AioHubAssocError], dict[str, Any]] = {
     UnconfirmedError: {"reply": REPLY},
     BulkLinkError: {"failures": (FAILURE,), "not_linked": 1, "total": 5},
     DailyReserveError: {"left": 40, "reserved": 50},
-    EarlierFailureError: {"category": "GONE", "message": "told", "correlation_id": "c-1"},
+    PreviousFailureError: {"category": "GONE", "message": "told", "correlation_id": "c-1"},
     RefusedAlikeError: {"count": 50, "error": ApiError(**API)},
 }
 

@@ -47,7 +47,7 @@ async def _run(
             report = await client.link_all(pairs)
             took = clock.time() - began_at
         assert (count, 0) == (report.linked, report.throttled)
-        assert count == running.portal.books.requests
+        assert count == running.portal.ledger.requests
     return took
 
 
@@ -111,6 +111,6 @@ async def test_batches_agree_within_five_percent(count: int, given: Quota | None
             began_at = clock.time()
             report = await client.link_all(pairs, via="batch", batch_size=1)
             took = clock.time() - began_at
-        assert (count, count) == (report.linked, running.portal.books.calls["batch"])
+        assert (count, count) == (report.linked, running.portal.ledger.calls["batch"])
     told = estimate(count, BatchPacer(given), round_trip=1.0, jitter=0.0)
     assert math.isclose(told.seconds, took, rel_tol=0.05)

@@ -72,6 +72,13 @@ def test_ids_are_kept_as_strings() -> None:
         ("\u200b1", "blank or a control character"),
         ("1\u00a0", "blank or a control character"),
         ("\ud800", "blank or a control character"),
+        ("202.0", "from_id is '202.0', a float written as text: keep ids as integers"),
+        ("1.2e+16", "a float written as text"),
+        ("1E16", "a float written as text"),
+        (".5", "a float written as text"),
+        ("-3.", "a float written as text"),
+        ("nan", "a float written as text"),
+        ("-inf", "a float written as text"),
     ],
 )
 def test_ids_that_cannot_be_sent(record_id: Any, told: str) -> None:

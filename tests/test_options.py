@@ -80,7 +80,7 @@ def test_a_quota_reads_as_it_is_written() -> None:
         (RetryPolicy, {"wait_max": float("inf")}),
         (RetryPolicy, {"retry_after_max": 0}),
         (Timeouts, {"connect": 0}),
-        (Timeouts, {"answer": True}),
+        (Timeouts, {"response": True}),
         (Timeouts, {"total": "60"}),
     ],
 )
@@ -96,7 +96,7 @@ def test_what_cannot_work_is_refused(cls: Any, arguments: dict[str, Any]) -> Non
 def test_none_means_no_bound() -> None:
     """For everything that bounds."""
     assert RetryPolicy(attempts=None, budget=None, retry_after_max=None).budget is None
-    assert Timeouts(connect=None, answer=None, total=None).total is None
+    assert Timeouts(connect=None, response=None, total=None).total is None
 
 
 def test_the_defaults() -> None:

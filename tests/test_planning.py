@@ -11,7 +11,7 @@ import pytest
 from aiohubassoc import AssociationClient, Journal, OptionsError, Pair, Quota
 from aiohubassoc.planning import BATCH_ROUND_TRIP, Planner
 from aiohubassoc.testing import FakeClock
-from tests.io.wire_fake import error, pair
+from tests.fakes.transport import error, pair
 from tests.journal.conftest import run
 
 if TYPE_CHECKING:

@@ -32,13 +32,13 @@ from aiohubassoc import (
 from aiohubassoc.simulator import Fault, FaultPlan, Latency, PortalSettings
 from aiohubassoc.testing import FakeClock, simulated_portal
 from tests.conftest import settle
-from tests.io.slow_resolver import SlowResolver
+from tests.http.slow_resolver import SlowResolver
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from aiohubassoc import Outcome
-    from aiohubassoc.simulator import Running
+    from aiohubassoc.simulator import ServedPortal
 
 TOKEN = PortalSettings().tokens[0]
 UNLIMITED = Quota(10**6, 1.0)
@@ -57,8 +57,8 @@ PASSING = [
 ]
 
 
-def _client(running: Running, **options: Any) -> AssociationClient:
-    defaults: dict[str, Any] = {"base_url": running.base_url, "timeouts": Timeouts(answer=1.0)}
+def _client(running: ServedPortal, **options: Any) -> AssociationClient:
+    defaults: dict[str, Any] = {"base_url": running.base_url, "timeouts": Timeouts(response=1.0)}
     return AssociationClient(TOKEN, **{**defaults, **options})
 
 
@@ -75,9 +75,9 @@ async def _outcomes(client: AssociationClient, pairs: Iterable[Pair]) -> list[Ou
         return [outcome async for outcome in outcomes]
 
 
-def _contradicted(running: Running, outcomes: Iterable[Outcome]) -> list[Outcome]:
+def _contradicted(running: ServedPortal, outcomes: Iterable[Outcome]) -> list[Outcome]:
     """Return the outcomes that the portal's books do not bear out."""
-    made = {tuple(pair) for pair in running.portal.books.links}
+    made = {tuple(pair) for pair in running.portal.ledger.links}
     wrong = []
     for outcome in outcomes:
         pair = outcome.pair
@@ -104,9 +104,9 @@ async def test_a_fault_that_passes(fault: Fault) -> None:
         assert outcome.status is Status.LINKED
         assert outcome.pair is pair
         assert not _contradicted(running, [outcome])
-        assert running.portal.books.faults == {fault.value: 1}
+        assert running.portal.ledger.faults == {fault.value: 1}
         harmless = {Fault.UNKNOWN_FIELDS, Fault.CREATED_201}
-        assert running.portal.books.requests == (1 if fault in harmless else 2)
+        assert running.portal.ledger.requests == (1 if fault in harmless else 2)
         no_try = {
             Fault.THROTTLED_429,
             Fault.THROTTLED_429_BARE,
@@ -154,7 +154,7 @@ async def test_an_answer_that_stands(fault: Fault, status: Status) -> None:
         outcomes = await _outcomes(_client(running, concurrency=1), _pairs(3))
         assert Counter(outcome.status for outcome in outcomes) == {Status.LINKED: 2, status: 1}
         assert not _contradicted(running, outcomes)
-        assert running.portal.books.requests == 3
+        assert running.portal.ledger.requests == 3
 
 
 async def test_a_link_that_is_told_and_not_made() -> None:
@@ -206,7 +206,7 @@ async def test_the_reserve_of_the_day(headers: Literal["all", "some"]) -> None:
                 await client.create_default(_pairs(1)[0])
         assert isinstance(report.stopped, DailyReserveError)
         assert 500 == report.total
-        assert report.linked == report.responses == running.portal.books.requests
+        assert report.linked == report.responses == running.portal.ledger.requests
         # Where headers are missing, answers that overtake one another are taken for the worst.
         assert (400 if headers == "all" else 336) <= report.linked <= 400
 
@@ -255,9 +255,9 @@ async def test_what_ends_a_run(
             report = await client.link_all(_pairs(1000))
         assert isinstance(report.stopped, error)
         assert report.linked + report.failed + report.unprocessed == report.total == 1000
-        assert report.linked == running.portal.books.links_total
+        assert report.linked == running.portal.ledger.links_total
         assert linked in {None, report.linked}
-        assert running.portal.books.requests <= report.linked + 64
+        assert running.portal.ledger.requests <= report.linked + 64
         await settle()
     assert running.open_connections == 0
 
@@ -295,7 +295,7 @@ async def test_no_window_holds_more_than_the_quota() -> None:
             calls = [group.create_task(client.create_default(pair)) for pair in _pairs(60)]
         assert [run.result().linked for run in runs] == [60] * 3
         assert all(call.result().status == "COMPLETE" for call in calls)
-        books = running.portal.books
+        books = running.portal.ledger
         assert books.requests == 240
         assert books.max_seen_in_window == 50
         assert not books.throttled
@@ -307,7 +307,7 @@ async def test_thousands_in_line_all_succeed() -> None:
         async with _client(running, quota=Quota(19, 1.0)) as client, asyncio.TaskGroup() as group:
             calls = [group.create_task(client.create_default(pair)) for pair in _pairs(3000)]
         assert all(call.result().results for call in calls)
-        assert not running.portal.books.throttled
+        assert not running.portal.ledger.throttled
 
 
 async def test_a_quota_is_learned() -> None:
@@ -318,8 +318,8 @@ async def test_a_quota_is_learned() -> None:
             report = await client.link_all(_pairs(600))
             assert client.limiter.quota == Quota(190, 10.0)
         assert report.linked == 600
-        assert running.portal.books.max_seen_in_window <= 190
-        assert running.portal.books.windows[1] > 150
+        assert running.portal.ledger.max_seen_in_window <= 190
+        assert running.portal.ledger.windows[1] > 150
 
 
 @pytest.mark.parametrize("knows", [True, False])
@@ -329,7 +329,7 @@ async def test_a_slow_resolver_of_a_lent_session_exceeds_no_quota(
 ) -> None:
     """A call counts from when its request was sent; from its response where that is unknown."""
     if not knows:
-        monkeypatch.setattr("aiohubassoc._io.transport._Lent._watch", lambda *_: None)
+        monkeypatch.setattr("aiohubassoc._http.transport._Lent._watch", lambda *_: None)
     settings = PortalSettings(quota_limit=40, quota_window=2.0, latency=LATENCY)
     connector = aiohttp.TCPConnector(resolver=SlowResolver(0.25), use_dns_cache=False)
     async with (
@@ -347,7 +347,7 @@ async def test_a_slow_resolver_of_a_lent_session_exceeds_no_quota(
         async with client:
             report = await client.link_all(_pairs(200))
         assert (200, 0) == (report.linked, report.throttled)
-        assert running.portal.books.max_seen_in_window <= 40
+        assert running.portal.ledger.max_seen_in_window <= 40
         assert asyncio.get_running_loop().time() - began_at <= 9.2
 
 
@@ -361,7 +361,7 @@ async def test_two_clients_share_a_limiter() -> None:
         ):
             reports = await asyncio.wait_for(_both(one, other), 1000.0)
         assert [report.linked for report in reports] == [50, 50]
-        assert not running.portal.books.throttled
+        assert not running.portal.ledger.throttled
 
 
 async def _both(one: AssociationClient, other: AssociationClient) -> list[Any]:
@@ -378,7 +378,7 @@ async def test_a_neighbours_429s_cost_no_tries() -> None:
         client = _client(running, quota=Quota(40, 10.0), retry=RetryPolicy(attempts=1))
         outcomes = await _outcomes(client, _pairs(100))
         assert {outcome.status for outcome in outcomes} == {Status.LINKED}
-        assert running.portal.books.throttled.total() > 0
+        assert running.portal.ledger.throttled.total() > 0
 
 
 # --- leaving early -------------------------------------------------------------------------------
@@ -393,11 +393,11 @@ async def test_leaving_early_drains() -> None:
                     if outcome.index >= 300:
                         break
             assert outcomes.in_flight == 0
-            requests = running.portal.books.requests
-            assert running.portal.books.links_total == requests
+            requests = running.portal.ledger.requests
+            assert running.portal.ledger.links_total == requests
         await settle()
         assert running.open_connections == 0
-        assert running.portal.books.requests == requests
+        assert running.portal.ledger.requests == requests
 
 
 async def test_cancellation_leaves_nothing() -> None:
@@ -405,18 +405,18 @@ async def test_cancellation_leaves_nothing() -> None:
     async with simulated_portal(_unlimited(faults=FaultPlan(never_before=1.0))) as running:
 
         async def run() -> None:
-            async with _client(running, timeouts=Timeouts(answer=None, total=None)) as client:
+            async with _client(running, timeouts=Timeouts(response=None, total=None)) as client:
                 await client.link_all(_pairs(200))
 
         task = asyncio.create_task(run())
-        while running.portal.books.open_requests < 16:  # as many as go before the first answer
+        while running.portal.ledger.open_requests < 16:  # as many as go before the first answer
             await settle()
         task.cancel()
         await asyncio.wait([task])
         assert task.cancelled()
         while running.open_connections:
             await settle()
-        assert running.portal.books.open_connections_peak <= 64
+        assert running.portal.ledger.open_connections_peak <= 64
 
 
 async def _endless() -> AsyncIterator[Pair]:
@@ -480,7 +480,7 @@ async def test_no_id_changes_the_path(record_id: str) -> None:
         async with _client(running) as client:
             with pytest.raises(NotFoundError):
                 await client.create_default(Pair("contacts", record_id, "companies", 2))
-        assert [pair.from_id for pair in running.portal.books.refused] == [record_id]
+        assert [pair.from_id for pair in running.portal.ledger.refused] == [record_id]
 
 
 async def test_users_can_test_with_a_clock_that_leaps() -> None:

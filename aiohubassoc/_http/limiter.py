@@ -6,9 +6,9 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias
 
-from aiohubassoc._core import headers as _headers
 from aiohubassoc._http.clock import Clock, SystemClock
 from aiohubassoc._http.wait_queue import WaitQueue
+from aiohubassoc._protocol import headers as _headers
 from aiohubassoc._quota.batch_pacer import BatchPacer
 from aiohubassoc._quota.daily_budget import DailyBudget
 from aiohubassoc._quota.pacer import Pacer

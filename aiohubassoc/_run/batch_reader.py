@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
-from aiohubassoc._core.cutting import Cutter, GroupT
+from aiohubassoc._batching.batcher import Batcher, GroupT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,7 +27,7 @@ class BatchReader(Generic[GroupT]):
     ) -> None:
         self._linger = linger
         self._clock = clock
-        self._cutter = Cutter(make, linger)
+        self._cutter = Batcher(make, linger)
         self._timer: Timer | None = None
 
     async def read(

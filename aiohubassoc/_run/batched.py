@@ -8,31 +8,32 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 import attrs
 
-from aiohubassoc._core.batch import Batch
-from aiohubassoc._core.bisection import Bisection
-from aiohubassoc._core.blame import read_refusal, read_reply
-from aiohubassoc._core.endpoints import BatchRequest
-from aiohubassoc._core.verdict import About, Accepted, Refused, Told
-from aiohubassoc._io.call import Call, make_outcome, settled_error
+from aiohubassoc._batching.attribution import read_refusal, read_reply
+from aiohubassoc._batching.batch import Batch
+from aiohubassoc._batching.bisection import Bisection
+from aiohubassoc._http.request_state import Call, make_outcome, settled_error
+from aiohubassoc._protocol.requests import BatchRequest
+from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Told
 from aiohubassoc._run.batch_reader import BatchReader
 from aiohubassoc._run.put import LinkStrategy
 from aiohubassoc._run.settle_one import settle_one, settle_singly
 from aiohubassoc.errors import (
     ApiError,
-    ConnectFailedError,
+    ConnectError,
     GatewayError,
     MigratingError,
     RateLimitedError,
     UnconfirmedError,
     WrongEndpointError,
 )
-from aiohubassoc.models import DefaultAssociations, Outcome, Status
+from aiohubassoc.models import Outcome, Status
+from aiohubassoc.replies import DefaultAssociations
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+    from aiohubassoc._http import request_state as _call
     from aiohubassoc._http.clock import Clock
-    from aiohubassoc._io import call as _call
     from aiohubassoc._run.run import Run
     from aiohubassoc._run.settle_one import Entry, SettlePair
     from aiohubassoc._run.skip_linked import SkipLinked
@@ -174,7 +175,7 @@ class _BatchJob:
         if about is not About.PATH and (
             # The run ends; or a smaller call would meet the same.
             about is None
-            or isinstance(error, RateLimitedError | MigratingError | ConnectFailedError)
+            or isinstance(error, RateLimitedError | MigratingError | ConnectError)
             or (len(pairs) == 1 and not is_unconfirmed)
         ):
             for index, pair in zip(indexes, pairs, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aiohubassoc._core.refusal_streak import RefusalStreak
+from aiohubassoc._run.refusal_streak import RefusalStreak
 from aiohubassoc.errors import RunStoppedError
 from aiohubassoc.models import Status
 

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc._core.bisection import Bisection
-from aiohubassoc._core.endpoints import LookupRequest
-from aiohubassoc._core.link_attribution import named_records, read_links
-from aiohubassoc._core.links import LinksReply, RecordLinks
-from aiohubassoc._core.mentions import kind_of
-from aiohubassoc._core.verdict import About, Accepted, Refused, Told
-from aiohubassoc._io.call import Call, NotLinked, settled_error
+from aiohubassoc._batching.bisection import Bisection
+from aiohubassoc._batching.error_ids import kind_of
+from aiohubassoc._batching.link_attribution import named_records, read_links
+from aiohubassoc._http.request_state import Call, NotLinked, settled_error
+from aiohubassoc._protocol.links import LinksReply, RecordLinks
+from aiohubassoc._protocol.requests import LookupRequest
+from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Told
 from aiohubassoc.errors import (
     AioHubAssocError,
     ApiError,
-    GarbledAnswerError,
+    InvalidResponseError,
     NotFoundError,
     UnconfirmedError,
     ValidationError,
@@ -25,9 +25,9 @@ from aiohubassoc.errors import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from aiohubassoc._io import call as _call
+    from aiohubassoc._http import request_state as _call
     from aiohubassoc._run.run import Run
-    from aiohubassoc.models import StandardError
+    from aiohubassoc.replies import StandardError
 
 SettleLookup: TypeAlias = "Callable[[Call[LookupRequest]], Awaitable[_call.Final]]"
 """Asks for the links of records until there is a response."""
@@ -144,7 +144,7 @@ class Lookup:
         """Note what a refusal says, and how to go on with the other records."""
         about = _about(refusal)
         error = settled_error(refusal)
-        is_unreadable = isinstance(error, GarbledAnswerError)  # perhaps for one of the records
+        is_unreadable = isinstance(error, InvalidResponseError)  # perhaps for one of the records
         if len(asked) == 1 or not (about in {About.PAIR, About.BATCH} or is_unreadable):
             for record_id, _ in asked:
                 self._end(record_id, refusal)

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from aiohubassoc._core.batch import MOST_PAIRS, Batch
-from aiohubassoc._core.endpoints import BatchRequest
-from aiohubassoc._core.verdict import Accepted, Told
-from aiohubassoc._io.call import Call, settled_error
+from aiohubassoc._batching.batch import MOST_PAIRS, Batch
+from aiohubassoc._http.request_state import Call, settled_error
+from aiohubassoc._protocol.requests import BatchRequest
+from aiohubassoc._protocol.verdicts import Accepted, Told
 from aiohubassoc._run.batched import read_outcomes
 from aiohubassoc._run.source import read_pair
 from aiohubassoc.errors import OptionsError, PairError, UnconfirmedError
-from aiohubassoc.models import DefaultAssociations, Outcome, Status
+from aiohubassoc.models import Outcome, Status
+from aiohubassoc.replies import DefaultAssociations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohubassoc._core.ids import canonical
-from aiohubassoc._core.window import MOST_PAIRS, Window
+from aiohubassoc._batching.lookup_batch import MOST_PAIRS, Window
 from aiohubassoc._run.batch_reader import BatchReader
 from aiohubassoc._run.lookup import Access, Found, Lookup
+from aiohubassoc.pair import canonical_id
 
 if TYPE_CHECKING:
     from aiohubassoc._http.clock import Clock
@@ -69,7 +69,7 @@ class PairLookups:
         lookup = Lookup(self._run, self._settle, self._access, batch.types, batch.to_ids())
         found = await lookup.read()
         for index, pair in batch.items():
-            self.note(index, pair, found[canonical(pair.from_id)])
+            self.note(index, pair, found[canonical_id(pair.from_id)])
 
     def _end_asking(self, _: object) -> None:
         self._asking -= 1

@@ -11,7 +11,7 @@ from aiohubassoc.models import Outcome, Status
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from aiohubassoc._io.call import History
+    from aiohubassoc._http.request_state import History
     from aiohubassoc._run.run import Run
     from aiohubassoc._run.settle_one import SettlePair
     from aiohubassoc._run.skip_linked import SkipLinked

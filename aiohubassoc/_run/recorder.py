@@ -27,7 +27,7 @@ class Recorder(Protocol):
         """
         Return the outcome of a pair that needs no call; None: send it.
 
-        One that is not ``skipped`` is written like any other, before it is told.
+        One that is not ``skipped`` is written like any other, before it is reported.
 
         Raises:
             JournalError: it can no longer be read.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
 
 import attrs
 
-from aiohubassoc._core.verdict import Fatal
-from aiohubassoc._io.call import NO_HISTORY, Call, History, SubjectT, make_unwritten
+from aiohubassoc._http.request_state import NO_HISTORY, Call, History, SubjectT, make_unwritten
+from aiohubassoc._protocol.verdicts import Fatal
 from aiohubassoc._run.group_commit import GroupCommit
 from aiohubassoc._run.output_buffer import OutputBuffer, ResultT
 from aiohubassoc._run.prefetch import Prefetch
@@ -18,8 +18,8 @@ from aiohubassoc.errors import AioHubAssocError, RunStoppedError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
+    from aiohubassoc._http import request_state as _call
     from aiohubassoc._http.clock import Clock, Timer
-    from aiohubassoc._io import call as _call
     from aiohubassoc._run.limits import FailureLimits
     from aiohubassoc._run.recorder import Recorder
     from aiohubassoc._run.source import Source
@@ -141,7 +141,7 @@ class Run(Generic[ResultT]):
     @property
     def in_flight(self) -> int:
         """How many requests of this run are in flight."""
-        return sum(call.on_wire for call in self._workers.calls.values())
+        return sum(call.in_flight for call in self._workers.calls.values())
 
     async def start(self) -> None:
         """Open the recorder and begin to work."""
@@ -290,20 +290,20 @@ class Run(Generic[ResultT]):
         else:
             self.stop(RunStoppedError(f"{type(error).__name__}: {error}"))
 
-    # --- what calls report (a `Watch`) -----------------------------------------------------------
+    # --- what calls report (a `CallObserver`) ----------------------------------------------------
 
-    def heard(self, status: int) -> None:
+    def on_response(self, status: int) -> None:
         """Count a response."""
         report = self.report
         report.responses += 1
         if status >= _FIRST_ERROR:
             report.add_error(status)
 
-    def alive(self) -> None:
+    def on_progress(self) -> None:
         """Note that HubSpot settled a pair."""
         self._trouble_since = None
 
-    def trouble(self, error: AioHubAssocError) -> None:
+    def on_retry(self, error: AioHubAssocError) -> None:
         """Stop when no pair has completed for too long."""
         now = self._clock.now()
         timeout = self._options.stall_timeout

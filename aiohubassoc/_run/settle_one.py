@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc._core.verdict import About, Accepted, Partial, Refused, Told
-from aiohubassoc._io.call import Call, make_outcome
+from aiohubassoc._http.request_state import Call, make_outcome
+from aiohubassoc._protocol.verdicts import About, Accepted, Partial, Refused, Told
 from aiohubassoc.models import Outcome, Status
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from aiohubassoc._io import call as _call
+    from aiohubassoc._http import request_state as _call
     from aiohubassoc._run.run import Run
     from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.pair import Pair
@@ -45,7 +45,7 @@ async def settle_one(
     indexes = (index, *(again for again, _ in repeats)) if repeats else (index,)
     settled = await run.call(settle, call, indexes)
     if isinstance(settled, Accepted):  # nearly always
-        run.alive()
+        run.on_progress()
         outcome = Outcome(index, pair, _LINKED, call.total_attempts, settled.reply)
     else:
         assert not isinstance(settled, Told)  # noqa: S101 -- it was a call for one pair

@@ -6,9 +6,9 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from aiohubassoc._core.ids import canonical
 from aiohubassoc._run.pair_lookups import PairLookups
 from aiohubassoc.models import Outcome, Skip, Status
+from aiohubassoc.pair import canonical_id
 
 if TYPE_CHECKING:
     from aiohubassoc._http.clock import Clock
@@ -54,7 +54,7 @@ class SkipLinked(PairLookups):
 
     def note(self, index: int, pair: Pair, found: Found) -> None:
         """Report a pair that is linked, and keep another one for `next`."""
-        if canonical(pair.to_id) in found.linked:
+        if canonical_id(pair.to_id) in found.linked:
             self._run.put(Outcome(index, pair, Status.SKIPPED, skip=LINKED_ALREADY))
         else:
             self._ready.append((index, pair))

@@ -14,7 +14,7 @@ from collections.abc import (
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, cast
 
-from aiohubassoc._io.frames import ArrowArray, ArrowStream, Refused, frame_rows, is_frame
+from aiohubassoc._run.dataframes import ArrowArray, ArrowStream, Refused, frame_rows, is_frame
 from aiohubassoc.errors import OptionsError, PairError, RunStoppedError
 from aiohubassoc.pair import Pair, RecordId, unchecked_pair
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiohubassoc._core.ids import canonical
 from aiohubassoc._run.pair_lookups import PairLookups
+from aiohubassoc.pair import canonical_id
 from aiohubassoc.verification import LinkState, Verification
 
 if TYPE_CHECKING:
-    from aiohubassoc._io.call import History
+    from aiohubassoc._http.request_state import History
     from aiohubassoc._run.lookup import Found
     from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.pair import Pair
@@ -32,7 +32,7 @@ class Verify(PairLookups):
 
     def note(self, index: int, pair: Pair, found: Found) -> None:
         """Report what was found; a pair of which nothing is known the run reports at its end."""
-        if canonical(pair.to_id) in found.linked:
+        if canonical_id(pair.to_id) in found.linked:
             self._run.put(Verification(index, pair, LinkState.LINKED))
         elif found.is_known:
             self._run.put(Verification(index, pair, LinkState.MISSING, found.error))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from aiohubassoc._io.call import Call
+    from aiohubassoc._http.request_state import Call
 
     OnEnd = Callable[[asyncio.Task[None]], None]
 
@@ -60,7 +60,7 @@ class WorkerPool:
         """Cancel the calls that are not in flight, but not the running task."""
         current = asyncio.current_task()
         for task, call in self.calls.items():
-            if not call.on_wire and task is not current:
+            if not call.in_flight and task is not current:
                 task.cancel()
 
     def cancel_idle(self) -> None:

@@ -16,7 +16,7 @@ from aiohubassoc.errors import (
     JournalStorageError,
     OptionsError,
 )
-from aiohubassoc.tables.opening import STDIN
+from aiohubassoc.files.byte_source import STDIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

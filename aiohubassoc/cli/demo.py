@@ -20,11 +20,11 @@ from aiohubassoc.cli.summary import print_link_report
 from aiohubassoc.cli.terminal import stdout
 from aiohubassoc.client import AssociationClient
 from aiohubassoc.errors import InputError
+from aiohubassoc.files.layout import Layout
+from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.models import Status
 from aiohubassoc.options import Quota
 from aiohubassoc.simulator import portal_process
-from aiohubassoc.tables.layout import Layout
-from aiohubassoc.tables.pairs import PairTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,7 +82,7 @@ def demo() -> int:
         operation = _KeptOutcomes(table, Command((str(example),), layout))
         operation.report.portal = SIMULATED
         code = asyncio.run(Runner(operation, table, CheckOptions()).run(client))
-        books, links = portal.books(), portal.links()
+        books, links = portal.ledger(), portal.links()
     print_link_report(operation.report, console)
     if operation.report.stopped is not None:
         return code

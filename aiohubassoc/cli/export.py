@@ -15,10 +15,10 @@ from aiohubassoc.cli.run_folder import Command, is_of_pipe, open_folder, restore
 from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.terminal import discard_output, rows_output, stderr, stdout, warn_cannot_write
 from aiohubassoc.errors import AioHubAssocError, OptionsError
+from aiohubassoc.files.pairs import PairTable
+from aiohubassoc.files.rejects import format_of
+from aiohubassoc.files.results import Told, result_writer
 from aiohubassoc.models import Status
-from aiohubassoc.tables.failures import format_of
-from aiohubassoc.tables.pairs import PairTable
-from aiohubassoc.tables.results import Told, result_writer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

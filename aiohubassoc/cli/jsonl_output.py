@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from aiohubassoc.models import Outcome, Status
 
 if TYPE_CHECKING:
+    from aiohubassoc.files.record import Record
+    from aiohubassoc.files.results import Told
     from aiohubassoc.pair import Pair
-    from aiohubassoc.tables.records import Record
-    from aiohubassoc.tables.results import Told
 
 
 class JsonlOutput:

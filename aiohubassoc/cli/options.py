@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, Typ
 import attrs
 from cyclopts import Parameter, default_name_transform
 
-from aiohubassoc._core.batch import MOST_PAIRS
+from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc.errors import OptionsError
+from aiohubassoc.files.layout import Layout
 from aiohubassoc.options import Quota
 from aiohubassoc.pair import Pair
-from aiohubassoc.tables.layout import Layout
 from aiohubassoc.verification import LinkState
 
 if TYPE_CHECKING:
@@ -239,6 +239,24 @@ class FolderOptions:
 
 
 @attrs.frozen
+class LinkCall:
+    """
+    How ``link`` or ``resume`` was called, besides what a run folder keeps.
+
+    Attributes:
+        token: Where the token is.
+        output: What to print and write, and where.
+        folder: The run folder.
+        uvloop: Use uvloop.
+    """
+
+    token: TokenOptions
+    output: OutputOptions
+    folder: FolderOptions
+    uvloop: bool
+
+
+@attrs.frozen
 class CheckOptions:
     """
     What to do about bad rows and failures.
@@ -247,9 +265,9 @@ class CheckOptions:
         skip_invalid: Go on without rows that cannot be used.
         strict: Stop at a row that cannot be used, wherever it stands.
         stop_after_failures: Stop once so many pairs failed.
-        stop_after_alike: Stop once HubSpot refused so many pairs in a row for the same reason, and
-            linked none between them; ten times as many where each refusal names a record of its
-            own pair. 0: never.
+        stop_after_alike: Stop once HubSpot refused so many pairs in a row for the same reason and
+            linked none between; ten times as many where each refusal names a record of its pair.
+            0: never.
         require_rows: Return exit code 1 if the input has no rows.
     """
 

@@ -27,12 +27,12 @@ from aiohubassoc.cli.run_folder import Command
 from aiohubassoc.cli.summary import count_calls, print_count, print_invalid
 from aiohubassoc.cli.terminal import stdout, warn_cannot_write
 from aiohubassoc.errors import OptionsError
+from aiohubassoc.files.layout import Layout
+from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.journal import Journal
-from aiohubassoc.journal.places import place_of
+from aiohubassoc.journal.offsets import place_of
 from aiohubassoc.options import Quota
 from aiohubassoc.planning import BATCH_ROUND_TRIP, Planner
-from aiohubassoc.tables.layout import Layout
-from aiohubassoc.tables.pairs import PairTable
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -7,8 +7,8 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from aiohubassoc.errors import AioHubAssocError, ApiError
+from aiohubassoc.files.results import Told
 from aiohubassoc.models import Outcome, Report, Status
-from aiohubassoc.tables.results import Told
 from aiohubassoc.verification import LinkState, Verification, VerificationReport
 
 _LISTED: Final = 100

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Final
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.thread_reader import ThreadReader
 from aiohubassoc.errors import InputError
-from aiohubassoc.journal.places import parts_of, place_of
+from aiohubassoc.journal.offsets import parts_of, place_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable
 
     from aiohubassoc.cli.run_folder import Table
-    from aiohubassoc.journal.duplicates import SeenPairs
+    from aiohubassoc.files.record import Record
+    from aiohubassoc.journal.dedupe import SeenPairs
     from aiohubassoc.pair import Pair
-    from aiohubassoc.tables.records import Record
 
 # So many rows are looked at before anything is sent.
 CHECKED_AHEAD: Final = 1000
@@ -66,12 +66,14 @@ class RowSource:
         Read the first thousand rows and return those that cannot be used.
 
         Raises:
-            InputError: the input can no longer be read.
+            InputError: the input can no longer be read, or none of these rows can be used.
         """
         async for row in self._rows:
             self._checked.append(row)
             if len(self._checked) >= CHECKED_AHEAD:
                 break
+        if self._table.counts.none_usable is not None:
+            raise InputError(f"{self._table.name}: {self._table.counts.none_usable}")
         return [record for record, pair in self._checked if pair is None]
 
     def end(self) -> None:

@@ -16,22 +16,23 @@ from aiohubassoc.cli.options import (
     to_options,
 )
 from aiohubassoc.errors import JournalError, OptionsError
+from aiohubassoc.files.byte_source import STDIN, name_of
+from aiohubassoc.files.counts import InputCounts
+from aiohubassoc.files.layout import Layout
+from aiohubassoc.files.pairs import PairTable
+from aiohubassoc.files.record import Record
 from aiohubassoc.journal.journal import Journal
-from aiohubassoc.journal.places import parts_of, place_of
+from aiohubassoc.journal.offsets import parts_of, place_of
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.journal.schema import DATABASE
 from aiohubassoc.models import Status
 from aiohubassoc.pair import Pair, unchecked_pair
-from aiohubassoc.tables.layout import Layout
-from aiohubassoc.tables.opening import STDIN, name_of
-from aiohubassoc.tables.pairs import PairTable
-from aiohubassoc.tables.records import Record
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping
 
-    from aiohubassoc.journal.places import Place
+    from aiohubassoc.journal.offsets import Place
 
 # What a run reports as there.
 CLAIMED: Final = (Status.LINKED, Status.PARTIAL)
@@ -119,6 +120,7 @@ class FolderTable:
         statuses: tuple[Status, ...] = (),
         place: Callable[[int, int], str] | None = None,
     ) -> None:
+        self.counts = InputCounts()  # of files, of which none is read
         self._reader = reader
         self._statuses = statuses
         header = reader.header()

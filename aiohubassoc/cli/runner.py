@@ -20,10 +20,10 @@ from aiohubassoc.cli.sinks import Sinks
 from aiohubassoc.cli.summary import print_invalid
 from aiohubassoc.cli.terminal import print_error, stderr, warn_cannot_write
 from aiohubassoc.errors import InputError, JournalStorageError, RunStoppedError
-from aiohubassoc.journal.duplicates import SeenPairs
-from aiohubassoc.journal.places import place_of
+from aiohubassoc.files.results import Told
+from aiohubassoc.journal.dedupe import SeenPairs
+from aiohubassoc.journal.offsets import place_of
 from aiohubassoc.models import Status
-from aiohubassoc.tables.results import Told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.report import CommandReport
     from aiohubassoc.cli.run_folder import Table
     from aiohubassoc.client import AssociationClient
+    from aiohubassoc.files.record import Record
     from aiohubassoc.journal.journal import Journal
     from aiohubassoc.pair import Pair
-    from aiohubassoc.tables.records import Record
 
     Stream: TypeAlias = OutcomeStream | VerificationStream
 

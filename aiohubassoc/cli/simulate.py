@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from aiohubassoc.cli.terminal import stderr
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import Quota
-from aiohubassoc.simulator import Fault, FaultPlan, Latency, PortalSettings, run
+from aiohubassoc.simulator import Fault, FaultPlan, Latency, PortalSettings, serve_forever
 
 
 def simulate(
@@ -28,7 +28,7 @@ def simulate(
     Run a simulated HubSpot portal on this machine until Ctrl-C.
 
     It keeps the quota, knows records, makes faults, and keeps books of all it has seen: they can
-    be read at /_portal/books, its links at /_portal/links.
+    be read at /_portal/ledger, its links at /_portal/links.
 
     Args:
         port: Where to listen, on 127.0.0.1 only; 0 for any free port.
@@ -62,7 +62,7 @@ def simulate(
     def ready(base_url: str) -> None:
         console.print(
             f"A simulated HubSpot portal: {base_url}, {limit} calls. Its books: "
-            f"{base_url}/_portal/books"
+            f"{base_url}/_portal/ledger"
         )
         console.print(
             f"  HUBSPOT_ACCESS_TOKEN={shlex.quote(token)} aiohubassoc link pairs.csv "
@@ -71,7 +71,7 @@ def simulate(
         )
 
     try:
-        run(settings, port=port, on_ready=ready)
+        serve_forever(settings, port=port, on_ready=ready)
     except OSError as error:
         raise OptionsError(f"cannot listen on port {port}: {error.strerror}") from None
     return 0

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from aiohubassoc.cli.row_source import StorageError
 from aiohubassoc.errors import OptionsError
+from aiohubassoc.files.byte_source import file_identity
+from aiohubassoc.files.rejects import FailuresFile
 from aiohubassoc.journal.schema import DATABASE, LOCK
-from aiohubassoc.tables.failures import FailuresFile
-from aiohubassoc.tables.opening import identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from aiohubassoc.cli.jsonl_output import JsonlOutput
-    from aiohubassoc.tables.results import Told
+    from aiohubassoc.files.results import Told
 
 
 class Sinks:
@@ -131,7 +131,7 @@ def check_output(
 
 def _is_same_file(one: str, other: str) -> bool:
     # Of plain files only: nothing in a pipe or a device is overwritten.
-    return identity_of(one) == identity_of(other) and Path(other).is_file()
+    return file_identity(one) == file_identity(other) and Path(other).is_file()
 
 
 def _find_run_folder(path: str, folder: str | None) -> str | None:

@@ -15,9 +15,9 @@ from aiohubassoc.cli.run_folder import SIMULATED_PORTAL, Command, is_of_pipe, op
 from aiohubassoc.cli.summary import print_categories, print_count, print_portal
 from aiohubassoc.cli.terminal import stdout
 from aiohubassoc.errors import AioHubAssocError, InputError
+from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.lock import is_in_use
 from aiohubassoc.models import Status
-from aiohubassoc.tables.pairs import PairTable
 
 if TYPE_CHECKING:
     from rich.console import Console

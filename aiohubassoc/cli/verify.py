@@ -36,11 +36,11 @@ from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.summary import print_portal, print_steps, print_verify_report
 from aiohubassoc.cli.terminal import discard_output, stderr, stdout
 from aiohubassoc.errors import OptionsError
+from aiohubassoc.files.byte_source import STDIN
+from aiohubassoc.files.layout import Layout
+from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.models import Status
-from aiohubassoc.tables.layout import Layout
-from aiohubassoc.tables.opening import STDIN
-from aiohubassoc.tables.pairs import PairTable
 
 if TYPE_CHECKING:
     from aiohubassoc.journal.reader import Reader

@@ -1,14 +1,14 @@
-"""A run folder as a run sees it: written before an outcome is told, asked before a call."""
+"""A run folder as a run sees it: written before an outcome is reported, asked before a call."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aiohubassoc.journal.places import ByIndex, Places
+from aiohubassoc.journal.offsets import ByIndex, Places
 from aiohubassoc.journal.reader import Reader
-from aiohubassoc.journal.recording import InputNotes, Recording
 from aiohubassoc.journal.schema import DATABASE
+from aiohubassoc.journal.writer import InputNotes, JournalWriter
 
 if TYPE_CHECKING:
     import os
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 class Journal:
     """
-    A run folder: every outcome is in it before it is told, so that a run survives any crash.
+    A run folder: every outcome is in it before it is reported, so that a run survives any crash.
 
     Give it to `AssociationClient.link_each` or `link_all`. When a run is begun again with the same
     folder and the same pairs, those that are linked come back as ``skipped`` without a call, those
-    that failed are told again (or sent, with ``retry_failed=True``), and all others are sent.
+    that failed are reported again (or sent, with ``retry_failed=True``), and all others are sent.
     A pair that repeats an earlier one is ``skipped``.
 
     One process, and one run, uses a folder at a time; `counts` and `rows` can be called by any,
@@ -78,7 +78,7 @@ class Journal:
 
     def counts(self) -> dict[Status, int]:
         """
-        Return how many pairs the folder has of each status; those not settled yet are in none.
+        Return how many pairs the folder has of each status; those not completed yet are in none.
 
         Raises:
             JournalError: it is not a run folder, or cannot be read.
@@ -98,7 +98,7 @@ class Journal:
 
     def recording(
         self, job: Mapping[str, object], clock: Clock, *, retry_failed: bool
-    ) -> Recording:
+    ) -> JournalWriter:
         """
         Return what a run keeps its outcomes with.
 
@@ -107,7 +107,7 @@ class Journal:
             clock: Time.
             retry_failed: Whether pairs that failed in an earlier run are to be sent again.
         """
-        return Recording(
+        return JournalWriter(
             self.folder,
             header={"job": {**job, **self._job}, **self._about},
             places=self._places,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from aiohubassoc.journal.keys import Key, key_of
-from aiohubassoc.journal.places import parts_of
-from aiohubassoc.journal.rows import NUMBERS, STATUSES
-from aiohubassoc.journal.schema import open_for_reading, told_plainly
+from aiohubassoc.journal.bloom_filter import Key, key_of
+from aiohubassoc.journal.offsets import parts_of
+from aiohubassoc.journal.row_codec import NUMBERS, STATUSES
+from aiohubassoc.journal.schema import in_plain_words, open_for_reading
 from aiohubassoc.models import Status
 from aiohubassoc.pair import Pair, unchecked_pair
 
@@ -47,7 +47,7 @@ class JournalRow:
         status: What became of it.
         source: Which input, from 0.
         line: The line of that input, or the index in it.
-        attempts: Tries made in the run that settled it.
+        attempts: Attempts made in the run that settled it.
         maybe_applied: As of `Outcome`.
         category: As of `Outcome`.
         message: Why it is not linked; None where it is.
@@ -81,7 +81,7 @@ class Session:
         began_at: When; aware.
         ended_at: When it ended in good order; None if it is under way or was killed.
         is_of_folder: Whether it took its pairs from the folder itself.
-        is_complete: Whether it read the input to its end; None likewise.
+        is_complete: Whether it read the input to its end; None: not known.
         stopped: Why it ended early; None if it did not.
     """
 
@@ -106,7 +106,7 @@ class Reader:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         self._unindexed: dict[Key, int] | None = None
-        with told_plainly(self.folder):
+        with in_plain_words(self.folder):
             self._db = open_for_reading(self.folder)
 
     def __enter__(self) -> Self:
@@ -122,14 +122,14 @@ class Reader:
 
     def header(self) -> dict[str, Any]:
         """Return what is kept about the job."""
-        with told_plainly(self.folder):
+        with in_plain_words(self.folder):
             return {
                 name: json.loads(value) for name, value in self._db.execute("select * from header")
             }
 
     def counts(self) -> dict[Status, int]:
         """Return how many pairs there are of each status."""
-        with told_plainly(self.folder):
+        with in_plain_words(self.folder):
             found = dict(self._db.execute("select status, count(*) from pairs group by status"))
         told = dict.fromkeys(NUMBERS, 0)
         for number, count in found.items():
@@ -138,7 +138,7 @@ class Reader:
 
     def categories(self) -> list[tuple[Status, str, int, str]]:
         """Return status, category, how many there are, and a message, the most frequent first."""
-        with told_plainly(self.folder):
+        with in_plain_words(self.folder):
             found = self._db.execute(
                 "select status, coalesce(category, ''), count(*), coalesce(min(message), '')"
                 " from pairs where status > 1 group by 1, 2 order by 3 desc"
@@ -147,13 +147,13 @@ class Reader:
 
     def unusable_count(self) -> int:
         """Return how many rows of the input hold no pair."""
-        with told_plainly(self.folder):
+        with in_plain_words(self.folder):
             (count,) = self._db.execute("select count(*) from unusable").fetchone()
         return int(count)
 
     def unusable(self) -> Iterator[tuple[int, int, str, Any]]:
         """Yield source, line, problem and cells of the rows of the input that hold no pair."""
-        with told_plainly(self.folder):
+        with in_plain_words(self.folder):
             for place, problem, fields in self._db.execute(
                 "select place, problem, fields from unusable order by place"
             ):
@@ -162,7 +162,7 @@ class Reader:
     def status_of(self, pair: Pair) -> Status | None:
         """Return what became of *pair* when it was last asked for; None: nothing yet."""
         key = key_of(pair)
-        with told_plainly(self.folder):
+        with in_plain_words(self.folder):
             if self._unindexed is None:
                 self._unindexed = self._find_unindexed()
             number = self._unindexed.get(key)
@@ -183,7 +183,7 @@ class Reader:
 
     def sessions(self) -> list[Session]:
         """Return the runs of the folder."""
-        with told_plainly(self.folder):
+        with in_plain_words(self.folder):
             found = self._db.execute(
                 "select id, process_id, version, began_at_ms, ended_at_ms, is_of_folder,"
                 " is_complete, stopped"
@@ -214,7 +214,7 @@ class Reader:
             number for number, status in STATUSES.items() if not statuses or status in statuses
         ]
         marks = ", ".join("?" * len(numbers))
-        with told_plainly(self.folder):
+        with in_plain_words(self.folder):
             for row in self._db.execute(_ROWS.format(marks), numbers):
                 *ends, status, place, attempts, maybe, category, message = row[:10]
                 correlation, at_ms, session, tag = row[10:]

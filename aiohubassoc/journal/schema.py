@@ -103,7 +103,7 @@ def plainly(folder: Path, error: sqlite3.Error | OSError) -> JournalStorageError
 
 
 @contextlib.contextmanager
-def told_plainly(folder: Path) -> Iterator[None]:
+def in_plain_words(folder: Path) -> Iterator[None]:
     """Raise what goes wrong with files and database in the block as a JournalStorageError."""
     try:
         yield

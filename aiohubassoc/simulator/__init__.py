@@ -1,5 +1,5 @@
 """
-A HubSpot portal to run against: it keeps the quota, knows records, makes faults and keeps books.
+A HubSpot portal to run against: with its quota, records and faults, and a ledger of what happened.
 
 An island: it shares no code with the client, so that a misreading of HubSpot in the one shows
 against the other. The names below are loaded when they are first used: settings need no aiohttp.
@@ -11,51 +11,49 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.books import Books
     from aiohubassoc.simulator.fault_plan import Fault, FaultPlan
-    from aiohubassoc.simulator.foreground import run
+    from aiohubassoc.simulator.ledger import PortalLedger
     from aiohubassoc.simulator.portal import Portal
     from aiohubassoc.simulator.process import PortalProcess, portal_process
-    from aiohubassoc.simulator.server import Running, serve
-    from aiohubassoc.simulator.settings import PortalSettings
-    from aiohubassoc.simulator.surroundings import Latency, Neighbour
+    from aiohubassoc.simulator.server import ServedPortal, serve, serve_forever
+    from aiohubassoc.simulator.settings import Latency, Neighbour, PortalSettings
 
-_HOMES = {
-    "Books": "books",
+_MODULES = {
     "Fault": "fault_plan",
     "FaultPlan": "fault_plan",
-    "Latency": "surroundings",
-    "Neighbour": "surroundings",
+    "Latency": "settings",
+    "Neighbour": "settings",
     "Portal": "portal",
+    "PortalLedger": "ledger",
     "PortalProcess": "process",
     "PortalSettings": "settings",
-    "Running": "server",
+    "ServedPortal": "server",
     "portal_process": "process",
-    "run": "foreground",
     "serve": "server",
+    "serve_forever": "server",
 }
 
 __all__ = [
-    "Books",
     "Fault",
     "FaultPlan",
     "Latency",
     "Neighbour",
     "Portal",
+    "PortalLedger",
     "PortalProcess",
     "PortalSettings",
-    "Running",
+    "ServedPortal",
     "portal_process",
-    "run",
     "serve",
+    "serve_forever",
 ]
 
 
 def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
+    module = _MODULES.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{home}"), name)
+    value: object = getattr(import_module(f"{__name__}.{module}"), name)
     globals()[name] = value
     return value
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiohubassoc.simulator.foreground import run
+from aiohubassoc.simulator.server import serve_forever
 from aiohubassoc.simulator.settings import PortalSettings
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     Serve a portal until SIGINT or SIGTERM; return 0.
 
-    When it is ready, one line of JSON on the standard output tells ``base_url`` and ``pid``.
+    When it is ready, it prints one line of JSON with ``base_url`` and ``pid``.
 
     Args:
         arguments: Of the command line. None: those of this process.
@@ -39,14 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        settings = _settings(options)
-        run(settings, port=options.port, on_ready=_say_ready, while_stdin=options.child)
+        settings = _read_settings(options)
+        serve_forever(
+            settings, port=options.port, on_ready=_report_ready, while_stdin=options.child
+        )
     except (OSError, ValueError) as error:
         parser.error(str(error))
     return 0
 
 
-def _settings(options: argparse.Namespace) -> PortalSettings:
+def _read_settings(options: argparse.Namespace) -> PortalSettings:
     if options.child:
         return PortalSettings.from_json(sys.stdin.buffer.readline())
     if options.settings == "-":
@@ -56,7 +58,7 @@ def _settings(options: argparse.Namespace) -> PortalSettings:
     return PortalSettings()
 
 
-def _say_ready(base_url: str) -> None:
+def _report_ready(base_url: str) -> None:
     sys.stdout.write(json.dumps({"base_url": base_url, "pid": os.getpid()}) + "\n")
     sys.stdout.flush()
 

@@ -1,7 +1,7 @@
 """
-The portal's own paths: its books to read, its tokens to change, links to make.
+The portal's own paths: its ledger to read, its tokens to change, links to add.
 
-They count nowhere.
+The ledger does not count them.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from aiohubassoc.simulator import edge_pages
-from aiohubassoc.simulator.answers import Answer
+from aiohubassoc.simulator import cdn_pages
+from aiohubassoc.simulator.responses import PortalResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,60 +19,61 @@ if TYPE_CHECKING:
 
 PREFIX = "/_portal/"
 
+_LINKS_BODY = 'the body must be {"links": [["contacts", "1", "companies", "2"], ...]}'
 
-def administer(portal: Portal, method: str, path: str, body: bytes) -> Answer:
+
+def respond(portal: Portal, method: str, path: str, body: bytes) -> PortalResponse:
     """
-    Return the answer to a request for a path that begins with `PREFIX`.
+    Return the response to a request for a path that begins with `PREFIX`.
 
-    ``GET`` of ``books``, ``links`` and ``arrivals`` tells them as JSON; ``POST`` of
-    ``{"token": ...}`` to ``accept`` and ``revoke`` changes the tokens, that of
-    ``{"links": [[from_type, from_id, to_type, to_id], ...]}`` to ``links`` links pairs.
+    ``GET`` of ``ledger``, ``links`` and ``arrivals`` returns them as JSON. ``POST`` of
+    ``{"token": ...}`` to ``accept`` and ``revoke`` changes the tokens; ``POST`` of
+    ``{"links": [[from_type, from_id, to_type, to_id], ...]}`` to ``links`` adds links.
     """
     match method, path.removeprefix(PREFIX):
-        case "GET", "books":
-            return _plain(portal.books.to_plain())
+        case "GET", "ledger":
+            return _json(portal.ledger.to_dict())
         case "GET", "links":
-            return _plain(portal.books.links_to_plain())
+            return _json(portal.ledger.links_to_dict())
         case "GET", "arrivals":
-            return _plain(portal.books.arrivals)
+            return _json(portal.ledger.arrivals)
         case "POST", "links":
-            return _make(portal, body)
+            return _add_links(portal, body)
         case "POST", "accept" | "revoke" as change:
-            return _change_tokens(portal.accept if change == "accept" else portal.revoke, body)
+            return _change_token(portal.accept if change == "accept" else portal.revoke, body)
         case _:
-            return edge_pages.not_found()
+            return cdn_pages.not_found()
 
 
-def _plain(content: Any, status: int = 200) -> Answer:  # noqa: ANN401 -- whatever JSON can hold
-    return Answer(status, text=json.dumps(content), by_hubspot=False, tells_limits=False)
+def _json(content: Any, status: int = 200) -> PortalResponse:  # noqa: ANN401 -- any JSON
+    text = json.dumps(content)
+    return PortalResponse(status, text=text, from_hubspot=False, has_rate_headers=False)
 
 
-def _change_tokens(change: Callable[[str], object], body: bytes) -> Answer:
-    token = _token(body)
-    if token is None:
-        return _plain({"message": 'the body must be {"token": "..."}'}, status=400)
+def _done() -> PortalResponse:
+    return PortalResponse(204, from_hubspot=False, has_rate_headers=False)
+
+
+def _bad_request(message: str) -> PortalResponse:
+    return _json({"message": message}, status=400)
+
+
+def _change_token(change: Callable[[str], object], body: bytes) -> PortalResponse:
+    try:
+        token = json.loads(body)["token"]
+    except (KeyError, TypeError, ValueError):
+        token = None
+    if not isinstance(token, str):
+        return _bad_request('the body must be {"token": "..."}')
     change(token)
     return _done()
 
 
-def _done() -> Answer:
-    return Answer(204, by_hubspot=False, tells_limits=False)
-
-
-def _make(portal: Portal, body: bytes) -> Answer:
+def _add_links(portal: Portal, body: bytes) -> PortalResponse:
     try:
-        portal.made(tuple(pair) for pair in json.loads(body)["links"])
+        portal.add_links(tuple(pair) for pair in json.loads(body)["links"])
     except (KeyError, TypeError, json.JSONDecodeError):
-        form = '{"links": [["contacts", "1", "companies", "2"], ...]}'
-        return _plain({"message": f"the body must be {form}"}, status=400)
+        return _bad_request(_LINKS_BODY)
     except ValueError as error:
-        return _plain({"message": str(error)}, status=400)
+        return _bad_request(str(error))
     return _done()
-
-
-def _token(body: bytes) -> str | None:
-    try:
-        token = json.loads(body)["token"]
-    except (KeyError, TypeError, ValueError):
-        return None
-    return token if isinstance(token, str) else None

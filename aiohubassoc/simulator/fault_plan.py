@@ -1,4 +1,4 @@
-"""What may go wrong at a portal, how often, and at which arrival exactly."""
+"""What may go wrong at a portal, how often, and at exactly which call."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ScriptedPair: TypeAlias = tuple[str, str, str, str]
 
 
 class Fault(StrEnum):
-    """Every fault by name; `FaultPlan` says what each one is."""
+    """Every fault by name; `FaultPlan` describes each."""
 
     SERVER_ERROR_500 = "server_error_500"
     BAD_GATEWAY_HTML_502 = "bad_gateway_html_502"
@@ -46,19 +46,20 @@ class Fault(StrEnum):
     UNMADE = "unmade"
 
 
-# Shares that were meant to add up to 1 may miss it by their rounding.
+# Shares that add up to 1 may miss it by their rounding.
 _SHARES_SLACK = 1e-9
+_SCRIPTS = ("script_batches", "script_reads", "script_account", "script_all")
 
 
 @attrs.frozen
 class FaultPlan:
     """
-    Which faults hit how many of the arrivals that the quota lets through.
+    Which faults hit which share of the calls that the rate limits let through.
 
-    Each share is from 0 to 1, and at most one fault hits an arrival, so the shares must not add
-    up to more than 1. "Linked" says that the call is done although its answer hides it; all
-    others leave the records as they were. A fault that only changes what a success says does not
-    show on a call that is refused anyway.
+    Each share is from 0 to 1, and at most one fault hits a call, so the shares must not add up to
+    more than 1. "Linked" says that the call is done although its response hides it; all others
+    leave the records as they were. A fault that only changes a success does not show on a call
+    that is refused anyway.
 
     Args:
         server_error_500: HubSpot's JSON "internal error".
@@ -69,44 +70,47 @@ class FaultPlan:
         problem_json_502: Cloudflare's newer JSON with an int ``status`` and ``Retry-After``;
             HubSpot has not seen the call.
         locked_423: The record is locked; no body.
-        migrating_477: The account moves house; ``Retry-After``, no body.
-        throttled_429: A refusal for the ten-second limit although the window has room, with
+        migrating_477: The account is being migrated; ``Retry-After``, no body.
+        throttled_429: A 429 of the ten-second limit although the window has room, with
             ``Retry-After``.
         throttled_429_bare: The same without ``Retry-After``.
         cloudflare_1015: Cloudflare's own 429, plain text; HubSpot has not seen the call.
-        slow: The answer takes `slow_seconds` longer. Linked.
-        never_before: No answer ever comes, and nothing is linked.
-        never_after: No answer ever comes. Linked.
+        slow: The response takes `slow_seconds` longer. Linked.
+        never_before: No response is ever sent, and nothing is linked.
+        never_after: No response is ever sent. Linked.
         reset_before: The connection is reset; HubSpot has not seen the call.
         reset_after: The connection is reset. Linked.
-        cut_body: The connection ends in the middle of the body. Linked.
-        garbled_body: The body is JSON that stops in the middle. Linked.
+        cut_body: The connection closes in the middle of the body. Linked.
+        garbled_body: The body is JSON that stops in the middle, at its stated length. Linked.
         no_body: 204. Linked.
         accepted_202: 202 and the status ``PENDING``. Linked.
         pending: 200 and the status ``PENDING``. Linked.
         errors_in_2xx: 200, ``COMPLETE``, no results, one error.
-        partial_207: One result is missing and one error is there. Linked.
+        partial_207: One result is replaced by an error. Linked.
         empty_results: 200, ``COMPLETE``, no results, no errors.
         not_found_html_404: The HTML page of a path that does not exist.
         redirect_302: A redirect to another path of the portal.
-        unknown_fields: A success with fields and enum values that no description knows, and with
-            integer ids. Linked.
-        created_201: A success with 201 for 200. Linked.
-        unmade: A success as usual in every word, and nothing is linked: of a batch, none of its
-            pairs. It does not show on a read, which makes nothing.
+        unknown_fields: A success with undocumented fields and enum values, and with integer ids.
+            Linked.
+        created_201: A success with 201 instead of 200. Linked.
+        unmade: A usual success, and nothing is linked: of a batch, none of its pairs. It does not
+            show on a read, which links nothing.
         slow_seconds: What `slow` adds, in seconds.
         throttled_retry_after: Whole seconds, the ``Retry-After`` of `throttled_429`.
-        migrating_retry_after: Whole seconds, the ``Retry-After`` of `migrating_477`; HubSpot says
-            up to 86,400 (HubSpot, Error handling).
-        problem_retry_after: Whole seconds, the ``Retry-After`` of `problem_json_502`; Cloudflare
-            says 60.
-        first_arrivals_only: Faults hit only the first so many arrivals of a pair (None: any), so
-            that a pair that is sent again gets through in the end. Scripts know no such bound.
-        script: For a pair, the faults of its successive arrivals, None for an arrival without a
-            fault. What a pair's script does not cover is left to the shares.
-        script_batches: The same for successive batch calls that create links, whatever is in them.
+        migrating_retry_after: Whole seconds, the ``Retry-After`` of `migrating_477`; up to 86,400
+            at HubSpot (HubSpot, Error handling).
+        problem_retry_after: Whole seconds, the ``Retry-After`` of `problem_json_502`; 60 at
+            Cloudflare.
+        first_arrivals_only: Faults hit at most this many calls of a pair, the first ones, so that
+            a retry succeeds in the end. None: any. Scripts have no such bound.
+        script: For a pair, the faults of its successive calls, None for a call without a fault.
+            The shares decide beyond the script.
+        script_batches: The same for successive batch calls that create links, with any pairs.
         script_reads: The same for successive reads of links.
-        script_all: The same for successive arrivals of the whole portal; the others go first.
+        script_account: The same for successive calls about the account. No other fault hits
+            those, and those that change the body of a success do not show on them.
+        script_all: The same for successive calls of the whole portal; the other scripts come
+            first.
 
     Raises:
         ValueError: a share or a number out of range, or an unknown fault in a script.
@@ -151,6 +155,7 @@ class FaultPlan:
     script: Mapping[ScriptedPair, tuple[str | None, ...]] = attrs.field(factory=dict)
     script_batches: tuple[str | None, ...] = ()
     script_reads: tuple[str | None, ...] = ()
+    script_account: tuple[str | None, ...] = ()
     script_all: tuple[str | None, ...] = ()
 
     def __attrs_post_init__(self) -> None:
@@ -160,8 +165,7 @@ class FaultPlan:
                 raise ValueError(f"{fault} must be a share from 0 to 1, not {share!r}")
         if sum(shares.values()) > 1 + _SHARES_SLACK:
             raise ValueError("the shares of all faults add up to more than 1")
-        common = (self.script_batches, self.script_reads, self.script_all)
-        for scripted in (*common, *self.script.values()):
+        for scripted in (*(getattr(self, name) for name in _SCRIPTS), *self.script.values()):
             for name in scripted:
                 if name is not None:
                     Fault(name)
@@ -170,17 +174,17 @@ class FaultPlan:
         """Return the share of every fault."""
         return {fault: getattr(self, fault) for fault in Fault}
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON can hold it."""
-        plain = attrs.asdict(self, filter=lambda field, _: field.name != "script")
-        return plain | {"script": [[list(pair), list(hit)] for pair, hit in self.script.items()]}
+        fields = attrs.asdict(self, filter=lambda field, _: field.name != "script")
+        return fields | {"script": [[list(pair), list(hit)] for pair, hit in self.script.items()]}
 
     @classmethod
-    def from_plain(cls, plain: Mapping[str, Any]) -> FaultPlan:
-        """Return the plan that `to_plain` gave; what is missing keeps its default."""
-        fields = dict(plain)
+    def from_dict(cls, written: Mapping[str, Any]) -> FaultPlan:
+        """Return the plan that `to_dict` wrote; what is missing keeps its default."""
+        fields = dict(written)
         script = {tuple(pair): tuple(hit) for pair, hit in fields.pop("script", ())}
-        for name in ("script_batches", "script_reads", "script_all"):
+        for name in _SCRIPTS:
             if name in fields:
                 fields[name] = tuple(fields[name])
         return cls(script=script, **fields)

@@ -1,10 +1,10 @@
 """
-What each fault does to an answer, and which fault hits which arrival.
+Which fault hits which call, and what it does to the response.
 
-Rule 1: a fault in `UNSEEN` is the edge's doing. HubSpot neither counts nor does the call.
-Rule 2: a fault that answers by itself leaves the records as they were.
-Rule 3: every other fault changes what is said about work that is done, but for those in `_UNDONE`.
-Rule 4: what a fault cannot show on leaves the answer as it was, and is no fault.
+Rule 1: a fault in `BEFORE_HUBSPOT` happens at the CDN. HubSpot neither counts nor does the call.
+Rule 2: a fault with a response of its own leaves the records as they were.
+Rule 3: every other fault changes the response to a call that is done, except those in `_NOT_DONE`.
+Rule 4: a fault that cannot show on a response leaves it as it was, and is not recorded.
 """
 
 from __future__ import annotations
@@ -15,24 +15,19 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from aiohubassoc.simulator import distortions, edge_pages, read_distortions, refusals
-from aiohubassoc.simulator.answers import Answer, Manner
+from aiohubassoc.simulator import cdn_pages, error_bodies, mutations
 from aiohubassoc.simulator.fault_plan import Fault
-from aiohubassoc.simulator.linking import pair_of
-from aiohubassoc.simulator.paths import PutCall, ReadCall, kind_of
+from aiohubassoc.simulator.responses import Delivery, PortalResponse
+from aiohubassoc.simulator.routing import AccountCall, ReadCall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from aiohubassoc.simulator.answers import Document
-    from aiohubassoc.simulator.arrivals import Place
-    from aiohubassoc.simulator.chance import Chance
     from aiohubassoc.simulator.fault_plan import FaultPlan
-    from aiohubassoc.simulator.linking import LinkedPair
-    from aiohubassoc.simulator.object_types import ObjectTypes
-    from aiohubassoc.simulator.paths import Call, Kind
+    from aiohubassoc.simulator.records import LinkedPair, ObjectTypes
+    from aiohubassoc.simulator.requests import Position
+    from aiohubassoc.simulator.routing import Call, Kind
+    from aiohubassoc.simulator.seeded_random import SeededRandom
 
-UNSEEN = frozenset(
+BEFORE_HUBSPOT = frozenset(
     {
         Fault.BAD_GATEWAY_HTML_502,
         Fault.GATEWAY_TIMEOUT_504,
@@ -42,34 +37,15 @@ UNSEEN = frozenset(
         Fault.RESET_BEFORE,
     }
 )
-_UNDONE = frozenset({Fault.ERRORS_IN_2XX, Fault.EMPTY_RESULTS, Fault.UNMADE})
+_NOT_DONE = frozenset({Fault.ERRORS_IN_2XX, Fault.EMPTY_RESULTS, Fault.UNMADE})
 
-_MANNERS = {
-    Fault.NEVER_AFTER: Manner.NEVER,
-    Fault.RESET_AFTER: Manner.RESET,
-    Fault.CUT_BODY: Manner.CUT,
-    Fault.GARBLED_BODY: Manner.GARBLED,
+_DELIVERIES = {
+    Fault.NEVER_AFTER: Delivery.NEVER,
+    Fault.RESET_AFTER: Delivery.RESET,
+    Fault.CUT_BODY: Delivery.CUT,
+    Fault.GARBLED_BODY: Delivery.TRUNCATED,
 }
-# What a success of linking, with results, is told as.
-_RETOLD: dict[Fault, tuple[int, Callable[[Document], Document]]] = {
-    Fault.ACCEPTED_202: (202, distortions.pending),
-    Fault.PENDING: (200, distortions.pending),
-    Fault.ERRORS_IN_2XX: (200, distortions.errors_only),
-    Fault.PARTIAL_207: (207, distortions.partial),
-    Fault.EMPTY_RESULTS: (200, distortions.emptied),
-    Fault.UNKNOWN_FIELDS: (200, distortions.with_unknown_fields),
-    Fault.CREATED_201: (201, dict),
-}
-# The same of a read.
-_REREAD = _RETOLD | {
-    Fault.ERRORS_IN_2XX: (200, read_distortions.errors_only),
-    Fault.PARTIAL_207: (207, read_distortions.partial),
-    Fault.UNKNOWN_FIELDS: (200, read_distortions.with_unknown_fields),
-}
-# These put an error in the place of a result.
-_OF_RESULTS = frozenset({Fault.ERRORS_IN_2XX, Fault.PARTIAL_207})
-
-_NO_STATUS = 0  # of an answer that never comes
+_NO_STATUS = 0  # of a response that is never sent
 
 
 class Faults:
@@ -77,108 +53,114 @@ class Faults:
     The faults of one portal.
 
     Args:
-        plan: Which, how often, how long.
-        chance: Draws which fault hits.
-        types: Make scripts hold whatever name a type is called by.
+        plan: Which faults, how often, how long.
+        rng: Draws which fault hits.
+        types: Make scripts hold under every name of a type.
     """
 
-    def __init__(self, plan: FaultPlan, chance: Chance, types: ObjectTypes) -> None:
-        self._chance = chance
-        self._shares = {fault: share for fault, share in plan.shares().items() if share}
-        self._bounds = list(accumulate(self._shares.values()))
-        self._drawn = list(self._shares)
+    def __init__(self, plan: FaultPlan, rng: SeededRandom, types: ObjectTypes) -> None:
+        self._rng = rng
+        shares = {fault: share for fault, share in plan.shares().items() if share}
+        self._bounds = list(accumulate(shares.values()))
+        self._drawn = list(shares)
         self._first_arrivals_only = plan.first_arrivals_only
-        self._script = {pair_of(types, PutCall(*pair)): hit for pair, hit in plan.script.items()}
-        self._script_kinds: dict[Kind, tuple[str | None, ...]] = {
+        self._pair_scripts = {types.to_pair(*pair): script for pair, script in plan.script.items()}
+        self._kind_scripts: dict[Kind, tuple[str | None, ...]] = {
             "batch": plan.script_batches,
             "read": plan.script_reads,
+            "account": plan.script_account,
         }
         self._script_all = plan.script_all
-        self._instead = _instead(plan)
+        self._replacements = _replacements(plan)
         self._slow_seconds = plan.slow_seconds
 
-    def hit(self, call: Call, pair: LinkedPair | None, key: str, place: Place) -> Fault | None:
+    def pick(
+        self, call: Call, pair: LinkedPair | None, key: str, position: Position
+    ) -> Fault | None:
         """
-        Return the fault that hits an arrival, None for none.
+        Return the fault that hits a call, None for none.
 
         Args:
-            call: What it is.
-            pair: The pair. None: a batch call, for whose pairs no script is.
-            key: For whom chance is drawn.
-            place: Which arrival it is.
+            call: The call.
+            pair: Its pair. None: another call, which no pair's script is about.
+            key: The key of random draws.
+            position: Which one it is.
         """
-        own_script = self._script.get(pair, ()) if pair else ()
-        kind_script = self._script_kinds.get(kind_of(call), ())
-        for script, number in (
-            (own_script, place.of_key),
-            (kind_script, place.of_kind),
-            (self._script_all, place.overall),
-        ):
+        scripts = [
+            (self._pair_scripts.get(pair, ()) if pair else (), position.of_key),
+            (self._kind_scripts.get(call.kind, ()), position.of_kind),
+        ]
+        if not isinstance(call, AccountCall):
+            scripts.append((self._script_all, position.overall))
+        for script, number in scripts:
             if number <= len(script):
                 scripted = script[number - 1]
                 return None if scripted is None else Fault(scripted)
-        if not self._drawn:
+        if not self._drawn or isinstance(call, AccountCall):
             return None
-        if self._first_arrivals_only is not None and place.of_key > self._first_arrivals_only:
+        if self._first_arrivals_only is not None and position.of_key > self._first_arrivals_only:
             return None
-        index = bisect_right(self._bounds, self._chance.share("fault", key, place.of_key))
+        index = bisect_right(self._bounds, self._rng.uniform("fault", key, position.of_key))
         return self._drawn[index] if index < len(self._drawn) else None
 
-    def instead(self, fault: Fault) -> Answer | None:
-        """Return what *fault* answers by itself, None if it changes what the work comes to."""
-        return self._instead.get(fault)
+    def replacement(self, fault: Fault) -> PortalResponse | None:
+        """Return the response that *fault* has of its own, None if it changes another one."""
+        return self._replacements.get(fault)
 
     def is_done(self, fault: Fault) -> bool:
-        """Return whether the work is done although *fault* hides it."""
-        return fault not in self._instead and fault not in _UNDONE
+        """Return whether the call is done although *fault* hides it."""
+        return fault not in self._replacements and fault not in _NOT_DONE
 
-    def changed(self, fault: Fault, call: Call, answer: Answer) -> Answer:
-        """Return what *fault* makes of *answer*: the same object if it does not show on it."""
+    def change(self, fault: Fault, call: Call, response: PortalResponse) -> PortalResponse:
+        """Return the changed *response*: the same object if the fault does not show on it."""
         if fault is Fault.SLOW:
-            return attrs.evolve(answer, delay=answer.delay + self._slow_seconds)
-        if fault in _MANNERS:
-            return attrs.evolve(answer, manner=_MANNERS[fault])
-        if not _shows(fault, call, answer):
-            return answer
+            return attrs.evolve(response, delay=response.delay + self._slow_seconds)
+        if fault in _DELIVERIES:
+            return attrs.evolve(response, delivery=_DELIVERIES[fault])
+        is_read = isinstance(call, ReadCall)
+        document = response.document
+        if (
+            document is None
+            or isinstance(call, AccountCall)
+            or not _can_show(fault, response, is_read=is_read)
+        ):
+            return response
         if fault is Fault.UNMADE:
-            return attrs.evolve(answer)
-        return _retold(fault, call, answer)
+            return attrs.evolve(response)
+        if fault is Fault.NO_BODY:
+            return attrs.evolve(response, status=204, document=None)
+        status, document = mutations.mutate(fault, document, is_read=is_read)
+        return attrs.evolve(response, status=status, document=document)
 
 
-def _shows(fault: Fault, call: Call, answer: Answer) -> bool:
-    """Return whether *fault* can retell *answer*."""
-    if not answer.is_success or answer.document is None:
+def _can_show(fault: Fault, response: PortalResponse, *, is_read: bool) -> bool:
+    """Return whether *fault* can change this response to a success."""
+    if not response.is_success or response.document is None:
         return False
-    has_results = bool(answer.document.get("results"))
-    if isinstance(call, ReadCall):
-        # All records of a read may be without links: that is a success to be retold too.
-        return fault is not Fault.UNMADE and (has_results or fault not in _OF_RESULTS)
+    has_results = bool(response.document.get("results"))
+    if is_read:
+        # A read that finds nothing is a success too.
+        return fault is not Fault.UNMADE and (has_results or fault not in mutations.NEED_RESULTS)
     return has_results
 
 
-def _retold(fault: Fault, call: Call, answer: Answer) -> Answer:
-    if fault is Fault.NO_BODY or answer.document is None:
-        return attrs.evolve(answer, status=204, document=None)
-    status, distort = (_REREAD if isinstance(call, ReadCall) else _RETOLD)[fault]
-    return attrs.evolve(answer, status=status, document=distort(answer.document))
-
-
-def _instead(plan: FaultPlan) -> dict[Fault, Answer]:
+def _replacements(plan: FaultPlan) -> dict[Fault, PortalResponse]:
+    rate_limited = error_bodies.rate_limited
     migrating = {"Retry-After": str(plan.migrating_retry_after)}
     return {
-        Fault.SERVER_ERROR_500: refusals.refusal(500, "internal error"),
-        Fault.BAD_GATEWAY_HTML_502: edge_pages.short_page(502, "Bad Gateway"),
-        Fault.UNAVAILABLE_503: Answer(503),
-        Fault.GATEWAY_TIMEOUT_504: edge_pages.long_page(504, "Gateway time-out"),
-        Fault.CLOUDFLARE_524: edge_pages.short_page(524, "Origin Time-out"),
-        Fault.PROBLEM_JSON_502: edge_pages.problem(plan.problem_retry_after),
-        Fault.LOCKED_423: Answer(423),
-        Fault.MIGRATING_477: Answer(477, headers=migrating),
-        Fault.THROTTLED_429: refusals.throttled("TEN_SECONDLY_ROLLING", plan.throttled_retry_after),
-        Fault.THROTTLED_429_BARE: refusals.throttled("TEN_SECONDLY_ROLLING"),
-        Fault.CLOUDFLARE_1015: edge_pages.rate_limited(),
-        Fault.NEVER_BEFORE: Answer(_NO_STATUS, manner=Manner.NEVER),
-        Fault.RESET_BEFORE: Answer(_NO_STATUS, manner=Manner.RESET),
-        Fault.NOT_FOUND_HTML_404: edge_pages.not_found(),
-        Fault.REDIRECT_302: edge_pages.redirect(),
+        Fault.SERVER_ERROR_500: error_bodies.error_response(500, "internal error"),
+        Fault.BAD_GATEWAY_HTML_502: cdn_pages.short_page(502, "Bad Gateway"),
+        Fault.UNAVAILABLE_503: PortalResponse(503),
+        Fault.GATEWAY_TIMEOUT_504: cdn_pages.long_page(504, "Gateway time-out"),
+        Fault.CLOUDFLARE_524: cdn_pages.short_page(524, "Origin Time-out"),
+        Fault.PROBLEM_JSON_502: cdn_pages.problem_json(plan.problem_retry_after),
+        Fault.LOCKED_423: PortalResponse(423),
+        Fault.MIGRATING_477: PortalResponse(477, headers=migrating),
+        Fault.THROTTLED_429: rate_limited("TEN_SECONDLY_ROLLING", plan.throttled_retry_after),
+        Fault.THROTTLED_429_BARE: rate_limited("TEN_SECONDLY_ROLLING"),
+        Fault.CLOUDFLARE_1015: cdn_pages.rate_limited(),
+        Fault.NEVER_BEFORE: PortalResponse(_NO_STATUS, delivery=Delivery.NEVER),
+        Fault.RESET_BEFORE: PortalResponse(_NO_STATUS, delivery=Delivery.RESET),
+        Fault.NOT_FOUND_HTML_404: cdn_pages.not_found(),
+        Fault.REDIRECT_302: cdn_pages.redirect(),
     }

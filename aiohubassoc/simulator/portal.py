@@ -1,9 +1,9 @@
 """
-The portal: requests in, answers out.
+The portal: requests in, responses out.
 
 Rule 1: nothing here waits or reads a clock. Time is an argument, in seconds, and never goes back.
-Rule 2: a request is judged in one order: path, token, scopes, the edge's faults, quota, HubSpot's
-faults, object types, ids, records.
+Rule 2: a request is checked in one order: path, token, scopes, the CDN's faults, rate limits,
+HubSpot's faults, object types, ids, records.
 Rule 3: what is drawn depends on the seed, the pair and how often it came, and on nothing else.
 """
 
@@ -11,33 +11,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiohubassoc.simulator import edge_pages, refusals
-from aiohubassoc.simulator.answers import Answer, Manner
-from aiohubassoc.simulator.arrivals import Arrival, Arrivals
-from aiohubassoc.simulator.batch import BatchLinker
-from aiohubassoc.simulator.books import Books
-from aiohubassoc.simulator.chance import Chance
-from aiohubassoc.simulator.dressing import Dressing
+from aiohubassoc.simulator import cdn_pages, error_bodies
+from aiohubassoc.simulator.account import AccountOperations
+from aiohubassoc.simulator.auth import Auth
 from aiohubassoc.simulator.fault_plan import Fault
-from aiohubassoc.simulator.faults import UNSEEN, Faults
-from aiohubassoc.simulator.inputs import Inputs, inputs_of
-from aiohubassoc.simulator.linking import Linker, Work
-from aiohubassoc.simulator.made import Made
-from aiohubassoc.simulator.object_types import ObjectTypes
-from aiohubassoc.simulator.paths import BatchCall, Call, PutCall, kind_of, method_of
-from aiohubassoc.simulator.quota import BATCH_AT_ONCE, TEN_SECONDLY_ROLLING, Quota
-from aiohubassoc.simulator.reading import LinkReader
+from aiohubassoc.simulator.faults import BEFORE_HUBSPOT, Faults
+from aiohubassoc.simulator.ledger import PortalLedger
+from aiohubassoc.simulator.link_store import LinkStore
+from aiohubassoc.simulator.operations import CallResult, LinkOperations
+from aiohubassoc.simulator.rate_limits import BATCH_IN_FLIGHT, TEN_SECONDLY_ROLLING, RateLimits
+from aiohubassoc.simulator.read_operation import ReadOperation
+from aiohubassoc.simulator.records import ObjectTypes
+from aiohubassoc.simulator.requests import PortalRequest, RequestTracker
+from aiohubassoc.simulator.responses import Delivery, PortalResponse, ResponseHeaders
+from aiohubassoc.simulator.routing import (
+    AccountCall,
+    BatchCall,
+    BatchInputs,
+    Call,
+    PutCall,
+    parse_inputs,
+)
+from aiohubassoc.simulator.seeded_random import SeededRandom
 from aiohubassoc.simulator.settings import PortalSettings
-from aiohubassoc.simulator.strangers import Tokens
-from aiohubassoc.simulator.successes import Ask
+from aiohubassoc.simulator.success_bodies import CallContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aiohubassoc.simulator.fault_plan import ScriptedPair
 
-# After these the same call is likely to come again, faults or not.
-_COMING_AGAIN = frozenset({401, 403, 429})
+# After these the same call is likely to come again, with and without faults.
+_SENT_AGAIN = frozenset({401, 403, 429})
 
 
 class Portal:
@@ -45,152 +50,168 @@ class Portal:
     One HubSpot account.
 
     Args:
-        settings: What it is like.
+        settings: How it behaves. None: every default.
 
     Attributes:
-        books: What happened.
+        ledger: What happened.
 
     Raises:
-        ValueError: the settings link pairs that no records can be, or keep no links.
+        ValueError: the settings have impossible links, or links though none are kept.
     """
 
     def __init__(self, settings: PortalSettings | None = None) -> None:
         settings = PortalSettings() if settings is None else settings
-        chance = Chance(settings.seed)
+        rng = SeededRandom(settings.seed)
         types = ObjectTypes(settings.custom_types)
         self.settings = settings
-        self.books = Books(settings)
-        self._tokens = Tokens(settings)
-        self._arrivals = Arrivals(settings.latency, chance, types)
-        self._quota = Quota(settings)
-        self._faults = Faults(settings.faults, chance, types)
-        self._made = Made(settings, chance, types)
-        self._linker = Linker(settings, chance, types)
-        self._batch_linker = BatchLinker(settings, chance, types)
-        self._reader = LinkReader(settings, chance, types, self._made.links)
-        self._dressing = Dressing(settings, chance, self._quota)
-        self._open: set[Arrival] = set()
-        self._batches_at_work: set[Arrival] = set()
+        self.ledger = PortalLedger(settings)
+        self._auth = Auth(settings, types)
+        self._requests = RequestTracker(settings.latency, rng, types)
+        self._limits = RateLimits(settings)
+        self._faults = Faults(settings.faults, rng, types)
+        self._store = LinkStore(settings, rng, types)
+        self._linking = LinkOperations(settings, rng, types)
+        self._reading = ReadOperation(settings, rng, types, self._store)
+        self._account = AccountOperations(settings, types, self._auth, self._limits)
+        self._headers = ResponseHeaders(settings, rng, self._limits)
+        self._open: set[PortalRequest] = set()
+        self._batches_in_flight: set[PortalRequest] = set()
 
     def accept(self, token: str) -> None:
-        """Take *token* from now on."""
-        self._tokens.accept(token)
+        """Accept *token* from now on."""
+        self._auth.accept(token)
 
     def revoke(self, token: str) -> None:
-        """Call *token* expired from now on."""
-        self._tokens.revoke(token)
+        """Refuse *token* as expired from now on."""
+        self._auth.revoke(token)
 
-    def made(self, pairs: Iterable[ScriptedPair]) -> None:
+    def add_links(self, pairs: Iterable[ScriptedPair]) -> None:
         """
-        Have *pairs* linked by default without a call: no books count them, reads find them.
+        Link *pairs* by default without a call: reads find them, the ledger does not count them.
 
         Args:
             pairs: Each as from type, from id, to type, to id; the types by any of their names.
 
         Raises:
-            ValueError: the portal keeps no links, or a type or an id cannot be; the pairs before
-                are linked.
+            ValueError: the portal keeps no links, or a type or an id is impossible; the pairs
+                before are linked.
         """
-        self._made.before(pairs)
+        self._store.add_existing(pairs)
 
-    def opened(self, arrival: Arrival) -> None:
-        """Note that a request has begun to be answered; `closed` must follow."""
-        self.books.request_opened(is_batch=arrival.is_batch)
-        self._open.add(arrival)
-
-    def closed(self, arrival: Arrival) -> None:
-        """Note that the answer to a request is out, or that it has none."""
-        self.books.request_closed(is_batch=arrival.is_batch)
-        self._open.discard(arrival)
-        self._batches_at_work.discard(arrival)
-
-    def arrive(self, method: str, raw_path: str, body: bytes = b"") -> Arrival:
+    def receive(self, method: str, raw_path: str, body: bytes = b"") -> PortalRequest:
         """
-        Return what is known of a request before it is counted.
+        Return the request, before it is counted.
 
         Args:
             method: The HTTP method.
             raw_path: The path as in the request line.
-            body: Of a batch call or a read; that of any other call does not matter.
+            body: Of a call that has inputs; ignored for any other call.
         """
-        return self._arrivals.note(method, raw_path, body)
+        return self._requests.track(method, raw_path, body)
 
-    def answer(self, arrival: Arrival, authorization: str | None, now: float) -> Answer:
+    def open(self, request: PortalRequest) -> None:
+        """Record that *request* is in flight; `close` must follow."""
+        self.ledger.open_request(is_batch=request.is_batch)
+        self._open.add(request)
+
+    def close(self, request: PortalRequest) -> None:
+        """Record that the response to *request* was sent, or never will be."""
+        self.ledger.close_request(is_batch=request.is_batch)
+        self._open.discard(request)
+        self._batches_in_flight.discard(request)
+
+    def respond(
+        self, request: PortalRequest, authorization: str | None, now: float
+    ) -> PortalResponse:
         """
-        Count a request and return the answer to it; links are made here.
+        Count *request* and return the response to it; links are made here.
 
         Args:
-            arrival: What `arrive` said of it.
+            request: As `receive` returned it.
             authorization: The header of this name. None: there was none.
-            now: The portal's clock, `Arrival.delay` after the arrival.
+            now: The portal's clock, `PortalRequest.delay` after the arrival.
         """
-        answer, fault = self._judge(arrival, authorization, now)
-        is_silent = answer.manner in (Manner.NEVER, Manner.RESET)
-        self.books.answered(now, 0 if is_silent else answer.status, fault)
-        if not self.settings.keep_links and fault is None and answer.status not in _COMING_AGAIN:
-            self._arrivals.forget(arrival.key)
-        return self._dressing.dressed(answer, arrival)
+        response, fault = self._bare_response(request, authorization, now)
+        is_silent = response.delivery in (Delivery.NEVER, Delivery.RESET)
+        self.ledger.record_response(now, 0 if is_silent else response.status, fault)
+        if not self.settings.keep_links and fault is None and response.status not in _SENT_AGAIN:
+            self._requests.forget(request.key)
+        return self._headers.add(response, request)
 
-    def _judge(
-        self, arrival: Arrival, authorization: str | None, now: float
-    ) -> tuple[Answer, Fault | None]:
-        """Return the bare answer and the fault that shows on it."""
-        call, key = arrival.call, arrival.key
+    def _bare_response(
+        self, request: PortalRequest, authorization: str | None, now: float
+    ) -> tuple[PortalResponse, Fault | None]:
+        """Return the response without its common headers, and the fault that shows on it."""
+        call, key = request.call, request.key
         if call is None:
-            return edge_pages.not_found(), None
-        if not arrival.is_allowed:
-            return edge_pages.method_not_allowed(method_of(call)), None
-        self.books.called(call.from_type, call.to_type)
-        if (refusal := self._tokens.refusal(authorization)) is not None:
-            return refusal, None
-        is_single = isinstance(call, PutCall)
-        self.books.seen(now, is_single=is_single)
-        place = self._arrivals.next_place(key, call)
-        fault = self._faults.hit(call, arrival.pair, key, place)
-        inputs = Inputs()
-        if fault not in UNSEEN:
-            at_work = len(self._batches_at_work)
-            if (policy := self._quota.take(now, is_single=is_single, at_work=at_work)) is not None:
-                return self._throttled(policy, now, is_single=is_single), None
-            inputs = inputs_of(call, arrival.body)
-            self.books.counted(now, kind_of(call), len(inputs.documents))
-            # Only of those that somebody will close: of others the work would never end.
-            if arrival.is_batch and arrival in self._open:
-                self._batches_at_work.add(arrival)
-        self._arrivals.note_pass(key, call)
-        return self._serve(call, inputs, Ask(now, key, place.of_key), fault)
+            return cdn_pages.not_found(), None
+        if not request.is_allowed:
+            return cdn_pages.method_not_allowed(call.method), None
+        if not isinstance(call, AccountCall):
+            self.ledger.record_types(call.from_type, call.to_type)
+        if (error := self._auth.error(authorization, call)) is not None:
+            return error, None
+        self.ledger.record_seen(now, is_batch=request.is_batch)
+        position = self._requests.next_position(key, call)
+        fault = self._faults.pick(call, request.pair, key, position)
+        inputs = BatchInputs()
+        if fault not in BEFORE_HUBSPOT:
+            if (policy := self._take(request, now)) is not None:
+                return self._rate_limited(policy, request, now), None
+            inputs = parse_inputs(call, request.body)
+            self.ledger.record_counted(now, call.kind, len(inputs.documents))
+            # Only of requests that will be closed: the others would stay in flight.
+            if request.is_batch and request in self._open:
+                self._batches_in_flight.add(request)
+        self._requests.record_pass(key, call)
+        context = CallContext(now, key, position.of_key)
+        return self._serve(call, request.body, inputs, context, fault)
 
-    def _throttled(self, policy: str, now: float, *, is_single: bool) -> Answer:
-        self.books.refused_by(policy)
-        # Nobody knows what HubSpot would call that one.
-        told = TEN_SECONDLY_ROLLING if policy == BATCH_AT_ONCE else policy
+    def _take(self, request: PortalRequest, now: float) -> str | None:
+        in_flight = len(self._batches_in_flight)
+        return self._limits.take(now, is_batch=request.is_batch, in_flight=in_flight)
+
+    def _rate_limited(self, policy: str, request: PortalRequest, now: float) -> PortalResponse:
+        self.ledger.record_throttled(policy)
+        # HubSpot's name for that limit is not known.
+        name = TEN_SECONDLY_ROLLING if policy == BATCH_IN_FLIGHT else policy
         if not self.settings.quota_retry_after:
-            return refusals.throttled(told)
-        return refusals.throttled(told, self._quota.retry_after(policy, now, is_single=is_single))
+            return error_bodies.rate_limited(name)
+        seconds = self._limits.retry_after(policy, now, is_batch=request.is_batch)
+        return error_bodies.rate_limited(name, seconds)
 
     def _serve(
-        self, call: Call, inputs: Inputs, ask: Ask, fault: Fault | None
-    ) -> tuple[Answer, Fault | None]:
-        """Return the bare answer to a request that passed, and the fault that shows on it."""
-        if fault is not None and (instead := self._faults.instead(fault)) is not None:
-            return instead, fault
-        work = self._work(call, inputs, ask)
-        answer = work.answer
+        self,
+        call: Call,
+        body: bytes,
+        inputs: BatchInputs,
+        context: CallContext,
+        fault: Fault | None,
+    ) -> tuple[PortalResponse, Fault | None]:
+        """Return the response to a call that passed, and the fault that shows on it."""
+        if fault is not None and (replacement := self._faults.replacement(fault)) is not None:
+            return replacement, fault
+        result = self._run(call, body, inputs, context)
+        response = result.response
         if fault is not None:
-            answer = self._faults.changed(fault, call, answer)
-            if answer is work.answer:
+            response = self._faults.change(fault, call, response)
+            if response is result.response:
                 fault = None
         is_done = fault is None or self._faults.is_done(fault)
         if is_done:
-            self.books.linked(self._made.by_call(work.linked))
-        # What an unmade batch refuses is refused as it says.
+            self.ledger.record_linked(self._store.add_by_call(result.linked))
+        # The pairs that a batch with this fault refuses are refused as it says.
         if is_done or fault is Fault.UNMADE:
-            self.books.was_refused(work.refused)
-        return answer, fault
+            self.ledger.record_refused(result.refused)
+        return response, fault
 
-    def _work(self, call: Call, inputs: Inputs, ask: Ask) -> Work:
+    def _run(
+        self, call: Call, body: bytes, inputs: BatchInputs, context: CallContext
+    ) -> CallResult:
         if isinstance(call, PutCall):
-            return self._linker.link(call, ask)
+            return self._linking.put(call, context)
         if isinstance(call, BatchCall):
-            return self._batch_linker.link(call, inputs, ask)
-        return self._reader.read(call, inputs, ask)
+            return self._linking.batch(call, inputs, context)
+        if isinstance(call, AccountCall):
+            return CallResult(self._account.respond(call, body, context.now))
+        return self._reading.read(call, inputs, context)

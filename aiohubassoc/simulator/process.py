@@ -1,4 +1,4 @@
-"""A portal as a process of its own: it takes no time from the event loop that is measured."""
+"""A portal in a process of its own: it takes no time from the event loop that is measured."""
 
 from __future__ import annotations
 
@@ -22,63 +22,63 @@ if TYPE_CHECKING:
 
     from aiohubassoc.simulator.fault_plan import ScriptedPair
 
-_PATIENCE = 10.0  # seconds, for anything that a portal does at once when all is well
-_PIECE = 5_000  # pairs in one body: aiohttp's server takes no more than 1 MiB
+_TIMEOUT = 10.0  # seconds, for what takes a portal milliseconds when all is well
+_CHUNK = 5_000  # pairs in one body: aiohttp's server takes no more than 1 MiB
 
 
 @attrs.frozen
 class PortalProcess:
     """
-    A portal that runs beside this process.
+    A portal in another process. Every method blocks for a moment.
 
     Args:
-        base_url: Where, without a slash at the end.
+        base_url: Its URL, without a slash at the end.
         pid: Of the process.
     """
 
     base_url: str
     pid: int
 
-    def books(self) -> dict[str, Any]:
-        """Return the counts; blocks for a moment."""
-        books: dict[str, Any] = self._get("books")
-        return books
+    def ledger(self) -> dict[str, Any]:
+        """Return the counts."""
+        ledger: dict[str, Any] = self._get("ledger")
+        return ledger
 
     def links(self) -> dict[str, Any]:
-        """Return every linked and every refused pair with its count; blocks for a moment."""
+        """Return every linked and every refused pair with its count."""
         links: dict[str, Any] = self._get("links")
         return links
 
     def arrivals(self) -> list[tuple[float, int | str]]:
-        """Return the instant and the status or fault of every request; blocks for a moment."""
+        """Return the instant, and the status or fault, of every request."""
         return [(instant, what) for instant, what in self._get("arrivals")]
 
-    def make_links(self, pairs: Iterable[ScriptedPair]) -> None:
+    def add_links(self, pairs: Iterable[ScriptedPair]) -> None:
         """
-        Have *pairs* linked by default without a call, as `Portal.made` does; blocks meanwhile.
+        Link *pairs* by default without a call, as `Portal.add_links` does.
 
         Args:
             pairs: Each as from type, from id, to type, to id; the types by any of their names.
 
         Raises:
-            ValueError: the portal keeps no links, or a type or an id cannot be; the pairs before
-                are linked.
+            ValueError: the portal keeps no links, or a type or an id is impossible; the pairs
+                before are linked.
         """
         rest = iter(pairs)
-        while piece := list(islice(rest, _PIECE)):
-            self._ask("POST", "links", json.dumps({"links": piece}))
+        while chunk := list(islice(rest, _CHUNK)):
+            self._request("POST", "links", json.dumps({"links": chunk}))
 
     def _get(self, page: str) -> Any:  # noqa: ANN401 -- JSON of any shape
-        return json.loads(self._ask("GET", page))
+        return json.loads(self._request("GET", page))
 
-    def _ask(self, method: str, page: str, body: str | None = None) -> bytes:
-        # Not urllib.request: it would ask the environment's proxy for 127.0.0.1.
-        connection = HTTPConnection(urlsplit(self.base_url).netloc, timeout=_PATIENCE)
+    def _request(self, method: str, page: str, body: str | None = None) -> bytes:
+        # Not urllib.request: it would use the environment's proxy for 127.0.0.1.
+        connection = HTTPConnection(urlsplit(self.base_url).netloc, timeout=_TIMEOUT)
         with contextlib.closing(connection):
             connection.request(method, f"/_portal/{page}", body)
-            answer = connection.getresponse()
-            content = answer.read()
-        if answer.status == HTTPStatus.BAD_REQUEST:
+            response = connection.getresponse()
+            content = response.read()
+        if response.status == HTTPStatus.BAD_REQUEST:
             raise ValueError(json.loads(content)["message"])
         return content
 
@@ -88,12 +88,12 @@ def portal_process(
     settings: PortalSettings | None = None, *, port: int = 0, grace: float = 5.0
 ) -> Iterator[PortalProcess]:
     """
-    Run a portal as a process of its own while the context lasts; it is ready when this returns.
+    Run a portal in a process of its own while the context lasts; it is ready when this returns.
 
-    The process never outlives the context, nor this process, however that ends.
+    The process outlives neither the context nor this process, however that ends.
 
     Args:
-        settings: What the portal is like. None: every default.
+        settings: How the portal behaves. None: every default.
         port: 0 for any free one.
         grace: Seconds that it gets to end by itself before it is killed.
 
@@ -101,16 +101,16 @@ def portal_process(
         RuntimeError: it did not start; it has said why on the standard error.
     """
     command = [sys.executable, "-m", "aiohubassoc.simulator", "--child", "--port", str(port)]
-    # A session of its own: Ctrl-C at a terminal is for us, who may still have calls to end.
+    # A session of its own: Ctrl-C at a terminal is for us, who may have calls in flight.
     child = subprocess.Popen(  # noqa: S603 -- our own module
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
     # Always there after Popen with pipes.
-    orders: IO[bytes] = child.stdin  # type: ignore[assignment]
-    news: IO[bytes] = child.stdout  # type: ignore[assignment]
+    to_child: IO[bytes] = child.stdin  # type: ignore[assignment]
+    from_child: IO[bytes] = child.stdout  # type: ignore[assignment]
     try:
         settings = PortalSettings() if settings is None else settings
-        ready = _told(child, orders, news, settings)
+        ready = _start(child, to_child, from_child, settings)
         yield PortalProcess(ready["base_url"], ready["pid"])
     finally:
         child.terminate()
@@ -119,21 +119,24 @@ def portal_process(
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-        orders.close()
-        news.close()
+        to_child.close()
+        from_child.close()
 
 
-def _told(
-    child: subprocess.Popen[bytes], orders: IO[bytes], news: IO[bytes], settings: PortalSettings
+def _start(
+    child: subprocess.Popen[bytes],
+    to_child: IO[bytes],
+    from_child: IO[bytes],
+    settings: PortalSettings,
 ) -> dict[str, Any]:
-    """Tell the child its settings and return what it says when it is ready."""
-    # A child that hangs is killed, which ends the line we wait for.
-    watchdog = threading.Timer(_PATIENCE, child.kill)
+    """Send the settings to the child and return what it reports when it is ready."""
+    # A child that hangs is killed, which ends the line that is awaited.
+    watchdog = threading.Timer(_TIMEOUT, child.kill)
     watchdog.start()
     try:
-        orders.write(settings.to_json().encode() + b"\n")
-        orders.flush()
-        line = news.readline()
+        to_child.write(settings.to_json().encode() + b"\n")
+        to_child.flush()
+        line = from_child.readline()
     except BrokenPipeError:
         line = b""
     finally:

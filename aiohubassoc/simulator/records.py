@@ -1,32 +1,80 @@
-"""Which records there are, and what HubSpot says about those that are not."""
+"""Object types under all their names, records and pairs of them, and which records exist."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from aiohubassoc.simulator import refusals
-
 if TYPE_CHECKING:
-    from aiohubassoc.simulator.answers import Answer, Document
-    from aiohubassoc.simulator.chance import Chance
-    from aiohubassoc.simulator.object_types import ObjectType
+    from collections.abc import Iterable, Iterator
+
+    from aiohubassoc.simulator.seeded_random import SeededRandom
     from aiohubassoc.simulator.settings import PortalSettings
 
 _ID = re.compile(r"-?[0-9]{1,19}")
 _LARGEST_ID = 2**63 - 1  # record ids are Java longs
 
 
-def _is_numeric(record_id: str) -> bool:
-    return _ID.fullmatch(record_id) is not None and int(record_id) <= _LARGEST_ID
+class ObjectType(NamedTuple):
+    """
+    One object type.
+
+    Args:
+        name: Its name in the ledger: the plural, or the whole name of a custom type.
+        singular: HubSpot's other name for it.
+        type_id: HubSpot's number for it, such as ``0-1``.
+        custom: Whether an account has made it.
+    """
+
+    name: str
+    singular: str
+    type_id: str
+    custom: bool = False
+
+    @property
+    def label(self) -> str:
+        """Its name in HubSpot's error messages."""
+        return self.singular if self.custom else self.singular.upper()
 
 
-def canonical_id(record_id: str) -> str:
-    """Return the id as HubSpot writes it; what cannot be one stays as it is."""
-    return str(int(record_id)) if _is_numeric(record_id) else record_id
+# HubSpot, Using object APIs, "Object type ID".
+_HUBSPOT_TYPES = (
+    ObjectType("appointments", "appointment", "0-421"),
+    ObjectType("calls", "call", "0-48"),
+    ObjectType("carts", "cart", "0-142"),
+    ObjectType("communications", "communication", "0-18"),
+    ObjectType("companies", "company", "0-2"),
+    ObjectType("contacts", "contact", "0-1"),
+    ObjectType("courses", "course", "0-410"),
+    ObjectType("deals", "deal", "0-3"),
+    ObjectType("discounts", "discount", "0-84"),
+    ObjectType("emails", "email", "0-49"),
+    ObjectType("feedback_submissions", "feedback_submission", "0-19"),
+    ObjectType("fees", "fee", "0-85"),
+    ObjectType("goal_targets", "goal_target", "0-74"),
+    ObjectType("invoices", "invoice", "0-53"),
+    ObjectType("leads", "lead", "0-136"),
+    ObjectType("line_items", "line_item", "0-8"),
+    ObjectType("listings", "listing", "0-420"),
+    ObjectType("marketing_events", "marketing_event", "0-54"),
+    ObjectType("meetings", "meeting", "0-47"),
+    ObjectType("notes", "note", "0-46"),
+    ObjectType("orders", "order", "0-123"),
+    ObjectType("payments", "payment", "0-101"),
+    ObjectType("postal_mail", "postal_mail", "0-116"),
+    ObjectType("products", "product", "0-7"),
+    ObjectType("projects", "project", "0-970"),
+    ObjectType("quotes", "quote", "0-14"),
+    ObjectType("services", "service", "0-162"),
+    ObjectType("subscriptions", "subscription", "0-69"),
+    ObjectType("tasks", "task", "0-27"),
+    ObjectType("taxes", "tax", "0-86"),
+    ObjectType("tickets", "ticket", "0-5"),
+    ObjectType("users", "user", "0-115"),
+)
 
 
-class End(NamedTuple):
+class RecordRef(NamedTuple):
     """One end of a pair: its type, and its id as it was written."""
 
     kind: ObjectType
@@ -39,80 +87,92 @@ class End(NamedTuple):
 
     @property
     def canonical_id(self) -> str:
-        """The id as HubSpot writes it."""
-        return canonical_id(self.record_id)
+        """The id as HubSpot writes it; an impossible one stays as it is."""
+        return _canonical_id(self.record_id)
 
 
-class Records:
+class LinkedPair(NamedTuple):
+    """A pair as the ledger knows it: the same pair under every name of its types."""
+
+    from_type: str
+    from_id: str
+    to_type: str
+    to_id: str
+
+    @classmethod
+    def from_refs(cls, from_ref: RecordRef, to_ref: RecordRef) -> LinkedPair:
+        """Return the pair of two records."""
+        return cls(from_ref.kind.name, from_ref.canonical_id, to_ref.kind.name, to_ref.canonical_id)
+
+    def reversed(self) -> LinkedPair:
+        """Return the other direction."""
+        return LinkedPair(self.to_type, self.to_id, self.from_type, self.from_id)
+
+
+class ObjectTypes:
     """
-    The records of one portal.
+    The object types of one portal, found by any of their names in any case.
 
     Args:
-        settings: Say which ids exist.
-        chance: Draws the missing ones.
+        custom: The account's own types, each known by the one name it is given here.
     """
 
-    def __init__(self, settings: PortalSettings, chance: Chance) -> None:
-        self._bound = settings.records_up_to
-        self._missing_share = settings.missing_share
-        self._chance = chance
+    def __init__(self, custom: Iterable[str] = ()) -> None:
+        custom_types = (ObjectType(name, name, name, custom=True) for name in custom)
+        self._types = (*_HUBSPOT_TYPES, *custom_types)
+        self._by_name = {
+            name: kind for kind in self._types for name in (kind.name, kind.singular, kind.type_id)
+        }
 
-    def has(self, end: End) -> bool:
-        """Return whether *end*'s record exists. Its id must be numeric."""
-        number = int(end.record_id)
-        if number < 1 or (self._bound is not None and number > self._bound):
+    def __iter__(self) -> Iterator[ObjectType]:
+        return iter(self._types)
+
+    def find(self, written: str) -> ObjectType | None:
+        """Return the type that *written* names, None for an unknown one."""
+        return self._by_name.get(written) or self._by_name.get(written.lower())
+
+    def to_pair(self, from_type: str, from_id: str, to_type: str, to_id: str) -> LinkedPair:
+        """Return the pair with these types and ids; what is unknown stays as it was written."""
+        return LinkedPair(
+            self._canonical(from_type),
+            _canonical_id(from_id),
+            self._canonical(to_type),
+            _canonical_id(to_id),
+        )
+
+    def _canonical(self, written: str) -> str:
+        kind = self.find(written)
+        return kind.name if kind else written
+
+
+class ExistingRecords:
+    """
+    Which records a portal has.
+
+    Args:
+        settings: Which ids exist.
+        rng: Draws the missing ones.
+    """
+
+    def __init__(self, settings: PortalSettings, rng: SeededRandom) -> None:
+        self._largest = settings.records_up_to
+        self._missing_share = settings.missing_share
+        self._rng = rng
+
+    def has(self, ref: RecordRef) -> bool:
+        """Return whether the record exists. Its id must be numeric."""
+        number = int(ref.record_id)
+        if number < 1 or (self._largest is not None and number > self._largest):
             return False
         if self._missing_share == 0:
             return True
-        drawn = self._chance.share("record", f"{end.kind.name}|{number}")
+        drawn = self._rng.uniform("record", f"{ref.kind.name}|{number}")
         return drawn >= self._missing_share
 
 
-def no_such_id(end: End) -> Answer | None:
-    """Return the 404 of an id that cannot be one, None for an id that can."""
-    if not end.is_numeric:
-        # Two blanks, as recorded.
-        message = "Object not found.  objectId are usually numeric."
-    elif int(end.record_id) < 1:
-        message = "Object not found. objectId is usually positive."
-    else:
-        return None
-    context = {"id": [end.record_id]}
-    return refusals.refusal(404, message, "OBJECT_NOT_FOUND", context=context)
+def _is_numeric(record_id: str) -> bool:
+    return _ID.fullmatch(record_id) is not None and int(record_id) <= _LARGEST_ID
 
 
-def not_valid(ends: list[End], *, tells_more: bool) -> Answer:
-    """
-    Return the 400 for records that do not exist.
-
-    Args:
-        ends: The missing ones, at least one.
-        tells_more: Whether the context says more than the sentence about each end.
-    """
-    context: Document = {"INVALID_OBJECT_IDS": [sentence(end) for end in ends]}
-    if tells_more:
-        context["objectId"] = [end.record_id for end in ends]
-        context["objectType"] = [end.kind.label for end in ends]
-    return refusals.invalid("One or more associations are invalid", context=context)
-
-
-def not_found(end: End, role: str) -> Answer:
-    """
-    Return the 404 for a record that does not exist.
-
-    Args:
-        end: The missing one.
-        role: ``FROM`` or ``TO``.
-    """
-    return refusals.refusal(
-        404,
-        f"No {end.kind.singular} with ID {end.record_id} exists",
-        "OBJECT_NOT_FOUND",
-        context={"objectType": [end.kind.singular], "id": [end.record_id]},
-        subCategory=f"crm.associations.{role}_OBJECT_NOT_FOUND",
-    )
-
-
-def sentence(end: End) -> str:
-    """Return how HubSpot's error contexts say that *end*'s record does not exist."""
-    return f"{end.kind.label}={end.record_id} is not valid"
+def _canonical_id(record_id: str) -> str:
+    return str(int(record_id)) if _is_numeric(record_id) else record_id

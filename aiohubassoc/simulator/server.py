@@ -1,44 +1,48 @@
-"""A portal on a real socket of this machine, in the running event loop."""
+"""A portal on a socket of this machine."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 import socket
 import struct
+import sys
+import threading
 from typing import TYPE_CHECKING, NoReturn
 
 import attrs
 from aiohttp import web
 
 from aiohubassoc.simulator import admin
-from aiohubassoc.simulator.answers import Answer, Manner
 from aiohubassoc.simulator.portal import Portal
+from aiohubassoc.simulator.responses import Delivery, PortalResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from aiohttp.web_protocol import RequestHandler
 
     from aiohubassoc.simulator.settings import PortalSettings
 
-_LOOPBACK = "127.0.0.1"  # a portal takes tokens: it is nobody's business but this machine's
+_LOOPBACK = "127.0.0.1"  # a portal takes tokens: only this machine may reach it
 
-# Lets close() send a reset instead of a regular end.
-_LINGER_NOT = struct.pack("ii", 1, 0)
+# Makes close() send a reset instead of a regular end.
+_NO_LINGER = struct.pack("ii", 1, 0)
 
-# HubSpot stands behind Cloudflare.
-_EVERY_ANSWER = {"Server": "cloudflare"}
+# HubSpot is behind Cloudflare.
+_COMMON_HEADERS = {"Server": "cloudflare"}
 
 
 @attrs.frozen
-class Running:
+class ServedPortal:
     """
     A portal that is being served.
 
     Args:
-        base_url: Where, without a slash at the end.
-        portal: What is served; its books are live.
+        base_url: Its URL, without a slash at the end.
+        portal: What is served; its ledger is live.
     """
 
     base_url: str
@@ -47,19 +51,21 @@ class Running:
     @property
     def open_connections(self) -> int:
         """Connections that are open now."""
-        return self.portal.books.open_connections
+        return self.portal.ledger.open_connections
 
 
 @contextlib.asynccontextmanager
-async def serve(settings: PortalSettings | None = None, *, port: int = 0) -> AsyncIterator[Running]:
+async def serve(
+    settings: PortalSettings | None = None, *, port: int = 0
+) -> AsyncIterator[ServedPortal]:
     """
-    Serve a portal on 127.0.0.1 while the context lasts.
+    Serve a portal on 127.0.0.1 while the context lasts, in the running event loop.
 
     The portal's clock is the event loop's. Leaving the context drops every connection at once and
     leaves no task and no socket.
 
     Args:
-        settings: What the portal is like. None: every default.
+        settings: How the portal behaves. None: every default.
         port: 0 for any free one.
 
     Raises:
@@ -72,7 +78,7 @@ async def serve(settings: PortalSettings | None = None, *, port: int = 0) -> Asy
     try:
         await web.TCPSite(runner, _LOOPBACK, port).start()
         _, bound_port = runner.addresses[0]
-        yield Running(f"http://{_LOOPBACK}:{bound_port}", portal)
+        yield ServedPortal(f"http://{_LOOPBACK}:{bound_port}", portal)
     finally:
         # Stop listening first: a connection accepted later would be left over.
         for site in runner.sites:
@@ -81,88 +87,151 @@ async def serve(settings: PortalSettings | None = None, *, port: int = 0) -> Asy
         await runner.cleanup()
 
 
-class _PortalServer(web.Server):
+def serve_forever(
+    settings: PortalSettings | None = None,
+    *,
+    port: int = 0,
+    on_ready: Callable[[str], object],
+    while_stdin: bool = False,
+) -> None:
     """
-    Turns requests into answers of a portal, and notes its connections.
+    Serve a portal on 127.0.0.1 and return after SIGINT or SIGTERM. For the main thread.
 
     Args:
-        portal: Whose books note them.
+        settings: How the portal behaves. None: every default.
+        port: 0 for any free one.
+        on_ready: Called with the base URL when the portal accepts requests.
+        while_stdin: Return also when the standard input ends, as it does when the process at its
+            other end dies.
+
+    Raises:
+        OSError: the port is taken.
+    """
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        over = asyncio.Event()
+
+        def end() -> None:
+            # The loop may be closed by the time the standard input ends.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(over.set)
+
+        with _on_signals(end):
+            if while_stdin:
+                threading.Thread(target=_watch_stdin, args=(end,), daemon=True).start()
+            async with serve(settings, port=port) as served:
+                on_ready(served.base_url)
+                await over.wait()
+
+    asyncio.run(run())
+
+
+@contextlib.contextmanager
+def _on_signals(end: Callable[[], None]) -> Iterator[None]:
+    """Call *end* for either signal while the context lasts."""
+    # Not the loop's own handlers: Windows lacks them, and they forget the handlers before them.
+    before = {
+        number: signal.signal(number, lambda *_: end())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _watch_stdin(end: Callable[[], None]) -> None:
+    # Below Python's buffers: a daemon thread that holds their lock breaks the interpreter's exit.
+    descriptor = sys.stdin.fileno()
+    while os.read(descriptor, 1024):
+        pass
+    end()
+
+
+class _PortalServer(web.Server):
+    """
+    Passes requests to a portal, and records its connections.
+
+    Args:
+        portal: The portal.
     """
 
     def __init__(self, portal: Portal) -> None:
-        # Without cancellation an answer that never comes would outlive its connection.
+        # Without cancellation a response that is never sent would outlive its connection.
         super().__init__(self._handle, handler_cancellation=True, access_log=None)
         self._portal = portal
         self._transports: dict[RequestHandler, asyncio.Transport] = {}
         self._clock = asyncio.get_running_loop().time
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        """Note the connection."""
+        """Record the connection."""
         super().connection_made(handler, transport)
         self._transports[handler] = transport
-        self._portal.books.connections(len(self._transports))
+        self._portal.ledger.record_connections(len(self._transports))
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
-        """Note its end."""
+        """Record its end."""
         super().connection_lost(handler, exc)
         self._transports.pop(handler, None)
-        self._portal.books.connections(len(self._transports))
+        self._portal.ledger.record_connections(len(self._transports))
 
     async def drop_connections(self) -> None:
-        """Return when every connection is gone, and with it the task that served it."""
+        """Return when every connection is closed and the task that served it has ended."""
         while self._transports or self.connections:
             for transport in self._transports.values():
                 transport.abort()
             await asyncio.sleep(0)
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        path = request.raw_path
-        # A PUT has no body; whatever somebody sends along is ignored.
-        body = await request.read() if request.method == "POST" else b""
+    async def _handle(self, http_request: web.BaseRequest) -> web.StreamResponse:
+        method, path = http_request.method, http_request.raw_path
+        # A PUT has no body; one that is sent along is ignored.
+        body = await http_request.read() if method == "POST" else b""
         if path.startswith(admin.PREFIX):
-            return _whole(admin.administer(self._portal, request.method, path, body))
-        arrival = self._portal.arrive(request.method, path, body)
-        self._portal.opened(arrival)
+            return _whole(admin.respond(self._portal, method, path, body))
+        request = self._portal.receive(method, path, body)
+        self._portal.open(request)
         try:
-            if arrival.delay:
-                await asyncio.sleep(arrival.delay)
-            authorization = request.headers.get("Authorization")
-            answer = self._portal.answer(arrival, authorization, self._clock())
-            if answer.delay:
-                await asyncio.sleep(answer.delay)
-            return await _sent(answer, request)
+            if request.delay:
+                await asyncio.sleep(request.delay)
+            authorization = http_request.headers.get("Authorization")
+            response = self._portal.respond(request, authorization, self._clock())
+            if response.delay:
+                await asyncio.sleep(response.delay)
+            return await _deliver(response, http_request)
         finally:
-            self._portal.closed(arrival)
+            self._portal.close(request)
 
 
-async def _sent(answer: Answer, request: web.BaseRequest) -> web.StreamResponse:
-    """Return a response to send, or break the connection as the answer's manner has it."""
-    if answer.manner is Manner.NEVER:
-        await _until_gone()
-    if answer.manner is Manner.RESET:
+async def _deliver(response: PortalResponse, request: web.BaseRequest) -> web.StreamResponse:
+    """Return a response to send, or break the connection as the delivery says."""
+    if response.delivery is Delivery.NEVER:
+        await _wait_for_disconnect()
+    if response.delivery is Delivery.RESET:
         _reset(request)
-        await _until_gone()
-    if answer.manner is Manner.CUT:
-        await _cut(answer, request)
-        await _until_gone()
-    return _whole(answer)
+        await _wait_for_disconnect()
+    if response.delivery is Delivery.CUT:
+        await _cut(response, request)
+        await _wait_for_disconnect()
+    return _whole(response)
 
 
-def _whole(answer: Answer) -> web.Response:
-    body = answer.body()
-    headers = {**_EVERY_ANSWER, **answer.headers}
+def _whole(response: PortalResponse) -> web.Response:
+    body = response.body()
+    headers = {**_COMMON_HEADERS, **response.headers}
     if body:
-        headers["Content-Type"] = answer.content_type
-    return web.Response(status=answer.status, body=body, headers=headers)
+        headers["Content-Type"] = response.content_type
+    return web.Response(status=response.status, body=body, headers=headers)
 
 
-async def _cut(answer: Answer, request: web.BaseRequest) -> None:
-    body = answer.body()
-    response = web.StreamResponse(status=answer.status, headers={**_EVERY_ANSWER, **answer.headers})
-    response.headers["Content-Type"] = answer.content_type
-    response.content_length = len(body)
-    await response.prepare(request)
-    await response.write(body[: len(body) // 2])
+async def _cut(response: PortalResponse, request: web.BaseRequest) -> None:
+    body = response.body()
+    headers = {**_COMMON_HEADERS, **response.headers, "Content-Type": response.content_type}
+    stream = web.StreamResponse(status=response.status, headers=headers)
+    stream.content_length = len(body)
+    await stream.prepare(request)
+    await stream.write(body[: len(body) // 2])
     if request.transport is not None:
         request.transport.close()
 
@@ -171,11 +240,11 @@ def _reset(request: web.BaseRequest) -> None:
     transport = request.transport
     if transport is not None:
         connection = transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         transport.abort()
 
 
-async def _until_gone() -> NoReturn:
+async def _wait_for_disconnect() -> NoReturn:
     """Wait to be cancelled: the server does so when the connection is lost."""
     await asyncio.get_running_loop().create_future()
-    raise AssertionError("nobody completes this future")
+    raise AssertionError("this future never completes")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from aiohubassoc.simulator import Running
+    from aiohubassoc.simulator import ServedPortal
 
 TOKEN = PortalSettings().tokens[0]
 TYPES = ("--from", "contacts", "--to", "companies")
@@ -59,7 +59,7 @@ class Command(Protocol):
 class StartPortal(Protocol):
     """Starts a portal in a thread; it ends with the test."""
 
-    def __call__(self, *, instead_of: Running | None = None, **settings: Any) -> Running:
+    def __call__(self, *, instead_of: ServedPortal | None = None, **settings: Any) -> ServedPortal:
         """Return it, live; *instead_of* ends, and its address is taken over."""
 
 
@@ -121,7 +121,7 @@ def start_portal(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartPortal]:
     with ExitStack() as stack:
         ends: dict[str, ExitStack] = {}
 
-        def start(*, instead_of: Running | None = None, **settings: Any) -> Running:
+        def start(*, instead_of: ServedPortal | None = None, **settings: Any) -> ServedPortal:
             port = 0
             if instead_of is not None:
                 ends.pop(instead_of.base_url).close()
@@ -138,8 +138,10 @@ def start_portal(monkeypatch: pytest.MonkeyPatch) -> Iterator[StartPortal]:
 
 
 @contextmanager
-def _in_thread(settings: PortalSettings, port: int) -> Iterator[Running]:
-    ready: queue.Queue[tuple[Running, asyncio.AbstractEventLoop, asyncio.Event]] = queue.Queue()
+def _in_thread(settings: PortalSettings, port: int) -> Iterator[ServedPortal]:
+    ready: queue.Queue[tuple[ServedPortal, asyncio.AbstractEventLoop, asyncio.Event]] = (
+        queue.Queue()
+    )
 
     async def served() -> None:
         over = asyncio.Event()
@@ -176,9 +178,9 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def sent_to(portal: Running) -> Counter[tuple[str, str]]:
+def sent_to(portal: ServedPortal) -> Counter[tuple[str, str]]:
     """Return how often the portal was asked to link which ids, whatever came of it."""
-    books = portal.portal.books
+    books = portal.portal.ledger
     return Counter(
         {
             (pair.from_id, pair.to_id): books.links[pair] + books.refused[pair]
@@ -187,11 +189,11 @@ def sent_to(portal: Running) -> Counter[tuple[str, str]]:
     )
 
 
-def calls(portal: Running) -> dict[str, int]:
+def calls(portal: ServedPortal) -> dict[str, int]:
     """Return how many calls of each kind the portal has had."""
-    return {str(kind): count for kind, count in portal.portal.books.calls.items()}
+    return {str(kind): count for kind, count in portal.portal.ledger.calls.items()}
 
 
-def make(portal: Running, numbers: Iterable[int]) -> None:
+def make(portal: ServedPortal, numbers: Iterable[int]) -> None:
     """Have those pairs of `write_pairs` linked before the run."""
-    portal.portal.made(("contacts", str(n), "companies", str(n + 100_000)) for n in numbers)
+    portal.portal.add_links(("contacts", str(n), "companies", str(n + 100_000)) for n in numbers)

@@ -15,7 +15,7 @@ from tests.cli.conftest import FAST, TYPES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from aiohubassoc.simulator import Running
+    from aiohubassoc.simulator import ServedPortal
 
 # v4 is warned of from a date on, which the tests are to outlive.
 PYTHON = [sys.executable, "-W", "error", "-W", "ignore:HubSpot supports its v4:FutureWarning"]
@@ -67,12 +67,12 @@ def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None
             pytest.fail(f"the command ended with {process.wait(0.005)}")
 
 
-def until_requests(portal: Running, count: int, process: subprocess.Popen[str]) -> None:
+def until_requests(portal: ServedPortal, count: int, process: subprocess.Popen[str]) -> None:
     """Wait until the portal has had so many requests."""
-    until(lambda: portal.portal.books.requests >= count, process)
+    until(lambda: portal.portal.ledger.requests >= count, process)
 
 
-def kill_run(portal: Running, *command: object, after: int) -> int:
+def kill_run(portal: ServedPortal, *command: object, after: int) -> int:
     """Start a run, kill it once the portal has had so many requests, and return its process id."""
     with started(*command) as process:
         until_requests(portal, after, process)

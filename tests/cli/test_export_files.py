@@ -44,7 +44,7 @@ def test_after_a_kill_all_that_is_not_settled_is_there(
     assert linked | set(unsettled) == {str(n) for n in range(1, 3001)}
     told = command("link", rest, *TYPES, *FAST, "--json").told
     assert (told["linked"], told["exit_code"]) == (len(rows), 0)
-    assert len(portal.portal.books.links) == 3000
+    assert len(portal.portal.ledger.links) == 3000
 
 
 def test_a_pipe_that_was_not_read_to_its_end(

@@ -22,7 +22,7 @@ def test_every_pair_is_linked(link: Command, start_portal: StartPortal, pairs_fi
     assert result.code == 0, result
     assert "10 pairs" in result.out
     assert "10  linked" in result.out
-    links = portal.portal.books.links
+    links = portal.portal.ledger.links
     assert {(pair.from_id, pair.to_id) for pair in links} == {
         (str(number), str(number + 100_000)) for number in range(1, 11)
     }
@@ -87,7 +87,7 @@ def test_a_reserve_of_the_day(
     assert (3, 100) == (result.code, result.told["linked"])
     assert 200 == result.told["unprocessed"]
     assert "go on after midnight in the account's time zone" in result.told["stopped"]
-    assert 100 == running.portal.books.requests
+    assert 100 == running.portal.ledger.requests
 
 
 def test_uvloop(link: Command, start_portal: StartPortal, pairs_file: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_share_and_a_strict_quota(
     options = ("--quota", "20/1s", "--share", "0.5", "--strict-quota", "--json")
     pairs = write_pairs(tmp_path / "pairs.csv", 15)
     assert 15 == command("link", pairs, *TYPES, *options).told["linked"]
-    assert running.portal.books.max_seen_in_window <= 10
+    assert running.portal.ledger.max_seen_in_window <= 10
 
 
 def test_the_failures_file_has_the_users_rows(
@@ -128,7 +128,7 @@ def test_the_failures_file_has_the_users_rows(
         "category": "VALIDATION_ERROR",
     }
     assert invalid["status"] == "invalid"
-    assert "spreadsheet" in invalid["message"]
+    assert "a float" in invalid["message"]
     start_portal()
     again = link(failures, "--skip-invalid", "--json").told
     assert (again["linked"], again["invalid"]) == (1, 1)
@@ -144,7 +144,7 @@ def test_unusable_rows_among_the_first_thousand_end_it_before_it_began(
     assert result.code == 2
     assert "line 5: from_id is '1e5'" in result.err
     assert "line 6: has a missing column" in result.err
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0
     assert not (tmp_path / "failures.csv").exists()
 
 
@@ -201,7 +201,59 @@ def test_stop_after_failures(link: Command, start_portal: StartPortal, tmp_path:
     result = link(write_pairs(tmp_path / "pairs.csv", 900), "--stop-after-failures", "5")
     assert result.code == 3
     assert "Stopped early" in result.out
-    assert portal.portal.books.requests < 900
+    assert portal.portal.ledger.requests < 900
+
+
+def test_stop_after_alike(
+    link: Command, command: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """A fault of the run stops it; mended, the same folder sends again what was refused for it."""
+    portal = start_portal(records_up_to=0)
+    pairs = write_pairs(tmp_path / "pairs.csv", 900)
+    told = link(pairs, "--run", tmp_path / "run", "--stop-after-alike", "3", "--json").told
+    assert (told["exit_code"], told["linked"]) == (3, 0)
+    assert 30 <= told["failed"] < 200
+    assert "for the same reason" in told["stopped"]
+    start_portal(instead_of=portal)
+    result = command("resume", tmp_path / "run", "--json")
+    assert (result.told["linked"], result.told["exit_code"]) == (900, 0)
+
+
+def test_stop_after_alike_can_be_turned_off(
+    link: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """With 0."""
+    start_portal(records_up_to=0)
+    pairs = write_pairs(tmp_path / "pairs.csv", 600)
+    told = link(pairs, "--stop-after-alike", "0", "--json").told
+    assert (told["failed"], told["stopped"], told["exit_code"]) == (600, None, 1)
+
+
+def test_resume_with_nothing_but_failed_pairs_says_so(
+    link: Command, command: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """And how they are sent again."""
+    portal = start_portal(records_up_to=0)
+    pairs = write_pairs(tmp_path / "pairs.csv", 20)
+    assert link(pairs, "--run", tmp_path / "run").code == 1
+    requests = portal.portal.ledger.requests
+    result = command("resume", tmp_path / "run")
+    assert result.code == 1
+    assert "Nothing was sent" in result.out
+    assert "--retry-failed" in result.out
+    assert portal.portal.ledger.requests == requests
+
+
+def test_an_unknown_object_type_is_a_usage_error(
+    command: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """One wrong letter does not burn a day's calls."""
+    portal = start_portal()
+    pairs = write_pairs(tmp_path / "pairs.csv", 900)
+    result = command("link", pairs, "--from", "contatcs", "--to", "companies", *FAST)
+    assert result.code == 2
+    assert "does not know the object type 'contatcs'" in result.out
+    assert portal.portal.ledger.requests <= 64
 
 
 def test_a_duplicate_is_skipped(link: Command, start_portal: StartPortal, tmp_path: Path) -> None:
@@ -213,7 +265,7 @@ def test_a_duplicate_is_skipped(link: Command, start_portal: StartPortal, tmp_pa
     assert category["category"] == "DUPLICATE"
     assert category["example"]["line"] == 5
     assert category["example"]["message"] == "repeats line 3"
-    assert portal.portal.books.requests == 3
+    assert portal.portal.ledger.requests == 3
 
 
 def test_types_and_columns_of_the_file(
@@ -225,7 +277,7 @@ def test_types_and_columns_of_the_file(
     pairs.write_text("Deal,Other,to_type\n1,2,tickets\n3,4,\n", encoding="utf-8")
     options = ("--from-column", "Deal", "--to-column", "Other", "--from", "deals")
     assert command("link", pairs, *options, "--to", "companies", *FAST).code == 0
-    assert sorted(map(tuple, portal.portal.books.links)) == [
+    assert sorted(map(tuple, portal.portal.ledger.links)) == [
         ("deals", "1", "tickets", "2"),
         ("deals", "3", "companies", "4"),
     ]
@@ -278,7 +330,7 @@ def test_what_ends_a_run(
     assert result.code == code
     assert told.casefold() in result.out.casefold()
     assert "unprocessed" in result.out
-    assert portal.portal.books.requests <= 5
+    assert portal.portal.ledger.requests <= 5
 
 
 def test_a_partial_answer_is_no_success(

@@ -71,7 +71,7 @@ def test_what_was_told_and_never_made_is_missing(
     portal = start_portal(unmade_share=0.1)
     pairs = write_pairs(tmp_path / "pairs.csv", 200)
     result = link(pairs, *form, "--verify", "--json")
-    made = {pair.from_id for pair in portal.portal.books.links}
+    made = {pair.from_id for pair in portal.portal.ledger.links}
     assert result.told["linked"] == 200
     assert verification(result) == (1, len(made), 200 - len(made), 0)
     missing = {one["pair"].split()[0] for one in result.told["verification"]["first_missing"]}
@@ -143,7 +143,7 @@ def test_the_batch_quota_holds_for_both(
     options = (*BATCH, "--batch-size", "5", "--batch-quota", "1/0.3s")
     assert link(pairs_file, *options, "--verify").code == 0
     assert calls(portal) == {"batch": 2, "read": 1}
-    assert portal.portal.books.max_batch_in_window == 1
+    assert portal.portal.ledger.max_batch_in_window == 1
 
 
 # --- what is not read back -----------------------------------------------------------------------

@@ -65,8 +65,8 @@ def test_json_is_one_object_and_nothing_else(plan: Command, pairs: Path) -> None
             {
                 "line": 12,
                 "place": "line 12",
-                "problem": "from_id is '1e5', a number as spreadsheets write it: "
-                "format the column as text",
+                "problem": "from_id is '1e5', a number with an exponent: its digits may be lost: "
+                "format the column as text and enter the ids again",
             },
             {"line": 15, "place": "line 15", "problem": "from_id is empty"},
         ],
@@ -117,7 +117,7 @@ def test_nothing_is_sent(plan: Command, start_portal: StartPortal, pairs: Path) 
     """Though there are a portal and a token."""
     portal = start_portal()
     assert plan(pairs).code == 0
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0
 
 
 # --- time and the day --------------------------------------------------------------------------
@@ -240,7 +240,7 @@ def test_a_run_folder_is_taken_into_account(
     assert "        3  failed before: told again; sent with --retry-failed\n" in printed
     next_day = start_portal(instead_of=portal)
     link(pairs, "--run", folder, "--skip-invalid")
-    assert next_day.portal.books.requests == told["calls"]
+    assert next_day.portal.ledger.requests == told["calls"]
     assert plan(pairs, "--run", folder, "--json").told["calls"] == 0
     assert "        0  to send\n" in plan(pairs, "--run", folder).out
 

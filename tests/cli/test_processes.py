@@ -45,7 +45,7 @@ def test_the_first_signal_drains(
     assert told["stopped"] == "interrupted"
     assert not told["input_complete"]
     assert told["failed"] == 0
-    assert told["linked"] == len(portal.portal.books.links) >= 500
+    assert told["linked"] == len(portal.portal.ledger.links) >= 500
     assert "Traceback" not in err
 
 
@@ -82,7 +82,7 @@ def test_a_signal_before_anything_was_sent(start_portal: StartPortal) -> None:
         process.wait(60)
     assert process.returncode == 130
     assert out == ""
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0
     assert "Traceback" not in err
 
 
@@ -139,7 +139,7 @@ def test_simulate_serves_until_it_is_told_to_end() -> None:
         line = process.stderr.readline()
         found = re.search(r"(http://127\.0\.0\.1:\d+), 190/10s calls\.", line)
         assert found, line
-        with urllib.request.urlopen(f"{found[1]}/_portal/books", timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{found[1]}/_portal/ledger", timeout=30) as answer:  # noqa: S310
             assert json.load(answer)["requests"] == 0
         assert f"HUBSPOT_ACCESS_TOKEN={TOKEN} aiohubassoc link" in process.stderr.readline()
         process.send_signal(signal.SIGINT)

@@ -44,7 +44,7 @@ from aiohubassoc.cli.report import (
 )
 from aiohubassoc.cli.summary import print_categories, print_invalid, print_link_report
 from aiohubassoc.cli.terminal import EscapingConsole
-from aiohubassoc.tables.results import Told
+from aiohubassoc.files.results import Told
 from tests.conftest import pass_time
 
 if TYPE_CHECKING:

@@ -42,7 +42,7 @@ def test_the_options_are_kept(
     monkeypatch.chdir(tmp_path / "elsewhere")
     told = command("resume", folder, "--json").told
     assert (told["linked"], told["skipped"], told["invalid"]) == (1, 2, 1)
-    assert list(map(tuple, next_day.portal.books.links)) == [("p12345_cars", "4", "deals", "14")]
+    assert list(map(tuple, next_day.portal.ledger.links)) == [("p12345_cars", "4", "deals", "14")]
 
 
 def test_the_portal_is_kept(
@@ -58,7 +58,7 @@ def test_the_portal_is_kept(
     portal = start_portal(instead_of=portal)
     other = start_portal()
     assert command("resume", folder, "--json").told["linked"] == 6
-    assert (portal.portal.books.requests, other.portal.books.requests) == (6, 0)
+    assert (portal.portal.ledger.requests, other.portal.ledger.requests) == (6, 0)
 
 
 def test_options_that_are_given_win_and_are_kept(
@@ -69,14 +69,14 @@ def test_options_that_are_given_win_and_are_kept(
     pairs = write_pairs(tmp_path / "pairs.csv", 60)
     call = ("--run", folder, "--reserve-daily", "990", "--concurrency", "1")
     assert link(pairs, *call).code == 3
-    linked = len(portal.portal.books.links)
+    linked = len(portal.portal.ledger.links)
     assert command("resume", folder).code == 3
-    assert len(portal.portal.books.links) <= linked + 1
+    assert len(portal.portal.ledger.links) <= linked + 1
     assert command("resume", folder, "--reserve-daily", "98%").code == 3
-    linked = len(portal.portal.books.links)
+    linked = len(portal.portal.ledger.links)
     assert 15 <= linked <= 21
     assert command("resume", folder).code == 3
-    assert len(portal.portal.books.links) <= linked + 1
+    assert len(portal.portal.ledger.links) <= linked + 1
     assert command("resume", folder, "--reserve-daily", "0").code == 0
     assert set(sent_to(portal).values()) == {1}
     assert len(sent_to(portal)) == 60
@@ -152,7 +152,7 @@ def test_options_that_cannot_work(
     ):
         result = command("resume", folder, *options)
         assert (result.code, told in result.err) == (2, True), result
-    assert portal.portal.books.requests == 10
+    assert portal.portal.ledger.requests == 10
     assert command("resume", folder).code == 0
 
 

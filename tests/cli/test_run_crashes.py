@@ -66,7 +66,7 @@ def test_after_a_signal_the_rest_is_sent(
         out, err = process.communicate(timeout=60)
     assert process.returncode == code, err
     linked = json.loads(out)["linked"]
-    assert linked == len(_linked(folder)) == len(portal.portal.books.links) < _COUNT
+    assert linked == len(_linked(folder)) == len(portal.portal.ledger.links) < _COUNT
     status = command("status", folder, "--json").told
     assert (status["state"], status["linked"]) == ("unfinished", linked)
     assert status["runs"][0]["stopped"] == "interrupted"
@@ -139,7 +139,7 @@ def test_a_file_where_the_folder_should_be(
     result = link(pairs_file, "--run", pairs_file)
     assert result.code == 5
     assert f"the run folder {pairs_file}: File exists" in result.err
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0
     result = link(pairs_file, "--run", pairs_file / "below")
     assert result.code == 5
     assert f"the run folder {pairs_file / 'below'}: Not a directory" in result.err
@@ -183,7 +183,7 @@ def test_a_folder_that_cannot_be_made(
         result = link(pairs, "--run", locked_up / "run")
     assert result.code == 5
     assert f"the run folder {locked_up / 'run'}: Permission denied" in result.err
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0
 
 
 def test_a_folder_of_somebody_else(
@@ -199,7 +199,7 @@ def test_a_folder_of_somebody_else(
         exported = command("export", folder, "--failed")
     assert again.code == 5
     assert f"the run folder {folder}: it is read-only" in again.err
-    assert portal.portal.books.requests == 3
+    assert portal.portal.ledger.requests == 3
     assert (status.told["linked"], status.told["failed"], status.told["state"]) == (
         2,
         1,
@@ -259,5 +259,5 @@ def test_a_folder_that_is_full_from_the_start(
     assert (result.returncode, result.stdout) == (5, "")
     assert f"the run folder {folder}:" in result.stderr
     assert "Traceback" not in result.stderr
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0
     assert run(*COMMAND, "status", folder).returncode == 5

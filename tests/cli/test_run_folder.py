@@ -54,7 +54,7 @@ def test_what_is_linked_is_skipped_without_a_call(
     again = go_on("--json")
     assert (again.code, again.told["linked"], again.told["skipped"]) == (0, 0, 10)
     assert _categories(again) == {("skipped", "LINKED_BEFORE"): 10}
-    assert portal.portal.books.requests == 10
+    assert portal.portal.ledger.requests == 10
 
 
 def test_what_the_daily_limit_left_is_sent(
@@ -69,7 +69,7 @@ def test_what_the_daily_limit_left_is_sent(
     again = go_on("--json")
     assert (again.code, again.told["linked"], again.told["skipped"]) == (0, 6, 4)
     assert not sent_to(portal).keys() & sent_to(next_day).keys()
-    assert len(sent_to(next_day)) == next_day.portal.books.requests == 6
+    assert len(sent_to(next_day)) == next_day.portal.ledger.requests == 6
 
 
 @pytest.mark.parametrize("limit", [1, 7, 30])
@@ -126,7 +126,7 @@ def test_what_failed_stays_failed_without_a_call(
     examples = {one["category"]: one["example"] for one in again.told["categories"]}
     assert examples["VALIDATION_ERROR"] == _example(first)
     assert examples["VALIDATION_ERROR"]["correlation_id"]
-    assert portal.portal.books.requests == 10
+    assert portal.portal.ledger.requests == 10
 
 
 def test_a_partial_link_stays_partial(
@@ -137,7 +137,7 @@ def test_a_partial_link_stays_partial(
     first = link(pairs_file, "--run", folder, "--json")
     again = go_on("--json")
     assert (first.told["partial"], again.told["partial"], again.code) == (10, 10, 1)
-    assert portal.portal.books.requests == 10
+    assert portal.portal.ledger.requests == 10
 
 
 def test_failures_are_sent_again_when_asked_for(
@@ -151,7 +151,7 @@ def test_failures_are_sent_again_when_asked_for(
     assert (again["linked"], again["skipped"], again["exit_code"]) == (5, 5, 0)
     assert set(sent_to(mended)) == {(str(n), str(n + 100_000)) for n in range(6, 11)}
     assert go_on("--json").told["skipped"] == 10
-    assert mended.portal.books.requests == 5
+    assert mended.portal.ledger.requests == 5
 
 
 def test_the_failures_file_has_old_failures_too(

@@ -172,14 +172,14 @@ def test_a_pipe_not_read_to_its_end_must_be_given_again(
 ) -> None:
     """``resume`` has no way to know the rest, and says what to do; nothing is sent."""
     _, portal = cut_short
-    requests = portal.portal.books.requests
+    requests = portal.portal.ledger.requests
     told = f"To go on, give the input again, with the same command and --run {folder}\n"
     assert told in command("status", folder).out
     result = command("resume", folder)
     assert result.code == 2
     assert "standard input, and it was not read to its end: give it again" in result.err
     assert f"with the same command and --run {folder}" in result.err
-    assert portal.portal.books.requests == requests
+    assert portal.portal.ledger.requests == requests
 
 
 def test_the_same_command_goes_on_with_the_same_pipe(
@@ -187,7 +187,7 @@ def test_the_same_command_goes_on_with_the_same_pipe(
 ) -> None:
     """What is linked is skipped; once all was read, ``resume`` needs no pipe."""
     whole, portal = cut_short
-    linked = len(portal.portal.books.links)
+    linked = len(portal.portal.ledger.links)
     assert linked >= 1000
     told = link("-", "--run", folder, "--skip-invalid", "--json", stdin=whole).told
     assert (told["linked"], told["skipped"], told["invalid"]) == (1499 - linked, linked, 1)
@@ -239,4 +239,4 @@ def test_a_named_pipe_is_not_opened_again(
     assert (process.returncode, err) == (0, "")
     told = json.loads(out)
     assert (told["linked"], told.get("input_rows")) == (1 if name == "status" else 0, None)
-    assert portal.portal.books.requests == 1
+    assert portal.portal.ledger.requests == 1

@@ -31,7 +31,7 @@ def run_once(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pairs.csv").write_text(_CONTENT, encoding="utf-8")
     assert link("pairs.csv", "--run", folder).code == 0
-    assert portal.portal.books.requests == 2
+    assert portal.portal.ledger.requests == 2
     return tmp_path
 
 
@@ -76,7 +76,7 @@ def test_other_options_are_another_job(
     assert refused.code == 2
     assert f"the run folder {folder} belongs to another job: {told}. Take another" in refused.err
     assert "go on all the same: --force" in refused.err
-    assert portal.portal.books.requests == 2
+    assert portal.portal.ledger.requests == 2
     assert _sessions(folder) == 1
     forced = _link(command, folder, *flat, "--force", "--json", files=("pairs.csv",))
     assert (forced.code, forced.told["linked"], forced.told["skipped"]) == (0, sent, 2 - sent)
@@ -103,7 +103,7 @@ def test_another_input_is_another_job(
     refused = link(*files, "--run", folder)
     assert refused.code == 2
     assert told in refused.err
-    assert portal.portal.books.requests == 2
+    assert portal.portal.ledger.requests == 2
     assert link(*files, "--run", folder, "--force", "--json").told["linked"] == 1
     assert set(sent_to(portal).items()) == {((str(n), str(n + 10)), 1) for n in (1, 2, 3)}
     assert link(*files, "--run", folder).code == 0  # what was forced is the job from now on
@@ -131,7 +131,7 @@ def test_another_portal_is_another_job(
         result = link("pairs.csv", "--run", folder, *options)
         assert result.code == 2
         assert f"portal was '{portal.base_url}' and is '{other.base_url}'" in result.err
-    assert other.portal.books.requests == 0
+    assert other.portal.ledger.requests == 0
     assert link("pairs.csv", "--run", folder, "--base-url", portal.base_url).code == 0
 
 
@@ -143,7 +143,7 @@ def test_a_changed_input_is_refused_by_resume_too(
     pairs.write_text(_CONTENT + "3,13,23\n", encoding="utf-8")
     result = command("resume", folder)
     assert (result.code, "input 1 was '36 bytes" in result.err) == (2, True)
-    assert portal.portal.books.requests == 2
+    assert portal.portal.ledger.requests == 2
     assert command("resume", folder, "--force", "--json").told["linked"] == 1
     pairs.unlink()
     result = command("resume", folder)
@@ -169,7 +169,7 @@ def test_a_failures_file_that_cannot_be_made_leaves_the_folder_usable(
     result = link(pairs_file, "--run", folder, "--failures", "/nowhere/failures.csv", "--json")
     assert (result.code, result.told["total"]) == (5, 0)
     assert "/nowhere/failures.csv: No such file or directory" in result.err
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0
     assert link(pairs_file, "--run", folder, "--json").told["linked"] == 10
 
 
@@ -204,7 +204,7 @@ def test_how_fast_and_what_is_told_may_differ(
     (run_once / "token").write_text(TOKEN, encoding="utf-8")
     result = command("link", "pairs.csv", "--run", folder, *TYPES, *options)
     assert result.code == 0, result
-    assert portal.portal.books.requests == 2
+    assert portal.portal.ledger.requests == 2
 
 
 # --- what is no run folder of ours -------------------------------------------------------------
@@ -233,7 +233,7 @@ def test_a_folder_of_a_newer_version(
     assert f"{folder} was written by a newer aiohubassoc (its schema is 99" in result.err
     assert result.err.endswith("update aiohubassoc\n")
     assert database.read_bytes() == before
-    assert portal.portal.books.requests == 2
+    assert portal.portal.ledger.requests == 2
 
 
 @pytest.mark.parametrize("name", ["link", "plan", *_READERS])
@@ -250,7 +250,7 @@ def test_somebody_elses_database(
     assert result.code == 2
     assert f"{database} is not a journal of aiohubassoc" in result.err
     assert database.read_bytes() == before
-    assert portal.portal.books.requests == 2
+    assert portal.portal.ledger.requests == 2
 
 
 @pytest.mark.parametrize("name", ["link", "plan", *_READERS])
@@ -263,7 +263,7 @@ def test_a_file_that_is_no_database(
     assert result.code == 5
     assert f"the run folder {tmp_path}: journal.db is not a database" in result.err
     assert (tmp_path / "journal.db").read_bytes() == b"Dear diary, " * 100
-    assert portal.portal.books.requests == 2
+    assert portal.portal.ledger.requests == 2
 
 
 @pytest.mark.parametrize("name", _READERS)

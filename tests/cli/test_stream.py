@@ -58,7 +58,10 @@ def test_each_row_has_its_line(
         "reason": {"category": "DUPLICATE", "message": "repeats line 2"},
         "line": 4,
     }
-    problem = "from_id is '1e5', a number as spreadsheets write it: format the column as text"
+    problem = (
+        "from_id is '1e5', a number with an exponent: its digits may be lost: format the column as "
+        "text and enter the ids again"
+    )
     assert lines[5] == {
         "ok": False,
         "status": "invalid",
@@ -235,7 +238,7 @@ def test_a_reader_that_leaves_stops_the_run(
     assert "Traceback" not in err
     assert "Exception ignored" not in err
     linked = {row.pair.from_id for row in Journal(folder).rows(Status.LINKED)}
-    assert {pair.from_id for pair in portal.portal.books.links} == linked
+    assert {pair.from_id for pair in portal.portal.ledger.links} == linked
     assert 20 <= len(linked) < 2000
     assert command("resume", folder, "--json").told["linked"] == 2000 - len(linked)
 

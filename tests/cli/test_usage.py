@@ -14,15 +14,15 @@ import pytest
 
 from aiohubassoc.cli import row_source
 from aiohubassoc.cli.row_source import CHECKED_AHEAD
-from aiohubassoc.journal.duplicates import SeenPairs
+from aiohubassoc.journal.dedupe import SeenPairs
 from tests.cli.conftest import TOKEN, TYPES, write_pairs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohubassoc import Pair
-    from aiohubassoc.tables.pairs import PairTable
-    from aiohubassoc.tables.records import Record
+    from aiohubassoc.files.pairs import PairTable
+    from aiohubassoc.files.record import Record
     from tests.cli.conftest import Command, StartPortal
 
 
@@ -49,15 +49,15 @@ if TYPE_CHECKING:
         (b"from_id\tto_id\n1\t2\n", "separates its columns by tabs: give --format tsv"),
         (b'{"from": "contacts:1"}\n', "holds JSON, whatever its name says: give --format jsonl"),
         (b"101,202\n103,204\n", "has no header: its first line is '101,202'"),
-        (b"a,b\n1,2\n", "has no column 'from_id' but a, b: name it with --from-column"),
+        (b"a,b\n1,2\n", "has no column 'from_id' and no column 'to_id'. Its columns: a, b."),
         (b"from_id,to_id,from_id\n1,2,3\n", "has more than one column 'from_id'"),
         (b"from_id,to_id\n1,2\nfrom_id,to_id\n", "line 3: repeats the header"),
         (b"from_id,to_id\n1,2\n3\n4,5,6\n", "line 3: has a missing column: 1 of 2 fields"),
         (b"from_id,to_id\n1,2\n3\n4,5,6\n", "line 4: has too many fields: 3, the header has 2"),
         (b'from_id,to_id\n1,"2\n3,4\n', "line 2: has a quote that is never closed"),
         (b"from_id,to_id\n1,2\x00\n", "line 2: holds a NUL character"),
-        (b"from_id,to_id\n12.0,2\n", "line 2: from_id is '12.0', a number as spreadsheets write"),
-        (b"from_id,to_id\n1,1.5E+11\n", "line 2: to_id is '1.5E+11', a number as spreadsheets"),
+        (b"from_id,to_id\n12.0,2\n", "line 2: from_id is '12.0', a float"),
+        (b"from_id,to_id\n1,1.5E+11\n", "line 2: to_id is '1.5E+11', a number with an exponent"),
         (b"from_id,to_id\n1, \n", "line 2: to_id is empty"),
         (b"from_id,to_id\n\xe4,2\n", "line 2: is not UTF-8"),
     ],
@@ -73,7 +73,7 @@ def test_bad_files(
     assert told in result.err
     assert "Traceback" not in result.err
     assert result.out == ""
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0
 
 
 def test_a_directory(command: Command, start_portal: StartPortal, tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_options_that_cannot_work(
     assert result.code == 2
     assert told in result.err
     assert "Traceback" not in result.err
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0
 
 
 def test_types_must_come_from_somewhere(
@@ -251,7 +251,7 @@ def test_a_failures_file_that_cannot_be_made(
     result = command("link", pairs_file, *TYPES, "--failures", "/nowhere/failures.csv")
     assert result.code == 5
     assert "/nowhere/failures.csv: No such file or directory" in result.err
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")  # noqa: PTH110
@@ -330,7 +330,7 @@ def test_the_input_fails_before_anything_was_sent(
     result = command("link", pairs_file, *TYPES)
     assert result.code == 2
     assert "the input can no longer be read: Input/output error" in result.err
-    assert portal.portal.books.requests == 0
+    assert portal.portal.ledger.requests == 0
 
 
 def test_a_file_that_goes_away(

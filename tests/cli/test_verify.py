@@ -18,7 +18,7 @@ from tests.cli.conftest import TYPES, calls, make, read_rows, write_pairs
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from aiohubassoc.simulator import Running
+    from aiohubassoc.simulator import ServedPortal
     from tests.cli.conftest import Command, Result, StartPortal
 
 NOT_LINKED = {"category": "NOT_LINKED", "message": "HubSpot does not have the link"}
@@ -41,9 +41,9 @@ def counts(result: Result) -> tuple[int, ...]:
     return (result.code, told["linked"], told["missing"], told["unknown"])
 
 
-def unmade(portal: Running, count: int) -> set[str]:
+def unmade(portal: ServedPortal, count: int) -> set[str]:
     """Return the first ids of those pairs of `write_pairs` that the portal's books do not have."""
-    made = {pair.from_id for pair in portal.portal.books.links}
+    made = {pair.from_id for pair in portal.portal.ledger.links}
     return {str(number) for number in range(1, count + 1)} - made
 
 
@@ -276,7 +276,7 @@ def test_of_a_cell_with_several_ids_only_those_that_are_missing(
     command: Command, start_portal: StartPortal, tmp_path: Path
 ) -> None:
     """The row that is written has no other id, so that only it is linked."""
-    start_portal().portal.made([("contacts", "1", "companies", "2")])
+    start_portal().portal.add_links([("contacts", "1", "companies", "2")])
     pairs, missing = tmp_path / "pairs.csv", tmp_path / "missing.csv"
     pairs.write_text("Record ID,Associated Company IDs\n1,2;3\n", encoding="utf-8")
     assert command("verify", pairs, "--from", "contacts", "--output", missing).code == 1
@@ -361,9 +361,9 @@ def test_the_batch_quota_of_a_folder_is_kept(
     emptied = start_portal(instead_of=portal, batch_window=0.3)
     assert counts(command("verify", folder, "--json")) == (1, 0, 2500, 0)
     assert calls(emptied) == {"read": 3}
-    assert emptied.portal.books.max_batch_in_window == 1
+    assert emptied.portal.ledger.max_batch_in_window == 1
     assert command("verify", folder, "--batch-quota", "100/0.3s").code == 1
-    assert emptied.portal.books.max_batch_in_window > 1
+    assert emptied.portal.ledger.max_batch_in_window > 1
 
 
 def test_rows_are_counted_in_another_thread(

@@ -41,7 +41,7 @@ def test_every_pair_is_linked_by_one_call(
     result = link(pairs_file, *BATCH)
     assert (result.code, "10  linked" in result.out) == (0, True)
     assert calls(portal) == {"batch": 1}
-    assert len(portal.portal.books.links) == 10
+    assert len(portal.portal.ledger.links) == 10
 
 
 def test_put_is_the_default(link: Command, start_portal: StartPortal, pairs_file: Path) -> None:
@@ -66,7 +66,7 @@ def test_the_batch_quota_is_kept(
     options = (*BATCH, "--batch-size", "2", "--batch-quota", "2/0.3s")
     assert link(pairs_file, *options).code == 0
     assert calls(portal) == {"batch": 5}
-    assert portal.portal.books.max_batch_in_window <= 2
+    assert portal.portal.ledger.max_batch_in_window <= 2
 
 
 @pytest.mark.parametrize("way", ["--json", "--stream", "--failures"])
@@ -185,7 +185,7 @@ def test_a_signal_lets_batches_on_the_wire_end(start_portal: StartPortal, tmp_pa
     assert (process.returncode, "Traceback" in err) == (130, False)
     told = json.loads(out)
     assert (told["stopped"], told["failed"]) == ("interrupted", 0)
-    assert told["linked"] == len(portal.portal.books.links) < 1200
+    assert told["linked"] == len(portal.portal.ledger.links) < 1200
 
 
 # --- what is linked already ----------------------------------------------------------------------

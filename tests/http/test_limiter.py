@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import DailyReserveError, OptionsError, Quota, QuotaLimiter
-from aiohubassoc._io.call import Call
+from aiohubassoc._http.request_state import Call
 from tests.conftest import pass_time, settle
-from tests.io.wire_fake import FakeTransport, pair, sender_of
+from tests.fakes.transport import FakeTransport, pair, sender_of
 
 
 def _now() -> float:

@@ -10,7 +10,7 @@ import pytest
 
 from aiohubassoc import Journal, Outcome, Report
 from aiohubassoc._http.clock import SystemClock
-from tests.io.wire_fake import FakeTransport, stream_of
+from tests.fakes.transport import FakeTransport, stream_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import (
-    EarlierFailureError,
     Journal,
     JournalInUseError,
     JournalMismatchError,
@@ -20,15 +19,16 @@ from aiohubassoc import (
     Outcome,
     Pair,
     PairError,
+    PreviousFailureError,
     RefusedAlikeError,
     Report,
     Status,
 )
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc.journal import recording
-from aiohubassoc.journal.ledger import Ledger
+from aiohubassoc.journal import writer
+from aiohubassoc.journal.database import Database
 from aiohubassoc.journal.reader import Reader
-from tests.io.wire_fake import error, pair, reply
+from tests.fakes.transport import error, pair, reply
 from tests.journal.conftest import run
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def test_failed_pairs_are_told_again_as_they_were(folder: Path) -> None:
     ran = run(Journal(folder), _pairs(1))
     (again,) = ran.outcomes
     assert [] == ran.sent
-    assert isinstance(again.error, EarlierFailureError)
+    assert isinstance(again.error, PreviousFailureError)
     assert (first.status, first.category, str(first.error), first.correlation_id) == (
         again.status,
         again.category,
@@ -139,7 +139,7 @@ def test_duplicates_are_skipped_whatever_lies_between(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On their way, just written, or long since sorted in: each pair is sent once."""
-    monkeypatch.setattr(recording, "_INDEX_EVERY", 300)
+    monkeypatch.setattr(writer, "_INDEX_EVERY", 300)
     numbers = [*range(1000), *range(0, 1000, 3), *range(1000)]
     ran = run(Journal(folder), map(pair, numbers))
     assert sorted(map(str, range(1000))) == sorted(ran.sent)
@@ -384,12 +384,12 @@ def test_a_file_in_place_of_the_folder(folder: Path) -> None:
 def test_a_full_disk_stops_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is told as linked that is not in the folder; afterwards the run can go on."""
 
-    class Small(Ledger):
+    class Small(Database):
         def __init__(self, path: Path) -> None:
             super().__init__(path)
             self._db.execute("pragma max_page_count = 40")
 
-    monkeypatch.setattr(recording, "Ledger", Small)
+    monkeypatch.setattr(writer, "Database", Small)
     ran = run(Journal(folder), map(pair, range(5000)))
     assert isinstance(ran.report.stopped, JournalStorageError)
     assert "the disk is full" in str(ran.report.stopped)
@@ -397,7 +397,7 @@ def test_a_full_disk_stops_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch
     linked = {o.pair.from_id for o in ran.outcomes if o.status is Status.LINKED}
     assert linked
     assert linked == {row.pair.from_id for row in Journal(folder).rows(Status.LINKED)}
-    monkeypatch.setattr(recording, "Ledger", Ledger)
+    monkeypatch.setattr(writer, "Database", Database)
     again = run(Journal(folder), map(pair, range(5000)))
     assert len(linked) == again.report.skipped
     assert 5000 == Journal(folder).counts()[Status.LINKED]
@@ -440,14 +440,14 @@ def test_a_disk_that_fills_while_pairs_are_sorted_in(
 ) -> None:
     """What was told and what the folder has are the same: no row is there that was told lost."""
 
-    class Full(Ledger):
+    class Full(Database):
         def index(self) -> None:
             (rows,) = self._db.execute("select count(*) from pairs").fetchone()
             if rows:
                 raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(recording, "Ledger", Full)
-    monkeypatch.setattr(recording, "_INDEX_EVERY", 500)
+    monkeypatch.setattr(writer, "Database", Full)
+    monkeypatch.setattr(writer, "_INDEX_EVERY", 500)
     ran = run(Journal(folder), map(pair, range(5000)))
     assert isinstance(ran.report.stopped, JournalStorageError)
     linked = {o.pair.from_id for o in ran.outcomes if o.status is Status.LINKED}

@@ -14,7 +14,7 @@ import attrs
 
 from aiohubassoc import Quota
 from aiohubassoc._quota.pacer import Pacer
-from aiohubassoc.simulator.quota import meter_of
+from aiohubassoc.simulator.rate_windows import make_window
 from aiohubassoc.simulator.settings import QuotaKind
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Traffic:
     def __init__(self, world: World, paces: list[Pacer], pairs: int, concurrency: int = 64) -> None:
         self._world = world
         self._chance = Random(world.seed)
-        self._meter = meter_of(world.limit, world.window, world.kind)
+        self._meter = make_window(world.limit, world.window, world.kind)
         self._paces = paces
         self._left = [pairs // len(paces)] * len(paces)
         self._on_wire = [0] * len(paces)

@@ -19,8 +19,8 @@ from aiohubassoc import (
     RunStoppedError,
 )
 from tests.conftest import pass_time, settle
-from tests.io.portal_fake import FakePortal, client_of, pairs_of
-from tests.io.recorder_fake import FakeJournal, FakeRecorder
+from tests.fakes.portal import FakePortal, client_of, pairs_of
+from tests.fakes.recorder import FakeJournal, FakeRecorder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -278,8 +278,8 @@ async def test_a_client_in_a_second_loop_is_an_error_of_ours() -> None:
 
 _EAGER = """
 import asyncio
-from tests.io.portal_fake import FakePortal, client_of, pairs_of
-from tests.io.recorder_fake import FakeJournal, FakeRecorder
+from tests.fakes.portal import FakePortal, client_of, pairs_of
+from tests.fakes.recorder import FakeJournal, FakeRecorder
 from aiohubassoc import Pair
 
 class FailsAtOnce(FakeRecorder):
@@ -317,7 +317,7 @@ def test_eager_tasks_and_a_recorder_that_fails_at_once() -> None:
 @pytest.mark.parametrize(
     "item",
     ["12", b"12", bytearray(b"12"), memoryview(b"12"), {"a": 1, "b": 2}, {202, 101}, 7, (1,)],
-    ids=repr,
+    ids=lambda item: type(item).__name__,
 )
 async def test_what_is_no_pair_is_none_in_either_verb(item: Any) -> None:
     """It unpacks, but not into two ids that anybody chose."""

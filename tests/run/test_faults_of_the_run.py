@@ -17,15 +17,15 @@ from aiohubassoc import (
     UnknownObjectTypeError,
     WrongEndpointError,
 )
-from aiohubassoc._core.verdict import Answer
-from tests.io.portal_fake import FakePortal, client_of, inputs_of, pairs_of
-from tests.io.wire_fake import error
+from aiohubassoc._protocol.verdicts import Answer
+from tests.fakes.portal import FakePortal, client_of, inputs_of, pairs_of
+from tests.fakes.transport import error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiohubassoc import Report
-    from aiohubassoc._core.endpoints import Endpoint
+    from aiohubassoc._protocol.requests import Endpoint
 
 PAGE = b"<html><title>Access denied</title></html>"
 

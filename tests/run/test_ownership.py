@@ -26,17 +26,17 @@ from aiohubassoc import (
     Status,
 )
 from aiohubassoc.testing import FakeClock
-from tests.io.portal_fake import FakePortal, client_of
-from tests.io.recorder_fake import FakeJournal, FakeRecorder
-from tests.io.wire_fake import error
+from tests.fakes.portal import FakePortal, client_of
+from tests.fakes.recorder import FakeJournal, FakeRecorder
+from tests.fakes.transport import error
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from aiohubassoc import AssociationClient, Outcome, Verification
-    from aiohubassoc._core.endpoints import Endpoint
-    from aiohubassoc._core.verdict import Answer
-    from aiohubassoc._io.transport import Unanswered
+    from aiohubassoc._http.transport import NoResponse
+    from aiohubassoc._protocol.requests import Endpoint
+    from aiohubassoc._protocol.verdicts import Answer
 
 VERBS: dict[str, dict[str, Any]] = {
     "put": {},
@@ -62,7 +62,7 @@ class TurningPortal(FakePortal):
         super().__init__(**options)
         self._chance = chance
 
-    async def send(self, endpoint: Endpoint, token: str) -> tuple[Answer | Unanswered, bool]:
+    async def send(self, endpoint: Endpoint, token: str) -> tuple[Answer | NoResponse, bool]:
         """Respond after some turns."""
         await turns(self._chance.choice((0, 1, 3, 20)))
         response = self.usual(endpoint)

@@ -12,10 +12,19 @@ import pytest
 
 from aiohubassoc.simulator import Fault, FaultPlan, Latency, PortalSettings, serve
 from tests.conftest import pass_time
-from tests.simulator.asking import GOOD, ask, batch, plain, portal_of, put, put_path, told
+from tests.simulator.portal_calls import (
+    GOOD,
+    batch,
+    decode,
+    make_portal,
+    put,
+    put_path,
+    send,
+    to_dict,
+)
 
 if TYPE_CHECKING:
-    from aiohubassoc.simulator import Running
+    from aiohubassoc.simulator import ServedPortal
 
 
 @attrs.frozen
@@ -33,16 +42,16 @@ class Seen:
         return json.loads(self.body)
 
 
-async def _seen(running: Running, path: str | None = None, limit: float = 30.0) -> Seen:
+async def _seen(served: ServedPortal, path: str | None = None, limit: float = 30.0) -> Seen:
     timeout = aiohttp.ClientTimeout(total=limit)
     session = aiohttp.ClientSession(headers={"Authorization": GOOD}, timeout=timeout)
-    # It would send an idempotent call again by itself when the connection breaks.
+    # Else it retries an idempotent call by itself when the connection breaks.
     session._retry_connection = False
     async with session:
         try:
-            url = running.base_url + (path or put_path())
-            async with session.put(url, allow_redirects=False) as answer:
-                return Seen(answer.status, await answer.read(), answer.headers)
+            url = served.base_url + (path or put_path())
+            async with session.put(url, allow_redirects=False) as response:
+                return Seen(response.status, await response.read(), response.headers)
         except TimeoutError:
             return Seen(failure="timeout")
         except aiohttp.ClientPayloadError:
@@ -54,12 +63,12 @@ async def _seen(running: Running, path: str | None = None, limit: float = 30.0) 
 async def _hit(fault: Fault, **more: Any) -> tuple[Seen, bool]:
     """Return what is seen of *fault*, and whether the pair is linked."""
     plan = FaultPlan(script_all=(fault.value,), **more)
-    async with serve(PortalSettings(faults=plan)) as running:
-        seen = await _seen(running)
-        assert running.portal.books.faults == {fault.value: 1}
-        # The next one goes well.
-        assert (await _seen(running, put_path(5))).status == 200
-        return seen, running.portal.books.links_total == 2
+    async with serve(PortalSettings(faults=plan)) as served:
+        seen = await _seen(served)
+        assert served.portal.ledger.faults == {fault.value: 1}
+        # The next call succeeds.
+        assert (await _seen(served, put_path(5))).status == 200
+        return seen, served.portal.ledger.links_total == 2
 
 
 @pytest.mark.parametrize(
@@ -80,7 +89,7 @@ async def _hit(fault: Fault, **more: Any) -> tuple[Seen, bool]:
         (Fault.REDIRECT_302, 302, b"", ("Location", "/login")),
     ],
 )
-async def test_answers_in_place_of_work(
+async def test_faults_with_a_response_of_their_own(
     fault: Fault, status: int, start: bytes, header: tuple[str, str] | None
 ) -> None:
     """Nothing is linked."""
@@ -108,8 +117,8 @@ async def test_answers_in_place_of_work(
         (Fault.UNMADE, 200, False),
     ],
 )
-async def test_successes_that_are_not_quite(fault: Fault, status: int, *, is_linked: bool) -> None:
-    """Two hundred and something, and a body that tells the rest."""
+async def test_faults_that_change_a_success(fault: Fault, status: int, *, is_linked: bool) -> None:
+    """A 2xx status, and a body that says the rest."""
     seen, was_linked = await _hit(fault)
     assert (seen.status, was_linked) == (status, is_linked)
     if fault is Fault.NO_BODY:
@@ -141,21 +150,21 @@ async def test_successes_that_are_not_quite(fault: Fault, status: int, *, is_lin
     ],
 )
 async def test_connections_that_fail(fault: Fault, failure: str, *, is_linked: bool) -> None:
-    """The client cannot know whether the pair is linked; the books do."""
+    """The client cannot know whether the pair is linked; the ledger does."""
     seen, was_linked = await _hit(fault)
     assert (seen.failure, was_linked) == (failure, is_linked)
 
 
 async def test_a_body_that_stops_in_the_middle() -> None:
-    """Its length says so, so only JSON shows it."""
+    """Content-Length agrees, so only the JSON shows it."""
     seen, is_linked = await _hit(Fault.GARBLED_BODY)
     assert (seen.status, is_linked) == (200, True)
     with pytest.raises(json.JSONDecodeError):
         json.loads(seen.body)
 
 
-async def test_a_slow_answer() -> None:
-    """Comes that much later, complete."""
+async def test_a_slow_response() -> None:
+    """It is sent that much later, whole."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
     seen, is_linked = await _hit(Fault.SLOW, slow_seconds=7.0)
@@ -167,80 +176,84 @@ async def test_a_slow_answer() -> None:
 
 
 def test_shares_are_kept() -> None:
-    """Each fault hits about as many calls as it was given."""
-    portal = portal_of(faults=FaultPlan(server_error_500=0.1, no_body=0.3))
+    """Each fault hits about its share of the calls."""
+    portal = make_portal(faults=FaultPlan(server_error_500=0.1, no_body=0.3))
     for number in range(1, 2001):
         put(portal, number)
-    assert 150 < portal.books.faults["server_error_500"] < 250
-    assert 520 < portal.books.faults["no_body"] < 680
-    assert set(portal.books.faults) == {"server_error_500", "no_body"}
+    assert 150 < portal.ledger.faults["server_error_500"] < 250
+    assert 520 < portal.ledger.faults["no_body"] < 680
+    assert set(portal.ledger.faults) == {"server_error_500", "no_body"}
 
 
 def test_the_same_requests_meet_the_same_portal() -> None:
-    """In whatever order they come; another seed is another portal."""
+    """In any order; another seed is another portal."""
     plan = FaultPlan(server_error_500=0.2, no_body=0.2, partial_207=0.2)
     settings: dict[str, Any] = {
         "faults": plan,
         "missing_share": 0.1,
         "latency": Latency(1, 1, 1, 1),
     }
-    one, other, third = portal_of(**settings), portal_of(**settings), portal_of(seed=2, **settings)
+    one, other, third = (
+        make_portal(**settings),
+        make_portal(**settings),
+        make_portal(seed=2, **settings),
+    )
     numbers = [*range(1, 200), *range(1, 200)]
-    answers = [(number, plain(put(one, number))) for number in numbers]
-    again = [(number, plain(put(other, number))) for number in sorted(numbers)]
-    assert sorted(map(str, answers)) == sorted(map(str, again))
-    assert sorted(map(str, answers)) != sorted(
-        str((number, plain(put(third, number)))) for number in numbers
+    responses = [(number, to_dict(put(one, number))) for number in numbers]
+    again = [(number, to_dict(put(other, number))) for number in sorted(numbers)]
+    assert sorted(map(str, responses)) == sorted(map(str, again))
+    assert sorted(map(str, responses)) != sorted(
+        str((number, to_dict(put(third, number)))) for number in numbers
     )
 
 
 def test_only_first_arrivals_are_hit() -> None:
-    """So that a pair that is sent again gets through."""
-    portal = portal_of(faults=FaultPlan(unavailable_503=1.0, first_arrivals_only=2))
+    """A retry succeeds in the end."""
+    portal = make_portal(faults=FaultPlan(unavailable_503=1.0, first_arrivals_only=2))
     assert [put(portal).status for _ in range(4)] == [503, 503, 200, 200]
 
 
-def test_scripts_go_before_shares() -> None:
-    """That of a pair, by whatever name its types go, before that of the portal."""
+def test_scripts_come_before_shares() -> None:
+    """The script of a pair, under every name of its types, before that of the portal."""
     plan = FaultPlan(
         no_body=1.0,
         script={("contact", "01", "0-2", "2"): ("locked_423", None)},
         script_all=("unavailable_503", "gateway_timeout_504", "cloudflare_524"),
     )
-    portal = portal_of(faults=plan)
+    portal = make_portal(faults=plan)
     assert [put(portal).status for _ in range(4)] == [423, 200, 524, 204]
     assert put(portal, 3).status == 204
 
 
-def test_a_refusal_by_the_quota_is_no_arrival() -> None:
-    """What hits a pair does not depend on how often the quota turned it away."""
+def test_a_rate_limited_call_meets_no_fault() -> None:
+    """Which fault hits a pair does not depend on how often it was rate limited."""
     plan = FaultPlan(script={("contacts", "2", "companies", "2"): ("locked_423",)})
-    portal = portal_of(quota_limit=1, quota_window=1.0, faults=plan)
+    portal = make_portal(quota_limit=1, quota_window=1.0, faults=plan)
     assert put(portal, 1).status == 200
     assert put(portal, 2).status == 429
     assert put(portal, 2, now=1.0).status == 423
 
 
-def test_what_the_edge_answers_uses_no_quota() -> None:
-    """HubSpot has not seen it."""
-    portal = portal_of(quota_limit=1, faults=FaultPlan(script_all=("gateway_timeout_504",)))
+def test_the_cdn_s_faults_use_no_quota() -> None:
+    """HubSpot does not count these calls."""
+    portal = make_portal(quota_limit=1, faults=FaultPlan(script_all=("gateway_timeout_504",)))
     assert [put(portal, number).status for number in (1, 2, 3)] == [504, 200, 429]
 
 
 def test_a_fault_of_success_does_not_show_on_a_refusal() -> None:
     """A missing record stays missing."""
-    portal = portal_of(records_up_to=0, faults=FaultPlan(partial_207=0.5, no_body=0.5))
+    portal = make_portal(records_up_to=0, faults=FaultPlan(partial_207=0.5, no_body=0.5))
     assert put(portal).status == 400
-    assert not portal.books.faults
-    assert portal.books.refused_total == 1
+    assert not portal.ledger.faults
+    assert portal.ledger.refused_total == 1
 
 
 def test_faults_of_batches() -> None:
-    """Batches are hit as well; one result gives way to an error beside those there are."""
-    portal = portal_of(records_up_to=50, faults=FaultPlan(partial_207=1.0))
-    body = told(batch(portal, (1, 2), (3, 99)))
+    """One result is replaced by an error, besides the errors of missing records."""
+    portal = make_portal(records_up_to=50, faults=FaultPlan(partial_207=1.0))
+    body = decode(batch(portal, (1, 2), (3, 99)))
     assert (len(body["results"]), body["numErrors"]) == (1, 2)
-    scripted = portal_of(faults=FaultPlan(script_all=("server_error_500",)))
+    scripted = make_portal(faults=FaultPlan(script_all=("server_error_500",)))
     assert batch(scripted, (1, 2)).status == 500
 
 
@@ -260,21 +273,21 @@ def test_faults_of_batches() -> None:
         {"script": {("a", "1", "b", "2"): ("nonsense",)}},
     ],
 )
-def test_plans_that_cannot_work(plan: dict[str, Any]) -> None:
-    """Are refused when they are made."""
+def test_invalid_plans(plan: dict[str, Any]) -> None:
+    """They raise ValueError."""
     with pytest.raises(ValueError, match=r".+"):
         FaultPlan(**plan)
 
 
 async def test_latency_before_and_after_counting() -> None:
-    """Each way takes a time of its own; the quota counts in between."""
+    """Each is drawn independently; the quota counts in between."""
     latency = Latency(before_median=3.0, before_sigma=0.5, after_median=5.0, after_sigma=0.5)
-    async with serve(PortalSettings(latency=latency)) as running:
+    async with serve(PortalSettings(latency=latency)) as served:
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        asked = asyncio.create_task(_seen(running, limit=1000.0))
+        asked = asyncio.create_task(_seen(served, limit=1000.0))
         await asked
-        counted, ended = running.portal.books.first_counted, loop.time()
+        counted, ended = served.portal.ledger.first_counted, loop.time()
         assert counted is not None
         assert 0.5 < counted - begun < 15
         assert 1.0 < ended - counted < 25
@@ -282,18 +295,18 @@ async def test_latency_before_and_after_counting() -> None:
 
 
 def test_delays_are_log_normal() -> None:
-    """Half of them below the median, few beyond three sigmas, none without a median."""
-    portal = portal_of(latency=Latency(before_median=0.04, before_sigma=0.3))
-    delays = [portal.arrive("PUT", put_path(number)).delay for number in range(1, 2001)]
+    """Half are below the median, few beyond three sigmas; zero without a median."""
+    portal = make_portal(latency=Latency(before_median=0.04, before_sigma=0.3))
+    delays = [portal.receive("PUT", put_path(number)).delay for number in range(1, 2001)]
     assert 900 < sum(delay < 0.04 for delay in delays) < 1100
     assert sum(delay > 0.04 * 2.46 for delay in delays) < 20
-    assert ask(portal_of(), "PUT", put_path()).delay == 0
+    assert send(make_portal(), "PUT", put_path()).delay == 0
 
 
 def test_some_requests_stray() -> None:
-    """So many of them are late, by any time up to the most."""
-    portal = portal_of(latency=Latency(stray_share=0.1, stray_most=2.0))
-    delays = [portal.arrive("PUT", put_path(number)).delay for number in range(1, 2001)]
+    """About their share is late, by up to the maximum."""
+    portal = make_portal(latency=Latency(stray_share=0.1, stray_max=2.0))
+    delays = [portal.receive("PUT", put_path(number)).delay for number in range(1, 2001)]
     late = sorted(delay for delay in delays if delay > 0)
     assert 150 < len(late) < 250
     assert late[0] < 0.2

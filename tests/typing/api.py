@@ -49,7 +49,7 @@ async def use() -> None:
     batches: Limiter = QuotaLimiter.for_batches(Quota(20))
     retry = RetryPolicy(attempts=3)
     client = AssociationClient(token, limiter=limiter, batch_limiter=batches, retry=retry)
-    async with client, AssociationClient("t", quota=Quota(19, 1.0), timeouts=Timeouts(answer=1)):
+    async with client, AssociationClient("t", quota=Quota(19, 1.0), timeouts=Timeouts(response=1)):
         reply = await client.create_default(Pair("contacts", 101, "companies", "202"))
         assert_type(reply, DefaultAssociations)
         assert_type(reply.results[0], Association)

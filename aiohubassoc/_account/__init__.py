@@ -1,0 +1,1 @@
+"""What HubSpot says about an account before a run."""

@@ -1,0 +1,134 @@
+"""
+The replies to calls about an account, read leniently: what is missing or odd is None.
+
+HubSpot, Account information API and Limits tracking API, 2026-03 (read 2026-11-28).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from aiohubassoc._protocol import json_values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DAY = timedelta(days=1)
+_YEARS = range(2000, 3000)  # others are no dates of a usage, and break sums with days
+_DAY_MILLISECONDS = 86_400_000  # Python knows no offsets of a day and more
+
+
+@attrs.frozen
+class PortalReply:
+    """The account: its id, and its time zone by name and offset."""
+
+    portal_id: int | None = None
+    time_zone: str | None = None
+    utc_offset: timedelta | None = None
+
+    @classmethod
+    def from_reply(cls, reply: Mapping[str, Any]) -> PortalReply:
+        """Return the account that *reply* describes."""
+        offset = reply.get("utcOffsetMilliseconds")
+        return cls(
+            _integer(reply.get("portalId")),
+            _text(reply.get("timeZone")),
+            timedelta(milliseconds=offset)
+            if isinstance(offset, int) and abs(offset) < _DAY_MILLISECONDS
+            else None,
+        )
+
+
+@attrs.frozen
+class DailyUsageReply:
+    """The calls of a day: how many there are, how many were made, when they are counted anew."""
+
+    limit: int | None = None
+    used: int | None = None
+    resets_at: datetime | None = None
+
+    @property
+    def left(self) -> int | None:
+        """How many calls of the day are left."""
+        if self.limit is None or self.used is None:
+            return None
+        return max(0, self.limit - self.used)
+
+    @classmethod
+    def from_reply(cls, reply: Mapping[str, Any]) -> DailyUsageReply:
+        """Return the usage that *reply* describes."""
+        results = reply.get("results")
+        first = results[0] if isinstance(results, list) and results else None
+        if not isinstance(first, dict):
+            return cls()
+        collected, resets_at = _date(first.get("collectedAt")), _date(first.get("resetsAt"))
+        # In HubSpot's own example it is the last midnight, not the next.
+        if collected is not None and resets_at is not None and resets_at <= collected:
+            resets_at += _DAY * ((collected - resets_at) // _DAY + 1)
+        return cls(
+            _integer(first.get("usageLimit")), _integer(first.get("currentUsage")), resets_at
+        )
+
+
+@attrs.frozen
+class AssociationLimitsReply:
+    """
+    How many links a record may have, and how many records have nearly or all of them.
+
+    Attributes:
+        limit: Links of one record.
+        at_limit: How many records take no more.
+        near_limit: How many are near.
+        samples: Ids of some of those that take no more.
+    """
+
+    limit: int | None = None
+    at_limit: int | None = None
+    near_limit: int | None = None
+    samples: tuple[str, ...] = ()
+
+    @classmethod
+    def from_reply(cls, reply: Mapping[str, Any]) -> AssociationLimitsReply:
+        """Return the limits that *reply* describes."""
+        samples = reply.get("atLimitFromRecordSamples")
+        ids = [
+            _text(sample.get("objectId"))
+            for sample in (samples if isinstance(samples, list) else ())
+            if isinstance(sample, dict)
+        ]
+        return cls(
+            _integer(reply.get("limit")),
+            _integer(reply.get("totalRecordsAtLimit")),
+            _integer(reply.get("totalRecordsNearLimit")),
+            tuple(filter(None, ids)),
+        )
+
+
+def parse_scopes(reply: Mapping[str, Any]) -> frozenset[str] | None:
+    """Return the scopes of a token; None where *reply* has none."""
+    scopes = reply.get("scopes")
+    if not isinstance(scopes, list):
+        return None
+    return frozenset(scope for scope in scopes if isinstance(scope, str))
+
+
+def _integer(value: object) -> int | None:
+    try:
+        return json_values.integer(value)
+    except json_values.WrongShapeError:
+        return None
+
+
+def _date(value: object) -> datetime | None:
+    date = json_values.date(value)
+    return date if date is not None and date.year in _YEARS else None
+
+
+def _text(value: object) -> str | None:
+    try:
+        return json_values.text(value)
+    except json_values.WrongShapeError:
+        return None

@@ -1,0 +1,1 @@
+"""Which pairs share a call, and what a reply says about each of them. No I/O, no clock."""

@@ -1,0 +1,152 @@
+"""
+Finds what HubSpot refuses among many items, with few calls.
+
+A part that is refused is halved until the items at fault stand alone. Drivers make the calls; the
+cost laws in tests/batching/test_bisection.py run on this very worklist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+ItemT = TypeVar("ItemT")
+
+
+class RefusalRate:
+    """The share of items refused just before. Where it is high, halving does not pay."""
+
+    # From this share on. 380 items at fault of 2,000, evenly spread, take as many calls either way;
+    # it is less because a share that only happens to be low costs more than one that is high.
+    _TOO_MANY: Final = 0.15
+    # Larger parts are tried as a whole: twenty calls of 2,000 at worst. Where items at fault
+    # stand side by side, it is soon known that there are no more of them.
+    _REMEMBERED: Final = 128
+
+    def __init__(self) -> None:
+        self._settled = 0
+        self._refused = 0.0
+
+    def add(self, count: int, refused: int) -> None:
+        """Note that *refused* of *count* items were refused."""
+        if not count:
+            return
+        share = refused / count
+        count = min(count, self._REMEMBERED)
+        kept = min(self._settled, self._REMEMBERED - count)
+        if self._settled:
+            self._refused *= kept / self._settled
+        self._refused += share * count
+        self._settled = kept + count
+
+    def favours_single_calls(self, count: int) -> bool:
+        """Return whether *count* items that are not settled yet are cheaper one by one."""
+        # No more than were settled just before: a few at fault say little about many.
+        most = self._settled if self._refused < self._settled else 2 * self._settled
+        return count == 1 or (count <= most and self._refused >= self._TOO_MANY * self._settled)
+
+
+@attrs.define
+class _Split(Generic[ItemT]):
+    """The halves of a part. One holds an item at fault if HubSpot refused the part for an item."""
+
+    part: Part[ItemT]
+    is_item_at_fault: bool
+    first_had_refusal: bool = False
+
+
+@attrs.define
+class Part(Generic[ItemT]):
+    """Items that go together; with *is_singly* each goes by itself."""
+
+    items: Sequence[ItemT]
+    is_singly: bool = False
+    was_sent: bool = False
+    half_of: _Split[ItemT] | None = None
+    is_first: bool = False
+
+    @property
+    def is_known_refused(self) -> bool:
+        """Whether a call is needless: the first half was fine, so the fault is here."""
+        split = self.half_of
+        if split is None or self.is_first:
+            return False
+        return split.is_item_at_fault and not split.first_had_refusal
+
+
+class Bisection(Generic[ItemT]):
+    """The parts of a batch to send next. After each `next`, say what came of that part."""
+
+    def __init__(self, items: Sequence[ItemT]) -> None:
+        self._parts = [Part(items)]
+        self._current = self._parts[0]
+        self._rate = RefusalRate()
+
+    def next(self) -> Part[ItemT] | None:
+        """Return the next part to send; None when there is none left."""
+        while self._parts:
+            part = self._current = self._parts.pop()
+            if part.was_sent and self._rate.favours_single_calls(len(part.items)):
+                part.is_singly = True
+            if part.is_singly or not part.is_known_refused:
+                return part
+            self._halve(is_item_at_fault=True)
+        return None
+
+    def accepted(self, count: int, refused: int = 0, *, singly: Sequence[ItemT] = ()) -> None:
+        """Note that the part settled *count* items, *refused* of them; the others go *singly*."""
+        self._rate.add(count, refused)
+        if refused:
+            self.closed()
+        if singly:
+            self._push(singly, is_singly=True)
+
+    def refused(self, blamed: Collection[int]) -> None:
+        """Note that HubSpot refused the part for the items at these positions; none: unknown."""
+        self.closed()
+        self._rate.add(len(blamed), len(blamed))
+        items = self._current.items
+        if not blamed:
+            self._halve(is_item_at_fault=True)
+        elif rest := [item for place, item in enumerate(items) if place not in blamed]:
+            self._push(rest)
+
+    def failed(self) -> None:
+        """Note that the part did not get through, perhaps for its size: its halves may."""
+        self.closed()
+        self._halve(is_item_at_fault=False)
+
+    def send_singly(self) -> None:
+        """Note that nothing is known about the part: each of its items is to go by itself."""
+        self.closed()
+        self._push(self._current.items, is_singly=True)
+
+    def settled_singly(self, refused: int) -> None:
+        """Note that each item of the part went by itself, and how many were refused."""
+        self.accepted(len(self._current.items), refused)
+
+    def closed(self) -> None:
+        """Note that the part was refused; nothing more of it is sent unless another method says."""
+        part = self._current
+        while (split := part.half_of) is not None:
+            if part.is_first:
+                split.first_had_refusal = True
+            part = split.part
+
+    def _push(self, items: Sequence[ItemT], *, is_singly: bool = False) -> None:
+        """Put items of the current part back, in its place among the halves."""
+        half_of, is_first = self._current.half_of, self._current.is_first
+        self._parts.append(Part(items, is_singly, True, half_of, is_first))
+
+    def _halve(self, *, is_item_at_fault: bool) -> None:
+        split = _Split(self._current, is_item_at_fault)
+        items = self._current.items
+        middle = (len(items) + 1) // 2
+        if items[middle:]:
+            self._parts.append(Part(items[middle:], was_sent=True, half_of=split))
+        self._parts.append(Part(items[:middle], was_sent=True, half_of=split, is_first=True))

@@ -1,0 +1,160 @@
+"""
+Which records an error of HubSpot's speaks of: every id in its context, and what is told of each.
+
+Recorded contexts (2013-2026): ``fromObjectId``, ``toObjectId``, ``objectId`` with ``objectType``,
+``id``, ``ids``, and sentences such as ``INVALID_OBJECT_IDS: ["CONTACT=1 is not valid"]``. Under any
+other name a number may be a limit or a portal as well as a record.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import attrs
+
+from aiohubassoc.pair import canonical_id
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from aiohubassoc.replies import ErrorDetail
+
+Context: TypeAlias = Mapping[str, tuple[str, ...]]
+End: TypeAlias = tuple[str, str]
+"""A record: its object type as `kind_of` names it, and its id as HubSpot writes it."""
+
+_KEY: Final = re.compile(r"(invalid|missing)?(from|to)?(?:object|record)?s?(?:ids?)?")
+_TYPED_ID: Final = re.compile(r"([\w-]+)=([\w-]+)")
+_WORD: Final = re.compile(r"[\w-]+")
+_LIST: Final = re.compile(r"[\s\[\"']*[\w-]+(?:[\s\"']*[,;][\s\"']*[\w-]+)*[\s\]\"']*")
+_NUMBER: Final = re.compile(r"(?<![\w-])\d+(?![\w-])")
+_ROLES: Final = re.compile(r"(FROM|TO)_OBJECT")
+# HubSpot, "Object type IDs"; errors name a type by its word, calls by either.
+_NAMES: Final = {
+    "0-1": "contact",
+    "0-2": "company",
+    "0-3": "deal",
+    "0-5": "ticket",
+    "0-7": "product",
+    "0-8": "line_item",
+    "0-14": "quote",
+    "0-27": "task",
+    "0-46": "note",
+    "0-47": "meeting",
+    "0-48": "call",
+    "0-49": "email",
+    "companies": "company",
+    "meeting_event": "meeting",
+}
+
+
+@attrs.frozen
+class Mention:
+    """
+    An id in an error.
+
+    Attributes:
+        record_id: As HubSpot writes ids.
+        role: ``"from"`` or ``"to"`` where the error tells; None where not.
+        kind: The object type as `kind_of` names it; None: not known.
+        is_sure: Whether the error says that this very record is at fault, not that it is one end
+            of the pair at fault.
+        is_other_end: Whether the error says that the fault is at the other end.
+    """
+
+    record_id: str
+    role: str | None = None
+    kind: str | None = None
+    is_sure: bool = False
+    is_other_end: bool = False
+
+
+def kind_of(object_type: str) -> str:
+    """Return one name for an object type, however it was written."""
+    name = object_type.strip().lower().replace("-", "_")
+    name = _NAMES.get(object_type.strip().lower()) or _NAMES.get(name) or name
+    return name if name in _NAMES.values() else name.removesuffix("s")
+
+
+def find_ids(
+    context: Context,
+    details: Iterable[ErrorDetail],
+    sub_category: str | None,
+    known: Collection[str] | None = None,
+) -> list[Mention]:
+    """
+    Return the ids that an error names.
+
+    Args:
+        context: The error's.
+        details: Its details, with contexts of their own.
+        sub_category: Its finer category, which may tell the end at fault.
+        known: The ids that were sent, as HubSpot writes them; no others are returned. None: all
+            are.
+    """
+    ends = _ROLES.findall(sub_category or "")
+    hint = ends[0].lower() if len(ends) == 1 else None
+    found = dict.fromkeys(_of_context(context, hint))
+    for detail in details:
+        found |= dict.fromkeys(_of_context(detail.context, hint))
+    if hint is not None and len({one.record_id for one in found if one.role is None}) == 1:
+        # Of several, some may be the other ends of those at fault.
+        found = {
+            one if one.role is not None else attrs.evolve(one, role=hint): None for one in found
+        }
+    return [one for one in found if known is None or one.record_id in known]
+
+
+def _of_context(context: Context, hint: str | None) -> Iterator[Mention]:
+    for key, values in context.items():
+        name = plain_name(key)
+        match = _KEY.fullmatch(name)
+        role = match[2] if match else None
+        kinds = _kinds(context, role)
+        is_other_end = None not in {role, hint} and role != hint
+        for value in values:
+            for record_id, kind, is_sure in ids_in(name, value):
+                yield Mention(
+                    record_id,
+                    role,
+                    kind or (kinds[0] if len(kinds) == 1 else None),
+                    is_sure,
+                    is_other_end,
+                )
+
+
+def plain_name(key: str) -> str:
+    """Return a name without what people differ in."""
+    return key.lower().replace("_", "")
+
+
+def is_type(key: str) -> bool:
+    return "type" in key.lower()
+
+
+def _kinds(context: Context, role: str | None) -> list[str]:
+    """Return the object types that a context tells for the ids of a role."""
+    wanted = f"{role or ''}objecttype"
+    for key, values in context.items():
+        if plain_name(key) == wanted:
+            return list({kind_of(value) for value in values})
+    return []
+
+
+def ids_in(name: str, value: str) -> Iterator[tuple[str, str | None, bool]]:
+    """Yield the ids in a value, their kind where it is told, and whether they are at fault."""
+    if is_type(name):
+        return
+    if typed := _TYPED_ID.findall(value):
+        for kind, record_id in typed:
+            # Of two in one sentence either may be the one at fault, or only both together.
+            yield canonical_id(record_id), kind_of(kind), len(typed) == 1
+    elif name and (match := _KEY.fullmatch(name)):
+        # In prose a word may be anything, and of two numbers one may be a count.
+        is_list = _LIST.fullmatch(value) is not None
+        found = (_WORD if is_list else _NUMBER).findall(value)
+        if is_list or len(found) == 1:
+            for word in found:
+                yield canonical_id(word), None, match[1] is not None

@@ -1,0 +1,118 @@
+"""
+What a reply about links says of each record that was asked for.
+
+A record is found by its id. An error belongs to a record only if it names it. What HubSpot counts
+as an error and does not describe, and records that it responds for and nobody asked for, belong to
+none: they may be about any record without a result.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from aiohubassoc._batching.error_ids import find_ids, kind_of
+from aiohubassoc._protocol.links import RecordLinks
+from aiohubassoc.replies import StandardError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aiohubassoc._protocol.links import LinksReply
+    from aiohubassoc.errors import ApiError
+
+# As `errors.UnconfirmedError` cuts ids.
+_ID_SHOWN = 64
+
+
+@attrs.frozen
+class LinksRead:
+    """
+    A reply about links, by record.
+
+    Attributes:
+        pages: The links of each record that has some in the reply.
+        failed: HubSpot's error of each record that an error names.
+        unmentioned: The records of which the reply says nothing, in the order asked.
+        nameless: The errors that name none of the records, at most as many as were asked for.
+    """
+
+    pages: dict[str, RecordLinks]
+    failed: dict[str, StandardError]
+    unmentioned: tuple[str, ...]
+    nameless: tuple[StandardError, ...]
+
+    @property
+    def doubt(self) -> StandardError | None:
+        """
+        An error that may have cost a page some of its links; None: the pages are whole.
+
+        There is one if there are more errors without a name than records without a word. A link
+        that such a page does not have is not known to be missing.
+        """
+        return self.nameless[0] if len(self.nameless) > len(self.unmentioned) else None
+
+
+def read_links(asked: Iterable[str], object_type: str, reply: LinksReply) -> LinksRead:
+    """
+    Return what *reply* says of each record.
+
+    Args:
+        asked: The ids of the records that were asked for, each once, as HubSpot writes ids.
+        object_type: Their type, as written.
+        reply: HubSpot's.
+    """
+    order = list(asked)
+    wanted = {*order}
+    kind = kind_of(object_type)
+    failed: dict[str, StandardError] = {}
+    nameless = []
+    for error in reply.errors:
+        named = named_records(error, wanted, kind)
+        failed |= dict.fromkeys(named, error)
+        if not named:
+            nameless.append(error)
+    nameless += _undescribed(reply, len(order))
+    nameless += [_strange(one) for one in reply.records if one not in wanted]
+    pages = {one: links for one, links in reply.records.items() if one in wanted}
+    return LinksRead(
+        pages,
+        {one: error for one, error in failed.items() if one not in pages},
+        tuple(one for one in order if one not in pages and one not in failed),
+        tuple(nameless[: len(order)]),
+    )
+
+
+def named_records(error: ApiError | StandardError, asked: set[str], kind: str) -> list[str]:
+    """
+    Return the records that an error names; those at the other end may have such ids too.
+
+    Args:
+        error: HubSpot's.
+        asked: The ids of the records that were asked for.
+        kind: Their type, as `kind_of` names it.
+    """
+    told = find_ids(error.context, error.errors, error.sub_category, asked)
+    return [
+        one.record_id
+        for one in told
+        if one.role == "from"  # a custom type may be told by another name
+        or (one.role is None and one.kind in {None, kind})
+    ]
+
+
+def _undescribed(reply: LinksReply, most: int) -> list[StandardError]:
+    """Return an error for each that HubSpot counts and does not describe, *most* at most."""
+    counted, described = reply.num_errors or 0, len(reply.errors)
+    count = most if counted < 0 else min(counted - described, most)
+    text = f"HubSpot counts {counted:,} errors in its response and describes {described:,}"
+    return [StandardError(message=text)] * count
+
+
+def _strange(record_id: str) -> StandardError:
+    shown = record_id[:_ID_SHOWN]
+    return StandardError(
+        message=f"HubSpot responded for record {shown}, which was not asked for. "
+        "One that was asked for may be merged into it."
+    )

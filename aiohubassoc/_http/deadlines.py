@@ -1,0 +1,124 @@
+"""An end for every call that takes too long, by one timer for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aiohubassoc._http.clock import Clock, Timer
+    from aiohubassoc.options import Timeouts
+
+# A timer may fire a little early.
+_TICK = 1e-4
+
+
+class OnWire:
+    """
+    A call on the wire, made by the task that runs.
+
+    Args:
+        task: That task.
+        ends_at: When its total time is over.
+        due_at: When it is ended, unless it is over by then.
+
+    Attributes:
+        cancelling: How often the task was being cancelled when the call began.
+        waited: Seconds that its request waited for a connection; None: it opened one first, which
+            took some time.
+        connecting: Whether it is about to: nothing is sent yet.
+        expired: Whether it was ended.
+    """
+
+    # On the class: nearly no call changes them.
+    waited: float | None = 0.0
+    connecting = False
+    expired = False
+
+    def __init__(self, task: asyncio.Task[object], ends_at: float, due_at: float) -> None:
+        self.task = task
+        self.ends_at = ends_at
+        self.due_at = due_at
+        self.cancelling = task.cancelling()
+
+    def was_ended(self) -> bool:
+        """Take back the cancellation that ended it; False if it was, or also was, somebody's."""
+        return self.expired and self.task.uncancel() <= self.cancelling
+
+
+class Deadlines:
+    """
+    The calls on the wire.
+
+    A timeout of aiohttp's own costs two timers a call, a tenth of all that a call costs.
+
+    Args:
+        timeouts: For each of them; connecting has a bound elsewhere.
+        clock: Time.
+    """
+
+    def __init__(self, timeouts: Timeouts, clock: Clock) -> None:
+        self._answer = math.inf if timeouts.response is None else timeouts.response
+        self._total = math.inf if timeouts.total is None else timeouts.total
+        self._first = min(self._answer, self._total)
+        self._clock = clock
+        self._on_wire: dict[asyncio.Task[object], OnWire] = {}
+        self._timer: Timer | None = None
+        self._timer_at = math.inf
+
+    def begin(self) -> OnWire:
+        """Watch the call that the running task is about to make."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- a coroutine runs in a task
+        now = self._clock.now()
+        call = self._on_wire[task] = OnWire(task, now + self._total, now + self._first)
+        if call.due_at < self._timer_at:
+            self._set_timer(call.due_at)
+        return call
+
+    def end(self, call: OnWire) -> None:
+        """Watch it no longer."""
+        del self._on_wire[call.task]
+
+    def connecting(self) -> None:
+        """Note that the running task's call opens a connection first."""
+        call = self._running()
+        call.waited, call.connecting = None, True
+        call.due_at = call.ends_at
+
+    def connected(self) -> None:
+        """Note that it has one: the time for its answer begins."""
+        call = self._running()
+        call.connecting = False
+        call.due_at = min(call.ends_at, self._clock.now() + self._answer)
+        if call.due_at < self._timer_at:
+            self._set_timer(call.due_at)
+
+    def close(self) -> None:
+        """Leave no timer behind."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._timer_at = None, math.inf
+
+    def _running(self) -> OnWire:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- see above
+        return self._on_wire[task]
+
+    def _set_timer(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._timer_at = self._clock.call_at(when, self._sweep), when
+
+    def _sweep(self) -> None:
+        """End the calls that are due, and look again when the next one is."""
+        self.close()
+        now = self._clock.now() + _TICK
+        for call in self._on_wire.values():
+            if call.due_at <= now:
+                call.expired, call.due_at = True, math.inf
+                call.task.cancel()
+        next_at = min((call.due_at for call in self._on_wire.values()), default=math.inf)
+        if next_at < math.inf:
+            self._set_timer(next_at)

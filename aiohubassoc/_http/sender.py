@@ -1,0 +1,328 @@
+"""One call to its end: line, wire, verdict, and again where that helps."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Generic, assert_never
+
+import tenacity as _t
+
+from aiohubassoc._http.request_state import Call, Final, SubjectT, Unsettled, is_uncertain
+from aiohubassoc._http.transport import NoResponse
+from aiohubassoc._protocol.classify import is_from_hubspot
+from aiohubassoc._protocol.retry import (
+    Again,
+    GiveUp,
+    Why,
+    clamp,
+    decide_throttled,
+    decide_transient,
+    is_beyond_patience,
+)
+from aiohubassoc._protocol.verdicts import (
+    About,
+    Accepted,
+    Fatal,
+    Intercepted,
+    Partial,
+    Refused,
+    Throttled,
+    Told,
+    Transient,
+    Verdict,
+)
+from aiohubassoc.errors import (
+    AioHubAssocError,
+    AuthenticationError,
+    ConnectError,
+    DailyReserveError,
+    TransportError,
+    UnconfirmedError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from typing import TypeAlias
+
+    from aiohubassoc._http.auth import TokenSource
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.limiter import Limiter
+    from aiohubassoc._http.transport import Transport
+    from aiohubassoc._protocol.endpoint_proof import EndpointProof
+    from aiohubassoc._protocol.requests import Endpoint
+    from aiohubassoc._protocol.verdicts import Answer
+    from aiohubassoc.options import RetryPolicy
+
+    Judge: TypeAlias = Callable[[Answer, SubjectT, Callable[[], datetime]], Verdict]
+
+logger = logging.getLogger("aiohubassoc")
+
+
+class Sender(Generic[SubjectT]):
+    """
+    Makes calls of one kind of one client: all of them under one limiter and one semaphore.
+
+    Args:
+        transport: Makes one call.
+        endpoint: Gives the call for a subject: a pair, or many.
+        judge: Says what its answer means.
+        tokens: Gives the token for a call.
+        limiter: Keeps the quota.
+        semaphore: Held while a request is on the wire, never across a wait.
+        policy: When to try again.
+        clock: Time.
+        jitter: Draws evenly from 0 to 1.
+        proof: When HubSpot itself last responded: to any call of the client.
+    """
+
+    def __init__(
+        self,
+        *,
+        transport: Transport,
+        endpoint: Callable[[SubjectT], Endpoint],
+        judge: Judge[SubjectT],
+        tokens: TokenSource,
+        limiter: Limiter,
+        semaphore: asyncio.Semaphore,
+        policy: RetryPolicy,
+        clock: Clock,
+        jitter: Callable[[], float],
+        proof: EndpointProof,
+    ) -> None:
+        self._transport = transport
+        self._endpoint = endpoint
+        self._judge = judge
+        self._tokens = tokens
+        self._limiter = limiter
+        self._semaphore = semaphore
+        self._policy = policy
+        self._clock = clock
+        self._jitter = jitter
+        self._proof = proof
+        self._loop = asyncio.get_running_loop()
+        # Only this form is safe to share: tasks call it, none iterates it. Stopping is decided in
+        # the core, because tenacity's own stops read another clock than ours.
+        self._retrying = _t.AsyncRetrying(
+            retry=_t.retry_if_result(_is_again),
+            wait=_wait,
+            stop=_t.stop_never,
+            sleep=clock.sleep,
+        )
+
+    async def settle(self, call: Call[SubjectT]) -> Final:
+        """
+        Make *call* until it is settled or given up.
+
+        Its run is told that HubSpot is alive, but not of a pair that is linked at once: that it
+        sees itself.
+
+        Raises:
+            ClientClosedError: the client was closed meanwhile.
+            Exception: whatever the caller's token provider raises.
+        """
+        verdict = await self._try(call)
+        if type(verdict) is Accepted and not call.token_renewed:  # nearly always
+            return verdict
+        first = await self._follow(call, verdict)
+        # tenacity costs as much as a third of a request: it is entered after a first failure only.
+        return first if not isinstance(first, Again) else await self._repeat(call, first)
+
+    async def _repeat(self, call: Call[SubjectT], first: Again) -> Final:
+        pending: Again | None = first
+
+        async def step() -> Final | Again:
+            nonlocal pending
+            if pending is not None:
+                decided, pending = pending, None
+                return decided
+            return await self._follow(call, await self._try(call))
+
+        settled: Final = await self._retrying(step)
+        return settled
+
+    async def _follow(self, call: Call[SubjectT], verdict: Verdict) -> Final | Again:
+        """Decide what follows a try."""
+        renewed, call.token_renewed = call.token_renewed, False
+        match verdict:
+            case Fatal(AuthenticationError()):
+                return await self._with_another_token(call, verdict, renewed=renewed)
+            case Fatal() | Refused(about=About.PATH):  # it settled no pair
+                return verdict
+            case Accepted() | Told() | Partial() | Refused():
+                call.observer.on_progress()
+                return verdict
+            case Intercepted(error):
+                return self._after_interception(call, error)
+            case Transient():
+                return self._after_fault(call, verdict)
+            case Throttled():
+                return self._after_refusal(call, verdict)
+            case _:
+                assert_never(verdict)
+
+    async def _try(self, call: Call[SubjectT]) -> Verdict:
+        """Wait for a permit, send once, and return the verdict. The limiter hears of every end."""
+        limiter = self._limiter
+        if not limiter.try_acquire() and (fatal := await self._wait_for_permit()) is not None:
+            return fatal
+        sent_at: float | None = None
+        response: Answer | None = None
+        verdict: Verdict | None = None
+        now, exact = 0.0, True
+        try:
+            call.token = self._tokens.fixed or await self._tokens.current()
+            call.renewals = self._tokens.renewals
+            await self._semaphore.acquire()  # "async with" costs two coroutines more
+            try:
+                endpoint = self._endpoint(call.subject)
+                sent_at = self._clock.now()
+                call.attempts += 1
+                call.in_flight = True
+                answer, waited = await self._transport.send(endpoint, call.token)
+            finally:
+                self._semaphore.release()
+            call.in_flight = False
+            now = self._clock.now()
+            call.spent += now - sent_at
+            if isinstance(answer, NoResponse):
+                if isinstance(answer.error, ConnectError):
+                    sent_at = None
+                return _unanswered(call, answer)
+            response, exact = answer, waited is not None
+            sent_at += waited or 0.0
+            verdict = self._judged(call, response, sent_at)
+        except BaseException:
+            call.cut_off_in_flight, call.in_flight = call.in_flight, False
+            call.uncertain = call.uncertain or response is not None  # nobody judged it
+            raise
+        finally:
+            if not self._loop.is_running():
+                pass  # thrown away with its event loop, whose calls the limiter itself forgets
+            elif sent_at is None:
+                limiter.release_unused()
+            elif response is None:
+                limiter.record_no_response(sent_at)
+            else:
+                accepted = verdict is not None and not isinstance(verdict, Throttled)
+                limiter.record_response(
+                    sent_at, now, exact=exact, accepted=accepted, headers=response.headers
+                )
+        return verdict
+
+    def _judged(self, call: Call[SubjectT], answer: Answer, sent_at: float) -> Verdict:
+        """Return what *answer* means; after a throttle all calls are held back."""
+        call.observer.on_response(answer.status)
+        verdict = self._judge(answer, call.subject, self._clock.utc_now)
+        if type(verdict) is Accepted:  # nearly always
+            call.reply = verdict.reply
+            self._proof.responded_at = self._clock.now()
+            return verdict
+        # Before its permit is back: the next in the queue would go with that.
+        if isinstance(verdict, Throttled) and not is_beyond_patience(self._policy, verdict):
+            wait = clamp(self._policy, verdict.retry_after)
+            call.pause = self._limiter.record_throttle(sent_at, wait, by_quota=verdict.by_quota)
+        _keep_reply(call, verdict)
+        if is_from_hubspot(answer, verdict):
+            self._proof.responded_at = self._clock.now()
+        return verdict
+
+    async def _wait_for_permit(self) -> Fatal | None:
+        try:
+            await self._limiter.acquire()
+        except DailyReserveError as error:
+            return Fatal(error)
+        return None
+
+    def _after_interception(self, call: Call[SubjectT], error: AioHubAssocError) -> Refused | Fatal:
+        """Decide whether a page that HubSpot did not write is about the pair or about the run."""
+        if not self._proof.holds(self._clock.now()):
+            return Fatal(error)
+        # Other calls get through to HubSpot. One odd id must not end a run of a million.
+        call.observer.on_progress()
+        return Refused(error)
+
+    def _after_fault(self, call: Call[SubjectT], verdict: Transient) -> Final | Again:
+        decision = decide_transient(
+            self._policy,
+            verdict,
+            attempt=call.attempts,
+            elapsed=call.spent,
+            jitter=self._jitter(),
+        )
+        if isinstance(decision, GiveUp):
+            logger.debug("%s given up, %s: %s", call.subject, decision.why, verdict.error)
+            # Where a try may have made the link, that is what the caller must know.
+            return Refused(call.unknown or verdict.error, About.MOMENT)
+        logger.debug("%s again after %.2f s: %s", call.subject, decision.after, verdict.error)
+        call.spent += decision.after
+        return _again_unless_stopping(call, verdict.error, decision)
+
+    def _after_refusal(self, call: Call[SubjectT], verdict: Throttled) -> Final | Again:
+        call.attempts -= 1  # it was not the pair's fault
+        decision: Again | GiveUp
+        if is_beyond_patience(self._policy, verdict):
+            decision = GiveUp(Why.PATIENCE)
+        else:
+            pause = call.pause
+            logger.info("HubSpot takes no calls: all held for %.2f s: %s", pause, verdict.error)
+            decision = decide_throttled(self._policy, pause=pause, elapsed=call.spent)
+        if isinstance(decision, GiveUp):
+            logger.debug("%s given up, %s: %s", call.subject, decision.why, verdict.error)
+            if verdict.ends_run:
+                return Fatal(verdict.error)
+            return Refused(call.unknown or verdict.error, About.MOMENT)
+        call.spent += decision.after
+        # The limiter holds everybody for that long: no wait of its own on top.
+        return _again_unless_stopping(call, verdict.error, Again(0.0))
+
+    async def _with_another_token(
+        self, call: Call[SubjectT], verdict: Fatal, *, renewed: bool
+    ) -> Final | Again:
+        """Report the refused token; try once more with another, but not twice in a row."""
+        if not await self._tokens.renew(call.token, call.renewals) or renewed:
+            return verdict
+        logger.info("the access token was refused and renewed")
+        call.attempts -= 1
+        call.token_renewed = True
+        return _again_unless_stopping(call, verdict.error, Again(0.0))
+
+
+def _again_unless_stopping(
+    call: Call[SubjectT], error: AioHubAssocError, again: Again
+) -> Final | Again:
+    call.error = error
+    call.observer.on_retry(error)
+    return Unsettled(error) if call.observer.stopping else again
+
+
+def _unanswered(call: Call[SubjectT], answer: NoResponse) -> Transient | Refused | Fatal:
+    if is_uncertain(answer.error):
+        call.unknown, call.uncertain = answer.error, True
+    if answer.is_too_large:  # it would be so again: only a smaller call can help
+        return Refused(answer.error, About.BATCH)
+    return Transient(answer.error) if answer.passing else Fatal(answer.error)
+
+
+def _keep_reply(call: Call[SubjectT], verdict: Verdict) -> None:
+    """Keep on *call* what its outcome is to say, whatever a later try comes to."""
+    if isinstance(verdict, Partial):
+        call.reply = verdict.reply
+    elif isinstance(verdict, Transient):
+        if isinstance(verdict.error, UnconfirmedError):
+            call.reply = verdict.error.reply
+        elif isinstance(verdict.error, TransportError):
+            call.unknown = verdict.error
+        call.uncertain = call.uncertain or is_uncertain(verdict.error)
+
+
+def _is_again(settled: Final | Again) -> bool:
+    return isinstance(settled, Again)
+
+
+def _wait(state: _t.RetryCallState) -> float:
+    assert state.outcome is not None  # noqa: S101 -- tenacity asks after a result
+    again = state.outcome.result()
+    assert isinstance(again, Again)  # noqa: S101 -- _is_again said so
+    return again.after

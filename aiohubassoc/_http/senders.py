@@ -1,0 +1,107 @@
+"""The kinds of calls of a client: for one pair, for many, for links, and about the account."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+import attrs
+
+from aiohubassoc._batching.batch import encode_pairs
+from aiohubassoc._http.sender import Sender
+from aiohubassoc._protocol.classify import judge, judge_account, judge_batch, judge_links
+from aiohubassoc._protocol.endpoint_proof import EndpointProof
+from aiohubassoc._protocol.links import encode_records
+from aiohubassoc._protocol.requests import (
+    AccountRequest,
+    BatchRequest,
+    LookupRequest,
+    create_default,
+    create_default_batch,
+    read_links,
+)
+from aiohubassoc.pair import Pair
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohubassoc._http.auth import TokenSource
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.limiter import Limiter
+    from aiohubassoc._http.transport import Transport
+    from aiohubassoc.options import ApiVersion, RetryPolicy
+
+
+class Means(TypedDict):
+    """What all of them share."""
+
+    transport: Transport
+    tokens: TokenSource
+    semaphore: asyncio.Semaphore
+    policy: RetryPolicy
+    clock: Clock
+    jitter: Callable[[], float]
+
+
+@attrs.frozen
+class Senders:
+    """
+    What makes the calls of one client, over the same connections.
+
+    Attributes:
+        single: Links one pair.
+        batch: Links many.
+        links: Reads to what records are linked.
+        account: Reads what HubSpot says about the account.
+        loop: The event loop that they work in.
+    """
+
+    single: Sender[Pair]
+    batch: Sender[BatchRequest]
+    links: Sender[LookupRequest]
+    account: Sender[AccountRequest]
+    loop: asyncio.AbstractEventLoop
+
+
+def make_senders(
+    version: ApiVersion,
+    *,
+    limiter: Limiter,
+    batch_limiter: Limiter,
+    **shared: Unpack[Means],
+) -> Senders:
+    """Return the senders of a client; *batch_limiter* is for the calls for many."""
+    proof = EndpointProof()  # of one base URL
+    return Senders(
+        Sender(
+            endpoint=lambda pair: create_default(version, pair),
+            judge=judge,
+            limiter=limiter,
+            proof=proof,
+            **shared,
+        ),
+        Sender(
+            endpoint=lambda inputs: create_default_batch(
+                version, inputs.types, encode_pairs(inputs.pairs)
+            ),
+            judge=lambda answer, inputs, now: judge_batch(answer, inputs.types, now),
+            limiter=batch_limiter,
+            proof=proof,
+            **shared,
+        ),
+        Sender(
+            endpoint=lambda asked: read_links(version, asked.types, encode_records(asked.records)),
+            judge=lambda answer, asked, now: judge_links(answer, asked.types, now),
+            limiter=batch_limiter,
+            proof=proof,
+            **shared,
+        ),
+        Sender(
+            endpoint=lambda request: request.endpoint,
+            judge=lambda answer, request, now: judge_account(answer, request.types, now),
+            limiter=limiter,
+            proof=proof,
+            **shared,
+        ),
+        asyncio.get_running_loop(),
+    )

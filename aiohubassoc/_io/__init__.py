@@ -1,1 +1,0 @@
-"""The only place that awaits the network or the clock."""

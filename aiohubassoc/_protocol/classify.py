@@ -1,0 +1,186 @@
+"""What a response means: a 2xx by what its body confirms, any other by the status table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from aiohubassoc._protocol import codec
+from aiohubassoc._protocol.links import decode_links
+from aiohubassoc._protocol.refusal import Refusal, shown
+from aiohubassoc._protocol.status_table import TABLE
+from aiohubassoc._protocol.verdicts import (
+    About,
+    Accepted,
+    AccountReply,
+    Answer,
+    Fatal,
+    Intercepted,
+    Partial,
+    Refused,
+    Told,
+    Transient,
+    Verdict,
+)
+from aiohubassoc.errors import InvalidResponseError, UnconfirmedError
+from aiohubassoc.pair import canonical_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from aiohubassoc.pair import Pair
+    from aiohubassoc.replies import DefaultAssociations
+
+_UNFINISHED: Final = frozenset({"PENDING", "PROCESSING"})
+_T = TypeVar("_T")
+
+
+def judge(answer: Answer, pair: Pair, now: Callable[[], datetime]) -> Verdict:
+    """
+    Return what *answer* means for *pair*.
+
+    Args:
+        answer: Any status, headers and body.
+        pair: The pair that was sent.
+        now: Gives the local time, aware: for a ``Retry-After`` date in an answer without ``Date``.
+    """
+    if _is_success(answer):
+        return _judge_success(answer, pair)
+    refusal = Refusal.from_response(answer, (pair.from_type, pair.to_type), now())
+    match _judge_refusal(refusal):
+        case Refused(error, About.BATCH):  # there is nothing smaller than one pair
+            return Refused(error)
+        case Refused(error, About.PATH):  # and no other path
+            return Fatal(error) if refusal.is_hubspot() else Intercepted(error)
+        case verdict:
+            return verdict
+
+
+def judge_batch(answer: Answer, types: tuple[str, str], now: Callable[[], datetime]) -> Verdict:
+    """
+    Return what *answer* to a batch of pairs means; a reply that confirms anything is `Told`.
+
+    Args:
+        answer: Any status, headers and body.
+        types: The object types of the pairs.
+        now: As for `judge`.
+    """
+    if not _is_success(answer):
+        return _judge_refusal(Refusal.from_response(answer, types, now()))
+    reply = _read(answer, codec.decode_reply)
+    if isinstance(reply, Transient):
+        return reply
+    # It says nothing of any pair, or nothing final.
+    if reply.status in _UNFINISHED or not (reply.results or reply.errors):
+        return Transient(UnconfirmedError(reply))
+    return Told(reply)
+
+
+def judge_links(answer: Answer, types: tuple[str, str], now: Callable[[], datetime]) -> Verdict:
+    """
+    Return what *answer* to a question for links means; what can be read is `Told`.
+
+    Args:
+        answer: Any status, headers and body.
+        types: The object types of the records, and of those they are linked to.
+        now: As for `judge`.
+    """
+    if not _is_success(answer):
+        return _judge_refusal(Refusal.from_response(answer, types, now()))
+    links = _read(answer, decode_links)
+    if isinstance(links, Transient):
+        return links
+    return Told(links) if links.status not in _UNFINISHED else Transient(UnconfirmedError())
+
+
+def judge_account(answer: Answer, types: tuple[str, str], now: Callable[[], datetime]) -> Verdict:
+    """
+    Return what *answer* to a call about the account means; what can be read is `Told`.
+
+    Args:
+        answer: Any status, headers and body.
+        types: The object types that the call names, or two empty strings.
+        now: As for `judge`.
+    """
+    if not _is_success(answer):
+        return _judge_refusal(Refusal.from_response(answer, types, now()))
+    body = _read(answer, codec.load)
+    if isinstance(body, Transient):
+        return body
+    return Told(AccountReply(body if isinstance(body, dict) else {}, answer.headers))
+
+
+def is_from_hubspot(answer: Answer, verdict: Verdict) -> bool:
+    """Return whether HubSpot's API wrote *answer*, which means *verdict*, not something else."""
+    match verdict:
+        case Accepted() | Told() | Partial():
+            return True
+        case Transient(UnconfirmedError()):
+            return bool(answer.body.strip())  # a reply that can be read, or nothing
+        case _:
+            body = codec.decode_error(answer.body)
+            return body is not None and body.is_hubspot
+
+
+def matches(reply: DefaultAssociations, pair: Pair) -> bool:
+    """Return whether a result of *reply* links *pair*, in either direction."""
+    from_id, to_id = pair.from_id, pair.to_id
+    for result in reply.results:  # nearly always the first
+        one, other = result.from_id, result.to_id
+        if (one == from_id and other == to_id) or (one == to_id and other == from_id):
+            return True
+    # HubSpot answers with the number that it read: 0101 comes back as 101.
+    ends = {
+        (canonical_id(from_id), canonical_id(to_id)),
+        (canonical_id(to_id), canonical_id(from_id)),
+    }
+    return any((canonical_id(r.from_id), canonical_id(r.to_id)) in ends for r in reply.results)
+
+
+def _is_success(answer: Answer) -> bool:
+    return 200 <= answer.status < 300  # noqa: PLR2004 -- "take any 2xx and look into the body"
+
+
+def _read(answer: Answer, decode: Callable[[bytes], _T]) -> _T | Transient:
+    try:
+        return decode(answer.body)
+    except codec.UndecodableError as error:
+        if not answer.body.strip():
+            return Transient(UnconfirmedError())
+        return Transient(_garbled(answer, error.problems))
+
+
+def _judge_success(answer: Answer, pair: Pair) -> Verdict:
+    reply = _read(answer, codec.decode_reply)
+    if isinstance(reply, Transient):
+        return reply
+    linked = matches(reply, pair)
+    # `numErrors` counts ends, not pairs; any but 0 means that something was not done.
+    if reply.errors or reply.num_errors:
+        return Partial(reply, linked)
+    if reply.status == "CANCELED" and linked:
+        return Partial(reply, linked=True)
+    if not linked or reply.status in _UNFINISHED:
+        return Transient(UnconfirmedError(reply))
+    return Accepted(reply)
+
+
+def _garbled(answer: Answer, problems: tuple[str, ...]) -> InvalidResponseError:
+    return InvalidResponseError(
+        f"the answer with status {answer.status} cannot be read: {'; '.join(problems[:3])}",
+        maybe_applied=True,
+        status=answer.status,
+        headers={k: v for k, v in answer.headers.items() if k.lower() != "set-cookie"},
+        body_start=shown(answer.body),
+        problems=problems,
+    )
+
+
+def _judge_refusal(refusal: Refusal) -> Verdict:
+    """Return what the table says of *refusal*, of a call for many pairs."""
+    for row in TABLE:
+        if row.fits(refusal):
+            return row.verdict(refusal)
+    # What is no status of HTTP proves nothing, whatever the body says.
+    response = refusal.response
+    return Transient(_garbled(response, (f"{response.status} is no status of a final response",)))

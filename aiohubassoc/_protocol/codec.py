@@ -1,0 +1,284 @@
+"""
+HubSpot's JSON to models: the only place that knows JSON and camelCase.
+
+What decides whether a pair is linked (`results`, `errors` as a list, `numErrors`, `status`) is
+read strictly: what is broken there makes the answer undecodable. Everything else is read
+leniently: what is missing, null or unknown does no harm, an int may stand for a string, and what
+is of another shape is kept as its JSON text where text is due, and left out elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, TypeVar, cast, get_origin, get_type_hints
+
+import attrs
+import cattrs
+import orjson
+from cattrs.cols import homogenous_tuple_structure_factory
+from cattrs.gen import make_dict_structure_fn, override
+
+from aiohubassoc._protocol import json_values
+from aiohubassoc._protocol.fast_codec import usual_reply, usual_results
+from aiohubassoc._protocol.long_replies import cut_results
+from aiohubassoc.replies import (
+    Association,
+    AssociationSpec,
+    DefaultAssociations,
+    ErrorDetail,
+    StandardError,
+)
+
+# Longer than the reply for one pair, whatever errors it has.
+_LONG_BYTES = 16 * 1024
+_T = TypeVar("_T", bound=attrs.AttrsInstance)
+
+
+class UndecodableError(ValueError):
+    """
+    A body that is not what HubSpot documents.
+
+    Attributes:
+        problems: What is wrong and where, such as ``"$.results[0].to.id: null is not an id"``.
+    """
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@attrs.define
+class ErrorBody:
+    """The body of an answer that is not 2xx; whatever it does not have is None or empty."""
+
+    status: str | None = None
+    message: str | None = None
+    correlation_id: str | None = None
+    category: str | None = None
+    sub_category: str | None = None
+    policy_name: str | None = None
+    context: Mapping[str, tuple[str, ...]] = attrs.Factory(dict)
+    errors: tuple[ErrorDetail, ...] = ()
+    title: str | None = None  # Cloudflare's problem JSON, recorded 2026
+    detail: str | None = None
+
+    @property
+    def is_hubspot(self) -> bool:
+        """Whether HubSpot's API itself wrote it, not a gateway or some other server."""
+        return self.status == "error" or bool(self.category or self.correlation_id)
+
+
+def decode_reply(body: bytes) -> DefaultAssociations:
+    """
+    Return the reply of Create Default that *body* holds.
+
+    Raises:
+        UndecodableError: it is not JSON, or not such a reply.
+    """
+    if len(body) > _LONG_BYTES and (long := _long_reply(body)) is not None:
+        return long
+    value = load(body)
+    try:
+        reply: DefaultAssociations = _structure_reply(value, DefaultAssociations)
+    except Exception:  # noqa: BLE001 -- whatever cattrs raised, the slow converter explains it
+        return _explained(value)
+    return reply
+
+
+def _long_reply(body: bytes) -> DefaultAssociations | None:
+    """Return the reply that *body* holds, read piece by piece; None if it is unusual."""
+    cut = cut_results(body)
+    if cut is None:
+        return None
+    rest, pieces = cut
+    results: list[Association] = []
+    try:
+        for piece in pieces:
+            read = usual_results(orjson.loads(piece))
+            if read is None:
+                return None
+            results += read
+        reply: DefaultAssociations = _structure_reply(orjson.loads(rest), DefaultAssociations)
+    except Exception:  # noqa: BLE001 -- whatever it is, the whole is read and explained
+        return None
+    reply.results = tuple(results)
+    return reply
+
+
+def load(body: bytes) -> object:
+    """
+    Return the value that *body* holds.
+
+    Raises:
+        UndecodableError: it is not JSON.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise UndecodableError((f"$: not JSON: {error}",)) from None
+
+
+def dump(value: object) -> bytes:
+    """Return *value* as JSON."""
+    return orjson.dumps(value)
+
+
+def structure_errors(value: object) -> tuple[StandardError, ...]:
+    """
+    Return the errors inside a 2xx answer that *value* is; none for null.
+
+    Raises:
+        UndecodableError: it is not a list.
+    """
+    try:
+        errors: tuple[StandardError, ...] = _FAST.structure(value, tuple[StandardError, ...])
+    except json_values.WrongShapeError as error:
+        raise UndecodableError((f"$.errors: {error}",)) from None
+    return errors
+
+
+def _explained(value: object) -> DefaultAssociations:
+    try:
+        return _EXPLAINING.structure(value, DefaultAssociations)
+    except Exception as error:  # noqa: BLE001 -- see above
+        raise UndecodableError(tuple(_problems(error, "$"))) from None
+
+
+def decode_error(body: bytes) -> ErrorBody | None:
+    """Return the error that *body* holds as far as it can be read; None if it is no JSON object."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return _FAST.structure(value, ErrorBody) if isinstance(value, dict) else None
+
+
+def _json_name(name: str) -> str:
+    first, *rest = name.rstrip("_").split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def _problems(error: BaseException, path: str) -> Iterator[str]:
+    """Yield what is wrong and where, in the names of the wire."""
+    if isinstance(error, cattrs.ClassValidationError):
+        named, bare = error.group_exceptions()
+        for sub, note in named:
+            yield from _problems(sub, f"{path}.{_json_name(note.name)}")
+    elif isinstance(error, cattrs.IterableValidationError):
+        indexed, bare = error.group_exceptions()
+        for sub, place in indexed:
+            yield from _problems(sub, f"{path}[{place.index}]")
+    elif isinstance(error, KeyError):
+        yield f"{path}: {json_values.MISSING}"
+        return
+    elif isinstance(error, json_values.WrongShapeError):
+        yield f"{path}{error.where}: {error}"
+        return
+    else:
+        yield f"{path}: {error}"
+        return
+    for sub in bare:
+        yield from _problems(sub, path)
+
+
+def _association(converter: cattrs.Converter) -> Callable[[object, object], Association]:
+    spec = converter.get_structure_hook(AssociationSpec)
+
+    def structure(value: object, _: object) -> Association:
+        if not isinstance(value, dict):
+            raise json_values.WrongShapeError(f"{json_values.json_text(value)} is not an object")
+        return Association(
+            json_values.record_id(value.get("from"), "from"),
+            json_values.record_id(value.get("to"), "to"),
+            spec(value.get("associationSpec"), AssociationSpec),
+        )
+
+    return structure
+
+
+def _lenient(converter: cattrs.Converter, cls: type[_T]) -> Callable[[object, object], _T]:
+    """Return a hook that reads each field by itself and never fails."""
+    hints = get_type_hints(cls)
+    fields = [
+        (field.name, _json_name(field.name), hints[field.name], hints[field.name] == str | None)
+        for field in attrs.fields(cls)
+    ]
+
+    def structure(value: object, _: object) -> _T:
+        if not isinstance(value, dict):
+            whole = {} if value is None else {"message": json_values.text_or_json(value)}
+            return cls(**whole) if "message" in hints else cls()
+        read: dict[str, Any] = {}
+        for name, key, hint, is_text in fields:
+            if (one := value.get(key)) is None:
+                continue
+            try:
+                read[name] = converter.structure(one, hint)
+            except Exception:  # noqa: BLE001 -- an unreadable ornament must not hide the rest
+                if is_text:
+                    read[name] = json_values.json_text(one)
+        return cls(**read)
+
+    return structure
+
+
+def _reply(converter: cattrs.Converter) -> Callable[[object, Any], DefaultAssociations]:
+    renames = {
+        field.name: override(rename=_json_name(field.name))
+        for field in attrs.fields(DefaultAssociations)
+    }
+    inner = make_dict_structure_fn(DefaultAssociations, converter, **cast("Any", renames))
+
+    def structure(value: object, cls: type) -> DefaultAssociations:
+        if (usual := usual_reply(value)) is not None:
+            return usual
+        if not isinstance(value, dict):
+            raise json_values.WrongShapeError(
+                f"{json_values.json_text(value)[:60]} is not an object"
+            )
+        return inner(value, cls)
+
+    return structure
+
+
+def _is_tuple(type_: object) -> bool:
+    return get_origin(type_) is tuple
+
+
+def _tuple_factory(
+    type_: type, converter: cattrs.BaseConverter
+) -> Callable[[object, object], tuple[object, ...]]:
+    inner = homogenous_tuple_structure_factory(type_, converter)
+
+    def structure(value: object, cls: object) -> tuple[object, ...]:
+        if value is None:
+            return ()
+        # cattrs alone would take the text "abc" for three entries.
+        if not isinstance(value, list):
+            raise json_values.WrongShapeError(f"{json_values.json_text(value)[:60]} is not a list")
+        return cast("tuple[object, ...]", inner(value, cls))
+
+    return structure
+
+
+def _converter(*, detailed: bool) -> cattrs.Converter:
+    converter = cattrs.Converter(detailed_validation=detailed)
+    converter.register_structure_hook(str, json_values.text)
+    converter.register_structure_hook(int, json_values.integer)
+    converter.register_structure_hook_func(lambda t: t == datetime | None, json_values.date)
+    converter.register_structure_hook_func(
+        lambda t: t == Mapping[str, tuple[str, ...]], json_values.context
+    )
+    converter.register_structure_hook_func(lambda t: t == Mapping[str, str], json_values.links)
+    converter.register_structure_hook_factory(_is_tuple, _tuple_factory)
+    for cls in (AssociationSpec, ErrorDetail, StandardError, ErrorBody):
+        converter.register_structure_hook(cls, _lenient(converter, cls))
+    converter.register_structure_hook(Association, _association(converter))
+    converter.register_structure_hook(DefaultAssociations, _reply(converter))
+    return converter
+
+
+_FAST = _converter(detailed=False)
+_EXPLAINING = _converter(detailed=True)
+_structure_reply = _FAST.get_structure_hook(DefaultAssociations)

@@ -1,0 +1,144 @@
+"""
+What HubSpot says of the links that are there: the answer to "Read" of a batch of records.
+
+HubSpot, Associations v4. What decides (whose links, to which records, of which kind, whether there
+are more or were errors) is read strictly; the rest does not matter here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from aiohubassoc._protocol import codec, json_values
+from aiohubassoc.pair import canonical_id
+from aiohubassoc.replies import StandardError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@attrs.define
+class RecordLinks:
+    """
+    A page of the links of one record.
+
+    Attributes:
+        linked: The records to which it has the default link, or a link whose kind is not told.
+        after: Where the next page begins; None: this is the last.
+    """
+
+    linked: set[str] = attrs.Factory(set)
+    after: str | None = None
+
+
+@attrs.define
+class LinksReply:
+    """
+    The answer for a batch of records.
+
+    Attributes:
+        records: The links of each record that is mentioned, by its id. One without links is mostly
+            not among them: HubSpot names it in an error.
+        errors: What HubSpot says of the others.
+        status: As in `DefaultAssociations`.
+        num_errors: Likewise.
+    """
+
+    records: dict[str, RecordLinks]
+    errors: tuple[StandardError, ...] = ()
+    status: str | None = None
+    num_errors: int | None = None
+
+
+def encode_records(records: Iterable[tuple[str, str | None]]) -> bytes:
+    """Return the body that asks for the links of records: ids, and where a page begins or None."""
+    return codec.dump(
+        {
+            "inputs": [
+                {"id": record_id} if after is None else {"id": record_id, "after": after}
+                for record_id, after in records
+            ]
+        }
+    )
+
+
+def decode_links(body: bytes) -> LinksReply:
+    """
+    Return the answer that *body* holds.
+
+    Raises:
+        codec.UndecodableError: it is not JSON, or not such an answer.
+    """
+    value = codec.load(body)
+    if not isinstance(value, dict):
+        raise codec.UndecodableError((f"$: {json_values.json_text(value)[:60]} is not an object",))
+    results = value.get("results")
+    if not isinstance(results, list):
+        raise codec.UndecodableError(
+            (f"$.results: {json_values.json_text(results)[:60]} is not a list",)
+        )
+    records: dict[str, RecordLinks] = {}
+    for number, result in enumerate(results):
+        try:
+            _add(result, records)
+        except json_values.WrongShapeError as error:
+            raise codec.UndecodableError((f"$.results[{number}]{error.where}: {error}",)) from None
+    status = value.get("status")
+    errors = codec.structure_errors(value.get("errors"))
+    return LinksReply(
+        records, errors, status if isinstance(status, str) else None, _num_errors(value)
+    )
+
+
+def _num_errors(value: dict[str, Any]) -> int | None:
+    counted = value.get("numErrors")
+    if counted is None:
+        return None
+    try:
+        return json_values.integer(counted)
+    except json_values.WrongShapeError as error:
+        raise codec.UndecodableError((f"$.numErrors: {error}",)) from None
+
+
+def _add(result: Any, records: dict[str, RecordLinks]) -> None:  # noqa: ANN401 -- what JSON holds
+    if not isinstance(result, dict):
+        raise json_values.WrongShapeError(f"{json_values.json_text(result)[:60]} is not an object")
+    from_id = canonical_id(json_values.record_id(result.get("from"), "from"))
+    links = records.setdefault(from_id, RecordLinks())
+    ends = result.get("to")
+    if ends is None:
+        ends = []
+    if not isinstance(ends, list):
+        raise json_values.WrongShapeError(
+            f"{json_values.json_text(ends)[:60]} is not a list", ".to"
+        )
+    for number, end in enumerate(ends):
+        if not isinstance(end, dict) or "toObjectId" not in end:
+            raise json_values.WrongShapeError(json_values.MISSING, f".to[{number}].toObjectId")
+        try:
+            to_id = json_values.text(end["toObjectId"])
+        except json_values.WrongShapeError as error:
+            raise json_values.WrongShapeError(str(error), f".to[{number}].toObjectId") from None
+        if _has_default(end.get("associationTypes")):
+            links.linked.add(canonical_id(to_id))
+    # Of a record that is told twice, the last word is not that there is no more.
+    links.after = _after(result.get("paging")) or links.after
+
+
+def _has_default(types: object) -> bool:
+    """
+    Return whether the default link is among these kinds of a link.
+
+    It is the one without a label: labelled links are kept beside it, each with an entry of its own.
+    """
+    if not isinstance(types, list) or not types:
+        return True  # the link is there, and nothing is said against it
+    return any(not isinstance(kind, dict) or not kind.get("label") for kind in types)
+
+
+def _after(paging: object) -> str | None:
+    following = paging.get("next") if isinstance(paging, dict) else None
+    after = following.get("after") if isinstance(following, dict) else None
+    return None if after is None or after == "" else json_values.text_or_json(after)

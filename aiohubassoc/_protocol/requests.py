@@ -1,0 +1,189 @@
+"""
+The calls of HubSpot's API: the only place that knows paths.
+
+HubSpot, Associations v4 and the dated versions 2026-03 and 2026-09: "Create Default", for one pair
+and as a batch, and "Read" of a batch.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+import attrs
+
+from aiohubassoc.errors import OptionsError
+from aiohubassoc.options import ApiVersion
+from aiohubassoc.pair import Pair
+
+_OBJECTS: Final = {
+    version: "/crm/v4/objects" if version is ApiVersion.V4 else f"/crm/objects/{version.value}"
+    for version in ApiVersion
+}
+_ASSOCIATIONS: Final = {
+    version: "/crm/v4/associations"
+    if version is ApiVersion.V4
+    else f"/crm/associations/{version.value}"
+    for version in ApiVersion
+}
+
+
+@attrs.define
+class Endpoint:
+    """
+    A call to make.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path below the base URL, percent-encoded.
+        body: JSON; empty for a call without a body.
+    """
+
+    method: str
+    path: str
+    body: bytes = attrs.field(default=b"", repr=False)  # one of them holds the token
+
+
+@attrs.frozen
+class BatchRequest:
+    """Different pairs of the same two object types, to be linked by one call."""
+
+    types: tuple[str, str]
+    pairs: Sequence[Pair]
+
+    def __str__(self) -> str:
+        return f"{len(self.pairs):,} pairs from {self.types[0]} to {self.types[1]}"
+
+
+@attrs.frozen
+class LookupRequest:
+    """
+    Records whose links are read by one call.
+
+    Attributes:
+        types: The object types of the records, and of those they are linked to.
+        records: The id of each record, and where the page of its links begins; None: the first.
+    """
+
+    types: tuple[str, str]
+    records: Sequence[tuple[str, str | None]]
+
+    def __str__(self) -> str:
+        return f"the links of {len(self.records):,} {self.types[0]} to {self.types[1]}"
+
+
+@attrs.frozen
+class AccountRequest:
+    """
+    A call about the account of a token.
+
+    Attributes:
+        endpoint: What is sent.
+        types: The object types that it names, or two empty strings.
+    """
+
+    endpoint: Endpoint
+    types: tuple[str, str] = ("", "")
+
+    def __str__(self) -> str:
+        return f"{self.endpoint.method} {self.endpoint.path}"
+
+
+def create_default(version: ApiVersion, pair: Pair) -> Endpoint:
+    """
+    Return the call that links *pair* by its default association. It has no body.
+
+    Whatever the ids and types hold, each is one segment of the path.
+    """
+    from_type, from_id, to_type, to_id = pair.from_type, pair.from_id, pair.to_type, pair.to_id
+    together = from_type + from_id + to_type + to_id
+    if not (together.isalnum() and together.isascii()):  # nearly every one is; quote() is slow
+        from_type, from_id, to_type, to_id = (
+            quote(text, safe="") for text in (from_type, from_id, to_type, to_id)
+        )
+    path = f"{_OBJECTS[version]}/{from_type}/{from_id}/associations/default/{to_type}/{to_id}"
+    return Endpoint("PUT", path)
+
+
+def create_default_batch(version: ApiVersion, types: tuple[str, str], body: bytes) -> Endpoint:
+    """Return the call that links the pairs in *body*, all of them from and to these types."""
+    return _batch(version, types, "associate/default", body)
+
+
+def read_links(version: ApiVersion, types: tuple[str, str], body: bytes) -> Endpoint:
+    """Return the call that reads to which records of the second type those in *body* are linked."""
+    return _batch(version, types, "read", body)
+
+
+def account_details(version: ApiVersion) -> Endpoint:
+    """Return the call that reads the id and the time zone of the account."""
+    return Endpoint("GET", f"/account-info/{_dated(version)}/details")
+
+
+def daily_usage(version: ApiVersion) -> Endpoint:
+    """Return the call that reads what is used of the day's calls."""
+    return Endpoint("GET", f"/account-info/{_dated(version)}/api-usage/daily/private-apps")
+
+
+def token_info(body: bytes) -> Endpoint:
+    """Return the call that reads the scopes of the token in *body*."""
+    return Endpoint("POST", "/oauth/v2/private-apps/get/access-token-info", body)
+
+
+def association_limits(version: ApiVersion, types: tuple[str, str]) -> Endpoint:
+    """Return the call that reads which records of the first type are at their limit of links."""
+    from_type, to_type = (quote(text, safe="") for text in types)
+    path = f"/crm/limits/{_dated(version)}/associations/records/{from_type}/{to_type}"
+    return Endpoint("GET", path)
+
+
+def _dated(version: ApiVersion) -> str:
+    # These calls have no v4.
+    return (ApiVersion.V2026_03 if version is ApiVersion.V4 else version).value
+
+
+def _batch(version: ApiVersion, types: tuple[str, str], what: str, body: bytes) -> Endpoint:
+    from_type, to_type = (quote(text, safe="") for text in types)
+    return Endpoint("POST", f"{_ASSOCIATIONS[version]}/{from_type}/{to_type}/batch/{what}", body)
+
+
+def checked_base_url(text: str, *, allow_http: bool = False) -> str:
+    """
+    Return *text* without a slash at its end.
+
+    Args:
+        text: Such as ``https://api.hubapi.com``; a path is kept, for gateways.
+        allow_http: Whether the token may travel unencrypted to a host that is not this one.
+
+    Raises:
+        OptionsError: not an http or https URL with a host; http to another host; or it holds
+            credentials, a query or a fragment.
+    """
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise OptionsError(f"base_url {text!r} is not a URL: {error}") from None
+    if parts.scheme not in {"http", "https"} or not host:
+        raise OptionsError(f"base_url {text!r} must begin with https:// and name a host")
+    if parts.username is not None or parts.password is not None:
+        raise OptionsError("base_url must not hold credentials")
+    if parts.query or parts.fragment:
+        raise OptionsError(f"base_url {text!r} must not hold a query or fragment")
+    if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
+        raise OptionsError(
+            f"base_url {text!r} is not https: the token would travel unencrypted "
+            "(allow_http says that this is meant)"
+        )
+    return text.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,125 @@
+"""When pairs refused one after the other show a fault of the run: the same refusal each time."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from aiohubassoc.errors import ApiError, PartialFailureError, RefusedAlikeError
+from aiohubassoc.pair import canonical_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aiohubassoc.errors import AioHubAssocError
+    from aiohubassoc.pair import Pair
+    from aiohubassoc.replies import StandardError
+
+# Deleted records come in rows. Where each refusal names a record of its own pair, this many times
+# as many are needed.
+_NAMED_FACTOR: Final = 10
+# A text may have been cut anywhere behind this many characters: the rest is not compared.
+_COMPARED: Final = 300
+_READ: Final = 4_000
+_QUOTED: Final = re.compile(r"(?<!\w)'[^']*'(?!\w)|\"[^\"]*\"|`[^`]*`")
+_WORD: Final = re.compile(r"[\w-]+")
+_DIGIT: Final = re.compile(r"\d")
+_Kind: TypeAlias = tuple[int | None, str | None, str]
+
+
+class RefusalStreak:
+    """
+    Pairs that were refused alike, one after the other, with no link between them.
+
+    What says nothing of it leaves it as it is: a pair that needed no call, or one that failed for
+    reasons of the moment.
+
+    Args:
+        limit: At so many it is the run's fault; ten times as many where each refusal names a record
+            of its own pair. 1 or more; None: never.
+
+    Attributes:
+        length: How many pairs there are in it. A caller on the hot path may set it to 0 instead of
+            calling `linked`.
+    """
+
+    __slots__ = ("_kind", "_limit", "_unnamed", "length")
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._kind: _Kind | None = None
+        self._unnamed = 0
+        self.length = 0
+
+    def linked(self) -> None:
+        """Note that HubSpot linked a pair, wholly or in part."""
+        self.length = 0
+
+    def refused(self, pair: Pair, error: AioHubAssocError) -> RefusedAlikeError | None:
+        """
+        Note that HubSpot refused a pair, and return why the run ends; None: it goes on.
+
+        Args:
+            pair: The pair.
+            error: Why, where that is about the pair (`About.PAIR`). Errors that are not HubSpot's
+                are not counted.
+        """
+        if self._limit is None or not isinstance(error, ApiError | PartialFailureError):
+            return None
+        ids = {pair.from_id, pair.to_id, canonical_id(pair.from_id), canonical_id(pair.to_id)}
+        kind = _kind_of(error, ids)
+        if not self.length or kind != self._kind:
+            self._kind, self._unnamed, self.length = kind, 0, 0
+        self.length += 1
+        self._unnamed += not _names(error, ids)
+        if self._unnamed < self._limit and self.length < _NAMED_FACTOR * self._limit:
+            return None
+        return RefusedAlikeError(self.length, error)
+
+
+def _kind_of(error: ApiError | PartialFailureError, ids: set[str]) -> _Kind:
+    """Return what refusals that are alike have in common."""
+    if isinstance(error, ApiError):
+        return error.status, error.category, _blanked(error.message, ids)
+    first = next(iter(error.reply.errors), None)
+    if first is None:
+        return None, None, ""
+    return None, first.category, _blanked(first.message or "", ids)
+
+
+def _blanked(text: str, ids: set[str]) -> str:
+    """Return *text* without ids, numbers and quoted values."""
+
+    def blank(word: re.Match[str]) -> str:
+        # Correlation ids, dates and UUIDs have digits in them, as most ids have.
+        return "#" if word[0] in ids or _DIGIT.search(word[0]) else word[0]
+
+    text = text[:_READ]
+    for one in ids:
+        if not _WORD.fullmatch(one):
+            text = text.replace(one, "#")
+    return _WORD.sub(blank, _QUOTED.sub("#", text))[:_COMPARED]
+
+
+def _names(error: ApiError | PartialFailureError, ids: set[str]) -> bool:
+    """Return whether one of *ids* stands in what HubSpot said, not as a part of a longer word."""
+    said = (error,) if isinstance(error, ApiError) else error.reply.errors
+    texts = [text for one in said for text in _texts(one)]
+    return any(_stands_in(text, one) for text in texts for one in ids)
+
+
+def _texts(said: ApiError | StandardError) -> Iterator[str]:
+    for one in (said, *said.errors):
+        yield one.message or ""
+        for values in one.context.values():
+            yield from values
+
+
+def _stands_in(text: str, word: str) -> bool:
+    at = text.find(word)
+    while at >= 0:
+        end = at + len(word)
+        if not (text[max(at - 1, 0) : at].isalnum() or text[end : end + 1].isalnum()):
+            return True
+        at = text.find(word, end)
+    return False

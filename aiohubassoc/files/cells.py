@@ -1,0 +1,88 @@
+"""Cells of formats that have types, as the text that other formats have."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Float(str):
+    """The text of a float or decimal of a typed column, which may be a whole number."""
+
+    __slots__ = ()
+
+
+class LongNumber(str):
+    """The digits of a number that is too long for a spreadsheet to have kept them all."""
+
+    __slots__ = ()
+
+
+class Formula(str):
+    """The empty text of a cell whose formula was never computed."""
+
+    __slots__ = ()
+
+
+class CellList(str):
+    """The JSON text of a list in one cell."""
+
+    _values: list[object]
+
+    __slots__ = ("_values",)
+
+    @classmethod
+    def from_values(cls, values: list[object] | None) -> Self:
+        """Make one of a list's elements; None: an empty list, whose text is empty."""
+        made = cls("" if values is None else to_json(values))
+        made._values = values or []
+        return made
+
+    @property
+    def items(self) -> list[str]:
+        """Each element as a cell of its own."""
+        return list(map(value_text, self._values))
+
+
+def value_text(value: object) -> str:
+    """Return a typed cell as text; ``""`` for None and NaN."""
+    if isinstance(value, str):
+        return value
+    if value is None or value != value:  # noqa: PLR0124 -- pandas and others write None as NaN
+        return ""
+    for kinds, write in _WRITERS:
+        if isinstance(value, kinds):
+            return write(value)
+    return str(value)
+
+
+def to_json(value: object) -> str:
+    """Return *value* as JSON; what JSON does not have as text."""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _decode(value: bytes) -> str:
+    # Some writers of Parquet do not say that their texts are text.
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.hex()
+
+
+def _decimal(value: Decimal) -> str:
+    text = str(value)
+    return text if text.lstrip("-").isdecimal() else Float(text)
+
+
+_WRITERS: Final[tuple[tuple[Any, Callable[[Any], str]], ...]] = (
+    (float, Float),  # the shortest text that is the same number: 101.0
+    (Decimal, _decimal),
+    ((bool, dict, list), to_json),
+    ((dt.date, dt.time), lambda value: value.isoformat()),
+    (bytes, _decode),
+)

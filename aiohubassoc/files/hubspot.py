@@ -1,0 +1,123 @@
+"""The columns of HubSpot's own exports."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from aiohubassoc.files.object_types import standard_type
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_ASSOCIATED: Final = re.compile(r"associated (.+?) ids?( \(.+\))?", re.IGNORECASE)
+_ID_OF: Final = re.compile(
+    r"record id - (.+)|(.+) - record id|(.+?)[ _-]?record[ _-]?ids?|(.+?)[ _-]?ids?", re.IGNORECASE
+)
+_RECORD_ID: Final = "record id"
+_SEVERAL: Final = "IDs"
+# Objects that "Deal ID" and the like surely mean; "User ID" may be of any program.
+_CORE: Final = frozenset(("contacts", "companies", "deals", "tickets"))
+# Columns that the exports of some objects have, and those of others do not: HubSpot, Knowledge
+# Base, "HubSpot's default contact/company/deal/ticket/activity properties".
+_OWN_COLUMNS: Final = {
+    "first name": ("contacts", "leads", "users"),
+    "last name": ("contacts", "leads", "users"),
+    "contact owner": ("contacts",),
+    "company domain name": ("companies",),
+    "company owner": ("companies",),
+} | {
+    f"{objects.removesuffix('s')} {word}": (objects,)
+    for objects, words in (
+        ("deals", "name stage owner type"),
+        ("tickets", "name status owner description id"),
+        ("leads", "name owner"),
+        ("notes", "body"),
+        ("calls", "title notes outcome duration direction"),
+        ("emails", "subject body direction"),
+        ("meetings", "name title outcome description"),
+        ("tasks", "title name notes status"),
+        ("orders", "name"),
+        ("quotes", "title"),
+    )
+    for word in words.split()
+}
+
+
+def is_record_id(column: str) -> bool:
+    """Return whether the column holds the ids of the records that were exported."""
+    return column.strip().casefold() == _RECORD_ID
+
+
+def is_associated(column: str) -> bool:
+    """Return whether the column holds the ids of records that are associated with them."""
+    return _ASSOCIATED.fullmatch(column.strip()) is not None
+
+
+def has_label(column: str) -> bool:
+    """Return whether it holds only those of one label, such as ``(Primary)``."""
+    found = _ASSOCIATED.fullmatch(column.strip())
+    return found is not None and found[2] is not None
+
+
+def holds_several(column: str) -> bool:
+    """
+    Return whether the column's cells may hold several ids, or none.
+
+    So it is with associated records, and with any column whose name ends with "IDs".
+    """
+    return column.strip().endswith(_SEVERAL) or is_associated(column)
+
+
+def associated_type(column: str) -> str | None:
+    """Return the type of the associated records whose ids the column holds; None if unknown."""
+    found = _ASSOCIATED.fullmatch(column.strip())
+    return None if found is None else standard_type(found[1])
+
+
+def named_type(column: str) -> str | None:
+    """
+    Return the type that the column's name gives to its ids; None if it gives none.
+
+    It is that of ``Associated Deal IDs``, ``Record ID - Deal``, ``Deal ID`` and ``deal_id``.
+    """
+    if is_associated(column):
+        return associated_type(column)
+    found = _ID_OF.fullmatch(column.strip())
+    if found is None:
+        return None
+    object_type = standard_type(next(filter(None, found.groups())))
+    is_record = found[1] is not None or found[2] is not None or found[3] is not None
+    return object_type if is_record or object_type in _CORE else None
+
+
+def may_be_of(column: str, object_type: str) -> bool:
+    """Return whether an associated column can hold ids of *object_type*, by its name."""
+    given, own = standard_type(object_type), associated_type(column)
+    if given is not None or own is not None:
+        return given == own
+    return True  # both are the portal's own objects
+
+
+def exported_type(columns: Iterable[str]) -> str | None:
+    """Return the type of the exported records, as their own columns show it; None if none does."""
+    for column in columns:
+        having = _OWN_COLUMNS.get(column.strip().casefold(), ())
+        if len(having) == 1:
+            return having[0]
+    return None
+
+
+def contradiction(columns: Iterable[str], object_type: str) -> str | None:
+    """Return the first column that shows that the exported records are of another type."""
+    given = standard_type(object_type)
+    for column in columns:
+        if is_associated(column):
+            own = associated_type(column)
+            if own is not None and own == given:
+                return column
+            continue
+        having = _OWN_COLUMNS.get(column.strip().casefold())
+        if having is not None and given not in having:
+            return column
+    return None

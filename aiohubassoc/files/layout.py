@@ -1,0 +1,89 @@
+"""What the user says about the input."""
+
+from __future__ import annotations
+
+import codecs
+from typing import Final
+
+import attrs
+
+from aiohubassoc.errors import OptionsError
+from aiohubassoc.files.formats import CSV, EXCEL, FORMATS, TSV
+
+_DELIMITERS: Final = {CSV: ",", TSV: "\t"}
+_NO_DELIMITERS: Final = '"\r\n\0'
+
+
+def _tab(delimiter: str | None) -> str | None:
+    # What '\t' in quotes is to a shell: two characters.
+    return "\t" if delimiter == r"\t" else delimiter
+
+
+def _known_format(_: object, __: object, value: str | None) -> None:
+    if value is not None and value not in FORMATS:
+        raise OptionsError(f"--format {value!r} is none of {', '.join(FORMATS)}")
+
+
+def _delimiter(_: object, __: object, value: str | None) -> None:
+    if value is not None and (len(value) != 1 or value in _NO_DELIMITERS):
+        raise OptionsError(f"--delimiter {value!r} must be one character, such as ';'")
+
+
+def _encoding(_: object, __: object, value: str) -> None:
+    try:
+        # Not only to look it up: some names that Python knows turn bytes into bytes.
+        "".encode(value)
+        codecs.getincrementaldecoder(value)
+    except (LookupError, ValueError):
+        raise OptionsError(
+            f"--encoding {value!r} is no encoding that Python knows, such as utf-8 or cp1252"
+        ) from None
+
+
+@attrs.frozen
+class Layout:
+    """
+    What the input is like. The command line takes its options, and their help, from here.
+
+    Args:
+        from_type: The object type of the first ids, such as contacts, 0-1 or p12345_cars; needed
+            where a row does not say it.
+        to_type: The object type of the second ids.
+        from_column: The column or key of the first ids; else from_id, or Record ID as HubSpot
+            exports it.
+        to_column: The column or key of the second ids; else to_id, or an Associated ... IDs column
+            as HubSpot exports it.
+        format: csv, tsv, jsonl, parquet or excel; else told by the file's name and content.
+        delimiter: What stands between the columns; else a comma, in TSV a tab.
+        encoding: Of text, such as cp1252 or utf-16.
+        sheet: The sheet of a workbook; else the first that is visible.
+        any_id: Take any text as a record id, not only digits.
+        include_hidden: Read hidden rows and sheets of a workbook too.
+
+    Raises:
+        OptionsError: a format, delimiter or encoding that there is not, or one that the format
+            does not have.
+    """
+
+    from_type: str | None = None
+    to_type: str | None = None
+    from_column: str | None = None
+    to_column: str | None = None
+    format: str | None = attrs.field(default=None, validator=_known_format)
+    delimiter: str | None = attrs.field(default=None, converter=_tab, validator=_delimiter)
+    encoding: str = attrs.field(default="utf-8", validator=_encoding)
+    sheet: str | None = None
+    any_id: bool = False
+    include_hidden: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        if self.format is None:
+            return
+        if self.delimiter is not None and self.format not in _DELIMITERS:
+            raise OptionsError(f"--delimiter is for csv and tsv, not for --format {self.format}")
+        if self.sheet is not None and self.format != EXCEL:
+            raise OptionsError(f"--sheet is for Excel workbooks, not for --format {self.format}")
+
+    def delimiter_of(self, text_format: str) -> str:
+        """Return the character between the columns of CSV or TSV."""
+        return self.delimiter or _DELIMITERS[text_format]

@@ -1,0 +1,45 @@
+"""How much of an input is read before it is refused: a cell, a row, a file for its size."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# HubSpot's longest cells seen in exports have 180 KB. Python holds a character in up to 4 bytes.
+CELL_CHARS: Final = 16 << 20
+# A line, or a row of several lines: one such cell and the cells beside it.
+ROW_CHARS: Final = 17 << 20
+COLUMNS: Final = 16_384  # of Excel's sheets
+# HubSpot's ids are 64-bit integers.
+ID_DIGITS: Final = 20
+ANY_ID_CHARS: Final = 256
+TYPE_CHARS: Final = 100
+# In one cell, and the pairs that the cells of one row make.
+CELL_IDS: Final = 100_000
+ROW_PAIRS: Final = 100_000
+# Text of a row that is kept as it was read; of a longer row the bytes are kept.
+KEPT_CHARS: Final = 2048
+# What messages show of a cell or of a column's name.
+SHOWN_CHARS: Final = 60
+
+_FREE_BYTES: Final = 32 << 20
+_FREE_ROWS: Final = 4_000_000
+_ROWS_PER_BYTE: Final = 4
+# Tables of ids compress to a tenth at most, sparse ones to a thirtieth.
+TEXT_RATIO: Final = 100
+XML_RATIO: Final = 50
+PARQUET_RATIO: Final = 32
+
+
+def most_bytes(size_bytes: int, ratio: int) -> int:
+    """Return how many bytes a file of *size_bytes* may unpack to."""
+    return max(_FREE_BYTES, size_bytes * ratio)
+
+
+def most_rows(size_bytes: int) -> int:
+    """Return how many rows or pairs a file of *size_bytes* may hold."""
+    return max(_FREE_ROWS, size_bytes * _ROWS_PER_BYTE)
+
+
+def shown(text: str) -> str:
+    """Return *text* for a message: quoted, invisible characters escaped, cut after 60."""
+    return repr(text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…")

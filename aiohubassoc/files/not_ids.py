@@ -1,0 +1,220 @@
+"""What the text of a cell is that is no record id, for the message of its row."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from enum import Enum
+from typing import Final
+
+_LOOKED_AT_CHARS: Final = 200
+
+
+class Kind(Enum):
+    """
+    What a cell holds instead of a record id.
+
+    Attributes:
+        one: As messages call one.
+        many: As messages call what a column holds.
+        advice: What to do about it.
+    """
+
+    EMPTY = "empty", "nothing", ""
+    FLOAT = "a float", "floats", "write it as a whole number"
+    EXPONENT = (
+        "a number with an exponent",
+        "numbers with exponents",
+        "its digits may be lost: format the column as text and enter the ids again",
+    )
+    LOCALE = (
+        "a number as another locale writes it",
+        "numbers as another locale writes them",
+        "write the digits alone",
+    )
+    LONG = (
+        "a number of which Excel keeps 15 digits",
+        "numbers of which Excel keeps 15 digits",
+        "format the column as text and enter the ids again",
+    )
+    DIGITS = ("a number with too many digits", "numbers with too many digits", "")
+    SEVERAL = "several ids", "several ids in a cell", "write one id in a row"
+    GROUPED = (
+        "several ids or a number as another locale writes it",
+        "several ids, or numbers as another locale writes them",
+        "write one id in a row, as digits alone",
+    )
+    ERROR = "an error value", "error values", ""
+    PLACEHOLDER = "a placeholder for nothing", "placeholders for nothing", ""
+    FORMULA = (
+        "a formula without a value",
+        "formulas without values",
+        "open the file in a spreadsheet program and save it with its values",
+    )
+    DATE = "a date or time", "dates or times", ""
+    TRUTH = "a truth value", "truth values", ""
+    E_MAIL = "an e-mail address", "e-mail addresses", ""
+    URL = "a URL", "URLs", ""
+    INVISIBLE = (
+        "digits with an invisible character",
+        "digits with invisible characters",
+        "remove what is not a digit",
+    )
+    NAME = "a name or other text", "names or other text", ""
+
+    def __init__(self, one: str, many: str, advice: str) -> None:
+        self.one = one
+        self.many = many
+        self.advice = advice
+
+
+def kind_of(text: str) -> Kind:
+    """Return what *text* is, which has no blanks around it and is not just digits."""
+    text = text[:_LOOKED_AT_CHARS]
+    if text.startswith("="):
+        return Kind.FORMULA
+    for kind, is_one in _LOOKS:
+        if is_one(text):
+            return kind
+    return Kind.NAME
+
+
+# --- what spreadsheets and programs write in place of a value ---------------------------------
+
+
+# "Not available" in the languages of Excel and LibreOffice.
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_NOT_AVAILABLE: Final = _words("""
+    #n/a #n/a! #nv #n/d #n/d! #nd #n/b #n/v #i/t #e/e #x/x #saknas! #saknas #puuttuu! #puuttuu
+    #н/д #нд #yok #hiányzik #hiányzik! #není_k_dispozici #nedostupný #nedostupné #δ/υ #puudub!
+    #无 #該当なし
+""")
+_PLACEHOLDERS: Final = _words("""
+    na n/a n.a. n.a n/d n.d. nd n/v n/s nan nat none null nil undefined undef void empty blank
+    missing unknown unassigned nothing tbd tba tbc todo default \\n k.a. k.a keine leer unbekannt
+    vide aucun aucune inconnu vacío vacio ninguno ninguna desconocido vuoto nessuno nessuna
+    sconosciuto vazio nenhum nenhuma leeg geen onbekend tom ingen okänd brak pusty nieznany нет
+    пусто неизвестно yok boş 无 なし 없음
+""") | {"not available", "not applicable", "not set", "no value", "no id", "keine angabe"}
+_TRUTHS: Final = _words("""
+    true false yes no y n t f on off wahr falsch ja nein vrai faux oui non verdadero falso sí vero
+    verdadeiro sim não waar onwaar nee sann sant falskt usann falsk sand tosi epätosi prawda fałsz
+    tak nie pravda nepravda истина ложь да doğru yanlış evet hayır igaz hamis 真 假 참 거짓
+""")
+_ERROR = re.compile(r"#(\D.*|)|err:\d+|loading\.{2,3}|loading…", re.IGNORECASE | re.DOTALL)
+_BRACKETED = re.compile(r"[(<\[{][^\d]*[)>\]}]")
+
+
+def _is_placeholder(text: str) -> bool:
+    folded = text.casefold()
+    return (
+        folded in _NOT_AVAILABLE
+        or folded in _PLACEHOLDERS
+        or _BRACKETED.fullmatch(text) is not None  # (No value), <NA>, [], (Leer)
+        or (not text.startswith("#") and not any(map(str.isalnum, text)))  # -, --, ?
+    )
+
+
+def _is_error(text: str) -> bool:
+    return _ERROR.fullmatch(text) is not None
+
+
+def _is_truth(text: str) -> bool:
+    return text.casefold() in _TRUTHS
+
+
+# --- numbers, dates, lists ----------------------------------------------------------------------
+
+_EXPONENT = re.compile(r"[+-]?\d+([.,]\d*)?\s?([eE]\s?[+-]?|[x×*]\s?10\^?\s?[+-]?)\d+")
+_FLOAT = re.compile(r"[+-]?(\d+\.\d*|\.\d+)", re.ASCII)
+_DATE = re.compile(
+    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([ T,]+\d.*)?"
+    r"|\d{1,2}:\d{2}(:\d{2}([.,]\d+)?)?(\s?[aApP]\.?[mM]\.?)?"
+    r"|\d+ days?, \d{1,2}:\d{2}:\d{2}.*"
+    r"|\d{4}年\d{1,2}月\d{1,2}日.*"
+)
+_NAMED_DATE = re.compile(
+    r"(\w+,? )?(\d{1,2}(st|nd|rd|th|\.)?[ -]?(of )?[^\W\d_]{3,}\.?,?[ -]?(de )?\d{2,4}"
+    r"|[^\W\d_]{3,}\.? \d{1,2}(st|nd|rd|th)?,? \d{4})([ T,]+\d.*)?"
+)
+_THOUSANDS: Final = ".,'’`´_ \u00a0\u2009\u202f\u066c"
+_NUMBER = re.compile(  # of any locale, digits of any script
+    rf"""[+\-−]?\s?[$€£¥₹₽₩₺]?\s?
+    (\d{{1,3}}([{_THOUSANDS}]\d{{2,3}})+([.,·\u066b]\d+)? | \d+([.,·\u066b]\d*)? | [.,]\d+)
+    \s?([%‰$€£¥₹₽₩₺-] | [A-Z]{{3}})?""",
+    re.VERBOSE,
+)
+_LISTED = re.compile(r"(\d+)((,\d+)+|( \d{3})+)", re.ASCII)
+_BETWEEN_IDS = re.compile(r"[;,|/&+\s]+")
+_BRACKETS: Final = "()[]{}"
+
+
+def _is_exponent(text: str) -> bool:
+    return _EXPONENT.fullmatch(text) is not None
+
+
+def _is_float(text: str) -> bool:
+    return _FLOAT.fullmatch(text) is not None
+
+
+def _is_date(text: str) -> bool:
+    return _DATE.fullmatch(text) is not None or _NAMED_DATE.fullmatch(text) is not None
+
+
+def _is_grouped(text: str) -> bool:
+    found = _LISTED.fullmatch(text)
+    # 101,0 and 101,25 have a decimal comma; 301,302 may be two ids or one number.
+    return found is not None and (text.count(",") > 1 or len(found[2]) > len(",00"))
+
+
+def _is_number(text: str) -> bool:
+    return _NUMBER.fullmatch(text) is not None
+
+
+def _are_several(text: str) -> bool:
+    inside = text.strip(_BRACKETS)
+    parts = [part.strip("\"' ") for part in _BETWEEN_IDS.split(inside) if part]
+    digits = [part.isdecimal() for part in parts]
+    return bool(digits) and all(digits) and (len(digits) > 1 or inside != text)
+
+
+# --- other text ---------------------------------------------------------------------------------
+
+_E_MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_URL = re.compile(
+    r"[a-z][a-z0-9+.-]*://.*|(www\.|app\.hubspot\.)\S+|([a-z0-9-]+\.)+[a-z]{2,}([/?:]\S*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def _is_e_mail(text: str) -> bool:
+    return _E_MAIL.search(text) is not None and not _is_url(text.partition("@")[0])
+
+
+def _is_url(text: str) -> bool:
+    return _URL.fullmatch(text) is not None
+
+
+def _has_invisible(text: str) -> bool:
+    bare = "".join(char for char in text if unicodedata.category(char)[0] != "C")
+    return bare != text and bare.isdecimal()
+
+
+# In this order: a date is made of numbers, and a list of them may look like one number.
+_LOOKS: Final = (
+    (Kind.PLACEHOLDER, _is_placeholder),
+    (Kind.ERROR, _is_error),
+    (Kind.TRUTH, _is_truth),
+    (Kind.EXPONENT, _is_exponent),
+    (Kind.DATE, _is_date),
+    (Kind.FLOAT, _is_float),
+    (Kind.GROUPED, _is_grouped),
+    (Kind.LOCALE, _is_number),
+    (Kind.SEVERAL, _are_several),
+    (Kind.INVISIBLE, _has_invisible),
+    (Kind.E_MAIL, _is_e_mail),
+    (Kind.URL, _is_url),
+)

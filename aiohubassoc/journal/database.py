@@ -1,0 +1,259 @@
+"""Writing to a run folder's database: plain calls, for one thread at a time."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import attrs
+
+from aiohubassoc._run.group_commit import GROUP
+from aiohubassoc.journal.offsets import Place
+from aiohubassoc.journal.schema import REFUSED_ALIKE, open_for_writing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+Unusable: TypeAlias = tuple[Place, str, str]
+"""Place, problem, cells as JSON."""
+
+# So many rows go in by one statement: each one on its own would give the interpreter's lock away
+# and wait for the event loop to return it. SQLite before 3.32 takes 999 values.
+_AT_ONCE: Final = (GROUP if sqlite3.sqlite_version_info >= (3, 32) else 142, 16, 1)
+# What nearly every pair comes to: linked at the first try.
+_USUAL_VALUES: Final = 7  # types, from_id, to_id, place, at_ms, session, tag
+_USUAL_ROW: Final = "(null,?,?,?,1,?,1,0,null,null,null,?,?,?)"
+_OTHER: Final = "insert into pairs values (null, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_CHANGE: Final = """
+update pairs set status = ?, place = ?, attempts = ?, maybe_applied = ?, category = ?,
+  message = ?, correlation_id = ?, at_ms = ?, session = ?, tag = ? where id = ?
+"""
+
+
+def _usual(count: int) -> str:
+    """Return the statement that inserts so many pairs that were linked at the first try."""
+    rows = ",".join([_USUAL_ROW] * count)
+    return f"insert into pairs values {rows}"  # noqa: S608 -- question marks
+
+
+# As many as a run writes together while it is in full swing.
+_WHOLE: Final = _AT_ONCE[0] * _USUAL_VALUES
+_USUAL: Final = {count: _usual(count) for count in _AT_ONCE}
+
+
+@attrs.define
+class Group:
+    """
+    What is written together.
+
+    Attributes:
+        at_ms: When.
+        session: In which run.
+        usual: Of pairs linked at the first try, one after the other: the number of the types, both
+            ids, place, time, session, tag.
+        others: Of other pairs that have no row: the number of the types, both ids, then as in
+            `changed`.
+        changed: Of pairs that have a row: status, place, attempts, whether it may be
+            applied, category, message, correlation id, time, session, tag, row.
+        retold: Of pairs that failed in an earlier run and were told again: session, place, row.
+        unusable: Rows of the input that hold no pair: place, problem, cells.
+    """
+
+    at_ms: int
+    session: int
+    unusable: list[Unusable] = attrs.Factory(list)
+    usual: list[object] = attrs.Factory(list)
+    others: list[tuple[object, ...]] = attrs.Factory(list)
+    changed: list[tuple[object, ...]] = attrs.Factory(list)
+    retold: list[tuple[int, Place, int]] = attrs.Factory(list)
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is anything but pairs that were linked at the first try."""
+        return bool(self.others or self.changed or self.retold or self.unusable)
+
+
+class Types(dict[tuple[str, str], int]):
+    """
+    Pairs of object types to their numbers; a number is given to each that is asked for.
+
+    Attributes:
+        new: Those that are not written yet: number, types.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.new: list[tuple[int, str, str]] = []
+
+    def __missing__(self, types: tuple[str, str]) -> int:
+        number = self[types] = len(self) + 1
+        self.new.append((number, *types))
+        return number
+
+
+class Database:
+    """
+    The database of a run folder, open for writing.
+
+    Args:
+        folder: The run folder; it exists, and is locked.
+
+    Raises:
+        JournalVersionError: its database is not ours, or newer.
+        sqlite3.Error: it cannot be opened or written; so for every method.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._db = open_for_writing(folder)
+        self.types: Final = Types()
+        """The numbers of object types; new ones are written with the next group."""
+        try:
+            for number, from_type, to_type in self._db.execute("select * from types"):
+                self.types[from_type, to_type] = number
+            self.index()  # what the last session did not come to
+        except BaseException:
+            self._db.close()
+            raise
+
+    def header(self) -> dict[str, Any]:
+        """Return what is kept about the job."""
+        return {name: json.loads(value) for name, value in self._db.execute("select * from header")}
+
+    def begin_session(
+        self,
+        header: Mapping[str, object],
+        *,
+        process_id: int,
+        version: str,
+        at_ms: int,
+        is_of_folder: bool,
+        is_of_other_input: bool,
+    ) -> int:
+        """
+        Keep *header*, and return the number of a new session.
+
+        Args:
+            header: What is kept about the job.
+            process_id: Whose session it is.
+            version: Of this package.
+            at_ms: When it begins.
+            is_of_folder: Whether it takes its pairs from the folder itself.
+            is_of_other_input: Whether its input is not that of the last one: rows of that which
+                could not be used count no more.
+        """
+        with _Transaction(self._db):
+            if is_of_other_input:
+                self._db.execute("delete from unusable")
+            self._db.executemany(
+                "insert into header values (?, ?)"
+                " on conflict (name) do update set value = excluded.value",
+                [(name, json.dumps(value)) for name, value in header.items()],
+            )
+            number = self._db.execute(
+                "insert into sessions (process_id, version, began_at_ms, is_of_folder)"
+                " values (?, ?, ?, ?)",
+                (process_id, version, at_ms, is_of_folder),
+            ).lastrowid
+        assert number is not None  # noqa: S101 -- one row was inserted
+        return number
+
+    def unended_process(self) -> int | None:
+        """Return the process of the last session if that did not end in good order."""
+        row = self._db.execute(
+            "select process_id, ended_at_ms from sessions order by id desc limit 1"
+        ).fetchone()
+        return None if row is None or row[1] is not None else int(row[0])
+
+    def end_session(
+        self,
+        number: int,
+        *,
+        at_ms: int,
+        complete: bool,
+        stopped: str | None,
+        refused_alike: str | None,
+    ) -> None:
+        """
+        Note how a session ended.
+
+        Args:
+            number: The session.
+            at_ms: When.
+            complete: Whether its input was read to the end, and every outcome written.
+            stopped: Why it ended early; None: it did not.
+            refused_alike: The category of the pairs that it stopped for, as HubSpot refused them
+                alike: a later session sends them again. None: it did not stop for that.
+        """
+        alike = self.header().get(REFUSED_ALIKE, {})
+        with _Transaction(self._db):
+            if refused_alike is not None:
+                value = json.dumps({**alike, str(number): refused_alike})
+                self._db.execute(
+                    "insert or replace into header values (?, ?)", (REFUSED_ALIKE, value)
+                )
+            self._db.execute(
+                "update sessions set ended_at_ms = ?, is_complete = ?, stopped = ? where id = ?",
+                (at_ms, complete, stopped, number),
+            )
+
+    def write(self, group: Group) -> None:
+        """Write all of it, or nothing."""
+        usual = group.usual
+        if len(usual) == _WHOLE and not (group.has_more or self.types.new):
+            # Nearly always. A statement alone is a transaction, and the interpreter's lock, which
+            # the event loop is slow to give back, is asked for once and not five times.
+            self._db.execute(_USUAL[_AT_ONCE[0]], usual)
+        else:
+            with _Transaction(self._db):
+                self._write_parts(group)
+        self.types.new = []
+
+    def _write_parts(self, group: Group) -> None:
+        usual, start = group.usual, 0
+        for count, statement in _USUAL.items():
+            size = count * _USUAL_VALUES
+            while len(usual) - start >= size:
+                self._db.execute(statement, usual[start : start + size])
+                start += size
+        self._db.executemany("insert into types values (?, ?, ?)", self.types.new)
+        self._db.executemany(_OTHER, group.others)
+        self._db.executemany(_CHANGE, group.changed)
+        self._db.executemany("update pairs set session = ?, place = ? where id = ?", group.retold)
+        self._db.executemany("insert or replace into unusable values (?, ?, ?)", group.unusable)
+
+    def index(self) -> None:
+        """Let every row be found by its key. In key order: at random, each would write a page."""
+        (value,) = self._db.execute("select value from header where name = 'indexed'").fetchone()
+        (last,) = self._db.execute("select coalesce(max(id), 0) from pairs").fetchone()
+        if last == int(value):
+            return
+        with _Transaction(self._db):
+            self._db.execute(
+                "insert into seen select types, from_id, to_id, id from pairs"
+                " where id > ? and status < 5 order by types, from_id, to_id"
+                " on conflict do nothing",
+                (int(value),),
+            )
+            self._db.execute("update header set value = ? where name = 'indexed'", (str(last),))
+
+    def close(self) -> None:
+        """Be done. Whoever closes last moves everything into one file."""
+        self._db.close()
+
+
+class _Transaction:
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("begin immediate")
+
+    def __exit__(self, exc_type: type[BaseException] | None, *_: object) -> None:
+        try:
+            if exc_type is None:
+                self._db.execute("commit")
+        finally:
+            if self._db.in_transaction:  # a full disk may have ended it already
+                self._db.execute("rollback")

@@ -1,0 +1,149 @@
+"""What a run folder knows of a pair: settled in an earlier run, or met before in this one."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import deque
+from itertools import repeat
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
+
+from aiohubassoc.errors import PreviousFailureError
+from aiohubassoc.journal.bloom_filter import BloomFilter, Key
+from aiohubassoc.journal.row_codec import LINKED, STATUSES, UNPROCESSED
+from aiohubassoc.journal.schema import REFUSED_ALIKE, open_for_reading, plainly
+from aiohubassoc.models import Outcome, Skip, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from aiohubassoc.journal.offsets import Place, Places
+    from aiohubassoc.pair import Pair
+
+_FIND: Final = """
+select pairs.id, status, place, attempts, maybe_applied, category, message, correlation_id,
+  session
+from seen join pairs on pairs.id = seen.pair
+where seen.types = (select id from types where from_type = ? and to_type = ?)
+  and seen.from_id = ? and seen.to_id = ?
+"""
+_INDEX: Final = attrgetter("index")
+_LINKED_BEFORE: Final = Skip("LINKED_BEFORE", "was linked in an earlier run")
+
+
+class KnownPairs:
+    """
+    Answers for every pair whether it needs a call.
+
+    Args:
+        folder: The run folder, with a database.
+        session: The number of this run.
+        places: Where pairs stand.
+        retry_failed: Whether those that failed are to be sent again.
+
+    Attributes:
+        again: Of pairs on their way that have a row, by their index: the row, and whether a try
+            of an earlier run may have made the link.
+
+    Raises:
+        sqlite3.Error: the database cannot be read; so for every method.
+    """
+
+    def __init__(self, folder: Path, session: int, places: Places, *, retry_failed: bool) -> None:
+        self.again: dict[int, tuple[int, bool]] = {}
+        self._folder = folder
+        self._db = open_for_reading(folder)
+        self._session = session
+        self._places = places
+        self._retry_failed = retry_failed
+        self._on_their_way: dict[int, Key] = {}
+        # Those, and what is written but cannot be found in the database yet.
+        self._recent: dict[Key, Place] = {}
+        # Pairs that failed for a fault of an earlier run are not settled.
+        row = self._db.execute("select value from header where name = ?", (REFUSED_ALIKE,))
+        self._refused_alike: dict[str, str] = json.loads((row.fetchone() or ["{}"])[0])
+        (has_rows,) = self._db.execute("select exists (select 1 from pairs)").fetchone()
+        # Where most pairs are known already a filter saves nothing.
+        self._meet = None if has_rows else BloomFilter().meet
+        self._place = places.place
+
+    @property
+    def unindexed(self) -> int:
+        """How many pairs are written that cannot be found in the database yet."""
+        return len(self._recent) - len(self._on_their_way)
+
+    def begin(self, index: int, pair: Pair) -> Outcome | None:
+        """
+        Return the outcome of a pair that needs no call; None: it is on its way now.
+
+        Raises:
+            JournalStorageError: the database can no longer be read.
+        """
+        key = f"{pair.from_type}\n{pair.to_type}\n{pair.from_id}\n{pair.to_id}"
+        place = self._place(index, pair)
+        if self._meet is None or self._meet(hash(key)):
+            try:
+                known = self._met(index, pair, key, place)
+            except sqlite3.Error as error:
+                raise plainly(self._folder, error) from error
+            if known is not None:
+                return known
+        self._on_their_way[index] = key
+        self._recent[key] = place
+        return None
+
+    def written(self, outcomes: Iterable[Outcome]) -> None:
+        """Note that *outcomes* are in the database."""
+        gone = map(self._on_their_way.pop, map(_INDEX, outcomes), repeat(None))
+        deque(gone, maxlen=0)  # at the speed of C
+
+    def indexed(self) -> None:
+        """Note that every pair that is written can be found in the database."""
+        recent = self._recent
+        self._recent = {key: recent[key] for key in self._on_their_way.values()}
+
+    def row_of_bad(self, place: Place) -> int | None:
+        """Return the row of an item that failed its checks in an earlier run; None: it has none."""
+        row = self._db.execute(
+            "select id from pairs where status = 5 and place = ?", (place,)
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def close(self) -> None:
+        """Be done."""
+        self._db.close()
+
+    def _met(self, index: int, pair: Pair, key: Key, place: Place) -> Outcome | None:
+        first = self._recent.get(key)
+        if first is not None:
+            return self._duplicate(index, pair, first)
+        row: sqlite3.Row | None = self._db.execute(_FIND, key.split("\n")).fetchone()
+        if row is None:
+            return None
+        row_id, status, stood, attempts, maybe, category, message, correlation, ran = row
+        moved = self._places.are_stable and stood != place
+        if ran == self._session or moved:
+            return self._duplicate(index, pair, stood)
+        if status == LINKED:
+            return Outcome(index, pair, Status.SKIPPED, skip=_LINKED_BEFORE)
+        self.again[index] = row_id, bool(maybe)
+        is_alike = category is not None and self._refused_alike.get(str(ran)) == category
+        if status == UNPROCESSED or self._retry_failed or is_alike:
+            return None
+        # Told again, it is written again: as of this run, in which it may be repeated.
+        self._on_their_way[index] = key
+        self._recent[key] = place
+        return Outcome(
+            index,
+            pair,
+            STATUSES[status],
+            attempts,
+            error=PreviousFailureError(category or "ERROR", message or "", correlation),
+            maybe_applied=bool(maybe),
+        )
+
+    def _duplicate(self, index: int, pair: Pair, first: Place) -> Outcome:
+        skip = Skip("DUPLICATE", f"repeats {self._places.told(first)}")
+        return Outcome(index, pair, Status.SKIPPED, skip=skip)

@@ -1,0 +1,296 @@
+"""A run in its folder: the lock, the database, and the one thread that writes it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import chain, repeat
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import attrs
+
+from aiohubassoc import __version__
+from aiohubassoc.errors import (
+    JournalError,
+    JournalMismatchError,
+    PreviousFailureError,
+    RefusedAlikeError,
+)
+from aiohubassoc.journal.database import Database, Group, Unusable
+from aiohubassoc.journal.known_pairs import KnownPairs
+from aiohubassoc.journal.lock import FolderLock
+from aiohubassoc.journal.row_codec import are_usual, is_bad, settled_values, writable
+from aiohubassoc.journal.schema import in_plain_words
+from aiohubassoc.models import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc.journal.offsets import Places
+    from aiohubassoc.models import Outcome, Report
+    from aiohubassoc.pair import Pair
+
+_T = TypeVar("_T")
+logger = logging.getLogger("aiohubassoc")
+
+# So many written pairs are kept in memory, about 2 MB, until they are sorted in together.
+_INDEX_EVERY: Final = 8192
+_PAIR: Final = attrgetter("pair")
+_INDEX: Final = attrgetter("index")
+_TYPES: Final = attrgetter("from_type", "to_type")
+_FROM_ID: Final = attrgetter("from_id")
+_TO_ID: Final = attrgetter("to_id")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@attrs.define
+class InputNotes:
+    """
+    What whoever reads the input tells the run folder, while the run goes on.
+
+    Attributes:
+        unusable: Rows without a pair; each is written with the next outcomes.
+        is_cut_short: Whether the input ended before its end, because the run was to.
+        is_of_folder: Whether the pairs are taken from the folder itself.
+    """
+
+    unusable: list[Unusable] = attrs.Factory(list)
+    is_cut_short: bool = False
+    is_of_folder: bool = False
+
+
+class JournalWriter:
+    """
+    A run that keeps its outcomes in a run folder: a `Recorder`.
+
+    Args:
+        folder: The folder.
+        header: What is kept about the job; of it ``"job"`` must be the same in every run.
+        places: Where pairs stand.
+        notes: What is told of the input.
+        clock: Time.
+        force: Whether the job may differ.
+        retry_failed: Whether pairs that failed in an earlier run are to be sent again.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        header: Mapping[str, object],
+        places: Places,
+        notes: InputNotes,
+        clock: Clock,
+        force: bool,
+        retry_failed: bool,
+    ) -> None:
+        self._folder = folder
+        self._header = header
+        self._places = places
+        self._notes = notes
+        self._clock = clock
+        self._force = force
+        self._retry_failed = retry_failed
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="aiohubassoc-journal")
+        self._lock: FolderLock | None = None
+        self._ledger: Database | None = None
+        self._known: KnownPairs | None = None
+        self._session = 0
+
+    async def open(self) -> None:
+        """
+        Be ready: lock the folder, or make it.
+
+        Raises:
+            JournalInUseError: another run is using it.
+            JournalMismatchError: it belongs to another job.
+            JournalError: it cannot be used.
+        """
+        try:
+            await self._in_thread(self._open)
+        except BaseException:
+            await self._close()
+            raise
+
+    @property
+    def begin(self) -> Callable[[int, Pair], Outcome | None]:
+        """`KnownPairs.begin`: what a run asks for each pair."""
+        assert self._known is not None  # noqa: S101 -- set by `open`
+        return self._known.begin
+
+    async def write(self, outcomes: Sequence[Outcome]) -> None:
+        """
+        Return when *outcomes* are on the disk, all of them.
+
+        Raises:
+            JournalStorageError: none of them is.
+        """
+        known, ledger = self._known, self._ledger
+        assert known is not None  # noqa: S101 -- set by `open`
+        assert ledger is not None  # noqa: S101 -- likewise
+        group = self._group()
+        with in_plain_words(self._folder):
+            self._add(outcomes, group, known, ledger)
+        if known.unindexed >= _INDEX_EVERY:
+            # Apart from the group, and before it: if the disk is full now, nothing of it is there.
+            await self._in_thread(ledger.index)
+            known.indexed()
+        await self._in_thread(partial(ledger.write, group))
+        known.written(outcomes)
+
+    async def close(self, report: Report, *, complete: bool) -> None:
+        """Note how the run ended, and let others have the folder."""
+        cause = report.stopped
+        stopped = None if cause is None else str(cause)
+        alike = cause.error.label if isinstance(cause, RefusedAlikeError) else None
+        complete = complete and not self._notes.is_cut_short
+        try:
+            await self._in_thread(
+                lambda: self._end(complete=complete, stopped=stopped, alike=alike)
+            )
+        except JournalError as error:
+            # Every outcome that was told is written; only how the run ended is not.
+            logger.warning("%s", error)
+        finally:
+            await self._close()
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        with in_plain_words(self._folder):
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def _close(self) -> None:
+        try:
+            await self._in_thread(self._release)
+        finally:
+            self._thread.shutdown(wait=False)
+
+    def _group(self) -> Group:
+        """Return what is to be written next, so far without outcomes."""
+        unusable, self._notes.unusable = self._notes.unusable, []
+        return Group(self._now_ms(), self._session, unusable)
+
+    def _add(
+        self, outcomes: Sequence[Outcome], group: Group, known: KnownPairs, ledger: Database
+    ) -> None:
+        places, again = self._places, known.again
+        if not again and are_usual(outcomes):  # nearly always: at the speed of C
+            pairs = list(map(_PAIR, outcomes))
+            values = zip(
+                map(ledger.types.__getitem__, map(_TYPES, pairs)),
+                map(_FROM_ID, pairs),
+                map(_TO_ID, pairs),
+                map(places.place, map(_INDEX, outcomes), pairs),
+                repeat(group.at_ms),
+                repeat(group.session),
+                map(places.tag, pairs),
+                strict=False,  # two of them have no end
+            )
+            group.usual = list(chain.from_iterable(values))
+            return
+        for outcome in outcomes:
+            row, may_be_there = again.pop(outcome.index, (None, False))
+            # What one run left open stays open in the next, until HubSpot confirms the link.
+            if may_be_there and outcome.status in {Status.FAILED, Status.UNPROCESSED}:
+                outcome.maybe_applied = True
+            if row is None and are_usual((outcome,)):
+                pair = outcome.pair
+                place, tag = places.place(outcome.index, pair), places.tag(pair)
+                ends = (ledger.types[_TYPES(pair)], pair.from_id, pair.to_id)
+                group.usual += (*ends, place, group.at_ms, group.session, tag)
+            else:
+                self._add_other(outcome, row, group, known, ledger)
+
+    def _add_other(
+        self, outcome: Outcome, row: int | None, group: Group, known: KnownPairs, ledger: Database
+    ) -> None:
+        pair = outcome.pair
+        place = self._places.place(outcome.index, pair)
+        if row is None and is_bad(outcome):
+            row = known.row_of_bad(place)
+        if row is not None and isinstance(outcome.error, PreviousFailureError):
+            group.retold.append((group.session, place, row))
+            return
+        status, *settled = settled_values(outcome)
+        tag = self._places.tag(pair)
+        values = (status, place, *settled, group.at_ms, group.session, tag)
+        if row is not None:
+            group.changed.append((*values, row))
+        else:  # of an item that failed its checks anything may be anything
+            types = ledger.types[writable(pair.from_type), writable(pair.to_type)]
+            ends = (types, writable(pair.from_id), writable(pair.to_id))
+            group.others.append((*ends, *values))
+
+    def _now_ms(self) -> int:
+        return (self._clock.utc_now() - _EPOCH) // timedelta(milliseconds=1)
+
+    # --- in the thread -------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        # Ids and HubSpot's messages are nobody else's business.
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = FolderLock(self._folder)
+        self._ledger = ledger = Database(self._folder)
+        had = ledger.header().get("job")
+        if not self._force:
+            _compare(self._folder, had, self._header["job"])
+        if (process_id := ledger.unended_process()) is not None:
+            logger.info("%s: process %d ended without closing it", self._folder, process_id)
+        self._session = ledger.begin_session(
+            self._header,
+            process_id=os.getpid(),
+            version=__version__,
+            at_ms=self._now_ms(),
+            is_of_folder=self._notes.is_of_folder,
+            # A pipe that was mended is known by no more than its first row.
+            is_of_other_input=had != self._header["job"] or not self._places.are_stable,
+        )
+        self._known = KnownPairs(
+            self._folder, self._session, self._places, retry_failed=self._retry_failed
+        )
+
+    def _end(self, *, complete: bool, stopped: str | None, alike: str | None) -> None:
+        assert self._ledger is not None  # noqa: S101 -- set by `open`
+        self._ledger.write(self._group())
+        self._ledger.index()
+        self._ledger.end_session(
+            self._session,
+            at_ms=self._now_ms(),
+            complete=complete,
+            stopped=stopped,
+            refused_alike=alike,
+        )
+
+    def _release(self) -> None:
+        if self._known is not None:
+            self._known.close()
+        if self._ledger is not None:
+            self._ledger.close()
+        if self._lock is not None:
+            self._lock.release()
+
+
+def _compare(folder: Path, had: object, given: object) -> None:
+    """Raise JournalMismatchError if the folder belongs to another job."""
+    if not isinstance(had, dict) or not isinstance(given, dict):  # a new one
+        return
+    differences = {
+        name: (had.get(name), given.get(name))
+        for name in {**had, **given}
+        if had.get(name) != given.get(name)
+    }
+    if differences:
+        told = "; ".join(
+            f"{name} was {before!r} and is {now!r}" for name, (before, now) in differences.items()
+        )
+        raise JournalMismatchError(
+            f"the run folder {folder} belongs to another job: {told}. Take another folder, or go "
+            "on all the same: --force, in a program Journal(..., force=True)",
+            differences,
+        )

@@ -1,0 +1,150 @@
+"""What HubSpot says about an account: its portal, day, token and association limits."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from aiohubassoc.simulator import cdn_pages, error_bodies
+from aiohubassoc.simulator.operations import find_types
+from aiohubassoc.simulator.responses import PortalResponse
+from aiohubassoc.simulator.success_bodies import iso_date
+
+if TYPE_CHECKING:
+    from aiohubassoc.simulator.auth import Auth
+    from aiohubassoc.simulator.rate_limits import RateLimits
+    from aiohubassoc.simulator.records import ObjectType, ObjectTypes
+    from aiohubassoc.simulator.responses import Document
+    from aiohubassoc.simulator.routing import AccountCall
+    from aiohubassoc.simulator.settings import PortalSettings
+
+_USER_ID = 7654321  # a user that does not exist
+
+
+class AccountOperations:
+    """
+    The calls about the account.
+
+    Args:
+        settings: The account, and which of these calls are refused or unknown.
+        types: The portal's object types.
+        auth: The tokens and their scopes.
+        limits: What was used of the day.
+    """
+
+    def __init__(
+        self, settings: PortalSettings, types: ObjectTypes, auth: Auth, limits: RateLimits
+    ) -> None:
+        self._settings = settings
+        self._types = types
+        self._auth = auth
+        self._limits = limits
+
+    def respond(self, call: AccountCall, body: bytes, now: float) -> PortalResponse:
+        """
+        Return the response to *call*.
+
+        Args:
+            call: The call.
+            body: Of the call that sends a token.
+            now: The portal's clock, in seconds.
+        """
+        if call.name in self._settings.unknown_calls:
+            return cdn_pages.not_found()
+        if call.name in self._settings.refused_calls:
+            return error_bodies.missing_scopes(["oauth"])
+        match call.name:
+            case "details":
+                return PortalResponse(200, self._details())
+            case "usage":
+                return PortalResponse(200, {"results": self._usage(now)})
+            case "token_info":
+                return self._token_info(body)
+            case "limits":
+                return self._association_limits(call.from_type, call.to_type)
+
+    def _details(self) -> Document:
+        hours = self._settings.utc_offset
+        sign, (whole, minutes) = "-" if hours < 0 else "+", divmod(round(abs(hours) * 60), 60)
+        return {
+            "portalId": error_bodies.ACCOUNT_ID,
+            "accountType": "STANDARD",
+            "timeZone": self._settings.time_zone,
+            "companyCurrency": "USD",
+            "additionalCurrencies": [],
+            "utcOffset": f"{sign}{whole:02}:{minutes:02}",
+            "utcOffsetMilliseconds": round(hours * 3_600_000),
+            "uiDomain": "app.hubspot.com",
+            "dataHostingLocation": "na1",
+        }
+
+    def _usage(self, now: float) -> list[Document]:
+        if self._settings.daily_limit is None:
+            return []
+        return [
+            {
+                "name": "private-apps-api-calls-daily",
+                "usageLimit": self._settings.daily_limit,
+                "currentUsage": self._limits.day_used,
+                "collectedAt": iso_date(now),
+                "fetchStatus": "SUCCESS",
+                "resetsAt": iso_date(self._limits.day_end),
+            }
+        ]
+
+    def _token_info(self, body: bytes) -> PortalResponse:
+        try:
+            token = json.loads(body)["tokenKey"]
+        except (KeyError, TypeError, ValueError):
+            return error_bodies.validation_error("tokenKey is required")
+        if not self._auth.is_valid(token):
+            return error_bodies.invalid_token()
+        return PortalResponse(
+            200,
+            {
+                "userId": _USER_ID,
+                "hubId": error_bodies.ACCOUNT_ID,
+                "appId": error_bodies.APP_ID,
+                "scopes": self._auth.scopes(),
+            },
+        )
+
+    def _association_limits(self, from_name: str, to_name: str) -> PortalResponse:
+        found = find_types(self._types, from_name, to_name)
+        if isinstance(found, PortalResponse):
+            return found
+        limit = self._settings.association_limit
+        used = self._links_of_limited_records(*found)
+        at_limit = {record_id: count for record_id, count in used.items() if count >= limit}
+        near = {record_id: count for record_id, count in used.items() if count < limit}
+        singular = found[0].singular
+        return PortalResponse(
+            200,
+            {
+                "limit": limit,
+                "totalRecordsAtLimit": len(at_limit),
+                "totalRecordsNearLimit": len(near),
+                "atLimitFromRecordSamples": [
+                    {"objectId": int(record_id), "label": f"{singular} {record_id}"}
+                    for record_id in at_limit
+                ],
+                "nearLimitFromRecordSamples": [
+                    {
+                        "objectId": int(record_id),
+                        "label": f"{singular} {record_id}",
+                        "usage": count,
+                        "percentage": 100 * count / limit,
+                    }
+                    for record_id, count in near.items()
+                ],
+            },
+        )
+
+    def _links_of_limited_records(
+        self, from_type: ObjectType, to_type: ObjectType
+    ) -> dict[str, int]:
+        return {
+            record_id: count
+            for from_name, record_id, to_name, count in self._settings.limited_records
+            if (self._types.find(from_name), self._types.find(to_name)) == (from_type, to_type)
+        }

@@ -1,0 +1,236 @@
+"""HubSpot's error responses, as its documentation and recorded traffic show them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import attrs
+
+from aiohubassoc.simulator.responses import Document, PortalResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiohubassoc.simulator.records import ObjectType, RecordRef
+    from aiohubassoc.simulator.seeded_random import SeededRandom
+    from aiohubassoc.simulator.settings import BatchErrors
+    from aiohubassoc.simulator.success_bodies import CallContext
+
+# An app and an account that do not exist.
+APP_ID = 1234567
+ACCOUNT_ID = 12345
+
+_TYPE_ID = re.compile(r"[0-9]+-[0-9]+")
+_SCOPES_PAGE = "https://developers.hubspot.com/scopes"
+_OAUTH_PAGE = "https://developers.hubspot.com/docs/methods/auth/oauth-overview"
+
+
+def error_response(
+    status: int, message: str, category: str | None = None, **more: object
+) -> PortalResponse:
+    """Return HubSpot's plain error; some have no *category*."""
+    document: Document = {"status": "error", "message": message, **more}
+    if category is not None:
+        document["category"] = category
+    return PortalResponse(status, document)
+
+
+def validation_error(message: str, **more: object) -> PortalResponse:
+    """Return a 400 VALIDATION_ERROR."""
+    return error_response(400, message, "VALIDATION_ERROR", **more)
+
+
+# --- the whole call ----------------------------------------------------------------------------
+
+
+def invalid_token() -> PortalResponse:
+    """Return the 401 of a token that is missing, malformed or unknown."""
+    return _unauthorized(
+        "Authentication credentials not found. This API supports OAuth 2.0 authentication and "
+        f"you can find more details at {_OAUTH_PAGE}",
+        "INVALID_AUTHENTICATION",
+    )
+
+
+def expired_token() -> PortalResponse:
+    """Return the 401 of a token that was valid once."""
+    return _unauthorized(
+        "The OAuth token used to make this call expired 0 second(s) ago.",
+        "EXPIRED_AUTHENTICATION",
+    )
+
+
+def missing_scopes(scopes: Sequence[str]) -> PortalResponse:
+    """Return the 403 that names the required *scopes*."""
+    response = error_response(
+        403,
+        "This app hasn't been granted all required scopes to make this call. "
+        f"Read more about required scopes here: {_SCOPES_PAGE}.",
+        "MISSING_SCOPES",
+        errors=[
+            {
+                "message": "One or more of the following scopes are required.",
+                "context": {"requiredGranularScopes": list(scopes)},
+            }
+        ],
+        links={"scopes": _SCOPES_PAGE},
+    )
+    return attrs.evolve(response, has_rate_headers=False)
+
+
+def rate_limited(policy: str, retry_after: int | None = None) -> PortalResponse:
+    """
+    Return the 429 of a rate limit, which has no category.
+
+    Args:
+        policy: ``TEN_SECONDLY_ROLLING``, ``SECONDLY`` or ``DAILY``.
+        retry_after: Whole seconds. None: the response does not say.
+    """
+    group = policy.removesuffix("_ROLLING").lower().replace("_", "-")
+    response = error_response(
+        429,
+        f"You have reached your {policy.lower()} limit.",
+        errorType="RATE_LIMIT",
+        policyName=policy,
+        groupName=f"publicapi:private_app-api-calls-{group}:{APP_ID}:{ACCOUNT_ID}",
+    )
+    if retry_after is None:
+        return response
+    return attrs.evolve(response, headers={"Retry-After": str(retry_after)})
+
+
+def unknown_type(written: str) -> PortalResponse:
+    """Return the 400 of an unknown object type; a type id has its own wording."""
+    if _TYPE_ID.fullmatch(written):
+        return error_response(400, f"Invalid object or event type id: {written}")
+    return error_response(400, f"Unable to infer object type from: {written}")
+
+
+def _unauthorized(message: str, category: str) -> PortalResponse:
+    headers = {"X-HubSpot-Auth-Failure": "401 Unauthorized"}
+    response = error_response(401, message, category)
+    return attrs.evolve(response, has_rate_headers=False, headers=headers)
+
+
+# --- records -----------------------------------------------------------------------------------
+
+
+def invalid_id(ref: RecordRef) -> PortalResponse | None:
+    """Return the 404 of an impossible id, None for a possible one."""
+    if not ref.is_numeric:
+        # Two blanks, as recorded.
+        message = "Object not found.  objectId are usually numeric."
+    elif int(ref.record_id) < 1:
+        message = "Object not found. objectId is usually positive."
+    else:
+        return None
+    return error_response(404, message, "OBJECT_NOT_FOUND", context={"id": [ref.record_id]})
+
+
+def missing_records(refs: list[RecordRef], *, with_ids: bool) -> PortalResponse:
+    """
+    Return the 400 for records that do not exist.
+
+    Args:
+        refs: The missing ones, at least one.
+        with_ids: Whether the context has ids and types besides a sentence for each record.
+    """
+    context: Document = {"INVALID_OBJECT_IDS": [_sentence(ref) for ref in refs]}
+    if with_ids:
+        context["objectId"] = [ref.record_id for ref in refs]
+        context["objectType"] = [ref.kind.label for ref in refs]
+    return validation_error("One or more associations are invalid", context=context)
+
+
+def missing_record(ref: RecordRef, role: str) -> PortalResponse:
+    """
+    Return the 404 for a record that does not exist.
+
+    Args:
+        ref: The missing one.
+        role: ``FROM`` or ``TO``.
+    """
+    return error_response(
+        404,
+        f"No {ref.kind.singular} with ID {ref.record_id} exists",
+        "OBJECT_NOT_FOUND",
+        context={"objectType": [ref.kind.singular], "id": [ref.record_id]},
+        subCategory=f"crm.associations.{role}_OBJECT_NOT_FOUND",
+    )
+
+
+def _sentence(ref: RecordRef) -> str:
+    return f"{ref.kind.label}={ref.record_id} is not valid"
+
+
+# --- records of a batch ------------------------------------------------------------------------
+
+
+class BatchErrorBodies:
+    """
+    The errors of batch calls, creating and reading, about records that do not exist.
+
+    Args:
+        names: Which of the records the errors name.
+        rng: Draws between the recorded wordings.
+    """
+
+    def __init__(self, names: BatchErrors, rng: SeededRandom) -> None:
+        self._names = names
+        self._rng = rng
+
+    def whole_call(self, refs: list[RecordRef]) -> PortalResponse:
+        """Return the 400 for the whole call; *refs* are the missing records, at least one."""
+        if self._names == "unnamed":
+            return validation_error("One or more associations are invalid")
+        named = refs[:1] if self._names == "first" else refs
+        return missing_records(named, with_ids=self._names != "ends")
+
+    def one_record(
+        self, ref: RecordRef, role: str, ids: Document, context: CallContext
+    ) -> Document:
+        """
+        Return the error for one missing record of a call that succeeded for others.
+
+        Args:
+            ref: The missing one.
+            role: ``FROM`` or ``TO``.
+            ids: The error context that names its input.
+            context: The call.
+        """
+        error: Document = {
+            "status": "error",
+            "category": "OBJECT_NOT_FOUND",
+            "subCategory": f"crm.associations.{role}_OBJECT_NOT_FOUND",
+            "message": f"No {ref.kind.singular} with ID {ref.record_id} exists",
+            "context": {},
+        }
+        if self._names in {"named", "first"}:
+            error["context"] = ids
+        elif self._names == "ends":
+            key = f"{context.key}|{role}|{ref.record_id}"
+            error["context"] = (
+                {"objectId": [ref.record_id], "objectType": [ref.kind.label]}
+                if self._rng.uniform("error", key, context.number) < 1 / 2
+                else {"INVALID_OBJECT_IDS": [_sentence(ref)]}
+            )
+        else:
+            error["message"] = f"Some {ref.kind.singular} records do not exist"
+        return error
+
+
+def no_links(ref: RecordRef, to_type: ObjectType) -> Document:
+    """Return the error of a read about a record without links."""
+    singular, record_id = ref.kind.singular, ref.canonical_id
+    return {
+        "status": "error",
+        "category": "OBJECT_NOT_FOUND",
+        "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND",
+        "message": f"No {to_type.singular} is associated with {singular} {record_id}.",
+        "context": {
+            "fromObjectId": [record_id],
+            "fromObjectType": [singular],
+            "toObjectType": [to_type.singular],
+        },
+    }

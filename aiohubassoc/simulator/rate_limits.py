@@ -1,0 +1,164 @@
+"""
+HubSpot's rate limits.
+
+Time is an argument, in seconds, and never goes back.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from typing import TYPE_CHECKING
+
+from aiohubassoc.simulator.rate_windows import RollingWindow, make_window
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aiohubassoc.simulator.settings import Neighbour, PortalSettings
+
+# The names of the policies: HubSpot, API usage guidelines, and recorded 429s.
+DAILY = "DAILY"
+SECONDLY = "SECONDLY"
+TEN_SECONDLY_ROLLING = "TEN_SECONDLY_ROLLING"
+# Our own name, for the ledger: HubSpot publishes no such limit.
+BATCH_IN_FLIGHT = "BATCH_IN_FLIGHT"
+
+_DAY = 86_400.0
+
+
+class RateLimits:
+    """
+    What the client and its neighbours have used of the limits.
+
+    Args:
+        settings: The limits and the neighbours.
+
+    Attributes:
+        day_used: How many requests of the day were counted, and used before the first one.
+    """
+
+    def __init__(self, settings: PortalSettings) -> None:
+        self._limit = settings.quota_limit
+        self._window = make_window(settings.quota_limit, settings.quota_window, settings.quota_kind)
+        self._secondly_limit = settings.secondly_limit
+        self._second = RollingWindow(1.0)
+        self._batch_limit = settings.batch_limit
+        self._batches = RollingWindow(settings.batch_window)
+        self._batch_max_in_flight = settings.batch_max_in_flight
+        self._daily_limit = settings.daily_limit
+        self.day_used = settings.daily_used
+        self._day = 0
+        self._count_refused = settings.count_refused
+        self._reported_max = settings.reported_max
+        if self._reported_max is None and self._limit is not None:
+            self._reported_max = str(self._limit)
+        self._neighbours = settings.neighbours
+        self._neighbour_calls: Iterator[float] | None = None
+        self._next_neighbour = math.inf
+        self._origin = 0.0
+
+    @property
+    def day_end(self) -> float:
+        """The instant at which the next day begins."""
+        return self._origin + (self._day + 1) * _DAY
+
+    def take(self, now: float, *, is_batch: bool, in_flight: int = 0) -> str | None:
+        """
+        Count a request, or return the policy that refuses it.
+
+        Args:
+            now: The instant of counting.
+            is_batch: A batch call counts for the day (HubSpot, API usage guidelines) and for the
+                limits of batch calls; any other call for the day and for the rolling windows.
+            in_flight: How many batch calls are in flight already.
+        """
+        if self._neighbour_calls is None:
+            self._origin = now
+            self._neighbour_calls = heapq.merge(
+                *(_instants(each, now) for each in self._neighbours)
+            )
+            self._next_neighbour = next(self._neighbour_calls, math.inf)
+        while self._next_neighbour <= now:
+            self._take(self._next_neighbour, is_batch=False)
+            self._next_neighbour = next(self._neighbour_calls, math.inf)
+        return self._take(now, is_batch=is_batch, in_flight=in_flight)
+
+    def retry_after(self, policy: str, now: float, *, is_batch: bool = False) -> int:
+        """Return the whole seconds, at least 1, until *policy* has room for such a request."""
+        if policy == DAILY:
+            room_at = self.day_end
+        elif policy == SECONDLY:
+            room_at = self._second.below_at(self._secondly_limit or 0)
+        elif policy == BATCH_IN_FLIGHT:
+            room_at = now
+        elif is_batch:
+            room_at = self._batches.below_at(self._batch_limit or 0)
+        else:
+            room_at = self._window.below_at(self._limit or 0)
+        return max(1, math.ceil(room_at - now))
+
+    def headers(self, *, daily: bool = True, rolling: bool = True) -> dict[str, str]:
+        """
+        Return the rate-limit headers of the request that was counted last.
+
+        Args:
+            daily: Whether to report the daily limit, if there is one.
+            rolling: Whether to report the limits of the rolling windows, if there are any.
+        """
+        headers: dict[str, str] = {}
+        if rolling and self._reported_max is not None:
+            headers["X-HubSpot-RateLimit-Max"] = self._reported_max
+            milliseconds = f"{self._window.length * 1000:.0f}"
+            headers["X-HubSpot-RateLimit-Interval-Milliseconds"] = milliseconds
+        if rolling and self._limit is not None:
+            headers["X-HubSpot-RateLimit-Remaining"] = _left(self._limit, len(self._window))
+        if rolling and self._secondly_limit is not None:
+            left = _left(self._secondly_limit, len(self._second))
+            headers["X-HubSpot-RateLimit-Secondly"] = str(self._secondly_limit)
+            headers["X-HubSpot-RateLimit-Secondly-Remaining"] = left
+        if daily and self._daily_limit is not None:
+            left = _left(self._daily_limit, self.day_used)
+            headers["X-HubSpot-RateLimit-Daily"] = str(self._daily_limit)
+            headers["X-HubSpot-RateLimit-Daily-Remaining"] = left
+        return headers
+
+    def _take(self, now: float, *, is_batch: bool, in_flight: int = 0) -> str | None:
+        for window in (self._window, self._second, self._batches):
+            window.advance(now)
+        day = int((now - self._origin) // _DAY)
+        if day > self._day:
+            self._day, self.day_used = day, 0
+        policy = self._full_batch_policy(in_flight) if is_batch else self._full_policy()
+        if self._daily_limit is not None and self.day_used >= self._daily_limit:
+            policy = DAILY
+        if policy is None or self._count_refused:
+            self.day_used += 1
+            for window in (self._batches,) if is_batch else (self._window, self._second):
+                window.add(now)
+        return policy
+
+    def _full_policy(self) -> str | None:
+        if self._secondly_limit is not None and len(self._second) >= self._secondly_limit:
+            return SECONDLY
+        if self._limit is not None and len(self._window) >= self._limit:
+            return TEN_SECONDLY_ROLLING
+        return None
+
+    def _full_batch_policy(self, in_flight: int) -> str | None:
+        if self._batch_max_in_flight is not None and in_flight >= self._batch_max_in_flight:
+            return BATCH_IN_FLIGHT
+        if self._batch_limit is not None and len(self._batches) >= self._batch_limit:
+            return TEN_SECONDLY_ROLLING
+        return None
+
+
+def _instants(neighbour: Neighbour, origin: float) -> Iterator[float]:
+    """Yield when *neighbour* sends its requests."""
+    for index in range(math.floor(neighbour.length * neighbour.per_second)):
+        first = index - index % neighbour.burst
+        yield origin + neighbour.start + first / neighbour.per_second
+
+
+def _left(limit: int, used: int) -> str:
+    return str(max(0, limit - used))

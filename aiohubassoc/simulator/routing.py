@@ -1,0 +1,186 @@
+"""
+Which call a request is, and the inputs of its body.
+
+A path is split as it came over the wire and each segment is decoded once: an id with an encoded
+slash in it stays one segment.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, ClassVar, Literal, TypeAlias
+from urllib.parse import unquote
+
+import attrs
+
+from aiohubassoc.simulator import error_bodies
+from aiohubassoc.simulator.responses import PortalResponse
+from aiohubassoc.simulator.settings import AccountCallName
+
+# HubSpot, Associations v4: the dated versions have the same schemas under other paths.
+_DATED = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])(-beta)?")
+# Of reads it declares 200 only: errors and their number are in its body.
+_ERRORS_IN_200 = "2026-09"
+
+NO_INPUT = error_bodies.validation_error(
+    "Invalid input JSON on line 1, column 1: Cannot deserialize value"
+)
+
+Kind: TypeAlias = Literal["put", "batch", "read", "account"]
+
+
+@attrs.frozen
+class PutCall:
+    """Create Default for one pair; types and ids as they were written."""
+
+    kind: ClassVar[Kind] = "put"
+    method: ClassVar[str] = "PUT"
+
+    from_type: str
+    from_id: str
+    to_type: str
+    to_id: str
+
+
+@attrs.frozen
+class BatchCall:
+    """Create Default for many pairs of the same two types, as they were written."""
+
+    kind: ClassVar[Kind] = "batch"
+    method: ClassVar[str] = "POST"
+    max_inputs: ClassVar[int] = 2_000  # HubSpot, Associations v4
+
+    from_type: str
+    to_type: str
+
+
+@attrs.frozen
+class ReadCall:
+    """Read the links of many records of one type to records of another, as they were written."""
+
+    kind: ClassVar[Kind] = "read"
+    method: ClassVar[str] = "POST"
+    max_inputs: ClassVar[int] = 1_000  # HubSpot, Associations v4
+
+    from_type: str
+    to_type: str
+    errors_in_200: bool = False
+
+
+@attrs.frozen
+class AccountCall:
+    """One of the calls about the account; the types are those of its association limits."""
+
+    kind: ClassVar[Kind] = "account"
+
+    name: AccountCallName
+    from_type: str = ""
+    to_type: str = ""
+
+    @property
+    def method(self) -> str:
+        """The HTTP method: a token is sent in a body."""
+        return "POST" if self.name == "token_info" else "GET"
+
+
+Call: TypeAlias = PutCall | BatchCall | ReadCall | AccountCall
+
+
+def parse_path(raw_path: str) -> Call | None:
+    """
+    Return the call that *raw_path* means, None when the portal has no such path.
+
+    Args:
+        raw_path: As in the request line, percent-encoded; a query is ignored.
+    """
+    path = raw_path.partition("?")[0]
+    segments = [unquote(segment) for segment in path.split("/")]
+    if "" in segments[1:]:
+        return None
+    match segments:
+        case ["", "crm", "v4", "objects", *rest]:
+            return _put(rest)
+        case ["", "crm", "objects", version, *rest] if _DATED.fullmatch(version):
+            return _put(rest)
+        case ["", "crm", "v4", "associations", *rest]:
+            return _batch(rest)
+        case ["", "crm", "associations", version, *rest] if _DATED.fullmatch(version):
+            return _batch(rest, errors_in_200=version >= _ERRORS_IN_200)
+        case _:
+            return _account(segments)
+
+
+def _put(segments: list[str]) -> PutCall | None:
+    match segments:
+        case [from_type, from_id, "associations", "default", to_type, to_id]:
+            return PutCall(from_type, from_id, to_type, to_id)
+        case _:
+            return None
+
+
+def _batch(segments: list[str], *, errors_in_200: bool = False) -> BatchCall | ReadCall | None:
+    match segments:
+        case [from_type, to_type, "batch", "associate", "default"]:
+            return BatchCall(from_type, to_type)
+        case [from_type, to_type, "batch", "read"]:
+            return ReadCall(from_type, to_type, errors_in_200)
+        case _:
+            return None
+
+
+def _account(segments: list[str]) -> AccountCall | None:
+    match segments:
+        case ["", "account-info", version, "details"] if _is_account_version(version):
+            return AccountCall("details")
+        case ["", "account-info", version, "api-usage", "daily", "private-apps"] if (
+            _is_account_version(version)
+        ):
+            return AccountCall("usage")
+        case ["", "oauth", "v2", "private-apps", "get", "access-token-info"]:
+            return AccountCall("token_info")
+        case ["", "crm", "limits", version, "associations", "records", from_type, to_type] if (
+            _DATED.fullmatch(version)
+        ):
+            return AccountCall("limits", from_type, to_type)
+        case _:
+            return None
+
+
+def _is_account_version(version: str) -> bool:
+    return version == "v3" or _DATED.fullmatch(version) is not None
+
+
+@attrs.frozen
+class BatchInputs:
+    """
+    The inputs of a batch call.
+
+    Args:
+        documents: The inputs, each of any shape. A single call has none.
+        error: The response to a body without inputs. None: they can be read.
+    """
+
+    documents: list[Any] = attrs.field(factory=list)
+    error: PortalResponse | None = None
+
+
+def parse_inputs(call: Call, body: bytes) -> BatchInputs:
+    """Return the inputs in the body of *call*."""
+    if isinstance(call, PutCall | AccountCall):
+        return BatchInputs()
+    if not body:
+        return _invalid("Invalid JSON input: a request body was expected, but none found")
+    try:
+        documents = json.loads(body)["inputs"]
+    except (KeyError, TypeError, ValueError):
+        return BatchInputs(error=NO_INPUT)
+    if not isinstance(documents, list):
+        return BatchInputs(error=NO_INPUT)
+    if len(documents) > call.max_inputs:
+        return _invalid(f"{len(documents)} inputs are more than the {call.max_inputs} allowed")
+    return BatchInputs(documents)
+
+
+def _invalid(message: str) -> BatchInputs:
+    return BatchInputs(error=error_bodies.validation_error(message))

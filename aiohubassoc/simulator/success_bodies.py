@@ -1,0 +1,173 @@
+"""The bodies of successes, and the ids of default associations."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from aiohubassoc.simulator.records import ObjectType, RecordRef
+    from aiohubassoc.simulator.responses import Document
+    from aiohubassoc.simulator.seeded_random import SeededRandom
+
+# The portal's clock counts from this date.
+_CLOCK_ZERO = datetime(2026, 1, 1, tzinfo=UTC)
+
+# How long HubSpot works on a call in its documented examples, in seconds.
+_WORK_SHORTEST = 0.03
+_WORK_LONGEST = 0.12
+
+# HubSpot, Associations v4, "Association type ID values": the unlabelled ones, each way. Fees and
+# quotes: HubSpot, Fees guide. Line items: HubSpot, Line items guide.
+_ASSOCIATION_TYPE_IDS = {
+    ("contacts", "contacts"): 449,
+    ("contacts", "companies"): 279,
+    ("companies", "contacts"): 280,
+    ("companies", "companies"): 450,
+    ("deals", "contacts"): 3,
+    ("contacts", "deals"): 4,
+    ("deals", "companies"): 341,
+    ("companies", "deals"): 342,
+    ("deals", "deals"): 451,
+    ("contacts", "tickets"): 15,
+    ("tickets", "contacts"): 16,
+    ("tickets", "companies"): 339,
+    ("companies", "tickets"): 340,
+    ("deals", "tickets"): 27,
+    ("tickets", "deals"): 28,
+    ("deals", "line_items"): 19,
+    ("line_items", "deals"): 20,
+    ("fees", "quotes"): 363,
+    ("quotes", "fees"): 364,
+    ("contacts", "notes"): 201,
+    ("notes", "contacts"): 202,
+    ("companies", "notes"): 189,
+    ("notes", "companies"): 190,
+    ("deals", "notes"): 213,
+    ("notes", "deals"): 214,
+    ("contacts", "tasks"): 203,
+    ("tasks", "contacts"): 204,
+    ("companies", "tasks"): 191,
+    ("tasks", "companies"): 192,
+    ("deals", "tasks"): 215,
+    ("tasks", "deals"): 216,
+}
+
+# The seeded ids of all other pairs of types lie above every published one.
+_FIRST_SEEDED_ID = 10_000
+_SEEDED_IDS = 90_000
+
+
+def default_association_type(
+    from_type: ObjectType, to_type: ObjectType, rng: SeededRandom
+) -> tuple[str, int]:
+    """Return the category and the id of the default association in this direction."""
+    category = "USER_DEFINED" if from_type.custom or to_type.custom else "HUBSPOT_DEFINED"
+    published = _ASSOCIATION_TYPE_IDS.get((from_type.name, to_type.name))
+    if published is not None:
+        return category, published
+    return category, seeded_type_id(from_type, to_type, rng)
+
+
+def seeded_type_id(
+    from_type: ObjectType, to_type: ObjectType, rng: SeededRandom, label: str = ""
+) -> int:
+    """Return the id of an association type that HubSpot publishes none for, in this direction."""
+    key = f"{from_type.name}|{to_type.name}{label and f'|{label}'}"
+    return _FIRST_SEEDED_ID + int(rng.uniform("association type", key) * _SEEDED_IDS)
+
+
+class CallContext(NamedTuple):
+    """
+    What of a call matters to the response.
+
+    Args:
+        now: The portal's clock when the call is counted, in seconds.
+        key: The key of random draws: the pair, or the batch.
+        number: Counts the calls with this key that the portal let through, from 1.
+    """
+
+    now: float
+    key: str
+    number: int
+
+
+def iso_date(now: float) -> str:
+    """Return the portal's clock as HubSpot writes dates."""
+    moment = _CLOCK_ZERO + timedelta(seconds=now)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class SuccessBodies:
+    """
+    The bodies of successes. What varies at HubSpot is drawn.
+
+    Args:
+        rng: Draws order, optional fields and the ids of unpublished association types.
+    """
+
+    def __init__(self, rng: SeededRandom) -> None:
+        self._rng = rng
+        self._specs: dict[tuple[ObjectType, ObjectType], Document] = {}
+
+    def results(self, from_ref: RecordRef, to_ref: RecordRef) -> list[Document]:
+        """Return the results of one pair: both directions."""
+        from_id, to_id = from_ref.canonical_id, to_ref.canonical_id
+        return [
+            self._result(from_id, to_id, from_ref.kind, to_ref.kind),
+            self._result(to_id, from_id, to_ref.kind, from_ref.kind),
+        ]
+
+    def shuffled(self, results: list[Document], context: CallContext) -> list[Document]:
+        """Return *results* in a random order: HubSpot has no fixed one."""
+        if len(results) == 2:  # noqa: PLR2004 -- one pair; a generator would cost ten times this
+            reverse = self._rng.uniform("order", context.key, context.number) < 1 / 2
+            return results[::-1] if reverse else results
+        self._rng.generator("order", context.key, context.number).shuffle(results)
+        return results
+
+    def document(
+        self, results: list[Document], context: CallContext, errors: Sequence[Document] = ()
+    ) -> Document:
+        """
+        Return the body around *results*.
+
+        Args:
+            results: In their final order.
+            context: The call.
+            errors: Sent with their number. None of them: the fields are empty or missing.
+        """
+        key, number = context.key, context.number
+        work = self._rng.uniform("work", key, number)
+        completed = context.now + _WORK_SHORTEST + work * (_WORK_LONGEST - _WORK_SHORTEST)
+        requested = iso_date(context.now)
+        document: Document = {
+            "status": "COMPLETE",
+            "results": results,
+            "startedAt": requested,
+            "completedAt": iso_date(completed),
+        }
+        # Each optional field may be absent, null or present (HubSpot, Associations v4; recorded).
+        shape = int(self._rng.uniform("optional fields", key, number) * 27)
+        for name, value in (("requestedAt", requested), ("links", {}), ("errors", [])):
+            shape, form = divmod(shape, 3)
+            if form:
+                document[name] = None if form == 1 else value
+        if document.get("errors") == []:
+            document["numErrors"] = 0
+        if errors:
+            document["errors"] = list(errors)
+            document["numErrors"] = len(errors)
+        return document
+
+    def _result(
+        self, from_id: str, to_id: str, from_type: ObjectType, to_type: ObjectType
+    ) -> Document:
+        spec = self._specs.get((from_type, to_type))
+        if spec is None:
+            category, type_id = default_association_type(from_type, to_type, self._rng)
+            spec = {"associationCategory": category, "associationTypeId": type_id}
+            self._specs[from_type, to_type] = spec
+        return {"from": {"id": from_id}, "to": {"id": to_id}, "associationSpec": spec}

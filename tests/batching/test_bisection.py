@@ -1,0 +1,100 @@
+"""The cost laws of bisection: few calls find what HubSpot refuses, whatever its share and place."""
+
+from __future__ import annotations
+
+from random import Random  # noqa: TID251 -- seeded
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from aiohubassoc._batching.batch import MOST_PAIRS
+from aiohubassoc._batching.bisection import Bisection, RefusalRate
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+def _calls(bad: Collection[int]) -> int:
+    """Return the calls to a portal that refuses any call with a bad item in it and names none."""
+    bad = frozenset(bad)
+    bisection = Bisection(range(MOST_PAIRS))
+    calls = 0
+    found: list[int] = []
+    while (part := bisection.next()) is not None:
+        if part.is_singly:
+            calls += len(part.items)
+            refused = [item for item in part.items if item in bad]
+            found += refused
+            bisection.settled_singly(len(refused))
+            continue
+        calls += 1
+        if bad.isdisjoint(part.items):
+            bisection.accepted(len(part.items))
+        else:
+            bisection.refused(())
+    assert sorted(bad) == found
+    return calls
+
+
+@pytest.mark.parametrize(("bad", "most"), [(1, 25), (3, 62), (40, 480)])
+def test_a_few_bad_ones_are_found_with_few_calls(bad: int, most: int) -> None:
+    """Of 2,000, at random places, on average of 200 draws."""
+    chance = Random(1)
+    calls = [_calls(chance.sample(range(MOST_PAIRS), bad)) for _ in range(200)]
+    assert sum(calls) / len(calls) <= most
+
+
+@pytest.mark.parametrize(
+    "bad", [0, 1, 50, 100, 200, 300, 400, 500, 600, 800, 1000, 1500, 1999, 2000]
+)
+def test_many_bad_ones_cost_no_more_than_each_alone(bad: int) -> None:
+    """Whatever their share: 2 % more calls than pairs at most, and thirty."""
+    chance = Random(bad)
+    for _ in range(20):
+        assert _calls(chance.sample(range(MOST_PAIRS), bad)) <= 1.02 * MOST_PAIRS + 30
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 10**6), st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_uneven_shares_cost_no_more_than_each_alone(seed: int, shares: list[float]) -> None:
+    """Parts of the batch that are bad to a different degree, in any order."""
+    chance = Random(seed)
+    size = -(-MOST_PAIRS // len(shares))
+    bad = [n for n in range(MOST_PAIRS) if chance.random() < shares[n // size]]
+    assert _calls(bad) <= 1.04 * MOST_PAIRS + 30
+
+
+@pytest.mark.parametrize("size", [10, 50, 100, 250, 500, 1000])
+@pytest.mark.parametrize("begin", [0, 0.35, 1.0])
+def test_a_cluster_costs_little_more_than_its_own_pairs(size: int, begin: float) -> None:
+    """At the front, in the midst or at the end: the rest is not sent one by one."""
+    first = int(begin * (MOST_PAIRS - size))
+    assert _calls(range(first, first + size)) <= 1.1 * size + 250
+
+
+def test_nothing_is_known_at_first() -> None:
+    """One pair is one call either way; for more something must have been settled."""
+    rate = RefusalRate()
+    assert [True, False, False] == [rate.favours_single_calls(n) for n in (1, 2, 2000)]
+
+
+def test_the_share_of_those_just_before_decides() -> None:
+    """From three in twenty on, and for no more pairs than were settled; twice if all were bad."""
+    rate = RefusalRate()
+    rate.add(8, 1)
+    rate.add(0, 0)
+    before = [rate.favours_single_calls(n) for n in (2, 8)]
+    rate.add(12, 2)
+    after = [rate.favours_single_calls(n) for n in (2, 20, 21)]
+    assert ([False, False], [True, True, False]) == (before, after)
+
+
+def test_what_lies_far_back_does_not_count() -> None:
+    """Nor does it tell anything of a large part, which is tried as a whole."""
+    rate = RefusalRate()
+    rate.add(1000, 1000)
+    before = [rate.favours_single_calls(n) for n in (256, 257)]
+    rate.add(120, 0)
+    after = [rate.favours_single_calls(n) for n in (2, 128)]
+    assert ([True, False], [False, False]) == (before, after)

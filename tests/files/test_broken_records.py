@@ -1,0 +1,131 @@
+"""No pair is made of a line of a record that broke: the file ends there."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aiohubassoc.files.limits import CELL_CHARS, ROW_CHARS
+from tests.files.reading import broken_at, file_of, ids_of, refusal_of, rows_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEADER = "Record ID,Body,Associated Company IDs\n"
+GOOD = "101,short,202\n"
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize("chars", [131_072, 131_073, 150_000, 2_000_000])
+def test_a_long_cell_of_many_lines_is_read(tmp_path: Path, chars: int, line_end: str) -> None:
+    """As csv.writer, Excel and HubSpot write it, a mail with a pasted table in it."""
+    body = line_end.join(["Hi,", "901,x,902", "903,y,904", "x" * chars, "Bye"])
+    path = tmp_path / "export.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator=line_end)
+        writer.writerows(
+            [("Record ID", "Body", "Associated Company IDs"), (101, "short", 202), (102, body, 203)]
+        )
+        writer.writerow((103, "short", 204))
+    read = rows_of(str(path), to_type=None)
+    assert ["101", "102", "103"] == [pair and pair.from_id for _, pair in read]
+    assert ["102", body, "203"] == read[1][0].fields
+    assert [2, 3, 8] == [record.line for record, _ in read]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        '102,"Hi\n901,x,902\nhe said \\"yes\\" to it",203\n',  # quotes of MySQL
+        '102,"Hi\n901,x,902\nthe 5" model",203\n',  # quotes that were not doubled
+        '102,"the 5" model\n901,x,902\nBye",203\n',
+        '102,"say \\"yes\n901,x,902\nand\\" no",203\n',
+        '102,"size 5\\", 6\\"\n901,x,902\nBye",203\n',
+        '102,"a \\",\n901,x,902\nBye",203\n',
+        '102,Hi "there\n901,x,902\nBye" you,203\n',
+        '102,"Hi\n901,x,902\n903,y,904\n',  # never closed
+        '102,"Hi "you"\n901,x,902\nBye",203\n',
+        '102,"Hi\r901,x,902\rBye,203\n',
+    ],
+)
+@pytest.mark.parametrize("rows_before", [1, 1500])
+def test_nothing_behind_a_record_that_broke_is_read(
+    tmp_path: Path, broken: str, rows_before: int
+) -> None:
+    """Its line is named, and neither its own lines nor those behind it give a pair."""
+    content = HEADER + GOOD * rows_before + broken + "103,fine,204\n104,fine,205\n"
+    path = file_of(tmp_path, content)
+    read, told = broken_at(path, to_type=None)
+    assert ["contacts:101 -> companies:202"] * rows_before == read
+    assert told.startswith(f"{path}, line {rows_before + 2}: has ")
+    assert "Nothing behind it can be read: repair that record" in told
+
+
+@pytest.mark.parametrize("name", ["pairs.csv", "pairs.tsv"])
+def test_a_line_break_in_a_cell_without_quotes(tmp_path: Path, name: str) -> None:
+    """A line end of another kind than the file's ends no row."""
+    content = "from_id,note,to_id\n101,a,202\n102,b\r901,x,902\n103,c,204\n"
+    if name.endswith("tsv"):
+        content = content.replace(",", "\t")
+    read, told = broken_at(file_of(tmp_path, content, name))
+    assert ["contacts:101 -> companies:202"] == read
+    assert "line 3: has a line break in a cell without quotes" in told
+
+
+@pytest.mark.parametrize(
+    ("row", "note"),
+    [
+        ('101,the 5" model,202', 'the 5" model'),
+        ("101,it's,202", "it's"),
+        ('101,5" and 6",202', '5" and 6"'),
+        ('101,"the 5"" model",202', 'the 5" model'),
+        ('101,"C:\\",202', "C:\\"),
+        ('101,"{""a"": ""b\\""""}",202', '{"a": "b\\""}'),
+    ],
+)
+def test_a_quote_in_a_row_that_has_all_its_fields_is_text(
+    tmp_path: Path, row: str, note: str
+) -> None:
+    """As it is where quotes are doubled."""
+    path = file_of(tmp_path, f"{HEADER}{row}\n103,x,204\n")
+    read = rows_of(path, to_type=None)
+    assert ["101", "103"] == [pair and pair.from_id for _, pair in read]
+    assert ["101", note, "202"] == read[0][0].fields
+
+
+def test_a_bare_quote_in_a_row_that_has_another_fault(tmp_path: Path) -> None:
+    """It has all its fields: only the row itself cannot be used."""
+    path = file_of(tmp_path, f'{HEADER},the 5" model,202\n101,x,202\n103,the 5" model,\n')
+    assert [None, "101"] == [pair and pair.from_id for _, pair in rows_of(path, to_type=None)]
+
+
+def test_a_broken_header(tmp_path: Path) -> None:
+    """Nothing of the file is read."""
+    path = file_of(tmp_path, 'from_id,"to_id\n1,2\n')
+    assert refusal_of(path).startswith(f"{path}, line 1: has a quote that is never closed.")
+
+
+def test_the_largest_cell(tmp_path: Path) -> None:
+    """16 MiB are read; of more the file ends, with the line on which the row begins."""
+    path = file_of(tmp_path, f"from_id,to_id,note\n1,2,{'x' * CELL_CHARS}\n3,4,\n")
+    assert [("1", "2"), ("3", "4")] == ids_of(path)
+    path = file_of(tmp_path, f"from_id,to_id,note\n1,2,\n3,4,{'x' * (CELL_CHARS + 1)}\n5,6,\n")
+    read, told = broken_at(path)
+    assert ["contacts:1 -> companies:2"] == read
+    assert "line 3: has a cell of more than 16 MiB, or a quote that is not closed" in told
+
+
+@pytest.mark.parametrize(
+    ("rest", "told"),
+    [
+        ("x" * ROW_CHARS, "line 2: has 17 MiB"),
+        ('"' + "x\n" * (ROW_CHARS // 2), "line 2: has a cell of more than 16 MiB, or a quote"),
+    ],
+)
+def test_a_row_without_end_is_not_read_to_its_end(tmp_path: Path, rest: str, told: str) -> None:
+    """Whether it is one line or many."""
+    read, message = broken_at(file_of(tmp_path, f"from_id,to_id\n{rest}"))
+    assert [] == read
+    assert told in message

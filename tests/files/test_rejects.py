@@ -1,0 +1,73 @@
+"""The rows that did not come through, and back in."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, Any
+
+from aiohubassoc import Pair
+from aiohubassoc.files.pairs import PairTable
+from aiohubassoc.files.rejects import FailuresFile
+from aiohubassoc.files.results import Told
+from tests.files.reading import file_of, layout
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _written(path: Path, header: list[str], *rows: tuple[Any, ...]) -> list[list[str]]:
+    with FailuresFile(str(path), header) as file:
+        for row in rows:
+            file.write(row[0], Told(*row[1:]))
+        file.flush()
+    with path.open(encoding="utf-8", newline="") as read:
+        return list(csv.reader(read))
+
+
+def test_failures_keep_the_users_own_columns(tmp_path: Path) -> None:
+    """In their order, under their names; what became of the row stands behind them."""
+    header = ["note", "from_id", "to_id"]
+    row = ['a,"b"\nc', "1", "2"]
+    assert [
+        [*header, "status", "category", "message", "correlation_id"],
+        [*row, "failed", "OBJECT_NOT_FOUND", "gone", "c-1"],
+        ["x", "", "", "invalid", "", "has a missing column", ""],
+        ["a", "b", "c", "invalid", "", "has too many fields", ""],
+    ] == _written(
+        tmp_path / "f.csv",
+        header,
+        (row, "failed", "OBJECT_NOT_FOUND", "gone", "c-1"),
+        (["x"], "invalid", None, "has a missing column", None),
+        (["a", "b", "c", "d"], "invalid", None, "has too many fields", None),
+    )
+
+
+def test_a_column_of_the_same_name_is_kept(tmp_path: Path) -> None:
+    """Ours then has a longer name."""
+    ((*header,),) = _written(tmp_path / "f.csv", ["Status", "from_id", "to_id"])
+    assert ["Status", "from_id", "to_id", "aiohubassoc_status", "category"] == header[:5]
+
+
+def test_failures_can_be_given_to_another_run(tmp_path: Path) -> None:
+    """What an earlier run said of a row is replaced, and the rows are read as they were."""
+    header = ["from_id", "to_id"]
+    first = _written(tmp_path / "1.csv", header, (["1", "2"], "failed", "X", "told", None))
+    with PairTable(str(tmp_path / "1.csv"), layout()) as table:
+        ((record, pair),) = list(table)
+        again = _written(
+            tmp_path / "2.csv", table.header, (record.fields, "partial", "Y", "told again", "c")
+        )
+    assert pair == Pair("contacts", 1, "companies", 2)
+    assert [first[0], ["1", "2", "partial", "Y", "told again", "c"]] == again
+
+
+def test_bytes_that_are_no_text_come_back_as_they_were(tmp_path: Path) -> None:
+    """A row that is not UTF-8 is written as it was read."""
+    path = file_of(tmp_path, b"from_id,to_id,note\n1,2,\xe4\n")
+    with (
+        PairTable(path, layout()) as table,
+        FailuresFile(str(tmp_path / "f"), table.header) as file,
+    ):
+        for record, _ in table:
+            file.write(record.fields, Told("invalid"))
+    assert b"1,2,\xe4,invalid" in (tmp_path / "f").read_bytes()

@@ -1,0 +1,140 @@
+"""Tables as spreadsheets leave them: titles, ragged rows, rows of nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import openpyxl
+import pytest
+
+from tests.files.reading import counts_of, file_of, ids_of, problems_of, refusal_of, rows_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _sheet(folder: Path, *rows: tuple[object, ...]) -> str:
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    book.save(folder / "x.xlsx")
+    return str(folder / "x.xlsx")
+
+
+# --- ragged rows ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "from_id,to_id,name\n101,202,x\n,,\n103,204,\n,,\n , ,\t\n\n",
+        "from_id,to_id\n101,202,\n103,204,,,\n,,,,\n",
+        "from_id,to_id,,\n101,202\n103,204,\n,\n",
+        "from_id,to_id,,\n101,202,,\n103,204,x,\n",
+        ",from_id,to_id\n0,101,202\n1,103,204\n",  # as pandas writes its index
+        ' ,,\n"",""\nfrom_id,to_id\n101,202\n103,204\n',
+    ],
+)
+def test_what_has_no_content_is_nothing(tmp_path: Path, content: str) -> None:
+    """Rows, cells behind the last column, and columns without a name."""
+    path = file_of(tmp_path, content)
+    assert [("101", "202"), ("103", "204")] == ids_of(path)
+    counts = counts_of(path)
+    assert (2, 0) == (counts.rows, counts.rejected)
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("101,202,,x", "has too many fields: 4, the header has 2"),
+        ("101", "has a missing column: 1 of 2 fields"),
+        (",202", "from_id is empty"),
+    ],
+)
+def test_what_has_content_is_something(tmp_path: Path, row: str, told: str) -> None:
+    """A cell beyond the header may have come out of another column."""
+    assert {3: told} == problems_of(file_of(tmp_path, f"from_id,to_id\n1,2\n{row}\n3,4\n"))
+
+
+def test_a_cell_beside_a_sheets_table_is_nothing(tmp_path: Path) -> None:
+    """In a sheet each cell surely stands in its column."""
+    path = _sheet(tmp_path, ("from_id", "to_id"), (101, 202, None, "a note"), (103, 204))
+    assert [["101", "202"], ["103", "204"]] == [record.fields for record, _ in rows_of(path)]
+
+
+def test_a_row_with_very_many_cells_is_kept_short(tmp_path: Path) -> None:
+    """Nobody can use them."""
+    ((record, pair),) = rows_of(file_of(tmp_path, "from_id,to_id\n1,2" + ",x" * 100_000))
+    assert pair is None
+    assert "has too many fields: 100,002, the header has 2" == record.problem
+    assert ["1", "2", "x"] == record.fields
+
+
+# --- titles --------------------------------------------------------------------------------------
+
+TITLED = [
+    ("This export was made by Ann",),
+    (),
+    ("", "from_id", "to_id"),
+    ("a", 101, 202),
+    ("b", 103, 204),
+]
+
+
+def test_a_header_below_a_title_is_found(tmp_path: Path) -> None:
+    """Its rows keep their numbers."""
+    lines = "".join(",".join(map(str, row)) + "\n" for row in TITLED)
+    for path in (file_of(tmp_path, lines), _sheet(tmp_path, *TITLED)):
+        rows = rows_of(path)
+        assert [(4, "101"), (5, "103")] == [(r.line, pair and pair.from_id) for r, pair in rows]
+        assert ["a", "101", "202"] == rows[0][0].fields
+
+
+def test_a_header_below_a_title_is_found_by_the_columns_that_are_named(tmp_path: Path) -> None:
+    """Or by those of HubSpot's exports."""
+    content = "Deals\nRecord ID,Deal ID,Contact ID,Associated Company IDs\n1,2,3,4\n"
+    path = file_of(tmp_path, content)
+    assert [("2", "3")] == ids_of(
+        path, from_column="Deal ID", to_column="Contact ID", from_type="deals", to_type="contacts"
+    )
+    assert [("1", "4")] == ids_of(path, from_type="p1_cars", to_type=None)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("Export by Ann\nContact,Company\n1,2\n", ", line 2, has no column 'from_id'"),
+        ("Export by Ann\nfrom_id,Company\n1,2\n", ", line 2, has no column 'to_id'. Its"),
+        ("Contact,Company\n1,2\n3,4\n", " has no column 'from_id' and no column 'to_id'. Its"),
+        ("Export by Ann\n\n", " has no column 'from_id'"),
+        ("a,b\n" + "c\n" * 25 + "from_id,to_id\n1,2\n", " has no column 'from_id'"),
+    ],
+)
+def test_a_header_that_is_not_found_is_named(tmp_path: Path, content: str, told: str) -> None:
+    """By its line where a title stands above it; it is looked for in twenty rows."""
+    path = file_of(tmp_path, content)
+    assert refusal_of(path).startswith(f"{path}{told}")
+
+
+# --- the line that says the delimiter ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        ("sep=;\nfrom_id;to_id\n101;202\n", {}),
+        ("\ufeffsep=;\r\nfrom_id;to_id\r\n101;202\r\n", {}),
+        ("SEP=|\nfrom_id|to_id\n101|202\n", {}),
+        ("sep=\t\nfrom_id\tto_id\n101\t202\n", {}),
+        ('"sep=;"\nfrom_id;to_id\n101;202\n', {}),
+        ("sep=,\nfrom_id,to_id\n101,202\n", {}),
+        ("sep=;\nfrom_id,to_id\n101,202\n", {"delimiter": ","}),
+    ],
+)
+def test_the_line_of_excel_that_says_what_is_between_columns(
+    tmp_path: Path, content: str, options: dict[str, Any]
+) -> None:
+    """It is obeyed, unless the user says otherwise, and counts as a line."""
+    ((record, pair),) = rows_of(file_of(tmp_path, content), **options)
+    assert pair is not None
+    assert (3, "101") == (record.line, pair.from_id)

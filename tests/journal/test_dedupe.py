@@ -1,0 +1,34 @@
+"""Which pairs were seen before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given, strategies as st
+
+from aiohubassoc import Pair
+from aiohubassoc.journal.dedupe import SeenPairs
+from aiohubassoc.journal.offsets import place_of
+
+ids = st.sampled_from(["1", "2", "12", "01"])
+kinds = st.sampled_from(["contacts", "contact", "0-1"])
+
+
+@given(st.lists(st.builds(Pair, kinds, ids, kinds, ids), max_size=40))
+def test_the_first_place_of_each_pair_as_written(pairs: list[Pair]) -> None:
+    """A pair is a duplicate of the first that has the same types and ids, letter for letter."""
+    first: dict[Pair, int] = {}
+    with SeenPairs() as seen:
+        for line, pair in enumerate(pairs):
+            place = place_of(line % 2, line)
+            assert first.get(pair) == seen.first_place(pair, place)
+            first.setdefault(pair, place)
+
+
+def test_nothing_is_left_behind() -> None:
+    """The temporary file is gone afterwards."""
+    with SeenPairs() as seen:
+        folder = Path(seen._folder.name)
+        seen.first_place(Pair("a", 1, "b", 2), 1)
+        assert folder.exists()
+    assert not folder.exists()

@@ -1,0 +1,101 @@
+"""The quick way to read the usual reply gives what the general one gives."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from aiohubassoc._protocol import codec
+from aiohubassoc._protocol.fast_codec import usual_reply
+from tests.protocol.strategies import json_values
+from tests.simulator.portal_calls import make_portal, put
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+USUAL: dict[str, Any] = {
+    "status": "COMPLETE",
+    "results": [
+        {
+            "from": {"id": here},
+            "to": {"id": there},
+            "associationSpec": {
+                "associationCategory": "HUBSPOT_DEFINED",
+                "associationTypeId": type_id,
+            },
+        }
+        for here, there, type_id in (("101", "202", 279), ("202", "101", 280))
+    ],
+    "startedAt": "2026-11-23T10:00:00.125Z",
+    "completedAt": "2026-11-23T10:00:00.250Z",
+    "requestedAt": "2026-11-23T10:00:00Z",
+    "numErrors": 0,
+    "errors": [],
+    "links": {},
+}
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield each container in *value* with each key that it has."""
+    for key, inner in list(value.items() if isinstance(value, dict) else enumerate(value)):
+        yield value, key
+        if isinstance(inner, dict | list):
+            yield from _places(inner)
+
+
+_PLACES = len(list(_places(USUAL)))
+_ODD: st.SearchStrategy[Any] = json_values | st.sampled_from(
+    [None, "", 0, False, [], {}, [None], "2026-11-23", "2026-11-23T10:00", 7, "7"]
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, _PLACES - 1), _ODD | st.just(...)), max_size=3))
+def test_either_way_gives_the_same(changes: list[tuple[int, Any]]) -> None:
+    """Whatever is changed in a reply or missing from it, errors and their words included."""
+    document = copy.deepcopy(USUAL)
+    for number, value in changes:
+        places = list(_places(document))
+        container, key = places[number % len(places)]
+        if value is ...:
+            del container[key]
+        else:
+            container[key] = copy.deepcopy(value)  # one value may be drawn for two places
+        if not document:
+            return
+    body = json.dumps(document).encode()
+    quick = _told(body)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec, "usual_reply", lambda _: None)
+        assert quick == _told(body)
+
+
+def _told(body: bytes) -> object:
+    try:
+        return codec.decode_reply(body)
+    except codec.UndecodableError as error:
+        return error.problems
+
+
+@pytest.mark.parametrize("name", ["startedAt", "completedAt", "requestedAt"])
+def test_a_date_without_a_zone(name: str) -> None:
+    """Is unusual, and UTC."""
+    document = USUAL | {name: "2026-11-23T10:00:00"}
+    assert usual_reply(document) is None
+    assert codec.decode_reply(json.dumps(document).encode()).results
+
+
+def test_every_reply_of_the_portal_is_usual() -> None:
+    """With its optional fields in every form: or the quick way would be of no use."""
+    portal = make_portal(quota_limit=None)
+    for number in range(1, 200):
+        assert usual_reply(put(portal, number, number).document) is not None
+
+
+@pytest.mark.parametrize("value", [None, [], "x", 1, {}, {"results": [], "status": None}])
+def test_what_is_no_reply(value: object) -> None:
+    """Is left to the general way."""
+    assert usual_reply(value) is None

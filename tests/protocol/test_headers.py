@@ -1,0 +1,158 @@
+"""What headers say."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, strategies as st
+from multidict import CIMultiDict
+
+from aiohubassoc import Quota
+from aiohubassoc._protocol.headers import (
+    correlation_id,
+    daily_told,
+    quota_texts,
+    quota_told,
+    remaining_told,
+    retry_after,
+)
+
+NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("10", 10.0),
+        (" 10 ", 10.0),
+        ("0", 0.0),
+        ("1.5", 1.5),
+        ("-3", 0.0),
+        ("Mon, 23 Nov 2026 12:00:30 GMT", 30.0),
+        ("Mon, 23 Nov 2026 12:00:30 -0000", 30.0),
+        ("Mon, 23 Nov 2026 11:00:00 GMT", 0.0),
+        ("soon", None),
+        ("", None),
+        ("nan", None),
+        ("inf", None),
+        ("-inf", None),
+        ("9" * 308, None),
+        ("9" * 309, None),
+        ("9" * 5000, None),
+        ("1e400", None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", None),
+        ("Mon, 01 Jan 0001 00:00:00 GMT", None),
+        ("Mon, 01 Jan 2024 00:00:00 +99999999999999", None),
+        ("Mon, 99 Jan 2024 00:00:00 GMT", None),
+        ("٣", 3.0),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date(text: str, expected: float | None) -> None:
+    """`Retry-After` is read as seconds or as an HTTP date; nonsense is as if it were missing."""
+    assert expected == retry_after(CIMultiDict({"retry-after": text}), NOW)
+
+
+def test_a_retry_date_is_measured_from_the_answers_own_date() -> None:
+    """A wrong local clock does not matter where the answer says when it was made."""
+    headers = CIMultiDict(
+        {"Retry-After": "Mon, 23 Nov 2026 15:00:30 GMT", "Date": "Mon, 23 Nov 2026 15:00:00 GMT"}
+    )
+    assert 30.0 == retry_after(headers, NOW)
+
+
+def test_no_retry_after() -> None:
+    """A missing header asks for nothing."""
+    assert retry_after({}, NOW) is None
+
+
+def test_an_answers_date_that_makes_no_sense_is_passed_over() -> None:
+    """Then the local clock is all there is."""
+    headers = CIMultiDict(
+        {
+            "Retry-After": "Mon, 23 Nov 2026 12:00:30 GMT",
+            "Date": "Mon, 01 Jan 2024 00:00:00 +99999999999999",
+        }
+    )
+    assert 30.0 == retry_after(headers, NOW)
+
+
+_numbers = st.integers(-(10**400), 10**400).map(str) | st.integers(-99, 9999).map(str)
+_dates = st.builds(
+    "{}, {} {} {} {}:{}:{} {}".format,
+    st.sampled_from(["Mon", "Xyz", ""]),
+    _numbers,
+    st.sampled_from(["Jan", "Dec", "13", ""]),
+    _numbers,
+    _numbers,
+    _numbers,
+    _numbers,
+    _numbers | st.sampled_from(["GMT", "EST", "+0100", "-0000", "+99999999999999", ""]),
+)
+_texts = st.text() | _dates | _numbers | st.floats().map(str) | st.none()
+
+
+@given(_texts, _texts)
+def test_any_retry_after_survives(text: str | None, date: str | None) -> None:
+    """No text makes it fail or wait for a negative or endless time."""
+    told = {"Retry-After": text, "Date": date}
+    seconds = retry_after({k: v for k, v in told.items() if v is not None}, NOW)
+    assert seconds is None or 0 <= seconds <= 366 * 86_400
+
+
+@given(st.tuples(_texts, _texts, _texts, _texts, _texts))
+def test_any_limit_survives(texts: tuple[str | None, ...]) -> None:
+    """No text of any header fails, or is a number that no limit has."""
+    names = ("Max", "Interval-Milliseconds", "Remaining", "Daily", "Daily-Remaining")
+    headers = CIMultiDict(
+        {
+            f"X-HubSpot-RateLimit-{name}": text
+            for name, text in zip(names, texts, strict=True)
+            if text is not None
+        }
+    )
+    quota = quota_told(*quota_texts(headers))
+    assert quota is None or (quota.limit <= 10**6 and quota.window <= 86_400)
+    for number in (remaining_told(headers), *daily_told(headers)):
+        assert number is None or 0 <= number <= 10**9
+
+
+def _quota(limit: str | None, interval_ms: str | None) -> Quota | None:
+    headers = {
+        "X-HubSpot-RateLimit-Max": limit,
+        "X-HubSpot-RateLimit-Interval-Milliseconds": interval_ms,
+    }
+    named = CIMultiDict({k: v for k, v in headers.items() if v is not None})
+    return quota_told(*quota_texts(named))
+
+
+@pytest.mark.parametrize(
+    ("limit", "interval_ms", "expected"),
+    [
+        ("190", "10000", Quota(190, 10.0)),
+        ("19", "1000", Quota(19, 1.0)),
+        (" 100 ", "10000", Quota(100, 10.0)),
+        (None, "10000", None),
+        ("190", None, None),
+        ("0", "10000", None),
+        ("-5", "10000", None),
+        ("abc", "10000", None),
+        ("1e3", "10000", None),
+        ("²", "10000", None),
+        ("190", "0", None),
+        ("9" * 5000, "10000", None),
+        ("1000001", "10000", None),
+        ("190", "86400001", None),
+    ],
+)
+def test_a_quota_is_told_or_not(
+    limit: str | None, interval_ms: str | None, expected: Quota | None
+) -> None:
+    """Both headers together name a quota; a missing or senseless one names none."""
+    assert expected == _quota(limit, interval_ms)
+
+
+def test_the_correlation_id_is_read_whatever_its_case() -> None:
+    """HubSpot's support asks for it; proxies change the case of names."""
+    assert "abc" == correlation_id(CIMultiDict({"x-hubspot-correlation-id": "abc"}))
+    assert correlation_id({}) is None

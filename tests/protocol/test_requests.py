@@ -1,0 +1,137 @@
+"""Paths and base URLs."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, strategies as st
+from yarl import URL
+
+from aiohubassoc import ApiVersion, OptionsError, Pair, PairError
+from aiohubassoc._protocol.requests import (
+    Endpoint,
+    checked_base_url,
+    create_default,
+    create_default_batch,
+    read_links,
+)
+
+
+@pytest.mark.parametrize(
+    ("version", "path"),
+    [
+        (ApiVersion.V4, "/crm/v4/objects/contacts/101/associations/default/companies/202"),
+        (
+            ApiVersion.V2026_03,
+            "/crm/objects/2026-03/contacts/101/associations/default/companies/202",
+        ),
+        (
+            ApiVersion.V2026_09,
+            "/crm/objects/2026-09/contacts/101/associations/default/companies/202",
+        ),
+    ],
+)
+def test_each_version_has_its_path(version: ApiVersion, path: str) -> None:
+    """Create Default is a PUT at the path that HubSpot documents for the version."""
+    pair = Pair("contacts", 101, "companies", 202)
+    assert create_default(version, pair) == Endpoint("PUT", path)
+
+
+@given(st.text(min_size=1), st.text(min_size=1), st.sampled_from(ApiVersion))
+def test_no_id_or_type_can_change_the_path(record_id: str, kind: str, version: ApiVersion) -> None:
+    """Whatever an id or type holds is one segment of the path, and comes back as it was."""
+    try:
+        pair = Pair(kind, record_id, kind, record_id)
+    except PairError:
+        return
+    path = create_default(version, pair).path
+    url = URL("https://api.hubapi.com").with_path(path, encoded=True)
+    plain = create_default(version, Pair("t", "1", "t", "1")).path
+    assert len(plain.split("/")) == len(path.split("/"))
+    assert path == url.raw_path
+    assert "" == url.query_string
+    assert (record_id, kind) == (url.parts[-1], url.parts[-2])
+
+
+@pytest.mark.parametrize(
+    ("version", "start"),
+    [
+        (ApiVersion.V4, "/crm/v4/associations/contacts/companies/batch"),
+        (ApiVersion.V2026_03, "/crm/associations/2026-03/contacts/companies/batch"),
+        (ApiVersion.V2026_09, "/crm/associations/2026-09/contacts/companies/batch"),
+    ],
+)
+def test_each_version_has_its_batch_paths(version: ApiVersion, start: str) -> None:
+    """Linking and reading many are a POST each, with the body as it was given."""
+    types, body = ("contacts", "companies"), b'{"inputs":[]}'
+    linking = create_default_batch(version, types, body)
+    assert Endpoint("POST", f"{start}/associate/default", body) == linking
+    assert Endpoint("POST", f"{start}/read", body) == read_links(version, types, body)
+
+
+@given(st.text(min_size=1), st.sampled_from(ApiVersion))
+def test_no_type_can_change_the_batch_paths(kind: str, version: ApiVersion) -> None:
+    """Whatever a type holds is one segment of the path, and comes back as it was."""
+    try:
+        Pair(kind, 1, kind, 1)
+    except PairError:
+        return
+    for call in (create_default_batch, read_links):
+        path = call(version, (kind, kind), b"").path
+        url = URL("https://api.hubapi.com").with_path(path, encoded=True)
+        plain = call(version, ("t", "t"), b"").path
+        assert len(plain.split("/")) == len(path.split("/"))
+        assert (path, "") == (url.raw_path, url.query_string)
+        assert (kind, kind) == url.parts[4:6]
+
+
+@pytest.mark.parametrize("text", ["a/b", "a?b", "a#b", "a%2Fb", "ä", "..a", "a;b", "a&b=c"])
+def test_awkward_ids_are_encoded(text: str) -> None:
+    """Slashes, question marks and percent signs in an id are encoded, once."""
+    path = create_default(ApiVersion.V4, Pair("2-1", text, "contacts", 1)).path
+    assert text == URL(path, encoded=True).parts[5]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("https://api.hubapi.com", "https://api.hubapi.com"),
+        ("https://api.hubapi.com/", "https://api.hubapi.com"),
+        ("https://gateway.example/hubspot/", "https://gateway.example/hubspot"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("http://127.9.9.9", "http://127.9.9.9"),
+        ("http://[::1]:1", "http://[::1]:1"),
+        ("http://localhost:1", "http://localhost:1"),
+        ("http://portal.localhost", "http://portal.localhost"),
+    ],
+)
+def test_usable_base_urls(text: str, expected: str) -> None:
+    """HTTPS everywhere and HTTP on this machine are taken, without a slash at the end."""
+    assert expected == checked_base_url(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("http://api.hubapi.com", "not https"),
+        ("http://127.0.0.1.example.com", "not https"),
+        ("http://10.0.0.1", "not https"),
+        ("api.hubapi.com", "must begin with https://"),
+        ("ftp://api.hubapi.com", "must begin with https://"),
+        ("https://", "name a host"),
+        ("https://user:secret@api.hubapi.com", "credentials"),
+        ("https://api.hubapi.com?a=b", "query"),
+        ("https://api.hubapi.com#a", "fragment"),
+        ("https://api.hubapi.com:port", "not a URL"),
+        ("https://[::1", "not a URL"),
+    ],
+)
+def test_unusable_base_urls(text: str, told: str) -> None:
+    """Everything else is refused, with the reason, and without showing a password."""
+    with pytest.raises(OptionsError, match=told) as caught:
+        checked_base_url(text)
+    assert "secret" not in str(caught.value)
+
+
+def test_http_elsewhere_can_be_meant() -> None:
+    """The caller may say that the token shall travel unencrypted."""
+    assert "http://10.0.0.1" == checked_base_url("http://10.0.0.1", allow_http=True)

@@ -1,0 +1,76 @@
+"""One door per dependency: which modules may import which library, and who may start the portal."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import grimp
+import pytest
+
+import aiohubassoc
+
+# Of each library: the modules, or packages, that may import it. Nothing else knows it is there.
+DOORS = {
+    "aiohttp": {"_http.transport", "simulator"},
+    "tenacity": {"_http.sender"},
+    "cattrs": {"_protocol.codec"},
+    "orjson": {"_protocol.codec"},
+    "pyarrow": {"_run.dataframes", "files.parquet_reader"},
+    "openpyxl": {"files.excel_workbook"},
+    "backports": {"files.compression"},
+    "compression": {"files.compression"},
+    "cyclopts": {"cli"},
+    "rich": {"cli"},
+}
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    """Return who imports what."""
+    return grimp.build_graph(
+        "aiohubassoc", include_external_packages=True, exclude_type_checking_imports=True
+    )
+
+
+def _importers(graph: grimp.ImportGraph, module: str) -> set[str]:
+    found = graph.find_modules_that_directly_import(module)
+    return {one.removeprefix("aiohubassoc.") for one in found if one.startswith("aiohubassoc.")}
+
+
+@pytest.mark.parametrize("library", sorted(DOORS))
+def test_a_library_has_one_door(graph: grimp.ImportGraph, library: str) -> None:
+    """Whoever else needs it goes through that module."""
+    importers = _importers(graph, library) if library in graph.modules else set()
+    for importer in importers:
+        assert any(importer == door or importer.startswith(f"{door}.") for door in DOORS[library])
+    if library != "compression":  # Python 3.14's
+        assert importers
+
+
+def test_the_simulator_is_an_island(graph: grimp.ImportGraph) -> None:
+    """It shares no code with what it judges, and only the command and the tests start it."""
+    inside = {"aiohubassoc.simulator", *graph.find_descendants("aiohubassoc.simulator")}
+    for module in inside:
+        imported = graph.find_modules_directly_imported_by(module)
+        assert not {one for one in imported - inside if one.startswith("aiohubassoc")}
+        outside = graph.find_modules_that_directly_import(module) - inside
+        for one in outside:
+            assert one.startswith(("aiohubassoc.cli.", "aiohubassoc.testing"))
+
+
+def test_no_class_name_twice(graph: grimp.ImportGraph) -> None:
+    """A name means one thing in the whole package."""
+    homes: dict[str, list[str]] = {}
+    for module in graph.modules:
+        if module.startswith("aiohubassoc"):
+            for name in _classes(module):
+                homes.setdefault(name, []).append(module)
+    assert not {name: found for name, found in homes.items() if len(found) > 1}
+
+
+def _classes(module: str) -> list[str]:
+    path = Path(aiohubassoc.__file__).parent.parent.joinpath(*module.split("."))
+    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    return [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
