@@ -62,7 +62,7 @@ def after_link(
             steps += _how_to_begin_again(report, command, call)
     elif folder is not None and report.not_linked:
         if not report.pairs.responses:
-            steps.append("Nothing was sent: pairs that failed in an earlier run are not sent again")
+            steps.append("Nothing was sent: the pairs that are left failed in an earlier run")
         resume = compose("resume", [folder], {"--retry-failed": True})
         steps.append(f"To send those again that failed: {resume}")
     if failures is not None and report.rows_written:
@@ -121,23 +121,25 @@ def compose(command: str, paths: Iterable[str], options: Mapping[str, object] | 
 def _after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> list[str]:
     """Return what is to be done about the cause, before the run can go on."""
     match stopped:
-        case AuthenticationError():
-            step = f"HubSpot refused the access token ({stopped.status}). "
-            step += f"Check {name_token_source(token)}"
-        case MissingScopesError():
-            scopes = f": {', '.join(stopped.scopes)}" if stopped.scopes else ""
-            step = f"The access token lacks scopes{scopes}. Add them to its app in HubSpot"
+        case AuthenticationError(status=status):
+            step = f"HubSpot refused the access token ({status}). Check {name_token_source(token)}"
+        case MissingScopesError(scopes=scopes):
+            named = f": {', '.join(scopes)}" if scopes else ""
+            step = f"The access token lacks scopes{named}. Add them to its app in HubSpot"
         case PermissionDeniedError():
-            step = "The user or the app of the access token, or the account, may not do this. "
-            step += f"Use a service key or another token in {name_token_source(token)}"
-        case UnknownObjectTypeError():
-            step = f"HubSpot does not know the object type {stopped.object_type!r}. Correct it"
-            step += suggest(stopped.object_type, _OBJECT_TYPES)
-        case RefusedAlikeError():
-            step = "Fix what HubSpot says. The pairs that it refused alike are then sent again. "
-            step += "If only these pairs are at fault: --stop-after-alike 0"
+            step = (
+                "Have an administrator of the HubSpot account allow it to the token's user or app"
+            )
         case DailyLimitError() | DailyReserveError():
             step = "HubSpot counts the day's calls anew at midnight in the account's time zone"
+        case RefusedAlikeError():
+            step = (
+                "Fix what HubSpot refuses: a run folder then sends these pairs again. If only they "
+                "are at fault: --stop-after-alike 0"
+            )
+        case UnknownObjectTypeError(object_type=named):
+            meant = suggest(named, _OBJECT_TYPES)
+            step = f"HubSpot knows no object type {named!r}. Give another{meant}"
         case _:
             return []
     return [step]

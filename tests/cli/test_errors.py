@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Command, StartPortal
 
-_COMMANDS = ("link", "resume", "status", "export", "verify", "plan", "simulate", "demo")
+_COMMANDS = (
+    *("link", "resume", "status", "export", "verify"),
+    *("plan", "check", "simulate", "demo"),
+)
 
 
 # --- did you mean ------------------------------------------------------------------------------
