@@ -25,8 +25,7 @@ from aiohubassoc.files.byte_source import STDIN
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aiohubassoc.cli.link import LinkCall
-    from aiohubassoc.cli.options import TokenOptions, VerifyOptions
+    from aiohubassoc.cli.options import LinkCall, TokenOptions, VerifyOptions
     from aiohubassoc.cli.report import LinkReport, VerifyReport
     from aiohubassoc.cli.run_folder import Command
     from aiohubassoc.errors import AioHubAssocError

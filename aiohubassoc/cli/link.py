@@ -24,6 +24,7 @@ from aiohubassoc.cli.options import (
     Flat,
     FolderOptions,
     InputOptions,
+    LinkCall,
     OutputOptions,
     PaceOptions,
     PortalOptions,
@@ -62,31 +63,6 @@ if TYPE_CHECKING:
     from aiohubassoc._http.limiter import Limiter
     from aiohubassoc.cli.report import VerifyReport
     from aiohubassoc.cli.run_folder import Table
-
-
-@attrs.frozen
-class LinkCall:
-    """
-    How ``link`` or ``resume`` was called, besides what a run folder keeps.
-
-    Attributes:
-        token: Where the token is.
-        output: What to print and write, and where.
-        folder: The run folder.
-        uvloop: Use uvloop.
-        limit: The most pairs to take from the input; None: all.
-    """
-
-    token: TokenOptions
-    output: OutputOptions
-    folder: FolderOptions
-    uvloop: bool
-    limit: int | None = None
-
-    @property
-    def console(self) -> Console:
-        """Where people are told what came of it."""
-        return stderr() if self.output.stream else stdout()
 
 
 def link(
@@ -177,18 +153,18 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
         run = Runner(operation, rows, command.check, jsonl, limit=call.limit)
         if not call.output.json_:
             run.on_begin = partial(
-                print_portal, connection.portal, call.console, more=connection.details
+                print_portal, connection.portal, _console(call), more=connection.details
             )
         verification: VerifyReport | None = None
         with asyncio.Runner(loop_factory=loop_factory(uvloop=call.uvloop)) as loop:
             code = loop.run(run.run(client))
             if run.began and not call.output.json_:
-                print_link_report(operation.report, call.console)
+                print_link_report(operation.report, _console(call))
                 if code != ExitCode.ALL_LINKED or operation.report.is_limited:
                     needs_input = rows.may_block and not operation.report.input_complete
                     print_steps(
                         after_link(operation.report, command, call, needs_input=needs_input),
-                        call.console,
+                        _console(call),
                     )
             is_at_end = code in {ExitCode.ALL_LINKED, ExitCode.SOME_FAILED}
             if command.send.verify and journal is not None and is_at_end:
@@ -210,6 +186,11 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
         if run.sinks.output_is_gone:
             discard_output()
     return code
+
+
+def _console(call: LinkCall) -> Console:
+    """Return where people are told what came of it."""
+    return stderr() if call.output.stream else stdout()
 
 
 def _open_journal(
@@ -241,10 +222,10 @@ async def _read_back(
 
 def _print_verification(report: VerifyReport | None, command: Command, call: LinkCall) -> None:
     if report is None:
-        call.console.print("[yellow]Nothing was read back (--verify): the run ended early.[/]")
+        _console(call).print("[yellow]Nothing was read back (--verify): the run ended early.[/]")
         return
-    print_verify_report(report, "the run", call.console)
-    print_steps(after_verify(report, command, VerifyOptions(), call.folder.run), call.console)
+    print_verify_report(report, "the run", _console(call))
+    print_steps(after_verify(report, command, VerifyOptions(), call.folder.run), _console(call))
 
 
 def _check(command: Command, call: LinkCall) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from rich.markup import escape
 
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc.cli.event_loop import interruptible
+from aiohubassoc.cli.event_loop import interruptible, printed_warnings
 from aiohubassoc.cli.exit_codes import ExitCode, exit_code
 from aiohubassoc.cli.progress import Progress, shown
 from aiohubassoc.cli.report import Example
@@ -133,6 +133,7 @@ class Runner:
                     warn_cannot_write(f"the temporary file of duplicates: {error}")
                     return ExitCode.STORAGE
             # Before anything is read: from then on whoever interrupts is to be heard.
+            stack.enter_context(printed_warnings())
             interruption = stack.enter_context(interruptible(self._interrupt))
             self._source = source = RowSource(
                 self._table,
