@@ -75,7 +75,8 @@ class AssociationClient:
             a 401 it is given the refused token, once for all calls that were refused, and one
             more try is made with what it returns.
         base_url: Where HubSpot's API is. Must be https unless it is this machine.
-        api_version: ``"v4"``, ``"2026-03"`` or ``"2026-09"``.
+        api_version: ``"v4"``, or a dated version such as ``"2026-09"`` or ``"2027-03-beta"``. One
+            that is not an `ApiVersion` is used with a warning.
         quota: Never exceeded; what HubSpot names in its responses can only lower it. None: begin
             with 100 calls in 10 s and take what HubSpot names.
         share: The part of that quota which is ours, above 0 and up to 1.

@@ -1,15 +1,15 @@
 """
 The calls of HubSpot's API: the only place that knows paths.
 
-HubSpot, Associations v4 and the dated versions 2026-03 and 2026-09: "Create Default", for one pair
-and as a batch, and "Read" of a batch.
+HubSpot, Associations v4 and the dated versions (``YYYY-MM``, ``YYYY-MM-beta``): "Create Default",
+for one pair and as a batch, and "Read" of a batch.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from typing import Final
+from functools import cache
 from urllib.parse import quote, urlsplit
 
 import attrs
@@ -18,16 +18,11 @@ from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import ApiVersion
 from aiohubassoc.pair import Pair
 
-_OBJECTS: Final = {
-    version: "/crm/v4/objects" if version is ApiVersion.V4 else f"/crm/objects/{version.value}"
-    for version in ApiVersion
-}
-_ASSOCIATIONS: Final = {
-    version: "/crm/v4/associations"
-    if version is ApiVersion.V4
-    else f"/crm/associations/{version.value}"
-    for version in ApiVersion
-}
+
+@cache
+def _root(version: str, area: str) -> str:
+    """Return the beginning of each path in *area*: the only place that knows how versions stand."""
+    return f"/crm/v4/{area}" if version == ApiVersion.V4 else f"/crm/{area}/{version}"
 
 
 @attrs.define
@@ -91,7 +86,7 @@ class AccountRequest:
         return f"{self.endpoint.method} {self.endpoint.path}"
 
 
-def create_default(version: ApiVersion, pair: Pair) -> Endpoint:
+def create_default(version: str, pair: Pair) -> Endpoint:
     """
     Return the call that links *pair* by its default association. It has no body.
 
@@ -103,26 +98,28 @@ def create_default(version: ApiVersion, pair: Pair) -> Endpoint:
         from_type, from_id, to_type, to_id = (
             quote(text, safe="") for text in (from_type, from_id, to_type, to_id)
         )
-    path = f"{_OBJECTS[version]}/{from_type}/{from_id}/associations/default/{to_type}/{to_id}"
+    path = (
+        f"{_root(version, 'objects')}/{from_type}/{from_id}/associations/default/{to_type}/{to_id}"
+    )
     return Endpoint("PUT", path)
 
 
-def create_default_batch(version: ApiVersion, types: tuple[str, str], body: bytes) -> Endpoint:
+def create_default_batch(version: str, types: tuple[str, str], body: bytes) -> Endpoint:
     """Return the call that links the pairs in *body*, all of them from and to these types."""
     return _batch(version, types, "associate/default", body)
 
 
-def read_links(version: ApiVersion, types: tuple[str, str], body: bytes) -> Endpoint:
+def read_links(version: str, types: tuple[str, str], body: bytes) -> Endpoint:
     """Return the call that reads to which records of the second type those in *body* are linked."""
     return _batch(version, types, "read", body)
 
 
-def account_details(version: ApiVersion) -> Endpoint:
+def account_details(version: str) -> Endpoint:
     """Return the call that reads the id and the time zone of the account."""
     return Endpoint("GET", f"/account-info/{_dated(version)}/details")
 
 
-def daily_usage(version: ApiVersion) -> Endpoint:
+def daily_usage(version: str) -> Endpoint:
     """Return the call that reads what is used of the day's calls."""
     return Endpoint("GET", f"/account-info/{_dated(version)}/api-usage/daily/private-apps")
 
@@ -132,21 +129,23 @@ def token_info(body: bytes) -> Endpoint:
     return Endpoint("POST", "/oauth/v2/private-apps/get/access-token-info", body)
 
 
-def association_limits(version: ApiVersion, types: tuple[str, str]) -> Endpoint:
+def association_limits(version: str, types: tuple[str, str]) -> Endpoint:
     """Return the call that reads which records of the first type are at their limit of links."""
     from_type, to_type = (quote(text, safe="") for text in types)
     path = f"/crm/limits/{_dated(version)}/associations/records/{from_type}/{to_type}"
     return Endpoint("GET", path)
 
 
-def _dated(version: ApiVersion) -> str:
+def _dated(version: str) -> str:
     # These calls have no v4.
-    return (ApiVersion.V2026_03 if version is ApiVersion.V4 else version).value
+    return ApiVersion.V2026_03.value if version == ApiVersion.V4 else version
 
 
-def _batch(version: ApiVersion, types: tuple[str, str], what: str, body: bytes) -> Endpoint:
+def _batch(version: str, types: tuple[str, str], what: str, body: bytes) -> Endpoint:
     from_type, to_type = (quote(text, safe="") for text in types)
-    return Endpoint("POST", f"{_ASSOCIATIONS[version]}/{from_type}/{to_type}/batch/{what}", body)
+    return Endpoint(
+        "POST", f"{_root(version, 'associations')}/{from_type}/{to_type}/batch/{what}", body
+    )
 
 
 def checked_base_url(text: str, *, allow_http: bool = False) -> str:

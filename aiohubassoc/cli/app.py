@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from typing import TYPE_CHECKING, NoReturn
 
 from cyclopts import App, CycloptsError, UnusedCliTokensError
@@ -10,7 +11,7 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 from aiohubassoc import __version__
 from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.suggestions import suggest, suggest_choice
-from aiohubassoc.cli.terminal import MessageHandler, print_error
+from aiohubassoc.cli.terminal import MessageHandler, print_error, show_warning
 from aiohubassoc.errors import (
     AioHubAssocError,
     JournalInUseError,
@@ -113,6 +114,7 @@ def run(arguments: Sequence[str]) -> int:
     logger, handler = logging.getLogger("aiohubassoc"), MessageHandler(logging.WARNING)
     logger.addHandler(handler)
     app = make_app()
+    show, warnings.showwarning = warnings.showwarning, show_warning
     try:
         command, bound, _ = app.parse_args(list(arguments))
         for file in bound.arguments.get("files", ()):
@@ -128,6 +130,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     finally:
+        warnings.showwarning = show
         logger.removeHandler(handler)
 
 

@@ -155,7 +155,7 @@ class AddressOptions:
 
     Args:
         base_url: Where HubSpot's API is; else HUBSPOT_BASE_URL, else HubSpot itself.
-        api_version: v4, 2026-03 or 2026-09.
+        api_version: v4, 2026-03, 2026-09, or a later one as YYYY-MM or YYYY-MM-beta.
         allow_http: Send the token unencrypted to another machine.
     """
 
