@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aiohubassoc.cli.connection import find_base_url, name_token_source
+from aiohubassoc.cli.connection import find_base_url
 from aiohubassoc.cli.options import given
+from aiohubassoc.cli.token_source import name_token_source
 from aiohubassoc.errors import (
     AuthenticationError,
     DailyLimitError,

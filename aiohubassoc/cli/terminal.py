@@ -71,7 +71,7 @@ class MessageHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a message."""
-        stderr().print(f"[yellow]aiohubassoc:[/] {escape(record.getMessage())}")
+        print_warning(record.getMessage())
 
 
 def stdout() -> Console:
@@ -91,8 +91,12 @@ def rows_output() -> TextIO:
 
 def show_warning(message: Warning | str, *_: object, **__: object) -> None:
     """Print a warning of Python's, as people who type commands read it."""
-    text = str(message).replace("api_version", "--api-version")
-    stderr().print(f"[yellow]aiohubassoc:[/] {escape(text)}")
+    print_warning(str(message).replace("api_version", "--api-version"))
+
+
+def print_warning(message: str) -> None:
+    """Print what is to be known though the command goes on."""
+    stderr().print(f"[yellow]aiohubassoc:[/] {escape(message)}")
 
 
 def print_error(message: str) -> None:
