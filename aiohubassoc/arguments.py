@@ -50,6 +50,7 @@ class ClientOptions(TypedDict, total=False):
     limiter: Limiter | None
     allow_http: bool
     ssl: _ssl.SSLContext | None
+    proxy: str | None
     trust_env: bool
     clock: Clock | None
     jitter: Callable[[], float] | None

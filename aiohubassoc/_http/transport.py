@@ -21,6 +21,7 @@ from multidict import CIMultiDict
 from aiohubassoc import __version__
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.deadlines import Deadlines, OnWire
+from aiohubassoc._protocol.requests import checked_proxy, is_loopback
 from aiohubassoc._protocol.verdicts import Answer
 from aiohubassoc.errors import (
     ClientClosedError,
@@ -101,7 +102,10 @@ def unanswered(error: BaseException) -> NoResponse:
     if found is None:
         raise error
     made, passing = found
-    return NoResponse(made(f"{type(error).__name__}: {str(error) or 'no details'}"), passing)
+    text = str(error)
+    if isinstance(error, aiohttp.ClientResponseError):  # it names a URL: a proxy's has a password
+        text = f"{error.status} {error.message}"
+    return NoResponse(made(f"{type(error).__name__}: {text or 'no details'}"), passing)
 
 
 class Transport:
@@ -115,6 +119,7 @@ class Transport:
         session: Somebody else's session to send through; it lends its connections only, and is
             never closed here. None: a session of its own, made by `open`.
         ssl: For its own session: None verifies against the system's certificates.
+        proxy: For its own session: the URL of a proxy. None: see *trust_env*.
         trust_env: For its own session: whether the environment's proxy is used.
     """
 
@@ -126,6 +131,7 @@ class Transport:
         connections: int,
         session: aiohttp.ClientSession | None = None,
         ssl: _ssl.SSLContext | None = None,
+        proxy: str | None = None,
         trust_env: bool = False,
     ) -> None:
         self._base = yarl.URL(base_url)
@@ -136,7 +142,7 @@ class Transport:
         self._connections = connections
         self._lent = session
         self._ssl = ssl
-        self._proxy = _proxy(self._base) if trust_env else None
+        self._proxy = _proxy(self._base) if proxy is None and trust_env else proxy
         self._session: aiohttp.ClientSession | None = None
         self._token = ""
         self._ready: CIMultiDict[str] = CIMultiDict()
@@ -377,9 +383,11 @@ class _Lent:
 
 def _proxy(base: yarl.URL) -> str | None:
     # Asked once: aiohttp's own trust_env asks for each call, and reads .netrc credentials too.
-    if base.host is None or proxy_bypass(base.host):
+    # No proxy leads to this machine: a portal for tests is here.
+    if base.host is None or is_loopback(base.host) or proxy_bypass(base.host):
         return None
-    return getproxies().get(base.scheme)
+    found = getproxies().get(base.scheme)
+    return checked_proxy(found) if found else None
 
 
 def _refuse_unverified(

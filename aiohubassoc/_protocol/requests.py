@@ -171,7 +171,7 @@ def checked_base_url(text: str, *, allow_http: bool = False) -> str:
         raise OptionsError("base_url must not hold credentials")
     if parts.query or parts.fragment:
         raise OptionsError(f"base_url {text!r} must not hold a query or fragment")
-    if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
+    if parts.scheme == "http" and not (allow_http or is_loopback(host)):
         raise OptionsError(
             f"base_url {text!r} is not https: the token would travel unencrypted "
             "(allow_http says that this is meant)"
@@ -179,7 +179,32 @@ def checked_base_url(text: str, *, allow_http: bool = False) -> str:
     return text.rstrip("/")
 
 
-def _is_loopback(host: str) -> bool:
+def checked_proxy(text: str) -> str:
+    """
+    Return the URL of a proxy, with ``http://`` before it where no scheme is.
+
+    Raises:
+        OptionsError: it is not one that aiohttp can use. The message does not show a password.
+    """
+    given: object = text
+    if not isinstance(given, str):
+        raise OptionsError(f"proxy must be a URL such as http://proxy:3128, not {given!r}")
+    url = given.strip()
+    url = url if "://" in url else f"http://{url}"
+    try:
+        parts = urlsplit(url)
+        scheme, host, _ = parts.scheme, parts.hostname, parts.port
+    except ValueError:
+        scheme, host = "", None
+    if not host or any(letter.isspace() for letter in url):
+        raise OptionsError("proxy must be a URL such as http://proxy:3128: it names no host")
+    if scheme not in {"http", "https"}:
+        raise OptionsError(f"proxy must be an http or https URL: aiohttp does not speak {scheme!r}")
+    return url
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether *host* is this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from aiohubassoc._http.limiter import Limiter
-    from aiohubassoc.cli.options import TokenOptions
+    from aiohubassoc.cli.options import AccessOptions
 
 
 # What the library calls what is an option here.
 _ARGUMENTS: Final = re.compile(
-    r"^(?:base_url|api_version|share|reserve_daily|concurrency)\b|\ballow_http\b"
+    r"^(?:base_url|api_version|proxy|share|reserve_daily|concurrency)\b|\ballow_http\b"
 )
 
 
@@ -42,14 +42,16 @@ class Connection:
         command: Says how fast, and which version of the API.
         base_url: Where HubSpot's API, or the simulated portal, is.
         token: The access token, or what gives it.
+        proxy: The URL of a proxy; None: the environment's, if it names one.
     """
 
     command: Command
     base_url: str
     token: str | TokenProvider = attrs.field(repr=False)
+    proxy: str | None = attrs.field(default=None, repr=False)
 
     @classmethod
-    def open(cls, stack: ExitStack, command: Command, token: TokenOptions) -> Connection:
+    def open(cls, stack: ExitStack, command: Command, access: AccessOptions) -> Connection:
         """
         Return where *command* sends to; a simulated portal ends with *stack*.
 
@@ -57,13 +59,16 @@ class Connection:
             OptionsError: there is no token, or the quota is none.
         """
         if command.portal.simulate:
+            if access.proxy is not None:
+                raise OptionsError("--proxy is for HubSpot: a simulated portal is on this machine")
             from aiohubassoc.cli.simulator_presets import usual_portal  # noqa: PLC0415 -- if asked
             from aiohubassoc.simulator import portal_process  # noqa: PLC0415 -- if asked
 
             settings = usual_portal(command.pace.parsed_quota() or Quota.PROFESSIONAL)
             portal = stack.enter_context(portal_process(settings))
             return cls(command, portal.base_url, settings.tokens[0])
-        return cls(command, find_base_url(command.portal.base_url), read_token(token))
+        base_url = find_base_url(command.portal.base_url)
+        return cls(command, base_url, read_token(access), access.proxy)
 
     @property
     def portal(self) -> str:
@@ -102,6 +107,8 @@ class Connection:
                 batch_quota=self.command.send.parsed_batch_quota() if own_quota else None,
                 batch_limiter=batch_limiter,
                 allow_http=portal.allow_http,
+                proxy=self.proxy,
+                trust_env=True,
             )
         except OptionsError as error:
             raise OptionsError(_ARGUMENTS.sub(_to_option, str(error))) from None

@@ -112,6 +112,13 @@ def compose(command: str, paths: Iterable[str], options: Mapping[str, object] | 
     return shlex.join(words)
 
 
+def _hide_password(proxy: str) -> str:
+    """Return the URL of a proxy as it may be shown."""
+    scheme, separator, rest = proxy.rpartition("://")
+    credentials, at, host = rest.rpartition("@")
+    return f"{scheme}{separator}{'USER:PASSWORD' if credentials else ''}{at}{host}"
+
+
 def _after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> list[str]:
     """Return what is to be done about the cause, before the run can go on."""
     match stopped:
@@ -150,6 +157,8 @@ def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) ->
         options |= given(group)
     if options.get("--base-url") == find_base_url(None):
         del options["--base-url"]
+    if call.token.proxy is not None:
+        options["--proxy"] = _hide_password(call.token.proxy)
     if call.uvloop:
         options["--uvloop"] = True
     if report.pairs.linked:

@@ -19,6 +19,7 @@ from aiohubassoc.cli.hints import after_link, after_verify
 from aiohubassoc.cli.jsonl_output import JsonlOutput
 from aiohubassoc.cli.operations import LinkOperation, VerifyOperation
 from aiohubassoc.cli.options import (
+    AccessOptions,
     CheckOptions,
     Flag,
     Flat,
@@ -28,7 +29,6 @@ from aiohubassoc.cli.options import (
     PaceOptions,
     PortalOptions,
     SendOptions,
-    TokenOptions,
     VerifyOptions,
     check_input,
 )
@@ -70,13 +70,13 @@ class LinkCall:
     How ``link`` or ``resume`` was called, besides what a run folder keeps.
 
     Attributes:
-        token: Where the token is.
+        token: Where the token is, and the proxy.
         output: What to print and write, and where.
         folder: The run folder.
         uvloop: Use uvloop.
     """
 
-    token: TokenOptions
+    token: AccessOptions
     output: OutputOptions
     folder: FolderOptions
     uvloop: bool
@@ -96,7 +96,7 @@ def link(
     pace: Annotated[PaceOptions, Flat] = PaceOptions(),  # noqa: B008
     send: Annotated[SendOptions, Flat] = SendOptions(),  # noqa: B008
     check: Annotated[CheckOptions, Flat] = CheckOptions(),  # noqa: B008
-    token: Annotated[TokenOptions, Flat] = TokenOptions(),  # noqa: B008
+    token: Annotated[AccessOptions, Flat] = AccessOptions(),  # noqa: B008
     output: Annotated[OutputOptions, Flat] = OutputOptions(),  # noqa: B008
     folder: Annotated[FolderOptions, Flat] = FolderOptions(),  # noqa: B008
     dry_run: Flag = False,
@@ -114,7 +114,7 @@ def link(
         pace: How fast.
         send: One by one or in batches, and whether links are read.
         check: What to do about bad rows and failures.
-        token: Where the token is.
+        token: Where the token is, and the proxy.
         output: What to print and write.
         folder: The run folder.
         dry_run: Send nothing, and say what would be done: as aiohubassoc plan.

@@ -196,6 +196,19 @@ class TokenOptions:
 
 
 @attrs.frozen
+class AccessOptions(TokenOptions):
+    """
+    How to get to HubSpot: what may be secret, and no run folder keeps.
+
+    Args:
+        proxy: Go through this proxy, such as http://proxy:3128. Without it: HTTPS_PROXY, unless
+            NO_PROXY has the host.
+    """
+
+    proxy: str | None = None
+
+
+@attrs.frozen
 class OutputOptions:
     """
     What to print and write, and where.
