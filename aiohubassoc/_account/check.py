@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http import request_state as _state
     from aiohubassoc.account import AccountCheck
-    from aiohubassoc.options import ApiVersion
 
 SettleRequest: TypeAlias = "Callable[[Call[AccountRequest]], Awaitable[_state.Final]]"
 """Makes a call about the account until there is a response, or none to be had."""
@@ -56,7 +55,7 @@ _RECORD: Final = "1"
 async def check_account(
     settle: SettleRequest,
     base_url: str,
-    version: ApiVersion,
+    version: str,
     types: tuple[str, str],
     token: Callable[[], Awaitable[str]],
 ) -> AccountCheck:

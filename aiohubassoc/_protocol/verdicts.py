@@ -31,7 +31,7 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     url: str = ""
-    redaction: Redaction = NO_SECRETS
+    redaction: Redaction = attrs.field(default=NO_SECRETS, repr=False)
 
 
 class About(Enum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, NoReturn
 
 from cyclopts import App, CycloptsError, UnusedCliTokensError
@@ -9,7 +10,7 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 from aiohubassoc import __version__
 from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.suggestions import suggest, suggest_choice
-from aiohubassoc.cli.terminal import print_error
+from aiohubassoc.cli.terminal import print_error, show_warning
 from aiohubassoc.errors import (
     AioHubAssocError,
     JournalInUseError,
@@ -125,6 +126,7 @@ def run(arguments: Sequence[str]) -> int:
     app = make_app()
     if arguments[:1] == [_COMPLETION]:  # else what makes it would be loaded by every command
         app.register_install_completion_command(_COMPLETION)
+    show, warnings.showwarning = warnings.showwarning, show_warning
     try:
         command, bound, _ = app.parse_args(list(arguments))
         for file in bound.arguments.get("files", ()):
@@ -139,6 +141,8 @@ def run(arguments: Sequence[str]) -> int:
         return _exit_code(error)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
+    finally:
+        warnings.showwarning = show
 
 
 def _refuse_option(option: str, command: App) -> NoReturn:
