@@ -15,7 +15,7 @@ from aiohubassoc._http.request_state import Call, settled_error
 from aiohubassoc._http.senders import Senders, make_senders
 from aiohubassoc._http.transport import Transport
 from aiohubassoc._protocol.requests import checked_base_url, checked_proxy
-from aiohubassoc._protocol.verdicts import Accepted, Told
+from aiohubassoc._protocol.verdicts import Accepted, Replied
 from aiohubassoc._run.batched import Batched
 from aiohubassoc._run.limits import FailureLimits
 from aiohubassoc._run.one_batch import send_one_batch
@@ -265,7 +265,7 @@ class AssociationClient:
         settled = await self._senders_in_loop().single.settle(Call(pair))
         if isinstance(settled, Accepted):
             return settled.reply
-        assert not isinstance(settled, Told)  # noqa: S101 -- that is of many
+        assert not isinstance(settled, Replied)  # noqa: S101 -- that is of many
         raise settled_error(settled)
 
     async def create_default_batch(

@@ -17,7 +17,7 @@ from aiohubassoc._protocol.requests import (
     read_links,
     token_info,
 )
-from aiohubassoc._protocol.verdicts import Accepted, AccountReply, Told
+from aiohubassoc._protocol.verdicts import Accepted, AccountReply, Replied
 from aiohubassoc.errors import (
     AuthenticationError,
     ConnectError,
@@ -82,7 +82,7 @@ async def check_account(
             return
         settled = await settle(Call(AccountRequest(endpoint, types)))
         assert not isinstance(settled, Accepted)  # noqa: S101 -- that is about a pair
-        if isinstance(settled, Told):
+        if isinstance(settled, Replied):
             assert isinstance(settled.reply, AccountReply)  # noqa: S101 -- of such a request
             responses[name] = settled.reply
         else:

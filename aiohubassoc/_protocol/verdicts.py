@@ -77,7 +77,7 @@ class AccountReply:
 
 
 @attrs.define
-class Told:
+class Replied:
     """A call for many, or about the account, got its reply; what that says is read elsewhere."""
 
     reply: DefaultAssociations | LinksReply | AccountReply
@@ -163,5 +163,5 @@ class Fatal:
 
 
 Verdict: TypeAlias = (
-    Accepted | Told | Partial | Throttled | Transient | Refused | Intercepted | Fatal
+    Accepted | Replied | Partial | Throttled | Transient | Refused | Intercepted | Fatal
 )
