@@ -34,6 +34,8 @@ _EXAMPLES = (
     "export runs/2026-11-25 --failed --output failed.csv",
     "link pairs.csv --from contacts --to companies --via batch --verify",
     "verify pairs.csv --from contacts --to companies --output missing.csv",
+    "pairs deals.csv contacts.csv --on Email --output pairs.csv",
+    "pairs contacts.csv companies.csv --left-on Email --right-on Domain --match email-domain",
     "link - --from deals --to contacts --json < pairs.csv",
     "simulate --port 8080",
 )
@@ -74,6 +76,14 @@ Nothing is written to HubSpot. Each line is ok, failed with the cure, or what Hu
 Exit codes: 0 nothing failed; 1 a run would fail, wholly or in part; 2 usage; 4 the token is \
 refused; 130 and 143 interrupted.
 """
+_PAIRS = """\
+Join two exports by a column of each: write the pairs of record ids that link takes.
+
+A row of LEFT makes a pair with the record of RIGHT that has the same value. Nothing is sent.
+
+Exit codes: 0 pairs were written; 1 none was, or rows could not be used; 2 usage or input; 5 a \
+file could not be written.
+"""
 _COMMANDS = (
     ("check", _CHECK),
     ("link", _LINK),
@@ -82,6 +92,7 @@ _COMMANDS = (
     ("export", "Write the rows of a run folder, with what became of them."),
     ("verify", _VERIFY),
     ("plan", "Read the input, send nothing, and tell what linking it would do and take."),
+    ("pairs", _PAIRS),
     ("simulate", "Run a simulated HubSpot portal on this machine."),
     ("demo", "Link 2,000 pairs against a simulated portal and compare with its records."),
 )
