@@ -163,7 +163,7 @@ class Runs:
 
     def ask(self, *arguments: str) -> str:
         """Return what a command about the folder prints."""
-        return subprocess.run(  # noqa: S603 -- the command itself
+        return subprocess.run(
             [sys.executable, "-m", "aiohubassoc", *arguments],
             stdout=subprocess.PIPE,
             text=True,
@@ -192,7 +192,7 @@ class Runs:
         errors = path.with_suffix(".txt")
         with path.open("wb") as out, errors.open("wb") as err:
             began = time.perf_counter()
-            process = subprocess.Popen(  # noqa: S603 -- the command itself
+            process = subprocess.Popen(
                 [sys.executable, "-m", "aiohubassoc", *command], stdout=out, stderr=err
             )
             try:
