@@ -12,7 +12,8 @@ import aiohubassoc
 
 # Of each library: the modules, or packages, that may import it. Nothing else knows it is there.
 DOORS = {
-    "aiohttp": {"_http.transport", "simulator"},
+    "aiohttp": {"_http.transport", "simulator", "testing.mocked"},
+    "aioresponses": {"testing.mocked"},
     "tenacity": {"_http.sender"},
     "cattrs": {"_protocol.codec"},
     "orjson": {"_protocol.codec"},
@@ -56,7 +57,9 @@ def test_the_simulator_is_an_island(graph: grimp.ImportGraph) -> None:
         assert not {one for one in imported - inside if one.startswith("aiohubassoc")}
         outside = graph.find_modules_that_directly_import(module) - inside
         for one in outside:
-            assert one.startswith(("aiohubassoc.cli.", "aiohubassoc.testing"))
+            assert one.startswith(
+                ("aiohubassoc.cli.", "aiohubassoc.testing", "aiohubassoc._pytest")
+            )
 
 
 def test_no_class_name_twice(graph: grimp.ImportGraph) -> None:
