@@ -22,6 +22,7 @@ else:
     TagT = TypeVar("TagT")
 _OtherT = TypeVar("_OtherT")
 _NONE: Final[Any] = None
+_MOST_BITS: Final = 2000
 
 _set = object.__setattr__
 
@@ -95,10 +96,13 @@ class Pair(Generic[TagT]):
         *,
         tag: TagT = _NONE,
     ) -> None:
-        if type(from_id) is int:
-            from_id = str(from_id)
-        if type(to_id) is int:
-            to_id = str(to_id)
+        try:
+            if type(from_id) is int:
+                from_id = str(from_id)
+            if type(to_id) is int:
+                to_id = str(to_id)
+        except ValueError:
+            raise PairError("an id has more digits than Python writes: it is none") from None
         if not _are_plain(from_type, from_id, to_type, to_id):
             try:
                 from_type = _object_type(from_type, "from_type")
@@ -123,7 +127,10 @@ class Pair(Generic[TagT]):
             PairError: a colon is missing, or as for `Pair`.
         """
         ends = []
-        for text in (from_, to):
+        given: tuple[object, object] = (from_, to)
+        for text in given:
+            if not isinstance(text, str):
+                raise PairError(f"{text!r} is not written as type:id, such as 'contacts:101'")
             object_type, colon, record_id = text.partition(":")
             if not colon:
                 raise PairError(f"{text!r} is not written as type:id, such as 'contacts:101'")
@@ -146,7 +153,9 @@ def unchecked_pair(
         ("to_id", to_id),
         ("tag", tag),
     ):
-        _set(pair, name, value)
+        # Python refuses to write longer ints, and each message has the pair.
+        is_long = isinstance(value, int) and value.bit_length() > _MOST_BITS
+        _set(pair, name, "a number too long to be an id" if is_long else value)
     return pair
 
 

@@ -160,9 +160,20 @@ def checked_base_url(text: str, *, allow_http: bool = False) -> str:
         OptionsError: not an http or https URL with a host; http to another host; or it holds
             credentials, a query or a fragment.
     """
+    given: object = text
+    if not isinstance(given, str):
+        raise OptionsError(f"base_url must be a string, not {given!r}")
+    if any(letter.isspace() or not letter.isprintable() or letter == "\\" for letter in given):
+        raise OptionsError(
+            f"base_url {text!r} is not a URL: it holds a blank, a backslash or a control character"
+        )
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
+        if host and ":" not in host:  # an IPv6 address is no name
+            if "%" in host:
+                raise ValueError("its host holds a %")  # noqa: TRY301 -- as other faults of it
+            host.encode("idna").decode("idna")
     except ValueError as error:
         raise OptionsError(f"base_url {text!r} is not a URL: {error}") from None
     if parts.scheme not in {"http", "https"} or not host:
