@@ -27,7 +27,7 @@ _MOST_GROWTH_MB: Final = 40.0
 
 def write_exports(folder: Path, count: int) -> tuple[str, str]:
     """Write two files of so many rows with the same keys, each in an order of its own."""
-    shuffled = random.Random(7)  # noqa: S311 -- of a benchmark
+    shuffled = random.Random(7)
     paths = []
     for name in ("left.csv", "right.csv"):
         numbers = list(range(count))
@@ -59,7 +59,7 @@ def measure(count: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         paths = write_exports(Path(folder), count)
         called = [sys.executable, __file__, "--join", *paths]
-        out = subprocess.run(called, check=True, capture_output=True, text=True).stdout
+        out = subprocess.run(called, check=True, capture_output=True, text=True).stdout  # noqa: S603 -- ours
     pairs, seconds, peak_mb = out.split()
     print(f"{int(pairs):>9,} pairs  {float(seconds):>7.1f} s  {float(peak_mb):>7.1f} MB at most")
     return float(peak_mb)

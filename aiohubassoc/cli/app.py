@@ -126,7 +126,8 @@ def run(arguments: Sequence[str]) -> int:
     app = make_app()
     try:
         command, bound, _ = app.parse_args(list(arguments))
-        for file in bound.arguments.get("files", ()):
+        one_each = (bound.arguments.get(name, STDIN) for name in ("left", "right"))
+        for file in (*bound.arguments.get("files", ()), *one_each):
             if file.startswith("-") and file != STDIN:
                 _refuse_option(file, app[arguments[0]])
         return int(command(*bound.args, **bound.kwargs) or 0)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Command, StartPortal
 
-_COMMANDS = ("link", "resume", "status", "export", "verify", "plan", "simulate", "demo")
+_COMMANDS = ("link", "resume", "status", "export", "verify", "plan", "pairs", "simulate", "demo")
 
 
 # --- did you mean ------------------------------------------------------------------------------
