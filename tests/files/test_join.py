@@ -159,7 +159,7 @@ def test_one_record_in_several_rows_is_one_match(tmp_path: Path) -> None:
 
 def test_rows_without_a_match_a_value_or_an_id(tmp_path: Path) -> None:
     """Each with its line and its reason, on either side."""
-    left = _table(tmp_path, "l.csv", "1,a", "2,none", "3,", "Smith,a", "5")
+    left = _table(tmp_path, "l.csv", "1,a", "2,b", "3,", "Smith,a", "5")
     right = _table(tmp_path, "r.csv", "10,a", "20,other", "30,N/A", ",a")
     assert _joined(left, right) == (
         [("1", "10")],
