@@ -47,7 +47,9 @@ def _joined(
     ):
         results = list(join)
     pairs = [(one.from_id, one.to_id) for one in results if isinstance(one, Joined)]
-    rows = [(one.side, one.line, one.reason) for one in results if isinstance(one, Unmatched)]
+    rows: list[tuple[str, int, str]] = [
+        (one.side, one.line, one.reason) for one in results if isinstance(one, Unmatched)
+    ]
     assert len(pairs) == join.pairs
     assert len(rows) == join.unmatched.total()
     return pairs, rows
