@@ -60,9 +60,7 @@ def measure(count: int) -> float:
         called = [sys.executable, __file__, "--join", *paths]
         out = subprocess.run(called, check=True, capture_output=True, text=True).stdout  # noqa: S603 -- ours
     pairs, seconds, peak_mb = out.split()
-    print(
-        f"{int(pairs):>9,} pairs  {float(seconds):>7.1f} s of CPU  {float(peak_mb):>7.1f} MB at most"
-    )
+    print(f"{int(pairs):>9,} pairs  {float(seconds):>7.1f} s of CPU  {float(peak_mb):>7.1f} MB")
     return float(peak_mb)
 
 
