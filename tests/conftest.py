@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 settings.register_profile("default", deadline=None)
-settings.load_profile("default")
+# For "make quick": a law is tried with few draws, the same ones each time.
+settings.register_profile("quick", deadline=None, max_examples=5, derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 class _ResponseWithWriter(ClientResponse):
