@@ -87,7 +87,8 @@ def make_picture() -> str:
         f"<style>{_STYLE}</style>",
         (
             '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7"'
-            ' markerHeight="7" orient="auto-start-reverse"><path d="M0 0L8 4L0 8z"/></marker></defs>'
+            ' markerHeight="7" orient="auto-start-reverse">'
+            '<path d="M0 0L8 4L0 8z"/></marker></defs>'
         ),
         f'<rect class="panel" x="1" y="1" width="{_WIDTH - 2}" height="{_HEIGHT - 2}" rx="10"/>',
         *_box("end", (16, 14, 150, 38), "pairs", "files, frames, iterables"),
