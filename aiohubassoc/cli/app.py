@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = (
     "demo",
+    "check --from contacts --to companies",
     "link pairs.csv --from contacts --to companies",
     "link pairs.csv --from contacts --to companies --simulate",
     "plan pairs.csv --from contacts --to companies --quota professional",
@@ -36,7 +37,7 @@ _EXAMPLES = (
     "link - --from deals --to contacts --json < pairs.csv",
     "simulate --port 8080",
 )
-_ACCESS = "The access token is read from HUBSPOT_ACCESS_ACCESS."
+_ACCESS = "The access token is read from HUBSPOT_ACCESS_TOKEN."
 _LINE = (
     'A line of --stream: {"from": "contacts:1", "to": "companies:2", "ok": true, '
     '"status": "linked", "attempts": 1, "line": 2}'
@@ -63,7 +64,17 @@ read. A pair is linked, missing, or unknown if HubSpot was not asked or did not 
 Exit codes: 0 every pair linked; 1 some missing, or rows not usable; 2 usage or input; 3 some \
 unknown; 4 token or scopes; 5 a file could not be written; 130 and 143 interrupted.
 """
+_CHECK = """\
+Check the account before a run: the token, its scopes for two object types, the quota and what is \
+left of the day, whether HubSpot knows the types, and records at their association limit.
+
+Nothing is written to HubSpot. Each line is ok, failed with the cure, or what HubSpot does not say.
+
+Exit codes: 0 nothing failed; 1 a run would fail, wholly or in part; 2 usage; 4 the token is \
+refused; 130 and 143 interrupted.
+"""
 _COMMANDS = (
+    ("check", _CHECK),
     ("link", _LINK),
     ("resume", "Go on with the run of a folder: link what is not settled yet."),
     ("status", "Tell how far the run of a folder is, also while it goes on."),

@@ -28,11 +28,11 @@ class ExitCode(IntEnum):
     were no rows, with ``--require-rows``.
     """
     USAGE = 2
-    """The command line, the input, or no such run folder: no pair was linked by it."""
+    """The command line, the input, or no such run folder: nothing was linked."""
     STOPPED = 3
     """The run ended early, with pairs unprocessed; of ``verify``: some are unknown."""
     UNAUTHORIZED = 4
-    """The token, its scopes, or what its user and account may do."""
+    """The token, its scopes, or what its user or app may do."""
     STORAGE = 5
     """A file of ours, or the run folder, could not be written."""
     IN_USE = 75
@@ -41,12 +41,13 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-# Of why a run stopped; of every other cause it is STOPPED.
-_OF_CAUSES: Final = {
-    (JournalStorageError,): ExitCode.STORAGE,
-    (AuthenticationError, MissingScopesError, PermissionDeniedError): ExitCode.UNAUTHORIZED,
-    (UnknownObjectTypeError,): ExitCode.USAGE,
-}
+_BY_STOP: Final = (
+    (JournalStorageError, ExitCode.STORAGE),
+    (AuthenticationError, ExitCode.UNAUTHORIZED),
+    (MissingScopesError, ExitCode.UNAUTHORIZED),
+    (PermissionDeniedError, ExitCode.UNAUTHORIZED),
+    (UnknownObjectTypeError, ExitCode.USAGE),
+)
 
 
 def exit_code(
@@ -67,8 +68,8 @@ def exit_code(
         return 128 + report.signal
     if storage_failed:
         return ExitCode.STORAGE
-    for kinds, code in _OF_CAUSES.items():
-        if isinstance(report.stopped, kinds):
+    for errors, code in _BY_STOP:
+        if isinstance(report.stopped, errors):
             return code
     if report.unsettled or not report.input_complete:
         return ExitCode.STOPPED

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.cli.connection import find_base_url, name_token_source
 from aiohubassoc.cli.options import given
+from aiohubassoc.cli.suggestions import suggest
 from aiohubassoc.errors import (
     AuthenticationError,
     DailyLimitError,
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.files.layout import Layout
 
+# HubSpot, Associations v4, "Object type IDs": those that are linked most.
+_OBJECT_TYPES: Final = (
+    *("contacts", "companies", "deals", "tickets", "leads", "products", "line_items", "quotes"),
+    *("calls", "emails", "meetings", "notes", "tasks", "communications", "orders", "invoices"),
+)
 _PROGRAM: Final = "aiohubassoc"
 # Of these a file that we wrote has its own.
 _OF_THE_INPUT_ALONE: Final = (
@@ -48,6 +54,8 @@ def after_link(
     """Return what to do after a run that linked; *needs_input*: to give the input again."""
     folder, failures = call.folder.run, call.output.failures
     steps = _after_stop(report.stopped, call.token)
+    if isinstance(report.stopped, UnknownObjectTypeError):
+        return steps  # the same command would meet it again
     if report.unsettled or not report.input_complete:
         if folder is not None:
             steps.append(how_to_resume(folder, needs_input=needs_input))
@@ -55,7 +63,7 @@ def after_link(
             steps += _how_to_begin_again(report, command, call)
     elif folder is not None and report.not_linked:
         if not report.pairs.responses:
-            steps.append("Nothing was sent: pairs that failed in an earlier run are not sent again")
+            steps.append("Nothing was sent: the pairs that are left failed in an earlier run")
         resume = compose("resume", [folder], {"--retry-failed": True})
         steps.append(f"To send those again that failed: {resume}")
     if failures is not None and report.rows_written:
@@ -114,21 +122,25 @@ def compose(command: str, paths: Iterable[str], options: Mapping[str, object] | 
 def _after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> list[str]:
     """Return what is to be done about the cause, before the run can go on."""
     match stopped:
-        case AuthenticationError():
-            step = f"HubSpot refused the access token ({stopped.status}). "
-            step += f"Check {name_token_source(token)}"
-        case MissingScopesError():
-            scopes = f": {', '.join(stopped.scopes)}" if stopped.scopes else ""
-            step = f"The access token lacks scopes{scopes}. Add them to its app in HubSpot"
+        case AuthenticationError(status=status):
+            step = f"HubSpot refused the access token ({status}). Check {name_token_source(token)}"
+        case MissingScopesError(scopes=scopes):
+            named = f": {', '.join(scopes)}" if scopes else ""
+            step = f"The access token lacks scopes{named}. Add them to its app in HubSpot"
         case PermissionDeniedError():
-            step = "The user or the app of the access token, or the account, may not do this. "
-            step += f"Use a service key or another token in {name_token_source(token)}"
-        case UnknownObjectTypeError():
-            step = f"HubSpot does not know the object type {stopped.object_type!r}. Correct it"
-        case RefusedAlikeError():
-            step = "Fix what HubSpot says. The pairs that it refused alike are then sent again"
+            step = (
+                "Have an administrator of the HubSpot account allow it to the token's user or app"
+            )
         case DailyLimitError() | DailyReserveError():
             step = "HubSpot counts the day's calls anew at midnight in the account's time zone"
+        case RefusedAlikeError():
+            step = (
+                "Fix what HubSpot refuses: a run folder then sends these pairs again. If only they "
+                "are at fault: --stop-after-alike 0"
+            )
+        case UnknownObjectTypeError(object_type=named):
+            meant = suggest(named, _OBJECT_TYPES)
+            step = f"HubSpot knows no object type {named!r}. Give another{meant}"
         case _:
             return []
     return [step]

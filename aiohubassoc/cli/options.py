@@ -247,9 +247,9 @@ class CheckOptions:
         skip_invalid: Go on without rows that cannot be used.
         strict: Stop at a row that cannot be used, wherever it stands.
         stop_after_failures: Stop once so many pairs failed.
-        stop_after_alike: Stop once HubSpot refused so many pairs in a row for the same reason and
-            linked none between; ten times as many where each refusal names a record of its pair.
-            0: never.
+        stop_after_alike: Stop once HubSpot refused so many pairs in a row for the same reason, and
+            linked none between them; ten times as many where each refusal names a record of its
+            own pair. 0: never.
         require_rows: Return exit code 1 if the input has no rows.
     """
 

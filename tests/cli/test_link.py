@@ -252,7 +252,7 @@ def test_an_unknown_object_type_is_a_usage_error(
     pairs = write_pairs(tmp_path / "pairs.csv", 900)
     result = command("link", pairs, "--from", "contatcs", "--to", "companies", *FAST)
     assert result.code == 2
-    assert "does not know the object type 'contatcs'" in result.out
+    assert "HubSpot knows no object type 'contatcs'" in result.out
     assert portal.portal.ledger.requests <= 64
 
 

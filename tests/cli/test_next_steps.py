@@ -158,6 +158,7 @@ def test_a_run_folder_knows_what_failed(
     portal = start_portal(records_up_to=100_008)
     link(pairs_file, "--run", folder)
     printed = command("resume", folder).out  # sends nothing: all that is left has failed
+    assert "Nothing was sent: the pairs that are left failed in an earlier run\n" in printed
     assert portal.portal.ledger.requests == 10
     assert command(*_step(printed, "To write those that failed ")).code == 0
     assert len((pairs_file.parent / "failed.csv").read_text("utf-8").splitlines()) == 1 + 2
@@ -239,6 +240,51 @@ def test_what_ends_a_run_names_its_cure(
     assert told in result.out
     verb, path, *_ = _step(result.out, "To go on: ")
     assert (verb, path) == (("resume", str(folder)) if keeps else ("link", str(pairs)))
+
+
+def test_an_object_type_that_hubspot_does_not_know(
+    command: Command, start_portal: StartPortal, pairs_file: Path
+) -> None:
+    """Ends the run at once with exit code 2; the type that may have been meant is named."""
+    portal = start_portal()
+    write_pairs(pairs_file, 400)
+    result = command("link", pairs_file, "--from", "contacts", "--to", "compnies", *FAST)
+    assert (result.code, portal.portal.ledger.requests < 100) == (2, True)
+    told = "HubSpot knows no object type 'compnies'. Give another. Did you mean companies?\n"
+    assert told in result.out
+    assert "To go on" not in result.out
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_pairs_that_are_refused_alike(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    tmp_path: Path,
+    *,
+    folder: Path,
+    keeps: bool,
+) -> None:
+    """End the run; it can go on with what is left, or be told not to stop."""
+    portal = start_portal(records_up_to=0)
+    pairs = write_pairs(tmp_path / "pairs.csv", 900)
+    more = ("--run", folder) if keeps else ()
+    result = link(pairs, *more, "--concurrency", "8")
+    assert result.code == 3, result
+    assert "are at fault: --stop-after-alike 0\n" in result.out
+    assert portal.portal.ledger.requests < 700
+    start_portal(instead_of=portal)
+    assert command(*_step(result.out, "To go on: ")).code == 0
+    assert link(pairs, "--stop-after-alike", "-1").code == 2
+
+
+def test_a_run_that_is_not_to_stop(
+    link: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """Sends every pair, however many were refused alike."""
+    portal = start_portal(records_up_to=0)
+    assert link(write_pairs(tmp_path / "pairs.csv", 900), "--stop-after-alike", "0").code == 1
+    assert portal.portal.ledger.requests == 900
 
 
 def test_a_pipe_must_be_given_again(link: Command, start_portal: StartPortal) -> None:

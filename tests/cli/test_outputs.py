@@ -155,7 +155,7 @@ def test_nothing_to_write() -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such modes")
 def test_a_run_folder_is_its_owners(command: Command, work: Path) -> None:
-    """Ids and messages of HubSpot are in it; while it is written, too, and when it is resumed."""
+    """Ids and messages of HubSpot are in it; it stays so when it is resumed."""
     before = os.umask(0o022)
     try:
         (work / "made").mkdir(mode=0o755)

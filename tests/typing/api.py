@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_type
 
 from aiohubassoc import (
+    AccountCheck,
     AioHubAssocError,
     Association,
     AssociationClient,
+    CheckItem,
+    CheckState,
     DefaultAssociations,
     Journal,
     JournalRow,
@@ -74,6 +77,11 @@ async def use() -> None:
                 assert_type(one, Verification)
                 assert_type(one.state, LinkState)
             assert_type(found.report, VerificationReport)
+        account = await client.check("contacts", "companies")
+        assert_type(account, AccountCheck)
+        assert_type(account.item("token"), CheckItem)
+        assert_type(account.items[0].state, CheckState)
+        assert_type(account.scopes.lacks, tuple[str, ...])
         journal = Journal("runs/nightly")
         assert_type(await client.link_all(rows(), journal=journal, retry_failed=True), Report)
         assert_type(await client.plan(rows(), journal=journal, daily_calls=625_000), Plan)

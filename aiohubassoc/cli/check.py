@@ -1,0 +1,109 @@
+"""``aiohubassoc check``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import attrs
+from cyclopts import Parameter
+from rich.markup import escape
+
+from aiohubassoc.account import CheckState
+from aiohubassoc.cli.connection import Connection, name_token_source
+from aiohubassoc.cli.exit_codes import ExitCode
+from aiohubassoc.cli.options import Flag, Flat, PortalOptions, TokenOptions, check_input
+from aiohubassoc.cli.run_folder import Command
+from aiohubassoc.cli.summary import print_portal, print_steps
+from aiohubassoc.cli.terminal import stdout
+from aiohubassoc.files.layout import Layout
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from aiohubassoc.account import AccountCheck, CheckItem
+
+_COLORS: Final = {
+    CheckState.OK: "green",
+    CheckState.FAILED: "bold red",
+    CheckState.UNKNOWN: "yellow",
+}
+_WIDTH: Final = len("association limits")
+
+
+def check(
+    *,
+    from_type: Annotated[str, Parameter(name="--from")],
+    to_type: Annotated[str, Parameter(name="--to")],
+    portal: Annotated[PortalOptions, Flat] = PortalOptions(),  # noqa: B008 -- frozen
+    token: Annotated[TokenOptions, Flat] = TokenOptions(),  # noqa: B008 -- frozen
+    json_: Flag = False,
+) -> int:
+    """
+    Check the account before a run and return the exit code; `aiohubassoc.cli.app` says which.
+
+    Args:
+        from_type: The object type of the first records, such as contacts, 0-1 or p12345_cars.
+        to_type: The object type of the second records.
+        portal: Where HubSpot is.
+        token: Where the token is.
+        json_: Print one JSON object with the result on standard output, and nothing else.
+    """
+    layout = Layout(from_type=from_type, to_type=to_type)
+    check_input(layout)
+    with ExitStack() as stack:
+        connection = Connection.open(stack, Command((), layout, portal), token)
+        found = asyncio.run(_check(connection, from_type, to_type))
+    source = "the simulated portal" if portal.simulate else name_token_source(token)
+    items = [_with_source(item, source) for item in found.items]
+    if json_:
+        about = {"portal": connection.portal, "from": from_type, "to": to_type}
+        stdout().out(json.dumps(about | {"token_source": source} | _to_json(found, items)))
+    else:
+        console = stdout()
+        print_portal(connection.portal, console, more=connection.details)
+        _print(items, console)
+        again = "Fix what failed, then check again."
+        ready = f"Next: aiohubassoc link FILE --from {from_type} --to {to_type}"
+        print_steps([ready if found.ok else again], console)
+    if found.item("token").state is CheckState.FAILED:
+        return ExitCode.UNAUTHORIZED
+    return ExitCode.ALL_LINKED if found.ok else ExitCode.SOME_FAILED
+
+
+async def _check(connection: Connection, from_type: str, to_type: str) -> AccountCheck:
+    async with connection.make_client() as client:
+        return await client.check(from_type, to_type)
+
+
+def _with_source(item: CheckItem, source: str) -> CheckItem:
+    """Return *item*; that of the token says where it came from."""
+    if item.name != "token":
+        return item
+    return attrs.evolve(item, text=f"from {source}: {item.text}")
+
+
+def _print(items: list[CheckItem], console: Console) -> None:
+    for item in items:
+        color = _COLORS[item.state]
+        console.print(f"[{color}]{item.state:<7}[/]  {item.name:<{_WIDTH}}  {escape(item.text)}")
+        if item.cure is not None:
+            console.print(f"{'':<{_WIDTH + 11}}{escape(item.cure)}")
+
+
+def _to_json(found: AccountCheck, items: list[CheckItem]) -> dict[str, Any]:
+    return {
+        "ok": found.ok,
+        "items": [attrs.asdict(item) for item in items],
+        "scopes": attrs.asdict(found.scopes),
+        "portal_id": found.portal_id,
+        "time_zone": found.time_zone,
+        "utc_offset_seconds": found.utc_offset and found.utc_offset.total_seconds(),
+        "quota": found.quota and str(found.quota),
+        "daily_limit": found.daily_limit,
+        "daily_left": found.daily_left,
+        "resets_at": found.resets_at and found.resets_at.isoformat(),
+        "records_at_limit": found.records_at_limit,
+    }

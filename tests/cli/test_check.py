@@ -1,0 +1,166 @@
+"""``aiohubassoc check``: its lines, its JSON and its exit codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli.conftest import TOKEN, TYPES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Command, Result, StartPortal
+
+WRITE = ["crm.objects.contacts.write", "crm.objects.companies.write"]
+READ = ["crm.objects.contacts.read", "crm.objects.companies.read"]
+
+
+@pytest.fixture
+def check(command: Command, start_portal: StartPortal, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Check a portal with these settings."""
+
+    def call(*arguments: object, token: str | None = TOKEN, **settings: Any) -> Result:
+        portal = start_portal(**settings)
+        if token is not None:
+            monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", token)
+        return command("check", *TYPES, "--base-url", portal.base_url, *arguments)
+
+    return call
+
+
+def _states(result: Result) -> dict[str, str]:
+    return {item["name"]: item["state"] for item in result.told["items"]}
+
+
+def test_an_account_that_is_ready(check: Any) -> None:
+    """Exit code 0; a line for each item, and the next command."""
+    result = check(daily_limit=625_000, quota_limit=190)
+    assert (result.code, result.err) == (0, "")
+    portal, *lines, last = result.out.splitlines()
+    assert portal.startswith("Portal: http://127.0.0.1:")
+    assert [line.split()[0] for line in lines] == ["ok"] * 9
+    assert "from HUBSPOT_ACCESS_TOKEN: accepted" in result.out
+    assert "portal 12345, time zone US/Eastern (UTC-05:00)" in result.out
+    assert "190 calls in 10 s" in result.out
+    assert "624,995 of 625,000 calls left; they reset at 2026-" in result.out
+    assert last == "Next: aiohubassoc link FILE --from contacts --to companies"
+
+
+def test_json(check: Any) -> None:
+    """One object with every item and its state, the scopes, and the values."""
+    result = check("--json", daily_limit=625_000, quota_limit=190, scopes=(*WRITE[:1], *READ))
+    assert result.code == 1
+    told = result.told
+    assert told["ok"] is False
+    assert told["scopes"] == {"has": [WRITE[0], *READ], "lacks": [WRITE[1]]}
+    assert _states(result)["scopes"] == "failed"
+    (cure,) = [item["cure"] for item in told["items"] if item["cure"]]
+    assert cure == f"Add {WRITE[1]} to the app or service key of the token."
+    assert (told["from"], told["to"]) == ("contacts", "companies")
+    assert told["token_source"] == "HUBSPOT_ACCESS_TOKEN"
+    assert (told["portal_id"], told["time_zone"]) == (12345, "US/Eastern")
+    assert (told["utc_offset_seconds"], told["quota"]) == (-18_000, "190/10s")
+    assert (told["daily_limit"], told["daily_left"]) == (625_000, 624_995)
+    assert told["resets_at"].startswith("2026-")
+    assert told["records_at_limit"] == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "cure"),
+    [
+        ({"scopes": ("oauth",)}, "scopes", "Add crm.objects.contacts.write"),
+        ({"daily_limit": 5}, "daily limit", "Start the run after"),
+        (
+            {"limited_records": (("contacts", "1", "companies", 50_000),)},
+            "association limits",
+            "Leave their pairs out",
+        ),
+    ],
+)
+def test_what_a_run_would_meet(check: Any, settings: dict[str, Any], name: str, cure: str) -> None:
+    """Exit code 1, and the cure below its line."""
+    result = check(**settings)
+    assert result.code == 1
+    lines = result.out.splitlines()
+    failed = next(index for index, line in enumerate(lines) if line.startswith(f"failed   {name}"))
+    assert lines[failed + 1].strip().startswith(cure)
+    assert lines[-1] == "Fix what failed, then check again."
+
+
+def test_an_unknown_object_type(
+    command: Command, start_portal: StartPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit code 1, with its name."""
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", TOKEN)
+    url = start_portal().base_url
+    result = command("check", "--from", "contact", "--to", "compnies", "--base-url", url, "--json")
+    assert (result.code, _states(result)["object types"]) == (1, "failed")
+    assert "'compnies'" in result.out
+
+
+def test_a_refused_token(check: Any) -> None:
+    """Exit code 4, with where it came from; HubSpot says nothing of the rest."""
+    result = check("--json", token="wrong")
+    assert result.code == 4
+    states = _states(result)
+    assert (states.pop("connection"), states.pop("token")) == ("ok", "failed")
+    assert set(states.values()) == {"unknown"}
+    assert "from HUBSPOT_ACCESS_TOKEN: refused: 401" in result.out
+    assert "wrong" not in result.out
+
+
+@pytest.mark.parametrize("how", ["refused_calls", "unknown_calls"])
+def test_what_hubspot_does_not_say(check: Any, how: str) -> None:
+    """Is no failure."""
+    result = check(headers="none", **{how: ("details", "usage", "token_info", "limits")})
+    assert result.code == 0
+    assert result.out.count("HubSpot does not say") == 5
+
+
+def test_where_the_token_came_from(
+    command: Command, start_portal: StartPortal, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file, standard input or the other variable."""
+    url = start_portal().base_url
+    file = tmp_path / "token"
+    file.write_text(TOKEN, encoding="utf-8")
+    base = ("check", *TYPES, "--base-url", url)
+    assert f"from {file}: accepted" in command(*base, "--token-file", file).out
+    stdin = command(*base, "--token-stdin", stdin=f"{TOKEN}\n".encode())
+    assert "from standard input: accepted" in stdin.out
+    monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
+    monkeypatch.setenv("PRIVATE_APP_ACCESS_TOKEN", TOKEN)
+    assert "from PRIVATE_APP_ACCESS_TOKEN: accepted" in command(*base).out
+
+
+def test_a_portal_that_is_not_there(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit code 1: the connection failed."""
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", TOKEN)
+    result = command("check", *TYPES, "--base-url", "http://127.0.0.1:9", "--json")
+    assert (result.code, _states(result)["connection"]) == (1, "failed")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--from", "contacts"), "--to"),
+        (("--from", "a b", "--to", "companies"), "--from 'a b' is not an object type"),
+        ((*TYPES,), "no access token"),
+        ((*TYPES, "--token-file", "/nowhere"), "cannot read the token"),
+    ],
+)
+def test_usage(command: Command, arguments: tuple[str, ...], message: str) -> None:
+    """Exit code 2, and nothing on standard output."""
+    result = command("check", *arguments)
+    assert (result.code, result.out) == (2, "")
+    assert message in result.err
+
+
+def test_a_simulated_portal(command: Command) -> None:
+    """Needs no token."""
+    result = command("check", *TYPES, "--simulate")
+    assert result.code == 0
+    assert result.out.startswith("Simulated portal")
+    assert "from the simulated portal: accepted" in result.out
