@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random  # noqa: TID251 -- it is injected here
-from typing import TYPE_CHECKING, Final, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self, Unpack
 
 from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc._http.auth import TokenProvider, TokenSource
@@ -549,7 +549,8 @@ class AssociationClient:
                         await self._clock.sleep(0)
             finally:
                 await source.close()
-            return planner.plan(
+            return await asyncio.to_thread(
+                planner.plan,
                 self._limiter.quota,
                 concurrency=self._concurrency,
                 daily_calls=daily_calls,
@@ -570,6 +571,9 @@ class AssociationClient:
         if asyncio.get_running_loop() is not senders.loop:
             raise ClientClosedError(OTHER_LOOP)
         return senders
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a client cannot be pickled or copied: it holds the token and connections")
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else "new" if self._senders is None else "open"

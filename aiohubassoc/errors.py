@@ -46,6 +46,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import attrs
@@ -53,7 +54,7 @@ import attrs
 from aiohubassoc.replies import DefaultAssociations, ErrorDetail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 # A 403 names scopes under one of these, in its details or beside them (recorded responses,
 # 2024-2026; HubSpot, Associations v4, the example of an error, read 2026-11-28).
@@ -62,6 +63,19 @@ _BETWEEN_SCOPES: Final = re.compile(r"[\s,\[\]{}\"']+")
 # A merged record has one other id, in both directions; more would only fill the message.
 _RESULTS_SHOWN: Final = 4
 _ID_SHOWN: Final = 64
+# How much of what a response lists stands in a message; the error itself has all that was kept.
+_MOST_NAMES = 5
+_MOST_VALUES = 20
+_MOST_LETTERS = 100
+
+
+def _listed(values: Sequence[str]) -> str:
+    shown = [
+        one if len(one) <= _MOST_LETTERS else f"{one[:_MOST_LETTERS]}..."
+        for one in values[:_MOST_VALUES]
+    ]
+    more = len(values) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
 @attrs.define(slots=False)
@@ -322,8 +336,8 @@ class ApiError(AioHubAssocError):
 
     def __str__(self) -> str:
         text = f"{self.status} {self.category or type(self).__name__}: {self.message}"
-        for name, values in self.context.items():
-            text += f" [{name}: {', '.join(values)}]"
+        for name, values in islice(self.context.items(), _MOST_NAMES):
+            text += f" [{name}: {_listed(values)}]"
         return f"{text} (correlation id {self.correlation_id})" if self.correlation_id else text
 
 
@@ -348,7 +362,7 @@ class MissingScopesError(ApiError):
                     yield from filter(None, _BETWEEN_SCOPES.split(value))
 
     def __str__(self) -> str:
-        named = f"; needs {', '.join(self.scopes)}" if self.scopes else ""
+        named = f"; needs {_listed(self.scopes)}" if self.scopes else ""
         return super().__str__() + named
 
 
@@ -477,7 +491,9 @@ class PartialFailureError(AioHubAssocError):
 
     def __str__(self) -> str:
         reply = self.reply
-        errors = "; ".join(f"{one.category or 'error'}: {one.message}" for one in reply.errors)
+        errors = "; ".join(
+            f"{one.category or 'error'}: {one.message}" for one in reply.errors[:_MOST_NAMES]
+        )
         made = f"{len(reply.results)} results" if reply.results else "nothing linked"
         count = "" if reply.num_errors is None else f", numErrors {reply.num_errors}"
         return (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import SupportsIndex, TypeAlias
+from typing import Final, SupportsIndex, TypeAlias
 
 import attrs
 
@@ -14,6 +14,26 @@ RecordId: TypeAlias = str | SupportsIndex
 """A record's id as callers have it: a string, an int, or what behaves as an int."""
 
 _set = object.__setattr__
+# Record ids are integers in every object seen; custom objects have the longest types, with a name
+# that people choose. HubSpot names no limit for either.
+MOST_ID: Final = 64
+MOST_TYPE: Final = 128
+_TOO_LARGE: Final = 10**MOST_ID
+
+
+def _shown(value: object, most: int = MOST_ID) -> str:
+    """Return *value* for a message: whatever it is, and never at length."""
+    if isinstance(value, str | bytes | bytearray):
+        value = value[: most + 1]
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except Exception:  # noqa: BLE001 -- a repr is anybody's code, and an int may be too long for it
+        return f"({type(value).__name__})"
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def _quoted(value: object) -> str:
+    return repr(_shown(value)) if isinstance(value, str) else _shown(value)
 
 
 def _are_plain(from_type: object, from_id: object, to_type: object, to_id: object) -> bool:
@@ -28,26 +48,33 @@ def _are_plain(from_type: object, from_id: object, to_type: object, to_id: objec
         return False
     types, ids = from_type + to_type, from_id + to_id
     # Letters beside digits could be a float written as text: 1e16.
-    return types.isalnum() and types.isascii() and ids.isdecimal() and ids.isascii()
+    if len(types) + len(ids) > MOST_ID or not (ids.isdecimal() and ids.isascii()):
+        return False
+    return types.isalnum() and types.isascii()
 
 
 def _object_type(value: object, what: str) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{what} must be a string, not {value!r}")
-    return path_text(value, what)
+        raise ValueError(f"{what} must be a string, not {_shown(value)}")
+    return path_text(value, what, MOST_TYPE)
 
 
 def _record_id(value: object, what: str) -> str:
     if isinstance(value, str):
         if is_float(value):
-            raise ValueError(f"{what} is {value!r}, a float written as text: keep ids as integers")
-        return path_text(value, what)
+            raise ValueError(
+                f"{what} is {_quoted(value)}, a float written as text: keep ids as integers"
+            )
+        return path_text(value, what, MOST_ID)
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
-        raise ValueError(f"{what} must be a string or an int, not {value!r}")
+        raise ValueError(f"{what} must be a string or an int, not {_shown(value)}")
     try:
-        return str(operator.index(value))  # numpy's integers and their like
+        number = operator.index(value)  # numpy's integers and their like
     except TypeError:  # and numpy's arrays
-        raise ValueError(f"{what} must be a string or an int, not {value!r}") from None
+        raise ValueError(f"{what} must be a string or an int, not {_shown(value)}") from None
+    if abs(number) >= _TOO_LARGE:
+        raise ValueError(f"{what} has more than {MOST_ID} digits")
+    return str(number)
 
 
 @attrs.frozen(init=False)
@@ -65,7 +92,8 @@ class Pair:
 
     Raises:
         PairError: an id or type is None, empty, ``"."``, ``".."``, a float, or holds blanks or
-            control characters; or an id is a float written as text, such as ``"202.0"``.
+            control characters; an id is a float written as text, such as ``"202.0"``, or has
+            more than 64 characters, or a type more than 128.
     """
 
     from_type: str
@@ -83,10 +111,13 @@ class Pair:
         *,
         tag: object = None,
     ) -> None:
-        if type(from_id) is int:
-            from_id = str(from_id)
-        if type(to_id) is int:
-            to_id = str(to_id)
+        try:
+            if type(from_id) is int:
+                from_id = str(from_id)
+            if type(to_id) is int:
+                to_id = str(to_id)
+        except ValueError:  # Python makes no text of an int of 5,000 digits: refused below
+            pass
         if not _are_plain(from_type, from_id, to_type, to_id):
             try:
                 from_type = _object_type(from_type, "from_type")
@@ -94,7 +125,7 @@ class Pair:
                 to_type = _object_type(to_type, "to_type")
                 to_id = _record_id(to_id, "to_id")
             except ValueError as error:
-                named = f"{from_type}:{from_id} -> {to_type}:{to_id}"
+                named = _named(from_type, from_id, to_type, to_id)
                 raise PairError(f"{error}, in the pair {named}") from None
         _set(self, "from_type", from_type)
         _set(self, "from_id", from_id)
@@ -114,30 +145,47 @@ class Pair:
         for text in (from_, to):
             object_type, colon, record_id = text.partition(":")
             if not colon:
-                raise PairError(f"{text!r} is not written as type:id, such as 'contacts:101'")
+                raise PairError(
+                    f"{_quoted(text)} is not written as type:id, such as 'contacts:101'"
+                )
             ends += [object_type, record_id]
         return cls(*ends, tag=tag)
 
     def __str__(self) -> str:
-        return f"{self.from_type}:{self.from_id} -> {self.to_type}:{self.to_id}"
+        return _named(self.from_type, self.from_id, self.to_type, self.to_id)
+
+
+def _named(from_type: object, from_id: object, to_type: object, to_id: object) -> str:
+    ends = ((from_type, from_id), (to_type, to_id))
+    return " -> ".join(f"{_shown(kind, MOST_TYPE)}:{_shown(one)}" for kind, one in ends)
 
 
 def unchecked_pair(
     from_type: object, from_id: object, to_type: object, to_id: object, *, tag: object = None
 ) -> Pair:
-    """Return a pair with the values as given: it failed its checks, or passed them before."""
+    """
+    Return a pair that failed its checks, or passed them before: with the values as given.
+
+    Of what is too long to be an id or a type it has the beginning.
+    """
     pair = object.__new__(Pair)
     for name, value in (
         ("from_type", from_type),
         ("from_id", from_id),
         ("to_type", to_type),
         ("to_id", to_id),
-        ("tag", tag),
     ):
-        _set(pair, name, value)
+        _set(pair, name, _shown(value, MOST_TYPE) if _is_too_long(value) else value)
+    _set(pair, "tag", tag)
     return pair
 
 
 def canonical_id(record_id: str) -> str:
     """Return the id that HubSpot responds with: the number that it read, so 101 for 0101."""
     return record_id.lstrip("0") or "0" if record_id.isdigit() else record_id
+
+
+def _is_too_long(value: object) -> bool:
+    if isinstance(value, int):
+        return abs(value) >= _TOO_LARGE
+    return isinstance(value, str | bytes | bytearray) and len(value) > MOST_TYPE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import ExitStack
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -13,7 +13,7 @@ from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc._quota.batch_pacer import BatchPacer
 from aiohubassoc._quota.estimate import batch_calls, estimate
 from aiohubassoc._quota.pacer import Pacer
-from aiohubassoc.journal.dedupe import SeenPairs
+from aiohubassoc.journal.dedupe import FanOut, SeenPairs
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
 from aiohubassoc.options import Quota
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 ROUND_TRIP: float = 0.1
 # The same of a batch call. An assumption: HubSpot says nothing of it, and it grows with the batch.
 BATCH_ROUND_TRIP: float = 1.0
+_EVENTS_A_LINK: Final = 2
 
 
 @attrs.frozen
@@ -59,6 +60,11 @@ class Plan:
         batch_days: As *days*.
         batch_finishes_at: As *finishes_at*.
         batch_daily_share: As *daily_share*.
+        largest_fan_out: The record with the most different pairs of the input to records of one
+            type, linked before or not; None: there are no pairs.
+        association_change_events: ``associationChange`` events that HubSpot sends to each app that
+            subscribes to them: two for each pair that is linked, one at either record (HubSpot,
+            "Webhooks API", association subscriptions).
     """
 
     pairs: int
@@ -79,10 +85,12 @@ class Plan:
     batch_days: int
     batch_finishes_at: datetime
     batch_daily_share: float | None
+    largest_fan_out: FanOut | None
+    association_change_events: int
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as plain values."""
-        values = attrs.asdict(self, recurse=False)
+        values, fan_out = attrs.asdict(self, recurse=False), self.largest_fan_out
         return {
             **values,
             "quota": str(self.quota),
@@ -91,6 +99,7 @@ class Plan:
             "batch_quota": None if self.batch_quota is None else str(self.batch_quota),
             "batch_seconds": round(self.batch_seconds, 1),
             "batch_finishes_at": self.batch_finishes_at.isoformat(timespec="seconds"),
+            "largest_fan_out": fan_out and attrs.asdict(fan_out),
         }
 
 
@@ -203,4 +212,6 @@ class Planner:
             batched.days,
             now + timedelta(seconds=batched.finishes_after),
             batched.daily_share,
+            self._seen.largest_fan_out(),
+            _EVENTS_A_LINK * self._needed.total(),
         )

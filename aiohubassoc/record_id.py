@@ -11,17 +11,20 @@ _FLOAT: Final = re.compile(
 )
 
 
-def path_text(text: str, what: str) -> str:
+def path_text(text: str, what: str, most: int) -> str:
     """
     Return *text*, which can stand in the path of a request.
 
     Args:
         text: A record id or an object type.
         what: Its name in the message.
+        most: Characters that it may have.
 
     Raises:
         ValueError: It cannot.
     """
+    if len(text) > most:
+        raise ValueError(f"{what} has {len(text):,} characters, more than {most}")
     if not text or text.isspace():
         raise ValueError(f"{what} is empty")
     if text in {".", ".."}:  # a path segment that would climb

@@ -20,6 +20,7 @@ from aiohubassoc import (
     Status,
     TransportError,
 )
+from aiohubassoc.pair import unchecked_pair
 
 PAIR = Pair("contacts", 101, "companies", "202")
 
@@ -89,6 +90,54 @@ def test_ids_that_cannot_be_sent(record_id: Any, told: str) -> None:
     assert isinstance(caught.value, ValueError)
     with pytest.raises(PairError, match=told.replace("from", "to")):
         Pair("contacts", 101, "companies", record_id)
+
+
+class Rude:
+    """What cannot even be shown."""
+
+    def __repr__(self) -> str:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    ("record_id", "told"),
+    [
+        (10**5000, "from_id has more than 64 digits"),
+        (-(10**5000), "from_id has more than 64 digits"),
+        (10**64, "from_id has 65 characters, more than 64"),
+        ("9" * 65, "from_id has 65 characters, more than 64"),
+        ("ä" * 200_000, "from_id has 200,000 characters, more than 64"),
+        (" " * 200_000, "from_id has 200,000 characters, more than 64"),
+        (b"1" * 200_000, "from_id must be a string or an int, not b'111"),
+        ([1] * 200_000, r"from_id must be a string or an int, not \[1, 1, 1"),
+        (Rude(), r"from_id must be a string or an int, not \(Rude\)"),
+        ({"a": 10**5000}, r"from_id must be a string or an int, not \(dict\)"),
+    ],
+    ids=[str(number) for number in range(10)],  # pytest cannot show them
+)
+def test_ids_that_are_too_long(record_id: Any, told: str) -> None:
+    """They are refused as others are, and no message has them whole; nor has what is kept."""
+    with pytest.raises(PairError, match=told) as caught:
+        Pair("contacts", record_id, "companies", 202)
+    bad = unchecked_pair("contacts", record_id, "companies", 202)
+    assert len(str(caught.value)) < 400
+    assert len(str(bad)) < 200
+    with pytest.raises(PairError, match=told.replace("from", "to")):
+        Pair("contacts", 1, "companies", record_id)
+
+
+def test_the_longest_that_are_taken() -> None:
+    """64 digits or letters of an id, 128 letters of a type."""
+    pair = Pair("t" * 128, 10**64 - 1, "companies", "x" * 64)
+    assert ("9" * 64, f"{'t' * 128}:{'9' * 64} -> companies:{'x' * 64}") == (
+        pair.from_id,
+        str(pair),
+    )
+    with pytest.raises(PairError, match="to_type has 129 characters, more than 128"):
+        Pair("contacts", 1, "t" * 129, 2)
+    with pytest.raises(PairError, match="is not written as") as caught:
+        Pair.of("x" * 10_000, "companies:1")
+    assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize("kind", [None, 1, "", "a b", ".."])

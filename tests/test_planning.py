@@ -159,6 +159,12 @@ async def test_as_plain_values() -> None:
         "batch_days": 1,
         "batch_finishes_at": "2026-11-25T12:00:01+00:00",
         "batch_daily_share": 0.01,
+        "largest_fan_out": {
+            "record": "companies:1000001",
+            "other_type": "contacts",
+            "pairs": 1,
+        },
+        "association_change_events": 2,
     } == {name: value for name, value in told.items() if name != "seconds"}
     assert 0 < told["seconds"] < 1
 

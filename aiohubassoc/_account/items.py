@@ -75,7 +75,7 @@ def make_check(responses: Responses, base_url: str, types: tuple[str, str]) -> A
             _portal(portal, responses),
             _scopes(scopes, types, responses),
             _quota(quota, responses),
-            _daily_limit(daily_limit, daily_left, _local(usage.resets_at, portal), responses),
+            _daily_limit(daily_limit, daily_left, portal.to_local(usage.resets_at), responses),
             _object_types(types, responses),
             _read(responses),
             _association_limits(limits, types, responses),
@@ -156,12 +156,6 @@ def _daily_limit(
         return _unknown(name, responses.get("usage"))
     text = f"{left:,} of {limit:,} calls left; they reset at {when}"
     return _ok(name, text) if left else _failed(name, text, cure)
-
-
-def _local(moment: datetime | None, portal: PortalReply) -> datetime | None:
-    if moment is None or portal.utc_offset is None:
-        return moment
-    return moment.astimezone(timezone(portal.utc_offset))
 
 
 # --- scopes and object types -------------------------------------------------------------------

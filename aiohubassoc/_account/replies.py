@@ -6,7 +6,7 @@ HubSpot, Account information API and Limits tracking API, 2026-03 (read 2026-11-
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -40,6 +40,12 @@ class PortalReply:
             if isinstance(offset, int) and abs(offset) < _DAY_MILLISECONDS
             else None,
         )
+
+    def to_local(self, moment: datetime | None) -> datetime | None:
+        """Return *moment* in the account's time; as it is where that is not known."""
+        if moment is None or self.utc_offset is None:
+            return moment
+        return moment.astimezone(timezone(self.utc_offset))
 
 
 @attrs.frozen

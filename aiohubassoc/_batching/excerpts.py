@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
     from aiohubassoc._batching.error_ids import Context, End
     from aiohubassoc.replies import ErrorDetail
+
+# What is said of nobody is kept with every pair: that many values, and that many details.
+_MOST_KEPT: Final = 100
 
 
 class Excerpts:
@@ -34,8 +38,10 @@ class Excerpts:
 
     def of(self, ends: tuple[End, End]) -> tuple[Context, tuple[ErrorDetail, ...]]:
         """Return what they say of a pair with these ends, and of none."""
-        details = []
+        details: list[ErrorDetail] = []
         for detail, excerpt in self._details:
+            if len(details) == _MOST_KEPT:
+                break
             context = excerpt.of(ends)
             if context is detail.context:
                 details.append(detail)
@@ -58,16 +64,15 @@ class _Excerpt:
                 named = [(one, None)]
             for one, kind in named:
                 self._by_id.setdefault(one, []).append((number, kind))
-            if not named:
+            if not named and len(self._general) < _MOST_KEPT:
                 self._general.append(number)
 
     def of(self, ends: tuple[End, End]) -> Context:
-        picked = {*self._general, *self._about(ends)}
+        picked = {*self._general, *islice(self._about(ends), _MOST_KEPT)}
         if len(picked) == len(self._values):
             return self._context
-        kept: dict[str, tuple[str, ...]] = {
-            name: () for name, values in self._context.items() if not values
-        }
+        empty = (name for name, values in self._context.items() if not values)
+        kept: dict[str, tuple[str, ...]] = dict.fromkeys(islice(empty, _MOST_KEPT), ())
         for number in sorted(picked):
             name, value = self._values[number]
             kept[name] = (*kept.get(name, ()), value)

@@ -7,7 +7,13 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.connector import Connection
+
     from aiohubassoc._http.clock import Clock, Timer
+    from aiohubassoc._http.connections import ConnectionState
     from aiohubassoc.options import Timeouts
 
 # A timer may fire a little early.
@@ -20,27 +26,60 @@ class OnWire:
 
     Args:
         task: That task.
-        ends_at: When its total time is over.
+        began_at: When it began; once a connection is opened for it, when that was done.
         due_at: When it is ended, unless it is over by then.
 
     Attributes:
         cancelling: How often the task was being cancelled when the call began.
-        waited: Seconds that its request waited for a connection; None: it opened one first, which
-            took some time.
+        fresh: Whether it had to open a connection.
+        waited: Seconds that its request waited for a connection; None: not known, as it opened one.
         connecting: Whether it is about to: nothing is sent yet.
         expired: Whether it was ended.
+        is_of_many: Whether it is about many pairs.
+        needs_new: Whether it is to open a connection in any case.
+        is_cut: Whether its response was not read to its end, or came before its request was sent.
+        protocol: Its connection, once it has one.
+        state: What is known of that connection.
+        aside: Connections that it was offered and does not take.
     """
 
     # On the class: nearly no call changes them.
+    fresh = False
     waited: float | None = 0.0
     connecting = False
     expired = False
+    is_of_many = False
+    needs_new = False
+    is_cut = False
+    protocol: ResponseHandler | None = None
+    state: ConnectionState | None = None
+    aside: tuple[Connection, ...] = ()
 
-    def __init__(self, task: asyncio.Task[object], ends_at: float, due_at: float) -> None:
+    def __init__(self, task: asyncio.Task[object], began_at: float, due_at: float) -> None:
         self.task = task
-        self.ends_at = ends_at
+        self.began_at = began_at
         self.due_at = due_at
         self.cancelling = task.cancelling()
+
+    @property
+    def is_reuse(self) -> bool:
+        """Whether its connection was used before."""
+        return self.protocol is not None and not self.fresh
+
+    def set_aside(self, connection: Connection) -> Callable[[], None]:
+        """Return what keeps a connection that is not taken until another one is found."""
+
+        def keep() -> None:
+            self.aside = (*self.aside, connection)
+
+        return keep
+
+    def give_back(self) -> None:
+        """Let others have the connections that were set aside."""
+        aside, self.aside = self.aside, ()
+        for connection in aside:
+            del connection.close
+            connection.release()
 
     def was_ended(self) -> bool:
         """Take back the cancellation that ended it; False if it was, or also was, somebody's."""
@@ -72,7 +111,7 @@ class Deadlines:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- a coroutine runs in a task
         now = self._clock.now()
-        call = self._on_wire[task] = OnWire(task, now + self._total, now + self._first)
+        call = self._on_wire[task] = OnWire(task, now, now + self._first)
         if call.due_at < self._timer_at:
             self._set_timer(call.due_at)
         return call
@@ -81,17 +120,20 @@ class Deadlines:
         """Watch it no longer."""
         del self._on_wire[call.task]
 
-    def connecting(self) -> None:
-        """Note that the running task's call opens a connection first."""
-        call = self._running()
-        call.waited, call.connecting = None, True
-        call.due_at = call.ends_at
+    def connecting(self) -> OnWire:
+        """Note that the running task's call opens a connection first, and return it."""
+        call = self.running
+        call.fresh = call.connecting = True
+        call.waited = None
+        call.due_at = call.began_at + self._total
+        return call
 
     def connected(self) -> None:
         """Note that it has one: the time for its answer begins."""
-        call = self._running()
+        call = self.running
         call.connecting = False
-        call.due_at = min(call.ends_at, self._clock.now() + self._answer)
+        call.began_at, ends_at = self._clock.now(), call.due_at
+        call.due_at = min(ends_at, call.began_at + self._answer)
         if call.due_at < self._timer_at:
             self._set_timer(call.due_at)
 
@@ -101,7 +143,9 @@ class Deadlines:
             self._timer.cancel()
         self._timer, self._timer_at = None, math.inf
 
-    def _running(self) -> OnWire:
+    @property
+    def running(self) -> OnWire:
+        """The running task's call."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- see above
         return self._on_wire[task]

@@ -104,6 +104,7 @@ class Call(Generic[SubjectT]):
         token: What the last try was sent with.
         renewals: How many renewals of tokens had ended by then.
         token_renewed: Whether it was refused, and this try is with another.
+        is_resend: Whether this try goes over a new connection, as that of the last one is to blame.
     """
 
     # On the class: to set a dozen of them for every pair costs as much as reading its reply.
@@ -119,6 +120,7 @@ class Call(Generic[SubjectT]):
     token: str = ""
     renewals: int = 0
     token_renewed: bool = False
+    is_resend: bool = False
 
     history: History = NO_HISTORY
 

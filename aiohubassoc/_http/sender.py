@@ -6,10 +6,11 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Generic, assert_never
 
+import attrs
 import tenacity as _t
 
 from aiohubassoc._http.request_state import Call, Final, SubjectT, Unsettled, is_uncertain
-from aiohubassoc._http.transport import NoResponse
+from aiohubassoc._http.transport import NoResponse, ReusedResponse
 from aiohubassoc._protocol.classify import is_from_hubspot
 from aiohubassoc._protocol.retry import (
     Again,
@@ -35,7 +36,9 @@ from aiohubassoc._protocol.verdicts import (
 from aiohubassoc.errors import (
     AioHubAssocError,
     AuthenticationError,
+    ClientClosedError,
     ConnectError,
+    ConnectionLostError,
     DailyReserveError,
     TransportError,
     UnconfirmedError,
@@ -58,6 +61,11 @@ if TYPE_CHECKING:
     Judge: TypeAlias = Callable[[Answer, SubjectT, Callable[[], datetime]], Verdict]
 
 logger = logging.getLogger("aiohubassoc")
+
+
+@attrs.define
+class _Resend(Transient):
+    """Its connection is to blame: the call goes again over a new one, as the same attempt."""
 
 
 class Sender(Generic[SubjectT]):
@@ -162,7 +170,9 @@ class Sender(Generic[SubjectT]):
             case _:
                 assert_never(verdict)
 
-    async def _try(self, call: Call[SubjectT]) -> Verdict:
+    async def _try(  # noqa: C901, PLR0912, PLR0915 -- one place owns the permit, on every path
+        self, call: Call[SubjectT]
+    ) -> Verdict:
         """Wait for a permit, send once, and return the verdict. The limiter hears of every end."""
         limiter = self._limiter
         if not limiter.try_acquire() and (fatal := await self._wait_for_permit()) is not None:
@@ -178,22 +188,31 @@ class Sender(Generic[SubjectT]):
             try:
                 endpoint = self._endpoint(call.subject)
                 sent_at = self._clock.now()
-                call.attempts += 1
+                if call.is_resend:  # it is the same attempt still
+                    sending = self._transport.send(endpoint, call.token, needs_new=True)
+                else:
+                    call.attempts += 1
+                    sending = self._transport.send(endpoint, call.token)
                 call.in_flight = True
-                answer, waited = await self._transport.send(endpoint, call.token)
+                answer, waited = await sending
             finally:
                 self._semaphore.release()
             call.in_flight = False
+            if call.is_resend:
+                call.is_resend = False
             now = self._clock.now()
             call.spent += now - sent_at
             if isinstance(answer, NoResponse):
                 if isinstance(answer.error, ConnectError):
                     sent_at = None
-                return _unanswered(call, answer)
+                return _without_response(call, answer)
             response, exact = answer, waited is not None
             sent_at += waited or 0.0
             verdict = self._judged(call, response, sent_at)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, ClientClosedError) and call.in_flight:  # nothing was sent
+                call.attempts -= not call.is_resend
+                call.in_flight, sent_at = False, None
             call.cut_off_in_flight, call.in_flight = call.in_flight, False
             call.uncertain = call.uncertain or response is not None  # nobody judged it
             raise
@@ -209,6 +228,26 @@ class Sender(Generic[SubjectT]):
                 limiter.record_response(
                     sent_at, now, exact=exact, accepted=accepted, headers=response.headers
                 )
+        if type(verdict) is Accepted:  # nearly always
+            return verdict
+        return await self._confirmed(call, response, verdict)
+
+    async def _confirmed(self, call: Call[SubjectT], response: Answer, verdict: Verdict) -> Verdict:
+        """Return *verdict* once *response* is sure to be the one to *call*."""
+        # The response for many names its records, as that for one pair does that is linked.
+        if isinstance(response, ReusedResponse) and not isinstance(verdict, Told):
+            call.in_flight = True
+            try:
+                is_own = await self._transport.confirm(response)
+            except BaseException:
+                call.cut_off_in_flight = True
+                raise
+            finally:
+                call.in_flight = False
+            if not is_own:
+                lost = ConnectionLostError("the response may be that to another request")
+                verdict = _Resend(lost)
+        _keep_reply(call, verdict)
         return verdict
 
     def _judged(self, call: Call[SubjectT], answer: Answer, sent_at: float) -> Verdict:
@@ -223,7 +262,6 @@ class Sender(Generic[SubjectT]):
         if isinstance(verdict, Throttled) and not is_beyond_patience(self._policy, verdict):
             wait = clamp(self._policy, verdict.retry_after)
             call.pause = self._limiter.record_throttle(sent_at, wait, by_quota=verdict.by_quota)
-        _keep_reply(call, verdict)
         if is_from_hubspot(answer, verdict):
             self._proof.responded_at = self._clock.now()
         return verdict
@@ -244,6 +282,9 @@ class Sender(Generic[SubjectT]):
         return Refused(error)
 
     def _after_fault(self, call: Call[SubjectT], verdict: Transient) -> Final | Again:
+        if isinstance(verdict, _Resend):
+            call.is_resend = True
+            return _again_unless_stopping(call, verdict.error, Again(0.0))
         decision = decide_transient(
             self._policy,
             verdict,
@@ -297,9 +338,11 @@ def _again_unless_stopping(
     return Unsettled(error) if call.observer.stopping else again
 
 
-def _unanswered(call: Call[SubjectT], answer: NoResponse) -> Transient | Refused | Fatal:
+def _without_response(call: Call[SubjectT], answer: NoResponse) -> Transient | Refused | Fatal:
     if is_uncertain(answer.error):
         call.unknown, call.uncertain = answer.error, True
+    if answer.was_reuse:
+        return _Resend(answer.error)
     if answer.is_too_large:  # it would be so again: only a smaller call can help
         return Refused(answer.error, About.BATCH)
     return Transient(answer.error) if answer.passing else Fatal(answer.error)

@@ -1,17 +1,18 @@
 """
 One HTTP call, with no retry, no limit and no opinion about the answer.
 
-The only module of the client that imports aiohttp. No response, request or exception of aiohttp
-leaves it: they hold the connection, and some of them show the token.
+No response, request or exception of aiohttp leaves it: they hold the connection, and some of them
+show the token. What a server says leaves it without the token.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl as _ssl
-from collections.abc import Awaitable, Callable, Mapping
+import math
+import re
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import attrs
@@ -20,23 +21,38 @@ from multidict import CIMultiDict
 
 from aiohubassoc import __version__
 from aiohubassoc._http.clock import SystemClock
+from aiohubassoc._http.connections import Connections, UnfitConnectionError
 from aiohubassoc._http.deadlines import Deadlines, OnWire
+from aiohubassoc._http.failures import FAILURES, NoResponse, meaning, unanswered
+from aiohubassoc._http.sessions import (
+    CheckedRequest,
+    Connector,
+    ReadyRequest,
+    SentOnceError,
+    credentials_of,
+    proxy_of,
+    refuse_unverified,
+    send_once,
+)
+from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, kept_headers
+from aiohubassoc._protocol.redaction import NO_SECRETS, Redaction
 from aiohubassoc._protocol.verdicts import Answer
 from aiohubassoc.errors import (
     ClientClosedError,
     ConnectError,
     ConnectionLostError,
     InvalidResponseError,
-    OptionsError,
     ResponseTimeoutError,
-    TransportError,
 )
 
 if TYPE_CHECKING:
+    import ssl as _ssl
     from collections.abc import Sequence
 
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc.options import Timeouts
+
+__all__ = ["FAILURES", "NoResponse", "ReusedResponse", "Transport", "meaning", "unanswered"]
 
 # The reply to a batch of 2,000 pairs is about 600 kB; the links of 1,000 records may be more.
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
@@ -47,7 +63,19 @@ _LARGER_BLOCK_BYTES: Final = 4 * 1024 * 1024
 _CAN_BE_READY = all(
     hasattr(aiohttp.ClientRequest, name) for name in ("update_headers", "update_auto_headers")
 )
-_NOT_2XX: Final = 300
+_2XX: Final = range(200, 300)
+_FINAL_STATUSES: Final = range(200, 600)
+# The refusal of many pairs may name each of them: so many bytes for each byte of the request.
+_ERROR_BYTES_A_BYTE: Final = 16
+# How many tokens are hidden: one that was renewed may still be repeated.
+_TOKENS_HIDDEN: Final = 3
+# What is shorter may stand in any text by chance, as tokens of tests do.
+_SHORTEST_SECRET: Final = 6
+# As a message of aiohttp's shows its beginning.
+_TLS_ALERT: Final = r"b'\x15\x03"
+_STATUS_LINE: Final = re.compile(r"HTTP/1\.\d \d{3}")
+# Of responses with a link, one in so many is timed.
+_TIMED: Final = 8
 _HEADERS: Final = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",  # half a kilobyte is not worth the inflating
@@ -57,51 +85,16 @@ _JSON: Final = {"Content-Type": "application/json"}
 _Ask: TypeAlias = Callable[..., Awaitable[aiohttp.ClientResponse]]
 
 
-@attrs.frozen
-class NoResponse:
+@attrs.define
+class ReusedResponse(Answer):
     """
-    No usable answer came.
+    An answer over a connection that was used before: it may be that to another request.
 
     Attributes:
-        error: Why.
-        passing: Whether it may pass; False where no other call would fare better.
-        is_too_large: Whether the answer was larger than is read.
+        call: The call, for `Transport.confirm`.
     """
 
-    error: TransportError
-    passing: bool = True
-    is_too_large: bool = False
-
-
-# Every exception of aiohttp, by its nearest ancestor here: what it means, and whether it may pass.
-FAILURES: Final[Mapping[type[BaseException], tuple[type[TransportError], bool]]] = {
-    aiohttp.ClientConnectorCertificateError: (ConnectError, False),
-    aiohttp.ServerFingerprintMismatch: (ConnectError, False),
-    aiohttp.InvalidURL: (ConnectError, False),
-    aiohttp.NonHttpUrlClientError: (ConnectError, False),
-    aiohttp.ClientConnectorError: (ConnectError, True),
-    aiohttp.ClientHttpProxyError: (ConnectError, True),
-    aiohttp.ConnectionTimeoutError: (ConnectError, True),
-    aiohttp.ServerTimeoutError: (ResponseTimeoutError, True),
-    TimeoutError: (ResponseTimeoutError, True),
-    aiohttp.ClientResponseError: (InvalidResponseError, True),
-    aiohttp.ClientError: (ConnectionLostError, True),
-    OSError: (ConnectionLostError, True),
-}
-
-
-def meaning(cls: type[BaseException]) -> tuple[type[TransportError], bool] | None:
-    """Return what an exception of type *cls* means; None if it is not about the network."""
-    return next((FAILURES[base] for base in cls.__mro__ if base in FAILURES), None)
-
-
-def unanswered(error: BaseException) -> NoResponse:
-    """Return what *error*, raised by aiohttp or the system, means; raise it if it is neither's."""
-    found = meaning(type(error))
-    if found is None:
-        raise error
-    made, passing = found
-    return NoResponse(made(f"{type(error).__name__}: {str(error) or 'no details'}"), passing)
+    call: OnWire | None = attrs.field(default=None, repr=False)
 
 
 class Transport:
@@ -132,20 +125,25 @@ class Transport:
         self._prefix = self._base.raw_path.rstrip("/")
         self._timeouts = timeouts
         # The wire keeps the loop's time: a clock that leaps must not end calls.
-        self._deadlines = Deadlines(timeouts, SystemClock())
-        self._connections = connections
+        self._clock = SystemClock()
+        self._deadlines = Deadlines(timeouts, self._clock)
+        self._connections = Connections(self._clock, most_in_doubt=connections)
+        self._most_at_once = connections
         self._lent = session
         self._ssl = ssl
-        self._proxy = _proxy(self._base) if trust_env else None
+        self._proxy = proxy_of(self._base) if trust_env else None
         self._session: aiohttp.ClientSession | None = None
         self._token = ""
+        self._tokens: tuple[str, ...] = ()
+        self._redaction = NO_SECRETS
+        self._responses = 0
         self._ready: CIMultiDict[str] = CIMultiDict()
-        _refuse_unverified(self._base, ssl, session)
+        refuse_unverified(self._base, ssl, session)
 
     @property
     def connections(self) -> int:
         """How many calls at once find a connection: the pool is not to be a second line."""
-        limit = self._connections
+        limit = self._most_at_once
         connector = None if self._lent is None else self._lent.connector
         if connector is not None:
             limit = min(limit, connector.limit or limit, connector.limit_per_host or limit)
@@ -159,15 +157,19 @@ class Transport:
         if self._lent is not None:
             self._session = self._lent
             return
-        connector = _Connector(limit=self._connections, ssl=self._ssl or True)
+        # Without a limit: the pool is not to be a second queue. It has as many connections as calls
+        # go at once, and those in doubt, which are as many at most.
+        connector = Connector(limit=0, ssl=self._ssl or True)
         connector.deadlines = self._deadlines
 
-        class Request(_ReadyRequest):
+        class Request(ReadyRequest if _CAN_BE_READY else CheckedRequest):  # type: ignore[misc]
             ready = CIMultiDict({"Host": self._base.host_port_subcomponent or "", **_HEADERS})
+            connections = self._connections
+            deadlines = self._deadlines
 
         self._session = aiohttp.ClientSession(
             connector=connector,
-            request_class=Request if _CAN_BE_READY else aiohttp.ClientRequest,
+            request_class=Request,
             headers=None if _CAN_BE_READY else _HEADERS,
             cookie_jar=aiohttp.DummyCookieJar(),  # HubSpot's edge sets cookies; they only cost
             timeout=aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect),
@@ -185,62 +187,102 @@ class Transport:
         if session is not None and session is not self._lent:
             await session.close()
 
-    async def send(
-        self, endpoint: Endpoint, token: str
+    async def send(  # noqa: C901, PLR0912 -- a coroutine more costs as much as reading the reply
+        self, endpoint: Endpoint, token: str, *, needs_new: bool = False
     ) -> tuple[Answer | NoResponse, float | None]:
         """
         Make one call and return its whole answer, and how long it waited for a connection.
 
-        Returns:
-            The answer, and the seconds until its request was handed to a connection; None: not
-            known, but it was not at once.
+        The time is in seconds, before anything was sent; None: it is not known.
+
+        Args:
+            endpoint: What to send.
+            token: With which token.
+            needs_new: Whether to open a connection in any case.
 
         Raises:
-            ClientClosedError: not open, or the lent session was closed.
+            ClientClosedError: not open, or the lent session was closed. Nothing was sent.
         """
         session = self._session
         if session is None or session.closed:
             raise ClientClosedError
-        if session is self._lent:
-            return await self._send_through(session, endpoint, token)
         if token != self._token:
-            # Each call copies them before it waits for anything.
-            self._ready["Authorization"] = f"Bearer {token}"
-            self._token = token
+            self._use_token(token)
+        if session is self._lent:
+            return await self._send_through(session, endpoint, token, needs_new=needs_new)
         url = self._base.with_path(self._prefix + endpoint.path, encoded=True)
         call = self._deadlines.begin()
+        if needs_new:
+            call.needs_new = True
         try:
             # What request() calls, without the context manager that it wraps around.
             ask: _Ask = getattr(session, "_request", session.request)
             if endpoint.body:
+                call.is_of_many = True
                 more = {"data": endpoint.body, "headers": _JSON}
-                response = await ask(endpoint.method, url, allow_redirects=False, **more)
-            else:
-                response = await ask(endpoint.method, url, allow_redirects=False)
+                ask = partial(ask, **more)
+            while True:
+                try:
+                    response = await ask(endpoint.method, url, allow_redirects=False)
+                    break
+                except UnfitConnectionError:
+                    continue
             content = response.content
-            if content.is_eof() and response.status < _NOT_2XX:  # whole, as nearly every one comes
-                # Reading it in the public way resumes a flow that nobody paused, at a cost.
-                parts: Sequence[bytes] = getattr(content, "_buffer", ())
-                body = parts[0] if len(parts) == 1 else content.read_nowait()
-                return Answer(response.status, response.headers, body), call.waited
-            return await _answer(response, url), call.waited
+            if not content.is_eof() or response.status not in _2XX:
+                return await self._read(response, call, endpoint), call.waited
+            # Whole, as nearly every one comes. Reading it in the public way resumes a flow that
+            # nobody paused, at a cost.
+            parts: Sequence[bytes] = getattr(content, "_buffer", ())
+            body = parts[0] if len(parts) == 1 else content.read_nowait()
+            return self._received(response, body, call), call.waited
         except (aiohttp.ClientError, OSError) as error:
-            return unanswered(error), call.waited
+            return self._failed(error, session, call), call.waited
         except asyncio.CancelledError:
             if not call.was_ended():
                 raise
             return self._too_late(call), call.waited
         finally:
+            if call.aside:
+                call.give_back()
             self._deadlines.end(call)
 
+    async def confirm(self, answer: ReusedResponse) -> bool:
+        """
+        Return whether an answer is that to its own request, as nothing follows it.
+
+        It takes about as long as an answer usually does, a second at most; its connection is not
+        used until then. False: another call, over a new connection, must tell.
+        """
+        assert answer.call is not None  # noqa: S101 -- it is set where it is made
+        return await self._connections.confirm(answer.call)
+
+    def _use_token(self, token: str) -> None:
+        self._token = token
+        # Each call copies them before it waits for anything.
+        self._ready["Authorization"] = f"Bearer {token}"
+        self._tokens = (token, *(one for one in self._tokens if one != token))[:_TOKENS_HIDDEN]
+        secrets = (*self._tokens, *credentials_of(self._proxy))
+        self._redaction = Redaction(one for one in secrets if len(one) >= _SHORTEST_SECRET)
+
     async def _send_through(
-        self, session: aiohttp.ClientSession, endpoint: Endpoint, token: str
+        self, session: aiohttp.ClientSession, endpoint: Endpoint, token: str, *, needs_new: bool
     ) -> tuple[Answer | NoResponse, float | None]:
         """Make one call through a lent session, and leave nothing in it."""
         url = self._base.with_path(self._prefix + endpoint.path, encoded=True)
         timeouts = self._timeouts
-        lent = _Lent(token)
-        answer: Answer | NoResponse
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- a coroutine runs in a task
+        call = OnWire(task, self._clock.now(), math.inf)
+        call.needs_new, call.is_of_many, call.waited = needs_new, bool(endpoint.body), None
+
+        async def lend(
+            request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+        ) -> aiohttp.ClientResponse:
+            # Our token, not its credentials and cookies.
+            request.headers["Authorization"] = f"Bearer {token}"
+            request.headers.popall("Cookie", None)
+            return await send_once(call, self._connections, request, handler)
+
         try:
             response = await session.request(
                 endpoint.method,
@@ -252,14 +294,100 @@ class Transport:
                 ),
                 allow_redirects=False,
                 raise_for_status=False,
-                middlewares=(lent.send,),
+                middlewares=(lend,),
             )
-            answer = await _answer(response, url)
+            return await self._read(response, call, endpoint), call.waited
         except (aiohttp.ClientError, OSError) as error:
-            answer = unanswered(error)
-        except _SentOnceError as error:
-            answer = unanswered(error.cause)
-        return answer, lent.waited
+            return self._failed(error, session, call), call.waited
+        except SentOnceError as error:
+            return self._failed(error.cause, session, call), call.waited
+
+    def _received(self, response: aiohttp.ClientResponse, body: bytes, call: OnWire) -> Answer:
+        """Return a whole response with 2xx."""
+        redaction = self._redaction
+        self._responses += 1
+        is_sample = call.fresh or self._responses % _TIMED == 0
+        self._connections.release(call, is_sample=is_sample)
+        body = redaction.in_bytes(body)
+        if call.is_reuse:
+            return ReusedResponse(response.status, response.headers, body, "", redaction, call)
+        return Answer(response.status, response.headers, body, "", redaction)
+
+    async def _read(
+        self, response: aiohttp.ClientResponse, call: OnWire, endpoint: Endpoint
+    ) -> Answer | NoResponse:
+        """Read *response* to its end, or as far as is needed and close its connection."""
+        status = response.status
+        if status not in _FINAL_STATUSES:
+            response.close()
+            if call.state is not None:  # it may have been released before
+                call.state.is_spoilt = True
+            return self._no_status(response, call)
+        most = MAX_BODY_BYTES
+        if status not in _2XX:
+            self._connections.doubt(call)
+            call.is_cut = call.is_cut or _holds_another(response)
+            most = MOST_ERROR_BYTES + _ERROR_BYTES_A_BYTE * len(endpoint.body)
+        try:
+            body, is_whole = await _read(response.content, most)
+        except BaseException:
+            response.close()
+            raise
+        if not is_whole:
+            response.close()
+            call.is_cut = True
+        if status in _2XX:
+            if is_whole:
+                return self._received(response, body, call)
+            return NoResponse(
+                InvalidResponseError(
+                    f"the answer is larger than {MAX_BODY_BYTES} bytes",
+                    maybe_applied=True,
+                    status=status,
+                ),
+                is_too_large=True,
+            )
+        self._responses += 1
+        self._connections.release(call, is_sample=call.fresh)
+        redaction = self._redaction
+        headers = CIMultiDict(redaction.in_headers(response.headers))
+        url = str(self._base.with_path(self._prefix + endpoint.path, encoded=True))
+        body = redaction.in_bytes(body)
+        if call.is_reuse:
+            return ReusedResponse(status, headers, body, url, redaction, call)
+        return Answer(status, headers, body, url, redaction)
+
+    def _no_status(self, response: aiohttp.ClientResponse, call: OnWire) -> NoResponse:
+        return NoResponse(
+            InvalidResponseError(
+                f"the response has the status {response.status}, which no response to a call has",
+                maybe_applied=True,
+                status=response.status,
+                headers=kept_headers(self._redaction.in_headers(response.headers)),
+            ),
+            was_reuse=call.is_reuse,
+        )
+
+    def _failed(
+        self, error: BaseException, session: aiohttp.ClientSession, call: OnWire
+    ) -> NoResponse:
+        """
+        Return what *error* means.
+
+        Raises:
+            ClientClosedError: the session was closed before the request was sent.
+        """
+        if session.closed and call.protocol is None:
+            raise ClientClosedError from None
+        result = unanswered(error, self._redaction)
+        is_lost = isinstance(result.error, ConnectionLostError)
+        was_reuse = call.is_reuse and (is_lost or isinstance(result.error, InvalidResponseError))
+        if is_lost and call.is_reuse:
+            self._connections.drop_idle()
+        may_speak_tls = self._base.scheme == "http" and not self._responses
+        if may_speak_tls and (is_lost or _TLS_ALERT in result.error.message):
+            result.error.message += "; a server that speaks TLS needs a base URL with https://"
+        return attrs.evolve(result, was_reuse=was_reuse)
 
     def _too_late(self, call: OnWire) -> NoResponse:
         if call.connecting:
@@ -267,132 +395,20 @@ class Transport:
         return NoResponse(ResponseTimeoutError("no answer in time"))
 
 
-async def _answer(response: aiohttp.ClientResponse, url: yarl.URL) -> Answer | NoResponse:
-    """Read *response* to its end, or close its connection."""
-    content = response.content
-    try:
-        body = await _read(content)
-    except BaseException:
-        response.close()
-        raise
-    if body is None:
-        response.close()
-        return NoResponse(
-            InvalidResponseError(
-                f"the answer is larger than {MAX_BODY_BYTES} bytes",
-                maybe_applied=True,
-                status=response.status,
-            ),
-            is_too_large=True,
-        )
-    asked = str(url) if response.status >= _NOT_2XX else ""
-    return Answer(response.status, response.headers, body, asked)
+def _holds_another(response: aiohttp.ClientResponse) -> bool:
+    """Return whether what was begun before it was sent has become the beginning of a response."""
+    texts = (response.reason or "", *response.headers.values())
+    return any(_STATUS_LINE.search(text) for text in texts)
 
 
-async def _read(content: aiohttp.StreamReader) -> bytes | None:
-    """Return the whole body, or None if it is too large."""
+async def _read(content: aiohttp.StreamReader, most: int) -> tuple[bytes, bool]:
+    """Return the body, or its first *most* bytes, and whether it is whole."""
     parts = []
-    left = MAX_BODY_BYTES
+    left = most
     while part := await content.readany():
-        left -= len(part)
-        if left < 0:
-            return None
+        if len(part) > left:
+            parts.append(part[:left])
+            return b"".join(parts), False
         parts.append(part)
-    return b"".join(parts)
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Tells which calls had to open a connection: aiohttp itself does so at a great cost only."""
-
-    deadlines: Deadlines
-
-    async def _create_connection(self, *args: object, **kwargs: object):  # type: ignore[no-untyped-def]  # noqa: ANN202 -- aiohttp's own signature, passed on
-        self.deadlines.connecting()
-        connection = await super()._create_connection(*args, **kwargs)  # type: ignore[arg-type]  # see above
-        self.deadlines.connected()
-        return connection
-
-
-class _ReadyRequest(aiohttp.ClientRequest):
-    """A request whose headers are ready made: they are the same for every call."""
-
-    ready: CIMultiDict[str]
-
-    def update_headers(self, headers: object) -> None:
-        self.headers = self.ready.copy()
-        if isinstance(headers, Mapping) and "Content-Type" in headers:  # only where there is a body
-            self.headers["Content-Type"] = headers["Content-Type"]
-
-    def update_auto_headers(self, skip_auto_headers: object) -> None:
-        """They are there."""
-
-
-class _SentOnceError(Exception):
-    """Carries an exception past aiohttp's own repeating of calls, which knows its type."""
-
-    def __init__(self, cause: BaseException) -> None:
-        super().__init__()
-        self.cause = cause
-
-
-class _Lent:
-    """
-    One call through a lent session: with our token, not its credentials and cookies; once.
-
-    Attributes:
-        waited: Seconds until its request was handed to a connection; None: not known.
-    """
-
-    def __init__(self, token: str) -> None:
-        self.waited: float | None = None
-        self._token = token
-        self._began_at = asyncio.get_running_loop().time()
-
-    async def send(
-        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        """Send the request; a middleware of aiohttp's."""
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        request.headers.popall("Cookie", None)
-        self._watch(request)
-        try:
-            return await handler(request)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-            raise
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            raise _SentOnceError(error) from None
-
-    def _watch(self, request: aiohttp.ClientRequest) -> None:
-        """Note when aiohttp has a connection for the request: it says so nowhere else."""
-        send = getattr(request, "send", None)
-        if send is None:  # another aiohttp: then it stays unknown
-            return
-
-        def sent(connection: object) -> object:
-            self.waited = asyncio.get_running_loop().time() - self._began_at
-            return send(connection)
-
-        setattr(request, "send", sent)  # noqa: B010 -- of this one request
-
-
-def _proxy(base: yarl.URL) -> str | None:
-    # Asked once: aiohttp's own trust_env asks for each call, and reads .netrc credentials too.
-    if base.host is None or proxy_bypass(base.host):
-        return None
-    return getproxies().get(base.scheme)
-
-
-def _refuse_unverified(
-    base: yarl.URL, ssl: _ssl.SSLContext | None, session: aiohttp.ClientSession | None
-) -> None:
-    """Raise OptionsError if TLS would go unverified."""
-    if base.scheme != "https":
-        return
-    used: object = ssl
-    if session is not None and isinstance(session.connector, aiohttp.TCPConnector):
-        used = session.connector._ssl  # noqa: SLF001 -- aiohttp shows it nowhere else
-    if used is False or (
-        isinstance(used, _ssl.SSLContext)
-        and not (used.verify_mode == _ssl.CERT_REQUIRED and used.check_hostname)
-    ):
-        raise OptionsError("TLS must be verified: use an SSL context that checks certificates")
+        left -= len(part)
+    return b"".join(parts), True

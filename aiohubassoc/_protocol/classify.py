@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from aiohubassoc._protocol import codec
+from aiohubassoc._protocol.bounds import kept_headers
 from aiohubassoc._protocol.links import decode_links
 from aiohubassoc._protocol.refusal import Refusal, shown
 from aiohubassoc._protocol.status_table import TABLE
@@ -46,7 +47,9 @@ def judge(answer: Answer, pair: Pair, now: Callable[[], datetime]) -> Verdict:
     """
     if _is_success(answer):
         return _judge_success(answer, pair)
-    refusal = Refusal.from_response(answer, (pair.from_type, pair.to_type), now())
+    refusal = Refusal.from_response(
+        answer, (pair.from_type, pair.to_type), now(), codec.decode_pair_error
+    )
     match _judge_refusal(refusal):
         case Refused(error, About.BATCH):  # there is nothing smaller than one pair
             return Refused(error)
@@ -151,7 +154,7 @@ def _read(answer: Answer, decode: Callable[[bytes], _T]) -> _T | Transient:
 
 
 def _judge_success(answer: Answer, pair: Pair) -> Verdict:
-    reply = _read(answer, codec.decode_reply)
+    reply = _read(answer, codec.decode_pair_reply)
     if isinstance(reply, Transient):
         return reply
     linked = matches(reply, pair)
@@ -170,7 +173,7 @@ def _garbled(answer: Answer, problems: tuple[str, ...]) -> InvalidResponseError:
         f"the answer with status {answer.status} cannot be read: {'; '.join(problems[:3])}",
         maybe_applied=True,
         status=answer.status,
-        headers={k: v for k, v in answer.headers.items() if k.lower() != "set-cookie"},
+        headers=kept_headers(answer.redaction.in_headers(answer.headers)),
         body_start=shown(answer.body),
         problems=problems,
     )

@@ -5,13 +5,17 @@ What decides whether a pair is linked (`results`, `errors` as a list, `numErrors
 read strictly: what is broken there makes the answer undecodable. Everything else is read
 leniently: what is missing, null or unknown does no harm, an int may stand for a string, and what
 is of another shape is kept as its JSON text where text is due, and left out elsewhere.
+
+Nothing of it is kept at any length: see `bounds`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any, TypeVar, cast, get_origin, get_type_hints
+from itertools import islice
+from typing import Any, Final, TypeVar, cast, get_origin, get_type_hints
 
 import attrs
 import cattrs
@@ -20,6 +24,7 @@ from cattrs.cols import homogenous_tuple_structure_factory
 from cattrs.gen import make_dict_structure_fn, override
 
 from aiohubassoc._protocol import json_values
+from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, bounded, short
 from aiohubassoc._protocol.fast_codec import usual_reply, usual_results
 from aiohubassoc._protocol.long_replies import cut_results
 from aiohubassoc.replies import (
@@ -32,6 +37,18 @@ from aiohubassoc.replies import (
 
 # Longer than the reply for one pair, whatever errors it has.
 _LONG_BYTES = 16 * 1024
+# Of one pair, what is kept: results, and entries of all lists and objects of its errors.
+_MOST_OF_A_PAIR: Final = 500
+# Of many pairs: an id in quotes takes more bytes than that.
+_BYTES_AN_ENTRY: Final = 8
+_MOST_PROBLEMS: Final = 20
+# Errors of a thousand records whose links are read.
+_MOST_ERRORS: Final = 50_000
+# A string, or all that is there of it; a bracket; a comma.
+_JSON_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{},]', re.DOTALL)
+_CLOSED: Final = bytes.maketrans(b"[{", b"]}")
+# Bytes that a letter in JSON takes at most, written as two escapes.
+_LONGEST_LETTER: Final = 12
 _T = TypeVar("_T", bound=attrs.AttrsInstance)
 
 
@@ -69,16 +86,27 @@ class ErrorBody:
         return self.status == "error" or bool(self.category or self.correlation_id)
 
 
-def decode_reply(body: bytes) -> DefaultAssociations:
+def decode_reply(body: bytes, most_entries: int | None = None) -> DefaultAssociations:
     """
-    Return the reply of Create Default that *body* holds.
+    Return the reply of Create Default that *body* holds, for one pair or many.
+
+    Args:
+        body: Of a 2xx.
+        most_entries: As for `bounded`: of all that is not a result. None: as its size allows.
 
     Raises:
         UndecodableError: it is not JSON, or not such a reply.
     """
-    if len(body) > _LONG_BYTES and (long := _long_reply(body)) is not None:
-        return long
-    value = load(body)
+    entries = most_entries or _entries(body)
+    if len(body) > _LONG_BYTES:
+        if (long := _long_reply(body, entries)) is not None:
+            return long
+        value = load(body)
+    else:
+        value = load(body)
+        if (usual := usual_reply(value)) is not None:  # nearly always
+            return usual
+    value = _bounded_reply(value, entries)
     try:
         reply: DefaultAssociations = _structure_reply(value, DefaultAssociations)
     except Exception:  # noqa: BLE001 -- whatever cattrs raised, the slow converter explains it
@@ -86,7 +114,20 @@ def decode_reply(body: bytes) -> DefaultAssociations:
     return reply
 
 
-def _long_reply(body: bytes) -> DefaultAssociations | None:
+def decode_pair_reply(body: bytes) -> DefaultAssociations:
+    """
+    Return the reply for one pair that *body* holds, without more than such a reply can have.
+
+    Raises:
+        UndecodableError: as for `decode_reply`.
+    """
+    reply = decode_reply(body, _MOST_OF_A_PAIR)
+    if len(reply.results) > _MOST_OF_A_PAIR:
+        reply.results = reply.results[:_MOST_OF_A_PAIR]
+    return reply
+
+
+def _long_reply(body: bytes, most_entries: int) -> DefaultAssociations | None:
     """Return the reply that *body* holds, read piece by piece; None if it is unusual."""
     cut = cut_results(body)
     if cut is None:
@@ -99,11 +140,27 @@ def _long_reply(body: bytes) -> DefaultAssociations | None:
             if read is None:
                 return None
             results += read
-        reply: DefaultAssociations = _structure_reply(orjson.loads(rest), DefaultAssociations)
+        value = orjson.loads(rest)
+        reply: DefaultAssociations = usual_reply(value) or _structure_reply(
+            _bounded_reply(value, most_entries), DefaultAssociations
+        )
     except Exception:  # noqa: BLE001 -- whatever it is, the whole is read and explained
         return None
     reply.results = tuple(results)
     return reply
+
+
+def _entries(body: bytes) -> int:
+    return max(_MOST_OF_A_PAIR, len(body) // _BYTES_AN_ENTRY)
+
+
+def _bounded_reply(value: object, most_entries: int) -> object:
+    """Return *value* with everything bounded but its results, which are read strictly."""
+    if not isinstance(value, dict):
+        return value
+    rest = {name: entry for name, entry in value.items() if name != "results"}
+    kept = cast("dict[str, object]", bounded(rest, most_entries))
+    return {**kept, "results": value["results"]} if "results" in value else kept
 
 
 def load(body: bytes) -> object:
@@ -131,6 +188,7 @@ def structure_errors(value: object) -> tuple[StandardError, ...]:
     Raises:
         UndecodableError: it is not a list.
     """
+    value = bounded(value, _MOST_ERRORS)
     try:
         errors: tuple[StandardError, ...] = _FAST.structure(value, tuple[StandardError, ...])
     except json_values.WrongShapeError as error:
@@ -142,16 +200,61 @@ def _explained(value: object) -> DefaultAssociations:
     try:
         return _EXPLAINING.structure(value, DefaultAssociations)
     except Exception as error:  # noqa: BLE001 -- see above
-        raise UndecodableError(tuple(_problems(error, "$"))) from None
+        raise UndecodableError(tuple(islice(_problems(error, "$"), _MOST_PROBLEMS))) from None
 
 
-def decode_error(body: bytes) -> ErrorBody | None:
-    """Return the error that *body* holds as far as it can be read; None if it is no JSON object."""
+def decode_error(body: bytes, most_entries: int | None = None) -> ErrorBody | None:
+    """
+    Return the error that *body* holds as far as it can be read; None if it is no JSON object.
+
+    Args:
+        body: Of a response that is not 2xx. Of one that was cut the beginning is read.
+        most_entries: As for `bounded`. None: as its size allows.
+    """
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
+        value = _beginning(body) if len(body) >= MOST_ERROR_BYTES else None
+    if not isinstance(value, dict):
         return None
-    return _FAST.structure(value, ErrorBody) if isinstance(value, dict) else None
+    return _FAST.structure(bounded(value, most_entries or _entries(body)), ErrorBody)
+
+
+def decode_pair_error(body: bytes) -> ErrorBody | None:
+    """Return the error of a call for one pair, without more than such an error can have."""
+    return decode_error(body, _MOST_OF_A_PAIR)
+
+
+def _beginning(body: bytes) -> object:
+    """Return the JSON value of which *body* is the beginning; None if it is not one's."""
+    open_brackets: list[bytes] = []
+    whole, unclosed = 0, b""
+    for mark in _JSON_MARKS.finditer(body):
+        text = mark[0]
+        if text in {b"[", b"{"}:
+            open_brackets.append(text)
+        elif text in {b"]", b"}"}:
+            if not open_brackets:
+                return None
+            open_brackets.pop()
+        elif text == b",":
+            whole, unclosed = mark.start(), b"".join(open_brackets)
+    # In the midst of a text: as much of it as is there, less an escape or a letter that is not.
+    tail = b"".join(open_brackets)
+    for end in range(len(body), len(body) - _LONGEST_LETTER, -1):
+        try:
+            return orjson.loads(body[:end] + b'"' + _closing(tail))
+        except orjson.JSONDecodeError:
+            continue
+    # Or what was there before the last comma.
+    try:
+        return orjson.loads(body[:whole] + _closing(unclosed))
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _closing(open_brackets: bytes) -> bytes:
+    return open_brackets[::-1].translate(_CLOSED)
 
 
 def _json_name(name: str) -> str:
@@ -214,7 +317,8 @@ def _lenient(converter: cattrs.Converter, cls: type[_T]) -> Callable[[object, ob
             if (one := value.get(key)) is None:
                 continue
             try:
-                read[name] = converter.structure(one, hint)
+                field = converter.structure(one, hint)
+                read[name] = short(field) if isinstance(field, str) else field
             except Exception:  # noqa: BLE001 -- an unreadable ornament must not hide the rest
                 if is_text:
                     read[name] = json_values.json_text(one)
@@ -231,8 +335,6 @@ def _reply(converter: cattrs.Converter) -> Callable[[object, Any], DefaultAssoci
     inner = make_dict_structure_fn(DefaultAssociations, converter, **cast("Any", renames))
 
     def structure(value: object, cls: type) -> DefaultAssociations:
-        if (usual := usual_reply(value)) is not None:
-            return usual
         if not isinstance(value, dict):
             raise json_values.WrongShapeError(
                 f"{json_values.json_text(value)[:60]} is not an object"

@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
+from aiohubassoc._protocol.bounds import MOST_ID, short
 from aiohubassoc.replies import Association, AssociationSpec, DefaultAssociations
 
 _from_iso = datetime.fromisoformat
@@ -67,6 +68,8 @@ def usual_results(results: Any) -> list[Association] | None:  # noqa: ANN401 -- 
                 and type(to_id) is str
                 and type(category) is str
                 and type(type_id) is int
+                and len(from_id) <= MOST_ID
+                and len(to_id) <= MOST_ID
             ):
                 return None
             associations.append(Association(from_id, to_id, _spec(category, type_id)))
@@ -77,4 +80,4 @@ def usual_results(results: Any) -> list[Association] | None:  # noqa: ANN401 -- 
 
 @lru_cache(maxsize=64)  # a run has two of them
 def _spec(category: str, type_id: int) -> AssociationSpec:
-    return AssociationSpec(category, type_id)
+    return AssociationSpec(short(category), type_id)

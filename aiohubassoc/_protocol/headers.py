@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from aiohubassoc._protocol.bounds import short
 from aiohubassoc.options import Quota
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _LONGEST_WINDOW_MS = 86_400_000
 _MOST_CALLS_A_DAY = 1_000_000_000
 # Nobody means a longer wait: a number of 300 digits, a date in the year 9999.
 _LONGEST_WAIT_SECONDS = 366 * 86_400.0
+_MOST_OF_AN_ID = 200
 
 
 def quota_texts(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
@@ -56,7 +58,8 @@ def daily_told(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
 
 def correlation_id(headers: Mapping[str, str]) -> str | None:
     """Return what HubSpot's support asks for, or None where the headers do not have it."""
-    return headers.get(_CORRELATION_ID)
+    found = headers.get(_CORRELATION_ID)
+    return None if found is None else short(found, _MOST_OF_AN_ID)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

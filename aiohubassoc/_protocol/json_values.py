@@ -10,6 +10,8 @@ import json
 import re
 from datetime import UTC, datetime
 
+from aiohubassoc._protocol.bounds import MOST_ID, short
+
 MISSING = "is missing"
 # How Java writes a map of lists (HubSpot, Associations v4, the example of an error).
 _JAVA_MAP = re.compile(r"(?<![\w.-])([\w.-]{1,64})=\[([^\[\]]*)\]")
@@ -34,9 +36,9 @@ def text(value: object, _: object = None) -> str:
 
 
 def json_text(value: object) -> str:
-    """Return the JSON of *value*."""
+    """Return the JSON of *value*, or its start where it is long."""
     try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return short(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
     except RecursionError:  # orjson reads deeper nesting than json writes
         return "(nested too deeply)"
 
@@ -105,6 +107,6 @@ def record_id(end: object, where: str) -> str:
     if not isinstance(end, dict) or "id" not in end:
         raise WrongShapeError(MISSING, f".{where}.id")
     try:
-        return text(end["id"])
+        return short(text(end["id"]), MOST_ID)
     except WrongShapeError:
         raise WrongShapeError(f"{json_text(end['id'])} is not an id", f".{where}.id") from None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from aiohubassoc._protocol import codec, json_values
+from aiohubassoc._protocol.bounds import MOST_ID, MOST_TEXT, short
 from aiohubassoc.pair import canonical_id
 from aiohubassoc.replies import StandardError
 
@@ -118,7 +119,7 @@ def _add(result: Any, records: dict[str, RecordLinks]) -> None:  # noqa: ANN401 
         if not isinstance(end, dict) or "toObjectId" not in end:
             raise json_values.WrongShapeError(json_values.MISSING, f".to[{number}].toObjectId")
         try:
-            to_id = json_values.text(end["toObjectId"])
+            to_id = short(json_values.text(end["toObjectId"]), MOST_ID)
         except json_values.WrongShapeError as error:
             raise json_values.WrongShapeError(str(error), f".to[{number}].toObjectId") from None
         if _has_default(end.get("associationTypes")):
@@ -141,4 +142,9 @@ def _has_default(types: object) -> bool:
 def _after(paging: object) -> str | None:
     following = paging.get("next") if isinstance(paging, dict) else None
     after = following.get("after") if isinstance(following, dict) else None
-    return None if after is None or after == "" else json_values.text_or_json(after)
+    if after is None or after == "":
+        return None
+    text = json_values.text_or_json(after)
+    if len(text) > MOST_TEXT:
+        raise json_values.WrongShapeError(f"{text[:60]}... is too long", ".paging.next.after")
+    return text

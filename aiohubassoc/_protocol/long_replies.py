@@ -7,13 +7,19 @@ garbage collector looks at each of them, again and again: a third of what a batc
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 # About sixty results.
 _PIECE_BYTES: Final = 8 * 1024
 _NAME: Final = b'"results"'
-_BEGIN: Final = _NAME + b":["
-_OTHER_LETTERS: Final = b"\\u"
+# The beginning of a reply, down to its own list of results: before it there are only names with
+# a number, a word, an empty list or object, or a text without quotes and escapes.
+_BEGIN: Final = re.compile(
+    rb'\{(?:"\w{1,40}":(?:"[^"\\]{0,200}"|-?\d{1,20}|null|true|false|\[\]|\{\}),){0,20}'
+    rb'"results":\[',
+    re.ASCII,
+)
 _BETWEEN: Final = b"},{"
 
 
@@ -21,19 +27,17 @@ def cut_results(body: bytes) -> tuple[bytes, list[bytes]] | None:
     """
     Return *body* with an empty list of results, and its results in pieces: lists of them.
 
-    None: it does not look as HubSpot writes it. Nothing is decided here: where a cut fell into the
-    midst of something, a piece or the rest is no JSON.
+    None: there is any doubt that the list is the reply's own. Nothing is decided here: where a cut
+    fell into the midst of something, a piece or the rest is no JSON.
     """
-    begin = body.find(_BEGIN)
-    if begin < 0:
+    match = _BEGIN.match(body)
+    if match is None:
         return None
-    begin += len(_BEGIN)
+    begin = match.end()
     end = body.find(b"]", begin)
-    if end < 0 or body.count(b"{", 0, begin) != body.count(b"}", 0, begin) + 1:
-        return None
-    # If the name stands behind them too, or may be in other letters, these may be of an object
-    # inside. If it stands there only, it is missing where it is due.
-    if body.find(_NAME, end) >= 0 or (b"\\" in body and _OTHER_LETTERS in body):
+    # Of two fields of one name the last one holds: the name must not stand behind them, not even
+    # in other letters.
+    if end < 0 or body.find(_NAME, end) >= 0 or body.find(b"\\", end) >= 0:
         return None
     pieces = []
     start = begin

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -18,6 +18,9 @@ from aiohubassoc.errors import (
     UnknownObjectTypeError,
     WrongEndpointError,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # The start of a body that is not HubSpot's JSON: enough to recognise whose page it is.
 SHOWN_BYTES: Final = 1000
@@ -50,9 +53,15 @@ class Refusal:
     now: datetime
 
     @classmethod
-    def from_response(cls, response: Answer, types: tuple[str, str], now: datetime) -> Refusal:
-        """Return the refusal that *response* is."""
-        return cls(response, codec.decode_error(response.body) or _NO_BODY, types, now)
+    def from_response(
+        cls,
+        response: Answer,
+        types: tuple[str, str],
+        now: datetime,
+        decode: Callable[[bytes], codec.ErrorBody | None] = codec.decode_error,
+    ) -> Refusal:
+        """Return the refusal that *response* is; *decode* reads its body."""
+        return cls(response, decode(response.body) or _NO_BODY, types, now)
 
     @property
     def retry_after(self) -> float | None:

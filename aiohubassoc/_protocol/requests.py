@@ -8,6 +8,7 @@ and as a batch, and "Read" of a batch.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from typing import Final
 from urllib.parse import quote, urlsplit
@@ -28,6 +29,16 @@ _ASSOCIATIONS: Final = {
     else f"/crm/associations/{version.value}"
     for version in ApiVersion
 }
+
+_MOST_LETTERS: Final = 1_000
+_MOST_SHOWN: Final = 100
+# Labels as DNS has them, and underscores, which names inside of companies have.
+_NAME: Final = re.compile(r"(?!.{254})(?:(?!-)[a-z0-9_-]{1,63}(?<!-)(?:\.|$))+", re.IGNORECASE)
+_BRACKETED: Final = re.compile(r"\[[^\[\]]*\](?::\d+)?", re.ASCII)
+# Segments that would climb, and percent signs that encode nothing.
+_ODD_PATH: Final = re.compile(
+    r"(?:/|^)(?:\.|%2e){1,2}(?:/|$)|%(?![0-9a-f]{2})", re.IGNORECASE | re.ASCII
+)
 
 
 @attrs.define
@@ -149,7 +160,7 @@ def _batch(version: ApiVersion, types: tuple[str, str], what: str, body: bytes) 
     return Endpoint("POST", f"{_ASSOCIATIONS[version]}/{from_type}/{to_type}/batch/{what}", body)
 
 
-def checked_base_url(text: str, *, allow_http: bool = False) -> str:
+def checked_base_url(text: str, *, allow_http: bool = False) -> str:  # noqa: C901 -- each is one
     """
     Return *text* without a slash at its end.
 
@@ -159,25 +170,61 @@ def checked_base_url(text: str, *, allow_http: bool = False) -> str:
 
     Raises:
         OptionsError: not an http or https URL with a host; http to another host; or it holds
-            credentials, a query or a fragment.
+            credentials, a query, a fragment, blanks, or anything else that no such URL has.
     """
+    value: object = text
+    if not isinstance(value, str):
+        raise OptionsError(f"base_url must be a string, not a {type(value).__name__}")
+    # Whoever writes credentials into it must not read them in a message.
+    shown = repr(text[:_MOST_SHOWN]) if "@" not in text else "(with an @)"
+    if len(text) > _MOST_LETTERS:
+        raise OptionsError(f"base_url {shown}... is longer than {_MOST_LETTERS:,} characters")
+    if not text.isprintable() or " " in text or "\\" in text:
+        raise OptionsError(f"base_url {shown} holds a blank, a backslash or a control character")
     try:
         parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise OptionsError(f"base_url {text!r} is not a URL: {error}") from None
+        why = "" if "@" in text else f": {error}"
+        raise OptionsError(f"base_url {shown} is not a URL{why}") from None
     if parts.scheme not in {"http", "https"} or not host:
-        raise OptionsError(f"base_url {text!r} must begin with https:// and name a host")
+        raise OptionsError(f"base_url {shown} must begin with https:// and name a host")
     if parts.username is not None or parts.password is not None:
         raise OptionsError("base_url must not hold credentials")
-    if parts.query or parts.fragment:
-        raise OptionsError(f"base_url {text!r} must not hold a query or fragment")
+    if "?" in text or "#" in text:
+        raise OptionsError(f"base_url {shown} must not hold a query or fragment")
+    if port == 0 or parts.netloc.endswith(":"):
+        raise OptionsError(f"base_url {shown} has a port that is none")
+    is_host = _is_address(host) if _BRACKETED.fullmatch(parts.netloc) else _is_name(host)
+    if not is_host:
+        raise OptionsError(f"base_url {shown} does not name a host that can be")
+    if _ODD_PATH.search(parts.path):
+        raise OptionsError(f"base_url {shown} has a path with '.', '..' or a '%' of no letter")
     if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
         raise OptionsError(
-            f"base_url {text!r} is not https: the token would travel unencrypted "
+            f"base_url {shown} is not https: the token would travel unencrypted "
             "(allow_http says that this is meant)"
         )
     return text.rstrip("/")
+
+
+def _is_name(host: str) -> bool:
+    """Return whether *host* is a name as DNS has them, or an address without colons."""
+    try:
+        name = host.encode("idna").decode("ascii")
+        name.encode("ascii").decode("idna")  # xn-- and what is no such label
+    except UnicodeError:
+        return False
+    is_number = name.rstrip(".").rpartition(".")[2].isdigit()
+    return _is_address(name) if is_number else _NAME.fullmatch(name) is not None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_loopback(host: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, TypeAlias
 import attrs
 
 from aiohubassoc._protocol.links import LinksReply
+from aiohubassoc._protocol.redaction import NO_SECRETS, Redaction
 from aiohubassoc.errors import AioHubAssocError, ApiError
 from aiohubassoc.replies import DefaultAssociations
 
@@ -23,12 +24,14 @@ class Answer:
         headers: By name, ignoring case.
         body: Whole.
         url: What was asked, for messages.
+        redaction: What to hide in its headers where they are kept. Elsewhere it is hidden.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     url: str = ""
+    redaction: Redaction = NO_SECRETS
 
 
 class About(Enum):

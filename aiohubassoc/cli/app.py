@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, NoReturn
 
 from cyclopts import App, CycloptsError, UnusedCliTokensError
@@ -10,7 +9,7 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 from aiohubassoc import __version__
 from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.suggestions import suggest, suggest_choice
-from aiohubassoc.cli.terminal import MessageHandler, print_error
+from aiohubassoc.cli.terminal import print_error
 from aiohubassoc.errors import (
     AioHubAssocError,
     JournalInUseError,
@@ -38,6 +37,7 @@ _EXAMPLES = (
     "simulate --port 8080",
 )
 _ACCESS = "The access token is read from HUBSPOT_ACCESS_TOKEN."
+_COMPLETION = "--install-completion"
 _LINE = (
     'A line of --stream: {"from": "contacts:1", "to": "companies:2", "ok": true, '
     '"status": "linked", "attempts": 1, "line": 2}'
@@ -91,7 +91,9 @@ def make_app() -> App:
     app = App(
         name="aiohubassoc",
         help="Link HubSpot CRM records in bulk: as fast as the quota allows, never above.",
-        help_epilogue=_epilogue(_EXAMPLES, _ACCESS),
+        help_epilogue=_epilogue(
+            _EXAMPLES, _ACCESS, f"aiohubassoc {_COMPLETION} has the shell complete commands."
+        ),
         help_format="markdown",
         version=__version__,
         version_flags=["--version"],
@@ -109,7 +111,6 @@ def make_app() -> App:
             help=help_,
             help_epilogue=_epilogue(own, *notes),
         )
-    app.register_install_completion_command(help="Install the shell's completion of commands.")
     return app
 
 
@@ -121,9 +122,9 @@ def _epilogue(examples: Sequence[str], *notes: str) -> str:
 
 def run(arguments: Sequence[str]) -> int:
     """Run the command with *arguments* and return its exit code."""
-    logger, handler = logging.getLogger("aiohubassoc"), MessageHandler(logging.WARNING)
-    logger.addHandler(handler)
     app = make_app()
+    if arguments[:1] == [_COMPLETION]:  # else what makes it would be loaded by every command
+        app.register_install_completion_command(_COMPLETION)
     try:
         command, bound, _ = app.parse_args(list(arguments))
         for file in bound.arguments.get("files", ()):
@@ -138,8 +139,6 @@ def run(arguments: Sequence[str]) -> int:
         return _exit_code(error)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    finally:
-        logger.removeHandler(handler)
 
 
 def _refuse_option(option: str, command: App) -> NoReturn:

@@ -1,13 +1,17 @@
-"""The event loop of a command, and the signals that end its run."""
+"""The event loop of a command, the signals that end its run, and what is logged meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 from typing import TYPE_CHECKING
 
+from rich.markup import escape
+
+from aiohubassoc.cli.terminal import stderr
 from aiohubassoc.errors import OptionsError
 
 if TYPE_CHECKING:
@@ -28,6 +32,23 @@ def loop_factory(*, uvloop: bool) -> Callable[[], asyncio.AbstractEventLoop] | N
     except ImportError:
         raise OptionsError("--uvloop: pip install 'aiohubassoc[speed]'") from None
     return new_event_loop
+
+
+class _MessageHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a message."""
+        stderr().print(f"[yellow]aiohubassoc:[/] {escape(record.getMessage())}")
+
+
+@contextlib.contextmanager
+def printed_warnings() -> Iterator[None]:
+    """Print in the block what the library warns of."""
+    logger, handler = logging.getLogger("aiohubassoc"), _MessageHandler(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 class Interruption:

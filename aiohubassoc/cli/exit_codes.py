@@ -71,7 +71,7 @@ def exit_code(
     for errors, code in _BY_STOP:
         if isinstance(report.stopped, errors):
             return code
-    if report.unsettled or not report.input_complete:
+    if report.unsettled or not (report.input_complete or report.is_limited):
         return ExitCode.STOPPED
     if require_rows and not report.done:
         return ExitCode.SOME_FAILED

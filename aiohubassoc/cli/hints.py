@@ -25,8 +25,7 @@ from aiohubassoc.files.byte_source import STDIN
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aiohubassoc.cli.link import LinkCall
-    from aiohubassoc.cli.options import TokenOptions, VerifyOptions
+    from aiohubassoc.cli.options import LinkCall, TokenOptions, VerifyOptions
     from aiohubassoc.cli.report import LinkReport, VerifyReport
     from aiohubassoc.cli.run_folder import Command
     from aiohubassoc.errors import AioHubAssocError
@@ -58,7 +57,8 @@ def after_link(
         return steps  # the same command would meet it again
     if report.unsettled or not report.input_complete:
         if folder is not None:
-            steps.append(how_to_resume(folder, needs_input=needs_input))
+            step = how_to_resume(folder, needs_input=needs_input)
+            steps.append(f"{step}, without --limit" if needs_input and report.is_limited else step)
         else:
             steps += _how_to_begin_again(report, command, call)
     elif folder is not None and report.not_linked:

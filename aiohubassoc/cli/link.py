@@ -24,6 +24,7 @@ from aiohubassoc.cli.options import (
     Flat,
     FolderOptions,
     InputOptions,
+    LinkCall,
     OutputOptions,
     PaceOptions,
     PortalOptions,
@@ -64,29 +65,6 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.run_folder import Table
 
 
-@attrs.frozen
-class LinkCall:
-    """
-    How ``link`` or ``resume`` was called, besides what a run folder keeps.
-
-    Attributes:
-        token: Where the token is.
-        output: What to print and write, and where.
-        folder: The run folder.
-        uvloop: Use uvloop.
-    """
-
-    token: TokenOptions
-    output: OutputOptions
-    folder: FolderOptions
-    uvloop: bool
-
-    @property
-    def console(self) -> Console:
-        """Where people are told what came of it."""
-        return stderr() if self.output.stream else stdout()
-
-
 def link(
     files: Annotated[list[str], Parameter(allow_leading_hyphen=True, negative="")],
     /,
@@ -99,6 +77,7 @@ def link(
     token: Annotated[TokenOptions, Flat] = TokenOptions(),  # noqa: B008
     output: Annotated[OutputOptions, Flat] = OutputOptions(),  # noqa: B008
     folder: Annotated[FolderOptions, Flat] = FolderOptions(),  # noqa: B008
+    limit: int | None = None,
     dry_run: Flag = False,
     daily_limit: int | None = None,
     uvloop: Flag = False,
@@ -117,6 +96,7 @@ def link(
         token: Where the token is.
         output: What to print and write.
         folder: The run folder.
+        limit: Link the first so many pairs of the input and end there, to try a run with a few.
         dry_run: Send nothing, and say what would be done: as aiohubassoc plan.
         daily_limit: Calls that the account has a day, for --dry-run; else those of the tier that
             --quota names.
@@ -126,8 +106,10 @@ def link(
     if not portal.simulate:
         portal = attrs.evolve(portal, base_url=find_base_url(portal.base_url))
     command = Command(tuple(files), input_, portal, pace, check, send)
-    call = LinkCall(token, output, folder, uvloop)
+    call = LinkCall(token, output, folder, uvloop, limit)
     if dry_run:
+        if limit is not None:
+            raise OptionsError("--limit is for a run: --dry-run sends nothing")
         _check(command, call)
         return print_plan(
             command,
@@ -168,21 +150,21 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
         jsonl = None
         if call.output.stream:
             jsonl = JsonlOutput(rows.names, ordered=call.output.ordered)
-        run = Runner(operation, rows, command.check, jsonl)
+        run = Runner(operation, rows, command.check, jsonl, limit=call.limit)
         if not call.output.json_:
             run.on_begin = partial(
-                print_portal, connection.portal, call.console, more=connection.details
+                print_portal, connection.portal, _console(call), more=connection.details
             )
         verification: VerifyReport | None = None
         with asyncio.Runner(loop_factory=loop_factory(uvloop=call.uvloop)) as loop:
             code = loop.run(run.run(client))
             if run.began and not call.output.json_:
-                print_link_report(operation.report, call.console)
-                if code != ExitCode.ALL_LINKED:
+                print_link_report(operation.report, _console(call))
+                if code != ExitCode.ALL_LINKED or operation.report.is_limited:
                     needs_input = rows.may_block and not operation.report.input_complete
                     print_steps(
                         after_link(operation.report, command, call, needs_input=needs_input),
-                        call.console,
+                        _console(call),
                     )
             is_at_end = code in {ExitCode.ALL_LINKED, ExitCode.SOME_FAILED}
             if command.send.verify and journal is not None and is_at_end:
@@ -204,6 +186,11 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
         if run.sinks.output_is_gone:
             discard_output()
     return code
+
+
+def _console(call: LinkCall) -> Console:
+    """Return where people are told what came of it."""
+    return stderr() if call.output.stream else stdout()
 
 
 def _open_journal(
@@ -235,10 +222,10 @@ async def _read_back(
 
 def _print_verification(report: VerifyReport | None, command: Command, call: LinkCall) -> None:
     if report is None:
-        call.console.print("[yellow]Nothing was read back (--verify): the run ended early.[/]")
+        _console(call).print("[yellow]Nothing was read back (--verify): the run ended early.[/]")
         return
-    print_verify_report(report, "the run", call.console)
-    print_steps(after_verify(report, command, VerifyOptions(), call.folder.run), call.console)
+    print_verify_report(report, "the run", _console(call))
+    print_steps(after_verify(report, command, VerifyOptions(), call.folder.run), _console(call))
 
 
 def _check(command: Command, call: LinkCall) -> None:
@@ -253,6 +240,8 @@ def _check(command: Command, call: LinkCall) -> None:
     )
     if STDIN in command.files and call.token.token_stdin:
         raise OptionsError("standard input holds either the pairs or the token")
+    if call.limit is not None and call.limit < 1:
+        raise OptionsError(f"--limit must be 1 or more, not {call.limit}")
     call.folder.check()
     command.check.check()
     command.send.check()

@@ -239,6 +239,26 @@ class FolderOptions:
 
 
 @attrs.frozen
+class LinkCall:
+    """
+    How ``link`` or ``resume`` was called, besides what a run folder keeps.
+
+    Attributes:
+        token: Where the token is.
+        output: What to print and write, and where.
+        folder: The run folder.
+        uvloop: Use uvloop.
+        limit: The most pairs to take from the input; None: all.
+    """
+
+    token: TokenOptions
+    output: OutputOptions
+    folder: FolderOptions
+    uvloop: bool
+    limit: int | None = None
+
+
+@attrs.frozen
 class CheckOptions:
     """
     What to do about bad rows and failures.

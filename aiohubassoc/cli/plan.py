@@ -63,6 +63,8 @@ def plan(
     """
     Read the input, send nothing, and say what linking it would do and take.
 
+    The exit code is 1 if rows cannot be used: a run would refuse them, or leave them out.
+
     Args:
         files: As for link.
         input_: What they are like.
@@ -137,10 +139,16 @@ def print_plan(
         warn_cannot_write(str(error))
         return ExitCode.STORAGE
     if json_:
-        stdout().out(json.dumps({**made.as_json(), "invalid_lines": rows.invalid_lines}))
+        told = {
+            **made.as_json(),
+            "finishes_at_local": _local_time(made.finishes_at).isoformat(),
+            "batch_finishes_at_local": _local_time(made.batch_finishes_at).isoformat(),
+            "invalid_lines": rows.invalid_lines,
+        }
+        stdout().out(json.dumps(told))
     else:
         _print(made, name, rows, command, stdout())
-    return ExitCode.ALL_LINKED
+    return ExitCode.SOME_FAILED if rows.invalid else ExitCode.ALL_LINKED
 
 
 def _find_daily_calls(given: int | None, quota: str | None) -> int | None:
@@ -178,6 +186,17 @@ def _print(made: Plan, name: str, rows: LinkReport, command: Command, console: C
         console.print(
             "Links are read besides (--skip-linked, --verify), up to 1,000 records a call"
         )
+    fan_out = made.largest_fan_out
+    if fan_out is not None:
+        console.print(
+            f"Most pairs of one record: {fan_out.pairs:,}, of {fan_out.record} with "
+            f"{fan_out.other_type}",
+            markup=False,
+        )
+    console.print(
+        f"Events: {made.association_change_events:,} associationChange events to each app that "
+        "subscribes to them, two a link"
+    )
     print_invalid(rows, console)
 
 
@@ -187,5 +206,10 @@ def _print_end(
     parts = [] if daily_share is None else [f"{daily_share:.1%} of the calls of a day"]
     if days > 1:
         parts.append(f"{days} days")
-    parts.append(f"begun now, it ends about {finishes_at.astimezone():%Y-%m-%d %H:%M:%S %Z}")
+    parts.append(f"begun now, it ends about {_local_time(finishes_at):%Y-%m-%d %H:%M:%S %Z}")
     console.print(f"  {', '.join(parts)}")
+
+
+def _local_time(moment: datetime) -> datetime:
+    """Return a moment in the time zone of this machine, in whole seconds."""
+    return moment.astimezone().replace(microsecond=0)

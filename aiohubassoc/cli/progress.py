@@ -91,7 +91,7 @@ class Progress:
         return max(_RATE_SECONDS, self._limiter.quota.window)
 
     def _parts(self) -> Iterator[str]:
-        rows, done, quota = self.report.input_rows, self.report.done, self._limiter.quota
+        rows, done, quota = self.report.goal, self.report.done, self._limiter.quota
         yield f"{done:,} of {rows:,}" if rows else f"{done:,}"
         first, last = self._samples[0], self._samples[-1]
         seconds = max(last.at - first.at, _TERMINAL_SECONDS)

@@ -97,6 +97,8 @@ class _RowReport:
         failure: Why the run ended early, where the library's report does not say it.
         input_complete: Whether the input was read to its end.
         input_rows: About how many rows it has; None if nobody knows.
+        limit: The most pairs that the run takes from it; None: all.
+        is_limited: Whether the run ended at its limit, before the end of the input.
         signal: The number of the signal that ended the run; None if none did.
         rows_written: How many rows were written to a file.
         seconds: How long the run took.
@@ -110,6 +112,8 @@ class _RowReport:
     failure: AioHubAssocError | None = None
     input_complete: bool = False
     input_rows: int | None = None
+    limit: int | None = None
+    is_limited: bool = False
     signal: int | None = None
     rows_written: int = 0
     seconds: float = 0.0
@@ -123,6 +127,13 @@ class _RowReport:
     def rows_left(self) -> int:
         """About how many rows were not read; 0 if none, or nobody knows."""
         return 0 if self.input_complete else max(0, (self.input_rows or 0) - self.done)
+
+    @property
+    def goal(self) -> int | None:
+        """About how many rows the run takes; None if nobody knows."""
+        if self.limit is None:
+            return self.input_rows
+        return min(self.limit, self.input_rows or self.limit)
 
     @property
     def stopped(self) -> AioHubAssocError | None:
@@ -144,6 +155,8 @@ class _RowReport:
             "error_answers": self.pairs.error_responses,
             "stopped": None if self.stopped is None else str(self.stopped),
             "input_complete": self.input_complete,
+            "limit": self.limit,
+            "rows_left": self.rows_left if self.input_complete or self.input_rows else None,
             "invalid_lines": self.invalid_lines,
         }
 

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import attrs
 
-from aiohubassoc.cli.link import LinkCall, link_pairs
+from aiohubassoc.cli.link import link_pairs
 from aiohubassoc.cli.options import (
     Flag,
     Flat,
     FolderOptions,
+    LinkCall,
     OutputOptions,
     PaceOptions,
     SendOptions,

@@ -38,6 +38,9 @@ class RowSource:
         on_invalid: Called with each row that cannot be used.
         on_duplicate: Called with each row and pair that repeats an earlier one, and with a message
             that says which.
+        limit: The most pairs to take from the input, those that repeat others among them; None:
+            all.
+        on_limit: Called where the input has more rows than the limit lets through.
 
     Attributes:
         is_at_end: Whether the input was read to its end.
@@ -50,12 +53,16 @@ class RowSource:
         seen: SeenPairs | None,
         on_invalid: Callable[[Record], None],
         on_duplicate: Callable[[Record, Pair, str], None],
+        limit: int | None = None,
+        on_limit: Callable[[], None] = lambda: None,
     ) -> None:
         self.is_at_end = False
         self._table = table
         self._seen = seen
         self._on_invalid = on_invalid
         self._on_duplicate = on_duplicate
+        self._limit = limit
+        self._on_limit = on_limit
         self._reader = ThreadReader(table) if table.may_block else None
         self._rows = _readable(self._reader if self._reader is not None else _directly(table))
         self._checked: deque[tuple[Record, Pair | None]] = deque()
@@ -90,10 +97,14 @@ class RowSource:
             StorageError: duplicates can no longer be noted.
             InputError: the input can no longer be read.
         """
-        in_a_row = 0
+        in_a_row = taken = 0
         async for record, pair in self._all():
             if self._ended:
                 return
+            if taken == self._limit:
+                self._on_limit()
+                return
+            taken += pair is not None
             if (usable := self._usable(record, pair)) is not None:
                 yield usable
                 in_a_row = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import sqlite3
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from rich.markup import escape
 
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc.cli.event_loop import interruptible
+from aiohubassoc.cli.event_loop import interruptible, printed_warnings
 from aiohubassoc.cli.exit_codes import ExitCode, exit_code
 from aiohubassoc.cli.progress import Progress, shown
 from aiohubassoc.cli.report import Example
@@ -87,6 +88,7 @@ class Runner:
         table: The input, open.
         check: What to do about bad rows.
         jsonl: Writes a line for every row; None: nothing does.
+        limit: The most pairs to take from the input; None: all.
 
     Attributes:
         on_begin: Called before the first pair may be sent.
@@ -100,12 +102,15 @@ class Runner:
         table: Table,
         check: CheckOptions,
         jsonl: JsonlOutput | None = None,
+        *,
+        limit: int | None = None,
     ) -> None:
         self.on_begin: Callable[[], None] = lambda: None
         self.began = False
         self.sinks: Final = Sinks(jsonl, operation.path, self.stop)
         self._operation = operation
         self._report = operation.report
+        self._report.limit = self._limit = limit
         self._table = table
         self._check = check
         self._console = stderr()
@@ -128,9 +133,15 @@ class Runner:
                     warn_cannot_write(f"the temporary file of duplicates: {error}")
                     return ExitCode.STORAGE
             # Before anything is read: from then on whoever interrupts is to be heard.
+            stack.enter_context(printed_warnings())
             interruption = stack.enter_context(interruptible(self._interrupt))
             self._source = source = RowSource(
-                self._table, seen=seen, on_invalid=self._invalid, on_duplicate=self._duplicate
+                self._table,
+                seen=seen,
+                on_invalid=self._invalid,
+                on_duplicate=self._duplicate,
+                limit=self._limit,
+                on_limit=self._end_at_limit,
             )
             stack.callback(source.end)
             unusable = await source.check_ahead()
@@ -173,6 +184,11 @@ class Runner:
         if self._stream is not None:
             self._stream.stop(RunStoppedError(reason), drain_timeout=drain_timeout)
 
+    def _end_at_limit(self) -> None:
+        self._report.is_limited = True
+        if self._operation.journal is not None:
+            self._operation.journal.notes.is_cut_short = True
+
     async def _work(self, client: AssociationClient, source: RowSource) -> None:
         clock = SystemClock()
         began = clock.now()
@@ -198,6 +214,8 @@ class Runner:
         finally:
             self._report.seconds = clock.now() - began
             self._report.input_complete = source.is_at_end
+        if self._report.is_limited and self._report.input_rows is None:
+            self._report.input_rows = await asyncio.to_thread(self._table.count_rows)
 
     def _interrupt(self) -> None:
         self.stop("interrupted", drain_timeout=_DRAIN)

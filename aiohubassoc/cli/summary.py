@@ -24,7 +24,7 @@ _SHOWN_EXAMPLES: Final = 5
 def print_link_report(report: LinkReport, console: Console) -> None:
     """Print counts by status, categories with an example each, unusable lines, and the stop."""
     seconds, pairs = max(report.seconds, 1e-9), report.pairs
-    what = f"{report.total:,} pair" + "s" * (report.total != 1)
+    what = count_pairs(report.total)
     if report.rows_left:
         what = f"{report.done:,} of about {report.input_rows:,} rows"
     console.print(
@@ -123,6 +123,11 @@ def count_calls(count: int) -> str:
     return f"{count:,} call" if count == 1 else f"{count:,} calls"
 
 
+def count_pairs(count: int) -> str:
+    """Return so many pairs as people say it."""
+    return f"{count:,} pair" if count == 1 else f"{count:,} pairs"
+
+
 def _print_examples(examples: list[Example], count: int, console: Console) -> None:
     lines = [
         f"{one.place}: {one.told.status}, {one.pair}: {one.told.message}"
@@ -140,4 +145,7 @@ def _print_end(report: CommandReport, console: Console) -> None:
         console.print(f"[bold yellow]Stopped early:[/] {escape(str(report.stopped))}")
     if not report.input_complete:
         left = f" About {report.rows_left:,} rows are left." if report.rows_left else ""
-        console.print(f"[yellow]The input was not read to its end.[/]{left}")
+        end = "The input was not read to its end."
+        if report.is_limited:
+            end = f"The limit of {count_pairs(report.limit or 0)} is reached (--limit)."
+        console.print(f"[yellow]{end}[/]{left}")

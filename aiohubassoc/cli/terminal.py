@@ -8,7 +8,6 @@ may hold what a terminal obeys: it is shown escaped.
 from __future__ import annotations
 
 import io
-import logging
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -64,14 +63,6 @@ class _EscapingOutput(io.TextIOBase):
     def flush(self) -> None:
         """Hand what was written to the terminal."""
         sys.stdout.flush()
-
-
-class MessageHandler(logging.Handler):
-    """Prints what the library logs."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Print a message."""
-        stderr().print(f"[yellow]aiohubassoc:[/] {escape(record.getMessage())}")
 
 
 def stdout() -> Console:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aiohubassoc.files.cells import CellList, Float, Formula, LongNumber
 from aiohubassoc.files.limits import ANY_ID_CHARS, CELL_IDS, ID_DIGITS, shown
 from aiohubassoc.files.not_ids import Kind, kind_of
+from aiohubassoc.pair import MOST_ID
 from aiohubassoc.record_id import path_text
 
 if TYPE_CHECKING:
@@ -137,6 +138,6 @@ def _any_text(text: str, column: str) -> str:
     if len(text) > ANY_ID_CHARS:
         raise UnusableError(f"{column} has more than {ANY_ID_CHARS} characters")
     try:
-        return path_text(text, column)
+        return path_text(text, column, MOST_ID)
     except ValueError as error:
         raise UnusableError(str(error)) from None

@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohubassoc.files.id_rule import UnusableError
 from aiohubassoc.files.limits import TYPE_CHARS, shown
+from aiohubassoc.pair import MOST_TYPE
 from aiohubassoc.record_id import path_text
 
 # Plural, singular and id. HubSpot, Using object APIs, "Object type ID".
@@ -84,7 +85,7 @@ class TypeNames:
         if len(bare) > TYPE_CHARS:
             raise UnusableError(f"{column} is {shown(bare)}, which is no object type")
         try:
-            path_text(bare, column)
+            path_text(bare, column, MOST_TYPE)
         except ValueError as error:
             raise UnusableError(str(error)) from None
         standard = standard_type(bare)

@@ -7,6 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
+
 from aiohubassoc.journal.bloom_filter import key_of
 
 if TYPE_CHECKING:
@@ -14,6 +16,22 @@ if TYPE_CHECKING:
 
     from aiohubassoc.journal.offsets import Place
     from aiohubassoc.pair import Pair
+
+
+@attrs.frozen
+class FanOut:
+    """
+    A record and its pairs with records of one type.
+
+    Attributes:
+        record: Its type and id, such as ``companies:202``.
+        other_type: The type of the records at the other end.
+        pairs: How many pairs there are, in either direction.
+    """
+
+    record: str
+    other_type: str
+    pairs: int
 
 
 class SeenPairs:
@@ -28,13 +46,17 @@ class SeenPairs:
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="aiohubassoc-")
-        self._db = sqlite3.connect(Path(self._folder.name) / "seen.db", isolation_level=None)
+        # `largest_fan_out` takes seconds for millions of pairs: another thread may wait for it.
+        self._db = sqlite3.connect(
+            Path(self._folder.name) / "seen.db", isolation_level=None, check_same_thread=False
+        )
         # Nothing of it outlives the process: it need not survive a crash.
         self._db.execute("pragma journal_mode = off")
         self._db.execute("pragma synchronous = off")
         self._db.execute(
             "create table seen (pair text primary key, place integer not null) without rowid"
         )
+        self._db.create_function("end_of", 2, _end_of, deterministic=True)
         self._db.execute("begin")  # one transaction for all: a commit each would cost a write each
 
     def __enter__(self) -> Self:
@@ -52,3 +74,22 @@ class SeenPairs:
             return None
         (first,) = self._db.execute("select place from seen where pair = ?", (key,)).fetchone()
         return int(first)
+
+    def largest_fan_out(self) -> FanOut | None:
+        """Return the record with the most pairs to records of one type; None without pairs."""
+        # The database sorts in a file: memory does not grow with the number of records.
+        row = self._db.execute(
+            "select end, count(*) as pairs from ("
+            "select end_of(pair, 0) as end from seen union all select end_of(pair, 1) from seen"
+            ") group by end order by pairs desc, end limit 1"
+        ).fetchone()
+        if row is None:
+            return None
+        object_type, record_id, other_type = row[0].split("\n")
+        return FanOut(f"{object_type}:{record_id}", other_type, row[1])
+
+
+def _end_of(key: str, end: int) -> str:
+    """Return a record of a pair, the first or the second, and the type of the other one."""
+    types_ids = key.split("\n")
+    return f"{types_ids[end]}\n{types_ids[2 + end]}\n{types_ids[1 - end]}"

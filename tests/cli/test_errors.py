@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Command, StartPortal
 
-_COMMANDS = ("link", "resume", "status", "export", "verify", "plan", "simulate", "demo")
+_COMMANDS = (
+    *("link", "resume", "status", "export", "verify"),
+    *("plan", "check", "simulate", "demo"),
+)
 
 
 # --- did you mean ------------------------------------------------------------------------------
@@ -200,4 +203,6 @@ def _examples(printed: str) -> list[str]:
 
 def test_the_token_is_no_example(command: Command) -> None:
     """Nor is it an argument, which others could see."""
-    assert TOKEN not in command("link", "--help").out
+    printed = command("link", "--help").out
+    assert TOKEN not in printed
+    assert "The access token is read from HUBSPOT_ACCESS_TOKEN." in printed

@@ -47,6 +47,8 @@ def test_json_is_one_object_and_nothing_else(
         "invalid": 0,
         "stopped": None,
         "input_complete": True,
+        "limit": None,
+        "rows_left": 0,
         "invalid_lines": [],
         "answers": 10,
         "error_answers": 5,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -37,14 +38,15 @@ def pairs(tmp_path: Path) -> Path:
 
 
 def test_json_is_one_object_and_nothing_else(plan: Command, pairs: Path) -> None:
-    """Needs neither a token nor a portal; the exit code is that of the telling."""
+    """Needs neither a token nor a portal."""
     result = plan(pairs, "--json", "--quota", "professional")
-    assert (result.code, result.err) == (0, "")
+    assert (result.code, result.err) == (1, "")
     told = result.told
     assert 0 < told.pop("seconds") < 1
     for name in ("finishes_at", "batch_finishes_at"):
         finishes_at = datetime.fromisoformat(told.pop(name))
         assert abs(finishes_at - datetime.now(UTC)) < timedelta(minutes=5)
+        assert datetime.fromisoformat(told.pop(f"{name}_local")) == finishes_at
     assert told == {
         "pairs": 10,
         "duplicates": 2,
@@ -61,6 +63,8 @@ def test_json_is_one_object_and_nothing_else(plan: Command, pairs: Path) -> None
         "batch_seconds": 1.0,
         "batch_days": 1,
         "batch_daily_share": 1 / 625_000,
+        "largest_fan_out": {"record": "companies:100001", "other_type": "contacts", "pairs": 1},
+        "association_change_events": 20,
         "invalid_lines": [
             {
                 "line": 12,
@@ -85,6 +89,8 @@ def test_people_are_told_the_same(plan: Command, pairs: Path) -> None:
         "  0.0% of the calls of a day, begun now, it ends about ",
         "In batches of 2,000, --via batch: 1 call, 1 s at 10/10s at first if each takes 1 s\n",
         "A day has 625,000 calls\n",
+        "Most pairs of one record: 1, of companies:100001 with contacts\n",
+        "Events: 20 associationChange events to each app that subscribes to them, two a link\n",
         "line 12: from_id is '1e5'",
         "line 15: from_id is empty",
     ):
@@ -107,8 +113,8 @@ def test_both_ways_agree(command: Command, pairs: Path) -> None:
     options = ("--json", "--quota", "50/5s", "--share", "0.5", "--daily-limit", "4")
     told = [command(*way, pairs, *TYPES, *options).told for way in _WAYS.values()]
     for one in told:
-        one.pop("finishes_at")
-        one.pop("batch_finishes_at")
+        for name in ("finishes_at", "batch_finishes_at"):
+            del one[name], one[f"{name}_local"]
     assert told[0] == told[1]
     assert told[0]["days"] == 3
 
@@ -116,8 +122,53 @@ def test_both_ways_agree(command: Command, pairs: Path) -> None:
 def test_nothing_is_sent(plan: Command, start_portal: StartPortal, pairs: Path) -> None:
     """Though there are a portal and a token."""
     portal = start_portal()
-    assert plan(pairs).code == 0
+    assert plan(pairs).code == 1
     assert portal.portal.ledger.requests == 0
+
+
+# --- what else a run brings about --------------------------------------------------------------
+
+
+def test_rejected_rows_are_exit_code_1(plan: Command, pairs_file: Path, tmp_path: Path) -> None:
+    """A plan of good rows ends with 0, though some repeat others."""
+    assert plan(pairs_file).code == 0
+    assert plan(write_pairs(tmp_path / "twice.csv", 3, "1,100001\n")).code == 0
+    assert plan(write_pairs(tmp_path / "bad.csv", 3, "Smith,100001\n")).code == 1
+
+
+def test_the_largest_fan_out(plan: Command, tmp_path: Path) -> None:
+    """Of different pairs of one record with one type, at whichever end it stands."""
+    lines = "7,100001\n8,100001\n8,100001\n9,5\n9,6\n9,7\n"
+    pairs = write_pairs(tmp_path / "pairs.csv", 3, lines)
+    expected = {"record": "companies:100001", "other_type": "contacts", "pairs": 3}
+    assert plan(pairs, "--json").told["largest_fan_out"] == expected
+    (tmp_path / "none.csv").write_text("from_id,to_id\n", encoding="utf-8")
+    assert plan(tmp_path / "none.csv", "--json").told["largest_fan_out"] is None
+
+
+def test_events_are_of_what_would_be_sent(
+    link: Command, plan: Command, start_portal: StartPortal, pairs_file: Path, folder: Path
+) -> None:
+    """Two a link; what the run folder has as linked fires none."""
+    start_portal()
+    assert plan(pairs_file, "--json").told["association_change_events"] == 20
+    link(pairs_file, "--run", folder)
+    assert plan(pairs_file, "--run", folder, "--json").told["association_change_events"] == 0
+
+
+def test_the_finish_is_told_in_local_time(
+    plan: Command, pairs_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To people and in JSON, whatever the zone of the machine."""
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", "Asia/Kathmandu")
+        time.tzset()
+        told = plan(pairs_file, "--json").told
+        printed = plan(pairs_file).out
+    time.tzset()
+    assert told["finishes_at_local"].endswith("+05:45")
+    assert told["batch_finishes_at_local"].endswith("+05:45")
+    assert printed.count(" +0545\n") == 2
 
 
 # --- time and the day --------------------------------------------------------------------------

@@ -73,11 +73,11 @@ def test_what_the_library_logs(
     """A warning of the library's is printed the same way, and once."""
     start_portal()
 
-    def warn(*_: object) -> int:
+    def warn(*_: object) -> None:
         logging.getLogger("aiohubassoc").warning("said %s", HOSTILE)
-        return 0
 
-    monkeypatch.setattr("aiohubassoc.cli.link.link_pairs", warn)
+    monkeypatch.setattr("aiohubassoc.cli.operations.LinkOperation.take", warn)
+    pairs_file.write_text("from_id,to_id\n1,2\n", encoding="utf-8")
     for _ in range(2):
         result = command("link", pairs_file, *TYPES)
         assert result.err.count("aiohubassoc: said ") == 1

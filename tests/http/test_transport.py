@@ -7,7 +7,6 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -15,7 +14,6 @@ import pytest
 import trustme
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from multidict import CIMultiDict
 
 from aiohubassoc import (
     ClientClosedError,
@@ -680,18 +678,6 @@ async def test_how_long_a_call_waited_for_a_lent_connection() -> None:
             waited = [task.result()[1] for task in both]
             waited.append((await transport.send(ENDPOINT, TOKEN))[1])
     assert pytest.approx([0.25, 0.75, 0.0], abs=0.01) == waited
-
-
-async def test_how_long_a_call_waited_may_be_unknown() -> None:
-    """As with an aiohttp that sends in another way: then nothing is claimed."""
-    lent = transport_module._Lent(TOKEN)
-    request: Any = SimpleNamespace(headers=CIMultiDict())
-
-    async def handler(_: object) -> Any:
-        """Make no use of the request."""
-
-    await lent.send(request, handler)
-    assert lent.waited is None
 
 
 @pytest.mark.parametrize(

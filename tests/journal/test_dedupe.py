@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from hypothesis import given, strategies as st
@@ -23,6 +24,23 @@ def test_the_first_place_of_each_pair_as_written(pairs: list[Pair]) -> None:
             place = place_of(line % 2, line)
             assert first.get(pair) == seen.first_place(pair, place)
             first.setdefault(pair, place)
+
+
+@given(st.lists(st.builds(Pair, kinds, ids, kinds, ids), max_size=40))
+def test_the_largest_fan_out_is_of_different_pairs(pairs: list[Pair]) -> None:
+    """A record has a pair at either end; it is counted for each type that it is paired with."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for pair in dict.fromkeys(pairs):
+        counts[f"{pair.from_type}:{pair.from_id}", pair.to_type] += 1
+        counts[f"{pair.to_type}:{pair.to_id}", pair.from_type] += 1
+    with SeenPairs() as seen:
+        for line, pair in enumerate(pairs):
+            seen.first_place(pair, line)
+        found = seen.largest_fan_out()
+    if found is None:
+        assert not pairs
+    else:
+        assert found.pairs == max(counts.values()) == counts[found.record, found.other_type]
 
 
 def test_nothing_is_left_behind() -> None:

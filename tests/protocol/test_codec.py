@@ -9,7 +9,7 @@ from typing import Any
 import cattrs
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, strategies as st
 
 from aiohubassoc import (
     Association,
@@ -28,6 +28,7 @@ from aiohubassoc._protocol.codec import (
     load,
     structure_errors,
 )
+from aiohubassoc._protocol.long_replies import cut_results
 from tests.protocol.strategies import near_bodies
 
 # HubSpot, Associations v4, "Create Default": the documented reply with each field filled.
@@ -512,6 +513,85 @@ def test_a_name_in_other_letters_is_that_name() -> None:
     inside = orjson.dumps({"a": "}", "x": {"results": _many(600)}, "RESULTS": _many(2)})
     body = inside.replace(b'"RESULTS"', b'"\\u0072esults"')
     assert ["0", "1"] == [one.from_id for one in decode_reply(body).results]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # A blank hides the true list, a brace in a text evens out the braces (laws.md, 12).
+        b'{"results" :[],"status":"COMPLETE","x":"}","y":{"results":%b}}',
+        b'{"results":[],"x":"}","y":{"results":%b}}',
+        b'{"results":[],"x":{"results":%b}}',
+        b'{"results":%b,"results":[]}',
+        b'{"results":%b,"x":0,"results" : []}',
+        b'{"results":%b,"res\\u0075lts":[]}',
+        b'{"results":%b,"\\u0072esults":[]}',
+        b'{"x":"\\"results\\":[","results":[],"y":{"results":%b}}',
+        b'{"x":["}"],"y":[{"results":%b}],"results":[]}',
+        b'{"a":"b,\\"results\\":[","results":[],"z":%b}',
+        b'[{"results":%b}]',
+        b'{"x":{"results":%b}',
+    ],
+)
+def test_no_list_but_the_replys_own_is_read(body: bytes) -> None:
+    """Wherever else a list of that name stands: nothing is linked by it."""
+    whole = body % orjson.dumps(_many(600))
+    try:
+        assert () == decode_reply(whole).results
+    except UndecodableError as error:
+        assert error.problems
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b'"results"', b'"a"', b'"res\\u0075lts"', b'"b\\"results\\":["']),
+            st.sampled_from([b":", b" :", b": "]),
+            st.sampled_from(
+                [
+                    b"[]",
+                    b'"}"',
+                    b'"]"',
+                    b'"{\\"results\\":["',
+                    b'{"results":[]}',
+                    b"MANY",
+                    b"[MANY]",
+                    b'{"results":MANY}',
+                    b'{"x":"]","results":MANY}',
+                    b"1",
+                    b"null",
+                    b"{}",
+                ]
+            ),
+        ),
+        max_size=5,
+    )
+)
+def test_a_cut_reply_is_the_whole_one(fields: list[tuple[bytes, bytes, bytes]]) -> None:
+    """Names twice, in other letters, inside of others, after blanks: as a reader of JSON has it."""
+    body = b"{%b}" % b",".join(name + colon + value for name, colon, value in fields)
+    body = body.replace(b"MANY", orjson.dumps(_many(300)))
+    cut = cut_results(body)
+    if cut is None:
+        return
+    rest, pieces = cut
+    whole = orjson.loads(body)
+    try:
+        results = [one for piece in pieces for one in orjson.loads(piece)]
+        rest_value = orjson.loads(rest)
+    except orjson.JSONDecodeError:
+        return
+    assert whole == {**rest_value, "results": results}
+
+
+def test_the_usual_long_reply_is_cut() -> None:
+    """Wherever its results stand, or nothing would be gained."""
+    fields = {**DOCUMENTED, "results": _many(600), "links": {}, "errors": []}
+    first = {"results": fields["results"], **fields}
+    for order in (fields, first):
+        cut = cut_results(orjson.dumps(order))
+        assert cut is not None
+        assert len(cut[1]) > 5
 
 
 @pytest.mark.parametrize("end", [1, 2, 100, 3000])

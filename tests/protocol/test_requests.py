@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, strategies as st
 from yarl import URL
@@ -102,6 +104,12 @@ def test_awkward_ids_are_encoded(text: str) -> None:
         ("http://[::1]:1", "http://[::1]:1"),
         ("http://localhost:1", "http://localhost:1"),
         ("http://portal.localhost", "http://portal.localhost"),
+        ("HTTPS://api.hubapi.com:443", "HTTPS://api.hubapi.com:443"),
+        ("https://gate_way.example./a%20b/...", "https://gate_way.example./a%20b/..."),
+        ("https://\u00e4.example", "https://\u00e4.example"),
+        ("https://xn--4ca.example", "https://xn--4ca.example"),
+        ("https://[fe80::1]:8", "https://[fe80::1]:8"),
+        ("https://192.0.2.1", "https://192.0.2.1"),
     ],
 )
 def test_usable_base_urls(text: str, expected: str) -> None:
@@ -123,13 +131,79 @@ def test_usable_base_urls(text: str, expected: str) -> None:
         ("https://api.hubapi.com#a", "fragment"),
         ("https://api.hubapi.com:port", "not a URL"),
         ("https://[::1", "not a URL"),
+        ("ftp://user:secret@api.hubapi.com", "must begin with https://"),
+        ("https://user:secret@api.hubapi.com:port", "not a URL"),
+        ("user:secret@api.hubapi.com", "must begin with https://"),
+        ("https://user:se cret@api.hubapi.com", "blank"),
+        (None, "must be a string, not a NoneType"),
+        (5, "must be a string, not a int"),
+        (b"https://api.hubapi.com", "must be a string, not a bytes"),
+        (["https://api.hubapi.com"], "must be a string, not a list"),
+        ("", "must begin with https://"),
+        ("https:api.hubapi.com", "must begin with https://"),
+        ("https:///crm", "name a host"),
+        ("https://exa mple.com", "blank"),
+        ("https://api.hubapi.com ", "blank"),
+        (" https://api.hubapi.com", "blank"),
+        ("https://api.hubapi.com\n", "control character"),
+        ("https://api.hubapi.com\t/x", "control character"),
+        ("https://api.hubapi.com/\u00a0", "blank"),
+        ("https://api.hubapi.com/\u200b", "control character"),
+        ("https://api.hubapi.com/\ud800", "control character"),
+        ("http://evil\\.localhost", "backslash"),
+        ("https://api.hubapi.com/x\\y", "backslash"),
+        ("https://xn--", "host that can be"),
+        ("https://xn--a.com", "host that can be"),
+        ("https://api..hubapi.com", "host that can be"),
+        ("https://.com", "host that can be"),
+        (f"https://{'a' * 64}.com", "host that can be"),
+        (f"https://{'a.' * 130}com", "host that can be"),
+        ("https://-a.com", "host that can be"),
+        ("https://a,b", "host that can be"),
+        ("https://*.hubapi.com", "host that can be"),
+        ("https://api%2ehubapi.com", "host that can be"),
+        ("https://1.2.3.4.5", "host that can be"),
+        ("https://127.1", "host that can be"),
+        ("https://[v1.x]", "host that can be"),
+        ("https://a][::1", "host that can be"),
+        ("https://1:[::1]", "host that can be"),
+        ("https://api.hubapi.com:", "port"),
+        ("https://api.hubapi.com:0", "port"),
+        ("https://api.hubapi.com:70000", "not a URL"),
+        ("https://api.hubapi.com?", "query"),
+        ("https://api.hubapi.com#", "fragment"),
+        ("https://api.hubapi.com/..", "path"),
+        ("https://api.hubapi.com/a/./b", "path"),
+        ("https://api.hubapi.com/a/%2E%2e/b", "path"),
+        ("https://api.hubapi.com/%zz", "path"),
+        ("https://api.hubapi.com/%2", "path"),
+        (f"https://api.hubapi.com/{'a' * 1000}", "longer than 1,000"),
     ],
 )
-def test_unusable_base_urls(text: str, told: str) -> None:
+def test_unusable_base_urls(text: Any, told: str) -> None:
     """Everything else is refused, with the reason, and without showing a password."""
     with pytest.raises(OptionsError, match=told) as caught:
         checked_base_url(text)
     assert "secret" not in str(caught.value)
+
+
+_PARTS = ["://", "[", "]", "::1", ":", "1", "a", "-", ".", "xn--", "%2f", "é", "。", "İ", "/", "@"]
+
+
+@given(
+    st.lists(st.sampled_from(_PARTS), max_size=8).map("".join) | st.text(max_size=30), st.booleans()
+)
+def test_what_is_taken_is_a_url(text: str, whole: bool) -> None:
+    """Whatever is written there: an OptionsError, or a URL to which requests can be sent."""
+    given_text = text if whole else f"https://{text}"
+    try:
+        url = URL(checked_base_url(given_text))
+    except OptionsError:
+        return
+    assert url.raw_host
+    assert url.host
+    assert url.port
+    assert (None, "", "") == (url.user, url.query_string, url.fragment)
 
 
 def test_http_elsewhere_can_be_meant() -> None:

@@ -1,0 +1,236 @@
+"""
+Connections that are used again, and whether a response belongs to the request before it.
+
+HTTP/1.1 tells the responses of one connection apart by their order alone. A response that nobody
+asked for, such as the notice of a load balancer, is read as that to the next request, and from then
+on each request gets the response to the one before. A link is confirmed by the ids in its response,
+but a refusal may name nobody. So a connection that receives anything while it is idle is closed,
+and whatever is no confirmation is believed only after its connection stayed silent for as long as
+the request's own response would take: that one always follows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+from weakref import WeakKeyDictionary, WeakSet
+
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import HttpProcessingError
+
+from aiohubassoc._http.response_times import LONGEST_WAIT, ResponseTimes
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from aiohttp.connector import Connection
+
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.deadlines import OnWire
+
+# A timer of an idle loop is less late than that share of its time.
+_LATE_SHARE: Final = 0.25
+# Seconds. How often a call looks whether its connection is out of doubt.
+_LOOK_AGAIN: Final = 0.002
+_data_received = ResponseHandler.data_received
+
+
+class UnfitConnectionError(Exception):
+    """A connection that was used before must not be used for a call."""
+
+
+class ConnectionState(Protocol):
+    """
+    What is known of one connection.
+
+    Attributes:
+        call: The call that uses it; None while it is idle.
+        is_spoilt: Whether it must not be used again.
+        doubted_until: When its last response can be believed; 0: now.
+    """
+
+    call: OnWire | None
+    is_spoilt: bool
+    doubted_until: float
+
+
+class WatchedProtocol(ResponseHandler):
+    """A connection of our own session: it notes what belongs to no request."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.call: OnWire | None = None
+        self.is_spoilt = False
+        self.doubted_until = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        """Note bytes that come while it is idle."""
+        if self.call is None:
+            self.is_spoilt = True
+        _data_received(self, data)
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """Note bytes that are no response, such as those behind one."""
+        if isinstance(exc, HttpProcessingError):
+            self.is_spoilt = True
+        super().set_exception(exc, *cause)
+
+
+class _LentState:
+    """What is known of a connection that knows nothing of us."""
+
+    def __init__(self) -> None:
+        self.call: OnWire | None = None
+        self.is_spoilt = False
+        self.doubted_until = 0.0
+
+
+class Connections:
+    """
+    What is known of all connections of one client.
+
+    Args:
+        clock: Time.
+        most_in_doubt: How many connections may be out of use at once until their last responses
+            can be believed.
+    """
+
+    def __init__(self, clock: Clock, most_in_doubt: int) -> None:
+        self._clock = clock
+        self._most_in_doubt = most_in_doubt
+        self._in_doubt = 0
+        self._own: WeakSet[WatchedProtocol] = WeakSet()
+        self._lent: WeakKeyDictionary[ResponseHandler, _LentState] = WeakKeyDictionary()
+        # Of calls for one pair, and of those for many, which take much longer.
+        self._times = (ResponseTimes(), ResponseTimes())
+
+    def take(self, call: OnWire, connection: Connection) -> None:
+        """
+        Use a connection of our own session for *call*, before anything is sent.
+
+        Raises:
+            UnfitConnectionError: it must not be used. It is closed for that, or set aside.
+        """
+        state = connection.protocol
+        if type(state) is not WatchedProtocol:
+            self._take_any(call, connection)
+            return
+        if call.fresh:
+            self._own.add(state)
+            state.is_spoilt = False
+        elif state.is_spoilt:
+            raise UnfitConnectionError
+        elif state.doubted_until or call.needs_new:
+            is_doubted = self._is_doubted(state)
+            if is_doubted and self._in_doubt > self._most_in_doubt:
+                state.is_spoilt = True
+                raise UnfitConnectionError
+            if is_doubted or call.needs_new:
+                # What aiohttp calls when it cannot be used.
+                connection.close = call.set_aside(connection)  # type: ignore[method-assign]
+                raise UnfitConnectionError
+        call.protocol = call.state = state
+        state.call = call
+
+    async def take_lent(self, call: OnWire, connection: Connection) -> None:
+        """
+        Use a connection of a lent session, which may have few: none is set aside.
+
+        Raises:
+            UnfitConnectionError: it must not be used. It is closed for that.
+        """
+        state = self._take_any(call, connection)
+        while not call.fresh and self._is_doubted(state):
+            await self._clock.sleep(_LOOK_AGAIN)
+        if state.is_spoilt:
+            raise UnfitConnectionError
+        now = self._clock.now()
+        call.waited, call.began_at = now - call.began_at, now
+
+    def _take_any(self, call: OnWire, connection: Connection) -> ConnectionState:
+        protocol = connection.protocol
+        assert protocol is not None  # noqa: S101 -- it is open
+        state = self._lent.get(protocol) or self._lent.setdefault(protocol, _LentState())
+        # It had a response before. If a later aiohttp notes that elsewhere, all are new.
+        call.fresh = getattr(protocol, "_payload", None) is None
+        if not call.fresh and (call.needs_new or state.is_spoilt or protocol.should_close):
+            raise UnfitConnectionError
+        call.protocol, call.state, state.call = protocol, state, call
+        return state
+
+    def _is_doubted(self, state: ConnectionState) -> bool:
+        return state.doubted_until > self._clock.now()
+
+    def doubt(self, call: OnWire) -> None:
+        """Note that the response to *call*, which is being read, is to be confirmed."""
+        if call.is_reuse and call.state is not None and call.protocol is not None:
+            call.state.doubted_until = self._clock.now() + LONGEST_WAIT
+            transport = call.protocol.transport
+            # It came before the request was sent: it cannot be the response to it.
+            if transport is not None and transport.get_write_buffer_size():
+                call.is_cut = True
+
+    def release(self, call: OnWire, *, is_sample: bool) -> None:
+        """Note that *call* has its response; *is_sample*: it shows how long they take."""
+        if call.state is not None and call.state.call is call:
+            call.state.call = None
+        if is_sample:
+            self._times[call.is_of_many].add(self._clock.now() - call.began_at)
+
+    def drop_idle(self) -> None:
+        """Use no connection again that is idle now: one of them turned out to be dead."""
+        states: list[ConnectionState] = [*self._own, *self._lent.values()]
+        for state in states:
+            if state.call is None:
+                state.is_spoilt = True
+
+    async def confirm(self, call: OnWire) -> bool:
+        """
+        Return whether the response to *call* is that of its request, as nothing follows it.
+
+        Until then nobody else uses the connection. False: something followed, or nobody can say.
+        """
+        protocol, state = call.protocol, call.state
+        assert protocol is not None  # noqa: S101 -- it has a response
+        assert state is not None  # noqa: S101 -- likewise
+        if call.is_cut or state.call is not None or _has_more(protocol, state):
+            state.is_spoilt = True
+            return False
+        times, took = self._times[call.is_of_many], self._clock.now() - call.began_at
+        if protocol.is_connected():
+            await self._watch(state, times.wait_after(took))
+            if _has_more(protocol, state):
+                protocol.close()
+                return False
+            if protocol.is_connected():
+                return True
+        # It ended, so that nothing can follow: but what tells that it ends may have crossed the
+        # request.
+        return not times.is_early(took)
+
+    async def _watch(self, state: ConnectionState, seconds: float) -> None:
+        """Let nobody use a connection for so long."""
+        ends_at = self._clock.now() + seconds
+        state.doubted_until = ends_at + LONGEST_WAIT
+        self._in_doubt += 1
+        try:
+            await self._clock.sleep(seconds)
+            # A loop that stood still did not read meanwhile, nor perhaps did the server respond.
+            late = self._clock.now() - ends_at
+            if late > seconds * _LATE_SHARE:
+                await self._clock.sleep(min(late, seconds))
+            await self._clock.sleep(0)  # some event loops look at timers before they read
+        except BaseException:
+            state.is_spoilt = True
+            raise
+        finally:
+            self._in_doubt -= 1
+            state.doubted_until = 0.0
+
+
+def _has_more(protocol: ResponseHandler, state: ConnectionState) -> bool:
+    """Return whether a connection received more than one response to each request."""
+    return (
+        state.is_spoilt
+        or bool(getattr(protocol, "_buffer", ()))  # whole responses that nobody asked for
+        or isinstance(protocol.exception(), HttpProcessingError)
+    )

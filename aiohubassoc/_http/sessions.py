@@ -1,0 +1,146 @@
+"""
+The sessions that calls go through: one of our own, or one that somebody else lends.
+
+Through either a call is sent once, over a connection that can be used.
+"""
+
+from __future__ import annotations
+
+import ssl as _ssl
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import partial
+from http.cookies import SimpleCookie
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+from urllib.request import getproxies, proxy_bypass
+
+import aiohttp
+
+from aiohubassoc._http.connections import Connections, UnfitConnectionError, WatchedProtocol
+from aiohubassoc.errors import OptionsError
+
+if TYPE_CHECKING:
+    import yarl
+    from aiohttp.connector import Connection
+    from multidict import CIMultiDict
+
+    from aiohubassoc._http.deadlines import Deadlines, OnWire
+
+
+class Connector(aiohttp.TCPConnector):
+    """Tells which calls had to open a connection: aiohttp itself does so at a great cost only."""
+
+    deadlines: Deadlines
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 -- aiohttp's own, passed on
+        super().__init__(**options)
+        # If a later aiohttp makes them elsewhere, they are watched as those of a lent session.
+        self._factory = partial(WatchedProtocol, loop=self._loop)  # type: ignore[assignment]
+
+    async def _create_connection(self, *args: object, **kwargs: object):  # type: ignore[no-untyped-def]  # noqa: ANN202 -- aiohttp's own signature, passed on
+        call = self.deadlines.connecting()
+        if call.aside:
+            call.give_back()
+        connection = await super()._create_connection(*args, **kwargs)  # type: ignore[arg-type]  # see above
+        self.deadlines.connected()
+        return connection
+
+
+class CheckedRequest(aiohttp.ClientRequest):
+    """
+    A request that is sent over a connection which can be used.
+
+    If a later aiohttp sends in another way, every connection is used as it comes.
+    """
+
+    connections: Connections
+    deadlines: Deadlines
+
+    def send(self, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
+        self.connections.take(self.deadlines.running, conn)
+        return super().send(conn)
+
+
+class ReadyRequest(CheckedRequest):
+    """A request whose headers are ready made: they are the same for every call."""
+
+    ready: CIMultiDict[str]
+
+    def update_headers(self, headers: object) -> None:
+        self.headers = self.ready.copy()
+        if isinstance(headers, Mapping) and "Content-Type" in headers:  # only where there is a body
+            self.headers["Content-Type"] = headers["Content-Type"]
+
+    def update_auto_headers(self, skip_auto_headers: object) -> None:
+        """They are there."""
+
+
+class SentOnceError(Exception):
+    """Carries an exception past aiohttp's own repeating of calls, which knows its type."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__()
+        self.cause = cause
+
+
+async def send_once(
+    call: OnWire,
+    connections: Connections,
+    request: aiohttp.ClientRequest,
+    handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
+) -> aiohttp.ClientResponse:
+    """
+    Send a call through a lent session, over a connection that can be used, and leave no cookie.
+
+    Raises:
+        SentOnceError: for what aiohttp would repeat by itself.
+    """
+    send = request.send
+
+    async def checked(connection: Connection) -> aiohttp.ClientResponse:
+        await connections.take_lent(call, connection)
+        return await send(connection)
+
+    request.send = checked  # type: ignore[method-assign, assignment]  # as in CheckedRequest
+    while True:
+        try:
+            response = await handler(request)
+        except UnfitConnectionError:
+            continue
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            raise
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            raise SentOnceError(error) from None
+        response.cookies = SimpleCookie()
+        return response
+
+
+def proxy_of(base: yarl.URL) -> str | None:
+    # Asked once: aiohttp's own trust_env asks for each call, and reads .netrc credentials too.
+    if base.host is None or proxy_bypass(base.host):
+        return None
+    return getproxies().get(base.scheme)
+
+
+def credentials_of(proxy: str | None) -> set[str]:
+    """Return the credentials of a proxy, in the ways that messages may have them."""
+    written = (proxy or "").partition("://")[2].rpartition("@")[0]
+    plain = unquote(written)
+    return {written, plain, plain.partition(":")[2], b64encode(plain.encode()).decode()}
+
+
+def refuse_unverified(
+    base: yarl.URL, ssl: _ssl.SSLContext | None, session: aiohttp.ClientSession | None
+) -> None:
+    """Raise OptionsError if TLS would go unverified."""
+    if base.scheme != "https":
+        return
+    used: object = ssl
+    if session is not None and isinstance(session.connector, aiohttp.TCPConnector):
+        used = session.connector._ssl  # noqa: SLF001 -- aiohttp shows it nowhere else
+    if used is False or (
+        isinstance(used, _ssl.SSLContext)
+        and not (used.verify_mode == _ssl.CERT_REQUIRED and used.check_hostname)
+    ):
+        raise OptionsError("TLS must be verified: use an SSL context that checks certificates")
