@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 settings.register_profile("default", deadline=None)
 # For "make quick": a law is tried with few draws, the same ones each time.
 settings.register_profile("quick", deadline=None, max_examples=5, derandomize=True)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+_PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
+settings.load_profile(_PROFILE)
+_OWN_SETTINGS = "_hypothesis_internal_use_settings"  # where @settings keeps them; not exported
 
 
 class _ResponseWithWriter(ClientResponse):
@@ -32,6 +34,16 @@ class _ResponseWithWriter(ClientResponse):
 
 if "stream_writer" in inspect.signature(ClientResponse.__init__).parameters:
     setattr(aioresponses.core, "ClientResponse", _ResponseWithWriter)  # noqa: B010 -- not exported
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bound the draws of laws that name a number of their own, which no profile reaches."""
+    if _PROFILE != "quick":
+        return
+    for item in items:
+        own = getattr(getattr(item, "function", None), _OWN_SETTINGS, None)
+        if own is not None and own.max_examples > settings.default.max_examples:
+            setattr(item.function, _OWN_SETTINGS, settings(own, max_examples=5))
 
 
 @pytest.fixture(scope="session", autouse=True)
