@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 settings.register_profile("default", deadline=None)
 # For "make quick": a law is tried with few draws, the same ones each time.
-settings.register_profile("quick", deadline=None, max_examples=5, derandomize=True)
+_QUICK_EXAMPLES = 5
+settings.register_profile("quick", deadline=None, max_examples=_QUICK_EXAMPLES, derandomize=True)
 _PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 settings.load_profile(_PROFILE)
 _OWN_SETTINGS = "_hypothesis_internal_use_settings"  # where @settings keeps them; not exported
@@ -41,9 +42,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if _PROFILE != "quick":
         return
     for item in items:
-        own = getattr(getattr(item, "function", None), _OWN_SETTINGS, None)
-        if own is not None and own.max_examples > settings.default.max_examples:
-            setattr(item.function, _OWN_SETTINGS, settings(own, max_examples=5))
+        law = item.function if isinstance(item, pytest.Function) else None
+        own = getattr(law, _OWN_SETTINGS, None)
+        if own is not None and own.max_examples > _QUICK_EXAMPLES:
+            setattr(law, _OWN_SETTINGS, settings(own, max_examples=_QUICK_EXAMPLES))
 
 
 @pytest.fixture(scope="session", autouse=True)
