@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from datetime import date
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
+from aiohubassoc import __version__
 from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts
@@ -26,6 +28,8 @@ DEFAULT_CONCURRENCY: Final = 64
 _MOST_CONCURRENCY: Final = 1000
 # HubSpot, Associations v4: support ends on 2027-03-30. Warned of 90 days before.
 _V4_WARNED_FROM: Final = date(2026, 12, 30)
+# HubSpot, API versioning: a year and a month; a beta of it before.
+_VERSION: Final = re.compile(r"v4|[0-9]{4}-(0[1-9]|1[0-2])(-beta)?")
 
 
 class ClientOptions(TypedDict, total=False):
@@ -46,6 +50,7 @@ class ClientOptions(TypedDict, total=False):
     limiter: Limiter | None
     allow_http: bool
     ssl: _ssl.SSLContext | None
+    proxy: str | None
     trust_env: bool
     clock: Clock | None
     jitter: Callable[[], float] | None
@@ -69,19 +74,27 @@ class LinkOptions(TypedDict, total=False):
     retry_failed: bool
 
 
-def check_version(text: str, clock: Clock) -> ApiVersion:
+def check_version(text: str, clock: Clock) -> str:
     """
-    Return the API version; warn where its support is about to end.
+    Return the API version; warn where its support is about to end, or where it is not known here.
 
     Raises:
         OptionsError: it is none.
     """
-    try:
-        version = ApiVersion(text)
-    except ValueError:
+    given: object = text
+    if not isinstance(given, str) or _VERSION.fullmatch(given) is None:
         known = ", ".join(ApiVersion)
-        raise OptionsError(f"api_version {text!r} is not one of {known}") from None
-    if version is ApiVersion.V4 and clock.utc_now().date() >= _V4_WARNED_FROM:
+        raise OptionsError(
+            f"api_version {text!r} is neither YYYY-MM, YYYY-MM-beta, nor one of {known}"
+        )
+    version = str(text)
+    if version not in list(ApiVersion):
+        warnings.warn(
+            f"api_version {version!r} is not known to aiohubassoc {__version__}: "
+            f"the paths and replies of {ApiVersion.V2026_09.value} are expected",
+            stacklevel=3,
+        )
+    if version == ApiVersion.V4 and clock.utc_now().date() >= _V4_WARNED_FROM:
         warnings.warn(
             "HubSpot supports its v4 associations until 2027-03-30: "
             f"set api_version to {ApiVersion.V2026_09.value!r}",

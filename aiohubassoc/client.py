@@ -14,8 +14,8 @@ from aiohubassoc._http.limiter import Limiter, QuotaLimiter
 from aiohubassoc._http.request_state import Call, settled_error
 from aiohubassoc._http.senders import Senders, make_senders
 from aiohubassoc._http.transport import Transport
-from aiohubassoc._protocol.requests import checked_base_url
-from aiohubassoc._protocol.verdicts import Accepted, Told
+from aiohubassoc._protocol.requests import checked_base_url, checked_proxy
+from aiohubassoc._protocol.verdicts import Accepted, Replied
 from aiohubassoc._run.batched import Batched
 from aiohubassoc._run.limits import FailureLimits
 from aiohubassoc._run.one_batch import send_one_batch
@@ -75,7 +75,8 @@ class AssociationClient:
             a 401 it is given the refused token, once for all calls that were refused, and one
             more try is made with what it returns.
         base_url: Where HubSpot's API is. Must be https unless it is this machine.
-        api_version: ``"v4"``, ``"2026-03"`` or ``"2026-09"``.
+        api_version: ``"v4"``, or a dated version such as ``"2026-09"`` or ``"2027-03-beta"``. One
+            that is not an `ApiVersion` is used with a warning.
         quota: Never exceeded; what HubSpot names in its responses can only lower it. None: begin
             with 100 calls in 10 s and take what HubSpot names.
         share: The part of that quota which is ours, above 0 and up to 1.
@@ -101,7 +102,10 @@ class AssociationClient:
         allow_http: Whether the token may travel unencrypted to another machine.
         ssl: For a private certificate authority: a context that verifies. None: the system's
             certificates.
-        trust_env: Whether to use the proxy that the environment names.
+        proxy: The URL of a proxy, such as ``"http://user:password@proxy:3128"``. None: see
+            *trust_env*.
+        trust_env: Whether to use the proxy that the environment names: ``HTTPS_PROXY``, unless
+            ``NO_PROXY`` has the host, or it is this machine.
         clock: For tests. None: the running event loop's.
         jitter: For tests: draws evenly from 0 to 1. None: the system's.
 
@@ -128,6 +132,7 @@ class AssociationClient:
         limiter: Limiter | None = None,
         allow_http: bool = False,
         ssl: _ssl.SSLContext | None = None,
+        proxy: str | None = None,
         trust_env: bool = False,
         clock: Clock | None = None,
         jitter: Callable[[], float] | None = None,
@@ -137,8 +142,8 @@ class AssociationClient:
             raise OptionsError("give a limiter or a quota: a limiter has a quota of its own")
         if batch_limiter is not None and batch_quota is not None:
             raise OptionsError("give a batch_limiter or a batch_quota: a limiter has its own")
-        if session is not None and (ssl is not None or trust_env):
-            raise OptionsError("ssl and trust_env are for a session of the client's own")
+        if session is not None and (ssl or proxy or trust_env):
+            raise OptionsError("ssl, proxy and trust_env are for a session of the client's own")
         for value, needed in (
             (quota or Quota.STARTER, Quota),
             (batch_quota or Quota.STARTER, Quota),
@@ -171,6 +176,7 @@ class AssociationClient:
             connections=self._concurrency,
             session=session,
             ssl=ssl,
+            proxy=None if proxy is None else checked_proxy(proxy),
             trust_env=trust_env,
         )
         self._senders: Senders | None = None
@@ -259,7 +265,7 @@ class AssociationClient:
         settled = await self._senders_in_loop().single.settle(Call(pair))
         if isinstance(settled, Accepted):
             return settled.reply
-        assert not isinstance(settled, Told)  # noqa: S101 -- that is of many
+        assert not isinstance(settled, Replied)  # noqa: S101 -- that is of many
         raise settled_error(settled)
 
     async def create_default_batch(

@@ -49,9 +49,9 @@ def _count_or_none(instance: object, field: attrs.Attribute[int], value: int | N
 
 class ApiVersion(StrEnum):
     """
-    HubSpot's API versions that know Create Default.
+    HubSpot's API versions that are known to have Create Default.
 
-    Support for v4 ends on 2027-03-30 (HubSpot, Associations v4).
+    The client takes later ones, too. Support for v4 ends on 2027-03-30 (HubSpot, Associations v4).
     """
 
     V4 = "v4"

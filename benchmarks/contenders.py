@@ -47,7 +47,7 @@ class Contender:
         self._next_id = 1
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(  # noqa: S603 -- the peers' own scripts
+        self._process = subprocess.Popen(
             self._command,
             cwd=self._folder,
             stdin=subprocess.PIPE,

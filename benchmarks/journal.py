@@ -183,7 +183,7 @@ def fill(base_url: str, count: int, concurrency: int, folder: Path) -> dict[str,
 def fill_row(home: Path, count: int, concurrency: int) -> dict[str, Any]:
     """Return the row of a process that does so."""
     with lean_server() as server:
-        done = subprocess.run(  # noqa: S603 -- this script
+        done = subprocess.run(
             [
                 *(sys.executable, __file__, "--fill", server.base_url, str(count)),
                 *("--folder", home / str(count), "--concurrency", str(concurrency)),

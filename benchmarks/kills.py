@@ -62,7 +62,7 @@ Ends: TypeAlias = tuple[str, str]
 
 
 @attrs.frozen
-class Told:
+class Replied:
     """One line of the stream."""
 
     line: int
@@ -77,7 +77,7 @@ class Session:
 
     command: str
     code: int  # negative: the signal that ended it
-    told: list[Told]
+    told: list[Replied]
     errors: str
 
     @property
@@ -163,7 +163,7 @@ class Runs:
 
     def ask(self, *arguments: str) -> str:
         """Return what a command about the folder prints."""
-        return subprocess.run(  # noqa: S603 -- the command itself
+        return subprocess.run(
             [sys.executable, "-m", "aiohubassoc", *arguments],
             stdout=subprocess.PIPE,
             text=True,
@@ -192,7 +192,7 @@ class Runs:
         errors = path.with_suffix(".txt")
         with path.open("wb") as out, errors.open("wb") as err:
             began = time.perf_counter()
-            process = subprocess.Popen(  # noqa: S603 -- the command itself
+            process = subprocess.Popen(
                 [sys.executable, "-m", "aiohubassoc", *command], stdout=out, stderr=err
             )
             try:
@@ -248,20 +248,20 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
         return
 
 
-def _told(path: Path) -> list[Told]:
+def _told(path: Path) -> list[Replied]:
     """Return the whole lines of a file; a kill may have cut the last one off."""
     *lines, _ = path.read_bytes().split(b"\n")
     return [_told_by(line) for line in lines]
 
 
-def _told_by(line: bytes) -> Told:
+def _told_by(line: bytes) -> Replied:
     told: dict[str, Any] = json.loads(line)
     truth = told["status"]
     if truth == Status.SKIPPED:
         is_linked = told["reason"]["category"] == "LINKED_BEFORE"
         truth = Status.LINKED.value if is_linked else _DUPLICATE
     is_news = told["status"] == Status.LINKED
-    return Told(told["line"], (told["from"], told["to"]), truth, is_news)
+    return Replied(told["line"], (told["from"], told["to"]), truth, is_news)
 
 
 def _ends(row: JournalRow) -> Ends:

@@ -133,7 +133,7 @@ def cores() -> tuple[int, int] | None:
 @contextlib.contextmanager
 def lean_server() -> Iterator[LeanServer]:
     """Run a server until the block is left."""
-    process = subprocess.Popen(  # noqa: S603 -- this script
+    process = subprocess.Popen(
         [sys.executable, Path(__file__)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert process.stdin is not None

@@ -93,7 +93,7 @@ _WAYS = {"link_each": link_each, "link_all": link_all, "gather": gather, "TaskGr
 def measure(way: str, count: int) -> dict[str, Any]:
     """Return the peak memory of a process that links so many pairs in that way."""
     with lean_server() as server:
-        done = subprocess.run(  # noqa: S603 -- this script
+        done = subprocess.run(
             [sys.executable, __file__, "--child", way, server.base_url, "--pairs", str(count)],
             stdout=subprocess.PIPE,
             check=True,

@@ -122,7 +122,7 @@ def _python_home() -> Path:
         print(f"installing into {home}: {', '.join(_PYTHON_PEERS)}", flush=True)
         venv.create(home, with_pip=True, clear=True)
         pip = [home / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--quiet"]
-        subprocess.run([*pip, "install", *_PYTHON_PEERS], check=True)  # noqa: S603 -- pinned above
+        subprocess.run([*pip, "install", *_PYTHON_PEERS], check=True)
         done.touch()
     return home
 
@@ -136,6 +136,6 @@ def _node_home() -> Path:
         home.mkdir(parents=True)
         (home / "package.json").write_text('{"private": true}\n', encoding="utf-8")
         npm = ["npm", "install", "--silent", "--no-audit", "--no-fund", *_NODE_PEERS]
-        subprocess.run(npm, cwd=home, check=True)  # noqa: S603 -- pinned above
+        subprocess.run(npm, cwd=home, check=True)
         done.touch()
     return home

@@ -15,6 +15,7 @@ import pytest
 from aioresponses import CallbackResult, aioresponses
 
 from aiohubassoc import (
+    ApiVersion,
     AssociationClient,
     AuthenticationError,
     BulkLinkError,
@@ -360,6 +361,11 @@ async def test_the_log_shows_no_token(
         ({"token": 5}, "token"),
         ({"base_url": "http://api.hubapi.com"}, "https"),
         ({"api_version": "v3"}, "v4, 2026-03, 2026-09"),
+        ({"api_version": "2027-13"}, "YYYY-MM-beta"),
+        ({"api_version": "2027-03-alpha"}, "YYYY-MM-beta"),
+        ({"api_version": "2027-03/.."}, "YYYY-MM-beta"),
+        ({"api_version": "2027-03\n"}, "YYYY-MM-beta"),
+        ({"api_version": 2027}, "YYYY-MM-beta"),
         ({"concurrency": 0}, "1 to 1000"),
         ({"concurrency": 1001}, "1 to 1000"),
         ({"concurrency": 1.5}, "int"),
@@ -409,6 +415,22 @@ def test_the_end_of_v4_is_announced() -> None:
     assert __file__ == told[0].filename
     AssociationClient("t", clock=late, api_version="2026-03")
     AssociationClient("t", clock=FakeClock(datetime(2026, 12, 29, tzinfo=UTC)))
+
+
+@pytest.mark.parametrize("version", ["2027-03", "2027-03-beta", "2026-03-beta", "2031-12"])
+def test_a_later_version_is_used_with_a_warning(version: str) -> None:
+    """HubSpot makes two a year; which this release does not know is said once, by its name."""
+    with pytest.warns(UserWarning, match=f"api_version '{version}' is not known") as told:
+        client = AssociationClient("t", api_version=version)
+    assert [__file__] == [one.filename for one in told]
+    assert f"<AssociationClient https://api.hubapi.com {version} new>" == repr(client)
+
+
+@pytest.mark.parametrize("version", ApiVersion)
+def test_a_known_version_is_used_without_a_word(version: ApiVersion) -> None:
+    """Given as a text or as the member; warnings are errors here."""
+    AssociationClient("t", api_version=version)
+    AssociationClient("t", api_version=version.value)
 
 
 @pytest.mark.parametrize(

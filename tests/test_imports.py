@@ -12,12 +12,17 @@ import aiohubassoc
 
 # Of each library: the modules, or packages, that may import it. Nothing else knows it is there.
 DOORS = {
-    "aiohttp": {"_http.transport", "simulator"},
+    "aiohttp": {
+        "_http.connections",
+        "_http.failures",
+        "_http.sessions",
+        "_http.transport",
+        "simulator",
+    },
     "tenacity": {"_http.sender"},
     "cattrs": {"_protocol.codec"},
     "orjson": {"_protocol.codec"},
     "pyarrow": {"_run.dataframes", "files.parquet_reader"},
-    "openpyxl": {"files.excel_workbook"},
     "backports": {"files.compression"},
     "compression": {"files.compression"},
     "cyclopts": {"cli"},

@@ -17,7 +17,7 @@ from aiohubassoc._protocol.requests import (
     read_links,
     token_info,
 )
-from aiohubassoc._protocol.verdicts import Accepted, AccountReply, Told
+from aiohubassoc._protocol.verdicts import Accepted, AccountReply, Replied
 from aiohubassoc.errors import (
     AuthenticationError,
     ConnectError,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http import request_state as _state
     from aiohubassoc.account import AccountCheck
-    from aiohubassoc.options import ApiVersion
 
 SettleRequest: TypeAlias = "Callable[[Call[AccountRequest]], Awaitable[_state.Final]]"
 """Makes a call about the account until there is a response, or none to be had."""
@@ -56,7 +55,7 @@ _RECORD: Final = "1"
 async def check_account(
     settle: SettleRequest,
     base_url: str,
-    version: ApiVersion,
+    version: str,
     types: tuple[str, str],
     token: Callable[[], Awaitable[str]],
 ) -> AccountCheck:
@@ -83,7 +82,7 @@ async def check_account(
             return
         settled = await settle(Call(AccountRequest(endpoint, types)))
         assert not isinstance(settled, Accepted)  # noqa: S101 -- that is about a pair
-        if isinstance(settled, Told):
+        if isinstance(settled, Replied):
             assert isinstance(settled.reply, AccountReply)  # noqa: S101 -- of such a request
             responses[name] = settled.reply
         else:

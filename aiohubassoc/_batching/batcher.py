@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
 
 
-class Group(Protocol):
+class PairGroup(Protocol):
     """Pairs of the same two object types."""
 
     began_at: float
@@ -31,7 +31,7 @@ class Group(Protocol):
         ...
 
 
-GroupT = TypeVar("GroupT", bound=Group)
+GroupT = TypeVar("GroupT", bound=PairGroup)
 
 
 class Batcher(Generic[GroupT]):

@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar, assert_never
 
 import attrs
 
-from aiohubassoc._protocol.verdicts import Accepted, Fatal, Partial, Refused, Told
+from aiohubassoc._protocol.verdicts import Accepted, Fatal, Partial, Refused, Replied
 from aiohubassoc.errors import (
     AioHubAssocError,
     ConnectionLostError,
@@ -158,7 +158,7 @@ class Unsettled:
 
 
 NotLinked: TypeAlias = Partial | Refused | Fatal | Unsettled
-Final: TypeAlias = Accepted | Told | NotLinked
+Final: TypeAlias = Accepted | Replied | NotLinked
 
 
 def settled_error(settled: NotLinked) -> AioHubAssocError:

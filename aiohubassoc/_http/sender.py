@@ -28,8 +28,8 @@ from aiohubassoc._protocol.verdicts import (
     Intercepted,
     Partial,
     Refused,
+    Replied,
     Throttled,
-    Told,
     Transient,
     Verdict,
 )
@@ -158,7 +158,7 @@ class Sender(Generic[SubjectT]):
                 return await self._with_another_token(call, verdict, renewed=renewed)
             case Fatal() | Refused(about=About.PATH):  # it settled no pair
                 return verdict
-            case Accepted() | Told() | Partial() | Refused():
+            case Accepted() | Replied() | Partial() | Refused():
                 call.observer.on_progress()
                 return verdict
             case Intercepted(error):
@@ -235,7 +235,7 @@ class Sender(Generic[SubjectT]):
     async def _confirmed(self, call: Call[SubjectT], response: Answer, verdict: Verdict) -> Verdict:
         """Return *verdict* once *response* is sure to be the one to *call*."""
         # The response for many names its records, as that for one pair does that is linked.
-        if isinstance(response, ReusedResponse) and not isinstance(verdict, Told):
+        if isinstance(response, ReusedResponse) and not isinstance(verdict, Replied):
             call.in_flight = True
             try:
                 is_own = await self._transport.confirm(response)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from aiohubassoc._http.clock import Clock
     from aiohubassoc._http.limiter import Limiter
     from aiohubassoc._http.transport import Transport
-    from aiohubassoc.options import ApiVersion, RetryPolicy
+    from aiohubassoc.options import RetryPolicy
 
 
 class Means(TypedDict):
@@ -64,7 +64,7 @@ class Senders:
 
 
 def make_senders(
-    version: ApiVersion,
+    version: str,
     *,
     limiter: Limiter,
     batch_limiter: Limiter,

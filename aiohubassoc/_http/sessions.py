@@ -18,6 +18,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from aiohubassoc._http.connections import Connections, UnfitConnectionError, WatchedProtocol
+from aiohubassoc._protocol.requests import checked_proxy, is_loopback
 from aiohubassoc.errors import OptionsError
 
 if TYPE_CHECKING:
@@ -118,9 +119,11 @@ async def send_once(
 
 def proxy_of(base: yarl.URL) -> str | None:
     # Asked once: aiohttp's own trust_env asks for each call, and reads .netrc credentials too.
-    if base.host is None or proxy_bypass(base.host):
+    # No proxy leads to this machine: a portal for tests is here.
+    if base.host is None or is_loopback(base.host) or proxy_bypass(base.host):
         return None
-    return getproxies().get(base.scheme)
+    found = getproxies().get(base.scheme)
+    return checked_proxy(found) if found else None
 
 
 def credentials_of(proxy: str | None) -> set[str]:

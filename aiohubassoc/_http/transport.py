@@ -108,6 +108,7 @@ class Transport:
         session: Somebody else's session to send through; it lends its connections only, and is
             never closed here. None: a session of its own, made by `open`.
         ssl: For its own session: None verifies against the system's certificates.
+        proxy: For its own session: the URL of a proxy. None: see *trust_env*.
         trust_env: For its own session: whether the environment's proxy is used.
     """
 
@@ -119,6 +120,7 @@ class Transport:
         connections: int,
         session: aiohttp.ClientSession | None = None,
         ssl: _ssl.SSLContext | None = None,
+        proxy: str | None = None,
         trust_env: bool = False,
     ) -> None:
         self._base = yarl.URL(base_url)
@@ -131,7 +133,7 @@ class Transport:
         self._most_at_once = connections
         self._lent = session
         self._ssl = ssl
-        self._proxy = proxy_of(self._base) if trust_env else None
+        self._proxy = proxy_of(self._base) if proxy is None and trust_env else proxy
         self._session: aiohttp.ClientSession | None = None
         self._token = ""
         self._tokens: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ from aiohubassoc._protocol.verdicts import (
     Intercepted,
     Partial,
     Refused,
-    Told,
+    Replied,
     Transient,
     Verdict,
 )
@@ -61,7 +61,7 @@ def judge(answer: Answer, pair: Pair, now: Callable[[], datetime]) -> Verdict:
 
 def judge_batch(answer: Answer, types: tuple[str, str], now: Callable[[], datetime]) -> Verdict:
     """
-    Return what *answer* to a batch of pairs means; a reply that confirms anything is `Told`.
+    Return what *answer* to a batch of pairs means; a reply that confirms anything is `Replied`.
 
     Args:
         answer: Any status, headers and body.
@@ -76,12 +76,12 @@ def judge_batch(answer: Answer, types: tuple[str, str], now: Callable[[], dateti
     # It says nothing of any pair, or nothing final.
     if reply.status in _UNFINISHED or not (reply.results or reply.errors):
         return Transient(UnconfirmedError(reply))
-    return Told(reply)
+    return Replied(reply)
 
 
 def judge_links(answer: Answer, types: tuple[str, str], now: Callable[[], datetime]) -> Verdict:
     """
-    Return what *answer* to a question for links means; what can be read is `Told`.
+    Return what *answer* to a question for links means; what can be read is `Replied`.
 
     Args:
         answer: Any status, headers and body.
@@ -93,12 +93,12 @@ def judge_links(answer: Answer, types: tuple[str, str], now: Callable[[], dateti
     links = _read(answer, decode_links)
     if isinstance(links, Transient):
         return links
-    return Told(links) if links.status not in _UNFINISHED else Transient(UnconfirmedError())
+    return Replied(links) if links.status not in _UNFINISHED else Transient(UnconfirmedError())
 
 
 def judge_account(answer: Answer, types: tuple[str, str], now: Callable[[], datetime]) -> Verdict:
     """
-    Return what *answer* to a call about the account means; what can be read is `Told`.
+    Return what *answer* to a call about the account means; what can be read is `Replied`.
 
     Args:
         answer: Any status, headers and body.
@@ -110,13 +110,13 @@ def judge_account(answer: Answer, types: tuple[str, str], now: Callable[[], date
     body = _read(answer, codec.load)
     if isinstance(body, Transient):
         return body
-    return Told(AccountReply(body if isinstance(body, dict) else {}, answer.headers))
+    return Replied(AccountReply(body if isinstance(body, dict) else {}, answer.headers))
 
 
 def is_from_hubspot(answer: Answer, verdict: Verdict) -> bool:
     """Return whether HubSpot's API wrote *answer*, which means *verdict*, not something else."""
     match verdict:
-        case Accepted() | Told() | Partial():
+        case Accepted() | Replied() | Partial():
             return True
         case Transient(UnconfirmedError()):
             return bool(answer.body.strip())  # a reply that can be read, or nothing

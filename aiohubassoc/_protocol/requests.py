@@ -1,8 +1,8 @@
 """
 The calls of HubSpot's API: the only place that knows paths.
 
-HubSpot, Associations v4 and the dated versions 2026-03 and 2026-09: "Create Default", for one pair
-and as a batch, and "Read" of a batch.
+HubSpot, Associations v4 and the dated versions (``YYYY-MM``, ``YYYY-MM-beta``): "Create Default",
+for one pair and as a batch, and "Read" of a batch.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -18,17 +19,6 @@ import attrs
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import ApiVersion
 from aiohubassoc.pair import Pair
-
-_OBJECTS: Final = {
-    version: "/crm/v4/objects" if version is ApiVersion.V4 else f"/crm/objects/{version.value}"
-    for version in ApiVersion
-}
-_ASSOCIATIONS: Final = {
-    version: "/crm/v4/associations"
-    if version is ApiVersion.V4
-    else f"/crm/associations/{version.value}"
-    for version in ApiVersion
-}
 
 _MOST_LETTERS: Final = 1_000
 _MOST_SHOWN: Final = 100
@@ -39,6 +29,12 @@ _BRACKETED: Final = re.compile(r"\[[^\[\]]*\](?::\d+)?", re.ASCII)
 _ODD_PATH: Final = re.compile(
     r"(?:/|^)(?:\.|%2e){1,2}(?:/|$)|%(?![0-9a-f]{2})", re.IGNORECASE | re.ASCII
 )
+
+
+@cache
+def _root(version: str, area: str) -> str:
+    """Return the beginning of each path in *area*: the only place that knows how versions stand."""
+    return f"/crm/v4/{area}" if version == ApiVersion.V4 else f"/crm/{area}/{version}"
 
 
 @attrs.define
@@ -102,7 +98,7 @@ class AccountRequest:
         return f"{self.endpoint.method} {self.endpoint.path}"
 
 
-def create_default(version: ApiVersion, pair: Pair) -> Endpoint:
+def create_default(version: str, pair: Pair) -> Endpoint:
     """
     Return the call that links *pair* by its default association. It has no body.
 
@@ -114,26 +110,28 @@ def create_default(version: ApiVersion, pair: Pair) -> Endpoint:
         from_type, from_id, to_type, to_id = (
             quote(text, safe="") for text in (from_type, from_id, to_type, to_id)
         )
-    path = f"{_OBJECTS[version]}/{from_type}/{from_id}/associations/default/{to_type}/{to_id}"
+    path = (
+        f"{_root(version, 'objects')}/{from_type}/{from_id}/associations/default/{to_type}/{to_id}"
+    )
     return Endpoint("PUT", path)
 
 
-def create_default_batch(version: ApiVersion, types: tuple[str, str], body: bytes) -> Endpoint:
+def create_default_batch(version: str, types: tuple[str, str], body: bytes) -> Endpoint:
     """Return the call that links the pairs in *body*, all of them from and to these types."""
     return _batch(version, types, "associate/default", body)
 
 
-def read_links(version: ApiVersion, types: tuple[str, str], body: bytes) -> Endpoint:
+def read_links(version: str, types: tuple[str, str], body: bytes) -> Endpoint:
     """Return the call that reads to which records of the second type those in *body* are linked."""
     return _batch(version, types, "read", body)
 
 
-def account_details(version: ApiVersion) -> Endpoint:
+def account_details(version: str) -> Endpoint:
     """Return the call that reads the id and the time zone of the account."""
     return Endpoint("GET", f"/account-info/{_dated(version)}/details")
 
 
-def daily_usage(version: ApiVersion) -> Endpoint:
+def daily_usage(version: str) -> Endpoint:
     """Return the call that reads what is used of the day's calls."""
     return Endpoint("GET", f"/account-info/{_dated(version)}/api-usage/daily/private-apps")
 
@@ -143,21 +141,23 @@ def token_info(body: bytes) -> Endpoint:
     return Endpoint("POST", "/oauth/v2/private-apps/get/access-token-info", body)
 
 
-def association_limits(version: ApiVersion, types: tuple[str, str]) -> Endpoint:
+def association_limits(version: str, types: tuple[str, str]) -> Endpoint:
     """Return the call that reads which records of the first type are at their limit of links."""
     from_type, to_type = (quote(text, safe="") for text in types)
     path = f"/crm/limits/{_dated(version)}/associations/records/{from_type}/{to_type}"
     return Endpoint("GET", path)
 
 
-def _dated(version: ApiVersion) -> str:
+def _dated(version: str) -> str:
     # These calls have no v4.
-    return (ApiVersion.V2026_03 if version is ApiVersion.V4 else version).value
+    return ApiVersion.V2026_03.value if version == ApiVersion.V4 else version
 
 
-def _batch(version: ApiVersion, types: tuple[str, str], what: str, body: bytes) -> Endpoint:
+def _batch(version: str, types: tuple[str, str], what: str, body: bytes) -> Endpoint:
     from_type, to_type = (quote(text, safe="") for text in types)
-    return Endpoint("POST", f"{_ASSOCIATIONS[version]}/{from_type}/{to_type}/batch/{what}", body)
+    return Endpoint(
+        "POST", f"{_root(version, 'associations')}/{from_type}/{to_type}/batch/{what}", body
+    )
 
 
 def checked_base_url(text: str, *, allow_http: bool = False) -> str:  # noqa: C901 -- each is one
@@ -200,7 +200,7 @@ def checked_base_url(text: str, *, allow_http: bool = False) -> str:  # noqa: C9
         raise OptionsError(f"base_url {shown} does not name a host that can be")
     if _ODD_PATH.search(parts.path):
         raise OptionsError(f"base_url {shown} has a path with '.', '..' or a '%' of no letter")
-    if parts.scheme == "http" and not (allow_http or _is_loopback(host)):
+    if parts.scheme == "http" and not (allow_http or is_loopback(host)):
         raise OptionsError(
             f"base_url {shown} is not https: the token would travel unencrypted "
             "(allow_http says that this is meant)"
@@ -227,7 +227,32 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _is_loopback(host: str) -> bool:
+def checked_proxy(text: str) -> str:
+    """
+    Return the URL of a proxy, with ``http://`` before it where no scheme is.
+
+    Raises:
+        OptionsError: it is not one that aiohttp can use. The message does not show a password.
+    """
+    given: object = text
+    if not isinstance(given, str):
+        raise OptionsError(f"proxy must be a URL such as http://proxy:3128, not {given!r}")
+    url = given.strip()
+    url = url if "://" in url else f"http://{url}"
+    try:
+        parts = urlsplit(url)
+        scheme, host, _ = parts.scheme, parts.hostname, parts.port
+    except ValueError:
+        scheme, host = "", None
+    if not host or any(letter.isspace() for letter in url):
+        raise OptionsError("proxy must be a URL such as http://proxy:3128: it names no host")
+    if scheme not in {"http", "https"}:
+        raise OptionsError(f"proxy must be an http or https URL: aiohttp does not speak {scheme!r}")
+    return url
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether *host* is this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

@@ -31,7 +31,7 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     url: str = ""
-    redaction: Redaction = NO_SECRETS
+    redaction: Redaction = attrs.field(default=NO_SECRETS, repr=False)
 
 
 class About(Enum):
@@ -77,7 +77,7 @@ class AccountReply:
 
 
 @attrs.define
-class Told:
+class Replied:
     """A call for many, or about the account, got its reply; what that says is read elsewhere."""
 
     reply: DefaultAssociations | LinksReply | AccountReply
@@ -163,5 +163,5 @@ class Fatal:
 
 
 Verdict: TypeAlias = (
-    Accepted | Told | Partial | Throttled | Transient | Refused | Intercepted | Fatal
+    Accepted | Replied | Partial | Throttled | Transient | Refused | Intercepted | Fatal
 )

@@ -13,7 +13,7 @@ from aiohubassoc._batching.batch import Batch
 from aiohubassoc._batching.bisection import Bisection
 from aiohubassoc._http.request_state import Call, make_outcome, settled_error
 from aiohubassoc._protocol.requests import BatchRequest
-from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Told
+from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Replied
 from aiohubassoc._run.batch_reader import BatchReader
 from aiohubassoc._run.put import LinkStrategy
 from aiohubassoc._run.settle_one import settle_one, settle_singly
@@ -141,7 +141,7 @@ class _BatchJob:
             history = self._run.get_history(indexes[0])
             call = Call(BatchRequest(self._types, pairs), self._run, history)
             settled = await self._run.call(self._strategy.settle, call, self._with_repeats(indexes))
-            if isinstance(settled, Told):
+            if isinstance(settled, Replied):
                 self._strategy.is_path_usable = True
                 self._read(indexes, pairs, settled, call)
             else:
@@ -149,7 +149,7 @@ class _BatchJob:
                 await self._after_refusal(indexes, pairs, settled, call)
 
     def _read(
-        self, indexes: Sequence[int], pairs: Sequence[Pair], told: Told, call: Call[BatchRequest]
+        self, indexes: Sequence[int], pairs: Sequence[Pair], told: Replied, call: Call[BatchRequest]
     ) -> None:
         """Report what a reply says about each pair, and bisect no further."""
         linked, others, silent = read_outcomes(indexes, pairs, told, call)
@@ -229,7 +229,7 @@ class _BatchJob:
 
 
 def read_outcomes(
-    indexes: Sequence[int], pairs: Sequence[Pair], told: Told, call: Call[BatchRequest]
+    indexes: Sequence[int], pairs: Sequence[Pair], told: Replied, call: Call[BatchRequest]
 ) -> tuple[list[Outcome], list[Outcome], list[Entry]]:
     """Return the pairs that a reply links, the others that it speaks of, and those it does not."""
     assert isinstance(told.reply, DefaultAssociations)  # noqa: S101 -- of a call that links

@@ -42,7 +42,7 @@ class ArrowArray(Protocol):
     def __arrow_c_array__(self, requested_schema: object | None = None) -> object: ...
 
 
-class Refused(NamedTuple):
+class RejectedRow(NamedTuple):
     """A row that cannot be sent: the values it has, and why."""
 
     pair: Pair
@@ -62,7 +62,7 @@ def is_frame(given: object) -> bool:
 
 def frame_rows(
     frame: object, from_type: str | None, to_type: str | None
-) -> Generator[Pair | Refused, None, None]:
+) -> Generator[Pair | RejectedRow, None, None]:
     """
     Return the rows of a frame in their order. It is opened when the first one is asked for.
 
@@ -102,7 +102,7 @@ def frame_rows(
 
 def _rows(
     open_frame: Callable[[], Opened], types: Mapping[str, str | None]
-) -> Generator[Pair | Refused, None, None]:
+) -> Generator[Pair | RejectedRow, None, None]:
     names, slices = open_frame()
     places = _places(names, [*_IDS, *(name for name, given in types.items() if given is None)])
     row = 0
@@ -110,12 +110,12 @@ def _rows(
         columns = (_values(values_at, places.get(name), types.get(name)) for name in _COLUMNS)
         # Only those of the ids are sure to end, and they come first.
         for from_id, to_id, from_type, to_type, tag in zip(*columns, strict=False):
-            item: Pair | Refused
+            item: Pair | RejectedRow
             try:
                 item = Pair(from_type, from_id, to_type, to_id, tag=tag)
             except PairError as error:
                 bad = unchecked_pair(from_type, from_id, to_type, to_id, tag=tag)
-                item = Refused(bad, _row_error(row, bad, error))
+                item = RejectedRow(bad, _row_error(row, bad, error))
             yield item
             row += 1
 

@@ -12,7 +12,7 @@ from aiohubassoc._batching.link_attribution import named_records, read_links
 from aiohubassoc._http.request_state import Call, NotLinked, settled_error
 from aiohubassoc._protocol.links import LinksReply, RecordLinks
 from aiohubassoc._protocol.requests import LookupRequest
-from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Told
+from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Replied
 from aiohubassoc.errors import (
     AioHubAssocError,
     ApiError,
@@ -128,7 +128,7 @@ class Lookup:
         """Make one call and note what its response says; return why there is none."""
         call = Call(LookupRequest(self._types, asked), self._run)
         settled = await self._run.call(self._settle, call, ())
-        if isinstance(settled, Told):
+        if isinstance(settled, Replied):
             assert isinstance(settled.reply, LinksReply)  # noqa: S101 -- of a call that reads
             self._access.is_proven = True
             self._note(asked, settled.reply)

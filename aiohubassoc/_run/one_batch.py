@@ -10,7 +10,7 @@ import attrs
 from aiohubassoc._batching.batch import MOST_PAIRS, Batch
 from aiohubassoc._http.request_state import Call, settled_error
 from aiohubassoc._protocol.requests import BatchRequest
-from aiohubassoc._protocol.verdicts import Accepted, Told
+from aiohubassoc._protocol.verdicts import Accepted, Replied
 from aiohubassoc._run.batched import read_outcomes
 from aiohubassoc._run.source import read_pair
 from aiohubassoc.errors import OptionsError, PairError, UnconfirmedError
@@ -41,7 +41,7 @@ async def send_one_batch(
     batch = _make_batch(types, pairs)
     call = Call(BatchRequest(types, batch.pairs))
     settled = await settle(call)
-    if not isinstance(settled, Told):
+    if not isinstance(settled, Replied):
         assert not isinstance(settled, Accepted)  # noqa: S101 -- that is of one pair
         raise settled_error(settled)
     linked, others, silent = read_outcomes(batch.indexes, batch.pairs, settled, call)

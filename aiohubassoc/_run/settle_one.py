@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import attrs
 
 from aiohubassoc._http.request_state import Call, make_outcome
-from aiohubassoc._protocol.verdicts import About, Accepted, Partial, Refused, Told
+from aiohubassoc._protocol.verdicts import About, Accepted, Partial, Refused, Replied
 from aiohubassoc.models import Outcome, Status
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def settle_one(
         run.on_progress()
         outcome = Outcome(index, pair, _LINKED, call.total_attempts, settled.reply)
     else:
-        assert not isinstance(settled, Told)  # noqa: S101 -- it was a call for one pair
+        assert not isinstance(settled, Replied)  # noqa: S101 -- it was a call for one pair
         outcome = make_outcome(index, pair, call, settled)
     is_refusal = isinstance(settled, Partial | Refused) and settled.about is About.PAIR
     run.put(outcome, is_refusal=is_refusal)

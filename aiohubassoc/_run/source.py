@@ -14,7 +14,7 @@ from collections.abc import (
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, cast
 
-from aiohubassoc._run.dataframes import ArrowArray, ArrowStream, Refused, frame_rows, is_frame
+from aiohubassoc._run.dataframes import ArrowArray, ArrowStream, RejectedRow, frame_rows, is_frame
 from aiohubassoc.errors import OptionsError, PairError, RunStoppedError
 from aiohubassoc.pair import Pair, RecordId, unchecked_pair
 
@@ -180,7 +180,7 @@ class Source:
             OptionsError: it is not a pair, and no types were given.
             PairError: it is neither a pair nor two ids.
         """
-        if isinstance(item, Refused):  # of a data frame, whose rows have their types
+        if isinstance(item, RejectedRow):  # of a data frame, whose rows have their types
             return item
         return read_pair(index, item, self._types)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, NoReturn
 
 from cyclopts import App, CycloptsError, UnusedCliTokensError
@@ -9,7 +10,7 @@ from cyclopts import App, CycloptsError, UnusedCliTokensError
 from aiohubassoc import __version__
 from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.suggestions import suggest, suggest_choice
-from aiohubassoc.cli.terminal import print_error
+from aiohubassoc.cli.terminal import print_error, show_warning
 from aiohubassoc.errors import (
     AioHubAssocError,
     JournalInUseError,
@@ -33,6 +34,8 @@ _EXAMPLES = (
     "export runs/2026-11-25 --failed --output failed.csv",
     "link pairs.csv --from contacts --to companies --via batch --verify",
     "verify pairs.csv --from contacts --to companies --output missing.csv",
+    "pairs deals.csv contacts.csv --on Email --output pairs.csv",
+    "pairs contacts.csv companies.csv --left-on Email --right-on Domain --match email-domain",
     "link - --from deals --to contacts --json < pairs.csv",
     "simulate --port 8080",
 )
@@ -73,14 +76,23 @@ Nothing is written to HubSpot. Each line is ok, failed with the cure, or what Hu
 Exit codes: 0 nothing failed; 1 a run would fail, wholly or in part; 2 usage; 4 the token is \
 refused; 130 and 143 interrupted.
 """
+_PAIRS = """\
+Join two exports by a column of each: write the pairs of record ids that link takes.
+
+A row of LEFT makes a pair with the record of RIGHT that has the same value. Nothing is sent.
+
+Exit codes: 0 pairs were written; 1 none was, or rows could not be used; 2 usage or input; 5 a \
+file could not be written.
+"""
 _COMMANDS = (
     ("check", _CHECK),
     ("link", _LINK),
-    ("resume", "Go on with the run of a folder: link what is not settled yet."),
-    ("status", "Tell how far the run of a folder is, also while it goes on."),
+    ("resume", "Go on with the run of a folder: link what is not linked yet."),
+    ("status", "Show how far the run of a folder is, also while it goes on."),
     ("export", "Write the rows of a run folder, with what became of them."),
     ("verify", _VERIFY),
-    ("plan", "Read the input, send nothing, and tell what linking it would do and take."),
+    ("plan", "Read the input, send nothing, and show what linking it would do and take."),
+    ("pairs", _PAIRS),
     ("simulate", "Run a simulated HubSpot portal on this machine."),
     ("demo", "Link 2,000 pairs against a simulated portal and compare with its records."),
 )
@@ -125,6 +137,7 @@ def run(arguments: Sequence[str]) -> int:
     app = make_app()
     if arguments[:1] == [_COMPLETION]:  # else what makes it would be loaded by every command
         app.register_install_completion_command(_COMPLETION)
+    show, warnings.showwarning = warnings.showwarning, show_warning
     try:
         command, bound, _ = app.parse_args(list(arguments))
         for file in bound.arguments.get("files", ()):
@@ -139,6 +152,8 @@ def run(arguments: Sequence[str]) -> int:
         return _exit_code(error)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
+    finally:
+        warnings.showwarning = show
 
 
 def _refuse_option(option: str, command: App) -> NoReturn:

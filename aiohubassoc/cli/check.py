@@ -12,12 +12,13 @@ from cyclopts import Parameter
 from rich.markup import escape
 
 from aiohubassoc.account import CheckState
-from aiohubassoc.cli.connection import Connection, name_token_source
+from aiohubassoc.cli.connection import Connection
 from aiohubassoc.cli.exit_codes import ExitCode
-from aiohubassoc.cli.options import Flag, Flat, PortalOptions, TokenOptions, check_input
+from aiohubassoc.cli.options import AccessOptions, Flag, Flat, PortalOptions, check_input
 from aiohubassoc.cli.run_folder import Command
 from aiohubassoc.cli.summary import print_portal, print_steps
 from aiohubassoc.cli.terminal import stdout
+from aiohubassoc.cli.token_source import name_token_source
 from aiohubassoc.files.layout import Layout
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def check(
     from_type: Annotated[str, Parameter(name="--from")],
     to_type: Annotated[str, Parameter(name="--to")],
     portal: Annotated[PortalOptions, Flat] = PortalOptions(),  # noqa: B008 -- frozen
-    token: Annotated[TokenOptions, Flat] = TokenOptions(),  # noqa: B008 -- frozen
+    token: Annotated[AccessOptions, Flat] = AccessOptions(),  # noqa: B008 -- frozen
     json_: Flag = False,
 ) -> int:
     """

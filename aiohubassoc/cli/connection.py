@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from aiohubassoc._http.auth import TokenProvider
 from aiohubassoc.cli.report import SIMULATED, describe_portal
 from aiohubassoc.cli.run_folder import Command
-from aiohubassoc.client import BASE_URL, BASE_URL_VARIABLE, TOKEN_VARIABLES, AssociationClient
+from aiohubassoc.cli.token_source import read_token
+from aiohubassoc.client import BASE_URL, BASE_URL_VARIABLE, AssociationClient
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import Quota
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from aiohubassoc._http.limiter import Limiter
-    from aiohubassoc.cli.options import TokenOptions
+    from aiohubassoc.cli.options import AccessOptions
 
 
 # What the library calls what is an option here.
 _ARGUMENTS: Final = re.compile(
-    r"^(?:base_url|api_version|share|reserve_daily|concurrency)\b|\ballow_http\b"
+    r"^(?:base_url|api_version|proxy|share|reserve_daily|concurrency)\b|\ballow_http\b"
 )
 
 
@@ -41,15 +41,17 @@ class Connection:
     Attributes:
         command: Says how fast, and which version of the API.
         base_url: Where HubSpot's API, or the simulated portal, is.
-        token: The access token.
+        token: The access token, or what gives it.
+        proxy: The URL of a proxy; None: the environment's, if it names one.
     """
 
     command: Command
     base_url: str
-    token: str = attrs.field(repr=False)
+    token: str | TokenProvider = attrs.field(repr=False)
+    proxy: str | None = attrs.field(default=None, repr=False)
 
     @classmethod
-    def open(cls, stack: ExitStack, command: Command, token: TokenOptions) -> Connection:
+    def open(cls, stack: ExitStack, command: Command, access: AccessOptions) -> Connection:
         """
         Return where *command* sends to; a simulated portal ends with *stack*.
 
@@ -57,13 +59,16 @@ class Connection:
             OptionsError: there is no token, or the quota is none.
         """
         if command.portal.simulate:
+            if access.proxy is not None:
+                raise OptionsError("--proxy is for HubSpot: a simulated portal is on this machine")
             from aiohubassoc.cli.simulator_presets import usual_portal  # noqa: PLC0415 -- if asked
             from aiohubassoc.simulator import portal_process  # noqa: PLC0415 -- if asked
 
             settings = usual_portal(command.pace.parsed_quota() or Quota.PROFESSIONAL)
             portal = stack.enter_context(portal_process(settings))
             return cls(command, portal.base_url, settings.tokens[0])
-        return cls(command, find_base_url(command.portal.base_url), read_token(token))
+        base_url = find_base_url(command.portal.base_url)
+        return cls(command, base_url, read_token(access), access.proxy)
 
     @property
     def portal(self) -> str:
@@ -102,6 +107,8 @@ class Connection:
                 batch_quota=self.command.send.parsed_batch_quota() if own_quota else None,
                 batch_limiter=batch_limiter,
                 allow_http=portal.allow_http,
+                proxy=self.proxy,
+                trust_env=True,
             )
         except OptionsError as error:
             raise OptionsError(_ARGUMENTS.sub(_to_option, str(error))) from None
@@ -110,50 +117,3 @@ class Connection:
 def find_base_url(given: str | None) -> str:
     """Return where HubSpot's API is: as given, else as the environment says, else HubSpot."""
     return given or os.environ.get(BASE_URL_VARIABLE, "").strip() or BASE_URL
-
-
-def read_token(options: TokenOptions) -> str:
-    """
-    Return the token: of the file, of standard input's first line, or of the environment.
-
-    It is never an argument, which others can see.
-
-    Raises:
-        OptionsError: there is none, or it cannot be read.
-    """
-    path = options.token_file
-    if path is not None and options.token_stdin:
-        raise OptionsError("give --token-file or --token-stdin, not both")
-    if path is not None:
-        try:
-            token = Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise OptionsError(f"cannot read the token in {path}: {reason}") from None
-        if not token:
-            raise OptionsError(f"{path} is empty: it must hold the access token")
-        return token
-    if options.token_stdin:
-        token = sys.stdin.readline().strip() if sys.stdin is not None else ""
-        if not token:
-            raise OptionsError("standard input has no access token on its first line")
-        return token
-    if token := os.environ.get(_token_variable(), "").strip():
-        return token
-    raise OptionsError(
-        f"no access token: set {TOKEN_VARIABLES[0]}, or give --token-file or --token-stdin"
-    )
-
-
-def name_token_source(options: TokenOptions) -> str:
-    """Return where the token comes from, for people."""
-    if options.token_file is not None:
-        return options.token_file
-    return "standard input" if options.token_stdin else _token_variable()
-
-
-def _token_variable() -> str:
-    """Return the variable that holds the token; the first where none does."""
-    return next(
-        (name for name in TOKEN_VARIABLES if os.environ.get(name, "").strip()), TOKEN_VARIABLES[0]
-    )

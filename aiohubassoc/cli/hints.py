@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aiohubassoc.cli.connection import find_base_url, name_token_source
+from aiohubassoc.cli.connection import find_base_url
 from aiohubassoc.cli.options import given
 from aiohubassoc.cli.suggestions import suggest
+from aiohubassoc.cli.token_source import name_token_source
 from aiohubassoc.errors import (
     AuthenticationError,
     DailyLimitError,
@@ -119,6 +120,13 @@ def compose(command: str, paths: Iterable[str], options: Mapping[str, object] | 
     return shlex.join(words)
 
 
+def _hide_password(proxy: str) -> str:
+    """Return the URL of a proxy as it may be shown."""
+    scheme, separator, rest = proxy.rpartition("://")
+    credentials, at, host = rest.rpartition("@")
+    return f"{scheme}{separator}{'USER:PASSWORD' if credentials else ''}{at}{host}"
+
+
 def _after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> list[str]:
     """Return what is to be done about the cause, before the run can go on."""
     match stopped:
@@ -161,6 +169,8 @@ def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) ->
         options |= given(group)
     if options.get("--base-url") == find_base_url(None):
         del options["--base-url"]
+    if call.token.proxy is not None:
+        options["--proxy"] = _hide_password(call.token.proxy)
     if call.uvloop:
         options["--uvloop"] = True
     if report.pairs.linked:

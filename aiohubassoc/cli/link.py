@@ -19,6 +19,7 @@ from aiohubassoc.cli.hints import after_link, after_verify
 from aiohubassoc.cli.jsonl_output import JsonlOutput
 from aiohubassoc.cli.operations import LinkOperation, VerifyOperation
 from aiohubassoc.cli.options import (
+    AccessOptions,
     CheckOptions,
     Flag,
     Flat,
@@ -29,7 +30,6 @@ from aiohubassoc.cli.options import (
     PaceOptions,
     PortalOptions,
     SendOptions,
-    TokenOptions,
     VerifyOptions,
     check_input,
 )
@@ -74,7 +74,7 @@ def link(
     pace: Annotated[PaceOptions, Flat] = PaceOptions(),  # noqa: B008
     send: Annotated[SendOptions, Flat] = SendOptions(),  # noqa: B008
     check: Annotated[CheckOptions, Flat] = CheckOptions(),  # noqa: B008
-    token: Annotated[TokenOptions, Flat] = TokenOptions(),  # noqa: B008
+    token: Annotated[AccessOptions, Flat] = AccessOptions(),  # noqa: B008
     output: Annotated[OutputOptions, Flat] = OutputOptions(),  # noqa: B008
     folder: Annotated[FolderOptions, Flat] = FolderOptions(),  # noqa: B008
     limit: int | None = None,
@@ -93,7 +93,7 @@ def link(
         pace: How fast.
         send: One by one or in batches, and whether links are read.
         check: What to do about bad rows and failures.
-        token: Where the token is.
+        token: Where the token is, and the proxy.
         output: What to print and write.
         folder: The run folder.
         limit: Link the first so many pairs of the input and end there, to try a run with a few.

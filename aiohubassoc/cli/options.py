@@ -155,7 +155,7 @@ class AddressOptions:
 
     Args:
         base_url: Where HubSpot's API is; else HUBSPOT_BASE_URL, else HubSpot itself.
-        api_version: v4, 2026-03 or 2026-09.
+        api_version: v4, 2026-03, 2026-09, or a later one as YYYY-MM or YYYY-MM-beta.
         allow_http: Send the token unencrypted to another machine.
     """
 
@@ -182,12 +182,30 @@ class TokenOptions:
     Where the access token is.
 
     Args:
-        token_file: Read the access token from this file instead of HUBSPOT_ACCESS_TOKEN.
+        token_file: Read the access token from this file instead of HUBSPOT_ACCESS_TOKEN. It is
+            read again when HubSpot refuses the token.
+        token_command: Take what this command prints for the access token. It is split into words
+            as a shell does, but no shell runs it; it has 60 s. It is run again when HubSpot
+            refuses the token.
         token_stdin: Read the access token from the first line of standard input.
     """
 
     token_file: str | None = None
+    token_command: str | None = None
     token_stdin: Flag = False
+
+
+@attrs.frozen
+class AccessOptions(TokenOptions):
+    """
+    How to get to HubSpot: what may be secret, and no run folder keeps.
+
+    Args:
+        proxy: Go through this proxy, such as http://proxy:3128. Without it: HTTPS_PROXY, unless
+            NO_PROXY has the host.
+    """
+
+    proxy: str | None = None
 
 
 @attrs.frozen
@@ -244,14 +262,14 @@ class LinkCall:
     How ``link`` or ``resume`` was called, besides what a run folder keeps.
 
     Attributes:
-        token: Where the token is.
+        token: Where the token is, and the proxy.
         output: What to print and write, and where.
         folder: The run folder.
         uvloop: Use uvloop.
         limit: The most pairs to take from the input; None: all.
     """
 
-    token: TokenOptions
+    token: AccessOptions
     output: OutputOptions
     folder: FolderOptions
     uvloop: bool

@@ -9,6 +9,7 @@ import attrs
 
 from aiohubassoc.cli.link import link_pairs
 from aiohubassoc.cli.options import (
+    AccessOptions,
     Flag,
     Flat,
     FolderOptions,
@@ -16,7 +17,6 @@ from aiohubassoc.cli.options import (
     OutputOptions,
     PaceOptions,
     SendOptions,
-    TokenOptions,
     merged,
 )
 from aiohubassoc.cli.run_folder import Command, FolderTable, is_of_pipe, open_folder
@@ -29,7 +29,7 @@ def resume(
     *,
     pace: Annotated[PaceOptions, Flat] = PaceOptions(),  # noqa: B008 -- frozen, and so below
     send: Annotated[SendOptions, Flat] = SendOptions(),  # noqa: B008
-    token: Annotated[TokenOptions, Flat] = TokenOptions(),  # noqa: B008
+    token: Annotated[AccessOptions, Flat] = AccessOptions(),  # noqa: B008
     output: Annotated[OutputOptions, Flat] = OutputOptions(),  # noqa: B008
     retry_failed: Flag = False,
     force: Flag = False,
@@ -44,7 +44,7 @@ def resume(
         folder: The run folder.
         pace: How fast.
         send: One by one or in batches, and whether links are read.
-        token: Where the token is.
+        token: Where the token is, and the proxy.
         output: What to print and write.
         retry_failed: Send pairs again that failed in an earlier run.
         force: Go on though the input has changed.

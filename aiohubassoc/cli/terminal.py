@@ -80,6 +80,16 @@ def rows_output() -> TextIO:
     return _EscapingOutput() if sys.stdout.isatty() else sys.stdout  # type: ignore[return-value]
 
 
+def show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning of Python's, as people who type commands read it."""
+    print_warning(str(message).replace("api_version", "--api-version"))
+
+
+def print_warning(message: str) -> None:
+    """Print what is to be known though the command goes on."""
+    stderr().print(f"[yellow]aiohubassoc:[/] {escape(message)}")
+
+
 def print_error(message: str) -> None:
     """Print why the command did not do its work, or not all of it."""
     stderr().print(f"[bold red]aiohubassoc:[/] {escape(message)}")

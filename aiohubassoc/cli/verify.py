@@ -17,6 +17,7 @@ from aiohubassoc.cli.hints import after_verify
 from aiohubassoc.cli.jsonl_output import JsonlOutput
 from aiohubassoc.cli.operations import VerifyOperation
 from aiohubassoc.cli.options import (
+    AccessOptions,
     AddressOptions,
     CheckOptions,
     Flag,
@@ -25,7 +26,6 @@ from aiohubassoc.cli.options import (
     PaceOptions,
     PortalOptions,
     SendOptions,
-    TokenOptions,
     VerifyOptions,
     check_input,
     given,
@@ -52,7 +52,7 @@ def verify(
     *,
     input_: InputOptions = Layout(),  # noqa: B008 -- frozen, and so below
     address: Annotated[AddressOptions, Flat] = AddressOptions(),  # noqa: B008
-    token: Annotated[TokenOptions, Flat] = TokenOptions(),  # noqa: B008
+    token: Annotated[AccessOptions, Flat] = AccessOptions(),  # noqa: B008
     batch_quota: str | None = None,
     skip_invalid: Flag = False,
     require_rows: Flag = False,
@@ -67,7 +67,7 @@ def verify(
             are read back that it has as linked, wholly or partially. It may be in use.
         input_: What the files are like.
         address: Where HubSpot is.
-        token: Where the token is.
+        token: Where the token is, and the proxy.
         batch_quota: Calls in a window, such as 20/10s, never exceeded. Without it: begin with
             10/10s and rise while HubSpot refuses none.
         skip_invalid: Go on without rows that cannot be used.
@@ -134,7 +134,7 @@ def _restore_command(folder: str, reader: Reader, batch_quota: str | None) -> Co
 def _read_back(
     command: Command,
     table: PairTable | FolderTable,
-    token: TokenOptions,
+    token: AccessOptions,
     options: VerifyOptions,
     *,
     folder: str | None = None,
@@ -145,7 +145,7 @@ def _read_back(
     Args:
         command: Where HubSpot is, and what the input is like.
         table: The pairs, open.
-        token: Where the token is.
+        token: Where the token is, and the proxy.
         options: What to print and write.
         folder: The run folder that they are from; None: they are from files.
     """

@@ -6,7 +6,7 @@ import re
 import shlex
 import unicodedata
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 
@@ -61,6 +61,29 @@ class End:
     type_name: str
     type_index: int | None
     object_type: str | None
+
+
+class FindColumns(Protocol):
+    """Finds two columns in a header: `find_ends`, or what has its arguments."""
+
+    def __call__(
+        self,
+        header: Sequence[str],
+        layout: Layout,
+        name: str,
+        *,
+        unit: str = "line",
+        delimiter: str | None = None,
+        hint: str = "",
+    ) -> tuple[End, End]:
+        """
+        Return where both stand.
+
+        Raises:
+            MissingColumnsError: The header does not name the columns.
+            InputError: It is in doubt which columns are meant.
+        """
+        ...
 
 
 @attrs.frozen
@@ -232,7 +255,7 @@ class _Search:
             fitting = self._of_type(exported, wanted.object_type)
         if len(fitting) == 1:
             return fitting[0]
-        there = self._listed([self._columns[index] for index in exported])
+        there = list_columns([self._columns[index] for index in exported])
         if not fitting:
             raise InputError(
                 f"{self._name} has no column with ids of {wanted.object_type}, but {there}: "
@@ -279,9 +302,9 @@ class _Search:
             for wanted, place in zip(self._wanted, places, strict=True)
             if place is None
         ]
-        told = self._why_no_table() or (
+        told = explain_no_table(self._columns, self._unit, self._delimiter) or (
             f"has no column {' and no column '.join(names)}. "
-            f"Its columns: {self._listed(self._columns, quoted=False)}. {self._choice(places)}"
+            f"Its columns: {list_columns(self._columns, quoted=False)}. {self._choice(places)}"
         )
         hint = f". {self._hint}" if self._hint else ""
         return MissingColumnsError(f"{self._name} {told}{hint}", 2 - len(names))
@@ -307,26 +330,29 @@ class _Search:
                 fitting = [column for column in self._columns if hubspot.is_record_id(column)]
         return fitting[0] if fitting and len(fitting[0]) <= SHOWN_CHARS else None
 
-    def _listed(self, columns: Sequence[str], *, quoted: bool = True) -> str:
-        some = [
-            shown(column) if quoted or len(column) > SHOWN_CHARS else column
-            for column in columns[:_SHOWN_COLUMNS]
-        ]
-        more = len(columns) - len(some)
-        return ", ".join(some) + (f" and {more:,} more" if more else "")
 
-    def _why_no_table(self) -> str | None:
-        """Return what is wrong with the header as a whole; None if it looks like one."""
-        first = ",".join(self._columns[:_SHOWN_COLUMNS])[: 4 * SHOWN_CHARS]
-        if self._delimiter is not None:
-            if first.startswith("{"):
-                return "holds JSON, whatever its name says: give --format jsonl"
-            for other, told in _OTHER_DELIMITERS.items():
-                if len(self._columns) == 1 and other in first and other != self._delimiter:
-                    return f"separates its columns by {told}"
-        if all(_NUMBERS.fullmatch(column) for column in self._columns):
-            return (
-                f"has no header: its first {self._unit} is {shown(first)}, but must name the "
-                "columns, such as from_id,to_id"
-            )
-        return None
+def list_columns(columns: Sequence[str], *, quoted: bool = True) -> str:
+    """Return the first columns as a message lists them, and how many more there are."""
+    some = [
+        shown(column) if quoted or len(column) > SHOWN_CHARS else column
+        for column in columns[:_SHOWN_COLUMNS]
+    ]
+    more = len(columns) - len(some)
+    return ", ".join(some) + (f" and {more:,} more" if more else "")
+
+
+def explain_no_table(columns: Sequence[str], unit: str, delimiter: str | None) -> str | None:
+    """Return what is wrong with a header as a whole; None if it looks like one."""
+    first = ",".join(columns[:_SHOWN_COLUMNS])[: 4 * SHOWN_CHARS]
+    if delimiter is not None:
+        if first.startswith("{"):
+            return "holds JSON, whatever its name says: give --format jsonl"
+        for other, told in _OTHER_DELIMITERS.items():
+            if len(columns) == 1 and other in first and other != delimiter:
+                return f"separates its columns by {told}"
+    if all(_NUMBERS.fullmatch(column) for column in columns):
+        return (
+            f"has no header: its first {unit} is {shown(first)}, but must name the "
+            "columns, such as from_id,to_id"
+        )
+    return None

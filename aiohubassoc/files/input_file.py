@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.byte_source import open_source
+from aiohubassoc.files.column_mapping import find_ends
 from aiohubassoc.files.counts import InputCounts
 from aiohubassoc.files.fingerprints import digest_of_file, digest_of_text
 from aiohubassoc.files.jsonl_pairs import JsonlPairing
@@ -19,6 +20,8 @@ from aiohubassoc.files.table_pairs import TablePairing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from aiohubassoc.files.byte_source import ByteSource
+    from aiohubassoc.files.column_mapping import FindColumns
     from aiohubassoc.files.layout import Layout
     from aiohubassoc.files.object_types import TypeNames
     from aiohubassoc.files.record import Record
@@ -172,18 +175,41 @@ class InputFile:
         self._source = source
         self.name = source.name
         self.may_block = not source.is_regular
+        return open_rows(source, self._path, self._layout, counts)
+
+
+def open_rows(
+    source: ByteSource,
+    path: str,
+    layout: Layout,
+    counts: InputCounts,
+    find: FindColumns = find_ends,
+) -> Table | JsonlReader:
+    """
+    Return the rows of *source*, which is closed with them; of a table its columns are found.
+
+    Args:
+        source: The bytes, of which none were read.
+        path: The file's name, which may tell the format.
+        layout: What the user said.
+        counts: Where rows that are left out are counted.
+        find: Finds the columns of a table.
+
+    Raises:
+        InputError: It cannot be read, or a column is missing.
+    """
+    try:
+        reader = open_reader(source, path, layout, counts)
+        if isinstance(reader, JsonlReader):
+            return reader
         try:
-            reader = open_reader(source, self._path, self._layout, counts)
-            if isinstance(reader, JsonlReader):
-                return reader
-            try:
-                return Table(reader, self._layout)
-            except BaseException:
-                reader.close()
-                raise
-        except OSError as error:
-            source.close()
-            raise InputError(f"cannot read {self.name}: {error.strerror}") from None
+            return Table(reader, layout, find)
         except BaseException:
-            source.close()
+            reader.close()
             raise
+    except OSError as error:
+        source.close()
+        raise InputError(f"cannot read {source.name}: {error.strerror}") from None
+    except BaseException:
+        source.close()
+        raise

@@ -153,11 +153,11 @@ class _End:
             UnusableError: It has no id.
         """
         for name in self._names:
-            if (key := _key_of(name, fields)) is not None:
+            if (key := key_of(name, fields)) is not None:
                 return _Keys(
                     key,
                     key[:SHOWN_CHARS],
-                    _key_of(self._type_name, fields),
+                    key_of(self._type_name, fields),
                     normalize(key) != self._id_name,
                     hubspot.holds_several(key),
                 )
@@ -225,7 +225,13 @@ class _End:
         )
 
 
-def _key_of(name: str, fields: Mapping[str, object]) -> str | None:
+def key_of(name: str, fields: Mapping[str, object]) -> str | None:
+    """
+    Return the key of an object that is called *name*, however it is cased; None: there is none.
+
+    Raises:
+        UnusableError: Several are.
+    """
     if name in fields:
         return name
     found = [key for key in fields if normalize(key) == normalize(name)]

@@ -15,7 +15,7 @@ from aiohubassoc.files.limits import COLUMNS
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from aiohubassoc.files.column_mapping import End
+    from aiohubassoc.files.column_mapping import End, FindColumns
     from aiohubassoc.files.layout import Layout
     from aiohubassoc.files.record import Record
 
@@ -68,17 +68,18 @@ class Table:
     Args:
         reader: All rows; closed by `close`.
         layout: What the user said.
+        find: Finds the columns in a row that may be the header.
 
     Attributes:
         header: The columns as written.
-        ends: Where the two ends of the pairs stand.
+        ends: The two columns that *find* has found: of pairs where their two ends stand.
         is_text: Whether its rows are lines of text.
 
     Raises:
         InputError: There is no header, or it does not name the columns.
     """
 
-    def __init__(self, reader: TableReader, layout: Layout) -> None:
+    def __init__(self, reader: TableReader, layout: Layout, find: FindColumns = find_ends) -> None:
         self.unit = reader.unit
         self._reader = reader
         self.is_text = isinstance(reader, CsvReader)
@@ -87,7 +88,7 @@ class Table:
         self._ahead: list[Record] = []
         self._beginning: str | None = None
         self._header_line = 0
-        self.header, self.ends = self._find_header(layout)
+        self.header, self.ends = self._find_header(layout, find)
         self._named = max(n for n, column in enumerate(self.header, 1) if column.strip())
 
     @property
@@ -154,13 +155,13 @@ class Table:
         if record.kept == self.header:
             record.problem = "repeats the header"
 
-    def _find_header(self, layout: Layout) -> tuple[list[str], tuple[End, End]]:
+    def _find_header(self, layout: Layout, find: FindColumns) -> tuple[list[str], tuple[End, End]]:
         errors: list[tuple[MissingColumnsError, int]] = []
         for record, fields in self._candidates(errors):
             reader = self._reader
             place = f"{reader.name}, {reader.unit} {record.line},"
             try:
-                first, second = find_ends(
+                first, second = find(
                     fields,
                     layout,
                     place if errors else reader.name,

@@ -132,7 +132,7 @@ class KnownPairs:
         is_alike = category is not None and self._refused_alike.get(str(ran)) == category
         if status == UNPROCESSED or self._retry_failed or is_alike:
             return None
-        # Told again, it is written again: as of this run, in which it may be repeated.
+        # Replied again, it is written again: as of this run, in which it may be repeated.
         self._on_their_way[index] = key
         self._recent[key] = place
         return Outcome(

@@ -144,9 +144,10 @@ def test_scopes_that_a_refusal_names_are_lacked() -> None:
         (ApiVersion.V4, "2026-03"),
         (ApiVersion.V2026_03, "2026-03"),
         (ApiVersion.V2026_09, "2026-09"),
+        ("2027-03-beta", "2027-03-beta"),
     ],
 )
-def test_paths(version: ApiVersion, dated: str) -> None:
+def test_paths(version: str, dated: str) -> None:
     """There is no v4 of them; the token is in no repr."""
     assert account_details(version).path == f"/account-info/{dated}/details"
     assert daily_usage(version).path == f"/account-info/{dated}/api-usage/daily/private-apps"

@@ -73,6 +73,7 @@ def _shell(monkeypatch: pytest.MonkeyPatch) -> None:
         "NO_COLOR",
         "FORCE_COLOR",
         "PY_COLORS",
+        *("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "no_proxy", "NO_PROXY"),
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "200")

@@ -294,6 +294,17 @@ def test_every_api_version(
     assert link(pairs_file, "--api-version", version).code == 0
 
 
+@pytest.mark.filterwarnings("default:--api-version|api_version")
+def test_a_version_that_is_not_known(
+    link: Command, start_portal: StartPortal, pairs_file: Path
+) -> None:
+    """It is used; one line says so, in the command's own words, though there are two clients."""
+    start_portal()
+    result = link(pairs_file, "--api-version", "2027-03-beta", "--verify", "--via", "batch")
+    assert result.code == 0
+    assert result.err.count("aiohubassoc: --api-version '2027-03-beta' is not known") == 1
+
+
 def test_standard_input(link: Command, start_portal: StartPortal) -> None:
     """The same as from a file, a byte order mark and all."""
     start_portal()

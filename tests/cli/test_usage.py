@@ -178,7 +178,10 @@ def test_no_token(
     monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", " ")
     result = command("link", pairs_file, *TYPES)
     assert result.code == 2
-    assert "set HUBSPOT_ACCESS_TOKEN, or give --token-file or --token-stdin" in result.err
+    assert (
+        "set HUBSPOT_ACCESS_TOKEN, or give --token-file, --token-command or --token-stdin"
+        in result.err
+    )
 
 
 def test_token_sources(

@@ -35,7 +35,7 @@ from aiohubassoc._http.request_state import Call, Unsettled
 from aiohubassoc._http.transport import NoResponse
 from aiohubassoc._protocol.classify import judge_batch, judge_links
 from aiohubassoc._protocol.endpoint_proof import PROVEN_SECONDS, EndpointProof
-from aiohubassoc._protocol.verdicts import About, Accepted, Answer, Fatal, Partial, Refused, Told
+from aiohubassoc._protocol.verdicts import About, Accepted, Answer, Fatal, Partial, Refused, Replied
 from tests.conftest import pass_time, settle
 from tests.fakes.transport import FakeTransport, error, linked, pair, reply, sender_of
 from tests.quota.virtual_portal import most_in_a_window
@@ -469,7 +469,7 @@ async def test_a_response_to_any_call_is_proof() -> None:
         judge=lambda answer, one, now: judge_links(answer, (one.from_type, one.to_type), now),
         proof=proof,
     )
-    assert isinstance(await reading.settle(Call(pair(1))), Told)
+    assert isinstance(await reading.settle(Call(pair(1))), Replied)
     linking = sender_of(FakeTransport({"1": [HTML_404]}), proof=proof)
     assert isinstance(await linking.settle(Call(pair(1))), Refused)
 

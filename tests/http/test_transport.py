@@ -712,17 +712,17 @@ async def test_the_environments_proxy_is_used_when_asked(monkeypatch: pytest.Mon
 
     async with raw_serving(talk) as proxy:
         monkeypatch.setenv("http_proxy", proxy)
-        monkeypatch.setenv("no_proxy", "left-out.localhost")
-        answer = await _send("http://hubspot.localhost", trust_env=True)
+        monkeypatch.setenv("no_proxy", "left-out.example")
+        answer = await _send("http://hubspot.example", trust_env=True)
         assert isinstance(answer, Answer)
-        assert [f"PUT http://hubspot.localhost{ENDPOINT.path} HTTP/1.1"] == seen
+        assert [f"PUT http://hubspot.example{ENDPOINT.path} HTTP/1.1"] == seen
         assert (
             Transport(
-                "http://left-out.localhost", timeouts=Timeouts(), connections=1, trust_env=True
+                "http://left-out.example", timeouts=Timeouts(), connections=1, trust_env=True
             )._proxy
             is None
         )
-        assert Transport("http://a.localhost", timeouts=Timeouts(), connections=1)._proxy is None
+        assert Transport("http://a.example", timeouts=Timeouts(), connections=1)._proxy is None
 
 
 async def test_no_exception_shows_the_token() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -154,9 +155,8 @@ def test_what_is_said_of_nobody_is_not_kept_thousands_of_times() -> None:
 
 def test_a_header_that_names_the_call_is_short() -> None:
     """As the one in the body is."""
-    verdict = judge(
-        Answer(409, {"X-HubSpot-Correlation-Id": LONG}, b'{"status": "error"}'), PAIR, lambda: None
-    )  # type: ignore[arg-type, return-value]
+    response = Answer(409, {"X-HubSpot-Correlation-Id": LONG}, b'{"status": "error"}')
+    verdict = judge(response, PAIR, lambda: datetime(2026, 1, 1, tzinfo=UTC))
     assert isinstance(verdict, Refused)
     assert isinstance(verdict.error, ApiError)
     assert len(verdict.error.correlation_id or "") < 300

@@ -43,8 +43,8 @@ from aiohubassoc._protocol.verdicts import (
     Intercepted,
     Partial,
     Refused,
+    Replied,
     Throttled,
-    Told,
     Transient,
     Verdict,
 )
@@ -68,7 +68,7 @@ def _judge(status: int, body: bytes = b"", **headers: str) -> Verdict:
 
 
 def _error(verdict: Verdict) -> Any:
-    assert not isinstance(verdict, Accepted | Told | Partial)
+    assert not isinstance(verdict, Accepted | Replied | Partial)
     return verdict.error
 
 
@@ -563,7 +563,7 @@ def test_any_answer_has_a_verdict(status: int, body: object, retry_after: str) -
     assert isinstance(
         verdict, Accepted | Partial | Throttled | Transient | Refused | Intercepted | Fatal
     )
-    if isinstance(verdict, Accepted | Told | Partial):
+    if isinstance(verdict, Accepted | Replied | Partial):
         assert 200 <= status < 300
 
 
@@ -594,7 +594,7 @@ def _judge_links(status: int, body: bytes) -> Verdict:
 def test_a_batch_is_told(body: bytes) -> None:
     """Any 2xx with results or errors: what it says of each pair is read elsewhere."""
     for status in (200, 201, 207, 299):
-        assert Told(codec.decode_reply(body)) == _judge_batch(status, body)
+        assert Replied(codec.decode_reply(body)) == _judge_batch(status, body)
 
 
 @pytest.mark.parametrize(
@@ -639,7 +639,7 @@ def test_links_are_told(body: bytes, records: dict[str, RecordLinks]) -> None:
     """Any 2xx that can be read; records without links stand in errors, or nowhere."""
     for status in (200, 201, 207):
         verdict = _judge_links(status, body)
-        assert isinstance(verdict, Told)
+        assert isinstance(verdict, Replied)
         assert isinstance(verdict.reply, LinksReply)
         assert records == verdict.reply.records
         assert (b"errors" in body) == bool(verdict.reply.errors)
@@ -683,7 +683,7 @@ def test_what_is_no_success_means_the_same_for_many(
     answer = Answer(status, {"Retry-After": "3"}, raw)
     verdict = judge_many(answer, TYPES, lambda: NOW)
     if 200 <= status < 300:
-        assert isinstance(verdict, Told | Transient)
+        assert isinstance(verdict, Replied | Transient)
     else:
         one: Any = judge(answer, PAIR, lambda: NOW)
         assert _told(one.error) == _told(verdict.error)

@@ -30,9 +30,13 @@ from aiohubassoc._protocol.requests import (
             ApiVersion.V2026_09,
             "/crm/objects/2026-09/contacts/101/associations/default/companies/202",
         ),
+        (
+            "2027-03-beta",
+            "/crm/objects/2027-03-beta/contacts/101/associations/default/companies/202",
+        ),
     ],
 )
-def test_each_version_has_its_path(version: ApiVersion, path: str) -> None:
+def test_each_version_has_its_path(version: str, path: str) -> None:
     """Create Default is a PUT at the path that HubSpot documents for the version."""
     pair = Pair("contacts", 101, "companies", 202)
     assert create_default(version, pair) == Endpoint("PUT", path)
@@ -60,9 +64,10 @@ def test_no_id_or_type_can_change_the_path(record_id: str, kind: str, version: A
         (ApiVersion.V4, "/crm/v4/associations/contacts/companies/batch"),
         (ApiVersion.V2026_03, "/crm/associations/2026-03/contacts/companies/batch"),
         (ApiVersion.V2026_09, "/crm/associations/2026-09/contacts/companies/batch"),
+        ("2027-03-beta", "/crm/associations/2027-03-beta/contacts/companies/batch"),
     ],
 )
-def test_each_version_has_its_batch_paths(version: ApiVersion, start: str) -> None:
+def test_each_version_has_its_batch_paths(version: str, start: str) -> None:
     """Linking and reading many are a POST each, with the body as it was given."""
     types, body = ("contacts", "companies"), b'{"inputs":[]}'
     linking = create_default_batch(version, types, body)

@@ -289,7 +289,7 @@ def test_one_outcome_each_whatever_happens(
     end: str | None,
     ordered: bool,
 ) -> None:
-    """Told is written, written is told; nothing is lost or doubled."""
+    """Replied is written, written is told; nothing is lost or doubled."""
     script: dict[str, Any] = {str(n): [error(400)] for n in range(0, count, 7)}
     if end == "daily":
         script[str(count // 2)] = itertools.repeat(DAILY)

@@ -1,0 +1,374 @@
+"""``aiohubassoc pairs``."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import sqlite3
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, TypeAlias
+
+import attrs
+
+from aiohubassoc.cli.exit_codes import ExitCode
+from aiohubassoc.cli.hints import how_to_link
+from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
+from aiohubassoc.cli.sinks import check_output
+from aiohubassoc.cli.summary import count_pairs, print_count, print_steps
+from aiohubassoc.cli.terminal import discard_output, rows_output, stderr, stdout, warn_cannot_write
+from aiohubassoc.errors import InputError, OptionsError
+from aiohubassoc.files.byte_source import STDIN, file_identity
+from aiohubassoc.files.join import Join, Joined, Unmatched
+from aiohubassoc.files.keyed_table import KeyColumns, KeyedTable
+from aiohubassoc.files.layout import Layout
+from aiohubassoc.files.match_keys import email_domain, exact_key, site_domain
+from aiohubassoc.files.rejects import format_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.console import Console
+
+Match: TypeAlias = Literal["exact", "email-domain"]
+
+_HEADER: Final = ("from_id", "to_id", "from_key", "to_key")
+_OWN_COLUMNS: Final = ("side", "line", "reason", "message")
+_TO_KEYS: Final = {
+    "exact": (exact_key, exact_key),
+    "email-domain": (email_domain, site_domain),
+}
+_REASONS: Final = {
+    "NO_MATCH": "match no row of {other}",
+    "SEVERAL_MATCHES": "match several records: --all-matches pairs them all",
+    "NO_KEY": "have no value to compare",
+    "INVALID_ROW": "could not be used",
+}
+
+
+@attrs.frozen
+class _Columns:
+    """
+    How the columns were named on the command line.
+
+    Args:
+        on: The column of both files that is compared.
+        left_on: The column of the left file.
+        right_on: The column of the right file.
+        left_id: The column of record ids of the left file.
+        right_id: The same of the right file.
+    """
+
+    on: str | None
+    left_on: str | None
+    right_on: str | None
+    left_id: str | None
+    right_id: str | None
+
+    def parsed(self) -> tuple[KeyColumns, KeyColumns]:
+        """Return the columns of each file, or raise OptionsError."""
+        if self.on is not None:
+            if self.left_on is not None or self.right_on is not None:
+                raise OptionsError("give --on, or --left-on and --right-on")
+            return (
+                KeyColumns(self.on, "--left-on", self.left_id, "--left-id"),
+                KeyColumns(self.on, "--right-on", self.right_id, "--right-id"),
+            )
+        if self.left_on is None or self.right_on is None:
+            raise OptionsError(
+                "which columns are compared? Give --on COLUMN, or --left-on COLUMN and --right-on "
+                "COLUMN"
+            )
+        return (
+            KeyColumns(self.left_on, "--left-on", self.left_id, "--left-id"),
+            KeyColumns(self.right_on, "--right-on", self.right_id, "--right-id"),
+        )
+
+
+def pairs(
+    left: str,
+    right: str,
+    /,
+    *,
+    on: str | None = None,
+    left_on: str | None = None,
+    right_on: str | None = None,
+    left_id: str | None = None,
+    right_id: str | None = None,
+    match: Match = "exact",
+    all_matches: Flag = False,
+    output: str | None = None,
+    unmatched: str | None = None,
+    format_: str | None = None,
+    delimiter: str | None = None,
+    encoding: str = "utf-8",
+    sheet: str | None = None,
+    any_id: Flag = False,
+    include_hidden: Flag = False,
+    json_: Flag = False,
+) -> int:
+    """
+    Join two exports by a column of each, and write the pairs of record ids.
+
+    Args:
+        left: The export with the first records of the pairs: CSV, TSV, JSON Lines, Parquet or
+            Excel, or - for standard input.
+        right: The export with the second records.
+        on: The column that is compared, where it has the same name in both files.
+        left_on: The column of LEFT that is compared.
+        right_on: The column of RIGHT that is compared.
+        left_id: The column of record ids of LEFT; else Record ID, or as HubSpot exports it.
+        right_id: The column of record ids of RIGHT.
+        match: exact: both cells are the same, without spaces around them and whatever their case.
+            email-domain: what follows the @ in LEFT is the domain in RIGHT, without www.
+        all_matches: Pair a row of LEFT that matches several records of RIGHT with each of them;
+            else it is paired with none.
+        output: Write the pairs to this file instead of standard output, as CSV.
+        unmatched: Write the rows of both files that are in no pair to this file, each with its
+            reason: as CSV, or as JSON Lines where its name ends with .jsonl.
+        format_: csv, tsv, jsonl, parquet or excel, for both files; else told by their names and
+            content.
+        delimiter: What stands between the columns; else a comma, in TSV a tab.
+        encoding: Of text, such as cp1252 or utf-16.
+        sheet: The sheet of a workbook; else the first that is visible.
+        any_id: Take any text as a record id, not only digits.
+        include_hidden: Read hidden rows and sheets of a workbook too.
+        json_: Print one JSON object on standard output that says what was written; for --output.
+    """
+    columns = _Columns(on, left_on, right_on, left_id, right_id).parsed()
+    layout = Layout(
+        format=format_,
+        delimiter=delimiter,
+        encoding=encoding,
+        sheet=sheet,
+        any_id=any_id,
+        include_hidden=include_hidden,
+    )
+    if json_ and output is None:
+        raise OptionsError("--json is for --output: without it the pairs are on standard output")
+    _check_files((left, right), output, unmatched)
+    to_left, to_right = _TO_KEYS[match]
+    with (
+        KeyedTable(left, columns[0], layout, to_left) as left_table,
+        KeyedTable(right, columns[1], layout, to_right) as right_table,
+    ):
+        target = _Output(output, unmatched)
+        try:
+            with Join(
+                left_table, right_table, all_matches=all_matches, keeps_cells=unmatched is not None
+            ) as join:
+                target.write(join)
+        except InputError as error:
+            if target.begun and output is not None:
+                raise InputError(
+                    f"{error}. {output} has only the pairs of the rows before"
+                ) from None
+            raise
+        except (OSError, sqlite3.Error) as error:
+            return _report_storage(error, target)
+        if json_:
+            stdout().out(json.dumps(_as_json(join, output, unmatched)))
+        else:
+            _print(join, left_table, right_table, target)
+    return _exit_code(join)
+
+
+def _check_files(inputs: tuple[str, str], output: str | None, unmatched: str | None) -> None:
+    """Raise OptionsError for files that cannot be read or written together."""
+    left, right = inputs
+    if file_identity(left) == file_identity(right) and (
+        STDIN in inputs or (Path(left).exists() and not Path(left).is_file())
+    ):
+        raise OptionsError("LEFT and RIGHT are both standard input: name a file for one of them")
+    check_output("--output", output, inputs=inputs)
+    check_output("--unmatched", unmatched, inputs=inputs)
+    if (
+        output is not None
+        and unmatched is not None
+        and (
+            Path(output).resolve() == Path(unmatched).resolve()
+            or (Path(output).is_file() and file_identity(output) == file_identity(unmatched))
+        )
+    ):
+        raise OptionsError(f"--output and --unmatched are both {output}: name two files")
+
+
+class _Output:
+    """
+    Writes what a join comes to.
+
+    Args:
+        output: The file of the pairs; None: standard output.
+        unmatched: The file of the rows without one; None: none is written.
+
+    Attributes:
+        begun: Whether anything may have been written.
+        path: The file that is written right now; None: standard output.
+    """
+
+    def __init__(self, output: str | None, unmatched: str | None) -> None:
+        self.begun = False
+        self.output = output
+        self.unmatched = unmatched
+        self.path = output
+
+    def write(self, join: Join) -> None:
+        """
+        Write all of it.
+
+        Raises:
+            OSError: the file `path` cannot be written.
+            InputError: an input can no longer be read.
+        """
+        with ExitStack() as stack:
+            # Where the first row of either file cannot be read, nothing is overwritten.
+            results = iter(join)
+            first = next(results, None)
+            self.begun = True
+            file = rows_output() if self.output is None else stack.enter_context(_open(self.output))
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(_HEADER)
+            others: _UnmatchedFile | None = None
+            if self.unmatched is not None:
+                self.path = self.unmatched
+                others = _UnmatchedFile(
+                    stack.enter_context(_open(self.unmatched)), join.header, self.unmatched
+                )
+            for result in () if first is None else _with_first(first, results):
+                if isinstance(result, Joined):
+                    self.path = self.output
+                    rows.writerow(attrs.astuple(result))
+                elif others is not None:
+                    self.path = self.unmatched
+                    others.write(result)
+            self.path = self.unmatched
+            if others is not None:
+                others.flush()
+            self.path = self.output
+            file.flush()
+
+
+class _UnmatchedFile:
+    """
+    Rows without a pair, as CSV or JSON Lines: why, and behind it their cells.
+
+    Args:
+        file: Open for text.
+        header: The columns of their cells.
+        path: Its name, which says the format.
+    """
+
+    def __init__(self, file: TextIO, header: Sequence[str], path: str) -> None:
+        taken = {name.strip().casefold() for name in header}
+        own = [f"aiohubassoc_{name}" if name in taken else name for name in _OWN_COLUMNS]
+        self._names = [*own, *header]
+        self._file = file
+        self._csv = None
+        if format_of(path) == "csv":
+            self._csv = csv.writer(file, lineterminator="\n")
+            self._csv.writerow(self._names)
+
+    def write(self, row: Unmatched) -> None:
+        """Write a row."""
+        values = [row.side, row.line, row.reason, row.message, *row.cells]
+        if self._csv is not None:
+            self._csv.writerow(values)
+        else:
+            self._file.write(json.dumps(dict(zip(self._names, values, strict=True))) + "\n")
+
+    def flush(self) -> None:
+        """Hand what was written to the system."""
+        self._file.flush()
+
+
+@contextlib.contextmanager
+def _open(path: str) -> Iterator[TextIO]:
+    file = Path(path).open(  # noqa: SIM115 -- what closing it raises was told before
+        # A cell of JSON may hold half of a character.
+        "w",
+        encoding="utf-8",
+        errors="backslashreplace",
+        newline="",
+    )
+    try:
+        yield file
+    finally:
+        with contextlib.suppress(OSError):
+            file.close()
+
+
+def _with_first(
+    first: Joined | Unmatched, rest: Iterator[Joined | Unmatched]
+) -> Iterator[Joined | Unmatched]:
+    yield first
+    yield from rest
+
+
+def _report_storage(error: OSError | sqlite3.Error, target: _Output) -> int:
+    if isinstance(error, sqlite3.Error) or not target.begun:
+        warn_cannot_write(f"a temporary file: {error}")
+    elif target.path is None:
+        discard_output()  # whoever reads it has enough
+    else:
+        warn_cannot_write(f"{target.path}: {error.strerror}")
+    return ExitCode.STORAGE
+
+
+def _exit_code(join: Join) -> int:
+    are_rejected = any(reason == "INVALID_ROW" for _, reason in join.unmatched)
+    return ExitCode.SOME_FAILED if are_rejected or not join.pairs else ExitCode.ALL_LINKED
+
+
+def _as_json(join: Join, output: str | None, unmatched: str | None) -> dict[str, Any]:
+    return {
+        "pairs": join.pairs,
+        "left_rows": join.rows["left"],
+        "right_rows": join.rows["right"],
+        **{
+            f"{side}_unmatched": {
+                reason.lower(): join.unmatched[side, reason]  # type: ignore[index]
+                for reason in _REASONS
+            }
+            for side in ("left", "right")
+        },
+        "right_repeated": join.repeated,
+        "output": output,
+        "unmatched": unmatched,
+        "exit_code": int(_exit_code(join)),
+    }
+
+
+def _print(join: Join, left: KeyedTable, right: KeyedTable, target: _Output) -> None:
+    console: Console = stderr() if target.output is None else stdout()
+    console.print(
+        f"{count_pairs(join.pairs)} of {join.rows['left']:,} rows of {left.name} and "
+        f"{join.rows['right']:,} rows of {right.name}",
+        markup=False,
+    )
+    for (side, reason), count in sorted(join.unmatched.items()):
+        own, other = (left, right) if side == "left" else (right, left)
+        what = _REASONS[reason].format(other=other.name)
+        print_count(count, f"rows of {own.name} {what}", console)
+    print_count(join.repeated, f"rows of {right.name} repeat an earlier one", console)
+    for name, table in ((left.name, left), (right.name, right)):
+        for sentence in table.counts.sentences():
+            console.print(f"{name}: {sentence}", markup=False)
+    steps = []
+    if target.unmatched is not None:
+        rows = join.unmatched.total()
+        steps.append(f"Wrote {rows:,} rows to {target.unmatched}, each with its reason")
+    elif join.unmatched:
+        steps.append(
+            "To write the rows without a pair to a file: the same command with --unmatched FILE"
+        )
+    if target.output is not None and join.pairs:
+        types = Layout(from_type=left.object_type, to_type=right.object_type)
+        missing = [
+            option
+            for option, own in (("--from", types.from_type), ("--to", types.to_type))
+            if own is None
+        ]
+        step = how_to_link(target.output, types)
+        steps.append(f"{step}, with {' and '.join(missing)}" if missing else step)
+    print_steps(steps, console)

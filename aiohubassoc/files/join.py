@@ -1,0 +1,220 @@
+"""Two exports joined by a column of each: pairs, and the rows that have none."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import attrs
+
+from aiohubassoc.files.merged_header import MergedHeader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Self
+
+    from aiohubassoc.files.keyed_table import KeyedRow, KeyedTable
+
+Side: TypeAlias = Literal["left", "right"]
+Reason: TypeAlias = Literal["NO_MATCH", "SEVERAL_MATCHES", "NO_KEY", "INVALID_ROW"]
+
+_CACHE_KIB: Final = 16 << 10
+# What the rows of a key have come to; it only grows.
+_UNMET, _SEVERAL, _PAIRED = range(3)
+_EXAMPLES: Final = 3
+
+
+@attrs.frozen
+class Joined:
+    """
+    A pair of records.
+
+    Attributes:
+        from_id: The record of the left file.
+        to_id: The record of the right file.
+        from_key: The cell of the left row that was compared, as written.
+        to_key: The cell of the right row.
+    """
+
+    from_id: str
+    to_id: str
+    from_key: str
+    to_key: str
+
+
+@attrs.frozen
+class Unmatched:
+    """
+    A row that is in no pair.
+
+    Attributes:
+        side: Of which file it is.
+        line: Its number in that file.
+        reason: Why.
+        message: Why, for people.
+        cells: Its cells, by the columns of both files together; empty if they are not kept.
+    """
+
+    side: Side
+    line: int
+    reason: Reason
+    message: str
+    cells: list[str]
+
+
+class Join:
+    """
+    Joins two files; a context manager that is an iterator of what becomes of their rows.
+
+    A row of the left file makes a pair with the row of the right file that has the same key. The
+    right file is read first, into a temporary file, so that memory does not grow; then the left
+    one. Rows of the right file that repeat an earlier id and key are that row once more.
+
+    Args:
+        left: The file whose ids are the first of each pair.
+        right: The file whose ids are the second.
+        all_matches: Whether a left row that matches several records is paired with each; else it
+            is paired with none.
+        keeps_cells: Whether the cells of unmatched rows are needed.
+
+    Attributes:
+        header: The columns of both files together.
+        pairs: How many pairs there are so far.
+        rows: How many rows each side has.
+        unmatched: How many rows of each side have no pair, by the reason.
+        repeated: How many rows of the right file repeat an earlier id and key.
+
+    Raises:
+        InputError: Reading a file failed.
+        OSError, sqlite3.Error: The temporary file cannot be written; so for every method.
+    """
+
+    def __init__(
+        self, left: KeyedTable, right: KeyedTable, *, all_matches: bool, keeps_cells: bool
+    ) -> None:
+        self._left = left
+        self._right = right
+        self._all_matches = all_matches
+        self._keeps_cells = keeps_cells
+        self._merged = MergedHeader([left.header, right.header])
+        self.header = self._merged.all
+        self.pairs = self.repeated = 0
+        self.rows: Counter[Side] = Counter()
+        self.unmatched: Counter[tuple[Side, Reason]] = Counter()
+        self._folder = tempfile.TemporaryDirectory(prefix="aiohubassoc-")
+        self._db = sqlite3.connect(Path(self._folder.name) / "join.db", isolation_level=None)
+        # Nothing of it outlives the process: it need not survive a crash.
+        self._db.executescript(
+            f"""
+            pragma journal_mode = off;
+            pragma synchronous = off;
+            pragma cache_size = -{_CACHE_KIB};
+            create table rows (
+                row integer primary key, key text, id text, line integer, text text, cells text
+            );
+            create table records (
+                key text, id text, row integer, state integer, primary key (key, id)
+            ) without rowid;
+            begin;
+            """
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+        self._folder.cleanup()
+
+    def __iter__(self) -> Iterator[Joined | Unmatched]:
+        yield from self._read_right()
+        for row in self._left:
+            self.rows["left"] += 1
+            if row.key is None:
+                yield self._refused("left", row)
+            else:
+                yield from self._matched(row, row.key)
+        yield from self._left_over()
+
+    def _read_right(self) -> Iterator[Unmatched]:
+        insert = "insert into rows (key, id, line, text, cells) values (?, ?, ?, ?, ?)"
+        kept = 0
+        for row in self._right:
+            self.rows["right"] += 1
+            if row.key is None:
+                yield self._refused("right", row)
+                continue
+            kept += 1
+            cells = json.dumps(self._cells("right", row)) if self._keeps_cells else None
+            text = row.text.strip()
+            self._db.execute(insert, (row.key, row.record_id, row.record.line, text, cells))
+        # Sorted, and then written in that order: at random places each row would cost a write.
+        records = self._db.execute(
+            "insert into records select key, id, min(row), ? from rows group by key, id", (_UNMET,)
+        )
+        self.repeated = kept - records.rowcount
+
+    def _matched(self, row: KeyedRow, key: str) -> Iterator[Joined | Unmatched]:
+        select = "select id, state, row from records where key = ?"
+        found = self._db.execute(f"{select} limit {_EXAMPLES}", (key,)).fetchall()
+        if not found:
+            message = f"no row of {self._right.name} has this key"
+            yield self._unmatched("left", row, "NO_MATCH", message)
+            return
+        is_paired = len(found) == 1 or self._all_matches
+        state = _PAIRED if is_paired else _SEVERAL
+        if found[0][1] < state:
+            self._db.execute("update records set state = ? where key = ?", (state, key))
+        if not is_paired:
+            records = ", ".join(record_id for record_id, _, _ in found)
+            message = f"several records of {self._right.name} have this key, such as {records}"
+            yield self._unmatched("left", row, "SEVERAL_MATCHES", message)
+            return
+        for to_id, _, number in self._db.execute(select, (key,)) if len(found) > 1 else found:
+            text = self._db.execute("select text from rows where row = ?", (number,)).fetchone()[0]
+            self.pairs += 1
+            yield Joined(row.record_id, to_id, row.text.strip(), text)
+
+    def _left_over(self) -> Iterator[Unmatched]:
+        """Yield the right rows that are in no pair, or only count them."""
+        reasons: dict[int, tuple[Reason, str]] = {
+            _UNMET: ("NO_MATCH", f"no row of {self._left.name} has this key"),
+            _SEVERAL: (
+                "SEVERAL_MATCHES",
+                f"the row of {self._left.name} with this key matches several records",
+            ),
+        }
+        if not self._keeps_cells:
+            for state, count in self._db.execute(
+                "select state, count(*) from records where state < ? group by state", (_PAIRED,)
+            ):
+                self.unmatched["right", reasons[state][0]] += count
+            return
+        for state, line, cells in self._db.execute(
+            "select state, line, cells from records join rows using (row) where state < ? "
+            "order by row",
+            (_PAIRED,),
+        ):
+            reason, message = reasons[state]
+            self.unmatched["right", reason] += 1
+            yield Unmatched("right", line, reason, message, json.loads(cells))
+
+    def _refused(self, side: Side, row: KeyedRow) -> Unmatched:
+        reason: Reason = "NO_KEY" if row.is_usable else "INVALID_ROW"
+        return self._unmatched(side, row, reason, row.problem or "")
+
+    def _unmatched(self, side: Side, row: KeyedRow, reason: Reason, message: str) -> Unmatched:
+        self.unmatched[side, reason] += 1
+        cells = self._cells(side, row) if self._keeps_cells else []
+        return Unmatched(side, row.record.line, reason, message, cells)
+
+    def _cells(self, side: Side, row: KeyedRow) -> list[str]:
+        """Return the cells of a row by the columns of both files; of a broken row as they are."""
+        source, table = (0, self._left) if side == "left" else (1, self._right)
+        cells: Sequence[str] = self._merged.aligned(source, table.cells(row.record))
+        width = len(self.header)
+        return [*cells, *[""] * width][:width]

@@ -1,0 +1,82 @@
+"""
+Memory of a join that does not grow with the number of rows.
+
+The peak memory and the time of a process that joins two files by their keys, in which every row of
+one has its row in the other, in another order; and of one that joins a tenth of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+from aiohubassoc.files.join import Join, Joined
+from aiohubassoc.files.keyed_table import KeyColumns, KeyedTable
+from aiohubassoc.files.layout import Layout
+from aiohubassoc.files.match_keys import exact_key
+
+_MOST_GROWTH_MB: Final = 40.0
+
+
+def write_exports(folder: Path, count: int) -> tuple[str, str]:
+    """Write two files of so many rows with the same keys, each in an order of its own."""
+    shuffled = random.Random(7)
+    paths = []
+    for name in ("left.csv", "right.csv"):
+        numbers = list(range(count))
+        shuffled.shuffle(numbers)
+        path = folder / name
+        with path.open("w", encoding="utf-8") as file:
+            file.write("Record ID,First Name,Email\n")
+            file.writelines(f"{n + 10**9},Some Name,someone.{n}@example.com\n" for n in numbers)
+        paths.append(str(path))
+    return paths[0], paths[1]
+
+
+def join(left: str, right: str) -> None:
+    """Join two files, and print the pairs, the seconds and the peak memory in MB."""
+    began = time.perf_counter()
+    columns = KeyColumns("Email", "--on", None, "--id")
+    with (
+        KeyedTable(left, columns, Layout(), exact_key) as left_table,
+        KeyedTable(right, columns, Layout(), exact_key) as right_table,
+        Join(left_table, right_table, all_matches=False, keeps_cells=True) as joined,
+    ):
+        pairs = sum(isinstance(one, Joined) for one in joined)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(pairs, time.perf_counter() - began, peak_mb)
+
+
+def measure(count: int) -> float:
+    """Join two files of *count* rows in a process of its own, and return its peak memory in MB."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = write_exports(Path(folder), count)
+        called = [sys.executable, __file__, "--join", *paths]
+        out = subprocess.run(called, check=True, capture_output=True, text=True).stdout
+    pairs, seconds, peak_mb = out.split()
+    print(f"{int(pairs):>9,} pairs  {float(seconds):>7.1f} s  {float(peak_mb):>7.1f} MB at most")
+    return float(peak_mb)
+
+
+def main() -> int:
+    """Measure; return 1 if memory grows."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--join", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.join:
+        join(*given.join)
+        return 0
+    growth_mb = -measure(max(1, given.rows // 10)) + measure(given.rows)
+    return int(growth_mb > _MOST_GROWTH_MB)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

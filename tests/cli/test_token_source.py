@@ -1,0 +1,215 @@
+"""Where the command's token comes from, and a new one in mid-run."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aiohubassoc import OptionsError
+from aiohubassoc.cli.options import TokenOptions
+from aiohubassoc.cli.token_source import _from_command, parse_token, read_token
+from tests.cli.conftest import TOKEN, TYPES, sent_to, write_pairs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aiohubassoc.simulator import ServedPortal
+    from tests.cli.conftest import Command, StartPortal
+
+_NEXT = "canary-token-2"
+
+
+def _python(code: str) -> str:
+    return shlex.join([sys.executable, "-I", "-c", code])
+
+
+@pytest.fixture
+def token_file(tmp_path: Path) -> Path:
+    """Return a token file as it should be."""
+    path = tmp_path / "token"
+    path.write_text(TOKEN, encoding="utf-8")
+    path.chmod(0o600)
+    return path
+
+
+def _expire_after(portal: ServedPortal, calls: int, token_file: Path, new: str) -> None:
+    """Once it has had so many calls the portal refuses the token, and the file has another one."""
+    respond, seen = portal.portal.respond, 0
+
+    def counting(*arguments: object, **options: object) -> object:
+        nonlocal seen
+        seen += 1
+        if seen == calls:
+            portal.portal.revoke(TOKEN)
+            portal.portal.accept(_NEXT)
+            token_file.write_text(new, encoding="utf-8")
+        return respond(*arguments, **options)  # type: ignore[arg-type]  # as they came
+
+    portal.portal.respond = counting  # type: ignore[method-assign,assignment]
+
+
+# --- a token that expires in mid-run -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["file", "command"])
+def test_a_token_that_expires_is_asked_for_again(
+    link: Command, start_portal: StartPortal, tmp_path: Path, token_file: Path, *, source: str
+) -> None:
+    """The file was rewritten, or the command prints another one: every pair is linked once."""
+    portal = start_portal()
+    _expire_after(portal, 100, token_file, f"{_NEXT}\n")
+    asked = tmp_path / "asked"
+    code = f"open({str(asked)!r}, 'a').write('x'); print(open({str(token_file)!r}).read())"
+    options = {"file": ("--token-file", token_file), "command": ("--token-command", _python(code))}
+    result = link(write_pairs(tmp_path / "many.csv", 300), *options[source], "--json")
+    assert (result.code, result.told["linked"]) == (0, 300)
+    assert set(sent_to(portal).values()) == {1}
+    if source == "command":
+        assert asked.read_text(encoding="utf-8") == "xx"  # once at first, once for the refusal
+
+
+def test_a_token_that_stays_the_same_ends_the_run(
+    link: Command, start_portal: StartPortal, pairs_file: Path, token_file: Path
+) -> None:
+    """Exit code 4, with the file to look at."""
+    start_portal()
+    token_file.write_text("canary-expired", encoding="utf-8")
+    result = link(pairs_file, "--token-file", token_file)
+    assert result.code == 4
+    assert f"Check {token_file}" in result.out
+    assert "canary" not in result.out + result.err
+
+
+@pytest.mark.parametrize("gone", ["missing", "empty"])
+def test_a_file_that_is_gone_ends_the_run_in_good_order(
+    link: Command, start_portal: StartPortal, tmp_path: Path, token_file: Path, *, gone: str
+) -> None:
+    """Each pair has its outcome; the reason is said; no token is."""
+    portal = start_portal()
+    _expire_after(portal, 20, token_file, "")
+    if gone == "missing":
+        token_file = tmp_path / "two"
+        token_file.write_text(TOKEN, encoding="utf-8")
+        token_file.chmod(0o600)
+        respond = portal.portal.respond
+
+        def removing(*arguments: object, **options: object) -> object:
+            token_file.unlink(missing_ok=True)
+            return respond(*arguments, **options)  # type: ignore[arg-type]  # as they came
+
+        portal.portal.respond = removing  # type: ignore[method-assign,assignment]
+    result = link(write_pairs(tmp_path / "many.csv", 60), "--token-file", token_file)
+    assert result.code == 4
+    assert "there is no new access token: " in result.err
+    assert TOKEN not in result.out + result.err
+
+
+# --- what stands in a file ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf%b\r\n",
+        b'"%b"\n',
+        b"'%b'",
+        b"HUBSPOT_ACCESS_TOKEN=%b\n",
+        b'export HUBSPOT_ACCESS_TOKEN="%b"\n',
+        b"\xef\xbb\xbfTOKEN = '%b'\r\n",
+        b"# made on Monday\nHUBSPOT_BASE_URL=https://api.hubapi.com\nPRIVATE_APP_ACCESS_TOKEN=%b\n",
+        b"\n \n%b \n\n",
+    ],
+)
+def test_what_stands_around_a_token_is_taken_off(tmp_path: Path, content: bytes) -> None:
+    """As Notepad, a shell and Docker write it."""
+    token = "CKq_3-zz=="
+    assert parse_token((content % token.encode()).decode()) == token
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_of_powershell(
+    link: Command, start_portal: StartPortal, pairs_file: Path, token_file: Path, encoding: str
+) -> None:
+    """It begins with a byte order mark."""
+    start_portal()
+    token_file.write_text(f"{TOKEN}\r\n", encoding=encoding)
+    assert link(pairs_file, "--token-file", token_file).code == 0
+
+
+def test_a_variable_with_quotes(
+    link: Command, start_portal: StartPortal, pairs_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker's --env-file keeps them."""
+    start_portal()
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", f'"{TOKEN}"')
+    assert link(pairs_file).code == 0
+
+
+@pytest.mark.parametrize(("mode", "lines"), [(0o644, 1), (0o604, 1), (0o640, 0), (0o600, 0)])
+def test_a_file_that_everybody_can_read(
+    link: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    token_file: Path,
+    *,
+    mode: int,
+    lines: int,
+) -> None:
+    """One line says so, also where the run reads back with a second client."""
+    start_portal()
+    token_file.chmod(mode)
+    result = link(pairs_file, "--token-file", token_file, "--verify")
+    assert result.code == 0
+    assert result.err.count("can be read by every user of this machine: chmod 600") == lines
+
+
+# --- a command ---------------------------------------------------------------------------------
+
+
+def test_no_shell_runs_the_command(tmp_path: Path) -> None:
+    """What a shell obeys is an argument like any other."""
+    code = "import sys; print(sys.argv[1:] == ['$HOME;', '|', 'a b'])"
+    assert _from_command(f"{_python(code)} '$HOME;' | 'a b'") == "True"
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("", "is empty"),
+        ("'x", "cannot be split: No closing quotation"),
+        ("/nowhere/pass x", "(/nowhere/pass) cannot be run: No such file or directory"),
+        (_python("import sys; print('canary'); sys.exit('canary: locked')"), "1: ...: locked"),
+        (_python(""), "printed nothing"),
+        (_python("import sys; sys.stdout.buffer.write(b'\\xff')"), "not text"),
+    ],
+)
+def test_a_command_that_gives_no_token(command: str, told: str) -> None:
+    """What it said on standard error is passed on, what it printed is not."""
+    with pytest.raises(OptionsError) as refused:
+        read_token(TokenOptions(token_command=command))
+    assert told in str(refused.value)
+    assert "canary" not in str(refused.value)
+
+
+def test_a_command_that_hangs() -> None:
+    """It is ended; what it said is passed on."""
+    code = "import sys, time; print('unlock it', file=sys.stderr, flush=True); time.sleep(60)"
+    with pytest.raises(OptionsError, match=r"did not end within 1 s"):
+        _from_command(_python(code), 1)
+
+
+def test_a_command_that_fails_is_a_usage_error(command: Command, pairs_file: Path) -> None:
+    """Exit code 2; nothing is sent."""
+    result = command("link", pairs_file, *TYPES, "--token-command", _python("raise OSError(5)"))
+    assert result.code == 2
+    assert "failed with exit code 1: Traceback" in result.err
+
+
+def test_one_source_only(command: Command, pairs_file: Path, token_file: Path) -> None:
+    """Which of two is meant is not guessed."""
+    both = ("--token-file", token_file, "--token-command", "true")
+    result = command("link", pairs_file, *TYPES, *both)
+    assert (result.code, result.err.count("--token-file or --token-command, not both")) == (2, 1)
