@@ -37,7 +37,8 @@ def _to_share(_: object, tokens: Sequence[Token]) -> float:
 
 
 Share: TypeAlias = Annotated[float, Parameter(converter=_to_share)]
-Flat: Final = Parameter(name="*", name_transform=_option_name)
+# Flags have no opposite: nothing here is true by default.
+Flat: Final = Parameter(name="*", name_transform=_option_name, negative="")
 InputOptions: TypeAlias = Annotated[Layout, Flat]
 
 
