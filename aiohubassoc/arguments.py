@@ -6,6 +6,7 @@ import math
 import re
 import warnings
 from datetime import date
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
 from aiohubassoc import __version__
@@ -15,7 +16,7 @@ from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts
 
 if TYPE_CHECKING:
     import ssl as _ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import aiohttp
 
@@ -116,6 +117,58 @@ def check_run(stall_timeout: float | None, drain_timeout: float, max_failures_ke
     if drain_timeout != 0 or isinstance(drain_timeout, bool):
         _check_seconds("drain_timeout", drain_timeout, "0 or more")
     _check_count("max_failures_kept", max_failures_kept, 0)
+
+
+def check_journal(journal: Journal | None) -> None:
+    """
+    Raise OptionsError for what is no run folder; such as its path.
+
+    Raises:
+        OptionsError: it is none.
+    """
+    if journal is not None and not hasattr(journal, "recording"):
+        raise OptionsError(f"journal must be a Journal, such as Journal({str(journal)!r})")
+
+
+def check_shared(
+    session: object, limiters: Mapping[str, object], ssl: object, clock: object, jitter: object
+) -> None:
+    """
+    Raise OptionsError for what is lent to a client and is not what it must be.
+
+    Raises:
+        OptionsError: it is not.
+    """
+    if session is not None and not hasattr(session, "connector"):
+        raise OptionsError(f"session must be an aiohttp.ClientSession, not {session!r}")
+    for name, limiter in limiters.items():
+        if limiter is not None and not hasattr(limiter, "acquire"):
+            quota = name.replace("limiter", "quota")
+            raise OptionsError(
+                f"{name} must be a Limiter, such as QuotaLimiter(...), not {limiter!r}: "
+                f"a Quota is given as {quota}"
+            )
+    if not (ssl is None or isinstance(ssl, bool) or hasattr(ssl, "verify_mode")):
+        raise OptionsError(f"ssl must be an ssl.SSLContext, not {ssl!r}")
+    if clock is not None and not hasattr(clock, "utc_now"):
+        raise OptionsError(f"clock must be a clock, such as FakeClock(), not {clock!r}")
+    if jitter is not None and not callable(jitter):
+        raise OptionsError(f"jitter must be a function that returns 0 to 1, not {jitter!r}")
+
+
+def check_link_options(options: Mapping[str, object]) -> None:
+    """
+    Raise OptionsError for an option that `AssociationClient.link_all` does not have.
+
+    Raises:
+        OptionsError: it has none of that name.
+    """
+    known = [*LinkOptions.__annotations__, "ordered"]
+    for name in options:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            advice = f"; did you mean {near[0]}?" if near else ""
+            raise OptionsError(f"link_all() has no option {name}{advice}")
 
 
 def check_limits(stop_after_failures: int | None, stop_after_alike: int | None) -> None:

@@ -29,9 +29,12 @@ from aiohubassoc.arguments import (
     ClientOptions,
     LinkOptions,
     check_batches,
+    check_journal,
     check_limits,
     check_linger,
+    check_link_options,
     check_run,
+    check_shared,
     check_version,
     checked_concurrency,
 )
@@ -152,6 +155,8 @@ class AssociationClient:
         ):
             if not isinstance(value, needed):
                 raise OptionsError(f"{value!r} is not a {needed.__name__}")
+        limiters = {"limiter": limiter, "batch_limiter": batch_limiter}
+        check_shared(session, limiters, ssl, clock, jitter)
         self._clock = clock or SystemClock()
         self._version = check_version(api_version, self._clock)
         self._concurrency = checked_concurrency(concurrency)
@@ -195,6 +200,8 @@ class AssociationClient:
         Raises:
             OptionsError: no token is there, or as for the class.
         """
+        if "token" in options:
+            raise OptionsError("from_env() reads the token itself: give it to AssociationClient()")
         for variable in TOKEN_VARIABLES:
             if token := os.environ.get(variable, "").strip():
                 break
@@ -400,14 +407,13 @@ class AssociationClient:
         """
         check_run(stall_timeout, drain_timeout, max_failures_kept)
         check_limits(stop_after_failures, stop_after_alike)
+        check_journal(journal)
         senders = self._open_senders()
         strategy = self._make_strategy(
             via, senders, batch_size, batch_linger, skip_linked=skip_linked
         )
         recorder = None
         if journal is not None:
-            if not hasattr(journal, "recording"):
-                raise OptionsError(f"journal must be a Journal, such as Journal({journal!r})")
             portal = {"portal": self._base_url}
             recorder = journal.recording(portal, self._clock, retry_failed=retry_failed)
         report = Report(max_failures_kept=max_failures_kept)
@@ -504,6 +510,7 @@ class AssociationClient:
             pairs: As for `link_each`.
             **options: The keyword arguments of `link_each`, but for ``ordered``.
         """
+        check_link_options(options)
         async with self.link_each(pairs, **options) as outcomes:
             async for _ in outcomes:
                 pass
@@ -541,6 +548,7 @@ class AssociationClient:
         """
         from aiohubassoc.planning import Planner  # noqa: PLC0415 -- only when asked for
 
+        check_journal(journal)
         source = Source(pairs, from_type, to_type)
         with Planner(journal, retry_failed=retry_failed) as planner:
             try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from itertools import repeat
 from operator import attrgetter, is_
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 import attrs
 
 from aiohubassoc.errors import AioHubAssocError, ApiError, PreviousFailureError
-from aiohubassoc.pair import Pair
+from aiohubassoc.pair import Pair, TagT
 from aiohubassoc.replies import DefaultAssociations
 
 if TYPE_CHECKING:
@@ -53,9 +53,9 @@ _STATUS: Final = attrgetter("status")
 
 
 @attrs.define
-class Outcome:
+class Outcome(Generic[TagT]):
     """
-    What became of one pair.
+    What became of one pair. It is generic in the pair's tag, as `Pair` is.
 
     Attributes:
         index: The pair's place in the input, from 0.
@@ -72,7 +72,7 @@ class Outcome:
     """
 
     index: int
-    pair: Pair
+    pair: Pair[TagT]
     status: Status
     attempts: int = 0
     reply: DefaultAssociations | None = None

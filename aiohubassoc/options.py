@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 import attrs
 
@@ -14,7 +14,7 @@ from aiohubassoc.errors import OptionsError
 _QUOTA_TEXT = re.compile(r"(\d+)\s*/\s*(\d*\.?\d*)\s*s", re.ASCII)
 
 
-def _refuse(name: str, value: object, needs: str) -> None:
+def _refuse(name: str, value: object, needs: str) -> NoReturn:
     raise OptionsError(f"{name} must be {needs}, not {value!r}")
 
 
@@ -91,6 +91,9 @@ class Quota:
         Raises:
             OptionsError: neither.
         """
+        given: object = text
+        if not isinstance(given, str):
+            _refuse("quota", given, "a text such as '190/10s'")
         name = text.strip().upper().replace("-", "_")
         if name in TIERS:
             return TIERS[name]

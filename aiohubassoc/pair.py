@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Final, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Generic, SupportsIndex, TypeAlias, TypeVar
 
 import attrs
 
@@ -12,6 +12,16 @@ from aiohubassoc.record_id import is_float, path_text
 
 RecordId: TypeAlias = str | SupportsIndex
 """A record's id as callers have it: a string, an int, or what behaves as an int."""
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault  # checkers bring it along
+
+    # A plain Pair is one with any tag. Python itself knows defaults since 3.13 only.
+    TagT = TypeVarWithDefault("TagT", default=Any)
+else:
+    TagT = TypeVar("TagT")
+_OtherT = TypeVar("_OtherT")
+_NONE: Final[Any] = None
 
 _set = object.__setattr__
 # Record ids are integers in every object seen; custom objects have the longest types, with a name
@@ -78,9 +88,11 @@ def _record_id(value: object, what: str) -> str:
 
 
 @attrs.frozen(init=False)
-class Pair:
+class Pair(Generic[TagT]):
     """
     Two records to be linked.
+
+    It is generic in its tag, for type checkers: ``Pair[int]``. A plain ``Pair`` has any tag.
 
     Args:
         from_type: The object type: a name such as ``"contacts"``, an id such as ``"0-1"``, or a
@@ -100,7 +112,7 @@ class Pair:
     from_id: str
     to_type: str
     to_id: str
-    tag: object = attrs.field(default=None, eq=False, kw_only=True)
+    tag: TagT = attrs.field(default=_NONE, eq=False, kw_only=True)
 
     def __init__(
         self,
@@ -109,7 +121,7 @@ class Pair:
         to_type: str,
         to_id: RecordId,
         *,
-        tag: object = None,
+        tag: TagT = _NONE,
     ) -> None:
         try:
             if type(from_id) is int:
@@ -134,7 +146,7 @@ class Pair:
         _set(self, "tag", tag)
 
     @classmethod
-    def of(cls, from_: str, to: str, *, tag: object = None) -> Pair:
+    def of(cls, from_: str, to: str, *, tag: _OtherT = _NONE) -> Pair[_OtherT]:
         """
         Make a pair of two records written as ``type:id``, such as ``"contacts:101"``.
 
@@ -142,14 +154,17 @@ class Pair:
             PairError: a colon is missing, or as for `Pair`.
         """
         ends = []
-        for text in (from_, to):
+        given: tuple[object, object] = (from_, to)
+        for text in given:
+            if not isinstance(text, str):
+                raise PairError(f"{text!r} is not written as type:id, such as 'contacts:101'")
             object_type, colon, record_id = text.partition(":")
             if not colon:
                 raise PairError(
                     f"{_quoted(text)} is not written as type:id, such as 'contacts:101'"
                 )
             ends += [object_type, record_id]
-        return cls(*ends, tag=tag)
+        return cls(*ends, tag=tag)  # type: ignore[return-value,arg-type]  # a class has no tag yet
 
     def __str__(self) -> str:
         return _named(self.from_type, self.from_id, self.to_type, self.to_id)
@@ -168,7 +183,7 @@ def unchecked_pair(
 
     Of what is too long to be an id or a type it has the beginning.
     """
-    pair = object.__new__(Pair)
+    pair: Pair = object.__new__(Pair)
     for name, value in (
         ("from_type", from_type),
         ("from_id", from_id),

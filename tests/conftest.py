@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
-from typing import TYPE_CHECKING, Any
-from unittest.mock import Mock
+from typing import TYPE_CHECKING
 
 import aioresponses.core
 import pytest
-from aiohttp import ClientResponse
 from hypothesis import settings
+
+from aiohubassoc.testing.mocked import ResponseWithWriter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -25,16 +24,8 @@ settings.load_profile(_PROFILE)
 _OWN_SETTINGS = "_hypothesis_internal_use_settings"  # where @settings keeps them; not exported
 
 
-class _ResponseWithWriter(ClientResponse):
-    """aiohttp 3.14 asks for a stream writer that aioresponses 0.7.9 does not know of."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("stream_writer", Mock(output_size=0))
-        super().__init__(*args, **kwargs)
-
-
-if "stream_writer" in inspect.signature(ClientResponse.__init__).parameters:
-    setattr(aioresponses.core, "ClientResponse", _ResponseWithWriter)  # noqa: B010 -- not exported
+# For the tests that call aioresponses themselves.
+setattr(aioresponses.core, "ClientResponse", ResponseWithWriter)  # noqa: B010 -- not exported
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,7 +18,9 @@ DOORS = {
         "_http.sessions",
         "_http.transport",
         "simulator",
+        "testing.mocked",
     },
+    "aioresponses": {"testing.mocked"},
     "tenacity": {"_http.sender"},
     "cattrs": {"_protocol.codec"},
     "orjson": {"_protocol.codec"},
@@ -61,7 +63,9 @@ def test_the_simulator_is_an_island(graph: grimp.ImportGraph) -> None:
         assert not {one for one in imported - inside if one.startswith("aiohubassoc")}
         outside = graph.find_modules_that_directly_import(module) - inside
         for one in outside:
-            assert one.startswith(("aiohubassoc.cli.", "aiohubassoc.testing"))
+            assert one.startswith(
+                ("aiohubassoc.cli.", "aiohubassoc.testing", "aiohubassoc._pytest")
+            )
 
 
 def test_no_class_name_twice(graph: grimp.ImportGraph) -> None:

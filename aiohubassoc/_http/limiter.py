@@ -13,11 +13,10 @@ from aiohubassoc._quota.batch_pacer import BatchPacer
 from aiohubassoc._quota.daily_budget import DailyBudget
 from aiohubassoc._quota.pacer import Pacer
 from aiohubassoc.errors import DailyReserveError, OptionsError
+from aiohubassoc.options import Quota
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from aiohubassoc.options import Quota
 
     _AnyPacer: TypeAlias = Pacer | BatchPacer
 
@@ -143,6 +142,9 @@ class QuotaLimiter:
         strict: bool = False,
         clock: Clock | None = None,
     ) -> None:
+        given: object = quota
+        if given is not None and not isinstance(given, Quota):
+            raise OptionsError(f"quota must be a Quota, such as Quota(190), not {given!r}")
         pacer = Pacer(quota, share=_checked_share(share), strict=strict)
         self._set_up(pacer, reserve_daily, clock)
 

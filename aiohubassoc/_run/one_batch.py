@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
@@ -12,14 +13,14 @@ from aiohubassoc._http.request_state import Call, settled_error
 from aiohubassoc._protocol.requests import BatchRequest
 from aiohubassoc._protocol.verdicts import Accepted, Replied
 from aiohubassoc._run.batched import read_outcomes
+from aiohubassoc._run.dataframes import is_frame
+from aiohubassoc._run.input_errors import not_iterable
 from aiohubassoc._run.source import read_pair
 from aiohubassoc.errors import OptionsError, PairError, UnconfirmedError
 from aiohubassoc.models import Outcome, Status
 from aiohubassoc.replies import DefaultAssociations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from aiohubassoc._run.batched import SettleBatch
     from aiohubassoc.pair import Pair, RecordId
 
@@ -61,6 +62,10 @@ async def send_one_batch(
 
 
 def _make_batch(types: tuple[str, str], pairs: Iterable[Pair | tuple[RecordId, RecordId]]) -> Batch:
+    given: object = pairs
+    is_iterable = isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping)
+    if not is_iterable or is_frame(given):
+        raise not_iterable(given)
     batch = Batch(types, MOST_PAIRS, 0.0)
     for index, item in enumerate(pairs):
         try:

@@ -15,6 +15,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, cast
 
 from aiohubassoc._run.dataframes import ArrowArray, ArrowStream, RejectedRow, frame_rows, is_frame
+from aiohubassoc._run.input_errors import not_a_pair, not_iterable
 from aiohubassoc.errors import OptionsError, PairError, RunStoppedError
 from aiohubassoc.pair import Pair, RecordId, unchecked_pair
 
@@ -43,7 +44,6 @@ any width; a row with another one, or none, is a failed outcome, whose error nam
 # They unpack, but not into two ids in an order that anybody chose.
 _NOT_TWO_IDS: Final = (str, bytes, bytearray, memoryview, Mapping, AbstractSet)
 _NO_MORE: Final = object()
-_SHOWN_CHARACTERS: Final = 200
 
 
 class Source:
@@ -95,7 +95,7 @@ class Source:
         elif isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping):
             self._sync = iter(given)
         else:
-            raise OptionsError(f"pairs must be an iterable of Pair, not {type(pairs).__name__}")
+            raise not_iterable(given)
         self._turn = asyncio.Lock()  # an async iterator is asked by one task at a time
         self._error: BaseException | None = None  # what the input raised behind the items given
         self._count = 0
@@ -208,26 +208,15 @@ def read_pair(
     if isinstance(item, Pair):
         return item
     if types is None:
-        raise OptionsError(
-            f"item {index} of the input is not a Pair but {_shown(item)}: "
-            "for pairs of ids give from_type and to_type"
-        )
+        raise OptionsError(not_a_pair(index, item, has_types=False))
     try:
         if isinstance(item, _NOT_TWO_IDS):
             raise TypeError  # noqa: TRY301 -- see above
         from_id, to_id = cast("tuple[RecordId, RecordId]", item)
     except (TypeError, ValueError):
-        raise PairError(
-            f"item {index} of the input is not (from_id, to_id): {_shown(item)}"
-        ) from None
+        raise PairError(not_a_pair(index, item, has_types=True)) from None
     from_type, to_type = types
     try:
         return Pair(from_type, from_id, to_type, to_id)
     except PairError as error:
         return unchecked_pair(from_type, from_id, to_type, to_id), error
-
-
-def _shown(item: object) -> str:
-    """Return *item* for a message."""
-    text = repr(item)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."

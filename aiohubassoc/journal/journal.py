@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from aiohubassoc.errors import OptionsError
 from aiohubassoc.journal.offsets import ByIndex, Places
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.journal.schema import DATABASE
 from aiohubassoc.journal.writer import InputNotes, JournalWriter
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator, Mapping
 
     from aiohubassoc._http.clock import Clock
@@ -36,9 +37,15 @@ class Journal:
         folder: The folder; made if it is not there.
         force: Whether to go on though the folder belongs to another job: another portal or other
             types.
+
+    Raises:
+        OptionsError: *folder* is no path.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], *, force: bool = False) -> None:
+    def __init__(self, folder: str | PathLike[str], *, force: bool = False) -> None:
+        given: object = folder
+        if not isinstance(given, str | PathLike) or not str(given):
+            raise OptionsError(f"folder must be the path of a run folder, not {given!r}")
         self.folder: Final = Path(folder)
         """The folder."""
         self._force = force
@@ -50,7 +57,7 @@ class Journal:
     @classmethod
     def of_input(
         cls,
-        folder: str | os.PathLike[str],
+        folder: str | PathLike[str],
         *,
         job: Mapping[str, object],
         about: Mapping[str, object],

@@ -243,7 +243,7 @@ def test_a_row_has_all_that_was_told(folder: Path) -> None:
         first.session,
     )
     assert abs((first.recorded_at - SystemClock().utc_now()).total_seconds()) < 60
-    assert "object" in second.pair.tag  # type: ignore[operator]  # a text
+    assert "object" in second.pair.tag  # a text
     assert (Status.FAILED, "GONE", 2, True) == (
         second.status,
         second.category,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_type
+from typing import TYPE_CHECKING, Any, TypedDict, assert_type
 
 from aiohubassoc import (
     AccountCheck,
@@ -91,3 +91,30 @@ async def use() -> None:
             assert_type(row.pair, Pair)
     async with AssociationClient.from_env(quota=Quota.STARTER) as from_env:
         assert_type(from_env, AssociationClient)
+
+
+class Row(TypedDict):
+    """What a caller carries along."""
+
+    row: int
+
+
+def use_tags() -> None:
+    """Type a tag, or leave it be: a plain name has any tag."""
+    numbered = Pair("contacts", 1, "companies", 2, tag=7)
+    assert_type(numbered, Pair[int])
+    assert_type(numbered.tag, int)
+    assert_type(Pair.of("contacts:1", "companies:2", tag="a"), Pair[str])
+    plain: Pair = Pair("contacts", 1, "companies", 2)
+    anything: Pair = numbered
+    pairs: list[Pair] = [plain, anything, numbered]
+    assert_type(pairs[0].tag, Any)
+
+
+def read_tags(plain: Outcome, typed: Outcome[Row]) -> Outcome:
+    """Read what came back."""
+    assert_type(plain.pair.tag, Any)
+    assert_type(plain.pair.tag["row"], Any)
+    assert_type(typed.pair, Pair[Row])
+    assert_type(typed.pair.tag["row"], int)
+    return typed

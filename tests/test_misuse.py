@@ -1,0 +1,209 @@
+"""What people give by mistake is refused in the library's own words, with what to give instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import polars as pl
+import pytest
+
+from aiohubassoc import (
+    AioHubAssocError,
+    AssociationClient,
+    Journal,
+    OptionsError,
+    Outcome,
+    Pair,
+    PairError,
+    Quota,
+    QuotaLimiter,
+    Status,
+)
+from aiohubassoc.testing import mocked
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+PAIR = Pair("contacts", 1, "companies", 2)
+ROW = {"from_id": 1, "to_id": 2}
+TYPES: Any = {"from_type": "contacts", "to_type": "companies"}
+LONG = 10**5000
+
+
+async def _pairs() -> AsyncIterator[Pair]:
+    yield PAIR
+
+
+# --- inputs ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pairs", "advice"),
+    [
+        (pl.DataFrame([ROW]).lazy(), "not LazyFrame: give its .collect()"),
+        (ROW, "a list of (from_id, to_id)"),
+        (pd.DataFrame([ROW]).to_dict("list"), "a list of (from_id, to_id)"),
+        (PAIR, "put it in a list"),
+        (Pair, "not Pair"),
+        ("pairs.csv", "aiohubassoc link"),
+        (Path("pairs.csv"), "aiohubassoc link"),
+        (_pairs, "call it"),
+        (None, "not NoneType"),
+        (5, "not int"),
+        (pd.DataFrame([ROW]).to_dict("records"), "(row['from_id'], row['to_id'])"),
+        ([{"a": 1, "b": 2}], "two of its values"),
+        (list(pd.DataFrame([ROW]).itertuples()), "index=False"),
+        ([("contacts", 1, "companies", 2)], "Pair(from_type, from_id, to_type, to_id)"),
+        ([Outcome(0, PAIR, Status.LINKED)], "give its .pair"),
+        ([(1, 2, 3)], "not (from_id, to_id) but (1, 2, 3)"),
+        (["1,2"], "not (from_id, to_id) but '1,2'"),
+        ([LONG], "not (from_id, to_id) but a int"),
+    ],
+    ids=lambda value: str(value)[:20].replace("\n", " ") if isinstance(value, str) else "",
+)
+@pytest.mark.parametrize("verb", ["link_all", "verify", "plan", "create_default_batch"])
+async def test_inputs_that_are_no_pairs(verb: str, pairs: Any, advice: str) -> None:
+    """By every verb that takes pairs, and with what to give instead."""
+    with mocked() as hubspot:
+        async with AssociationClient("t") as client:
+            with pytest.raises((OptionsError, PairError)) as refused:
+                if verb == "create_default_batch":
+                    await client.create_default_batch("contacts", "companies", pairs)
+                elif verb == "verify":
+                    async with client.verify(pairs, **TYPES) as found:
+                        async for _ in found:
+                            pass
+                else:
+                    await getattr(client, verb)(pairs, **TYPES)
+    assert advice in str(refused.value)
+    assert hubspot.calls == 0
+
+
+@pytest.mark.parametrize("item", [ROW, ("contacts", 1, "companies", 2)])
+async def test_items_without_types(item: Any) -> None:
+    """The advice does not depend on whether types were given."""
+    async with AssociationClient("t") as client:
+        with pytest.raises(OptionsError, match=r"give \(row\['from_id'\]|give Pair\("):
+            await client.link_all([item])
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        (pl.DataFrame([ROW]), "or a data frame to link_each()"),
+        (pd.DataFrame([ROW]), "or a data frame to link_each()"),
+        (b"12", "not bytes"),
+    ],
+)
+async def test_what_one_batch_does_not_take(given: Any, advice: str) -> None:
+    """Though `link_each` may."""
+    async with AssociationClient("t") as client:
+        with pytest.raises(OptionsError) as refused:
+            await client.create_default_batch("contacts", "companies", given)
+    assert advice in str(refused.value)
+
+
+async def test_one_batch_is_not_async() -> None:
+    """An async iterable is for `link_each`."""
+    async with AssociationClient("t") as client:
+        given: Any = _pairs()
+        with pytest.raises(OptionsError, match="a batch needs a list"):
+            await client.create_default_batch("contacts", "companies", given)
+
+
+async def test_an_id_of_thousands_of_digits_is_one_failed_pair() -> None:
+    """As any other bad id is: the run goes on, and the pair can be printed."""
+    with pytest.raises(PairError, match="digits"):
+        Pair("contacts", LONG, "companies", 1)
+    with mocked():
+        async with AssociationClient("t") as client:
+            report = await client.link_all([(LONG, 1), (1, 2)], **TYPES)
+    assert (report.linked, report.failed) == (1, 1)
+    assert "too long" in str(report.failures[0].pair)
+
+
+# --- options -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"from_typ": "contacts"}, "link_all() has no option from_typ; did you mean from_type?"),
+        ({"xyzzy": 1}, "link_all() has no option xyzzy"),
+        ({"journal": "runs/x"}, "Journal('runs/x')"),
+        ({"journal": Path("runs/x")}, "Journal('runs/x')"),
+        ({"stop_after_failures": "1"}, "stop_after_failures must be an int"),
+        ({"batch_size": 2.0, "via": "batch"}, "batch_size must be an int"),
+        ({"via": ["put"]}, "via must be"),
+        ({"drain_timeout": "x"}, "drain_timeout must be"),
+        ({"max_failures_kept": None}, "max_failures_kept must be"),
+        ({"batch_linger": None}, "batch_linger must be"),
+    ],
+)
+async def test_options_of_a_run(options: Any, said: str) -> None:
+    """Before anything is sent."""
+    async with AssociationClient("t") as client:
+        with pytest.raises(OptionsError) as refused:
+            await client.link_all([PAIR], **options)
+    assert said in str(refused.value)
+
+
+async def test_plan_takes_a_journal_only() -> None:
+    """As `link_each` does."""
+    given: Any = "runs/x"
+    with pytest.raises(OptionsError, match=r"Journal\('runs/x'\)"):
+        await AssociationClient("t").plan([PAIR], journal=given)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"base_url": 5}, "must be a string"),
+        ({"base_url": "https://xn--"}, "not a URL"),
+        ({"base_url": "https://a..b"}, "not a URL"),
+        ({"base_url": "https://a%zz.example"}, "not a URL"),
+        ({"base_url": "https://exa mple.com"}, "not a URL"),
+        ({"base_url": "https://example.com "}, "not a URL"),
+        ({"base_url": "https://example.com\n"}, "not a URL"),
+        ({"base_url": "https://exa\0mple.com"}, "not a URL"),
+        ({"base_url": "http://evil\\.localhost"}, "not a URL"),
+        ({"base_url": f"https://{'a' * 300}.com"}, "not a URL"),
+        ({"session": "x"}, "aiohttp.ClientSession"),
+        ({"limiter": Quota(5)}, "a Quota is given as quota"),
+        ({"batch_limiter": 5}, "a Quota is given as batch_quota"),
+        ({"ssl": "ca.pem"}, "ssl.SSLContext"),
+        ({"clock": 5}, "clock must be"),
+        ({"jitter": 5}, "jitter must be"),
+        ({"api_version": 5}, "api_version 5"),
+    ],
+)
+def test_options_of_a_client(options: Any, said: str) -> None:
+    """When it is made."""
+    with pytest.raises(OptionsError) as refused:
+        AssociationClient("t", **options)
+    assert said in str(refused.value)
+
+
+def test_names_in_other_letters_are_hosts() -> None:
+    """They are looked up as IDNA."""
+    assert "münchen" in repr(AssociationClient("t", base_url="https://münchen.example"))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Quota.parse(5),  # type: ignore[arg-type]
+        lambda: QuotaLimiter("190/10s"),  # type: ignore[arg-type]
+        lambda: Pair.of(5, "a:1"),  # type: ignore[arg-type]
+        lambda: Pair.of(("contacts", 1), ("c", 1)),  # type: ignore[arg-type]
+        lambda: Journal(5),  # type: ignore[arg-type]
+        lambda: Journal(""),
+        lambda: AssociationClient.from_env(token="x"),  # type: ignore[call-arg]
+    ],
+)
+def test_other_values(make: Any) -> None:
+    """No error of Python's own comes out."""
+    with pytest.raises(AioHubAssocError):
+        make()
