@@ -29,12 +29,14 @@ from aiohubassoc import (
     ValidationError,
     WrongEndpointError,
 )
+from aiohubassoc._http.connections import Connections
 from aiohubassoc.simulator import Fault, FaultPlan, Latency, PortalSettings
 from aiohubassoc.testing import FakeClock, simulated_portal
 from tests.conftest import settle
 from tests.http.slow_resolver import SlowResolver
 
 if TYPE_CHECKING:
+    from aiohubassoc._http.deadlines import OnWire
     from collections.abc import AsyncIterator, Iterable
 
     from aiohubassoc import Outcome
@@ -329,7 +331,13 @@ async def test_a_slow_resolver_of_a_lent_session_exceeds_no_quota(
 ) -> None:
     """A call counts from when its request was sent; from its response where that is unknown."""
     if not knows:
-        monkeypatch.setattr("aiohubassoc._http.transport._Lent._watch", lambda *_: None)
+        take = Connections.take_lent
+
+        async def forgetting(self: Connections, call: OnWire, connection: Any) -> None:
+            await take(self, call, connection)
+            call.waited = None
+
+        monkeypatch.setattr(Connections, "take_lent", forgetting)
     settings = PortalSettings(quota_limit=40, quota_window=2.0, latency=LATENCY)
     connector = aiohttp.TCPConnector(resolver=SlowResolver(0.25), use_dns_cache=False)
     async with (
