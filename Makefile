@@ -4,11 +4,16 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo test check format bench docs clean
+# What "make quick" leaves out: processes, real time, and single cases that take seconds each.
+SLOW := --ignore=tests/cli --ignore=tests/benchmarks --ignore=tests/docs \
+  -k "not (refusals_that_name_one_record_each_time or nightly_sync or recorder_that_fails_at_once)"
+
+.PHONY: help demo quick test check format bench docs clean
 
 help:
 	@echo "make demo    link 2,000 pairs against an embedded HubSpot portal"
-	@echo "make test    make check, then every test"
+	@echo "make quick   make check, then the fast tests: about a minute"
+	@echo "make test    make check, the documentation, then every test"
 	@echo "make check   format, lint, types, import contracts"
 	@echo "make format  rewrite the code in its format"
 	@echo "make bench   benchmarks, in real time (minutes)"
@@ -16,6 +21,9 @@ help:
 
 demo: .venv/.cli
 	$(BIN)/aiohubassoc demo
+
+quick: check
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q -n 2 $(SLOW)
 
 test: check docs
 	$(BIN)/python -X dev -m pytest -n 2 --cov --cov-report= --cov-fail-under=0

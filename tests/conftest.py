@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING
 
 import aioresponses.core
@@ -15,11 +16,27 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 settings.register_profile("default", deadline=None)
-settings.load_profile("default")
+# For "make quick": a law is tried with few draws, the same ones each time.
+_QUICK_EXAMPLES = 5
+settings.register_profile("quick", deadline=None, max_examples=_QUICK_EXAMPLES, derandomize=True)
+_PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
+settings.load_profile(_PROFILE)
+_OWN_SETTINGS = "_hypothesis_internal_use_settings"  # where @settings keeps them; not exported
 
 
 # For the tests that call aioresponses themselves.
 setattr(aioresponses.core, "ClientResponse", ResponseWithWriter)  # noqa: B010 -- not exported
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Bound the draws of laws that name a number of their own, which no profile reaches."""
+    if _PROFILE != "quick":
+        return
+    for item in items:
+        law = item.function if isinstance(item, pytest.Function) else None
+        own = getattr(law, _OWN_SETTINGS, None)
+        if own is not None and own.max_examples > _QUICK_EXAMPLES:
+            setattr(law, _OWN_SETTINGS, settings(own, max_examples=_QUICK_EXAMPLES))
 
 
 @pytest.fixture(scope="session", autouse=True)

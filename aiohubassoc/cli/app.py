@@ -140,7 +140,8 @@ def run(arguments: Sequence[str]) -> int:
     show, warnings.showwarning = warnings.showwarning, show_warning
     try:
         command, bound, _ = app.parse_args(list(arguments))
-        for file in bound.arguments.get("files", ()):
+        one_each = (bound.arguments.get(name, STDIN) for name in ("left", "right"))
+        for file in (*bound.arguments.get("files", ()), *one_each):
             if file.startswith("-") and file != STDIN:
                 _refuse_option(file, app[arguments[0]])
         return int(command(*bound.args, **bound.kwargs) or 0)

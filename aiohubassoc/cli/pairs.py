@@ -8,9 +8,10 @@ import json
 import sqlite3
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TextIO, TypeAlias
 
 import attrs
+from cyclopts import Parameter
 
 from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.hints import how_to_link
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+File: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
 Match: TypeAlias = Literal["exact", "email-domain"]
 
 _HEADER: Final = ("from_id", "to_id", "from_key", "to_key")
@@ -87,8 +89,8 @@ class _Columns:
 
 
 def pairs(
-    left: str,
-    right: str,
+    left: File,
+    right: File,
     /,
     *,
     on: str | None = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from aiohubassoc.files.cells import CellList, Float, Formula, LongNumber
 from aiohubassoc.files.limits import shown
-from aiohubassoc.files.not_ids import Kind, kind_of
+from aiohubassoc.files.not_ids import Kind, kind_of_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 # The longest address of a mail has 254 characters (RFC 5321); a name may be longer.
 _KEY_CHARS: Final = 1000
-_NOTHING: Final = (Kind.PLACEHOLDER, Kind.ERROR, Kind.FORMULA)
 # Above it a float no longer holds every whole number.
 _LARGEST_FLOAT: Final = 2**53
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
@@ -84,7 +83,7 @@ def _bare(text: str) -> str:
         raise UnusableKeyError("is empty")
     if len(bare) > _KEY_CHARS:
         raise UnusableKeyError(f"has more than {_KEY_CHARS:,} characters")
-    if (kind := kind_of(bare)) in _NOTHING:
+    if (kind := kind_of_nothing(bare)) is not None:
         raise UnusableKeyError(f"is {shown(bare)}, {kind.one}")
     try:
         bare.encode()

@@ -79,6 +79,16 @@ def kind_of(text: str) -> Kind:
     return Kind.NAME
 
 
+def kind_of_nothing(text: str) -> Kind | None:
+    """Return what *text* is that stands for no value, in any column; None if it is a value."""
+    text = text[:_LOOKED_AT_CHARS]
+    if text.startswith("="):
+        return Kind.FORMULA
+    if _is_placeholder(text):
+        return Kind.PLACEHOLDER
+    return Kind.ERROR if _is_error(text) else None
+
+
 # --- what spreadsheets and programs write in place of a value ---------------------------------
 
 

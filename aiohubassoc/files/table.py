@@ -103,6 +103,7 @@ class Table:
         return None if last is None or last <= self._header_line else last - self._header_line
 
     def __iter__(self) -> Iterator[Record]:
+        self.beginning()  # or the reader would keep every row for it
         header, width, first = self.header, len(self.header), self.ends[0].index
         for record in chain(self._ahead, self._rows):
             fields = record.kept

@@ -37,6 +37,7 @@ ROOT = Path(__file__).parents[2]
         ),
         ("faults.py", "--pairs", "300", "--lasting-pairs", "500"),
         ("memory.py", "--pairs", "200", "2000", "--most-tasks", "200"),
+        ("join.py", "--rows", "2000"),
         (
             "throughput.py",
             "--series",

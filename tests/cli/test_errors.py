@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _COMMANDS = (
     *("link", "resume", "status", "export", "verify"),
-    *("plan", "check", "simulate", "demo"),
+    *("plan", "pairs", "check", "simulate", "demo"),
 )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,8 +13,9 @@ from hypothesis import given, strategies as st
 
 from aiohubassoc import InputError, Pair
 from aiohubassoc.files.csv_reader import CsvReader
+from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.record import Record
-from tests.files.reading import file_of, ids_of, problems_of, refusal_of, rows_of
+from tests.files.reading import file_of, ids_of, layout, problems_of, refusal_of, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -267,3 +269,17 @@ def test_messages_are_short_whatever_a_file_holds(tmp_path: Path) -> None:
     message = refusal_of(path).removeprefix(path)
     assert "and 970 more" in message
     assert len(message) < 3000
+
+
+def test_the_rows_that_were_read_are_not_kept(tmp_path: Path) -> None:
+    """Memory does not grow with a file, nor with what comes through a pipe."""
+    rows = "".join(f"{n},{n},{'x' * 100}\n" for n in range(20_000))
+    path = file_of(tmp_path, f"from_id,to_id,note\n{rows}")
+    with PairTable(path, layout()) as table:
+        next(iter(table))
+        tracemalloc.start()
+        for _ in table:
+            pass
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak_bytes < len(rows) / 4
