@@ -76,6 +76,7 @@ def _row(base_url: str, token: str) -> set[str]:
         folder = Path(name)
         (folder / "pairs.csv").write_text("from_id,to_id\n1,2\n", encoding="utf-8")
         (folder / "token").write_text(token, encoding="utf-8")
+        (folder / "token").chmod(0o600)
         command = [
             *("link", f"{folder}/pairs.csv", "--from", "contacts", "--to", "companies"),
             *("--base-url", base_url, "--token-file", f"{folder}/token"),

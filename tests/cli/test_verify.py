@@ -105,6 +105,8 @@ def test_json_is_one_object_and_nothing_else(
         "unknown": 0,
         "duplicates": 1,
         "portal": portal.base_url,
+        "limit": None,
+        "rows_left": 0,
         "invalid": 1,
         "error_answers": 0,
         "stopped": None,
