@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from report import conclude
+
 from aiohubassoc.files.join import Join, Joined
 from aiohubassoc.files.keyed_table import KeyColumns, KeyedTable
 from aiohubassoc.files.layout import Layout
@@ -73,8 +75,15 @@ def main() -> int:
     if given.join:
         join(*given.join)
         return 0
-    growth_mb = -measure(max(1, given.rows // 10)) + measure(given.rows)
-    return int(growth_mb > _MOST_GROWTH_MB)
+    counts = (max(1, given.rows // 10), given.rows)
+    few, many = map(measure, counts)
+    claim = f"{many - few:.1f} MB more for {counts[1]:,} rows than for {counts[0]:,}"
+    rows = [
+        {"rows": count, "peak memory, MB": peak}
+        for count, peak in zip(counts, (few, many), strict=True)
+    ]
+    holds = many - few <= _MOST_GROWTH_MB
+    return conclude("join", rows, {f"{claim}, at most {_MOST_GROWTH_MB:g}": holds})
 
 
 if __name__ == "__main__":

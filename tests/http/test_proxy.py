@@ -48,9 +48,11 @@ class Proxy:
     status: str = ""
     asked: list[str] = attrs.Factory(list)
     authorizations: list[str | None] = attrs.Factory(list)
+    tasks: set[asyncio.Task[None] | None] = attrs.Factory(set)
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass on what one connection sends."""
+        self.tasks.add(asyncio.current_task())
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         first, *fields = head.splitlines()
         parts = [field.partition(": ") for field in fields]
@@ -88,8 +90,15 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 async def proxy_to(target: str, status: str = "") -> AsyncIterator[Proxy]:
     """Serve a proxy."""
     proxy = Proxy(target, status=status)
-    async with raw_serving(proxy.talk) as proxy.url:
-        yield proxy
+    try:
+        async with raw_serving(proxy.talk) as proxy.url:
+            yield proxy
+    finally:
+        open_ = [task for task in proxy.tasks if task is not None and not task.done()]
+        for task in open_:
+            task.cancel()
+        if open_:
+            await asyncio.wait(open_)
 
 
 def _client(base_url: str, **options: Any) -> AssociationClient:
