@@ -36,10 +36,10 @@ from tests.conftest import settle
 from tests.http.slow_resolver import SlowResolver
 
 if TYPE_CHECKING:
-    from aiohubassoc._http.deadlines import OnWire
     from collections.abc import AsyncIterator, Iterable
 
     from aiohubassoc import Outcome
+    from aiohubassoc._http.deadlines import OnWire
     from aiohubassoc.simulator import ServedPortal
 
 TOKEN = PortalSettings().tokens[0]
