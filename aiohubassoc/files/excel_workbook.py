@@ -128,7 +128,7 @@ class Workbook:
         info = self._parts[part.casefold()]
         if info.file_size > most_bytes(self._size_bytes, XML_RATIO):
             raise InputError(
-                f"{self._name} unpacks to more than {XML_RATIO} times its size: save it as CSV, if "
+                f"{self._name} unpacks to far more than a workbook of its size: save it as CSV, if "
                 "you know what is in it"
             )
         return self._archive.open(info)
