@@ -19,8 +19,7 @@ from aiohubassoc.cli.places import cells_of
 from aiohubassoc.cli.terminal import messages, output
 from aiohubassoc.errors import AioHubAssocError, OptionsError
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.rejects import format_of
-from aiohubassoc.files.results import Told, result_writer
+from aiohubassoc.files.results import Told, format_of, result_writer
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
 

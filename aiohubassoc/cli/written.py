@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohubassoc.cli.feed import StorageError
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.files.rejects import FailuresFile
+from aiohubassoc.files.results import FailuresFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
