@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import unicodedata
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import attrs
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files import hubspot
+from aiohubassoc.files.header_advice import listed, why_no_table
 from aiohubassoc.files.limits import SHOWN_CHARS, shown
 from aiohubassoc.files.object_types import standard_type
 
 if TYPE_CHECKING:
     from aiohubassoc.files.layout import Layout
-
-_OTHER_DELIMITERS: Final = {
-    ";": "semicolons: give --delimiter ';'",
-    "\t": "tabs: give --format tsv",
-    "|": "bars: give --delimiter '|'",
-    ",": "commas: give --delimiter ','",
-}
-_NUMBERS = re.compile(r"[\d.,eE+ -]*")
-_SHOWN_COLUMNS: Final = 30
 
 
 class MissingColumnsError(InputError):
@@ -232,7 +223,7 @@ class _Search:
             fitting = self._of_type(exported, wanted.object_type)
         if len(fitting) == 1:
             return fitting[0]
-        there = self._listed([self._columns[index] for index in exported])
+        there = listed([self._columns[index] for index in exported])
         if not fitting:
             raise InputError(
                 f"{self._name} has no column with ids of {wanted.object_type}, but {there}: "
@@ -279,9 +270,9 @@ class _Search:
             for wanted, place in zip(self._wanted, places, strict=True)
             if place is None
         ]
-        told = self._why_no_table() or (
+        told = why_no_table(self._columns, self._unit, self._delimiter) or (
             f"has no column {' and no column '.join(names)}. "
-            f"Its columns: {self._listed(self._columns, quoted=False)}. {self._choice(places)}"
+            f"Its columns: {listed(self._columns, quoted=False)}. {self._choice(places)}"
         )
         hint = f". {self._hint}" if self._hint else ""
         return MissingColumnsError(f"{self._name} {told}{hint}", 2 - len(names))
@@ -306,27 +297,3 @@ class _Search:
             if not fitting and hubspot.exported_type(self._columns) == object_type:
                 fitting = [column for column in self._columns if hubspot.is_record_id(column)]
         return fitting[0] if fitting and len(fitting[0]) <= SHOWN_CHARS else None
-
-    def _listed(self, columns: Sequence[str], *, quoted: bool = True) -> str:
-        some = [
-            shown(column) if quoted or len(column) > SHOWN_CHARS else column
-            for column in columns[:_SHOWN_COLUMNS]
-        ]
-        more = len(columns) - len(some)
-        return ", ".join(some) + (f" and {more:,} more" if more else "")
-
-    def _why_no_table(self) -> str | None:
-        """Return what is wrong with the header as a whole; None if it looks like one."""
-        first = ",".join(self._columns[:_SHOWN_COLUMNS])[: 4 * SHOWN_CHARS]
-        if self._delimiter is not None:
-            if first.startswith("{"):
-                return "holds JSON, whatever its name says: give --format jsonl"
-            for other, told in _OTHER_DELIMITERS.items():
-                if len(self._columns) == 1 and other in first and other != self._delimiter:
-                    return f"separates its columns by {told}"
-        if all(_NUMBERS.fullmatch(column) for column in self._columns):
-            return (
-                f"has no header: its first {self._unit} is {shown(first)}, but must name the "
-                "columns, such as from_id,to_id"
-            )
-        return None
