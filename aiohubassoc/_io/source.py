@@ -70,7 +70,10 @@ class Source:
         elif isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping):
             self._sync = enumerate(given)
         else:
-            raise OptionsError(f"pairs must be an iterable of Pair, not {type(pairs).__name__}")
+            lazy = "; collect() it first" if hasattr(given, "collect") else ""
+            raise OptionsError(
+                f"pairs must be an iterable of Pair, not {type(pairs).__name__}{lazy}"
+            )
         self._turn = asyncio.Lock()  # an async iterator is asked by one at a time
         self._over = False
         self._read = 0  # items of an async input
@@ -140,8 +143,9 @@ class Source:
                 raise TypeError  # noqa: TRY301 -- they unpack, but not into two ids
             from_id, to_id = cast("tuple[RecordId, RecordId]", item)
         except (TypeError, ValueError):
+            hint = "; make a Pair or a tuple of it" if isinstance(item, Mapping) else ""
             raise PairError(
-                f"item {index} of the input is not (from_id, to_id): {item!r}"
+                f"item {index} of the input is not (from_id, to_id): {item!r}{hint}"
             ) from None
         from_type, to_type = self._types
         try:

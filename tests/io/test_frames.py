@@ -349,6 +349,16 @@ def test_a_single_column_is_no_frame(column: Any) -> None:
         read(column)
 
 
+def test_what_is_almost_a_frame_is_refused_with_the_cure() -> None:
+    """A frame that is not computed yet, and the rows of one as dicts."""
+    with pytest.raises(OptionsError, match=r"not LazyFrame; collect\(\) it first"):
+        read(pl.LazyFrame(IDS))
+    with pytest.raises(
+        PairError, match=r"is not \(from_id, to_id\): .*make a Pair or a tuple of it"
+    ):
+        read(pd.DataFrame(IDS).to_dict("records"))
+
+
 def test_a_series_of_pairs_is_an_iterable() -> None:
     """As `frame.apply` makes one, with the protocol and without a table in it."""
     made = pd.DataFrame(IDS).apply(
