@@ -54,6 +54,7 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/kills.py --via batch
 	$(BIN)/python benchmarks/journal.py
 	$(BIN)/python benchmarks/inputs.py
+	$(BIN)/python benchmarks/hostile_files.py
 
 docs: .venv/.dev
 	$(BIN)/python -m sphinx -nW -q -b html docs docs/_build/html

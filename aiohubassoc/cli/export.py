@@ -16,8 +16,7 @@ from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.terminal import discard_output, rows_output, stderr, stdout, warn_cannot_write
 from aiohubassoc.errors import AioHubAssocError, OptionsError
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.rejects import format_of
-from aiohubassoc.files.results import Told, result_writer
+from aiohubassoc.files.results import Told, format_of, result_writer
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from aiohubassoc.files.join import Join, Joined, Unmatched
 from aiohubassoc.files.keyed_table import KeyColumns, KeyedTable
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.match_keys import email_domain, exact_key, site_domain
-from aiohubassoc.files.rejects import format_of
+from aiohubassoc.files.results import format_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from aiohubassoc.cli.row_source import StorageError
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.byte_source import file_identity
-from aiohubassoc.files.rejects import FailuresFile
+from aiohubassoc.files.results import FailuresFile
 from aiohubassoc.journal.schema import DATABASE, LOCK
 
 if TYPE_CHECKING:

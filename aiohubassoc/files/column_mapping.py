@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import unicodedata
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files import hubspot
+from aiohubassoc.files.header_advice import explain_no_table, list_columns
 from aiohubassoc.files.limits import SHOWN_CHARS, shown
 from aiohubassoc.files.object_types import standard_type
 
 if TYPE_CHECKING:
     from aiohubassoc.files.layout import Layout
-
-_OTHER_DELIMITERS: Final = {
-    ";": "semicolons: give --delimiter ';'",
-    "\t": "tabs: give --format tsv",
-    "|": "bars: give --delimiter '|'",
-    ",": "commas: give --delimiter ','",
-}
-_NUMBERS = re.compile(r"[\d.,eE+ -]*")
-_SHOWN_COLUMNS: Final = 30
 
 
 class MissingColumnsError(InputError):
@@ -329,30 +320,3 @@ class _Search:
             if not fitting and hubspot.exported_type(self._columns) == object_type:
                 fitting = [column for column in self._columns if hubspot.is_record_id(column)]
         return fitting[0] if fitting and len(fitting[0]) <= SHOWN_CHARS else None
-
-
-def list_columns(columns: Sequence[str], *, quoted: bool = True) -> str:
-    """Return the first columns as a message lists them, and how many more there are."""
-    some = [
-        shown(column) if quoted or len(column) > SHOWN_CHARS else column
-        for column in columns[:_SHOWN_COLUMNS]
-    ]
-    more = len(columns) - len(some)
-    return ", ".join(some) + (f" and {more:,} more" if more else "")
-
-
-def explain_no_table(columns: Sequence[str], unit: str, delimiter: str | None) -> str | None:
-    """Return what is wrong with a header as a whole; None if it looks like one."""
-    first = ",".join(columns[:_SHOWN_COLUMNS])[: 4 * SHOWN_CHARS]
-    if delimiter is not None:
-        if first.startswith("{"):
-            return "holds JSON, whatever its name says: give --format jsonl"
-        for other, told in _OTHER_DELIMITERS.items():
-            if len(columns) == 1 and other in first and other != delimiter:
-                return f"separates its columns by {told}"
-    if all(_NUMBERS.fullmatch(column) for column in columns):
-        return (
-            f"has no header: its first {unit} is {shown(first)}, but must name the "
-            "columns, such as from_id,to_id"
-        )
-    return None

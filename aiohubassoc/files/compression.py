@@ -96,7 +96,7 @@ class _Unpacked(io.RawIOBase):
         size_bytes = self._source.taken_bytes
         if self._bytes > most_bytes(size_bytes, TEXT_RATIO) or self._lines > most_rows(size_bytes):
             raise InputError(
-                f"{self._source.name} unpacks to more than {TEXT_RATIO} times its size: unpack it "
+                f"{self._source.name} unpacks to far more than a table of its size: unpack it "
                 "first, if you know what is in it"
             )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import re
 from functools import partial
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
+
+import attrs
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.limits import CELL_CHARS, ROW_CHARS
@@ -15,6 +17,8 @@ from aiohubassoc.files.text import character_problem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# Lines of a longer row are not kept.
+_FOLDED_CHARS: Final = 1 << 16
 _MARKED_QUOTE = re.compile(r'\\"(?!")')
 
 
@@ -52,6 +56,7 @@ class CsvReader:
         self._dialect = delimiter
         self._encoding = encoding
         self._taken: list[str] = []  # lines of the latest row
+        self._earlier = _Lines()  # and what is known of those before them, if it is long
         self._line = lines_before
         self._kept: list[str] | None = []
         csv.field_size_limit(max(CELL_CHARS, csv.field_size_limit()))
@@ -72,6 +77,10 @@ class CsvReader:
                 self._kept += self._taken
             if fields:
                 yield Record(begun, fields, self._character_problem())
+            if self.row_chars > _FOLDED_CHARS:
+                del fields  # and with the reader, what it keeps of a long cell
+                self._earlier = _Lines()
+                reader = csv.reader(self._lines(), delimiter=self._dialect, strict=True)
 
     def beginning(self) -> str:
         """Return the text of the rows so far; none is kept from then on."""
@@ -90,27 +99,47 @@ class CsvReader:
             InputError: It has an odd number of quotes and not its fields, or quotes that are
                 marked by a backslash.
         """
-        text = "".join(self._taken)
-        if _MARKED_QUOTE.search(text):
+        self._fold()
+        if self._earlier.has_marked_quote:
             raise self._broken(line, 'has a backslash before a quote, where CSV has two quotes: ""')
-        if not is_in_shape and text.count('"') % 2:
+        if not is_in_shape and self._earlier.quotes % 2:
             raise self._broken(line, "has a quote without its other one, and not its columns")
+        self._earlier = _Lines()
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
     def _lines(self) -> Iterator[str]:
-        take = self._taken.append
+        taken = self._taken
         for line in iter(partial(self._file.readline, ROW_CHARS), ""):
             self._line += 1
             self.row_chars += len(line)
+            taken.append(line)
+            if self.row_chars <= _FOLDED_CHARS:
+                yield line
+                continue
             if self.row_chars >= ROW_CHARS:
-                most = f"{ROW_CHARS >> 20} MiB"
-                why = f"has a quote that is not closed in {most}" if self._taken else f"has {most}"
-                raise self._broken(self._line - len(self._taken), why)
-            take(line)
-            yield line
+                raise self._too_long()
+            self._fold()
+            long = [line]
+            del line  # or it is kept until the next one is read
+            yield long.pop()
+
+    def _too_long(self) -> InputError:
+        lines = self._earlier.count + len(self._taken)
+        most = f"{ROW_CHARS >> 20} MiB"
+        is_one_line = lines == 1 and self._taken[0][-1] not in "\r\n"
+        why = f"has {most}" if is_one_line else f"has a quote that is not closed in {most}"
+        return self._broken(self._line - lines + 1, why)
+
+    def _fold(self) -> None:
+        """Keep no lines of the latest row, but what is to be known of them."""
+        for line in self._taken:
+            self._earlier.add(line, self._encoding)
+        if self._kept is not None:
+            self._kept.append("".join(self._taken))
+        self._taken.clear()
 
     def _broken(self, line: int, why: str) -> InputError:
         return InputError(
@@ -120,8 +149,26 @@ class CsvReader:
     def _character_problem(self) -> str | None:
         for line in self._taken:
             if "\0" in line or not line.isascii():
-                return character_problem("".join(self._taken), self._encoding)
-        return None
+                return self._earlier.problem or character_problem(
+                    "".join(self._taken), self._encoding
+                )
+        return self._earlier.problem
+
+
+@attrs.define
+class _Lines:
+    """What is known of lines that are not kept."""
+
+    count: int = 0
+    quotes: int = 0
+    has_marked_quote: bool = False
+    problem: str | None = None
+
+    def add(self, line: str, encoding: str) -> None:
+        self.count += 1
+        self.quotes += line.count('"')
+        self.has_marked_quote = self.has_marked_quote or _MARKED_QUOTE.search(line) is not None
+        self.problem = self.problem or character_problem(line, encoding)
 
 
 def _explanation(error: csv.Error) -> str:

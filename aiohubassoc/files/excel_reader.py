@@ -86,7 +86,7 @@ class ExcelReader:
                 self._hidden_rows += 1
                 self._counts.hidden_rows += 1
                 continue
-            self.row_chars = sum(map(len, cells))
+            self.row_chars = sum(map(len, cells)) + len(cells)
             yield Record(line, cells)
 
     def close(self) -> None:

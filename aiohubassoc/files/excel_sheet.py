@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.files.cells import Formula, LongNumber, value_text
-from aiohubassoc.files.excel_workbook import CELL_CHARS, Shows, is_true
+from aiohubassoc.files.excel_parts import CELL_CHARS, Shows, is_true
 from aiohubassoc.files.limits import COLUMNS, ROW_CHARS
 from aiohubassoc.files.xml_stream import XmlError, parse_pieces
 

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import posixpath
-import re
 import zipfile
 import zlib
 from contextlib import contextmanager
-from enum import Enum
 from typing import IO, TYPE_CHECKING, Final
 
 import attrs
 
 from aiohubassoc.errors import InputError
+from aiohubassoc.files.excel_parts import Relations, SharedTexts, SheetList, Styles
 from aiohubassoc.files.limits import XML_RATIO, most_bytes
 from aiohubassoc.files.xml_stream import XmlError, parse_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from aiohubassoc.files.excel_parts import Shows
     from aiohubassoc.files.xml_stream import Handler
 
-# More than any program writes; Excel keeps 32,767 characters in a cell.
-CELL_CHARS: Final = 1 << 20
 _CONTENT_TYPES: Final = "[content_types].xml"
 _DAMAGE: Final = (
     XmlError,
@@ -53,13 +51,6 @@ class Sheet:
     is_hidden: bool
 
 
-class Shows(Enum):
-    """What a number is shown as."""
-
-    DATE = "date"
-    DURATION = "duration"
-
-
 class Workbook:
     """
     An Excel workbook.
@@ -85,7 +76,7 @@ class Workbook:
         self._shared = self._styles = ""
         with self.damage():
             workbook = self._target("_rels/.rels", "officeDocument") or "xl/workbook.xml"
-            listed = _Sheets()
+            listed = SheetList()
             self._parse(workbook, listed)
             self.is_from_1904 = listed.is_from_1904
             folder, _, file_name = workbook.rpartition("/")
@@ -128,7 +119,7 @@ class Workbook:
         info = self._parts[part.casefold()]
         if info.file_size > most_bytes(self._size_bytes, XML_RATIO):
             raise InputError(
-                f"{self._name} unpacks to more than {XML_RATIO} times its size: save it as CSV, if "
+                f"{self._name} unpacks to far more than a workbook of its size: save it as CSV, if "
                 "you know what is in it"
             )
         return self._archive.open(info)
@@ -136,7 +127,7 @@ class Workbook:
     def texts(self) -> list[str]:
         """Return the texts that cells name by number; read once."""
         if self._texts is None:
-            shared = _SharedTexts()
+            shared = SharedTexts()
             if self._shared:
                 self._parse(self._shared, shared)
             self._texts = shared.found
@@ -145,7 +136,7 @@ class Workbook:
     def time_styles(self) -> dict[int, Shows]:
         """Return the styles of cells whose numbers are dates, times or durations; read once."""
         if self._time_styles is None:
-            styles = _Styles()
+            styles = Styles()
             if self._styles:
                 self._parse(self._styles, styles)
             self._time_styles = styles.of_times()
@@ -162,7 +153,7 @@ class Workbook:
 
     def _relations(self, part: str, folder: str) -> list[tuple[str, str, str]]:
         """Return the key, the kind and the part of each relation."""
-        relations = _Relations()
+        relations = Relations()
         if part.casefold() in self._parts:
             self._parse(part, relations)
         return [
@@ -191,125 +182,3 @@ def _open(file: IO[bytes], name: str) -> tuple[zipfile.ZipFile, dict[str, zipfil
 
 def _one(relations: list[tuple[str, str, str]], kind: str) -> str:
     return next((target for _, own, target in relations if own == kind), "")
-
-
-# --- what the small parts say -------------------------------------------------------------------
-
-
-class _Quiet:
-    """A handler that looks at nothing."""
-
-    def start(self, name: str, attributes: dict[str, str], /) -> None:
-        """Do nothing."""
-
-    def end(self, name: str) -> None:
-        """Do nothing."""
-
-    def text(self, text: str) -> None:
-        """Do nothing."""
-
-
-class _Relations(_Quiet):
-    def __init__(self) -> None:
-        self.found: list[tuple[str, str, str]] = []
-
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        if name == "Relationship" and attributes.get("TargetMode") != "External":
-            kind = attributes.get("Type", "").rpartition("/")[2]
-            self.found.append((attributes.get("Id", ""), kind, attributes.get("Target", "")))
-
-
-class _Sheets(_Quiet):
-    def __init__(self) -> None:
-        self.found: list[tuple[str, str, bool]] = []
-        self.is_from_1904 = False
-
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        if name == "workbookPr":
-            self.is_from_1904 = is_true(attributes.get("date1904"))
-        elif name == "sheet":
-            key = next((one for at, one in attributes.items() if at.endswith(":id")), "")
-            is_hidden = attributes.get("state", "visible") != "visible"
-            self.found.append((attributes.get("name", ""), key, is_hidden))
-
-
-class _SharedTexts(_Quiet):
-    """Each text; of one in several fonts all its parts, and none of how to read it aloud."""
-
-    def __init__(self) -> None:
-        self.found: list[str] = []
-        self._parts: list[str] = []
-        self._chars = 0
-        self._is_text = self._is_phonetic = False
-
-    def start(self, name: str, _: dict[str, str]) -> None:
-        if name == "t":
-            self._is_text = not self._is_phonetic
-        elif name == "si":
-            self._parts.clear()
-            self._chars = 0
-        elif name == "rPh":
-            self._is_phonetic = True
-
-    def text(self, text: str) -> None:
-        if self._is_text:
-            self._chars += len(text)
-            if self._chars > CELL_CHARS:
-                raise XmlError(f"a cell has more than {CELL_CHARS:,} characters")
-            self._parts.append(text)
-
-    def end(self, name: str) -> None:
-        if name == "t":
-            self._is_text = False
-        elif name == "si":
-            self.found.append("".join(self._parts))
-        elif name == "rPh":
-            self._is_phonetic = False
-
-
-# Excel's own numbers of formats for dates and times, some of them in East Asia only, and for
-# durations: ECMA-376, part 1, 18.8.30.
-_FORMATS: Final = {
-    **dict.fromkeys((*range(14, 23), *range(27, 37), 45, 47, *range(50, 59)), Shows.DATE),
-    46: Shows.DURATION,
-}
-_NO_CODE = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!(h+|m+|s+)\])[^\]]*\]', re.IGNORECASE)
-_FORMAT_CHARS: Final = 255
-
-
-class _Styles(_Quiet):
-    def __init__(self) -> None:
-        self._codes: dict[int, str] = {}
-        self._used: list[int] = []
-        self._is_of_cells = False
-
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        if name == "numFmt":
-            code = attributes.get("formatCode", "")[:_FORMAT_CHARS]
-            self._codes[int(attributes.get("numFmtId", 0))] = code
-        elif name == "cellXfs":
-            self._is_of_cells = True
-        elif name == "xf" and self._is_of_cells:
-            self._used.append(int(attributes.get("numFmtId", 0)))
-
-    def end(self, name: str) -> None:
-        if name == "cellXfs":
-            self._is_of_cells = False
-
-    def of_times(self) -> dict[int, Shows]:
-        """Return what numbers in the styles of times are shown as."""
-        formats = {code: _shows(text) for code, text in self._codes.items()} | _FORMATS
-        shown = enumerate(map(formats.get, self._used))
-        return {style: shows for style, shows in shown if shows is not None}
-
-
-def _shows(code: str) -> Shows | None:
-    bare = _NO_CODE.sub("", code.partition(";")[0]).casefold()
-    if "general" in bare or not any(letter in bare for letter in "dmyhs"):
-        return None
-    return Shows.DURATION if "[" in bare else Shows.DATE
-
-
-def is_true(text: str | None) -> bool:
-    """Return whether an attribute says yes."""
-    return text in {"1", "true", "on"}

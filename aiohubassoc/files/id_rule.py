@@ -20,7 +20,7 @@ _TEXT_MARK: Final = "'"
 _LARGEST_FLOAT: Final = 2**53
 
 
-class UnusableError(ValueError):
+class RejectedRowError(ValueError):
     """
     A row that cannot be used; the message is its problem.
 
@@ -34,13 +34,13 @@ class UnusableError(ValueError):
         self.held = held
 
 
-def refuse(column: str, text: str, kind: Kind) -> UnusableError:
+def reject(column: str, text: str, kind: Kind) -> RejectedRowError:
     """Return the error for a cell of *column* that holds *text*, which is no id."""
     held = (column, kind)
     if kind is Kind.EMPTY:
-        return UnusableError(f"{column} is empty", held)
+        return RejectedRowError(f"{column} is empty", held)
     told = f"{column} is {shown(text)}, {kind.one}" if text else f"{column} is {kind.one}"
-    return UnusableError(f"{told}: {kind.advice}" if kind.advice else told, held)
+    return RejectedRowError(f"{told}: {kind.advice}" if kind.advice else told, held)
 
 
 class IdRule:
@@ -68,7 +68,7 @@ class IdRule:
             column: How messages call its column or key.
 
         Raises:
-            UnusableError: It is none.
+            RejectedRowError: It is none.
         """
         if type(text) is str and text.isdecimal() and text.isascii():
             return _canonical(text, column)
@@ -79,7 +79,7 @@ class IdRule:
         Return the ids in a cell that may hold several, separated by semicolons; [] if it is empty.
 
         Raises:
-            UnusableError: One of them is none.
+            RejectedRowError: One of them is none.
         """
         if isinstance(text, CellList):
             parts = text.items
@@ -87,23 +87,23 @@ class IdRule:
             return [self.one(text, column)] if text or isinstance(text, Formula) else []
         else:
             if text.count(_BETWEEN_IDS) >= CELL_IDS:
-                raise UnusableError(f"{column} holds more than {CELL_IDS:,} ids")
+                raise RejectedRowError(f"{column} holds more than {CELL_IDS:,} ids")
             parts = [part for part in text.split(_BETWEEN_IDS) if part and not part.isspace()]
         if len(parts) > CELL_IDS:
-            raise UnusableError(f"{column} holds more than {CELL_IDS:,} ids")
+            raise RejectedRowError(f"{column} holds more than {CELL_IDS:,} ids")
         one = self.one
         return [one(part, column) for part in parts]
 
     def _cleaned(self, text: str, column: str) -> str:
         bare = text.strip()
         if isinstance(text, Formula):
-            raise refuse(column, "", Kind.FORMULA)
+            raise reject(column, "", Kind.FORMULA)
         if not bare:
-            raise refuse(column, bare, Kind.EMPTY)
+            raise reject(column, bare, Kind.EMPTY)
         if isinstance(text, LongNumber):
-            raise refuse(column, bare, Kind.LONG)
+            raise reject(column, bare, Kind.LONG)
         if isinstance(text, CellList):
-            raise refuse(column, bare, Kind.SEVERAL)
+            raise reject(column, bare, Kind.SEVERAL)
         if isinstance(text, Float):
             return self._whole(bare, column)
         digits = bare.removeprefix(_TEXT_MARK)
@@ -114,14 +114,14 @@ class IdRule:
         if self._any_id:
             self._counts.spaces += bare != text
             return _any_text(bare, column)
-        raise refuse(column, bare, kind_of(bare))
+        raise reject(column, bare, kind_of(bare))
 
     def _whole(self, text: str, column: str) -> str:
         value = Decimal(text)
         if not value.is_finite() or abs(value) >= _LARGEST_FLOAT or value != int(value):
-            raise refuse(column, text, Kind.FLOAT if "e" not in text.lower() else Kind.EXPONENT)
+            raise reject(column, text, Kind.FLOAT if "e" not in text.lower() else Kind.EXPONENT)
         if value < 0:
-            raise refuse(column, text, Kind.LOCALE)
+            raise reject(column, text, Kind.LOCALE)
         self._counts.floats += 1
         return str(int(value))
 
@@ -130,14 +130,14 @@ def _canonical(digits: str, column: str) -> str:
     if digits[0] == "0":  # one record would be several
         digits = digits.lstrip("0") or "0"
     if len(digits) > ID_DIGITS:
-        raise refuse(column, digits, Kind.DIGITS)
+        raise reject(column, digits, Kind.DIGITS)
     return digits
 
 
 def _any_text(text: str, column: str) -> str:
     if len(text) > ANY_ID_CHARS:
-        raise UnusableError(f"{column} has more than {ANY_ID_CHARS} characters")
+        raise RejectedRowError(f"{column} has more than {ANY_ID_CHARS} characters")
     try:
         return path_text(text, column, MOST_ID)
     except ValueError as error:
-        raise UnusableError(str(error)) from None
+        raise RejectedRowError(str(error)) from None

@@ -89,6 +89,10 @@ class InputFile:
         table = rows if isinstance(rows, Table) else None
         made = 0
         try:
+            if table is not None:
+                if self.may_block:
+                    table.beginning()  # it cannot be read again
+                table.forget_beginning()
             for record in rows:
                 pairs = pairing(record)
                 self.row_chars = rows.row_chars

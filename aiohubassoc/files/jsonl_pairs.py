@@ -10,7 +10,7 @@ import attrs
 from aiohubassoc.files import hubspot
 from aiohubassoc.files.cells import Float
 from aiohubassoc.files.column_mapping import normalize, refuse_contradiction
-from aiohubassoc.files.id_rule import IdRule, UnusableError, refuse
+from aiohubassoc.files.id_rule import IdRule, RejectedRowError, reject
 from aiohubassoc.files.limits import SHOWN_CHARS, shown
 from aiohubassoc.files.not_ids import Kind
 from aiohubassoc.files.pairing import make_pairs, note_labels, pair_maker
@@ -71,7 +71,7 @@ class JsonlPairing:
             return make_pairs(self._make, record, self._from.of(fields), self._to.of(fields))
         except ValueError as error:
             record.problem = str(error)
-            record.held = error.held if isinstance(error, UnusableError) else None
+            record.held = error.held if isinstance(error, RejectedRowError) else None
             return None
 
     def cells(self, record: Record, pair: Pair) -> dict[str, object]:
@@ -150,7 +150,7 @@ class _End:
         Return where this end stands in an object.
 
         Raises:
-            UnusableError: It has no id.
+            RejectedRowError: It has no id.
         """
         for name in self._names:
             if (key := key_of(name, fields)) is not None:
@@ -161,14 +161,14 @@ class _End:
                     normalize(key) != self._id_name,
                     hubspot.holds_several(key),
                 )
-        raise UnusableError("has no " + " or ".join(map(repr, reversed(self._names))))
+        raise RejectedRowError("has no " + " or ".join(map(repr, reversed(self._names))))
 
     def of(self, fields: Mapping[str, object]) -> Ends:
         """
         Return the records of this end.
 
         Raises:
-            UnusableError: One of them is missing or none.
+            RejectedRowError: One of them is missing or none.
         """
         value = fields[self.keys.id]
         if isinstance(value, list):
@@ -183,7 +183,7 @@ class _End:
             own_type, _, text = text.partition(":")
             if not own_type:
                 told = shown(str(value))
-                raise UnusableError(f"{keys.shown} is {told}, without a type before the colon")
+                raise RejectedRowError(f"{keys.shown} is {told}, without a type before the colon")
         if keys.holds_several:
             ids = self._rule.several(text, keys.shown)
         else:
@@ -198,7 +198,7 @@ class _End:
         if isinstance(value, str):
             return value
         if isinstance(value, bool):
-            raise refuse(name, _json(value), Kind.TRUTH)
+            raise reject(name, _json(value), Kind.TRUTH)
         if isinstance(value, int):
             return str(value)
         if isinstance(value, float):
@@ -206,20 +206,20 @@ class _End:
         if value is None and self.keys.holds_several:
             return ""
         if value is None:
-            raise refuse(name, _json(value), Kind.PLACEHOLDER)
-        raise UnusableError(f"{name} is nested: an id must be a string or a number")
+            raise reject(name, _json(value), Kind.PLACEHOLDER)
+        raise RejectedRowError(f"{name} is nested: an id must be a string or a number")
 
     def _type(self, fields: Mapping[str, object]) -> str:
         key = self.keys.type
         value = None if key is None else fields[key]
         if value is not None and not isinstance(value, str):
             told = shown(_json(value))
-            raise UnusableError(f"{self._type_name} is {told}: a type must be a string")
+            raise RejectedRowError(f"{self._type_name} is {told}: a type must be a string")
         if value and (own := self._types.name(value, self._type_name)):
             return own
         if self._object_type is not None:
             return self._object_type
-        raise UnusableError(
+        raise RejectedRowError(
             f'{self.keys.shown} has no type: write it as "contacts:101", add '
             f"{self._type_name!r}, or give --{self._name}"
         )
@@ -230,13 +230,13 @@ def key_of(name: str, fields: Mapping[str, object]) -> str | None:
     Return the key of an object that is called *name*, however it is cased; None: there is none.
 
     Raises:
-        UnusableError: Several are.
+        RejectedRowError: Several are.
     """
     if name in fields:
         return name
     found = [key for key in fields if normalize(key) == normalize(name)]
     if len(found) > 1:
-        raise UnusableError(f"has more than one {name!r}")
+        raise RejectedRowError(f"has more than one {name!r}")
     return found[0] if found else None
 
 

@@ -27,7 +27,7 @@ _BLANKS: Final = " \t\r\n"  # what may stand around an object
 _EXAMPLE: Final = '{"from": "contacts:101", "to": "companies:202"}'
 
 
-class _UnusableError(ValueError):
+class _OddJsonError(ValueError):
     """JSON that Python could read, but not as it stands there."""
 
 
@@ -117,7 +117,7 @@ def _object(line: str) -> dict[str, object]:
         raise ValueError(f"is not JSON: {told} at column {error.pos + 1}") from None
     except RecursionError:
         raise ValueError("is nested too deeply") from None
-    except _UnusableError:
+    except _OddJsonError:
         raise
     except ValueError:  # of an int with thousands of digits, which Python does not turn into one
         raise ValueError("holds a number that is too long") from None
@@ -134,19 +134,19 @@ def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
     made = dict(pairs)
     if len(made) < len(pairs):
         ((twice, _),) = Counter(name for name, _ in pairs).most_common(1)
-        raise _UnusableError(f"has more than one {shown(twice)}")
+        raise _OddJsonError(f"has more than one {shown(twice)}")
     return made
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise _UnusableError(f"holds {text}, which is too large a number")
+        raise _OddJsonError(f"holds {text}, which is too large a number")
     return number
 
 
 def _no_number(name: str) -> NoReturn:
-    raise _UnusableError(f"is not JSON: it holds {name}")
+    raise _OddJsonError(f"is not JSON: it holds {name}")
 
 
 _DECODER: Final = json.JSONDecoder(

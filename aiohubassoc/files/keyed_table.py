@@ -10,15 +10,10 @@ from aiohubassoc.errors import InputError
 from aiohubassoc.files import hubspot
 from aiohubassoc.files.byte_source import open_source
 from aiohubassoc.files.cells import CellList, value_text
-from aiohubassoc.files.column_mapping import (
-    End,
-    MissingColumnsError,
-    explain_no_table,
-    list_columns,
-    normalize,
-)
+from aiohubassoc.files.column_mapping import End, MissingColumnsError, normalize
 from aiohubassoc.files.counts import InputCounts
-from aiohubassoc.files.id_rule import IdRule, UnusableError
+from aiohubassoc.files.header_advice import explain_no_table, list_columns
+from aiohubassoc.files.id_rule import IdRule, RejectedRowError
 from aiohubassoc.files.input_file import open_rows
 from aiohubassoc.files.jsonl_pairs import key_of
 from aiohubassoc.files.limits import SHOWN_CHARS, shown
@@ -228,7 +223,7 @@ class KeyedTable:
         try:
             id_cell, text = self._cells_of(record)
             record_id = self._rule.one(id_cell, self._id.name)
-        except UnusableError as error:
+        except RejectedRowError as error:
             return KeyedRow(record, problem=str(error))
         try:
             return KeyedRow(record, record_id, text, self._to_key(text))
@@ -272,10 +267,10 @@ def _end(column: str, index: int, object_type: str | None) -> End:
 def _value(name: str, fields: Mapping[str, object]) -> str:
     key = key_of(name, fields)
     if key is None:
-        raise UnusableError(f"has no {name!r}")
+        raise RejectedRowError(f"has no {name!r}")
     value = fields[key]
     if isinstance(value, list):
         return CellList.from_values(value)
     if isinstance(value, dict):
-        raise UnusableError(f"{name} is nested")
+        raise RejectedRowError(f"{name} is nested")
     return value_text(value)

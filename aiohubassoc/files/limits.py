@@ -21,23 +21,23 @@ KEPT_CHARS: Final = 2048
 # What messages show of a cell or of a column's name.
 SHOWN_CHARS: Final = 60
 
-_FREE_BYTES: Final = 32 << 20
-_FREE_ROWS: Final = 4_000_000
-_ROWS_PER_BYTE: Final = 4
-# Tables of ids compress to a tenth at most, sparse ones to a thirtieth.
-TEXT_RATIO: Final = 100
+_MB: Final = 1 << 20
+_ROWS_PER_BYTE: Final = 2
+# Tables of ids compress to a tenth at most, sparse ones to a thirtieth; a row of ids takes two
+# bytes or more.
+TEXT_RATIO: Final = 50
 XML_RATIO: Final = 50
-PARQUET_RATIO: Final = 32
+PARQUET_RATIO: Final = 16
 
 
 def most_bytes(size_bytes: int, ratio: int) -> int:
-    """Return how many bytes a file of *size_bytes* may unpack to."""
-    return max(_FREE_BYTES, size_bytes * ratio)
+    """Return how many bytes a file of *size_bytes* may unpack to, and any of 1 MB."""
+    return max(_MB, size_bytes) * ratio
 
 
 def most_rows(size_bytes: int) -> int:
-    """Return how many rows or pairs a file of *size_bytes* may hold."""
-    return max(_FREE_ROWS, size_bytes * _ROWS_PER_BYTE)
+    """Return how many rows or pairs a file of *size_bytes* may hold, and any of 1 MB."""
+    return max(_MB, size_bytes) * _ROWS_PER_BYTE
 
 
 def shown(text: str) -> str:

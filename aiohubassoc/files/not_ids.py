@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
-_LOOKED_AT_CHARS: Final = 200
+_LOOKED_AT_CHARS: Final = 100
 
 
 class Kind(Enum):
@@ -70,7 +71,11 @@ class Kind(Enum):
 
 def kind_of(text: str) -> Kind:
     """Return what *text* is, which has no blanks around it and is not just digits."""
-    text = text[:_LOOKED_AT_CHARS]
+    return _kind_of(text[:_LOOKED_AT_CHARS])
+
+
+@lru_cache(maxsize=1000)  # of many rows with the same fault
+def _kind_of(text: str) -> Kind:
     if text.startswith("="):
         return Kind.FORMULA
     for kind, is_one in _LOOKS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from aiohubassoc.files.id_rule import UnusableError
+from aiohubassoc.files.id_rule import RejectedRowError
 from aiohubassoc.files.limits import TYPE_CHARS, shown
 from aiohubassoc.pair import MOST_TYPE
 from aiohubassoc.record_id import path_text
@@ -74,7 +74,7 @@ class TypeNames:
             column: Where, as messages call it.
 
         Raises:
-            UnusableError: It is none.
+            RejectedRowError: It is none.
         """
         known = self._known.get(text)
         if known is not None:
@@ -83,11 +83,11 @@ class TypeNames:
         if not bare:
             return ""
         if len(bare) > TYPE_CHARS:
-            raise UnusableError(f"{column} is {shown(bare)}, which is no object type")
+            raise RejectedRowError(f"{column} is {shown(bare)}, which is no object type")
         try:
             path_text(bare, column, MOST_TYPE)
         except ValueError as error:
-            raise UnusableError(str(error)) from None
+            raise RejectedRowError(str(error)) from None
         standard = standard_type(bare)
         name = self._first.setdefault(standard, bare) if standard is not None else bare
         if len(self._known) < _MOST_NAMES:

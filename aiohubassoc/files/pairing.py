@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from aiohubassoc.files.column_mapping import normalize
-from aiohubassoc.files.id_rule import UnusableError
+from aiohubassoc.files.id_rule import RejectedRowError
 from aiohubassoc.files.limits import ROW_PAIRS, shown
 from aiohubassoc.pair import Pair, unchecked_pair
 
@@ -46,10 +46,10 @@ def make_pairs(
     Return a pair for each two records, tagged with *record*.
 
     Raises:
-        UnusableError: There are too many.
+        RejectedRowError: There are too many.
     """
     if len(first) * len(second) > ROW_PAIRS:
-        raise UnusableError(
+        raise RejectedRowError(
             f"would make {len(first) * len(second):,} pairs, more than {ROW_PAIRS:,} of one row"
         )
     return [

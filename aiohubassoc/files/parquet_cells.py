@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.files.cells import CellList, value_text
+from aiohubassoc.files.limits import CELL_IDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -12,10 +13,14 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-# What a batch of one column may take, and a cell of it otherwise: texts that repeat are stored
-# once, and a small file could unpack to any size.
-_COLUMN_BYTES: Final = 32 << 20
-CELL_BYTES: Final = 1 << 15
+# Texts that repeat are stored once, and a batch of rows could be of any size: one that would take
+# more is read row by row, and its longer texts are cut.
+_BATCH_BYTES: Final = 32 << 20
+REPEATED_BYTES: Final = 1 << 15
+_CUT_CHARS: Final = 1 << 10
+# A cell of a list, an object or a map; each value inside is an object of Python's.
+_CELL_BYTES: Final = CELL_IDS * 100
+_VALUE_BYTES: Final = 100
 
 
 class Undecoded(list[str]):
@@ -54,7 +59,7 @@ class CellReader:
             return self._strings(column)
         if types.is_integer(column.type):
             return ["" if number is None else str(number) for number in column.to_pylist()]
-        if types.is_nested(column.type) and self._bytes(column) > _COLUMN_BYTES:
+        if types.is_nested(column.type) and self._bytes(column) > _BATCH_BYTES:
             return self._cut(column)
         try:
             return [self._text(value) for value in column.to_pylist()]
@@ -71,13 +76,13 @@ class CellReader:
             )
 
     def _repeated(self, column: pa.DictionaryArray) -> Iterable[str]:
-        if self._bytes(column) <= _COLUMN_BYTES:
+        if self._bytes(column) <= _BATCH_BYTES:
             return self.texts(column.dictionary_decode())
         dictionary = column.dictionary
         if self._dictionary is None or not _is_same(self._dictionary, dictionary):
             self._dictionary = dictionary
             self._decoded = [
-                text if len(text) <= CELL_BYTES else f"{text[:CELL_BYTES]}…"
+                text if len(text) <= REPEATED_BYTES else f"{text[:_CUT_CHARS]}..."
                 for text in self.texts(dictionary)
             ]
         decoded = self._decoded
@@ -85,9 +90,9 @@ class CellReader:
 
     def _cut(self, column: pa.Array) -> Iterator[str]:
         for row in range(len(column)):
-            size_bytes = self._bytes(column.slice(row, 1))
-            if size_bytes > CELL_BYTES:
-                yield f"(a value of {size_bytes:,} bytes)"
+            cell = column.slice(row, 1)
+            if self._bytes(cell) > _CELL_BYTES or self._longest(cell) > REPEATED_BYTES:
+                yield "(a value that is too long)"
             else:
                 yield self._one(column, row)
 
@@ -102,21 +107,34 @@ class CellReader:
             return CellList.from_values(value)
         return value_text(value)
 
-    def longest(self, array: pa.Array) -> int:
-        """Return the length in bytes of the longest text among those that repeat."""
+    def longest_stored(self, array: pa.Array) -> int:
+        """Return the length in bytes of the longest text that rows beside *array* may have too."""
         if self._arrow.types.is_dictionary(array.type):
             compute = self._arrow.compute
-            longest = compute.max(compute.binary_length(array.dictionary)).as_py()
-            return int(longest or 0)
-        return max(map(self.longest, self._inside(array)), default=0)
+            return compute.max(compute.binary_length(array.dictionary)).as_py() or 0
+        return max(map(self.longest_stored, self._inside(array)), default=0)
+
+    def _longest(self, array: pa.Array) -> int:
+        """Return the length in bytes of its longest text, among those that may repeat."""
+        if self._arrow.types.is_dictionary(array.type):
+            return max(self._lengths(array)[0], default=0)
+        return max(map(self._longest, self._inside(array)), default=0)
 
     def _bytes(self, array: pa.Array) -> int:
-        """Return how many bytes the values have at most, each of them counted where it repeats."""
+        """Return about how many bytes the values take as objects, each counted where it repeats."""
         if self._arrow.types.is_dictionary(array.type):
-            return len(array) * self.longest(array)
+            used = sum(length * count for length, count in zip(*self._lengths(array), strict=True))
+            return max(used, len(array) * _VALUE_BYTES)
         if self._arrow.types.is_nested(array.type):
             return sum(map(self._bytes, self._inside(array)))
-        return int(array.nbytes)
+        return max(int(array.nbytes), len(array) * _VALUE_BYTES)
+
+    def _lengths(self, array: pa.DictionaryArray) -> tuple[list[int], list[int]]:
+        """Return the lengths of the texts that *array* has, and how often it has each."""
+        counts = array.indices.drop_null().value_counts()
+        places, times = counts.flatten()
+        lengths = self._arrow.compute.binary_length(array.dictionary.take(places))
+        return lengths.fill_null(0).to_pylist(), times.to_pylist()
 
     def _inside(self, array: pa.Array) -> list[pa.Array]:
         """Return the arrays that a nested one is made of."""

@@ -6,7 +6,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.limits import COLUMNS, PARQUET_RATIO, most_bytes, most_rows
-from aiohubassoc.files.parquet_cells import CELL_BYTES, CellReader, Undecoded
+from aiohubassoc.files.parquet_cells import REPEATED_BYTES, CellReader, Undecoded
 from aiohubassoc.files.record import Record
 from aiohubassoc.files.text import character_problem
 
@@ -122,7 +122,7 @@ class ParquetReader:
             for chunk in self._chunks(group)
             if chunk.physical_type == _TEXT
             and chunk.has_dictionary_page
-            and chunk.total_uncompressed_size > CELL_BYTES
+            and chunk.total_uncompressed_size > REPEATED_BYTES
         ]
         if not texts:
             return self._parquet
@@ -137,7 +137,10 @@ class ParquetReader:
             ),
             None,
         )
-        if first is not None and max(map(self._cells[0].longest, first.columns)) > CELL_BYTES:
+        if (
+            first is not None
+            and max(map(self._cells[0].longest_stored, first.columns)) > REPEATED_BYTES
+        ):
             return self._repeating
         return self._parquet
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
 from aiohubassoc.files.not_ids import Kind
 
+# It stands in no text that is encoded as UTF-8.
+_BETWEEN_CELLS: Final = b"\xff"
 Fields: TypeAlias = list[str] | dict[str, object]
 
 
@@ -19,7 +21,7 @@ class Record:
 
     Attributes:
         line: The line on which it begins, from 1; of Excel and Parquet the row.
-        kept: Its fields, or once it is compact their JSON in bytes.
+        kept: Its fields; once it is compact, bytes that hold them.
         problem: Why it cannot be used; None if nothing is wrong so far.
         source: Which of the inputs it is from, from 0.
         held: The column whose cell is no id, and what that is; None if the problem is another
@@ -39,10 +41,13 @@ class Record:
 
         They can be written as JSON.
         """
-        if isinstance(self.kept, bytes):
-            fields: Fields = json.loads(self.kept)
-            return fields
-        return self.kept
+        kept = self.kept
+        if not isinstance(kept, bytes):
+            return kept
+        if kept.startswith(_BETWEEN_CELLS):
+            return [cell.decode(errors="surrogatepass") for cell in kept.split(_BETWEEN_CELLS)[1:]]
+        fields: Fields = json.loads(kept)
+        return fields
 
     def compact(self) -> None:
         """
@@ -50,7 +55,12 @@ class Record:
 
         Thousands of rows wait for their outcome, and a short cell takes 50 bytes as an object.
         """
-        self.kept = json.dumps(self.fields, ensure_ascii=False).encode(errors="surrogatepass")
+        kept = self.kept
+        if isinstance(kept, list):
+            cells = (b"", *(cell.encode(errors="surrogatepass") for cell in kept))
+            self.kept = _BETWEEN_CELLS.join(cells)
+        elif isinstance(kept, dict):
+            self.kept = json.dumps(kept, ensure_ascii=False).encode(errors="surrogatepass")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Record):

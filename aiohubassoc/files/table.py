@@ -13,7 +13,7 @@ from aiohubassoc.files.csv_reader import CsvReader
 from aiohubassoc.files.limits import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from aiohubassoc.files.column_mapping import End, FindColumns
     from aiohubassoc.files.layout import Layout
@@ -114,6 +114,7 @@ class Table:
                 self._shape(record, fields)
             elif (not fields[first] or fields[first].isspace()) and _is_blank(fields):
                 continue
+            del fields  # or they are kept until the next row is read
             yield record
 
     def beginning(self) -> str:
@@ -122,6 +123,11 @@ class Table:
             self._ahead = list(islice(self._rows, 1))
             self._beginning = "" if self._csv is None else self._csv.beginning()
         return self._beginning
+
+    def forget_beginning(self) -> None:
+        """Keep no text of the rows: nobody asks for `beginning` who has not yet."""
+        if self._csv is not None:
+            self._csv.beginning()
 
     def refuse_if_broken(self, record: Record) -> None:
         """
@@ -142,7 +148,7 @@ class Table:
         have, width = len(fields), len(self.header)
         if self._reader.has_fixed_columns or self._named <= have < width:
             record.kept = fields[:width] + [""] * (width - have)
-        elif have > width and _is_blank(fields[width:]):
+        elif have > width and _is_blank(islice(fields, width, None)):
             record.kept = fields[:width]
         elif have != width:
             if self._csv is not None:
@@ -209,5 +215,5 @@ class Table:
         return attrs.evolve(end, holds_several=True) if is_list else end
 
 
-def _is_blank(fields: list[str]) -> bool:
+def _is_blank(fields: Iterable[str]) -> bool:
     return not any(map(str.strip, fields))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiohubassoc.files.cells import CellList
-from aiohubassoc.files.id_rule import IdRule, UnusableError
+from aiohubassoc.files.id_rule import IdRule, RejectedRowError
 from aiohubassoc.files.pairing import make_pairs, note_labels, pair_maker
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class TablePairing:
             return self._several(record, fields)
         except ValueError as error:
             record.problem = str(error)
-            record.held = error.held if isinstance(error, UnusableError) else None
+            record.held = error.held if isinstance(error, RejectedRowError) else None
             return None
 
     def cells(self, record: Record, pair: Pair, index: Callable[[int], int]) -> list[str]:
@@ -116,4 +116,4 @@ class TablePairing:
             own = self._types.name(fields[end.type_index], end.type_name)
         if object_type := own or default:
             return object_type
-        raise UnusableError(f"{end.type_name} is empty")
+        raise RejectedRowError(f"{end.type_name} is empty")

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Final, Protocol
 from xml.parsers import expat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import IO
 
 _PIECE_BYTES: Final = 1 << 16
 # A tag with its attributes; the parser keeps it whole.
 _TAG_BYTES: Final = 1 << 20
+_DEPTH: Final = 200
 
 
 class XmlError(Exception):
@@ -45,10 +46,24 @@ def parse_pieces(file: IO[bytes], handler: Handler) -> Iterator[None]:
     Raises:
         XmlError: It is not well-formed, has a document type, or a tag without end.
     """
+    depth = 0
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEPTH:
+            raise XmlError("it is nested too deeply")
+        handler.start(name[name.find(":") + 1 :], attributes)
+
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        handler.end(name[name.find(":") + 1 :])
+
     parser = expat.ParserCreate()
     parser.buffer_text = True
-    parser.StartElementHandler = _without_prefix(handler.start)
-    parser.EndElementHandler = _without_prefix(handler.end)
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
     parser.CharacterDataHandler = handler.text
     parser.StartDoctypeDeclHandler = _refuse_doctype
     fed = 0
@@ -64,13 +79,6 @@ def parse_pieces(file: IO[bytes], handler: Handler) -> Iterator[None]:
         yield  # what came before the damage
         raise XmlError(str(error)) from None
     yield
-
-
-def _without_prefix(call: Callable[..., None]) -> Callable[..., None]:
-    def told(name: str, *attributes: dict[str, str]) -> None:
-        call(name[name.find(":") + 1 :], *attributes)
-
-    return told
 
 
 def _refuse_doctype(*_: object) -> None:

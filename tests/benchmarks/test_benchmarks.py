@@ -86,6 +86,19 @@ ROOT = Path(__file__).parents[2]
         ("nightly.py", "--pairs", "3000", "--new-share", "0.02"),
         ("kills.py", "--kills", "4", "--pairs", "150"),
         ("kills.py", "--kills", "4", "--pairs", "300", "--via", "batch"),
+        (
+            "hostile_files.py",
+            "--untimed",
+            "--only",
+            "line-without-end.csv",
+            "commas-of-16-mb.csv.gz",
+            "header-of-500000-columns.csv",
+            "ids-by-ids-in-one-row.csv",
+            "nested-500000-deep.jsonl",
+            "entities.xlsx",
+            "attribute-of-30-mb.xlsx",
+            "lists-of-texts-of-1-mb.parquet",
+        ),
         pytest.param(
             ("inputs.py", "--rows", "1000", "20000", "--taken", "300", "--untimed"),
             marks=pytest.mark.skipif(

@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from aiohubassoc import Pair
 from aiohubassoc.files.cells import Float, Formula, LongNumber, value_text
 from aiohubassoc.files.counts import InputCounts
-from aiohubassoc.files.id_rule import IdRule, UnusableError
+from aiohubassoc.files.id_rule import IdRule, RejectedRowError
 from aiohubassoc.files.limits import ANY_ID_CHARS, CELL_IDS
 from aiohubassoc.files.not_ids import Kind, kind_of
 from tests.files.reading import counts_of, file_of, ids_of, problems_of, rows_of
@@ -89,7 +89,7 @@ def test_any_text_is_an_id_or_something_else(text: str) -> None:
     rule = IdRule(InputCounts(), any_id=False)
     try:
         found = rule.one(text, "x")
-    except UnusableError as error:
+    except RejectedRowError as error:
         assert error.held is not None
         assert len(str(error)) < 500
     else:
@@ -153,7 +153,7 @@ def test_numbers_of_typed_columns(text: str, told: str) -> None:
         assert 2 == counts.floats
         return
     for read in (rule.one, rule.several):
-        with pytest.raises(UnusableError) as caught:
+        with pytest.raises(RejectedRowError) as caught:
             read(text, "x")
         assert told in str(caught.value)
 

@@ -8,6 +8,8 @@ import gzip
 import os
 import sys
 import threading
+import tracemalloc
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +238,29 @@ def test_the_first_pair_of_a_long_file(tmp_path: Path, monkeypatch: Any) -> None
             assert sources[-1].taken_bytes <= 1 << 16
             assert 99_999 == sum(1 for _ in table)
         assert Path(path).stat().st_size == sources[-1].taken_bytes
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("a.csv", "1,2\n"),
+        ("a.csv", "x,2\n"),
+        ("a.csv", ",\n"),
+        ("a.jsonl", '{"from": 1, "to": 2}\n'),
+    ],
+)
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path, name: str, line: str) -> None:
+    """Whatever becomes of them."""
+    path = file_of(tmp_path, "from_id,to_id\n1,2\n" * ("csv" in name) + line * 40_000, name)
+    with PairTable(path, layout()) as table:
+        next(table_rows := iter(table))
+        tracemalloc.start()
+        try:
+            deque(table_rows, maxlen=0)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert most < 1_000_000
 
 
 def test_a_file_that_can_no_longer_be_read(tmp_path: Path, monkeypatch: Any) -> None:

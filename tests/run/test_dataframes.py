@@ -341,6 +341,14 @@ def test_a_single_column_is_no_frame(column: Any) -> None:
         read(column)
 
 
+def test_what_is_almost_a_frame_is_refused_with_the_cure() -> None:
+    """A frame that is not computed yet, and the rows of one as dicts."""
+    with pytest.raises(OptionsError, match=r"not LazyFrame: give its \.collect\(\)"):
+        read(pl.LazyFrame(IDS))
+    with pytest.raises(OptionsError, match=r"or the data frame itself"):
+        read(pd.DataFrame(IDS).to_dict("records"))
+
+
 def test_a_series_of_pairs_is_an_iterable() -> None:
     """As `frame.apply` makes one, with the protocol and without a table in it."""
     made = pd.DataFrame(IDS).apply(

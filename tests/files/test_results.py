@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohubassoc import Pair
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.rejects import FailuresFile
-from aiohubassoc.files.results import Told
+from aiohubassoc.files.results import FailuresFile, Told
 from tests.files.reading import file_of, layout
 
 if TYPE_CHECKING:
