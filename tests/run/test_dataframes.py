@@ -345,7 +345,7 @@ def test_what_is_almost_a_frame_is_refused_with_the_cure() -> None:
     """A frame that is not computed yet, and the rows of one as dicts."""
     with pytest.raises(OptionsError, match=r"not LazyFrame: give its \.collect\(\)"):
         read(pl.LazyFrame(IDS))
-    with pytest.raises(OptionsError, match=r"or the data frame itself"):
+    with pytest.raises(PairError, match=r"or the data frame itself"):
         read(pd.DataFrame(IDS).to_dict("records"))
 
 
