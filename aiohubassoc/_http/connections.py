@@ -199,6 +199,7 @@ class Connections:
         if protocol.is_connected():
             await self._watch(state, times.wait_after(took))
             if _has_more(protocol, state):
+                state.is_spoilt = True
                 protocol.close()
                 return False
             if protocol.is_connected():

@@ -256,7 +256,9 @@ class Transport:
         used until then. False: another call, over a new connection, must tell.
         """
         assert answer.call is not None  # noqa: S101 -- it is set where it is made
-        return await self._connections.confirm(answer.call)
+        is_own = await self._connections.confirm(answer.call)
+        # Where connections were closed here, silence says nothing.
+        return is_own and self._session is not None and not self._session.closed
 
     def _use_token(self, token: str) -> None:
         self._token = token
@@ -335,7 +337,7 @@ class Transport:
         except BaseException:
             response.close()
             raise
-        if not is_whole:
+        if not (is_whole or response.content.is_eof()):
             response.close()
             call.is_cut = True
         if status in _2XX:
