@@ -1,0 +1,77 @@
+"""Secrets that are repeated to us."""
+
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, strategies as st
+from multidict import CIMultiDict
+
+from aiohubassoc._protocol.redaction import NO_SECRETS, Redaction
+
+TOKEN = 'pat-na1-1a2b3c4d/"\\aaaa'
+SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=300, codec="utf-8"), min_size=6)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        TOKEN,
+        json.dumps(TOKEN)[1:-1],
+        json.dumps(json.dumps(TOKEN))[3:-3],
+        json.dumps(TOKEN)[1:-1].replace("/", "\\/"),
+        "".join(f"\\u{ord(letter):04x}" for letter in TOKEN),
+        "".join(f"\\u{ord(letter):04X}" for letter in TOKEN),
+        quote(TOKEN, safe=""),
+        "".join(f"%{ord(letter):02x}" for letter in TOKEN),
+        TOKEN.replace("-", "%2D").replace("a", "\\u0061"),
+    ],
+)
+def test_however_it_is_written(written: str) -> None:
+    """As it is, as JSON or URLs have it, or in a mixture of these."""
+    redaction = Redaction([TOKEN, "another-secret"])
+    assert "bad token [secret]!" == redaction.in_text(f"bad token {written}!")
+    assert b"[secret]" == redaction.in_bytes(written.encode())
+    assert {"x-[secret]": "a [secret] b"} == redaction.in_headers(
+        {f"x-{written}": f"a {written} b"}
+    )
+
+
+@given(SECRETS, st.text(max_size=20), st.text(max_size=20))
+def test_no_secret_is_left(secret: str, before: str, after: str) -> None:
+    """In any text, in the three ways that it is usually written."""
+    redaction = Redaction([secret])
+    for written in (secret, json.dumps(secret)[1:-1], quote(secret, safe="")):
+        if secret.isascii() or written != json.dumps(secret)[1:-1]:
+            assert written not in redaction.in_text(f"{before} {written} {after}")
+
+
+@given(st.binary())
+def test_nothing_else_is_changed(body: bytes) -> None:
+    """Bytes that are no secret stay as they are, also those that are no text."""
+    assert body == Redaction(["a-secret-of-ours"]).in_bytes(body)
+    assert body == NO_SECRETS.in_bytes(body)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("url='http://u:pw@127.0.0.1:1'", "url='http://127.0.0.1:1'"),
+        ("https://u:p%40w@h:8/x?y", "https://h:8/x?y"),
+        ("http://u:p/w@h", "http://h"),
+        ("URL('http://u:p@w@h')", "URL('http://h')"),
+        ("mail me@example.com // or @you", "mail me@example.com // or @you"),
+        ("lone \ud800", "lone ???"),
+    ],
+)
+def test_urls_lose_their_credentials(text: str, expected: str) -> None:
+    """Whoever's they are."""
+    assert expected == NO_SECRETS.in_text(text).replace("\ufffd", "?")
+
+
+def test_of_several_headers_with_one_name_the_first_counts() -> None:
+    """As everywhere."""
+    headers = CIMultiDict([("A", "1"), ("A", "2")])
+    assert {"A": "1"} == NO_SECRETS.in_headers(headers)
