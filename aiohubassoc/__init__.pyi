@@ -59,6 +59,15 @@ from aiohubassoc.models import (
     Skip as Skip,
     Status as Status,
 )
+from aiohubassoc.observer import (
+    CallKind as CallKind,
+    Observer as Observer,
+    ResponseEvent as ResponseEvent,
+    RetryEvent as RetryEvent,
+    RunFinishedEvent as RunFinishedEvent,
+    RunStartedEvent as RunStartedEvent,
+    ThrottleEvent as ThrottleEvent,
+)
 from aiohubassoc.options import (
     ApiVersion as ApiVersion,
     Quota as Quota,

@@ -7,10 +7,12 @@ import re
 import warnings
 from datetime import date
 from difflib import get_close_matches
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Final, Literal, TypedDict
 
 from aiohubassoc import __version__
 from aiohubassoc._batching.batch import MOST_PAIRS
+from aiohubassoc._http.events import METHODS
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from aiohubassoc._http.clock import Clock
     from aiohubassoc._http.limiter import Limiter
     from aiohubassoc.journal.journal import Journal
+    from aiohubassoc.observer import Observer
 
 # In flight = rate x latency: at 25 calls a second and half a second each, 13.
 DEFAULT_CONCURRENCY: Final = 64
@@ -53,6 +56,7 @@ class ClientOptions(TypedDict, total=False):
     ssl: _ssl.SSLContext | None
     proxy: str | None
     trust_env: bool
+    observer: Observer | None
     clock: Clock | None
     jitter: Callable[[], float] | None
 
@@ -154,6 +158,25 @@ def check_shared(
         raise OptionsError(f"clock must be a clock, such as FakeClock(), not {clock!r}")
     if jitter is not None and not callable(jitter):
         raise OptionsError(f"jitter must be a function that returns 0 to 1, not {jitter!r}")
+
+
+def check_observer(observer: Observer | None) -> None:
+    """
+    Raise OptionsError for what cannot be an observer.
+
+    Raises:
+        OptionsError: a class, an object with none of the methods, or with one that is no function.
+    """
+    if observer is None:
+        return
+    if isinstance(observer, type):
+        raise OptionsError(f"observer must be an object, not the class {observer.__name__}")
+    methods = {name: getattr(observer, name, None) for name in METHODS}
+    if not any(methods.values()):
+        raise OptionsError(f"observer has none of {', '.join(METHODS)}: {observer!r}")
+    for name, method in methods.items():
+        if method is not None and (not callable(method) or iscoroutinefunction(method)):
+            raise OptionsError(f"observer.{name} must be a plain function, not {method!r}")
 
 
 def check_link_options(options: Mapping[str, object]) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self, Unpack
 from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc._http.auth import TokenProvider, TokenSource
 from aiohubassoc._http.clock import Clock, SystemClock
+from aiohubassoc._http.events import Events, portal_of
 from aiohubassoc._http.limiter import Limiter, QuotaLimiter
-from aiohubassoc._http.request_state import Call, settled_error
+from aiohubassoc._http.request_state import Call, make_outcome, settled_error
 from aiohubassoc._http.senders import Senders, make_senders
 from aiohubassoc._http.transport import Transport
 from aiohubassoc._protocol.requests import checked_base_url, checked_proxy
@@ -21,6 +22,7 @@ from aiohubassoc._run.limits import FailureLimits
 from aiohubassoc._run.one_batch import send_one_batch
 from aiohubassoc._run.put import Put
 from aiohubassoc._run.run import Run, RunOptions, Strategy
+from aiohubassoc._run.run_events import RunEvents
 from aiohubassoc._run.skip_linked import SkipLinked
 from aiohubassoc._run.source import Pairs, Source
 from aiohubassoc._run.stream import OTHER_LOOP, OutcomeStream, VerificationStream
@@ -33,6 +35,7 @@ from aiohubassoc.arguments import (
     check_limits,
     check_linger,
     check_link_options,
+    check_observer,
     check_run,
     check_shared,
     check_version,
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     from aiohubassoc.account import AccountCheck
     from aiohubassoc.journal.journal import Journal
     from aiohubassoc.models import Outcome
+    from aiohubassoc.observer import Observer
     from aiohubassoc.planning import Plan
     from aiohubassoc.replies import DefaultAssociations
 
@@ -109,6 +113,8 @@ class AssociationClient:
             *trust_env*.
         trust_env: Whether to use the proxy that the environment names: ``HTTPS_PROXY``, unless
             ``NO_PROXY`` has the host, or it is this machine.
+        observer: What is told of runs, requests, retries, throttles and outcomes: see `Observer`.
+            None: nothing is; what is logged does not depend on it.
         clock: For tests. None: the running event loop's.
         jitter: For tests: draws evenly from 0 to 1. None: the system's.
 
@@ -137,6 +143,7 @@ class AssociationClient:
         ssl: _ssl.SSLContext | None = None,
         proxy: str | None = None,
         trust_env: bool = False,
+        observer: Observer | None = None,
         clock: Clock | None = None,
         jitter: Callable[[], float] | None = None,
     ) -> None:
@@ -157,10 +164,12 @@ class AssociationClient:
                 raise OptionsError(f"{value!r} is not a {needed.__name__}")
         limiters = {"limiter": limiter, "batch_limiter": batch_limiter}
         check_shared(session, limiters, ssl, clock, jitter)
+        check_observer(observer)
         self._clock = clock or SystemClock()
         self._version = check_version(api_version, self._clock)
         self._concurrency = checked_concurrency(concurrency)
         self._base_url = checked_base_url(base_url, allow_http=allow_http)
+        self._events = Events(observer, portal=portal_of(self._base_url), clock=self._clock)
         self._tokens = TokenSource(token)
         self._limiter = limiter or QuotaLimiter(
             quota,
@@ -235,6 +244,7 @@ class AssociationClient:
             policy=self._retry,
             clock=self._clock,
             jitter=self._jitter,
+            events=self._events,
         )
         return self
 
@@ -269,10 +279,13 @@ class AssociationClient:
         """
         if not isinstance(pair, Pair):
             raise OptionsError(f"{pair!r} is not a Pair")
-        settled = await self._senders_in_loop().single.settle(Call(pair))
+        call = Call(pair)
+        settled = await self._senders_in_loop().single.settle(call)
+        assert not isinstance(settled, Replied)  # noqa: S101 -- that is of many
+        if self._events.on_outcome is not None:
+            self._events.on_outcome(make_outcome(0, pair, call, settled))
         if isinstance(settled, Accepted):
             return settled.reply
-        assert not isinstance(settled, Replied)  # noqa: S101 -- that is of many
         raise settled_error(settled)
 
     async def create_default_batch(
@@ -309,7 +322,8 @@ class AssociationClient:
             PairError: a type or an id that cannot be sent.
         """
         sender = self._senders_in_loop().batch
-        return await send_one_batch(sender.settle, (from_type, to_type), pairs)
+        on_outcome = self._events.on_outcome
+        return await send_one_batch(sender.settle, (from_type, to_type), pairs, on_outcome)
 
     async def check(self, from_type: str, to_type: str) -> AccountCheck:
         """
@@ -416,6 +430,15 @@ class AssociationClient:
         if journal is not None:
             portal = {"portal": self._base_url}
             recorder = journal.recording(portal, self._clock, retry_failed=retry_failed)
+        limiter = self._limiter if via == "put" else self._batch_limiter
+        events = RunEvents(
+            self._events,
+            self._clock,
+            mode=via,
+            skip_linked=skip_linked,
+            pairs=pairs,
+            quota=lambda: limiter.quota,
+        )
         report = Report(max_failures_kept=max_failures_kept)
         run = Run(
             Source(pairs, from_type, to_type),
@@ -423,6 +446,7 @@ class AssociationClient:
             report,
             RunOptions(ordered, stall_timeout, drain_timeout),
             clock=self._clock,
+            events=events,
             limits=FailureLimits(stop_after_failures, stop_after_alike),
             recorder=recorder,
         )
@@ -497,6 +521,13 @@ class AssociationClient:
             report,
             RunOptions(ordered, stall_timeout, drain_timeout),
             clock=self._clock,
+            events=RunEvents(
+                self._events,
+                self._clock,
+                mode="verify",
+                pairs=pairs,
+                quota=lambda: self._batch_limiter.quota,
+            ),
         )
         return VerificationStream(run, report, senders.loop, "verify")
 

@@ -28,6 +28,11 @@ class CallObserver(Protocol):
     stopping: bool
     """Whether the run ends: calls that failed are not tried again."""
 
+    @property
+    def run_id(self) -> str | None:
+        """What its events are known by; None: the call is outside any run."""
+        ...
+
     def on_response(self, status: int) -> None:
         """HubSpot answered, with that HTTP status."""
         ...
@@ -45,6 +50,7 @@ class _NoObserver:
     """The watch of a call outside any run."""
 
     stopping = False
+    run_id = None
 
     def on_response(self, status: int) -> None:
         """Nobody wants to know."""
@@ -172,8 +178,12 @@ def settled_error(settled: NotLinked) -> AioHubAssocError:
             assert_never(settled)
 
 
-def make_outcome(index: int, pair: Pair, call: Call[SubjectT], settled: NotLinked) -> Outcome:
-    """Return the outcome of a pair whose call did not link it."""
+def make_outcome(
+    index: int, pair: Pair, call: Call[SubjectT], settled: Accepted | NotLinked
+) -> Outcome:
+    """Return the outcome of a pair by that of its call."""
+    if isinstance(settled, Accepted):
+        return Outcome(index, pair, Status.LINKED, call.total_attempts, settled.reply)
     error = settled_error(settled)
     # A refusal says nothing about the attempts before it: one of them may have made the link.
     maybe = call.uncertain or is_uncertain(error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import TYPE_CHECKING, Generic, assert_never
 
 import attrs
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http.auth import TokenSource
     from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.events import Events
     from aiohubassoc._http.limiter import Limiter
     from aiohubassoc._http.transport import Transport
     from aiohubassoc._protocol.endpoint_proof import EndpointProof
@@ -59,8 +59,6 @@ if TYPE_CHECKING:
     from aiohubassoc.options import RetryPolicy
 
     Judge: TypeAlias = Callable[[Answer, SubjectT, Callable[[], datetime]], Verdict]
-
-logger = logging.getLogger("aiohubassoc")
 
 
 @attrs.define
@@ -83,6 +81,7 @@ class Sender(Generic[SubjectT]):
         clock: Time.
         jitter: Draws evenly from 0 to 1.
         proof: When HubSpot itself last responded: to any call of the client.
+        events: What is reported of calls.
     """
 
     def __init__(
@@ -98,6 +97,7 @@ class Sender(Generic[SubjectT]):
         clock: Clock,
         jitter: Callable[[], float],
         proof: EndpointProof,
+        events: Events,
     ) -> None:
         self._transport = transport
         self._endpoint = endpoint
@@ -109,6 +109,8 @@ class Sender(Generic[SubjectT]):
         self._clock = clock
         self._jitter = jitter
         self._proof = proof
+        self._events = events
+        self._on_response = events.on_response
         self._loop = asyncio.get_running_loop()
         # Only this form is safe to share: tasks call it, none iterates it. Stopping is decided in
         # the core, because tenacity's own stops read another clock than ours.
@@ -201,11 +203,15 @@ class Sender(Generic[SubjectT]):
             if call.is_resend:
                 call.is_resend = False
             now = self._clock.now()
-            call.spent += now - sent_at
+            seconds = now - sent_at
+            call.spent += seconds
             if isinstance(answer, NoResponse):
                 if isinstance(answer.error, ConnectError):
                     sent_at = None
-                return _without_response(call, answer)
+                verdict = _without_response(call, answer)
+                if self._on_response is not None:
+                    self._on_response(call, endpoint, answer, verdict, seconds)
+                return verdict
             response, exact = answer, waited is not None
             sent_at += waited or 0.0
             verdict = self._judged(call, response, sent_at)
@@ -228,6 +234,8 @@ class Sender(Generic[SubjectT]):
                 limiter.record_response(
                     sent_at, now, exact=exact, accepted=accepted, headers=response.headers
                 )
+        if self._on_response is not None:
+            self._on_response(call, endpoint, response, verdict, seconds)
         if type(verdict) is Accepted:  # nearly always
             return verdict
         return await self._confirmed(call, response, verdict)
@@ -284,7 +292,7 @@ class Sender(Generic[SubjectT]):
     def _after_fault(self, call: Call[SubjectT], verdict: Transient) -> Final | Again:
         if isinstance(verdict, _Resend):
             call.is_resend = True
-            return _again_unless_stopping(call, verdict.error, Again(0.0))
+            return self._again_unless_stopping(call, verdict.error, Again(0.0))
         decision = decide_transient(
             self._policy,
             verdict,
@@ -293,30 +301,32 @@ class Sender(Generic[SubjectT]):
             jitter=self._jitter(),
         )
         if isinstance(decision, GiveUp):
-            logger.debug("%s given up, %s: %s", call.subject, decision.why, verdict.error)
+            self._events.given_up(call, verdict.error, decision.why)
             # Where a try may have made the link, that is what the caller must know.
             return Refused(call.unknown or verdict.error, About.MOMENT)
-        logger.debug("%s again after %.2f s: %s", call.subject, decision.after, verdict.error)
         call.spent += decision.after
-        return _again_unless_stopping(call, verdict.error, decision)
+        return self._again_unless_stopping(call, verdict.error, decision)
 
     def _after_refusal(self, call: Call[SubjectT], verdict: Throttled) -> Final | Again:
+        attempt = call.total_attempts
         call.attempts -= 1  # it was not the pair's fault
         decision: Again | GiveUp
         if is_beyond_patience(self._policy, verdict):
             decision = GiveUp(Why.PATIENCE)
         else:
             pause = call.pause
-            logger.info("HubSpot takes no calls: all held for %.2f s: %s", pause, verdict.error)
+            self._events.throttled(call, verdict.error, pause)
             decision = decide_throttled(self._policy, pause=pause, elapsed=call.spent)
         if isinstance(decision, GiveUp):
-            logger.debug("%s given up, %s: %s", call.subject, decision.why, verdict.error)
+            self._events.given_up(call, verdict.error, decision.why)
             if verdict.ends_run:
                 return Fatal(verdict.error)
             return Refused(call.unknown or verdict.error, About.MOMENT)
         call.spent += decision.after
         # The limiter holds everybody for that long: no wait of its own on top.
-        return _again_unless_stopping(call, verdict.error, Again(0.0))
+        return self._again_unless_stopping(
+            call, verdict.error, Again(0.0), attempt=attempt, delay=decision.after
+        )
 
     async def _with_another_token(
         self, call: Call[SubjectT], verdict: Fatal, *, renewed: bool
@@ -324,18 +334,33 @@ class Sender(Generic[SubjectT]):
         """Report the refused token; try once more with another, but not twice in a row."""
         if not await self._tokens.renew(call.token, call.renewals) or renewed:
             return verdict
-        logger.info("the access token was refused and renewed")
+        self._events.token_renewed(call, verdict.error)
+        attempt = call.total_attempts
         call.attempts -= 1
         call.token_renewed = True
-        return _again_unless_stopping(call, verdict.error, Again(0.0))
+        return self._again_unless_stopping(call, verdict.error, Again(0.0), attempt=attempt)
 
-
-def _again_unless_stopping(
-    call: Call[SubjectT], error: AioHubAssocError, again: Again
-) -> Final | Again:
-    call.error = error
-    call.observer.on_retry(error)
-    return Unsettled(error) if call.observer.stopping else again
+    def _again_unless_stopping(
+        self,
+        call: Call[SubjectT],
+        error: AioHubAssocError,
+        again: Again,
+        *,
+        attempt: int | None = None,
+        delay: float | None = None,
+    ) -> Final | Again:
+        """Report *attempt*, that of the call if None; *delay* is that of *again* if None."""
+        call.error = error
+        call.observer.on_retry(error)
+        if call.observer.stopping:
+            return Unsettled(error)
+        self._events.retry(
+            call,
+            error,
+            call.total_attempts if attempt is None else attempt,
+            again.after if delay is None else delay,
+        )
+        return again
 
 
 def _without_response(call: Call[SubjectT], answer: NoResponse) -> Transient | Refused | Fatal:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from aiohubassoc._batching.batch import MOST_PAIRS, Batch
-from aiohubassoc._http.request_state import Call, settled_error
+from aiohubassoc._http.request_state import Call, make_outcome, settled_error
 from aiohubassoc._protocol.requests import BatchRequest
 from aiohubassoc._protocol.verdicts import Accepted, Replied
 from aiohubassoc._run.batched import read_outcomes
@@ -21,6 +21,8 @@ from aiohubassoc.models import Outcome, Status
 from aiohubassoc.replies import DefaultAssociations
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohubassoc._run.batched import SettleBatch
     from aiohubassoc.pair import Pair, RecordId
 
@@ -32,9 +34,12 @@ async def send_one_batch(
     settle: SettleBatch,
     types: tuple[str, str],
     pairs: Iterable[Pair | tuple[RecordId, RecordId]],
+    on_outcome: Callable[[Outcome], None] | None = None,
 ) -> list[Outcome]:
     """
     Send pairs in one call and return their outcomes, in their order.
+
+    *on_outcome* is given each of them, also those of pairs whose call raises.
 
     Raises:
         AioHubAssocError: as `AssociationClient.create_default_batch` says.
@@ -42,9 +47,23 @@ async def send_one_batch(
     batch = _make_batch(types, pairs)
     call = Call(BatchRequest(types, batch.pairs))
     settled = await settle(call)
+    assert not isinstance(settled, Accepted)  # noqa: S101 -- that is of one pair
+    if isinstance(settled, Replied):
+        outcomes = _read(batch, settled, call)
+    else:
+        entries = zip(batch.indexes, batch.pairs, strict=True)
+        outcomes = [make_outcome(index, pair, call, settled) for index, pair in entries]
+    outcomes = _with_repeats(outcomes, batch)
+    if on_outcome is not None:
+        for outcome in outcomes:
+            on_outcome(outcome)
     if not isinstance(settled, Replied):
-        assert not isinstance(settled, Accepted)  # noqa: S101 -- that is of one pair
         raise settled_error(settled)
+    return outcomes
+
+
+def _read(batch: Batch, settled: Replied, call: Call[BatchRequest]) -> list[Outcome]:
+    """Return what a reply says of each pair, in any order."""
     linked, others, silent = read_outcomes(batch.indexes, batch.pairs, settled, call)
     outcomes = linked + others
     # Not the whole reply: it is about other pairs.
@@ -53,6 +72,11 @@ async def send_one_batch(
         outcomes.append(
             Outcome(index, pair, Status.FAILED, call.attempts, error=error, maybe_applied=True)
         )
+    return outcomes
+
+
+def _with_repeats(outcomes: list[Outcome], batch: Batch) -> list[Outcome]:
+    """Return outcomes in the order of their pairs, those that repeat another among them."""
     outcomes.sort(key=_INDEX)
     for position, repeats in batch.repeats.items():
         outcomes += [

@@ -10,7 +10,7 @@ import attrs
 from aiohubassoc._http.request_state import NO_HISTORY, Call, History, SubjectT, make_unwritten
 from aiohubassoc._protocol.verdicts import Fatal
 from aiohubassoc._run.group_commit import GroupCommit
-from aiohubassoc._run.output_buffer import OutputBuffer, ResultT
+from aiohubassoc._run.output_buffer import ResultT
 from aiohubassoc._run.prefetch import Prefetch
 from aiohubassoc._run.worker_pool import WorkerPool
 from aiohubassoc.errors import AioHubAssocError, RunStoppedError
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from aiohubassoc._http import request_state as _call
     from aiohubassoc._http.clock import Clock, Timer
     from aiohubassoc._run.limits import FailureLimits
+    from aiohubassoc._run.output_buffer import OutputBuffer
     from aiohubassoc._run.recorder import Recorder
+    from aiohubassoc._run.run_events import RunEvents
     from aiohubassoc._run.source import Source
     from aiohubassoc.models import Outcome, RunReport
     from aiohubassoc.pair import Pair
@@ -86,6 +88,7 @@ class Run(Generic[ResultT]):
         stopping: Whether nothing more is sent.
         is_cut_off: Whether nothing more is read either.
         read_ahead: How many pairs beyond the last result taken may be read.
+        run_id: What its events are known by.
         begin: `WorkerPool.begin`.
     """
 
@@ -97,6 +100,7 @@ class Run(Generic[ResultT]):
         options: RunOptions,
         *,
         clock: Clock,
+        events: RunEvents,
         limits: FailureLimits | None = None,
         recorder: Recorder | None = None,
     ) -> None:
@@ -104,7 +108,9 @@ class Run(Generic[ResultT]):
         self.open: dict[int, Pair] = {}
         self.stopping = self.is_cut_off = False
         self.read_ahead = strategy.read_ahead
-        self.buffer: OutputBuffer[ResultT] = OutputBuffer(report, ordered=options.ordered)
+        self.run_id = events.run_id
+        self._events = events
+        self.buffer: OutputBuffer[ResultT] = events.make_buffer(report, ordered=options.ordered)
         self.prefetch = Prefetch(self, source)
         self._histories: dict[int, History] = {}  # of open pairs that were in calls before
         self._source = source
@@ -148,6 +154,7 @@ class Run(Generic[ResultT]):
         if self._recorder is not None:
             await self._recorder.open()
             self.prefetch.find_known = self._recorder.begin
+        self._events.started()
         self._strategy.start(self)
 
     async def next(self) -> ResultT:
@@ -174,6 +181,7 @@ class Run(Generic[ResultT]):
             return
         self.stopping = True
         self.report.stopped = cause
+        self._events.stopped(cause)
         self._workers.cancel_waiting()
         self._strategy.wake()
         self.buffer.wake_readers()
@@ -185,6 +193,12 @@ class Run(Generic[ResultT]):
         Raises:
             Exception: what the input or a callback of the caller's raised, unless `next` did.
         """
+        try:
+            await self._close()
+        finally:
+            self._events.finished(self.report)
+
+    async def _close(self) -> None:
         self.is_cut_off = True
         if self._workers.has_more_than(None):
             self.stop(RunStoppedError("the run was left early: the rest of the input was not read"))

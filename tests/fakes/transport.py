@@ -14,6 +14,7 @@ from multidict import CIMultiDict
 from aiohubassoc import Outcome, Pair, Quota, QuotaLimiter, Report, RetryPolicy
 from aiohubassoc._http.auth import TokenProvider, TokenSource
 from aiohubassoc._http.clock import SystemClock
+from aiohubassoc._http.events import Events
 from aiohubassoc._http.sender import Sender
 from aiohubassoc._http.transport import NoResponse
 from aiohubassoc._protocol.classify import judge
@@ -23,6 +24,7 @@ from aiohubassoc._protocol.verdicts import Answer
 from aiohubassoc._run.limits import FailureLimits
 from aiohubassoc._run.put import Put
 from aiohubassoc._run.run import Run, RunOptions, Strategy
+from aiohubassoc._run.run_events import RunEvents
 from aiohubassoc._run.source import Source
 from aiohubassoc._run.stream import OutcomeStream
 from aiohubassoc.options import ApiVersion
@@ -119,6 +121,7 @@ def sender_of(
     jitter: float = 0.5,
     judge: Judge[Pair] = judge,
     proof: EndpointProof | None = None,
+    events: Events | None = None,
 ) -> Sender[Pair]:
     """Return a sender over the fake, in the running loop's time."""
     return Sender(
@@ -132,6 +135,7 @@ def sender_of(
         clock=SystemClock(),
         jitter=lambda: jitter,
         proof=proof or EndpointProof(),
+        events=events or Events(None, portal="api.hubapi.com", clock=SystemClock()),
     )
 
 
@@ -172,6 +176,13 @@ def stream_over(
         report,
         RunOptions(**{"stall_timeout": None, **options}),
         clock=SystemClock(),
+        events=RunEvents(
+            Events(None, portal="api.hubapi.com", clock=SystemClock()),
+            SystemClock(),
+            mode="put",
+            pairs=(),
+            quota=lambda: Quota(1000, 1.0),
+        ),
         limits=FailureLimits(stop_after_failures, stop_after_alike),
         recorder=recorder,
     )

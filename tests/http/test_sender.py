@@ -530,6 +530,7 @@ class Watch:
     """A run that is about to end."""
 
     stopping = True
+    run_id = None
 
     def __init__(self) -> None:
         self.troubles: list[object] = []
@@ -695,7 +696,7 @@ async def test_the_log_names_pairs_and_reasons_but_no_token(
     answers = [error(429), error(500), *itertools.repeat(error(502), 4)]
     transport = FakeTransport({"1": answers})
     await sender_of(transport, token="canary-token").settle(Call(pair(1)))
-    assert "contacts:1 -> companies:1000001 again after" in caplog.text
-    assert "HubSpot takes no calls" in caplog.text
+    assert "contacts:1 -> companies:1000001: attempt 1 failed, retrying in" in caplog.text
+    assert "HubSpot throttles: all calls pause" in caplog.text
     assert "given up, its tries are used up" in caplog.text
     assert "canary-token" not in caplog.text

@@ -771,8 +771,8 @@ async def test_the_log_says_what_a_call_was_about(caplog: pytest.LogCaptureFixtu
     caplog.set_level("DEBUG", "aiohubassoc")
     portal = FakePortal(script={"batch": [LOST], "read": [LOST]})
     await link(portal, pairs_of(3), skip_linked=True)
-    assert "3 pairs from contacts to companies again after" in caplog.text
-    assert "the links of 3 contacts to companies again after" in caplog.text
+    assert "3 pairs from contacts to companies: attempt 1 failed, retrying in" in caplog.text
+    assert "the links of 3 contacts to companies: attempt 1 failed, retrying in" in caplog.text
     assert "token-1" not in caplog.text
 
 

@@ -1,0 +1,124 @@
+"""What is logged of runs and calls: few lines, each with the same extra keys."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from aiohubassoc.errors import AioHubAssocError
+from aiohubassoc.observer import error_correlation_id, error_status
+
+if TYPE_CHECKING:
+    from aiohubassoc.models import RunReport
+    from aiohubassoc.observer import RetryEvent, RunStartedEvent
+    from aiohubassoc.pair import Pair
+
+runs: Final = logging.getLogger("aiohubassoc.run")
+calls: Final = logging.getLogger("aiohubassoc.call")
+
+KEYS: Final = ("run", "pair", "attempt", "status", "category", "correlation_id")
+"""The extra keys of every line; those that it has no value for are None."""
+_NOTHING: Final = dict.fromkeys(KEYS)
+# Throttles come in bursts: a line for each would be a line for each call in flight.
+_SECONDS_BETWEEN_THROTTLES: Final = 10.0
+_COUNTS: Final = ("linked", "partial", "failed", "unprocessed", "skipped", "missing", "unknown")
+
+
+def make_extra(
+    run: str | None,
+    *,
+    pair: Pair | None = None,
+    attempt: int | None = None,
+    error: AioHubAssocError | None = None,
+) -> dict[str, object]:
+    """Return the extra keys of a line."""
+    extra: dict[str, object] = {**_NOTHING, "run": run, "attempt": attempt}
+    if pair is not None:
+        extra["pair"] = str(pair)
+    if error is not None:
+        extra["status"], extra["category"] = error_status(error), error.label
+        extra["correlation_id"] = error_correlation_id(error)
+    return extra
+
+
+@attrs.define
+class _Throttles:
+    """
+    The throttles of one run that no line has said of yet.
+
+    Attributes:
+        since: When the last line was logged.
+        count: How many came since.
+        error: Why the last of them came; None: none came.
+        pause: Seconds of the last pause.
+    """
+
+    since: float
+    count: int = 0
+    error: AioHubAssocError | None = None
+    pause: float = 0.0
+
+
+class EventLog:
+    """Logs for one client. Of each run it keeps the throttles that are still to be summed up."""
+
+    def __init__(self) -> None:
+        self._throttles: dict[str | None, _Throttles] = {}
+
+    def run_started(self, event: RunStartedEvent) -> None:
+        """Log that a run begins."""
+        pairs = "pairs" if event.total is None else f"{event.total:,} pairs"
+        asked = ", asking first which are linked" if event.skip_linked else ""
+        runs.info(
+            "run %s started: %s by %s to %s%s, quota %s",
+            *(event.run, pairs, event.mode, event.portal, asked, event.quota),
+            extra=make_extra(event.run),
+        )
+
+    def run_stopped(self, run: str, cause: AioHubAssocError) -> None:
+        """Log that a run sends nothing more."""
+        runs.warning("run %s stopped: %s", run, cause, extra=make_extra(run, error=cause))
+
+    def run_finished(self, run: str, report: RunReport, seconds: float, now: float) -> None:
+        """Log that a run ended, and the throttles that no line has said of."""
+        throttles = self._throttles.pop(run, None)
+        if throttles is not None:
+            _sum_up(run, throttles, now)
+        found = ((getattr(report, name, 0), name) for name in _COUNTS)
+        counts = ", ".join(f"{count:,} {name}" for count, name in found if count) or "no pairs"
+        extra = make_extra(run)
+        runs.info("run %s finished in %.1f s: %s", run, seconds, counts, extra=extra)
+
+    def throttled(self, run: str | None, error: AioHubAssocError, pause: float, now: float) -> None:
+        """Log the first throttle; sum up those that follow, a line for each ten seconds."""
+        throttles = self._throttles.get(run)
+        if throttles is None:
+            self._throttles[run] = _Throttles(now)
+            extra = make_extra(run, error=error)
+            calls.info("HubSpot throttles: all calls pause %.2f s: %s", pause, error, extra=extra)
+            return
+        throttles.count += 1
+        throttles.error, throttles.pause = error, pause
+        if now - throttles.since >= _SECONDS_BETWEEN_THROTTLES:
+            _sum_up(run, throttles, now)
+            self._throttles[run] = _Throttles(now)
+
+    def retry(self, event: RetryEvent, subject: object) -> None:
+        """Log that a call is sent again."""
+        if not calls.isEnabledFor(logging.DEBUG):
+            return
+        extra = make_extra(event.run, pair=event.pair, attempt=event.attempt, error=event.error)
+        text = "%s: attempt %d failed, retrying in %.2f s: %s"
+        calls.debug(text, subject, event.attempt, event.delay, event.error, extra=extra)
+
+
+def _sum_up(run: str | None, throttles: _Throttles, now: float) -> None:
+    if throttles.error is None:
+        return
+    calls.info(
+        "HubSpot throttled %d more calls in %.1f s; the last pause is %.2f s: %s",
+        *(throttles.count, now - throttles.since, throttles.pause, throttles.error),
+        extra=make_extra(run, error=throttles.error),
+    )
