@@ -33,6 +33,7 @@ _EXAMPLES = (
     "status runs/2026-11-25",
     "export runs/2026-11-25 --failed --output failed.csv",
     "link pairs.csv --from contacts --to companies --via batch --verify",
+    "report runs/2026-11-25 -o run.html",
     "verify pairs.csv --from contacts --to companies --output missing.csv",
     "pairs deals.csv contacts.csv --on Email --output pairs.csv",
     "pairs contacts.csv companies.csv --left-on Email --right-on Domain --match email-domain",
@@ -90,12 +91,15 @@ _COMMANDS = (
     ("resume", "Go on with the run of a folder: link what is not linked yet."),
     ("status", "Show how far the run of a folder is, also while it goes on."),
     ("export", "Write the rows of a run folder, with what became of them."),
+    ("report", "Write the report of a run folder as one HTML file, to look at or hand on."),
     ("verify", _VERIFY),
     ("plan", "Read the input, send nothing, and show what linking it would do and take."),
     ("pairs", _PAIRS),
     ("simulate", "Run a simulated HubSpot portal on this machine."),
     ("demo", "Link 2,000 pairs against a simulated portal and compare with its records."),
 )
+# Where a module of the command's own name is another's.
+_MODULES = {"report": "report_command"}
 
 
 def make_app() -> App:
@@ -118,7 +122,7 @@ def make_app() -> App:
         own = [example for example in _EXAMPLES if example.split()[0] == name]
         notes = (_LINE, _ACCESS) if name in {"link", "resume"} else ()
         app.command(
-            f"aiohubassoc.cli.{name}:{name}",
+            f"aiohubassoc.cli.{_MODULES.get(name, name)}:{name}",
             name=name,
             help=help_,
             help_epilogue=_epilogue(own, *notes),

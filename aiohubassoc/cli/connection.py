@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http.limiter import Limiter
     from aiohubassoc.cli.options import AccessOptions
+    from aiohubassoc.observer import Observer
 
 
 # What the library calls what is an option here.
@@ -82,12 +83,15 @@ class Connection:
         variable = f", {BASE_URL_VARIABLE}" if is_set else ""
         return f" ({self.command.portal.api_version}{variable})"
 
-    def make_client(self, *, batch_limiter: Limiter | None = None) -> AssociationClient:
+    def make_client(
+        self, *, batch_limiter: Limiter | None = None, observer: Observer | None = None
+    ) -> AssociationClient:
         """
         Return a client, which is not entered yet.
 
         Args:
             batch_limiter: Another client's, to go on with; None: one of its own.
+            observer: What is told of the run; None: nothing is.
 
         Raises:
             OptionsError: an option that cannot work.
@@ -109,6 +113,7 @@ class Connection:
                 allow_http=portal.allow_http,
                 proxy=self.proxy,
                 trust_env=True,
+                observer=observer,
             )
         except OptionsError as error:
             raise OptionsError(_ARGUMENTS.sub(_to_option, str(error))) from None

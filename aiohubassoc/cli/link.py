@@ -34,6 +34,7 @@ from aiohubassoc.cli.options import (
     check_input,
 )
 from aiohubassoc.cli.plan import print_plan
+from aiohubassoc.cli.report_file import find_steps, keep_verification, write_report
 from aiohubassoc.cli.run_folder import (
     CLAIMED,
     Command,
@@ -54,6 +55,7 @@ from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
+from aiohubassoc.html_report.page import check_installed
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.journal.reader import Reader
 
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
     from aiohubassoc._http.limiter import Limiter
     from aiohubassoc.cli.report import VerifyReport
     from aiohubassoc.cli.run_folder import Table
+    from aiohubassoc.client import AssociationClient
 
 
 def link(
@@ -138,13 +141,13 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
     _check(command, call)
     with ExitStack() as stack:
         connection = Connection.open(stack, command, call.token)
-        client = connection.make_client()
         rows = table or stack.enter_context(PairTable(command.files, command.input))
         try:
-            journal = _open_journal(stack, connection, call.folder, rows)
+            journal = _open_journal(stack, connection, call.folder, call.output, rows)
         except OSError as error:
             warn_cannot_write(f"a temporary folder: {error.strerror}")
             return ExitCode.STORAGE
+        client = _make_client(connection, journal)
         operation = LinkOperation(rows, command, call.output, call.folder, journal)
         operation.report.portal = connection.portal
         jsonl = None
@@ -171,10 +174,12 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
                 limiter = client.batch_limiter
                 verify_code, verification = loop.run(_read_back(connection, limiter, journal, rows))
                 code = max(code, verify_code)
+            code = max(code, _write_report(run, call, connection, operation))
         if call.output.json_:
             about = {
                 "run": call.folder.run,
                 "failures": call.output.failures,
+                "report": call.output.report,
                 "rows_written": operation.report.rows_written,
                 "verification": None if verification is None else verification.as_json(),
                 "exit_code": int(code),
@@ -194,17 +199,61 @@ def _console(call: LinkCall) -> Console:
 
 
 def _open_journal(
-    stack: ExitStack, connection: Connection, folder: FolderOptions, rows: Table
+    stack: ExitStack,
+    connection: Connection,
+    folder: FolderOptions,
+    output: OutputOptions,
+    rows: Table,
 ) -> Journal | None:
-    """Return the run folder; to read back what was linked there is always one."""
+    """Return the run folder; to read back what was linked, or report it, there is always one."""
     command = connection.command
     if folder.run is not None:
         base_url, force = connection.base_url, folder.force
         return open_journal(folder.run, command, rows, base_url=base_url, force=force)
-    if not command.send.verify:
+    if not (command.send.verify or output.report):
         return None
     temporary = tempfile.TemporaryDirectory(prefix="aiohubassoc-", ignore_cleanup_errors=True)
     return open_temporary_journal(stack.enter_context(temporary), rows)
+
+
+def _make_client(connection: Connection, journal: Journal | None) -> AssociationClient:
+    """Return the client that links; the run folder keeps how its run goes."""
+    if journal is None:
+        return connection.make_client()
+    client = connection.make_client(observer=journal.observer)
+    is_batch = connection.command.send.is_batch
+    limiter = client.batch_limiter if is_batch else client.limiter
+    journal.observer.find_quota = lambda: limiter.quota
+    return client
+
+
+def _write_report(
+    run: Runner, call: LinkCall, connection: Connection, operation: LinkOperation
+) -> int:
+    """Write the report of the run, if one is asked for, and return the exit code of that alone."""
+    path, report, journal = call.output.report, operation.report, operation.journal
+    if path is None or journal is None or not run.began:
+        return ExitCode.ALL_LINKED
+    command, is_read = connection.command, report.input_complete
+    with Reader(journal.folder) as reader:
+        header = {
+            **reader.header(),
+            "command": command.to_header(),
+            "job": {"portal": connection.portal},
+        }
+        if call.folder.run is not None:
+            steps = find_steps(reader, header)
+        else:
+            told = after_link(report, command, call, needs_input=not is_read)
+            steps = [(step, "") for step in told]
+    rows = None if is_read else report.input_rows
+    if not write_report(
+        path, journal.folder, header=header, name=call.folder.run, steps=steps, input_rows=rows
+    ):
+        return ExitCode.STORAGE
+    if not call.output.json_:
+        _console(call).print(f"Wrote the report to {path}", markup=False)
+    return ExitCode.ALL_LINKED
 
 
 async def _read_back(
@@ -217,6 +266,7 @@ async def _read_back(
         operation.report.portal = connection.portal
         client = connection.make_client(batch_limiter=limiter)
         code = await Runner(operation, table, CheckOptions()).run(client)
+    keep_verification(journal.folder, operation.report)
     return code, operation.report
 
 
@@ -231,13 +281,16 @@ def _print_verification(report: VerifyReport | None, command: Command, call: Lin
 def _check(command: Command, call: LinkCall) -> None:
     """Raise OptionsError for what does not go together, before anything is done."""
     check_input(command.input)
-    check_output(
-        "--failures",
-        call.output.failures,
-        inputs=command.files,
-        token_file=call.token.token_file,
-        folder=call.folder.run,
-    )
+    for option, path in (("--failures", call.output.failures), ("--report", call.output.report)):
+        check_output(
+            option,
+            path,
+            inputs=command.files,
+            token_file=call.token.token_file,
+            folder=call.folder.run,
+        )
+    if call.output.report is not None:
+        check_installed()
     if STDIN in command.files and call.token.token_stdin:
         raise OptionsError("standard input holds either the pairs or the token")
     if call.limit is not None and call.limit < 1:

@@ -217,6 +217,7 @@ class OutputOptions:
     Args:
         failures: Write the rows that did not come through to this file, with the reason: as CSV,
             or as JSON Lines where its name ends with .jsonl.
+        report: Write a report of the run to this file, as HTML that needs no network.
         stream: Print one JSON object a line on standard output for each pair, as it is settled,
             and nothing else.
         ordered: Print them in the order of the input.
@@ -224,6 +225,7 @@ class OutputOptions:
     """
 
     failures: str | None = None
+    report: str | None = None
     stream: Flag = False
     ordered: Flag = False
     json_: Flag = False

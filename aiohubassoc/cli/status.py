@@ -64,7 +64,7 @@ def _gather(reader: Reader) -> dict[str, Any]:
         "invalid": reader.unusable_count(),
         "portal": portal,
         "inputs": header.get("names"),
-        "input_rows": _rows_of(header),
+        "input_rows": count_input_rows(header),
         "needs_input": "inputs" in header and is_of_pipe(header) and not is_read,
         "categories": [
             {"status": one.value, "category": name, "count": count, "message": message}
@@ -74,7 +74,7 @@ def _gather(reader: Reader) -> dict[str, Any]:
     }
 
 
-def _rows_of(header: dict[str, Any]) -> int | None:
+def count_input_rows(header: dict[str, Any]) -> int | None:
     """Return about how many rows the input has; None if nobody can know any more."""
     try:
         command = Command.from_header(header)

@@ -30,6 +30,7 @@ from aiohubassoc.cli.options import (
     check_input,
     given,
 )
+from aiohubassoc.cli.report_file import keep_verification
 from aiohubassoc.cli.run_folder import CLAIMED, Command, FolderTable, open_folder
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_output
@@ -168,6 +169,8 @@ def _read_back(
                 print_portal, connection.portal, console, more=connection.details
             )
         code = asyncio.run(run.run(connection.make_client()))
+        if folder is not None and run.began:
+            keep_verification(folder, operation.report)
     if options.json_:
         about = {"run": folder, "output": options.output, "exit_code": int(code)}
         stdout().out(json.dumps({**operation.report.as_json(), **about}))

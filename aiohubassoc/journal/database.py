@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Unusable: TypeAlias = tuple[Place, str, str]
 """Place, problem, cells as JSON."""
 
+_MOST_VERIFICATIONS: Final = 20
 # So many rows go in by one statement: each one on its own would give the interpreter's lock away
 # and wait for the event loop to return it. SQLite before 3.32 takes 999 values.
 _AT_ONCE: Final = (GROUP if sqlite3.sqlite_version_info >= (3, 32) else 142, 16, 1)
@@ -59,6 +60,7 @@ class Group:
             applied, category, message, correlation id, time, session, tag, row.
         retold: Of pairs that failed in an earlier run and were told again: session, place, row.
         unusable: Rows of the input that hold no pair: place, problem, cells.
+        statistics: How the runs of the folder went so far; None: not due, or not known.
     """
 
     at_ms: int
@@ -68,11 +70,12 @@ class Group:
     others: list[tuple[object, ...]] = attrs.Factory(list)
     changed: list[tuple[object, ...]] = attrs.Factory(list)
     retold: list[tuple[int, Place, int]] = attrs.Factory(list)
+    statistics: str | None = None
 
     @property
     def has_more(self) -> bool:
         """Whether there is anything but pairs that were linked at the first try."""
-        return bool(self.others or self.changed or self.retold or self.unusable)
+        return bool(self.others or self.changed or self.retold or self.unusable or self.statistics)
 
 
 class Types(dict[tuple[str, str], int]):
@@ -120,6 +123,22 @@ class Database:
     def header(self) -> dict[str, Any]:
         """Return what is kept about the job."""
         return {name: json.loads(value) for name, value in self._db.execute("select * from header")}
+
+    def statistics(self) -> str | None:
+        """Return what is kept of how the runs of the folder went; None: nothing."""
+        row = self._db.execute("select value from statistics").fetchone()
+        return None if row is None else str(row[0])
+
+    def add_verification(self, at_ms: int, value: str) -> None:
+        """Keep what reading links back found; of those before only the latest."""
+        with _Transaction(self._db):
+            self._db.execute(
+                "insert into verifications (at_ms, value) values (?, ?)", (at_ms, value)
+            )
+            self._db.execute(
+                "delete from verifications where id <= (select max(id) from verifications) - ?",
+                (_MOST_VERIFICATIONS,),
+            )
 
     def begin_session(
         self,
@@ -222,6 +241,8 @@ class Database:
         self._db.executemany(_CHANGE, group.changed)
         self._db.executemany("update pairs set session = ?, place = ? where id = ?", group.retold)
         self._db.executemany("insert or replace into unusable values (?, ?, ?)", group.unusable)
+        if group.statistics is not None:
+            self._db.execute("insert or replace into statistics values (1, ?)", (group.statistics,))
 
     def index(self) -> None:
         """Let every row be found by its key. In key order: at random, each would write a page."""

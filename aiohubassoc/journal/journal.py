@@ -10,6 +10,7 @@ from aiohubassoc.errors import OptionsError
 from aiohubassoc.journal.offsets import ByIndex, Places
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.journal.schema import DATABASE
+from aiohubassoc.journal.statistics_observer import StatisticsObserver
 from aiohubassoc.journal.writer import InputNotes, JournalWriter
 
 if TYPE_CHECKING:
@@ -53,6 +54,11 @@ class Journal:
         self._about: Mapping[str, object] = {}
         self._places: Places = ByIndex()
         self.notes = InputNotes()
+        self.observer: Final = StatisticsObserver()
+        """
+        Collects how a run goes, for the report of a run: give it to the client that links, as
+        ``AssociationClient(..., observer=journal.observer)``.
+        """
 
     @classmethod
     def of_input(
@@ -119,6 +125,7 @@ class Journal:
             header={"job": {**job, **self._job}, **self._about},
             places=self._places,
             notes=self.notes,
+            observer=self.observer,
             clock=clock,
             force=self._force,
             retry_failed=retry_failed,

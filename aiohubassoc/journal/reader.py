@@ -194,8 +194,8 @@ class Reader:
                 number,
                 process_id,
                 version,
-                _instant(began),
-                None if ended is None else _instant(ended),
+                to_instant(began),
+                None if ended is None else to_instant(ended),
                 bool(of_folder),
                 None if complete is None else bool(complete),
                 stopped,
@@ -228,10 +228,11 @@ class Reader:
                     category,
                     message,
                     correlation,
-                    _instant(at_ms),
+                    to_instant(at_ms),
                     session,
                 )
 
 
-def _instant(at_ms: int) -> datetime:
+def to_instant(at_ms: int) -> datetime:
+    """Return an instant of the database; aware."""
     return datetime.fromtimestamp(at_ms / 1000, UTC)

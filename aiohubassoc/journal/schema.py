@@ -17,7 +17,7 @@ DATABASE: Final = "journal.db"
 LOCK: Final = "lock.db"
 # "ahas": tells our databases from any other.
 _APPLICATION_ID: Final = 0x61686173
-VERSION: Final = 1
+VERSION: Final = 2
 # In the header: sessions that stopped as HubSpot refused pairs alike, with the category of these.
 REFUSED_ALIKE: Final = "refused_alike"
 
@@ -84,6 +84,15 @@ select from_type, from_id, to_type, to_id,
   strftime('%Y-%m-%dT%H:%M:%fZ', at_ms / 1000.0, 'unixepoch') as at, session, tag
 from pairs join types on types.id = pairs.types;
 """
+# Since version 2, for the report of a run: how it went, and what reading links back found.
+_FOR_REPORTS: Final = """
+create table statistics (id integer primary key check (id = 1), value text not null);
+create table verifications (
+  id integer primary key,
+  at_ms integer not null,
+  value text not null
+);
+"""
 # What the system says, and what it means to people.
 _TOLD: Final = (
     ("disk is full", "the disk is full"),
@@ -121,7 +130,7 @@ def create_private(path: Path) -> None:
 
 def open_for_writing(folder: Path) -> sqlite3.Connection:
     """
-    Open the database, made if need be; for use in any one thread at a time.
+    Open the database, made or brought up to date if need be; for any one thread at a time.
 
     Raises:
         JournalVersionError: it is not ours, or newer.
@@ -137,9 +146,11 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
         # A write is on the disk before its outcomes are told, even if the power fails. A group
         # each time, this costs next to nothing.
         db.execute("pragma synchronous = full")
-        if _number(db, "user_version") == 0:
+        version = _number(db, "user_version")
+        if version < VERSION:
+            new = f"{_SCHEMA} {_VIEW} pragma application_id = {_APPLICATION_ID};"
             db.executescript(
-                f"begin immediate; {_SCHEMA} {_VIEW} pragma application_id = {_APPLICATION_ID}; "
+                f"begin immediate; {'' if version else new} {_FOR_REPORTS} "
                 f"pragma user_version = {VERSION}; commit;"
             )
     except BaseException:

@@ -34,12 +34,16 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http.clock import Clock
     from aiohubassoc.journal.offsets import Places
+    from aiohubassoc.journal.statistics_observer import StatisticsObserver
     from aiohubassoc.models import Outcome, Report
     from aiohubassoc.pair import Pair
 
 _T = TypeVar("_T")
 logger = logging.getLogger("aiohubassoc")
 
+# The statistics are written with a group once so many seconds are over since they were. Those of
+# the last seconds are lost when the process is killed.
+_STATISTICS_EVERY: Final = 2.0
 # So many written pairs are kept in memory, about 2 MB, until they are sorted in together.
 _INDEX_EVERY: Final = 8192
 _PAIR: Final = attrgetter("pair")
@@ -75,6 +79,7 @@ class JournalWriter:
         header: What is kept about the job; of it ``"job"`` must be the same in every run.
         places: Where pairs stand.
         notes: What is told of the input.
+        observer: Collects how the run goes, if the client reports to it.
         clock: Time.
         force: Whether the job may differ.
         retry_failed: Whether pairs that failed in an earlier run are to be sent again.
@@ -87,6 +92,7 @@ class JournalWriter:
         header: Mapping[str, object],
         places: Places,
         notes: InputNotes,
+        observer: StatisticsObserver,
         clock: Clock,
         force: bool,
         retry_failed: bool,
@@ -95,6 +101,8 @@ class JournalWriter:
         self._header = header
         self._places = places
         self._notes = notes
+        self._observer = observer
+        self._statistics_at = 0.0
         self._clock = clock
         self._force = force
         self._retry_failed = retry_failed
@@ -114,7 +122,9 @@ class JournalWriter:
             JournalError: it cannot be used.
         """
         try:
-            await self._in_thread(self._open)
+            statistics = await self._in_thread(self._open)
+            self._observer.begin(statistics, self._clock)
+            self._statistics_at = self._clock.now()
         except BaseException:
             await self._close()
             raise
@@ -136,6 +146,9 @@ class JournalWriter:
         assert known is not None  # noqa: S101 -- set by `open`
         assert ledger is not None  # noqa: S101 -- likewise
         group = self._group()
+        if self._clock.now() - self._statistics_at >= _STATISTICS_EVERY:
+            self._statistics_at = self._clock.now()
+            group.statistics = self._observer.to_json()
         with in_plain_words(self._folder):
             self._add(outcomes, group, known, ledger)
         if known.unindexed >= _INDEX_EVERY:
@@ -151,9 +164,11 @@ class JournalWriter:
         stopped = None if cause is None else str(cause)
         alike = cause.error.label if isinstance(cause, RefusedAlikeError) else None
         complete = complete and not self._notes.is_cut_short
+        group = self._group()
+        group.statistics = self._observer.to_json()
         try:
             await self._in_thread(
-                lambda: self._end(complete=complete, stopped=stopped, alike=alike)
+                lambda: self._end(group, complete=complete, stopped=stopped, alike=alike)
             )
         except JournalError as error:
             # Every outcome that was told is written; only how the run ended is not.
@@ -232,7 +247,7 @@ class JournalWriter:
 
     # --- in the thread -------------------------------------------------------------------------
 
-    def _open(self) -> None:
+    def _open(self) -> str | None:
         # Ids and HubSpot's messages are nobody else's business.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = FolderLock(self._folder)
@@ -254,10 +269,11 @@ class JournalWriter:
         self._known = KnownPairs(
             self._folder, self._session, self._places, retry_failed=self._retry_failed
         )
+        return ledger.statistics()
 
-    def _end(self, *, complete: bool, stopped: str | None, alike: str | None) -> None:
+    def _end(self, group: Group, *, complete: bool, stopped: str | None, alike: str | None) -> None:
         assert self._ledger is not None  # noqa: S101 -- set by `open`
-        self._ledger.write(self._group())
+        self._ledger.write(group)
         self._ledger.index()
         self._ledger.end_session(
             self._session,

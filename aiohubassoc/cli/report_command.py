@@ -1,0 +1,54 @@
+"""``aiohubassoc report``."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from aiohubassoc.cli.exit_codes import ExitCode
+from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
+from aiohubassoc.cli.report_file import find_steps, write_report
+from aiohubassoc.cli.run_folder import open_folder
+from aiohubassoc.cli.sinks import check_output
+from aiohubassoc.cli.status import count_input_rows
+from aiohubassoc.cli.terminal import stderr, stdout
+from aiohubassoc.html_report.page import check_installed
+
+
+def report(
+    folder: str,
+    /,
+    *,
+    output: Annotated[str, Parameter(name=["--output", "-o"])],
+    json_: Flag = False,
+) -> int:
+    """
+    Write the report of a run folder as one HTML file, which needs no network.
+
+    Args:
+        folder: The run folder; it may be in use.
+        output: The file to write.
+        json_: Print one JSON object on standard output that says which file was written.
+    """
+    check_installed()
+    with open_folder(folder) as reader:
+        header = reader.header()
+        kept = header.get("command") or {}  # a program's folder has none
+        check_output("--output", output, inputs=kept.get("files", ()), folder=folder)
+        is_written = write_report(
+            output,
+            folder,
+            header=header,
+            name=folder,
+            steps=find_steps(reader, header),
+            input_rows=None if reader.is_read_to_its_end() else count_input_rows(header),
+        )
+    if not is_written:
+        return ExitCode.STORAGE
+    if json_:
+        stdout().out(json.dumps({"run": folder, "output": output}))
+    else:
+        stderr().print(f"Wrote the report to {output}", markup=False)
+    return ExitCode.ALL_LINKED

@@ -1,0 +1,181 @@
+"""The geometry of the charts: what a template draws as SVG, without any text of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+if TYPE_CHECKING:
+    from aiohubassoc.journal.statistics import Statistics
+    from aiohubassoc.journal.timeline import Timeline
+
+HEIGHT: Final = 100.0
+_NICE: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
+_TICKS: Final = 4
+_X_LABELS: Final = 5
+# So many columns stand apart from one another.
+_MOST_APART: Final = 60
+
+
+@attrs.frozen
+class Column:
+    """
+    A column of a chart.
+
+    Attributes:
+        begin: Where it begins, in seconds.
+        end: Where it ends.
+        values: What it shows, by name, in units of the chart.
+        counts: What was counted in it.
+        paused: The share of it in which calls were paused, 0 to 1.
+        quota: The quota in it, in units of the chart; 0: not known.
+    """
+
+    begin: float
+    end: float
+    values: dict[str, float]
+    counts: dict[str, int]
+    paused: float
+    quota: float
+
+
+@attrs.frozen
+class Chart:
+    """
+    A chart of stacked columns over time, 1 wide each and `HEIGHT` high.
+
+    Attributes:
+        columns: From left to right.
+        areas: For each series its name and its path, from the bottom up.
+        quota_line: The path of the quota; empty: not known.
+        pauses: For each column with a pause: its place, and the share of it.
+        runs: Where runs after the first begin.
+        ticks: The labels of the vertical axis, from the top down.
+        labels: The labels of the horizontal axis, in seconds.
+        window: The unit of the vertical axis is a number in so many seconds.
+        highest: The highest column.
+        quota: The highest quota in it, in units of the chart; 0: not known.
+    """
+
+    columns: Sequence[Column]
+    areas: Sequence[tuple[str, str]]
+    quota_line: str
+    pauses: Sequence[tuple[int, float]]
+    runs: Sequence[float]
+    ticks: Sequence[float]
+    labels: Sequence[float]
+    window: float
+    highest: float
+    quota: float
+
+
+def draw_pairs(statistics: Statistics) -> Chart | None:
+    """Return the chart of pairs over time; None: there is nothing to draw."""
+    # A call for one pair each: the quota of calls is one of pairs.
+    return _draw(statistics, ("linked", "not_linked"), has_quota=not statistics.is_batch)
+
+
+def draw_calls(statistics: Statistics) -> Chart | None:
+    """Return the chart of calls over time; None: there is nothing to draw."""
+    return _draw(statistics, ("accepted", "errors", "throttled"), has_quota=True)
+
+
+def nice_ceiling(value: float) -> float:
+    """Return the least round number that is not below *value*."""
+    if value <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in _NICE if step * power >= value * (1 - 1e-9))
+
+
+def _draw(statistics: Statistics, names: Sequence[str], *, has_quota: bool) -> Chart | None:
+    window = statistics.window
+    columns = _columns(statistics.timeline, names, window, has_quota=has_quota)
+    if not any(sum(column.values.values()) for column in columns):
+        return None
+    highest = max(sum(column.values.values()) for column in columns)
+    quota = max(column.quota for column in columns)
+    top = nice_ceiling(max(highest, quota) * 1.05)
+    end = columns[-1].end
+    return Chart(
+        columns,
+        _areas(columns, names, top),
+        _quota_line(columns, top),
+        [(place, column.paused) for place, column in enumerate(columns) if column.paused > 0],
+        [at / end * len(columns) for at, _ in statistics.runs if 0 < at < end],
+        [top * step / _TICKS for step in range(_TICKS, -1, -1)],
+        [end * step / (_X_LABELS - 1) for step in range(_X_LABELS)],
+        window,
+        highest,
+        quota,
+    )
+
+
+def _columns(
+    timeline: Timeline, names: Sequence[str], window: float, *, has_quota: bool
+) -> list[Column]:
+    merged = _buckets_of_column(timeline.width, window)
+    width = merged * timeline.width
+    columns: list[Column] = []
+    quota = 0.0
+    for first in range(0, timeline.length, merged):
+        part = slice(first, min(first + merged, timeline.length))
+        counts = {name: sum(one[part]) for name, one in timeline.counts.items()}
+        accepted = counts["responses"] - counts["errors"] - counts["throttled"]
+        counts["accepted"] = max(0, accepted)
+        if has_quota:  # nothing was sent where it is not known, so it was the one before
+            quota = max(timeline.quota[part]) * window or quota
+        columns.append(
+            Column(
+                first * timeline.width,
+                first * timeline.width + width,
+                {name: counts[name] * window / width for name in names},
+                counts,
+                min(1.0, counts["paused_ms"] / 1000 / width),
+                quota,
+            )
+        )
+    return columns
+
+
+def _buckets_of_column(width: float, window: float) -> int:
+    """Return how many buckets make a column that is a number of whole windows, if it can be."""
+    least = max(1, math.ceil(window / width - 1e-9))
+    for merged in range(least, 4 * least + 4):
+        windows = merged * width / window
+        if abs(windows - round(windows)) < 1e-6:  # noqa: PLR2004 -- whole, but for rounding
+            return merged
+    return least
+
+
+def _areas(columns: Sequence[Column], names: Sequence[str], top: float) -> list[tuple[str, str]]:
+    below = [0.0] * len(columns)
+    width = "1" if len(columns) > _MOST_APART else "0.92"
+    areas = []
+    for name in names:
+        path = []
+        for place, column in enumerate(columns):
+            low, high = below[place], below[place] + column.values[name]
+            below[place] = high
+            if high > low:
+                path.append(f"M{place} {_y(low, top)}V{_y(high, top)}h{width}V{_y(low, top)}z")
+        areas.append((name, "".join(path)))
+    return areas
+
+
+def _quota_line(columns: Sequence[Column], top: float) -> str:
+    path, is_drawn = [], False
+    for place, column in enumerate(columns):
+        if not column.quota:
+            is_drawn = False
+            continue
+        path.append(f"{'L' if is_drawn else 'M'}{place} {_y(column.quota, top)}h1")
+        is_drawn = True
+    return "".join(path)
+
+
+def _y(value: float, top: float) -> str:
+    return f"{HEIGHT - value / top * HEIGHT:.2f}".rstrip("0").rstrip(".")

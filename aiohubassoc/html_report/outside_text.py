@@ -1,0 +1,44 @@
+"""Text from outside (HubSpot's, a file's, a name) as a page may show it."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+MOST_LETTERS: Final = 600
+# What has no shape of its own: controls, formats (which turn the order of text around), surrogates,
+# private use, unassigned, line and paragraph ends. Two formats are part of words and of emoji.
+_SHAPELESS: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_JOINERS: Final = frozenset("\u200c\u200d")
+_MARKS: Final = frozenset({"Mn", "Me"})
+# No script stacks more marks on a letter; more of them paint over the lines above and below.
+_MOST_MARKS: Final = 4
+_SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_BMP: Final = 0xFFFF
+
+
+def make_visible(text: str, most: int | None = MOST_LETTERS) -> str:
+    """
+    Return *text* with what cannot be seen written as escapes.
+
+    Args:
+        text: From outside.
+        most: Its rest is cut off after so many letters, and their number is given; None: it is not.
+    """
+    cut = ""
+    if most is not None and len(text) > most:
+        text, cut = text[:most], f" … ({len(text):,} letters)"
+    if text.isascii() and text.isprintable():
+        return text + cut
+    shown, marks = [], 0
+    for letter in text:
+        category = unicodedata.category(letter)
+        marks = marks + 1 if category in _MARKS else 0
+        is_hidden = category in _SHAPELESS and letter not in _JOINERS
+        shown.append(_escape(letter) if is_hidden or marks > _MOST_MARKS else letter)
+    return "".join(shown) + cut
+
+
+def _escape(letter: str) -> str:
+    code = ord(letter)
+    return _SHORT.get(letter) or (f"\\u{code:04x}" if code <= _BMP else f"\\U{code:08x}")

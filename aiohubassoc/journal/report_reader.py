@@ -1,0 +1,209 @@
+"""What a report shows of a run folder, as of one moment, also while another process writes it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from aiohubassoc.journal.offsets import parts_of
+from aiohubassoc.journal.reader import Reader, to_instant
+from aiohubassoc.journal.row_codec import STATUSES
+from aiohubassoc.journal.schema import in_plain_words
+from aiohubassoc.journal.statistics import OTHER, Statistics
+from aiohubassoc.models import Status
+from aiohubassoc.pair import unchecked_pair
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+    from types import TracebackType
+    from typing import Self
+
+
+# HubSpot's categories are few; a server that makes up new ones must not fill memory.
+_MOST_GROUPS: Final = 500
+_EXAMPLES: Final = 3
+_EXAMPLE: Final = """
+select from_type, from_id, to_type, to_id, place, attempts, maybe_applied, message, correlation_id
+from pairs join types on types.id = pairs.types where pairs.id = ?
+"""
+
+
+@attrs.frozen
+class FailedPair:
+    """
+    A pair that is not linked.
+
+    Attributes:
+        pair: Both types and ids, as messages write them.
+        source: Which input, from 0.
+        line: The line of that input, or the index in it.
+        attempts: As of `Outcome`.
+        maybe_applied: As of `Outcome`.
+        message: Why it is not linked.
+        correlation_id: As of `Outcome`.
+    """
+
+    pair: str
+    source: int
+    line: int
+    attempts: int
+    maybe_applied: bool
+    message: str
+    correlation_id: str | None
+
+
+@attrs.frozen
+class FailureGroup:
+    """Pairs of one status and category: how many, and the first of them."""
+
+    status: Status
+    category: str
+    count: int
+    examples: tuple[FailedPair, ...]
+
+
+@attrs.frozen
+class RejectedRow:
+    """A row of the input that holds no pair."""
+
+    source: int
+    line: int
+    problem: str
+    cells: str
+
+
+@attrs.frozen
+class KeptVerification:
+    """
+    What reading back the links of the folder found.
+
+    Attributes:
+        at: When; aware.
+        value: Counts and examples, as `add_verification` was given them.
+    """
+
+    at: datetime
+    value: dict[str, Any]
+
+
+class ReportReader(Reader):
+    """
+    A run folder, open for a report; a context manager. All that it returns is of one moment.
+
+    Raises:
+        JournalError: it is not a run folder, or cannot be read; so for every method.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        super().__init__(folder)
+        try:
+            with in_plain_words(self.folder):
+                self._db.execute("begin")
+        except BaseException:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._db.close()
+
+    def types(self, most: int) -> list[tuple[str, str]]:
+        """Return the first *most* pairs of object types."""
+        with in_plain_words(self.folder):
+            return self._db.execute(
+                "select from_type, to_type from types order by id limit ?", (most,)
+            ).fetchall()
+
+    def linked_already(self) -> int:
+        """Return how many pairs HubSpot said were linked before they were sent."""
+        with in_plain_words(self.folder):
+            (count,) = self._db.execute(
+                "select count(*) from pairs where status = 1 and category is not null"
+            ).fetchone()
+        return int(count)
+
+    def failure_groups(self, most: int) -> tuple[list[FailureGroup], int]:
+        """Return the largest groups of what is not linked, *most* of them, and how many others."""
+        counts: dict[tuple[int, str], int] = {}
+        first: dict[tuple[int, str], list[int]] = {}
+        with in_plain_words(self.folder):
+            # In one pass: to find the examples of each group would be another pass a group.
+            for row_id, number, category in self._db.execute(
+                "select id, status, category from pairs where status > 1"
+            ):
+                key = (number, category or "")
+                if key not in counts and len(counts) >= _MOST_GROUPS:
+                    key = (number, OTHER)
+                count = counts[key] = counts.get(key, 0) + 1
+                if count <= _EXAMPLES:
+                    first.setdefault(key, []).append(row_id)
+            largest = sorted(counts, key=lambda key: (-counts[key], key))
+            groups = [
+                FailureGroup(
+                    STATUSES[key[0]], key[1], counts[key], tuple(map(self._example, first[key]))
+                )
+                for key in largest[:most]
+            ]
+        return groups, len(largest) - len(groups)
+
+    def rejected_rows(self, most: int) -> list[RejectedRow]:
+        """Return the first *most* rows of the input that hold no pair."""
+        with in_plain_words(self.folder):
+            found = self._db.execute(
+                "select place, problem, fields from unusable order by place limit ?", (most,)
+            ).fetchall()
+        return [
+            RejectedRow(*parts_of(place), problem, _cells(fields))
+            for place, problem, fields in found
+        ]
+
+    def statistics(self) -> Statistics | None:
+        """Return how the runs of the folder went; None: that was not collected."""
+        rows = self._kept("select value from statistics")
+        return Statistics.from_json(rows[0][0]) if rows else None
+
+    def verifications(self) -> list[KeptVerification]:
+        """Return what reading links back found, the latest first."""
+        rows = self._kept("select at_ms, value from verifications order by id desc")
+        return [KeptVerification(to_instant(at_ms), json.loads(value)) for at_ms, value in rows]
+
+    def _example(self, row_id: int) -> FailedPair:
+        *ends, place, attempts, maybe, message, correlation = self._db.execute(
+            _EXAMPLE, (row_id,)
+        ).fetchone()
+        return FailedPair(
+            str(unchecked_pair(*ends)),
+            *parts_of(place),
+            attempts,
+            bool(maybe),
+            message or "",
+            correlation,
+        )
+
+    def _kept(self, query: str) -> Sequence[Any]:
+        """Return rows of a table that folders of earlier versions lack."""
+        with in_plain_words(self.folder):
+            try:
+                return self._db.execute(query).fetchall()
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):
+                    return []
+                raise
+
+
+def _cells(fields: str) -> str:
+    """Return the cells of a row in one line."""
+    cells = json.loads(fields)
+    return ", ".join(map(str, cells)) if isinstance(cells, list) else json.dumps(cells)

@@ -1,0 +1,227 @@
+"""How the runs of a folder went, in bounded memory: what a report shows besides outcomes."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import json
+import math
+from typing import Any, Final
+
+import attrs
+
+from aiohubassoc.journal.timeline import Timeline
+
+_FORMAT: Final = 1
+_MOST_SLOWEST: Final = 10
+_MOST_NAMES: Final = 40
+_MOST_RUNS: Final = 60
+_MOST_LETTERS: Final = 200
+OTHER: Final = "OTHER"
+"""Names beyond the first `_MOST_NAMES` are counted under this one."""
+# Response times are counted in steps of a twelfth of a factor of ten, from 1 ms on.
+_STEPS: Final = 12
+_MOST_STEPS: Final = _STEPS * 6
+# Seconds of HubSpot's window.
+_SLOT: Final = 10.0
+_TOO_MANY: Final = 429
+_ERROR: Final = 400
+
+
+@attrs.frozen
+class SlowResponse:
+    """
+    One of the slowest responses.
+
+    Attributes:
+        seconds: From the request to the end of the response.
+        at_ms: When it came, in Unix time.
+        status: Its HTTP status.
+        about: What was asked for: a pair, or a number of pairs.
+        correlation_id: HubSpot's; None: it named none.
+    """
+
+    seconds: float
+    at_ms: int
+    status: int
+    about: str
+    correlation_id: str | None = None
+
+
+@attrs.define
+class Counts:
+    """How often each of at most `_MOST_NAMES` names was met."""
+
+    by_name: dict[str, int] = attrs.Factory(dict)
+
+    def add(self, name: str, count: int = 1) -> None:
+        """Count *name*."""
+        name = name[:_MOST_LETTERS]
+        if name not in self.by_name and len(self.by_name) >= _MOST_NAMES:
+            name = OTHER
+        self.by_name[name] = self.by_name.get(name, 0) + count
+
+    @property
+    def total(self) -> int:
+        """How many were counted."""
+        return sum(self.by_name.values())
+
+    @property
+    def largest(self) -> list[tuple[str, int]]:
+        """Names and counts, the most frequent first."""
+        return sorted(self.by_name.items(), key=lambda item: (-item[1], item[0]))
+
+
+@attrs.define
+class Statistics:
+    """
+    What a run folder keeps of how its runs went; it adds up over all of them.
+
+    Instants are seconds of the timeline: the runs stand in it one behind the other, without the
+    time between them.
+
+    Attributes:
+        active_seconds: How long all runs took so far.
+        end: Where the latest run ended in the timeline, or has come to.
+        runs: Of the latest runs: when each began, in the timeline and in Unix time (ms).
+        window: Seconds of the window of the quota.
+        timeline: What happened when.
+        responses: How many responses came, by HTTP status.
+        retries: How many attempts were repeated, by reason.
+        throttles: How many responses paused all calls, by the limit that HubSpot named.
+        paused_seconds: For how long calls were paused.
+        slowest: The slowest responses, the slowest first.
+        response_times: How many responses took how long, in steps.
+        duplicates: Rows that repeat an earlier one, as the last run that met any counted them.
+        is_batch: Whether a call of the last run held many pairs.
+    """
+
+    active_seconds: float = 0.0
+    end: float = 0.0
+    window: float = 10.0
+    runs: list[tuple[float, int]] = attrs.Factory(list)
+    timeline: Timeline = attrs.Factory(Timeline)
+    responses: Counts = attrs.Factory(Counts)
+    retries: Counts = attrs.Factory(Counts)
+    throttles: Counts = attrs.Factory(Counts)
+    paused_seconds: float = 0.0
+    slowest: list[SlowResponse] = attrs.Factory(list)
+    response_times: list[int] = attrs.field(factory=lambda: [0] * _MOST_STEPS)
+    duplicates: int = 0
+    is_batch: bool = False
+
+    @property
+    def error_responses(self) -> int:
+        """How many responses had a status of 400 or more."""
+        return sum(
+            count
+            for status, count in self.responses.by_name.items()
+            if not status.isdigit() or int(status) >= _ERROR
+        )
+
+    @property
+    def throttled(self) -> int:
+        """How many responses were 429."""
+        return self.responses.by_name.get(str(_TOO_MANY), 0)
+
+    @property
+    def quota_share(self) -> float | None:
+        """The calls as a share of those that the quota allowed, 0 to 1; None: not known."""
+        quotas = [quota for quota in self.timeline.quota if quota]
+        if not quotas:
+            return None
+        # In a run, one window more than it was long may hold calls: the first is not waited for.
+        seconds = self.active_seconds + self.window * len(self.runs)
+        allowed = sum(quotas) / len(quotas) * seconds
+        return min(1.0, sum(self.timeline.counts["responses"]) / allowed)
+
+    def response_time(self, share: float) -> float | None:
+        """Return within how many seconds that share of responses came, to about a tenth."""
+        total = sum(self.response_times)
+        if not total:
+            return None
+        met = itertools.accumulate(self.response_times)
+        step = next(step for step, count in enumerate(met, 1) if count >= share * total)
+        return float(10 ** (step / _STEPS) / 1000)
+
+    def add_response(self, at: float, status: int, seconds: float, *, is_main: bool) -> None:
+        """
+        Count a response.
+
+        Args:
+            at: When its request was sent.
+            status: Its HTTP status.
+            seconds: How long it took.
+            is_main: Whether its call counts for the quota whose line the report draws: the timeline
+                has only such.
+        """
+        self.responses.add(str(status))
+        if is_main:
+            self.timeline.add("responses", at)
+            if status == _TOO_MANY:
+                self.timeline.add("throttled", at)
+            elif status >= _ERROR:
+                self.timeline.add("errors", at)
+        step = int(math.log10(max(seconds * 1000, 1.0)) * _STEPS)
+        self.response_times[min(step, _MOST_STEPS - 1)] += 1
+
+    def is_slow(self, seconds: float) -> bool:
+        """Return whether a response that took so long is among the slowest so far."""
+        return len(self.slowest) < _MOST_SLOWEST or seconds > self.slowest[-1].seconds
+
+    def add_slow(self, response: SlowResponse) -> None:
+        """Keep a response that `is_slow`."""
+        found = heapq.nlargest(_MOST_SLOWEST, [*self.slowest, response], key=_SECONDS)
+        self.slowest = found
+
+    def begin_run(self, at_ms: int) -> float:
+        """Note that a run begins, and return where it does."""
+        # Each run has buckets of its own: two runs may fill one window, which lies in both.
+        at = math.ceil(self.end / _SLOT) * _SLOT
+        self.runs = [*self.runs, (at, at_ms)][-_MOST_RUNS:]
+        return at
+
+    def to_json(self) -> str:
+        """Return it as text."""
+        value = {
+            "format": _FORMAT,
+            "active_seconds": round(self.active_seconds, 3),
+            "end": round(self.end, 3),
+            "window": self.window,
+            "runs": self.runs,
+            "timeline": self.timeline.to_json(),
+            "responses": self.responses.by_name,
+            "retries": self.retries.by_name,
+            "throttles": self.throttles.by_name,
+            "paused_seconds": round(self.paused_seconds, 3),
+            "slowest": [attrs.asdict(one) for one in self.slowest],
+            "response_times": self.response_times,
+            "duplicates": self.duplicates,
+            "is_batch": self.is_batch,
+        }
+        return json.dumps(value, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Statistics | None:
+        """Return what `to_json` made of one; None: another version's, or damaged."""
+        try:
+            value: dict[str, Any] = json.loads(text)
+            if value.pop("format") != _FORMAT:
+                return None
+            value["timeline"] = Timeline.from_json(value["timeline"])
+            value["slowest"] = [SlowResponse(**one) for one in value["slowest"]]
+            value["runs"] = [(float(at), int(at_ms)) for at, at_ms in value["runs"]]
+            for name in ("responses", "retries", "throttles"):
+                value[name] = Counts({str(key): int(n) for key, n in value[name].items()})
+            if len(value["response_times"]) != _MOST_STEPS:
+                return None
+            return cls(**value)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return None
+
+
+def _seconds(response: SlowResponse) -> float:
+    return response.seconds
+
+
+_SECONDS: Final = _seconds

@@ -1,0 +1,170 @@
+"""Collects how a run goes, for its run folder: an `Observer`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from aiohubassoc.journal.statistics import SlowResponse, Statistics
+from aiohubassoc.models import Outcome, Status
+from aiohubassoc.observer import Observer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc.observer import (
+        ResponseEvent,
+        RetryEvent,
+        RunFinishedEvent,
+        RunStartedEvent,
+        ThrottleEvent,
+    )
+    from aiohubassoc.options import Quota
+    from aiohubassoc.verification import Verification
+
+_DUPLICATE: Final = "DUPLICATE"
+_NO_RESPONSE: Final = "no response"
+_VERIFY: Final = "verify"
+_BATCH: Final = "batch"
+_PUT: Final = "put"
+
+
+class StatisticsObserver(Observer):
+    """
+    Collects from the events of a run what a report shows: in bounded memory, for one run at a time.
+
+    Attributes:
+        find_quota: Returns the quota that is kept now; None: that of the run's start is shown.
+        is_used: Whether a run has reported to it.
+    """
+
+    def __init__(self) -> None:
+        self.find_quota: Callable[[], Quota] | None = None
+        self.is_used = False
+        self._run: str | None = None
+        self._calls_per_second = 0.0
+        self._window = 10.0
+        self._is_batch = False
+        self._statistics = Statistics()
+        self._clock: Clock | None = None
+        self._began_at = 0.0
+        self._active_before = 0.0
+        self._offset = 0.0
+        self._paused_until = 0.0
+        self._duplicates = 0
+
+    def begin(self, kept: str | None, clock: Clock) -> None:
+        """
+        Add the run that begins now to what is known.
+
+        Args:
+            kept: What the run folder kept of earlier runs; None: nothing.
+            clock: Time.
+        """
+        found = None if kept is None else Statistics.from_json(kept)
+        self._statistics = found or Statistics()
+        self._clock = clock
+        self._began_at = clock.now()
+        self._duplicates = 0
+        self._active_before = self._statistics.active_seconds
+        self._offset = self._paused_until = self._statistics.begin_run(_to_ms(clock))
+
+    def to_json(self) -> str | None:
+        """Return what is to be kept; None: no run has reported to it."""
+        if not self.is_used or self._clock is None:
+            return None
+        now, statistics = self._now(), self._statistics
+        statistics.end = now
+        statistics.active_seconds = self._active_before + now - self._offset
+        statistics.window = self._window
+        statistics.is_batch = self._is_batch
+        if self._duplicates:
+            statistics.duplicates = self._duplicates
+        # A pause that the end of the run cuts short was no longer than that.
+        rest = max(0.0, self._paused_until - now)
+        return attrs.evolve(statistics, paused_seconds=statistics.paused_seconds - rest).to_json()
+
+    # --- events --------------------------------------------------------------------------------
+
+    def run_started(self, event: RunStartedEvent) -> None:
+        """Collect from this run, unless it only reads."""
+        if event.mode == _VERIFY:
+            return
+        self.is_used = True
+        self._run = event.run
+        self._is_batch = event.mode == _BATCH
+        self._note(event.quota)
+
+    def run_finished(self, event: RunFinishedEvent) -> None:
+        """Collect nothing more from this run."""
+        if self._is_ours(event.run):
+            self._run = None
+
+    def response(self, event: ResponseEvent) -> None:
+        """Count a response."""
+        if not self._is_ours(event.run) or self._clock is None:
+            return
+        at = max(self._offset, self._now() - event.seconds)  # when it was sent
+        if self.find_quota is not None:
+            self._note(self.find_quota())
+        statistics = self._statistics
+        statistics.timeline.note_quota(at, self._calls_per_second)
+        if event.status is None:
+            return
+        is_main = event.kind == (_BATCH if self._is_batch else _PUT)
+        statistics.add_response(at, event.status, event.seconds, is_main=is_main)
+        if statistics.is_slow(event.seconds):
+            pair = event.pair
+            about = f"{event.pairs:,} {event.kind}" if pair is None else str(pair)
+            statistics.add_slow(
+                SlowResponse(
+                    event.seconds, _to_ms(self._clock), event.status, about, event.correlation_id
+                )
+            )
+
+    def retry(self, event: RetryEvent) -> None:
+        """Count that a call is sent again."""
+        if self._is_ours(event.run):
+            self._statistics.retries.add(event.reason)
+
+    def throttled(self, event: ThrottleEvent) -> None:
+        """Count a pause of all calls; where two overlap, their time counts once."""
+        if not self._is_ours(event.run) or self._clock is None:
+            return
+        now = self._now()
+        self._statistics.throttles.add(event.policy or f"HTTP {event.status or _NO_RESPONSE}")
+        begin, end = max(now, self._paused_until), now + event.pause
+        if end > begin:
+            self._statistics.timeline.add_pause(begin, end - begin)
+            self._statistics.paused_seconds += end - begin
+            self._paused_until = end
+
+    def outcome(self, outcome: Outcome | Verification) -> None:
+        """Count a pair."""
+        if not isinstance(outcome, Outcome) or self._clock is None:
+            return
+        status = outcome.status
+        if status is Status.LINKED:
+            self._statistics.timeline.add("linked", self._now())
+        elif status is Status.FAILED or status is Status.PARTIAL:
+            if outcome.attempts:  # else it was reported again, from an earlier run
+                self._statistics.timeline.add("not_linked", self._now())
+        elif outcome.category == _DUPLICATE:
+            self._duplicates += 1
+
+    def _is_ours(self, run: str | None) -> bool:
+        return run is not None and run == self._run
+
+    def _note(self, quota: Quota) -> None:
+        self._window = quota.window
+        self._calls_per_second = quota.limit / quota.window
+
+    def _now(self) -> float:
+        assert self._clock is not None  # noqa: S101 -- set by `begin`
+        return self._offset + self._clock.now() - self._began_at
+
+
+def _to_ms(clock: Clock) -> int:
+    return int(clock.utc_now().timestamp() * 1000)
