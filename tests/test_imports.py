@@ -29,6 +29,8 @@ DOORS = {
     "compression": {"files.compression"},
     "cyclopts": {"cli"},
     "rich": {"cli"},
+    "jinja2": {"html_report.page"},
+    "markupsafe": {"html_report.page"},
 }
 
 

@@ -11,7 +11,7 @@ import attrs
 from aiohubassoc.html_report.advice import advise
 from aiohubassoc.journal.lock import is_in_use
 from aiohubassoc.journal.reader import Session
-from aiohubassoc.journal.report_reader import FailureGroup, RejectedRow, ReportReader
+from aiohubassoc.journal.report_reader import FailureGroup, ReportReader, RowWithoutPair
 from aiohubassoc.journal.statistics import Statistics
 from aiohubassoc.models import Status
 
@@ -147,7 +147,7 @@ class Contents:
     failures: Sequence[Failure]
     other_groups: int
     statistics: Statistics | None
-    rejected: Sequence[RejectedRow]
+    rejected: Sequence[RowWithoutPair]
     verifications: Sequence[VerificationResult]
     sessions: Sequence[Session]
     session_count: int

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import OptionsError
+from aiohubassoc.journal.collector import StatisticsObserver
 from aiohubassoc.journal.offsets import ByIndex, Places
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.journal.schema import DATABASE
-from aiohubassoc.journal.statistics_observer import StatisticsObserver
 from aiohubassoc.journal.writer import InputNotes, JournalWriter
 
 if TYPE_CHECKING:

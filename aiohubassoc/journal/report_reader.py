@@ -68,7 +68,7 @@ class FailureGroup:
 
 
 @attrs.frozen
-class RejectedRow:
+class RowWithoutPair:
     """A row of the input that holds no pair."""
 
     source: int
@@ -158,14 +158,14 @@ class ReportReader(Reader):
             ]
         return groups, len(largest) - len(groups)
 
-    def rejected_rows(self, most: int) -> list[RejectedRow]:
+    def rejected_rows(self, most: int) -> list[RowWithoutPair]:
         """Return the first *most* rows of the input that hold no pair."""
         with in_plain_words(self.folder):
             found = self._db.execute(
                 "select place, problem, fields from unusable order by place limit ?", (most,)
             ).fetchall()
         return [
-            RejectedRow(*parts_of(place), problem, _cells(fields))
+            RowWithoutPair(*parts_of(place), problem, _cells(fields))
             for place, problem, fields in found
         ]
 

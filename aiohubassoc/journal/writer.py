@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aiohubassoc._http.clock import Clock
+    from aiohubassoc.journal.collector import StatisticsObserver
     from aiohubassoc.journal.offsets import Places
-    from aiohubassoc.journal.statistics_observer import StatisticsObserver
     from aiohubassoc.models import Outcome, Report
     from aiohubassoc.pair import Pair
 
