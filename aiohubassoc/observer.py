@@ -185,18 +185,23 @@ class Observer(Protocol):
 
     def run_started(self, event: RunStartedEvent) -> None:
         """Take note that a run was entered: of `link_each`, `link_all` or `verify`."""
+        return
 
     def run_finished(self, event: RunFinishedEvent) -> None:
         """Take note that a run ended, for whatever reason: once for each that was started."""
+        return
 
     def response(self, event: ResponseEvent) -> None:
         """Take note that a request ended."""
+        return
 
     def retry(self, event: RetryEvent) -> None:
         """Take note that a call is sent again."""
+        return
 
     def throttled(self, event: ThrottleEvent) -> None:
         """Take note that HubSpot refused a call for its limits."""
+        return
 
     def outcome(self, outcome: Outcome | Verification) -> None:
         """
@@ -205,6 +210,7 @@ class Observer(Protocol):
         It is an `Outcome`; in a run of `verify` it is a `Verification`. The calls outside a run
         have outcomes too, with the pair's place in that call as their index.
         """
+        return
 
 
 def error_status(error: AioHubAssocError) -> int | None:
