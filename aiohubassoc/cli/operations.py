@@ -8,8 +8,8 @@ from aiohubassoc.cli.report import (
     Example,
     LinkReport,
     VerifyReport,
-    describe_outcome,
-    describe_verification,
+    outcome_result,
+    verification_result,
 )
 from aiohubassoc.cli.run_folder import row_of
 from aiohubassoc.cli.runner import Operation
@@ -91,7 +91,7 @@ class LinkOperation(Operation):
         sinks.line(lambda jsonl: jsonl.outcome(outcome, record))
         if outcome.status is Status.LINKED:  # nearly always
             return
-        told, place = describe_outcome(outcome), self._table.place(record.source, record.line)
+        told, place = outcome_result(outcome), self._table.place(record.source, record.line)
         self.report.add_example(Example(record.line, place, str(outcome.pair), told))
         if not outcome.ok:
             sinks.row(record.fields, told)
@@ -131,7 +131,7 @@ class VerifyOperation(Operation):
 
     def take(self, verification: Verification, sinks: Sinks) -> None:
         """Count and write what was found of a pair."""
-        pair, told = verification.pair, describe_verification(verification)
+        pair, told = verification.pair, verification_result(verification)
         record = row_of(pair)
         sinks.line(lambda jsonl: jsonl.verification(record, pair, told))
         if verification.state is LinkState.LINKED:
