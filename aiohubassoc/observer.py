@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import attrs
 
 from aiohubassoc.errors import AioHubAssocError, ApiError, InvalidResponseError, RateLimitedError
-from aiohubassoc.models import Outcome, RunReport
+from aiohubassoc.models import Outcome, RunReport, Verification
 from aiohubassoc.options import Quota
 from aiohubassoc.pair import Pair
-
-if TYPE_CHECKING:
-    from aiohubassoc.verification import Verification
 
 
 class CallKind(StrEnum):

@@ -13,8 +13,7 @@ from aiohubassoc.cli.report import (
 )
 from aiohubassoc.cli.run_folder import row_of
 from aiohubassoc.cli.runner import Operation
-from aiohubassoc.models import Status
-from aiohubassoc.verification import LinkState
+from aiohubassoc.models import LinkState, Status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
@@ -26,9 +25,8 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.sinks import Sinks
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.journal.journal import Journal
-    from aiohubassoc.models import Outcome
+    from aiohubassoc.models import Outcome, Verification
     from aiohubassoc.pair import Pair
-    from aiohubassoc.verification import Verification
 
 
 class LinkOperation(Operation):
