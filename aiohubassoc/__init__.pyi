@@ -54,10 +54,13 @@ from aiohubassoc.journal.journal import Journal as Journal
 from aiohubassoc.journal.reader import JournalRow as JournalRow
 from aiohubassoc.models import (
     BulkLinkError as BulkLinkError,
+    LinkState as LinkState,
     Outcome as Outcome,
     Report as Report,
     Skip as Skip,
     Status as Status,
+    Verification as Verification,
+    VerificationReport as VerificationReport,
 )
 from aiohubassoc.observer import (
     CallKind as CallKind,
@@ -82,11 +85,6 @@ from aiohubassoc.replies import (
     DefaultAssociations as DefaultAssociations,
     ErrorDetail as ErrorDetail,
     StandardError as StandardError,
-)
-from aiohubassoc.verification import (
-    LinkState as LinkState,
-    Verification as Verification,
-    VerificationReport as VerificationReport,
 )
 
 __version__: str

@@ -42,10 +42,9 @@ from aiohubassoc.arguments import (
     checked_concurrency,
 )
 from aiohubassoc.errors import ClientClosedError, OptionsError
-from aiohubassoc.models import Report
+from aiohubassoc.models import Report, VerificationReport
 from aiohubassoc.options import Quota, RetryPolicy, Timeouts
 from aiohubassoc.pair import Pair, RecordId
-from aiohubassoc.verification import VerificationReport
 
 if TYPE_CHECKING:
     import ssl as _ssl

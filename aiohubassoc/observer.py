@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import attrs
 
 from aiohubassoc.errors import AioHubAssocError, ApiError, InvalidResponseError, RateLimitedError
-from aiohubassoc.models import Outcome, RunReport
+from aiohubassoc.models import Outcome, RunReport, Verification
 from aiohubassoc.options import Quota
 from aiohubassoc.pair import Pair
-
-if TYPE_CHECKING:
-    from aiohubassoc.verification import Verification
 
 
 class CallKind(StrEnum):
@@ -185,18 +182,23 @@ class Observer(Protocol):
 
     def run_started(self, event: RunStartedEvent) -> None:
         """Take note that a run was entered: of `link_each`, `link_all` or `verify`."""
+        return
 
     def run_finished(self, event: RunFinishedEvent) -> None:
         """Take note that a run ended, for whatever reason: once for each that was started."""
+        return
 
     def response(self, event: ResponseEvent) -> None:
         """Take note that a request ended."""
+        return
 
     def retry(self, event: RetryEvent) -> None:
         """Take note that a call is sent again."""
+        return
 
     def throttled(self, event: ThrottleEvent) -> None:
         """Take note that HubSpot refused a call for its limits."""
+        return
 
     def outcome(self, outcome: Outcome | Verification) -> None:
         """
@@ -205,6 +207,7 @@ class Observer(Protocol):
         It is an `Outcome`; in a run of `verify` it is a `Verification`. The calls outside a run
         have outcomes too, with the pair's place in that call as their index.
         """
+        return
 
 
 def error_status(error: AioHubAssocError) -> int | None:

@@ -11,9 +11,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from aiohubassoc._quota.cooldown import Cooldown
-from aiohubassoc._quota.round_trips import RoundTrips
-from aiohubassoc._quota.token_bucket import TokenBucket
+from aiohubassoc._quota.pacer import Cooldown
+from aiohubassoc._quota.token_bucket import RoundTrips, TokenBucket
 from aiohubassoc.options import Quota
 
 FIRST_QUOTA: Final = Quota(10)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
-from aiohubassoc._batching.batcher import Batcher, GroupT
+from aiohubassoc._batching.batch import Batcher, GroupT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 import attrs
 
 from aiohubassoc.errors import OptionsError, PairError
-from aiohubassoc.pair import Pair, unchecked_pair
-from aiohubassoc.record_id import is_float
+from aiohubassoc.pair import Pair, is_float, unchecked_pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence

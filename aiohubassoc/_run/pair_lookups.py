@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohubassoc._batching.lookup_batch import MOST_PAIRS, Window
+from aiohubassoc._batching.batch import MOST_PAIRS, Window
 from aiohubassoc._run.batch_reader import BatchReader
 from aiohubassoc._run.lookup import Access, Found, Lookup
 from aiohubassoc.pair import canonical_id

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from aiohubassoc._run.output_buffer import ResultT
 from aiohubassoc.errors import ClientClosedError
-from aiohubassoc.models import Outcome, Report, RunReport
-from aiohubassoc.verification import Verification, VerificationReport
+from aiohubassoc.models import Outcome, Report, RunReport, Verification, VerificationReport
 
 if TYPE_CHECKING:
     from types import TracebackType

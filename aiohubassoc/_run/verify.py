@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiohubassoc._run.pair_lookups import PairLookups
+from aiohubassoc.models import LinkState, Verification
 from aiohubassoc.pair import canonical_id
-from aiohubassoc.verification import LinkState, Verification
 
 if TYPE_CHECKING:
     from aiohubassoc._http.request_state import History

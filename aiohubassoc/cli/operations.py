@@ -8,13 +8,12 @@ from aiohubassoc.cli.report import (
     Example,
     LinkReport,
     VerifyReport,
-    describe_outcome,
-    describe_verification,
+    outcome_result,
+    verification_result,
 )
 from aiohubassoc.cli.run_folder import row_of
 from aiohubassoc.cli.runner import Operation
-from aiohubassoc.models import Status
-from aiohubassoc.verification import LinkState
+from aiohubassoc.models import LinkState, Status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
@@ -26,9 +25,8 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.sinks import Sinks
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.journal.journal import Journal
-    from aiohubassoc.models import Outcome
+    from aiohubassoc.models import Outcome, Verification
     from aiohubassoc.pair import Pair
-    from aiohubassoc.verification import Verification
 
 
 class LinkOperation(Operation):
@@ -91,7 +89,7 @@ class LinkOperation(Operation):
         sinks.line(lambda jsonl: jsonl.outcome(outcome, record))
         if outcome.status is Status.LINKED:  # nearly always
             return
-        told, place = describe_outcome(outcome), self._table.place(record.source, record.line)
+        told, place = outcome_result(outcome), self._table.place(record.source, record.line)
         self.report.add_example(Example(record.line, place, str(outcome.pair), told))
         if not outcome.ok:
             sinks.row(record.fields, told)
@@ -131,7 +129,7 @@ class VerifyOperation(Operation):
 
     def take(self, verification: Verification, sinks: Sinks) -> None:
         """Count and write what was found of a pair."""
-        pair, told = verification.pair, describe_verification(verification)
+        pair, told = verification.pair, verification_result(verification)
         record = row_of(pair)
         sinks.line(lambda jsonl: jsonl.verification(record, pair, told))
         if verification.state is LinkState.LINKED:

@@ -10,9 +10,9 @@ from cyclopts import Parameter, default_name_transform
 from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.layout import Layout
+from aiohubassoc.models import LinkState
 from aiohubassoc.options import Quota
 from aiohubassoc.pair import Pair
-from aiohubassoc.verification import LinkState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,7 +25,7 @@ from aiohubassoc.files.join import Join, Joined, Unmatched
 from aiohubassoc.files.keyed_table import KeyColumns, KeyedTable
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.match_keys import email_domain, exact_key, site_domain
-from aiohubassoc.files.results import format_of
+from aiohubassoc.files.results import result_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -267,7 +267,7 @@ class _UnmatchedFile:
         self._names = [*own, *header]
         self._file = file
         self._csv = None
-        if format_of(path) == "csv":
+        if result_format(path) == "csv":
             self._csv = csv.writer(file, lineterminator="\n")
             self._csv.writerow(self._names)
 

@@ -7,9 +7,8 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from aiohubassoc.errors import AioHubAssocError, ApiError
-from aiohubassoc.files.results import Told
-from aiohubassoc.models import Outcome, Report, Status
-from aiohubassoc.verification import LinkState, Verification, VerificationReport
+from aiohubassoc.files.results import RowResult
+from aiohubassoc.models import LinkState, Outcome, Report, Status, Verification, VerificationReport
 
 _LISTED: Final = 100
 # HubSpot's categories are few; a server that makes up a new one each time must not fill memory.
@@ -28,21 +27,23 @@ def describe_portal(base_url: str) -> str:
     return base_url.removeprefix("https://").rstrip("/")
 
 
-def describe_outcome(outcome: Outcome) -> Told:
+def outcome_result(outcome: Outcome) -> RowResult:
     """Return what a file of rows says of a pair that was to be linked."""
     said = outcome.error if outcome.skip is None else outcome.skip.message
-    return Told(outcome.status.value, outcome.category, str(said or ""), outcome.correlation_id)
+    return RowResult(
+        outcome.status.value, outcome.category, str(said or ""), outcome.correlation_id
+    )
 
 
-def describe_verification(verification: Verification) -> Told:
+def verification_result(verification: Verification) -> RowResult:
     """Return what a file of rows says of a pair whose link was read back."""
     state, error = verification.state, verification.error
     if state is LinkState.LINKED:
-        return Told(state)
+        return RowResult(state)
     if error is None:
-        return Told(state, *_WITHOUT_ERROR[state])
+        return RowResult(state, *_WITHOUT_ERROR[state])
     correlation_id = error.correlation_id if isinstance(error, ApiError) else None
-    return Told(state, error.label, str(error), correlation_id)
+    return RowResult(state, error.label, str(error), correlation_id)
 
 
 @attrs.frozen
@@ -52,7 +53,7 @@ class Example:
     line: int
     place: str
     pair: str
-    told: Told
+    told: RowResult
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""

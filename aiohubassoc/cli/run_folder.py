@@ -16,7 +16,7 @@ from aiohubassoc.cli.options import (
     to_options,
 )
 from aiohubassoc.errors import JournalError, OptionsError
-from aiohubassoc.files.byte_source import STDIN, name_of
+from aiohubassoc.files.byte_source import STDIN, display_name
 from aiohubassoc.files.counts import InputCounts
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
@@ -95,7 +95,7 @@ class Command:
     @property
     def names(self) -> str:
         """How messages call the inputs."""
-        return ", ".join(name_of(path) for path in self.files)
+        return ", ".join(display_name(path) for path in self.files)
 
 
 class FolderTable:

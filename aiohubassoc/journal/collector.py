@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiohubassoc._http.clock import Clock
+    from aiohubassoc.models import Verification
     from aiohubassoc.observer import (
         ResponseEvent,
         RetryEvent,
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
         ThrottleEvent,
     )
     from aiohubassoc.options import Quota
-    from aiohubassoc.verification import Verification
 
 _DUPLICATE: Final = "DUPLICATE"
 _NO_RESPONSE: Final = "no response"

@@ -10,9 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import Pair
-from aiohubassoc._batching.batch import Batch
-from aiohubassoc._batching.batcher import Batcher
-from aiohubassoc._batching.lookup_batch import Window
+from aiohubassoc._batching.batch import Batch, Batcher, Window
 from aiohubassoc.pair import canonical_id
 
 types_of = st.sampled_from(["companies", "contacts"])

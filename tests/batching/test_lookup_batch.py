@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, strategies as st
 
 from aiohubassoc import Pair
-from aiohubassoc._batching.lookup_batch import MOST_PAIRS, MOST_RECORDS, Window
+from aiohubassoc._batching.batch import MOST_PAIRS, MOST_RECORDS, Window
 
 TYPES = ("contacts", "companies")
 

@@ -39,12 +39,12 @@ from aiohubassoc.cli.report import (
     Example,
     LinkReport,
     VerifyReport,
-    describe_outcome,
-    describe_verification,
+    outcome_result,
+    verification_result,
 )
 from aiohubassoc.cli.summary import print_categories, print_invalid, print_link_report
 from aiohubassoc.cli.terminal import EscapingConsole
-from aiohubassoc.files.results import Told
+from aiohubassoc.files.results import RowResult
 from tests.conftest import pass_time
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def test_exit_codes(report: CommandReport, code: int) -> None:
 
 def _add(report: LinkReport, outcome: Outcome, line: int) -> None:
     report.pairs.add(outcome)
-    told = describe_outcome(outcome)
+    told = outcome_result(outcome)
     report.add_example(Example(line, f"line {line} of b.csv", str(outcome.pair), told))
 
 
@@ -151,7 +151,7 @@ def test_examples_of_what_is_not_linked_are_bounded() -> None:
     report = VerifyReport()
     for number in range(300):
         state = (LinkState.MISSING, LinkState.UNKNOWN)[number % 2]
-        told = describe_verification(Verification(number, PAIR, state))
+        told = verification_result(Verification(number, PAIR, state))
         report.add_example(Example(number, f"line {number}", str(PAIR), told))
     assert (len(report.first_missing), len(report.first_unknown)) == (100, 100)
     assert report.first_unknown[99].line == 199
@@ -160,14 +160,14 @@ def test_examples_of_what_is_not_linked_are_bounded() -> None:
 def test_the_reason_of_what_is_not_linked() -> None:
     """HubSpot's where there is one, with what its support asks for; else ours."""
     error = ValidationError(400, "BAD", "no", "c-1")
-    told = describe_verification(Verification(0, PAIR, LinkState.MISSING, error))
-    assert told == Told("missing", "BAD", "400 BAD: no (correlation id c-1)", "c-1")
-    unsaid = describe_verification(Verification(0, PAIR, LinkState.UNKNOWN))
-    assert unsaid == Told("unknown", "NOT_TOLD", "HubSpot did not say")
-    stopped = describe_verification(
+    told = verification_result(Verification(0, PAIR, LinkState.MISSING, error))
+    assert told == RowResult("missing", "BAD", "400 BAD: no (correlation id c-1)", "c-1")
+    unsaid = verification_result(Verification(0, PAIR, LinkState.UNKNOWN))
+    assert unsaid == RowResult("unknown", "NOT_TOLD", "HubSpot did not say")
+    stopped = verification_result(
         Verification(0, PAIR, LinkState.UNKNOWN, RunStoppedError("daily"))
     )
-    assert stopped == Told("unknown", "RUN_STOPPED", "daily")
+    assert stopped == RowResult("unknown", "RUN_STOPPED", "daily")
 
 
 # --- the summary -------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ def test_the_summary_tells_all() -> None:
     report.seconds = 10.0
     report.add_invalid(9, "line 9", "is [odd]")
     _add(report, _failed("no [such] record"), 7)
-    told = Told("skipped", "DUPLICATE", "repeats line 7")
+    told = RowResult("skipped", "DUPLICATE", "repeats line 7")
     report.duplicates += 1
     report.add_example(Example(8, "line 8", str(PAIR), told))
     console = _console()
