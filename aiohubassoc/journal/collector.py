@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from aiohubassoc.errors import PreviousFailureError
 from aiohubassoc.journal.statistics import SlowResponse, Statistics
 from aiohubassoc.models import Outcome, Status
 from aiohubassoc.observer import Observer
@@ -149,7 +150,7 @@ class StatisticsObserver(Observer):
         if status is Status.LINKED:
             self._statistics.timeline.add("linked", self._now())
         elif status is Status.FAILED or status is Status.PARTIAL:
-            if outcome.attempts:  # else it was reported again, from an earlier run
+            if not isinstance(outcome.error, PreviousFailureError):  # that was in an earlier run
                 self._statistics.timeline.add("not_linked", self._now())
         elif outcome.category == _DUPLICATE:
             self._duplicates += 1

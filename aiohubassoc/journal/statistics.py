@@ -171,6 +171,12 @@ class Statistics:
 
     def add_slow(self, response: SlowResponse) -> None:
         """Keep a response that `is_slow`."""
+        identity = response.correlation_id
+        response = attrs.evolve(
+            response,
+            about=response.about[:_MOST_LETTERS],
+            correlation_id=None if identity is None else identity[:_MOST_LETTERS],
+        )
         found = heapq.nlargest(_MOST_SLOWEST, [*self.slowest, response], key=_SECONDS)
         self.slowest = found
 
