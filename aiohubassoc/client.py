@@ -425,10 +425,6 @@ class AssociationClient:
         strategy = self._make_strategy(
             via, senders, batch_size, batch_linger, skip_linked=skip_linked
         )
-        recorder = None
-        if journal is not None:
-            portal = {"portal": self._base_url}
-            recorder = journal.recording(portal, self._clock, retry_failed=retry_failed)
         limiter = self._limiter if via == "put" else self._batch_limiter
         events = RunEvents(
             self._events,
@@ -438,6 +434,11 @@ class AssociationClient:
             pairs=pairs,
             quota=lambda: limiter.quota,
         )
+        recorder = None
+        if journal is not None:
+            portal = {"portal": self._base_url}
+            recorder = journal.recording(portal, self._clock, retry_failed=retry_failed)
+            recorder.run_id = events.run_id
         report = Report(max_failures_kept=max_failures_kept)
         run = Run(
             Source(pairs, from_type, to_type),
