@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http.deadlines import Deadlines, OnWire
 
+_send = aiohttp.ClientRequest.send
+
 
 class Connector(aiohttp.TCPConnector):
     """Tells which calls had to open a connection: aiohttp itself does so at a great cost only."""
@@ -48,22 +50,41 @@ class Connector(aiohttp.TCPConnector):
         return connection
 
 
-class CheckedRequest(aiohttp.ClientRequest):
+class _Request(aiohttp.ClientRequest):
     """
-    A request that is sent over a connection which can be used.
+    A request of our own session, sent over a connection that can be used.
 
     If a later aiohttp sends in another way, every connection is used as it comes.
     """
 
     connections: Connections
     deadlines: Deadlines
+    call: OnWire  # The newest when the request is made: nothing is awaited in between.
 
     def send(self, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
-        self.connections.take(self.deadlines.running, conn)
-        return super().send(conn)
+        call, protocol = self.call, conn.protocol
+        if (
+            type(protocol) is WatchedProtocol
+            and not protocol.is_spoilt
+            and not protocol.doubted_until
+            and not call.fresh
+            and not call.needs_new
+        ):
+            call.protocol, protocol.call = protocol, call  # nearly always
+        else:
+            self.connections.take(call, conn)
+        return _send(self, conn)
 
 
-class ReadyRequest(CheckedRequest):
+class CheckedRequest(_Request):
+    """A request as aiohttp makes it."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 -- passed on
+        super().__init__(*args, **options)
+        self.call = self.deadlines.newest
+
+
+class ReadyRequest(_Request):
     """A request whose headers are ready made: they are the same for every call."""
 
     ready: CIMultiDict[str]
@@ -73,8 +94,9 @@ class ReadyRequest(CheckedRequest):
         if isinstance(headers, Mapping) and "Content-Type" in headers:  # only where there is a body
             self.headers["Content-Type"] = headers["Content-Type"]
 
-    def update_auto_headers(self, skip_auto_headers: object) -> None:
+    def update_auto_headers(self, skip_auto_headers: object) -> None:  # noqa: ARG002 -- aiohttp's
         """They are there."""
+        self.call = self.deadlines.newest
 
 
 class SentOnceError(Exception):
