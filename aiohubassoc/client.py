@@ -17,16 +17,14 @@ from aiohubassoc._http.senders import Senders, make_senders
 from aiohubassoc._http.transport import Transport
 from aiohubassoc._protocol.requests import checked_base_url, checked_proxy
 from aiohubassoc._protocol.verdicts import Accepted, Replied
-from aiohubassoc._run.batched import Batched
-from aiohubassoc._run.limits import FailureLimits
-from aiohubassoc._run.one_batch import send_one_batch
+from aiohubassoc._run.batched import Batched, send_one_batch
+from aiohubassoc._run.failure_limits import FailureLimits
+from aiohubassoc._run.lookup_strategies import SkipLinked, Verify
 from aiohubassoc._run.put import Put
-from aiohubassoc._run.run import Run, RunOptions, Strategy
+from aiohubassoc._run.run import Run, Strategy
 from aiohubassoc._run.run_events import RunEvents
-from aiohubassoc._run.skip_linked import SkipLinked
-from aiohubassoc._run.source import Pairs, Source
+from aiohubassoc._run.source import MOST_READ, Pairs, Source
 from aiohubassoc._run.stream import OTHER_LOOP, OutcomeStream, VerificationStream
-from aiohubassoc._run.verify import Verify
 from aiohubassoc.arguments import (
     ClientOptions,
     LinkOptions,
@@ -64,7 +62,6 @@ BASE_URL: Final = "https://api.hubapi.com"  # HubSpot, Associations v4
 # The first is what most public code reads, the second what HubSpot's own tools set.
 TOKEN_VARIABLES: Final = ("HUBSPOT_ACCESS_TOKEN", "PRIVATE_APP_ACCESS_TOKEN")
 BASE_URL_VARIABLE: Final = "HUBSPOT_BASE_URL"
-_BREATHER: Final = 256
 
 
 class AssociationClient:
@@ -444,9 +441,11 @@ class AssociationClient:
             Source(pairs, from_type, to_type),
             strategy,
             report,
-            RunOptions(ordered, stall_timeout, drain_timeout),
             clock=self._clock,
             events=events,
+            ordered=ordered,
+            stall_timeout=stall_timeout,
+            drain_timeout=drain_timeout,
             limits=FailureLimits(stop_after_failures, stop_after_alike),
             recorder=recorder,
         )
@@ -519,7 +518,6 @@ class AssociationClient:
             Source(pairs, from_type, to_type),
             Verify(senders.links.settle, linger=wait, clock=self._clock),
             report,
-            RunOptions(ordered, stall_timeout, drain_timeout),
             clock=self._clock,
             events=RunEvents(
                 self._events,
@@ -528,6 +526,9 @@ class AssociationClient:
                 pairs=pairs,
                 quota=lambda: self._batch_limiter.quota,
             ),
+            ordered=ordered,
+            stall_timeout=stall_timeout,
+            drain_timeout=drain_timeout,
         )
         return VerificationStream(run, report, senders.loop, "verify")
 
@@ -583,15 +584,14 @@ class AssociationClient:
         source = Source(pairs, from_type, to_type)
         with Planner(journal, retry_failed=retry_failed) as planner:
             try:
-                while (read := await source.next()) is not None:
-                    index, item = read
-                    pair = source.pair(index, item)
-                    if isinstance(pair, tuple):
-                        planner.invalid += 1
-                    else:
-                        planner.add(pair, index)
-                    if index % _BREATHER == 0:  # or other tasks would wait for all of it
-                        await self._clock.sleep(0)
+                while items := await source.read(MOST_READ):
+                    for index, item in items:
+                        pair = source.pair(index, item)
+                        if isinstance(pair, tuple):
+                            planner.invalid += 1
+                        else:
+                            planner.add(pair, index)
+                    await self._clock.sleep(0)  # or other tasks would wait for all of it
             finally:
                 await source.close()
             return await asyncio.to_thread(

@@ -49,12 +49,6 @@ class Batch:
         """Whether it holds as many as it may."""
         return len(self.pairs) >= self._most
 
-    def items(self) -> Iterator[tuple[int, Pair]]:
-        """Yield every pair with its place in the caller's input."""
-        yield from zip(self.indexes, self.pairs, strict=True)
-        for repeats in self.repeats.values():
-            yield from repeats
-
     def add(self, index: int, pair: Pair) -> bool:
         """
         Take a pair, and return whether it could be taken.
@@ -92,7 +86,7 @@ def encode_pairs(pairs: Sequence[Pair]) -> bytes:
     )
 
 
-class Window:
+class LookupBatch:
     """
     Pairs of the same two object types.
 
@@ -147,10 +141,6 @@ class PairGroup(Protocol):
 
     def add(self, index: int, pair: Pair) -> bool:
         """Take a pair, and return whether it could be taken; else it waits for the next group."""
-        ...
-
-    def items(self) -> Iterator[tuple[int, Pair]]:
-        """Yield every pair with its place in the caller's input."""
         ...
 
 
@@ -214,16 +204,6 @@ class Batcher(Generic[GroupT]):
         """Yield all that is left."""
         while (group := self.oldest(now)) is not None:
             yield group
-
-    def abandon(self) -> Iterator[tuple[int, Pair]]:
-        """Yield every pair with its place, and keep none."""
-        groups, held = list(self._open.values()), list(self._held.values())
-        self._open.clear()
-        self._held.clear()
-        for group in groups:
-            yield from group.items()
-        for waiting in held:
-            yield from waiting
 
     def _cut(self, types: tuple[str, str], now: float) -> GroupT:
         group = self._open.pop(types)

@@ -126,7 +126,7 @@ class Bisection(Generic[ItemT]):
         self.closed()
         self._push(self._current.items, is_singly=True)
 
-    def settled_singly(self, refused: int) -> None:
+    def completed_singly(self, refused: int) -> None:
         """Note that each item of the part went by itself, and how many were refused."""
         self.accepted(len(self._current.items), refused)
 

@@ -70,6 +70,10 @@ class AdaptiveLimit:
 
     Attributes:
         max_in_flight: How many calls may be in flight.
+        growth: How many more for each call that HubSpot accepts.
+        level: What is allowed after a throttle; None: all of the limit.
+        is_proven: Whether HubSpot accepted a whole window of calls, or throttled one.
+        in_flight_at_cut: How many of the calls in flight at the last cut still are.
         window: The seconds in which our own calls are to be measured.
     """
 
@@ -79,37 +83,27 @@ class AdaptiveLimit:
         # What is measured is measured in this window, and all counts are of it.
         self.window = quota.window
         self._limit: float = quota.limit
-        self._growth = _GROWTH
-        self._proven = False
+        self.growth = _GROWTH
+        self.is_proven = False
         self.max_in_flight: float = _FIRST_IN_FLIGHT
-        self._level: _Level | None = None  # None: all of the limit
+        self.level: _Level | None = None
         # The highest limit since the cut: what shows that all of a lower one is there says little.
         self._whole: float = quota.limit
         self._cut_at = -math.inf
         self._before_cut: _Level | None = None
         # The calls in flight at the cut: how many still are, and what became of the others.
-        self._beside = self._beside_accepted = self._beside_throttled = 0
+        self.in_flight_at_cut = self._accepted_at_cut = self._throttled_at_cut = 0
         self._near_count = 0
         self._near_at = -math.inf
 
     @property
-    def is_settled(self) -> bool:
-        """Whether all of the limit is there, so that calls that are accepted are no news."""
-        return self._proven and self._level is None
-
-    @property
     def is_doubted(self) -> bool:
         """Whether it was cut by a throttle that is being tested."""
-        return self._level is not None and self._level.disproof > 0
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all of the limit is allowed."""
-        return self._level is None
+        return self.level is not None and self.level.disproof > 0
 
     def at(self, now: float) -> int:
         """Return the calls allowed in a window of the quota."""
-        level, quota = self._level, self._quota
+        level, quota = self.level, self._quota
         if level is None:
             return quota.limit
         allowed: float = max(level.shown, level.base + self._more(level, now))
@@ -119,7 +113,7 @@ class AdaptiveLimit:
 
     def rises_in(self, now: float) -> float:
         """Return the seconds until time alone allows more; inf: not before there is news."""
-        level = self._level
+        level = self.level
         if level is None or level.shown >= self._limit:
             return math.inf
         more = self._more(level, now) + 1
@@ -136,16 +130,16 @@ class AdaptiveLimit:
         in a short one says little of a longer one.
         """
         before = self._quota.window if self._is_named else quota.window
-        window = max(quota.window, before, 0.0 if self._level is None else self.window)
+        window = max(quota.window, before, 0.0 if self.level is None else self.window)
         scale = window / self.window
-        self._level, self._before_cut = (
-            _scaled(self._level, scale),
+        self.level, self._before_cut = (
+            _scaled(self.level, scale),
             _scaled(self._before_cut, scale),
         )
         self.window, self._quota, self._is_named = window, quota, True
         self._limit = quota.limit * (window / quota.window)
-        self._whole = self._limit if self._level is None else max(self._limit, self._whole * scale)
-        self._growth = _GROWTH_NAMED
+        self._whole = self._limit if self.level is None else max(self._limit, self._whole * scale)
+        self.growth = _GROWTH_NAMED
 
     def record_accepted(self, own: int, *, sent_at: float) -> None:
         """
@@ -157,30 +151,26 @@ class AdaptiveLimit:
         """
         if own >= self._limit:
             self._prove()
-        self.grow()
-        level = self._level
+        self.max_in_flight += self.growth
+        level = self.level
         if level is None:
             return
         if own > level.shown:
-            self._level = attrs.evolve(level, shown=own)
+            self.level = attrs.evolve(level, shown=own)
         if sent_at <= self._cut_at:
-            self._beside_accepted += 1
+            self._accepted_at_cut += 1
         elif own >= self._whole or (level.disproof and own >= level.base + level.disproof):
-            self._level = None
-
-    def grow(self) -> None:
-        """Let more calls be in flight, as HubSpot accepted one."""
-        self.max_in_flight += self._growth
+            self.level = None
 
     def record_end(self, *, sent_at: float) -> None:
         """Learn that a call is no longer in flight, after what became of it was recorded."""
-        if self._beside and sent_at <= self._cut_at:
-            self._beside -= 1
+        if self.in_flight_at_cut and sent_at <= self._cut_at:
+            self.in_flight_at_cut -= 1
             # Taken back if the throttle stood alone: it did not speak of the quota.
-            if not self._beside and self._beside_accepted >= _ALONE * max(
-                1, self._beside_throttled
+            if not self.in_flight_at_cut and self._accepted_at_cut >= _ALONE * max(
+                1, self._throttled_at_cut
             ):
-                self._level = self._before_cut
+                self.level = self._before_cut
 
     def record_throttle(self, own: int, now: float, *, sent_at: float, beside: int) -> bool:
         """
@@ -196,28 +186,28 @@ class AdaptiveLimit:
             Whether only the moment of counting was misjudged: the limit is right.
         """
         if sent_at <= self._cut_at:  # it was in flight at the cut: no other news
-            self._beside_throttled += 1
+            self._throttled_at_cut += 1
             return False
-        level = self._level
+        level = self.level
         if level is None and own >= self._limit - _near(self._limit) and self._is_passing(now):
             return True
         self._before_cut, self._cut_at = level, now
-        self._beside, self._beside_accepted, self._beside_throttled = beside, 0, 0
+        self.in_flight_at_cut, self._accepted_at_cut, self._throttled_at_cut = beside, 0, 0
         self._whole = self._limit if level is None else max(self._whole, self._limit)
         self._prove()  # from now on the level bounds what goes
         if level is None:
-            self._level = self._cut(own, now, 0)
+            self.level = self._cut(own, now, 0)
         elif now >= level.tries_at:
             came_to_nothing = own <= level.base + _near(level.base)
-            self._level = self._cut(own, now, level.failed_tries + 1 if came_to_nothing else 0)
+            self.level = self._cut(own, now, level.failed_tries + 1 if came_to_nothing else 0)
         elif own >= level.shown - _near(level.shown):
-            self._level = attrs.evolve(level, shown=own, base=own)
+            self.level = attrs.evolve(level, shown=own, base=own)
         else:
-            self._level = self._cut(own, now, level.failed_tries)
+            self.level = self._cut(own, now, level.failed_tries)
         return False
 
     def _prove(self) -> None:
-        self._proven = True
+        self.is_proven = True
         self.max_in_flight = math.inf
 
     def _cut(self, own: int, now: float, failed_tries: int) -> _Level:

@@ -19,7 +19,7 @@ class Cooldown:
     def __init__(self) -> None:
         self._ends_at = -math.inf
         self._began_at = -math.inf
-        self._throttles_in_a_row = 0
+        self.throttles_in_a_row = 0
 
     def wait(self, now: float) -> float:
         """Return the seconds until it ends; 0 when there is none."""
@@ -27,17 +27,12 @@ class Cooldown:
 
     def is_over(self, now: float) -> bool:
         """Return whether there is nothing to wait for, nor a throttle to be wary of."""
-        return self._throttles_in_a_row == 0 and self._ends_at <= now
-
-    @property
-    def is_wary(self) -> bool:
-        """Whether no call has got through since the last throttle."""
-        return self._throttles_in_a_row > 0
+        return self.throttles_in_a_row == 0 and self._ends_at <= now
 
     @property
     def max_in_flight(self) -> float:
         """How many calls may be in flight: few until one of them gets through."""
-        return _MOST_AFTER[min(self._throttles_in_a_row, len(_MOST_AFTER) - 1)]
+        return _MOST_AFTER[min(self.throttles_in_a_row, len(_MOST_AFTER) - 1)]
 
     def record_throttle(
         self, now: float, sent_at: float, *, retry_after: float | None, window: float
@@ -51,9 +46,9 @@ class Cooldown:
         """
         # Calls that were in flight together are throttled together: that is one throttle.
         if sent_at > self._began_at:
-            self._throttles_in_a_row += 1
+            self.throttles_in_a_row += 1
             self._began_at = now
-        doublings = min(self._throttles_in_a_row - 1, 7)  # 2 ** 7 hundredths are over a window
+        doublings = min(self.throttles_in_a_row - 1, 7)  # 2 ** 7 hundredths are over a window
         pause = max(retry_after or 0.0, min(window, window / 100 * 2.0**doublings))
         self._ends_at = max(self._ends_at, now + pause)
         return self.wait(now)
@@ -61,7 +56,7 @@ class Cooldown:
     def record_accepted(self, sent_at: float) -> None:
         """Begin again with short pauses, if the call was sent after the last throttle."""
         if sent_at > self._began_at:
-            self._throttles_in_a_row = 0
+            self.throttles_in_a_row = 0
 
 
 # The lowest published ten-second limit of a private app: safe for every account until HubSpot
@@ -150,7 +145,11 @@ class Pacer:
 
     def _is_plain(self, now: float) -> bool:
         """Return whether nothing but the limit is to be kept."""
-        return self._adaptive.is_whole and now >= self._others_until and self._cooldown.is_over(now)
+        return (
+            self._adaptive.level is None
+            and now >= self._others_until
+            and self._cooldown.is_over(now)
+        )
 
     def _wary_wait(self, now: float) -> float:
         bucket = self._buckets[-1]
@@ -226,17 +225,18 @@ class Pacer:
     def _record(self, counted_at: float, sent_at: float, now: float, *, accepted: bool) -> None:
         for bucket in self._buckets:
             bucket.record(counted_at, now, accepted=accepted)
-        if accepted and self._cooldown.is_wary:
+        if accepted and self._cooldown.throttles_in_a_row:
             self._cooldown.record_accepted(sent_at)
         adaptive = self._adaptive
-        if adaptive.is_settled:
-            return
-        if accepted and adaptive.is_whole and bucket.remembered < bucket.quota.limit:
-            adaptive.grow()  # too few are remembered to show more
+        if adaptive.level is None and adaptive.is_proven:
+            return  # all of the limit is there: a call that is accepted is no news
+        if accepted and adaptive.level is None and bucket.remembered < bucket.quota.limit:
+            adaptive.max_in_flight += adaptive.growth  # too few are remembered to show more
         elif accepted:
             own = bucket.accepted_until(counted_at, adaptive.window)
             adaptive.record_accepted(own, sent_at=sent_at)
-        adaptive.record_end(sent_at=sent_at)
+        if adaptive.in_flight_at_cut:
+            adaptive.record_end(sent_at=sent_at)
 
     def record_throttle(
         self, now: float, sent_at: float, *, retry_after: float | None, by_quota: bool

@@ -1,17 +1,19 @@
-"""When pairs refused one after the other show a fault of the run: the same refusal each time."""
+"""When too many pairs have failed, or were refused alike, for a run to continue."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from aiohubassoc.errors import ApiError, PartialFailureError, RefusedAlikeError
+from aiohubassoc.errors import ApiError, PartialFailureError, RefusedAlikeError, RunStoppedError
+from aiohubassoc.models import Status
 from aiohubassoc.pair import canonical_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from aiohubassoc.errors import AioHubAssocError
+    from aiohubassoc.models import Outcome
     from aiohubassoc.pair import Pair
     from aiohubassoc.replies import StandardError
 
@@ -39,8 +41,7 @@ class RefusalStreak:
             of its own pair. 1 or more; None: never.
 
     Attributes:
-        length: How many pairs there are in it. A caller on the hot path may set it to 0 instead of
-            calling `linked`.
+        length: How many pairs there are in it; 0 once HubSpot linked a pair, wholly or in part.
     """
 
     __slots__ = ("_kind", "_limit", "_unnamed", "length")
@@ -49,10 +50,6 @@ class RefusalStreak:
         self._limit = limit
         self._kind: _Kind | None = None
         self._unnamed = 0
-        self.length = 0
-
-    def linked(self) -> None:
-        """Note that HubSpot linked a pair, wholly or in part."""
         self.length = 0
 
     def refused(self, pair: Pair, error: AioHubAssocError) -> RefusedAlikeError | None:
@@ -123,3 +120,49 @@ def _stands_in(text: str, word: str) -> bool:
             return True
         at = text.find(word, end)
     return False
+
+
+_LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
+
+
+class FailureLimits:
+    """
+    When a run is to stop for the pairs that failed, or were refused alike; None: never.
+
+    Attributes:
+        streak: The pairs refused alike. While it is empty, a link changes nothing.
+    """
+
+    def __init__(self, stop_after_failures: int | None, stop_after_alike: int | None) -> None:
+        self._most = stop_after_failures
+        self._count = 0
+        self.streak = RefusalStreak(stop_after_alike)
+        self._first_index = 0  # the lowest index of a pair in the streak
+
+    def note_link(self, index: int) -> None:
+        """Note that HubSpot linked the pair at this index, or that and others before it."""
+        # Calls in flight end in any order: one for a pair before the streak is not between.
+        if index > self._first_index:
+            self.streak.length = 0
+
+    def check(self, outcome: Outcome, *, is_refusal: bool) -> AioHubAssocError | None:
+        """
+        Count an outcome, and return why the run is to stop; None: it goes on.
+
+        *is_refusal*: HubSpot refused that pair, and linked none by the same response.
+        """
+        status = outcome.status
+        if status is _LINKED or status is Status.PARTIAL:
+            self.note_link(outcome.index)
+        elif status is not Status.FAILED:
+            return None
+        if status is not _LINKED and self._most is not None:
+            self._count += 1
+            if self._count >= self._most:
+                return RunStoppedError(f"{self._count} pairs failed")
+        if is_refusal and status is Status.FAILED and outcome.error is not None:
+            error = self.streak.refused(outcome.pair, outcome.error)
+            is_new = self.streak.length == 1
+            self._first_index = outcome.index if is_new else min(self._first_index, outcome.index)
+            return error
+        return None
