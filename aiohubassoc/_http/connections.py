@@ -103,17 +103,16 @@ class Connections:
         # Of calls for one pair, and of those for many, which take much longer.
         self._times = (ResponseTimes(), ResponseTimes())
 
-    def take(self, call: OnWire, connection: Connection) -> None:
+    def take(self, call: OnWire, connection: Connection) -> ResponseHandler:
         """
-        Use a connection of our own session for *call*, before anything is sent.
+        Use a connection of our own session for *call*, before anything is sent, and return it.
 
         Raises:
             UnfitConnectionError: it must not be used. It is closed for that, or set aside.
         """
         protocol = connection.protocol
         if type(protocol) is not WatchedProtocol:
-            self._take_any(call, connection)
-            return
+            return self._take_any(call, connection)[0]
         if call.fresh:
             self._own.add(protocol)
             protocol.is_spoilt = False
@@ -129,6 +128,7 @@ class Connections:
                 connection.close = call.set_aside(connection)  # type: ignore[method-assign]
                 raise UnfitConnectionError
         call.protocol, protocol.call = protocol, call
+        return protocol
 
     async def take_lent(self, call: OnWire, connection: Connection) -> None:
         """
@@ -137,7 +137,7 @@ class Connections:
         Raises:
             UnfitConnectionError: it must not be used. It is closed for that.
         """
-        state = self._take_any(call, connection)
+        _, state = self._take_any(call, connection)
         while not call.fresh and self._is_doubted(state):
             await self._clock.sleep(_LOOK_AGAIN)
         if state.is_spoilt:
@@ -145,7 +145,9 @@ class Connections:
         now = self._clock.now()
         call.waited, call.began_at = now - call.began_at, now
 
-    def _take_any(self, call: OnWire, connection: Connection) -> ConnectionState:
+    def _take_any(
+        self, call: OnWire, connection: Connection
+    ) -> tuple[ResponseHandler, ConnectionState]:
         protocol = connection.protocol
         assert protocol is not None  # noqa: S101 -- it is open
         state = self._get_state(protocol)
@@ -154,7 +156,7 @@ class Connections:
         if not call.fresh and (call.needs_new or state.is_spoilt or protocol.should_close):
             raise UnfitConnectionError
         call.protocol, state.call = protocol, call
-        return state
+        return protocol, state
 
     def _get_state(self, protocol: ResponseHandler) -> ConnectionState:
         if type(protocol) is WatchedProtocol:

@@ -97,10 +97,7 @@ class Deadlines:
 
     Attributes:
         calls: The calls, each by the task that makes it. A call that is over is removed.
-        newest: The call that began last.
     """
-
-    newest: OnWire
 
     def __init__(self, timeouts: Timeouts, clock: Clock) -> None:
         self._answer = math.inf if timeouts.response is None else timeouts.response
@@ -118,14 +115,14 @@ class Deadlines:
         task = asyncio.current_task(self._loop)
         assert task is not None  # noqa: S101 -- a coroutine runs in a task
         now = self._now()
-        call = self.newest = self.calls[task] = OnWire(task, now, now + self._first)
+        call = self.calls[task] = OnWire(task, now, now + self._first)
         if call.due_at < self._timer_at:
             self._set_timer(call.due_at)
         return call
 
     def connecting(self) -> OnWire:
         """Note that the running task's call opens a connection first, and return it."""
-        call = self._running()
+        call = self.running
         call.fresh = call.connecting = True
         call.waited = None
         call.due_at = call.began_at + self._total
@@ -133,7 +130,7 @@ class Deadlines:
 
     def connected(self) -> None:
         """Note that it has one: the time for its answer begins."""
-        call = self._running()
+        call = self.running
         call.connecting = False
         call.began_at, ends_at = self._clock.now(), call.due_at
         call.due_at = min(ends_at, call.began_at + self._answer)
@@ -146,7 +143,9 @@ class Deadlines:
             self._timer.cancel()
         self._timer, self._timer_at = None, math.inf
 
-    def _running(self) -> OnWire:
+    @property
+    def running(self) -> OnWire:
+        """The running task's call."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- see above
         return self.calls[task]

@@ -10,24 +10,21 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 import attrs
 import yarl
 from multidict import CIMultiDict
 
-from aiohubassoc import __version__
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc._http.connections import Connections, UnfitConnectionError, WatchedProtocol
+from aiohubassoc._http.connections import Connections, WatchedProtocol
 from aiohubassoc._http.deadlines import Deadlines, OnWire
 from aiohubassoc._http.failures import FAILURES, NoResponse, meaning, unanswered
 from aiohubassoc._http.sessions import (
-    CheckedRequest,
-    Connector,
-    ReadyRequest,
+    HEADERS,
+    JSON_HEADERS,
+    OwnSession,
     SentOnceError,
     credentials_of,
     proxy_of,
@@ -59,10 +56,6 @@ MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 
 _LARGER_BLOCK_BYTES: Final = 4 * 1024 * 1024
 
-# If a later aiohttp puts headers together elsewhere, they are its session's.
-_CAN_BE_READY = all(
-    hasattr(aiohttp.ClientRequest, name) for name in ("update_headers", "update_auto_headers")
-)
 _2XX: Final = range(200, 300)
 _FINAL_STATUSES: Final = range(200, 600)
 # The refusal of many pairs may name each of them: so many bytes for each byte of the request.
@@ -80,13 +73,6 @@ _TLS_ALERT: Final = r"b'\x15\x03"
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.\d \d{3}")
 # Of responses with a link, one in so many is timed.
 _TIMED: Final = 8
-_HEADERS: Final = {
-    "Accept": "application/json",
-    "Accept-Encoding": "identity",  # half a kilobyte is not worth the inflating
-    "User-Agent": f"aiohubassoc/{__version__}",
-}
-_JSON: Final = {"Content-Type": "application/json"}
-_Request: TypeAlias = Callable[..., Awaitable[aiohttp.ClientResponse]]
 
 
 @attrs.define
@@ -138,14 +124,13 @@ class Transport:
         self._lent = session
         self._ssl = ssl
         self._proxy = proxy_of(self._base) if proxy is None and trust_env else proxy
-        self._session: aiohttp.ClientSession | None = None
-        self._request: _Request
+        self._session: aiohttp.ClientSession | OwnSession | None = None
+        self._own: OwnSession
         self._token = ""
         self._tokens: tuple[str, ...] = ()
         self._redaction = NO_SECRETS
         self._secret = _NOWHERE
         self._responses = 0
-        self._ready: CIMultiDict[str] = CIMultiDict()
         refuse_unverified(self._base, ssl, session)
 
     @property
@@ -167,30 +152,14 @@ class Transport:
         if self._lent is not None:
             self._session = self._lent
             return
-        # Without a limit: the pool is not to be a second queue. It has as many connections as calls
-        # go at once, and those in doubt, which are as many at most.
-        connector = Connector(limit=0, ssl=self._ssl or True)
-        connector.deadlines = self._deadlines
-
-        class Request(ReadyRequest if _CAN_BE_READY else CheckedRequest):  # type: ignore[misc]
-            ready = CIMultiDict({"Host": self._base.host_port_subcomponent or "", **_HEADERS})
-            connections = self._connections
-            deadlines = self._deadlines
-
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            request_class=Request,
-            headers=None if _CAN_BE_READY else _HEADERS,
-            cookie_jar=aiohttp.DummyCookieJar(),  # HubSpot's edge sets cookies; they only cost
-            timeout=aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect),
+        self._own = self._session = OwnSession(
+            self._base,
+            self._connections,
+            self._deadlines,
+            connect=self._timeouts.connect,
+            ssl=self._ssl,
             proxy=self._proxy,
         )
-        # What request() calls, without the context manager that it wraps around.
-        self._request = getattr(self._session, "_request", self._session.request)
-        self._ready = Request.ready if _CAN_BE_READY else self._session.headers
-        # On a reused connection that turns out dead aiohttp would send a PUT again by itself, past
-        # limiter, attempts and books. There is no public switch (3.14); a test counts arrivals.
-        self._session._retry_connection = False  # noqa: SLF001 -- see above
 
     async def close(self) -> None:
         """Close every connection of its own session; calls raise ClientClosedError from now on."""
@@ -222,7 +191,7 @@ class Transport:
             raise ClientClosedError
         if token != self._token:
             self._use_token(token)
-        if session is self._lent:
+        if isinstance(session, aiohttp.ClientSession):
             if session.closed:
                 raise ClientClosedError
             return await self._send_through(session, endpoint, token, needs_new=needs_new)
@@ -231,17 +200,9 @@ class Transport:
         if needs_new:
             call.needs_new = True
         try:
-            request = self._request
             if endpoint.body:
                 call.is_of_many = True
-                more = {"data": endpoint.body, "headers": _JSON}
-                request = partial(request, **more)
-            response = None
-            while response is None:
-                try:
-                    response = await request(endpoint.method, url, allow_redirects=False)
-                except UnfitConnectionError:
-                    self._deadlines.newest = call
+            response = await self._own.request(call, endpoint.method, url, endpoint.body)
             content = response.content
             if not content.is_eof() or response.status not in _2XX:
                 return await self._read(response, call, endpoint), call.waited
@@ -289,7 +250,8 @@ class Transport:
     def _use_token(self, token: str) -> None:
         self._token = token
         # Each call copies them before it waits for anything.
-        self._ready["Authorization"] = f"Bearer {token}"
+        if self._lent is None:
+            self._own.headers["Authorization"] = f"Bearer {token}"
         self._tokens = (token, *(one for one in self._tokens if one != token))[:_TOKENS_HIDDEN]
         secrets = {*self._tokens, *credentials_of(self._proxy)}
         hidden = [one for one in secrets if len(one) >= _SHORTEST_SECRET]
@@ -320,7 +282,7 @@ class Transport:
             response = await session.request(
                 endpoint.method,
                 url,
-                headers={**_HEADERS, **_JSON} if endpoint.body else _HEADERS,
+                headers={**HEADERS, **JSON_HEADERS} if endpoint.body else HEADERS,
                 data=endpoint.body or None,
                 timeout=aiohttp.ClientTimeout(
                     total=timeouts.total, connect=timeouts.connect, sock_read=timeouts.response
@@ -403,7 +365,7 @@ class Transport:
         )
 
     def _failed(
-        self, error: BaseException, session: aiohttp.ClientSession, call: OnWire
+        self, error: BaseException, session: aiohttp.ClientSession | OwnSession, call: OnWire
     ) -> NoResponse:
         """
         Return what *error* means.
