@@ -145,7 +145,11 @@ class Pacer:
 
     def _is_plain(self, now: float) -> bool:
         """Return whether nothing but the limit is to be kept."""
-        return self._adaptive.level is None and now >= self._others_until and self._cooldown.is_over(now)
+        return (
+            self._adaptive.level is None
+            and now >= self._others_until
+            and self._cooldown.is_over(now)
+        )
 
     def _wary_wait(self, now: float) -> float:
         bucket = self._buckets[-1]
