@@ -131,7 +131,7 @@ class Bisection(Generic[ItemT]):
         self.accepted(len(self._current.items), refused)
 
     def closed(self) -> None:
-        """Note that the part was refused. None of it is sent again unless another method is called."""
+        """Note that the part was refused. Unless another method is called, none of it is resent."""
         part = self._current
         while (split := part.half_of) is not None:
             if part.is_first:

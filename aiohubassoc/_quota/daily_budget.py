@@ -6,9 +6,9 @@ import math
 from collections import deque
 from typing import Final
 
-# A report is doubted after so long: HubSpot counts anew each midnight, in a time zone that only the
-# account knows.
-_DOUBTED_AFTER: Final = 3600.0
+# A report is out of date after this long: HubSpot's count restarts each midnight, in the account's
+# own time zone.
+_STALE_AFTER: Final = 3600.0
 # Responses: more than can overtake one call, with a thousand in flight.
 _REMEMBERED: Final = 4096
 
@@ -52,7 +52,7 @@ class DailyBudget:
         Args:
             now: When it came.
             limit: Calls a day; None where the response did not say.
-            left: What was left of them when HubSpot counted the call; None likewise.
+            left: What was left of them when HubSpot counted the call; None as for *limit*.
             sent_at: When the call was sent.
             in_flight: Other calls without a response.
         """
@@ -75,13 +75,13 @@ class DailyBudget:
         """
         Return whether one more call leaves the reserve alone; one an hour may find out.
 
-        Calls in flight may be counted already or not: they are taken as not, so that False is the
-        last word only when there are none.
+        Calls in flight may be counted already or not. They are taken as not counted, so False is
+        final only when there are none.
         """
         reserve = self.reserve_calls
         if self._left is None or reserve is None or self._left - in_flight > reserve:
             return True
-        if now - self._reported_at >= _DOUBTED_AFTER:
+        if now - self._reported_at >= _STALE_AFTER:
             self._reported_at = now
             return True
         return False

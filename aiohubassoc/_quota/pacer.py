@@ -54,7 +54,7 @@ class Cooldown:
         return self.wait(now)
 
     def record_accepted(self, sent_at: float) -> None:
-        """Begin again with short pauses, if the call was sent after the last throttle."""
+        """Reset to short pauses if the call was sent after the last throttle."""
         if sent_at > self._began_at:
             self.throttles_in_a_row = 0
 
@@ -69,7 +69,7 @@ _LEAN: Final = 0.5
 _SPACING: Final = 0.9
 # How many windows long either lasts.
 _WARY_WINDOWS: Final = 10
-# With room for so many more calls it does not matter when a call is recorded.
+# With room for this many more calls it does not matter when a call is recorded.
 _AMPLE_CALLS: Final = 1000
 # However small a share is: 30 years, still a number.
 _LONGEST_WINDOW: Final = 1e9
@@ -125,7 +125,7 @@ class Pacer:
         return self._buckets[0].in_flight
 
     def wait(self, now: float) -> float:
-        """Return the seconds until a call may go: 0 means now, inf not before there is news."""
+        """Return the seconds until a call may go: 0 means now, inf not before the next response."""
         bucket = self._buckets[-1]
         if bucket.in_flight >= self._adaptive.max_in_flight:
             return math.inf
@@ -144,7 +144,7 @@ class Pacer:
         self.has_ample_room = False
 
     def _is_plain(self, now: float) -> bool:
-        """Return whether nothing but the limit is to be kept."""
+        """Return whether only the limit applies."""
         return (
             self._adaptive.level is None
             and now >= self._others_until
@@ -165,7 +165,7 @@ class Pacer:
 
     def try_take(self) -> bool:
         """
-        Let a call go if there is room for it whatever the time is; return whether there was.
+        Let a call go if there is room for it at any time; return whether there was.
 
         Permits come back as time goes on: what had room a moment ago has it still, unless a
         throttle or other limits came between.
@@ -229,7 +229,7 @@ class Pacer:
             self._cooldown.record_accepted(sent_at)
         adaptive = self._adaptive
         if adaptive.level is None and adaptive.is_proven:
-            return  # all of the limit is there: a call that is accepted is no news
+            return  # all of the limit is available: an accepted call changes nothing
         if accepted and adaptive.level is None and bucket.remembered < bucket.quota.limit:
             adaptive.max_in_flight += adaptive.growth  # too few are remembered to show more
         elif accepted:
@@ -242,7 +242,7 @@ class Pacer:
         self, now: float, sent_at: float, *, retry_after: float | None, by_quota: bool
     ) -> float:
         """
-        Hold all calls back after a throttle of one that is not recorded yet.
+        Pause all calls after a throttle of one that is not recorded yet.
 
         Args:
             now: When its response came.
@@ -251,7 +251,7 @@ class Pacer:
             by_quota: Whether the quota was the reason, so that there is something to learn.
 
         Returns:
-            Seconds until calls may go again.
+            Seconds until calls may go.
         """
         bucket = self._buckets[-1]
         window = bucket.quota.window

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from aiohubassoc.options import Quota
 
-# Permits that came back are forgotten so many at a time: each time costs a copy of the rest.
+# Permits that came back are forgotten this many at a time: each time costs a copy of the rest.
 _FORGOTTEN_AT_ONCE: Final = 512
 
 
@@ -48,7 +48,7 @@ class TokenBucket:
 
         Args:
             now: The time.
-            limit: How many permits there are; None: as many as the quota says.
+            limit: How many permits there are; None: the quota's limit.
         """
         self._advance(now)
         counted, first, window = self._counted, self._first, self._window
@@ -87,7 +87,7 @@ class TokenBucket:
         insort(self._counted, counted_at)
         if not accepted:
             insort(self._rejected, counted_at)
-        self._advance(now)  # nobody may ask for long, while the quota is far away
+        self._advance(now)  # `wait` may not be called for long, while the quota is far away
         if self._first > _FORGOTTEN_AT_ONCE and self._first * 2 > len(self._counted):
             self._forget()
 
@@ -145,9 +145,9 @@ class TokenBucket:
 _GAIN: Final = 1 / 16
 # A call this many deviations slower than the mean says little about when it was counted.
 _SLOW_DEVIATIONS: Final = 2.0
-# How far beyond the midpoint, in deviations. tests/quota/test_pacer.py has what it must stand.
+# How far beyond the midpoint, in deviations. tests/quota/test_pacer.py has the cases.
 _MARGIN_DEVIATIONS: Final = 0.4
-# The longest round trip to be expected: so many deviations above the mean (RFC 6298, 2.3), and a
+# The longest round trip to be expected: this many deviations above the mean (RFC 6298, 2.3), and a
 # second more while nothing is known (RFC 6298, 2.1), which goes as fast as the mean is learned.
 _LONGEST_DEVIATIONS: Final = 4.0
 _UNKNOWN_SECONDS: Final = 1.0
