@@ -76,7 +76,7 @@ class LinkOptions(TypedDict, total=False):
 
 
 def check_version(text: str, clock: Clock) -> str:
-    """Return the API version; warn where its support is about to end, or where it is not known here."""
+    """Return the API version; warn where its support ends soon, or where it is unknown here."""
     given: object = text
     if not isinstance(given, str) or _VERSION.fullmatch(given) is None:
         known = ", ".join(ApiVersion)
@@ -110,7 +110,7 @@ def check_run(stall_timeout: float | None, drain_timeout: float, max_failures_ke
 
 
 def check_journal(journal: Journal | None) -> None:
-    """Raise OptionsError for what is no run folder; such as its path."""
+    """Raise OptionsError for a journal that is no `Journal`, such as its path."""
     if journal is not None and not hasattr(journal, "recording"):
         raise OptionsError(f"journal must be a Journal, such as Journal({str(journal)!r})")
 
@@ -118,7 +118,7 @@ def check_journal(journal: Journal | None) -> None:
 def check_shared(
     session: object, limiters: Mapping[str, object], ssl: object, clock: object, jitter: object
 ) -> None:
-    """Raise OptionsError for what is lent to a client and is not what it must be."""
+    """Raise OptionsError for a shared object of a wrong type."""
     if session is not None and not hasattr(session, "connector"):
         raise OptionsError(f"session must be an aiohttp.ClientSession, not {session!r}")
     for name, limiter in limiters.items():
@@ -166,7 +166,7 @@ def check_batches(via: str, batch_size: int, batch_linger: float) -> None:
 
 
 def check_linger(name: str, value: float) -> None:
-    """Raise OptionsError if *value* is no time to wait for more pairs."""
+    """Raise OptionsError unless *value* is a number of seconds above 0."""
     _check_seconds(name, value, "above 0")
 
 

@@ -63,7 +63,7 @@ _BETWEEN_SCOPES: Final = re.compile(r"[\s,\[\]{}\"']+")
 # A merged record has one other id, in both directions; more would only fill the message.
 _RESULTS_SHOWN: Final = 4
 _ID_SHOWN: Final = 64
-# How much of what a response lists stands in a message; the error itself has all that was kept.
+# How much of a response's lists a message shows; the error itself has all that was kept.
 _MOST_NAMES = 5
 _MOST_VALUES = 20
 _MOST_LETTERS = 100
@@ -158,11 +158,11 @@ class RefusedAlikeError(AioHubAssocError):
 @attrs.define(slots=False)
 class PreviousFailureError(AioHubAssocError):
     """
-    An earlier run of the same run folder could not link the pair, and it was not sent again.
+    An earlier run of the same run folder could not link the pair, and it was not resent.
 
     Attributes:
         category: The category of that failure.
-        message: What was said of it.
+        message: Its message.
         correlation_id: What HubSpot's support asks for; None where there was none.
     """
 
@@ -231,8 +231,8 @@ class DailyReserveError(AioHubAssocError):
     """
     The calls left of the day are those that ``reserve_daily`` keeps for others.
 
-    Come back after midnight in the account's time zone: HubSpot counts anew then (HubSpot, API
-    usage guidelines, "Limits").
+    The count restarts at midnight in the account's time zone (HubSpot, API usage guidelines,
+    "Limits").
 
     Attributes:
         left: How many calls of the day are left.
@@ -245,8 +245,8 @@ class DailyReserveError(AioHubAssocError):
 
     def __str__(self) -> str:
         return (
-            f"{self.left:,} calls of the day are left and {self.reserved:,} are reserved: go on "
-            "after midnight in the account's time zone, when HubSpot counts anew"
+            f"{self.left:,} calls of the day are left and {self.reserved:,} are reserved: continue "
+            "after midnight in the account's time zone, when HubSpot's count restarts"
         )
 
 
@@ -317,7 +317,7 @@ class ApiError(AioHubAssocError):
         message: HubSpot's message, or the start of a body that is not HubSpot's JSON.
         correlation_id: What HubSpot's support asks for; None where the response has none.
         errors: The details, in HubSpot's order.
-        context: HubSpot's context: names to lists of values, often the ids at fault.
+        context: HubSpot's context: names to lists of values, often the ids that caused the error.
         sub_category: HubSpot's finer category, as text; None where there is none.
     """
 
@@ -343,12 +343,12 @@ class ApiError(AioHubAssocError):
 
 @attrs.define(slots=False)
 class AuthenticationError(ApiError):
-    """The token was refused: it is wrong, expired or revoked. No other pair would fare better."""
+    """The token was refused: it is wrong, expired or revoked. Every other pair would fail too."""
 
 
 @attrs.define(slots=False)
 class MissingScopesError(ApiError):
-    """The token lacks scopes. No other pair would fare better."""
+    """The token lacks scopes. Every other pair would fail too."""
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -369,7 +369,7 @@ class MissingScopesError(ApiError):
 @attrs.define(slots=False)
 class PermissionDeniedError(ApiError):
     """
-    The token's user or app, or the account, may not do this. No other pair would fare better.
+    The token's user or app, or the account, may not do this. Every other pair would fail too.
 
     HubSpot also responds so to the token of a private app once its creator has left: rotate the
     token or use a service key (HubSpot, Legacy private apps, read 2026-11-28).
@@ -383,13 +383,13 @@ class NotFoundError(ApiError):
 
 @attrs.define(slots=False)
 class ValidationError(ApiError):
-    """An id or object type of the pair is not valid. HubSpot says it of missing records too."""
+    """An id or object type of the pair is not valid. Also HubSpot's error for missing records."""
 
 
 @attrs.define(slots=False)
 class UnknownObjectTypeError(ValidationError):
     """
-    HubSpot does not know an object type. No other pair of that type would fare better.
+    HubSpot does not know an object type. Every other pair of that type would fail too.
 
     Attributes:
         object_type: The type as it was sent.
@@ -517,8 +517,8 @@ class UnconfirmedError(AioHubAssocError):
     def __str__(self) -> str:
         if self.reply is None:
             return (
-                "HubSpot responded with success and without a body: nothing says that the pair is "
-                "linked"
+                "HubSpot responded with success and without a body: nothing confirms that the pair "
+                "is linked"
             )
         results = self.reply.results
         # Of a record that was merged into another, HubSpot may link the other: its id is in them.
