@@ -98,21 +98,18 @@ class _MessageError(AioHubAssocError):
         return self.message
 
 
-@attrs.define(slots=False)
 class OptionsError(_MessageError, ValueError):
     """An option or argument that cannot work. Nothing was sent."""
 
     _label = "INVALID_OPTIONS"
 
 
-@attrs.define(slots=False)
 class PairError(_MessageError, ValueError):
     """A pair that cannot be sent. The message names the pair and what is wrong with it."""
 
     _label = "INVALID_PAIR"
 
 
-@attrs.define(slots=False)
 class InputError(_MessageError, ValueError):
     """A file that cannot be read as pairs. The message says why and what to do."""
 
@@ -127,7 +124,6 @@ class ClientClosedError(_MessageError):
     _label = "CLIENT_CLOSED"
 
 
-@attrs.define(slots=False)
 class RunStoppedError(_MessageError):
     """The run ended before this pair completed; the message says why it ended."""
 
@@ -179,7 +175,6 @@ class PreviousFailureError(AioHubAssocError):
         return self.message
 
 
-@attrs.define(slots=False)
 class JournalError(_MessageError):
     """A run folder cannot be used. The message names it and says why and what to do."""
 
@@ -212,14 +207,12 @@ class JournalMismatchError(JournalError):
     _label = "JOURNAL_MISMATCH"
 
 
-@attrs.define(slots=False)
 class JournalVersionError(JournalError):
     """The run folder was written by a newer version of this package, or by something else."""
 
     _label = "JOURNAL_VERSION"
 
 
-@attrs.define(slots=False)
 class JournalStorageError(JournalError):
     """The run folder cannot be read or written."""
 
@@ -273,14 +266,12 @@ class ConnectError(TransportError):
     _label = "CONNECT_FAILED"
 
 
-@attrs.define(slots=False)
 class ConnectionLostError(TransportError):
     """The connection broke after the call may have been sent."""
 
     _label = "CONNECTION_LOST"
 
 
-@attrs.define(slots=False)
 class ResponseTimeoutError(TransportError):
     """The call was sent and no whole response came in time."""
 
@@ -341,12 +332,10 @@ class ApiError(AioHubAssocError):
         return f"{text} (correlation id {self.correlation_id})" if self.correlation_id else text
 
 
-@attrs.define(slots=False)
 class AuthenticationError(ApiError):
     """The token was refused: it is wrong, expired or revoked. Every other pair would fail too."""
 
 
-@attrs.define(slots=False)
 class MissingScopesError(ApiError):
     """The token lacks scopes. Every other pair would fail too."""
 
@@ -366,7 +355,6 @@ class MissingScopesError(ApiError):
         return super().__str__() + named
 
 
-@attrs.define(slots=False)
 class PermissionDeniedError(ApiError):
     """
     The token's user or app, or the account, may not do this. Every other pair would fail too.
@@ -376,12 +364,10 @@ class PermissionDeniedError(ApiError):
     """
 
 
-@attrs.define(slots=False)
 class NotFoundError(ApiError):
     """A record of the pair does not exist (any more)."""
 
 
-@attrs.define(slots=False)
 class ValidationError(ApiError):
     """An id or object type of the pair is not valid. Also HubSpot's error for missing records."""
 
@@ -431,7 +417,6 @@ class GatewayError(ApiError):
         )
 
 
-@attrs.define(slots=False)
 class LockedError(ApiError):
     """A record stayed locked by another change."""
 
@@ -467,12 +452,10 @@ class RateLimitedError(ApiError):
         return f"RATE_LIMIT_{self.policy}" if self.policy else "RATE_LIMIT"
 
 
-@attrs.define(slots=False)
 class DailyLimitError(RateLimitedError):
     """The account's daily limit is used up. It resets at midnight in the account's time zone."""
 
 
-@attrs.define(slots=False)
 class ServerError(ApiError):
     """HubSpot or its edge failed."""
 
