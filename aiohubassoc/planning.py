@@ -107,12 +107,8 @@ class Planner:
     """
     Counts what a run would do; a context manager.
 
-    Args:
-        journal: The run folder that would be used; it need not be there. None: none.
-        retry_failed: Whether pairs that failed in an earlier run would be resent.
-
     Raises:
-        JournalError: the folder is there and cannot be read; so for every method.
+        JournalError: the run folder is there and cannot be read; so for every method.
         OSError, sqlite3.Error: the temporary file for duplicates cannot be written.
     """
 
@@ -163,19 +159,10 @@ class Planner:
         batch_size: int = MOST_PAIRS,
     ) -> Plan:
         """
-        Return the plan.
+        Return the plan of a run that begins at *now*, which is aware.
 
-        Args:
-            quota: What the run would keep.
-            concurrency: The most calls in flight.
-            daily_calls: Calls that the account has a day; None: not known.
-            now: When it would begin; aware.
-            round_trip: Seconds from sending a single call to its response, on average.
-            batch_quota: What the run would keep for batch calls. None: the first quota, rising.
-            batch_size: The most pairs of a batch; 1 or more.
-
-        Raises:
-            OptionsError: a number out of range.
+        *daily_calls* None: not known; *batch_quota* None: the first quota of batches, rising.
+        *round_trip*: seconds from sending a single call to its response, on average.
         """
         taken = estimate(
             self._needed.total(),

@@ -63,14 +63,7 @@ _ABOUT_RECORDS: Final = (NotFoundError, ValidationError)
 
 
 def make_check(responses: Responses, base_url: str, types: tuple[str, str]) -> AccountCheck:
-    """
-    Return the check that *responses* come to.
-
-    Args:
-        responses: To each call that was made.
-        base_url: Where the calls went.
-        types: The object types of the first and of the second records.
-    """
+    """Return the check by the responses to the calls that were made."""
     portal = PortalReply.from_reply(_body(responses, "details"))
     usage = DailyUsageReply.from_reply(_body(responses, "usage"))
     limits = AssociationLimitsReply.from_reply(_body(responses, "limits"))
@@ -300,14 +293,10 @@ async def check_account(
 
     Args:
         send: Makes a call.
-        base_url: Where the calls go, for messages.
+        base_url: The address of the API, for messages.
         version: The API version of the paths.
         types: The object types of the first and of the second records.
-        token: Gives the access token that calls are sent with.
-
-    Raises:
-        ClientClosedError: the client was closed meanwhile.
-        Exception: any error of *token*.
+        token: Gives the access token that calls are sent with; its errors are raised.
     """
     responses: Responses = {}
 

@@ -61,9 +61,7 @@ class BatchIndex:
         record is an end of a rejected pair whose other end is named too. What holds either way is
         certain.
 
-        Args:
-            mentions: The ids that it names.
-            linked: The pairs that have a result: their records are not the cause.
+        *linked*: the pairs that have a result: their records are not the cause.
         """
         sure = [one for one in mentions if one.is_sure]
         if not sure and any(one.record_id not in self.ids for one in mentions):
@@ -280,10 +278,7 @@ def _doubtful(found: _Found, named: Collection[int], left_over: float) -> set[in
     It may be about those with fewer directions than others have. If there is no other pair that it
     can be about, it may be about each.
 
-    Args:
-        found: The results of each pair.
-        named: The pairs that an error names.
-        left_over: How many errors are of no pair.
+    *named*: the pairs that an error names; *left_over*: how many errors are of no pair.
     """
     if not left_over:
         return set()

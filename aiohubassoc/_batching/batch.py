@@ -24,13 +24,8 @@ class Batch:
     """
     Different pairs of the same two object types.
 
-    Args:
-        types: The two types, as written.
-        most: The most of them, 1 or more.
-        now: The time, in seconds.
-
     Attributes:
-        pairs: One for each input of the call.
+        pairs: One for each input of the call, *most* at most.
         indexes: The index of each in the caller's input.
         repeats: Indexes and pairs that repeat one of them, by its position.
     """
@@ -90,10 +85,6 @@ class LookupBatch:
     """
     Pairs of the same two object types.
 
-    Args:
-        types: The two types, as written.
-        now: The time, in seconds.
-
     Attributes:
         wanted: By the id of the first record: the pairs, with their index in the caller's input.
     """
@@ -148,13 +139,7 @@ GroupT = TypeVar("GroupT", bound=PairGroup)
 
 
 class Batcher(Generic[GroupT]):
-    """
-    Sorts pairs into groups.
-
-    Args:
-        begin: Makes a group for two types, at a time.
-        wait: Seconds after which a group is due, full or not.
-    """
+    """Sorts pairs into groups, each of which is due *wait* seconds after its begin, full or not."""
 
     def __init__(self, begin: Callable[[tuple[str, str], float], GroupT], wait: float) -> None:
         self._begin = begin

@@ -91,10 +91,9 @@ def find_ids(
 
     Args:
         context: The error's.
-        details: Its details, with contexts of their own.
+        details: Its details, which have contexts too.
         sub_category: Its finer category, which may name the end that is the cause.
-        known: The ids that were sent, as HubSpot writes them; no others are returned. None: all
-            are.
+        known: The ids that were sent, as HubSpot writes them: only these are returned. None: all.
     """
     ends = _ROLES.findall(sub_category or "")
     hint = ends[0].lower() if len(ends) == 1 else None
@@ -167,14 +166,7 @@ _MOST_KEPT: Final = 100
 
 
 class Excerpts:
-    """
-    An error's context and details, cut to what concerns one pair.
-
-    Args:
-        context: The error's.
-        details: Its details.
-        known: The ids that were sent, as HubSpot writes them.
-    """
+    """An error's context and details, cut to what concerns one pair; *known*: the ids sent."""
 
     def __init__(
         self, context: Context, details: Iterable[ErrorDetail], known: Collection[str]

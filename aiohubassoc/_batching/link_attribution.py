@@ -55,14 +55,7 @@ class LinksRead:
 
 
 def read_links(asked: Iterable[str], object_type: str, reply: LinksReply) -> LinksRead:
-    """
-    Return the parts of *reply* by record.
-
-    Args:
-        asked: The ids of the records that were asked for, each once, as HubSpot writes ids.
-        object_type: Their type, as written.
-        reply: HubSpot's.
-    """
+    """Return the parts of *reply* by record; *asked* are ids as HubSpot writes them, each once."""
     order = list(asked)
     wanted = {*order}
     kind = kind_of(object_type)
@@ -88,10 +81,7 @@ def named_records(error: ApiError | StandardError, asked: set[str], kind: str) -
     """
     Return the records that an error names; those at the other end may have such ids too.
 
-    Args:
-        error: HubSpot's.
-        asked: The ids of the records that were asked for.
-        kind: Their type, as `kind_of` names it.
+    *kind* is the object type of those that were asked for, as `kind_of` names it.
     """
     return [
         one.record_id

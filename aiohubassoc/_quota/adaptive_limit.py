@@ -1,8 +1,8 @@
 """
-How much of the quota is there for us: less than its limit while others use it too.
+How much of the quota is available: less than its limit while other clients use it too.
 
-A 429 of the quota is a measurement: the limit, less what others use, is what HubSpot accepted from
-us in the window before. Time is an argument, in seconds.
+A 429 of the quota is a measurement: what is available is what HubSpot accepted from this client in
+the window before. Time is an argument, in seconds.
 """
 
 from __future__ import annotations
@@ -63,10 +63,7 @@ class _Level:
 
 class AdaptiveLimit:
     """
-    The calls that may go in a window now: the limit, or what a throttle showed to be there.
-
-    Args:
-        quota: The limit and the window.
+    The calls that may go in a window now: the limit, or less after a throttle.
 
     Attributes:
         max_in_flight: How many calls may be in flight.
@@ -145,9 +142,7 @@ class AdaptiveLimit:
         """
         Learn that HubSpot accepted a call.
 
-        Args:
-            own: How many of ours it accepted in the `window` that ended with this one.
-            sent_at: When it was sent.
+        *own*: how many of our calls it accepted in the `window` that ended with this one.
         """
         if own >= self._limit:
             self._prove()
@@ -176,14 +171,8 @@ class AdaptiveLimit:
         """
         Learn that a call was throttled by the quota.
 
-        Args:
-            own: How many of ours HubSpot accepted in the `window` that ended with it.
-            now: When its response came.
-            sent_at: When it was sent.
-            beside: How many calls are in flight, with this one.
-
-        Returns:
-            Whether only the moment of counting was misjudged: the limit is right.
+        *own*: as for `record_accepted`; *beside*: how many calls are in flight, with this one.
+        Returns whether only the moment of counting was misjudged: the limit is right.
         """
         if sent_at <= self._cut_at:  # it was in flight at the cut: the same throttle
             self._throttled_at_cut += 1

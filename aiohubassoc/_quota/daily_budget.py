@@ -15,11 +15,10 @@ _REMEMBERED: Final = 4096
 
 class DailyBudget:
     """
-    Says when the calls of the day have come down to what is reserved.
+    When the calls left of the day are down to the reserve.
 
-    Args:
-        reserve: Calls a day that are left for others; or a share of the day's limit, from 0 to 1,
-            as a float, which holds once HubSpot named that limit.
+    *reserve*: calls a day as an int; or a share of the daily limit from 0 to 1 as a float, which
+    applies once HubSpot reported that limit.
     """
 
     def __init__(self, reserve: float) -> None:
@@ -49,12 +48,8 @@ class DailyBudget:
         """
         Learn from the response to a call that HubSpot accepted.
 
-        Args:
-            now: When it came.
-            limit: Calls a day; None where the response did not say.
-            left: What was left of them when HubSpot counted the call; None as for *limit*.
-            sent_at: When the call was sent.
-            in_flight: Other calls without a response.
+        *limit*: calls a day; *left*: what was left of them when HubSpot counted the call; None
+        where the response did not have it. *in_flight*: other calls without a response.
         """
         if limit is not None:
             self._limit = limit

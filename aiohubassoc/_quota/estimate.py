@@ -76,16 +76,11 @@ def estimate(
 
     Args:
         calls: How many; 0 or more.
-        pacer: That of the run, before its first call; it cannot be used again. HubSpot is taken to
-            name the quota that it keeps.
+        pacer: A new one, which cannot be used afterwards. HubSpot names the quota that it keeps.
         concurrency: The most calls in flight; 1 or more.
         round_trip: Seconds from sending a call to its response, on average; 0 or more.
         jitter: Their deviation, as a share of that average; from 0 to 0.5.
-        daily_calls: Calls that HubSpot accepts from the account in a day; 1 or more. None: not
-            known.
-
-    Raises:
-        OptionsError: an argument out of range.
+        daily_calls: Calls that HubSpot accepts from the account in a day; 1 or more. None: unknown.
     """
     _check("calls", calls, at_least=0)
     _check("concurrency", concurrency, at_least=1)
@@ -108,16 +103,7 @@ def estimate(
 
 
 def batch_calls(pairs_by_types: Mapping[tuple[str, str], int], most: int = _BATCH_MOST) -> int:
-    """
-    Return how many calls the same pairs take as batches, which hold one pair of types each.
-
-    Args:
-        pairs_by_types: How many pairs there are from one object type to another.
-        most: The most pairs of a batch; 1 or more.
-
-    Raises:
-        OptionsError: a number out of range.
-    """
+    """Return how many calls pairs take in batches of the same two types, *most* pairs each."""
     _check("most", most, at_least=1)
     for (from_type, to_type), pairs in pairs_by_types.items():
         _check(f"pairs from {from_type} to {to_type}", pairs, at_least=0)

@@ -85,9 +85,8 @@ class Pacer:
         has_ample_room: Whether the limit is so far away that a call may be recorded a little later.
 
     Args:
-        given: The quota that is never exceeded. None: begin with `SAFE_START` until HubSpot names
-            one.
-        share: The part of the quota that is ours, above 0 and up to 1.
+        given: Upper limit. None: start with `SAFE_START` until HubSpot names a quota.
+        share: The part of the quota to use, above 0 and up to 1.
         strict: Whether a call counts at its response whatever the network does.
     """
 
@@ -164,12 +163,7 @@ class Pacer:
         return max(wait, self._cooldown.wait(now))
 
     def try_take(self) -> bool:
-        """
-        Let a call go if there is room for it at any time; return whether there was.
-
-        Permits come back as time goes on: what had room a moment ago has it still, unless a
-        throttle or other limits came between.
-        """
+        """Let a call go if there was room at the last `take`: permits only come back since."""
         if self._room <= 0:
             return False
         self._room -= 1
@@ -202,11 +196,8 @@ class Pacer:
         """
         Let the permit of a call come back one window after HubSpot counted the call.
 
-        Args:
-            sent_at: When it was sent.
-            responded_at: When its response came.
-            exact: Whether its request was handed to a connection at *sent_at*, not later.
-            accepted: Whether HubSpot accepted it: did not throttle it.
+        *exact*: its request was handed to a connection at *sent_at*, not later. *accepted*: HubSpot
+        did not throttle it.
         """
         if self._lean_until <= responded_at:
             self._lean_until = math.inf
@@ -215,11 +206,7 @@ class Pacer:
         self._record(counted_at, sent_at, responded_at, accepted=accepted)
 
     def record_no_response(self, sent_at: float, now: float) -> None:
-        """
-        Let the permit of a call that was sent and given up come back.
-
-        HubSpot may count it after it was given up, but hardly later than a round trip takes.
-        """
+        """Return the permit of a cancelled call: HubSpot may count it a round trip later."""
         self._record(now + self._round_trips.longest, sent_at, now, accepted=False)
 
     def _record(self, counted_at: float, sent_at: float, now: float, *, accepted: bool) -> None:
@@ -244,14 +231,8 @@ class Pacer:
         """
         Pause all calls after a throttle of one that is not recorded yet.
 
-        Args:
-            now: When its response came.
-            sent_at: When it was sent.
-            retry_after: Seconds that HubSpot asks for; None where it did not say.
-            by_quota: Whether the quota was the reason, so that there is something to learn.
-
-        Returns:
-            Seconds until calls may go.
+        *retry_after*: seconds that HubSpot asks for; *by_quota*: the quota was the reason. Returns
+        the seconds until calls may go.
         """
         bucket = self._buckets[-1]
         window = bucket.quota.window
@@ -266,11 +247,7 @@ class Pacer:
         return self._cooldown.record_throttle(now, sent_at, retry_after=retry_after, window=window)
 
     def adopt(self, quota: Quota) -> None:
-        """
-        Keep the *quota* that HubSpot names too, or instead where none was given.
-
-        What throttles showed so far still holds.
-        """
+        """Keep the *quota* that HubSpot names too, or instead where none was given."""
         if quota == self._named:
             return
         self._named = quota
@@ -286,12 +263,9 @@ class Pacer:
 
     def adopt_remaining(self, now: float, limit: int, remaining: int) -> None:
         """
-        Leave what others have used already out of the first window.
+        Leave what other clients have used already out of the first window.
 
-        Args:
-            now: When the response came.
-            limit: HubSpot's limit, of all who use it.
-            remaining: What was left of it when HubSpot counted the call.
+        *remaining* is what was left of HubSpot's *limit* when it counted the call.
         """
         if now >= self.adopts_remaining_until:
             return

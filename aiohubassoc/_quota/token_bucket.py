@@ -46,9 +46,7 @@ class TokenBucket:
         """
         Return the seconds until a permit is there: 0 means go, inf that all are in flight.
 
-        Args:
-            now: The time.
-            limit: How many permits there are; None: the quota's limit.
+        *limit*: how many permits there are; None: the quota's limit.
         """
         self._advance(now)
         counted, first, window = self._counted, self._first, self._window
@@ -78,10 +76,8 @@ class TokenBucket:
         """
         Let the permit of a call that ended come back one window after the call was counted.
 
-        Args:
-            counted_at: When HubSpot counted it, later than *now* for a call without a response.
-            now: The time.
-            accepted: Whether HubSpot is known to have accepted it.
+        *counted_at* may be later than *now* for a call without a response. *accepted*: HubSpot is
+        known to have accepted it.
         """
         self.in_flight -= 1
         insort(self._counted, counted_at)
@@ -102,13 +98,7 @@ class TokenBucket:
         return len(self._counted) - len(self._rejected)
 
     def accepted_until(self, moment: float, window: float | None = None) -> int:
-        """
-        Return how many calls HubSpot accepted in the seconds that ended at *moment*.
-
-        Args:
-            moment: Now, or a moment that lies a little back.
-            window: The seconds, no more than are remembered; None: the quota's window.
-        """
+        """Return how many calls HubSpot accepted in the *window* seconds that ended at *moment*."""
         begin = moment - (self._window if window is None else window)
         count = bisect_right(self._counted, moment) - bisect_right(self._counted, begin)
         if self._rejected:
@@ -154,12 +144,7 @@ _UNKNOWN_SECONDS: Final = 1.0
 
 
 class RoundTrips:
-    """
-    When HubSpot counted a call, judged by how long calls take.
-
-    Args:
-        strict: Whether every call counts at its response: safe whatever the network does.
-    """
+    """When HubSpot counted a call; with *strict* at its response: safe with any network."""
 
     def __init__(self, *, strict: bool = False) -> None:
         self._strict = strict
