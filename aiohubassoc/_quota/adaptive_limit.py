@@ -1,8 +1,8 @@
 """
-How much of the quota is there for us: less than its limit while others use it too.
+How much of the quota is available: less than its limit while other clients use it too.
 
-A 429 of the quota is a measurement: the limit, less what others use, is what HubSpot accepted from
-us in the window before. Time is an argument, in seconds.
+A 429 of the quota is a measurement: what is available is what HubSpot accepted from this client in
+the window before. Time is an argument, in seconds.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import attrs
 if TYPE_CHECKING:
     from aiohubassoc.options import Quota
 
-# A throttle this near to the limit is a moment of counting that was a little off, no neighbour ...
+# A throttle this near to the limit is an error in the moment of counting, not other users' calls,
 _NEAR_CALLS: Final = 2
 _NEAR_SHARE: Final = 0.02
-# ... unless it comes in one window after another: then the limit is lower than we believe.
+# unless it comes in one window after another: then the limit is lower than assumed.
 _NEAR_MOST: Final = 3
 _NEAR_FORGOTTEN_WINDOWS: Final = 5
-# More is tried one call at first, then two, four, eight, each time after so much of a window.
+# One call more is tried at first, then two, four, eight, each time after this part of a window.
 _DOUBLING_WINDOWS: Final = 1 / 8
 _MOST_DOUBLINGS: Final = 30.0
 # How long to wait before that, in windows, after 0, 1, 2 and more tries that came to nothing.
@@ -31,7 +31,7 @@ _PATIENCE_WINDOWS: Final = (1 / 4, 1 / 2, 1.0, 2.0, 3.0)
 _DOUBTED_SHARE: Final = 1 / 10
 _DISPROOF_CALLS: Final = 4
 _DISPROOF_SHARE: Final = 1 / 8
-# A throttle stands alone if so many times as many calls, in flight beside it, were accepted.
+# A throttle is isolated if this many times as many calls, in flight beside it, were accepted.
 _ALONE: Final = 8
 # Calls in flight at first, and how many more for each call accepted, until a whole quota got
 # through: it bounds the 429s if others use the quota or it is set too high. Twice as fast where
@@ -63,10 +63,7 @@ class _Level:
 
 class AdaptiveLimit:
     """
-    The calls that may go in a window now: the limit, or what a throttle showed to be there.
-
-    Args:
-        quota: The limit and the window.
+    The calls that may go in a window now: the limit, or less after a throttle.
 
     Attributes:
         max_in_flight: How many calls may be in flight.
@@ -87,7 +84,7 @@ class AdaptiveLimit:
         self.is_proven = False
         self.max_in_flight: float = _FIRST_IN_FLIGHT
         self.level: _Level | None = None
-        # The highest limit since the cut: what shows that all of a lower one is there says little.
+        # The highest limit since the cut: proof of a lower one is no proof of this.
         self._whole: float = quota.limit
         self._cut_at = -math.inf
         self._before_cut: _Level | None = None
@@ -112,7 +109,7 @@ class AdaptiveLimit:
         return min(quota.limit, max(1, int(allowed)))
 
     def rises_in(self, now: float) -> float:
-        """Return the seconds until time alone allows more; inf: not before there is news."""
+        """Return the seconds until time alone allows more; inf: not before the next response."""
         level = self.level
         if level is None or level.shown >= self._limit:
             return math.inf
@@ -127,7 +124,7 @@ class AdaptiveLimit:
         Take a *quota* that HubSpot named for the limit, and keep what throttles showed.
 
         Where it names windows in turn, the longest is the one that is measured: what got through
-        in a short one says little of a longer one.
+        in a short one is no proof for a longer one.
         """
         before = self._quota.window if self._is_named else quota.window
         window = max(quota.window, before, 0.0 if self.level is None else self.window)
@@ -145,9 +142,7 @@ class AdaptiveLimit:
         """
         Learn that HubSpot accepted a call.
 
-        Args:
-            own: How many of ours it accepted in the `window` that ended with this one.
-            sent_at: When it was sent.
+        *own*: how many of our calls it accepted in the `window` that ended with this one.
         """
         if own >= self._limit:
             self._prove()
@@ -166,7 +161,7 @@ class AdaptiveLimit:
         """Learn that a call is no longer in flight, after what became of it was recorded."""
         if self.in_flight_at_cut and sent_at <= self._cut_at:
             self.in_flight_at_cut -= 1
-            # Taken back if the throttle stood alone: it did not speak of the quota.
+            # Undone if the throttle was isolated: then it was not about the quota.
             if not self.in_flight_at_cut and self._accepted_at_cut >= _ALONE * max(
                 1, self._throttled_at_cut
             ):
@@ -176,16 +171,10 @@ class AdaptiveLimit:
         """
         Learn that a call was throttled by the quota.
 
-        Args:
-            own: How many of ours HubSpot accepted in the `window` that ended with it.
-            now: When its response came.
-            sent_at: When it was sent.
-            beside: How many calls are in flight, with this one.
-
-        Returns:
-            Whether only the moment of counting was misjudged: the limit is right.
+        *own*: as for `record_accepted`; *beside*: how many calls are in flight, with this one.
+        Returns whether only the moment of counting was misjudged: the limit is right.
         """
-        if sent_at <= self._cut_at:  # it was in flight at the cut: no other news
+        if sent_at <= self._cut_at:  # it was in flight at the cut: the same throttle
             self._throttled_at_cut += 1
             return False
         level = self.level
@@ -248,5 +237,5 @@ def _near(count: float) -> int:
 
 
 def _most_more(level: _Level) -> int:
-    # Twice what got through: what nobody asks for does not grow.
+    # Twice what got through: without demand it does not grow.
     return 1 + 2 * (level.shown - level.base)

@@ -54,7 +54,7 @@ class Cooldown:
         return self.wait(now)
 
     def record_accepted(self, sent_at: float) -> None:
-        """Begin again with short pauses, if the call was sent after the last throttle."""
+        """Reset to short pauses if the call was sent after the last throttle."""
         if sent_at > self._began_at:
             self.throttles_in_a_row = 0
 
@@ -69,7 +69,7 @@ _LEAN: Final = 0.5
 _SPACING: Final = 0.9
 # How many windows long either lasts.
 _WARY_WINDOWS: Final = 10
-# With room for so many more calls it does not matter when a call is recorded.
+# With room for this many more calls it does not matter when a call is recorded.
 _AMPLE_CALLS: Final = 1000
 # However small a share is: 30 years, still a number.
 _LONGEST_WINDOW: Final = 1e9
@@ -85,9 +85,8 @@ class Pacer:
         has_ample_room: Whether the limit is so far away that a call may be recorded a little later.
 
     Args:
-        given: The quota that is never exceeded. None: begin with `SAFE_START` until HubSpot names
-            one.
-        share: The part of the quota that is ours, above 0 and up to 1.
+        given: Upper limit. None: start with `SAFE_START` until HubSpot names a quota.
+        share: The part of the quota to use, above 0 and up to 1.
         strict: Whether a call counts at its response whatever the network does.
     """
 
@@ -125,7 +124,7 @@ class Pacer:
         return self._buckets[0].in_flight
 
     def wait(self, now: float) -> float:
-        """Return the seconds until a call may go: 0 means now, inf not before there is news."""
+        """Return the seconds until a call may go: 0 means now, inf not before the next response."""
         bucket = self._buckets[-1]
         if bucket.in_flight >= self._adaptive.max_in_flight:
             return math.inf
@@ -144,7 +143,7 @@ class Pacer:
         self.has_ample_room = False
 
     def _is_plain(self, now: float) -> bool:
-        """Return whether nothing but the limit is to be kept."""
+        """Return whether only the limit applies."""
         return (
             self._adaptive.level is None
             and now >= self._others_until
@@ -164,12 +163,7 @@ class Pacer:
         return max(wait, self._cooldown.wait(now))
 
     def try_take(self) -> bool:
-        """
-        Let a call go if there is room for it whatever the time is; return whether there was.
-
-        Permits come back as time goes on: what had room a moment ago has it still, unless a
-        throttle or other limits came between.
-        """
+        """Let a call go if there was room at the last `take`: permits only come back since."""
         if self._room <= 0:
             return False
         self._room -= 1
@@ -202,11 +196,8 @@ class Pacer:
         """
         Let the permit of a call come back one window after HubSpot counted the call.
 
-        Args:
-            sent_at: When it was sent.
-            responded_at: When its response came.
-            exact: Whether its request was handed to a connection at *sent_at*, not later.
-            accepted: Whether HubSpot accepted it: did not throttle it.
+        *exact*: its request was handed to a connection at *sent_at*, not later. *accepted*: HubSpot
+        did not throttle it.
         """
         if self._lean_until <= responded_at:
             self._lean_until = math.inf
@@ -215,11 +206,7 @@ class Pacer:
         self._record(counted_at, sent_at, responded_at, accepted=accepted)
 
     def record_no_response(self, sent_at: float, now: float) -> None:
-        """
-        Let the permit of a call that was sent and given up come back.
-
-        HubSpot may count it after it was given up, but hardly later than a round trip takes.
-        """
+        """Return the permit of a cancelled call: HubSpot may count it a round trip later."""
         self._record(now + self._round_trips.longest, sent_at, now, accepted=False)
 
     def _record(self, counted_at: float, sent_at: float, now: float, *, accepted: bool) -> None:
@@ -229,7 +216,7 @@ class Pacer:
             self._cooldown.record_accepted(sent_at)
         adaptive = self._adaptive
         if adaptive.level is None and adaptive.is_proven:
-            return  # all of the limit is there: a call that is accepted is no news
+            return  # all of the limit is available: an accepted call changes nothing
         if accepted and adaptive.level is None and bucket.remembered < bucket.quota.limit:
             adaptive.max_in_flight += adaptive.growth  # too few are remembered to show more
         elif accepted:
@@ -242,16 +229,10 @@ class Pacer:
         self, now: float, sent_at: float, *, retry_after: float | None, by_quota: bool
     ) -> float:
         """
-        Hold all calls back after a throttle of one that is not recorded yet.
+        Pause all calls after a throttle of one that is not recorded yet.
 
-        Args:
-            now: When its response came.
-            sent_at: When it was sent.
-            retry_after: Seconds that HubSpot asks for; None where it did not say.
-            by_quota: Whether the quota was the reason, so that there is something to learn.
-
-        Returns:
-            Seconds until calls may go again.
+        *retry_after*: seconds that HubSpot asks for; *by_quota*: the quota was the reason. Returns
+        the seconds until calls may go.
         """
         bucket = self._buckets[-1]
         window = bucket.quota.window
@@ -266,11 +247,7 @@ class Pacer:
         return self._cooldown.record_throttle(now, sent_at, retry_after=retry_after, window=window)
 
     def adopt(self, quota: Quota) -> None:
-        """
-        Keep the *quota* that HubSpot names too, or instead where none was given.
-
-        What throttles showed so far still holds.
-        """
+        """Keep the *quota* that HubSpot names too, or instead where none was given."""
         if quota == self._named:
             return
         self._named = quota
@@ -286,12 +263,9 @@ class Pacer:
 
     def adopt_remaining(self, now: float, limit: int, remaining: int) -> None:
         """
-        Leave what others have used already out of the first window.
+        Leave what other clients have used already out of the first window.
 
-        Args:
-            now: When the response came.
-            limit: HubSpot's limit, of all who use it.
-            remaining: What was left of it when HubSpot counted the call.
+        *remaining* is what was left of HubSpot's *limit* when it counted the call.
         """
         if now >= self.adopts_remaining_until:
             return

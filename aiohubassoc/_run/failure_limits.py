@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Deleted records come in rows. Where each refusal names a record of its own pair, this many times
 # as many are needed.
 _NAMED_FACTOR: Final = 10
-# A text may have been cut anywhere behind this many characters: the rest is not compared.
+# A text may have been cut anywhere after this many characters: the rest is not compared.
 _COMPARED: Final = 300
 _READ: Final = 4_000
 _QUOTED: Final = re.compile(r"(?<!\w)'[^']*'(?!\w)|\"[^\"]*\"|`[^`]*`")
@@ -33,12 +33,11 @@ class RefusalStreak:
     """
     Pairs that were refused alike, one after the other, with no link between them.
 
-    What says nothing of it leaves it as it is: a pair that needed no call, or one that failed for
-    reasons of the moment.
+    Pairs that needed no call, or failed for another reason, do not change it.
 
     Args:
-        limit: At so many it is the run's fault; ten times as many where each refusal names a record
-            of its own pair. 1 or more; None: never.
+        limit: How many end the run; ten times as many where each refusal names a record of its own
+            pair. 1 or more; None: never.
 
     Attributes:
         length: How many pairs there are in it; 0 once HubSpot linked a pair, wholly or in part.
@@ -54,12 +53,9 @@ class RefusalStreak:
 
     def refused(self, pair: Pair, error: AioHubAssocError) -> RefusedAlikeError | None:
         """
-        Note that HubSpot refused a pair, and return why the run ends; None: it goes on.
+        Note that HubSpot refused a pair, and return why the run ends; None: it continues.
 
-        Args:
-            pair: The pair.
-            error: Why, where that is about the pair (`About.PAIR`). Errors that are not HubSpot's
-                are not counted.
+        *error* is about the pair (`About.PAIR`). Errors that are not HubSpot's are not counted.
         """
         if self._limit is None or not isinstance(error, ApiError | PartialFailureError):
             return None
@@ -99,20 +95,20 @@ def _blanked(text: str, ids: set[str]) -> str:
 
 
 def _names(error: ApiError | PartialFailureError, ids: set[str]) -> bool:
-    """Return whether one of *ids* stands in what HubSpot said, not as a part of a longer word."""
-    said = (error,) if isinstance(error, ApiError) else error.reply.errors
-    texts = [text for one in said for text in _texts(one)]
-    return any(_stands_in(text, one) for text in texts for one in ids)
+    """Return whether HubSpot's error contains one of *ids*, not as a part of a longer word."""
+    errors = (error,) if isinstance(error, ApiError) else error.reply.errors
+    texts = [text for one in errors for text in _texts(one)]
+    return any(_contains(text, one) for text in texts for one in ids)
 
 
-def _texts(said: ApiError | StandardError) -> Iterator[str]:
-    for one in (said, *said.errors):
+def _texts(error: ApiError | StandardError) -> Iterator[str]:
+    for one in (error, *error.errors):
         yield one.message or ""
         for values in one.context.values():
             yield from values
 
 
-def _stands_in(text: str, word: str) -> bool:
+def _contains(text: str, word: str) -> bool:
     at = text.find(word)
     while at >= 0:
         end = at + len(word)
@@ -147,7 +143,7 @@ class FailureLimits:
 
     def check(self, outcome: Outcome, *, is_refusal: bool) -> AioHubAssocError | None:
         """
-        Count an outcome, and return why the run is to stop; None: it goes on.
+        Count an outcome, and return why the run is to stop; None: it continues.
 
         *is_refusal*: HubSpot refused that pair, and linked none by the same response.
         """

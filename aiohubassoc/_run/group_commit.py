@@ -19,43 +19,21 @@ class Recorder(Protocol):
     """Opened before the first pair, closed after the last; used by one run at a time."""
 
     async def open(self) -> None:
-        """
-        Be ready for the run.
-
-        Raises:
-            JournalError: it cannot be used.
-        """
-        ...
+        """Be ready for the run, or raise JournalError."""
 
     def begin(self, index: int, pair: Pair) -> Outcome | None:
         """
         Return the outcome of a pair that needs no call; None: send it.
 
-        One that is not ``skipped`` is written like any other, before it is reported.
-
-        Raises:
-            JournalError: it can no longer be read.
+        One that is not ``skipped`` is written like any other, before it is reported. A folder that
+        can no longer be read raises JournalError.
         """
-        ...
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:
-        """
-        Return when *outcomes* are written, all of them.
-
-        Raises:
-            JournalError: none of them is.
-        """
-        ...
+        """Return when all outcomes are written, or raise JournalError: none is."""
 
     async def close(self, report: Report, *, complete: bool) -> None:
-        """
-        Be done with the run; nothing is raised.
-
-        Args:
-            report: What it came to.
-            complete: Whether the input was read to its end, and every outcome written.
-        """
-        ...
+        """End the run; *complete*: the input was read to its end and every outcome written."""
 
 
 # A group is written once its first outcome waited this long: with the writing itself, no outcome
@@ -121,7 +99,7 @@ class GroupCommit:
         if not self._group and self._pending:
             self._group, self._pending = self._pending[:GROUP], self._pending[GROUP:]
             self._writing = asyncio.create_task(self._recorder.write(self._group))
-            # Only this callback says how the write ended. It runs in a later turn of the loop,
+            # Only this callback handles the end of the write. It runs in a later turn of the loop,
             # even if the write failed or was cancelled before its first turn.
             self._writing.add_done_callback(self._end_write)
 

@@ -124,7 +124,7 @@ class PairLookups:
             self.note(index, pair, found[canonical_id(pair.from_id)])
 
     def _on_end(self, task: asyncio.Task[None]) -> None:
-        """Note that a task has ended, in whatever way."""
+        """Note that a task has ended."""
         self._asking.discard(task)
 
 
@@ -190,7 +190,7 @@ class Lookup:
     def _after_refusal(
         self, bisection: Bisection[_Asked], asked: Sequence[_Asked], refusal: NotLinked
     ) -> None:
-        """Note what a refusal says, and how to go on with the other records."""
+        """Note what a refusal means, and how to continue with the other records."""
         about = _about(refusal)
         error = settled_error(refusal)
         is_unreadable = isinstance(error, InvalidResponseError)  # perhaps for one of the records

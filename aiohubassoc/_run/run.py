@@ -33,32 +33,24 @@ _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a c
 
 
 class Strategy(Protocol[ResultT]):
-    """
-    How the pairs of a run get their results: it borrows pairs and returns results.
-
-    It need not keep any pair. The run itself reports every pair without a result.
-    """
+    """How the pairs of a run get results. Those that it gives no result, the run reports itself."""
 
     read_ahead: int
     """How many pairs beyond the last result taken it needs to be read."""
 
     def start(self, run: Run[ResultT]) -> None:
         """Begin the tasks."""
-        ...
 
     def wake(self) -> None:
         """Wake the tasks that wait for one another, and cancel timers: the run stops."""
-        ...
 
     def make_rejected(self, index: int, pair: Pair, error: AioHubAssocError) -> ResultT:
         """Return the result of a pair that cannot be sent."""
-        ...
 
     def make_open(
         self, index: int, pair: Pair, history: History, cause: AioHubAssocError | None
     ) -> ResultT:
         """Return the result of a pair that the run leaves open, for this cause."""
-        ...
 
 
 class Run(Generic[ResultT]):
@@ -146,13 +138,7 @@ class Run(Generic[ResultT]):
         self._strategy.start(self)
 
     async def next(self) -> ResultT:
-        """
-        Return the next result.
-
-        Raises:
-            StopAsyncIteration: there is none.
-            Exception: what the input or a callback of the caller's raised, once all is reported.
-        """
+        """Return the next result; raise what the caller's own code raised once all is reported."""
         buffer = self.buffer
         while not buffer.ready:
             if self._is_idle() and self._is_at_end():
@@ -178,12 +164,7 @@ class Run(Generic[ResultT]):
         self.buffer.wake_readers()
 
     async def close(self) -> None:
-        """
-        Shut down, however often it is cancelled: no task is left, every pair is reported.
-
-        Raises:
-            Exception: what the input or a callback of the caller's raised, unless `next` did.
-        """
+        """Shut down, however often it is cancelled: no task is left, every pair is reported."""
         try:
             await self._close()
         finally:
@@ -257,7 +238,7 @@ class Run(Generic[ResultT]):
 
     def put(self, result: ResultT, *, is_refusal: bool = False) -> None:
         """
-        Take the result of a pair and of its repeats. A second one of the same pair is not taken.
+        Take the result of a pair and of its repeats; a second one of the same pair is ignored.
 
         *is_refusal*: HubSpot refused that pair, and linked none by the same response.
         """
@@ -297,12 +278,12 @@ class Run(Generic[ResultT]):
 
     def reject(self, index: int, pair: Pair, error: AioHubAssocError) -> None:
         """Report an item that has the form of a pair, and cannot be sent."""
-        if self.stopping:  # nothing is judged any more, nor recorded: it is no pair
-            cause = self.report.stopped
-            self.buffer.emit(self._strategy.make_open(index, pair, NO_HISTORY, cause))
-            return
-        self.open[index] = pair
-        self.put(self._strategy.make_rejected(index, pair, error))
+        make = self._strategy
+        if self.stopping:  # it is not recorded: it is no pair
+            self.buffer.emit(make.make_open(index, pair, NO_HISTORY, self.report.stopped))
+        else:
+            self.open[index] = pair
+            self.put(make.make_rejected(index, pair, error))
 
     def fail(self, error: BaseException) -> None:
         """Stop for a failure of the caller's own code; it is raised once all is reported."""
@@ -337,10 +318,8 @@ class Run(Generic[ResultT]):
 
     def report_open(self) -> None:
         """Report the pairs that no task works on any more: they are left open."""
-        left, self.open = self.open, {}
-        histories, self.histories = self.histories, {}
-        self.repeats.clear()
-        cause = self.report.stopped
+        left, histories, cause = self.open, self.histories, self.report.stopped
+        self.open, self.histories, self.repeats = {}, {}, {}
         for index, pair in left.items():
             history = histories.get(index, NO_HISTORY)
             self._emit(self._strategy.make_open(index, pair, history, cause))

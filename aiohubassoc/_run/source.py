@@ -48,7 +48,7 @@ which win over the types given for all, and ``tag``. Others are ignored. Ids are
 any width; a row with another one, or none, is a failed outcome, whose error names the row.
 """
 
-# They unpack, but not into two ids in an order that anybody chose.
+# They unpack into two values, but not into ids in an order that the caller chose.
 _NOT_TWO_IDS: Final = (str, bytes, bytearray, memoryview, Mapping, AbstractSet)
 
 
@@ -61,8 +61,8 @@ class Source:
     """
     Reads pairs in their order, for any number of readers.
 
-    Only the input itself can say that it is over. An iterator that raised anything, or that was
-    cancelled in the middle of a step, is not read any further, but `is_complete` stays False.
+    Only the input itself can end. An iterator that raised anything, or was cancelled in the middle
+    of a step, is not read any further, and `is_complete` stays False.
 
     Args:
         pairs: Any sync or async iterable, or a data frame. A sync one is asked on the event loop:
@@ -72,7 +72,7 @@ class Source:
         to_type: The object type of all ``to_id``; None as for *from_type*.
 
     Attributes:
-        is_complete: Whether the input said that it has no more items.
+        is_complete: Whether the input was read to its end.
         stepping: The task that waits for the next item of an async iterator; None: no task does.
 
     Raises:
@@ -113,7 +113,7 @@ class Source:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is read: the input said so, or broke."""
+        """Whether nothing more is read: the input ended, or raised."""
         return self._sync is None and self._async is None and self._error is None
 
     async def read(self, most: int) -> list[tuple[int, object]]:
@@ -161,7 +161,7 @@ class Source:
         except BaseException as error:
             self._async = None
             if isinstance(error, asyncio.CancelledError) and not (task and task.cancelling()):
-                self._error = error  # nobody cancelled this task: the iterator raised it
+                self._error = error  # this task was not cancelled: the iterator raised it
                 self._raise_error()
             raise
         finally:

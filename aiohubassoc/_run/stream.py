@@ -27,10 +27,9 @@ OTHER_LOOP: Final = (
 
 
 class Indexed(Protocol):
-    """What became of a pair."""
+    """What became of the pair with this index in the input."""
 
     index: int
-    """The pair's index in the input, from 0."""
 
 
 ResultT = TypeVar("ResultT", bound=Indexed)
@@ -229,7 +228,7 @@ class OutcomeStream(_ResultStream[Outcome, Report]):
 
 class VerificationStream(_ResultStream[Verification, VerificationReport]):
     """
-    What HubSpot says about pairs: a context manager that is an async iterator.
+    Which pairs are linked: a context manager that is an async iterator.
 
     Each pair that is read is reported once. When it stops by itself, the rest of the input is read
     and reported as ``unknown``. Leaving the block early ends it in good order.
