@@ -102,7 +102,7 @@ class Progress:
             yield f"{duration(max(0, rows - done) / (settled_rate + other_rate))} left"
         if (wait := self._wait()) is not None:
             yield f"waiting for the rate limit, next calls in {duration(wait)}"
-        yield self.report.trouble
+        yield self.report.failures_text
         calls = quota.rate_per_second
         if self._is_batch:
             yield f"{settled_rate:,.1f} pairs/s, up to {calls:.1f} calls/s"

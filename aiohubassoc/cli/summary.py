@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.markup import escape
 from rich.table import Table
 
-from aiohubassoc.cli.report import SIMULATED
+from aiohubassoc.cli.run_folder import SIMULATED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,7 @@ _SHOWN_EXAMPLES: Final = 5
 def print_link_report(report: LinkReport, console: Console) -> None:
     """Print counts by status, categories with an example each, unusable lines, and the stop."""
     seconds, pairs = max(report.seconds, 1e-9), report.pairs
-    what = count_pairs(report.total)
+    what = plural(report.total, "pair")
     if report.rows_left:
         what = f"{report.done:,} of about {report.input_rows:,} rows"
     console.print(
@@ -32,7 +32,7 @@ def print_link_report(report: LinkReport, console: Console) -> None:
     )
     print_portal(report.portal, console)
     for name, count in report.counts().items():
-        print_count(count, "rows that could not be used" if name == "invalid" else name, console)
+        print_count(count, "rejected rows" if name == "invalid" else name, console)
     if pairs.error_responses:
         console.print(
             f"{pairs.error_responses:,} of {pairs.responses:,} responses were errors "
@@ -40,7 +40,7 @@ def print_link_report(report: LinkReport, console: Console) -> None:
         )
     categories = []
     for one in report.categories.values():
-        example, message = one.example, one.example.told.message
+        example, message = one.example, one.example.result.message
         if message != str(report.stopped):  # that is printed below
             text = f"{example.place}, {example.pair}: {message}"
             categories.append((one.count, one.status, one.name, text))
@@ -53,14 +53,14 @@ def print_verify_report(report: VerifyReport, name: str, console: Console) -> No
     pairs = report.pairs
     console.print(
         f"[bold]{pairs.total:,} pairs[/] of {escape(name)} read back in "
-        f"{report.seconds:,.1f} s, by {count_calls(pairs.responses)}"
+        f"{report.seconds:,.1f} s, by {plural(pairs.responses, 'call')}"
     )
     print_portal(report.portal, console)
     print_count(pairs.linked, "linked", console)
     print_count(pairs.missing, "missing: HubSpot does not have the link", console)
     print_count(pairs.unknown, "unknown: HubSpot was not asked, or did not say", console)
     print_count(report.duplicates, "repeat an earlier one", console)
-    print_count(report.invalid, "rows that could not be used", console)
+    print_count(report.invalid, "rejected rows", console)
     _print_examples(report.first_missing, pairs.missing, console)
     _print_examples(report.first_unknown, pairs.unknown, console)
     _print_end(report, console)
@@ -99,44 +99,40 @@ def print_categories(rows: Iterable[tuple[int, str, str, str]], console: Console
 
 
 def print_invalid(report: CommandReport, console: Console) -> None:
-    """Print the first rows that cannot be used, and what is wrong with each."""
+    """Print the first rejected rows, and what is wrong with each."""
     lines = [f"{one['place']}: {one['problem']}" for one in report.invalid_lines]
-    print_lines(lines[:_SHOWN_LINES], report.invalid, console)
+    _print_first(lines[:_SHOWN_LINES], report.invalid, console)
 
 
-def print_lines(lines: list[str], count: int, console: Console) -> None:
-    """Print lines, the first of *count*."""
+def print_lines(lines: Iterable[str], console: Console) -> None:
+    """Print lines as they are."""
     for line in lines:
-        console.print(f"  {line}", markup=False)
+        console.print(line, markup=False)
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun, such as ``1 call`` and ``2 calls``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _print_first(lines: list[str], count: int, console: Console) -> None:
+    """Print lines, the first of *count*."""
+    print_lines((f"  {line}" for line in lines), console)
     if lines and count > len(lines):
         console.print(f"  ... and {count - len(lines):,} more")
 
 
-def print_steps(steps: Iterable[str], console: Console) -> None:
-    """Print what to do next."""
-    for step in steps:
-        console.print(step, markup=False)
-
-
-def count_calls(count: int) -> str:
-    """Return so many calls as people say it."""
-    return f"{count:,} call" if count == 1 else f"{count:,} calls"
-
-
-def count_pairs(count: int) -> str:
-    """Return so many pairs as people say it."""
-    return f"{count:,} pair" if count == 1 else f"{count:,} pairs"
-
-
 def _print_examples(examples: list[Example], count: int, console: Console) -> None:
     lines = [
-        f"{one.place}: {one.told.status}, {one.pair}: {one.told.message}"
+        f"{one.place}: {one.result.status}, {one.pair}: {one.result.message}"
         for one in examples[:_SHOWN_EXAMPLES]
     ]
-    print_lines(lines, count, console)
+    _print_first(lines, count, console)
 
 
 def _print_end(report: CommandReport, console: Console) -> None:
+    if report.input_counts is not None:
+        print_lines(report.input_counts.sentences(), console)
     print_invalid(report, console)
     if report.signal is not None:
         cause = "by Ctrl-C" if report.signal == signal.SIGINT else "by a signal"
@@ -147,5 +143,5 @@ def _print_end(report: CommandReport, console: Console) -> None:
         left = f" About {report.rows_left:,} rows are left." if report.rows_left else ""
         end = "The input was not read to its end."
         if report.is_limited:
-            end = f"The limit of {count_pairs(report.limit or 0)} is reached (--limit)."
+            end = f"The limit of {plural(report.limit or 0, 'pair')} is reached (--limit)."
         console.print(f"[yellow]{end}[/]{left}")

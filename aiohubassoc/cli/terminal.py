@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from rich.console import Console
 from rich.markup import escape
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.text import Text
 
 # C0, DEL and C1 begin or are commands of terminals (ECMA-48); a line end would forge a line.
@@ -30,6 +34,12 @@ _FORMATS: Final = {
     )
 }
 _ESCAPES: Final = {**_CONTROLS, **_FORMATS, **{ord(one): repr(one)[1:-1] for one in "\n\r\t"}}
+# How messages say that a value is none of several: "... 'this' ... one of a, b, c".
+_CHOICES: Final = re.compile(r"'([^']+)' .*\b(?:one|none) of (?:[a-z ]+: )?([\w-]+(?:, [\w-]+)+)$")
+
+
+class StorageError(Exception):
+    """A file of ours cannot be written: its name, and why."""
 
 
 class EscapingConsole(Console):
@@ -95,11 +105,6 @@ def print_error(message: str) -> None:
     stderr().print(f"[bold red]aiohubassoc:[/] {escape(message)}")
 
 
-def warn_cannot_write(what: str) -> None:
-    """Print that a file of ours cannot be written: *what*, and why."""
-    print_error(f"Cannot write {what}")
-
-
 def discard_output() -> None:
     """Drop what Python would still write to standard output, which nobody reads any more."""
     _discard(sys.stdout.fileno())
@@ -117,3 +122,20 @@ def _on(stream: object, *, is_error: bool) -> Console:
         # A letter that the terminal's encoding lacks must not end the work either.
         stream.reconfigure(errors="backslashreplace")
     return EscapingConsole(stderr=is_error)
+
+
+def suggest(given: str, choices: Iterable[str]) -> str:
+    """Return a sentence that names the choice which is most like *given*; empty if none is."""
+    # Ids and names are compared as people take them for equal.
+    known = {choice.casefold().replace("_", "-"): choice for choice in choices}
+    found = get_close_matches(given.casefold().replace("_", "-"), known, n=1, cutoff=0.6)
+    return f". Did you mean {known[found[0]]}?" if found else ""
+
+
+def suggest_choice(message: str) -> str:
+    """Return what the value may have meant that *message* says is none of several."""
+    match = _CHOICES.search(message)
+    if match is None:
+        return ""
+    value, choices = match.groups()
+    return suggest(value.partition("=")[0], choices.split(", "))

@@ -32,8 +32,6 @@ from aiohubassoc import (
     VerificationReport,
 )
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc.cli.event_loop import interruptible
-from aiohubassoc.cli.exit_codes import exit_code
 from aiohubassoc.cli.progress import Progress, shown
 from aiohubassoc.cli.report import (
     Example,
@@ -42,6 +40,7 @@ from aiohubassoc.cli.report import (
     outcome_result,
     verification_result,
 )
+from aiohubassoc.cli.runner import interruptible
 from aiohubassoc.cli.summary import print_categories, print_invalid, print_link_report
 from aiohubassoc.cli.terminal import EscapingConsole
 from aiohubassoc.files.results import RowResult
@@ -99,11 +98,12 @@ def _verified(*, invalid: int = 0, input_complete: bool = False, **counts: Any) 
 )
 def test_exit_codes(report: CommandReport, code: int) -> None:
     """The highest that applies; storage beats all but a signal."""
-    assert exit_code(report) == code
-    assert exit_code(report, storage_failed=True) == 5
+    assert report.exit_code() == code
+    assert attrs.evolve(report, storage_problem="a file").exit_code() == 5
     for number, storage in product((signal.SIGINT, signal.SIGTERM), (True, False)):
-        interrupted = attrs.evolve(report, signal=number)
-        assert exit_code(interrupted, storage_failed=storage) == 128 + number
+        problem = "a file" if storage else None
+        interrupted = attrs.evolve(report, signal=number, storage_problem=problem)
+        assert interrupted.exit_code() == 128 + number
 
 
 # --- counts ------------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def test_categories_keep_their_first_example() -> None:
     _add(report, _failed("second"), 8)
     (category,) = report.categories.values()
     assert (category.count, category.example.line) == (2, 7)
-    assert category.example.told.message == "400 BAD: first"
+    assert category.example.result.message == "400 BAD: first"
     assert category.example.place == "line 7 of b.csv"
     assert (report.pairs.failed, report.total) == (2, 2)
 
@@ -199,7 +199,7 @@ def test_the_summary_tells_all() -> None:
     for expected in (
         "1,202 pairs in 10.0 s (120.1 pairs/s)",
         "    1,200  linked",
-        "        1  rows that could not be used",
+        "        1  rejected rows",
         "line 7 of b.csv, contacts:1 -> companies:2: 400 BAD: no [such] record",
         "DUPLICATE",
         "line 8, contacts:1 -> companies:2: repeats line 7",
@@ -379,8 +379,14 @@ async def test_a_signal_is_heard_once_and_its_old_handler_returns() -> None:
     assert threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM)
     heard = asyncio.Event()
-    with interruptible(heard.set) as interruption:
+    numbers = []
+
+    def hear(number: int) -> None:
+        numbers.append(number)
+        heard.set()
+
+    with interruptible(hear):
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(heard.wait(), 30)
-        assert interruption.signal == signal.SIGTERM
+    assert numbers == [signal.SIGTERM]
     assert signal.getsignal(signal.SIGTERM) is before
