@@ -15,8 +15,7 @@ from aiohubassoc.cli.link import LinkRun
 from aiohubassoc.cli.options import LinkCall, PaceOptions, PortalOptions
 from aiohubassoc.cli.run_folder import Command
 from aiohubassoc.cli.simulate import demo_portal
-from aiohubassoc.cli.summary import print_lines, print_link_report
-from aiohubassoc.cli.terminal import stdout
+from aiohubassoc.cli.terminal import print_lines, print_link_report, stdout
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable

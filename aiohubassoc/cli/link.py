@@ -42,8 +42,15 @@ from aiohubassoc.cli.run_folder import (
 )
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.summary import print_lines, print_link_report, print_verify_report
-from aiohubassoc.cli.terminal import StorageError, discard_output, print_error, stdout
+from aiohubassoc.cli.terminal import (
+    StorageError,
+    discard_output,
+    print_error,
+    print_lines,
+    print_link_report,
+    print_verify_report,
+    stdout,
+)
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout

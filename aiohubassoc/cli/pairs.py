@@ -18,8 +18,16 @@ from aiohubassoc.cli.hints import how_to_link
 from aiohubassoc.cli.options import Flag, Flat
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.summary import plural, print_count, print_lines
-from aiohubassoc.cli.terminal import StorageError, discard_output, rows_output, stderr, stdout
+from aiohubassoc.cli.terminal import (
+    StorageError,
+    discard_output,
+    plural,
+    print_count,
+    print_lines,
+    rows_output,
+    stderr,
+    stdout,
+)
 from aiohubassoc.errors import InputError, OptionsError
 from aiohubassoc.files.byte_source import STDIN, file_identity
 from aiohubassoc.files.join import Join, Joined, Unmatched

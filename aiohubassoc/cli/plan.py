@@ -26,8 +26,14 @@ from aiohubassoc.cli.options import (
 from aiohubassoc.cli.progress import duration
 from aiohubassoc.cli.report import ExitCode, LinkReport
 from aiohubassoc.cli.run_folder import Command
-from aiohubassoc.cli.summary import plural, print_count, print_invalid, print_lines
-from aiohubassoc.cli.terminal import StorageError, stdout
+from aiohubassoc.cli.terminal import (
+    StorageError,
+    plural,
+    print_count,
+    print_invalid,
+    print_lines,
+    stdout,
+)
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable

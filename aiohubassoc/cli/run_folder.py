@@ -15,6 +15,7 @@ from aiohubassoc.cli.options import (
     SendOptions,
     to_options,
 )
+from aiohubassoc.cli.terminal import SIMULATED
 from aiohubassoc.errors import JournalError, OptionsError
 from aiohubassoc.files.byte_source import STDIN, display_name
 from aiohubassoc.files.layout import Layout
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 CLAIMED: Final = (Status.LINKED, Status.PARTIAL)
 # What a run folder keeps in place of a portal's address that is another one each time.
 SIMULATED_PORTAL: Final = "a simulated portal"
-SIMULATED: Final = "Simulated portal: nothing was sent to HubSpot"
 
 
 @attrs.frozen

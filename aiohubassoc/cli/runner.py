@@ -16,8 +16,15 @@ from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.report import Example, ExitCode
 from aiohubassoc.cli.row_source import RowSource
 from aiohubassoc.cli.sinks import JsonlOutput, Sinks
-from aiohubassoc.cli.summary import print_invalid, print_portal
-from aiohubassoc.cli.terminal import StorageError, print_error, print_warning, stderr, stdout
+from aiohubassoc.cli.terminal import (
+    StorageError,
+    print_error,
+    print_invalid,
+    print_portal,
+    print_warning,
+    stderr,
+    stdout,
+)
 from aiohubassoc.errors import (
     InputError,
     JournalStorageError,
@@ -29,7 +36,7 @@ from aiohubassoc.journal.offsets import place_of
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Iterator
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 
     from aiohubassoc._http.limiter import Limiter
     from aiohubassoc._run.stream import OutcomeStream, VerificationStream
@@ -48,6 +55,8 @@ if TYPE_CHECKING:
 
 # Seconds that requests in flight may take to end after Ctrl-C.
 _DRAIN: Final = 5.0
+# A run that takes no longer shows no progress.
+_SHORT_SECONDS: Final = 0.25
 # Seconds that the check of the account may take; then the run begins without it.
 _CHECK_SECONDS: Final = 5.0
 
@@ -244,10 +253,19 @@ class Runner(ABC):
         if self.prints_portal:
             print_portal(self._report.portal, self.console, more=self._connection.details)
 
-    def _progress(
-        self, client: AssociationClient, stream: Stream
-    ) -> contextlib.AbstractAsyncContextManager[None]:
-        from aiohubassoc.cli.progress import Progress, shown  # noqa: PLC0415 -- only for runs
+    @contextlib.asynccontextmanager
+    async def _progress(self, client: AssociationClient, stream: Stream) -> AsyncIterator[None]:
+        """Show progress while the block runs; a short run shows none."""
+        task = asyncio.create_task(self._show_progress(client, stream))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def _show_progress(self, client: AssociationClient, stream: Stream) -> None:
+        await SystemClock().sleep(_SHORT_SECONDS)
+        from aiohubassoc.cli.progress import Progress, show  # noqa: PLC0415 -- not for short runs
 
         progress = Progress(
             self._report,
@@ -256,7 +274,7 @@ class Runner(ABC):
             clock=SystemClock(),
             is_batch=self.is_batch,
         )
-        return shown(progress, stderr(), self._table.count_rows)
+        await show(progress, stderr(), self._table.count_rows)
 
     def _interrupt(self, number: int) -> None:
         self._report.signal = number

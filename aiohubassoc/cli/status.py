@@ -17,8 +17,7 @@ from aiohubassoc.cli.run_folder import (
     is_of_pipe,
     open_folder,
 )
-from aiohubassoc.cli.summary import print_categories, print_count, print_portal
-from aiohubassoc.cli.terminal import stdout
+from aiohubassoc.cli.terminal import print_categories, print_count, print_portal, stdout
 from aiohubassoc.errors import AioHubAssocError, InputError
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.lock import is_in_use

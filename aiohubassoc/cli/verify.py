@@ -31,8 +31,7 @@ from aiohubassoc.cli.report import Example, VerifyReport, verification_result
 from aiohubassoc.cli.run_folder import CLAIMED, Command, FolderTable, open_folder, row_of
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.summary import print_lines, print_verify_report
-from aiohubassoc.cli.terminal import discard_output, stdout
+from aiohubassoc.cli.terminal import discard_output, print_lines, print_verify_report, stdout
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
