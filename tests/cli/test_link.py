@@ -265,8 +265,12 @@ def test_an_unknown_object_type_is_a_usage_error(
     pairs = write_pairs(tmp_path / "pairs.csv", 900)
     result = command("link", pairs, "--from", "contatcs", "--to", "companies", *FAST)
     assert result.code == 2
+    assert "HubSpot knows no object type 'contatcs'" in result.err
+    assert portal.portal.ledger.requests <= 2
+    result = command("link", pairs, "--from", "contatcs", "--to", "companies", *FAST, "--no-check")
+    assert result.code == 2
     assert "HubSpot knows no object type 'contatcs'" in result.out
-    assert portal.portal.ledger.requests <= 64
+    assert portal.portal.ledger.requests <= 66
 
 
 def test_a_duplicate_is_skipped(link: Command, start_portal: StartPortal, tmp_path: Path) -> None:
