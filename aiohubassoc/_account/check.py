@@ -58,6 +58,13 @@ Responses: TypeAlias = dict[str, AccountReply | AioHubAssocError]
 """By call: ``details``, ``read``, ``token info``, ``usage``, ``limits``. Not made: missing."""
 
 _TOKEN_ERRORS: Final = (AuthenticationError, PermissionDeniedError)
+# A refusal to read (403) is none: a run that only links reads nothing.
+_OBSTACLES: Final = (
+    AuthenticationError,
+    DailyLimitError,
+    DailyReserveError,
+    UnknownObjectTypeError,
+)
 # With these HubSpot has accepted the token, and knows both types.
 _ABOUT_RECORDS: Final = (NotFoundError, ValidationError)
 
@@ -98,6 +105,7 @@ def make_check(responses: Responses, base_url: str, types: tuple[str, str]) -> A
         daily_left=daily_left,
         resets_at=usage.resets_at,
         records_at_limit=limits.at_limit,
+        obstacle=next((one for one in responses.values() if isinstance(one, _OBSTACLES)), None),
     )
 
 
@@ -285,11 +293,13 @@ async def check_account(
     version: str,
     types: tuple[str, str],
     token: Callable[[], Awaitable[str]],
+    *,
+    quick: bool,
 ) -> AccountCheck:
     """
     Return what HubSpot reports about the account, the token and two object types.
 
-    It takes up to five calls, which count against the quota of single calls.
+    It takes up to five calls, two if *quick*, which wait for the quota of single calls.
 
     Args:
         send: Makes a call.
@@ -297,6 +307,8 @@ async def check_account(
         version: The API version of the paths.
         types: The object types of the first and of the second records.
         token: Gives the access token that calls are sent with; its errors are raised.
+        quick: Whether to make two calls only: a batch read, which HubSpot's ten-second limit does
+            not count, and the one for the token's scopes. What they do not tell is unknown.
     """
     responses: Responses = {}
 
@@ -311,10 +323,13 @@ async def check_account(
         else:
             responses[name] = settled_error(verdict)
 
-    await ask("details", account_details(version))
+    if not quick:
+        await ask("details", account_details(version))
     await ask("read", read_links(version, types, encode_records([(_RECORD, None)])))
     # Now, not before: the first call may have had it renewed.
     await ask("token info", token_info(codec.dump({"tokenKey": await token()})))
+    if quick:
+        return make_check(responses, base_url, types)
     await ask("usage", daily_usage(version))
     await ask("limits", association_limits(version, types))
     return make_check(responses, base_url, types)
