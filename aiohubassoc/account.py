@@ -7,18 +7,19 @@ from enum import StrEnum
 
 import attrs
 
+from aiohubassoc.errors import AioHubAssocError
 from aiohubassoc.options import Quota
 
 
 class CheckState(StrEnum):
-    """What a check says of one item."""
+    """The result of one item of a check."""
 
     OK = "ok"
     """A run will not fail for this."""
     FAILED = "failed"
     """A run would fail for this, wholly or in part."""
     UNKNOWN = "unknown"
-    """HubSpot does not say: it refused the call, does not know it, or did not respond."""
+    """HubSpot does not report it: it refused the call, does not know it, or did not respond."""
 
 
 @attrs.frozen
@@ -57,7 +58,7 @@ class ScopeCheck:
 @attrs.frozen(kw_only=True)
 class AccountCheck:
     """
-    What HubSpot says about an account, a token and two object types.
+    What HubSpot reports about an account, a token and two object types.
 
     Attributes:
         items: Every item, always in the same order.
@@ -69,9 +70,11 @@ class AccountCheck:
         quota: The quota of single calls that HubSpot names; None: not known.
         daily_limit: Calls that the account has a day; None: not known.
         daily_left: How many of them are left; None: not known.
-        resets_at: When the day's calls are counted anew, aware; None: not known.
+        resets_at: When the daily count restarts, aware; None: not known.
         records_at_limit: How many records of the first type take no more links to the second;
             None: not known.
+        obstacle: The error that every pair of a run would meet: the token is refused, a type is
+            unknown, or the day's calls are used up. None: none was found.
     """
 
     items: tuple[CheckItem, ...]
@@ -84,6 +87,7 @@ class AccountCheck:
     daily_left: int | None = None
     resets_at: datetime | None = None
     records_at_limit: int | None = None
+    obstacle: AioHubAssocError | None = None
 
     @property
     def ok(self) -> bool:

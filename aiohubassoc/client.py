@@ -1,4 +1,4 @@
-"""The client: a session manager with a handful of verbs."""
+"""The client: it holds the connections and the quota, and starts runs."""
 
 from __future__ import annotations
 
@@ -17,16 +17,14 @@ from aiohubassoc._http.senders import Senders, make_senders
 from aiohubassoc._http.transport import Transport
 from aiohubassoc._protocol.requests import checked_base_url, checked_proxy
 from aiohubassoc._protocol.verdicts import Accepted, Replied
-from aiohubassoc._run.batched import Batched
-from aiohubassoc._run.limits import FailureLimits
-from aiohubassoc._run.one_batch import send_one_batch
+from aiohubassoc._run.batched import Batched, send_one_batch
+from aiohubassoc._run.failure_limits import FailureLimits
+from aiohubassoc._run.lookup_strategies import SkipLinked, Verify
 from aiohubassoc._run.put import Put
-from aiohubassoc._run.run import Run, RunOptions, Strategy
+from aiohubassoc._run.run import Run, Strategy
 from aiohubassoc._run.run_events import RunEvents
-from aiohubassoc._run.skip_linked import SkipLinked
-from aiohubassoc._run.source import Pairs, Source
+from aiohubassoc._run.source import MOST_READ, Pairs, Source
 from aiohubassoc._run.stream import OTHER_LOOP, OutcomeStream, VerificationStream
-from aiohubassoc._run.verify import Verify
 from aiohubassoc.arguments import (
     ClientOptions,
     LinkOptions,
@@ -64,7 +62,6 @@ BASE_URL: Final = "https://api.hubapi.com"  # HubSpot, Associations v4
 # The first is what most public code reads, the second what HubSpot's own tools set.
 TOKEN_VARIABLES: Final = ("HUBSPOT_ACCESS_TOKEN", "PRIVATE_APP_ACCESS_TOKEN")
 BASE_URL_VARIABLE: Final = "HUBSPOT_BASE_URL"
-_BREATHER: Final = 256
 
 
 class AssociationClient:
@@ -77,34 +74,34 @@ class AssociationClient:
 
     Args:
         token: An access token (service key, private app or OAuth), or
-            ``async def token(refused: str | None) -> str``, awaited for each call with None; after
-            a 401 it is given the refused token, once for all calls that were refused, and one
-            more try is made with what it returns.
+            ``async def token(refused: str | None) -> str``, awaited for each call with None. After
+            a 401 it gets the refused token, once for all calls that were refused, and one more
+            attempt is made with the token it returns.
         base_url: Where HubSpot's API is. Must be https unless it is this machine.
         api_version: ``"v4"``, or a dated version such as ``"2026-09"`` or ``"2027-03-beta"``. One
             that is not an `ApiVersion` is used with a warning.
-        quota: Never exceeded; what HubSpot names in its responses can only lower it. None: begin
-            with 100 calls in 10 s and take what HubSpot names.
-        share: The part of that quota which is ours, above 0 and up to 1.
-        reserve_daily: What to leave for others of the account's calls a day, where HubSpot says
-            how many are left: calls as an int, or a share of the day's limit as a float from 0 to
-            1. A run stops there; a call raises `DailyReserveError`. None: nothing.
-        strict_quota: Whether no window may ever hold a call too many, even on a network that delays
-            calls, for a speed of 98 % at a round trip of 100 ms instead of 99 %.
+        quota: Upper limit; a limit that HubSpot reports can only lower it. None: start at 100
+            calls in 10 s and adopt the limit HubSpot reports.
+        share: The part of that quota to use, above 0 and up to 1.
+        reserve_daily: How many of the account's daily calls to leave to other clients, where
+            HubSpot reports how many are left: calls as an int, or a share of the daily limit as a
+            float from 0 to 1. A run stops there; a call raises `DailyReserveError`. None: none.
+        strict_quota: Whether no window may exceed the quota by a single call, even on a network
+            that delays calls: 98 % of the speed at a round trip of 100 ms instead of 99 %.
         concurrency: The most requests in flight at once, 1 to 1,000. None: 64. The quota, not
             this, sets the pace; 16 go at first, until HubSpot took some.
-        batch_quota: Batch calls in a window, never exceeded: HubSpot declares them exempt from the
-            quota of single calls (HubSpot, API usage guidelines) and names no other. None: begin
-            with 10 in 10 s, and rise by one for each window that was too short, until HubSpot
-            refuses one. Two go at once at first, at most four.
-        batch_limiter: The same as *limiter*, for batch calls; such as another client's
-            `batch_limiter`. None: one of its own.
-        retry: When to try a pair again.
-        timeouts: How long one try may take.
-        session: An aiohttp session to send through. It lends its connections only and is not
-            closed here. None: a session of its own.
-        limiter: A limiter to share with other clients of the same token; it has a quota, a share
-            and a reserve of its own. None: one of its own.
+        batch_quota: Upper limit of batch calls: HubSpot declares them exempt from the quota of
+            single calls (HubSpot, API usage guidelines) and publishes no other. None: start at 10
+            in 10 s and rise by one for each window that was too short, until HubSpot refuses a
+            call. Two are in flight at first, at most four.
+        batch_limiter: As *limiter*, for batch calls; for example another client's
+            `batch_limiter`. None: a new one.
+        retry: When to retry a call.
+        timeouts: How long one attempt may take.
+        session: An aiohttp session to send through. Only its connections are used, and it is not
+            closed here. None: a new session.
+        limiter: A limiter to share with other clients of the same token; it has its own quota,
+            share and reserve. None: a new one.
         allow_http: Whether the token may travel unencrypted to another machine.
         ssl: For a private certificate authority: a context that verifies. None: the system's
             certificates.
@@ -221,7 +218,7 @@ class AssociationClient:
 
     @property
     def limiter(self) -> Limiter:
-        """The limiter: to be shared with another client, or asked for the quota it keeps."""
+        """The limiter, to share with another client or to read its quota."""
         return self._limiter
 
     @property
@@ -279,13 +276,13 @@ class AssociationClient:
         if not isinstance(pair, Pair):
             raise OptionsError(f"{pair!r} is not a Pair")
         call = Call(pair)
-        settled = await self._senders_in_loop().single.settle(call)
-        assert not isinstance(settled, Replied)  # noqa: S101 -- that is of many
+        verdict = await self._senders_in_loop().single.settle(call)
+        assert not isinstance(verdict, Replied)  # noqa: S101 -- that is of many
         if self._events.on_outcome is not None:
-            self._events.on_outcome(make_outcome(0, pair, call, settled))
-        if isinstance(settled, Accepted):
-            return settled.reply
-        raise settled_error(settled)
+            self._events.on_outcome(make_outcome(0, pair, call, verdict))
+        if isinstance(verdict, Accepted):
+            return verdict.reply
+        raise settled_error(verdict)
 
     async def create_default_batch(
         self,
@@ -294,47 +291,49 @@ class AssociationClient:
         pairs: Iterable[Pair | tuple[RecordId, RecordId]],
     ) -> list[Outcome]:
         """
-        Link up to 2,000 pairs in one call, and return what HubSpot said of each, in their order.
+        Link up to 2,000 pairs in one call, and return the outcome of each, in their order.
 
-        Waits for the batch quota, and retries as the retry policy says; the pairs themselves
-        are sent together only. `link_each` with ``via="batch"`` takes any number of pairs, and
-        settles those that HubSpot says nothing of, or refuses together with others.
+        Waits for the batch quota, and retries as the retry policy says. The pairs are sent
+        together only. `link_each` with ``via="batch"`` takes any number of pairs, and sends those
+        singly that the reply does not mention, or that are refused together with others.
 
         Args:
             from_type: The object type of the first records.
             to_type: The object type of the second records.
             pairs: `Pair` of these types, or ``(from_id, to_id)``; 1 to 2,000 different ones
-                (HubSpot, Associations v4). A repeated one is sent once. None may be another one
-                turned round.
+                (HubSpot, Associations v4). A repeated one is sent once. None may be the reverse
+                of another.
 
         Returns:
             Outcomes that are ``linked``, ``partial`` or ``failed``; a pair that the reply does not
             mention has failed with `UnconfirmedError`.
 
         Raises:
-            UnconfirmedError: 2xx, each time without a word about any pair.
+            UnconfirmedError: 2xx, each time without mentioning a pair.
             ApiError: HubSpot refused the call, or the attempts are used up.
             TransportError: no usable response came; ``maybe_applied`` says what that leaves open.
             DailyReserveError: the calls left of the day are reserved; nothing was sent.
             ClientClosedError: outside ``async with``.
-            OptionsError: they are too many, none, of other types, or turned round.
+            OptionsError: they are too many, none, of other types, or reversed.
             PairError: a type or an id that cannot be sent.
         """
         sender = self._senders_in_loop().batch
         on_outcome = self._events.on_outcome
         return await send_one_batch(sender.settle, (from_type, to_type), pairs, on_outcome)
 
-    async def check(self, from_type: str, to_type: str) -> AccountCheck:
+    async def check(self, from_type: str, to_type: str, *, quick: bool = False) -> AccountCheck:
         """
         Return whether a run for these object types would work: the token, its scopes, the limits.
 
         Nothing is written to HubSpot. It takes up to five calls, which wait for the quota and are
-        retried as the retry policy says. What HubSpot refuses to say is unknown; nothing is raised
-        for it.
+        retried as the retry policy says. What HubSpot does not report is unknown; no error is
+        raised for it.
 
         Args:
             from_type: The object type of the first records.
             to_type: The object type of the second records.
+            quick: Make two calls only: a batch read, which HubSpot's ten-second limit does not
+                count, and one for the token's scopes. What they do not tell is unknown.
 
         Raises:
             ClientClosedError: outside ``async with``.
@@ -346,7 +345,8 @@ class AssociationClient:
         pair = Pair(from_type, 1, to_type, 1)
         types = (pair.from_type, pair.to_type)
         settle = senders.account.settle
-        return await check_account(settle, self._base_url, self._version, types, self._token)
+        base_url, version = self._base_url, self._version
+        return await check_account(settle, base_url, version, types, self._token, quick=quick)
 
     def link_each(
         self,
@@ -388,7 +388,7 @@ class AssociationClient:
             to_type: The object type of all ``to_id``; None: see *from_type*.
             via: ``"put"``: a call for each pair. ``"batch"``: a call for up to 2,000 pairs of the
                 same two types, which counts against ``batch_quota``. A pair that a batch's reply
-                says nothing of is sent alone, and so is each that may be at fault where HubSpot
+                does not mention is sent alone, and so is each that may be the cause where HubSpot
                 refused a batch; ``attempts`` of an outcome counts all calls that the pair was in.
             skip_linked: Whether HubSpot is asked first which pairs are linked already, a thousand
                 records a call: these are ``skipped`` without a call. Reading needs scopes to read.
@@ -410,8 +410,8 @@ class AssociationClient:
                 ones. It is locked when the block is entered, which may raise a `JournalError`; if
                 it can no longer be written the run stops, and what could not be written is
                 ``unprocessed``. None: nothing is kept.
-            retry_failed: Whether pairs that failed in an earlier run of that folder are sent again.
-                False: they are reported again as they were.
+            retry_failed: Whether pairs that failed in an earlier run of that folder are resent.
+                False: their earlier failure is reported.
 
         Raises:
             OptionsError: an argument that cannot work.
@@ -425,10 +425,6 @@ class AssociationClient:
         strategy = self._make_strategy(
             via, senders, batch_size, batch_linger, skip_linked=skip_linked
         )
-        recorder = None
-        if journal is not None:
-            portal = {"portal": self._base_url}
-            recorder = journal.recording(portal, self._clock, retry_failed=retry_failed)
         limiter = self._limiter if via == "put" else self._batch_limiter
         events = RunEvents(
             self._events,
@@ -438,14 +434,21 @@ class AssociationClient:
             pairs=pairs,
             quota=lambda: limiter.quota,
         )
+        recorder = None
+        if journal is not None:
+            portal = {"portal": self._base_url}
+            recorder = journal.recording(portal, self._clock, retry_failed=retry_failed)
+            recorder.run_id = events.run_id
         report = Report(max_failures_kept=max_failures_kept)
         run = Run(
             Source(pairs, from_type, to_type),
             strategy,
             report,
-            RunOptions(ordered, stall_timeout, drain_timeout),
             clock=self._clock,
             events=events,
+            ordered=ordered,
+            stall_timeout=stall_timeout,
+            drain_timeout=drain_timeout,
             limits=FailureLimits(stop_after_failures, stop_after_alike),
             recorder=recorder,
         )
@@ -484,11 +487,11 @@ class AssociationClient:
         wait: float = 1.0,
     ) -> VerificationStream:
         """
-        Read back which pairs are linked, and yield what HubSpot says of each, as it comes.
+        Read back which pairs are linked, and yield a verification of each.
 
         Use it as ``async with client.verify(pairs) as found`` and iterate over ``found``. Nothing
         is written; nothing is raised for a pair. It finds what no other check does: a response that
-        reported success although nothing was made. Up to 1,000 records are asked for in a call,
+        reported success although nothing was linked. Up to 1,000 records are asked for in a call,
         which counts against ``batch_quota`` and needs scopes to read. It stops by itself as
         `link_each` does; every pair from then on is ``unknown``.
 
@@ -518,7 +521,6 @@ class AssociationClient:
             Source(pairs, from_type, to_type),
             Verify(senders.links.settle, linger=wait, clock=self._clock),
             report,
-            RunOptions(ordered, stall_timeout, drain_timeout),
             clock=self._clock,
             events=RunEvents(
                 self._events,
@@ -527,12 +529,15 @@ class AssociationClient:
                 pairs=pairs,
                 quota=lambda: self._batch_limiter.quota,
             ),
+            ordered=ordered,
+            stall_timeout=stall_timeout,
+            drain_timeout=drain_timeout,
         )
         return VerificationStream(run, report, senders.loop, "verify")
 
     async def link_all(self, pairs: Pairs, **options: Unpack[LinkOptions]) -> Report:
         """
-        Link pairs to the end and return how many came to what.
+        Link all pairs and return the report.
 
         Nothing is raised for a pair: see ``Report.raise_for_failures()``.
 
@@ -557,7 +562,7 @@ class AssociationClient:
         daily_calls: int | None = None,
     ) -> Plan:
         """
-        Read pairs to their end and return what a run of `link_all` would do and take.
+        Read all pairs and return what a run of `link_all` would do and how long it would take.
 
         Nothing is sent, nothing is written, and the client need not be entered.
 
@@ -582,15 +587,14 @@ class AssociationClient:
         source = Source(pairs, from_type, to_type)
         with Planner(journal, retry_failed=retry_failed) as planner:
             try:
-                while (read := await source.next()) is not None:
-                    index, item = read
-                    pair = source.pair(index, item)
-                    if isinstance(pair, tuple):
-                        planner.invalid += 1
-                    else:
-                        planner.add(pair, index)
-                    if index % _BREATHER == 0:  # or other tasks would wait for all of it
-                        await self._clock.sleep(0)
+                while items := await source.read(MOST_READ):
+                    for index, item in items:
+                        pair = source.pair(index, item)
+                        if isinstance(pair, tuple):
+                            planner.invalid += 1
+                        else:
+                            planner.add(pair, index)
+                    await self._clock.sleep(0)  # or other tasks would wait for all of it
             finally:
                 await source.close()
             return await asyncio.to_thread(

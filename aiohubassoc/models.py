@@ -66,7 +66,7 @@ class Outcome(Generic[TagT]):
         reply: HubSpot's last readable reply, for any status; None where there was none.
         error: Why the pair is not linked; None for linked and skipped pairs.
         maybe_applied: True when HubSpot may have made the link though it did not confirm it: the
-            response to an attempt was lost, invalid or a server's failure. Sending the pair again
+            response to an attempt was lost, invalid or a server's failure. A resend
             is safe.
         skip: Why a skipped pair needed no call; None for all others.
     """
@@ -253,7 +253,7 @@ class Report(RunReport):
 
 
 class LinkState(StrEnum):
-    """What reading back says of a pair."""
+    """Whether a pair is linked at HubSpot."""
 
     LINKED = "linked"
     """HubSpot has the default link."""

@@ -102,7 +102,7 @@ class Quota:
             try:
                 return cls(int(limit), float(window or "1"))
             except (ValueError, OptionsError):
-                pass  # 0/10s, 5/.s: told below in the writer's own words
+                pass  # 0/10s, 5/.s: reported below with the text as given
         names = ", ".join(tier.lower() for tier in TIERS)
         raise OptionsError(f"{text!r} is neither a quota such as 190/10s nor one of {names}")
 
@@ -133,12 +133,12 @@ TIERS = {
 @attrs.frozen
 class RetryPolicy:
     """
-    When to try a call again, and for how long: one for a pair, or one for many.
+    When to retry a call, for one pair or for many, and for how long.
 
     Args:
-        attempts: Tries of one call, the first included. A 429 is not a try. None: no bound.
-        budget: Seconds from a call's first sending, after which no new try begins. Time spent in
-            line for the quota does not count; pauses after refusals do. None: no bound.
+        attempts: Attempts of one call, the first included. A 429 does not count. None: no bound.
+        budget: Seconds from a call's first attempt, after which no new one begins. Time in the wait
+            queue of the quota does not count; pauses after refusals do. None: no bound.
         wait_initial: The first wait is drawn evenly from 0 to this many seconds; each later one
             from 0 to twice the bound before.
         wait_max: No drawn wait is longer, in seconds.
@@ -160,7 +160,7 @@ class RetryPolicy:
 @attrs.frozen
 class Timeouts:
     """
-    How long one try may take, in seconds. None: no bound.
+    How long one attempt may take, in seconds. None: no bound.
 
     Args:
         connect: For making a connection: DNS, TCP and TLS.

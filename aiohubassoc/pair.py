@@ -18,7 +18,7 @@ _FLOAT: Final = re.compile(
 
 def path_text(text: str, what: str, most: int) -> str:
     """
-    Return *text*, which can stand in the path of a request.
+    Return *text* if it can be part of a request's path.
 
     Args:
         text: A record id or an object type.
@@ -66,7 +66,7 @@ _TOO_LARGE: Final = 10**MOST_ID
 
 
 def _shown(value: object, most: int = MOST_ID) -> str:
-    """Return *value* for a message: whatever it is, and never at length."""
+    """Return *value* for a message, cut to a length."""
     if isinstance(value, str | bytes | bytearray):
         value = value[: most + 1]
     try:
@@ -81,7 +81,7 @@ def _quoted(value: object) -> str:
 
 
 def _are_plain(from_type: object, from_id: object, to_type: object, to_id: object) -> bool:
-    """Return whether nothing more is to be looked at, as for nearly every pair."""
+    """Return whether no other check is needed, as for nearly every pair."""
     if not (
         type(from_type) is type(from_id) is type(to_type) is type(to_id) is str
         and from_type

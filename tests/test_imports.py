@@ -25,6 +25,7 @@ DOORS = {
     "cattrs": {"_protocol.codec"},
     "orjson": {"_protocol.codec"},
     "pyarrow": {"_run.dataframes", "files.parquet_reader"},
+    "opentelemetry": {"otel"},
     "backports": {"files.compression"},
     "compression": {"files.compression"},
     "cyclopts": {"cli"},

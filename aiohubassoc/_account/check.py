@@ -58,19 +58,19 @@ Responses: TypeAlias = dict[str, AccountReply | AioHubAssocError]
 """By call: ``details``, ``read``, ``token info``, ``usage``, ``limits``. Not made: missing."""
 
 _TOKEN_ERRORS: Final = (AuthenticationError, PermissionDeniedError)
+# A refusal to read (403) is none: a run that only links reads nothing.
+_OBSTACLES: Final = (
+    AuthenticationError,
+    DailyLimitError,
+    DailyReserveError,
+    UnknownObjectTypeError,
+)
 # With these HubSpot has accepted the token, and knows both types.
 _ABOUT_RECORDS: Final = (NotFoundError, ValidationError)
 
 
 def make_check(responses: Responses, base_url: str, types: tuple[str, str]) -> AccountCheck:
-    """
-    Return the check that *responses* come to.
-
-    Args:
-        responses: To each call that was made.
-        base_url: Where the calls went.
-        types: The object types of the first and of the second records.
-    """
+    """Return the check by the responses to the calls that were made."""
     portal = PortalReply.from_reply(_body(responses, "details"))
     usage = DailyUsageReply.from_reply(_body(responses, "usage"))
     limits = AssociationLimitsReply.from_reply(_body(responses, "limits"))
@@ -105,6 +105,7 @@ def make_check(responses: Responses, base_url: str, types: tuple[str, str]) -> A
         daily_left=daily_left,
         resets_at=usage.resets_at,
         records_at_limit=limits.at_limit,
+        obstacle=next((one for one in responses.values() if isinstance(one, _OBSTACLES)), None),
     )
 
 
@@ -269,7 +270,7 @@ def _unknown(name: str, response: AccountReply | AioHubAssocError | None) -> Che
     return CheckItem(name, CheckState.UNKNOWN, f"HubSpot does not say{why}")
 
 
-SettleRequest: TypeAlias = "Callable[[Call[AccountRequest]], Awaitable[_state.Final]]"
+SendRequest: TypeAlias = "Callable[[Call[AccountRequest]], Awaitable[_state.Final]]"
 """Makes a call about the account until there is a response, or none to be had."""
 
 _FINAL_ERRORS: Final = (
@@ -287,45 +288,48 @@ _RECORD: Final = "1"
 
 
 async def check_account(
-    settle: SettleRequest,
+    send: SendRequest,
     base_url: str,
     version: str,
     types: tuple[str, str],
     token: Callable[[], Awaitable[str]],
+    *,
+    quick: bool,
 ) -> AccountCheck:
     """
-    Return what HubSpot says about the account, the token and two object types.
+    Return what HubSpot reports about the account, the token and two object types.
 
-    It takes up to five calls, which count against the quota of single calls.
+    It takes up to five calls, two if *quick*, which wait for the quota of single calls.
 
     Args:
-        settle: Makes a call.
-        base_url: Where the calls go, for messages.
+        send: Makes a call.
+        base_url: The address of the API, for messages.
         version: The API version of the paths.
         types: The object types of the first and of the second records.
-        token: Gives the access token that calls are sent with.
-
-    Raises:
-        ClientClosedError: the client was closed meanwhile.
-        Exception: any error of *token*.
+        token: Gives the access token that calls are sent with; its errors are raised.
+        quick: Whether to make two calls only: a batch read, which HubSpot's ten-second limit does
+            not count, and the one for the token's scopes. What they do not tell is unknown.
     """
     responses: Responses = {}
 
-    async def send(name: str, endpoint: Endpoint) -> None:
+    async def ask(name: str, endpoint: Endpoint) -> None:
         if any(isinstance(one, _FINAL_ERRORS) for one in responses.values()):
             return
-        settled = await settle(Call(AccountRequest(endpoint, types)))
-        assert not isinstance(settled, Accepted)  # noqa: S101 -- that is about a pair
-        if isinstance(settled, Replied):
-            assert isinstance(settled.reply, AccountReply)  # noqa: S101 -- of such a request
-            responses[name] = settled.reply
+        verdict = await send(Call(AccountRequest(endpoint, types)))
+        assert not isinstance(verdict, Accepted)  # noqa: S101 -- that is about a pair
+        if isinstance(verdict, Replied):
+            assert isinstance(verdict.reply, AccountReply)  # noqa: S101 -- of such a request
+            responses[name] = verdict.reply
         else:
-            responses[name] = settled_error(settled)
+            responses[name] = settled_error(verdict)
 
-    await send("details", account_details(version))
-    await send("read", read_links(version, types, encode_records([(_RECORD, None)])))
+    if not quick:
+        await ask("details", account_details(version))
+    await ask("read", read_links(version, types, encode_records([(_RECORD, None)])))
     # Now, not before: the first call may have had it renewed.
-    await send("token info", token_info(codec.dump({"tokenKey": await token()})))
-    await send("usage", daily_usage(version))
-    await send("limits", association_limits(version, types))
+    await ask("token info", token_info(codec.dump({"tokenKey": await token()})))
+    if quick:
+        return make_check(responses, base_url, types)
+    await ask("usage", daily_usage(version))
+    await ask("limits", association_limits(version, types))
     return make_check(responses, base_url, types)

@@ -24,15 +24,10 @@ class Batch:
     """
     Different pairs of the same two object types.
 
-    Args:
-        types: The two types, as written.
-        most: The most of them, 1 or more.
-        now: The time, in seconds.
-
     Attributes:
-        pairs: One for each input of the call.
-        indexes: Each one's place in the caller's input.
-        repeats: Places and pairs that repeat one of them, by its position.
+        pairs: One for each input of the call, *most* at most.
+        indexes: The index of each in the caller's input.
+        repeats: Indexes and pairs that repeat one of them, by its position.
     """
 
     def __init__(self, types: tuple[str, str], most: int, now: float) -> None:
@@ -49,18 +44,12 @@ class Batch:
         """Whether it holds as many as it may."""
         return len(self.pairs) >= self._most
 
-    def items(self) -> Iterator[tuple[int, Pair]]:
-        """Yield every pair with its place in the caller's input."""
-        yield from zip(self.indexes, self.pairs, strict=True)
-        for repeats in self.repeats.values():
-            yield from repeats
-
     def add(self, index: int, pair: Pair) -> bool:
         """
         Take a pair, and return whether it could be taken.
 
-        One that repeats another shares its input, and its fate. One that would link the same ids
-        the other way round cannot be taken: in the reply both would look the same.
+        A repeat shares the input and the outcome of the first. A pair that would link the same ids
+        the other way round cannot be taken: both would look the same in the reply.
         """
         from_id, to_id = pair.from_id, pair.to_id
         if from_id[0] == "0":
@@ -92,16 +81,12 @@ def encode_pairs(pairs: Sequence[Pair]) -> bytes:
     )
 
 
-class Window:
+class LookupBatch:
     """
     Pairs of the same two object types.
 
-    Args:
-        types: The two types, as written.
-        now: The time, in seconds.
-
     Attributes:
-        wanted: By the id of the first record: the pairs, with their place in the caller's input.
+        wanted: By the id of the first record: the pairs, with their index in the caller's input.
     """
 
     def __init__(self, types: tuple[str, str], now: float) -> None:
@@ -122,7 +107,7 @@ class Window:
         return True
 
     def items(self) -> Iterator[tuple[int, Pair]]:
-        """Yield every pair with its place in the caller's input."""
+        """Yield every pair with its index in the caller's input."""
         for pairs in self.wanted.values():
             yield from pairs
 
@@ -149,22 +134,12 @@ class PairGroup(Protocol):
         """Take a pair, and return whether it could be taken; else it waits for the next group."""
         ...
 
-    def items(self) -> Iterator[tuple[int, Pair]]:
-        """Yield every pair with its place in the caller's input."""
-        ...
-
 
 GroupT = TypeVar("GroupT", bound=PairGroup)
 
 
 class Batcher(Generic[GroupT]):
-    """
-    Sorts pairs into groups.
-
-    Args:
-        begin: Makes a group for two types, at a time.
-        wait: Seconds after which a group is due, full or not.
-    """
+    """Sorts pairs into groups, each of which is due *wait* seconds after its begin, full or not."""
 
     def __init__(self, begin: Callable[[tuple[str, str], float], GroupT], wait: float) -> None:
         self._begin = begin
@@ -183,7 +158,7 @@ class Batcher(Generic[GroupT]):
         return self._wait + min((b.began_at for b in self._open.values()), default=math.inf)
 
     def add(self, pairs: Iterable[tuple[int, Pair]], now: float) -> list[GroupT]:
-        """Take pairs with their places, and return the groups that are full with them."""
+        """Take pairs with their indexes, and return the groups that are full with them."""
         full = []
         from_type = to_type = None
         group: GroupT | None = None
@@ -214,16 +189,6 @@ class Batcher(Generic[GroupT]):
         """Yield all that is left."""
         while (group := self.oldest(now)) is not None:
             yield group
-
-    def abandon(self) -> Iterator[tuple[int, Pair]]:
-        """Yield every pair with its place, and keep none."""
-        groups, held = list(self._open.values()), list(self._held.values())
-        self._open.clear()
-        self._held.clear()
-        for group in groups:
-            yield from group.items()
-        for waiting in held:
-            yield from waiting
 
     def _cut(self, types: tuple[str, str], now: float) -> GroupT:
         group = self._open.pop(types)

@@ -103,33 +103,32 @@ class Connections:
         # Of calls for one pair, and of those for many, which take much longer.
         self._times = (ResponseTimes(), ResponseTimes())
 
-    def take(self, call: OnWire, connection: Connection) -> None:
+    def take(self, call: OnWire, connection: Connection) -> ResponseHandler:
         """
-        Use a connection of our own session for *call*, before anything is sent.
+        Use a connection of our own session for *call*, before anything is sent, and return it.
 
         Raises:
             UnfitConnectionError: it must not be used. It is closed for that, or set aside.
         """
-        state = connection.protocol
-        if type(state) is not WatchedProtocol:
-            self._take_any(call, connection)
-            return
+        protocol = connection.protocol
+        if type(protocol) is not WatchedProtocol:
+            return self._take_any(call, connection)[0]
         if call.fresh:
-            self._own.add(state)
-            state.is_spoilt = False
-        elif state.is_spoilt:
+            self._own.add(protocol)
+            protocol.is_spoilt = False
+        elif protocol.is_spoilt:
             raise UnfitConnectionError
-        elif state.doubted_until or call.needs_new:
-            is_doubted = self._is_doubted(state)
+        elif protocol.doubted_until or call.needs_new:
+            is_doubted = self._is_doubted(protocol)
             if is_doubted and self._in_doubt > self._most_in_doubt:
-                state.is_spoilt = True
+                protocol.is_spoilt = True
                 raise UnfitConnectionError
             if is_doubted or call.needs_new:
                 # What aiohttp calls when it cannot be used.
                 connection.close = call.set_aside(connection)  # type: ignore[method-assign]
                 raise UnfitConnectionError
-        call.protocol = call.state = state
-        state.call = call
+        call.protocol, protocol.call = protocol, call
+        return protocol
 
     async def take_lent(self, call: OnWire, connection: Connection) -> None:
         """
@@ -138,7 +137,7 @@ class Connections:
         Raises:
             UnfitConnectionError: it must not be used. It is closed for that.
         """
-        state = self._take_any(call, connection)
+        _, state = self._take_any(call, connection)
         while not call.fresh and self._is_doubted(state):
             await self._clock.sleep(_LOOK_AGAIN)
         if state.is_spoilt:
@@ -146,15 +145,25 @@ class Connections:
         now = self._clock.now()
         call.waited, call.began_at = now - call.began_at, now
 
-    def _take_any(self, call: OnWire, connection: Connection) -> ConnectionState:
+    def _take_any(
+        self, call: OnWire, connection: Connection
+    ) -> tuple[ResponseHandler, ConnectionState]:
         protocol = connection.protocol
         assert protocol is not None  # noqa: S101 -- it is open
-        state = self._lent.get(protocol) or self._lent.setdefault(protocol, _LentState())
+        state = self._get_state(protocol)
         # It had a response before. If a later aiohttp notes that elsewhere, all are new.
         call.fresh = getattr(protocol, "_payload", None) is None
         if not call.fresh and (call.needs_new or state.is_spoilt or protocol.should_close):
             raise UnfitConnectionError
-        call.protocol, call.state, state.call = protocol, state, call
+        call.protocol, state.call = protocol, call
+        return protocol, state
+
+    def _get_state(self, protocol: ResponseHandler) -> ConnectionState:
+        if type(protocol) is WatchedProtocol:
+            return protocol
+        state = self._lent.get(protocol)
+        if state is None:
+            state = self._lent[protocol] = _LentState()
         return state
 
     def _is_doubted(self, state: ConnectionState) -> bool:
@@ -162,19 +171,28 @@ class Connections:
 
     def doubt(self, call: OnWire) -> None:
         """Note that the response to *call*, which is being read, is to be confirmed."""
-        if call.is_reuse and call.state is not None and call.protocol is not None:
-            call.state.doubted_until = self._clock.now() + LONGEST_WAIT
+        if call.protocol is not None and call.is_reuse:
+            self._get_state(call.protocol).doubted_until = self._clock.now() + LONGEST_WAIT
             transport = call.protocol.transport
             # It came before the request was sent: it cannot be the response to it.
             if transport is not None and transport.get_write_buffer_size():
                 call.is_cut = True
 
-    def release(self, call: OnWire, *, is_sample: bool) -> None:
-        """Note that *call* has its response; *is_sample*: it shows how long they take."""
-        if call.state is not None and call.state.call is call:
-            call.state.call = None
-        if is_sample:
-            self._times[call.is_of_many].add(self._clock.now() - call.began_at)
+    def spoil(self, call: OnWire) -> None:
+        """Use the connection of *call* for nothing else; it may have been released before."""
+        if call.protocol is not None:
+            self._get_state(call.protocol).is_spoilt = True
+
+    def release(self, call: OnWire) -> None:
+        """Note that *call* has its response."""
+        if call.protocol is not None:
+            state = self._get_state(call.protocol)
+            if state.call is call:
+                state.call = None
+
+    def add_time(self, call: OnWire) -> None:
+        """Take into account how long the response to *call* took."""
+        self._times[call.is_of_many].add(self._clock.now() - call.began_at)
 
     def drop_idle(self) -> None:
         """Use no connection again that is idle now: one of them turned out to be dead."""
@@ -189,9 +207,9 @@ class Connections:
 
         Until then nobody else uses the connection. False: something followed, or nobody can say.
         """
-        protocol, state = call.protocol, call.state
+        protocol = call.protocol
         assert protocol is not None  # noqa: S101 -- it has a response
-        assert state is not None  # noqa: S101 -- likewise
+        state = self._get_state(protocol)
         if call.is_cut or state.call is not None or _has_more(protocol, state):
             state.is_spoilt = True
             return False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, assert_never
 import attrs
 import tenacity as _t
 
+from aiohubassoc._http.clock import bind_now
 from aiohubassoc._http.request_state import Call, Final, SubjectT, Unsettled, is_uncertain
 from aiohubassoc._http.transport import NoResponse, ReusedResponse
 from aiohubassoc._protocol.classify import is_from_hubspot
@@ -111,6 +112,7 @@ class Sender(Generic[SubjectT]):
         self._proof = proof
         self._events = events
         self._on_response = events.on_response
+        self._now = bind_now(clock)
         self._loop = asyncio.get_running_loop()
         # Only this form is safe to share: tasks call it, none iterates it. Stopping is decided in
         # the core, because tenacity's own stops read another clock than ours.
@@ -189,7 +191,7 @@ class Sender(Generic[SubjectT]):
             await self._semaphore.acquire()  # "async with" costs two coroutines more
             try:
                 endpoint = self._endpoint(call.subject)
-                sent_at = self._clock.now()
+                sent_at = self._now()
                 if call.is_resend:  # it is the same attempt still
                     sending = self._transport.send(endpoint, call.token, needs_new=True)
                 else:
@@ -202,7 +204,7 @@ class Sender(Generic[SubjectT]):
             call.in_flight = False
             if call.is_resend:
                 call.is_resend = False
-            now = self._clock.now()
+            now = self._now()
             seconds = now - sent_at
             call.spent += seconds
             if isinstance(answer, NoResponse):
@@ -214,7 +216,13 @@ class Sender(Generic[SubjectT]):
                 return verdict
             response, exact = answer, waited is not None
             sent_at += waited or 0.0
-            verdict = self._judged(call, response, sent_at)
+            call.observer.on_response(response.status)
+            verdict = self._judge(response, call.subject, self._clock.utc_now)
+            if type(verdict) is Accepted:  # nearly always
+                call.reply = verdict.reply
+                self._proof.responded_at = now
+            else:
+                self._note_verdict(response, verdict, call, sent_at)
         except BaseException as error:
             if isinstance(error, ClientClosedError) and call.in_flight:  # nothing was sent
                 call.attempts -= not call.is_resend
@@ -258,21 +266,16 @@ class Sender(Generic[SubjectT]):
         _keep_reply(call, verdict)
         return verdict
 
-    def _judged(self, call: Call[SubjectT], answer: Answer, sent_at: float) -> Verdict:
-        """Return what *answer* means; after a throttle all calls are held back."""
-        call.observer.on_response(answer.status)
-        verdict = self._judge(answer, call.subject, self._clock.utc_now)
-        if type(verdict) is Accepted:  # nearly always
-            call.reply = verdict.reply
-            self._proof.responded_at = self._clock.now()
-            return verdict
+    def _note_verdict(
+        self, answer: Answer, verdict: Verdict, call: Call[SubjectT], sent_at: float
+    ) -> None:
+        """Hold all calls back after a throttle, and note whether HubSpot responded."""
         # Before its permit is back: the next in the queue would go with that.
         if isinstance(verdict, Throttled) and not is_beyond_patience(self._policy, verdict):
             wait = clamp(self._policy, verdict.retry_after)
             call.pause = self._limiter.record_throttle(sent_at, wait, by_quota=verdict.by_quota)
         if is_from_hubspot(answer, verdict):
-            self._proof.responded_at = self._clock.now()
-        return verdict
+            self._proof.responded_at = self._now()
 
     async def _wait_for_permit(self) -> Fatal | None:
         try:

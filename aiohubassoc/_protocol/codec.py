@@ -86,9 +86,23 @@ class ErrorBody:
         return self.status == "error" or bool(self.category or self.correlation_id)
 
 
+def decode_pair_reply(body: bytes) -> DefaultAssociations:
+    """
+    Return the reply of Create Default for one pair, without more than such a reply can have.
+
+    Raises:
+        UndecodableError: as for `decode_reply`.
+    """
+    if len(body) <= _LONG_BYTES and (usual := usual_reply(load(body))) is not None:
+        return usual  # nearly always
+    reply = decode_reply(body, _MOST_OF_A_PAIR)
+    reply.results = reply.results[:_MOST_OF_A_PAIR]
+    return reply
+
+
 def decode_reply(body: bytes, most_entries: int | None = None) -> DefaultAssociations:
     """
-    Return the reply of Create Default that *body* holds, for one pair or many.
+    Return the reply of Create Default that *body* holds.
 
     Args:
         body: Of a 2xx.
@@ -104,26 +118,13 @@ def decode_reply(body: bytes, most_entries: int | None = None) -> DefaultAssocia
         value = load(body)
     else:
         value = load(body)
-        if (usual := usual_reply(value)) is not None:  # nearly always
+        if (usual := usual_reply(value)) is not None:
             return usual
     value = _bounded_reply(value, entries)
     try:
         reply: DefaultAssociations = _structure_reply(value, DefaultAssociations)
     except Exception:  # noqa: BLE001 -- whatever cattrs raised, the slow converter explains it
         return _explained(value)
-    return reply
-
-
-def decode_pair_reply(body: bytes) -> DefaultAssociations:
-    """
-    Return the reply for one pair that *body* holds, without more than such a reply can have.
-
-    Raises:
-        UndecodableError: as for `decode_reply`.
-    """
-    reply = decode_reply(body, _MOST_OF_A_PAIR)
-    if len(reply.results) > _MOST_OF_A_PAIR:
-        reply.results = reply.results[:_MOST_OF_A_PAIR]
     return reply
 
 

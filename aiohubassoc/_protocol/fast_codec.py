@@ -68,8 +68,7 @@ def usual_results(results: Any) -> list[Association] | None:  # noqa: ANN401 -- 
                 and type(to_id) is str
                 and type(category) is str
                 and type(type_id) is int
-                and len(from_id) <= MOST_ID
-                and len(to_id) <= MOST_ID
+                and len(from_id) + len(to_id) <= MOST_ID
             ):
                 return None
             associations.append(Association(from_id, to_id, _spec(category, type_id)))

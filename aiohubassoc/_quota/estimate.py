@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _DAY: Final = 86_400.0
 # HubSpot, Associations v4: the most pairs of one batch call.
 _BATCH_MOST: Final = 2000
-# So many calls are gone through one by one; more where they are less than two windows.
+# How many calls are simulated one by one; more where they are less than two windows.
 _SIMULATED: Final = 5_000
 _MOST_SIMULATED: Final = 20_000
 # How far round trips lie from their mean, in deviations, one after another: the middles of 16 equal
@@ -42,7 +42,7 @@ class Estimate:
         seconds: From the first call to the last response, if the day has calls for all of them.
         days: How many of the account's days it needs: 1 when the day's calls suffice, or their
             number is not known; 0 without calls.
-        finishes_after: Seconds from now to the last response. HubSpot counts the day's calls anew
+        finishes_after: Seconds from now to the last response. HubSpot's daily count restarts
             at midnight in the account's time zone, which is not known here: each further day's
             calls are expected whole days after the start, which is no earlier than they come.
         daily_share: The calls as a share of a day's, above 1 where one day does not suffice. None:
@@ -66,7 +66,7 @@ def estimate(
     daily_calls: int | None = None,
 ) -> Estimate:
     """
-    Return what a run takes if each call succeeds at once and nobody else calls.
+    Return what a run takes if each call succeeds at once and no other client calls.
 
     The pacer of such a run is asked in virtual time, so that the two cannot differ; after some
     thousand calls the rest goes on as the second half of these. A run agrees within 5 %, or one
@@ -76,16 +76,11 @@ def estimate(
 
     Args:
         calls: How many; 0 or more.
-        pacer: That of the run, before its first call; it cannot be used again. HubSpot is taken to
-            name the quota that it keeps.
+        pacer: A new one, which cannot be used afterwards. HubSpot names the quota that it keeps.
         concurrency: The most calls in flight; 1 or more.
         round_trip: Seconds from sending a call to its response, on average; 0 or more.
         jitter: Their deviation, as a share of that average; from 0 to 0.5.
-        daily_calls: Calls that HubSpot accepts from the account in a day; 1 or more. None: not
-            known.
-
-    Raises:
-        OptionsError: an argument out of range.
+        daily_calls: Calls that HubSpot accepts from the account in a day; 1 or more. None: unknown.
     """
     _check("calls", calls, at_least=0)
     _check("concurrency", concurrency, at_least=1)
@@ -108,16 +103,7 @@ def estimate(
 
 
 def batch_calls(pairs_by_types: Mapping[tuple[str, str], int], most: int = _BATCH_MOST) -> int:
-    """
-    Return how many calls the same pairs take as batches, which hold one pair of types each.
-
-    Args:
-        pairs_by_types: How many pairs there are from one object type to another.
-        most: The most pairs of a batch; 1 or more.
-
-    Raises:
-        OptionsError: a number out of range.
-    """
+    """Return how many calls pairs take in batches of the same two types, *most* pairs each."""
     _check("most", most, at_least=1)
     for (from_type, to_type), pairs in pairs_by_types.items():
         _check(f"pairs from {from_type} to {to_type}", pairs, at_least=0)
@@ -125,7 +111,7 @@ def batch_calls(pairs_by_types: Mapping[tuple[str, str], int], most: int = _BATC
 
 
 class _VirtualRun:
-    """When the calls of a run end: the first ones as the pacer lets them, the rest likewise."""
+    """When the calls of a run end: the first as the pacer allows, the rest by extrapolation."""
 
     def __init__(
         self, calls: int, pacer: Pacer | BatchPacer, concurrency: int, trips: list[float]
@@ -137,16 +123,16 @@ class _VirtualRun:
         self._least = sum(trips) / len(trips) / concurrency  # seconds of a call
 
     def seconds(self, calls: int) -> float:
-        """Return when the first so many calls have ended; 0 without calls."""
+        """Return when this number of calls has ended; 0 without calls."""
         windows = (calls - 1) // self._quota.limit if calls else 0
         rest = calls - windows * self._quota.limit
         # The second is what a quota takes of which not two windows were gone through; the third is
         # for calls behind those, whose round trips need not be the mean.
-        by_quota = windows * self._quota.window + self._gone_on(rest)
-        return max(self._gone_on(calls), by_quota, calls * self._least)
+        by_quota = windows * self._quota.window + self._extrapolated(rest)
+        return max(self._extrapolated(calls), by_quota, calls * self._least)
 
-    def _gone_on(self, calls: int) -> float:
-        """Return the same if calls go on as those in the second half of the ones gone through."""
+    def _extrapolated(self, calls: int) -> float:
+        """Return the same by extrapolating the second half of the simulated calls."""
         ended_at, limit = self._ended_at, self._quota.limit
         size = len(ended_at) - 1
         if calls <= size:

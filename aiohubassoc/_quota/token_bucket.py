@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from aiohubassoc.options import Quota
 
-# Permits that came back are forgotten so many at a time: each time costs a copy of the rest.
+# Permits that came back are forgotten this many at a time: each time costs a copy of the rest.
 _FORGOTTEN_AT_ONCE: Final = 512
 
 
@@ -46,9 +46,7 @@ class TokenBucket:
         """
         Return the seconds until a permit is there: 0 means go, inf that all are in flight.
 
-        Args:
-            now: The time.
-            limit: How many permits there are; None: as many as the quota says.
+        *limit*: how many permits there are; None: the quota's limit.
         """
         self._advance(now)
         counted, first, window = self._counted, self._first, self._window
@@ -78,16 +76,14 @@ class TokenBucket:
         """
         Let the permit of a call that ended come back one window after the call was counted.
 
-        Args:
-            counted_at: When HubSpot counted it, later than *now* for a call without a response.
-            now: The time.
-            accepted: Whether HubSpot is known to have accepted it.
+        *counted_at* may be later than *now* for a call without a response. *accepted*: HubSpot is
+        known to have accepted it.
         """
         self.in_flight -= 1
         insort(self._counted, counted_at)
         if not accepted:
             insort(self._rejected, counted_at)
-        self._advance(now)  # nobody may ask for long, while the quota is far away
+        self._advance(now)  # `wait` may not be called for long, while the quota is far away
         if self._first > _FORGOTTEN_AT_ONCE and self._first * 2 > len(self._counted):
             self._forget()
 
@@ -102,13 +98,7 @@ class TokenBucket:
         return len(self._counted) - len(self._rejected)
 
     def accepted_until(self, moment: float, window: float | None = None) -> int:
-        """
-        Return how many calls HubSpot accepted in the seconds that ended at *moment*.
-
-        Args:
-            moment: Now, or a moment that lies a little back.
-            window: The seconds, no more than are remembered; None: the quota's window.
-        """
+        """Return how many calls HubSpot accepted in the *window* seconds that ended at *moment*."""
         begin = moment - (self._window if window is None else window)
         count = bisect_right(self._counted, moment) - bisect_right(self._counted, begin)
         if self._rejected:
@@ -145,21 +135,16 @@ class TokenBucket:
 _GAIN: Final = 1 / 16
 # A call this many deviations slower than the mean says little about when it was counted.
 _SLOW_DEVIATIONS: Final = 2.0
-# How far beyond the midpoint, in deviations. tests/quota/test_pacer.py has what it must stand.
+# How far beyond the midpoint, in deviations. tests/quota/test_pacer.py has the cases.
 _MARGIN_DEVIATIONS: Final = 0.4
-# The longest round trip to be expected: so many deviations above the mean (RFC 6298, 2.3), and a
+# The longest round trip to be expected: this many deviations above the mean (RFC 6298, 2.3), and a
 # second more while nothing is known (RFC 6298, 2.1), which goes as fast as the mean is learned.
 _LONGEST_DEVIATIONS: Final = 4.0
 _UNKNOWN_SECONDS: Final = 1.0
 
 
 class RoundTrips:
-    """
-    When HubSpot counted a call, judged by how long calls take.
-
-    Args:
-        strict: Whether every call counts at its response: safe whatever the network does.
-    """
+    """When HubSpot counted a call; with *strict* at its response: safe with any network."""
 
     def __init__(self, *, strict: bool = False) -> None:
         self._strict = strict

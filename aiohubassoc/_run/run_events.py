@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from aiohubassoc._run.output_buffer import OutputBuffer, ResultT
+from aiohubassoc._run.stream import OutputBuffer, ResultT
 from aiohubassoc.observer import RunStartedEvent
 
 if TYPE_CHECKING:

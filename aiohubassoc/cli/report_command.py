@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
+from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.report_file import find_steps, write_report
 from aiohubassoc.cli.run_folder import open_folder
 from aiohubassoc.cli.sinks import check_output
@@ -37,7 +37,7 @@ def report(
         header = reader.header()
         kept = header.get("command") or {}  # a program's folder has none
         check_output("--output", output, inputs=kept.get("files", ()), folder=folder)
-        is_written = write_report(
+        write_report(
             output,
             folder,
             header=header,
@@ -45,8 +45,6 @@ def report(
             steps=find_steps(reader, header),
             input_rows=None if reader.is_read_to_its_end() else count_input_rows(header),
         )
-    if not is_written:
-        return ExitCode.STORAGE
     if json_:
         stdout().out(json.dumps({"run": folder, "output": output}))
     else:

@@ -7,25 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from aiohubassoc import __version__
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc.cli.hints import compose
-from aiohubassoc.cli.report import SIMULATED, describe_portal
-from aiohubassoc.cli.run_folder import SIMULATED_PORTAL, Command, is_of_pipe
-from aiohubassoc.cli.terminal import print_warning, warn_cannot_write
-from aiohubassoc.errors import JournalError, OptionsError
+from aiohubassoc.cli.hints import after_link, compose
+from aiohubassoc.cli.run_folder import SIMULATED_PORTAL, Command, describe_portal, is_of_pipe
+from aiohubassoc.cli.terminal import SIMULATED, StorageError
+from aiohubassoc.errors import OptionsError
 from aiohubassoc.html_report.contents import Asked, read_contents
 from aiohubassoc.html_report.page import render
-from aiohubassoc.journal.verifications import add_verification
+from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-    from aiohubassoc.cli.report import VerifyReport
-    from aiohubassoc.journal.reader import Reader
-
-_KEPT_EXAMPLES = 10
-_MOST_LETTERS = 1000
+    from aiohubassoc.cli.options import LinkCall
+    from aiohubassoc.cli.report import LinkReport
 
 
 def write_report(
@@ -36,9 +32,9 @@ def write_report(
     name: str | None,
     steps: Sequence[tuple[str, str]],
     input_rows: int | None = None,
-) -> bool:
+) -> None:
     """
-    Write the report of a run folder, and return whether it could be written; if not, say so.
+    Write the report of a run folder.
 
     Args:
         path: The file to write.
@@ -50,6 +46,7 @@ def write_report(
 
     Raises:
         JournalError: the folder cannot be read.
+        StorageError: the file cannot be written.
     """
     names: list[str] = header.get("names") or []
 
@@ -72,9 +69,7 @@ def write_report(
     try:
         Path(path).write_text(page, "utf-8")
     except OSError as error:
-        warn_cannot_write(f"{path}: {error.strerror}")
-        return False
-    return True
+        raise StorageError(f"{path}: {error.strerror}") from None
 
 
 def find_steps(reader: Reader, header: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -106,25 +101,37 @@ def find_steps(reader: Reader, header: Mapping[str, Any]) -> list[tuple[str, str
     return steps
 
 
-def keep_verification(folder: str | os.PathLike[str], report: VerifyReport) -> None:
-    """Keep what was read back in the run folder, for its report; if that cannot be, say so."""
-    found = report.as_json()
-    for name in ("first_missing", "first_unknown"):
-        found[name] = [
-            {
-                "pair": example["pair"],
-                "place": example["place"],
-                "message": example["message"][:_MOST_LETTERS],
-            }
-            for example in found[name][:_KEPT_EXAMPLES]
-        ]
-    kept = ("linked", "missing", "unknown", "input_complete", "first_missing", "first_unknown")
-    try:
-        add_verification(
-            Path(folder), SystemClock().utc_now(), {name: found[name] for name in kept}
-        )
-    except JournalError as error:
-        print_warning(f"the run folder does not keep what was read back: {error}")
+def report_link(
+    path: str, folder: Path, report: LinkReport, command: Command, call: LinkCall
+) -> None:
+    """
+    Write the report of a run that has just ended.
+
+    Args:
+        path: The file to write.
+        folder: Its run folder.
+        report: What it came to.
+        command: What it did.
+        call: How it was called.
+
+    Raises:
+        JournalError: the folder cannot be read.
+        StorageError: the file cannot be written.
+    """
+    is_read = report.input_complete
+    with Reader(folder) as reader:
+        # A temporary folder keeps less.
+        header = {**reader.header(), "command": command.to_header()}
+        if call.folder.run is None:
+            header["job"] = {"portal": report.portal}
+            steps = [
+                (one, "") for one in after_link(report, command, call, needs_input=not is_read)
+            ]
+        else:
+            steps = find_steps(reader, header)
+    rows = None if is_read else report.input_rows
+    name = call.folder.run
+    write_report(path, folder, header=header, name=name, steps=steps, input_rows=rows)
 
 
 def _asked(header: Mapping[str, Any], input_rows: int | None) -> Asked:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import attrs
 
 from aiohubassoc import __version__
+from aiohubassoc._http.event_log import make_extra
 from aiohubassoc.errors import (
     JournalError,
     JournalMismatchError,
@@ -83,7 +84,12 @@ class JournalWriter:
         clock: Time.
         force: Whether the job may differ.
         retry_failed: Whether pairs that failed in an earlier run are to be sent again.
+
+    Attributes:
+        run_id: What log lines know the run by; None: it is not known.
     """
+
+    run_id: str | None = None
 
     def __init__(
         self,
@@ -172,7 +178,7 @@ class JournalWriter:
             )
         except JournalError as error:
             # Every outcome that was told is written; only how the run ended is not.
-            logger.warning("%s", error)
+            logger.warning("%s", error, extra=make_extra(self.run_id, error=error))
         finally:
             await self._close()
 
@@ -256,7 +262,9 @@ class JournalWriter:
         if not self._force:
             _compare(self._folder, had, self._header["job"])
         if (process_id := ledger.unended_process()) is not None:
-            logger.info("%s: process %d ended without closing it", self._folder, process_id)
+            extra = make_extra(self.run_id)
+            text = "%s: process %d ended without closing it"
+            logger.info(text, self._folder, process_id, extra=extra)
         self._session = ledger.begin_session(
             self._header,
             process_id=os.getpid(),

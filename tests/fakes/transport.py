@@ -21,9 +21,9 @@ from aiohubassoc._protocol.classify import judge
 from aiohubassoc._protocol.endpoint_proof import EndpointProof
 from aiohubassoc._protocol.requests import Endpoint, create_default
 from aiohubassoc._protocol.verdicts import Answer
-from aiohubassoc._run.limits import FailureLimits
+from aiohubassoc._run.failure_limits import FailureLimits
 from aiohubassoc._run.put import Put
-from aiohubassoc._run.run import Run, RunOptions, Strategy
+from aiohubassoc._run.run import Run, Strategy
 from aiohubassoc._run.run_events import RunEvents
 from aiohubassoc._run.source import Source
 from aiohubassoc._run.stream import OutcomeStream
@@ -174,7 +174,6 @@ def stream_over(
         source,
         strategy,
         report,
-        RunOptions(**{"stall_timeout": None, **options}),
         clock=SystemClock(),
         events=RunEvents(
             Events(None, portal="api.hubapi.com", clock=SystemClock()),
@@ -183,6 +182,7 @@ def stream_over(
             pairs=(),
             quota=lambda: Quota(1000, 1.0),
         ),
+        **{"stall_timeout": None, **options},
         limits=FailureLimits(stop_after_failures, stop_after_alike),
         recorder=recorder,
     )

@@ -25,7 +25,7 @@ from aiohubassoc import (
     Timeouts,
     TransportError,
 )
-from aiohubassoc._http import transport as transport_module
+from aiohubassoc._http import sessions, transport as transport_module
 from aiohubassoc._http.transport import NoResponse, Transport, meaning, unanswered
 from aiohubassoc._protocol.requests import Endpoint
 from aiohubassoc._protocol.verdicts import Answer
@@ -101,8 +101,8 @@ async def test_the_request_is_what_hubspot_documents(
     monkeypatch: pytest.MonkeyPatch, *, ready: bool
 ) -> None:
     """A PUT without a body, the path as it was encoded, the token, and who is asking."""
-    assert transport_module._CAN_BE_READY
-    monkeypatch.setattr(transport_module, "_CAN_BE_READY", ready)
+    assert sessions._IS_KNOWN
+    monkeypatch.setattr(sessions, "_IS_KNOWN", ready)
     seen: list[web.BaseRequest] = []
 
     async def handler(request: web.BaseRequest) -> web.Response:
@@ -134,7 +134,7 @@ async def test_a_call_with_a_body(
     monkeypatch: pytest.MonkeyPatch, *, ready: bool, lent: bool
 ) -> None:
     """JSON, sent whole and named as such; the call after it has none and names none."""
-    monkeypatch.setattr(transport_module, "_CAN_BE_READY", ready)
+    monkeypatch.setattr(sessions, "_IS_KNOWN", ready)
     seen: list[tuple[str, bytes, str | None, str | None]] = []
 
     async def handler(request: web.BaseRequest) -> web.Response:

@@ -27,8 +27,8 @@ from aiohubassoc import (
     UnconfirmedError,
 )
 from aiohubassoc._http.transport import NoResponse
-from aiohubassoc._run.output_buffer import READ_AHEAD
 from aiohubassoc._run.source import Source
+from aiohubassoc._run.stream import READ_AHEAD
 from tests.conftest import pass_time, settle
 from tests.fakes.transport import FakeTransport, error, pair, reply, sender_of, stream_of
 
@@ -508,7 +508,7 @@ async def test_a_worker_cancelled_from_outside_ends_the_run() -> None:
     stream = stream_of((pair(n) for n in range(2000)), FakeTransport(latency=1.0))
     async with stream as outcomes:
         await settle()
-        next(iter(stream._run._workers._tasks)).cancel()
+        next(iter(stream._run._tasks)).cancel()
         told = [outcome async for outcome in outcomes]
     assert 2000 == len(told)
     assert "cancelled" in str(stream.report.stopped)
