@@ -103,11 +103,9 @@ _COMMANDS = (
     ("simulate", "Run a simulated HubSpot portal on this machine."),
     ("demo", "Link 2,000 pairs against a simulated portal and compare with its records."),
 )
-# Where a module of the command's own name is another's.
-_MODULES = {"report": "report_command"}
 
-# Where a command is in the module of another one.
-_MODULES = {"resume": "link"}
+# Where a command is in the module of another one, or the module of its name is of something else.
+_MODULES = {"resume": "link", "report": "report_command"}
 
 
 def make_app() -> App:
