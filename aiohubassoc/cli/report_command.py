@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
 from aiohubassoc.cli.report import ExitCode
-from aiohubassoc.cli.report_file import find_steps, write_report
+from aiohubassoc.cli.report_file import write_report
 from aiohubassoc.cli.run_folder import open_folder
 from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.status import count_input_rows
@@ -42,7 +42,6 @@ def report(
             folder,
             header=header,
             name=folder,
-            steps=find_steps(reader, header),
             input_rows=None if reader.is_read_to_its_end() else count_input_rows(header),
         )
     if json_:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from aiohubassoc import __version__
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.hints import after_link, compose
@@ -14,7 +16,6 @@ from aiohubassoc.errors import OptionsError
 from aiohubassoc.html_report.contents import Asked, read_contents
 from aiohubassoc.html_report.page import render
 from aiohubassoc.journal.reader import Reader
-from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
     import os
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc.cli.options import LinkCall
     from aiohubassoc.cli.report import LinkReport
+    from aiohubassoc.html_report.contents import Contents
 
 
 def write_report(
@@ -30,7 +32,7 @@ def write_report(
     *,
     header: Mapping[str, Any],
     name: str | None,
-    steps: Sequence[tuple[str, str]],
+    steps: Sequence[str] | None = None,
     input_rows: int | None = None,
 ) -> None:
     """
@@ -41,7 +43,7 @@ def write_report(
         folder: The run folder; a run may be using it.
         header: Of that folder; or more, where the folder keeps less of the run.
         name: What the folder is called in the report; None: it does not last.
-        steps: What to do next: a sentence, and a command or an empty string.
+        steps: What to do next; None: as the folder says.
         input_rows: About how many rows the input has; None: not known, or all of them were read.
 
     Raises:
@@ -55,50 +57,23 @@ def write_report(
             return f"item {line}"
         return f"line {line}" + (f" of {names[source]}" if source < len(names) > 1 else "")
 
-    page = render(
-        read_contents(
-            Path(folder),
-            name=name,
-            asked=_asked(header, input_rows),
-            steps=steps,
-            place=place,
-            version=__version__,
-            made_at=SystemClock().utc_now(),
-        )
+    contents = read_contents(
+        Path(folder),
+        name=name,
+        asked=_asked(header, input_rows),
+        place=place,
+        version=__version__,
+        made_at=SystemClock().utc_now(),
     )
+    if steps is None:
+        next_steps = _find_steps(str(folder), header, contents)
+    else:
+        next_steps = [(step, "") for step in steps]
+    page = render(attrs.evolve(contents, steps=next_steps))
     try:
         Path(path).write_text(page, "utf-8")
     except OSError as error:
         raise StorageError(f"{path}: {error.strerror}") from None
-
-
-def find_steps(reader: Reader, header: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return how the run of a folder goes on: a sentence, and a command or an empty string."""
-    folder, counts = str(reader.folder), reader.counts()
-    steps = []
-    is_read = reader.is_read_to_its_end()
-    is_of_program = "command" not in header
-    if is_of_program:
-        if counts[Status.UNPROCESSED] or not is_read:
-            steps.append(("Go on by running the program again with the same run folder", ""))
-    elif counts[Status.UNPROCESSED] or not is_read:
-        if is_of_pipe(header) and not is_read:
-            steps.append(
-                ("Go on: give the input again, with the same command and the same --run", "")
-            )
-        else:
-            steps.append(("Go on with the run", compose("resume", [folder])))
-    not_linked = counts[Status.FAILED] + counts[Status.PARTIAL]
-    if not_linked and not is_of_program:
-        retry = compose("resume", [folder], {"--retry-failed": True})
-        steps.append(("Send those again that failed", retry))
-    if not_linked or reader.unusable_count():
-        export = compose("export", [folder], {"--failed": True, "--output": "failed.csv"})
-        steps.append(("Write the rows that failed to a file, each with its reason", export))
-    is_simulated = header.get("job", {}).get("portal") == SIMULATED_PORTAL
-    if counts[Status.LINKED] and not is_of_program and not is_simulated:
-        steps.append(("Read the links back from HubSpot", compose("verify", [folder])))
-    return steps
 
 
 def report_link(
@@ -118,20 +93,40 @@ def report_link(
         JournalError: the folder cannot be read.
         StorageError: the file cannot be written.
     """
-    is_read = report.input_complete
+    is_read, name = report.input_complete, call.folder.run
     with Reader(folder) as reader:
-        # A temporary folder keeps less.
         header = {**reader.header(), "command": command.to_header()}
-        if call.folder.run is None:
-            header["job"] = {"portal": report.portal}
-            steps = [
-                (one, "") for one in after_link(report, command, call, needs_input=not is_read)
-            ]
-        else:
-            steps = find_steps(reader, header)
+    steps = None
+    if name is None:  # a temporary folder keeps less, and there is nothing to go on with
+        header["job"] = {"portal": report.portal}
+        steps = after_link(report, command, call, needs_input=not is_read)
     rows = None if is_read else report.input_rows
-    name = call.folder.run
     write_report(path, folder, header=header, name=name, steps=steps, input_rows=rows)
+
+
+def _find_steps(
+    folder: str, header: Mapping[str, Any], contents: Contents
+) -> list[tuple[str, str]]:
+    """Return how the run of a folder goes on: a sentence, and a command or an empty string."""
+    outcomes, steps = contents.outcomes, []
+    is_of_program = "command" not in header
+    if outcomes.unprocessed or not contents.is_read:
+        if is_of_program:
+            steps.append(("Go on by running the program again with the same run folder", ""))
+        elif is_of_pipe(header) and not contents.is_read:
+            again = "Go on: give the input again, with the same command and the same --run"
+            steps.append((again, ""))
+        else:
+            steps.append(("Go on with the run", compose("resume", [folder])))
+    if outcomes.not_linked and not is_of_program:
+        retry = compose("resume", [folder], {"--retry-failed": True})
+        steps.append(("Send those again that failed", retry))
+    if outcomes.not_linked or outcomes.rejected:
+        export = compose("export", [folder], {"--failed": True, "--output": "failed.csv"})
+        steps.append(("Write the rows that failed to a file, each with its reason", export))
+    if outcomes.linked and not (is_of_program or contents.asked.is_simulated):
+        steps.append(("Read the links back from HubSpot", compose("verify", [folder])))
+    return steps
 
 
 def _asked(header: Mapping[str, Any], input_rows: int | None) -> Asked:

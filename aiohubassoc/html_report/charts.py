@@ -18,6 +18,7 @@ _TICKS: Final = 4
 _X_LABELS: Final = 5
 # So many columns stand apart from one another.
 _MOST_APART: Final = 60
+_MOST_GAP: Final = 0.08
 
 
 @attrs.frozen
@@ -153,7 +154,8 @@ def _buckets_of_column(width: float, window: float) -> int:
 
 def _areas(columns: Sequence[Column], names: Sequence[str], top: float) -> list[tuple[str, str]]:
     below = [0.0] * len(columns)
-    width = "1" if len(columns) > _MOST_APART else "0.92"
+    count = len(columns)
+    width = "1" if count > _MOST_APART else f"{1 - min(_MOST_GAP, count / 250):g}"
     areas = []
     for name in names:
         path = []

@@ -123,6 +123,7 @@ class Contents:
     Attributes:
         folder: The name of the run folder; None: the run kept none that lasts.
         state: ``complete``, ``unfinished`` or ``running``.
+        is_read: Whether the input was read to its end.
         asked: What was asked for, and where it went.
         types: The object types of the pairs: a few of them.
         outcomes: What became of the pairs.
@@ -133,14 +134,15 @@ class Contents:
         verifications: What reading links back found, the latest first.
         sessions: The latest runs of the folder.
         session_count: How many there are.
-        steps: What to do next: a sentence, and a command or an empty string.
         place: How messages call a source and a line.
         version: Of this package.
         made_at: When the report was made; aware.
+        steps: What to do next: a sentence, and a command or an empty string.
     """
 
     folder: str | None
     state: str
+    is_read: bool
     asked: Asked
     types: Sequence[tuple[str, str]]
     outcomes: Outcomes
@@ -151,10 +153,10 @@ class Contents:
     verifications: Sequence[VerificationResult]
     sessions: Sequence[Session]
     session_count: int
-    steps: Sequence[tuple[str, str]]
     place: Place
     version: str
     made_at: datetime
+    steps: Sequence[tuple[str, str]] = ()
 
     @property
     def stopped(self) -> str | None:
@@ -173,7 +175,6 @@ def read_contents(  # noqa: D417 -- see `Contents`
     *,
     name: str | None,
     asked: Asked,
-    steps: Sequence[tuple[str, str]],
     place: Place,
     version: str,
     made_at: datetime,
@@ -189,27 +190,30 @@ def read_contents(  # noqa: D417 -- see `Contents`
         JournalError: it is not a run folder, or cannot be read.
     """
     with ReportReader(folder) as reader:
-        counts, already = reader.counts(), reader.linked_already()
+        (linked, already), failures = reader.linked(), reader.failures(_MOST_GROUPS)
         outcomes = Outcomes(
-            counts[Status.LINKED] - already,
+            linked - already,
             already,
-            counts[Status.PARTIAL],
-            counts[Status.FAILED],
-            counts[Status.UNPROCESSED],
+            failures.counts.get(Status.PARTIAL, 0),
+            failures.counts.get(Status.FAILED, 0),
+            failures.counts.get(Status.UNPROCESSED, 0),
             reader.unusable_count(),
         )
-        groups, others = reader.failure_groups(_MOST_GROUPS)
         sessions = reader.sessions()
-        is_settled = reader.is_read_to_its_end() and not outcomes.unprocessed
+        is_read = reader.is_read_to_its_end()
+        is_settled = is_read and not outcomes.unprocessed
         state = "complete" if is_settled else "unfinished"
         return Contents(
             folder=name,
             state="running" if is_in_use(folder) else state,
+            is_read=is_read,
             asked=asked,
             types=reader.types(_MOST_TYPES),
             outcomes=outcomes,
-            failures=[Failure(group, advise(group.status, group.category)) for group in groups],
-            other_groups=others,
+            failures=[
+                Failure(group, advise(group.status, group.category)) for group in failures.groups
+            ],
+            other_groups=failures.other_groups,
             statistics=reader.statistics(),
             rejected=reader.rejected_rows(_MOST_REJECTED),
             verifications=[
@@ -217,7 +221,6 @@ def read_contents(  # noqa: D417 -- see `Contents`
             ],
             sessions=sessions[-_MOST_SESSIONS:],
             session_count=len(sessions),
-            steps=steps,
             place=place,
             version=version,
             made_at=made_at,

@@ -9,7 +9,7 @@ import attrs
 from aiohubassoc.errors import PreviousFailureError
 from aiohubassoc.journal.statistics import SlowResponse, Statistics
 from aiohubassoc.models import Outcome, Status
-from aiohubassoc.observer import Observer
+from aiohubassoc.observer import CallKind, Observer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,10 +26,13 @@ if TYPE_CHECKING:
     from aiohubassoc.options import Quota
 
 _DUPLICATE: Final = "DUPLICATE"
+_ABOUT_MANY: Final = {
+    CallKind.BATCH: "a batch of {:,} pairs",
+    CallKind.LOOKUP: "the links of {:,} records",
+}
 _NO_RESPONSE: Final = "no response"
 _VERIFY: Final = "verify"
 _BATCH: Final = "batch"
-_PUT: Final = "put"
 
 
 class StatisticsObserver(Observer):
@@ -114,11 +117,12 @@ class StatisticsObserver(Observer):
         statistics.timeline.note_quota(at, self._calls_per_second)
         if event.status is None:
             return
-        is_main = event.kind == (_BATCH if self._is_batch else _PUT)
+        is_main = event.kind is (CallKind.BATCH if self._is_batch else CallKind.PUT)
         statistics.add_response(at, event.status, event.seconds, is_main=is_main)
         if statistics.is_slow(event.seconds):
             pair = event.pair
-            about = f"{event.pairs:,} {event.kind}" if pair is None else str(pair)
+            of_many = _ABOUT_MANY.get(event.kind, "{:,} pairs").format(event.pairs)
+            about = of_many if pair is None else str(pair)
             statistics.add_slow(
                 SlowResponse(
                     event.seconds, _to_ms(self._clock), event.status, about, event.correlation_id

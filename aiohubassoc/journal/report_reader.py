@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -68,6 +70,22 @@ class FailureGroup:
 
 
 @attrs.frozen
+class Failures:
+    """
+    What is not linked.
+
+    Attributes:
+        counts: How many pairs there are of each status.
+        groups: The largest groups, the largest first.
+        other_groups: How many groups there are besides.
+    """
+
+    counts: Mapping[Status, int]
+    groups: list[FailureGroup]
+    other_groups: int
+
+
+@attrs.frozen
 class RowWithoutPair:
     """A row of the input that holds no pair."""
 
@@ -126,16 +144,16 @@ class ReportReader(Reader):
                 "select from_type, to_type from types order by id limit ?", (most,)
             ).fetchall()
 
-    def linked_already(self) -> int:
-        """Return how many pairs HubSpot said were linked before they were sent."""
+    def linked(self) -> tuple[int, int]:
+        """Return how many pairs are linked, and how many of them HubSpot had linked before."""
         with in_plain_words(self.folder):
-            (count,) = self._db.execute(
-                "select count(*) from pairs where status = 1 and category is not null"
+            count, already = self._db.execute(
+                "select count(*), count(category) from pairs where status = 1"
             ).fetchone()
-        return int(count)
+        return count, already
 
-    def failure_groups(self, most: int) -> tuple[list[FailureGroup], int]:
-        """Return the largest groups of what is not linked, *most* of them, and how many others."""
+    def failures(self, most: int) -> Failures:
+        """Return what is not linked, with the *most* largest groups of it."""
         counts: dict[tuple[int, str], int] = {}
         first: dict[tuple[int, str], list[int]] = {}
         with in_plain_words(self.folder):
@@ -156,7 +174,10 @@ class ReportReader(Reader):
                 )
                 for key in largest[:most]
             ]
-        return groups, len(largest) - len(groups)
+        by_status: Counter[Status] = Counter()
+        for (number, _), count in counts.items():
+            by_status[STATUSES[number]] += count
+        return Failures(by_status, groups, len(largest) - len(groups))
 
     def rejected_rows(self, most: int) -> list[RowWithoutPair]:
         """Return the first *most* rows of the input that hold no pair."""

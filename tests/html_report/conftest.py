@@ -92,6 +92,7 @@ def contents(text: str = "words", **values: Any) -> Contents:
     whole: dict[str, Any] = {
         "folder": text,
         "state": "unfinished",
+        "is_read": False,
         "asked": Asked(
             portal=text,
             inputs=(text, text),

@@ -115,10 +115,13 @@ def test_failures_are_grouped_by_reason(folder: Path) -> None:
     }
     run(Journal(folder), [pair(number) for number in range(20)], script, workers=1)
     with ReportReader(folder) as reader:
-        groups, others = reader.failure_groups(2)
+        failures = reader.failures(2)
         assert reader.types(5) == [("contacts", "companies")]
+        assert reader.linked() == (12, 0)
+    groups = failures.groups
     assert [(one.category, one.count) for one in groups] == [("KIND_1", 3), ("KIND_2", 3)]
-    assert others == 1
+    assert failures.other_groups == 1
+    assert failures.counts == {Status.FAILED: 8}
     first = groups[0].examples[0]
     assert (first.line, first.pair, first.correlation_id) == (1, str(pair(1)), "c-1")
     assert all(len(one.examples) == 3 for one in groups)
@@ -131,10 +134,11 @@ def test_categories_without_end_are_bounded(folder: Path) -> None:
     }
     run(Journal(folder), [pair(number) for number in range(600)], script)
     with ReportReader(folder) as reader:
-        groups, others = reader.failure_groups(3)
-    assert (groups[0].category, groups[0].count) == ("OTHER", 100)
-    assert len(groups[0].examples) == 3
-    assert others == 498
+        failures = reader.failures(3)
+    first = failures.groups[0]
+    assert (first.category, first.count, len(first.examples)) == ("OTHER", 100, 3)
+    assert failures.other_groups == 498
+    assert failures.counts == {Status.FAILED: 600}
 
 
 def test_verifications_are_kept_the_latest_first(folder: Path) -> None:
