@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 from cyclopts import Parameter
 
+from aiohubassoc.cli import on_end
 from aiohubassoc.cli.connection import Connection, find_base_url
 from aiohubassoc.cli.options import (
     AccessOptions,
@@ -111,8 +112,9 @@ def link(
     if dry_run:
         from aiohubassoc.cli.plan import print_plan  # noqa: PLC0415 -- only if asked
 
-        if limit is not None:
-            raise OptionsError("--limit is for a run: --dry-run sends nothing")
+        for option, value in (("--limit", limit), ("--on-end", output.on_end)):
+            if value is not None:
+                raise OptionsError(f"{option} is for a run: --dry-run sends nothing")
         _check(command, call)
         return print_plan(command, call, daily_limit=daily_limit)
     if daily_limit is not None:
@@ -268,16 +270,17 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
                 read_back = _read_back(connection, client, journal, rows)
                 verify_code, verification = loop.run(read_back)
                 code = max(code, verify_code)
+        about = {
+            "run": call.folder.run,
+            "failures": call.output.failures,
+            "rows_written": run.report.rows_written,
+            "verification": None if verification is None else verification.as_json(),
+            "exit_code": int(code),
+        }
+        on_end.result = {**run.report.as_json(), **about}
         if call.output.json_:
-            about = {
-                "run": call.folder.run,
-                "failures": call.output.failures,
-                "rows_written": run.report.rows_written,
-                "verification": None if verification is None else verification.as_json(),
-                "exit_code": int(code),
-            }
             # ASCII only: whatever the input held, this can be written and read.
-            stdout().out(json.dumps({**run.report.as_json(), **about}))
+            stdout().out(json.dumps(on_end.result))
         elif command.send.verify and run.began:
             _print_verification(verification, run, call)
         if run.sinks.output_is_gone:
@@ -346,13 +349,15 @@ def _print_verification(report: VerifyReport | None, run: LinkRun, call: LinkCal
 def _check(command: Command, call: LinkCall) -> None:
     """Raise OptionsError for what does not go together, before anything is done."""
     check_input(command.input)
-    check_output(
-        "--failures",
-        call.output.failures,
-        inputs=command.files,
-        token_file=call.token.token_file,
-        folder=call.folder.run,
-    )
+    files = {"--failures": call.output.failures, "--log-file": call.output.log_file}
+    for option, path in files.items():
+        check_output(
+            option,
+            path,
+            inputs=command.files,
+            token_file=call.token.token_file,
+            folder=call.folder.run,
+        )
     if STDIN in command.files and call.token.token_stdin:
         raise OptionsError("standard input holds either the pairs or the token")
     if call.limit is not None and call.limit < 1:

@@ -222,16 +222,28 @@ class AccessOptions(TokenOptions):
 @attrs.frozen
 class PrintOptions:
     """
-    What to print on standard output.
+    What to print and log, and what to run at the end.
 
     Args:
         stream: Print one JSON object a line on standard output for each pair as it completes, and
             nothing else.
         json_: Print one JSON object with the result on standard output, and nothing else.
+        on_end: Run this command at the end, whatever came of it, with the JSON object of --json on
+            its standard input. It is split into words as a shell does, but no shell runs it; it
+            has 60 s. If it fails, that is printed and changes no exit code.
+        log_format: text, or json: each line on standard error is then a JSON object with time,
+            level, message and what it is about; with --log-file those of that file.
+        log_level: Log from this level on: debug, info, warning or error. Without it: info if
+            --log-format json or --log-file is given, else only what a summary does not say.
+        log_file: Append log lines to this file instead of printing them on standard error.
     """
 
     stream: Flag = False
     json_: Flag = False
+    on_end: str | None = None
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] | None = None
+    log_file: str | None = None
 
     def check(self) -> None:
         """Raise OptionsError for options that do not go together."""
