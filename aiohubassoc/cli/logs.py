@@ -59,6 +59,11 @@ class _FileHandler(logging.FileHandler):
         self.setLevel(logging.CRITICAL + 1)
         print_error(f"Cannot write {self.baseFilename}: {getattr(error, 'strerror', error)}")
 
+    def close(self) -> None:
+        """Close the file; what could not be written was reported."""
+        with contextlib.suppress(OSError):
+            super().close()
+
 
 class _StderrHandler(logging.Handler):
     """Writes standard error, as long as anybody reads it."""
@@ -100,6 +105,7 @@ def json_lines() -> Iterator[logging.Handler]:
         handler.handle(logging.LogRecord(_LIBRARY, number, "", 0, text, None, None))
 
     terminal.emit_line, before = emit, terminal.emit_line
+    terminal.run_id = None
     try:
         yield handler
     finally:

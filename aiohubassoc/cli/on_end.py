@@ -39,7 +39,8 @@ def run_with_end(text: str, work: Callable[[], int]) -> int:
         OptionsError: the text cannot be split, or is empty; nothing was done.
         BaseException: what *work* raises.
     """
-    words = _split(text)
+    global result
+    words, result = _split(text), None
     try:
         code = work()
     except BaseException as error:
