@@ -258,7 +258,7 @@ class OutputOptions(PrintOptions):
 
     Args:
         failures: Write the rows that failed, were rejected or not sent to this file, with the
-            reason: as CSV, or as JSON Lines where its name ends with .jsonl.
+            reason: as CSV, or as its name ends: .jsonl or .parquet.
         ordered: Print the lines of --stream in the order of the input.
     """
 
@@ -352,7 +352,7 @@ class VerifyOptions(PrintOptions):
 
     Args:
         output: Write the rows that are missing or unknown to this file, as they were in the
-            input, with the reason: as CSV, or as JSON Lines where its name ends with .jsonl.
+            input, with the reason: as CSV, or as its name ends: .jsonl or .parquet.
         missing: Of these write only those that are missing.
         unknown: Of these write only those that are unknown.
     """
