@@ -46,8 +46,12 @@ def run_with_end(text: str, work: Callable[[], int]) -> int:
     except BaseException as error:
         _run(words, {"error": _say(error), "exit_code": _code_of(error)})
         raise
-    _run(words, result or {"exit_code": code})
+    _run(words, _result_of(code))
     return code
+
+
+def _result_of(code: int) -> dict[str, Any]:
+    return result or {"exit_code": code}
 
 
 def _split(text: str) -> list[str]:
