@@ -24,7 +24,7 @@ DOORS = {
     "tenacity": {"_http.sender"},
     "cattrs": {"_protocol.codec"},
     "orjson": {"_protocol.codec"},
-    "pyarrow": {"_run.dataframes", "files.parquet_reader"},
+    "pyarrow": {"_run.dataframes", "files.parquet_reader", "files.parquet_results"},
     "opentelemetry": {"otel"},
     "backports": {"files.compression"},
     "compression": {"files.compression"},

@@ -147,6 +147,11 @@ class _ResultStream(Generic[ResultT, ReportT]):
         return self._report
 
     @property
+    def run_id(self) -> str:
+        """What log lines and events know the run by: 16 hexadecimal digits."""
+        return self._run.run_id
+
+    @property
     def in_flight(self) -> int:
         """How many requests of this run are in flight."""
         return self._run.in_flight

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import signal
+import contextlib
 import warnings
-from typing import TYPE_CHECKING, NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from aiohubassoc import __version__
 from aiohubassoc.cli.terminal import (
     StorageError,
+    exit_code_of,
     print_error,
     show_warning,
     suggest,
@@ -18,14 +20,14 @@ from aiohubassoc.cli.terminal import (
 )
 from aiohubassoc.errors import (
     AioHubAssocError,
-    JournalInUseError,
-    JournalStorageError,
     OptionsError,
 )
 from aiohubassoc.files.byte_source import STDIN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from aiohubassoc.cli.options import PrintOptions
 
 _EXAMPLES = (
     "demo",
@@ -148,26 +150,51 @@ def run(arguments: Sequence[str]) -> int:
     if arguments[:1] == [_COMPLETION]:  # else what makes it would be loaded by every command
         app.register_install_completion_command(_COMPLETION)
     show, warnings.showwarning = warnings.showwarning, show_warning
+    with contextlib.ExitStack() as stack:
+        stack.callback(setattr, warnings, "showwarning", show)
+        return _run(app, arguments, stack)
+
+
+def _run(app: App, arguments: Sequence[str], stack: contextlib.ExitStack) -> int:
+    if "--log-f" in " ".join(arguments):  # else what logs is not loaded
+        from aiohubassoc.cli.logs import asks_for_json, json_lines  # noqa: PLC0415
+
+        if asks_for_json(arguments):  # an error in the command line is a line of JSON, too
+            stack.enter_context(json_lines())
     try:
         command, bound, _ = app.parse_args(list(arguments))
         one_each = (bound.arguments.get(name, STDIN) for name in ("left", "right"))
         for file in (*bound.arguments.get("files", ()), *one_each):
             if file.startswith("-") and file != STDIN:
                 _refuse_option(file, app[arguments[0]])
-        return int(command(*bound.args, **bound.kwargs) or 0)
+        output = bound.arguments.get("output") or bound.arguments.get("options")
+        return _call(partial(command, *bound.args, **bound.kwargs), output, stack)
     except (CycloptsError, AioHubAssocError) as error:
         message = str(error)
         if isinstance(error, UnusedCliTokensError):
             message = f"there is no use for {', '.join(map(repr, error.unused_tokens or ()))}"
         print_error(message + suggest_choice(message))
-        return _exit_code(error)
+        return exit_code_of(error)
     except StorageError as error:
         print_error(f"Cannot write {error}")
-        return _exit_code(error)
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
-    finally:
-        warnings.showwarning = show
+        return exit_code_of(error)
+    except KeyboardInterrupt as error:
+        return exit_code_of(error)
+
+
+def _call(work: Callable[[], int], output: object, stack: contextlib.ExitStack) -> int:
+    """Do the work of a command, with the logs and the end command that *output* asks for."""
+    if not hasattr(output, "log_format"):  # a `PrintOptions` has it
+        return int(work() or 0)
+    options = cast("PrintOptions", output)
+    from aiohubassoc.cli.logs import logged  # noqa: PLC0415 -- only if there are such options
+
+    stack.enter_context(logged(options))
+    if options.on_end is None:
+        return int(work() or 0)
+    from aiohubassoc.cli.on_end import run_with_end  # noqa: PLC0415 -- only if asked
+
+    return run_with_end(options.on_end, work)
 
 
 def _refuse_option(option: str, command: App) -> NoReturn:
@@ -175,12 +202,3 @@ def _refuse_option(option: str, command: App) -> NoReturn:
     arguments = command.assemble_argument_collection()
     names = [name for one in arguments for name in one.names if name.startswith("--")]
     raise OptionsError(f"there is no option {option}{suggest(option.partition('=')[0], names)}")
-
-
-def _exit_code(error: Exception) -> int:
-    from aiohubassoc.cli.report import ExitCode  # noqa: PLC0415 -- loads the library
-
-    if isinstance(error, JournalInUseError):
-        return ExitCode.IN_USE
-    storage = (JournalStorageError, StorageError)
-    return ExitCode.STORAGE if isinstance(error, storage) else ExitCode.USAGE

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from rich.markup import escape
 
@@ -23,15 +22,17 @@ from aiohubassoc.cli.terminal import (
 )
 from aiohubassoc.errors import AioHubAssocError, OptionsError
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.results import RowResult, result_format, result_writer
+from aiohubassoc.files.parquet_results import check_results_format, open_results, results_format
+from aiohubassoc.files.results import RowResult, result_writer
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from aiohubassoc.journal.reader import JournalRow, Reader
 
 _Row = tuple[list[str] | dict[str, object], RowResult]
+_Write: TypeAlias = "Callable[[list[str] | dict[str, object], RowResult], None]"
 _PROGRAM_COLUMNS = ["from_type", "from_id", "to_type", "to_id"]
 
 
@@ -42,7 +43,7 @@ def export(
     failed: Flag = False,
     unprocessed: Flag = False,
     linked: Flag = False,
-    format_: Literal["csv", "jsonl"] | None = None,
+    format_: Literal["csv", "jsonl", "parquet"] | None = None,
     output: str | None = None,
     json_: Flag = False,
 ) -> int:
@@ -54,7 +55,7 @@ def export(
         failed: Those that failed, partially or wholly, and rejected rows.
         unprocessed: Those without a result, whether they were read or not.
         linked: Those that are linked.
-        format_: csv or jsonl; else as the name of --output ends, else csv.
+        format_: csv, jsonl or parquet; else as the name of --output ends, else csv.
         output: Write to this file instead of standard output.
         json_: Print one JSON object on standard output that says how many rows were written where;
             for --output.
@@ -63,19 +64,21 @@ def export(
         raise OptionsError("--json is for --output: without it the rows are on standard output")
     if not (failed or unprocessed or linked):
         failed = unprocessed = linked = True
-    file_format = format_ or result_format(output or "")
+    file_format = format_ or results_format(output or "")
+    check_results_format(output or "standard output", file_format)
+    if output is None and file_format == "parquet":
+        raise OptionsError("--format parquet is for a file: give --output")
     try:
         with open_folder(folder) as reader:
             kept = reader.header().get("command") or {}  # a program's folder has none
             check_output("--output", output, inputs=kept.get("files", ()), folder=folder)
-        with open_folder(folder) as reader, _opened(output) as file:
+        with open_folder(folder) as reader:
             selected = _Selected(reader, failed=failed, unprocessed=unprocessed, linked=linked)
-            writer = result_writer(file, selected.header(), format_=file_format)
             count = 0
-            for fields, result in selected.rows():
-                writer.write(fields, result)
-                count += 1
-            file.flush()
+            with _opened(output, selected.header(), file_format) as write:
+                for fields, result in selected.rows():
+                    write(fields, result)
+                    count += 1
     except OSError as error:
         if output is not None:
             raise StorageError(f"{output}: {error.strerror}") from None
@@ -91,19 +94,16 @@ def export(
 
 
 @contextlib.contextmanager
-def _opened(output: str | None) -> Iterator[TextIO]:
-    """Give where the rows go."""
+def _opened(output: str | None, header: list[str], format_: str) -> Iterator[_Write]:
+    """Give what writes a row; at the end of the block all of them are written."""
     if output is None:
-        yield rows_output()
+        file = rows_output()
+        yield result_writer(file, header, format_=format_).write
+        file.flush()
         return
-    file = Path(output).open(  # noqa: SIM115 -- closed below; flush has raised before
-        "w", encoding="utf-8", errors="surrogateescape", newline=""
-    )
-    try:
-        yield file
-    finally:
-        with contextlib.suppress(OSError):
-            file.close()
+    with open_results(output, header, format_) as results:
+        yield results.write
+        results.flush()
 
 
 class _Selected:

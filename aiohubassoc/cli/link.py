@@ -6,11 +6,13 @@ import asyncio
 import json
 import tempfile
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import attrs
 from cyclopts import Parameter
 
+from aiohubassoc.cli import on_end
 from aiohubassoc.cli.connection import Connection, find_base_url
 from aiohubassoc.cli.options import (
     AccessOptions,
@@ -111,8 +113,9 @@ def link(
     if dry_run:
         from aiohubassoc.cli.plan import print_plan  # noqa: PLC0415 -- only if asked
 
-        if limit is not None:
-            raise OptionsError("--limit is for a run: --dry-run sends nothing")
+        for option, value in (("--limit", limit), ("--on-end", output.on_end)):
+            if value is not None:
+                raise OptionsError(f"{option} is for a run: --dry-run sends nothing")
         _check(command, call)
         return print_plan(command, call, daily_limit=daily_limit)
     if daily_limit is not None:
@@ -270,17 +273,18 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
                 code = max(code, verify_code)
         if call.output.report is not None and run.began:
             code = max(code, _write_report(run, call))
+        about = {
+            "run": call.folder.run,
+            "failures": call.output.failures,
+            "report": call.output.report,
+            "rows_written": run.report.rows_written,
+            "verification": None if verification is None else verification.as_json(),
+            "exit_code": int(code),
+        }
+        on_end.result = {**run.report.as_json(), **about}
         if call.output.json_:
-            about = {
-                "run": call.folder.run,
-                "failures": call.output.failures,
-                "report": call.output.report,
-                "rows_written": run.report.rows_written,
-                "verification": None if verification is None else verification.as_json(),
-                "exit_code": int(code),
-            }
             # ASCII only: whatever the input held, this can be written and read.
-            stdout().out(json.dumps({**run.report.as_json(), **about}))
+            stdout().out(json.dumps(on_end.result))
         elif command.send.verify and run.began:
             _print_verification(verification, run, call)
         if run.sinks.output_is_gone:
@@ -377,7 +381,15 @@ def _print_verification(report: VerifyReport | None, run: LinkRun, call: LinkCal
 def _check(command: Command, call: LinkCall) -> None:
     """Raise OptionsError for what does not go together, before anything is done."""
     check_input(command.input)
-    for option, path in (("--failures", call.output.failures), ("--report", call.output.report)):
+    files = {
+        "--failures": call.output.failures,
+        "--report": call.output.report,
+        "--log-file": call.output.log_file,
+    }
+    written = [Path(path).resolve() for path in files.values() if path is not None]
+    if len(set(written)) < len(written):
+        raise OptionsError(f"{', '.join(files)} must be different files")
+    for option, path in files.items():
         check_output(
             option,
             path,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 import attrs
 from rich.live import Live
 
+from aiohubassoc.cli import terminal
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -163,7 +165,10 @@ async def _show_plainly(progress: Progress, console: Console) -> None:
         await progress.clock.sleep(_SAMPLE_SECONDS)
         progress.sample()
         if progress.clock.now() >= next_at:
-            now = progress.clock.utc_now().astimezone()
-            console.print(f"{now.isoformat(timespec='seconds')} {progress.line()}", markup=False)
+            line = progress.line()
+            if terminal.emit_line is None:  # else the line has its time
+                now = progress.clock.utc_now().astimezone()
+                line = f"{now.isoformat(timespec='seconds')} {line}"
+            console.print(line, markup=False)
             pause = min(2 * pause, _PLAIN_SECONDS_LONGEST)
             next_at += pause

@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from aiohubassoc._http.clock import SystemClock
+from aiohubassoc.cli import terminal
 from aiohubassoc.cli.report import Example, ExitCode
 from aiohubassoc.cli.row_source import RowSource
 from aiohubassoc.cli.sinks import JsonlOutput, Sinks
@@ -112,7 +113,7 @@ class Runner(ABC):
         jsonl = JsonlOutput(table.names, ordered=ordered) if output.stream else None
         self.began = False
         self.sinks: Final = Sinks(jsonl, path, self.stop)
-        self.console: Final = stderr() if output.stream else stdout()
+        self.console: Final = stderr() if output.stream or terminal.emit_line else stdout()
         self.command: Final = connection.command
         self._connection = connection
         self._table = table
@@ -217,6 +218,7 @@ class Runner(ABC):
                 async with stream:
                     # Now that the run folder is ours; nothing was sent yet.
                     self.sinks.open(self._table.header)
+                    terminal.run_id = stream.run_id
                     self._begin()
                     self._stream = stream
                     async with self._progress(client, stream):
@@ -328,8 +330,9 @@ def _open_seen_pairs() -> SeenPairs:
 
 class _MessageHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a message."""
-        print_warning(record.getMessage())
+        """Print a message, unless it is printed as a log line, or a summary says it."""
+        if not terminal.prints_logs and record.name == "aiohubassoc":
+            print_warning(record.getMessage())
 
 
 @contextlib.contextmanager

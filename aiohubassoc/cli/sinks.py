@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohubassoc.cli.terminal import StorageError
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.byte_source import file_identity
-from aiohubassoc.files.results import FailuresFile
+from aiohubassoc.files.parquet_results import check_results_format, open_results, results_format
 from aiohubassoc.journal.schema import DATABASE, LOCK
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from aiohubassoc.files.parquet_results import ParquetResults
     from aiohubassoc.files.record import Record
-    from aiohubassoc.files.results import RowResult
+    from aiohubassoc.files.results import FailuresFile, RowResult
     from aiohubassoc.models import Outcome
     from aiohubassoc.pair import Pair
 
@@ -127,7 +128,9 @@ class Sinks:
         self._jsonl = jsonl
         self._path = path
         self._stop = stop
-        self._file: FailuresFile | None = None
+        if path is not None:
+            check_results_format(path, results_format(path))
+        self._file: FailuresFile | ParquetResults | None = None
 
     def open(self, header: list[str]) -> None:
         """
@@ -139,7 +142,7 @@ class Sinks:
         if self._path is None:
             return
         try:
-            self._file = FailuresFile(self._path, header)
+            self._file = open_results(self._path, header)
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror}") from None
 

@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from rich.console import Console
 from rich.markup import escape
 
+from aiohubassoc.errors import JournalInUseError, JournalStorageError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from rich.text import Text
 
@@ -42,6 +44,14 @@ _SHOWN_LINES: Final = 20
 _SHOWN_EXAMPLES: Final = 5
 # How messages say that a value is none of several: "... 'this' ... one of a, b, c".
 _CHOICES: Final = re.compile(r"'([^']+)' .*\b(?:one|none) of (?:[a-z ]+: )?([\w-]+(?:, [\w-]+)+)$")
+
+
+emit_line: Callable[[str, str], None] | None = None
+"""Takes the level and the text of a line for standard error; None: it is printed as text."""
+prints_logs = False
+"""Whether log lines are printed on standard error."""
+run_id: str | None = None
+"""The run that lines are about; None: there is none yet."""
 
 
 class StorageError(Exception):
@@ -81,6 +91,26 @@ class _EscapingOutput(io.TextIOBase):
         sys.stdout.flush()
 
 
+class _LineOutput(io.TextIOBase):
+    """Standard error where each line is emitted by itself."""
+
+    def __init__(self, emit: Callable[[str, str], None]) -> None:
+        self._emit = emit
+        self._rest = ""
+
+    def write(self, text: str) -> int:
+        """Emit the lines that are whole now."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            if line.strip():
+                self._emit("INFO", line.strip())
+        return len(text)
+
+    def fileno(self) -> int:
+        """Return that of standard error."""
+        return sys.stderr.fileno()
+
+
 def stdout() -> Console:
     """Return where results go."""
     return _on(sys.stdout, is_error=False)
@@ -88,6 +118,8 @@ def stdout() -> Console:
 
 def stderr() -> Console:
     """Return where progress and errors go."""
+    if emit_line is not None:
+        return EscapingConsole(file=_LineOutput(emit_line), force_terminal=False, color_system=None)
     return _on(sys.stderr, is_error=True)
 
 
@@ -103,12 +135,35 @@ def show_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 def print_warning(message: str) -> None:
     """Print what is to be known though the command goes on."""
+    if emit_line is not None:
+        emit_line("WARNING", message)
+        return
     stderr().print(f"[yellow]aiohubassoc:[/] {escape(message)}")
 
 
 def print_error(message: str) -> None:
     """Print why the command did not do its work, or not all of it."""
+    if emit_line is not None:
+        emit_line("ERROR", message)
+        return
     stderr().print(f"[bold red]aiohubassoc:[/] {escape(message)}")
+
+
+def escape_controls(text: str) -> str:
+    """Return *text* as one line that no terminal takes for a command."""
+    return text.translate(_ESCAPES)
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Return the exit code of a command that *error* has ended."""
+    from aiohubassoc.cli.report import ExitCode  # noqa: PLC0415 -- loads the library
+
+    if isinstance(error, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    if isinstance(error, JournalInUseError):
+        return ExitCode.IN_USE
+    storage = (JournalStorageError, StorageError)
+    return ExitCode.STORAGE if isinstance(error, storage) else ExitCode.USAGE
 
 
 def discard_output() -> None:

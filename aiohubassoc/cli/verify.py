@@ -12,6 +12,7 @@ import attrs
 from cyclopts import Parameter
 
 from aiohubassoc._http.clock import SystemClock
+from aiohubassoc.cli import on_end
 from aiohubassoc.cli.connection import Connection
 from aiohubassoc.cli.hints import after_verify
 from aiohubassoc.cli.options import (
@@ -215,22 +216,24 @@ def _read_back(
     folder: str | None = None,
 ) -> int:
     """Read back the pairs of *table*, of a run folder or of files; return the exit code."""
-    check_output(
-        "--output",
-        options.output,
-        inputs=command.files,
-        token_file=token.token_file,
-        folder=folder,
-    )
+    for option, path in (("--output", options.output), ("--log-file", options.log_file)):
+        check_output(
+            option,
+            path,
+            inputs=command.files,
+            token_file=token.token_file,
+            folder=folder,
+        )
     with ExitStack() as stack:
         connection = Connection.open(stack, command, token)
         run = VerifyRun(connection, table, options, finds_duplicates=folder is None)
         code = asyncio.run(run.run(connection.make_client()))
         if folder is not None and run.began:
             keep_verification(folder, run.report)
-    if options.json_:
         about = {"run": folder, "output": options.output, "exit_code": int(code)}
-        stdout().out(json.dumps({**run.report.as_json(), **about}))
+        on_end.result = {**run.report.as_json(), **about}
+    if options.json_:
+        stdout().out(json.dumps(on_end.result))
     elif run.began:
         print_verify_report(run.report, folder or table.name, run.console)
         if run.sinks.problem is None:

@@ -50,14 +50,14 @@ class CsvResults:
     """  # noqa: D205 -- one sentence
 
     def __init__(self, file: TextIO, header: Sequence[str]) -> None:
-        self._kept = _without_earlier(header)
+        self._kept = without_added(header)
         self._writer = csv.writer(file, lineterminator="\n")
-        self._writer.writerow([*self._kept, *_added_names(self._kept)])
+        self._writer.writerow([*self._kept, *added_names(self._kept)])
 
     def write(self, fields: list[str] | dict[str, object], told: RowResult) -> None:
         """Write one row: as many cells of it as there are columns, and what became of it."""
         if isinstance(fields, dict):
-            fields = [_cell(fields.get(name)) for name in self._kept]
+            fields = [cell_text(fields.get(name)) for name in self._kept]
         own = [*fields, *[""] * len(self._kept)][: len(self._kept)]
         self._writer.writerow([*own, *("" if part is None else part for part in _parts(told))])
 
@@ -72,7 +72,7 @@ class JsonResults:
 
     def __init__(self, file: TextIO, header: Sequence[str]) -> None:
         self._file = file
-        self._kept = _without_earlier(header)
+        self._kept = without_added(header)
 
     def write(self, fields: list[str] | dict[str, object], told: RowResult) -> None:
         """Write one row and what became of it."""
@@ -81,18 +81,19 @@ class JsonResults:
         else:
             earlier = set(ADDED) if fields.keys() >= set(ADDED) else set()
             own = {name: value for name, value in fields.items() if name not in earlier}
-        added = dict(zip(_added_names(list(own)), _parts(told), strict=True))
+        added = dict(zip(added_names(list(own)), _parts(told), strict=True))
         # ASCII only: whatever the input held, this can be written and read.
         self._file.write(json.dumps({**own, **added}) + "\n")
 
 
-def _without_earlier(header: Sequence[str]) -> list[str]:
+def without_added(header: Sequence[str]) -> list[str]:
     """Return the columns without those that an earlier file of results has added."""
     names = tuple(name.strip() for name in header[-len(ADDED) :])
     return list(header[: -len(ADDED)] if names == ADDED else header)
 
 
-def _added_names(header: Sequence[str]) -> list[str]:
+def added_names(header: Sequence[str]) -> list[str]:
+    """Return the names of the columns of `RowResult` beside those of *header*."""
     taken = {name.strip().casefold() for name in header}
     return [f"aiohubassoc_{name}" if name in taken else name for name in ADDED]
 
@@ -101,7 +102,8 @@ def _parts(told: RowResult) -> tuple[str | None, ...]:
     return (told.status, told.category, told.message, told.correlation_id)
 
 
-def _cell(value: object) -> str:
+def cell_text(value: object) -> str:
+    """Return a value of JSON as the text of a cell."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value)
@@ -116,16 +118,17 @@ class FailuresFile:
     Args:
         path: Written anew.
         header: The input's columns.
+        format_: ``csv`` or ``jsonl``; None: as the name says.
 
     Raises:
         OSError: it cannot be written; so for every method.
     """
 
-    def __init__(self, path: str, header: Sequence[str]) -> None:
+    def __init__(self, path: str, header: Sequence[str], format_: str | None = None) -> None:
         self._file = Path(path).open(  # noqa: SIM115 -- closed by __exit__
             "w", encoding="utf-8", errors="surrogateescape", newline=""
         )
-        self._rows = result_writer(self._file, header, format_=result_format(path))
+        self._rows = result_writer(self._file, header, format_=format_ or result_format(path))
 
     def __enter__(self) -> Self:
         return self

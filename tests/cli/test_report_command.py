@@ -289,3 +289,14 @@ def test_hostile_text_comes_through_as_text(
     assert not [one for _, attributes in page.tags for one in attributes if one.startswith("on")]
     assert "<script>alert(1)<\\u202e.csv" in page.text
     assert "<img src=x onerror=alert(1)>\\u2066" in page.text
+
+
+def test_two_outputs_are_two_files(
+    link: Command, start_portal: StartPortal, pairs_file: Path, html: Path
+) -> None:
+    """One would overwrite the other; nothing is sent."""
+    portal = start_portal()
+    result = link(pairs_file, "--report", html, "--failures", html)
+    assert result.code == 2
+    assert "must be different files" in result.err
+    assert not portal.portal.ledger.calls

@@ -1,0 +1,105 @@
+"""A command of the user's that is run when a run has ended, whatever came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import tempfile
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohubassoc.cli.terminal import StorageError, exit_code_of, print_error, print_lines, stderr
+from aiohubassoc.errors import AioHubAssocError, OptionsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# A job that is to end must not wait for a message for ever.
+_SECONDS: Final = 60.0
+_MOST_OUTPUT: Final = 4_000
+
+
+result: dict[str, Any] | None = None
+"""What ``--json`` prints, set by the command that has it; None: there is none."""
+
+
+def run_with_end(text: str, work: Callable[[], int]) -> int:
+    """
+    Return what *work* returns, once a command was run with the result as JSON on standard input.
+
+    What the command itself comes to changes nothing: if anything is wrong with it, that is printed.
+
+    Args:
+        text: The command, split as a shell does; no shell runs.
+        work: Does the work of the process and sets `result`. If it raises, the command is given the
+            error and the exit code.
+
+    Raises:
+        OptionsError: the text cannot be split, or is empty; nothing was done.
+        BaseException: what *work* raises.
+    """
+    global result
+    words, result = _split(text), None
+    try:
+        code = work()
+    except BaseException as error:
+        _run(words, {"error": _say(error), "exit_code": _code_of(error)})
+        raise
+    _run(words, _result_of(code))
+    return code
+
+
+def _result_of(code: int) -> dict[str, Any]:
+    return result or {"exit_code": code}
+
+
+def _split(text: str) -> list[str]:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise OptionsError(f"--on-end {text!r} cannot be split: {error}") from None
+    if not words:
+        raise OptionsError("--on-end is empty: it must name a command")
+    return words
+
+
+def _say(error: BaseException) -> str:
+    return f"Cannot write {error}" if isinstance(error, StorageError) else str(error)
+
+
+def _code_of(error: BaseException) -> int:
+    is_known = isinstance(error, AioHubAssocError | StorageError | KeyboardInterrupt)
+    return int(exit_code_of(error)) if is_known else 1  # Python's own
+
+
+def _run(words: list[str], given_result: dict[str, Any]) -> None:
+    """Run a command with the result on standard input, and print what is wrong with it."""
+    name = f"--on-end ({words[0]})"
+    try:
+        # Files, not pipes: whether it reads or prints much, nobody waits for anybody.
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
+            given.write(json.dumps(given_result).encode())
+            given.seek(0)
+            problem = _wait_for(words, given.fileno(), said.fileno())
+            # The place in the file is shared: it is where the command stopped reading.
+            if problem is None and os.lseek(given.fileno(), 0, os.SEEK_CUR) == 0:
+                problem = "did not read the result"
+            said.seek(0)
+            output = said.read(_MOST_OUTPUT).decode(errors="replace")
+    except (OSError, ValueError) as error:
+        problem, output = f"cannot be run: {getattr(error, 'strerror', None) or error}", ""
+    print_lines(output.splitlines(), stderr())
+    if problem is not None:
+        print_error(f"{name} {problem}")
+
+
+def _wait_for(words: list[str], stdin: int, output: int) -> str | None:
+    """Return what was wrong with a command; None: nothing was."""
+    try:
+        done = subprocess.run(  # noqa: S603 -- it is what the user asks for
+            words, stdin=stdin, stdout=output, stderr=output, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"did not end within {_SECONDS:g} s, and was ended"
+    return f"failed with exit code {done.returncode}" if done.returncode else None
