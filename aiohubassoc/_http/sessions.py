@@ -41,7 +41,7 @@ HEADERS: Final = {
 JSON_HEADERS: Final = {"Content-Type": "application/json"}
 _NO_TRACES: Final[list[aiohttp.tracing.Trace]] = []
 _BUFFER_BYTES: Final = 64 * 1024  # a session's own default
-_REQUEST: Final = aiohttp.ClientSession._request  # noqa: SLF001 -- see `OwnSession`
+_REQUEST: Final[Any] = aiohttp.ClientSession._request  # noqa: SLF001 -- see `OwnSession`
 
 
 def _is_known() -> bool:
@@ -55,9 +55,9 @@ def _is_known() -> bool:
         aiohttp.ClientRequest.send: {"conn"},
         aiohttp.ClientResponse.start: {"connection"},
     }
-    close = aiohttp.ClientSession.close
+    close: Any = aiohttp.ClientSession.close
     return (
-        isinstance(_REQUEST, type(close))
+        type(_REQUEST) is type(close)
         and _REQUEST.__code__.co_filename == close.__code__.co_filename
         and all(names <= signature(part).parameters.keys() for part, names in used.items())
     )
@@ -240,11 +240,12 @@ class OwnSession:
     ) -> aiohttp.ClientResponse:
         while True:
             try:
-                return await self._session.request(
+                response: aiohttp.ClientResponse = await self._session.request(
                     method, url, headers=headers, data=body or None, allow_redirects=False
                 )
             except UnfitConnectionError:
                 continue
+            return response
 
 
 class SentOnceError(Exception):

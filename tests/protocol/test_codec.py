@@ -599,3 +599,14 @@ def test_a_long_reply_that_breaks_off_is_undecodable(end: int) -> None:
     """Nothing of it is believed."""
     (problem,) = _problems(orjson.dumps({"status": "COMPLETE", "results": _many(600)})[:-end])
     assert problem.startswith("$: not JSON: ")
+
+
+def test_of_many_broken_results_the_first_are_named() -> None:
+    """Twenty of them, and what is wrong beside them."""
+    value = {"results": [*_many(2), *range(1_000)], "status": []}
+    problems = _problems(orjson.dumps(value))
+    assert 21 == len(problems)
+    assert ("$.results[2]: 0 is not an object", "$.status: [] is not a string") == (
+        problems[0],
+        problems[-1],
+    )
