@@ -244,6 +244,7 @@ class Sender(Generic[SubjectT]):
         """Return *verdict* once *response* is sure to be the one to *call*."""
         # The response for many names its records, as that for one pair does that is linked.
         if isinstance(response, ReusedResponse) and not isinstance(verdict, Replied):
+            response.body = b""  # it is judged, and other calls go on while this one waits
             call.in_flight = True
             try:
                 is_own = await self._transport.confirm(response)

@@ -12,6 +12,8 @@ from typing import Final
 
 # About sixty results.
 _PIECE_BYTES: Final = 8 * 1024
+# A piece is longer only where a result is longer than any that HubSpot documents.
+_LONGEST_PIECE: Final = 2 * _PIECE_BYTES
 _NAME: Final = b'"results"'
 # The beginning of a reply, down to its own list of results: before it there are only names with
 # a number, a word, an empty list or object, or a text without quotes and escapes.
@@ -45,7 +47,11 @@ def cut_results(body: bytes) -> tuple[bytes, list[bytes]] | None:
         between = body.find(_BETWEEN, start + _PIECE_BYTES, end)
         if between < 0:
             break
+        if between - start > _LONGEST_PIECE:
+            return None
         pieces.append(b"[%b}]" % body[start:between])
         start = between + 2
+    if end - start > _LONGEST_PIECE:
+        return None
     pieces.append(b"[%b]" % body[start:end])
     return body[:begin] + body[end:], pieces
