@@ -25,8 +25,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from aiohubassoc._protocol import json_values
 from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, bounded, short
-from aiohubassoc._protocol.fast_codec import usual_reply, usual_results
-from aiohubassoc._protocol.long_replies import cut_results
+from aiohubassoc._protocol.fast_codec import cut_results, usual_reply, usual_results
 from aiohubassoc.replies import (
     Association,
     AssociationSpec,

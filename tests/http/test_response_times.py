@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiohubassoc._http.response_times import ResponseTimes
+from aiohubassoc._http.connections import ResponseTimes
 
 
 def _after(*seconds: float) -> ResponseTimes:

@@ -33,7 +33,8 @@ from aiohubassoc import (
     TransportError,
 )
 from aiohubassoc._http import sessions, transport as transport_module
-from aiohubassoc._http.transport import NoResponse, Transport, meaning, unanswered
+from aiohubassoc._http.sessions import meaning, unanswered
+from aiohubassoc._http.transport import NoResponse, Transport
 from aiohubassoc._protocol.classify import judge
 from aiohubassoc._protocol.requests import Endpoint
 from aiohubassoc._protocol.verdicts import Answer

@@ -28,7 +28,7 @@ from aiohubassoc._protocol.codec import (
     load,
     structure_errors,
 )
-from aiohubassoc._protocol.long_replies import cut_results
+from aiohubassoc._protocol.fast_codec import cut_results
 from tests.protocol.strategies import near_bodies
 
 # HubSpot, Associations v4, "Create Default": the documented reply with each field filled.
