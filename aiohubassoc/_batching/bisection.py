@@ -62,7 +62,7 @@ class _Split(Generic[ItemT]):
 
 @attrs.define
 class Part(Generic[ItemT]):
-    """Items that go together; with *is_singly* each goes by itself."""
+    """Items that go together; with *is_singly* each goes singly."""
 
     items: Sequence[ItemT]
     is_singly: bool = False

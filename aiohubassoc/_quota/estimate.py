@@ -69,8 +69,8 @@ def estimate(
     Return what a run takes if each call succeeds at once and no other client calls.
 
     The pacer of such a run is asked in virtual time, so that the two cannot differ; after some
-    thousand calls the rest goes on as the second half of these. A run agrees within 5 %, or one
-    round trip where that is more, while a round trip is well below the window. Retries and
+    thousand calls the rest is extrapolated from their second half. A run agrees within 5 %, or
+    one round trip where that is more, while a round trip is well below the window. Retries and
     throttles come on top. A client without a quota begins with `SAFE_START`, the lowest there is,
     and then keeps what HubSpot names: it takes no longer than the estimate for `SAFE_START`.
 
@@ -126,8 +126,8 @@ class _VirtualRun:
         """Return when this number of calls has ended; 0 without calls."""
         windows = (calls - 1) // self._quota.limit if calls else 0
         rest = calls - windows * self._quota.limit
-        # The second is what a quota takes of which not two windows were gone through; the third is
-        # for calls behind those, whose round trips need not be the mean.
+        # The second: what a quota takes of which less than two windows were simulated. The third:
+        # calls after those, whose round trips need not be the mean.
         by_quota = windows * self._quota.window + self._extrapolated(rest)
         return max(self._extrapolated(calls), by_quota, calls * self._least)
 

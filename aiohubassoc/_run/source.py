@@ -65,8 +65,8 @@ class Source:
     of a step, is not read any further, and `is_complete` stays False.
 
     Args:
-        pairs: Any sync or async iterable, or a data frame. A sync one is asked on the event loop:
-            it should respond at once, as lists, generators and files do. Nothing is read yet.
+        pairs: Any sync or async iterable, or a data frame. A sync one is read on the event
+            loop: it should not wait, as lists, generators and files do not. Nothing is read yet.
         from_type: The object type of all ``from_id``; None if the items are pairs. With a data
             frame: of the rows that have none themselves; None if all have one.
         to_type: The object type of all ``to_id``; None as for *from_type*.
