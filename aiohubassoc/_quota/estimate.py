@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from aiohubassoc.errors import OptionsError
+from aiohubassoc.options import check_count, check_wait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,11 +82,11 @@ def estimate(
         jitter: Their deviation, as a share of that average; from 0 to 0.5.
         daily_calls: Calls that HubSpot accepts from the account in a day; 1 or more. None: unknown.
     """
-    _check("calls", calls, at_least=0)
-    _check("concurrency", concurrency, at_least=1)
-    _check_seconds("round_trip", round_trip)
+    check_count("calls", calls, 0)
+    check_count("concurrency", concurrency, 1)
+    check_wait("round_trip", round_trip)
     if daily_calls is not None:
-        _check("daily_calls", daily_calls, at_least=1)
+        check_count("daily_calls", daily_calls, 1)
     run = _VirtualRun(
         calls, pacer, concurrency, [round_trip * (1 + jitter * n) for n in _DEVIATIONS]
     )
@@ -104,9 +104,9 @@ def estimate(
 
 def batch_calls(pairs_by_types: Mapping[tuple[str, str], int], most: int = _BATCH_MOST) -> int:
     """Return how many calls pairs take in batches of the same two types, *most* pairs each."""
-    _check("most", most, at_least=1)
+    check_count("most", most, 1)
     for (from_type, to_type), pairs in pairs_by_types.items():
-        _check(f"pairs from {from_type} to {to_type}", pairs, at_least=0)
+        check_count(f"pairs from {from_type} to {to_type}", pairs, 0)
     return sum(-(-pairs // most) for pairs in pairs_by_types.values())
 
 
@@ -164,17 +164,3 @@ def _simulate(
         else:
             now = max(now + wait, math.nextafter(now, math.inf))
     return ended_at
-
-
-def _check(name: str, value: object, *, at_least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
-        raise OptionsError(f"{name} must be an int of {at_least} or more, not {value!r}")
-
-
-def _check_seconds(name: str, value: object) -> None:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not 0 <= value < math.inf  # nor nan
-    ):
-        raise OptionsError(f"{name} must be a number of seconds, 0 or more, not {value!r}")
