@@ -159,7 +159,7 @@ class AdaptiveLimit:
 
     def record_end(self, *, sent_at: float) -> None:
         """Learn that a call is no longer in flight, after what became of it was recorded."""
-        if self.in_flight_at_cut and sent_at <= self._cut_at:
+        if sent_at <= self._cut_at:
             self.in_flight_at_cut -= 1
             # Undone if the throttle was isolated: then it was not about the quota.
             if not self.in_flight_at_cut and self._accepted_at_cut >= _ALONE * max(
