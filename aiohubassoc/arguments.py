@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import warnings
 from datetime import date
@@ -14,7 +13,7 @@ from aiohubassoc import __version__
 from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc._http.events import METHODS
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts
+from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts, check_count
 
 if TYPE_CHECKING:
     import ssl as _ssl
@@ -110,7 +109,7 @@ def check_run(stall_timeout: float | None, drain_timeout: float, max_failures_ke
         _check_seconds("stall_timeout", stall_timeout, "above 0, or None")
     if drain_timeout != 0 or isinstance(drain_timeout, bool):
         _check_seconds("drain_timeout", drain_timeout, "0 or more")
-    _check_count("max_failures_kept", max_failures_kept, 0)
+    check_count("max_failures_kept", max_failures_kept, 0)
 
 
 def check_journal(journal: Journal | None) -> None:
@@ -176,7 +175,7 @@ def check_limits(stop_after_failures: int | None, stop_after_alike: int | None) 
         ("stop_after_alike", stop_after_alike),
     ):
         if value is not None:
-            _check_count(name, value, 1, "or None")
+            check_count(name, value, 1, " or None")
 
 
 def check_batches(via: str, batch_size: int, batch_linger: float) -> None:
@@ -184,21 +183,13 @@ def check_batches(via: str, batch_size: int, batch_linger: float) -> None:
     given: object = via
     if not isinstance(given, str) or given not in {"put", "batch"}:
         raise OptionsError(f"via must be 'put' or 'batch', not {via!r}")
-    _check_count("batch_size", batch_size, 1, f"and at most {MOST_PAIRS:,}", most=MOST_PAIRS)
+    check_count("batch_size", batch_size, 1, f" and at most {MOST_PAIRS:,}", MOST_PAIRS)
     check_linger("batch_linger", batch_linger)
 
 
 def check_linger(name: str, value: float) -> None:
     """Raise OptionsError unless *value* is a number of seconds above 0."""
     _check_seconds(name, value, "above 0")
-
-
-def _check_count(
-    name: str, value: object, least: int, more: str = "", *, most: float = math.inf
-) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        wanted = f"an int, {least} or more {more}".rstrip()
-        raise OptionsError(f"{name} must be {wanted}, not {value!r}")
 
 
 def _check_seconds(name: str, value: object, wanted: str) -> None:

@@ -69,8 +69,8 @@ class AssociationClient:
     Links pairs of HubSpot records by their default association.
 
     Use it as ``async with AssociationClient(token) as client``. Any number of tasks may share one
-    client, and any number of runs may go at once: one quota and one bound of requests in flight
-    hold for all of them.
+    client, and any number of runs may run in parallel: they share one quota and one bound of
+    requests in flight.
 
     Args:
         token: An access token (service key, private app or OAuth), or
@@ -145,11 +145,11 @@ class AssociationClient:
     ) -> None:
         own = (quota, share, reserve_daily, strict_quota)
         if limiter is not None and own != (None, 1.0, None, False):
-            raise OptionsError("give a limiter or a quota: a limiter has a quota of its own")
+            raise OptionsError("give a limiter or a quota: a limiter has its own quota")
         if batch_limiter is not None and batch_quota is not None:
             raise OptionsError("give a batch_limiter or a batch_quota: a limiter has its own")
         if session is not None and (ssl or proxy or trust_env):
-            raise OptionsError("ssl, proxy and trust_env are for a session of the client's own")
+            raise OptionsError("ssl, proxy and trust_env are for a session that the client makes")
         for value, needed in (
             (quota or Quota.STARTER, Quota),
             (batch_quota or Quota.STARTER, Quota),
@@ -372,7 +372,7 @@ class AssociationClient:
 
         Use it as ``async with client.link_each(pairs) as outcomes`` and iterate over ``outcomes``.
         Nothing is raised for a pair. The input is read only as fast as outcomes are taken: at most
-        1,000 pairs beyond the last one, or two batches, or as many batches as go at once; with
+        1,000 pairs beyond the last one, or two batches, or as many batches as are in flight; with
         ``skip_linked`` 4,000 pairs more.
 
         The run stops by itself when the token or its scopes are refused, at the daily limit, at
@@ -383,7 +383,7 @@ class AssociationClient:
         Args:
             pairs: Any sync or async iterable of `Pair`, or of ``(from_id, to_id)`` where the types
                 are given, or a data frame: see `Pairs`. A sync one is asked on the event loop and
-                should respond at once.
+                should return items without waiting.
             from_type: The object type of all ``from_id``; None if the items are pairs.
             to_type: The object type of all ``to_id``; None: see *from_type*.
             via: ``"put"``: a call for each pair. ``"batch"``: a call for up to 2,000 pairs of the
@@ -393,8 +393,8 @@ class AssociationClient:
             skip_linked: Whether HubSpot is asked first which pairs are linked already, a thousand
                 records a call: these are ``skipped`` without a call. Reading needs scopes to read.
             batch_size: The most pairs of a batch, 1 to 2,000 (HubSpot, Associations v4).
-            batch_linger: Seconds after which a batch goes though it is not full, as the input is
-                slow; a lookup of links too.
+            batch_linger: Seconds after which a batch is sent even if it is not full, because the
+                input is slow; a lookup of links too.
             ordered: Whether outcomes come in the input's order.
             stop_after_failures: Stop once this many pairs failed, partially or wholly. None: never.
             stop_after_alike: Stop with `RefusedAlikeError` once HubSpot refused this many pairs in
@@ -505,8 +505,8 @@ class AssociationClient:
             drain_timeout: Seconds that calls in flight may take to end when the block is left
                 early.
             max_failures_kept: How many pairs the report keeps that are not linked.
-            wait: Seconds after which pairs are asked for though others could be asked for with
-                them, as the input is slow.
+            wait: Seconds after which pairs are looked up even if others could be looked up with
+                them, because the input is slow.
 
         Raises:
             OptionsError: an argument that cannot work.

@@ -1,4 +1,4 @@
-"""What goes in: two records to be linked, checked before anything is sent."""
+"""Two records to be linked, checked before anything is sent."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class _Split(Generic[ItemT]):
 
 @attrs.define
 class Part(Generic[ItemT]):
-    """Items that go together; with *is_singly* each goes by itself."""
+    """Items that go together; with *is_singly* each goes singly."""
 
     items: Sequence[ItemT]
     is_singly: bool = False
@@ -145,8 +145,7 @@ class Bisection(Generic[ItemT]):
 
     def _halve(self, *, has_rejected_item: bool) -> None:
         split = _Split(self._current, has_rejected_item)
-        items = self._current.items
+        items = self._current.items  # two or more: one that was refused goes singly, or not at all
         middle = (len(items) + 1) // 2
-        if items[middle:]:
-            self._parts.append(Part(items[middle:], was_sent=True, half_of=split))
+        self._parts.append(Part(items[middle:], was_sent=True, half_of=split))
         self._parts.append(Part(items[:middle], was_sent=True, half_of=split, is_first=True))

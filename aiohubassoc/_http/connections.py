@@ -17,8 +17,6 @@ from weakref import WeakKeyDictionary, WeakSet
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
 
-from aiohubassoc._http.response_times import LONGEST_WAIT, ResponseTimes
-
 if TYPE_CHECKING:
     import asyncio
 
@@ -32,6 +30,51 @@ _LATE_SHARE: Final = 0.25
 # Seconds. How often a call looks whether its connection is out of doubt.
 _LOOK_AGAIN: Final = 0.002
 _data_received = ResponseHandler.data_received
+
+
+# How fast mean and deviation follow: as for TCP's retransmission timer (RFC 6298, section 2).
+_MEAN_GAIN: Final = 1 / 8
+_DEVIATION_GAIN: Final = 1 / 4
+_EARLY_FACTOR: Final = 2.0
+# Seconds. The upper bound also holds as long as nothing is known.
+_SHORTEST_WAIT: Final = 0.001
+LONGEST_WAIT: Final = 1.0
+_EARLY_SHARE: Final = 0.5
+
+
+class ResponseTimes:
+    """Mean and deviation of the seconds from sending requests to their responses."""
+
+    def __init__(self) -> None:
+        self._mean: float | None = None
+        self._deviation = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Take another response into account."""
+        if self._mean is None:
+            self._mean, self._deviation = seconds, seconds / 2
+            return
+        error = seconds - self._mean
+        self._deviation += _DEVIATION_GAIN * (abs(error) - self._deviation)
+        self._mean += _MEAN_GAIN * error
+
+    def wait_after(self, seconds: float) -> float:
+        """
+        Return the seconds after which nothing follows a response that took *seconds*.
+
+        If that one is not the request's own, the request's own comes about when it usually does.
+        So a response at its usual time is followed by nothing after a usual time more; the sooner
+        it came, the longer it takes to know.
+        """
+        if self._mean is None:
+            return LONGEST_WAIT
+        usual = self._mean + self._deviation
+        early = max(0.0, self._mean - self._deviation - seconds)
+        return min(LONGEST_WAIT, max(_SHORTEST_WAIT, usual + _EARLY_FACTOR * early))
+
+    def is_early(self, seconds: float) -> bool:
+        """Return whether a response that took *seconds* came sooner than its server can do it."""
+        return self._mean is not None and seconds < self._mean * _EARLY_SHARE
 
 
 class UnfitConnectionError(Exception):

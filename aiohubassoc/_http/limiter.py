@@ -211,7 +211,7 @@ class QuotaLimiter:
         """Acquire if there is room beyond doubt and no caller waits; return whether it did."""
         if _running_loop() is not self._loop:
             self._enter(_running_loop())
-        return self._queue.is_empty and self._daily is None and self._pacer.try_take()
+        return not self._queue.waiters and self._daily is None and self._pacer.try_take()
 
     async def acquire(self) -> None:
         """
@@ -241,7 +241,7 @@ class QuotaLimiter:
     ) -> None:
         """Let the permit come back one window after the call was counted."""
         pacer = self._pacer
-        if accepted and pacer.has_ample_room and self._daily is None and self._queue.is_empty:
+        if accepted and pacer.has_ample_room and self._daily is None and not self._queue.waiters:
             self._ended.append((sent_at, responded_at, exact))
             self._last_headers = headers or self._last_headers
             if len(self._ended) >= _TOGETHER:
@@ -339,7 +339,7 @@ class QuotaLimiter:
             now = self._clock.now()
             for _ in range(in_flight):
                 self._pacer.record_no_response(now, now)
-        elif loop.is_running() or in_flight or not self._queue.is_empty:
+        elif loop.is_running() or in_flight or self._queue.waiters:
             raise OptionsError(
                 "another event loop is using this limiter: use one limiter for each event loop, "
                 "or close the other loop first"

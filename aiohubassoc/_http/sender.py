@@ -12,19 +12,12 @@ from aiohubassoc._http.clock import bind_now
 from aiohubassoc._http.request_state import Call, Final, SubjectT, Unsettled, is_uncertain
 from aiohubassoc._http.transport import NoResponse, ReusedResponse
 from aiohubassoc._protocol.classify import is_from_hubspot
-from aiohubassoc._protocol.retry import (
-    Again,
-    GiveUp,
-    Why,
-    clamp,
-    decide_throttled,
-    decide_transient,
-    is_beyond_patience,
-)
 from aiohubassoc._protocol.verdicts import (
     About,
     Accepted,
+    Again,
     Fatal,
+    GiveUp,
     Intercepted,
     Partial,
     Refused,
@@ -32,6 +25,11 @@ from aiohubassoc._protocol.verdicts import (
     Throttled,
     Transient,
     Verdict,
+    Why,
+    clamp,
+    decide_throttled,
+    decide_transient,
+    is_beyond_patience,
 )
 from aiohubassoc.errors import (
     AioHubAssocError,
@@ -54,7 +52,7 @@ if TYPE_CHECKING:
     from aiohubassoc._http.events import Events
     from aiohubassoc._http.limiter import Limiter
     from aiohubassoc._http.transport import Transport
-    from aiohubassoc._protocol.endpoint_proof import EndpointProof
+    from aiohubassoc._protocol.classify import EndpointProof
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc._protocol.verdicts import Answer
     from aiohubassoc.options import RetryPolicy
@@ -252,6 +250,7 @@ class Sender(Generic[SubjectT]):
         """Return *verdict* once *response* is sure to be the one to *call*."""
         # The response for many names its records, as that for one pair does that is linked.
         if isinstance(response, ReusedResponse) and not isinstance(verdict, Replied):
+            response.body = b""  # it is judged, and other calls go on while this one waits
             call.in_flight = True
             try:
                 is_own = await self._transport.confirm(response)

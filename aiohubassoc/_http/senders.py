@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import attrs
 
 from aiohubassoc._batching.batch import encode_pairs
 from aiohubassoc._http.sender import Sender
-from aiohubassoc._protocol.classify import judge, judge_account, judge_batch, judge_links
-from aiohubassoc._protocol.endpoint_proof import EndpointProof
+from aiohubassoc._protocol.classify import (
+    EndpointProof,
+    judge,
+    judge_account,
+    judge_batch,
+    judge_links,
+)
 from aiohubassoc._protocol.links import encode_records
 from aiohubassoc._protocol.requests import (
     AccountRequest,
@@ -76,7 +82,7 @@ def make_senders(
     proof = EndpointProof()  # of one base URL
     return Senders(
         Sender(
-            endpoint=lambda pair: create_default(version, pair),
+            endpoint=partial(create_default, version),
             judge=judge,
             limiter=limiter,
             proof=proof,

@@ -1,7 +1,7 @@
 """
-The sessions that calls go through: one of our own, or one that somebody else lends.
+The sessions that requests go through, our own or a lent one, and what their exceptions mean.
 
-Through either a call is sent once, over a connection that can be used.
+Through either a request is sent once, over a connection that can be used.
 """
 
 from __future__ import annotations
@@ -17,13 +17,23 @@ from urllib.parse import unquote
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+import attrs
 import yarl
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import ContentEncodingError
 
 from aiohubassoc import __version__
 from aiohubassoc._http.connections import Connections, UnfitConnectionError, WatchedProtocol
+from aiohubassoc._protocol.bounds import NO_SECRETS, Redaction, short
 from aiohubassoc._protocol.requests import checked_proxy, is_loopback
-from aiohubassoc.errors import OptionsError
+from aiohubassoc.errors import (
+    ConnectError,
+    ConnectionLostError,
+    InvalidResponseError,
+    OptionsError,
+    ResponseTimeoutError,
+    TransportError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -41,7 +51,7 @@ HEADERS: Final = {
 JSON_HEADERS: Final = {"Content-Type": "application/json"}
 _NO_TRACES: Final[list[aiohttp.tracing.Trace]] = []
 _BUFFER_BYTES: Final = 64 * 1024  # a session's own default
-_REQUEST: Final = aiohttp.ClientSession._request  # noqa: SLF001 -- see `OwnSession`
+_REQUEST: Final[Any] = aiohttp.ClientSession._request  # noqa: SLF001 -- see `OwnSession`
 
 
 def _is_known() -> bool:
@@ -55,9 +65,9 @@ def _is_known() -> bool:
         aiohttp.ClientRequest.send: {"conn"},
         aiohttp.ClientResponse.start: {"connection"},
     }
-    close = aiohttp.ClientSession.close
+    close: Any = aiohttp.ClientSession.close
     return (
-        isinstance(_REQUEST, type(close))
+        type(_REQUEST) is type(close)
         and _REQUEST.__code__.co_filename == close.__code__.co_filename
         and all(names <= signature(part).parameters.keys() for part, names in used.items())
     )
@@ -221,7 +231,7 @@ class OwnSession:
                 else:
                     protocol = self._connections.take(call, connection)
                 protocol.set_response_params(read_until_eof=True, read_bufsize=_BUFFER_BYTES)
-                response = await request.send(connection)
+                response: aiohttp.ClientResponse = await request.send(connection)
                 try:
                     await response.start(connection)
                 except BaseException:
@@ -285,6 +295,69 @@ async def send_once(
             raise SentOnceError(error) from None
         response.cookies = SimpleCookie()
         return response
+
+
+# Characters of a message that aiohttp made, with what it read in it.
+_MOST_TOLD: Final = 500
+
+
+@attrs.frozen
+class NoResponse:
+    """
+    No usable answer came.
+
+    Attributes:
+        error: Why.
+        passing: Whether it may pass; False where no other call would fare better.
+        is_too_large: Whether the answer was larger than is read.
+        was_reuse: Whether the connection is to blame, as it was used before: it had ended
+            meanwhile, or had received something that nobody asked for.
+    """
+
+    error: TransportError
+    passing: bool = True
+    is_too_large: bool = False
+    was_reuse: bool = False
+
+
+# Every exception of aiohttp, by its nearest ancestor here: what it means, and whether it may pass.
+FAILURES: Final[Mapping[type[BaseException], tuple[type[TransportError], bool]]] = {
+    aiohttp.ClientConnectorCertificateError: (ConnectError, False),
+    aiohttp.ServerFingerprintMismatch: (ConnectError, False),
+    aiohttp.InvalidURL: (ConnectError, False),
+    aiohttp.NonHttpUrlClientError: (ConnectError, False),
+    aiohttp.ClientConnectorError: (ConnectError, True),
+    aiohttp.ClientHttpProxyError: (ConnectError, True),
+    aiohttp.ConnectionTimeoutError: (ConnectError, True),
+    aiohttp.ServerTimeoutError: (ResponseTimeoutError, True),
+    TimeoutError: (ResponseTimeoutError, True),
+    aiohttp.ClientResponseError: (InvalidResponseError, True),
+    aiohttp.ClientError: (ConnectionLostError, True),
+    OSError: (ConnectionLostError, True),
+}
+
+
+def meaning(cls: type[BaseException]) -> tuple[type[TransportError], bool] | None:
+    """Return what an exception of type *cls* means; None if it is not about the network."""
+    return next((FAILURES[base] for base in cls.__mro__ if base in FAILURES), None)
+
+
+def unanswered(error: BaseException, redaction: Redaction = NO_SECRETS) -> NoResponse:
+    """Return what *error*, raised by aiohttp or the system, means; raise it if it is neither's."""
+    found = meaning(type(error))
+    if found is None:
+        raise error
+    made, passing = found
+    cause = error.__cause__
+    if isinstance(cause, ContentEncodingError):  # the body is whole, and nobody can read it
+        made = InvalidResponseError
+        told = f"the response cannot be read: {cause.message}, though none was asked for"
+    elif isinstance(error, aiohttp.ClientResponseError):
+        told = f"the response cannot be read: {error.message or 'it is not HTTP'}"
+    else:
+        told = f"{type(error).__name__}: {str(error) or 'no details'}"
+    told = " ".join(redaction.in_text(told).split())
+    return NoResponse(made(short(told, _MOST_TOLD)), passing)
 
 
 def proxy_of(base: yarl.URL) -> str | None:

@@ -20,19 +20,19 @@ from multidict import CIMultiDict
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.connections import Connections, WatchedProtocol
 from aiohubassoc._http.deadlines import Deadlines, OnWire
-from aiohubassoc._http.failures import FAILURES, NoResponse, meaning, unanswered
 from aiohubassoc._http.sessions import (
     HEADERS,
     JSON_HEADERS,
+    NoResponse,
     OwnSession,
     SentOnceError,
     credentials_of,
     proxy_of,
     refuse_unverified,
     send_once,
+    unanswered,
 )
-from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, kept_headers
-from aiohubassoc._protocol.redaction import NO_SECRETS, Redaction
+from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, NO_SECRETS, Redaction, kept_headers
 from aiohubassoc._protocol.verdicts import Answer
 from aiohubassoc.errors import (
     ClientClosedError,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc.options import Timeouts
 
-__all__ = ["FAILURES", "NoResponse", "ReusedResponse", "Transport", "meaning", "unanswered"]
+__all__ = ["NoResponse", "ReusedResponse", "Transport"]
 
 # The reply to a batch of 2,000 pairs is about 600 kB; the links of 1,000 records may be more.
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
@@ -215,12 +215,13 @@ class Transport:
             if (
                 type(protocol) is not WatchedProtocol
                 or call.fresh
-                or self._responses % _TIMED == 0
                 or body.find(self._secret) >= 0
                 or _BACKSLASH in body
                 or _PERCENT in body
             ):
                 return self._received(response, body, call), call.waited
+            if self._responses % _TIMED == 0:
+                self._connections.add_time(call)
             protocol.call = None  # nearly always: what _received() does, without its calls
             redaction = self._redaction
             return ReusedResponse(response.status, response.headers, body, "", redaction, call), 0.0

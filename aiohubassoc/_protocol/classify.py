@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from aiohubassoc._protocol import codec
 from aiohubassoc._protocol.bounds import kept_headers
 from aiohubassoc._protocol.links import decode_links
-from aiohubassoc._protocol.refusal import Refusal, shown
-from aiohubassoc._protocol.status_table import TABLE
+from aiohubassoc._protocol.status_table import TABLE, Refusal, shown
 from aiohubassoc._protocol.verdicts import (
     About,
     Accepted,
@@ -187,3 +187,27 @@ def _judge_refusal(refusal: Refusal) -> Verdict:
     # What is no status of HTTP proves nothing, whatever the body says.
     response = refusal.response
     return Transient(_garbled(response, (f"{response.status} is no status of a final response",)))
+
+
+# For so long a response of HubSpot's own shows that a gateway's refusal is about one pair. It is
+# longer than a usual call with its retries, and short enough that a firewall that closes in the
+# middle of a run costs few pairs.
+PROVEN_SECONDS: Final = 10.0
+
+
+class EndpointProof:
+    """
+    What shows that HubSpot's API is behind the base URL.
+
+    Attributes:
+        responded_at: When HubSpot itself last responded, whatever it said. Seconds on the clock.
+    """
+
+    __slots__ = ("responded_at",)
+
+    def __init__(self) -> None:
+        self.responded_at = -inf
+
+    def holds(self, now: float) -> bool:
+        """Return whether HubSpot itself responded a moment ago; *now* is on the same clock."""
+        return now - self.responded_at <= PROVEN_SECONDS

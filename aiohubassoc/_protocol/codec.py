@@ -25,8 +25,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from aiohubassoc._protocol import json_values
 from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, bounded, short
-from aiohubassoc._protocol.fast_codec import usual_reply, usual_results
-from aiohubassoc._protocol.long_replies import cut_results
+from aiohubassoc._protocol.fast_codec import cut_results, usual_reply, usual_results
 from aiohubassoc.replies import (
     Association,
     AssociationSpec,
@@ -124,8 +123,10 @@ def decode_reply(body: bytes, most_entries: int | None = None) -> DefaultAssocia
     try:
         reply: DefaultAssociations = _structure_reply(value, DefaultAssociations)
     except Exception:  # noqa: BLE001 -- whatever cattrs raised, the slow converter explains it
-        return _explained(value)
-    return reply
+        problems = _find_problems(value)
+    else:
+        return reply
+    raise UndecodableError(problems)
 
 
 def _long_reply(body: bytes, most_entries: int) -> DefaultAssociations | None:
@@ -197,11 +198,35 @@ def structure_errors(value: object) -> tuple[StandardError, ...]:
     return errors
 
 
-def _explained(value: object) -> DefaultAssociations:
+def _find_problems(value: object) -> tuple[str, ...]:
+    """Return what is wrong with a reply: the first problems at least."""
+    problems: list[str] = []
+    if isinstance(value, dict) and isinstance(results := value.get("results"), list):
+        # One by one: cattrs would make an exception of each, with all that it is about.
+        value = value | {"results": []}
+        problems += islice(_wrong_results(results), _MOST_PROBLEMS)
     try:
-        return _EXPLAINING.structure(value, DefaultAssociations)
+        _EXPLAINING.structure(value, DefaultAssociations)
     except Exception as error:  # noqa: BLE001 -- see above
-        raise UndecodableError(tuple(islice(_problems(error, "$"), _MOST_PROBLEMS))) from None
+        problems += islice(_problems(error, "$"), _MOST_PROBLEMS)
+        _clear(error)
+    return tuple(problems)
+
+
+def _wrong_results(results: list[object]) -> Iterator[str]:
+    for number, result in enumerate(results):
+        try:
+            _structure_association(result, Association)
+        except json_values.WrongShapeError as error:
+            yield f"$.results[{number}]{error.where}: {error}"
+
+
+def _clear(error: BaseException) -> None:
+    """Free what an exception of cattrs keeps alive: its frames hold the exception itself."""
+    error.__traceback__ = error.__context__ = None
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            _clear(inner)
 
 
 def decode_error(body: bytes, most_entries: int | None = None) -> ErrorBody | None:
@@ -269,10 +294,6 @@ def _problems(error: BaseException, path: str) -> Iterator[str]:
         named, bare = error.group_exceptions()
         for sub, note in named:
             yield from _problems(sub, f"{path}.{_json_name(note.name)}")
-    elif isinstance(error, cattrs.IterableValidationError):
-        indexed, bare = error.group_exceptions()
-        for sub, place in indexed:
-            yield from _problems(sub, f"{path}[{place.index}]")
     elif isinstance(error, KeyError):
         yield f"{path}: {json_values.MISSING}"
         return
@@ -385,3 +406,4 @@ def _converter(*, detailed: bool) -> cattrs.Converter:
 _FAST = _converter(detailed=False)
 _EXPLAINING = _converter(detailed=True)
 _structure_reply = _FAST.get_structure_hook(DefaultAssociations)
+_structure_association = _FAST.get_structure_hook(Association)

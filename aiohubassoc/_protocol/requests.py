@@ -237,7 +237,7 @@ def checked_proxy(text: str) -> str:
     given: object = text
     if not isinstance(given, str):
         raise OptionsError(f"proxy must be a URL such as http://proxy:3128, not {given!r}")
-    url = given.strip()
+    url = given.strip().removeprefix("//")
     url = url if "://" in url else f"http://{url}"
     try:
         parts = urlsplit(url)

@@ -24,7 +24,7 @@ _NEAR_FORGOTTEN_WINDOWS: Final = 5
 # One call more is tried at first, then two, four, eight, each time after this part of a window.
 _DOUBLING_WINDOWS: Final = 1 / 8
 _MOST_DOUBLINGS: Final = 30.0
-# How long to wait before that, in windows, after 0, 1, 2 and more tries that came to nothing.
+# How long to wait before that, in windows, after 0, 1, 2 and more failed tries.
 _PATIENCE_WINDOWS: Final = (1 / 4, 1 / 2, 1.0, 2.0, 3.0)
 # A throttle with less than this share of the limit accepted is doubted: it may be no quota's at
 # all, so as many calls as would disprove it, and this share of them more, are tried at once.
@@ -50,7 +50,7 @@ class _Level:
         shown: The most calls that were accepted in a window since.
         base: That number when more was last tried.
         tries_at: When more is tried.
-        failed_tries: How many tries in a row came to nothing.
+        failed_tries: How many tries in a row failed.
         disproof: How many more at once would show that the throttle was not the quota's; 0: it was.
     """
 
@@ -159,7 +159,7 @@ class AdaptiveLimit:
 
     def record_end(self, *, sent_at: float) -> None:
         """Learn that a call is no longer in flight, after what became of it was recorded."""
-        if self.in_flight_at_cut and sent_at <= self._cut_at:
+        if sent_at <= self._cut_at:
             self.in_flight_at_cut -= 1
             # Undone if the throttle was isolated: then it was not about the quota.
             if not self.in_flight_at_cut and self._accepted_at_cut >= _ALONE * max(
@@ -183,7 +183,7 @@ class AdaptiveLimit:
         self._before_cut, self._cut_at = level, now
         self.in_flight_at_cut, self._accepted_at_cut, self._throttled_at_cut = beside, 0, 0
         self._whole = self._limit if level is None else max(self._whole, self._limit)
-        self._prove()  # from now on the level bounds what goes
+        self._prove()  # from now on the level is the bound
         if level is None:
             self.level = self._cut(own, now, 0)
         elif now >= level.tries_at:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from aiohubassoc.errors import OptionsError
+from aiohubassoc.options import check_count, check_wait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,8 +69,8 @@ def estimate(
     Return what a run takes if each call succeeds at once and no other client calls.
 
     The pacer of such a run is asked in virtual time, so that the two cannot differ; after some
-    thousand calls the rest goes on as the second half of these. A run agrees within 5 %, or one
-    round trip where that is more, while a round trip is well below the window. Retries and
+    thousand calls the rest is extrapolated from their second half. A run agrees within 5 %, or
+    one round trip where that is more, while a round trip is well below the window. Retries and
     throttles come on top. A client without a quota begins with `SAFE_START`, the lowest there is,
     and then keeps what HubSpot names: it takes no longer than the estimate for `SAFE_START`.
 
@@ -82,11 +82,11 @@ def estimate(
         jitter: Their deviation, as a share of that average; from 0 to 0.5.
         daily_calls: Calls that HubSpot accepts from the account in a day; 1 or more. None: unknown.
     """
-    _check("calls", calls, at_least=0)
-    _check("concurrency", concurrency, at_least=1)
-    _check_seconds("round_trip", round_trip)
+    check_count("calls", calls, 0)
+    check_count("concurrency", concurrency, 1)
+    check_wait("round_trip", round_trip)
     if daily_calls is not None:
-        _check("daily_calls", daily_calls, at_least=1)
+        check_count("daily_calls", daily_calls, 1)
     run = _VirtualRun(
         calls, pacer, concurrency, [round_trip * (1 + jitter * n) for n in _DEVIATIONS]
     )
@@ -104,9 +104,9 @@ def estimate(
 
 def batch_calls(pairs_by_types: Mapping[tuple[str, str], int], most: int = _BATCH_MOST) -> int:
     """Return how many calls pairs take in batches of the same two types, *most* pairs each."""
-    _check("most", most, at_least=1)
+    check_count("most", most, 1)
     for (from_type, to_type), pairs in pairs_by_types.items():
-        _check(f"pairs from {from_type} to {to_type}", pairs, at_least=0)
+        check_count(f"pairs from {from_type} to {to_type}", pairs, 0)
     return sum(-(-pairs // most) for pairs in pairs_by_types.values())
 
 
@@ -126,8 +126,8 @@ class _VirtualRun:
         """Return when this number of calls has ended; 0 without calls."""
         windows = (calls - 1) // self._quota.limit if calls else 0
         rest = calls - windows * self._quota.limit
-        # The second is what a quota takes of which not two windows were gone through; the third is
-        # for calls behind those, whose round trips need not be the mean.
+        # The second: what a quota takes of which less than two windows were simulated. The third:
+        # calls after those, whose round trips need not be the mean.
         by_quota = windows * self._quota.window + self._extrapolated(rest)
         return max(self._extrapolated(calls), by_quota, calls * self._least)
 
@@ -164,17 +164,3 @@ def _simulate(
         else:
             now = max(now + wait, math.nextafter(now, math.inf))
     return ended_at
-
-
-def _check(name: str, value: object, *, at_least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
-        raise OptionsError(f"{name} must be an int of {at_least} or more, not {value!r}")
-
-
-def _check_seconds(name: str, value: object) -> None:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not 0 <= value < math.inf  # nor nan
-    ):
-        raise OptionsError(f"{name} must be a number of seconds, 0 or more, not {value!r}")

@@ -19,7 +19,7 @@ class BatchReader(Generic[GroupT]):
     """
     The batches of a run.
 
-    A batch that is not full goes after *linger* seconds, for a slow input. It waits longer while
+    A batch that is not full is sent after *linger* seconds, for a slow input. It waits longer while
     nothing more is read because results are not taken.
     """
 

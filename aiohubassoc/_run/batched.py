@@ -61,7 +61,7 @@ class Batched(LinkStrategy):
         send: Makes a call for many pairs.
         send_pair: Makes a call for one pair.
         size: The most pairs of a batch.
-        linger: Seconds after which a batch goes though it is not full.
+        linger: Seconds after which a batch is sent even if it is not full.
         max_in_flight: Gives how many batches may be in flight.
         concurrency: How many pairs of a batch may be sent singly at once.
         clock: For *linger*.
@@ -295,7 +295,7 @@ def _make_batch(types: tuple[str, str], pairs: Iterable[Pair | tuple[RecordId, R
         if (pair.from_type, pair.to_type) != types:
             raise OptionsError(f"item {index} is not from {types[0]} to {types[1]}: {pair}")
         if not batch.add(index, pair):
-            raise OptionsError(f"item {index} is another pair turned round: {pair}")
+            raise OptionsError(f"item {index} is the reverse of another pair: {pair}")
         if len(batch.pairs) > MOST_PAIRS:
             raise OptionsError(f"a batch holds {MOST_PAIRS:,} pairs at most")
     if not batch.pairs:

@@ -72,7 +72,7 @@ class PairLookups:
 
     Args:
         send: Makes a call that reads the links of records, with its retries.
-        linger: Seconds after which a batch of pairs is looked up though it is not full.
+        linger: Seconds after which a batch of pairs is looked up even if it is not full.
         clock: For *linger*.
 
     Attributes:

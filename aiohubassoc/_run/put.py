@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SendPair: TypeAlias = "Callable[[Call[Pair]], Awaitable[_call.Final]]"
 """Makes a call for one pair, with its retries."""
 
+# Pairs read at once: of a slow sync input no more, as responses wait meanwhile.
+_MOST_READ: Final = 16
 _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
 
 
@@ -131,7 +133,7 @@ class Put(LinkStrategy):
         """Return the next pair; None: there are no more."""
         entries = self._entries
         while not (entries or self._run.stopping):
-            if not (read := await self._read(self._most_workers)):
+            if not (read := await self._read(min(self._most_workers, _MOST_READ))):
                 return None
             entries.extend(read)
         return None if self._run.stopping else entries.popleft()

@@ -65,8 +65,8 @@ class Source:
     of a step, is not read any further, and `is_complete` stays False.
 
     Args:
-        pairs: Any sync or async iterable, or a data frame. A sync one is asked on the event loop:
-            it should respond at once, as lists, generators and files do. Nothing is read yet.
+        pairs: Any sync or async iterable, or a data frame. A sync one is read on the event
+            loop: it should not wait, as lists, generators and files do not. Nothing is read yet.
         from_type: The object type of all ``from_id``; None if the items are pairs. With a data
             frame: of the rows that have none themselves; None if all have one.
         to_type: The object type of all ``to_id``; None as for *from_type*.
@@ -243,7 +243,7 @@ class Prefetch:
         """Return the next pairs that need a call, up to *most*; none: there are no more."""
         pairs: list[Entry] = []
         while not (pairs or self._run.stopping):
-            if await self._wait_for_room():
+            if await self._wait_for_room(most):
                 continue
             if not (items := await self._read(most)):
                 break
@@ -253,20 +253,20 @@ class Prefetch:
     async def reject_rest(self) -> None:
         """Read the rest of the input once the run has stopped: no pair of it is sent."""
         while not self._run.is_cut_off:
-            if await self._wait_for_room():
+            if await self._wait_for_room(MOST_READ):
                 continue
             if not (items := await self._read(MOST_READ)):
                 break
             self._register(items)
             self._run.report_open()
 
-    async def _wait_for_room(self) -> bool:
+    async def _wait_for_room(self, most: int) -> bool:
         """Return whether there was none, so that anything may have happened meanwhile."""
         run = self._run
         if run.buffer.in_hand < run.read_ahead:
             return False
-        # By the hundreds: to wake a reader for each result taken costs more than reading.
-        await run.buffer.wait_for_room(run.read_ahead * _REFILL_SHARE)
+        # Room for *most*: to wake a reader for each result taken costs more than reading.
+        await run.buffer.wait_for_room(max(run.read_ahead - most, run.read_ahead * _REFILL_SHARE))
         return True
 
     async def _read(self, most: int) -> list[tuple[int, object]]:

@@ -137,7 +137,19 @@ def test_options_exist(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["link", "check", "resume", "verify", "status", "export", "plan", "pairs", "simulate"]
+    "name",
+    [
+        "link",
+        "check",
+        "resume",
+        "verify",
+        "status",
+        "export",
+        "report",
+        "plan",
+        "pairs",
+        "simulate",
+    ],
 )
 def test_the_reference_has_every_option(name: str) -> None:
     """None is missing, and none is made up."""

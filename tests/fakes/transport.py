@@ -17,8 +17,7 @@ from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.events import Events
 from aiohubassoc._http.sender import Sender
 from aiohubassoc._http.transport import NoResponse
-from aiohubassoc._protocol.classify import judge
-from aiohubassoc._protocol.endpoint_proof import EndpointProof
+from aiohubassoc._protocol.classify import EndpointProof, judge
 from aiohubassoc._protocol.requests import Endpoint, create_default
 from aiohubassoc._protocol.verdicts import Answer
 from aiohubassoc._run.failure_limits import FailureLimits

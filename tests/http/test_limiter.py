@@ -454,7 +454,7 @@ async def test_cancelled_callers_leave_the_queue_at_once() -> None:
     own = tracemalloc.Filter(inclusive=True, filename_pattern="*/wait_queue.py")
     kept = tracemalloc.take_snapshot().filter_traces([own])
     tracemalloc.stop()
-    assert 1 == len(limiter._queue._waiters)
+    assert 1 == len(limiter._queue.waiters)
     assert sum(trace.size for trace in kept.traces) < 50_000
     await head
     assert 10_000.0 == round(_now())

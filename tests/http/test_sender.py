@@ -33,8 +33,7 @@ from aiohubassoc import (
 )
 from aiohubassoc._http.request_state import Call, Unsettled
 from aiohubassoc._http.transport import NoResponse
-from aiohubassoc._protocol.classify import judge_batch, judge_links
-from aiohubassoc._protocol.endpoint_proof import PROVEN_SECONDS, EndpointProof
+from aiohubassoc._protocol.classify import PROVEN_SECONDS, EndpointProof, judge_batch, judge_links
 from aiohubassoc._protocol.verdicts import About, Accepted, Answer, Fatal, Partial, Refused, Replied
 from tests.conftest import pass_time, settle
 from tests.fakes.transport import FakeTransport, error, linked, pair, reply, sender_of

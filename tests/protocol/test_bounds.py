@@ -127,7 +127,7 @@ def test_no_problem_is_large(body: bytes) -> None:
     assert isinstance(verdict, Transient)
     error = verdict.error
     assert isinstance(error, InvalidResponseError)
-    assert len(error.problems) <= 20
+    assert len(error.problems) <= 21
     assert len(error.headers) == 50
     assert "set-cookie" not in error.headers
     assert len(pickle.dumps(error)) < 200_000

@@ -33,8 +33,7 @@ from aiohubassoc import (
 from aiohubassoc._protocol import codec
 from aiohubassoc._protocol.classify import is_from_hubspot, judge, judge_batch, judge_links
 from aiohubassoc._protocol.links import LinksReply, RecordLinks
-from aiohubassoc._protocol.refusal import Refusal
-from aiohubassoc._protocol.status_table import TABLE
+from aiohubassoc._protocol.status_table import TABLE, Refusal
 from aiohubassoc._protocol.verdicts import (
     About,
     Accepted,

@@ -28,7 +28,7 @@ from aiohubassoc._protocol.codec import (
     load,
     structure_errors,
 )
-from aiohubassoc._protocol.long_replies import cut_results
+from aiohubassoc._protocol.fast_codec import cut_results
 from tests.protocol.strategies import near_bodies
 
 # HubSpot, Associations v4, "Create Default": the documented reply with each field filled.
@@ -599,3 +599,14 @@ def test_a_long_reply_that_breaks_off_is_undecodable(end: int) -> None:
     """Nothing of it is believed."""
     (problem,) = _problems(orjson.dumps({"status": "COMPLETE", "results": _many(600)})[:-end])
     assert problem.startswith("$: not JSON: ")
+
+
+def test_of_many_broken_results_the_first_are_named() -> None:
+    """Twenty of them, and what is wrong beside them."""
+    value = {"results": [*_many(2), *range(1_000)], "status": []}
+    problems = _problems(orjson.dumps(value))
+    assert 21 == len(problems)
+    assert ("$.results[2]: 0 is not an object", "$.status: [] is not a string") == (
+        problems[0],
+        problems[-1],
+    )

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import ApiError, RetryPolicy, ServerError
-from aiohubassoc._protocol.retry import (
+from aiohubassoc._protocol.verdicts import (
     Again,
     GiveUp,
+    Throttled,
+    Transient,
     Why,
     backoff,
     clamp,
@@ -16,7 +18,6 @@ from aiohubassoc._protocol.retry import (
     decide_transient,
     is_beyond_patience,
 )
-from aiohubassoc._protocol.verdicts import Throttled, Transient
 
 ERROR = ServerError(500, None, "internal error", None)
 POLICY = RetryPolicy()
