@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 import warnings
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from cyclopts import App, CycloptsError, UnusedCliTokensError
+from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 from aiohubassoc import __version__
 from aiohubassoc.cli.terminal import (
@@ -151,11 +151,13 @@ def run(arguments: Sequence[str]) -> int:
         one_each = (bound.arguments.get(name, STDIN) for name in ("left", "right"))
         for file in (*bound.arguments.get("files", ()), *one_each):
             if file.startswith("-") and file != STDIN:
-                _refuse_option(file, app[arguments[0]])
+                raise OptionsError(_unknown_option(file, app[arguments[0]]))
         return int(command(*bound.args, **bound.kwargs) or 0)
     except (CycloptsError, AioHubAssocError) as error:
         message = str(error)
-        if isinstance(error, UnusedCliTokensError):
+        if isinstance(error, UnknownOptionError) and arguments[0] in app:
+            message = _unknown_option(error.token.keyword or "", app[arguments[0]])
+        elif isinstance(error, UnusedCliTokensError):
             message = f"there is no use for {', '.join(map(repr, error.unused_tokens or ()))}"
         print_error(message + suggest_choice(message))
         return _exit_code(error)
@@ -168,11 +170,11 @@ def run(arguments: Sequence[str]) -> int:
         warnings.showwarning = show
 
 
-def _refuse_option(option: str, command: App) -> NoReturn:
-    """Raise OptionsError for what is no option, though a file may be called so."""
+def _unknown_option(option: str, command: App) -> str:
+    """Return what is said of an option that a command does not have."""
     arguments = command.assemble_argument_collection()
     names = [name for one in arguments for name in one.names if name.startswith("--")]
-    raise OptionsError(f"there is no option {option}{suggest(option.partition('=')[0], names)}")
+    return f"there is no option {option}{suggest(option.partition('=')[0], names)}"
 
 
 def _exit_code(error: Exception) -> int:

@@ -51,7 +51,7 @@ from aiohubassoc.cli.terminal import (
     print_verify_report,
     stdout,
 )
-from aiohubassoc.errors import OptionsError
+from aiohubassoc.errors import AioHubAssocError, OptionsError
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
@@ -65,7 +65,6 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.report import VerifyReport
     from aiohubassoc.cli.run_folder import Table
     from aiohubassoc.client import AssociationClient
-    from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.journal.journal import Journal
     from aiohubassoc.models import Outcome
     from aiohubassoc.pair import Pair
@@ -251,7 +250,7 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
     """
     _check(command, call)
     with ExitStack() as stack:
-        connection = Connection.open(stack, command, call.token)
+        connection = _connect(stack, command, call)
         client = connection.make_client()
         rows = table or stack.enter_context(PairTable(command.files, command.input))
         journal = _open_journal(stack, connection, call.folder, rows)
@@ -283,6 +282,28 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
         if run.sinks.output_is_gone:
             discard_output()
     return code
+
+
+def _connect(stack: ExitStack, command: Command, call: LinkCall) -> Connection:
+    """Return where the pairs go; an error names what is wrong with the input, too."""
+    try:
+        return Connection.open(stack, command, call.token)
+    except OptionsError as error:
+        problem = _find_input_problem(command)
+        if problem is None:
+            raise
+        raise OptionsError(f"{error}. And {problem}") from None
+
+
+def _find_input_problem(command: Command) -> str | None:
+    """Return why files cannot be read as pairs; None if they can, or may have to be waited for."""
+    try:
+        if STDIN not in command.files:
+            with PairTable(command.files, command.input):
+                pass
+    except AioHubAssocError as error:
+        return str(error)
+    return None
 
 
 def _print(run: LinkRun, code: int, call: LinkCall, *, needs_input: bool) -> None:

@@ -33,7 +33,12 @@ Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
 def _to_share(_: object, tokens: Sequence[Token]) -> float:
     """Return a share as typed: a number, or a percentage as --reserve-daily takes it."""
     text = tokens[0].value.strip()
-    return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    try:
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is neither a part such as 0.5 nor a percentage such as 50%"
+        ) from None
 
 
 Share: TypeAlias = Annotated[float, Parameter(converter=_to_share)]

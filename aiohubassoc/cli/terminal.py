@@ -134,7 +134,8 @@ def suggest(given: str, choices: Iterable[str]) -> str:
     """Return a sentence that names the choice which is most like *given*; empty if none is."""
     # Ids and names are compared as people take them for equal.
     known = {choice.casefold().replace("_", "-"): choice for choice in choices}
-    found = get_close_matches(given.casefold().replace("_", "-"), known, n=1, cutoff=0.6)
+    written = given.casefold().replace("_", "-")
+    found = get_close_matches(written, known, n=1, cutoff=0.6)
     return f". Did you mean {known[found[0]]}?" if found else ""
 
 
