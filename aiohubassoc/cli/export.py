@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
 from aiohubassoc.cli.report import ExitCode
-from aiohubassoc.cli.run_folder import Command, is_of_pipe, open_folder, restore_cells
+from aiohubassoc.cli.run_folder import Command, is_from_pipe, open_folder, restore_cells
 from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.terminal import (
     StorageError,
@@ -163,7 +163,7 @@ class _Selected:
         if self._reader.is_read_to_its_end() or "columns" not in self._kept:
             return
         command = Command.from_header(self._kept)
-        if is_of_pipe(self._kept):
+        if is_from_pipe(self._kept):
             self.missing = f"{command.names} was not read to its end"
             return
         try:

@@ -55,7 +55,7 @@ def after_link(
     steps = [step] if (step := after_stop(report.stopped, call.token)) else []
     if isinstance(report.stopped, UnknownObjectTypeError):
         return steps  # the same command would meet it again
-    if report.unsettled or not report.input_complete:
+    if report.unfinished or not report.input_complete:
         if folder is not None:
             step = how_to_resume(folder, needs_input=needs_input)
             steps.append(f"{step}, without --limit" if needs_input and report.is_limited else step)
@@ -82,7 +82,7 @@ def after_verify(
     report: VerifyReport, command: Command, options: VerifyOptions, folder: str | None
 ) -> list[str]:
     """Return what to do after the links of *folder* were read back; None: those of files."""
-    if not (report.unsettled or report.not_linked):
+    if not (report.unfinished or report.not_linked):
         return []
     if options.output is not None:
         return [how_to_link(options.output, command.input)]

@@ -30,15 +30,15 @@ from aiohubassoc.cli.options import (
 )
 from aiohubassoc.cli.report import Example, ExitCode, LinkReport, outcome_result
 from aiohubassoc.cli.run_folder import (
-    CLAIMED,
+    REPORTED_LINKED,
     Command,
     FolderTable,
+    get_record,
     is_complete,
-    is_of_pipe,
+    is_from_pipe,
     open_folder,
     open_journal,
     open_temporary_journal,
-    row_of,
 )
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_output
@@ -155,7 +155,7 @@ def resume(
         pace, send = merged(pace, command.pace), send.over(command.send)
         command = attrs.evolve(command, pace=pace, send=send)
         table = None
-        if is_of_pipe(header):
+        if is_from_pipe(header):
             if not reader.is_read_to_its_end():
                 raise OptionsError(
                     f"the input was {command.names}, and it was not read to its end: give it "
@@ -224,7 +224,7 @@ class LinkRun(Runner):
 
     def take(self, outcome: Outcome) -> None:
         """Count and write what became of a pair."""
-        record = row_of(outcome.pair)
+        record = get_record(outcome.pair)
         self.sinks.write_line(lambda jsonl: jsonl.outcome(outcome, record))
         if outcome.status is Status.LINKED:  # nearly always
             return
@@ -346,7 +346,7 @@ async def _read_back(
     from aiohubassoc.cli.verify import VerifyRun  # noqa: PLC0415 -- only if asked
 
     with Reader(journal.folder) as reader:
-        table = FolderTable(reader, CLAIMED, rows.place)
+        table = FolderTable(reader, REPORTED_LINKED, rows.place)
         command = attrs.evolve(connection.command, check=CheckOptions())
         run = VerifyRun(attrs.evolve(connection, command=command), table, VerifyOptions())
         run.prints_portal = False

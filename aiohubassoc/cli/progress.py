@@ -33,7 +33,7 @@ class _Sample:
     """Counts at an instant: pairs that HubSpot responded for, rows done, responses."""
 
     at: float
-    settled: int = 0
+    completed: int = 0
     done: int = 0
     responses: int = 0
 
@@ -79,7 +79,7 @@ class Progress:
     def sample(self) -> None:
         """Note the counts as of now: rates come from them."""
         report = self.report
-        sample = _Sample(self.clock.now(), report.settled, report.done, report.pairs.responses)
+        sample = _Sample(self.clock.now(), report.completed, report.done, report.pairs.responses)
         samples, since = self._samples, sample.at - self._span
         samples.append(sample)
         while samples[1].at <= since:
@@ -95,18 +95,18 @@ class Progress:
         first, last = self._samples[0], self._samples[-1]
         seconds = max(last.at - first.at, _TERMINAL_SECONDS)
         # Calls come in bursts, one a window: a burst is no pace.
-        settled_rate = (last.settled - first.settled) / max(seconds, self._span)
-        other_rate = (last.done - first.done - (last.settled - first.settled)) / seconds
-        if rows and settled_rate + other_rate > 0:
-            yield f"{duration(max(0, rows - done) / (settled_rate + other_rate))} left"
+        completed_rate = (last.completed - first.completed) / max(seconds, self._span)
+        other_rate = (last.done - first.done - (last.completed - first.completed)) / seconds
+        if rows and completed_rate + other_rate > 0:
+            yield f"{duration(max(0, rows - done) / (completed_rate + other_rate))} left"
         if (wait := self._wait()) is not None:
             yield f"waiting for the rate limit, next calls in {duration(wait)}"
-        yield self.report.failures_text
+        yield self.report.describe_failures
         calls = quota.rate_per_second
         if self._is_batch:
-            yield f"{settled_rate:,.1f} pairs/s, up to {calls:.1f} calls/s"
+            yield f"{completed_rate:,.1f} pairs/s, up to {calls:.1f} calls/s"
         else:
-            yield f"{min(settled_rate, calls):,.1f} of {calls:,.1f} pairs/s"
+            yield f"{min(completed_rate, calls):,.1f} of {calls:,.1f} pairs/s"
         yield f"{self._stream.in_flight} in flight"
 
     def _wait(self) -> float | None:

@@ -182,7 +182,7 @@ class _RowReport:
         return self.failure or self.pairs.stopped
 
     @property
-    def unsettled(self) -> int:
+    def unfinished(self) -> int:
         """How many pairs have no result."""
         raise NotImplementedError
 
@@ -192,7 +192,7 @@ class _RowReport:
         raise NotImplementedError
 
     @property
-    def settled(self) -> int:
+    def completed(self) -> int:
         """How many pairs HubSpot responded for."""
         return self.pairs.linked + self.not_linked
 
@@ -219,7 +219,7 @@ class _RowReport:
         for errors, code in _BY_STOP:
             if isinstance(self.stopped, errors):
                 return code
-        if self.unsettled or not (self.input_complete or self.is_limited):
+        if self.unfinished or not (self.input_complete or self.is_limited):
             return ExitCode.STOPPED
         is_missed = require_rows and not self.done
         failed = self.not_linked or self.invalid or is_missed
@@ -260,7 +260,7 @@ class LinkReport(_RowReport):
         return self.pairs.total + self.duplicates
 
     @property
-    def unsettled(self) -> int:
+    def unfinished(self) -> int:
         """How many pairs were not sent, or not written down."""
         return self.pairs.unprocessed
 
@@ -270,7 +270,7 @@ class LinkReport(_RowReport):
         return self.pairs.failed + self.pairs.partial
 
     @property
-    def failures_text(self) -> str:
+    def describe_failures(self) -> str:
         """How many rows failed, in words."""
         return f"{self.not_linked + self.invalid:,} failed"
 
@@ -314,7 +314,7 @@ class VerifyReport(_RowReport):
     first_unknown: list[Example] = attrs.Factory(list)
 
     @property
-    def unsettled(self) -> int:
+    def unfinished(self) -> int:
         """Of how many pairs nothing is known."""
         return self.pairs.unknown
 
@@ -324,7 +324,7 @@ class VerifyReport(_RowReport):
         return self.pairs.missing
 
     @property
-    def failures_text(self) -> str:
+    def describe_failures(self) -> str:
         """How many rows are not linked, in words."""
         return f"{self.pairs.missing:,} missing, {self.pairs.unknown:,} unknown"
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from aiohubassoc.journal.offsets import Place
 
 # What a run reports as there.
-CLAIMED: Final = (Status.LINKED, Status.PARTIAL)
+REPORTED_LINKED: Final = (Status.LINKED, Status.PARTIAL)
 # What a run folder keeps in place of a portal's address that is another one each time.
 SIMULATED_PORTAL: Final = "a simulated portal"
 
@@ -143,7 +143,7 @@ class FolderTable:
 
     def cells(self, pair: Pair) -> list[str] | dict[str, object]:
         """Return the row of *pair*."""
-        return row_of(pair).fields
+        return get_record(pair).fields
 
     def place(self, source: int, line: int) -> str:
         """Return how messages call a place."""
@@ -188,7 +188,7 @@ class _TablePlaces:
     def place(self, index: int, pair: Pair) -> Place:
         """Return input and line."""
         del index
-        record = row_of(pair)
+        record = get_record(pair)
         return place_of(record.source, record.line)
 
     def told(self, place: Place) -> str:
@@ -221,7 +221,7 @@ def open_folder(folder: str) -> Reader:
     return Reader(folder)
 
 
-def row_of(pair: Pair) -> Record:
+def get_record(pair: Pair) -> Record:
     """Return the row that a pair of a table stands in."""
     record = pair.tag
     assert isinstance(record, Record)  # noqa: S101 -- the table tags each pair with its row
@@ -278,7 +278,7 @@ def is_complete(reader: Reader) -> bool:
     return reader.is_read_to_its_end() and not reader.counts()[Status.UNPROCESSED]
 
 
-def is_of_pipe(header: Mapping[str, Any]) -> bool:
+def is_from_pipe(header: Mapping[str, Any]) -> bool:
     """Return whether an input of a run folder cannot be opened again."""
     return any(one["size_bytes"] is None for one in header["inputs"])
 

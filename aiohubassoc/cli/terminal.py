@@ -158,7 +158,7 @@ def print_link_report(report: LinkReport, console: Console) -> None:
     if report.rows_left:
         what = f"{report.done:,} of about {report.input_rows:,} rows"
     console.print(
-        f"[bold]{what}[/] in {report.seconds:,.1f} s ({report.settled / seconds:,.1f} pairs/s)"
+        f"[bold]{what}[/] in {report.seconds:,.1f} s ({report.completed / seconds:,.1f} pairs/s)"
     )
     print_portal(report.portal, console)
     for name, count in report.counts().items():

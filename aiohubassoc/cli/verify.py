@@ -28,7 +28,13 @@ from aiohubassoc.cli.options import (
     given,
 )
 from aiohubassoc.cli.report import Example, VerifyReport, verification_result
-from aiohubassoc.cli.run_folder import CLAIMED, Command, FolderTable, open_folder, row_of
+from aiohubassoc.cli.run_folder import (
+    REPORTED_LINKED,
+    Command,
+    FolderTable,
+    get_record,
+    open_folder,
+)
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.terminal import discard_output, print_lines, print_verify_report, stdout
@@ -99,7 +105,9 @@ def verify(
         raise OptionsError(f"{more[0]} is for files: the run folder {folder} knows its own")
     with open_folder(folder) as reader:
         command = _restore_command(folder, reader, batch_quota)
-        statuses = (*CLAIMED, Status.FAILED, Status.UNPROCESSED) if all_ else CLAIMED
+        statuses = (
+            (*REPORTED_LINKED, Status.FAILED, Status.UNPROCESSED) if all_ else REPORTED_LINKED
+        )
         return _read_back(command, FolderTable(reader, statuses), token, options, folder=folder)
 
 
@@ -137,7 +145,7 @@ class VerifyRun(Runner):
     def take(self, verification: Verification) -> None:
         """Count and write what was found of a pair."""
         pair, result = verification.pair, verification_result(verification)
-        record = row_of(pair)
+        record = get_record(pair)
         self.sinks.write_line(lambda jsonl: jsonl.verification(record, pair, result))
         if verification.state is LinkState.LINKED:
             return

@@ -28,7 +28,7 @@ HEADER = "from_id,to_id,status,category,message,correlation_id\n"
 def test_after_a_kill_all_that_is_not_settled_is_there(
     command: Command, start_portal: StartPortal, tmp_path: Path, folder: Path
 ) -> None:
-    """Also what no run has read; linked, unsettled and the input agree, and it can be linked."""
+    """Also what no run has read; linked, unfinished and the input agree, and it can be linked."""
     portal = start_portal(latency=Latency(after_median=0.03))
     pairs = write_pairs(tmp_path / "pairs.csv", 3000)
     kill_run(portal, *COMMAND, "link", pairs, "--run", folder, *TYPES, *FAST, after=400)
@@ -38,10 +38,10 @@ def test_after_a_kill_all_that_is_not_settled_is_there(
     rows = read_rows(rest)
     assert result.told == {"rows": len(rows), "output": str(rest), "format": "csv"}
     assert {row["status"] for row in rows} == {"unprocessed"}
-    unsettled = [row["from_id"] for row in rows]
-    assert len(unsettled) == len(set(unsettled)) > 2000
-    assert not linked & set(unsettled)
-    assert linked | set(unsettled) == {str(n) for n in range(1, 3001)}
+    unfinished = [row["from_id"] for row in rows]
+    assert len(unfinished) == len(set(unfinished)) > 2000
+    assert not linked & set(unfinished)
+    assert linked | set(unfinished) == {str(n) for n in range(1, 3001)}
     told = command("link", rest, *TYPES, *FAST, "--json").told
     assert (told["linked"], told["exit_code"]) == (len(rows), 0)
     assert len(portal.portal.ledger.links) == 3000
