@@ -92,8 +92,8 @@ file could not be written.
 _COMMANDS = (
     ("check", _CHECK),
     ("link", _LINK),
-    ("resume", "Go on with the run of a folder: link what is not linked yet."),
-    ("status", "Show how far the run of a folder is, also while it goes on."),
+    ("resume", "Resume the run of a folder: link what is not linked yet."),
+    ("status", "Show how far the run of a folder is, also during the run."),
     ("export", "Write the rows of a run folder, with what became of them."),
     ("verify", _VERIFY),
     ("plan", "Read the input, send nothing, and show what linking it would do and take."),
@@ -101,9 +101,6 @@ _COMMANDS = (
     ("simulate", "Run a simulated HubSpot portal on this machine."),
     ("demo", "Link 2,000 pairs against a simulated portal and compare with its records."),
 )
-
-# Where a command is in the module of another one.
-_MODULES = {"resume": "link"}
 
 
 def make_app() -> App:
@@ -126,7 +123,7 @@ def make_app() -> App:
         own = [example for example in _EXAMPLES if example.split()[0] == name]
         notes = (_LINE, _ACCESS) if name in {"link", "resume"} else ()
         app.command(
-            f"aiohubassoc.cli.{_MODULES.get(name, name)}:{name}",
+            f"aiohubassoc.cli.{name}:{name}",
             name=name,
             help=help_,
             help_epilogue=_epilogue(own, *notes),

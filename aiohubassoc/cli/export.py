@@ -79,7 +79,7 @@ def export(
     except OSError as error:
         if output is not None:
             raise StorageError(f"{output}: {error.strerror}") from None
-        discard_output()  # nobody reads the rest
+        discard_output()  # standard output was closed
         return ExitCode.STORAGE
     if selected.missing is not None:
         print_warning(f"Rows that no run has read are missing here: {selected.missing}")

@@ -1,4 +1,4 @@
-"""``aiohubassoc link`` and ``aiohubassoc resume``."""
+"""``aiohubassoc link``, and what ``resume`` has in common with it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ from aiohubassoc.cli.options import (
     PaceOptions,
     PortalOptions,
     SendOptions,
-    VerifyOptions,
     check_input,
-    merged,
 )
 from aiohubassoc.cli.report import Example, ExitCode, LinkReport, outcome_result
 from aiohubassoc.cli.run_folder import (
@@ -34,9 +32,6 @@ from aiohubassoc.cli.run_folder import (
     Command,
     FolderTable,
     get_record,
-    is_complete,
-    is_from_pipe,
-    open_folder,
     open_journal,
     open_temporary_journal,
 )
@@ -94,7 +89,7 @@ def link(
     Args:
         files: CSV, TSV, JSON Lines, Parquet or Excel files, or - for standard input. Text may be
             compressed with gzip or zstd.
-        limit: Link the first so many pairs of the input and end there, to try a run with a few.
+        limit: Link the first pairs of the input, this many, and end there: to try a run with a few.
         dry_run: Send nothing, and print what would be done: as aiohubassoc plan.
         daily_limit: Calls that the account has a day, for --dry-run; else those of the tier that
             --quota names.
@@ -115,61 +110,8 @@ def link(
         _check(command, call)
         return print_plan(command, call, daily_limit=daily_limit)
     if daily_limit is not None:
-        raise OptionsError("--daily-limit is for --dry-run: HubSpot tells a run what is left")
+        raise OptionsError("--daily-limit is for --dry-run: HubSpot reports to a run what is left")
     return link_pairs(command, call)
-
-
-def resume(
-    folder: str,
-    /,
-    *,
-    pace: Annotated[PaceOptions, Flat] = PaceOptions(),  # noqa: B008 -- frozen, and so below
-    send: Annotated[SendOptions, Flat] = SendOptions(),  # noqa: B008
-    token: Annotated[AccessOptions, Flat] = AccessOptions(),  # noqa: B008
-    output: Annotated[OutputOptions, Flat] = OutputOptions(),  # noqa: B008
-    retry_failed: Flag = False,
-    force: Flag = False,
-    no_check: Flag = False,
-    uvloop: Flag = False,
-) -> int:
-    """
-    Go on with the run of a folder, and return the exit code of ``link``.
-
-    The input and the options are those of the last run; options given here take their place.
-
-    Args:
-        folder: The run folder.
-        retry_failed: Send pairs again that failed in an earlier run.
-        force: Go on though the input has changed.
-        no_check: Do not ask HubSpot about the token and the object types before the first pair.
-        uvloop: Use uvloop, which costs less CPU; it must be installed.
-    """
-    with open_folder(folder) as reader:
-        if not reader.sessions():
-            raise OptionsError(
-                f"no run of {folder} has begun: the first was killed at once. Give its command "
-                "again"
-            )
-        header = reader.header()
-        command = Command.from_header(header)
-        pace, send = merged(pace, command.pace), send.over(command.send)
-        command = attrs.evolve(command, pace=pace, send=send)
-        table = None
-        if is_from_pipe(header):
-            if not reader.is_read_to_its_end():
-                raise OptionsError(
-                    f"the input was {command.names}, and it was not read to its end: give it "
-                    f"again, with the same command and --run {folder}"
-                )
-            table = FolderTable(reader)
-            # Rejected rows were reported before, and cannot be fixed any more.
-            check = attrs.evolve(command.check, skip_invalid=True, strict=False)
-            command = attrs.evolve(command, check=check)
-        options = FolderOptions(folder, retry_failed, force)
-        is_done = is_complete(reader) and not retry_failed
-        checks_account = not (no_check or command.portal.simulate or is_done)
-        call = LinkCall(token, output, options, uvloop, checks_account=checks_account)
-        return link_pairs(command, call, table)
 
 
 class LinkRun(Runner):
@@ -275,7 +217,7 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
                 "verification": None if verification is None else verification.as_json(),
                 "exit_code": int(code),
             }
-            # ASCII only: whatever the input held, this can be written and read.
+            # ASCII only: any encoding can write it, also what the input held of broken characters.
             stdout().out(json.dumps({**run.report.as_json(), **about}))
         elif command.send.verify and run.began:
             _print_verification(verification, run, call)
@@ -343,7 +285,7 @@ async def _read_back(
     connection: Connection, client: AssociationClient, journal: Journal, rows: Table
 ) -> tuple[int, VerifyReport]:
     """Read back what a run folder has as linked; return the exit code of it alone and a report."""
-    from aiohubassoc.cli.verify import VerifyRun  # noqa: PLC0415 -- only if asked
+    from aiohubassoc.cli.verify import VerifyOptions, VerifyRun  # noqa: PLC0415 -- only if asked
 
     with Reader(journal.folder) as reader:
         table = FolderTable(reader, REPORTED_LINKED, rows.place)
@@ -361,7 +303,7 @@ def _print_verification(report: VerifyReport | None, run: LinkRun, call: LinkCal
         run.console.print("[yellow]Nothing was read back (--verify): the run ended early.[/]")
         return
     print_verify_report(report, "the run", run.console)
-    print_lines(after_verify(report, run.command, VerifyOptions(), call.folder.run), run.console)
+    print_lines(after_verify(report, run.command, None, call.folder.run), run.console)
 
 
 def _check(command: Command, call: LinkCall) -> None:

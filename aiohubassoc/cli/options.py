@@ -12,7 +12,6 @@ from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.options import Quota
 from aiohubassoc.pair import Pair
-from aiohubassoc.verification import LinkState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,12 +68,12 @@ class PaceOptions:
     concurrency: int | None = None
 
     def check(self) -> None:
-        """Raise OptionsError for what is no quota or no reserve."""
+        """Raise OptionsError for a quota or a reserve that cannot be read."""
         self.parsed_quota()
         self.reserve()
 
     def parsed_quota(self) -> Quota | None:
-        """Return the quota, None if none is given; raise OptionsError for what is no quota."""
+        """Return the quota, None if none is given; raise OptionsError if it is not one."""
         return None if self.quota is None else Quota.parse(self.quota)
 
     def reserve(self) -> float | None:
@@ -135,7 +134,7 @@ class SendOptions:
         return size
 
     def parsed_batch_quota(self) -> Quota | None:
-        """Return the batch quota, None if none is given; raise OptionsError for what is none."""
+        """Return the batch quota, None if none is given; raise OptionsError if it is not one."""
         if self.batch_quota is None:
             return None
         try:
@@ -336,35 +335,6 @@ class CheckOptions:
             raise OptionsError("--stop-after-failures must be 1 or more")
         if self.stop_after_alike < 0:
             raise OptionsError("--stop-after-alike must be 1 or more, or 0 for never")
-
-
-@attrs.frozen
-class VerifyOptions(PrintOptions):
-    """
-    What to print and write of links that were read back, and where.
-
-    Args:
-        output: Write the rows that are missing or unknown to this file, as they were in the
-            input, with the reason: as CSV, or as JSON Lines where its name ends with .jsonl.
-        missing: Of these write only those that are missing.
-        unknown: Of these write only those that are unknown.
-    """
-
-    output: str | None = None
-    missing: Flag = False
-    unknown: Flag = False
-
-    def check(self) -> None:
-        """Raise OptionsError for options that do not go together."""
-        super().check()
-        for option, is_given in (("--missing", self.missing), ("--unknown", self.unknown)):
-            if is_given and self.output is None:
-                raise OptionsError(f"{option} is for --output: it chooses the rows of that file")
-
-    def wants(self, state: LinkState) -> bool:
-        """Return whether the rows of pairs in this state are to be written."""
-        chosen = {LinkState.MISSING: self.missing, LinkState.UNKNOWN: self.unknown}
-        return state in chosen and (chosen[state] or not any(chosen.values()))
 
 
 _GroupT = TypeVar("_GroupT", PaceOptions, SendOptions)

@@ -137,7 +137,7 @@ def pairs(
         left: The export with the first records of the pairs: CSV, TSV, JSON Lines, Parquet or
             Excel, or - for standard input.
         right: The export with the second records.
-        match: exact: both cells are the same, without spaces around them and whatever their case.
+        match: exact: both cells are the same, ignoring case and spaces around them.
             email-domain: what follows the @ in LEFT is the domain in RIGHT, without www.
         all_matches: Pair a row of LEFT that matches several records of RIGHT with each of them;
             else it is paired with none.
@@ -174,7 +174,7 @@ def pairs(
                 raise StorageError(f"a temporary file: {error}") from None
             if target.path is not None:
                 raise StorageError(f"{target.path}: {error.strerror}") from None
-            discard_output()  # nobody reads the rest
+            discard_output()  # standard output was closed
             return ExitCode.STORAGE
         if json_:
             stdout().out(json.dumps(_as_json(join, output, unmatched)))

@@ -47,7 +47,7 @@ class Progress:
         limiter: Has the quota that is kept.
         stream: The client's run.
         clock: Time.
-        is_batch: Whether a call is for many pairs, so that the quota is none of pairs.
+        is_batch: Whether a call is for many pairs, so that the quota does not count pairs.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-    """Return so many seconds as people say it."""
+    """Return a number of seconds as text, such as ``2 min 05 s``."""
     minutes, left = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -123,7 +123,7 @@ class Category:
 @attrs.define(kw_only=True)
 class _RowReport:
     """
-    What every run reports; it can be read while the run goes on.
+    What every run reports; it can be read during the run.
 
     Attributes:
         portal: Where its pairs went, for people.

@@ -1,4 +1,4 @@
-"""What the command keeps in a run folder of itself and its input, and how it goes on from it."""
+"""What the command keeps in a run folder of itself and its input, to resume a run."""
 
 from __future__ import annotations
 
@@ -152,9 +152,9 @@ class FolderTable:
         return f"line {line}" + (f" of {self.names[source]}" if len(self.names) > 1 else "")
 
     def count_rows(self) -> int | None:
-        """Return how many pairs and unusable rows there are; None: the folder is gone."""
+        """Return how many pairs and rejected rows there are; None: the folder is gone."""
         try:
-            # One of its own: this runs in another thread, and the other may be closed meanwhile.
+            # A second reader: this runs in another thread, and the first may be closed meanwhile.
             with Reader(self._reader.folder) as reader:
                 counts = reader.counts()
                 if self._statuses:
@@ -284,7 +284,7 @@ def is_from_pipe(header: Mapping[str, Any]) -> bool:
 
 
 def _identify(fingerprint: dict[str, object]) -> str:
-    """Return what an input is known by, wherever it lies and whatever its name."""
+    """Return what identifies an input, independent of its place and name."""
     size, columns = fingerprint["size_bytes"], fingerprint["columns"]
     length = "a pipe" if size is None else f"{size:,} bytes"
     assert isinstance(columns, list)  # noqa: S101 -- the table says so

@@ -33,7 +33,7 @@ _SHOWN_RUNS: Final = 5
 
 def status(folder: str, /, *, json_: Flag = False) -> int:
     """
-    Show how far the run of a folder is, also while it goes on.
+    Show how far the run of a folder is, also during the run.
 
     Args:
         folder: The run folder.

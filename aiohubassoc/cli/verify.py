@@ -22,8 +22,8 @@ from aiohubassoc.cli.options import (
     InputOptions,
     PaceOptions,
     PortalOptions,
+    PrintOptions,
     SendOptions,
-    VerifyOptions,
     check_input,
     given,
 )
@@ -57,6 +57,35 @@ if TYPE_CHECKING:
     from aiohubassoc.verification import Verification
 
 
+@attrs.frozen
+class VerifyOptions(PrintOptions):
+    """
+    What to print and write of links that were read back, and where.
+
+    Args:
+        output: Write the rows that are missing or unknown to this file, as they were in the
+            input, with the reason: as CSV, or as JSON Lines where its name ends with .jsonl.
+        missing: Of these write only those that are missing.
+        unknown: Of these write only those that are unknown.
+    """
+
+    output: str | None = None
+    missing: Flag = False
+    unknown: Flag = False
+
+    def check(self) -> None:
+        """Raise OptionsError for options that do not go together."""
+        super().check()
+        for option, is_given in (("--missing", self.missing), ("--unknown", self.unknown)):
+            if is_given and self.output is None:
+                raise OptionsError(f"{option} is for --output: it chooses the rows of that file")
+
+    def wants(self, state: LinkState) -> bool:
+        """Return whether the rows of pairs in this state are to be written."""
+        chosen = {LinkState.MISSING: self.missing, LinkState.UNKNOWN: self.unknown}
+        return state in chosen and (chosen[state] or not any(chosen.values()))
+
+
 def verify(
     files: Annotated[list[str], Parameter(allow_leading_hyphen=True, negative="")],
     /,
@@ -68,7 +97,7 @@ def verify(
     skip_invalid: Flag = False,
     require_rows: Flag = False,
     all_: Flag = False,
-    options: Annotated[VerifyOptions, Flat] = VerifyOptions(),  # noqa: B008
+    options: Annotated[VerifyOptions, Flat] = VerifyOptions(),
 ) -> int:
     """
     Read links back and return the exit code; `aiohubassoc.cli.app` says which.
@@ -208,7 +237,7 @@ def _read_back(
     elif run.began:
         print_verify_report(run.report, folder or table.name, run.console)
         if run.sinks.problem is None:
-            print_lines(after_verify(run.report, command, options, folder), run.console)
+            print_lines(after_verify(run.report, command, options.output, folder), run.console)
     if run.sinks.output_is_gone:
         discard_output()
     return code
