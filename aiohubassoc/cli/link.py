@@ -196,6 +196,9 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
         client = connection.make_client()
         rows = table or stack.enter_context(PairTable(command.files, command.input))
         journal = _open_journal(stack, connection, call.folder, rows)
+        if journal is not None and journal.is_there:
+            with Reader(journal.folder):
+                pass  # one that cannot be read ends the command before HubSpot is asked
         run = LinkRun(connection, rows, call, journal)
         verification: VerifyReport | None = None
         with asyncio.Runner(loop_factory=_loop_factory(uvloop=call.uvloop)) as loop:

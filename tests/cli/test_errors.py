@@ -129,7 +129,7 @@ def test_a_folder_in_use(
     assert link(pairs_file, "--run", folder).code == 0
     lock = FolderLock(folder)
     try:
-        for result in (link(pairs_file, "--run", folder), command("resume", folder)):
+        for result in (link(pairs_file, "--run", folder), command("resume", "--no-check", folder)):
             assert (result.code, "is being used by" in result.err) == (75, True)
     finally:
         lock.release()
