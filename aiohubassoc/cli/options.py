@@ -47,34 +47,44 @@ InputOptions: TypeAlias = Annotated[Layout, Flat]
 
 
 @attrs.frozen
-class PaceOptions:
+class QuotaOptions:
     """
-    How fast to go.
+    The quota, and how much of it to use.
 
     Args:
         quota: starter, professional, enterprise, limit-increase, oauth, or as 190/10s. Upper limit.
             Without it: start at 100/10s and adopt the limit HubSpot reports.
         share: The part of the quota to use, such as 0.5 or 50%; the rest is for others.
-        reserve_daily: Calls of the day to leave for others, such as 50000 or 10%. The run stops
-            there, where HubSpot says how many are left.
-        strict_quota: Never exceed the quota, even with unusual network delays; 1 to 2 % slower.
         concurrency: The most requests in flight, 1 to 1000; 64 if not given.
     """
 
     quota: str | None = None
     share: Share = 1.0
+    concurrency: int | None = None
+
+    def parsed_quota(self) -> Quota | None:
+        """Return the quota, None if none is given; raise OptionsError if it is not one."""
+        return None if self.quota is None else Quota.parse(self.quota)
+
+
+@attrs.frozen
+class PaceOptions(QuotaOptions):
+    """
+    How fast to go.
+
+    Args:
+        reserve_daily: Calls of the day to leave for others, such as 50000 or 10%. The run stops
+            there, where HubSpot says how many are left.
+        strict_quota: Never exceed the quota, even with unusual network delays; 1 to 2 % slower.
+    """
+
     reserve_daily: str | None = None
     strict_quota: Flag = False
-    concurrency: int | None = None
 
     def check(self) -> None:
         """Raise OptionsError for a quota or a reserve that cannot be read."""
         self.parsed_quota()
         self.reserve()
-
-    def parsed_quota(self) -> Quota | None:
-        """Return the quota, None if none is given; raise OptionsError if it is not one."""
-        return None if self.quota is None else Quota.parse(self.quota)
 
     def reserve(self) -> float | None:
         """Return the reserve as calls (an int) or a share (a float, 0 to 1), or OptionsError."""
@@ -91,39 +101,18 @@ class PaceOptions:
 
 
 @attrs.frozen
-class SendOptions:
+class BatchOptions:
     """
-    How pairs are sent, and whether links are read.
+    How many pairs a batch has, and how many batches there are.
 
     Args:
-        via: put, a call for each pair, or batch, a call for up to 2,000 pairs; put if not given.
         batch_size: The most pairs of a batch, 1 to 2000; 2000 if not given.
         batch_quota: Batch calls and reads in a window, such as 20/10s. Upper limit. Without it:
             start at 10/10s and rise while HubSpot throttles none.
-        skip_linked: Ask HubSpot first which pairs are linked already; these are skipped.
-        verify: At the end of the run, read back what it reports as linked.
     """
 
-    via: Literal["put", "batch"] | None = None
     batch_size: int | None = None
     batch_quota: str | None = None
-    skip_linked: Flag = False
-    verify: Flag = False
-
-    @property
-    def is_batch(self) -> bool:
-        """Whether many pairs go in one call."""
-        return self.via == "batch"
-
-    @property
-    def makes_batch_calls(self) -> bool:
-        """Whether any call is for many pairs, or reads links."""
-        return self.is_batch or self.makes_reads
-
-    @property
-    def makes_reads(self) -> bool:
-        """Whether any call reads links."""
-        return self.skip_linked or self.verify
 
     @property
     def size(self) -> int:
@@ -141,6 +130,37 @@ class SendOptions:
             return Quota.parse(self.batch_quota)
         except OptionsError as error:
             raise OptionsError(f"--batch-quota: {error}") from None
+
+
+@attrs.frozen
+class SendOptions(BatchOptions):
+    """
+    How pairs are sent, and whether links are read.
+
+    Args:
+        via: put, a call for each pair, or batch, a call for up to 2,000 pairs; put if not given.
+        skip_linked: Ask HubSpot first which pairs are linked already; these are skipped.
+        verify: At the end of the run, read back what it reports as linked.
+    """
+
+    via: Literal["put", "batch"] | None = None
+    skip_linked: Flag = False
+    verify: Flag = False
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether many pairs go in one call."""
+        return self.via == "batch"
+
+    @property
+    def makes_batch_calls(self) -> bool:
+        """Whether any call is for many pairs, or reads links."""
+        return self.is_batch or self.makes_reads
+
+    @property
+    def makes_reads(self) -> bool:
+        """Whether any call reads links."""
+        return self.skip_linked or self.verify
 
     def over(self, old: SendOptions) -> SendOptions:
         """Return *old* with what is given here in its place."""
