@@ -47,7 +47,6 @@ class Connection:
     Where a command sends to.
 
     Attributes:
-        command: Says how fast, and which version of the API.
         base_url: Where HubSpot's API, or the simulated portal, is.
         token: The access token, or what gives it.
         proxy: The URL of a proxy; None: the environment's, if it names one.

@@ -110,10 +110,6 @@ class _Selected:
     """
     The rows to write.
 
-    Args:
-        reader: The run folder.
-        failed: Whether those that failed are wanted, and so on.
-
     Attributes:
         missing: Why rows that no run has read could not be given; None if none is missing.
     """

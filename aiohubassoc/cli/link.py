@@ -115,15 +115,7 @@ def link(
 
 
 class LinkRun(Runner):
-    """
-    Links the pairs of a run.
-
-    Args:
-        connection: Where to.
-        table: The pairs.
-        call: How the command was called.
-        journal: The run folder; None: none is kept.
-    """
+    """Links the pairs of a run."""
 
     writes_invalid = True
 
@@ -182,8 +174,6 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
     Link what *command* says and return the exit code; `aiohubassoc.cli.app` says which.
 
     Args:
-        command: What to do.
-        call: How it was called.
         table: The pairs, where they are not read from the input any more.
 
     Raises:

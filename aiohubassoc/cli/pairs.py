@@ -207,10 +207,6 @@ class _Output:
     """
     Writes what a join comes to.
 
-    Args:
-        output: The file of the pairs; None: standard output.
-        unmatched: The file of the rows without one; None: none is written.
-
     Attributes:
         begun: Whether anything may have been written.
         path: The file that is written right now; None: standard output.
@@ -259,14 +255,7 @@ class _Output:
 
 
 class _UnmatchedFile:
-    """
-    Rows without a pair, as CSV or JSON Lines: why, and behind it their cells.
-
-    Args:
-        file: Open for text.
-        header: The columns of their cells.
-        path: Its name, which says the format.
-    """
+    """Rows without a pair, as CSV or JSON Lines: why, and behind it their cells."""
 
     def __init__(self, file: TextIO, header: Sequence[str], path: str) -> None:
         taken = {name.strip().casefold() for name in header}

@@ -43,10 +43,6 @@ class Progress:
     What the line says.
 
     Args:
-        report: Counts.
-        limiter: Has the quota that is kept.
-        stream: The client's run.
-        clock: Time.
         is_batch: Whether a call is for many pairs, so that the quota does not count pairs.
     """
 
@@ -136,8 +132,6 @@ async def show(
     Show *progress* on *console* until it is cancelled.
 
     Args:
-        progress: What to show.
-        console: Where.
         count_rows: Counts the rows of the input; None: it is not known how many there are.
     """
     is_live = console.is_terminal and not console.is_dumb_terminal

@@ -127,7 +127,6 @@ class _RowReport:
 
     Attributes:
         portal: Where its pairs went, for people.
-        pairs: The library's report.
         input_counts: What reading the input has changed and left out; None: no input was read.
         invalid: Rejected rows, which hold no pair.
         invalid_lines: The first of them: each one's line, place as messages call it, and problem.
@@ -140,7 +139,6 @@ class _RowReport:
         is_limited: Whether the run ended at its limit, before the end of the input.
         signal: The number of the signal that ended the run; None if none did.
         rows_written: How many rows were written to a file.
-        seconds: How long the run took.
     """
 
     portal: str = ""
@@ -208,9 +206,6 @@ class _RowReport:
 
         When links are read back, unknown outranks missing: the result is not complete, and to ask
         again may find more that is missing.
-
-        Args:
-            require_rows: Whether an input without rows is a failure.
         """
         if self.signal is not None:
             return 128 + self.signal
@@ -247,7 +242,6 @@ class LinkReport(_RowReport):
     What became of the rows of a run that links.
 
     Attributes:
-        pairs: The library's report.
         categories: What is not linked, by status and name.
     """
 
@@ -304,7 +298,6 @@ class VerifyReport(_RowReport):
     What was found of the rows of a run that reads links back.
 
     Attributes:
-        pairs: The library's report.
         first_missing: The first pairs that are missing.
         first_unknown: The first of which nothing is known.
     """

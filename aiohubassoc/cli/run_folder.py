@@ -47,11 +47,6 @@ class Command:
 
     Attributes:
         files: The inputs; plain files by their whole path.
-        input: What they are like.
-        portal: Where to.
-        pace: How fast.
-        check: What to do about bad rows and failures.
-        send: One by one or in batches, and whether links are read.
     """
 
     files: tuple[str, ...]

@@ -193,7 +193,6 @@ def check_output(
     Args:
         option: The option that names the file to be written.
         path: That file; None: none is written.
-        inputs: The inputs.
         token_file: The file of the access token; None: there is none.
         folder: The run folder that is used, there or not; None: none is.
 

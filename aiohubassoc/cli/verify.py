@@ -145,9 +145,6 @@ class VerifyRun(Runner):
     Reads back the links of the pairs of a run.
 
     Args:
-        connection: Where HubSpot is.
-        table: The pairs.
-        options: What to print, which rows to write, and where.
         finds_duplicates: Whether pairs may repeat others.
     """
 
