@@ -113,7 +113,7 @@ class Quota:
                 return cls(int(limit), float(window or "1"))
             except (ValueError, OptionsError):
                 pass  # 0/10s, 5/.s: reported below with the text as given
-        names = ", ".join(tier.lower() for tier in TIERS)
+        names = ", ".join(tier.lower().replace("_", "-") for tier in TIERS)
         raise OptionsError(f"{text!r} is neither a quota such as 190/10s nor one of {names}")
 
     @property

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import warnings
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, cast
 
-from cyclopts import App, CycloptsError, UnusedCliTokensError
+from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 from aiohubassoc import __version__
 from aiohubassoc.cli.terminal import (
@@ -95,8 +95,8 @@ file could not be written.
 _COMMANDS = (
     ("check", _CHECK),
     ("link", _LINK),
-    ("resume", "Go on with the run of a folder: link what is not linked yet."),
-    ("status", "Show how far the run of a folder is, also while it goes on."),
+    ("resume", "Resume the run of a folder: link what is not linked yet."),
+    ("status", "Show how far the run of a folder is, also during the run."),
     ("export", "Write the rows of a run folder, with what became of them."),
     ("report", "Write the report of a run folder as one HTML file, to look at or hand on."),
     ("verify", _VERIFY),
@@ -106,8 +106,8 @@ _COMMANDS = (
     ("demo", "Link 2,000 pairs against a simulated portal and compare with its records."),
 )
 
-# Where a command is in the module of another one, or the module of its name is of something else.
-_MODULES = {"resume": "link", "report": "report_command"}
+# Where the module of a command's name is of something else.
+_MODULES = {"report": "report_command"}
 
 
 def make_app() -> App:
@@ -166,12 +166,14 @@ def _run(app: App, arguments: Sequence[str], stack: contextlib.ExitStack) -> int
         one_each = (bound.arguments.get(name, STDIN) for name in ("left", "right"))
         for file in (*bound.arguments.get("files", ()), *one_each):
             if file.startswith("-") and file != STDIN:
-                _refuse_option(file, app[arguments[0]])
+                raise OptionsError(_unknown_option(file, app[arguments[0]]))
         output = bound.arguments.get("output") or bound.arguments.get("options")
         return _call(partial(command, *bound.args, **bound.kwargs), output, stack)
     except (CycloptsError, AioHubAssocError) as error:
         message = str(error)
-        if isinstance(error, UnusedCliTokensError):
+        if isinstance(error, UnknownOptionError) and arguments[0] in app:
+            message = _unknown_option(error.token.keyword or "", app[arguments[0]])
+        elif isinstance(error, UnusedCliTokensError):
             message = f"there is no use for {', '.join(map(repr, error.unused_tokens or ()))}"
         print_error(message + suggest_choice(message))
         return exit_code_of(error)
@@ -197,8 +199,8 @@ def _call(work: Callable[[], int], output: object, stack: contextlib.ExitStack) 
     return run_with_end(options.on_end, work)
 
 
-def _refuse_option(option: str, command: App) -> NoReturn:
-    """Raise OptionsError for what is no option, though a file may be called so."""
+def _unknown_option(option: str, command: App) -> str:
+    """Return what is said of an option that a command does not have."""
     arguments = command.assemble_argument_collection()
     names = [name for one in arguments for name in one.names if name.startswith("--")]
-    raise OptionsError(f"there is no option {option}{suggest(option.partition('=')[0], names)}")
+    return f"there is no option {option}{suggest(option.partition('=')[0], names)}"

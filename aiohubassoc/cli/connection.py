@@ -48,7 +48,6 @@ class Connection:
     Where a command sends to.
 
     Attributes:
-        command: Says how fast, and which version of the API.
         base_url: Where HubSpot's API, or the simulated portal, is.
         token: The access token, or what gives it.
         proxy: The URL of a proxy; None: the environment's, if it names one.
@@ -65,7 +64,7 @@ class Connection:
         Return where *command* sends to; a simulated portal ends with *stack*.
 
         Raises:
-            OptionsError: there is no token, or the quota is none.
+            OptionsError: there is no token, or the quota is not one.
         """
         if command.portal.simulate:
             if access.proxy is not None:
@@ -98,8 +97,8 @@ class Connection:
         Return a client, which is not entered yet.
 
         Args:
-            batch_limiter: Another client's, to go on with; None: one of its own.
-            observer: What is told of the run; None: nothing is.
+            batch_limiter: The limiter of another client, to share; None: a new one.
+            observer: What the client reports the run to; None: nothing.
 
         Raises:
             OptionsError: an option that cannot work.

@@ -12,7 +12,7 @@ from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.report_file import write_report
 from aiohubassoc.cli.run_folder import open_folder
 from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.status import count_input_rows
+from aiohubassoc.cli.status import estimate_rows
 from aiohubassoc.cli.terminal import stderr, stdout
 from aiohubassoc.html_report.page import check_installed
 
@@ -42,7 +42,7 @@ def report(
             folder,
             header=header,
             name=folder,
-            input_rows=None if reader.is_read_to_its_end() else count_input_rows(header),
+            input_rows=None if reader.is_read_to_its_end() else estimate_rows(header),
         )
     if json_:
         stdout().out(json.dumps({"run": folder, "output": output}))

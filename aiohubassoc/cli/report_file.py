@@ -10,7 +10,7 @@ import attrs
 from aiohubassoc import __version__
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.hints import after_link, compose
-from aiohubassoc.cli.run_folder import SIMULATED_PORTAL, Command, describe_portal, is_of_pipe
+from aiohubassoc.cli.run_folder import SIMULATED_PORTAL, Command, describe_portal, is_from_pipe
 from aiohubassoc.cli.terminal import SIMULATED, StorageError
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.html_report.contents import Asked, read_contents
@@ -113,7 +113,7 @@ def _find_steps(
     if outcomes.unprocessed or not contents.is_read:
         if is_of_program:
             steps.append(("Go on by running the program again with the same run folder", ""))
-        elif is_of_pipe(header) and not contents.is_read:
+        elif is_from_pipe(header) and not contents.is_read:
             again = "Go on: give the input again, with the same command and the same --run"
             steps.append((again, ""))
         else:

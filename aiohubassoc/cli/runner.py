@@ -67,14 +67,8 @@ class Runner(ABC):
     One run of a command; its subclasses say what becomes of the pairs.
 
     Args:
-        connection: Where to.
-        table: The input, open.
-        report: Where rows are counted.
-        check: What to do about rejected rows.
-        output: What to print.
         path: The file of rows that are not linked; None: none is written.
         ordered: Whether lines of JSON come in the order of the input.
-        limit: The most pairs to take from the input; None: all.
 
     Attributes:
         is_batch: Whether a call is for many pairs.
@@ -82,8 +76,6 @@ class Runner(ABC):
         writes_invalid: Whether the file has the rejected rows.
         checks_account: Whether the account is checked before the first pair.
         obstacle: Why nothing was sent, if the check found that every pair would fail.
-        journal: The run folder; None: none is kept.
-        command: What was asked for.
         console: Where people read what comes of it.
         prints_portal: Whether the first line says where the pairs go.
         began: Whether anything may have been sent.
