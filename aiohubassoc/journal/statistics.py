@@ -66,10 +66,12 @@ class Counts:
         """How many were counted."""
         return sum(self.by_name.values())
 
-    @property
-    def largest(self) -> list[tuple[str, int]]:
-        """Names and counts, the most frequent first."""
-        return sorted(self.by_name.items(), key=lambda item: (-item[1], item[0]))
+    def largest(self, most: int) -> list[tuple[str, int]]:
+        """Return the *most* frequent names and their counts, and all others as `OTHER`."""
+        named = [item for item in self.by_name.items() if item[0] != OTHER]
+        found = sorted(named, key=lambda item: (-item[1], item[0]))[:most]
+        rest = self.total - sum(count for _, count in found)
+        return [*found, (OTHER, rest)] if rest else found
 
 
 @attrs.define
