@@ -26,6 +26,7 @@ from aiohubassoc.cli.terminal import (
     stdout,
 )
 from aiohubassoc.errors import (
+    AioHubAssocError,
     InputError,
     JournalStorageError,
     RunStoppedError,
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.report import CommandReport
     from aiohubassoc.cli.run_folder import Table
     from aiohubassoc.client import AssociationClient
-    from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.files.record import Record
     from aiohubassoc.journal.journal import Journal
     from aiohubassoc.pair import Pair
@@ -228,7 +228,7 @@ class Runner(ABC):
         await asyncio.wait({task}, timeout=_CHECK_SECONDS)
         task.cancel()
         await asyncio.wait({task})
-        if task.cancelled():
+        if task.cancelled() or isinstance(task.exception(), AioHubAssocError):
             return None
         found = task.result()
         reads = self.command.send.makes_reads
