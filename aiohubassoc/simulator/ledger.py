@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from aiohubassoc.simulator.rate_windows import RollingWindow
+from aiohubassoc.simulator.rate_limits import RollingWindow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

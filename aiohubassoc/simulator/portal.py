@@ -12,8 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiohubassoc.simulator import cdn_pages, error_bodies
-from aiohubassoc.simulator.account import AccountOperations
-from aiohubassoc.simulator.auth import Auth
+from aiohubassoc.simulator.account import AccountOperations, Auth
 from aiohubassoc.simulator.fault_plan import Fault
 from aiohubassoc.simulator.faults import BEFORE_HUBSPOT, Faults
 from aiohubassoc.simulator.ledger import PortalLedger
@@ -22,14 +21,15 @@ from aiohubassoc.simulator.operations import CallResult, LinkOperations
 from aiohubassoc.simulator.rate_limits import BATCH_IN_FLIGHT, TEN_SECONDLY_ROLLING, RateLimits
 from aiohubassoc.simulator.read_operation import ReadOperation
 from aiohubassoc.simulator.records import ObjectTypes
-from aiohubassoc.simulator.requests import PortalRequest, RequestTracker
 from aiohubassoc.simulator.responses import Delivery, PortalResponse, ResponseHeaders
 from aiohubassoc.simulator.routing import (
     AccountCall,
     BatchCall,
     BatchInputs,
     Call,
+    PortalRequest,
     PutCall,
+    RequestTracker,
     parse_inputs,
 )
 from aiohubassoc.simulator.seeded_random import SeededRandom

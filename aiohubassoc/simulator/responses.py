@@ -11,7 +11,7 @@ import attrs
 
 if TYPE_CHECKING:
     from aiohubassoc.simulator.rate_limits import RateLimits
-    from aiohubassoc.simulator.requests import PortalRequest
+    from aiohubassoc.simulator.routing import PortalRequest
     from aiohubassoc.simulator.seeded_random import SeededRandom
     from aiohubassoc.simulator.settings import PortalSettings
 

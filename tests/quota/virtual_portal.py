@@ -14,7 +14,7 @@ import attrs
 
 from aiohubassoc import Quota
 from aiohubassoc._quota.pacer import Pacer
-from aiohubassoc.simulator.rate_windows import make_window
+from aiohubassoc.simulator.rate_limits import make_window
 from aiohubassoc.simulator.settings import QuotaKind
 
 if TYPE_CHECKING:

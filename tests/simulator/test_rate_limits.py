@@ -9,8 +9,13 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc.simulator import FaultPlan, Neighbour, PortalSettings
-from aiohubassoc.simulator.rate_limits import DAILY, SECONDLY, TEN_SECONDLY_ROLLING, RateLimits
-from aiohubassoc.simulator.rate_windows import RollingWindow
+from aiohubassoc.simulator.rate_limits import (
+    DAILY,
+    SECONDLY,
+    TEN_SECONDLY_ROLLING,
+    RateLimits,
+    RollingWindow,
+)
 from tests.simulator.portal_calls import batch, make_portal, put
 
 # Sums of these are exact.
