@@ -98,6 +98,17 @@ _COMMANDS = (
 )
 
 
+_FLEET_COMMANDS = (
+    ("init", "Make the tables of the fleet in its database; it may be repeated."),
+    ("submit", "Queue a run: check files as link does, and store their pairs."),
+    ("worker", "Link queued runs until Ctrl-C or SIGTERM; any number of workers may."),
+    ("status", "Show how far runs are."),
+    ("cancel", "Cancel a run: it stops within a second; what was done is kept."),
+    ("export", "Write the rows of a run, with what became of them."),
+    ("portals", "Show the portals of the file, and whether their tokens can be read."),
+)
+
+
 def make_app() -> App:
     """Return the command."""
     app = App(
@@ -123,6 +134,10 @@ def make_app() -> App:
             help=help_,
             help_epilogue=_epilogue(own, *notes),
         )
+    fleet = App(name="fleet", help="Link runs of many portals, queued in PostgreSQL.")
+    for name, help_ in _FLEET_COMMANDS:
+        fleet.command(f"aiohubassoc.cli.fleet:{name}", name=name, help=help_)
+    app.command(fleet)
     return app
 
 

@@ -61,7 +61,7 @@ def export(
         with open_folder(folder) as reader:
             kept = reader.header().get("command") or {}  # a program's folder has none
             check_output("--output", output, inputs=kept.get("files", ()), folder=folder)
-        with open_folder(folder) as reader, _opened(output) as file:
+        with open_folder(folder) as reader, opened_output(output) as file:
             selected = _Selected(reader, failed=failed, unprocessed=unprocessed, linked=linked)
             writer = result_writer(file, selected.header(), format_=file_format)
             count = 0
@@ -87,7 +87,7 @@ def export(
 
 
 @contextlib.contextmanager
-def _opened(output: str | None) -> Iterator[TextIO]:
+def opened_output(output: str | None) -> Iterator[TextIO]:
     """Give where the rows go."""
     if output is None:
         yield rows_output()
