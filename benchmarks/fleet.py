@@ -33,7 +33,7 @@ from postgres import PostgresServer, postgres_server
 from report import conclude, print_table
 
 from aiohubassoc import Status
-from aiohubassoc.fleet import Fleet, FleetOptions, RunState
+from aiohubassoc.fleet import Fleet, RunState
 from aiohubassoc.simulator import FaultPlan, Latency, PortalSettings, portal_process
 
 if TYPE_CHECKING:
@@ -62,9 +62,7 @@ class Workers:
         """Start so many."""
         environment = {**os.environ, "AHAS_FLEET_TOKEN": "simulated-token"}
         for _ in range(count):
-            process = subprocess.Popen(  # noqa: S603 -- this package's own command
-                self._command, env=environment, stderr=subprocess.DEVNULL
-            )
+            process = subprocess.Popen(self._command, env=environment, stderr=subprocess.DEVNULL)
             self.running.append(process)
 
     def signal(self, process: subprocess.Popen[bytes], number: signal.Signals) -> None:
@@ -247,11 +245,13 @@ async def measure_scale(arguments: argparse.Namespace, stack: ExitStack) -> int:
             rows.append(await _carry(fleet, server.url, path, count, arguments.seconds))
         print_table(rows)
         carried = max(row["portals"] for row in rows if row["share of 19/s"] > _CARRIED)
-        checks[f"one worker carries {carried} portals at 19 calls/s, at least 150"] = carried >= 150  # noqa: PLR2004
+        checks[f"one worker carries {carried} portals at 19 calls/s, at least 150"] = carried >= 150
         poll_ms = await _poll(fleet, server.url, arguments.queued)
         print(f"a poll with {arguments.queued:,} portals queued: {poll_ms:.1f} ms\n")
-        checks["a poll takes at most 25 ms"] = poll_ms <= 25  # noqa: PLR2004
-    return conclude("fleet_scale", [*rows, {"queued": arguments.queued, "poll_ms": poll_ms}], checks)
+        checks["a poll takes at most 25 ms"] = poll_ms <= 25
+    return conclude(
+        "fleet_scale", [*rows, {"queued": arguments.queued, "poll_ms": poll_ms}], checks
+    )
 
 
 _CARRIED: Final = 0.97
@@ -270,7 +270,7 @@ async def _carry(
     workers.start(1)
     (process,) = workers.running
     try:
-        while not all(one.linked for one in await fleet.runs() if one.run in runs):
+        while not all(one.linked for one in await fleet.runs() if one.run in runs):  # noqa: ASYNC110
             await asyncio.sleep(1.0)
         before, cpu_before = await _linked(fleet, runs), _cpu_seconds(process.pid)
         began = time.monotonic()

@@ -65,7 +65,7 @@ class PostgresServer:
         return str(self.folder / "data")
 
     def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run(  # noqa: S603 -- a program of the system's
+        subprocess.run(
             [self.programs / program, *arguments],
             check=True,
             stdout=subprocess.DEVNULL,

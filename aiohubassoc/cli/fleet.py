@@ -61,7 +61,8 @@ class DatabaseOptions:
     Where the runs are.
 
     Args:
-        database: The PostgreSQL database, as postgresql://user@host/name; else AIOHUBASSOC_DATABASE.
+        database: The PostgreSQL database, as postgresql://user@host/name; else
+            AIOHUBASSOC_DATABASE.
     """
 
     database: str | None = None
@@ -140,7 +141,7 @@ class SubmitOptions:
             ) from None
 
 
-def init(*, database: Annotated[DatabaseOptions, Flat] = DatabaseOptions()) -> int:  # noqa: B008
+def init(*, database: Annotated[DatabaseOptions, Flat] = DatabaseOptions()) -> int:
     """
     Make the tables of the fleet. It may be repeated.
 
@@ -163,9 +164,9 @@ def submit(
     /,
     *,
     input_: InputOptions = Layout(),  # noqa: B008 -- frozen, and so below
-    send: Annotated[SubmitOptions, Flat] = SubmitOptions(),  # noqa: B008
-    database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),  # noqa: B008
-    portals: Annotated[PortalsOptions, Flat] = PortalsOptions(),  # noqa: B008
+    send: Annotated[SubmitOptions, Flat] = SubmitOptions(),
+    database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
+    portals: Annotated[PortalsOptions, Flat] = PortalsOptions(),
     json_: Flag = False,
 ) -> int:
     """
@@ -218,8 +219,8 @@ def submit(
 
 def worker(
     *,
-    database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),  # noqa: B008
-    portals: Annotated[PortalsOptions, Flat] = PortalsOptions(),  # noqa: B008
+    database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
+    portals: Annotated[PortalsOptions, Flat] = PortalsOptions(),
     max_runs: int = 150,
     poll: float = 1.0,
     heartbeat: float = 5.0,
@@ -266,7 +267,7 @@ def status(
     run: int | None = None,
     /,
     *,
-    database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),  # noqa: B008
+    database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
     watch: Flag = False,
     json_: Flag = False,
 ) -> int:
@@ -301,7 +302,7 @@ def cancel(
     run: int,
     /,
     *,
-    database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),  # noqa: B008
+    database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
 ) -> int:
     """
     Cancel a run: it stops within a second, and what was done until then is kept.
@@ -332,7 +333,7 @@ def export(
     linked: Flag = False,
     format_: Literal["csv", "jsonl"] | None = None,
     output: str | None = None,
-    database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),  # noqa: B008
+    database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
 ) -> int:
     """
     Write the rows of a run as they were in the input, with what became of them behind.
@@ -392,7 +393,7 @@ def export(
 
 def portals(
     *,
-    portals: Annotated[PortalsOptions, Flat] = PortalsOptions(),  # noqa: B008
+    portals: Annotated[PortalsOptions, Flat] = PortalsOptions(),
     json_: Flag = False,
 ) -> int:
     """

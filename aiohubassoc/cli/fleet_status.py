@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Final
 
 from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.terminal import stdout
 from aiohubassoc.fleet import RunState
 
@@ -40,7 +40,7 @@ async def show_live(read: Callable[[], Awaitable[Sequence[FleetRun]]]) -> None:
     runs = await read()
     with Live(_table(runs), console=stdout(), auto_refresh=False) as live:
         while not all(run.state in _ENDED for run in runs):
-            await asyncio.sleep(_EVERY)
+            await SystemClock().sleep(_EVERY)
             runs = await read()
             live.update(_table(runs), refresh=True)
 

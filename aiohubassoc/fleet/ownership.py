@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
+import contextlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
@@ -11,10 +11,10 @@ import attrs
 import psycopg
 from psycopg.rows import dict_row
 
+from aiohubassoc._http.clock import Clock
 from aiohubassoc.errors import FleetError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from psycopg_pool import AsyncConnectionPool
@@ -35,6 +35,7 @@ class Ownership:
     Attributes:
         run: The run's number.
         valid_for: Seconds for which a confirmation holds.
+        clock: Time.
         on_lost: Called once when it ended.
         on_cancel: Called once when a user cancelled the run.
         owner: What the database knows this worker's claim by.
@@ -42,17 +43,20 @@ class Ownership:
 
     run: int
     valid_for: float
+    clock: Clock
     on_lost: Callable[[], None] = lambda: None
     on_cancel: Callable[[], None] = lambda: None
     owner: UUID = attrs.Factory(uuid4)
     is_lost: bool = False
     is_cancelled: bool = False
-    _confirmed_at: float = attrs.Factory(time.monotonic)
+    _confirmed_at: float = attrs.field(
+        default=attrs.Factory(lambda self: self.clock.now(), takes_self=True)
+    )
 
     @property
     def holds(self) -> bool:
         """Whether requests may be sent and outcomes written."""
-        return not self.is_lost and time.monotonic() - self._confirmed_at < self.valid_for
+        return not self.is_lost and self.clock.now() - self._confirmed_at < self.valid_for
 
     def confirm(self, asked_at: float) -> None:
         """Note that the database confirmed it when it was asked at that moment."""
@@ -78,16 +82,18 @@ class Owned:
     Args:
         pool: Connections in autocommit mode.
         valid_for: Seconds for which a confirmation holds.
+        clock: Time.
     """
 
-    def __init__(self, pool: AsyncConnectionPool, valid_for: float) -> None:
+    def __init__(self, pool: AsyncConnectionPool, valid_for: float, clock: Clock) -> None:
         self._pool = pool
+        self._clock = clock
         self._valid_for = valid_for
         self._held: dict[UUID, Ownership] = {}
 
     async def claim(self, run: int, job: int) -> tuple[Ownership, dict[str, Any]] | None:
         """Take the run for its job, and return it with its row; None: it is not to be run."""
-        ownership = Ownership(run, self._valid_for)
+        ownership = Ownership(run, self._valid_for, self._clock)
         async with self._pool.connection() as db, db.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(
                 "update aiohubassoc_runs set state = 'running', owner = %s, due_at = null,"
@@ -102,7 +108,7 @@ class Owned:
         self._held[ownership.owner] = ownership
         return ownership, row
 
-    async def end(  # noqa: PLR0913 -- columns of one row
+    async def end(
         self,
         ownership: Ownership,
         state: str,
@@ -166,32 +172,30 @@ class Owned:
                 if not ownership.holds:
                     reason = " ".join(str(error).split())
                     raise FleetError(f"the fleet's database is away: {reason}") from error
-            await asyncio.sleep(_RETRY_SECONDS)
+            await self._clock.sleep(_RETRY_SECONDS)
 
     async def watch(self) -> None:
         """Ask again and again, until this is cancelled."""
         while True:
-            await asyncio.sleep(_ASK_EVERY)
+            await self._clock.sleep(_ASK_EVERY)
             if not self._held:
                 continue
-            try:
+            with contextlib.suppress(psycopg.OperationalError):  # it is away: see `holds`
                 await self._ask()
-            except psycopg.OperationalError:
-                pass  # away: `Ownership.holds` says what that means
             for ownership in list(self._held.values()):
                 if not ownership.holds:
                     ownership.lose()
 
     async def _ask(self) -> None:
         held = dict(self._held)
-        asked_at = time.monotonic()
+        asked_at = self._clock.now()
         async with self._pool.connection(timeout=self._valid_for / 2) as db:
             cursor = await db.execute(
                 "select owner, cancel_requested from aiohubassoc_runs where id = any(%s)"
                 " and owner = any(%s)",
                 ([one.run for one in held.values()], list(held)),
             )
-            rows = dict(await cursor.fetchall())
+            rows: dict[UUID, bool] = dict(await cursor.fetchall())
         for owner, ownership in held.items():
             if owner not in rows:
                 if owner in self._held:  # else its run has ended meanwhile

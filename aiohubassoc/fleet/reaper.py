@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
+import math
 from typing import TYPE_CHECKING, Final
 
 import psycopg
@@ -13,6 +12,8 @@ from aiohubassoc.fleet.store import DEFER, describe
 
 if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
+
+    from aiohubassoc._http.clock import Clock
 
 logger = logging.getLogger("aiohubassoc")
 
@@ -53,12 +54,14 @@ class Reaper:
     Args:
         pool: Connections in autocommit mode.
         dead_after: Seconds without a sign of life after which a worker is dead.
+        clock: Time.
     """
 
-    def __init__(self, pool: AsyncConnectionPool, dead_after: float) -> None:
+    def __init__(self, pool: AsyncConnectionPool, dead_after: float, clock: Clock) -> None:
         self._pool = pool
+        self._clock = clock
         self._dead_after = dead_after
-        self._reaped_at = -dead_after
+        self._reaped_at = -math.inf
 
     async def run(self, every: float) -> None:
         """Do so every so many seconds, until this is cancelled."""
@@ -67,16 +70,18 @@ class Reaper:
                 await self.reap()
             except psycopg.Error as error:
                 logger.warning("the fleet's database: %s", describe(error))
-            await asyncio.sleep(every)
+            await self._clock.sleep(every)
 
     async def reap(self) -> None:
         """Do so once."""
         async with self._pool.connection() as db, db.transaction():
-            row = await (await db.execute("select pg_try_advisory_xact_lock(%s)", (_LOCK,))).fetchone()
+            row = await (
+                await db.execute("select pg_try_advisory_xact_lock(%s)", (_LOCK,))
+            ).fetchone()
             if row is None or not row[0]:
                 return
             due = [row[0] for row in await (await db.execute(_DUE)).fetchall()]
-            now = time.monotonic()
+            now = self._clock.now()
             if now - self._reaped_at >= self._dead_after / 6:
                 due += await self._requeue_orphaned(db)
                 self._reaped_at = now

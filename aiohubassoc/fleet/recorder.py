@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import psycopg
 
 from aiohubassoc.errors import JournalStorageError
+from aiohubassoc.fleet.ownership import Ownership
 from aiohubassoc.fleet.store import NUMBERS, OPEN, describe
-from aiohubassoc.models import Status
+from aiohubassoc.models import Outcome, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from psycopg_pool import AsyncConnectionPool
 
-    from aiohubassoc.fleet.ownership import Ownership
-    from aiohubassoc.models import Outcome, Report
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc.models import Report
     from aiohubassoc.pair import Pair
 
 # Outcomes of all runs wait this long to be written together, unless there are many already.
@@ -74,10 +74,12 @@ class OutcomeWriter:
 
     Args:
         pool: Connections in autocommit mode.
+        clock: Time.
     """
 
-    def __init__(self, pool: AsyncConnectionPool) -> None:
+    def __init__(self, pool: AsyncConnectionPool, clock: Clock) -> None:
         self._pool = pool
+        self._clock = clock
         self._waiting: list[_Group] = []
         self._count = 0
         self._news = asyncio.Event()
@@ -135,7 +137,7 @@ class OutcomeWriter:
             ended = [group for group in groups if not group.ownership.holds]
             _fail(ended, f"the fleet's database is away: {reason}")
             groups = [group for group in groups if group.ownership.holds]
-            await asyncio.sleep(_RETRY_SECONDS)
+            await self._clock.sleep(_RETRY_SECONDS)
 
 
 def _fail(groups: list[_Group], reason: str) -> None:
@@ -216,6 +218,7 @@ class FleetRecorder:
     def begin(self, index: int, pair: Pair) -> Outcome | None:
         """Return None: only pairs without an outcome are read."""
         del index, pair
+        return None
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:
         """
@@ -225,9 +228,11 @@ class FleetRecorder:
             JournalStorageError: none of them is.
         """
         # What the run left open without sending it is as it was.
-        told = [one for one in outcomes if one.attempts or one.status is not Status.UNPROCESSED]
-        if told:
-            await self._writer.write(self._ownership, told)
+        completed = [
+            one for one in outcomes if one.attempts or one.status is not Status.UNPROCESSED
+        ]
+        if completed:
+            await self._writer.write(self._ownership, completed)
 
     async def close(self, report: Report, *, complete: bool) -> None:
         """Be done: the worker says how the run ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -20,13 +21,13 @@ from aiohubassoc.fleet.schema import QUEUE, TASK, check_version, create_tables
 from aiohubassoc.journal.dedupe import SeenPairs
 from aiohubassoc.journal.offsets import parts_of, place_of
 from aiohubassoc.models import Status
+from aiohubassoc.pair import Pair
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Sequence
     from types import TracebackType
     from typing import Self
 
-    from aiohubassoc.pair import Pair
 
 # What a status is in the database. 0 is a pair without an outcome.
 OPEN: Final = 0
@@ -215,7 +216,7 @@ class Fleet:
         *,
         from_type: str | None = None,
         to_type: str | None = None,
-        options: FleetOptions = FleetOptions(),  # noqa: B008 -- frozen
+        options: FleetOptions = FleetOptions(),
         priority: int = 0,
         start_at: datetime | None = None,
         about: SubmittedInput | None = None,
@@ -347,10 +348,10 @@ class Fleet:
                     (run, last, wanted, _PAGE),
                 )
                 page = await cursor.fetchall()
-            for last, *place, cells, status, attempts, maybe, category, message, number in page:
+            for row in page:
+                last, place, cells, became = row[0], row[1:7], row[7], row[9:]
                 restored = None if cells is None else json.loads(cells)
-                became = (STATUSES[status], attempts, maybe, category, message, number)
-                yield FleetRow(*place, restored, *became)
+                yield FleetRow(*place, restored, STATUSES[row[8]], *became)
             if len(page) < _PAGE:
                 return
 

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import logging
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from procrastinate import App, PsycopgConnector, exceptions as procrastinate_errors
 from psycopg_pool import AsyncConnectionPool
 
+from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.client import AssociationClient
 from aiohubassoc.errors import (
     AioHubAssocError,
@@ -30,10 +32,11 @@ from aiohubassoc.fleet.store import connect
 from aiohubassoc.pair import unchecked_pair
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from procrastinate import JobContext
 
+    from aiohubassoc._http.clock import Clock
     from aiohubassoc.fleet.portals import FleetPortal
     from aiohubassoc.models import Report
     from aiohubassoc.pair import Pair
@@ -61,9 +64,10 @@ class FleetWorker:
         drain_timeout: Seconds that calls in flight may take to end when it is stopped.
         listen: Whether to be notified by the database; False behind a PgBouncer that pools
             transactions.
+        clock: For tests. None: the running event loop's.
     """
 
-    def __init__(  # noqa: PLR0913 -- options of one thing
+    def __init__(
         self,
         database: str,
         portals: Mapping[str, FleetPortal],
@@ -74,6 +78,7 @@ class FleetWorker:
         poll: float = 1.0,
         drain_timeout: float = 5.0,
         listen: bool = True,
+        clock: Clock | None = None,
     ) -> None:
         if max_runs < 1:
             raise OptionsError(f"max_runs must be 1 or more, not {max_runs}")
@@ -95,8 +100,9 @@ class FleetWorker:
             timeout=dead_after / 2,
             kwargs={"autocommit": True, "connect_timeout": 10},
         )
-        self._owned = Owned(self._pool, dead_after / 2)
-        self._writer = OutcomeWriter(self._pool)
+        self._clock = SystemClock() if clock is None else clock
+        self._owned = Owned(self._pool, dead_after / 2, self._clock)
+        self._writer = OutcomeWriter(self._pool, self._clock)
         self._streams: set[Any] = set()
         self._stopping: asyncio.Event | None = None
 
@@ -120,7 +126,7 @@ class FleetWorker:
         async with db:
             await check_version(db)
         async with self._pool:
-            reaper = Reaper(self._pool, self._dead_after)
+            reaper = Reaper(self._pool, self._dead_after, self._clock)
             side = [
                 asyncio.create_task(work, name=f"aiohubassoc fleet {name}")
                 for name, work in (
@@ -135,7 +141,7 @@ class FleetWorker:
             finally:
                 for task in side:
                     task.cancel()
-                await asyncio.gather(*side, return_exceptions=True)
+                await asyncio.wait(side)
 
     async def _run_procrastinate(self, stopping: asyncio.Event) -> None:
         """Let procrastinate fetch jobs until this worker is stopped or the database goes away."""
@@ -147,7 +153,7 @@ class FleetWorker:
         app.task(name=TASK, queue=QUEUE, pass_context=True)(self._link_run)
         try:
             async with app.open_async():
-                worker = app._worker(  # noqa: SLF001 -- `run_worker_async` gives nothing to stop
+                worker: Any = app._worker(  # noqa: SLF001 -- `run_worker_async` gives nothing to stop
                     queues=[QUEUE],
                     concurrency=self._max_runs,
                     install_signal_handlers=False,
@@ -317,14 +323,14 @@ class _OpenPairs:
     def __init__(self, owned: Owned, ownership: Ownership) -> None:
         self._owned = owned
         self._ownership = ownership
-        self.is_stopped = lambda: False
+        self.is_stopped: Callable[[], bool] = lambda: False
 
     async def pairs(self) -> AsyncIterator[Pair]:
         """Yield them, tagged with their numbers; a run that stops reads no further."""
         last = -1
         while True:
             values = (self._ownership.run, last, _PAGE)
-            page = await self._owned.retry(self._ownership, lambda db, v=values: _read_page(db, v))
+            page = await self._owned.retry(self._ownership, partial(_read_page, values))
             for n, *ends in page:
                 if self.is_stopped():
                     return
@@ -334,7 +340,7 @@ class _OpenPairs:
                 return
 
 
-async def _read_page(db: psycopg.AsyncConnection, values: tuple[int, int, int]) -> list[Any]:
+async def _read_page(values: tuple[int, int, int], db: psycopg.AsyncConnection) -> list[Any]:
     cursor = await db.execute(
         "select n, from_type, from_id, to_type, to_id from aiohubassoc_pairs"
         " where run = %s and n > %s and status = 0 order by n limit %s",
@@ -343,9 +349,7 @@ async def _read_page(db: psycopg.AsyncConnection, values: tuple[int, int, int]) 
     return await cursor.fetchall()
 
 
-def make_client(
-    portal: FleetPortal, token: _FencedToken, database: str
-) -> AssociationClient:
+def make_client(portal: FleetPortal, token: _FencedToken, database: str) -> AssociationClient:
     """Return a client for a portal whose quota is shared by all workers of the database."""
     del database
     return AssociationClient(
