@@ -324,6 +324,31 @@ def cancel(
     return ExitCode.ALL_LINKED
 
 
+def resume(
+    run: int,
+    /,
+    *,
+    retry_failed: Flag = False,
+    database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
+) -> int:
+    """
+    Queue a run again that failed, was cancelled, or is done with failed pairs.
+
+    Args:
+        run: Its number.
+        retry_failed: Send pairs again that failed; else only those without an outcome.
+        database: Where the runs are.
+    """
+
+    async def work() -> None:
+        async with Fleet(database.url()) as fleet:
+            await fleet.resume(run, retry_failed=retry_failed)
+
+    _run(work())
+    stderr().print(f"Run {run} is queued again.")
+    return ExitCode.ALL_LINKED
+
+
 def export(
     run: int,
     /,

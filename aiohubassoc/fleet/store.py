@@ -326,6 +326,46 @@ class Fleet:
             elif row[0] is not None:  # one that no worker has fetched yet
                 await db.execute("select procrastinate_cancel_job_v1(%s, false, false)", (row[0],))
 
+    async def resume(self, run: int, *, retry_failed: bool = False) -> None:
+        """
+        Queue a run again that failed or was cancelled, or that is done with failed pairs.
+
+        Args:
+            run: Its number.
+            retry_failed: Whether pairs that failed are sent again, too. False: only those without
+                an outcome.
+
+        Raises:
+            OptionsError: there is no such run, it has not ended, or nothing of it is left to send.
+        """
+        async with self._connection() as db, db.transaction():
+            found = await db.execute(
+                "select state from aiohubassoc_runs where id = %s for update", (run,)
+            )
+            row = await found.fetchone()
+            if row is None:
+                raise OptionsError(f"there is no run {run}")
+            if row[0] in {RunState.QUEUED, RunState.RUNNING, RunState.SLEEPING}:
+                raise OptionsError(f"run {run} has not ended: it is {row[0]}")
+            if retry_failed:
+                await db.execute(
+                    "update aiohubassoc_pairs set status = 0 where run = %s and status = %s",
+                    (run, NUMBERS[Status.FAILED]),
+                )
+                await db.execute("update aiohubassoc_runs set failed = 0 where id = %s", (run,))
+            queued = await db.execute(
+                "update aiohubassoc_runs set state = 'queued', owner = null, reason = null,"
+                " due_at = null, ended_at = null, retries = 0, cancel_requested = false"
+                " where id = %s and total > linked + partial + failed + skipped returning id",
+                (run,),
+            )
+            if await queued.fetchone() is None:
+                raise OptionsError(
+                    f"nothing of run {run} is left to send"
+                    + ("" if retry_failed else "; --retry-failed sends its failed pairs again")
+                )
+            await db.execute(DEFER, ([run],))
+
     async def rows(self, run: int, *statuses: Status) -> AsyncIterator[FleetRow]:
         """
         Yield the pairs of a run with these statuses, of every one if none is given, in order.
@@ -349,9 +389,10 @@ class Fleet:
                 )
                 page = await cursor.fetchall()
             for row in page:
-                last, place, cells, became = row[0], row[1:7], row[7], row[9:]
-                restored = None if cells is None else json.loads(cells)
-                yield FleetRow(*place, restored, STATUSES[row[8]], *became)
+                cells = None if row[7] is None else json.loads(row[7])
+                values: list[Any] = [*row[1:7], cells, STATUSES[row[8]], *row[9:]]
+                yield FleetRow(*values)
+                last = row[0]
             if len(page) < _PAGE:
                 return
 

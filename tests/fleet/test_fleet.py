@@ -318,6 +318,27 @@ async def test_the_daily_limit_puts_a_run_to_sleep_until_midnight(
     assert asleep.unprocessed == 30
 
 
+async def test_a_run_that_ended_can_go_on_with_what_is_left_of_it(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """A run that ended can go on with what is left of it."""
+    run = await submit(fleet, [*pairs(20), (5000, 1)])
+    with pytest.raises(OptionsError, match="has not ended"):
+        await fleet.resume(run)
+    await fleet.cancel(run)
+    await fleet.resume(run)
+    async with working(database, portals):
+        ended = await until(fleet, run)
+        assert (ended.state, ended.linked, ended.failed) == (RunState.DONE, 20, 1)
+        with pytest.raises(OptionsError, match="--retry-failed"):
+            await fleet.resume(run)
+        await fleet.resume(run, retry_failed=True)
+        again = await until(fleet, run)
+    assert (again.state, again.linked, again.failed) == (RunState.DONE, 20, 1)
+    with pytest.raises(OptionsError, match="no run 99"):
+        await fleet.resume(99)
+
+
 async def test_rows_without_a_pair_are_kept(fleet: Fleet) -> None:
     """Rows without a pair are kept."""
     about = SubmittedInput(columns=["a", "b"], sources=["x.csv"])
