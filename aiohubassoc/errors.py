@@ -182,6 +182,13 @@ class JournalError(_MessageError):
 
 
 @attrs.define(slots=False)
+class FleetError(_MessageError):
+    """The database of a fleet cannot be used. The message says why and what to do."""
+
+    _label = "FLEET"
+
+
+@attrs.define(slots=False)
 class JournalInUseError(JournalError):
     """
     Another process is using the run folder.

@@ -110,6 +110,29 @@ _COMMANDS = (
 _MODULES = {"report": "report_command"}
 
 
+_FLEET_COMMANDS = (
+    ("init", "Make the tables of the fleet in its database; it may be repeated."),
+    ("submit", "Queue a run: check files as link does, and store their pairs."),
+    ("worker", "Link queued runs until Ctrl-C or SIGTERM; any number of workers may."),
+    ("status", "Show how far runs are."),
+    ("cancel", "Cancel a run: it stops within a second; what was done is kept."),
+    ("resume", "Queue a run again that failed or was cancelled."),
+    ("export", "Write the rows of a run, with what became of them."),
+    ("portals", "Show the portals of the file, and whether their tokens can be read."),
+)
+_FLEET_EXAMPLES = (
+    "fleet init --database postgresql://user@host/name",
+    "fleet submit acme pairs.csv --from contacts --to companies --portals portals.toml",
+    "fleet worker --portals portals.toml",
+    "fleet status",
+    "fleet export 1 --failed --output failed.csv",
+)
+_FLEET_NOTE = (
+    "--database and --portals may be left out where AIOHUBASSOC_DATABASE and AIOHUBASSOC_PORTALS "
+    "are set."
+)
+
+
 def make_app() -> App:
     """Return the command."""
     app = App(
@@ -135,6 +158,14 @@ def make_app() -> App:
             help=help_,
             help_epilogue=_epilogue(own, *notes),
         )
+    fleet = App(
+        name="fleet",
+        help="Link runs of many portals, queued in PostgreSQL.",
+        help_epilogue=_epilogue(_FLEET_EXAMPLES, _FLEET_NOTE),
+    )
+    for name, help_ in _FLEET_COMMANDS:
+        fleet.command(f"aiohubassoc.cli.fleet:{name}", name=name, help=help_)
+    app.command(fleet)
     return app
 
 

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import codecs
 import os
 import re
-import shlex
-import stat
-import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -21,9 +15,15 @@ from aiohubassoc.cli.terminal import print_warning
 from aiohubassoc.client import BASE_URL, BASE_URL_VARIABLE, TOKEN_VARIABLES, AssociationClient
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import Quota
+from aiohubassoc.token_reading import (
+    RenewingToken,
+    find_other_readers,
+    parse_token,
+    token_from_command,
+    token_from_file,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from contextlib import ExitStack
 
     from aiohubassoc._http.limiter import Limiter
@@ -34,12 +34,6 @@ if TYPE_CHECKING:
 _ARGUMENTS: Final = re.compile(
     r"^(?:base_url|api_version|proxy|share|reserve_daily|concurrency)\b|\ballow_http\b"
 )
-# Password managers ask a server; one that asks a person has a minute.
-_COMMAND_SECONDS: Final = 60.0
-_MOST_STDERR: Final = 2000
-# As in the files that a shell or Docker reads; the padding of a token (ab==) is no name.
-_ASSIGNMENT: Final = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*=\s*([^=\s].*)", re.ASCII)
-_UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @attrs.frozen
@@ -154,10 +148,11 @@ def read_token(options: TokenOptions) -> str | TokenProvider:
     if len(given) > 1:
         raise OptionsError(f"give {given[0]} or {given[1]}, not both")
     if path is not None:
-        _warn_of_readers(path)
-        return _Renewing(lambda: _from_file(path))
+        if warning := find_other_readers(path):
+            print_warning(warning)
+        return RenewingToken(lambda: token_from_file(path), print_warning)
     if command is not None:
-        return _Renewing(lambda: _from_command(command))
+        return RenewingToken(lambda: token_from_command(command), print_warning)
     if options.token_stdin:
         token = parse_token(sys.stdin.readline()) if sys.stdin is not None else ""
         if not token:
@@ -178,122 +173,6 @@ def name_token_source(options: TokenOptions) -> str:
     if options.token_command is not None:
         return "what --token-command prints"
     return "standard input" if options.token_stdin else _token_variable()
-
-
-def parse_token(text: str) -> str:
-    """
-    Return the token in *text* without what files and shells put around it; empty if there is none.
-
-    Taken off are blanks, a byte order mark, ``NAME=`` and quotes. Of several lines it is the one
-    that assigns a variable of the token; lines that begin with ``#`` are comments.
-    """
-    lines = [line.strip() for line in text.lstrip("\ufeff").splitlines()]
-    lines = [line for line in lines if line and not line.startswith("#")]
-    named = [
-        match[2]
-        for line in lines
-        if (match := _ASSIGNMENT.fullmatch(line)) and match[1] in TOKEN_VARIABLES
-    ]
-    if named:
-        return _unquoted(named[0])
-    text = _unquoted("\n".join(lines))
-    match = _ASSIGNMENT.fullmatch(text)
-    return text if match is None else _unquoted(match[2])
-
-
-def _unquoted(text: str) -> str:
-    text = text.strip()
-    for quote in "\"'":
-        text = text.removeprefix(quote).removesuffix(quote).strip()
-    return text
-
-
-class _Renewing:
-    """
-    A `TokenProvider`: one token, until HubSpot refuses it; then what *read* returns by then.
-
-    Args:
-        read: Returns the token of now, or raises OptionsError.
-    """
-
-    def __init__(self, read: Callable[[], str]) -> None:
-        self._read = read
-        self._token = read()
-
-    async def __call__(self, refused: str | None) -> str:
-        """Return the token; after a refusal the next one, or the same if there is no other."""
-        if refused == self._token:
-            try:
-                self._token = await asyncio.to_thread(self._read)  # neither file nor command blocks
-            except OptionsError as error:  # the refusal itself ends the run, in good order
-                print_warning(f"there is no new access token: {error}".replace(refused, "..."))
-        return self._token
-
-
-def _from_file(path: str) -> str:
-    try:
-        content = Path(path).read_bytes()
-        # PowerShell writes the second one.
-        text = content.decode("utf-16" if content.startswith(_UTF16) else "utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not text"
-        raise OptionsError(f"cannot read the token in {path}: {reason}") from None
-    if token := parse_token(text):
-        return token
-    raise OptionsError(f"{path} is empty: it must hold the access token")
-
-
-def _from_command(command: str, seconds: float = _COMMAND_SECONDS) -> str:
-    """Return what *command* prints; it is split as a shell does, and no shell runs."""
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise OptionsError(f"--token-command {command!r} cannot be split: {error}") from None
-    if not words:
-        raise OptionsError("--token-command is empty: it must print the access token")
-    name = f"--token-command ({words[0]})"
-    try:
-        # Standard input may hold the pairs.
-        done = subprocess.run(  # noqa: S603 -- it is what the user asks for
-            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        said = _quoted(error.stderr, error.stdout)
-        raise OptionsError(f"{name} did not end within {seconds:g} s{said}") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise OptionsError(f"{name} cannot be run: {reason}") from None
-    if done.returncode:
-        said = _quoted(done.stderr, done.stdout)
-        raise OptionsError(f"{name} failed with exit code {done.returncode}{said}")
-    try:
-        token = parse_token(done.stdout.decode())
-    except UnicodeDecodeError:
-        raise OptionsError(f"{name} printed what is not text") from None
-    if not token:
-        said = _quoted(done.stderr, b"")
-        raise OptionsError(f"{name} printed nothing: it must print the access token{said}")
-    return token
-
-
-def _quoted(stderr: bytes | None, stdout: bytes | None) -> str:
-    """Return what a command said of its failure, without a token that it may have printed."""
-    text = (stderr or b"").decode(errors="replace").strip()[-_MOST_STDERR:]
-    for secret in (stdout or b"").decode(errors="replace").split():
-        text = text.replace(secret, "...")
-    return f": {text}" if text else ""
-
-
-def _warn_of_readers(path: str) -> None:
-    try:
-        mode = Path(path).stat().st_mode
-    except OSError:
-        return  # reading it says why
-    if os.name == "posix" and stat.S_ISREG(mode) and mode & stat.S_IROTH:
-        print_warning(
-            f"the token file {path} can be read by every user of this machine: "
-            f"chmod 600 {shlex.quote(path)}"
-        )
 
 
 def _token_variable() -> str:

@@ -75,7 +75,7 @@ def export(
         with open_folder(folder) as reader:
             selected = _Selected(reader, failed=failed, unprocessed=unprocessed, linked=linked)
             count = 0
-            with _opened(output, selected.header(), file_format) as write:
+            with open_output(output, selected.header(), file_format) as write:
                 for fields, result in selected.rows():
                     write(fields, result)
                     count += 1
@@ -94,7 +94,7 @@ def export(
 
 
 @contextlib.contextmanager
-def _opened(output: str | None, header: list[str], format_: str) -> Iterator[_Write]:
+def open_output(output: str | None, header: list[str], format_: str) -> Iterator[_Write]:
     """Give what writes a row; at the end of the block all of them are written."""
     if output is None:
         file = rows_output()

@@ -194,7 +194,7 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
                 pass  # one that cannot be read ends the command before HubSpot is asked
         run = LinkRun(connection, rows, call, journal)
         verification: VerifyReport | None = None
-        with asyncio.Runner(loop_factory=_loop_factory(uvloop=call.uvloop)) as loop:
+        with asyncio.Runner(loop_factory=loop_factory(uvloop=call.uvloop)) as loop:
             code = loop.run(run.run(client))
             if run.obstacle is not None:
                 _print_obstacle(run.obstacle, call)
@@ -369,7 +369,7 @@ def _check(command: Command, call: LinkCall) -> None:
         group.check()
 
 
-def _loop_factory(*, uvloop: bool) -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory(*, uvloop: bool) -> Callable[[], asyncio.AbstractEventLoop] | None:
     """
     Return what makes the event loop; None: asyncio's own.
 

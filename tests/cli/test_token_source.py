@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aiohubassoc import OptionsError
-from aiohubassoc.cli.connection import _from_command, parse_token, read_token
+from aiohubassoc.cli.connection import read_token
+from aiohubassoc.token_reading import parse_token, token_from_command
 from aiohubassoc.cli.options import TokenOptions
 from tests.cli.conftest import TOKEN, TYPES, sent_to, write_pairs
 
@@ -172,7 +173,7 @@ def test_a_file_that_everybody_can_read(
 def test_no_shell_runs_the_command(tmp_path: Path) -> None:
     """What a shell obeys is an argument like any other."""
     code = "import sys; print(sys.argv[1:] == ['$HOME;', '|', 'a b'])"
-    assert _from_command(f"{_python(code)} '$HOME;' | 'a b'") == "True"
+    assert token_from_command(f"{_python(code)} '$HOME;' | 'a b'") == "True"
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_a_command_that_hangs() -> None:
     """It is ended; what it said is passed on."""
     code = "import sys, time; print('unlock it', file=sys.stderr, flush=True); time.sleep(60)"
     with pytest.raises(OptionsError, match=r"did not end within 1 s"):
-        _from_command(_python(code), 1)
+        token_from_command(_python(code), 1)
 
 
 def test_a_command_that_fails_is_a_usage_error(command: Command, pairs_file: Path) -> None:

@@ -1,0 +1,153 @@
+"""The portals of a fleet: where each one is, where its token is, and its quota."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from aiohubassoc._protocol.requests import checked_base_url
+from aiohubassoc.client import BASE_URL
+from aiohubassoc.errors import OptionsError
+from aiohubassoc.options import Quota
+from aiohubassoc.token_reading import (
+    RenewingToken,
+    parse_token,
+    token_from_command,
+    token_from_file,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohubassoc._http.auth import TokenProvider
+
+logger = logging.getLogger("aiohubassoc")
+
+_TOKENS: Final = ("token_env", "token_file", "token_command")
+
+
+@attrs.frozen
+class FleetPortal:
+    """
+    A portal of a fleet.
+
+    Attributes:
+        name: What runs call it by.
+        base_url: Where its API is.
+        quota: The upper limit of its single calls; None: adopt what HubSpot reports.
+        batch_quota: The upper limit of its batch calls; None: adopt what HubSpot accepts.
+        share: The part of the quota to use, above 0 and up to 1.
+        reserve_daily: Calls of the day to leave for others, or a share of them from 0 to 1; None:
+            none.
+        api_version: As `AssociationClient` takes it.
+        allow_http: Whether the token may travel unencrypted to another machine.
+        token_env: The environment variable that holds the token.
+        token_file: The file that holds it; it is read again when HubSpot refuses the token.
+        token_command: The command that prints it; it is run again likewise. One of the three is
+            set.
+    """
+
+    name: str
+    base_url: str = BASE_URL
+    quota: Quota | None = None
+    batch_quota: Quota | None = None
+    share: float = 1.0
+    reserve_daily: float | None = None
+    api_version: str = "v4"
+    allow_http: bool = False
+    token_env: str | None = None
+    token_file: str | None = None
+    token_command: str | None = None
+
+    @property
+    def token_source(self) -> str:
+        """Where the token is, for people; never the token itself."""
+        if self.token_env is not None:
+            return f"variable {self.token_env}"
+        if self.token_file is not None:
+            return f"file {self.token_file}"
+        return f"command {self.token_command}"
+
+    def read_token(self) -> str | TokenProvider:
+        """
+        Return the token, or what gives it and a new one once HubSpot refuses it.
+
+        Raises:
+            OptionsError: there is none, or it cannot be read.
+        """
+        if (path := self.token_file) is not None:
+            return RenewingToken(lambda: token_from_file(path), logger.warning)
+        if (command := self.token_command) is not None:
+            return RenewingToken(lambda: token_from_command(command), logger.warning)
+        assert self.token_env is not None  # noqa: S101 -- one of the three is set
+        if token := parse_token(os.environ.get(self.token_env, "")):
+            return token
+        raise OptionsError(f"portal {self.name}: the variable {self.token_env} has no access token")
+
+
+def load_portals(path: str | Path) -> dict[str, FleetPortal]:
+    """
+    Return the portals of a TOML file by their names.
+
+    Each is a table ``[portals.NAME]`` with ``base_url``, one of ``token_env``, ``token_file`` and
+    ``token_command``, and optionally ``quota`` and ``batch_quota`` such as ``"190/10s"``,
+    ``share``, ``reserve_daily``, ``api_version`` and ``allow_http``. A relative ``token_file`` is
+    relative to the folder of the TOML file.
+
+    Raises:
+        OptionsError: the file cannot be read, is not TOML, or has an entry that cannot work.
+    """
+    path = Path(path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise OptionsError(f"cannot read the portals in {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise OptionsError(f"{path} is not TOML: {error}") from None
+    entries = content.get("portals")
+    if not isinstance(entries, dict) or not entries:
+        raise OptionsError(f"{path} has no [portals.NAME] table")
+    return {name: _parse(path, name, entry) for name, entry in entries.items()}
+
+
+def find_portal(portals: Mapping[str, FleetPortal], name: str) -> FleetPortal:
+    """
+    Return the portal of that name.
+
+    Raises:
+        OptionsError: there is none.
+    """
+    if name not in portals:
+        raise OptionsError(f"there is no portal {name!r}. Portals: {', '.join(portals)}")
+    return portals[name]
+
+
+def _parse(path: Path, name: str, entry: Any) -> FleetPortal:  # noqa: ANN401 -- of TOML
+    where = f"{path}: [portals.{name}]"
+    if not isinstance(entry, dict):
+        raise OptionsError(f"{where} must be a table")
+    known = [field.name for field in attrs.fields(FleetPortal) if field.name != "name"]
+    if unknown := [key for key in entry if key not in known]:
+        raise OptionsError(f"{where} has no option {unknown[0]!r}. Options: {', '.join(known)}")
+    if len([key for key in _TOKENS if key in entry]) != 1:
+        raise OptionsError(f"{where} needs one of {', '.join(_TOKENS)}")
+    for key in ("base_url", "quota", "batch_quota", "api_version", *_TOKENS):
+        if key in entry and (not isinstance(entry[key], str) or not entry[key].strip()):
+            raise OptionsError(f"{where}: {key} must be a text, not {entry[key]!r}")
+    try:
+        values = dict(entry)
+        for key in ("quota", "batch_quota"):
+            if key in values:
+                values[key] = Quota.parse(values[key])
+        base_url = values.setdefault("base_url", BASE_URL)
+        checked_base_url(base_url, allow_http=bool(values.get("allow_http", False)))
+    except OptionsError as error:
+        raise OptionsError(f"{where}: {error}") from None
+    if "token_file" in values:
+        values["token_file"] = str(path.parent / values["token_file"])
+    return FleetPortal(name, **values)

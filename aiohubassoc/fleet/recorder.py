@@ -1,0 +1,239 @@
+"""Outcomes in PostgreSQL: written for all runs of a worker together, before they are reported."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import psycopg
+
+from aiohubassoc.errors import JournalStorageError
+from aiohubassoc.fleet.ownership import Ownership
+from aiohubassoc.fleet.store import NUMBERS, OPEN, describe
+from aiohubassoc.models import Outcome, Status
+
+if TYPE_CHECKING:
+    from psycopg_pool import AsyncConnectionPool
+
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc.models import Report
+    from aiohubassoc.pair import Pair
+
+# Outcomes of all runs wait this long to be written together, unless there are many already.
+_LINGER_SECONDS: Final = 0.2
+_MANY: Final = 400
+_RETRY_SECONDS: Final = 0.5
+# The rows of runs are locked in their order, so that no two workers wait for each other. Who does
+# not own a run any more writes nothing of it: another worker has its pairs.
+_OWNED: Final = """
+select r.id from aiohubassoc_runs r
+join unnest(%s::bigint[], %s::uuid[]) as claim (run, owner)
+  on r.id = claim.run and r.owner = claim.owner
+order by r.id for no key update of r
+"""
+_WRITE: Final = """
+update aiohubassoc_pairs p set
+  status = o.status, attempts = p.attempts + o.attempts,
+  maybe_applied = o.status not in (1, 2) and (p.maybe_applied or o.maybe),
+  category = o.category, message = o.message, correlation_id = o.correlation_id, at = now()
+from unnest(%s::bigint[], %s::bigint[], %s::smallint[], %s::integer[], %s::boolean[], %s::text[],
+  %s::text[], %s::text[]) as o (run, n, status, attempts, maybe, category, message, correlation_id)
+where p.run = o.run and p.n = o.n and p.status = 0 and p.run = any(%s)
+returning p.run, p.status
+"""
+_COUNT: Final = """
+update aiohubassoc_runs r set linked = r.linked + c.linked, partial = r.partial + c.partial,
+  failed = r.failed + c.failed, skipped = r.skipped + c.skipped
+from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
+  as c (run, linked, partial, failed, skipped)
+where r.id = c.run
+"""
+_COUNTED: Final = (
+    NUMBERS[Status.LINKED],
+    NUMBERS[Status.PARTIAL],
+    NUMBERS[Status.FAILED],
+    NUMBERS[Status.SKIPPED],
+)
+
+
+@attrs.frozen(eq=False)
+class _Group:
+    """Outcomes of one run, and the future that says when they are written."""
+
+    ownership: Ownership
+    outcomes: Sequence[Outcome]
+    written: asyncio.Future[None]
+
+
+class OutcomeWriter:
+    """
+    Writes the outcomes of all runs of a worker: one transaction for many runs.
+
+    Args:
+        pool: Connections in autocommit mode.
+        clock: Time.
+    """
+
+    def __init__(self, pool: AsyncConnectionPool, clock: Clock) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._waiting: list[_Group] = []
+        self._count = 0
+        self._news = asyncio.Event()
+        self._many = asyncio.Event()
+
+    async def write(self, ownership: Ownership, outcomes: Sequence[Outcome]) -> None:
+        """
+        Return when *outcomes* are written, all of them.
+
+        Raises:
+            JournalStorageError: none of them is.
+        """
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Group(ownership, outcomes, written))
+        self._count += len(outcomes)
+        self._news.set()
+        if self._count >= _MANY:
+            self._many.set()
+        await written
+
+    async def run(self) -> None:
+        """Write what comes, until this is cancelled."""
+        while True:
+            await self._news.wait()
+            try:
+                async with asyncio.timeout(_LINGER_SECONDS):
+                    await self._many.wait()
+            except TimeoutError:
+                pass
+            groups, self._waiting, self._count = self._waiting, [], 0
+            self._news.clear()
+            self._many.clear()
+            await self._write_groups(groups)
+
+    async def _write_groups(self, groups: list[_Group]) -> None:
+        """Write groups; while the database is away, for as long as their runs are owned."""
+        while groups:
+            try:
+                async with self._pool.connection() as db, db.transaction():
+                    owned = await _write(db, groups)
+            except psycopg.OperationalError as error:
+                reason = describe(error)
+            except psycopg.Error as error:
+                _fail(groups, f"the fleet's database: {describe(error)}")
+                return
+            else:
+                for group in groups:
+                    if group.ownership.run in owned:
+                        if not group.written.done():
+                            group.written.set_result(None)
+                    else:
+                        group.ownership.lose()
+                        _fail([group], "another worker has taken the run over")
+                return
+            ended = [group for group in groups if not group.ownership.holds]
+            _fail(ended, f"the fleet's database is away: {reason}")
+            groups = [group for group in groups if group.ownership.holds]
+            await self._clock.sleep(_RETRY_SECONDS)
+
+
+def _fail(groups: list[_Group], reason: str) -> None:
+    for group in groups:
+        if not group.written.done():
+            group.written.set_exception(JournalStorageError(reason))
+
+
+async def _write(db: psycopg.AsyncConnection, groups: list[_Group]) -> set[int]:
+    """Write groups, and return the runs that are owned: of the others nothing is written."""
+    claims = {group.ownership.run: group.ownership.owner for group in groups}
+    cursor = await db.execute(_OWNED, (list(claims), list(claims.values())))
+    owned = {row[0] for row in await cursor.fetchall()}
+    rows = [
+        _values(group.ownership.run, outcome)
+        for group in groups
+        if group.ownership.run in owned
+        for outcome in group.outcomes
+    ]
+    if not rows:
+        return owned
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    cursor = await db.execute(_WRITE, (*columns, list(owned)))
+    counts: dict[int, dict[int, int]] = defaultdict(lambda: dict.fromkeys(_COUNTED, 0))
+    for run, status in await cursor.fetchall():
+        if status != OPEN:
+            counts[run][status] += 1
+    if counts:
+        by_status = [[each[status] for each in counts.values()] for status in _COUNTED]
+        await db.execute(_COUNT, (list(counts), *by_status))
+    return owned
+
+
+def _values(run: int, outcome: Outcome) -> tuple[Any, ...]:
+    is_open = outcome.status is Status.UNPROCESSED
+    error = outcome.error
+    skip = outcome.skip
+    message = skip.message if skip is not None else None if error is None else str(error)
+    return (
+        run,
+        outcome.pair.tag,
+        OPEN if is_open else NUMBERS[outcome.status],
+        outcome.attempts,
+        outcome.maybe_applied,
+        _text(outcome.category),
+        _text(message),
+        _text(outcome.correlation_id),
+    )
+
+
+def _text(value: str | None) -> str | None:
+    """Return *value* as PostgreSQL takes it: without NUL, and without lone surrogates."""
+    if value is None:
+        return None
+    return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
+class FleetRecorder:
+    """
+    Keeps the outcomes of one run: a `Recorder`, and the ``journal`` that a client takes it from.
+
+    Args:
+        writer: Writes for all runs of the worker.
+        ownership: This worker's right to write them.
+    """
+
+    def __init__(self, writer: OutcomeWriter, ownership: Ownership) -> None:
+        self._writer = writer
+        self._ownership = ownership
+
+    def recording(self, *_: object, **__: object) -> FleetRecorder:
+        """Return itself: the run's own journal."""
+        return self
+
+    async def open(self) -> None:
+        """Be ready: it is."""
+
+    def begin(self, index: int, pair: Pair) -> Outcome | None:
+        """Return None: only pairs without an outcome are read."""
+        del index, pair
+        return None
+
+    async def write(self, outcomes: Sequence[Outcome]) -> None:
+        """
+        Return when *outcomes* are written, all of them.
+
+        Raises:
+            JournalStorageError: none of them is.
+        """
+        # What the run left open without sending it is as it was.
+        completed = [
+            one for one in outcomes if one.attempts or one.status is not Status.UNPROCESSED
+        ]
+        if completed:
+            await self._writer.write(self._ownership, completed)
+
+    async def close(self, report: Report, *, complete: bool) -> None:
+        """Be done: the worker says how the run ended."""
+        del report, complete

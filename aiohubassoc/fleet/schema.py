@@ -1,0 +1,137 @@
+"""The tables of a fleet, and how they are made and upgraded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from procrastinate.schema import SchemaManager
+from psycopg import errors as pg
+
+from aiohubassoc.errors import FleetError
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+
+VERSION: Final = 1
+QUEUE: Final = "aiohubassoc"
+TASK: Final = "aiohubassoc.link_run"
+
+# One advisory lock for all that makes tables: two "fleet init" at once wait for each other.
+_LOCK: Final = 0x61686173
+# One row a pair. Rows change in place (no index holds a changed column): the free room of a page
+# is for their new versions. Status 0 is a pair without an outcome.
+_TABLES: Final = """
+create table aiohubassoc_fleet (version integer not null);
+create table aiohubassoc_runs (
+  id bigint generated always as identity primary key,
+  portal text not null,
+  state text not null,
+  priority integer not null,
+  due_at timestamptz,
+  options jsonb not null,
+  columns text not null,
+  sources text not null,
+  job bigint,
+  owner uuid,
+  cancel_requested boolean not null default false,
+  retries integer not null default 0,
+  reason text,
+  total bigint not null,
+  linked bigint not null default 0,
+  partial bigint not null default 0,
+  failed bigint not null default 0,
+  skipped bigint not null,
+  rejected bigint not null,
+  submitted_at timestamptz not null default now(),
+  started_at timestamptz,
+  ended_at timestamptz
+) with (fillfactor = 50);
+create index aiohubassoc_runs_open on aiohubassoc_runs (id)
+  where state in ('queued', 'running', 'sleeping');
+create table aiohubassoc_pairs (
+  run bigint not null,
+  n bigint not null,
+  from_type text not null,
+  from_id text not null,
+  to_type text not null,
+  to_id text not null,
+  source integer not null,
+  line bigint not null,
+  cells text,
+  status smallint not null default 0,
+  attempts integer not null default 0,
+  maybe_applied boolean not null default false,
+  category text,
+  message text,
+  correlation_id text,
+  at timestamptz,
+  primary key (run, n)
+) with (fillfactor = 70);
+create table aiohubassoc_rejected_rows (
+  run bigint not null,
+  source integer not null,
+  line bigint not null,
+  problem text not null,
+  cells text not null
+);
+create index aiohubassoc_rejected_rows_run on aiohubassoc_rejected_rows (run);
+"""
+# procrastinate looks at every job of a lock for each job that it fetches. With 5,000 portals queued
+# this index makes a poll twenty times as fast.
+_JOB_INDEX: Final = """
+create index if not exists aiohubassoc_jobs_lock on procrastinate_jobs (lock, status)
+  where status in ('todo', 'doing')
+"""
+
+
+async def create_tables(db: AsyncConnection) -> bool:
+    """
+    Make the tables of procrastinate and of the fleet where they are not there yet.
+
+    Args:
+        db: A connection in autocommit mode.
+
+    Returns:
+        True if tables were made; False if all were there.
+
+    Raises:
+        FleetError: the tables are those of a newer version.
+        psycopg.Error: the database refuses.
+    """
+    async with db.transaction():
+        await db.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+        has_jobs = await _has_table(db, "procrastinate_jobs")
+        if not has_jobs:
+            await db.execute(SchemaManager.get_schema().encode())
+        await db.execute(_JOB_INDEX)
+        is_new = not await _has_table(db, "aiohubassoc_fleet")
+        if is_new:
+            await db.execute(_TABLES)
+            await db.execute("insert into aiohubassoc_fleet values (%s)", (VERSION,))
+        else:
+            await check_version(db)
+    return is_new or not has_jobs
+
+
+async def check_version(db: AsyncConnection) -> None:
+    """
+    Return if the tables are those of this version.
+
+    Raises:
+        FleetError: there are none, or they are of another version.
+    """
+    try:
+        row = await (await db.execute("select version from aiohubassoc_fleet")).fetchone()
+    except pg.UndefinedTable:
+        raise FleetError("the database has no fleet: run aiohubassoc fleet init first") from None
+    version = 0 if row is None else row[0]
+    if version > VERSION:
+        raise FleetError(
+            f"the fleet's tables were made by a newer aiohubassoc (version {version}, this one "
+            f"knows {VERSION}): update aiohubassoc"
+        )
+
+
+async def _has_table(db: AsyncConnection, name: str) -> bool:
+    row = await (await db.execute("select to_regclass(%s) is not null", (name,))).fetchone()
+    return row is not None and bool(row[0])

@@ -1,0 +1,490 @@
+"""The runs of a fleet in PostgreSQL: submitted, read, cancelled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import attrs
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from aiohubassoc._batching.batch import MOST_PAIRS
+from aiohubassoc._run.source import Pairs, Source
+from aiohubassoc.errors import FleetError, OptionsError
+from aiohubassoc.fleet.schema import QUEUE, TASK, check_version, create_tables
+from aiohubassoc.journal.dedupe import SeenPairs
+from aiohubassoc.journal.offsets import parts_of, place_of
+from aiohubassoc.models import Status
+from aiohubassoc.pair import Pair
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from types import TracebackType
+    from typing import Self
+
+
+# What a status is in the database. 0 is a pair without an outcome.
+OPEN: Final = 0
+NUMBERS: Final = {
+    Status.LINKED: 1,
+    Status.PARTIAL: 2,
+    Status.FAILED: 3,
+    Status.SKIPPED: 5,
+}
+STATUSES: Final = {OPEN: Status.UNPROCESSED} | {n: status for status, n in NUMBERS.items()}
+_PAGE: Final = 2000
+_CONNECT_SECONDS: Final = 10
+_COLUMNS: Final = (
+    "run, n, from_type, from_id, to_type, to_id, source, line, cells, status, category, message"
+)
+# In one transaction with the run, so that no run is without its job and no job without its run.
+DEFER: Final = f"""
+update aiohubassoc_runs r set job = (
+  select unnest(procrastinate_defer_jobs_v1(array[row(
+    '{QUEUE}', '{TASK}', r.priority, 'aiohubassoc:' || r.portal, null,
+    jsonb_build_object('run', r.id), null
+  )::procrastinate_job_to_defer_v1]))
+)
+where r.id = any(%s)
+"""
+
+
+class RunState(StrEnum):
+    """Where a run of a fleet stands."""
+
+    QUEUED = "queued"
+    """It waits for a worker, or for the moment when it may start."""
+    RUNNING = "running"
+    """A worker has it."""
+    SLEEPING = "sleeping"
+    """The portal's daily limit is used up: it goes on when the day ends."""
+    DONE = "done"
+    """Every pair has its outcome."""
+    FAILED = "failed"
+    """HubSpot refused the whole run, such as its token; ``reason`` says why."""
+    CANCELLED = "cancelled"
+    """It was cancelled; what was done until then is kept."""
+
+
+@attrs.frozen
+class FleetOptions:
+    """
+    How the pairs of a run are sent; as `AssociationClient.link_each` takes it.
+
+    Attributes:
+        via: ``put`` or ``batch``.
+        batch_size: The most pairs of a batch.
+        skip_linked: Whether HubSpot is asked first which pairs are linked already.
+        stop_after_failures: Stop once this many pairs failed; None: never.
+        stop_after_alike: Stop once this many pairs in a row were refused alike; None: never.
+    """
+
+    via: Literal["put", "batch"] = "put"
+    batch_size: int = MOST_PAIRS
+    skip_linked: bool = False
+    stop_after_failures: int | None = None
+    stop_after_alike: int | None = 50
+
+
+@attrs.frozen(kw_only=True)
+class FleetRun:
+    """
+    A run of a fleet as it stands.
+
+    Attributes:
+        run: Its number.
+        portal: The name of its portal.
+        state: See `RunState`.
+        total: How many pairs it has. The five numbers below add up to it.
+        rejected: How many rows of its input held no pair.
+        priority: Runs with a higher number go first.
+        due_at: When it may start, or goes on; None: at once.
+        reason: Why it stands still; None: it does not.
+        submitted_at: When it was submitted, and so on; None: not yet.
+    """
+
+    run: int
+    portal: str
+    state: RunState
+    total: int
+    linked: int
+    partial: int
+    failed: int
+    unprocessed: int
+    skipped: int
+    rejected: int
+    priority: int
+    due_at: datetime | None
+    reason: str | None
+    submitted_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+@attrs.frozen
+class FleetRow:
+    """
+    A pair of a run with what became of it.
+
+    Attributes:
+        line: Its line in the input, from 1, or its index.
+        cells: The row of the input; None where it is just the two ids.
+    """
+
+    from_type: str
+    from_id: str
+    to_type: str
+    to_id: str
+    source: int
+    line: int
+    cells: list[str] | dict[str, object] | None
+    status: Status
+    attempts: int
+    maybe_applied: bool
+    category: str | None
+    message: str | None
+    correlation_id: str | None
+
+
+@attrs.define
+class SubmittedInput:
+    """
+    What is kept of the input of a run besides its pairs.
+
+    Attributes:
+        columns: Its columns; empty for pairs of a program.
+        sources: What its files are called.
+        cells: Returns the row of a pair; None: none is kept.
+        place: Returns the file, from 0, and the line of a pair; None: its index counts.
+        describe_place: Returns how messages call such a place.
+        rejected: Rows without a pair: file, line, problem and cells; may grow while pairs are
+            read.
+    """
+
+    columns: list[str] = attrs.Factory(list)
+    sources: list[str] = attrs.Factory(list)
+    cells: Callable[[Pair], object] | None = None
+    place: Callable[[Pair], tuple[int, int]] | None = None
+    describe_place: Callable[[int, int], str] = lambda _, line: f"item {line}"
+    rejected: list[tuple[int, int, str, object]] = attrs.Factory(list)
+
+
+class Fleet:
+    """
+    The runs of many portals in a PostgreSQL database; an async context manager.
+
+    Args:
+        database: A libpq connection URI, such as ``postgresql://user@host/name``.
+
+    Raises:
+        FleetError: the database cannot be reached, or has no fleet of this version; so for every
+            method.
+    """
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+        self._db: psycopg.AsyncConnection | None = None
+
+    async def __aenter__(self) -> Self:
+        self._db = await connect(self._database)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._db is not None:
+            await self._db.close()
+
+    async def init(self) -> bool:
+        """Make the tables, and return whether any was missing. It may be repeated."""
+        async with self._connection(checked=False) as db:
+            return await create_tables(db)
+
+    async def submit(
+        self,
+        portal: str,
+        pairs: Pairs,
+        *,
+        from_type: str | None = None,
+        to_type: str | None = None,
+        options: FleetOptions = FleetOptions(),
+        priority: int = 0,
+        start_at: datetime | None = None,
+        about: SubmittedInput | None = None,
+    ) -> int:
+        """
+        Store a run with all its pairs, or nothing of it, and return its number.
+
+        A pair that repeats an earlier one is ``skipped`` at once.
+
+        Args:
+            portal: The name of its portal, which the workers know.
+            pairs: As for `AssociationClient.link_each`.
+            from_type: As for `AssociationClient.link_each`.
+            to_type: As for `AssociationClient.link_each`.
+            options: How they are sent.
+            priority: Runs with a higher number go first.
+            start_at: An aware time before which it does not start. None: at once.
+            about: What else is kept of the input. None: nothing.
+
+        Raises:
+            OptionsError: an argument that cannot work.
+            PairError: an item that cannot be sent.
+        """
+        if start_at is not None and start_at.tzinfo is None:
+            raise OptionsError("start_at must be aware: give it a time zone")
+        about = SubmittedInput() if about is None else about
+        source = Source(pairs, from_type, to_type)
+        async with self._connection() as db, db.transaction():
+            cursor = await db.execute(
+                "insert into aiohubassoc_runs (portal, state, priority, due_at, options, columns,"
+                " sources, total, skipped, rejected)"
+                " values (%s, 'queued', %s, %s, %s, %s, %s, 0, 0, 0) returning id",
+                (
+                    portal,
+                    priority,
+                    start_at,
+                    Jsonb(attrs.asdict(options)),
+                    _json(about.columns),
+                    _json(about.sources),
+                ),
+            )
+            row = await cursor.fetchone()
+            assert row is not None  # noqa: S101 -- "returning"
+            run = int(row[0])
+            try:
+                total, skipped = await _copy_pairs(db, run, source, about)
+            finally:
+                await source.close()
+            async with cursor.copy(
+                "copy aiohubassoc_rejected_rows (run, source, line, problem, cells) from stdin"
+            ) as copy:
+                for number, line, problem, cells in about.rejected:
+                    await copy.write_row((run, number, line, _text(problem), _json(cells)))
+            await db.execute(
+                "update aiohubassoc_runs set total = %s, skipped = %s, rejected = %s where id = %s",
+                (total, skipped, len(about.rejected), run),
+            )
+            if start_at is None:
+                await db.execute(DEFER, ([run],))
+        return run
+
+    async def runs(self, run: int | None = None) -> list[FleetRun]:
+        """
+        Return how a run stands, or how all runs stand, in their order.
+
+        Raises:
+            OptionsError: there is no such run.
+        """
+        async with self._connection() as db, db.cursor(row_factory=dict_row) as cursor:
+            await cursor.execute(
+                "select id as run, portal, state, total, linked, partial, failed, total - linked -"
+                " partial - failed - skipped as unprocessed, skipped, rejected, priority, due_at,"
+                " reason, submitted_at, started_at, ended_at from aiohubassoc_runs"
+                " where %(run)s::bigint is null or id = %(run)s order by id",
+                {"run": run},
+            )
+            found = [
+                FleetRun(**{**row, "state": RunState(row["state"])})
+                for row in await cursor.fetchall()
+            ]
+        if run is not None and not found:
+            raise OptionsError(f"there is no run {run}")
+        return found
+
+    async def cancel(self, run: int) -> None:
+        """
+        Cancel a run: what is queued never starts, what runs stops within a second.
+
+        What was done until then is kept. A run that has ended stays as it is.
+
+        Raises:
+            OptionsError: there is no such run.
+        """
+        async with self._connection() as db, db.transaction():
+            found = await db.execute(
+                "update aiohubassoc_runs set cancel_requested = true,"
+                " state = case when owner is null then 'cancelled' else state end,"
+                " ended_at = case when owner is null then now() end"
+                " where id = %s and state in ('queued', 'running', 'sleeping') returning job",
+                (run,),
+            )
+            row = await found.fetchone()
+            if row is None:
+                known = await db.execute("select 1 from aiohubassoc_runs where id = %s", (run,))
+                if await known.fetchone() is None:
+                    raise OptionsError(f"there is no run {run}")
+            elif row[0] is not None:  # one that no worker has fetched yet
+                await db.execute("select procrastinate_cancel_job_v1(%s, false, false)", (row[0],))
+
+    async def resume(self, run: int, *, retry_failed: bool = False) -> None:
+        """
+        Queue a run again that failed or was cancelled, or that is done with failed pairs.
+
+        Args:
+            run: Its number.
+            retry_failed: Whether pairs that failed are sent again, too. False: only those without
+                an outcome.
+
+        Raises:
+            OptionsError: there is no such run, it has not ended, or nothing of it is left to send.
+        """
+        async with self._connection() as db, db.transaction():
+            found = await db.execute(
+                "select state from aiohubassoc_runs where id = %s for update", (run,)
+            )
+            row = await found.fetchone()
+            if row is None:
+                raise OptionsError(f"there is no run {run}")
+            if row[0] in {RunState.QUEUED, RunState.RUNNING, RunState.SLEEPING}:
+                raise OptionsError(f"run {run} has not ended: it is {row[0]}")
+            if retry_failed:
+                await db.execute(
+                    "update aiohubassoc_pairs set status = 0 where run = %s and status = %s",
+                    (run, NUMBERS[Status.FAILED]),
+                )
+                await db.execute("update aiohubassoc_runs set failed = 0 where id = %s", (run,))
+            queued = await db.execute(
+                "update aiohubassoc_runs set state = 'queued', owner = null, reason = null,"
+                " due_at = null, ended_at = null, retries = 0, cancel_requested = false"
+                " where id = %s and total > linked + partial + failed + skipped returning id",
+                (run,),
+            )
+            if await queued.fetchone() is None:
+                raise OptionsError(
+                    f"nothing of run {run} is left to send"
+                    + ("" if retry_failed else "; --retry-failed sends its failed pairs again")
+                )
+            await db.execute(DEFER, ([run],))
+
+    async def rows(self, run: int, *statuses: Status) -> AsyncIterator[FleetRow]:
+        """
+        Yield the pairs of a run with these statuses, of every one if none is given, in order.
+
+        Pairs without an outcome are ``unprocessed``.
+
+        Raises:
+            OptionsError: there is no such run.
+        """
+        await self.runs(run)
+        wanted = [OPEN if s is Status.UNPROCESSED else NUMBERS[s] for s in statuses or Status]
+        last = -1
+        while True:
+            async with self._connection() as db:
+                cursor = await db.execute(
+                    "select n, from_type, from_id, to_type, to_id, source, line, cells, status,"
+                    " attempts, maybe_applied, category, message, correlation_id"
+                    " from aiohubassoc_pairs where run = %s and n > %s and status = any(%s)"
+                    " order by n limit %s",
+                    (run, last, wanted, _PAGE),
+                )
+                page = await cursor.fetchall()
+            for row in page:
+                cells = None if row[7] is None else json.loads(row[7])
+                values: list[Any] = [*row[1:7], cells, STATUSES[row[8]], *row[9:]]
+                yield FleetRow(*values)
+                last = row[0]
+            if len(page) < _PAGE:
+                return
+
+    async def rejected_rows(self, run: int) -> list[tuple[int, int, str, Any]]:
+        """Return the rows of a run's input without a pair: file, line, problem and cells."""
+        async with self._connection() as db:
+            cursor = await db.execute(
+                "select source, line, problem, cells from aiohubassoc_rejected_rows"
+                " where run = %s order by source, line",
+                (run,),
+            )
+            return [(*place, json.loads(cells)) for *place, cells in await cursor.fetchall()]
+
+    async def input_of(self, run: int) -> tuple[list[str], list[str]]:
+        """Return the columns of a run's input, and what its files are called."""
+        async with self._connection() as db:
+            cursor = await db.execute(
+                "select columns, sources from aiohubassoc_runs where id = %s", (run,)
+            )
+            row = await cursor.fetchone()
+        if row is None:
+            raise OptionsError(f"there is no run {run}")
+        return json.loads(row[0]), json.loads(row[1])
+
+    @asynccontextmanager
+    async def _connection(self, *, checked: bool = True) -> AsyncIterator[psycopg.AsyncConnection]:
+        if self._db is None:
+            raise FleetError("use it as 'async with Fleet(database) as fleet'")
+        try:
+            if checked:
+                await check_version(self._db)
+                checked = False
+            yield self._db
+        except psycopg.Error as error:
+            raise FleetError(f"the fleet's database: {describe(error)}") from error
+
+
+async def connect(database: str) -> psycopg.AsyncConnection:
+    """
+    Return a connection in autocommit mode.
+
+    Raises:
+        FleetError: it cannot be made. The message has no password.
+    """
+    try:
+        return await psycopg.AsyncConnection.connect(
+            database, autocommit=True, connect_timeout=_CONNECT_SECONDS
+        )
+    except psycopg.ProgrammingError:  # its text may be the URI, with its password
+        raise FleetError("the database is no libpq URI, such as postgresql://host/name") from None
+    except psycopg.Error as error:
+        raise FleetError(f"cannot connect to the database: {describe(error)}") from None
+
+
+def describe(error: psycopg.Error) -> str:
+    """Return what PostgreSQL says, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+async def _copy_pairs(
+    db: psycopg.AsyncConnection, run: int, source: Source, about: SubmittedInput
+) -> tuple[int, int]:
+    """Store all pairs; return how many there are, and how many of them repeat an earlier one."""
+    total = skipped = 0
+    statement = f"copy aiohubassoc_pairs ({_COLUMNS}) from stdin"
+    async with db.cursor() as cursor, cursor.copy(statement) as copy:
+        with SeenPairs() as seen:
+            while (read := await source.next()) is not None:
+                index, item = read
+                pair = source.pair(index, item)
+                if isinstance(pair, tuple):
+                    raise pair[1]
+                place = (0, index) if about.place is None else about.place(pair)
+                first = seen.first_place(pair, place_of(*place))
+                skip: Sequence[object] = (OPEN, None, None)
+                if first is not None:
+                    message = f"repeats {about.describe_place(*parts_of(first))}"
+                    skip = (NUMBERS[Status.SKIPPED], "DUPLICATE", _text(message))
+                    skipped += 1
+                cells = None if about.cells is None else about.cells(pair)
+                kept = None if cells in (None, [pair.from_id, pair.to_id]) else _json(cells)
+                ends = (pair.from_type, pair.from_id, pair.to_type, pair.to_id)
+                await copy.write_row((run, index, *ends, *place, kept, *skip))
+                total += 1
+    return total, skipped
+
+
+def _json(value: object) -> str:
+    # ASCII only, so without NUL and lone surrogates, which PostgreSQL does not take.
+    return json.dumps(value)
+
+
+def _text(value: str) -> str:
+    """Return *value* as PostgreSQL takes it: without NUL, and without lone surrogates."""
+    return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()

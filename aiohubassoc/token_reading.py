@@ -1,0 +1,157 @@
+"""An access token from a file or a command, and another one once HubSpot refuses it."""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import os
+import re
+import shlex
+import stat
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aiohubassoc.client import TOKEN_VARIABLES
+from aiohubassoc.errors import OptionsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Password managers ask a server; one that asks a person has a minute.
+_COMMAND_SECONDS: Final = 60.0
+_MOST_STDERR: Final = 2000
+# As in the files that a shell or Docker reads; the padding of a token (ab==) is no name.
+_ASSIGNMENT: Final = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*=\s*([^=\s].*)", re.ASCII)
+_UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def parse_token(text: str) -> str:
+    """
+    Return the token in *text* without what files and shells put around it; empty if there is none.
+
+    Taken off are blanks, a byte order mark, ``NAME=`` and quotes. Of several lines it is the one
+    that assigns a variable of the token; lines that begin with ``#`` are comments.
+    """
+    lines = [line.strip() for line in text.lstrip("\ufeff").splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    named = [
+        match[2]
+        for line in lines
+        if (match := _ASSIGNMENT.fullmatch(line)) and match[1] in TOKEN_VARIABLES
+    ]
+    if named:
+        return _unquoted(named[0])
+    text = _unquoted("\n".join(lines))
+    match = _ASSIGNMENT.fullmatch(text)
+    return text if match is None else _unquoted(match[2])
+
+
+def _unquoted(text: str) -> str:
+    text = text.strip()
+    for quote in "\"'":
+        text = text.removeprefix(quote).removesuffix(quote).strip()
+    return text
+
+
+class RenewingToken:
+    """
+    A `TokenProvider`: one token, until HubSpot refuses it; then what *read* returns by then.
+
+    Args:
+        read: Returns the token of now, or raises OptionsError.
+        warn: Called with a message where there is no new token.
+    """
+
+    def __init__(self, read: Callable[[], str], warn: Callable[[str], object]) -> None:
+        self._read = read
+        self._warn = warn
+        self._token = read()
+
+    async def __call__(self, refused: str | None) -> str:
+        """Return the token; after a refusal the next one, or the same if there is no other."""
+        if refused == self._token:
+            try:
+                self._token = await asyncio.to_thread(self._read)  # neither file nor command blocks
+            except OptionsError as error:  # the refusal itself ends the run, in good order
+                self._warn(f"there is no new access token: {error}".replace(refused, "..."))
+        return self._token
+
+
+def token_from_file(path: str) -> str:
+    """
+    Return the token in a file.
+
+    Raises:
+        OptionsError: it cannot be read, or has none.
+    """
+    try:
+        content = Path(path).read_bytes()
+        # PowerShell writes the second one.
+        text = content.decode("utf-16" if content.startswith(_UTF16) else "utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise OptionsError(f"cannot read the token in {path}: {reason}") from None
+    if token := parse_token(text):
+        return token
+    raise OptionsError(f"{path} is empty: it must hold the access token")
+
+
+def token_from_command(command: str, seconds: float = _COMMAND_SECONDS) -> str:
+    """
+    Return what *command* prints; it is split as a shell does, and no shell runs.
+
+    Raises:
+        OptionsError: it cannot be run, fails, takes longer than *seconds*, or prints no token.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise OptionsError(f"--token-command {command!r} cannot be split: {error}") from None
+    if not words:
+        raise OptionsError("--token-command is empty: it must print the access token")
+    name = f"--token-command ({words[0]})"
+    try:
+        # Standard input may hold the pairs.
+        done = subprocess.run(  # noqa: S603 -- it is what the user asks for
+            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        said = _quoted(error.stderr, error.stdout)
+        raise OptionsError(f"{name} did not end within {seconds:g} s{said}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OptionsError(f"{name} cannot be run: {reason}") from None
+    if done.returncode:
+        said = _quoted(done.stderr, done.stdout)
+        raise OptionsError(f"{name} failed with exit code {done.returncode}{said}")
+    try:
+        token = parse_token(done.stdout.decode())
+    except UnicodeDecodeError:
+        raise OptionsError(f"{name} printed what is not text") from None
+    if not token:
+        said = _quoted(done.stderr, b"")
+        raise OptionsError(f"{name} printed nothing: it must print the access token{said}")
+    return token
+
+
+def _quoted(stderr: bytes | None, stdout: bytes | None) -> str:
+    """Return what a command said of its failure, without a token that it may have printed."""
+    text = (stderr or b"").decode(errors="replace").strip()[-_MOST_STDERR:]
+    for secret in (stdout or b"").decode(errors="replace").split():
+        text = text.replace(secret, "...")
+    return f": {text}" if text else ""
+
+
+def find_other_readers(path: str) -> str | None:
+    """Return a warning where every user of this machine can read the file; None: they cannot."""
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError:
+        return None  # reading it says why
+    if os.name == "posix" and stat.S_ISREG(mode) and mode & stat.S_IROTH:
+        return (
+            f"the token file {path} can be read by every user of this machine: "
+            f"chmod 600 {shlex.quote(path)}"
+        )
+    return None

@@ -1,0 +1,355 @@
+"""Runs of a fleet: stored whole or not at all, linked once, each pair with one outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import psycopg
+import pytest
+
+from aiohubassoc import OptionsError, Pair, PairError, Status
+from aiohubassoc.errors import FleetError
+from aiohubassoc.fleet import (
+    Fleet,
+    FleetOptions,
+    FleetPortal,
+    FleetWorker,
+    RunState,
+    SubmittedInput,
+)
+from aiohubassoc.simulator import PortalSettings, serve
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aiohubassoc.fleet import FleetRun
+    from aiohubassoc.simulator import ServedPortal
+
+pytestmark = [pytest.mark.looptime(False), pytest.mark.timeout(120)]
+
+ENDED = {RunState.DONE, RunState.FAILED, RunState.CANCELLED}
+PATIENCE = 60.0
+
+
+async def nap() -> None:
+    """Wait for what another process, PostgreSQL, does."""
+    woken = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.02, woken.set)
+    await woken.wait()
+
+
+@contextlib.asynccontextmanager
+async def working(
+    database: str, portals: dict[str, FleetPortal], **options: Any
+) -> AsyncIterator[FleetWorker]:
+    """Let a worker work while the context lasts."""
+    worker = FleetWorker(
+        database, portals, **{"heartbeat": 1.0, "dead_after": 30.0, "poll": 0.05, **options}
+    )
+    task = asyncio.create_task(worker.run())
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        await task
+
+
+async def until(fleet: Fleet, run: int, *states: RunState) -> FleetRun:
+    """Return the run once it is in one of these states, or has ended."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + PATIENCE
+    while True:
+        (found,) = await fleet.runs(run)
+        if found.state in (states or ENDED):
+            return found
+        assert loop.time() < end, found
+        await nap()
+
+
+def pairs(count: int) -> list[tuple[int, int]]:
+    """Return so many."""
+    return [(number, number) for number in range(1, count + 1)]
+
+
+async def submit(fleet: Fleet, items: Any, portal: str = "acme", **options: Any) -> int:
+    """Return the number of a run of contacts and companies."""
+    return await fleet.submit(portal, items, from_type="contacts", to_type="companies", **options)
+
+
+async def test_every_pair_has_the_outcome_that_the_portal_knows(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal], served: ServedPortal
+) -> None:
+    """Every pair has the outcome that the portal knows."""
+    run = await submit(fleet, [*pairs(150), (5000, 1), (1, 1)])
+    async with working(database, portals):
+        ended = await until(fleet, run)
+    assert ended.state is RunState.DONE
+    assert (ended.linked, ended.failed, ended.skipped, ended.unprocessed) == (150, 1, 1, 0)
+    assert ended.total == 152
+    rows = [row async for row in fleet.rows(run)]
+    assert [row.line for row in rows] == list(range(152))
+    linked = {(r.from_type, r.from_id, r.to_type, r.to_id) for r in rows if r.status == "linked"}
+    assert linked == set(served.portal.ledger.links)
+    assert rows[150].status is Status.FAILED
+    assert rows[150].category == "VALIDATION_ERROR"
+    assert rows[151].category == "DUPLICATE"
+    assert rows[151].message == "repeats item 0"
+
+
+async def test_a_batch_run_links_the_same(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """A batch run links the same."""
+    run = await submit(fleet, pairs(300), options=FleetOptions(via="batch"))
+    async with working(database, portals):
+        ended = await until(fleet, run)
+    assert (ended.state, ended.linked) == (RunState.DONE, 300)
+
+
+async def test_init_may_be_repeated(fleet: Fleet) -> None:
+    """Init may be repeated."""
+    assert await fleet.init() is False
+
+
+async def test_tables_of_a_newer_version_are_refused(fleet: Fleet, database: str) -> None:
+    """Tables of a newer version are refused."""
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as db:
+        await db.execute("update aiohubassoc_fleet set version = version + 1")
+    with pytest.raises(FleetError, match="newer aiohubassoc"):
+        await fleet.runs()
+    with pytest.raises(FleetError, match="newer aiohubassoc"):
+        await fleet.init()
+
+
+async def test_a_database_without_tables_names_the_command(database: str) -> None:
+    """A database without tables names the command."""
+    async with Fleet(database) as fleet:
+        with pytest.raises(FleetError, match="fleet init"):
+            await fleet.runs()
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:secret@127.0.0.1:1/x", "postgresql://u:secret@[bad", "secret"]
+)
+async def test_a_database_that_cannot_be_reached_is_an_error_without_the_password(
+    url: str,
+) -> None:
+    """A database that cannot be reached is an error without the password."""
+    with pytest.raises(FleetError) as caught:
+        async with Fleet(url):
+            pass
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+async def test_an_input_that_breaks_leaves_nothing_behind(fleet: Fleet, database: str) -> None:
+    """An input that breaks leaves nothing behind."""
+
+    def broken() -> Any:
+        yield (1, 1)
+        yield ("not an id", 2)
+
+    with pytest.raises(PairError):
+        await submit(fleet, broken())
+    assert await fleet.runs() == []
+    async with await psycopg.AsyncConnection.connect(database) as db:
+        cursor = await db.execute(
+            "select count(*) from aiohubassoc_pairs union all"
+            " select count(*) from procrastinate_jobs"
+        )
+        assert await cursor.fetchall() == [(0,), (0,)]
+
+
+async def test_an_unknown_portal_fails_the_run_with_the_reason(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """An unknown portal fails the run with the reason."""
+    run = await submit(fleet, pairs(3), portal="nowhere")
+    async with working(database, portals):
+        ended = await until(fleet, run)
+    assert ended.state is RunState.FAILED
+    assert "nowhere" in (ended.reason or "")
+    assert ended.unprocessed == 3
+
+
+async def test_a_refused_token_fails_the_run_and_nothing_else(
+    fleet: Fleet,
+    database: str,
+    portals: dict[str, FleetPortal],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A refused token fails the run and nothing else."""
+    monkeypatch.setenv("WRONG", "wrong-token")
+    portals["other"] = attrs.evolve(portals["other"], token_env="WRONG")
+    bad = await submit(fleet, pairs(30), portal="other")
+    good = await submit(fleet, pairs(30))
+    async with working(database, portals):
+        refused, linked = await until(fleet, bad), await until(fleet, good)
+    assert (refused.state, refused.unprocessed) == (RunState.FAILED, 30)
+    assert "401" in (refused.reason or "")
+    assert "wrong-token" not in (refused.reason or "")
+    assert (linked.state, linked.linked) == (RunState.DONE, 30)
+
+
+async def test_runs_of_one_portal_go_one_after_the_other_by_priority(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """Runs of one portal go one after the other by priority."""
+    low = await submit(fleet, pairs(40), priority=1)
+    high = await submit(fleet, pairs(40), priority=2)
+    async with working(database, portals):
+        first, second = await until(fleet, high), await until(fleet, low)
+    assert first.ended_at is not None
+    assert second.started_at is not None
+    assert first.ended_at <= second.started_at
+
+
+async def test_a_run_does_not_start_before_its_time_and_keeps_no_other_waiting(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """A run does not start before its time and keeps no other waiting."""
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    later = await submit(fleet, pairs(5), start_at=tomorrow, priority=9)
+    soon = await submit(fleet, pairs(5), start_at=datetime.now(UTC) + timedelta(seconds=0.5))
+    now = await submit(fleet, pairs(5))
+    async with working(database, portals):
+        for run in (now, soon):
+            assert (await until(fleet, run)).state is RunState.DONE
+    (waiting,) = await fleet.runs(later)
+    assert (waiting.state, waiting.due_at) == (RunState.QUEUED, tomorrow)
+
+
+async def test_a_start_without_a_time_zone_is_refused(fleet: Fleet) -> None:
+    """A start without a time zone is refused."""
+    with pytest.raises(OptionsError, match="aware"):
+        await submit(fleet, pairs(1), start_at=datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+async def test_a_queued_run_that_is_cancelled_never_starts(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal], served: ServedPortal
+) -> None:
+    """A queued run that is cancelled never starts."""
+    run = await submit(fleet, pairs(5))
+    await fleet.cancel(run)
+    assert (await fleet.runs(run))[0].state is RunState.CANCELLED
+    other = await submit(fleet, pairs(1))
+    async with working(database, portals):
+        await until(fleet, other)
+    assert len(served.portal.ledger.links) == 1
+    with pytest.raises(OptionsError, match="no run 999"):
+        await fleet.cancel(999)
+
+
+async def test_a_running_run_that_is_cancelled_keeps_what_was_done(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal], served: ServedPortal
+) -> None:
+    """A running run that is cancelled keeps what was done."""
+    run = await submit(fleet, pairs(900))
+    async with working(database, portals):
+        while not (await fleet.runs(run))[0].linked:
+            await nap()
+        await fleet.cancel(run)
+        ended = await until(fleet, run)
+    assert ended.state is RunState.CANCELLED
+    assert 0 < ended.linked < 900
+    assert ended.linked == len(served.portal.ledger.links)
+    await fleet.cancel(run)  # of a run that has ended: nothing
+
+
+async def test_a_worker_that_is_stopped_gives_its_runs_to_the_next(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal], served: ServedPortal
+) -> None:
+    """A worker that is stopped gives its runs to the next."""
+    run = await submit(fleet, pairs(400))
+    async with working(database, portals):
+        while not (await fleet.runs(run))[0].linked:
+            await nap()
+    given_back = (await fleet.runs(run))[0]
+    assert given_back.state is RunState.QUEUED
+    assert given_back.unprocessed
+    async with working(database, portals):
+        ended = await until(fleet, run)
+    assert (ended.state, ended.linked) == (RunState.DONE, 400)
+    ledger = served.portal.ledger
+    assert max(ledger.links.values()) == 1
+    assert ledger.to_dict()["throttled"] == {}
+
+
+async def test_a_worker_that_no_longer_owns_a_run_sends_and_writes_nothing(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """A worker that no longer owns a run sends and writes nothing."""
+    run = await submit(fleet, pairs(900))
+    async with working(database, portals):
+        while not (await fleet.runs(run))[0].linked:
+            await nap()
+        async with await psycopg.AsyncConnection.connect(database, autocommit=True) as db:
+            await db.execute(
+                "update aiohubassoc_runs set owner = gen_random_uuid(), job = null,"
+                " state = 'cancelled'"
+            )
+            at_once = (await fleet.runs(run))[0].linked
+            row: Any = None
+            while row is None or row[0]:  # until the job's end says that the worker let go
+                cursor = await db.execute(
+                    "select count(*) from procrastinate_jobs where status = 'doing'"
+                )
+                row = await cursor.fetchone()
+                await nap()
+    assert (await fleet.runs(run))[0].linked == at_once
+
+
+async def test_the_daily_limit_puts_a_run_to_sleep_until_midnight(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """The daily limit puts a run to sleep until midnight."""
+    async with serve(PortalSettings(daily_limit=20, utc_offset=2.0)) as portal:
+        limited = attrs.evolve(portals["acme"], base_url=portal.base_url)
+        run = await submit(fleet, pairs(50))
+        async with working(database, {"acme": limited}):
+            asleep = await until(fleet, run, RunState.SLEEPING)
+    assert asleep.due_at is not None
+    assert timedelta(0) < asleep.due_at - datetime.now(UTC) <= timedelta(days=1)
+    assert asleep.linked == 20
+    assert asleep.unprocessed == 30
+
+
+async def test_a_run_that_ended_can_go_on_with_what_is_left_of_it(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """A run that ended can go on with what is left of it."""
+    run = await submit(fleet, [*pairs(20), (5000, 1)])
+    with pytest.raises(OptionsError, match="has not ended"):
+        await fleet.resume(run)
+    await fleet.cancel(run)
+    await fleet.resume(run)
+    async with working(database, portals):
+        ended = await until(fleet, run)
+        assert (ended.state, ended.linked, ended.failed) == (RunState.DONE, 20, 1)
+        with pytest.raises(OptionsError, match="--retry-failed"):
+            await fleet.resume(run)
+        await fleet.resume(run, retry_failed=True)
+        again = await until(fleet, run)
+    assert (again.state, again.linked, again.failed) == (RunState.DONE, 20, 1)
+    with pytest.raises(OptionsError, match="no run 99"):
+        await fleet.resume(99)
+
+
+async def test_rows_without_a_pair_are_kept(fleet: Fleet) -> None:
+    """Rows without a pair are kept."""
+    about = SubmittedInput(columns=["a", "b"], sources=["x.csv"])
+    about.rejected.append((0, 7, "from_id is empty", ["", "2\0"]))
+    run = await fleet.submit("acme", [Pair("contacts", 1, "companies", 2)], about=about)
+    assert (await fleet.runs(run))[0].rejected == 1
+    assert await fleet.rejected_rows(run) == [(0, 7, "from_id is empty", ["", "2\0"])]
+    assert await fleet.input_of(run) == (["a", "b"], ["x.csv"])
+
+
+async def test_a_fleet_outside_its_context_says_how_it_is_used(database: str) -> None:
+    """A fleet outside its context says how it is used."""
+    with pytest.raises(FleetError, match="async with"):
+        await Fleet(database).runs()

@@ -1,0 +1,177 @@
+"""``aiohubassoc fleet``, as people and programs type it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import pytest
+
+from aiohubassoc.cli.app import run
+from aiohubassoc.simulator import PortalSettings, portal_process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from aiohubassoc.simulator import PortalProcess
+
+pytestmark = [pytest.mark.looptime(False), pytest.mark.timeout(180)]
+
+TYPES = ("--from", "contacts", "--to", "companies")
+
+
+@pytest.fixture(scope="module")
+def portal() -> Iterator[PortalProcess]:
+    """Return a portal that knows the records 1 to 1,000."""
+    with portal_process(PortalSettings(records_up_to=1000)) as portal:
+        yield portal
+
+
+@attrs.frozen
+class Done:
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Command:
+    """Calls ``aiohubassoc fleet`` in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> Done:
+        """Call it."""
+        self._capsys.readouterr()
+        code = run(["fleet", *arguments])
+        out, err = self._capsys.readouterr()
+        return Done(code, out, err)
+
+    def json(self, *arguments: str) -> Any:
+        """Return what it prints."""
+        done = self(*arguments, "--json")
+        assert done.code == 0, done.err
+        return json.loads(done.out)
+
+    def state(self, number: int) -> dict[str, Any]:
+        """Return how a run stands."""
+        (one,) = self.json("status", str(number))["runs"]
+        return dict(one)
+
+    def until_ended(self, number: int) -> dict[str, Any]:
+        """Return how a run stands once it has ended."""
+        for _ in range(1000):
+            if (one := self.state(number))["state"] in {"done", "failed", "cancelled"}:
+                return one
+            threading.Event().wait(0.05)
+        raise AssertionError(self.state(number))
+
+
+@pytest.fixture
+def fleet_command(
+    database: str,
+    portal: PortalProcess,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Command:
+    """Return what calls the command, with a database and a file of portals."""
+    portals = tmp_path / "portals.toml"
+    (tmp_path / "token").write_text("simulated-token\n", encoding="utf-8")
+    (tmp_path / "token").chmod(0o600)
+    portals.write_text(
+        f'[portals.acme]\nbase_url = "{portal.base_url}"\ntoken_file = "token"\nquota = "190/1s"\n',
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("AIOHUBASSOC_DATABASE", database)
+    monkeypatch.setenv("AIOHUBASSOC_PORTALS", str(portals))
+    monkeypatch.setenv("COLUMNS", "400")
+    command = Command(capsys)
+    assert command("init").code == 0
+    return command
+
+
+def test_a_file_is_submitted_linked_and_exported(fleet_command: Command, tmp_path: Path) -> None:
+    """A file is submitted, linked and exported."""
+    source = tmp_path / "pairs.csv"
+    source.write_text("from_id,to_id,note\n1,2,a\n3,4,b\n5000,6,c\n1,2,d\n", encoding="utf-8")
+    number = fleet_command.json("submit", "acme", str(source), *TYPES)["run"]
+    queued = fleet_command.state(number)
+    assert (queued["portal"], queued["state"], queued["unprocessed"]) == ("acme", "queued", 3)
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "aiohubassoc", "fleet", "worker", "--poll", "0.1"],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        ended = fleet_command.until_ended(number)
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(60) == 143
+    names = ("state", "linked", "partial", "failed", "unprocessed", "skipped")
+    assert [ended[name] for name in names] == ["done", 2, 0, 1, 0, 1]
+    linked = fleet_command("export", str(number), "--linked", "--format", "csv").out.splitlines()
+    assert linked[0] == "from_id,to_id,note,status,category,message,correlation_id"
+    assert linked[1:] == ["1,2,a,linked,,,", "3,4,b,linked,,,"]
+    failed = tmp_path / "failed.jsonl"
+    assert fleet_command("export", str(number), "--failed", "--output", str(failed)).code == 0
+    (row,) = map(json.loads, failed.read_text(encoding="utf-8").splitlines())
+    assert (row["note"], row["status"], row["category"]) == ("c", "failed", "VALIDATION_ERROR")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("submit", "acne", "x.csv", *TYPES), "no portal 'acne'"),
+        (("status", "999"), "no run 999"),
+        (("cancel", "999"), "no run 999"),
+        (("export", "999"), "no run 999"),
+        (("submit", "acme", "no-such-file.csv", *TYPES), "no-such-file.csv"),
+        (("submit", "acme", "x.csv", *TYPES, "--start-at", "soon"), "--start-at"),
+        (("status", "--database", "postgresql://u:secret@127.0.0.1:1/x"), "cannot connect"),
+        (("worker", "--portals", "no-such.toml"), "no-such.toml"),
+    ],
+)
+def test_what_cannot_work_ends_with_2_and_says_why(
+    fleet_command: Command, arguments: tuple[str, ...], message: str
+) -> None:
+    """What cannot work ends with 2 and says why."""
+    done = fleet_command(*arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert "secret" not in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_row_without_a_pair_stores_nothing_unless_it_is_skipped(
+    fleet_command: Command, tmp_path: Path
+) -> None:
+    """A row without a pair stores nothing unless it is skipped."""
+    source = tmp_path / "pairs.csv"
+    source.write_text("from_id,to_id\n1,2\nx,4\n", encoding="utf-8")
+    refused = fleet_command("submit", "acme", str(source), *TYPES)
+    assert refused.code == 2
+    assert "line 3" in refused.err
+    assert "--skip-invalid" in refused.err
+    assert fleet_command.json("status") == {"runs": []}
+    number = fleet_command.json("submit", "acme", str(source), *TYPES, "--skip-invalid")["run"]
+    assert (fleet_command.state(number)["total"], fleet_command.state(number)["rejected"]) == (1, 1)
+    assert "x,4,invalid" in fleet_command("export", str(number), "--failed").out
+
+
+def test_portals_say_whether_their_token_can_be_read(
+    fleet_command: Command, tmp_path: Path
+) -> None:
+    """Portals say whether their token can be read."""
+    assert fleet_command.json("portals")["portals"][0]["problem"] is None
+    (tmp_path / "token").unlink()
+    done = fleet_command("portals")
+    assert done.code == 1
+    assert "cannot read the token" in done.out
