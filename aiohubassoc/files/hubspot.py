@@ -18,8 +18,9 @@ _RECORD_ID: Final = "record id"
 _SEVERAL: Final = "IDs"
 # Objects that "Deal ID" and the like surely mean; "User ID" may be of any program.
 _CORE: Final = frozenset(("contacts", "companies", "deals", "tickets"))
-# Columns that the exports of some objects have, and those of others do not: HubSpot, Knowledge
-# Base, "HubSpot's default contact/company/deal/ticket/activity properties".
+# Columns that the exports of these objects have, and those of others do not, as public exports show
+# them; of calls also https://knowledge.hubspot.com/properties/hubspots-default-activity-properties
+# (read 2026-11-28). Left out are names that people give to properties of their own.
 _OWN_COLUMNS: Final = {
     "first name": ("contacts", "leads", "users"),
     "last name": ("contacts", "leads", "users"),
