@@ -118,12 +118,14 @@ class IdRule:
 
     def _whole(self, text: str, column: str) -> str:
         value = Decimal(text)
-        if not value.is_finite() or abs(value) >= _LARGEST_FLOAT or value != int(value):
-            raise reject(column, text, Kind.FLOAT if "e" not in text.lower() else Kind.EXPONENT)
-        if value < 0:
+        if value.is_finite() and 0 <= value < _LARGEST_FLOAT and value == int(value):
+            self._counts.floats += 1
+            return str(int(value))
+        if self._any_id:
+            return _any_text(text, column)
+        if text.startswith("-"):
             raise reject(column, text, Kind.LOCALE)
-        self._counts.floats += 1
-        return str(int(value))
+        raise reject(column, text, Kind.EXPONENT if "e" in text.lower() else Kind.FLOAT)
 
 
 def _canonical(digits: str, column: str) -> str:

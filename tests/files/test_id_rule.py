@@ -196,6 +196,15 @@ def test_any_text_may_be_allowed_as_an_id(tmp_path: Path, text: str) -> None:
     assert 1 == counts_of(path, any_id=True).spaces
 
 
+@pytest.mark.parametrize("value", [1.5, 1e22, -3.0])
+def test_any_number_may_be_allowed_as_an_id(tmp_path: Path, value: float) -> None:
+    """One that Excel has cut is still none: its last digits are lost."""
+    path = file_of(tmp_path, json.dumps({"from": value, "to": 202.0}) + "\n", "x.jsonl")
+    assert [(str(value), "202")] == ids_of(path, any_id=True)
+    with pytest.raises(RejectedRowError, match="Excel keeps 15 digits"):
+        IdRule(InputCounts(), any_id=True).one(LongNumber("1" * 16), "x")
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
