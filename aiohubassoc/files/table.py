@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import attrs
 
 from aiohubassoc.errors import InputError
+from aiohubassoc.files.cells import Formula
 from aiohubassoc.files.column_mapping import MissingColumnsError, find_ends
 from aiohubassoc.files.csv_reader import CsvReader
 from aiohubassoc.files.limits import COLUMNS
@@ -216,4 +217,4 @@ class Table:
 
 
 def _is_blank(fields: Iterable[str]) -> bool:
-    return not any(map(str.strip, fields))
+    return not any(cell.strip() or type(cell) is Formula for cell in fields)

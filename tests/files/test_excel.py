@@ -294,6 +294,7 @@ def test_the_first_row_comes_at_once(tmp_path: Path) -> None:
         ((1, " "), "to_id is empty"),
         (("=A1", 2), "from_id is a formula without a value: open the file in a spreadsheet"),
         ((1, "=VLOOKUP(A1,B1:C9,2)"), "to_id is a formula without a value"),
+        (("=A1", "=B1"), "from_id is a formula without a value"),
         ((1.5, 2), "from_id is '1.5', a float"),
         (("101.0", 2), "from_id is '101.0', a float"),
         ((1e20, 2), "from_id is '100000000000000000000', a number of which Excel keeps 15 digits"),
