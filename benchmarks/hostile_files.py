@@ -202,33 +202,33 @@ _CELL: Final = b'<row><c t="str"><v>'
 _CELL_END: Final = b"</v></c></row>"
 BOOKS: Final[dict[str, Callable[[], bytes]]] = {
     "cell-of-800-mb.xlsx": lambda: _book(_repeated(b"a", 800 * MB, _CELL, _CELL_END)),
-    "cell-of-30-mb.xlsx": lambda: _book(_repeated(b"a", 30 * MB, _CELL, _CELL_END)),
-    "shared-text-of-30-mb.xlsx": lambda: _book(
+    "cell-of-45-mb.xlsx": lambda: _book(_repeated(b"a", 45 * MB, _CELL, _CELL_END)),
+    "shared-text-of-45-mb.xlsx": lambda: _book(
         [b'<row><c t="s"><v>0</v></c></row>'],
-        shared=_repeated(b"a", 30 * MB, b"<si><t>", b"</t></si>"),
+        shared=_repeated(b"a", 45 * MB, b"<si><t>", b"</t></si>"),
     ),
     "shared-texts-of-four-byte-characters.xlsx": lambda: _book(
-        shared=_repeated(b"<si><t>" + b"a" * 900_000 + "😀</t></si>".encode(), 31 * MB)
+        shared=_repeated(b"<si><t>" + b"a" * 900_000 + "😀</t></si>".encode(), 49 * MB)
     ),
-    "empty-shared-texts.xlsx": lambda: _book(shared=_repeated(b"<si/>", 31 * MB)),
+    "empty-shared-texts.xlsx": lambda: _book(shared=_repeated(b"<si/>", 49 * MB)),
     "entities.xlsx": lambda: _book(whole=_laughs()),
-    "empty-rows.xlsx": lambda: _book(_repeated(b"<row/>", 31 * MB)),
-    "empty-cells.xlsx": lambda: _book(_repeated(b"<c/>", 31 * MB, b"<row>", b"</row>")),
+    "empty-rows.xlsx": lambda: _book(_repeated(b"<row/>", 49 * MB)),
+    "empty-cells.xlsx": lambda: _book(_repeated(b"<c/>", 49 * MB, b"<row>", b"</row>")),
     "cells-of-short-texts.xlsx": lambda: _book(
-        _repeated(b"<row>" + b'<c t="str"><v>ab</v></c>' * 1000 + b"</row>", 31 * MB)
+        _repeated(b"<row>" + b'<c t="str"><v>ab</v></c>' * 1000 + b"</row>", 49 * MB)
     ),
     "one-pair-in-every-row.xlsx": lambda: _book(
-        _repeated(b"<row><c><v>1</v></c><c><v>2</v></c></row>", 31 * MB)
+        _repeated(b"<row><c><v>1</v></c><c><v>2</v></c></row>", 49 * MB)
     ),
     "sheets.xlsx": lambda: _book(
-        sheets=_repeated(b'<sheet name="B" sheetId="2" r:id="r1"/>', 31 * MB)
+        sheets=_repeated(b'<sheet name="B" sheetId="2" r:id="r1"/>', 49 * MB)
     ),
-    "styles.xlsx": lambda: _book(styles=_repeated(b"<xf/>", 31 * MB, b"<cellXfs>", b"</cellXfs>")),
-    "attribute-of-30-mb.xlsx": lambda: _book(_repeated(b"a", 30 * MB, b'<row r="', b'"/>')),
-    "cdata-of-30-mb.xlsx": lambda: _book(
-        _repeated(b"<", 30 * MB, _CELL + b"<![CDATA[", b"]]>" + _CELL_END)
+    "styles.xlsx": lambda: _book(styles=_repeated(b"<xf/>", 49 * MB, b"<cellXfs>", b"</cellXfs>")),
+    "attribute-of-45-mb.xlsx": lambda: _book(_repeated(b"a", 45 * MB, b'<row r="', b'"/>')),
+    "cdata-of-45-mb.xlsx": lambda: _book(
+        _repeated(b"<", 45 * MB, _CELL + b"<![CDATA[", b"]]>" + _CELL_END)
     ),
-    "nested-elements.xlsx": lambda: _book(_repeated(b"<a>", 31 * MB)),
+    "nested-elements.xlsx": lambda: _book(_repeated(b"<a>", 49 * MB)),
 }
 
 # --- Parquet ------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from aiohubassoc.files.xml_stream import XmlError
 
 # More than any program writes; Excel keeps 32,767 characters in a cell.
 CELL_CHARS: Final = 1 << 20
+_SHEETS: Final = 10_000
 
 
 class Shows(Enum):
@@ -69,6 +70,8 @@ class SheetList(_Quiet):
             self.is_from_1904 = is_true(attributes.get("date1904"))
         elif name == "sheet":
             key = next((one for at, one in attributes.items() if at.endswith(":id")), "")
+            if len(self.found) >= _SHEETS:
+                raise XmlError(f"it has more than {_SHEETS:,} sheets")
             is_hidden = attributes.get("state", "visible") != "visible"
             self.found.append((attributes.get("name", ""), key, is_hidden))
 

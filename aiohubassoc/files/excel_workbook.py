@@ -70,6 +70,7 @@ class Workbook:
     def __init__(self, file: IO[bytes], name: str) -> None:
         self._name = name
         self._size_bytes = file.seek(0, 2)
+        self._opened_bytes = 0
         self._archive, self._parts = _open(file, name)
         self._texts: list[str] | None = None
         self._time_styles: dict[int, Shows] | None = None
@@ -113,11 +114,12 @@ class Workbook:
         Open a part.
 
         Raises:
-            InputError: It unpacks to far more than a workbook of this size.
+            InputError: With those before it, it unpacks to far more than a workbook of this size.
             LookupError: It is not there; and what else `damage` knows.
         """
         info = self._parts[part.casefold()]
-        if info.file_size > most_bytes(self._size_bytes, XML_RATIO):
+        self._opened_bytes += info.file_size
+        if self._opened_bytes > most_bytes(self._size_bytes, XML_RATIO):
             raise InputError(
                 f"{self._name} unpacks to far more than a workbook of its size: save it as CSV, if "
                 "you know what is in it"

@@ -97,7 +97,7 @@ ROOT = Path(__file__).parents[2]
             "ids-by-ids-in-one-row.csv",
             "nested-500000-deep.jsonl",
             "entities.xlsx",
-            "attribute-of-30-mb.xlsx",
+            "attribute-of-45-mb.xlsx",
             "lists-of-texts-of-1-mb.parquet",
         ),
         pytest.param(

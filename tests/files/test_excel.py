@@ -533,6 +533,14 @@ def test_a_sheet_that_is_damaged(tmp_path: Path, cells: str, told: str) -> None:
     assert told in message
 
 
+def test_a_workbook_of_too_many_sheets(tmp_path: Path) -> None:
+    """Nobody has made it."""
+    path = _file(tmp_path, HEADER)
+    sheet = '<sheet name="x" sheetId="2" r:id="rId1"/>'
+    _changed(path, "xl/workbook.xml", ("</sheets>", f"{sheet * 10_001}</sheets>"))
+    assert "it has more than 10,000 sheets" in refusal_of(path)
+
+
 def test_a_document_type_is_refused(tmp_path: Path) -> None:
     """Its entities could unpack to any size."""
     file = io.BytesIO(minimal_workbook(""))
