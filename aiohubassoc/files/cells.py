@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_CONSTANT_TEXT: Final = re.compile(r'="((?:[^"]|"")*)"')
 
 
 class Float(str):
@@ -59,6 +62,16 @@ def value_text(value: object) -> str:
         if isinstance(value, kinds):
             return write(value)
     return str(value)
+
+
+def constant_text(text: str) -> str | None:
+    """
+    Return the text of a formula that is only a text, such as ``="101"``; None if it is none.
+
+    People write texts in CSV so that Excel does not make numbers of them.
+    """
+    found = _CONSTANT_TEXT.fullmatch(text) if text.startswith("=") else None
+    return None if found is None else found[1].replace('""', '"').strip()
 
 
 def to_json(value: object) -> str:

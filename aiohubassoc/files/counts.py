@@ -28,7 +28,7 @@ class InputCounts:
         rejected: Of these, rows that cannot be used.
         nothing_to_link: Of these, rows that have no id where a cell may hold several.
         spaces: Cells from which spaces around an id were taken off.
-        text_marks: Cells from which Excel's text mark ``'`` was taken off.
+        text_marks: Cells from which Excel's text mark was removed: ``'101`` or ``="101"``.
         floats: Whole numbers of columns of floats that were taken as ids.
         hidden_rows: Rows of a sheet that were left out because they are hidden.
         hidden_sheets: Sheets that were left out because they are hidden.
@@ -112,7 +112,11 @@ class InputCounts:
         counted = (
             (self.nothing_to_link, "Rows with nothing to link", ""),
             (self.spaces, "Cells with spaces around an id, which were taken off", ""),
-            (self.text_marks, "Cells with Excel's text mark ', which was taken off", ""),
+            (
+                self.text_marks,
+                "Cells with Excel's text mark (' or =\"...\"), which was removed",
+                "",
+            ),
             (self.floats, "Whole numbers in columns of floats, taken as ids", ""),
             (self.hidden_rows, "Hidden rows left out", " (--include-hidden reads them)"),
             (self.hidden_sheets, "Hidden sheets left out", " (--include-hidden reads them)"),

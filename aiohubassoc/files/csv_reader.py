@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Lines of a longer row are not kept.
 _FOLDED_CHARS: Final = 1 << 16
+_TEXT_AFTER_QUOTE: Final = "expected after"
 _MARKED_QUOTE = re.compile(r'\\"(?!")')
 
 
@@ -57,6 +58,7 @@ class CsvReader:
         self._encoding = encoding
         self._taken: list[str] = []  # lines of the latest row
         self._earlier = _Lines()  # and what is known of those before them, if it is long
+        self._has_bare_quotes = False  # of the latest row
         self._line = lines_before
         self._kept: list[str] | None = []
         csv.field_size_limit(max(CELL_CHARS, csv.field_size_limit()))
@@ -66,13 +68,17 @@ class CsvReader:
         while True:
             self._taken.clear()
             self.row_chars = 0
+            self._has_bare_quotes = False
             begun = self._line + 1
             try:
                 fields = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                raise self._broken(begun, _explanation(error)) from None
+                bare = self._bare_fields(error)
+                if bare is None:
+                    raise self._broken(begun, _explanation(error)) from None
+                fields = bare
             if self._kept is not None:
                 self._kept += self._taken
             if fields:
@@ -102,13 +108,27 @@ class CsvReader:
         self._fold()
         if self._earlier.has_marked_quote:
             raise self._broken(line, 'has a backslash before a quote, where CSV has two quotes: ""')
-        if not is_in_shape and self._earlier.quotes % 2:
+        if not is_in_shape and (self._earlier.quotes % 2 or self._has_bare_quotes):
             raise self._broken(line, "has a quote without its other one, and not its columns")
         self._earlier = _Lines()
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _bare_fields(self, error: csv.Error) -> list[str] | None:
+        """
+        Return the cells of a line of TSV whose quotes are text; None for any other error.
+
+        Programs that write TSV without quoting leave ``"Acme" Inc`` as it is. Such a line has an
+        even number of quotes and, as `refuse_if_broken` checks, all its fields.
+        """
+        is_one_line = len(self._taken) == 1 and not self._earlier.count
+        if self._dialect != "\t" or not is_one_line or _TEXT_AFTER_QUOTE not in str(error):
+            return None
+        line = self._taken[0]
+        self._has_bare_quotes = True
+        return None if line.count('"') % 2 else line.rstrip("\r\n").split("\t")
 
     def _lines(self) -> Iterator[str]:
         taken = self._taken

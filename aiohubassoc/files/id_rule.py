@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from aiohubassoc.files.cells import CellList, Float, Formula, LongNumber
+from aiohubassoc.files.cells import CellList, Float, Formula, LongNumber, constant_text
 from aiohubassoc.files.limits import ANY_ID_CHARS, CELL_IDS, ID_DIGITS, shown
 from aiohubassoc.files.not_ids import Kind, kind_of
 from aiohubassoc.pair import MOST_ID
@@ -47,8 +47,8 @@ class IdRule:
     """
     Reads record ids from cells.
 
-    An id is a number of digits. Spaces around it, Excel's text mark and the point of a whole
-    float below 2^53 are taken off and counted; zeros in front are taken off, as HubSpot does.
+    An id is a number of digits. Spaces around it, Excel's text marks (``'101``, ``="101"``) and
+    the point of a whole float below 2^53 are taken off and counted; zeros in front are taken off, as HubSpot does.
 
     Args:
         counts: Where that is counted.
@@ -88,6 +88,10 @@ class IdRule:
         else:
             if text.count(_BETWEEN_IDS) >= CELL_IDS:
                 raise RejectedRowError(f"{column} holds more than {CELL_IDS:,} ids")
+            inside = constant_text(text.strip())
+            if inside is not None:
+                self._counts.text_marks += 1
+                text = inside
             parts = [part for part in text.split(_BETWEEN_IDS) if part and not part.isspace()]
         if len(parts) > CELL_IDS:
             raise RejectedRowError(f"{column} holds more than {CELL_IDS:,} ids")
@@ -106,14 +110,17 @@ class IdRule:
             raise reject(column, bare, Kind.SEVERAL)
         if isinstance(text, Float):
             return self._whole(bare, column)
-        digits = bare.removeprefix(_TEXT_MARK)
+        inside = constant_text(bare)
+        digits = bare.removeprefix(_TEXT_MARK) if inside is None else inside
         if digits.isdecimal() and digits.isascii():
             self._counts.spaces += bare != text
             self._counts.text_marks += digits != bare
             return _canonical(digits, column)
         if self._any_id:
             self._counts.spaces += bare != text
-            return _any_text(bare, column)
+            return _any_text(bare if inside is None else inside, column)
+        if inside is not None:
+            raise reject(column, bare, kind_of(inside) if inside else Kind.PLACEHOLDER)
         raise reject(column, bare, kind_of(bare))
 
     def _whole(self, text: str, column: str) -> str:

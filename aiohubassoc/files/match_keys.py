@@ -7,7 +7,7 @@ import unicodedata
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from aiohubassoc.files.cells import CellList, Float, Formula, LongNumber
+from aiohubassoc.files.cells import CellList, Float, Formula, LongNumber, constant_text
 from aiohubassoc.files.limits import shown
 from aiohubassoc.files.not_ids import Kind, kind_of_nothing
 
@@ -79,6 +79,8 @@ def _bare(text: str) -> str:
             raise UnusableKeyError("holds several values")
         return _bare(items[0] if items else "")
     bare = _whole(text) if isinstance(text, Float) else text.strip()
+    inside = constant_text(bare)
+    bare = bare if inside is None else inside
     if not bare:
         raise UnusableKeyError("is empty")
     if len(bare) > _KEY_CHARS:

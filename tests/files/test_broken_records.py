@@ -129,3 +129,21 @@ def test_a_row_without_end_is_not_read_to_its_end(tmp_path: Path, rest: str, tol
     read, message = broken_at(file_of(tmp_path, f"from_id,to_id\n{rest}"))
     assert [] == read
     assert told in message
+
+
+def test_quotes_of_tsv_may_be_text(tmp_path: Path) -> None:
+    """Programs that write TSV without quoting leave them as they are."""
+    rows = '101\t"Acme" Inc\t202\n102\t"a" and "b"\t203\n103\t"quoted\t"" text"\t204\n'
+    path = file_of(tmp_path, f"from_id\tname\tto_id\n{rows}", "x.tsv")
+    read = rows_of(path)
+    assert ['"Acme" Inc', '"a" and "b"', 'quoted\t" text'] == [row.fields[1] for row, _ in read]
+    assert ["202", "203", "204"] == [pair and pair.to_id for _, pair in read]
+
+
+@pytest.mark.parametrize("line", ['102\t"a" b', '102\t"a "b"\t203', '102\t203\t"say "yes" to'])
+def test_a_line_of_tsv_whose_quotes_do_not_fit_ends_the_file(tmp_path: Path, line: str) -> None:
+    """A cell of several lines may begin there."""
+    content = f"from_id\tto_id\tnote\n101\t202\tx\n{line}\n901\t902\ty\n"
+    read, told = broken_at(file_of(tmp_path, content, "x.tsv"))
+    assert ["contacts:101 -> companies:202"] == read
+    assert "line 3: " in told

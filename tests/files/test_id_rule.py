@@ -58,7 +58,7 @@ CELLS = {
     Kind.URL: _each("""
         https://app.hubspot.com/contacts/1/record/0-1/202  www.acme.com  acme.com  http://x
     """),
-    Kind.FORMULA: _each("""="101"  =101  =VLOOKUP(A1,B:C,2,0)"""),
+    Kind.FORMULA: _each("""="101"&"1"  =101  =VLOOKUP(A1,B:C,2,0)"""),
     Kind.NAME: _each("Acme  Total  202 (Acme)  contacts:101  #101  x1  1e  é  3f2504e0-4f89"),
     Kind.INVISIBLE: ["101\u200b", "\u202d101\u202c"],
     Kind.DIGITS: ["1" * 21, "9" * 30],
@@ -123,8 +123,30 @@ def test_what_is_taken_off_is_counted(tmp_path: Path) -> None:
     assert (2, 1, 0) == (counts.spaces, counts.text_marks, counts.floats)
     assert [
         "Cells with spaces around an id, which were taken off: 2.",
-        "Cells with Excel's text mark ', which was taken off: 1.",
+        "Cells with Excel's text mark (' or =\"...\"), which was removed: 1.",
     ] == counts.sentences()
+
+
+def test_a_formula_that_is_only_a_text_is_that_text(tmp_path: Path) -> None:
+    """People write ``="101"`` so that Excel makes no number of it; csv.writer doubles its quotes."""
+    rows = '="101",202\n"=""102""",=" 0203 "\n'
+    path = file_of(tmp_path, f"from_id,to_id\n{rows}")
+    assert [("101", "202"), ("102", "203")] == ids_of(path)
+    assert 3 == counts_of(path).text_marks
+    path = file_of(tmp_path, f'Record ID,Associated Company IDs\n{rows}="5",="6;7"\n')
+    found = [("101", "202"), ("102", "203"), ("5", "6"), ("5", "7")]
+    assert found == ids_of(path, to_type=None)
+    assert [("abc", "2")] == ids_of(file_of(tmp_path, 'from_id,to_id\n="abc",2\n'), any_id=True)
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [('="Acme"', "a name"), ('="101.0"', "a float"), ('=""', "a placeholder"), ('=101"', "a for")],
+)
+def test_the_text_of_a_formula_is_called_by_its_name(tmp_path: Path, cell: str, told: str) -> None:
+    """As any other text that is no id."""
+    path = file_of(tmp_path, f"from_id,to_id\n1,2\n3,{cell}\n")
+    assert f"to_id is {cell!r}, {told}" in problems_of(path)[3]
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,7 @@ def _table(folder: Path, name: str, *rows: str, header: str = "Record ID,key") -
         ("Straße", "STRASSE"),
         ("caf\u00e9", "cafe\u0301"),
         ("\u00a0x\t", "X"),
+        ('="00101"', "00101"),
     ],
 )
 def test_exact_is_trimmed_and_case_folded(one: str, other: str) -> None:
