@@ -20,9 +20,8 @@ from typing import Final
 from report import conclude
 
 from aiohubassoc.files.join import Join, Joined
-from aiohubassoc.files.keyed_table import KeyColumns, KeyedTable
+from aiohubassoc.files.keyed_table import KeyColumns, KeyedTable, exact_key
 from aiohubassoc.files.layout import Layout
-from aiohubassoc.files.match_keys import exact_key
 
 _MOST_GROWTH_MB: Final = 40.0
 

@@ -25,8 +25,8 @@ DOORS = {
     "cattrs": {"_protocol.codec"},
     "orjson": {"_protocol.codec"},
     "pyarrow": {"_run.dataframes", "files.parquet_reader"},
-    "backports": {"files.compression"},
-    "compression": {"files.compression"},
+    "backports": {"files.byte_source"},
+    "compression": {"files.byte_source"},
     "cyclopts": {"cli"},
     "rich": {"cli"},
 }

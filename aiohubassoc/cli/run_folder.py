@@ -17,10 +17,9 @@ from aiohubassoc.cli.options import (
 )
 from aiohubassoc.errors import JournalError, OptionsError
 from aiohubassoc.files.byte_source import STDIN, name_of
-from aiohubassoc.files.counts import InputCounts
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.record import Record
+from aiohubassoc.files.record import InputCounts, Record
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.journal.offsets import parts_of, place_of
 from aiohubassoc.journal.reader import Reader

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# From here on a float no longer holds every whole number.
+_LARGEST_FLOAT: Final = 2**53
 _CONSTANT_TEXT: Final = re.compile(r'="((?:[^"]|"")*)"')
 
 
@@ -18,6 +20,12 @@ class Float(str):
     """The text of a float or decimal of a typed column, which may be a whole number."""
 
     __slots__ = ()
+
+    def whole(self) -> str | None:
+        """Return the digits of a whole number from 0 to 2^53; None for any other."""
+        value = Decimal(self)
+        is_whole = value.is_finite() and 0 <= value < _LARGEST_FLOAT and value == int(value)
+        return str(int(value)) if is_whole else None
 
 
 class LongNumber(str):
@@ -48,7 +56,7 @@ class CellList(str):
 
     @property
     def items(self) -> list[str]:
-        """Each element as a cell of its own."""
+        """The text of each element."""
         return list(map(value_text, self._values))
 
 
@@ -80,7 +88,7 @@ def to_json(value: object) -> str:
 
 
 def _decode(value: bytes) -> str:
-    # Some writers of Parquet do not say that their texts are text.
+    # Some writers of Parquet do not mark their texts as text.
     try:
         return value.decode()
     except UnicodeDecodeError:

@@ -27,14 +27,14 @@ class CsvReader:
     """
     The rows of a CSV or TSV file, the header among them; a blank line is none.
 
-    A record whose quotes do not fit leaves open which of the lines behind it are rows of their
-    own and which are lines of its cells: the file ends there.
+    After a record whose quotes do not fit, nobody knows which lines are rows and which are lines
+    of its cells: the file ends there.
 
     Args:
         file: The text; closed by `close`.
-        name: How messages call it.
+        name: Its name in messages.
         delimiter: The character between the cells.
-        encoding: What messages say about lines that could not be decoded.
+        encoding: The encoding that messages about undecoded lines name.
         lines_before: Lines of the file that were read before.
 
     Attributes:
@@ -57,7 +57,7 @@ class CsvReader:
         self._dialect = delimiter
         self._encoding = encoding
         self._taken: list[str] = []  # lines of the latest row
-        self._earlier = _Lines()  # and what is known of those before them, if it is long
+        self._earlier = _Lines()  # facts about its lines before them, if it is long
         self._has_bare_quotes = False  # of the latest row
         self._line = lines_before
         self._kept: list[str] | None = []
@@ -81,12 +81,13 @@ class CsvReader:
                 fields = bare
             if self._kept is not None:
                 self._kept += self._taken
+            if self.row_chars > _FOLDED_CHARS:  # the reader keeps the memory of a long cell
+                reader = csv.reader(self._lines(), delimiter=self._dialect, strict=True)
             if fields:
                 yield Record(begun, fields, self._character_problem())
             if self.row_chars > _FOLDED_CHARS:
-                del fields  # and with the reader, what it keeps of a long cell
+                del fields
                 self._earlier = _Lines()
-                reader = csv.reader(self._lines(), delimiter=self._dialect, strict=True)
 
     def beginning(self) -> str:
         """Return the text of the rows so far; none is kept from then on."""
@@ -154,7 +155,7 @@ class CsvReader:
         return self._broken(self._line - lines + 1, why)
 
     def _fold(self) -> None:
-        """Keep no lines of the latest row, but what is to be known of them."""
+        """Keep the facts about the lines of the latest row, and not the lines."""
         for line in self._taken:
             self._earlier.add(line, self._encoding)
         if self._kept is not None:
@@ -163,7 +164,7 @@ class CsvReader:
 
     def _broken(self, line: int, why: str) -> InputError:
         return InputError(
-            f"{self.name}, line {line}: {why}. Nothing behind it can be read: repair that record"
+            f"{self.name}, line {line}: {why}. Nothing after it can be read: repair that record"
         )
 
     def _character_problem(self) -> str | None:
@@ -177,7 +178,7 @@ class CsvReader:
 
 @attrs.define
 class _Lines:
-    """What is known of lines that are not kept."""
+    """The facts about lines that are not kept."""
 
     count: int = 0
     quotes: int = 0
@@ -192,11 +193,11 @@ class _Lines:
 
 
 def _explanation(error: csv.Error) -> str:
-    told = str(error)
-    if "unexpected end of data" in told:
+    message = str(error)
+    if "unexpected end of data" in message:
         return "has a quote that is never closed"
-    if "field larger" in told:
+    if "field larger" in message:
         return f"has a cell of more than {CELL_CHARS >> 20} MiB, or a quote that is not closed"
-    if "new-line" in told:
+    if "new-line" in message:
         return "has a line break in a cell without quotes"
-    return 'has text behind a closing quote: a quote inside of quotes is written twice, ""'
+    return 'has text after a closing quote: a quote inside of quotes is written twice, ""'

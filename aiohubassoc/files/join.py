@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import attrs
 
-from aiohubassoc.files.merged_header import MergedHeader
+from aiohubassoc.files.columns import MergedHeader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 Side: TypeAlias = Literal["left", "right"]
 Reason: TypeAlias = Literal["NO_MATCH", "SEVERAL_MATCHES", "NO_KEY", "INVALID_ROW"]
 
-_CACHE_KIB: Final = 16 << 10
-# What the rows of a key have come to; it only grows.
+_CACHE_KIB: Final = 8 << 10
+# Rows are sorted by key in such portions: SQLite maps all that it sorts at once into memory.
+_SORTED_ROWS: Final = 100_000
+# The states of a key: no row of the left file has it, or its rows are in no pair, or in pairs.
 _UNMET, _SEVERAL, _PAIRED = range(3)
 _EXAMPLES: Final = 3
 
@@ -52,7 +54,7 @@ class Unmatched:
     A row that is in no pair.
 
     Attributes:
-        side: Of which file it is.
+        side: Its file.
         line: Its number in that file.
         reason: Why.
         message: Why, for people.
@@ -68,7 +70,7 @@ class Unmatched:
 
 class Join:
     """
-    Joins two files; a context manager that is an iterator of what becomes of their rows.
+    Joins two files; a context manager that is an iterator of pairs and unmatched rows.
 
     A row of the left file makes a pair with the row of the right file that has the same key. The
     right file is read first, into a temporary file, so that memory does not grow; then the left
@@ -142,21 +144,32 @@ class Join:
 
     def _read_right(self) -> Iterator[Unmatched]:
         insert = "insert into rows (key, id, line, text, cells) values (?, ?, ?, ?, ?)"
-        kept = 0
+        kept = added = sorted_rows = 0
         for row in self._right:
             self.rows["right"] += 1
             if row.key is None:
                 yield self._refused("right", row)
                 continue
-            kept += 1
             cells = json.dumps(self._cells("right", row)) if self._keeps_cells else None
             text = row.text.strip()
             self._db.execute(insert, (row.key, row.record_id, row.record.line, text, cells))
-        # Sorted, and then written in that order: at random places each row would cost a write.
-        records = self._db.execute(
-            "insert into records select key, id, min(row), ? from rows group by key, id", (_UNMET,)
-        )
-        self.repeated = kept - records.rowcount
+            kept += 1
+            if kept % _SORTED_ROWS == 0:
+                added += self._sort(sorted_rows)
+                sorted_rows = kept
+        self.repeated = kept - added - self._sort(sorted_rows)
+
+    def _sort(self, done: int) -> int:
+        """
+        Add the records of the rows after the first *done* ones; return how many are new.
+
+        In the order of their keys: at random places each row would cost a write.
+        """
+        return self._db.execute(
+            "insert or ignore into records select key, id, row, ? from rows where row > ? "
+            "order by key, id, row",
+            (_UNMET, done),
+        ).rowcount
 
     def _matched(self, row: KeyedRow, key: str) -> Iterator[Joined | Unmatched]:
         select = "select id, state, row from records where key = ?"
@@ -204,7 +217,7 @@ class Join:
             yield Unmatched("right", line, reason, message, json.loads(cells))
 
     def _refused(self, side: Side, row: KeyedRow) -> Unmatched:
-        reason: Reason = "NO_KEY" if row.is_usable else "INVALID_ROW"
+        reason: Reason = "NO_KEY" if row.record_id else "INVALID_ROW"
         return self._unmatched(side, row, reason, row.problem or "")
 
     def _unmatched(self, side: Side, row: KeyedRow, reason: Reason, message: str) -> Unmatched:

@@ -1,4 +1,4 @@
-"""What the user says about the input."""
+"""The options of an input: what the user says about it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from typing import Final
 import attrs
 
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.files.formats import CSV, EXCEL, FORMATS, TSV
 
+CSV: Final = "csv"
+TSV: Final = "tsv"
+JSONL: Final = "jsonl"
+PARQUET: Final = "parquet"
+EXCEL: Final = "excel"
+FORMATS: Final = (CSV, TSV, JSONL, PARQUET, EXCEL)
 _DELIMITERS: Final = {CSV: ",", TSV: "\t"}
 _NO_DELIMITERS: Final = '"\r\n\0'
 
@@ -43,7 +48,7 @@ def _encoding(_: object, __: object, value: str) -> None:
 @attrs.frozen
 class Layout:
     """
-    What the input is like. The command line takes its options, and their help, from here.
+    The options of an input. The command line takes its options, and their help, from here.
 
     Args:
         from_type: The object type of the first ids, such as contacts, 0-1 or p12345_cars; needed
@@ -61,8 +66,7 @@ class Layout:
         include_hidden: Read hidden rows and sheets of a workbook too.
 
     Raises:
-        OptionsError: a format, delimiter or encoding that there is not, or one that the format
-            does not have.
+        OptionsError: A format, delimiter or encoding is unknown, or is not one of the format.
     """
 
     from_type: str | None = None

@@ -1,4 +1,4 @@
-"""The user's own rows with what became of them, for people and for another run."""
+"""The user's own rows with their outcomes, for people and for another run."""
 
 from __future__ import annotations
 
@@ -26,10 +26,14 @@ class Told:
     message: str | None = None
     correlation_id: str | None = None
 
+    def values(self) -> tuple[str | None, ...]:
+        """Return the values of the columns that are added to a row."""
+        return (self.status, self.category, self.message, self.correlation_id)
+
 
 def result_writer(file: TextIO, header: Sequence[str], *, format_: str) -> CsvResults | JsonResults:
     """
-    Return what writes rows to *file*.
+    Return a writer of rows.
 
     Args:
         file: Open for text, without translation of line ends.
@@ -41,13 +45,14 @@ def result_writer(file: TextIO, header: Sequence[str], *, format_: str) -> CsvRe
 
 class CsvResults:
     """
-    Rows as CSV: the columns of the input, so that it can be given to another run as it is, and
-    behind them ``status``, ``category``, ``message`` and ``correlation_id``; where the input has
-    a column of such a name, it is called ``aiohubassoc_status`` and so on.
+    Writes CSV with the columns of the input, so that it can be the input of another run.
+
+    To the right stand ``status``, ``category``, ``message`` and ``correlation_id``; where the
+    input has a column of such a name, it is called ``aiohubassoc_status`` and so on.
 
     Raises:
-        OSError: it cannot be written; so for every method.
-    """  # noqa: D205 -- one sentence
+        OSError: It cannot be written; so for every method.
+    """
 
     def __init__(self, file: TextIO, header: Sequence[str]) -> None:
         self._kept = _without_earlier(header)
@@ -55,19 +60,19 @@ class CsvResults:
         self._writer.writerow([*self._kept, *_added_names(self._kept)])
 
     def write(self, fields: list[str] | dict[str, object], told: Told) -> None:
-        """Write one row: as many cells of it as there are columns, and what became of it."""
+        """Write one row, as many cells of it as there are columns, and its outcome."""
         if isinstance(fields, dict):
             fields = [_cell(fields.get(name)) for name in self._kept]
         own = [*fields, *[""] * len(self._kept)][: len(self._kept)]
-        self._writer.writerow([*own, *("" if part is None else part for part in _parts(told))])
+        self._writer.writerow([*own, *("" if part is None else part for part in told.values())])
 
 
 class JsonResults:
     """
-    Rows as JSON Lines: the names and values of the input, and behind them those of `Told`.
+    Writes JSON Lines with the names and values of the input, and those of the outcome.
 
     Raises:
-        OSError: it cannot be written; so for every method.
+        OSError: It cannot be written; so for every method.
     """
 
     def __init__(self, file: TextIO, header: Sequence[str]) -> None:
@@ -75,14 +80,14 @@ class JsonResults:
         self._kept = _without_earlier(header)
 
     def write(self, fields: list[str] | dict[str, object], told: Told) -> None:
-        """Write one row and what became of it."""
+        """Write one row and its outcome."""
         if isinstance(fields, list):
             own: dict[str, object] = dict(zip(self._kept, fields, strict=False))
         else:
             earlier = set(ADDED) if fields.keys() >= set(ADDED) else set()
             own = {name: value for name, value in fields.items() if name not in earlier}
-        added = dict(zip(_added_names(list(own)), _parts(told), strict=True))
-        # ASCII only: whatever the input held, this can be written and read.
+        added = dict(zip(_added_names(list(own)), told.values(), strict=True))
+        # ASCII only: any text of the input can be written and read so.
         self._file.write(json.dumps({**own, **added}) + "\n")
 
 
@@ -97,10 +102,6 @@ def _added_names(header: Sequence[str]) -> list[str]:
     return [f"aiohubassoc_{name}" if name in taken else name for name in ADDED]
 
 
-def _parts(told: Told) -> tuple[str | None, ...]:
-    return (told.status, told.category, told.message, told.correlation_id)
-
-
 def _cell(value: object) -> str:
     if value is None:
         return ""
@@ -109,7 +110,7 @@ def _cell(value: object) -> str:
 
 class FailuresFile:
     """
-    Writes the user's own rows with what became of them; a context manager.
+    Writes the user's own rows with their outcomes; a context manager.
 
     It is CSV, or JSON Lines where its name ends with ``.jsonl`` or ``.ndjson``.
 
@@ -118,26 +119,22 @@ class FailuresFile:
         header: The input's columns.
 
     Raises:
-        OSError: it cannot be written; so for every method.
+        OSError: It cannot be written; so for every method.
     """
 
     def __init__(self, path: str, header: Sequence[str]) -> None:
         self._file = Path(path).open(  # noqa: SIM115 -- closed by __exit__
             "w", encoding="utf-8", errors="surrogateescape", newline=""
         )
-        self._rows = result_writer(self._file, header, format_=format_of(path))
+        self.write = result_writer(self._file, header, format_=format_of(path)).write
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # What could not be written was told by `write` or `flush`.
+        # `write` or `flush` has raised what could not be written.
         with contextlib.suppress(OSError):
             self._file.close()
-
-    def write(self, fields: list[str] | dict[str, object], told: Told) -> None:
-        """Write one row and what became of it."""
-        self._rows.write(fields, told)
 
     def flush(self) -> None:
         """Hand what was written to the system."""

@@ -304,7 +304,7 @@ def test_no_line_of_a_mail_is_linked(
     options = [option] if option else []
     result = link(tmp_path / "pairs.csv", *options, "--json")
     assert (result.code, result.told["input_complete"]) == (3, False)
-    assert "line 9206: has text behind a closing quote" in result.told["stopped"]
+    assert "line 9206: has text after a closing quote" in result.told["stopped"]
     linked = {(pair[1], pair[3]) for pair in portal.portal.ledger.links}
     assert linked <= {(str(one), "202") for one in ids} | {("102", "203")}
     assert len(linked) == result.told["linked"] > 0

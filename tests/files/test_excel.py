@@ -16,10 +16,9 @@ from hypothesis import given, settings, strategies as st
 from openpyxl.chart import BarChart, Reference
 
 from aiohubassoc import InputError, Pair
-from aiohubassoc.files.counts import InputCounts
 from aiohubassoc.files.excel_reader import ExcelReader
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.record import Record
+from aiohubassoc.files.record import InputCounts, Record
 from tests.files.reading import (
     broken_at,
     counts_of,

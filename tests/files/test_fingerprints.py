@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from aiohubassoc import InputError
-from aiohubassoc.files import row_count
+from aiohubassoc.files import byte_source
 from aiohubassoc.files.pairs import PairTable
 from tests.files.reading import file_of, layout, standard_input
 
@@ -216,8 +216,8 @@ def test_a_large_file_is_counted_by_its_beginning(
     tmp_path: Path, monkeypatch: Any, pack: Any
 ) -> None:
     """The rest is taken to be like it: near enough to show how far a run is."""
-    monkeypatch.setattr(row_count, "_COUNTED_BYTES", MIB)
-    monkeypatch.setattr(row_count, "_COUNTED_UNPACKED_BYTES", MIB)
+    monkeypatch.setattr(byte_source, "_COUNTED_BYTES", MIB)
+    monkeypatch.setattr(byte_source, "_COUNTED_UNPACKED_BYTES", MIB)
     rows = b"".join(b"%d,%d\n" % (n, n**5 % 10**15) for n in range(300_000))
     with PairTable(file_of(tmp_path, pack(b"from_id,to_id\n" + rows)), layout()) as table:
         count = table.count_rows()

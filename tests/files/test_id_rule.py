@@ -10,10 +10,10 @@ from hypothesis import given, strategies as st
 
 from aiohubassoc import Pair
 from aiohubassoc.files.cells import Float, Formula, LongNumber, value_text
-from aiohubassoc.files.counts import InputCounts
-from aiohubassoc.files.id_rule import IdRule, RejectedRowError
+from aiohubassoc.files.ids import IdRule, RejectedRowError
 from aiohubassoc.files.limits import ANY_ID_CHARS, CELL_IDS
 from aiohubassoc.files.not_ids import Kind, kind_of
+from aiohubassoc.files.record import InputCounts
 from tests.files.reading import counts_of, file_of, ids_of, problems_of, rows_of
 
 if TYPE_CHECKING:
@@ -122,13 +122,13 @@ def test_what_is_taken_off_is_counted(tmp_path: Path) -> None:
     counts = counts_of(path)
     assert (2, 1, 0) == (counts.spaces, counts.text_marks, counts.floats)
     assert [
-        "Cells with spaces around an id, which were taken off: 2.",
+        "Cells with spaces around an id, which were removed: 2.",
         "Cells with Excel's text mark (' or =\"...\"), which was removed: 1.",
     ] == counts.sentences()
 
 
 def test_a_formula_that_is_only_a_text_is_that_text(tmp_path: Path) -> None:
-    """People write ``="101"`` so that Excel makes no number of it; csv.writer doubles its quotes."""
+    """People write it so that Excel makes no number of it; csv.writer doubles its quotes."""
     rows = '="101",202\n"=""102""",=" 0203 "\n'
     path = file_of(tmp_path, f"from_id,to_id\n{rows}")
     assert [("101", "202"), ("102", "203")] == ids_of(path)

@@ -1,32 +1,30 @@
-"""The one rule for record ids in files: digits."""
+"""The rule for record ids in files, digits, and the names of object types."""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.files.cells import CellList, Float, Formula, LongNumber, constant_text
-from aiohubassoc.files.limits import ANY_ID_CHARS, CELL_IDS, ID_DIGITS, shown
+from aiohubassoc.files.hubspot import standard_type
+from aiohubassoc.files.limits import ANY_ID_CHARS, CELL_IDS, ID_DIGITS, TYPE_CHARS, shown
 from aiohubassoc.files.not_ids import Kind, kind_of
-from aiohubassoc.pair import MOST_ID
+from aiohubassoc.pair import MOST_ID, MOST_TYPE
 from aiohubassoc.record_id import path_text
 
 if TYPE_CHECKING:
-    from aiohubassoc.files.counts import InputCounts
+    from aiohubassoc.files.record import InputCounts
 
 _BETWEEN_IDS: Final = ";"
 _TEXT_MARK: Final = "'"
-# Above it a float no longer holds every whole number.
-_LARGEST_FLOAT: Final = 2**53
+_MOST_NAMES: Final = 1000
 
 
 class RejectedRowError(ValueError):
     """
-    A row that cannot be used; the message is its problem.
+    A row that is rejected; the message is its problem.
 
     Attributes:
-        held: The column whose cell is no id, and what that is; None if the problem is another
-            one.
+        held: The column whose cell is no id, and what the cell is; None for any other problem.
     """
 
     def __init__(self, problem: str, held: tuple[str, Kind] | None = None) -> None:
@@ -39,8 +37,8 @@ def reject(column: str, text: str, kind: Kind) -> RejectedRowError:
     held = (column, kind)
     if kind is Kind.EMPTY:
         return RejectedRowError(f"{column} is empty", held)
-    told = f"{column} is {shown(text)}, {kind.one}" if text else f"{column} is {kind.one}"
-    return RejectedRowError(f"{told}: {kind.advice}" if kind.advice else told, held)
+    what = f"{column} is {shown(text)}, {kind.one}" if text else f"{column} is {kind.one}"
+    return RejectedRowError(f"{what}: {kind.advice}" if kind.advice else what, held)
 
 
 class IdRule:
@@ -48,10 +46,11 @@ class IdRule:
     Reads record ids from cells.
 
     An id is a number of digits. Spaces around it, Excel's text marks (``'101``, ``="101"``) and
-    the point of a whole float below 2^53 are taken off and counted; zeros in front are taken off, as HubSpot does.
+    the point of a whole float below 2^53 are removed and counted; so are leading zeros, which
+    HubSpot ignores.
 
     Args:
-        counts: Where that is counted.
+        counts: Counts what is removed.
         any_id: Whether any text that can be sent is an id.
     """
 
@@ -61,14 +60,14 @@ class IdRule:
 
     def one(self, text: str, column: str) -> str:
         """
-        Return the id that a cell's *text* is.
+        Return the id in a cell.
 
         Args:
             text: The cell.
-            column: How messages call its column or key.
+            column: Its column or key in messages.
 
         Raises:
-            RejectedRowError: It is none.
+            RejectedRowError: It holds none.
         """
         if type(text) is str and text.isdecimal() and text.isascii():
             return _canonical(text, column)
@@ -79,7 +78,7 @@ class IdRule:
         Return the ids in a cell that may hold several, separated by semicolons; [] if it is empty.
 
         Raises:
-            RejectedRowError: One of them is none.
+            RejectedRowError: One of them is no id.
         """
         if isinstance(text, CellList):
             parts = text.items
@@ -88,8 +87,7 @@ class IdRule:
         else:
             if text.count(_BETWEEN_IDS) >= CELL_IDS:
                 raise RejectedRowError(f"{column} holds more than {CELL_IDS:,} ids")
-            inside = constant_text(text.strip())
-            if inside is not None:
+            if (inside := constant_text(text.strip())) is not None:
                 self._counts.text_marks += 1
                 text = inside
             parts = [part for part in text.split(_BETWEEN_IDS) if part and not part.isspace()]
@@ -109,7 +107,7 @@ class IdRule:
         if isinstance(text, CellList):
             raise reject(column, bare, Kind.SEVERAL)
         if isinstance(text, Float):
-            return self._whole(bare, column)
+            return self._number(text, column)
         inside = constant_text(bare)
         digits = bare.removeprefix(_TEXT_MARK) if inside is None else inside
         if digits.isdecimal() and digits.isascii():
@@ -123,11 +121,10 @@ class IdRule:
             raise reject(column, bare, kind_of(inside) if inside else Kind.PLACEHOLDER)
         raise reject(column, bare, kind_of(bare))
 
-    def _whole(self, text: str, column: str) -> str:
-        value = Decimal(text)
-        if value.is_finite() and 0 <= value < _LARGEST_FLOAT and value == int(value):
+    def _number(self, text: Float, column: str) -> str:
+        if (whole := text.whole()) is not None:
             self._counts.floats += 1
-            return str(int(value))
+            return whole
         if self._any_id:
             return _any_text(text, column)
         if text.startswith("-"):
@@ -146,7 +143,50 @@ def _canonical(digits: str, column: str) -> str:
 def _any_text(text: str, column: str) -> str:
     if len(text) > ANY_ID_CHARS:
         raise RejectedRowError(f"{column} has more than {ANY_ID_CHARS} characters")
+    return _sendable(text, column, MOST_ID)
+
+
+def _sendable(text: str, column: str, most: int) -> str:
     try:
-        return path_text(text, column, MOST_ID)
+        return path_text(text, column, most)
     except ValueError as error:
         raise RejectedRowError(str(error)) from None
+
+
+class TypeNames:
+    """
+    Calls each object type by the name that it was first given.
+
+    So ``contacts``, ``contact`` and ``0-1`` are one type in every pair, and a name is sent that
+    the user has written.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[str, str] = {}
+        self._known: dict[str, str] = {}
+
+    def name(self, text: str, column: str) -> str:
+        """
+        Return the name of an object type; ``""`` if *text* is blank.
+
+        Args:
+            text: A name of the type.
+            column: The column or option with the text, in messages.
+
+        Raises:
+            RejectedRowError: It is none.
+        """
+        known = self._known.get(text)
+        if known is not None:
+            return known
+        bare = text.strip()
+        if not bare:
+            return ""
+        if len(bare) > TYPE_CHARS:
+            raise RejectedRowError(f"{column} is {shown(bare)}, which is no object type")
+        _sendable(bare, column, MOST_TYPE)
+        standard = standard_type(bare)
+        name = self._first.setdefault(standard, bare) if standard is not None else bare
+        if len(self._known) < _MOST_NAMES:
+            self._known[text] = name
+        return name
