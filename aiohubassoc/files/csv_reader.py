@@ -68,7 +68,6 @@ class CsvReader:
         while True:
             self._taken.clear()
             self.row_chars = 0
-            self._has_bare_quotes = False
             begun = self._line + 1
             try:
                 fields = next(reader)
@@ -81,11 +80,12 @@ class CsvReader:
                 fields = bare
             if self._kept is not None:
                 self._kept += self._taken
-            if self.row_chars > _FOLDED_CHARS:  # the reader keeps the memory of a long cell
+            is_long = self.row_chars > _FOLDED_CHARS
+            if is_long:  # the reader keeps the memory of a long cell
                 reader = csv.reader(self._lines(), delimiter=self._dialect, strict=True)
             if fields:
                 yield Record(begun, fields, self._character_problem())
-            if self.row_chars > _FOLDED_CHARS:
+            if is_long:
                 del fields
                 self._earlier = _Lines()
 
@@ -112,6 +112,7 @@ class CsvReader:
         if not is_in_shape and (self._earlier.quotes % 2 or self._has_bare_quotes):
             raise self._broken(line, "has a quote without its other one, and not its columns")
         self._earlier = _Lines()
+        self._has_bare_quotes = False
 
     def close(self) -> None:
         """Close the file."""

@@ -10,6 +10,7 @@ from aiohubassoc.errors import InputError
 from aiohubassoc.files.cells import Formula, LongNumber, value_text
 from aiohubassoc.files.excel_workbook import (
     CELL_CHARS,
+    Handler,
     Shows,
     Workbook,
     XmlError,
@@ -142,7 +143,7 @@ def _listed(sheets: Sequence[Sheet]) -> str:
     return ", ".join(some) + (f" and {more:,} more" if more else "")
 
 
-class _SheetRows:
+class _SheetRows(Handler):
     """
     The rows of a sheet that have cells: their numbers, their cells as text, whether hidden.
 

@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from contextlib import contextmanager
 from enum import Enum
-from typing import IO, TYPE_CHECKING, Final, Protocol
+from typing import IO, TYPE_CHECKING, Final
 from xml.parsers import expat
 
 import attrs
@@ -197,17 +197,17 @@ def _one(relations: list[tuple[str, str, str]], kind: str) -> str:
 # --- XML ----------------------------------------------------------------------------------------
 
 
-class Handler(Protocol):
-    """Receives the elements of a part, by their names without a prefix."""
+class Handler:
+    """Receives the elements of a part, by their names without a prefix; ignores them."""
 
     def start(self, name: str, attributes: dict[str, str], /) -> None:
-        """An element begins."""
+        """Handle that an element begins."""
 
-    def end(self, name: str) -> None:
-        """An element ends."""
+    def end(self, name: str, /) -> None:
+        """Handle that an element ends."""
 
-    def text(self, text: str) -> None:
-        """Some of the text of an element."""
+    def text(self, text: str, /) -> None:
+        """Handle some of the text of an element."""
 
 
 def parse_pieces(file: IO[bytes], handler: Handler) -> Iterator[None]:
@@ -267,20 +267,7 @@ def is_true(text: str | None) -> bool:
 # --- the small parts ----------------------------------------------------------------------------
 
 
-class _IgnoreAll:
-    """A handler that ignores everything."""
-
-    def start(self, name: str, attributes: dict[str, str], /) -> None:
-        pass
-
-    def end(self, name: str) -> None:
-        pass
-
-    def text(self, text: str) -> None:
-        pass
-
-
-class _Relations(_IgnoreAll):
+class _Relations(Handler):
     """Collects the key, the kind and the target of each relation of a part."""
 
     def __init__(self) -> None:
@@ -292,7 +279,7 @@ class _Relations(_IgnoreAll):
             self.found.append((attributes.get("Id", ""), kind, attributes.get("Target", "")))
 
 
-class _SheetList(_IgnoreAll):
+class _SheetList(Handler):
     """Collects the name and the key of each sheet, and whether it is hidden."""
 
     def __init__(self) -> None:
@@ -310,7 +297,7 @@ class _SheetList(_IgnoreAll):
             self.found.append((attributes.get("name", ""), key, is_hidden))
 
 
-class _SharedTexts(_IgnoreAll):
+class _SharedTexts(Handler):
     """Collects texts; of one in several fonts all its parts, and not how to read it aloud."""
 
     def __init__(self) -> None:
@@ -364,7 +351,7 @@ _NO_CODE: Final = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!(h+|m+|s+)\])[^\]]*\]', r
 _FORMAT_CHARS: Final = 255
 
 
-class _Styles(_IgnoreAll):
+class _Styles(Handler):
     """Collects the formats of numbers, and those that the styles of cells use."""
 
     def __init__(self) -> None:

@@ -27,17 +27,14 @@ if TYPE_CHECKING:
 _TITLES: Final = {PARQUET: "a Parquet file", EXCEL: "an Excel workbook"}
 # What the first bytes alone show.
 _SEEN_AS: Final = {**_TITLES, EXCEL: f"{_TITLES[EXCEL]}, or another zip archive"}
-_BY_SUFFIX: Final = {
-    ".csv": CSV,
-    ".tsv": TSV,
-    ".tab": TSV,
-    ".jsonl": JSONL,
-    ".ndjson": JSONL,
-    ".parquet": PARQUET,
-    ".pq": PARQUET,
-    ".xlsx": EXCEL,
-    ".xlsm": EXCEL,
-}
+_SUFFIXES: Final = (
+    (CSV, "csv"),
+    (TSV, "tsv tab"),
+    (JSONL, "jsonl ndjson"),
+    (PARQUET, "parquet pq"),
+    (EXCEL, "xlsx xlsm"),
+)
+_BY_SUFFIX: Final = {f".{one}": kind for kind, ones in _SUFFIXES for one in ones.split()}
 _PACKED_SUFFIXES: Final = (".gz", ".zst", ".zstd")
 _SAVE: Final = "save it as .xlsx or CSV"
 _BEGINS: Final = ((b"PAR1", PARQUET), (b"PK\x03\x04", EXCEL))  # a workbook is a zip archive

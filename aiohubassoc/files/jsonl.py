@@ -114,12 +114,7 @@ class _OddJsonError(ValueError):
 
 
 def _object(line: str) -> dict[str, object]:
-    """
-    Return the object on *line*.
-
-    Raises:
-        ValueError: There is none; the message says why.
-    """
+    """Return the object on *line*; the message of a ValueError says why there is none."""
     if len(line) > _LONG_CHARS and sum(map(line.count, ",[{")) > _VALUES:
         raise ValueError("holds too many values")
     try:
@@ -249,39 +244,19 @@ class JsonlPairs:
 
 @attrs.frozen
 class _Keys:
-    """
-    Where one end stands in objects with the same keys.
-
-    Attributes:
-        id: The key of its ids.
-        shown: The same for messages.
-        type: The key of its type; None if there is none.
-        has_types: Whether an id may have its type before a colon.
-        holds_several: Whether a text may hold several ids, or none.
-    """
+    """Where one end stands in objects with the same keys."""
 
     id: str
-    shown: str
-    type: str | None
-    has_types: bool
-    holds_several: bool
+    shown: str  # the same in messages
+    type: str | None  # None: there is none
+    has_types: bool  # an id may have its type before a colon
+    holds_several: bool  # a text may hold several ids, or none
 
 
 class _End:
-    """
-    One end of the pairs.
+    """One end of the pairs."""
 
-    Args:
-        wanted: Which key and type the user named.
-        rule: Reads ids.
-        types: The names of object types.
-        name: The input's name in messages.
-
-    Attributes:
-        keys: Where this end stands in the objects that come next.
-    """
-
-    keys: _Keys
+    keys: _Keys  # where it stands in the objects that come next
 
     def __init__(self, wanted: Wanted, rule: IdRule, types: TypeNames, name: str) -> None:
         key = wanted.column
@@ -298,12 +273,7 @@ class _End:
         self._types = types
 
     def find(self, fields: Mapping[str, object]) -> _Keys:
-        """
-        Return where this end stands in an object.
-
-        Raises:
-            RejectedRowError: It has no id.
-        """
+        """Return where this end stands in an object; raise a RejectedRowError if it has no id."""
         for name in self._names:
             if (key := key_of(name, fields)) is not None:
                 return _Keys(
@@ -316,12 +286,7 @@ class _End:
         raise RejectedRowError("has no " + " or ".join(map(repr, reversed(self._names))))
 
     def records(self, fields: Mapping[str, object]) -> Ends:
-        """
-        Return the records of this end.
-
-        Raises:
-            RejectedRowError: An id or a type is missing or invalid.
-        """
+        """Return the records of this end; raise a RejectedRowError if one is invalid."""
         value = fields[self.keys.id]
         if isinstance(value, list):
             return [one for item in value for one in self._records(item, fields)]

@@ -22,7 +22,7 @@ from aiohubassoc.files.cells import (
 from aiohubassoc.files.columns import End, Header, list_columns
 from aiohubassoc.files.ids import IdRule, RejectedRowError
 from aiohubassoc.files.jsonl import key_of
-from aiohubassoc.files.limits import SHOWN_CHARS, shown
+from aiohubassoc.files.limits import KEPT_CHARS, SHOWN_CHARS, shown
 from aiohubassoc.files.not_ids import Kind, kind_of_nothing
 from aiohubassoc.files.pairs import open_rows
 from aiohubassoc.files.record import InputCounts, Record
@@ -116,7 +116,7 @@ class KeyedRow:
     Attributes:
         record: The row.
         record_id: Its record id; "" if the row is rejected.
-        text: The cell that is compared, as written.
+        text: The cell that is compared, without spaces around it; "" if it is no key.
         key: Its key; None if it matches nothing.
         problem: Why the row is rejected or has no key; None otherwise.
     """
@@ -185,6 +185,8 @@ class KeyedTable:
                 row = self._keyed(record)
                 if row.problem is not None and isinstance(rows, Table):
                     rows.refuse_if_broken(record)
+                if rows.row_chars > KEPT_CHARS:
+                    record.compact()
                 self.counts.rows += 1
                 yield row
         except OSError as error:
@@ -206,9 +208,9 @@ class KeyedTable:
         except RejectedRowError as error:
             return KeyedRow(record, problem=str(error))
         try:
-            return KeyedRow(record, record_id, text, self._to_key(text))
+            return KeyedRow(record, record_id, text.strip(), self._to_key(text))
         except NoKeyError as error:
-            return KeyedRow(record, record_id, text, problem=f"{self._key.name} {error}")
+            return KeyedRow(record, record_id, problem=f"{self._key.name} {error}")
 
     def _cells_of(self, record: Record) -> tuple[str, str]:
         fields = record.kept

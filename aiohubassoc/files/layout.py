@@ -24,27 +24,6 @@ def _tab(delimiter: str | None) -> str | None:
     return "\t" if delimiter == r"\t" else delimiter
 
 
-def _known_format(_: object, __: object, value: str | None) -> None:
-    if value is not None and value not in FORMATS:
-        raise OptionsError(f"--format {value!r} is none of {', '.join(FORMATS)}")
-
-
-def _delimiter(_: object, __: object, value: str | None) -> None:
-    if value is not None and (len(value) != 1 or value in _NO_DELIMITERS):
-        raise OptionsError(f"--delimiter {value!r} must be one character, such as ';'")
-
-
-def _encoding(_: object, __: object, value: str) -> None:
-    try:
-        # Not only to look it up: some names that Python knows turn bytes into bytes.
-        "".encode(value)
-        codecs.getincrementaldecoder(value)
-    except (LookupError, ValueError):
-        raise OptionsError(
-            f"--encoding {value!r} is no encoding that Python knows, such as utf-8 or cp1252"
-        ) from None
-
-
 @attrs.frozen
 class Layout:
     """
@@ -73,14 +52,27 @@ class Layout:
     to_type: str | None = None
     from_column: str | None = None
     to_column: str | None = None
-    format: str | None = attrs.field(default=None, validator=_known_format)
-    delimiter: str | None = attrs.field(default=None, converter=_tab, validator=_delimiter)
-    encoding: str = attrs.field(default="utf-8", validator=_encoding)
+    format: str | None = None
+    delimiter: str | None = attrs.field(default=None, converter=_tab)
+    encoding: str = "utf-8"
     sheet: str | None = None
     any_id: bool = False
     include_hidden: bool = False
 
     def __attrs_post_init__(self) -> None:
+        delimiter, encoding = self.delimiter, self.encoding
+        if self.format not in {None, *FORMATS}:
+            raise OptionsError(f"--format {self.format!r} is none of {', '.join(FORMATS)}")
+        if delimiter is not None and (len(delimiter) != 1 or delimiter in _NO_DELIMITERS):
+            raise OptionsError(f"--delimiter {delimiter!r} must be one character, such as ';'")
+        try:
+            # Not only to look it up: some names that Python knows turn bytes into bytes.
+            "".encode(encoding)
+            codecs.getincrementaldecoder(encoding)
+        except (LookupError, ValueError):
+            raise OptionsError(
+                f"--encoding {encoding!r} is no encoding that Python knows, such as utf-8 or cp1252"
+            ) from None
         if self.format is None:
             return
         if self.delimiter is not None and self.format not in _DELIMITERS:

@@ -177,22 +177,13 @@ class _InputFile:
     One of the inputs, open; its columns are read.
 
     Args:
-        path: A file, or ``-`` for standard input.
-        layout: What the user said.
-        counts: Counts its rows.
-        types: The names of object types.
         first_counts: Counts the rows that this opening leaves out.
 
     Attributes:
-        name: Its name in messages.
-        header: Its columns as written.
         unit: What `Record.line` counts in it.
         may_block: Whether reading it may wait for somebody; it cannot be opened again then.
         row_chars: About how long the latest row is.
         pairs: Reads the pairs of its rows.
-
-    Raises:
-        InputError: It cannot be read as pairs.
     """
 
     def __init__(
@@ -225,13 +216,7 @@ class _InputFile:
             raise
 
     def __iter__(self) -> Iterator[tuple[Record, Sequence[Pair] | None]]:
-        """
-        Yield each row with its pairs, or with None and its problem set.
-
-        Raises:
-            InputError: It was changed, is damaged, broken or too much for its size, or can no
-                longer be read.
-        """
+        """Yield each row with its pairs, or with None and its problem set."""
         if self._rows is None:
             self._rows = self._open(self._counts)
             if self._rows.header != self.header:
@@ -278,12 +263,7 @@ class _InputFile:
         return None if lines is None else max(lines - self._has_header, 1)
 
     def fingerprint(self) -> dict[str, object]:
-        """
-        Return what identifies the input.
-
-        Raises:
-            InputError: It is gone, or can no longer be read.
-        """
+        """Return what identifies the input."""
         size_bytes: int | None = None
         if self.may_block:
             assert self._rows is not None  # noqa: S101 -- what may block is not closed early
@@ -321,7 +301,7 @@ def open_rows(
     Args:
         source: The bytes, of which none were read.
         path: The file's name, whose ending may show the format.
-        layout: What the user said.
+        layout: The options of the input.
         counts: Counts rows that are left out.
         find: Finds the columns of a table.
 

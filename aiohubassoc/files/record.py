@@ -61,21 +61,24 @@ class Record:
         fields: Fields = json.loads(kept)
         return fields
 
-    def compact(self) -> None:
+    def compact(self) -> bytes:
         """
-        Keep the fields as bytes, those of a long row compressed.
+        Keep the fields as bytes, those of a long row compressed, and return these.
 
         Thousands of rows wait for their outcome, and a short cell takes 50 bytes as an object.
         """
         kept = self.kept
         if isinstance(kept, bytes):
-            return
+            return kept
         if isinstance(kept, list):
             cells = (b"", *(cell.encode(errors="surrogatepass") for cell in kept))
             data = _BETWEEN_CELLS.join(cells)
         else:
             data = json.dumps(kept, ensure_ascii=False).encode(errors="surrogatepass")
-        self.kept = _COMPRESSED + zlib.compress(data, 1) if len(data) > LONG_ROW_BYTES else data
+        if len(data) > LONG_ROW_BYTES:
+            data = _COMPRESSED + zlib.compress(data, 1)
+        self.kept = data
+        return data
 
     def reject(self, error: ValueError) -> None:
         """Set the problem to what *error* says."""
@@ -89,7 +92,10 @@ class Record:
         Raises:
             RejectedRowError: There are too many.
         """
-        if (count := len(first) * len(second)) > ROW_PAIRS:
+        count = len(first) * len(second)
+        if count == 1:
+            return [make(*first[0], *second[0], tag=self)]
+        if count > ROW_PAIRS:
             raise RejectedRowError(
                 f"would make {count:,} pairs, more than {ROW_PAIRS:,} of one row"
             )

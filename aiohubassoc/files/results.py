@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
-ADDED: Final = ("status", "category", "message", "correlation_id")
-
 
 @attrs.frozen
 class Told:
@@ -26,9 +24,8 @@ class Told:
     message: str | None = None
     correlation_id: str | None = None
 
-    def values(self) -> tuple[str | None, ...]:
-        """Return the values of the columns that are added to a row."""
-        return (self.status, self.category, self.message, self.correlation_id)
+
+ADDED: Final = tuple(one.name for one in attrs.fields(Told))
 
 
 def result_writer(file: TextIO, header: Sequence[str], *, format_: str) -> CsvResults | JsonResults:
@@ -64,7 +61,7 @@ class CsvResults:
         if isinstance(fields, dict):
             fields = [_cell(fields.get(name)) for name in self._kept]
         own = [*fields, *[""] * len(self._kept)][: len(self._kept)]
-        self._writer.writerow([*own, *("" if part is None else part for part in told.values())])
+        self._writer.writerow([*own, *(part or "" for part in attrs.astuple(told))])
 
 
 class JsonResults:
@@ -86,7 +83,7 @@ class JsonResults:
         else:
             earlier = set(ADDED) if fields.keys() >= set(ADDED) else set()
             own = {name: value for name, value in fields.items() if name not in earlier}
-        added = dict(zip(_added_names(list(own)), told.values(), strict=True))
+        added = dict(zip(_added_names(list(own)), attrs.astuple(told), strict=True))
         # ASCII only: any text of the input can be written and read so.
         self._file.write(json.dumps({**own, **added}) + "\n")
 

@@ -30,16 +30,7 @@ codecs.register_error(REPLACING, _replacement)
 
 
 def bounded_lines(file: IO[str], name: str) -> Iterator[str]:
-    """
-    Yield each line with its end.
-
-    Args:
-        file: The text.
-        name: The file's name in messages.
-
-    Raises:
-        InputError: A line is longer than any row can be: it is not read to its end.
-    """
+    """Yield each line with its end; raise an InputError at one longer than any row can be."""
     for number, line in enumerate(iter(partial(file.readline, ROW_CHARS), ""), 1):
         if len(line) == ROW_CHARS and line[-1] not in "\r\n":
             raise InputError(
