@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Lines of a longer row are not kept.
 _FOLDED_CHARS: Final = 1 << 16
+_WIDE_CHARS: Final = 1 << 20
 _TEXT_AFTER_QUOTE: Final = "expected after"
 _MARKED_QUOTE = re.compile(r'\\"(?!")')
 
@@ -59,8 +60,8 @@ class CsvReader:
         self._taken: list[str] = []  # lines of the latest row
         self._earlier = _Lines()  # facts about its lines before them, if it is long
         self._has_bare_quotes = False  # of the latest row
+        self._is_narrow = False  # of the latest row: its lines are UTF-8, a byte a character
         self._line = lines_before
-        self._kept: list[str] | None = []
         csv.field_size_limit(max(CELL_CHARS, csv.field_size_limit()))
 
     def __iter__(self) -> Iterator[Record]:
@@ -68,6 +69,7 @@ class CsvReader:
         while True:
             self._taken.clear()
             self.row_chars = 0
+            self._has_bare_quotes = self._is_narrow = False
             begun = self._line + 1
             try:
                 fields = next(reader)
@@ -78,21 +80,17 @@ class CsvReader:
                 if bare is None:
                     raise self._broken(begun, _explanation(error)) from None
                 fields = bare
-            if self._kept is not None:
-                self._kept += self._taken
             is_long = self.row_chars > _FOLDED_CHARS
             if is_long:  # the reader keeps the memory of a long cell
                 reader = csv.reader(self._lines(), delimiter=self._dialect, strict=True)
+            if self._is_narrow:
+                for place, field in enumerate(fields):
+                    fields[place] = field.encode("latin-1").decode(errors="surrogatepass")
             if fields:
                 yield Record(begun, fields, self._character_problem())
             if is_long:
                 del fields
                 self._earlier = _Lines()
-
-    def beginning(self) -> str:
-        """Return the text of the rows so far; none is kept from then on."""
-        text, self._kept = "".join(self._kept or ()), None
-        return text
 
     def refuse_if_broken(self, line: int, *, is_in_shape: bool = True) -> None:
         """
@@ -112,7 +110,6 @@ class CsvReader:
         if not is_in_shape and (self._earlier.quotes % 2 or self._has_bare_quotes):
             raise self._broken(line, "has a quote without its other one, and not its columns")
         self._earlier = _Lines()
-        self._has_bare_quotes = False
 
     def close(self) -> None:
         """Close the file."""
@@ -143,9 +140,15 @@ class CsvReader:
                 continue
             if self.row_chars >= ROW_CHARS:
                 raise self._too_long()
+            is_first = not self._earlier.count
             self._fold()
+            # One wide character makes four bytes of each other one, in the line and in its cells.
+            if is_first and len(line) > _WIDE_CHARS and self._dialect.isascii():
+                self._is_narrow = not line.isascii()
             long = [line]
             del line  # or it is kept until the next one is read
+            if self._is_narrow:
+                long.append(long.pop().encode(errors="surrogatepass").decode("latin-1"))
             yield long.pop()
 
     def _too_long(self) -> InputError:
@@ -159,8 +162,6 @@ class CsvReader:
         """Keep the facts about the lines of the latest row, and not the lines."""
         for line in self._taken:
             self._earlier.add(line, self._encoding)
-        if self._kept is not None:
-            self._kept.append("".join(self._taken))
         self._taken.clear()
 
     def _broken(self, line: int, why: str) -> InputError:

@@ -64,7 +64,6 @@ class JsonlReader:
         self.row_chars = 0
         self._file = file
         self._encoding = encoding
-        self._beginning: str | None = None
         self._rest = self._records()
         self._ahead: deque[Record] = deque()
         self.header: list[str] = []
@@ -75,6 +74,7 @@ class JsonlReader:
                 break
         if not self._ahead:
             raise InputError(f"{name} is empty: each line must hold an object such as {_EXAMPLE}")
+        self._beginning: str | None = None
 
     def __iter__(self) -> Iterator[Record]:
         while self._ahead:
@@ -82,8 +82,10 @@ class JsonlReader:
         yield from self._rest
 
     def beginning(self) -> str:
-        """Return the text of the first row."""
-        return self._beginning or ""
+        """Return the first row as JSON."""
+        if self._beginning is None:
+            self._beginning = to_json(self._ahead[0].fields)
+        return self._beginning
 
     def close(self) -> None:
         """Close the file."""
@@ -94,8 +96,6 @@ class JsonlReader:
             if line.isspace():
                 continue
             self.row_chars = len(line)
-            if self._beginning is None:
-                self._beginning = line
             fields: dict[str, object] | list[str] = [line.rstrip("\r\n")]
             problem = character_problem(line, self._encoding)
             if problem is None:
@@ -343,12 +343,7 @@ class _End:
 
 
 def key_of(name: str, fields: Mapping[str, object]) -> str | None:
-    """
-    Return the key of an object that is called *name* in any case; None: there is none.
-
-    Raises:
-        RejectedRowError: There are several.
-    """
+    """Return the key called *name* in any case; None: there is none; an error: several."""
     if name in fields:
         return name
     found = [key for key in fields if normalize(key) == normalize(name)]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Self
 
+    from aiohubassoc.files.jsonl import JsonlReader
     from aiohubassoc.files.layout import Layout
 
     ToKey: TypeAlias = Callable[[str], str]
@@ -151,12 +152,15 @@ class KeyedTable:
 
     def __init__(self, path: str, columns: KeyColumns, layout: Layout, to_key: ToKey) -> None:
         self.counts = InputCounts()
-        source = open_source(path)
-        self.name = source.name
+        self._path = path
+        self._layout = layout
         self._columns = columns
         self._to_key = to_key
         self._rule = IdRule(self.counts, any_id=layout.any_id)
-        self._rows = rows = open_rows(source, path, layout, self.counts, columns.find)
+        source = open_source(path)
+        self.name = source.name
+        counts = InputCounts() if source.is_regular else self.counts
+        rows = open_rows(source, path, layout, counts, columns.find)
         self.unit = rows.unit
         self.header = rows.header
         try:
@@ -165,12 +169,17 @@ class KeyedTable:
             rows.close()
             raise
         self.object_type = self._id.object_type
+        self._rows: Table | JsonlReader | None = rows
+        if source.is_regular:  # only one side has its file, and its texts, in memory at a time
+            rows.close()
+            self._rows = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._rows.close()
+        if self._rows is not None:
+            self._rows.close()
 
     def __iter__(self) -> Iterator[KeyedRow]:
         """
@@ -179,8 +188,15 @@ class KeyedTable:
         Raises:
             InputError: A record is broken, after which nothing can be read, or reading failed.
         """
-        rows = self._rows
         try:
+            if self._rows is None:
+                source = open_source(self._path)
+                self._rows = open_rows(
+                    source, self._path, self._layout, self.counts, self._columns.find
+                )
+                if self._rows.header != self.header:
+                    raise InputError(f"{self.name} was changed while the other file was read")
+            rows = self._rows
             for record in rows:
                 row = self._keyed(record)
                 if row.problem is not None and isinstance(rows, Table):
@@ -189,6 +205,8 @@ class KeyedTable:
                     record.compact()
                 self.counts.rows += 1
                 yield row
+            rows.close()
+            self._rows = None
         except OSError as error:
             raise InputError(f"{self.name} cannot be read further: {error.strerror}") from None
 

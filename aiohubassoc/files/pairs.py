@@ -228,10 +228,8 @@ class _InputFile:
         table = rows if isinstance(rows, Table) else None
         made = 0
         try:
-            if table is not None:
-                if self.may_block:
-                    table.beginning()  # it cannot be read again
-                table.forget_beginning()
+            if self.may_block:
+                rows.beginning()  # it cannot be read again
             for record in rows:
                 pairs = pairs_of(record)
                 self.row_chars = rows.row_chars

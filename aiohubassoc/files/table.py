@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import attrs
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.files.cells import CellList, Formula
+from aiohubassoc.files.cells import CellList, Formula, to_json
 from aiohubassoc.files.columns import Header, MissingColumnsError, note_labels
 from aiohubassoc.files.csv_reader import CsvReader
 from aiohubassoc.files.ids import IdRule, RejectedRowError
@@ -105,7 +105,6 @@ class Table:
         return None if last is None or last <= self._header_line else last - self._header_line
 
     def __iter__(self) -> Iterator[Record]:
-        self.beginning()  # or the reader would keep every row for it
         header, width, first = self.header, len(self.header), self.ends[0].index
         for record in chain(self._ahead, self._rows):
             fields = record.kept
@@ -120,16 +119,11 @@ class Table:
             yield record
 
     def beginning(self) -> str:
-        """Return the text of the header and of the first row, which may have to be waited for."""
+        """Return the header and the first row as JSON; the row may have to be waited for."""
         if self._beginning is None:
             self._ahead = list(islice(self._rows, 1))
-            self._beginning = "" if self._csv is None else self._csv.beginning()
+            self._beginning = to_json([self.header, *(row.fields for row in self._ahead)])
         return self._beginning
-
-    def forget_beginning(self) -> None:
-        """Keep no text of the rows: `beginning` is not called after this."""
-        if self._csv is not None:
-            self._csv.beginning()
 
     def refuse_if_broken(self, record: Record) -> None:
         """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aiohubassoc.files.limits import CELL_CHARS, ROW_CHARS
-from tests.files.reading import broken_at, file_of, ids_of, refusal_of, rows_of
+from tests.files.reading import broken_at, file_of, ids_of, problems_of, refusal_of, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,3 +148,22 @@ def test_a_line_of_tsv_whose_quotes_do_not_fit_ends_the_file(tmp_path: Path, lin
     read, told = broken_at(file_of(tmp_path, content, "x.tsv"))
     assert ["contacts:101 -> companies:202"] == read
     assert "line 3: " in told
+
+
+def test_a_row_after_quotes_that_are_text_is_only_rejected(tmp_path: Path) -> None:
+    """Each line of TSV is looked at by itself."""
+    rows = '101\t"Acme" Inc\t202\n102\t"x"\n103\ty\t204\n'
+    path = file_of(tmp_path, f"from_id\tname\tto_id\n{rows}", "x.tsv")
+    assert {3: "has a missing column: 2 of 3 fields"} == problems_of(path)
+
+
+@pytest.mark.parametrize(
+    "cell", ["{long}😀", "é{long}", '"{long}\n é""😀,\n{long}"', "\udcff{long}"]
+)
+def test_a_long_cell_with_wide_characters(tmp_path: Path, cell: str) -> None:
+    """It is read as any other."""
+    text = cell.format(long="a" * 1_500_000)
+    content = f"from_id,to_id,x\n1,2,{text}\n3,4,ü\n".encode(errors="surrogateescape")
+    first, second = rows_of(file_of(tmp_path, content))
+    assert ["1", "2", text.strip('"').replace('""', '"')] == first[0].fields
+    assert ["3", "4", "ü"] == second[0].fields
