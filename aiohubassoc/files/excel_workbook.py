@@ -14,7 +14,7 @@ from xml.parsers import expat
 import attrs
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.files.limits import XML_RATIO, most_bytes
+from aiohubassoc.files.limits import XML_RATIO, most_bytes, most_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # More than any program writes; Excel keeps 32,767 characters in a cell.
 CELL_CHARS: Final = 1 << 20
 _SHEETS: Final = 10_000
+_STYLES: Final = 65_490  # Microsoft, "Excel specifications and limits": unique cell formats
 _PIECE_BYTES: Final = 1 << 16
 # A tag with its attributes; the parser keeps it whole.
 _TAG_BYTES: Final = 1 << 20
@@ -140,7 +141,7 @@ class Workbook:
     def texts(self) -> list[str]:
         """Return the texts that cells name by number; read once."""
         if self._texts is None:
-            shared = _SharedTexts()
+            shared = _SharedTexts(most_rows(self._size_bytes))
             if self._shared:
                 self._parse(self._shared, shared)
             self._texts = shared.found
@@ -300,8 +301,9 @@ class _SheetList(Handler):
 class _SharedTexts(Handler):
     """Collects texts; of one in several fonts all its parts, and not how to read it aloud."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         self.found: list[str] = []
+        self._most = most
         self._parts: list[str] = []
         self._chars = 0
         self._is_text = self._is_phonetic = False
@@ -326,6 +328,8 @@ class _SharedTexts(Handler):
         if name == "t":
             self._is_text = False
         elif name == "si":
+            if len(self.found) >= self._most:
+                raise XmlError(f"it has more than {self._most:,} texts")
             self.found.append("".join(self._parts))
         elif name == "rPh":
             self._is_phonetic = False
@@ -366,6 +370,8 @@ class _Styles(Handler):
         elif name == "cellXfs":
             self._is_of_cells = True
         elif name == "xf" and self._is_of_cells:
+            if len(self._used) >= _STYLES:
+                raise XmlError(f"it has more than {_STYLES:,} styles of cells")
             self._used.append(int(attributes.get("numFmtId", 0)))
 
     def end(self, name: str) -> None:

@@ -540,6 +540,13 @@ def test_a_workbook_of_too_many_sheets(tmp_path: Path) -> None:
     assert "it has more than 10,000 sheets" in refusal_of(path)
 
 
+def test_a_workbook_of_too_many_styles(tmp_path: Path) -> None:
+    """Excel makes no more of them."""
+    path = _file(tmp_path, HEADER)
+    _changed(path, "xl/styles.xml", ("</cellXfs>", f"{'<xf/>' * 65_490}</cellXfs>"))
+    assert "it has more than 65,490 styles of cells" in refusal_of(path)
+
+
 def test_a_document_type_is_refused(tmp_path: Path) -> None:
     """Its entities could unpack to any size."""
     file = io.BytesIO(minimal_workbook(""))

@@ -126,6 +126,12 @@ def test_a_long_text_that_many_cells_share(tmp_path: Path) -> None:
     assert "a cell has more than 1,048,576 characters" in refusal_of(path)
 
 
+def test_too_many_texts_that_cells_share(tmp_path: Path) -> None:
+    """A file of this size cannot have them."""
+    path = file_of(tmp_path, minimal_workbook("", "<si/>" * 2_100_000), "x.xlsx")
+    assert "it has more than 2,097,152 texts" in refusal_of(path)
+
+
 # --- Parquet -------------------------------------------------------------------------------------
 
 
