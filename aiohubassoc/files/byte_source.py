@@ -84,7 +84,6 @@ class ByteSource(io.RawIOBase):
 
     Args:
         file: The file at its beginning; closed with this.
-        name: Its name in messages.
         is_stdin: Whether it is standard input, even if that is connected to a file.
 
     Attributes:

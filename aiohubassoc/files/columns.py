@@ -182,13 +182,7 @@ class Wanted:
 
 
 class PairColumns:
-    """
-    Finds the columns of both ends of the pairs.
-
-    Args:
-        first: The first end.
-        second: The second end.
-    """
+    """Finds the columns of both ends of the pairs."""
 
     def __init__(self, first: Wanted, second: Wanted) -> None:
         self._wanted = first, second
@@ -329,9 +323,6 @@ def note_labels(names: Iterable[str], table: str, unit: str, counts: InputCounts
 class MergedHeader:
     """
     The columns of all inputs: the first's, then those that only later ones have.
-
-    Args:
-        headers: Each input's columns.
 
     Attributes:
         all: The columns as written where they were first met.

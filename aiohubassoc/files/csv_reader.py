@@ -33,7 +33,6 @@ class CsvReader:
 
     Args:
         file: The text; closed by `close`.
-        name: Its name in messages.
         delimiter: The character between the cells.
         encoding: The encoding that messages about undecoded lines name.
         lines_before: Lines of the file that were read before.

@@ -45,7 +45,6 @@ class ExcelReader:
 
     Args:
         file: The workbook, at its beginning; closed by `close`.
-        name: Its name in messages.
         layout: What the user said about sheets and hidden rows.
         counts: Counts hidden rows and sheets.
 
@@ -146,10 +145,6 @@ def _listed(sheets: Sequence[Sheet]) -> str:
 class _SheetRows(Handler):
     """
     The rows of a sheet that have cells: their numbers, their cells as text, whether hidden.
-
-    Args:
-        workbook: The workbook.
-        sheet: The sheet.
 
     Attributes:
         last_row: The number of the last row, as the sheet says; None if it does not.

@@ -69,7 +69,6 @@ class Workbook:
 
     Args:
         file: At its beginning; closed by `close`.
-        name: Its name in messages.
 
     Attributes:
         sheets: Its sheets with cells, in their order.

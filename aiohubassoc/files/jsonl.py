@@ -45,7 +45,6 @@ class JsonlReader:
 
     Args:
         file: The text; closed by `close`.
-        name: Its name in messages.
         encoding: The encoding that messages about undecoded lines name.
 
     Attributes:
@@ -185,10 +184,7 @@ class JsonlPairs:
     holds several ids, or none.
 
     Args:
-        layout: What the user said.
-        name: The input's name in messages.
         counts: Counts cleaned ids, and gets notes about labels.
-        types: The names of object types.
 
     Raises:
         InputError: A key that the user named is of another type than the one given.

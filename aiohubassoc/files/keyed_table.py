@@ -134,9 +134,6 @@ class KeyedTable:
     One side of a join: an iterator of its rows; a context manager.
 
     Args:
-        path: A file, or ``-`` for standard input.
-        columns: Its columns.
-        layout: What the user said about it.
         to_key: Returns the key of a cell.
 
     Attributes:

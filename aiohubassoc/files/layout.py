@@ -37,8 +37,8 @@ class Layout:
             exports it.
         to_column: The column or key of the second ids; else to_id, or an Associated ... IDs column
             as HubSpot exports it.
-        format: csv, tsv, jsonl, parquet or excel; else told by the file's name and content.
-        delimiter: What stands between the columns; else a comma, in TSV a tab.
+        format: csv, tsv, jsonl, parquet or excel; else as the file's name and content show.
+        delimiter: The character between the columns; else a comma, in TSV a tab.
         encoding: Of text, such as cp1252 or utf-16.
         sheet: The sheet of a workbook; else the first that is visible.
         any_id: Take any text as a record id, not only digits.

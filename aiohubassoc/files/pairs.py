@@ -48,7 +48,6 @@ class PairTable:
     Args:
         paths: Files of CSV, TSV, JSON Lines, Parquet or Excel; text may be compressed with gzip
             or zstd, and ``-`` is standard input.
-        layout: What the user said about them.
 
     Attributes:
         name: The name of the inputs together, in messages.

@@ -37,7 +37,6 @@ class ParquetReader:
 
     Args:
         file: The file, at its beginning; closed by `close`.
-        name: Its name in messages.
 
     Attributes:
         count: The number of rows.
@@ -187,10 +186,6 @@ class _Undecoded(list[str]):
 class _ColumnReader:
     """
     Reads one column.
-
-    Args:
-        arrow: pyarrow.
-        kind: The column's type.
 
     Attributes:
         is_list: Whether its cells are lists.

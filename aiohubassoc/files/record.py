@@ -190,8 +190,9 @@ class InputCounts:
         self.is_checked = True
 
     def _explanation(self) -> str:
-        rows = f"none of the first {self.rows:,} rows" if self.rows > 1 else "not even one row"
-        sentences = [f"{rows} can be used, such as {self._first_problem}"]
+        rows = f"none of the first {self.rows:,} rows" if self.rows > 1 else "the only row"
+        verb = "is valid" if self.rows > 1 else "is rejected"
+        sentences = [f"{rows} {verb}: {self._first_problem}"]
         columns: dict[str, Kind] = {}
         for (column, kind), count in sorted(self._held.items(), key=lambda item: -item[1]):
             if count * 2 > self.rows:

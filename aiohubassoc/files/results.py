@@ -113,7 +113,6 @@ class FailuresFile:
 
     Args:
         path: Written anew.
-        header: The input's columns.
 
     Raises:
         OSError: It cannot be written; so for every method.

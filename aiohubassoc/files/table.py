@@ -216,10 +216,7 @@ class TablePairs:
     Reads the pairs of each row of a table.
 
     Args:
-        table: The table.
-        name: Its name in messages.
         counts: Counts cleaned ids, and gets notes about labels.
-        types: The names of object types.
         any_id: Whether any text that can be sent is an id.
     """
 

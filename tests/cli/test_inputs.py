@@ -262,11 +262,11 @@ def test_a_table_in_place_of_json(command: Command, portal: ServedPortal, tmp_pa
         (
             [f"{n},Company {n}" for n in range(1200)],
             (
-                "none of the first 1,000 rows can be used, such as line 2: to_id is 'Company 0', a "
+                "none of the first 1,000 rows is valid: line 2: to_id is 'Company 0', a "
                 "name or other text. Column 'to_id' holds names or other text. Choose the columns"
             ),
         ),
-        (["Jo,Acme"], "not even one row can be used, such as line 2: from_id is 'Jo'"),
+        (["Jo,Acme"], "the only row is rejected: line 2: from_id is 'Jo'"),
         (["1,2"] * 900 + ['3,"4', "901,902"], "line 902: has a quote that is never closed. Noth"),
     ],
 )

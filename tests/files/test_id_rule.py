@@ -267,7 +267,7 @@ def test_what_a_column_holds_is_said_where_no_row_can_be_used(tmp_path: Path) ->
     counts = counts_of(file_of(tmp_path, f"from_id,to_id\n{rows}"))
     assert (1500, 1500) == (counts.rows, counts.rejected)
     assert counts.none_usable == (
-        "none of the first 1,000 rows can be used, such as line 2: to_id is 'Company 0', a name or "
+        "none of the first 1,000 rows is valid: line 2: to_id is 'Company 0', a name or "
         "other text. Column 'to_id' holds names or other text. Choose the columns of record ids "
         "with --from-column and --to-column, or take any text as an id with --any-id"
     )
@@ -278,7 +278,7 @@ def test_what_a_column_holds_is_said_where_no_row_can_be_used(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("from_id,to_id\n1\n", "not even one row can be used, such as line 2: has a missing"),
+        ("from_id,to_id\n1\n", "the only row is rejected: line 2: has a missing"),
         ("from_id,to_id\nx,2\n3,4\n", None),
         ("from_id,to_id\n" + "x,2\n" * 999 + "3,4\n", None),
         ("from_id,to_id\n", None),
