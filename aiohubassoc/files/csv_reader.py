@@ -58,8 +58,8 @@ class CsvReader:
         self._encoding = encoding
         self._taken: list[str] = []  # lines of the latest row
         self._earlier = _Lines()  # facts about its lines before them, if it is long
-        self._has_bare_quotes = False  # of the latest row
-        self._is_narrow = False  # of the latest row: its lines are UTF-8, a byte a character
+        self._bare_line = 0  # the latest row whose quotes are text
+        self._is_narrow = False  # of a long row: its lines are UTF-8, a byte a character
         self._line = lines_before
         csv.field_size_limit(max(CELL_CHARS, csv.field_size_limit()))
 
@@ -68,21 +68,21 @@ class CsvReader:
         while True:
             self._taken.clear()
             self.row_chars = 0
-            self._has_bare_quotes = self._is_narrow = False
             begun = self._line + 1
             try:
                 fields = next(reader)
             except StopIteration:
                 return
             except csv.Error as error:
-                bare = self._bare_fields(error)
+                bare = self._bare_fields(begun, error)
                 if bare is None:
                     raise self._broken(begun, _explanation(error)) from None
                 fields = bare
             is_long = self.row_chars > _FOLDED_CHARS
             if is_long:  # the reader keeps the memory of a long cell
                 reader = csv.reader(self._lines(), delimiter=self._dialect, strict=True)
-            if self._is_narrow:
+            if is_long and self._is_narrow:
+                self._is_narrow = False
                 for place, field in enumerate(fields):
                     fields[place] = field.encode("latin-1").decode(errors="surrogatepass")
             if fields:
@@ -106,7 +106,7 @@ class CsvReader:
         self._fold()
         if self._earlier.has_marked_quote:
             raise self._broken(line, 'has a backslash before a quote, where CSV has two quotes: ""')
-        if not is_in_shape and (self._earlier.quotes % 2 or self._has_bare_quotes):
+        if not is_in_shape and (self._earlier.quotes % 2 or line == self._bare_line):
             raise self._broken(line, "has a quote without its other one, and not its columns")
         self._earlier = _Lines()
 
@@ -114,7 +114,7 @@ class CsvReader:
         """Close the file."""
         self._file.close()
 
-    def _bare_fields(self, error: csv.Error) -> list[str] | None:
+    def _bare_fields(self, begun: int, error: csv.Error) -> list[str] | None:
         """
         Return the cells of a line of TSV whose quotes are text; None for any other error.
 
@@ -125,7 +125,7 @@ class CsvReader:
         if self._dialect != "\t" or not is_one_line or _TEXT_AFTER_QUOTE not in str(error):
             return None
         line = self._taken[0]
-        self._has_bare_quotes = True
+        self._bare_line = begun
         return None if line.count('"') % 2 else line.rstrip("\r\n").split("\t")
 
     def _lines(self) -> Iterator[str]:
