@@ -16,7 +16,7 @@ from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.terminal import discard_output, rows_output, stderr, stdout, warn_cannot_write
 from aiohubassoc.errors import AioHubAssocError, OptionsError
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.results import Told, format_of, result_writer
+from aiohubassoc.files.results import RowResult, format_of, result_writer
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc.journal.reader import JournalRow, Reader
 
-_Row = tuple[list[str] | dict[str, object], Told]
+_Row = tuple[list[str] | dict[str, object], RowResult]
 _PROGRAM_COLUMNS = ["from_type", "from_id", "to_type", "to_id"]
 
 
@@ -150,7 +150,7 @@ class _Selected:
             yield (restore_cells(row.pair) if is_of_table else _program_cells(row)), _told(row)
         if self._failed:
             for _, _, problem, fields in self._reader.unusable():
-                yield fields, Told("invalid", "INVALID_ROW", problem)
+                yield fields, RowResult("invalid", "INVALID_ROW", problem)
         if self._unprocessed:
             yield from self._not_met()
 
@@ -166,14 +166,14 @@ class _Selected:
             with PairTable(command.files, command.input) as table:
                 for _, pair in table:
                     if pair is not None and self._reader.status_of(pair) is None:
-                        told = Told(Status.UNPROCESSED, "NOT_READ", "no run has come to it")
+                        told = RowResult(Status.UNPROCESSED, "NOT_READ", "no run has come to it")
                         yield table.cells(pair), told
         except AioHubAssocError as error:
             self.missing = str(error)
 
 
-def _told(row: JournalRow) -> Told:
-    return Told(row.status, row.category, row.message, row.correlation_id)
+def _told(row: JournalRow) -> RowResult:
+    return RowResult(row.status, row.category, row.message, row.correlation_id)
 
 
 def _program_cells(row: JournalRow) -> dict[str, Any]:

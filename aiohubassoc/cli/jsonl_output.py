@@ -11,7 +11,7 @@ from aiohubassoc.models import Outcome, Status
 
 if TYPE_CHECKING:
     from aiohubassoc.files.record import Record
-    from aiohubassoc.files.results import Told
+    from aiohubassoc.files.results import RowResult
     from aiohubassoc.pair import Pair
 
 
@@ -56,7 +56,7 @@ class JsonlOutput:
         told = {**_ends(pair), "ok": True, "status": Status.SKIPPED.value, "attempts": 0}
         self._tell_or_wait(record, told | {"reason": {"category": "DUPLICATE", "message": message}})
 
-    def verification(self, record: Record, pair: Pair, told: Told) -> None:
+    def verification(self, record: Record, pair: Pair, told: RowResult) -> None:
         """Tell whether a pair is linked."""
         is_linked = told.category is None
         line: dict[str, Any] = {**_ends(pair), "ok": is_linked, "status": str(told.status)}

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from aiohubassoc.errors import AioHubAssocError, ApiError
-from aiohubassoc.files.results import Told
+from aiohubassoc.files.results import RowResult
 from aiohubassoc.models import Outcome, Report, Status
 from aiohubassoc.verification import LinkState, Verification, VerificationReport
 
@@ -28,21 +28,23 @@ def describe_portal(base_url: str) -> str:
     return base_url.removeprefix("https://").rstrip("/")
 
 
-def describe_outcome(outcome: Outcome) -> Told:
+def describe_outcome(outcome: Outcome) -> RowResult:
     """Return what a file of rows says of a pair that was to be linked."""
     said = outcome.error if outcome.skip is None else outcome.skip.message
-    return Told(outcome.status.value, outcome.category, str(said or ""), outcome.correlation_id)
+    return RowResult(
+        outcome.status.value, outcome.category, str(said or ""), outcome.correlation_id
+    )
 
 
-def describe_verification(verification: Verification) -> Told:
+def describe_verification(verification: Verification) -> RowResult:
     """Return what a file of rows says of a pair whose link was read back."""
     state, error = verification.state, verification.error
     if state is LinkState.LINKED:
-        return Told(state)
+        return RowResult(state)
     if error is None:
-        return Told(state, *_WITHOUT_ERROR[state])
+        return RowResult(state, *_WITHOUT_ERROR[state])
     correlation_id = error.correlation_id if isinstance(error, ApiError) else None
-    return Told(state, error.label, str(error), correlation_id)
+    return RowResult(state, error.label, str(error), correlation_id)
 
 
 @attrs.frozen
@@ -52,7 +54,7 @@ class Example:
     line: int
     place: str
     pair: str
-    told: Told
+    told: RowResult
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""

@@ -79,8 +79,8 @@ class RowSource:
             self._checked.append(row)
             if len(self._checked) >= CHECKED_AHEAD:
                 break
-        if self._table.counts.none_usable is not None:
-            raise InputError(f"{self._table.name}: {self._table.counts.none_usable}")
+        if self._table.counts.none_valid is not None:
+            raise InputError(f"{self._table.name}: {self._table.counts.none_valid}")
         return [record for record, pair in self._checked if pair is None]
 
     def end(self) -> None:

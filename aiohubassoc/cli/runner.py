@@ -21,7 +21,7 @@ from aiohubassoc.cli.sinks import Sinks
 from aiohubassoc.cli.summary import print_invalid
 from aiohubassoc.cli.terminal import print_error, stderr, warn_cannot_write
 from aiohubassoc.errors import InputError, JournalStorageError, RunStoppedError
-from aiohubassoc.files.results import Told
+from aiohubassoc.files.results import RowResult
 from aiohubassoc.journal.dedupe import SeenPairs
 from aiohubassoc.journal.offsets import place_of
 from aiohubassoc.models import Status
@@ -225,7 +225,7 @@ class Runner:
         self._report.add_invalid(record.line, place, problem)
         self.sinks.line(lambda jsonl: jsonl.invalid(record))
         if self._operation.writes_invalid:
-            self.sinks.row(record.fields, Told("invalid", "INVALID_ROW", problem))
+            self.sinks.row(record.fields, RowResult("invalid", "INVALID_ROW", problem))
         if self._operation.journal is not None:
             fields, at = json.dumps(record.fields), place_of(record.source, record.line)
             self._operation.journal.notes.unusable.append((at, problem, fields))
@@ -234,7 +234,7 @@ class Runner:
 
     def _duplicate(self, record: Record, pair: Pair, message: str) -> None:
         place = self._table.place(record.source, record.line)
-        told = Told(Status.SKIPPED.value, "DUPLICATE", message)
+        told = RowResult(Status.SKIPPED.value, "DUPLICATE", message)
         self._report.duplicates += 1
         self._report.add_example(Example(record.line, place, str(pair), told))
         self.sinks.line(lambda jsonl: jsonl.duplicate(record, pair, message))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from aiohubassoc.cli.jsonl_output import JsonlOutput
-    from aiohubassoc.files.results import Told
+    from aiohubassoc.files.results import RowResult
 
 
 class Sinks:
@@ -69,7 +69,7 @@ class Sinks:
             self.problem = f"standard output: {error.strerror}"
             self._stop(f"cannot write {self.problem}")
 
-    def row(self, fields: list[str] | dict[str, object], told: Told) -> None:
+    def row(self, fields: list[str] | dict[str, object], told: RowResult) -> None:
         """Write a row to the file, if there is one."""
         if self._file is None:
             return

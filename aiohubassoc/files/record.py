@@ -134,7 +134,7 @@ class InputCounts:
         hidden_sheets: Hidden sheets that were left out.
         notes: Sentences for the summary, such as that a key is not used.
         is_checked: Whether it is known if any of the first 1,000 rows is valid.
-        none_usable: Why none of the first 1,000 rows is valid, and what to do; None if one is, or
+        none_valid: Why none of the first 1,000 rows is valid, and what to do; None if one is, or
             while that is unknown.
     """
 
@@ -147,7 +147,7 @@ class InputCounts:
     hidden_rows: int = 0
     hidden_sheets: int = 0
     notes: list[str] = attrs.Factory(list)
-    none_usable: str | None = None
+    none_valid: str | None = None
     is_checked: bool = attrs.field(default=False, init=False)
     _held: dict[tuple[str, Kind], int] = attrs.field(factory=dict, init=False)
     _first_problem: str = attrs.field(default="", init=False)
@@ -184,9 +184,9 @@ class InputCounts:
             self.end()
 
     def end(self) -> None:
-        """Decide `none_usable`: there are no further rows to check."""
+        """Decide `none_valid`: there are no further rows to check."""
         if not self.is_checked and self.rejected:
-            self.none_usable = self._explanation()
+            self.none_valid = self._explanation()
         self.is_checked = True
 
     def _explanation(self) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen
-class Told:
+class RowResult:
     """What became of a row."""
 
     status: str
@@ -25,7 +25,7 @@ class Told:
     correlation_id: str | None = None
 
 
-ADDED: Final = tuple(one.name for one in attrs.fields(Told))
+ADDED: Final = tuple(one.name for one in attrs.fields(RowResult))
 
 
 def result_writer(file: TextIO, header: Sequence[str], *, format_: str) -> CsvResults | JsonResults:
@@ -56,12 +56,12 @@ class CsvResults:
         self._writer = csv.writer(file, lineterminator="\n")
         self._writer.writerow([*self._kept, *_added_names(self._kept)])
 
-    def write(self, fields: list[str] | dict[str, object], told: Told) -> None:
+    def write(self, fields: list[str] | dict[str, object], result: RowResult) -> None:
         """Write one row, as many cells of it as there are columns, and its outcome."""
         if isinstance(fields, dict):
             fields = [_cell(fields.get(name)) for name in self._kept]
         own = [*fields, *[""] * len(self._kept)][: len(self._kept)]
-        self._writer.writerow([*own, *(part or "" for part in attrs.astuple(told))])
+        self._writer.writerow([*own, *(part or "" for part in attrs.astuple(result))])
 
 
 class JsonResults:
@@ -76,14 +76,14 @@ class JsonResults:
         self._file = file
         self._kept = _without_earlier(header)
 
-    def write(self, fields: list[str] | dict[str, object], told: Told) -> None:
+    def write(self, fields: list[str] | dict[str, object], result: RowResult) -> None:
         """Write one row and its outcome."""
         if isinstance(fields, list):
             own: dict[str, object] = dict(zip(self._kept, fields, strict=False))
         else:
             earlier = set(ADDED) if fields.keys() >= set(ADDED) else set()
             own = {name: value for name, value in fields.items() if name not in earlier}
-        added = dict(zip(_added_names(list(own)), attrs.astuple(told), strict=True))
+        added = dict(zip(_added_names(list(own)), attrs.astuple(result), strict=True))
         # ASCII only: any text of the input can be written and read so.
         self._file.write(json.dumps({**own, **added}) + "\n")
 

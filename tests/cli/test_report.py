@@ -44,7 +44,7 @@ from aiohubassoc.cli.report import (
 )
 from aiohubassoc.cli.summary import print_categories, print_invalid, print_link_report
 from aiohubassoc.cli.terminal import EscapingConsole
-from aiohubassoc.files.results import Told
+from aiohubassoc.files.results import RowResult
 from tests.conftest import pass_time
 
 if TYPE_CHECKING:
@@ -161,13 +161,13 @@ def test_the_reason_of_what_is_not_linked() -> None:
     """HubSpot's where there is one, with what its support asks for; else ours."""
     error = ValidationError(400, "BAD", "no", "c-1")
     told = describe_verification(Verification(0, PAIR, LinkState.MISSING, error))
-    assert told == Told("missing", "BAD", "400 BAD: no (correlation id c-1)", "c-1")
+    assert told == RowResult("missing", "BAD", "400 BAD: no (correlation id c-1)", "c-1")
     unsaid = describe_verification(Verification(0, PAIR, LinkState.UNKNOWN))
-    assert unsaid == Told("unknown", "NOT_TOLD", "HubSpot did not say")
+    assert unsaid == RowResult("unknown", "NOT_TOLD", "HubSpot did not say")
     stopped = describe_verification(
         Verification(0, PAIR, LinkState.UNKNOWN, RunStoppedError("daily"))
     )
-    assert stopped == Told("unknown", "RUN_STOPPED", "daily")
+    assert stopped == RowResult("unknown", "RUN_STOPPED", "daily")
 
 
 # --- the summary -------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ def test_the_summary_tells_all() -> None:
     report.seconds = 10.0
     report.add_invalid(9, "line 9", "is [odd]")
     _add(report, _failed("no [such] record"), 7)
-    told = Told("skipped", "DUPLICATE", "repeats line 7")
+    told = RowResult("skipped", "DUPLICATE", "repeats line 7")
     report.duplicates += 1
     report.add_example(Example(8, "line 8", str(PAIR), told))
     console = _console()

@@ -266,13 +266,13 @@ def test_what_a_column_holds_is_said_where_no_row_can_be_used(tmp_path: Path) ->
     rows = "".join(f"{n},Company {n}\n" for n in range(1500))
     counts = counts_of(file_of(tmp_path, f"from_id,to_id\n{rows}"))
     assert (1500, 1500) == (counts.rows, counts.rejected)
-    assert counts.none_usable == (
+    assert counts.none_valid == (
         "none of the first 1,000 rows is valid: line 2: to_id is 'Company 0', a name or "
         "other text. Column 'to_id' holds names or other text. Choose the columns of record ids "
         "with --from-column and --to-column, or take any text as an id with --any-id"
     )
     few = counts_of(file_of(tmp_path, "from_id,to_id\njo@x.de,1.5\nal@x.de,2.5\n"))
-    assert "Column 'from_id' holds e-mail addresses. Choose" in str(few.none_usable)
+    assert "Column 'from_id' holds e-mail addresses. Choose" in str(few.none_valid)
 
 
 @pytest.mark.parametrize(
@@ -288,5 +288,5 @@ def test_what_a_column_holds_is_said_where_no_row_can_be_used(tmp_path: Path) ->
 )
 def test_one_row_that_can_be_used_is_enough(tmp_path: Path, content: str, told: str | None) -> None:
     """The columns are right then."""
-    found = counts_of(file_of(tmp_path, content), to_type="deals").none_usable
+    found = counts_of(file_of(tmp_path, content), to_type="deals").none_valid
     assert found is None if told is None else str(found).startswith(told)
