@@ -20,26 +20,25 @@ from typing import Final
 from report import conclude
 
 from aiohubassoc.files.join import Join, Joined
-from aiohubassoc.files.keyed_table import KeyColumns, KeyedTable
+from aiohubassoc.files.keyed_table import KeyColumns, KeyedTable, exact_key
 from aiohubassoc.files.layout import Layout
-from aiohubassoc.files.match_keys import exact_key
 
 _MOST_GROWTH_MB: Final = 40.0
 
 
-def write_exports(folder: Path, count: int) -> tuple[str, str]:
-    """Write two files of so many rows with the same keys, each in an order of its own."""
+_NAMES: Final = ("left.csv", "right.csv")
+
+
+def write_exports(folder: Path, count: int) -> None:
+    """Write two files of *count* rows with the same keys, each in another order."""
     shuffled = random.Random(7)
-    paths = []
-    for name in ("left.csv", "right.csv"):
+    for name in _NAMES:
         numbers = list(range(count))
         shuffled.shuffle(numbers)
         path = folder / name
         with path.open("w", encoding="utf-8") as file:
             file.write("Record ID,First Name,Email\n")
             file.writelines(f"{n + 10**9},Some Name,someone.{n}@example.com\n" for n in numbers)
-        paths.append(str(path))
-    return paths[0], paths[1]
 
 
 def join(left: str, right: str) -> None:
@@ -56,10 +55,12 @@ def join(left: str, right: str) -> None:
 
 
 def measure(count: int) -> float:
-    """Join two files of *count* rows in a process of its own, and return its peak memory in MB."""
+    """Join two files of *count* rows in another process, and return its peak memory in MB."""
     with tempfile.TemporaryDirectory() as folder:
-        paths = write_exports(Path(folder), count)
-        called = [sys.executable, __file__, "--join", *paths]
+        # Elsewhere: what a process has taken counts as its child's, too.
+        written = [sys.executable, __file__, "--write", folder, "--rows", str(count)]
+        subprocess.run(written, check=True)
+        called = [sys.executable, __file__, "--join", *(f"{folder}/{name}" for name in _NAMES)]
         out = subprocess.run(called, check=True, capture_output=True, text=True).stdout
     pairs, seconds, peak_mb = out.split()
     print(f"{int(pairs):>9,} pairs  {float(seconds):>7.1f} s of CPU  {float(peak_mb):>7.1f} MB")
@@ -71,7 +72,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--join", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--write", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.write:
+        write_exports(Path(given.write), given.rows)
+        return 0
     if given.join:
         join(*given.join)
         return 0

@@ -13,8 +13,8 @@ import attrs
 from cyclopts import Parameter
 
 from aiohubassoc.cli.export import open_output
-from aiohubassoc.cli.link import loop_factory
 from aiohubassoc.cli.fleet_status import print_runs, show_live
+from aiohubassoc.cli.link import loop_factory
 from aiohubassoc.cli.options import Flag, Flat, InputOptions, check_input
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.row_source import RowSource
@@ -24,7 +24,8 @@ from aiohubassoc.cli.terminal import StorageError, discard_output, stderr, stdou
 from aiohubassoc.errors import InputError, OptionsError
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.results import RowResult, results_format
+from aiohubassoc.files.parquet_results import check_results_format, results_format
+from aiohubassoc.files.results import RowResult
 from aiohubassoc.models import Status
 
 try:
@@ -363,7 +364,7 @@ def export(
     failed: Flag = False,
     unprocessed: Flag = False,
     linked: Flag = False,
-    format_: Literal["csv", "jsonl"] | None = None,
+    format_: Literal["csv", "jsonl", "parquet"] | None = None,
     output: str | None = None,
     database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
 ) -> int:
@@ -375,13 +376,15 @@ def export(
         failed: Those that failed, partially or wholly, and those that held no pair.
         unprocessed: Those without an outcome.
         linked: Those that are linked.
-        format_: csv or jsonl; else as the name of --output ends, else csv.
+        format_: csv, jsonl or parquet; else as the name of --output ends, else csv.
         output: Write to this file instead of standard output.
         database: Where the runs are.
     """
     if not (failed or unprocessed or linked):
         failed = unprocessed = linked = True
     check_output("--output", output, inputs=())
+    file_format = format_ or results_format(output or "")
+    check_results_format("--output" if format_ is None else "--format", file_format)
     wanted = [
         *([Status.LINKED] if linked else ()),
         *([Status.PARTIAL, Status.FAILED] if failed else ()),
@@ -391,7 +394,6 @@ def export(
     async def work() -> int:
         async with Fleet(database.url()) as fleet:
             columns, _ = await fleet.input_of(run)
-            file_format = format_ or results_format(output or "")
             count = 0
             with open_output(output, columns or _PAIR_COLUMNS, file_format) as write:
                 async for row in fleet.rows(run, *wanted):

@@ -31,9 +31,14 @@ from aiohubassoc.cli.terminal import (
 from aiohubassoc.errors import InputError, OptionsError
 from aiohubassoc.files.byte_source import STDIN, file_identity
 from aiohubassoc.files.join import Join, Joined, Unmatched
-from aiohubassoc.files.keyed_table import KeyColumns, KeyedTable
+from aiohubassoc.files.keyed_table import (
+    KeyColumns,
+    KeyedTable,
+    email_domain,
+    exact_key,
+    site_domain,
+)
 from aiohubassoc.files.layout import Layout
-from aiohubassoc.files.match_keys import email_domain, exact_key, site_domain
 from aiohubassoc.files.results import result_format
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from aiohubassoc.errors import (
     PermissionDeniedError,
     UnknownObjectTypeError,
 )
-from aiohubassoc.files.counts import InputCounts
+from aiohubassoc.files.record import InputCounts
 from aiohubassoc.files.results import RowResult
 from aiohubassoc.models import LinkState, Outcome, Report, Status, Verification, VerificationReport
 

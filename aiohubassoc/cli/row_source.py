@@ -78,8 +78,8 @@ class RowSource:
             if len(self._checked) >= CHECKED_AHEAD:
                 break
         counts = self._table.counts
-        if counts is not None and counts.none_usable is not None:
-            raise InputError(f"{self._table.name}: {counts.none_usable}")
+        if counts is not None and counts.none_valid is not None:
+            raise InputError(f"{self._table.name}: {counts.none_valid}")
         return [record for record, pair in self._checked if pair is None]
 
     def first_types(self) -> tuple[str, str] | None:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# From here on a float no longer holds every whole number.
+_LARGEST_FLOAT: Final = 2**53
+_CONSTANT_TEXT: Final = re.compile(r'="((?:[^"]|"")*)"')
+
 
 class Float(str):
     """The text of a float or decimal of a typed column, which may be a whole number."""
 
     __slots__ = ()
+
+    def whole(self) -> str | None:
+        """Return the digits of a whole number from 0 to 2^53; None for any other."""
+        value = Decimal(self)
+        is_whole = value.is_finite() and 0 <= value < _LARGEST_FLOAT and value == int(value)
+        return str(int(value)) if is_whole else None
 
 
 class LongNumber(str):
@@ -45,7 +56,7 @@ class CellList(str):
 
     @property
     def items(self) -> list[str]:
-        """Each element as a cell of its own."""
+        """The text of each element."""
         return list(map(value_text, self._values))
 
 
@@ -61,13 +72,23 @@ def value_text(value: object) -> str:
     return str(value)
 
 
+def constant_text(text: str) -> str | None:
+    """
+    Return the text of a formula that is only a text, such as ``="101"``; None if it is none.
+
+    People write texts in CSV so that Excel does not make numbers of them.
+    """
+    found = _CONSTANT_TEXT.fullmatch(text) if text.startswith("=") else None
+    return None if found is None else found[1].replace('""', '"').strip()
+
+
 def to_json(value: object) -> str:
     """Return *value* as JSON; what JSON does not have as text."""
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _decode(value: bytes) -> str:
-    # Some writers of Parquet do not say that their texts are text.
+    # Some writers of Parquet do not mark their texts as text.
     try:
         return value.decode()
     except UnicodeDecodeError:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Lines of a longer row are not kept.
 _FOLDED_CHARS: Final = 1 << 16
+_WIDE_CHARS: Final = 1 << 20
+_TEXT_AFTER_QUOTE: Final = "expected after"
 _MARKED_QUOTE = re.compile(r'\\"(?!")')
 
 
@@ -26,14 +28,13 @@ class CsvReader:
     """
     The rows of a CSV or TSV file, the header among them; a blank line is none.
 
-    A record whose quotes do not fit leaves open which of the lines behind it are rows of their
-    own and which are lines of its cells: the file ends there.
+    After a record whose quotes do not fit, nobody knows which lines are rows and which are lines
+    of its cells: the file ends there.
 
     Args:
         file: The text; closed by `close`.
-        name: How messages call it.
         delimiter: The character between the cells.
-        encoding: What messages say about lines that could not be decoded.
+        encoding: The encoding that messages about undecoded lines name.
         lines_before: Lines of the file that were read before.
 
     Attributes:
@@ -56,9 +57,10 @@ class CsvReader:
         self._dialect = delimiter
         self._encoding = encoding
         self._taken: list[str] = []  # lines of the latest row
-        self._earlier = _Lines()  # and what is known of those before them, if it is long
+        self._earlier = _Lines()  # facts about its lines before them, if it is long
+        self._bare_line = 0  # the latest row whose quotes are text
+        self._is_narrow = False  # of a long row: its lines are UTF-8, a byte a character
         self._line = lines_before
-        self._kept: list[str] | None = []
         csv.field_size_limit(max(CELL_CHARS, csv.field_size_limit()))
 
     def __iter__(self) -> Iterator[Record]:
@@ -72,20 +74,22 @@ class CsvReader:
             except StopIteration:
                 return
             except csv.Error as error:
-                raise self._broken(begun, _explanation(error)) from None
-            if self._kept is not None:
-                self._kept += self._taken
+                bare = self._bare_fields(begun, error)
+                if bare is None:
+                    raise self._broken(begun, _explanation(error)) from None
+                fields = bare
+            is_long = self.row_chars > _FOLDED_CHARS
+            if is_long:  # the reader keeps the memory of a long cell
+                reader = csv.reader(self._lines(), delimiter=self._dialect, strict=True)
+            if is_long and self._is_narrow:
+                self._is_narrow = False
+                for place, field in enumerate(fields):
+                    fields[place] = field.encode("latin-1").decode(errors="surrogatepass")
             if fields:
                 yield Record(begun, fields, self._character_problem())
-            if self.row_chars > _FOLDED_CHARS:
-                del fields  # and with the reader, what it keeps of a long cell
+            if is_long:
+                del fields
                 self._earlier = _Lines()
-                reader = csv.reader(self._lines(), delimiter=self._dialect, strict=True)
-
-    def beginning(self) -> str:
-        """Return the text of the rows so far; none is kept from then on."""
-        text, self._kept = "".join(self._kept or ()), None
-        return text
 
     def refuse_if_broken(self, line: int, *, is_in_shape: bool = True) -> None:
         """
@@ -102,13 +106,27 @@ class CsvReader:
         self._fold()
         if self._earlier.has_marked_quote:
             raise self._broken(line, 'has a backslash before a quote, where CSV has two quotes: ""')
-        if not is_in_shape and self._earlier.quotes % 2:
+        if not is_in_shape and (self._earlier.quotes % 2 or line == self._bare_line):
             raise self._broken(line, "has a quote without its other one, and not its columns")
         self._earlier = _Lines()
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _bare_fields(self, begun: int, error: csv.Error) -> list[str] | None:
+        """
+        Return the cells of a line of TSV whose quotes are text; None for any other error.
+
+        Programs that write TSV without quoting leave ``"Acme" Inc`` as it is. Such a line has an
+        even number of quotes and, as `refuse_if_broken` checks, all its fields.
+        """
+        is_one_line = len(self._taken) == 1 and not self._earlier.count
+        if self._dialect != "\t" or not is_one_line or _TEXT_AFTER_QUOTE not in str(error):
+            return None
+        line = self._taken[0]
+        self._bare_line = begun
+        return None if line.count('"') % 2 else line.rstrip("\r\n").split("\t")
 
     def _lines(self) -> Iterator[str]:
         taken = self._taken
@@ -121,9 +139,15 @@ class CsvReader:
                 continue
             if self.row_chars >= ROW_CHARS:
                 raise self._too_long()
+            is_first = not self._earlier.count
             self._fold()
+            # One wide character makes four bytes of each other one, in the line and in its cells.
+            if is_first and len(line) > _WIDE_CHARS and self._dialect.isascii():
+                self._is_narrow = not line.isascii()
             long = [line]
             del line  # or it is kept until the next one is read
+            if self._is_narrow:
+                long.append(long.pop().encode(errors="surrogatepass").decode("latin-1"))
             yield long.pop()
 
     def _too_long(self) -> InputError:
@@ -134,16 +158,14 @@ class CsvReader:
         return self._broken(self._line - lines + 1, why)
 
     def _fold(self) -> None:
-        """Keep no lines of the latest row, but what is to be known of them."""
+        """Keep the facts about the lines of the latest row, and not the lines."""
         for line in self._taken:
             self._earlier.add(line, self._encoding)
-        if self._kept is not None:
-            self._kept.append("".join(self._taken))
         self._taken.clear()
 
     def _broken(self, line: int, why: str) -> InputError:
         return InputError(
-            f"{self.name}, line {line}: {why}. Nothing behind it can be read: repair that record"
+            f"{self.name}, line {line}: {why}. Nothing after it can be read: repair that record"
         )
 
     def _character_problem(self) -> str | None:
@@ -157,7 +179,7 @@ class CsvReader:
 
 @attrs.define
 class _Lines:
-    """What is known of lines that are not kept."""
+    """The facts about lines that are not kept."""
 
     count: int = 0
     quotes: int = 0
@@ -172,11 +194,11 @@ class _Lines:
 
 
 def _explanation(error: csv.Error) -> str:
-    told = str(error)
-    if "unexpected end of data" in told:
+    message = str(error)
+    if "unexpected end of data" in message:
         return "has a quote that is never closed"
-    if "field larger" in told:
+    if "field larger" in message:
         return f"has a cell of more than {CELL_CHARS >> 20} MiB, or a quote that is not closed"
-    if "new-line" in told:
+    if "new-line" in message:
         return "has a line break in a cell without quotes"
-    return 'has text behind a closing quote: a quote inside of quotes is written twice, ""'
+    return 'has text after a closing quote: a quote inside of quotes is written twice, ""'

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import zipfile
 import zlib
 from contextlib import contextmanager
+from enum import Enum
 from typing import IO, TYPE_CHECKING, Final
+from xml.parsers import expat
 
 import attrs
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.files.excel_parts import Relations, SharedTexts, SheetList, Styles
-from aiohubassoc.files.limits import XML_RATIO, most_bytes
-from aiohubassoc.files.xml_stream import XmlError, parse_pieces
+from aiohubassoc.files.limits import XML_RATIO, most_bytes, most_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from aiohubassoc.files.excel_parts import Shows
-    from aiohubassoc.files.xml_stream import Handler
-
+# More than any program writes; Excel keeps 32,767 characters in a cell.
+CELL_CHARS: Final = 1 << 20
+_SHEETS: Final = 10_000
+_STYLES: Final = 65_490  # Microsoft, "Excel specifications and limits": unique cell formats
+_PIECE_BYTES: Final = 1 << 16
+# A tag with its attributes; the parser keeps it whole.
+_TAG_BYTES: Final = 1 << 20
+_DEPTH: Final = 200
 _CONTENT_TYPES: Final = "[content_types].xml"
+
+
+class XmlError(Exception):
+    """The XML is damaged, or unlike any part of a workbook."""
+
+
 _DAMAGE: Final = (
     XmlError,
     zipfile.BadZipFile,
@@ -42,7 +54,7 @@ class Sheet:
 
     Attributes:
         name: Its name.
-        part: Where its cells are.
+        part: The part with its cells.
         is_hidden: Whether Excel does not show it.
     """
 
@@ -57,7 +69,6 @@ class Workbook:
 
     Args:
         file: At its beginning; closed by `close`.
-        name: How messages call it.
 
     Attributes:
         sheets: Its sheets with cells, in their order.
@@ -70,20 +81,21 @@ class Workbook:
     def __init__(self, file: IO[bytes], name: str) -> None:
         self._name = name
         self._size_bytes = file.seek(0, 2)
+        self._opened_bytes = 0
         self._archive, self._parts = _open(file, name)
         self._texts: list[str] | None = None
         self._time_styles: dict[int, Shows] | None = None
-        self._shared = self._styles = ""
         with self.damage():
-            workbook = self._target("_rels/.rels", "officeDocument") or "xl/workbook.xml"
-            listed = SheetList()
+            workbook = _one(self._relations("_rels/.rels", ""), "officeDocument")
+            workbook = workbook or "xl/workbook.xml"
+            listed = _SheetList()
             self._parse(workbook, listed)
             self.is_from_1904 = listed.is_from_1904
             folder, _, file_name = workbook.rpartition("/")
-            rels = self._relations(f"{folder}/_rels/{file_name}.rels", folder)
-            self._shared = _one(rels, "sharedStrings")
-            self._styles = _one(rels, "styles")
-            targets = {key: target for key, kind, target in rels if kind == "worksheet"}
+            relations = self._relations(f"{folder}/_rels/{file_name}.rels", folder)
+            self._shared = _one(relations, "sharedStrings")
+            self._styles = _one(relations, "styles")
+            targets = {key: target for key, kind, target in relations if kind == "worksheet"}
             self.sheets = [
                 Sheet(title, targets[key], is_hidden)
                 for title, key, is_hidden in listed.found
@@ -103,9 +115,9 @@ class Workbook:
         except InputError:
             raise
         except _DAMAGE as error:
-            told = str(error) or type(error).__name__
+            message = str(error) or type(error).__name__
             raise InputError(
-                f"{self._name} cannot be read as an Excel workbook: {told[:200]}"
+                f"{self._name} cannot be read as an Excel workbook: {message[:200]}"
             ) from None
 
     def open(self, part: str) -> IO[bytes]:
@@ -113,11 +125,12 @@ class Workbook:
         Open a part.
 
         Raises:
-            InputError: It unpacks to far more than a workbook of this size.
-            LookupError: It is not there; and what else `damage` knows.
+            InputError: With those before it, it unpacks to far more than a workbook of this size.
+            LookupError: It is not there; `damage` has the other errors.
         """
         info = self._parts[part.casefold()]
-        if info.file_size > most_bytes(self._size_bytes, XML_RATIO):
+        self._opened_bytes += info.file_size
+        if self._opened_bytes > most_bytes(self._size_bytes, XML_RATIO):
             raise InputError(
                 f"{self._name} unpacks to far more than a workbook of its size: save it as CSV, if "
                 "you know what is in it"
@@ -127,7 +140,7 @@ class Workbook:
     def texts(self) -> list[str]:
         """Return the texts that cells name by number; read once."""
         if self._texts is None:
-            shared = SharedTexts()
+            shared = _SharedTexts(most_rows(self._size_bytes))
             if self._shared:
                 self._parse(self._shared, shared)
             self._texts = shared.found
@@ -136,7 +149,7 @@ class Workbook:
     def time_styles(self) -> dict[int, Shows]:
         """Return the styles of cells whose numbers are dates, times or durations; read once."""
         if self._time_styles is None:
-            styles = Styles()
+            styles = _Styles()
             if self._styles:
                 self._parse(self._styles, styles)
             self._time_styles = styles.of_times()
@@ -153,16 +166,13 @@ class Workbook:
 
     def _relations(self, part: str, folder: str) -> list[tuple[str, str, str]]:
         """Return the key, the kind and the part of each relation."""
-        relations = Relations()
+        relations = _Relations()
         if part.casefold() in self._parts:
             self._parse(part, relations)
         return [
             (key, kind, posixpath.normpath(posixpath.join("/", folder, target)).lstrip("/"))
             for key, kind, target in relations.found
         ]
-
-    def _target(self, part: str, kind: str) -> str:
-        return _one(self._relations(part, ""), kind)
 
 
 def _open(file: IO[bytes], name: str) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
@@ -182,3 +192,200 @@ def _open(file: IO[bytes], name: str) -> tuple[zipfile.ZipFile, dict[str, zipfil
 
 def _one(relations: list[tuple[str, str, str]], kind: str) -> str:
     return next((target for _, own, target in relations if own == kind), "")
+
+
+# --- XML ----------------------------------------------------------------------------------------
+
+
+class Handler:
+    """Receives the elements of a part, by their names without a prefix; ignores them."""
+
+    def start(self, name: str, attributes: dict[str, str], /) -> None:
+        """Handle that an element begins."""
+
+    def end(self, name: str, /) -> None:
+        """Handle that an element ends."""
+
+    def text(self, text: str, /) -> None:
+        """Handle some of the text of an element."""
+
+
+def parse_pieces(file: IO[bytes], handler: Handler) -> Iterator[None]:
+    """
+    Yield after each piece of *file* that was read, so that memory does not grow.
+
+    Args:
+        file: The XML; closed by the caller.
+        handler: Receives its elements.
+
+    Raises:
+        XmlError: It is not well-formed, has a document type, or a tag without end.
+    """
+    depth = 0
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > _DEPTH:
+            raise XmlError("it is nested too deeply")
+        handler.start(name[name.find(":") + 1 :], attributes)
+
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        handler.end(name[name.find(":") + 1 :])
+
+    def refuse_doctype(*_: object) -> None:
+        raise XmlError("it has a document type, which could unpack to any size")
+
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = handler.text
+    parser.StartDoctypeDeclHandler = refuse_doctype
+    fed = 0
+    try:
+        while piece := file.read(_PIECE_BYTES):
+            parser.Parse(piece)
+            fed += len(piece)
+            if fed - parser.CurrentByteIndex > _TAG_BYTES:
+                raise XmlError(f"a tag has more than {_TAG_BYTES:,} bytes")
+            yield
+        parser.Parse(b"", True)
+    except expat.ExpatError as error:
+        yield  # what came before the damage
+        raise XmlError(str(error)) from None
+    yield
+
+
+def is_true(text: str | None) -> bool:
+    """Return whether an attribute is true."""
+    return text in {"1", "true", "on"}
+
+
+# --- the small parts ----------------------------------------------------------------------------
+
+
+class _Relations(Handler):
+    """Collects the key, the kind and the target of each relation of a part."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, str, str]] = []
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if name == "Relationship" and attributes.get("TargetMode") != "External":
+            kind = attributes.get("Type", "").rpartition("/")[2]
+            self.found.append((attributes.get("Id", ""), kind, attributes.get("Target", "")))
+
+
+class _SheetList(Handler):
+    """Collects the name and the key of each sheet, and whether it is hidden."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, str, bool]] = []
+        self.is_from_1904 = False
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if name == "workbookPr":
+            self.is_from_1904 = is_true(attributes.get("date1904"))
+        elif name == "sheet":
+            key = next((one for at, one in attributes.items() if at.endswith(":id")), "")
+            if len(self.found) >= _SHEETS:
+                raise XmlError(f"it has more than {_SHEETS:,} sheets")
+            is_hidden = attributes.get("state", "visible") != "visible"
+            self.found.append((attributes.get("name", ""), key, is_hidden))
+
+
+class _SharedTexts(Handler):
+    """Collects texts; of one in several fonts all its parts, and not how to read it aloud."""
+
+    def __init__(self, most: int) -> None:
+        self.found: list[str] = []
+        self._most = most
+        self._parts: list[str] = []
+        self._chars = 0
+        self._is_text = self._is_phonetic = False
+
+    def start(self, name: str, _: dict[str, str]) -> None:
+        if name == "t":
+            self._is_text = not self._is_phonetic
+        elif name == "si":
+            self._parts.clear()
+            self._chars = 0
+        elif name == "rPh":
+            self._is_phonetic = True
+
+    def text(self, text: str) -> None:
+        if self._is_text:
+            self._chars += len(text)
+            if self._chars > CELL_CHARS:
+                raise XmlError(f"a cell has more than {CELL_CHARS:,} characters")
+            self._parts.append(text)
+
+    def end(self, name: str) -> None:
+        if name == "t":
+            self._is_text = False
+        elif name == "si":
+            if len(self.found) >= self._most:
+                raise XmlError(f"it has more than {self._most:,} texts")
+            self.found.append("".join(self._parts))
+        elif name == "rPh":
+            self._is_phonetic = False
+
+
+# --- styles -------------------------------------------------------------------------------------
+
+
+class Shows(Enum):
+    """What a number is shown as."""
+
+    DATE = "date"
+    DURATION = "duration"
+
+
+# Excel's own numbers of formats for dates and times, some of them in East Asia only, and for
+# durations: ECMA-376, part 1, 18.8.30.
+_FORMATS: Final = {
+    **dict.fromkeys((*range(14, 23), *range(27, 37), 45, 47, *range(50, 59)), Shows.DATE),
+    46: Shows.DURATION,
+}
+_NO_CODE: Final = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!(h+|m+|s+)\])[^\]]*\]', re.IGNORECASE)
+_FORMAT_CHARS: Final = 255
+
+
+class _Styles(Handler):
+    """Collects the formats of numbers, and those that the styles of cells use."""
+
+    def __init__(self) -> None:
+        self._codes: dict[int, str] = {}
+        self._used: list[int] = []
+        self._is_of_cells = False
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if name == "numFmt":
+            code = attributes.get("formatCode", "")[:_FORMAT_CHARS]
+            self._codes[int(attributes.get("numFmtId", 0))] = code
+        elif name == "cellXfs":
+            self._is_of_cells = True
+        elif name == "xf" and self._is_of_cells:
+            if len(self._used) >= _STYLES:
+                raise XmlError(f"it has more than {_STYLES:,} styles of cells")
+            self._used.append(int(attributes.get("numFmtId", 0)))
+
+    def end(self, name: str) -> None:
+        if name == "cellXfs":
+            self._is_of_cells = False
+
+    def of_times(self) -> dict[int, Shows]:
+        """Return what numbers in the styles of times are shown as."""
+        formats = {code: _shows(text) for code, text in self._codes.items()} | _FORMATS
+        shown = enumerate(map(formats.get, self._used))
+        return {style: shows for style, shows in shown if shows is not None}
+
+
+def _shows(code: str) -> Shows | None:
+    bare = _NO_CODE.sub("", code.partition(";")[0]).casefold()
+    if "general" in bare or not any(letter in bare for letter in "dmyhs"):
+        return None
+    return Shows.DURATION if "[" in bare else Shows.DATE

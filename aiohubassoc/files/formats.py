@@ -1,37 +1,44 @@
-"""Which format a file has, by its name and by how it begins."""
+"""Which format and encoding a file has, and the reader of its rows."""
 
 from __future__ import annotations
 
+import codecs
+import io
 import re
 from pathlib import PurePath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
+from aiohubassoc.files.byte_source import decompressed, detect_compression
+from aiohubassoc.files.csv_reader import CsvReader
+from aiohubassoc.files.excel_reader import ExcelReader
+from aiohubassoc.files.jsonl import JsonlReader
+from aiohubassoc.files.layout import CSV, EXCEL, JSONL, PARQUET, TSV
+from aiohubassoc.files.parquet_reader import ParquetReader
+from aiohubassoc.files.text import REPLACING, UNDECODED, advice, title
 
-CSV: Final = "csv"
-TSV: Final = "tsv"
-JSONL: Final = "jsonl"
-PARQUET: Final = "parquet"
-EXCEL: Final = "excel"
-FORMATS: Final = (CSV, TSV, JSONL, PARQUET, EXCEL)
-# How messages call the formats that are no text.
-TITLES: Final = {PARQUET: "a Parquet file", EXCEL: "an Excel workbook"}
+if TYPE_CHECKING:
+    from aiohubassoc.files.byte_source import ByteSource
+    from aiohubassoc.files.layout import Layout
+    from aiohubassoc.files.record import InputCounts
+    from aiohubassoc.files.table import TableReader
 
-_BY_SUFFIX: Final = {
-    ".csv": CSV,
-    ".tsv": TSV,
-    ".tab": TSV,
-    ".jsonl": JSONL,
-    ".ndjson": JSONL,
-    ".parquet": PARQUET,
-    ".pq": PARQUET,
-    ".xlsx": EXCEL,
-    ".xlsm": EXCEL,
-}
+# The formats that are not text, in messages.
+_TITLES: Final = {PARQUET: "a Parquet file", EXCEL: "an Excel workbook"}
+# What the first bytes alone show.
+_SEEN_AS: Final = {**_TITLES, EXCEL: f"{_TITLES[EXCEL]}, or another zip archive"}
+_SUFFIXES: Final = (
+    (CSV, "csv"),
+    (TSV, "tsv tab"),
+    (JSONL, "jsonl ndjson"),
+    (PARQUET, "parquet pq"),
+    (EXCEL, "xlsx xlsm"),
+)
+_BY_SUFFIX: Final = {f".{one}": kind for kind, ones in _SUFFIXES for one in ones.split()}
 _PACKED_SUFFIXES: Final = (".gz", ".zst", ".zstd")
 _SAVE: Final = "save it as .xlsx or CSV"
 _BEGINS: Final = ((b"PAR1", PARQUET), (b"PK\x03\x04", EXCEL))  # a workbook is a zip archive
-# How files begin that people hand over in place of pairs, and what to tell them.
+# How files begin that people hand over in place of pairs, and what to do with them.
 _OTHERS: Final = (
     (b"\xd0\xcf\x11\xe0", f"is an old Excel workbook, or one with a password: {_SAVE}"),
     (b"ARROW1\0\0", "is an Arrow file: save it as Parquet or CSV"),
@@ -40,44 +47,181 @@ _OTHERS: Final = (
     (b"\xfd7zXZ", "is compressed with xz: unpack it first, or use gzip or zstd"),
     (b"SQLite format 3\0", "is an SQLite database: save the table as CSV"),
 )
-_MARKUP = re.compile(rb"\s*<(\?xml|!doctype|html|table)", re.IGNORECASE)
-_OBJECT = re.compile(r"\s*\{")
-_ARRAY = re.compile(r"\s*\[\s*[\[{]")
+_MARKUP: Final = re.compile(rb"\s*<(\?xml|!doctype|html|table)", re.IGNORECASE)
+_OBJECT: Final = re.compile(r"\s*\{")
+_ARRAY: Final = re.compile(r"\s*\[\s*[\[{]")
+# What Excel writes and reads above a header.
+_SEPARATOR_LINE: Final = re.compile(r"\ufeff?\"?sep=([^\"\w\s]|\t)\"?[\r\n]", re.IGNORECASE)
+_HEAD_BYTES: Final = 4096
+_SOME_BYTES: Final = 32
+_UTF_8: Final = "utf-8"
+_BYTE_ORDER_MARKS: Final = (  # the longer ones first: UTF-32's begins as UTF-16's does
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
-def format_from_name(path: str) -> str | None:
-    """Return the format that the name's ending tells, behind ``.gz`` or ``.zst``; None if none."""
+def open_reader(
+    source: ByteSource, path: str, layout: Layout, counts: InputCounts
+) -> TableReader | JsonlReader:
+    """
+    Return a reader of the rows of *source*, which is closed with it.
+
+    Args:
+        source: The bytes, of which none were read.
+        path: The file's name, whose ending may show the format.
+        layout: What the user said.
+        counts: Counts rows that are left out.
+
+    Raises:
+        InputError: It cannot be read in its format, or has none that is known.
+    """
+    expected = layout.format or _by_name(path)
+    name = source.name
+    kind = _by_first_bytes(source.head, name)
+    if kind is not None:
+        return _binary_reader(source, kind, layout, counts)
+    raw = decompressed(source)
+    compression = detect_compression(source.head)
+    if compression is not None:
+        head = raw.peek(1)
+        inner = _by_first_bytes(head, name)
+        if inner is not None or detect_compression(head) is not None:
+            what = "packed once more" if inner is None else _TITLES[inner]
+            raise InputError(f"{name} is {what} inside {compression}: unpack it first")
+    if expected in _TITLES:
+        why = f"--format {expected}" if layout.format else "its name"
+        raise InputError(
+            f"{name} is not {_TITLES[expected]}, though {why} says so: if it is text, "
+            "give --format csv, tsv or jsonl"
+        )
+    text, head_text = _text_of(raw, layout.encoding, name)
+    if expected in {None, JSONL} and _ARRAY.match(head_text):
+        raise InputError(
+            f"{name} is one JSON array, but each line must hold an object: jq -c '.[]' writes it so"
+        )
+    kind = expected or (JSONL if _OBJECT.match(head_text) else CSV)
+    if kind == JSONL:
+        return JsonlReader(text, name=name, encoding=layout.encoding)
+    return _csv_reader(text, head_text, kind, name, layout)
+
+
+def _by_name(path: str) -> str | None:
+    """Return the format that the name's ending shows, before ``.gz`` or ``.zst``; None if none."""
     name = PurePath(path)
     if name.suffix.lower() in _PACKED_SUFFIXES:
         name = name.with_suffix("")
     return _BY_SUFFIX.get(name.suffix.lower())
 
 
-def format_from_bytes(head: bytes, name: str) -> str | None:
-    """
-    Return the format of a file that begins with *head* if it is no text; None if it may be text.
-
-    Raises:
-        InputError: it is of a kind that is not read; *name* is how messages call the file.
-    """
-    for magic, told in _OTHERS:
+def _by_first_bytes(head: bytes, name: str) -> str | None:
+    """Return the format of a file that begins with *head*; None if it may be text."""
+    for magic, what in _OTHERS:
         if head.startswith(magic):
-            raise InputError(f"{name} {told}")
+            raise InputError(f"{name} {what}")
     if _MARKUP.match(head):
-        raise InputError(f"{name} is a web page or XML, whatever its name says: {_SAVE}")
+        raise InputError(f"{name} is a web page or XML, not a table: {_SAVE}")
     return next((kind for magic, kind in _BEGINS if head.startswith(magic)), None)
 
 
-def by_first_text(head: str, name: str, told: str | None) -> str:
+def _binary_reader(
+    source: ByteSource, kind: str, layout: Layout, counts: InputCounts
+) -> TableReader:
+    name = source.name
+    if layout.format not in {None, kind}:
+        raise InputError(f"{name} is {_SEEN_AS[kind]}: leave out --format {layout.format}")
+    if not source.is_regular:
+        raise InputError(f"{name} is {_SEEN_AS[kind]}: save it to a file first, and give its name")
+    file = source.whole()
+    try:
+        if kind == PARQUET:
+            return ParquetReader(file, name)
+        return ExcelReader(file, name, layout, counts)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _csv_reader(
+    text: io.TextIOWrapper, head: str, kind: str, name: str, layout: Layout
+) -> CsvReader:
+    delimiter = layout.delimiter_of(kind)
+    text.reconfigure(newline=_line_end_of(head))
+    separator = _SEPARATOR_LINE.match(head)
+    if separator is not None:
+        text.readline()
+        delimiter = layout.delimiter or separator[1]
+    return CsvReader(
+        text,
+        name=name,
+        delimiter=delimiter,
+        encoding=layout.encoding,
+        lines_before=0 if separator is None else 1,
+    )
+
+
+# --- text ---------------------------------------------------------------------------------------
+
+
+def _text_of(raw: io.BufferedReader, encoding: str, name: str) -> tuple[io.TextIOWrapper, str]:
     """
-    Return the format of a text: the one *told*, or else what *head*, its beginning, looks like.
+    Return *raw* as text, and as much of its beginning as can be had without waiting.
+
+    Line ends are kept as they are. Bytes that cannot be decoded come as lone surrogates, so that
+    the lines with them can be named: see `character_problem`.
 
     Raises:
-        InputError: it is one JSON array.
+        InputError: Its first line is not text in *encoding*.
     """
-    if told in {None, JSONL} and _ARRAY.match(head):
+    head = raw.peek(_HEAD_BYTES)[:_HEAD_BYTES]
+    codec, errors = _codec_of(encoding, head, name)
+    try:
+        text = codecs.getincrementaldecoder(codec)(errors).decode(head)
+    except UnicodeError as error:
         raise InputError(
-            f"{name} is one JSON array, but each line must hold an object of its own: "
-            "jq -c '.[]' writes it so"
+            f"{name} cannot be read as {encoding}: {error}. Give another --encoding"
+        ) from None
+    _refuse_other_than_text(head, text, encoding, name)
+    return io.TextIOWrapper(raw, codec, errors=errors, newline=""), text
+
+
+def _line_end_of(head: str) -> str:
+    """
+    Return what ends the lines of a text that begins with *head*; "" if it does not show.
+
+    Other line ends are characters of a cell then.
+    """
+    found = re.search("\r\n?|\n", re.sub('"[^"]*"', "", head.lstrip("\r\n")))
+    return "" if found is None else found[0][-1]
+
+
+def _codec_of(encoding: str, head: bytes, name: str) -> tuple[str, str]:
+    """Return Python's name for the encoding, and its handler of bytes it cannot decode."""
+    codec = codecs.lookup(encoding).name
+    mark = next((found for mark, found in _BYTE_ORDER_MARKS if head.startswith(mark)), None)
+    if mark is not None and not codec.startswith(mark):
+        wrong = "" if codec == _UTF_8 else f", not {encoding}"
+        raise InputError(f"{name} is {mark.upper()}{wrong}: give --encoding {mark}")
+    if codec.startswith(_UTF_8):
+        return "utf-8-sig", "surrogateescape"
+    return mark or codec, REPLACING  # with a mark, utf-16-le would take it for a letter
+
+
+def _refuse_other_than_text(head: bytes, text: str, encoding: str, name: str) -> None:
+    blank = len(text) - len(text.lstrip("\r\n"))
+    first_line = re.split("[\r\n]", text[blank:], maxsplit=1)[0]
+    if "\0" in first_line:
+        some = head[:_SOME_BYTES]
+        for start, found in ((0, "utf-16-be"), (1, "utf-16-le")):
+            # Every second byte of Latin letters in UTF-16 is 0, and none of the others.
+            if len(some) > 1 and not any(some[start::2]) and all(some[1 - start :: 2]):
+                raise InputError(f"{name} is UTF-16: give --encoding {found}")
+        raise InputError(f"{name} is a binary file, not a table or JSON")
+    if UNDECODED.search(first_line):
+        line = len(text[:blank].splitlines()) + 1
+        raise InputError(
+            f"{name} is not text in {title(encoding)}, line {line}: {advice(encoding)}"
         )
-    return told or (JSONL if _OBJECT.match(head) else CSV)

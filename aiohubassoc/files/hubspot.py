@@ -1,14 +1,27 @@
-"""The columns of HubSpot's own exports."""
+"""HubSpot's names: of its object types, and of the columns of its exports."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Final
 
-from aiohubassoc.files.object_types import standard_type
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+# Plural, singular and id. HubSpot, Using object APIs, "Object type ID".
+_TYPES: Final = """
+    contacts contact 0-1, companies company 0-2, deals deal 0-3, tickets ticket 0-5,
+    products product 0-7, line_items line_item 0-8, quotes quote 0-14,
+    communications communication 0-18, feedback_submissions feedback_submission 0-19,
+    tasks task 0-27, notes note 0-46, meetings meeting 0-47, calls call 0-48, emails email 0-49,
+    invoices invoice 0-53, marketing_events marketing_event 0-54,
+    subscriptions subscription 0-69, goal_targets goal_target 0-74, discounts discount 0-84,
+    fees fee 0-85, taxes tax 0-86, payments payment 0-101, users user 0-115,
+    postal_mail postal_mail 0-116, orders order 0-123, leads lead 0-136, carts cart 0-142,
+    services service 0-162, courses course 0-410, listings listing 0-420,
+    appointments appointment 0-421, projects project 0-970
+"""
+_PLURALS: Final = {name: names.split()[0] for names in _TYPES.split(",") for name in names.split()}
 
 _ASSOCIATED: Final = re.compile(r"associated (.+?) ids?( \(.+\))?", re.IGNORECASE)
 _ID_OF: Final = re.compile(
@@ -18,8 +31,9 @@ _RECORD_ID: Final = "record id"
 _SEVERAL: Final = "IDs"
 # Objects that "Deal ID" and the like surely mean; "User ID" may be of any program.
 _CORE: Final = frozenset(("contacts", "companies", "deals", "tickets"))
-# Columns that the exports of some objects have, and those of others do not: HubSpot, Knowledge
-# Base, "HubSpot's default contact/company/deal/ticket/activity properties".
+# Columns that the exports of these objects have, and those of others do not, as public exports show
+# them; of calls also https://knowledge.hubspot.com/properties/hubspots-default-activity-properties
+# (read 2026-11-28). Left out are names that people give to properties of their own.
 _OWN_COLUMNS: Final = {
     "first name": ("contacts", "leads", "users"),
     "last name": ("contacts", "leads", "users"),
@@ -42,6 +56,11 @@ _OWN_COLUMNS: Final = {
     )
     for word in words.split()
 }
+
+
+def standard_type(name: str) -> str | None:
+    """Return the plural of HubSpot's own object type that goes by *name*; None if none does."""
+    return _PLURALS.get(name.strip().casefold().replace(" ", "_"))
 
 
 def is_record_id(column: str) -> bool:

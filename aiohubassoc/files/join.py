@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import tempfile
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import attrs
 
-from aiohubassoc.files.merged_header import MergedHeader
+from aiohubassoc.files.columns import MergedHeader
+from aiohubassoc.files.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from typing import Self
 
     from aiohubassoc.files.keyed_table import KeyedRow, KeyedTable
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
 Side: TypeAlias = Literal["left", "right"]
 Reason: TypeAlias = Literal["NO_MATCH", "SEVERAL_MATCHES", "NO_KEY", "INVALID_ROW"]
 
-_CACHE_KIB: Final = 16 << 10
-# What the rows of a key have come to; it only grows.
+_CACHE_KIB: Final = 8 << 10
+# Rows are sorted by key in such portions: SQLite maps all that it sorts at once into memory.
+_SORTED_ROWS: Final = 100_000
+# The states of a key: no row of the left file has it, or its rows are in no pair, or in pairs.
 _UNMET, _SEVERAL, _PAIRED = range(3)
 _EXAMPLES: Final = 3
 
@@ -52,23 +56,27 @@ class Unmatched:
     A row that is in no pair.
 
     Attributes:
-        side: Of which file it is.
+        side: Its file.
         line: Its number in that file.
         reason: Why.
         message: Why, for people.
-        cells: Its cells, by the columns of both files together; empty if they are not kept.
     """
 
     side: Side
     line: int
     reason: Reason
     message: str
-    cells: list[str]
+    _cells: Callable[[], list[str]] = attrs.field(repr=False)
+
+    @property
+    def cells(self) -> list[str]:
+        """Its cells, by the columns of both files together; empty if they are not kept."""
+        return self._cells()  # not before: a long row would be kept while the next one is read
 
 
 class Join:
     """
-    Joins two files; a context manager that is an iterator of what becomes of their rows.
+    Joins two files; a context manager that is an iterator of pairs and unmatched rows.
 
     A row of the left file makes a pair with the row of the right file that has the same key. The
     right file is read first, into a temporary file, so that memory does not grow; then the left
@@ -114,7 +122,7 @@ class Join:
             pragma synchronous = off;
             pragma cache_size = -{_CACHE_KIB};
             create table rows (
-                row integer primary key, key text, id text, line integer, text text, cells text
+                row integer primary key, key text, id text, line integer, text text, cells blob
             );
             create table records (
                 key text, id text, row integer, state integer, primary key (key, id)
@@ -142,28 +150,38 @@ class Join:
 
     def _read_right(self) -> Iterator[Unmatched]:
         insert = "insert into rows (key, id, line, text, cells) values (?, ?, ?, ?, ?)"
-        kept = 0
+        kept = added = sorted_rows = 0
         for row in self._right:
             self.rows["right"] += 1
             if row.key is None:
                 yield self._refused("right", row)
                 continue
+            cells = row.record.compact() if self._keeps_cells else None
+            self._db.execute(insert, (row.key, row.record_id, row.record.line, row.text, cells))
             kept += 1
-            cells = json.dumps(self._cells("right", row)) if self._keeps_cells else None
-            text = row.text.strip()
-            self._db.execute(insert, (row.key, row.record_id, row.record.line, text, cells))
-        # Sorted, and then written in that order: at random places each row would cost a write.
-        records = self._db.execute(
-            "insert into records select key, id, min(row), ? from rows group by key, id", (_UNMET,)
-        )
-        self.repeated = kept - records.rowcount
+            if kept % _SORTED_ROWS == 0:
+                added += self._sort(sorted_rows)
+                sorted_rows = kept
+        self.repeated = kept - added - self._sort(sorted_rows)
+
+    def _sort(self, done: int) -> int:
+        """
+        Add the records of the rows after the first *done* ones; return how many are new.
+
+        In the order of their keys: at random places each row would cost a write.
+        """
+        return self._db.execute(
+            "insert or ignore into records select key, id, row, ? from rows where row > ? "
+            "order by key, id, row",
+            (_UNMET, done),
+        ).rowcount
 
     def _matched(self, row: KeyedRow, key: str) -> Iterator[Joined | Unmatched]:
         select = "select id, state, row from records where key = ?"
         found = self._db.execute(f"{select} limit {_EXAMPLES}", (key,)).fetchall()
         if not found:
             message = f"no row of {self._right.name} has this key"
-            yield self._unmatched("left", row, "NO_MATCH", message)
+            yield self._unmatched("left", row.record, "NO_MATCH", message)
             return
         is_paired = len(found) == 1 or self._all_matches
         state = _PAIRED if is_paired else _SEVERAL
@@ -172,12 +190,12 @@ class Join:
         if not is_paired:
             records = ", ".join(record_id for record_id, _, _ in found)
             message = f"several records of {self._right.name} have this key, such as {records}"
-            yield self._unmatched("left", row, "SEVERAL_MATCHES", message)
+            yield self._unmatched("left", row.record, "SEVERAL_MATCHES", message)
             return
         for to_id, _, number in self._db.execute(select, (key,)) if len(found) > 1 else found:
             text = self._db.execute("select text from rows where row = ?", (number,)).fetchone()[0]
             self.pairs += 1
-            yield Joined(row.record_id, to_id, row.text.strip(), text)
+            yield Joined(row.record_id, to_id, row.text, text)
 
     def _left_over(self) -> Iterator[Unmatched]:
         """Yield the right rows that are in no pair, or only count them."""
@@ -195,26 +213,26 @@ class Join:
                 self.unmatched["right", reasons[state][0]] += count
             return
         for state, line, cells in self._db.execute(
-            "select state, line, cells from records join rows using (row) where state < ? "
-            "order by row",
+            "select state, line, cells from rows cross join records using (key, id, row) "
+            "where state < ? order by rows.row",  # as they stand, without sorting
             (_PAIRED,),
         ):
             reason, message = reasons[state]
-            self.unmatched["right", reason] += 1
-            yield Unmatched("right", line, reason, message, json.loads(cells))
+            yield self._unmatched("right", Record(line, cells), reason, message)
 
     def _refused(self, side: Side, row: KeyedRow) -> Unmatched:
-        reason: Reason = "NO_KEY" if row.is_usable else "INVALID_ROW"
-        return self._unmatched(side, row, reason, row.problem or "")
+        reason: Reason = "NO_KEY" if row.record_id else "INVALID_ROW"
+        return self._unmatched(side, row.record, reason, row.problem or "")
 
-    def _unmatched(self, side: Side, row: KeyedRow, reason: Reason, message: str) -> Unmatched:
+    def _unmatched(self, side: Side, record: Record, reason: Reason, message: str) -> Unmatched:
         self.unmatched[side, reason] += 1
-        cells = self._cells(side, row) if self._keeps_cells else []
-        return Unmatched(side, row.record.line, reason, message, cells)
+        return Unmatched(side, record.line, reason, message, partial(self._cells, side, record))
 
-    def _cells(self, side: Side, row: KeyedRow) -> list[str]:
+    def _cells(self, side: Side, record: Record) -> list[str]:
         """Return the cells of a row by the columns of both files; of a broken row as they are."""
+        if not self._keeps_cells:
+            return []
         source, table = (0, self._left) if side == "left" else (1, self._right)
-        cells: Sequence[str] = self._merged.aligned(source, table.cells(row.record))
+        cells = self._merged.aligned(source, table.cells(record))
         width = len(self.header)
         return [*cells, *[""] * width][:width]

@@ -1,32 +1,48 @@
-"""An export as one side of a join: each row with its record id and the cell that is compared."""
+"""One side of a join: each row of an export with its record id and the key that is compared."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files import hubspot
 from aiohubassoc.files.byte_source import open_source
-from aiohubassoc.files.cells import CellList, value_text
-from aiohubassoc.files.column_mapping import End, MissingColumnsError, normalize
-from aiohubassoc.files.counts import InputCounts
-from aiohubassoc.files.header_advice import explain_no_table, list_columns
-from aiohubassoc.files.id_rule import IdRule, RejectedRowError
-from aiohubassoc.files.input_file import open_rows
-from aiohubassoc.files.jsonl_pairs import key_of
-from aiohubassoc.files.limits import SHOWN_CHARS, shown
-from aiohubassoc.files.match_keys import UnusableKeyError
-from aiohubassoc.files.record import Record
+from aiohubassoc.files.cells import (
+    CellList,
+    Float,
+    Formula,
+    LongNumber,
+    constant_text,
+    value_text,
+)
+from aiohubassoc.files.columns import End, Header, list_columns
+from aiohubassoc.files.ids import IdRule, RejectedRowError
+from aiohubassoc.files.jsonl import key_of
+from aiohubassoc.files.limits import KEPT_CHARS, SHOWN_CHARS, shown
+from aiohubassoc.files.not_ids import Kind, kind_of_nothing
+from aiohubassoc.files.pairs import open_rows
+from aiohubassoc.files.record import InputCounts, Record
 from aiohubassoc.files.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Self
 
+    from aiohubassoc.files.jsonl import JsonlReader
     from aiohubassoc.files.layout import Layout
-    from aiohubassoc.files.match_keys import ToKey
+
+    ToKey: TypeAlias = Callable[[str], str]
+
+# The longest address of a mail has 254 characters (RFC 5321); a name may be longer.
+_KEY_CHARS: Final = 1000
+_SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
+_AFTER_HOST: Final = re.compile(r"[/?#\\].*", re.DOTALL)
+_PORT: Final = re.compile(r":\d*$")
+_NOT_IN_HOST: Final = re.compile(r"[\s,;|@<>:\"'()]")
 
 
 @attrs.frozen
@@ -46,49 +62,32 @@ class KeyColumns:
     record_id: str | None
     id_option: str
 
-    def find(
-        self,
-        header: Sequence[str],
-        layout: Layout,
-        name: str,
-        *,
-        unit: str = "line",
-        delimiter: str | None = None,
-        hint: str = "",
-    ) -> tuple[End, End]:
+    def find(self, header: Header) -> tuple[End, End]:
         """Return the column of record ids and the one that is compared; see `FindColumns`."""
-        del layout
-        columns = [column.strip() for column in header]
-        key = _find(self.key, columns, name)
-        record_id = self.find_id(columns, key, name)
+        key, record_id = header.find(self.key), self.find_id(header)
         if key is None or record_id is None:
-            message = explain_no_table(columns, unit, delimiter)
-            if message is None:
-                message = self._missing(columns, key=key, record_id=record_id)
-            hint = f". {hint}" if hint else ""
-            found = (key is not None) + (record_id is not None)
-            raise MissingColumnsError(f"{name} {message}{hint}", found)
-        column = columns[record_id]
-        object_type = hubspot.named_type(column) or hubspot.exported_type(columns)
-        return _end(column, record_id, object_type), _end(columns[key], key, None)
+            wanted = (
+                (key, self.key, self.key_option),
+                (record_id, self.record_id or "Record ID", self.id_option),
+            )
+            names = [shown(name) for place, name, _ in wanted if place is None]
+            options = [option for place, _, option in wanted if place is None]
+            raise header.missing(names, f"Choose with {' '.join(options)}")
+        column = header.cells[record_id]
+        return self.id_end(column, record_id, header), End(header.cells[key][:SHOWN_CHARS], key)
 
-    def find_id(self, columns: Sequence[str], key: int | None, name: str) -> int | None:
+    def find_id(self, header: Header) -> int | None:
         """
-        Return which column has the record ids; None if none does, or not the one that is named.
-
-        Args:
-            columns: The columns, without spaces around them.
-            key: Which of them is compared; None if none is.
-            name: How messages call the file.
+        Return where the record ids stand; None: in no column, or not in the one that is named.
 
         Raises:
-            InputError: Several may have them.
+            InputError: They may stand in several columns.
         """
         if self.record_id is not None:
-            return _find(self.record_id, columns, name)
-        usual = [n for n, column in enumerate(columns) if hubspot.is_record_id(column)]
+            return header.find(self.record_id)
+        columns, key = header.cells, header.find(self.key)
         own_type = hubspot.exported_type(columns)
-        named = [
+        found = [n for n, column in enumerate(columns) if hubspot.is_record_id(column)] or [
             n
             for n, column in enumerate(columns)
             if n != key
@@ -96,27 +95,18 @@ class KeyColumns:
             and hubspot.named_type(column) is not None
             and own_type in {None, hubspot.named_type(column)}
         ]
-        found = usual or named
         if len(found) > 1:
             listed = list_columns([columns[n] for n in found])
             raise InputError(
-                f"{name} has more than one column that may hold its record ids, {listed}: choose "
-                f"with {self.id_option}"
+                f"{header.table} has more than one column that may hold its record ids, {listed}: "
+                f"choose with {self.id_option}"
             )
         return found[0] if found else None
 
-    def _missing(self, columns: Sequence[str], *, key: int | None, record_id: int | None) -> str:
-        missing, options = [], []
-        if key is None:
-            missing.append(f"no column {shown(self.key)}")
-            options.append(self.key_option)
-        if record_id is None:
-            missing.append(f"no column {shown(self.record_id or 'Record ID')}")
-            options.append(self.id_option)
-        listed = list_columns(columns, quoted=False)
-        return (
-            f"has {' and '.join(missing)}. Its columns: {listed}. Choose with {' '.join(options)}"
-        )
+    def id_end(self, column: str, index: int, header: Header) -> End:
+        """Return the column of record ids, with their type if the columns show it."""
+        object_type = hubspot.named_type(column) or hubspot.exported_type(header.cells)
+        return End(column[:SHOWN_CHARS], index, object_type=object_type)
 
 
 @attrs.frozen
@@ -126,10 +116,10 @@ class KeyedRow:
 
     Attributes:
         record: The row.
-        record_id: Its record id; "" if the row cannot be used.
-        text: The cell that is compared, as written.
-        key: What it is compared by; None if by nothing.
-        problem: Why the row cannot be used or compared; None if it can.
+        record_id: Its record id; "" if the row is rejected.
+        text: The cell that is compared, without spaces around it; "" if it is no key.
+        key: Its key; None if it matches nothing.
+        problem: Why the row is rejected or has no key; None otherwise.
     """
 
     record: Record
@@ -138,28 +128,20 @@ class KeyedRow:
     key: str | None = None
     problem: str | None = None
 
-    @property
-    def is_usable(self) -> bool:
-        """Whether it has a record id."""
-        return bool(self.record_id)
-
 
 class KeyedTable:
     """
     One side of a join: an iterator of its rows; a context manager.
 
     Args:
-        path: A file, or ``-`` for standard input.
-        columns: Its columns.
-        layout: What the user said about it.
-        to_key: Returns what a cell is compared by.
+        to_key: Returns the key of a cell.
 
     Attributes:
-        name: How messages call it.
+        name: Its name in messages.
         unit: What the numbers of its rows count.
         header: Its columns as written.
         object_type: The type of its records, if its columns show it; else None.
-        counts: What reading it comes to.
+        counts: The counts of the rows read so far.
 
     Raises:
         InputError: It cannot be read, or a column is missing.
@@ -167,46 +149,61 @@ class KeyedTable:
 
     def __init__(self, path: str, columns: KeyColumns, layout: Layout, to_key: ToKey) -> None:
         self.counts = InputCounts()
-        source = open_source(path)
-        self.name = source.name
+        self._path = path
+        self._layout = layout
         self._columns = columns
         self._to_key = to_key
         self._rule = IdRule(self.counts, any_id=layout.any_id)
-        self._rows = rows = open_rows(source, path, layout, self.counts, columns.find)
+        source = open_source(path)
+        self.name = source.name
+        counts = InputCounts() if source.is_regular else self.counts
+        rows = open_rows(source, path, layout, counts, columns.find)
         self.unit = rows.unit
         self.header = rows.header
         try:
-            if isinstance(rows, Table):
-                self._id, self._key = rows.ends
-            else:
-                self._id, self._key = self._keys_of_objects(rows.header)
+            self._id, self._key = rows.ends if isinstance(rows, Table) else self._keys_of_objects()
         except BaseException:
             rows.close()
             raise
         self.object_type = self._id.object_type
+        self._rows: Table | JsonlReader | None = rows
+        if source.is_regular:  # only one side has its file, and its texts, in memory at a time
+            rows.close()
+            self._rows = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._rows.close()
+        if self._rows is not None:
+            self._rows.close()
 
     def __iter__(self) -> Iterator[KeyedRow]:
         """
         Yield each row.
 
         Raises:
-            InputError: A record broke, behind which nothing can be read, or reading failed.
+            InputError: A record is broken, after which nothing can be read, or reading failed.
         """
-        rows = self._rows
-        table = rows if isinstance(rows, Table) else None
         try:
+            if self._rows is None:
+                source = open_source(self._path)
+                self._rows = open_rows(
+                    source, self._path, self._layout, self.counts, self._columns.find
+                )
+                if self._rows.header != self.header:
+                    raise InputError(f"{self.name} was changed while the other file was read")
+            rows = self._rows
             for record in rows:
                 row = self._keyed(record)
-                if table is not None and row.problem is not None:
-                    table.refuse_if_broken(record)
+                if row.problem is not None and isinstance(rows, Table):
+                    rows.refuse_if_broken(record)
+                if rows.row_chars > KEPT_CHARS:
+                    record.compact()
                 self.counts.rows += 1
                 yield row
+            rows.close()
+            self._rows = None
         except OSError as error:
             raise InputError(f"{self.name} cannot be read further: {error.strerror}") from None
 
@@ -226,9 +223,9 @@ class KeyedTable:
         except RejectedRowError as error:
             return KeyedRow(record, problem=str(error))
         try:
-            return KeyedRow(record, record_id, text, self._to_key(text))
-        except UnusableKeyError as error:
-            return KeyedRow(record, record_id, text, problem=f"{self._key.name} {error}")
+            return KeyedRow(record, record_id, text.strip(), self._to_key(text))
+        except NoKeyError as error:
+            return KeyedRow(record, record_id, problem=f"{self._key.name} {error}")
 
     def _cells_of(self, record: Record) -> tuple[str, str]:
         fields = record.kept
@@ -237,31 +234,19 @@ class KeyedTable:
         assert isinstance(fields, dict)  # noqa: S101 -- it is read, not compact
         return _value(self._id.name, fields), _value(self._key.name, fields)
 
-    def _keys_of_objects(self, header: Sequence[str]) -> tuple[End, End]:
+    def _keys_of_objects(self) -> tuple[End, End]:
         """Return the keys of JSON Lines, of which not every object needs to have each."""
-        wanted, columns = self._columns, [key.strip() for key in header]
-        index = wanted.find_id(columns, _find(wanted.key, columns, self.name), self.name)
-        record_id = wanted.record_id if index is None else header[index]
+        wanted = self._columns
+        header = Header([key.strip() for key in self.header], self.name)
+        index = wanted.find_id(header)
+        record_id = wanted.record_id if index is None else self.header[index]
         if record_id is None:
-            listed = list_columns(columns, quoted=False)
+            listed = list_columns(header.cells, quoted=False)
             raise InputError(
                 f"{self.name} has no key 'Record ID'. The keys of its first object: {listed}. "
                 f"Choose with {wanted.id_option}"
             )
-        object_type = hubspot.named_type(record_id) or hubspot.exported_type(columns)
-        return _end(record_id, 0, object_type), _end(wanted.key, 0, None)
-
-
-def _find(column: str, columns: Sequence[str], name: str) -> int | None:
-    same = [n for n, one in enumerate(columns) if normalize(one) == normalize(column)]
-    found = [n for n in same if columns[n] == column.strip()] or same
-    if len(found) > 1:
-        raise InputError(f"{name} has more than one column {shown(column)}")
-    return found[0] if found else None
-
-
-def _end(column: str, index: int, object_type: str | None) -> End:
-    return End(column[:SHOWN_CHARS], index, False, "", None, object_type)
+        return wanted.id_end(record_id, 0, header), End(wanted.key[:SHOWN_CHARS], 0)
 
 
 def _value(name: str, fields: Mapping[str, object]) -> str:
@@ -274,3 +259,88 @@ def _value(name: str, fields: Mapping[str, object]) -> str:
     if isinstance(value, dict):
         raise RejectedRowError(f"{name} is nested")
     return value_text(value)
+
+
+# --- keys ---------------------------------------------------------------------------------------
+
+
+class NoKeyError(ValueError):
+    """A cell that matches nothing; the message says what it holds."""
+
+
+def exact_key(text: str) -> str:
+    """
+    Return a cell trimmed and case-folded.
+
+    Raises:
+        NoKeyError: It holds nothing, a placeholder for nothing, or several values.
+    """
+    # Letters with accents are written in two ways that look the same.
+    return unicodedata.normalize("NFC", _bare(text).casefold())
+
+
+def email_domain(text: str) -> str:
+    """
+    Return the domain of an e-mail address, without ``www.``.
+
+    Raises:
+        NoKeyError: The cell is not one e-mail address.
+    """
+    bare = _bare(text)
+    _, at, domain = bare.partition("@")
+    if not at:
+        raise NoKeyError(f"is {shown(bare)}, not an e-mail address")
+    return _host(domain.removesuffix(">"), bare, "one e-mail address")
+
+
+def site_domain(text: str) -> str:
+    """
+    Return the domain of a company, without scheme, ``www.``, port and path.
+
+    Raises:
+        NoKeyError: The cell is not one domain or URL.
+    """
+    bare = _bare(text)
+    host = _AFTER_HOST.sub("", _SCHEME.sub("", bare, count=1))
+    return _host(_PORT.sub("", host), bare, "one domain")
+
+
+def _bare(text: str) -> str:
+    """Return the text of a cell that holds one value."""
+    if isinstance(text, Formula):
+        raise NoKeyError(f"is {Kind.FORMULA.one}")
+    if isinstance(text, LongNumber):
+        raise NoKeyError(f"is {shown(text)}, {Kind.LONG.one}")
+    if isinstance(text, CellList):
+        items = [item for item in text.items if item.strip()]
+        if len(items) > 1:
+            raise NoKeyError("holds several values")
+        return _bare(items[0] if items else "")
+    # Another file writes a whole number of a column of floats without its point: 5 for 5.0.
+    bare = (text.whole() or text) if isinstance(text, Float) else text.strip()
+    inside = constant_text(bare)
+    bare = bare if inside is None else inside
+    if not bare:
+        raise NoKeyError("is empty")
+    if len(bare) > _KEY_CHARS:
+        raise NoKeyError(f"has more than {_KEY_CHARS:,} characters")
+    if (kind := kind_of_nothing(bare)) is not None:
+        raise NoKeyError(f"is {shown(bare)}, {kind.one}")
+    try:
+        bare.encode()
+    except UnicodeEncodeError:
+        raise NoKeyError(f"is {shown(bare)}, which holds half of a character") from None
+    return bare
+
+
+def _host(host: str, cell: str, what: str) -> str:
+    bare = host.casefold().rstrip(".").removeprefix("www.")
+    if not bare or _NOT_IN_HOST.search(bare):
+        raise NoKeyError(f"is {shown(cell)}, not {what}")
+    if bare.isascii():
+        return bare
+    try:
+        # Some programs write the letters of a domain, others its name in the DNS (xn--...).
+        return bare.encode("idna").decode()
+    except UnicodeError:
+        return bare

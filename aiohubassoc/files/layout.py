@@ -1,4 +1,4 @@
-"""What the user says about the input."""
+"""The options of an input: what the user says about it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from typing import Final
 import attrs
 
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.files.formats import CSV, EXCEL, FORMATS, TSV
 
+CSV: Final = "csv"
+TSV: Final = "tsv"
+JSONL: Final = "jsonl"
+PARQUET: Final = "parquet"
+EXCEL: Final = "excel"
+FORMATS: Final = (CSV, TSV, JSONL, PARQUET, EXCEL)
 _DELIMITERS: Final = {CSV: ",", TSV: "\t"}
 _NO_DELIMITERS: Final = '"\r\n\0'
 
@@ -19,31 +24,10 @@ def _tab(delimiter: str | None) -> str | None:
     return "\t" if delimiter == r"\t" else delimiter
 
 
-def _known_format(_: object, __: object, value: str | None) -> None:
-    if value is not None and value not in FORMATS:
-        raise OptionsError(f"--format {value!r} is none of {', '.join(FORMATS)}")
-
-
-def _delimiter(_: object, __: object, value: str | None) -> None:
-    if value is not None and (len(value) != 1 or value in _NO_DELIMITERS):
-        raise OptionsError(f"--delimiter {value!r} must be one character, such as ';'")
-
-
-def _encoding(_: object, __: object, value: str) -> None:
-    try:
-        # Not only to look it up: some names that Python knows turn bytes into bytes.
-        "".encode(value)
-        codecs.getincrementaldecoder(value)
-    except (LookupError, ValueError):
-        raise OptionsError(
-            f"--encoding {value!r} is no encoding that Python knows, such as utf-8 or cp1252"
-        ) from None
-
-
 @attrs.frozen
 class Layout:
     """
-    What the input is like. The command line takes its options, and their help, from here.
+    The options of an input. The command line takes its options, and their help, from here.
 
     Args:
         from_type: The object type of the first ids, such as contacts, 0-1 or p12345_cars; needed
@@ -53,30 +37,42 @@ class Layout:
             exports it.
         to_column: The column or key of the second ids; else to_id, or an Associated ... IDs column
             as HubSpot exports it.
-        format: csv, tsv, jsonl, parquet or excel; else told by the file's name and content.
-        delimiter: What stands between the columns; else a comma, in TSV a tab.
+        format: csv, tsv, jsonl, parquet or excel; else as the file's name and content show.
+        delimiter: The character between the columns; else a comma, in TSV a tab.
         encoding: Of text, such as cp1252 or utf-16.
         sheet: The sheet of a workbook; else the first that is visible.
         any_id: Take any text as a record id, not only digits.
         include_hidden: Read hidden rows and sheets of a workbook too.
 
     Raises:
-        OptionsError: a format, delimiter or encoding that there is not, or one that the format
-            does not have.
+        OptionsError: A format, delimiter or encoding is unknown, or is not one of the format.
     """
 
     from_type: str | None = None
     to_type: str | None = None
     from_column: str | None = None
     to_column: str | None = None
-    format: str | None = attrs.field(default=None, validator=_known_format)
-    delimiter: str | None = attrs.field(default=None, converter=_tab, validator=_delimiter)
-    encoding: str = attrs.field(default="utf-8", validator=_encoding)
+    format: str | None = None
+    delimiter: str | None = attrs.field(default=None, converter=_tab)
+    encoding: str = "utf-8"
     sheet: str | None = None
     any_id: bool = False
     include_hidden: bool = False
 
     def __attrs_post_init__(self) -> None:
+        delimiter, encoding = self.delimiter, self.encoding
+        if self.format not in {None, *FORMATS}:
+            raise OptionsError(f"--format {self.format!r} is none of {', '.join(FORMATS)}")
+        if delimiter is not None and (len(delimiter) != 1 or delimiter in _NO_DELIMITERS):
+            raise OptionsError(f"--delimiter {delimiter!r} must be one character, such as ';'")
+        try:
+            # Not only to look it up: some names that Python knows turn bytes into bytes.
+            "".encode(encoding)
+            codecs.getincrementaldecoder(encoding)
+        except (LookupError, ValueError):
+            raise OptionsError(
+                f"--encoding {encoding!r} is no encoding that Python knows, such as utf-8 or cp1252"
+            ) from None
         if self.format is None:
             return
         if self.delimiter is not None and self.format not in _DELIMITERS:

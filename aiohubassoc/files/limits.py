@@ -16,8 +16,9 @@ TYPE_CHARS: Final = 100
 # In one cell, and the pairs that the cells of one row make.
 CELL_IDS: Final = 100_000
 ROW_PAIRS: Final = 100_000
-# Text of a row that is kept as it was read; of a longer row the bytes are kept.
+# A longer row waits for its outcome as bytes, a much longer one compressed.
 KEPT_CHARS: Final = 2048
+LONG_ROW_BYTES: Final = 1 << 16
 # What messages show of a cell or of a column's name.
 SHOWN_CHARS: Final = 60
 
@@ -31,12 +32,12 @@ PARQUET_RATIO: Final = 16
 
 
 def most_bytes(size_bytes: int, ratio: int) -> int:
-    """Return how many bytes a file of *size_bytes* may unpack to, and any of 1 MB."""
+    """Return how many bytes a file of *size_bytes* may unpack to; below 1 MB as one of 1 MB."""
     return max(_MB, size_bytes) * ratio
 
 
 def most_rows(size_bytes: int) -> int:
-    """Return how many rows or pairs a file of *size_bytes* may hold, and any of 1 MB."""
+    """Return how many rows or pairs a file of *size_bytes* may hold; below 1 MB as one of 1 MB."""
     return max(_MB, size_bytes) * _ROWS_PER_BYTE
 
 

@@ -1,4 +1,4 @@
-"""What the text of a cell is that is no record id, for the message of its row."""
+"""What a cell holds instead of a record id, for the message of its row."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import re
 import unicodedata
 from enum import Enum
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LOOKED_AT_CHARS: Final = 100
 
@@ -16,9 +19,9 @@ class Kind(Enum):
     What a cell holds instead of a record id.
 
     Attributes:
-        one: As messages call one.
-        many: As messages call what a column holds.
-        advice: What to do about it.
+        one: One of them, in messages.
+        many: A column of them, in messages.
+        advice: How to fix it.
     """
 
     EMPTY = "empty", "nothing", ""
@@ -78,10 +81,7 @@ def kind_of(text: str) -> Kind:
 def _kind_of(text: str) -> Kind:
     if text.startswith("="):
         return Kind.FORMULA
-    for kind, is_one in _LOOKS:
-        if is_one(text):
-            return kind
-    return Kind.NAME
+    return next((kind for kind, is_one in _KINDS if is_one(text)), Kind.NAME)
 
 
 def kind_of_nothing(text: str) -> Kind | None:
@@ -91,17 +91,17 @@ def kind_of_nothing(text: str) -> Kind | None:
         return Kind.FORMULA
     if _is_placeholder(text):
         return Kind.PLACEHOLDER
-    return Kind.ERROR if _is_error(text) else None
+    return Kind.ERROR if _ERROR.fullmatch(text) else None
 
 
 # --- what spreadsheets and programs write in place of a value ---------------------------------
 
 
-# "Not available" in the languages of Excel and LibreOffice.
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+# "Not available" in the languages of Excel and LibreOffice.
 _NOT_AVAILABLE: Final = _words("""
     #n/a #n/a! #nv #n/d #n/d! #nd #n/b #n/v #i/t #e/e #x/x #saknas! #saknas #puuttuu! #puuttuu
     #н/д #нд #yok #hiányzik #hiányzik! #není_k_dispozici #nedostupný #nedostupné #δ/υ #puudub!
@@ -131,10 +131,6 @@ def _is_placeholder(text: str) -> bool:
         or _BRACKETED.fullmatch(text) is not None  # (No value), <NA>, [], (Leer)
         or (not text.startswith("#") and not any(map(str.isalnum, text)))  # -, --, ?
     )
-
-
-def _is_error(text: str) -> bool:
-    return _ERROR.fullmatch(text) is not None
 
 
 def _is_truth(text: str) -> bool:
@@ -167,14 +163,6 @@ _BETWEEN_IDS = re.compile(r"[;,|/&+\s]+")
 _BRACKETS: Final = "()[]{}"
 
 
-def _is_exponent(text: str) -> bool:
-    return _EXPONENT.fullmatch(text) is not None
-
-
-def _is_float(text: str) -> bool:
-    return _FLOAT.fullmatch(text) is not None
-
-
 def _is_date(text: str) -> bool:
     return _DATE.fullmatch(text) is not None or _NAMED_DATE.fullmatch(text) is not None
 
@@ -183,10 +171,6 @@ def _is_grouped(text: str) -> bool:
     found = _LISTED.fullmatch(text)
     # 101,0 and 101,25 have a decimal comma; 301,302 may be two ids or one number.
     return found is not None and (text.count(",") > 1 or len(found[2]) > len(",00"))
-
-
-def _is_number(text: str) -> bool:
-    return _NUMBER.fullmatch(text) is not None
 
 
 def _are_several(text: str) -> bool:
@@ -206,11 +190,7 @@ _URL = re.compile(
 
 
 def _is_e_mail(text: str) -> bool:
-    return _E_MAIL.search(text) is not None and not _is_url(text.partition("@")[0])
-
-
-def _is_url(text: str) -> bool:
-    return _URL.fullmatch(text) is not None
+    return _E_MAIL.search(text) is not None and not _URL.fullmatch(text.partition("@")[0])
 
 
 def _has_invisible(text: str) -> bool:
@@ -219,17 +199,17 @@ def _has_invisible(text: str) -> bool:
 
 
 # In this order: a date is made of numbers, and a list of them may look like one number.
-_LOOKS: Final = (
+_KINDS: Final[tuple[tuple[Kind, Callable[[str], object]], ...]] = (
     (Kind.PLACEHOLDER, _is_placeholder),
-    (Kind.ERROR, _is_error),
+    (Kind.ERROR, _ERROR.fullmatch),
     (Kind.TRUTH, _is_truth),
-    (Kind.EXPONENT, _is_exponent),
+    (Kind.EXPONENT, _EXPONENT.fullmatch),
     (Kind.DATE, _is_date),
-    (Kind.FLOAT, _is_float),
+    (Kind.FLOAT, _FLOAT.fullmatch),
     (Kind.GROUPED, _is_grouped),
-    (Kind.LOCALE, _is_number),
+    (Kind.LOCALE, _NUMBER.fullmatch),
     (Kind.SEVERAL, _are_several),
     (Kind.INVISIBLE, _has_invisible),
     (Kind.E_MAIL, _is_e_mail),
-    (Kind.URL, _is_url),
+    (Kind.URL, _URL.fullmatch),
 )

@@ -1,4 +1,4 @@
-"""Pairs from the files that people have."""
+"""The pairs of one or several inputs."""
 
 from __future__ import annotations
 
@@ -6,19 +6,29 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.files.byte_source import display_name, file_identity
-from aiohubassoc.files.counts import InputCounts
-from aiohubassoc.files.input_file import InputFile
+from aiohubassoc.files.byte_source import (
+    digest_of_file,
+    digest_of_text,
+    display_name,
+    estimate_lines,
+    file_identity,
+    open_source,
+)
+from aiohubassoc.files.columns import MergedHeader, PairColumns, Wanted
+from aiohubassoc.files.formats import open_reader
+from aiohubassoc.files.ids import TypeNames
+from aiohubassoc.files.jsonl import JsonlPairs, JsonlReader
 from aiohubassoc.files.layout import Layout
-from aiohubassoc.files.limits import KEPT_CHARS
-from aiohubassoc.files.merged_header import MergedHeader
-from aiohubassoc.files.object_types import TypeNames
-from aiohubassoc.files.record import Record
+from aiohubassoc.files.limits import KEPT_CHARS, most_rows
+from aiohubassoc.files.record import InputCounts, Record
+from aiohubassoc.files.table import Table, TablePairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Self
 
+    from aiohubassoc.files.byte_source import ByteSource
+    from aiohubassoc.files.columns import FindColumns
     from aiohubassoc.pair import Pair
 
 _NOTHING_SAID: Final = Layout()
@@ -38,17 +48,16 @@ class PairTable:
     Args:
         paths: Files of CSV, TSV, JSON Lines, Parquet or Excel; text may be compressed with gzip
             or zstd, and ``-`` is standard input.
-        layout: What the user said about them.
 
     Attributes:
-        name: How messages call the inputs together.
-        names: How they call each of them, by `Record.source`.
+        name: The name of the inputs together, in messages.
+        names: The name of each of them, by `Record.source`.
         header: The columns of all inputs together, as written.
         may_block: Whether reading may wait for somebody.
-        counts: What reading has come to so far.
+        counts: The counts of the rows read so far.
 
     Raises:
-        InputError: an input cannot be read as pairs, or is given twice.
+        InputError: An input cannot be read as pairs, or is given twice.
     """
 
     def __init__(self, paths: str | Sequence[str], layout: Layout = _NOTHING_SAID) -> None:
@@ -56,7 +65,7 @@ class PairTable:
         if not paths:
             raise InputError("there is no input: name a file, or - for standard input")
         _refuse_repeats(paths)
-        self._inputs: list[InputFile] = []
+        self._inputs: list[_InputFile] = []
         self._has_begun = self._has_ended = False
         self.counts = InputCounts()
         try:
@@ -66,7 +75,8 @@ class PairTable:
                 taken.close()
             raise
         self.names = [taken.name for taken in self._inputs]
-        self.name = _together(self.names)
+        others = len(self.names) - 1
+        self.name = f"{self.names[0]} and {others} more" if others else self.names[0]
         self._merged = MergedHeader([taken.header for taken in self._inputs])
         self.header = self._merged.all
         self.may_block = any(taken.may_block for taken in self._inputs)
@@ -86,16 +96,18 @@ class PairTable:
         return self._pairs
 
     def place(self, source: int, line: int) -> str:
-        """Return how messages call a place: ``"line 5"``, among several ``"line 5 of b.csv"``."""
+        """Return a place for messages: ``"line 5"``, among several ``"line 5 of b.csv"``."""
         unit = self._inputs[source].unit
         return f"{unit} {line}" + (f" of {self.names[source]}" if len(self.names) > 1 else "")
 
     def cells(self, pair: Pair) -> list[str] | dict[str, object]:
-        """Return the row that *pair* stands in, with only its own id where a cell has several."""
+        """Return the row of *pair*, with only its own id where a cell has several."""
         record = pair.tag
         assert isinstance(record, Record)  # noqa: S101 -- each pair is tagged with its record
-        source = record.source
-        return self._inputs[source].cells(record, pair, partial(self._merged.index, source))
+        pairs = self._inputs[record.source].pairs
+        if isinstance(pairs, TablePairs):
+            return pairs.cells(record, pair, partial(self._merged.index, record.source))
+        return pairs.cells(record, pair)
 
     def count_rows(self) -> int | None:
         """
@@ -109,14 +121,14 @@ class PairTable:
 
     def fingerprints(self) -> list[dict[str, object]]:
         """
-        Return what tells each input from others: its path, columns, length in bytes and a digest.
+        Return what identifies each input: its path, columns, length in bytes and a digest.
 
         The digest is of the first and the last MiB of a plain file, as it is; of others, whose
         length is None, it is of the header and the first row, which may have to be waited for.
         No row is lost by it.
 
         Raises:
-            InputError: an input is gone, or can no longer be read.
+            InputError: An input is gone, or can no longer be read.
         """
         return [taken.fingerprint() for taken in self._inputs]
 
@@ -124,9 +136,12 @@ class PairTable:
         types = TypeNames()
         for path in paths:
             is_first = not self._inputs
-            self._inputs.append(InputFile(path, layout, self.counts, types, is_first=is_first))
-            if not is_first:
-                self._inputs[-1].rest()
+            # The rows of the others are read, and counted, by another opening.
+            counts = self.counts if is_first else InputCounts()
+            taken = _InputFile(path, layout, self.counts, types, counts)
+            self._inputs.append(taken)
+            if not is_first and not taken.may_block:
+                taken.close()
 
     def _read(self) -> Iterator[tuple[Record, Pair | None]]:
         self._has_begun = True
@@ -156,6 +171,157 @@ class PairTable:
         return self.place(record.source, record.line)
 
 
+class _InputFile:
+    """
+    One of the inputs, open; its columns are read.
+
+    Args:
+        first_counts: Counts the rows that this opening leaves out.
+
+    Attributes:
+        unit: What `Record.line` counts in it.
+        may_block: Whether reading it may wait for somebody; it cannot be opened again then.
+        row_chars: About how long the latest row is.
+        pairs: Reads the pairs of its rows.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        layout: Layout,
+        counts: InputCounts,
+        types: TypeNames,
+        first_counts: InputCounts,
+    ) -> None:
+        self._path = path
+        self._layout = layout
+        self._counts = counts
+        self.row_chars = 0
+        self._rows: Table | JsonlReader | None = self._open(first_counts)
+        rows = self._rows
+        self.header = rows.header
+        self.unit = rows.unit
+        self._count = rows.count
+        self._is_text = isinstance(rows, JsonlReader) or rows.is_text
+        self._has_header = isinstance(rows, Table)
+        try:
+            self.pairs: TablePairs | JsonlPairs = (
+                JsonlPairs(layout, self.name, counts, types)
+                if isinstance(rows, JsonlReader)
+                else TablePairs(rows, self.name, counts, types, any_id=layout.any_id)
+            )
+        except BaseException:
+            self.close()
+            raise
+
+    def __iter__(self) -> Iterator[tuple[Record, Sequence[Pair] | None]]:
+        """Yield each row with its pairs, or with None and its problem set."""
+        if self._rows is None:
+            self._rows = self._open(self._counts)
+            if self._rows.header != self.header:
+                raise InputError(
+                    f"{self.name} was changed while other inputs were read: its columns are now "
+                    f"{', '.join(self._rows.header)}"
+                )
+        rows, pairs_of = self._rows, self.pairs.pairs
+        table = rows if isinstance(rows, Table) else None
+        made = 0
+        try:
+            if self.may_block:
+                rows.beginning()  # it cannot be read again
+            for record in rows:
+                pairs = pairs_of(record)
+                self.row_chars = rows.row_chars
+                if pairs:
+                    made += len(pairs)
+                    if len(pairs) > 1 and made > most_rows(self._size_bytes()):
+                        raise InputError(
+                            f"{self.name}, {self.unit} {record.line}: {made:,} pairs are too many "
+                            "for a file of its size"
+                        )
+                elif table is not None:
+                    table.refuse_if_broken(record)
+                yield record, pairs
+        except OSError as error:
+            raise InputError(f"{self.name} cannot be read further: {error.strerror}") from None
+
+    def close(self) -> None:
+        """Close the file; its rows are read by another opening if it can be opened again."""
+        if self._rows is not None:
+            self._rows.close()
+            if not self.may_block:
+                self._rows = None
+
+    def count_rows(self) -> int | None:
+        """Return about how many rows there are; None where nobody can know."""
+        if self.may_block or not self._is_text:
+            return self._count
+        lines = estimate_lines(self._path)
+        return None if lines is None else max(lines - self._has_header, 1)
+
+    def fingerprint(self) -> dict[str, object]:
+        """Return what identifies the input."""
+        size_bytes: int | None = None
+        if self.may_block:
+            assert self._rows is not None  # noqa: S101 -- what may block is not closed early
+            digest = digest_of_text(self._rows.beginning())
+        else:
+            size_bytes, digest = digest_of_file(self._path)
+        return {
+            "name": self._path,
+            "columns": list(self.header),
+            "size_bytes": size_bytes,
+            "digest": digest,
+        }
+
+    def _size_bytes(self) -> int:
+        return self._source.size_bytes or self._source.taken_bytes
+
+    def _open(self, counts: InputCounts) -> Table | JsonlReader:
+        self._source = source = open_source(self._path)
+        self.name = source.name
+        self.may_block = not source.is_regular
+        layout = self._layout
+        columns = PairColumns(
+            Wanted("from", layout.from_column, layout.from_type),
+            Wanted("to", layout.to_column, layout.to_type),
+        )
+        return open_rows(source, self._path, layout, counts, columns.find)
+
+
+def open_rows(
+    source: ByteSource, path: str, layout: Layout, counts: InputCounts, find: FindColumns
+) -> Table | JsonlReader:
+    """
+    Return the rows of *source*, which is closed with them; of a table its columns are found.
+
+    Args:
+        source: The bytes, of which none were read.
+        path: The file's name, whose ending may show the format.
+        layout: The options of the input.
+        counts: Counts rows that are left out.
+        find: Finds the columns of a table.
+
+    Raises:
+        InputError: It cannot be read, or a column is missing.
+    """
+    try:
+        reader = open_reader(source, path, layout, counts)
+        if isinstance(reader, JsonlReader):
+            return reader
+        try:
+            return Table(reader, find)
+        except BaseException:
+            reader.close()
+            raise
+    except OSError as error:
+        source.close()
+        raise InputError(f"cannot read {source.name}: {error.strerror}") from None
+    except BaseException:
+        source.close()
+        raise
+
+
 def _refuse_repeats(paths: Sequence[str]) -> None:
     # Before any is opened: to open a pipe a second time would wait for ever.
     known: dict[object, str] = {}
@@ -166,8 +332,3 @@ def _refuse_repeats(paths: Sequence[str]) -> None:
             under = f", first as {display_name(first)}" if first != path else ""
             raise InputError(f"{display_name(path)} is given twice{under}")
         known[identity] = path
-
-
-def _together(names: Sequence[str]) -> str:
-    others = len(names) - 1
-    return f"{names[0]} and {others} more" if others else names[0]

@@ -1,17 +1,32 @@
-"""One row of an input, whatever its format."""
+"""One row of an input, and the counts of all rows for the summary of a run."""
 
 from __future__ import annotations
 
 import json
-from typing import Final, TypeAlias
+import zlib
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
+from aiohubassoc.files.ids import RejectedRowError
+from aiohubassoc.files.limits import LONG_ROW_BYTES, ROW_PAIRS
 from aiohubassoc.files.not_ids import Kind
 
-# It stands in no text that is encoded as UTF-8.
-_BETWEEN_CELLS: Final = b"\xff"
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from aiohubassoc.pair import Pair
+
 Fields: TypeAlias = list[str] | dict[str, object]
+Ends: TypeAlias = list[tuple[str, str]]
+"""The records of one end of a row's pairs: the type and the id of each."""
+
+# How compact rows begin. Neither byte occurs in text that is encoded as UTF-8.
+_BETWEEN_CELLS: Final = b"\xff"
+_COMPRESSED: Final = b"\xfe"
+# These rows show whether the columns were chosen well.
+CHECKED_ROWS: Final = 1000
+_NOTES: Final = 20
 
 
 @attrs.define(eq=False)
@@ -22,10 +37,9 @@ class Record:
     Attributes:
         line: The line on which it begins, from 1; of Excel and Parquet the row.
         kept: Its fields; once it is compact, bytes that hold them.
-        problem: Why it cannot be used; None if nothing is wrong so far.
+        problem: Why it is rejected; None if nothing is wrong so far.
         source: Which of the inputs it is from, from 0.
-        held: The column whose cell is no id, and what that is; None if the problem is another
-            one.
+        held: The column whose cell is no id, and what the cell is; None for any other problem.
     """
 
     line: int
@@ -36,31 +50,60 @@ class Record:
 
     @property
     def fields(self) -> Fields:
-        """
-        Its cells, or the object of a line of JSON; where it could not be taken apart, the line.
-
-        They can be written as JSON.
-        """
+        """Its cells, or the object of a line of JSON; of a line that is not JSON, that line."""
         kept = self.kept
         if not isinstance(kept, bytes):
             return kept
+        if kept.startswith(_COMPRESSED):
+            kept = zlib.decompress(kept[1:])
         if kept.startswith(_BETWEEN_CELLS):
             return [cell.decode(errors="surrogatepass") for cell in kept.split(_BETWEEN_CELLS)[1:]]
         fields: Fields = json.loads(kept)
         return fields
 
-    def compact(self) -> None:
+    def compact(self) -> bytes:
         """
-        Keep the fields as bytes, which take as much memory as their text has in the file.
+        Keep the fields as bytes, those of a long row compressed, and return these.
 
         Thousands of rows wait for their outcome, and a short cell takes 50 bytes as an object.
         """
         kept = self.kept
+        if isinstance(kept, bytes):
+            return kept
         if isinstance(kept, list):
             cells = (b"", *(cell.encode(errors="surrogatepass") for cell in kept))
-            self.kept = _BETWEEN_CELLS.join(cells)
-        elif isinstance(kept, dict):
-            self.kept = json.dumps(kept, ensure_ascii=False).encode(errors="surrogatepass")
+            data = _BETWEEN_CELLS.join(cells)
+        else:
+            data = json.dumps(kept, ensure_ascii=False).encode(errors="surrogatepass")
+        if len(data) > LONG_ROW_BYTES:
+            data = _COMPRESSED + zlib.compress(data, 1)
+        self.kept = data
+        return data
+
+    def reject(self, error: ValueError) -> None:
+        """Set the problem to what *error* says."""
+        self.problem = str(error)
+        self.held = error.held if isinstance(error, RejectedRowError) else None
+
+    def pairs(self, make: Callable[..., Pair], first: Ends, second: Ends) -> list[Pair]:
+        """
+        Return a pair for each two records, tagged with this row.
+
+        Raises:
+            RejectedRowError: There are too many.
+        """
+        count = len(first) * len(second)
+        if count == 1:
+            return [make(*first[0], *second[0], tag=self)]
+        if count > ROW_PAIRS:
+            raise RejectedRowError(
+                f"would make {count:,} pairs, more than {ROW_PAIRS:,} of one row"
+            )
+        return [
+            make(from_type, from_id, to_type, to_id, tag=self)
+            for from_type, from_id in first
+            for to_type, to_id in second
+        ]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Record):
@@ -73,3 +116,119 @@ class Record:
         )
 
     __hash__ = None  # type: ignore[assignment]  # it is changed while it is read
+
+
+@attrs.define
+class InputCounts:
+    """
+    Counts as the inputs are read.
+
+    Attributes:
+        rows: Rows with content.
+        rejected: Of these, rows that are rejected.
+        nothing_to_link: Of these, rows that have no id where a cell may hold several.
+        spaces: Cells from which spaces around an id were removed.
+        text_marks: Cells from which Excel's text mark was removed: ``'101`` or ``="101"``.
+        floats: Whole numbers of columns of floats that were taken as ids.
+        hidden_rows: Hidden rows of a sheet that were left out.
+        hidden_sheets: Hidden sheets that were left out.
+        notes: Sentences for the summary, such as that a key is not used.
+        is_checked: Whether it is known if any of the first 1,000 rows is valid.
+        none_valid: Why none of the first 1,000 rows is valid, and what to do; None if one is, or
+            while that is unknown.
+    """
+
+    rows: int = 0
+    rejected: int = 0
+    nothing_to_link: int = 0
+    spaces: int = 0
+    text_marks: int = 0
+    floats: int = 0
+    hidden_rows: int = 0
+    hidden_sheets: int = 0
+    notes: list[str] = attrs.Factory(list)
+    none_valid: str | None = None
+    is_checked: bool = attrs.field(default=False, init=False)
+    _held: dict[tuple[str, Kind], int] = attrs.field(factory=dict, init=False)
+    _first_problem: str = attrs.field(default="", init=False)
+
+    def note(self, text: str) -> None:
+        """Add *text* to the notes unless it is there."""
+        if text not in self.notes and len(self.notes) < _NOTES:
+            self.notes.append(text)
+
+    def add(
+        self, record: Record, pairs: Sequence[object] | None, place: Callable[[Record], str]
+    ) -> None:
+        """
+        Count a row that is among `rows` already.
+
+        Args:
+            record: The row.
+            pairs: The pairs it makes; None: it is rejected.
+            place: Returns the row's place for messages.
+        """
+        if pairs is None:
+            self.rejected += 1
+        elif not pairs:
+            self.nothing_to_link += 1
+        if self.is_checked:
+            return
+        if pairs is not None:
+            self.is_checked = True
+            return
+        self._first_problem = self._first_problem or f"{place(record)}: {record.problem}"
+        if record.held is not None:
+            self._held[record.held] = self._held.get(record.held, 0) + 1
+        if self.rows == CHECKED_ROWS:
+            self.end()
+
+    def end(self) -> None:
+        """Decide `none_valid`: there are no further rows to check."""
+        if not self.is_checked and self.rejected:
+            self.none_valid = self._explanation()
+        self.is_checked = True
+
+    def _explanation(self) -> str:
+        rows = f"none of the first {self.rows:,} rows" if self.rows > 1 else "the only row"
+        verb = "is valid" if self.rows > 1 else "is rejected"
+        sentences = [f"{rows} {verb}: {self._first_problem}"]
+        columns: dict[str, Kind] = {}
+        for (column, kind), count in sorted(self._held.items(), key=lambda item: -item[1]):
+            if count * 2 > self.rows:
+                columns.setdefault(column, kind)
+        if columns:
+            sentences += [
+                f"Column {column!r} holds {kind.many}" for column, kind in columns.items()
+            ]
+            sentences.append(
+                "Choose the columns of record ids with --from-column and --to-column, or take any "
+                "text as an id with --any-id"
+            )
+        return ". ".join(sentences)
+
+    def sentences(self) -> list[str]:
+        """Return the sentences of the summary of a run, without those of counts that are 0."""
+        counted = (
+            (self.nothing_to_link, "Rows with nothing to link", ""),
+            (self.spaces, "Cells with spaces around an id, which were removed", ""),
+            (
+                self.text_marks,
+                "Cells with Excel's text mark (' or =\"...\"), which was removed",
+                "",
+            ),
+            (self.floats, "Whole numbers in columns of floats, taken as ids", ""),
+            (self.hidden_rows, "Hidden rows left out", " (--include-hidden reads them)"),
+            (self.hidden_sheets, "Hidden sheets left out", " (--include-hidden reads them)"),
+        )
+        return [
+            *(f"{what}: {count:,}{how}." for count, what, how in counted if count),
+            *self.notes,
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the counts and notes as plain values."""
+        names = ("rows", "rejected", "nothing_to_link", "spaces", "text_marks", "floats")
+        return {name: getattr(self, name) for name in (*names, "hidden_rows", "hidden_sheets")} | {
+            "notes": list(self.notes)
+        }

@@ -1,4 +1,4 @@
-"""The user's own rows with what became of them, for people and for another run."""
+"""The user's own rows with their outcomes, for people and for another run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Self
 
-ADDED: Final = ("status", "category", "message", "correlation_id")
-
 
 @attrs.frozen
 class RowResult:
@@ -27,9 +25,12 @@ class RowResult:
     correlation_id: str | None = None
 
 
+ADDED: Final = tuple(one.name for one in attrs.fields(RowResult))
+
+
 def result_writer(file: TextIO, header: Sequence[str], *, format_: str) -> CsvResults | JsonResults:
     """
-    Return what writes rows to *file*.
+    Return a writer of rows.
 
     Args:
         file: Open for text, without translation of line ends.
@@ -41,48 +42,49 @@ def result_writer(file: TextIO, header: Sequence[str], *, format_: str) -> CsvRe
 
 class CsvResults:
     """
-    Rows as CSV: the columns of the input, so that it can be given to another run as it is, and
-    behind them ``status``, ``category``, ``message`` and ``correlation_id``; where the input has
-    a column of such a name, it is called ``aiohubassoc_status`` and so on.
+    Writes CSV with the columns of the input, so that it can be the input of another run.
+
+    To the right stand ``status``, ``category``, ``message`` and ``correlation_id``; where the
+    input has a column of such a name, it is called ``aiohubassoc_status`` and so on.
 
     Raises:
-        OSError: it cannot be written; so for every method.
-    """  # noqa: D205 -- one sentence
+        OSError: It cannot be written; so for every method.
+    """
 
     def __init__(self, file: TextIO, header: Sequence[str]) -> None:
         self._kept = without_added(header)
         self._writer = csv.writer(file, lineterminator="\n")
         self._writer.writerow([*self._kept, *added_names(self._kept)])
 
-    def write(self, fields: list[str] | dict[str, object], told: RowResult) -> None:
-        """Write one row: as many cells of it as there are columns, and what became of it."""
+    def write(self, fields: list[str] | dict[str, object], result: RowResult) -> None:
+        """Write one row, as many cells of it as there are columns, and its outcome."""
         if isinstance(fields, dict):
             fields = [cell_text(fields.get(name)) for name in self._kept]
         own = [*fields, *[""] * len(self._kept)][: len(self._kept)]
-        self._writer.writerow([*own, *("" if part is None else part for part in _parts(told))])
+        self._writer.writerow([*own, *(part or "" for part in attrs.astuple(result))])
 
 
 class JsonResults:
     """
-    Rows as JSON Lines: the names and values of the input, and behind them those of `RowResult`.
+    Writes JSON Lines with the names and values of the input, and those of the outcome.
 
     Raises:
-        OSError: it cannot be written; so for every method.
+        OSError: It cannot be written; so for every method.
     """
 
     def __init__(self, file: TextIO, header: Sequence[str]) -> None:
         self._file = file
         self._kept = without_added(header)
 
-    def write(self, fields: list[str] | dict[str, object], told: RowResult) -> None:
-        """Write one row and what became of it."""
+    def write(self, fields: list[str] | dict[str, object], result: RowResult) -> None:
+        """Write one row and its outcome."""
         if isinstance(fields, list):
             own: dict[str, object] = dict(zip(self._kept, fields, strict=False))
         else:
             earlier = set(ADDED) if fields.keys() >= set(ADDED) else set()
             own = {name: value for name, value in fields.items() if name not in earlier}
-        added = dict(zip(added_names(list(own)), _parts(told), strict=True))
-        # ASCII only: whatever the input held, this can be written and read.
+        added = dict(zip(added_names(list(own)), attrs.astuple(result), strict=True))
+        # ASCII only: any text of the input can be written and read so.
         self._file.write(json.dumps({**own, **added}) + "\n")
 
 
@@ -93,13 +95,9 @@ def without_added(header: Sequence[str]) -> list[str]:
 
 
 def added_names(header: Sequence[str]) -> list[str]:
-    """Return the names of the columns of `RowResult` beside those of *header*."""
+    """Return what the columns of the outcome are called beside those of the input."""
     taken = {name.strip().casefold() for name in header}
     return [f"aiohubassoc_{name}" if name in taken else name for name in ADDED]
-
-
-def _parts(told: RowResult) -> tuple[str | None, ...]:
-    return (told.status, told.category, told.message, told.correlation_id)
 
 
 def cell_text(value: object) -> str:
@@ -111,7 +109,7 @@ def cell_text(value: object) -> str:
 
 class FailuresFile:
     """
-    Writes the user's own rows with what became of them; a context manager.
+    Writes the user's own rows with their outcomes; a context manager.
 
     It is CSV, or JSON Lines where its name ends with ``.jsonl`` or ``.ndjson``.
 
@@ -121,26 +119,22 @@ class FailuresFile:
         format_: ``csv`` or ``jsonl``; None: as the name says.
 
     Raises:
-        OSError: it cannot be written; so for every method.
+        OSError: It cannot be written; so for every method.
     """
 
     def __init__(self, path: str, header: Sequence[str], format_: str | None = None) -> None:
         self._file = Path(path).open(  # noqa: SIM115 -- closed by __exit__
             "w", encoding="utf-8", errors="surrogateescape", newline=""
         )
-        self._rows = result_writer(self._file, header, format_=format_ or result_format(path))
+        self.write = result_writer(self._file, header, format_=format_ or result_format(path)).write
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # What could not be written was told by `write` or `flush`.
+        # `write` or `flush` has raised what could not be written.
         with contextlib.suppress(OSError):
             self._file.close()
-
-    def write(self, fields: list[str] | dict[str, object], told: RowResult) -> None:
-        """Write one row and what became of it."""
-        self._rows.write(fields, told)
 
     def flush(self) -> None:
         """Hand what was written to the system."""

@@ -1,4 +1,4 @@
-"""A table: its header, wherever it stands, and the rows below in its shape."""
+"""A table: its header, the rows below in its shape, and their pairs."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Final, Protocol
 import attrs
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.files.column_mapping import MissingColumnsError, find_ends
+from aiohubassoc.files.cells import CellList, Formula, to_json
+from aiohubassoc.files.columns import Header, MissingColumnsError, note_labels
 from aiohubassoc.files.csv_reader import CsvReader
+from aiohubassoc.files.ids import IdRule, RejectedRowError
 from aiohubassoc.files.limits import COLUMNS
+from aiohubassoc.pair import Pair, unchecked_pair
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-    from aiohubassoc.files.column_mapping import End, FindColumns
-    from aiohubassoc.files.layout import Layout
-    from aiohubassoc.files.record import Record
+    from aiohubassoc.files.columns import End, FindColumns
+    from aiohubassoc.files.ids import TypeNames
+    from aiohubassoc.files.record import Ends, InputCounts, Record
 
 # A title, a date, a blank line: a header stands among the first rows.
 _HEADER_ROWS: Final = 20
@@ -28,11 +31,11 @@ class TableReader(Protocol):
     The rows of one file, read as they are asked for, each cell as text.
 
     Attributes:
-        name: How messages call it.
+        name: Its name in messages.
         unit: What `Record.line` counts: ``"line"`` or ``"row"``.
-        delimiter: What stands between the columns; None where nothing does.
+        delimiter: The character between the columns; None where there is none.
         list_columns: The places of columns whose cells are lists.
-        has_fixed_columns: Whether each cell surely stands in its column, however many there are.
+        has_fixed_columns: Whether each cell surely stands in its column, even in a short row.
         row_chars: About how long the latest row is.
     """
 
@@ -45,7 +48,7 @@ class TableReader(Protocol):
 
     @property
     def count(self) -> int | None:
-        """The number of the last row, if the file says it."""
+        """The number of the last row, if the file has it."""
 
     @property
     def hint(self) -> str:
@@ -62,33 +65,32 @@ class Table:
     """
     The rows below the header, which may stand below a title.
 
-    A row without content is none; cells beyond the last column with a name are none if they are
-    empty, and in a sheet whatever they hold.
+    Rows without content are left out, and empty cells to the right of the last named column; in a
+    sheet all cells there.
 
     Args:
         reader: All rows; closed by `close`.
-        layout: What the user said.
         find: Finds the columns in a row that may be the header.
 
     Attributes:
         header: The columns as written.
-        ends: The two columns that *find* has found: of pairs where their two ends stand.
+        ends: The two columns that *find* has found.
         is_text: Whether its rows are lines of text.
 
     Raises:
         InputError: There is no header, or it does not name the columns.
     """
 
-    def __init__(self, reader: TableReader, layout: Layout, find: FindColumns = find_ends) -> None:
+    def __init__(self, reader: TableReader, find: FindColumns) -> None:
         self.unit = reader.unit
         self._reader = reader
-        self.is_text = isinstance(reader, CsvReader)
         self._csv = reader if isinstance(reader, CsvReader) else None
+        self.is_text = self._csv is not None
         self._rows = iter(reader)
         self._ahead: list[Record] = []
         self._beginning: str | None = None
         self._header_line = 0
-        self.header, self.ends = self._find_header(layout, find)
+        self.header, self.ends = self._find_header(find)
         self._named = max(n for n, column in enumerate(self.header, 1) if column.strip())
 
     @property
@@ -103,7 +105,6 @@ class Table:
         return None if last is None or last <= self._header_line else last - self._header_line
 
     def __iter__(self) -> Iterator[Record]:
-        self.beginning()  # or the reader would keep every row for it
         header, width, first = self.header, len(self.header), self.ends[0].index
         for record in chain(self._ahead, self._rows):
             fields = record.kept
@@ -118,16 +119,11 @@ class Table:
             yield record
 
     def beginning(self) -> str:
-        """Return the text of the header and of the first row, which may have to be waited for."""
+        """Return the header and the first row as JSON; the row may have to be waited for."""
         if self._beginning is None:
             self._ahead = list(islice(self._rows, 1))
-            self._beginning = "" if self._csv is None else self._csv.beginning()
+            self._beginning = to_json([self.header, *(row.fields for row in self._ahead)])
         return self._beginning
-
-    def forget_beginning(self) -> None:
-        """Keep no text of the rows: nobody asks for `beginning` who has not yet."""
-        if self._csv is not None:
-            self._csv.beginning()
 
     def refuse_if_broken(self, record: Record) -> None:
         """
@@ -144,7 +140,7 @@ class Table:
         self._reader.close()
 
     def _shape(self, record: Record, fields: list[str]) -> None:
-        """Give the row as many cells as the header has, or say why that is not possible."""
+        """Give the row as many cells as the header has, or set why that is not possible."""
         have, width = len(fields), len(self.header)
         if self._reader.has_fixed_columns or self._named <= have < width:
             record.kept = fields[:width] + [""] * (width - have)
@@ -162,19 +158,15 @@ class Table:
         if record.kept == self.header:
             record.problem = "repeats the header"
 
-    def _find_header(self, layout: Layout, find: FindColumns) -> tuple[list[str], tuple[End, End]]:
+    def _find_header(self, find: FindColumns) -> tuple[list[str], tuple[End, End]]:
         errors: list[tuple[MissingColumnsError, int]] = []
+        reader = self._reader
         for record, fields in self._candidates(errors):
-            reader = self._reader
-            place = f"{reader.name}, {reader.unit} {record.line},"
+            cells = [cell.strip() for cell in fields]
+            name = f"{reader.name}, {reader.unit} {record.line}," if errors else reader.name
             try:
                 first, second = find(
-                    fields,
-                    layout,
-                    place if errors else reader.name,
-                    unit=reader.unit,
-                    delimiter=reader.delimiter,
-                    hint=reader.hint,
+                    Header(cells, name, reader.unit, reader.delimiter, reader.hint)
                 )
             except MissingColumnsError as error:
                 errors.append((error, sum(map(bool, fields))))
@@ -182,14 +174,15 @@ class Table:
                 self._header_line = record.line
                 return fields, (self._with_lists(first), self._with_lists(second))
         if not errors:
-            unit, hint = self._reader.unit, self._reader.hint
-            told = f"{self._reader.name} is empty: its first {unit} must name the columns"
-            raise InputError(f"{told}. {hint}" if hint else told)
-        # Of a title and a header below it, the header; else what is said of the first row.
+            hint = f". {reader.hint}" if reader.hint else ""
+            raise InputError(
+                f"{reader.name} is empty: its first {reader.unit} must name the columns{hint}"
+            )
+        # Of a title and a header below it, the header; else the error of the first row.
         raise max(errors, key=lambda one: (one[0].found, one[1] > 1))[0]
 
     def _candidates(self, errors: Sequence[object]) -> Iterator[tuple[Record, list[str]]]:
-        """Yield the first rows with content; once there are errors, up to a row that is none."""
+        """Yield the first rows with content; once there are errors, up to a row that is broken."""
         rows = islice(self._rows, _HEADER_ROWS)
         while True:
             try:
@@ -200,9 +193,8 @@ class Table:
                 raise
             if record is None:
                 return
-            fields = record.fields
+            fields, problem = record.kept, record.problem
             assert isinstance(fields, list)  # noqa: S101 -- a table's rows are its cells
-            problem = record.problem
             if problem is None and len(fields) > COLUMNS:
                 problem = f"has {len(fields):,} columns: is this a table?"
             if problem is not None and not errors:
@@ -216,4 +208,91 @@ class Table:
 
 
 def _is_blank(fields: Iterable[str]) -> bool:
-    return not any(map(str.strip, fields))
+    return not any(cell.strip() or type(cell) is Formula for cell in fields)
+
+
+class TablePairs:
+    """
+    Reads the pairs of each row of a table.
+
+    Args:
+        counts: Counts cleaned ids, and gets notes about labels.
+        any_id: Whether any text that can be sent is an id.
+    """
+
+    def __init__(
+        self, table: Table, name: str, counts: InputCounts, types: TypeNames, *, any_id: bool
+    ) -> None:
+        note_labels(table.header, name, "column", counts)
+        self._ends = self._from, self._to = table.ends
+        self._from_type, self._to_type = (
+            types.name(end.object_type or "", end.type_name) for end in table.ends
+        )
+        self._types = types
+        self._rule = IdRule(counts, any_id=any_id)
+        self._make = unchecked_pair if any_id else Pair
+        self._has_several = any(end.holds_several for end in self._ends)
+        # One id in each cell, and one type for all: nearly every table.
+        self._is_plain = not self._has_several and all(end.type_index is None for end in self._ends)
+
+    def pairs(self, record: Record) -> Sequence[Pair] | None:
+        """Return the pairs of *record*, each tagged with it; None if it is rejected."""
+        if record.problem is not None:
+            return None
+        fields = record.kept
+        assert isinstance(fields, list)  # noqa: S101 -- a table's rows are its cells
+        try:
+            if self._is_plain:
+                from_, to, one = self._from, self._to, self._rule.one
+                from_id = one(fields[from_.index], from_.name)
+                to_id = one(fields[to.index], to.name)
+                types = self._from_type, self._to_type
+                return (self._make(types[0], from_id, types[1], to_id, tag=record),)
+            if any(_has_nothing(end, fields[end.index]) for end in self._ends):
+                return ()  # even if another cell is invalid: nothing was to be linked
+            return record.pairs(
+                self._make,
+                self._records(self._from, self._from_type, fields),
+                self._records(self._to, self._to_type, fields),
+            )
+        except ValueError as error:
+            record.reject(error)
+            return None
+
+    def cells(self, record: Record, pair: Pair, index: Callable[[int], int]) -> list[str]:
+        """
+        Return the row of *pair*, with only its own id where a cell has several.
+
+        Args:
+            record: The row.
+            pair: The pair.
+            index: Returns where a column of the table stands among the record's cells.
+        """
+        cells = record.fields
+        assert isinstance(cells, list)  # noqa: S101 -- a table's rows are its cells
+        if self._has_several:
+            cells = list(cells)
+            for end, own in ((self._from, pair.from_id), (self._to, pair.to_id)):
+                if end.holds_several:
+                    cells[index(end.index)] = own
+        return cells
+
+    def _records(self, end: End, default_type: str, fields: list[str]) -> Ends:
+        cell = fields[end.index]
+        if end.holds_several:
+            ids = self._rule.several(cell, end.name)
+        else:
+            ids = [self._rule.one(cell, end.name)]
+        own_type = ""
+        if end.type_index is not None:
+            own_type = self._types.name(fields[end.type_index], end.type_name)
+        if object_type := own_type or default_type:
+            return [(object_type, one) for one in ids]
+        raise RejectedRowError(f"{end.type_name} is empty")
+
+
+def _has_nothing(end: End, cell: str) -> bool:
+    """Return whether a cell that may hold several ids has none."""
+    if isinstance(cell, CellList):
+        return not cell.items
+    return end.holds_several and type(cell) is str and not cell.strip(" ;")

@@ -460,23 +460,23 @@ async def _copy_pairs(
     statement = f"copy aiohubassoc_pairs ({_COLUMNS}) from stdin"
     async with db.cursor() as cursor, cursor.copy(statement) as copy:
         with SeenPairs() as seen:
-            while (read := await source.next()) is not None:
-                index, item = read
-                pair = source.pair(index, item)
-                if isinstance(pair, tuple):
-                    raise pair[1]
-                place = (0, index) if about.place is None else about.place(pair)
-                first = seen.first_place(pair, place_of(*place))
-                skip: Sequence[object] = (OPEN, None, None)
-                if first is not None:
-                    message = f"repeats {about.describe_place(*parts_of(first))}"
-                    skip = (NUMBERS[Status.SKIPPED], "DUPLICATE", _text(message))
-                    skipped += 1
-                cells = None if about.cells is None else about.cells(pair)
-                kept = None if cells in (None, [pair.from_id, pair.to_id]) else _json(cells)
-                ends = (pair.from_type, pair.from_id, pair.to_type, pair.to_id)
-                await copy.write_row((run, index, *ends, *place, kept, *skip))
-                total += 1
+            while items := await source.read(_PAGE):
+                for index, item in items:
+                    pair = source.pair(index, item)
+                    if isinstance(pair, tuple):
+                        raise pair[1]
+                    place = (0, index) if about.place is None else about.place(pair)
+                    first = seen.first_place(pair, place_of(*place))
+                    skip: Sequence[object] = (OPEN, None, None)
+                    if first is not None:
+                        message = f"repeats {about.describe_place(*parts_of(first))}"
+                        skip = (NUMBERS[Status.SKIPPED], "DUPLICATE", _text(message))
+                        skipped += 1
+                    cells = None if about.cells is None else about.cells(pair)
+                    kept = None if cells in (None, [pair.from_id, pair.to_id]) else _json(cells)
+                    ends = (pair.from_type, pair.from_id, pair.to_type, pair.to_id)
+                    await copy.write_row((run, index, *ends, *place, kept, *skip))
+                total += len(items)
     return total, skipped
 
 

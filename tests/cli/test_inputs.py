@@ -262,11 +262,11 @@ def test_a_table_in_place_of_json(command: Command, portal: ServedPortal, tmp_pa
         (
             [f"{n},Company {n}" for n in range(1200)],
             (
-                "none of the first 1,000 rows can be used, such as line 2: to_id is 'Company 0', a "
+                "none of the first 1,000 rows is valid: line 2: to_id is 'Company 0', a "
                 "name or other text. Column 'to_id' holds names or other text. Choose the columns"
             ),
         ),
-        (["Jo,Acme"], "not even one row can be used, such as line 2: from_id is 'Jo'"),
+        (["Jo,Acme"], "the only row is rejected: line 2: from_id is 'Jo'"),
         (["1,2"] * 900 + ['3,"4', "901,902"], "line 902: has a quote that is never closed. Noth"),
     ],
 )
@@ -304,7 +304,7 @@ def test_no_line_of_a_mail_is_linked(
     options = [option] if option else []
     result = link(tmp_path / "pairs.csv", *options, "--json")
     assert (result.code, result.told["input_complete"]) == (3, False)
-    assert "line 9206: has text behind a closing quote" in result.told["stopped"]
+    assert "line 9206: has text after a closing quote" in result.told["stopped"]
     linked = {(pair[1], pair[3]) for pair in portal.portal.ledger.links}
     assert linked <= {(str(one), "202") for one in ids} | {("102", "203")}
     assert len(linked) == result.told["linked"] > 0

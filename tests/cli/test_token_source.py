@@ -10,8 +10,8 @@ import pytest
 
 from aiohubassoc import OptionsError
 from aiohubassoc.cli.connection import read_token
-from aiohubassoc.token_reading import parse_token, token_from_command
 from aiohubassoc.cli.options import TokenOptions
+from aiohubassoc.token_reading import parse_token, token_from_command
 from tests.cli.conftest import TOKEN, TYPES, sent_to, write_pairs
 
 if TYPE_CHECKING:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         (b"PAR1" + b"\0" * 30, "cannot be read as a Parquet file"),
         (b"from_id;to_id\n1;2\n", "separates its columns by semicolons: give --delimiter ';'"),
         (b"from_id\tto_id\n1\t2\n", "separates its columns by tabs: give --format tsv"),
-        (b'{"from": "contacts:1"}\n', "holds JSON, whatever its name says: give --format jsonl"),
+        (b'{"from": "contacts:1"}\n', "holds JSON, not a table: give --format jsonl"),
         (b"101,202\n103,204\n", "has no header: its first line is '101,202'"),
         (b"a,b\n1,2\n", "has no column 'from_id' and no column 'to_id'. Its columns: a, b."),
         (b"from_id,to_id,from_id\n1,2,3\n", "has more than one column 'from_id'"),

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from aiohubassoc import Pair
-    from aiohubassoc.files.counts import InputCounts
-    from aiohubassoc.files.record import Record
+    from aiohubassoc.files.record import InputCounts, Record
 
 TYPES = {"from_type": "contacts", "to_type": "companies"}
 

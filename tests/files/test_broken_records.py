@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aiohubassoc.files.limits import CELL_CHARS, ROW_CHARS
-from tests.files.reading import broken_at, file_of, ids_of, refusal_of, rows_of
+from tests.files.reading import broken_at, file_of, ids_of, problems_of, refusal_of, rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,7 +60,7 @@ def test_nothing_behind_a_record_that_broke_is_read(
     read, told = broken_at(path, to_type=None)
     assert ["contacts:101 -> companies:202"] * rows_before == read
     assert told.startswith(f"{path}, line {rows_before + 2}: has ")
-    assert "Nothing behind it can be read: repair that record" in told
+    assert "Nothing after it can be read: repair that record" in told
 
 
 @pytest.mark.parametrize("name", ["pairs.csv", "pairs.tsv"])
@@ -129,3 +129,41 @@ def test_a_row_without_end_is_not_read_to_its_end(tmp_path: Path, rest: str, tol
     read, message = broken_at(file_of(tmp_path, f"from_id,to_id\n{rest}"))
     assert [] == read
     assert told in message
+
+
+def test_quotes_of_tsv_may_be_text(tmp_path: Path) -> None:
+    """Programs that write TSV without quoting leave them as they are."""
+    rows = '101\t"Acme" Inc\t202\n102\t"a" and "b"\t203\n103\t"quoted\t"" text"\t204\n'
+    path = file_of(tmp_path, f"from_id\tname\tto_id\n{rows}", "x.tsv")
+    read = rows_of(path)
+    names = [row.fields[1] for row, _ in read if isinstance(row.fields, list)]
+    assert ['"Acme" Inc', '"a" and "b"', 'quoted\t" text'] == names
+    assert ["202", "203", "204"] == [pair and pair.to_id for _, pair in read]
+
+
+@pytest.mark.parametrize("line", ['102\t"a" b', '102\t"a "b"\t203', '102\t203\t"say "yes" to'])
+def test_a_line_of_tsv_whose_quotes_do_not_fit_ends_the_file(tmp_path: Path, line: str) -> None:
+    """A cell of several lines may begin there."""
+    content = f"from_id\tto_id\tnote\n101\t202\tx\n{line}\n901\t902\ty\n"
+    read, told = broken_at(file_of(tmp_path, content, "x.tsv"))
+    assert ["contacts:101 -> companies:202"] == read
+    assert "line 3: " in told
+
+
+def test_a_row_after_quotes_that_are_text_is_only_rejected(tmp_path: Path) -> None:
+    """Each line of TSV is looked at by itself."""
+    rows = '101\t"Acme" Inc\t202\n102\t"x"\n103\ty\t204\n'
+    path = file_of(tmp_path, f"from_id\tname\tto_id\n{rows}", "x.tsv")
+    assert {3: "has a missing column: 2 of 3 fields"} == problems_of(path)
+
+
+@pytest.mark.parametrize(
+    "cell", ["{long}😀", "é{long}", '"{long}\n é""😀,\n{long}"', "\udcff{long}"]
+)
+def test_a_long_cell_with_wide_characters(tmp_path: Path, cell: str) -> None:
+    """It is read as any other."""
+    text = cell.format(long="a" * 1_500_000)
+    content = f"from_id,to_id,x\n1,2,{text}\n3,4,ü\n".encode(errors="surrogateescape")
+    first, second = rows_of(file_of(tmp_path, content))
+    assert ["1", "2", text.strip('"').replace('""', '"')] == first[0].fields
+    assert ["3", "4", "ü"] == second[0].fields

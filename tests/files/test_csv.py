@@ -223,7 +223,7 @@ def _refused(content: str, told: str, **options: Any) -> Any:
             '"from_id,to_id"\n"1,2"\n',
             "has no column 'from_id' and no column 'to_id'. Its columns: from_id,to_id. Choose",
         ),
-        _refused('{"from_id": 1}\n', "holds JSON, whatever its name says: give --format jsonl"),
+        _refused('{"from_id": 1}\n', "holds JSON, not a table: give --format jsonl"),
         _refused("1,2\n3,4\n", "has no header: its first line is '1,2'"),
         _refused("12.0,1e5\n", "has no header"),
         _refused(

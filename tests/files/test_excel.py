@@ -16,10 +16,9 @@ from hypothesis import given, settings, strategies as st
 from openpyxl.chart import BarChart, Reference
 
 from aiohubassoc import InputError, Pair
-from aiohubassoc.files.counts import InputCounts
 from aiohubassoc.files.excel_reader import ExcelReader
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.record import Record
+from aiohubassoc.files.record import InputCounts, Record
 from tests.files.reading import (
     broken_at,
     counts_of,
@@ -294,6 +293,7 @@ def test_the_first_row_comes_at_once(tmp_path: Path) -> None:
         ((1, " "), "to_id is empty"),
         (("=A1", 2), "from_id is a formula without a value: open the file in a spreadsheet"),
         ((1, "=VLOOKUP(A1,B1:C9,2)"), "to_id is a formula without a value"),
+        (("=A1", "=B1"), "from_id is a formula without a value"),
         ((1.5, 2), "from_id is '1.5', a float"),
         (("101.0", 2), "from_id is '101.0', a float"),
         ((1e20, 2), "from_id is '100000000000000000000', a number of which Excel keeps 15 digits"),
@@ -530,6 +530,21 @@ def test_a_sheet_that_is_damaged(tmp_path: Path, cells: str, told: str) -> None:
     assert [] == read
     assert message.startswith(f"{path} cannot be read as an Excel workbook: ")
     assert told in message
+
+
+def test_a_workbook_of_too_many_sheets(tmp_path: Path) -> None:
+    """Nobody has made it."""
+    path = _file(tmp_path, HEADER)
+    sheet = '<sheet name="x" sheetId="2" r:id="rId1"/>'
+    _changed(path, "xl/workbook.xml", ("</sheets>", f"{sheet * 10_001}</sheets>"))
+    assert "it has more than 10,000 sheets" in refusal_of(path)
+
+
+def test_a_workbook_of_too_many_styles(tmp_path: Path) -> None:
+    """Excel makes no more of them."""
+    path = _file(tmp_path, HEADER)
+    _changed(path, "xl/styles.xml", ("</cellXfs>", f"{'<xf/>' * 65_490}</cellXfs>"))
+    assert "it has more than 65,490 styles of cells" in refusal_of(path)
 
 
 def test_a_document_type_is_refused(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from hypothesis import given, strategies as st
 
 from aiohubassoc import Pair
 from aiohubassoc.files.cells import Float, Formula, LongNumber, value_text
-from aiohubassoc.files.counts import InputCounts
-from aiohubassoc.files.id_rule import IdRule, RejectedRowError
+from aiohubassoc.files.ids import IdRule, RejectedRowError
 from aiohubassoc.files.limits import ANY_ID_CHARS, CELL_IDS
 from aiohubassoc.files.not_ids import Kind, kind_of
+from aiohubassoc.files.record import InputCounts
 from tests.files.reading import counts_of, file_of, ids_of, problems_of, rows_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ CELLS = {
     Kind.URL: _each("""
         https://app.hubspot.com/contacts/1/record/0-1/202  www.acme.com  acme.com  http://x
     """),
-    Kind.FORMULA: _each("""="101"  =101  =VLOOKUP(A1,B:C,2,0)"""),
+    Kind.FORMULA: _each("""="101"&"1"  =101  =VLOOKUP(A1,B:C,2,0)"""),
     Kind.NAME: _each("Acme  Total  202 (Acme)  contacts:101  #101  x1  1e  é  3f2504e0-4f89"),
     Kind.INVISIBLE: ["101\u200b", "\u202d101\u202c"],
     Kind.DIGITS: ["1" * 21, "9" * 30],
@@ -122,9 +122,31 @@ def test_what_is_taken_off_is_counted(tmp_path: Path) -> None:
     counts = counts_of(path)
     assert (2, 1, 0) == (counts.spaces, counts.text_marks, counts.floats)
     assert [
-        "Cells with spaces around an id, which were taken off: 2.",
-        "Cells with Excel's text mark ', which was taken off: 1.",
+        "Cells with spaces around an id, which were removed: 2.",
+        "Cells with Excel's text mark (' or =\"...\"), which was removed: 1.",
     ] == counts.sentences()
+
+
+def test_a_formula_that_is_only_a_text_is_that_text(tmp_path: Path) -> None:
+    """People write it so that Excel makes no number of it; csv.writer doubles its quotes."""
+    rows = '="101",202\n"=""102""",=" 0203 "\n'
+    path = file_of(tmp_path, f"from_id,to_id\n{rows}")
+    assert [("101", "202"), ("102", "203")] == ids_of(path)
+    assert 3 == counts_of(path).text_marks
+    path = file_of(tmp_path, f'Record ID,Associated Company IDs\n{rows}="5",="6;7"\n')
+    found = [("101", "202"), ("102", "203"), ("5", "6"), ("5", "7")]
+    assert found == ids_of(path, to_type=None)
+    assert [("abc", "2")] == ids_of(file_of(tmp_path, 'from_id,to_id\n="abc",2\n'), any_id=True)
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [('="Acme"', "a name"), ('="101.0"', "a float"), ('=""', "a placeholder"), ('=101"', "a for")],
+)
+def test_the_text_of_a_formula_is_called_by_its_name(tmp_path: Path, cell: str, told: str) -> None:
+    """As any other text that is no id."""
+    path = file_of(tmp_path, f"from_id,to_id\n1,2\n3,{cell}\n")
+    assert f"to_id is {cell!r}, {told}" in problems_of(path)[3]
 
 
 @pytest.mark.parametrize(
@@ -196,6 +218,15 @@ def test_any_text_may_be_allowed_as_an_id(tmp_path: Path, text: str) -> None:
     assert 1 == counts_of(path, any_id=True).spaces
 
 
+@pytest.mark.parametrize("value", [1.5, 1e22, -3.0])
+def test_any_number_may_be_allowed_as_an_id(tmp_path: Path, value: float) -> None:
+    """One that Excel has cut is still none: its last digits are lost."""
+    path = file_of(tmp_path, json.dumps({"from": value, "to": 202.0}) + "\n", "x.jsonl")
+    assert [(str(value), "202")] == ids_of(path, any_id=True)
+    with pytest.raises(RejectedRowError, match="Excel keeps 15 digits"):
+        IdRule(InputCounts(), any_id=True).one(LongNumber("1" * 16), "x")
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -235,19 +266,19 @@ def test_what_a_column_holds_is_said_where_no_row_can_be_used(tmp_path: Path) ->
     rows = "".join(f"{n},Company {n}\n" for n in range(1500))
     counts = counts_of(file_of(tmp_path, f"from_id,to_id\n{rows}"))
     assert (1500, 1500) == (counts.rows, counts.rejected)
-    assert counts.none_usable == (
-        "none of the first 1,000 rows can be used, such as line 2: to_id is 'Company 0', a name or "
+    assert counts.none_valid == (
+        "none of the first 1,000 rows is valid: line 2: to_id is 'Company 0', a name or "
         "other text. Column 'to_id' holds names or other text. Choose the columns of record ids "
         "with --from-column and --to-column, or take any text as an id with --any-id"
     )
     few = counts_of(file_of(tmp_path, "from_id,to_id\njo@x.de,1.5\nal@x.de,2.5\n"))
-    assert "Column 'from_id' holds e-mail addresses. Choose" in str(few.none_usable)
+    assert "Column 'from_id' holds e-mail addresses. Choose" in str(few.none_valid)
 
 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("from_id,to_id\n1\n", "not even one row can be used, such as line 2: has a missing"),
+        ("from_id,to_id\n1\n", "the only row is rejected: line 2: has a missing"),
         ("from_id,to_id\nx,2\n3,4\n", None),
         ("from_id,to_id\n" + "x,2\n" * 999 + "3,4\n", None),
         ("from_id,to_id\n", None),
@@ -257,5 +288,5 @@ def test_what_a_column_holds_is_said_where_no_row_can_be_used(tmp_path: Path) ->
 )
 def test_one_row_that_can_be_used_is_enough(tmp_path: Path, content: str, told: str | None) -> None:
     """The columns are right then."""
-    found = counts_of(file_of(tmp_path, content), to_type="deals").none_usable
+    found = counts_of(file_of(tmp_path, content), to_type="deals").none_valid
     assert found is None if told is None else str(found).startswith(told)

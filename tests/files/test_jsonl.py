@@ -340,7 +340,7 @@ def test_a_line_that_is_not_utf8(tmp_path: Path) -> None:
     [
         ("", "is empty: each line must hold an object such as {"),
         ("\ufeff\n \n", "is empty: each line must hold"),
-        ('[{"from": 1, "to": 2}]', "is one JSON array, but each line must hold an object of its"),
+        ('[{"from": 1, "to": 2}]', "is one JSON array, but each line must hold an object:"),
         ('\n[\n  {"from": 1, "to": 2}\n]', "is one JSON array"),
     ],
 )

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import OptionsError
-from aiohubassoc.files.formats import FORMATS
-from aiohubassoc.files.layout import Layout
+from aiohubassoc.files.layout import FORMATS, Layout
 
 
 def test_nothing_needs_to_be_said() -> None:

@@ -82,7 +82,7 @@ def test_too_many_columns(tmp_path: Path) -> None:
 def test_too_many_pairs_for_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two cells with many ids each, again and again."""
     assert 2 * MIB == most_rows(0) == most_rows(MIB) < most_rows(MIB + 1)
-    monkeypatch.setattr("aiohubassoc.files.input_file.most_rows", lambda _: 1000)
+    monkeypatch.setattr("aiohubassoc.files.pairs.most_rows", lambda _: 1000)
     cell = ";".join(map(str, range(10)))
     path = file_of(tmp_path, "a IDs,b IDs\n" + f"{cell},{cell}\n" * 30)
     pairs, told = broken_at(path, from_column="a IDs", to_column="b IDs")
@@ -124,6 +124,12 @@ def test_a_long_text_that_many_cells_share(tmp_path: Path) -> None:
     shared = f"<si><t>{'a' * (MIB + 1)}</t></si>"
     path = file_of(tmp_path, minimal_workbook("", shared), "x.xlsx")
     assert "a cell has more than 1,048,576 characters" in refusal_of(path)
+
+
+def test_too_many_texts_that_cells_share(tmp_path: Path) -> None:
+    """A file of this size cannot have them."""
+    path = file_of(tmp_path, minimal_workbook("", "<si/>" * 2_100_000), "x.xlsx")
+    assert "it has more than 2,097,152 texts" in refusal_of(path)
 
 
 # --- Parquet -------------------------------------------------------------------------------------

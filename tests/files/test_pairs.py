@@ -21,7 +21,7 @@ from hypothesis import given, strategies as st
 
 from aiohubassoc import InputError, Pair
 from aiohubassoc.files.byte_source import ByteSource, open_source
-from aiohubassoc.files.merged_header import MergedHeader
+from aiohubassoc.files.columns import MergedHeader
 from aiohubassoc.files.pairs import PairTable
 from tests.files.reading import file_of, layout, refusal_of, standard_input
 
@@ -230,7 +230,7 @@ def test_the_first_pair_of_a_long_file(tmp_path: Path, monkeypatch: Any) -> None
         sources.append(open_source(path))
         return sources[-1]
 
-    monkeypatch.setattr("aiohubassoc.files.input_file.open_source", noted)
+    monkeypatch.setattr("aiohubassoc.files.pairs.open_source", noted)
     for name, line in (("a.csv", "1,2\n"), ("a.jsonl", '{"from_id": 1, "to_id": 2}\n')):
         path = file_of(tmp_path, "from_id,to_id\n" * ("csv" in name) + line * 100_000, name)
         with PairTable(path, layout()) as table:

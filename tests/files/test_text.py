@@ -123,7 +123,7 @@ def _refused(content: str | bytes, told: str, **options: Any) -> Any:
         _refused(b"BZh91AY&SY", "is compressed with bzip2: unpack it first, or use gzip or zstd"),
         _refused(b"\xfd7zXZ\0", "is compressed with xz"),
         _refused(b"SQLite format 3\0", "is an SQLite database"),
-        _refused("\n<!DOCTYPE html>\n<table>", "is a web page or XML, whatever its name says"),
+        _refused("\n<!DOCTYPE html>\n<table>", "is a web page or XML, not a table"),
         _refused("<?xml version='1.0'?>", "is a web page or XML"),
     ],
 )

@@ -1,0 +1,368 @@
+"""Which columns of a table hold the ids and their types, and the columns of several tables."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import attrs
+
+from aiohubassoc.errors import InputError
+from aiohubassoc.files import hubspot
+from aiohubassoc.files.limits import SHOWN_CHARS, shown
+
+if TYPE_CHECKING:
+    from aiohubassoc.files.record import InputCounts
+
+_SHOWN_COLUMNS: Final = 30
+_NUMBERS: Final = re.compile(r"[\d.,eE+ -]*")
+_OTHER_DELIMITERS: Final = {
+    ";": "semicolons: give --delimiter ';'",
+    "\t": "tabs: give --format tsv",
+    "|": "bars: give --delimiter '|'",
+    ",": "commas: give --delimiter ','",
+}
+# Columns that ask for a label, which HubSpot's default associations do not have.
+_LABELS: Final = re.compile(r"labels?|types|association ?(labels?|types?|type ?id|category)")
+
+
+class MissingColumnsError(InputError):
+    """
+    The row does not name the columns; another row may.
+
+    Attributes:
+        found: How many of the two columns it names.
+    """
+
+    def __init__(self, message: str, found: int) -> None:
+        super().__init__(message)
+        self.found = found
+
+
+@attrs.frozen
+class Header:
+    """
+    A row that may name the columns of a table.
+
+    Attributes:
+        cells: Its cells, without spaces around them.
+        table: The table's name in messages.
+        unit: What its rows are called: ``"line"`` or ``"row"``.
+        delimiter: The character between the columns; None where there is none.
+        hint: Where else the columns may be, as a sentence.
+    """
+
+    cells: Sequence[str]
+    table: str
+    unit: str = "line"
+    delimiter: str | None = None
+    hint: str = ""
+
+    def find(self, column: str) -> int | None:
+        """
+        Return where a column stands; None: there is none of this name.
+
+        Raises:
+            InputError: There are several.
+        """
+        wanted = normalize(column)
+        same = [n for n, cell in enumerate(self.cells) if normalize(cell) == wanted]
+        found = [n for n in same if self.cells[n] == column.strip()] or same
+        if len(found) > 1:
+            raise InputError(f"{self.table} has more than one column {shown(column)}")
+        return found[0] if found else None
+
+    def missing(self, names: Sequence[str], choice: str) -> MissingColumnsError:
+        """
+        Return the error for a header without some columns.
+
+        Args:
+            names: The missing ones, quoted.
+            choice: What to do about it, as a sentence.
+        """
+        message = self._explain_no_table() or (
+            f"has no column {' and no column '.join(names)}. "
+            f"Its columns: {list_columns(self.cells, quoted=False)}. {choice}"
+        )
+        hint = f". {self.hint}" if self.hint else ""
+        return MissingColumnsError(f"{self.table} {message}{hint}", 2 - len(names))
+
+    def _explain_no_table(self) -> str | None:
+        """Return why this can be no header; None if it looks like one."""
+        first = ",".join(self.cells[:_SHOWN_COLUMNS])[: 4 * SHOWN_CHARS]
+        if self.delimiter is not None:
+            if first.startswith("{"):
+                return "holds JSON, not a table: give --format jsonl"
+            for other, advice in _OTHER_DELIMITERS.items():
+                if len(self.cells) == 1 and other in first and other != self.delimiter:
+                    return f"separates its columns by {advice}"
+        if all(map(_NUMBERS.fullmatch, self.cells)):
+            return (
+                f"has no header: its first {self.unit} is {shown(first)}, but must name the "
+                "columns, such as from_id,to_id"
+            )
+        return None
+
+
+@attrs.frozen
+class End:
+    """
+    Where one end of the pairs stands in a table.
+
+    Attributes:
+        name: The column of its ids, without spaces around it, cut for messages.
+        index: That column's place.
+        holds_several: Whether a cell may hold several ids, or none.
+        type_name: The column of its types.
+        type_index: That column's place; None if there is none.
+        object_type: The type of ids whose row has none; None if each row must have one.
+    """
+
+    name: str
+    index: int
+    holds_several: bool = False
+    type_name: str = ""
+    type_index: int | None = None
+    object_type: str | None = None
+
+
+FindColumns: TypeAlias = Callable[[Header], tuple[End, End]]
+"""
+Returns two columns of a header, such as `PairColumns.find`.
+
+It raises MissingColumnsError if the header does not name them, and InputError if it is in doubt
+which ones are meant.
+"""
+
+
+@attrs.frozen
+class Wanted:
+    """
+    The column of an end of the pairs, as the user chose it.
+
+    Attributes:
+        end: ``"from"`` or ``"to"``.
+        column: The column of the ids that the user named; None: the usual one.
+        object_type: The type that the user gave; None: none.
+    """
+
+    end: str
+    column: str | None
+    object_type: str | None
+
+    @property
+    def id_name(self) -> str:
+        """The usual column of the ids."""
+        return f"{self.end}_id"
+
+    @property
+    def column_option(self) -> str:
+        """The option that chooses the column."""
+        return f"--{self.end}-column"
+
+    def refuse_contradiction(self, column: str, table: str) -> None:
+        """
+        Refuse a column of ids that by its name is of another type than the user gave.
+
+        Raises:
+            InputError: It is.
+        """
+        named = hubspot.named_type(column)
+        if named is None or self.object_type is None:
+            return
+        if named != hubspot.standard_type(self.object_type):
+            raise InputError(
+                f"{table}: column {shown(column)} holds ids of {named}, but --{self.end} is "
+                f"{self.object_type}: choose another type, or another column with "
+                f"{self.column_option}"
+            )
+
+
+class PairColumns:
+    """Finds the columns of both ends of the pairs."""
+
+    def __init__(self, first: Wanted, second: Wanted) -> None:
+        self._wanted = first, second
+
+    def find(self, header: Header) -> tuple[End, End]:
+        """Return where both ends stand; see `FindColumns`."""
+        first, second = self._wanted
+        places = self._id_column(first, header), self._id_column(second, header)
+        if places[0] is None or places[1] is None:
+            names = [
+                repr(wanted.id_name if wanted.column is None else wanted.column)
+                for wanted, place in zip(self._wanted, places, strict=True)
+                if place is None
+            ]
+            raise header.missing(names, self._choice(header, places))
+        return _end(first, places[0], header), _end(second, places[1], header)
+
+    def _id_column(self, wanted: Wanted, header: Header) -> int | None:
+        index = header.find(wanted.id_name if wanted.column is None else wanted.column)
+        if index is not None or wanted.column is not None:
+            return index
+        is_exported = hubspot.is_record_id if wanted.end == "from" else hubspot.is_associated
+        exported = [n for n, name in enumerate(header.cells) if is_exported(name)]
+        return self._exported(exported, wanted, header) if exported else None
+
+    def _exported(self, exported: list[int], wanted: Wanted, header: Header) -> int:
+        """Return the one of HubSpot's columns that is meant."""
+        if wanted.end == "from":
+            self._refuse_other_export(wanted, header)
+            fitting = exported
+        else:
+            fitting = _of_type(exported, wanted.object_type, header)
+        if len(fitting) == 1:
+            return fitting[0]
+        found = list_columns([header.cells[index] for index in exported])
+        if not fitting:
+            raise InputError(
+                f"{header.table} has no column with ids of {wanted.object_type}, but {found}: "
+                f"choose with {wanted.column_option}"
+            )
+        options = "" if wanted.object_type is not None else f"--{wanted.end} or "
+        raise InputError(
+            f"{header.table} has more than one column that may be meant, {found}: "
+            f"choose with {options}{wanted.column_option}"
+        )
+
+    def _refuse_other_export(self, wanted: Wanted, header: Header) -> None:
+        """Refuse ``Record ID`` if other columns show that the records are of another type."""
+        if wanted.object_type is None:
+            return
+        against = hubspot.contradiction(header.cells, wanted.object_type)
+        if against is not None:
+            raise InputError(
+                f"{header.table}: column 'Record ID' seems not to hold ids of "
+                f"{wanted.object_type}, as there is a column {shown(against)}. "
+                f"{self._choice(header)} "
+                f"(if it does hold them: {wanted.column_option} 'Record ID')"
+            )
+
+    def _choice(self, header: Header, places: tuple[int | None, int | None] = (None, None)) -> str:
+        """Return the options that choose the columns, with those that their names suggest."""
+        options = []
+        for wanted, place in zip(self._wanted, places, strict=True):
+            if place is None:
+                column = self._suggested(wanted, header.cells)
+                suggested = "" if column is None else f" {shlex.quote(column)}"
+                options.append(f"{wanted.column_option}{suggested}")
+        return f"Choose with {' '.join(options)}"
+
+    def _suggested(self, wanted: Wanted, columns: Sequence[str]) -> str | None:
+        object_type = wanted.object_type and hubspot.standard_type(wanted.object_type)
+        named = [column for column in columns if hubspot.named_type(column)]
+        if object_type is None:  # no type is given: in the order of the columns
+            fitting = named[self._wanted.index(wanted) :][:1]
+        else:
+            fitting = [column for column in named if hubspot.named_type(column) == object_type]
+            if not fitting and hubspot.exported_type(columns) == object_type:
+                fitting = [column for column in columns if hubspot.is_record_id(column)]
+        return fitting[0] if fitting and len(fitting[0]) <= SHOWN_CHARS else None
+
+
+def _end(wanted: Wanted, index: int, header: Header) -> End:
+    column = header.cells[index]
+    wanted.refuse_contradiction(column, header.table)
+    type_name = f"{wanted.end}_type"
+    type_index = header.find(type_name)
+    object_type = wanted.object_type or hubspot.named_type(column)
+    if type_index is None and object_type is None:
+        raise InputError(f"{header.table} has no column {type_name!r}: give --{wanted.end}")
+    several = hubspot.holds_several(column)
+    return End(column[:SHOWN_CHARS], index, several, type_name, type_index, object_type)
+
+
+def _of_type(exported: list[int], object_type: str | None, header: Header) -> list[int]:
+    """Return the columns of that type, those without a label if there are any."""
+    columns = {
+        index: header.cells[index]
+        for index in exported
+        if object_type is None or hubspot.may_be_of(header.cells[index], object_type)
+    }
+    of_all = [index for index, column in columns.items() if not hubspot.has_label(column)]
+    types = set(map(hubspot.associated_type, columns.values()))
+    return of_all if of_all and len(types) == 1 else list(columns)
+
+
+def normalize(column: str) -> str:
+    """Return the name of a column as it is compared: however it is composed, spaced and cased."""
+    return " ".join(unicodedata.normalize("NFC", column.strip("\ufeff\u200b")).casefold().split())
+
+
+def list_columns(columns: Sequence[str], *, quoted: bool = True) -> str:
+    """Return the first columns with commas between them, long names cut, and how many more."""
+    some = [
+        shown(column) if quoted or len(column) > SHOWN_CHARS else column
+        for column in columns[:_SHOWN_COLUMNS]
+    ]
+    more = len(columns) - len(some)
+    return ", ".join(some) + (f" and {more:,} more" if more else "")
+
+
+def note_labels(names: Iterable[str], table: str, unit: str, counts: InputCounts) -> None:
+    """
+    Note for the summary each column or key that asks for a label, as links have none.
+
+    Args:
+        names: The columns or keys.
+        table: The input's name in messages.
+        unit: ``"column"`` or ``"key"``.
+        counts: Gets the notes.
+    """
+    for column in names:
+        if _LABELS.fullmatch(normalize(column).replace("_", " ")):
+            counts.note(
+                f"{table}: the {unit} {shown(column)} is not used: links are made without a label."
+            )
+
+
+class MergedHeader:
+    """
+    The columns of all inputs: the first's, then those that only later ones have.
+
+    Attributes:
+        all: The columns as written where they were first met.
+    """
+
+    def __init__(self, headers: Sequence[Sequence[str]]) -> None:
+        self.all: list[str] = []
+        places = [self._add(header) for header in headers]
+        as_they_are = list(range(len(self.all)))
+        self._places = [None if own == as_they_are else own for own in places]
+
+    def aligned(self, source: int, fields: list[str]) -> list[str]:
+        """Return the cells of a row of input *source* in the order of all columns."""
+        places = self._places[source]
+        # The cells of a row without the shape of its table cannot be placed.
+        if places is None or len(fields) != len(places):
+            return fields
+        aligned = [""] * len(self.all)
+        for place, field in zip(places, fields, strict=True):
+            aligned[place] = field
+        return aligned
+
+    def index(self, source: int, own: int) -> int:
+        """Return where column *own* of input *source* stands among all columns."""
+        places = self._places[source]
+        return own if places is None else places[own]
+
+    def _add(self, header: Sequence[str]) -> list[int]:
+        """Return the place of each column among all, new ones added."""
+        free: dict[str, list[int]] = {}  # a name that is there twice has two places
+        for place, column in enumerate(self.all):
+            free.setdefault(normalize(column), []).append(place)
+        places = []
+        for column in header:
+            same = free.get(normalize(column), [])
+            exact = (place for place in same if self.all[place].strip() == column.strip())
+            place = next(exact, same[0] if same else len(self.all))
+            if same:
+                same.remove(place)
+            else:
+                self.all.append(column)
+            places.append(place)
+        return places
