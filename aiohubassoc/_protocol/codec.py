@@ -38,8 +38,7 @@ _MOST_OF_A_PAIR: Final = 500
 # Of many pairs: an id in quotes takes more bytes than that.
 _BYTES_AN_ENTRY: Final = 8
 _MOST_PROBLEMS: Final = 20
-# Errors of a thousand records whose links are read.
-_MOST_ERRORS: Final = 50_000
+_MOST_ERRORS: Final = 50_000  # of a thousand records whose links are read
 # A string, or all that is there of it; a bracket; a comma.
 _JSON_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{},]', re.DOTALL)
 _CLOSED: Final = bytes.maketrans(b"[{", b"]}")
