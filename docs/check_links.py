@@ -53,11 +53,12 @@ def find_dead_links(site: Path) -> list[str]:
             if parts.scheme or parts.netloc:
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-            if not target.is_file():
+            if not target.is_file() or (
+                parts.fragment
+                and target in pages
+                and unquote(parts.fragment) not in pages[target].anchors
+            ):
                 dead.append(f"{path.relative_to(site.resolve())}: {link}")
-            elif parts.fragment and target in pages and target.suffix == ".html":
-                if unquote(parts.fragment) not in pages[target].anchors:
-                    dead.append(f"{path.relative_to(site.resolve())}: {link}")
     return sorted(set(dead))
 
 

@@ -40,9 +40,7 @@ PAGES: Final = tuple(
     if "_build" not in page.parts and _MARK in page.read_text(encoding="utf-8")
 )
 # "% not run" above a block leaves it as it is.
-_BLOCK: Final = re.compile(
-    r"^(?<!^% not run\n)(```console)\n(.*?)^```$", re.MULTILINE | re.DOTALL
-)
+_BLOCK: Final = re.compile(r"^(?<!^% not run\n)(```console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # For a shell, without an end, of another machine, or a minute of work.
 _NOT_RUN: Final = re.compile(r"[|<>;]|\.\.\.|--token-|/run/|/var/|--uvloop|\b(simulate|demo)( |$)")
 _PORTAL: Final = (
@@ -52,9 +50,13 @@ _PORTAL: Final = (
 )
 _VARYING: Final = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "UUID"),
-    (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(\.\d+)?( [A-Z]{3,4}|[+-]\d\d:?\d\d)?"), "DATE"),
+    (
+        re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d)?(\.\d+)?( [A-Z]{3,4}|[+-]\d\d:?\d\d)?"),
+        "DATE",
+    ),
     (re.compile(r"\b[\d,]+\.\d+ s\b"), "SECONDS"),
     (re.compile(r"\b[\d,.]+ pairs/s"), "SPEED"),
+    (re.compile(r"[\d,]+ of [\d,]+ responses were errors \([\d.]+%\)"), "ERROR SHARE"),
     (re.compile(r"\bprocess \d+"), "PROCESS"),
     (re.compile(r"(\"seconds\": )[\d.]+"), r"\1SECONDS"),
     (re.compile(r"[\d,]+ of [\d,]+ calls left"), "CALLS LEFT"),
@@ -90,6 +92,16 @@ def make_files(folder: Path) -> None:
         "Record ID,Name,Domain\n201,Example Ltd,example.com\n202,Other,www.example.net\n",
         encoding="utf-8",
     )
+    (folder / "old-contacts.csv").write_text(
+        "Record ID,Name,Company key\n101,Ann,A1\n102,Bo,A2\n103,Cy,A9\n", encoding="utf-8"
+    )
+    (folder / "new-companies.csv").write_text(
+        "Record ID,Name,Old key\n201,Example Ltd,A1\n202,Other,A2\n", encoding="utf-8"
+    )
+    (folder / "other-columns.csv").write_text("Contact,Firm\n101,201\n", encoding="utf-8")
+    (folder / "damaged.csv").write_text("from_id,to_id\n5.12E+08,201\n102,201\n", encoding="utf-8")
+    (folder / "emails.csv").write_text("from_id,to_id\nann@example.com,201\n", encoding="utf-8")
+    (folder / "latin.csv").write_bytes("from_id,to_id,name\n101,201,Jörg\n".encode("cp1252"))
     (folder / "january.csv").write_text("from_id,to_id\n101,201\n102,202\n", encoding="utf-8")
     (folder / "february.csv.gz").write_bytes(gzip.compress(b"from_id,to_id\n103,201\n104,203\n"))
 

@@ -31,9 +31,7 @@ def find_public_name(target: str) -> str | None:
     return None
 
 
-def _resolve(
-    app: Sphinx, environment: BuildEnvironment, node: Element, content: Element
-) -> Any:  # noqa: ANN401 -- as Sphinx has it
+def _resolve(app: Sphinx, environment: BuildEnvironment, node: Element, content: Element) -> Any:  # noqa: ANN401 -- as Sphinx has it
     public = find_public_name(node.get("reftarget", ""))
     if node.get("refdomain") != "py" or public is None:
         return None
