@@ -100,13 +100,13 @@ def make_picture(command: str, printed: str) -> str:
     ]
     for number, spans in enumerate(lines):
         y, column = _TOP + _LINE * number, 0
-        for text, names in spans:
+        for text, classes in spans:
             if text.strip():
                 x = _LEFT + (column + len(text) - len(text.lstrip())) * _WIDTH
                 letters = text.strip()
                 parts.append(
                     f'<text x="{x:.1f}" y="{y}" textLength="{len(letters) * _WIDTH:.1f}"'
-                    f' class="{names}">{escape(letters)}</text>'
+                    f' class="{classes}">{escape(letters)}</text>'
                 )
             column += len(text)
     return "\n".join([*parts, "</svg>"]) + "\n"

@@ -136,13 +136,17 @@ def test_the_airflow_task_retries_what_may_succeed_later(
         called.append(command)
         return subprocess.CompletedProcess(command, code, stdout="{}")
 
-    decorators: Any = types.ModuleType("airflow.sdk")
-    decorators.dag = lambda **_: lambda function: function
-    decorators.task = lambda function: bodies.append(function) or (lambda: None)
+    def keep(function: Any) -> Any:
+        bodies.append(function)
+        return lambda: None
+
+    sdk: Any = types.ModuleType("airflow.sdk")
+    sdk.dag = lambda **_: lambda function: function
+    sdk.task = keep
     exceptions: Any = types.ModuleType("airflow.exceptions")
     exceptions.AirflowFailException = _FailError
     monkeypatch.setitem(sys.modules, "airflow", types.ModuleType("airflow"))
-    monkeypatch.setitem(sys.modules, "airflow.sdk", decorators)
+    monkeypatch.setitem(sys.modules, "airflow.sdk", sdk)
     monkeypatch.setitem(sys.modules, "airflow.exceptions", exceptions)
     runpy.run_path(str(ROOT / "examples" / "airflow_dag.py"))
     (body,) = bodies

@@ -33,7 +33,7 @@ def _write(app: Sphinx, error: Exception | None) -> None:
     if error is not None or app.builder.format != "html":
         return
     environment, out = app.env, Path(app.outdir)
-    sections: dict[str, list[str]] = {}
+    intro, sections = "", dict[str, list[str]]()
     for name in sorted(environment.found_docs):
         source = Path(environment.doc2path(name))
         copy = out / f"{name}.md"
