@@ -98,6 +98,9 @@ def make_files(folder: Path) -> None:
     (folder / "new-companies.csv").write_text(
         "Record ID,Name,Old key\n201,Example Ltd,A1\n202,Other,A2\n", encoding="utf-8"
     )
+    (folder / "imported.csv").write_text(
+        "Contact ID,Company ID\n101,201\n102,202\n", encoding="utf-8"
+    )
     (folder / "other-columns.csv").write_text("Contact,Firm\n101,201\n", encoding="utf-8")
     (folder / "damaged.csv").write_text("from_id,to_id\n5.12E+08,201\n102,201\n", encoding="utf-8")
     (folder / "emails.csv").write_text("from_id,to_id\nann@example.com,201\n", encoding="utf-8")

@@ -268,7 +268,7 @@ def test_the_source_distribution_has_every_file_of_the_repository(tmp_path: Path
     assert {"Makefile", "requirements-dev.txt", ".ci/run", "docs/conf.py", "LICENSE"} <= names
     if (ROOT / ".git").exists():
         listed = subprocess.run(
-            ["git", "ls-files"],  # noqa: S607 -- wherever it is
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard"],  # noqa: S607 -- wherever it is
             cwd=ROOT,
             capture_output=True,
             text=True,

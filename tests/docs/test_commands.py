@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import os
+import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from aiohubassoc.simulator import PortalSettings, portal_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,3 +61,31 @@ def test_the_output_of_a_command_is_replaced(script: ModuleType, tmp_path: Path)
     assert "$ aiohubassoc --version\n0." in shown
     assert "$ cat pairs.csv | aiohubassoc link -\nkept\n```" in shown
     assert "$ aiohubassoc --version\nkept too\n```" in shown
+
+
+def test_a_line_in_is_a_line_out(tmp_path: Path) -> None:
+    """What the page for agents shows of standard input and output."""
+    page = (ROOT / "docs" / "how-to" / "agents.md").read_text(encoding="utf-8")
+    ((command, shown),) = re.findall(r"^\$ (printf .*)\n(\{.*\})$", page, re.MULTILINE)
+    program = tmp_path / "aiohubassoc"
+    ignored = "ignore:HubSpot supports its v4:FutureWarning"
+    program.write_text(
+        f'#!/bin/sh\nexec "{sys.executable}" -W "{ignored}" -m aiohubassoc "$@"\n',
+        encoding="utf-8",
+    )
+    program.chmod(0o755)
+    with portal_process(PortalSettings()) as portal:
+        done = subprocess.run(
+            ["sh", "-c", command],  # noqa: S607 -- wherever it is
+            env={
+                "PATH": f"{tmp_path}:{os.environ['PATH']}",
+                "PYTHONPATH": str(ROOT),
+                "HUBSPOT_BASE_URL": portal.base_url,
+                "HUBSPOT_ACCESS_TOKEN": "simulated-token",
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (0, f"{shown}\n")
