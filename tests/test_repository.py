@@ -68,52 +68,69 @@ def base_url() -> Iterator[str]:
         yield process.base_url
 
 
+class Night:
+    """A machine that runs the script: a file of pairs, a token, and where the portal is."""
+
+    def __init__(self, folder: Path, programs: Path, base_url: str) -> None:
+        self.pairs, token = folder / "pairs.csv", folder / "token"
+        token.write_text("simulated-token\n", encoding="utf-8")
+        token.chmod(0o600)
+        self.command = [str(ROOT / "examples" / "nightly.sh"), str(self.pairs), str(folder / "s")]
+        self.environment = {
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "HUBSPOT_BASE_URL": base_url,
+            "HUBSPOT_TOKEN_FILE": str(token),
+        }
+
+    def start(self, pairs: int) -> subprocess.Popen[str]:
+        """Start the script for so many pairs."""
+        rows = (f"{number},1" for number in range(1, pairs + 1))
+        self.pairs.write_text("\n".join(["from_id,to_id", *rows, ""]), encoding="utf-8")
+        return subprocess.Popen(
+            self.command,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, pairs: int) -> tuple[int, str]:
+        """Run the script; return its exit code and what it printed."""
+        process = self.start(pairs)
+        printed, _ = process.communicate(timeout=60)
+        return process.returncode, printed
+
+
 def test_the_nightly_script_links_resumes_and_proves(
     programs: Path, base_url: str, tmp_path: Path
 ) -> None:
     """A second start on the same day sends nothing again."""
-    pairs, token = tmp_path / "pairs.csv", tmp_path / "token"
-    pairs.write_text("from_id,to_id\n1,2\n3,4\n", encoding="utf-8")
-    token.write_text("simulated-token\n", encoding="utf-8")
-    token.chmod(0o600)
-    command = [ROOT / "examples" / "nightly.sh", pairs, tmp_path / "state"]
-    environment = {
-        "PATH": f"{programs}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "HUBSPOT_BASE_URL": base_url,
-        "HUBSPOT_TOKEN_FILE": str(token),
-    }
+    night = Night(tmp_path, programs, base_url)
     for expected in ("2  linked", "2  skipped"):
-        done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert (done.returncode, done.stderr.count("aiohubassoc:")) == (0, 0), done.stderr
-        assert expected in done.stdout
-        assert "read back" in done.stdout
+        code, printed = night.run(2)
+        assert code == 0, printed
+        assert expected in printed
+        assert "2 pairs of the run read back" in printed
 
 
 def test_the_nightly_script_hands_on_the_exit_code(
     programs: Path, base_url: str, tmp_path: Path
 ) -> None:
     """An empty export is not a quiet night."""
-    pairs, token = tmp_path / "pairs.csv", tmp_path / "token"
-    pairs.write_text("from_id,to_id\n", encoding="utf-8")
-    token.write_text("simulated-token\n", encoding="utf-8")
-    token.chmod(0o600)
-    done = subprocess.run(
-        [ROOT / "examples" / "nightly.sh", pairs, tmp_path / "state"],
-        env={
-            "PATH": f"{programs}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
-            "HUBSPOT_BASE_URL": base_url,
-            "HUBSPOT_TOKEN_FILE": str(token),
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 1
+    assert Night(tmp_path, programs, base_url).run(0)[0] == 1
+
+
+def test_the_nightly_script_ends_when_it_is_told_to(programs: Path, tmp_path: Path) -> None:
+    """The signal reaches the command, though a shell was started."""
+    with portal_process(PortalSettings(quota_limit=5, quota_window=60.0)) as portal:
+        process = Night(tmp_path, programs, portal.base_url).start(50)
+        while not portal.ledger()["requests"]:
+            assert process.poll() is None
+        process.terminate()
+        printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 143, printed
+    assert "To go on: " in printed
 
 
 class _FailError(Exception):
@@ -173,16 +190,18 @@ def test_the_units_of_systemd_retry_what_may_succeed_later() -> None:
 
 
 def test_the_job_of_kubernetes_retries_what_may_succeed_later() -> None:
-    """And its options exist."""
+    """And its paths are mounted."""
     (text,) = blocks("yaml")
     job = yaml.safe_load(text)["spec"]["jobTemplate"]["spec"]
     rule = job["podFailurePolicy"]["rules"][0]
     assert set(rule["onExitCodes"]["values"]) == FINAL
     (container,) = job["template"]["spec"]["containers"]
     assert rule["onExitCodes"]["containerName"] == container["name"]
-    command, *words = container["args"]
-    names = {word.partition("=")[0] for word in words if word.startswith("--")}
-    assert names <= options_of(command)
+    assert container["command"][0] == "aiohubassoc-nightly"
+    mounted = {one["mountPath"] for one in container["volumeMounts"]}
+    paths = [*container["command"][1:], container["env"][0]["value"]]
+    assert {f"/{path.split('/')[1]}" for path in paths} == mounted
+    assert container["env"][0]["name"] == "HUBSPOT_TOKEN_FILE"
 
 
 def test_the_table_says_which_exit_codes_are_final() -> None:
@@ -219,7 +238,8 @@ def test_the_steps_of_the_image_install_the_command(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert re.fullmatch(r"\d+\.\d+\.\d+\S*", done.stdout.strip())
-    assert (folder / "bin" / "aiohubassoc").is_file()
+    for name in ("aiohubassoc", "aiohubassoc-nightly"):
+        assert os.access(folder / "bin" / name, os.X_OK)
 
 
 def test_the_image_has_these_steps() -> None:
@@ -227,7 +247,8 @@ def test_the_image_has_these_steps() -> None:
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert "RUN /source/.ci/install-into /opt/aiohubassoc" in text
     assert re.search(r"^USER \d+$", text, re.MULTILINE)
-    assert 'ENTRYPOINT ["/opt/aiohubassoc/bin/aiohubassoc"]' in text
+    assert 'ENTRYPOINT ["aiohubassoc"]' in text
+    assert "ENV PATH=/opt/aiohubassoc/bin:$PATH" in text
 
 
 def test_the_workflow_runs_what_people_run() -> None:
