@@ -62,7 +62,17 @@ _VARYING: Final = (
     (re.compile(r"[\d,]+ of [\d,]+ calls left"), "CALLS LEFT"),
 )
 # A portal that lets commands be quick, with the records 1 to 1,000 of every type.
-_SETTINGS: Final = PortalSettings(quota_limit=2000, quota_window=10.0, records_up_to=1000, seed=3)
+_USUAL: Final = PortalSettings(quota_limit=2000, quota_window=10.0, records_up_to=1000, seed=3)
+# What a page shows that the usual portal does not do.
+_PORTALS: Final = {
+    "check.md": PortalSettings(
+        scopes=(
+            "crm.objects.contacts.write",
+            "crm.objects.contacts.read",
+            "crm.objects.companies.read",
+        ),
+    ),
+}
 
 
 def make_files(folder: Path) -> None:
@@ -184,7 +194,8 @@ def show_pages(pages: tuple[Path, ...] = PAGES) -> Iterator[tuple[Path, str, str
     """Yield each page, its text, and its text with the output of today."""
     for page in pages:
         text = page.read_text(encoding="utf-8")
-        with portal_process(_SETTINGS) as portal, tempfile.TemporaryDirectory() as folder:
+        settings = _PORTALS.get(page.name, _USUAL)
+        with portal_process(settings) as portal, tempfile.TemporaryDirectory() as folder:
             yield page, text, run_page(text, portal.base_url, Path(folder))
 
 
