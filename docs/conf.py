@@ -31,6 +31,7 @@ html_css_files = ["site.css"]
 copybutton_prompt_text = r"\$ "
 copybutton_prompt_is_regexp = True
 copybutton_only_copy_prompt_lines = True
+copybutton_line_continuation_character = "\\"
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
@@ -38,6 +39,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
+python_use_unqualified_type_names = True
 default_role = "code"
 smartquotes_action = "qe"  # no dashes: "--verify" is an option
 # Names of other projects and of our own private modules, which have no page to point to.

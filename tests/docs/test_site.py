@@ -118,6 +118,16 @@ def test_the_reference_shows_names_as_they_are_imported() -> None:
             assert last in PUBLIC[package]
 
 
+def test_no_page_of_the_reference_shows_a_private_path(site: Path) -> None:
+    """Neither in a signature nor as the type of an attribute."""
+    public = re.compile(r"aiohubassoc\.((simulator|testing)\.)?\w+$")
+    for page in (site / "reference").glob("*.html"):
+        text = re.sub(r"<[^>]+>", "", page.read_text(encoding="utf-8"))
+        shown = set(re.findall(r"aiohubassoc(?:\.\w+)*\.[A-Z]\w+", text))
+        assert {name for name in shown if not public.match(name)} == set()
+        assert "attr_dict" not in text
+
+
 def test_the_reference_has_every_public_name() -> None:
     """Each once."""
     shown = re.findall(r"^\.\. auto\w+:: ([\w.]+)$", REFERENCE, re.MULTILINE)
