@@ -298,6 +298,16 @@ def test_the_source_distribution_has_every_file_of_the_repository(tmp_path: Path
         assert names == {*listed.stdout.splitlines(), "PKG-INFO"}
 
 
+def test_no_index_of_packages_is_named() -> None:
+    """Where packages come from is for whoever installs them to say."""
+    hosts = [f"{name}.org" for name in ("pypi", "pythonhosted", "npmjs")]
+    listed = [*ROOT.glob("*.*"), *(ROOT / ".github").rglob("*.*"), *(ROOT / "docs").rglob("*.md")]
+    for path in listed:
+        if path.is_file() and "_build" not in path.parts and not path.name.startswith(".cov"):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            assert [host for host in hosts if host in text] == [], path
+
+
 def test_the_changelog_has_a_release_for_each_version() -> None:
     """And a place for what comes next."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
