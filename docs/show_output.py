@@ -9,7 +9,7 @@ of ```console each line that begins with "$ aiohubassoc" is run, in order, in a 
 files of `make_files`, against a simulated portal whose address is then shown as HubSpot's. Not run
 are blocks below a line "% not run", lines for a shell (pipes), commands that run until Ctrl-C and
 those that read files of other systems: what stands below them stays as it is.
-tests/docs/test_commands.py compares; times, dates, and ids of requests may differ.
+tests/docs/test_show_output.py compares; times, dates, and ids of requests may differ.
 """
 
 from __future__ import annotations
