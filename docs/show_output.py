@@ -125,16 +125,13 @@ def run_page(text: str, base_url: str, folder: Path) -> str:
 
     def run_block(match: re.Match[str]) -> str:
         lines: list[str] = []
-        keep = True
-        for line in match[2].splitlines():
-            if line.startswith("$ "):
-                lines.append(line)
-                words = _runnable(line)
-                keep = words is None
-                if words is not None:
-                    lines += _clean(_run(words), folder)
-            elif keep:
-                lines.append(line)
+        # Each command with what stands below it.
+        for part in re.split(r"^(?=\$ )", match[2], flags=re.MULTILINE):
+            command, *shown = part.splitlines() or [""]
+            words = _runnable(command)
+            printed = shown if words is None else _clean(_run(words), folder)
+            is_same = normalize("\n".join(printed)) == normalize("\n".join(shown))
+            lines += [command, *(shown if is_same else printed)] if part else []
         return "\n".join([match[1], *lines, "```"])
 
     environment = {
@@ -165,7 +162,7 @@ def normalize(text: str) -> str:
 
 def _runnable(line: str) -> list[str] | None:
     """Return the arguments of a command that can be run here; None for any other line."""
-    words = shlex.split(line.removeprefix("$ "), comments=True)
+    words = shlex.split(line.removeprefix("$ "), comments=True) if line[:2] == "$ " else []
     if words[:1] != ["aiohubassoc"] or _NOT_RUN.search(shlex.join(words[1:])):
         return None
     return words[1:]
