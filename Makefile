@@ -59,6 +59,7 @@ bench: .venv/.dev
 
 docs: .venv/.dev
 	$(BIN)/python -m sphinx -nW -q -b html docs docs/_build/html
+	$(BIN)/python docs/check_links.py
 
 clean:
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis docs/_build

@@ -1,0 +1,60 @@
+"""
+Writes what programs read: `llms.txt`, the list of pages, and each page's Markdown beside its HTML.
+
+The form is that of https://llmstxt.org (read 2026-11-28): a title, a summary, lists of links.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docutils import nodes
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+_SUMMARY_LENGTH = 200
+
+
+def _summarize(page: nodes.document) -> str:
+    """Return the first paragraph of a page, cut at the end of a sentence if it is long."""
+    for paragraph in page.findall(nodes.paragraph):
+        text = " ".join(paragraph.astext().split())
+        if text and not isinstance(paragraph.parent, nodes.list_item):
+            if len(text) > _SUMMARY_LENGTH and ". " in text:
+                text = text.partition(". ")[0] + "."
+            return text
+    return ""
+
+
+def _write(app: Sphinx, error: Exception | None) -> None:
+    if error is not None or app.builder.format != "html":
+        return
+    environment, out = app.env, Path(app.outdir)
+    intro, sections = "", dict[str, list[str]]()
+    for name in sorted(environment.found_docs):
+        source = Path(environment.doc2path(name))
+        copy = out / f"{name}.md"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, copy)
+        title = environment.titles[name].astext()
+        summary = _summarize(environment.get_doctree(name))
+        section = name.partition("/")[0] if "/" in name else "start"
+        if name == app.config.root_doc:
+            intro = f"# {title}\n\n> {summary}\n"
+        else:
+            line = f"- [{title}]({name}.md)" + (f": {summary}" if summary else "")
+            sections.setdefault(section, []).append(line)
+    parts = [intro]
+    for section in ("start", *sorted(sections.keys() - {"start"})):
+        lines = "\n".join(sections[section])
+        parts.append(f"## {section.replace('-', ' ').capitalize()}\n\n{lines}\n")
+    (out / "llms.txt").write_text("\n".join(parts), encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Register the extension."""
+    app.connect("build-finished", _write)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,42 @@
+"""A DAG for Airflow: links the pairs of a night's export, and resumes what was interrupted."""
+
+import subprocess
+from datetime import datetime, timedelta
+
+from airflow.exceptions import AirflowFailException
+from airflow.sdk import dag, task
+
+_RETRIED = {3, 75, 130, 143}  # stopped early, folder in use, told to stop
+
+
+@dag(
+    schedule="15 2 * * *",
+    start_date=datetime(2026, 11, 1),
+    catchup=False,
+    default_args={"retries": 6, "retry_delay": timedelta(minutes=15)},
+)
+def hubspot_links():
+    @task
+    def link(ds=None):
+        """Link the pairs of the date; a retry sends only what has no outcome yet."""
+        done = subprocess.run(
+            [
+                *("aiohubassoc", "link", f"/srv/export/{ds}.csv"),
+                *("--from", "contacts", "--to", "companies"),
+                *("--run", f"/var/lib/sync/{ds}", "--skip-linked", "--require-rows", "--json"),
+                *("--token-file", "/run/secrets/hubspot"),
+            ],
+            stdout=subprocess.PIPE,  # standard error goes to the task's log
+            text=True,
+        )
+        print(done.stdout)
+        if done.returncode in _RETRIED:
+            raise RuntimeError(f"not complete yet: exit code {done.returncode}")
+        if done.returncode:
+            raise AirflowFailException(f"needs a person: exit code {done.returncode}")
+        return done.stdout
+
+    link()
+
+
+hubspot_links()

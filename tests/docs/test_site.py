@@ -1,0 +1,223 @@
+"""The site is built without a warning, its links lead somewhere, and its tables are complete."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+import aiohubassoc
+import aiohubassoc.simulator
+import aiohubassoc.testing
+from aiohubassoc._account.scopes import _TYPES, find_scopes
+from aiohubassoc.cli.app import make_app
+
+pytestmark = pytest.mark.looptime(False)
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+REFERENCE = "\n".join(
+    page.read_text(encoding="utf-8") for page in sorted((DOCS / "reference").glob("*.md"))
+)
+PICTURES = sorted(path for path in DOCS.rglob("*.svg") if "_build" not in path.parts)
+PUBLIC: dict[str, list[str]] = {
+    package.__name__: getattr(package, "__all__")  # noqa: B009 -- made when it is asked for
+    for package in (aiohubassoc, aiohubassoc.simulator, aiohubassoc.testing)
+}
+# A phone of 390 pixels leaves so many for a picture.
+PHONE = 358
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the site as `make docs` does."""
+    out = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "sphinx", "-nW", "-q", "-b", "html", str(DOCS), str(out)]
+    done = subprocess.run(
+        [*command, "-d", str(out / ".doctrees")],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return out
+
+
+def test_no_link_of_the_site_is_dead(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages, pictures and anchors; and files of the repository."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    check = importlib.import_module("check_links")
+    assert check.find_dead_links(site) == []
+    assert check.find_dead_files(ROOT) == []
+
+
+def test_a_dead_link_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the test above would prove nothing."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    check = importlib.import_module("check_links")
+    (tmp_path / "b.html").write_text('<p id="here">', encoding="utf-8")
+    page = '<a href="b.html#here"><a href="b.html#gone"><a href="c.html"><img src="d.png">'
+    (tmp_path / "a.html").write_text(page, encoding="utf-8")
+    assert check.find_dead_links(tmp_path) == [
+        "a.html: b.html#gone",
+        "a.html: c.html",
+        "a.html: d.png",
+    ]
+    (tmp_path / "README.md").write_text("[a](a.html) [gone](e.md)", encoding="utf-8")
+    assert check.find_dead_files(tmp_path) == ["README.md: e.md"]
+
+
+def test_every_option_of_the_program_is_on_its_page(site: Path) -> None:
+    """The page is made from the program, so none can be missing."""
+    page = (site / "reference" / "commands.html").read_text(encoding="utf-8")
+    words = re.sub(r"<[^>]+>", " ", page).split()
+    app = make_app()
+    for command in app:
+        if command.startswith("-"):
+            continue
+        assert f'id="{command}"' in page
+        for argument in app[command].assemble_argument_collection():
+            names = [name for name in argument.names if name.startswith("--")]
+            assert not names or set(names) & set(words), names
+
+
+def test_programs_find_every_page(site: Path) -> None:
+    """`llms.txt` lists them, and each is there as Markdown."""
+    listed = set(
+        re.findall(r"\]\(([\w/-]+\.md)\)", (site / "llms.txt").read_text(encoding="utf-8"))
+    )
+    pages = {
+        page.relative_to(DOCS).as_posix()
+        for page in DOCS.rglob("*.md")
+        if "_build" not in page.parts
+    }
+    assert listed == pages - {"index.md"}
+    assert all((site / page).is_file() for page in pages)
+
+
+def test_only_what_is_typed_is_copied(site: Path) -> None:
+    """No prompt and no output."""
+    script = (site / "_static" / "copybutton.js").read_text(encoding="utf-8")
+    assert re.search(r"copybuttonPromptText|'\\\\\$ '|\\\\\$ ", script)
+    assert "copybutton.js" in (site / "how-to" / "csv.html").read_text(encoding="utf-8")
+
+
+def is_imported_so(name: str) -> bool:
+    """Return whether people import *name* like this: by the shortest path, and no private one."""
+    package, _, last = name.rpartition(".")
+    shortest = [found for found, names in PUBLIC.items() if last in names] or [package]
+    return package in shortest and not any(part.startswith("_") for part in name.split("."))
+
+
+def test_the_reference_shows_names_as_they_are_imported() -> None:
+    """None under a private module."""
+    shown = re.findall(r"^\.\. auto(?!module)\w+:: ([\w.]+)$", REFERENCE, re.MULTILINE)
+    assert [name for name in shown if not is_imported_so(name)] == []
+    assert len(shown) > 80
+
+
+@pytest.mark.parametrize(
+    "name", ["aiohubassoc.client.AssociationClient", "aiohubassoc._http.Limit"]
+)
+def test_a_longer_or_private_path_is_none_to_show(name: str) -> None:
+    """Or the tests beside it would prove nothing."""
+    assert not is_imported_so(name)
+
+
+def test_no_page_of_the_reference_shows_a_private_path(site: Path) -> None:
+    """Neither in a signature nor as the type of an attribute."""
+    for page in (site / "reference").glob("*.html"):
+        text = re.sub(r"<[^>]+>", "", page.read_text(encoding="utf-8"))
+        shown = set(re.findall(r"aiohubassoc(?:\.\w+)*\.[A-Z]\w+", text))
+        assert {name for name in shown if not is_imported_so(name)} == set()
+        assert "attr_dict" not in text
+
+
+def test_the_reference_has_every_public_name() -> None:
+    """Each once."""
+    shown = re.findall(r"^\.\. auto\w+:: ([\w.]+)$", REFERENCE, re.MULTILINE)
+    for package, names in PUBLIC.items():
+        for name in set(names) - {"__version__", "Fault", "serve"}:
+            assert shown.count(f"{package}.{name}") == 1, name
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda path: path.name)
+def test_pictures_fit_a_phone_and_a_dark_page(picture: Path) -> None:
+    """Their letters are not too small, and their colours follow the reader's."""
+    root = ET.parse(picture).getroot()  # noqa: S314 -- our own
+    width = float(root.attrib["viewBox"].split()[2])
+    text = picture.read_text(encoding="utf-8")
+    sizes = [float(size) for size in re.findall(r"font(?:-size)?: (?:\w+ )?(\d+)px", text)]
+    assert min(sizes) * PHONE / width >= 8.5
+    assert "prefers-color-scheme: dark" in text
+
+
+def test_the_picture_of_a_run_is_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its script runs, in a terminal, and draws what was printed."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    script = importlib.import_module("draw_terminal")
+    printed = script.run_in_terminal(["--version"])
+    assert printed.strip() == aiohubassoc.__version__
+    picture = script.make_picture("aiohubassoc demo", f"\x1b[1;32m{printed}\x1b[0m")
+    root = ET.fromstring(picture)  # noqa: S314 -- our own
+    texts = [(one.text, one.get("class")) for one in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts == [
+        ("$", "dim"),
+        ("aiohubassoc demo", "bold"),
+        (aiohubassoc.__version__, "good bold"),
+    ]
+    drawn = script.PICTURE.read_text(encoding="utf-8")
+    assert "2,000 pairs" in drawn
+    assert "Verified" in drawn
+
+
+def test_the_table_of_scopes_is_that_of_the_program() -> None:
+    """Row by row."""
+    page = (DOCS / "reference" / "scopes.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+) \| `([\d-]+)` \| (.*?) \| (.*?) \|$", page, re.MULTILINE)
+    assert [(name, type_id) for name, type_id, _, _ in rows] == [
+        (name, type_id) for name, _, type_id in _TYPES
+    ]
+    for name, _, write, read in rows:
+        assert tuple(re.findall(r"`(.*?)`", write)) == find_scopes(name, "write")
+        assert tuple(re.findall(r"`(.*?)`", read)) == find_scopes(name, "read")
+
+
+COMMANDS = Path(aiohubassoc.__file__).parent / "cli"
+# Wherever the program has them.
+(EXIT_CODES,) = (
+    [int(code) for code in importlib.import_module(f"aiohubassoc.cli.{path.stem}").ExitCode]
+    for path in COMMANDS.glob("*.py")
+    if "class ExitCode(" in path.read_text(encoding="utf-8")
+)
+TROUBLE = (DOCS / "how-to" / "troubleshooting.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("code", sorted(EXIT_CODES))
+def test_every_exit_code_is_explained(code: int) -> None:
+    """In the table."""
+    assert re.search(rf"^\| {code} \| [^|]+ \| [^|]+ \|$", TROUBLE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", sorted(n for n in PUBLIC["aiohubassoc"] if n.endswith("Error")))
+def test_every_error_is_explained(name: str) -> None:
+    """With what to do."""
+    if name != "StandardError":  # a part of a reply
+        assert f"`{name}`" in TROUBLE
+
+
+@pytest.mark.parametrize(
+    "message", re.findall(r'"([^"]+)"', " ".join(re.findall(r"^### (.*)$", TROUBLE, re.MULTILINE)))
+)
+def test_messages_that_are_explained_exist(message: str) -> None:
+    """In the words of the program."""
+    package = Path(aiohubassoc.__file__).parent
+    source = "\n".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
+    shown = "\n".join(re.findall(r"^```console\n(.*?)^```", TROUBLE, re.MULTILINE | re.DOTALL))
+    assert message in source or message in shown
