@@ -957,3 +957,26 @@ def test_a_proxy_without_a_scheme(proxy: str, monkeypatch: pytest.MonkeyPatch) -
         "http://hubspot.example", timeouts=Timeouts(), connections=1, trust_env=True
     )
     assert "http://user:s3cret@127.0.0.1:9" == transport._proxy
+
+
+async def test_whoever_traces_aiohttp_sees_the_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As OpenTelemetry and Sentry do: they add a trace to each session that is made."""
+    seen: list[str] = []
+    make = aiohttp.ClientSession.__init__
+
+    async def note(_: Any, __: Any, params: aiohttp.TraceRequestStartParams) -> None:
+        seen.append(params.method)
+
+    def traced(self: aiohttp.ClientSession, **options: Any) -> None:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_start.append(note)
+        make(self, **options, trace_configs=[trace])
+
+    async def handler(_: web.BaseRequest) -> web.Response:
+        return web.Response(text="{}")
+
+    monkeypatch.setattr(aiohttp.ClientSession, "__init__", traced)
+    async with serving(handler) as base_url, opened(base_url) as transport:
+        for _ in range(2):
+            await transport.send(ENDPOINT, TOKEN)
+    assert ["PUT", "PUT"] == seen
