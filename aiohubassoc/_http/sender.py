@@ -306,7 +306,7 @@ class Sender(Generic[SubjectT]):
         )
         if isinstance(decision, GiveUp):
             self._events.given_up(call, verdict.error, decision.why)
-            # Where a try may have made the link, that is what the caller must know.
+            # Where an attempt may have made the link, the caller must know that.
             return Refused(call.unknown or verdict.error, About.MOMENT)
         call.spent += decision.after
         return self._retry_unless_stopping(call, verdict.error, decision)
@@ -327,7 +327,7 @@ class Sender(Generic[SubjectT]):
                 return Fatal(verdict.error)
             return Refused(call.unknown or verdict.error, About.MOMENT)
         call.spent += decision.after
-        # The limiter holds everybody for that long: no wait of its own on top.
+        # The limiter pauses all calls for that long: no wait of its own on top.
         return self._retry_unless_stopping(
             call, verdict.error, Retry(0.0), attempt=attempt, delay=decision.after
         )

@@ -68,7 +68,7 @@ ROOT = Path(__file__).parents[2]
             "--without-peers",
             "--untimed",
         ),
-        ("modules.py", "--most-put", "28", "--most-row", "81"),
+        ("modules.py", "--most-put", "24", "--most-row", "72"),
         ("overhead.py", "--rounds", "2", "--pairs", "60"),
         ("startup.py", "--rounds", "1", "--untimed"),
         (
