@@ -70,7 +70,7 @@ class AssociationClient:
 
     Use it as ``async with AssociationClient(token) as client``. Any number of tasks may share one
     client, and any number of runs may run in parallel: they share one quota and one bound of
-    requests in flight.
+    requests in flight. A client holds the token, so it can be neither pickled nor copied.
 
     Args:
         token: An access token (service key, private app or OAuth), or
@@ -98,8 +98,10 @@ class AssociationClient:
             `batch_limiter`. None: a new one.
         retry: When to retry a call.
         timeouts: How long one attempt may take.
-        session: An aiohttp session to send through. Only its connections are used, and it is not
-            closed here. None: a new session.
+        session: An aiohttp session to send through. Only its connections are used; it is not
+            closed here, and no cookie is left in it. Less is known of its idle connections than of
+            our own: see "Connections that are used again" in the documentation. None: a new
+            session.
         limiter: A limiter to share with other clients of the same token; it has its own quota,
             share and reserve. None: a new one.
         allow_http: Whether the token may travel unencrypted to another machine.

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from aiohubassoc._protocol.verdicts import Answer
+    from aiohubassoc._protocol.verdicts import Response
 
 UNAVAILABLE = error(503, headers={"X-HubSpot-Correlation-Id": "c-503"})
 
 
-def throttle(seconds: int = 1) -> Answer:
+def throttle(seconds: int = 1) -> Response:
     """Return a 429."""
     headers = {"Retry-After": str(seconds)}
     return error(429, headers=headers, policyName="TEN_SECONDLY_ROLLING")

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from aiohubassoc._protocol.verdicts import Answer
+    from aiohubassoc._protocol.verdicts import Response
 
 PAIR = Pair("contacts", 1, "companies", 1_000_001)
 LOST = NoResponse(ConnectionLostError("it broke"))
@@ -126,7 +126,7 @@ async def test_a_response_says_what_call_it_is_to() -> None:
     observer = Everything()
     headers = CIMultiDict({"X-HubSpot-Correlation-Id": "c-200"})
 
-    def linked(portal: FakePortal, endpoint: Any) -> Answer:
+    def linked(portal: FakePortal, endpoint: Any) -> Response:
         answer = portal.usual(endpoint)
         answer.headers = headers
         return answer

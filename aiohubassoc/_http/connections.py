@@ -1,10 +1,10 @@
 """
 Connections that are used again, and whether a response belongs to the request before it.
 
-HTTP/1.1 tells the responses of one connection apart by their order alone. A response that nobody
-asked for, such as the notice of a load balancer, is read as that to the next request, and from then
+HTTP/1.1 matches responses to requests by their order alone. A response without a request, such as
+the notice of a load balancer, is read as that to the next request, and from then
 on each request gets the response to the one before. A link is confirmed by the ids in its response,
-but a refusal may name nobody. So a connection that receives anything while it is idle is closed,
+but a refusal may name no record. So a connection that receives anything while it is idle is closed,
 and whatever is no confirmation is believed only after its connection stayed silent for as long as
 the request's own response would take: that one always follows.
 """
@@ -248,7 +248,7 @@ class Connections:
         """
         Return whether the response to *call* is that of its request, as nothing follows it.
 
-        Until then nobody else uses the connection. False: something followed, or nobody can say.
+        Until then no other call uses the connection. False: something followed, or it is not known.
         """
         protocol = call.protocol
         assert protocol is not None  # noqa: S101 -- it has a response
@@ -265,12 +265,12 @@ class Connections:
                 return False
             if protocol.is_connected():
                 return True
-        # It ended, so that nothing can follow: but what tells that it ends may have crossed the
+        # It ended, so that nothing can follow: but its end may have crossed the
         # request.
         return not times.is_early(took)
 
     async def _watch(self, state: ConnectionState, seconds: float) -> None:
-        """Let nobody use a connection for so long."""
+        """Keep a connection out of use for so long."""
         ends_at = self._clock.now() + seconds
         state.doubted_until = ends_at + LONGEST_WAIT
         self._in_doubt += 1
@@ -293,6 +293,6 @@ def _has_more(protocol: ResponseHandler, state: ConnectionState) -> bool:
     """Return whether a connection received more than one response to each request."""
     return (
         state.is_spoilt
-        or bool(getattr(protocol, "_buffer", ()))  # whole responses that nobody asked for
+        or bool(getattr(protocol, "_buffer", ()))  # whole responses without a request
         or isinstance(protocol.exception(), HttpProcessingError)
     )

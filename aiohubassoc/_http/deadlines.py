@@ -23,7 +23,7 @@ _TICK = 1e-4
 
 class OnWire:
     """
-    A call on the wire, made by the task that runs.
+    A call in flight, made by the running task.
 
     Args:
         task: That task.
@@ -81,13 +81,13 @@ class OnWire:
             connection.release()
 
     def was_ended(self) -> bool:
-        """Take back the cancellation that ended it; False if it was, or also was, somebody's."""
+        """Take back the cancellation that ended it; False if there was another one."""
         return self.expired and self.task.uncancel() <= self.cancelling
 
 
 class Deadlines:
     """
-    The calls on the wire.
+    The calls in flight.
 
     A timeout of aiohttp's own costs two timers a call, a tenth of all that a call costs.
 
@@ -129,7 +129,7 @@ class Deadlines:
         return call
 
     def connected(self) -> None:
-        """Note that it has one: the time for its answer begins."""
+        """Note that it has one: the time for its response begins."""
         call = self.running
         call.connecting = False
         call.began_at, ends_at = self._clock.now(), call.due_at

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohubassoc._http.event_log import EventLog, calls, make_extra
 from aiohubassoc._protocol.headers import correlation_id
 from aiohubassoc._protocol.requests import BatchRequest, LookupRequest
-from aiohubassoc._protocol.verdicts import Accepted, Answer, Partial, Replied
+from aiohubassoc._protocol.verdicts import Accepted, Partial, Replied, Response
 from aiohubassoc.observer import (
     CallKind,
     Observer,
@@ -60,7 +60,7 @@ class Events:
         self._observer = {name: self._bind(observer, name) for name in METHODS}
         self.on_outcome = self._observer["outcome"]
         self.on_response: (
-            Callable[[Call[Any], Endpoint, Answer | NoResponse, Verdict, float], None] | None
+            Callable[[Call[Any], Endpoint, Response | NoResponse, Verdict, float], None] | None
         ) = None
         if self._observer["response"] is not None:
             self.on_response = self._report_response
@@ -110,12 +110,13 @@ class Events:
         self,
         call: Call[Any],
         endpoint: Endpoint,
-        answer: Answer | NoResponse,
+        received: Response | NoResponse,
         verdict: Verdict,
         seconds: float,
     ) -> None:
         kind, pair, pairs = _describe(call)
-        response, error = (answer, None) if isinstance(answer, Answer) else (None, answer.error)
+        response = received if isinstance(received, Response) else None
+        error = None if isinstance(received, Response) else received.error
         event = ResponseEvent(
             call.observer.run_id,
             self.portal,
@@ -162,10 +163,10 @@ class Events:
         )
 
 
-def _correlation_id(answer: Answer, verdict: Verdict) -> str | None:
+def _correlation_id(response: Response, verdict: Verdict) -> str | None:
     error = None if isinstance(verdict, Accepted | Replied | Partial) else verdict.error
     in_body = None if error is None else error_correlation_id(error)
-    return in_body or correlation_id(answer.headers)
+    return in_body or correlation_id(response.headers)
 
 
 def _describe(call: Call[Any]) -> tuple[CallKind, Pair | None, int]:

@@ -112,7 +112,7 @@ class QuotaLimiter:
     A `Limiter` that never lets more calls into any window than the quota holds.
 
     Where others use the same quota, or it is lower than given, it finds out how much is there, and
-    tries for more from time to time.
+    probes for more from time to time.
 
     Several clients of one token keep one quota by sharing one limiter. It serves one event loop at
     a time: it may move on to another once no call is waiting or in flight, or once the first is
@@ -286,15 +286,15 @@ class QuotaLimiter:
         pacer = self._pacer
         texts = _headers.quota_texts(headers)
         if texts != self._quota_texts:
-            self._quota_texts, self._named = texts, _headers.quota_told(*texts)
+            self._quota_texts, self._named = texts, _headers.parse_quota(*texts)
             if self._named is not None:
                 pacer.adopt(self._named)
         if self._named is not None and now < pacer.adopts_remaining_until:
-            left = _headers.remaining_told(headers)
+            left = _headers.parse_remaining(headers)
             if left is not None:
                 pacer.adopt_remaining(now, self._named.limit, left)
         if self._daily is not None and accepted:
-            limit, left = _headers.daily_told(headers)
+            limit, left = _headers.parse_daily(headers)
             others = pacer.in_flight - 1  # its own permit is not recorded yet
             self._daily.record_response(now, limit, left, sent_at=sent_at, in_flight=others)
 
@@ -310,7 +310,7 @@ class QuotaLimiter:
         if daily is not None:
             in_flight = pacer.in_flight
             if not daily.may_go(now, in_flight=in_flight):
-                if in_flight:  # their responses tell
+                if in_flight:  # their responses say how many are left
                     return math.inf
                 raise DailyReserveError(daily.left or 0, daily.reserve_calls or 0)
         wait = pacer.wait(now)
@@ -334,7 +334,7 @@ class QuotaLimiter:
     def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
         in_flight = self.in_flight
         if loop.is_closed():
-            # Nobody will ever say what became of them: HubSpot may count them yet.
+            # What became of them will never be known: HubSpot may still count them.
             self._queue.forget()
             now = self._clock.now()
             for _ in range(in_flight):

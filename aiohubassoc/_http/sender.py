@@ -1,4 +1,4 @@
-"""One call to its end: line, wire, verdict, and again where that helps."""
+"""One call to its end: wait queue, request, verdict, and retries where they help."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from aiohubassoc._protocol.classify import is_from_hubspot
 from aiohubassoc._protocol.verdicts import (
     About,
     Accepted,
-    Again,
     Fatal,
     GiveUp,
     Intercepted,
     Partial,
     Refused,
     Replied,
+    Retry,
     Throttled,
     Transient,
     Verdict,
@@ -54,15 +54,15 @@ if TYPE_CHECKING:
     from aiohubassoc._http.transport import Transport
     from aiohubassoc._protocol.classify import EndpointProof
     from aiohubassoc._protocol.requests import Endpoint
-    from aiohubassoc._protocol.verdicts import Answer
+    from aiohubassoc._protocol.verdicts import Response
     from aiohubassoc.options import RetryPolicy
 
-    Judge: TypeAlias = Callable[[Answer, SubjectT, Callable[[], datetime]], Verdict]
+    Judge: TypeAlias = Callable[[Response, SubjectT, Callable[[], datetime]], Verdict]
 
 
 @attrs.define
 class _Resend(Transient):
-    """Its connection is to blame: the call goes again over a new one, as the same attempt."""
+    """Its connection is to blame: send it over a new one, as the same attempt."""
 
 
 class Sender(Generic[SubjectT]):
@@ -72,11 +72,11 @@ class Sender(Generic[SubjectT]):
     Args:
         transport: Makes one call.
         endpoint: Gives the call for a subject: a pair, or many.
-        judge: Says what its answer means.
+        judge: Returns what its response means.
         tokens: Gives the token for a call.
         limiter: Keeps the quota.
-        semaphore: Held while a request is on the wire, never across a wait.
-        policy: When to try again.
+        semaphore: Held while a request is in flight, never while waiting.
+        policy: When to retry.
         clock: Time.
         jitter: Draws evenly from 0 to 1.
         proof: When HubSpot itself last responded: to any call of the client.
@@ -115,7 +115,7 @@ class Sender(Generic[SubjectT]):
         # Only this form is safe to share: tasks call it, none iterates it. Stopping is decided in
         # the core, because tenacity's own stops read another clock than ours.
         self._retrying = _t.AsyncRetrying(
-            retry=_t.retry_if_result(_is_again),
+            retry=_t.retry_if_result(_is_retry),
             wait=_wait,
             stop=_t.stop_never,
             sleep=clock.sleep,
@@ -130,19 +130,19 @@ class Sender(Generic[SubjectT]):
 
         Raises:
             ClientClosedError: the client was closed meanwhile.
-            Exception: whatever the caller's token provider raises.
+            Exception: what the caller's token provider raises.
         """
         verdict = await self._try(call)
         if type(verdict) is Accepted and not call.token_renewed:  # nearly always
             return verdict
         first = await self._follow(call, verdict)
         # tenacity costs as much as a third of a request: it is entered after a first failure only.
-        return first if not isinstance(first, Again) else await self._repeat(call, first)
+        return first if not isinstance(first, Retry) else await self._repeat(call, first)
 
-    async def _repeat(self, call: Call[SubjectT], first: Again) -> Final:
-        pending: Again | None = first
+    async def _repeat(self, call: Call[SubjectT], first: Retry) -> Final:
+        pending: Retry | None = first
 
-        async def step() -> Final | Again:
+        async def step() -> Final | Retry:
             nonlocal pending
             if pending is not None:
                 decided, pending = pending, None
@@ -152,8 +152,8 @@ class Sender(Generic[SubjectT]):
         settled: Final = await self._retrying(step)
         return settled
 
-    async def _follow(self, call: Call[SubjectT], verdict: Verdict) -> Final | Again:
-        """Decide what follows a try."""
+    async def _follow(self, call: Call[SubjectT], verdict: Verdict) -> Final | Retry:
+        """Decide what follows an attempt."""
         renewed, call.token_renewed = call.token_renewed, False
         match verdict:
             case Fatal(AuthenticationError()):
@@ -180,7 +180,7 @@ class Sender(Generic[SubjectT]):
         if not limiter.try_acquire() and (fatal := await self._wait_for_permit()) is not None:
             return fatal
         sent_at: float | None = None
-        response: Answer | None = None
+        response: Response | None = None
         verdict: Verdict | None = None
         now, exact = 0.0, True
         try:
@@ -196,7 +196,7 @@ class Sender(Generic[SubjectT]):
                     call.attempts += 1
                     sending = self._transport.send(endpoint, call.token)
                 call.in_flight = True
-                answer, waited = await sending
+                received, waited = await sending
             finally:
                 self._semaphore.release()
             call.in_flight = False
@@ -205,14 +205,14 @@ class Sender(Generic[SubjectT]):
             now = self._now()
             seconds = now - sent_at
             call.spent += seconds
-            if isinstance(answer, NoResponse):
-                if isinstance(answer.error, ConnectError):
+            if isinstance(received, NoResponse):
+                if isinstance(received.error, ConnectError):
                     sent_at = None
-                verdict = _without_response(call, answer)
+                verdict = _without_response(call, received)
                 if self._on_response is not None:
-                    self._on_response(call, endpoint, answer, verdict, seconds)
+                    self._on_response(call, endpoint, received, verdict, seconds)
                 return verdict
-            response, exact = answer, waited is not None
+            response, exact = received, waited is not None
             sent_at += waited or 0.0
             call.observer.on_response(response.status)
             verdict = self._judge(response, call.subject, self._clock.utc_now)
@@ -226,7 +226,7 @@ class Sender(Generic[SubjectT]):
                 call.attempts -= not call.is_resend
                 call.in_flight, sent_at = False, None
             call.cut_off_in_flight, call.in_flight = call.in_flight, False
-            call.uncertain = call.uncertain or response is not None  # nobody judged it
+            call.uncertain = call.uncertain or response is not None  # it was not judged
             raise
         finally:
             if not self._loop.is_running():
@@ -246,7 +246,9 @@ class Sender(Generic[SubjectT]):
             return verdict
         return await self._confirmed(call, response, verdict)
 
-    async def _confirmed(self, call: Call[SubjectT], response: Answer, verdict: Verdict) -> Verdict:
+    async def _confirmed(
+        self, call: Call[SubjectT], response: Response, verdict: Verdict
+    ) -> Verdict:
         """Return *verdict* once *response* is sure to be the one to *call*."""
         # The response for many names its records, as that for one pair does that is linked.
         if isinstance(response, ReusedResponse) and not isinstance(verdict, Replied):
@@ -266,14 +268,14 @@ class Sender(Generic[SubjectT]):
         return verdict
 
     def _note_verdict(
-        self, answer: Answer, verdict: Verdict, call: Call[SubjectT], sent_at: float
+        self, response: Response, verdict: Verdict, call: Call[SubjectT], sent_at: float
     ) -> None:
         """Hold all calls back after a throttle, and note whether HubSpot responded."""
         # Before its permit is back: the next in the queue would go with that.
         if isinstance(verdict, Throttled) and not is_beyond_patience(self._policy, verdict):
             wait = clamp(self._policy, verdict.retry_after)
             call.pause = self._limiter.record_throttle(sent_at, wait, by_quota=verdict.by_quota)
-        if is_from_hubspot(answer, verdict):
+        if is_from_hubspot(response, verdict):
             self._proof.responded_at = self._now()
 
     async def _wait_for_permit(self) -> Fatal | None:
@@ -291,10 +293,10 @@ class Sender(Generic[SubjectT]):
         call.observer.on_progress()
         return Refused(error)
 
-    def _after_fault(self, call: Call[SubjectT], verdict: Transient) -> Final | Again:
+    def _after_fault(self, call: Call[SubjectT], verdict: Transient) -> Final | Retry:
         if isinstance(verdict, _Resend):
             call.is_resend = True
-            return self._again_unless_stopping(call, verdict.error, Again(0.0))
+            return self._retry_unless_stopping(call, verdict.error, Retry(0.0))
         decision = decide_transient(
             self._policy,
             verdict,
@@ -304,15 +306,15 @@ class Sender(Generic[SubjectT]):
         )
         if isinstance(decision, GiveUp):
             self._events.given_up(call, verdict.error, decision.why)
-            # Where a try may have made the link, that is what the caller must know.
+            # Where an attempt may have made the link, the caller must know that.
             return Refused(call.unknown or verdict.error, About.MOMENT)
         call.spent += decision.after
-        return self._again_unless_stopping(call, verdict.error, decision)
+        return self._retry_unless_stopping(call, verdict.error, decision)
 
-    def _after_refusal(self, call: Call[SubjectT], verdict: Throttled) -> Final | Again:
+    def _after_refusal(self, call: Call[SubjectT], verdict: Throttled) -> Final | Retry:
         attempt = call.total_attempts
         call.attempts -= 1  # it was not the pair's fault
-        decision: Again | GiveUp
+        decision: Retry | GiveUp
         if is_beyond_patience(self._policy, verdict):
             decision = GiveUp(Why.PATIENCE)
         else:
@@ -325,33 +327,33 @@ class Sender(Generic[SubjectT]):
                 return Fatal(verdict.error)
             return Refused(call.unknown or verdict.error, About.MOMENT)
         call.spent += decision.after
-        # The limiter holds everybody for that long: no wait of its own on top.
-        return self._again_unless_stopping(
-            call, verdict.error, Again(0.0), attempt=attempt, delay=decision.after
+        # The limiter pauses all calls for that long: no wait of its own on top.
+        return self._retry_unless_stopping(
+            call, verdict.error, Retry(0.0), attempt=attempt, delay=decision.after
         )
 
     async def _with_another_token(
         self, call: Call[SubjectT], verdict: Fatal, *, renewed: bool
-    ) -> Final | Again:
-        """Report the refused token; try once more with another, but not twice in a row."""
+    ) -> Final | Retry:
+        """Report the refused token, and retry once with another, but not twice in a row."""
         if not await self._tokens.renew(call.token, call.renewals) or renewed:
             return verdict
         self._events.token_renewed(call, verdict.error)
         attempt = call.total_attempts
         call.attempts -= 1
         call.token_renewed = True
-        return self._again_unless_stopping(call, verdict.error, Again(0.0), attempt=attempt)
+        return self._retry_unless_stopping(call, verdict.error, Retry(0.0), attempt=attempt)
 
-    def _again_unless_stopping(
+    def _retry_unless_stopping(
         self,
         call: Call[SubjectT],
         error: AioHubAssocError,
-        again: Again,
+        retry: Retry,
         *,
         attempt: int | None = None,
         delay: float | None = None,
-    ) -> Final | Again:
-        """Report *attempt*, that of the call if None; *delay* is that of *again* if None."""
+    ) -> Final | Retry:
+        """Report *attempt*, that of the call if None; *delay* is that of *retry* if None."""
         call.error = error
         call.observer.on_retry(error)
         if call.observer.stopping:
@@ -360,23 +362,23 @@ class Sender(Generic[SubjectT]):
             call,
             error,
             call.total_attempts if attempt is None else attempt,
-            again.after if delay is None else delay,
+            retry.after if delay is None else delay,
         )
-        return again
+        return retry
 
 
-def _without_response(call: Call[SubjectT], answer: NoResponse) -> Transient | Refused | Fatal:
-    if is_uncertain(answer.error):
-        call.unknown, call.uncertain = answer.error, True
-    if answer.was_reuse:
-        return _Resend(answer.error)
-    if answer.is_too_large:  # it would be so again: only a smaller call can help
-        return Refused(answer.error, About.BATCH)
-    return Transient(answer.error) if answer.passing else Fatal(answer.error)
+def _without_response(call: Call[SubjectT], received: NoResponse) -> Transient | Refused | Fatal:
+    if is_uncertain(received.error):
+        call.unknown, call.uncertain = received.error, True
+    if received.was_reuse:
+        return _Resend(received.error)
+    if received.is_too_large:  # only a smaller call can help
+        return Refused(received.error, About.BATCH)
+    return Transient(received.error) if received.passing else Fatal(received.error)
 
 
 def _keep_reply(call: Call[SubjectT], verdict: Verdict) -> None:
-    """Keep on *call* what its outcome is to say, whatever a later try comes to."""
+    """Keep on *call* what its outcome has to say, even if a later attempt ends otherwise."""
     if isinstance(verdict, Partial):
         call.reply = verdict.reply
     elif isinstance(verdict, Transient):
@@ -387,12 +389,12 @@ def _keep_reply(call: Call[SubjectT], verdict: Verdict) -> None:
         call.uncertain = call.uncertain or is_uncertain(verdict.error)
 
 
-def _is_again(settled: Final | Again) -> bool:
-    return isinstance(settled, Again)
+def _is_retry(settled: Final | Retry) -> bool:
+    return isinstance(settled, Retry)
 
 
 def _wait(state: _t.RetryCallState) -> float:
     assert state.outcome is not None  # noqa: S101 -- tenacity asks after a result
-    again = state.outcome.result()
-    assert isinstance(again, Again)  # noqa: S101 -- _is_again said so
-    return again.after
+    retry = state.outcome.result()
+    assert isinstance(retry, Retry)  # noqa: S101 -- _is_retry said so
+    return retry.after

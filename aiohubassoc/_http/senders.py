@@ -92,21 +92,21 @@ def make_senders(
             endpoint=lambda inputs: create_default_batch(
                 version, inputs.types, encode_pairs(inputs.pairs)
             ),
-            judge=lambda answer, inputs, now: judge_batch(answer, inputs.types, now),
+            judge=lambda response, inputs, now: judge_batch(response, inputs.types, now),
             limiter=batch_limiter,
             proof=proof,
             **shared,
         ),
         Sender(
             endpoint=lambda asked: read_links(version, asked.types, encode_records(asked.records)),
-            judge=lambda answer, asked, now: judge_links(answer, asked.types, now),
+            judge=lambda response, asked, now: judge_links(response, asked.types, now),
             limiter=batch_limiter,
             proof=proof,
             **shared,
         ),
         Sender(
             endpoint=lambda request: request.endpoint,
-            judge=lambda answer, request, now: judge_account(answer, request.types, now),
+            judge=lambda response, request, now: judge_account(response, request.types, now),
             limiter=limiter,
             proof=proof,
             **shared,

@@ -55,7 +55,7 @@ _REQUEST: Final[Any] = aiohttp.ClientSession._request  # noqa: SLF001 -- see `Ow
 
 
 def _is_known() -> bool:
-    """Return whether aiohttp's parts are as `OwnSession` uses them, and nobody replaced them."""
+    """Return whether aiohttp's parts are as `OwnSession` uses them, and not replaced."""
     used: dict[Callable[..., Any], set[str]] = {
         aiohttp.ClientRequest: {"headers", "data", "loop", "response_class", "session", "proxy"},
         aiohttp.TCPConnector.connect: {"traces", "timeout"},
@@ -298,20 +298,20 @@ async def send_once(
 
 
 # Characters of a message that aiohttp made, with what it read in it.
-_MOST_TOLD: Final = 500
+_MOST_CHARACTERS: Final = 500
 
 
 @attrs.frozen
 class NoResponse:
     """
-    No usable answer came.
+    No usable response came.
 
     Attributes:
         error: Why.
         passing: Whether it may pass; False where no other call would fare better.
-        is_too_large: Whether the answer was larger than is read.
+        is_too_large: Whether the response was larger than is read.
         was_reuse: Whether the connection is to blame, as it was used before: it had ended
-            meanwhile, or had received something that nobody asked for.
+            meanwhile, or had received what no request asked for.
     """
 
     error: TransportError
@@ -337,30 +337,30 @@ FAILURES: Final[Mapping[type[BaseException], tuple[type[TransportError], bool]]]
 }
 
 
-def meaning(cls: type[BaseException]) -> tuple[type[TransportError], bool] | None:
+def find_meaning(cls: type[BaseException]) -> tuple[type[TransportError], bool] | None:
     """Return what an exception of type *cls* means; None if it is not about the network."""
     return next((FAILURES[base] for base in cls.__mro__ if base in FAILURES), None)
 
 
-def unanswered(error: BaseException, redaction: Redaction = NO_SECRETS) -> NoResponse:
+def to_no_response(error: BaseException, redaction: Redaction = NO_SECRETS) -> NoResponse:
     """Return what *error*, raised by aiohttp or the system, means; raise it if it is neither's."""
-    found = meaning(type(error))
+    found = find_meaning(type(error))
     if found is None:
         raise error
     made, passing = found
     cause = error.__cause__
-    if isinstance(cause, ContentEncodingError):  # the body is whole, and nobody can read it
+    if isinstance(cause, ContentEncodingError):  # the body is whole, but cannot be read
         made = InvalidResponseError
-        told = f"the response cannot be read: {cause.message}, though none was asked for"
+        text = f"the response cannot be read: {cause.message}, though none was asked for"
     elif isinstance(error, aiohttp.ClientResponseError):
-        told = f"the response cannot be read: {error.message or 'it is not HTTP'}"
+        text = f"the response cannot be read: {error.message or 'it is not HTTP'}"
     else:
-        told = f"{type(error).__name__}: {str(error) or 'no details'}"
-    told = " ".join(redaction.in_text(told).split())
-    return NoResponse(made(short(told, _MOST_TOLD)), passing)
+        text = f"{type(error).__name__}: {str(error) or 'no details'}"
+    text = " ".join(redaction.in_text(text).split())
+    return NoResponse(made(short(text, _MOST_CHARACTERS)), passing)
 
 
-def proxy_of(base: yarl.URL) -> str | None:
+def find_proxy(base: yarl.URL) -> str | None:
     # Asked once: aiohttp's own trust_env asks for each call, and reads .netrc credentials too.
     # No proxy leads to this machine: a portal for tests is here.
     if base.host is None or is_loopback(base.host) or proxy_bypass(base.host):
@@ -369,7 +369,7 @@ def proxy_of(base: yarl.URL) -> str | None:
     return checked_proxy(found) if found else None
 
 
-def credentials_of(proxy: str | None) -> set[str]:
+def list_credentials(proxy: str | None) -> set[str]:
     """Return the credentials of a proxy, in the ways that messages may have them."""
     written = (proxy or "").partition("://")[2].rpartition("@")[0]
     plain = unquote(written)

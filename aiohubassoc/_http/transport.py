@@ -1,5 +1,5 @@
 """
-One HTTP call, with no retry, no limit and no opinion about the answer.
+One HTTP call, with no retry, no limit and no opinion about the response.
 
 No response, request or exception of aiohttp leaves it: they hold the connection, and some of them
 show the token. What a server says leaves it without the token.
@@ -26,14 +26,14 @@ from aiohubassoc._http.sessions import (
     NoResponse,
     OwnSession,
     SentOnceError,
-    credentials_of,
-    proxy_of,
+    find_proxy,
+    list_credentials,
     refuse_unverified,
     send_once,
-    unanswered,
+    to_no_response,
 )
 from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, NO_SECRETS, Redaction, kept_headers
-from aiohubassoc._protocol.verdicts import Answer
+from aiohubassoc._protocol.verdicts import Response
 from aiohubassoc.errors import (
     ClientClosedError,
     ConnectError,
@@ -76,9 +76,9 @@ _TIMED: Final = 8
 
 
 @attrs.define
-class ReusedResponse(Answer):
+class ReusedResponse(Response):
     """
-    An answer over a connection that was used before: it may be that to another request.
+    A response over a connection that was used before: it may be that to another request.
 
     Attributes:
         call: The call, for `Transport.confirm`.
@@ -123,7 +123,7 @@ class Transport:
         self._most_at_once = connections
         self._lent = session
         self._ssl = ssl
-        self._proxy = proxy_of(self._base) if proxy is None and trust_env else proxy
+        self._proxy = find_proxy(self._base) if proxy is None and trust_env else proxy
         self._session: aiohttp.ClientSession | OwnSession | None = None
         self._own: OwnSession
         self._token = ""
@@ -172,9 +172,9 @@ class Transport:
 
     async def send(  # noqa: C901, PLR0912 -- a coroutine more costs as much as reading the reply
         self, endpoint: Endpoint, token: str, *, needs_new: bool = False
-    ) -> tuple[Answer | NoResponse, float | None]:
+    ) -> tuple[Response | NoResponse, float | None]:
         """
-        Make one call and return its whole answer, and how long it waited for a connection.
+        Make one call and return its whole response, and how long it waited for a connection.
 
         The time is in seconds, before anything was sent; None: it is not known.
 
@@ -207,7 +207,7 @@ class Transport:
             if not content.is_eof() or response.status not in _2XX:
                 return await self._read(response, call, endpoint), call.waited
             # Whole, as nearly every one comes. Reading it in the public way resumes a flow that
-            # nobody paused, at a cost.
+            # is not paused, at a cost.
             parts: Sequence[bytes] = getattr(content, "_buffer", ())
             body = parts[0] if len(parts) == 1 else content.read_nowait()
             self._responses += 1
@@ -236,15 +236,15 @@ class Transport:
                 call.give_back()
             del self._deadlines.calls[call.task]
 
-    async def confirm(self, answer: ReusedResponse) -> bool:
+    async def confirm(self, response: ReusedResponse) -> bool:
         """
-        Return whether an answer is that to its own request, as nothing follows it.
+        Return whether a response is that to its own request, as nothing follows it.
 
-        It takes about as long as an answer usually does, a second at most; its connection is not
-        used until then. False: another call, over a new connection, must tell.
+        It takes about as long as a response usually does, a second at most; its connection is not
+        used until then. False: the call must be sent again over a new connection.
         """
-        assert answer.call is not None  # noqa: S101 -- it is set where it is made
-        is_own = await self._connections.confirm(answer.call)
+        assert response.call is not None  # noqa: S101 -- it is set where it is made
+        is_own = await self._connections.confirm(response.call)
         # Where connections were closed here, silence says nothing.
         return is_own and self._session is not None and not self._session.closed
 
@@ -254,7 +254,7 @@ class Transport:
         if self._lent is None:
             self._own.headers["Authorization"] = f"Bearer {token}"
         self._tokens = (token, *(one for one in self._tokens if one != token))[:_TOKENS_HIDDEN]
-        secrets = {*self._tokens, *credentials_of(self._proxy)}
+        secrets = {*self._tokens, *list_credentials(self._proxy)}
         hidden = [one for one in secrets if len(one) >= _SHORTEST_SECRET]
         self._redaction = Redaction(hidden)
         # A body without it holds no secret, unless that is written in another way.
@@ -262,7 +262,7 @@ class Transport:
 
     async def _send_through(
         self, session: aiohttp.ClientSession, endpoint: Endpoint, token: str, *, needs_new: bool
-    ) -> tuple[Answer | NoResponse, float | None]:
+    ) -> tuple[Response | NoResponse, float | None]:
         """Make one call through a lent session, and leave nothing in it."""
         url = self._base.with_path(self._prefix + endpoint.path, encoded=True)
         timeouts = self._timeouts
@@ -298,7 +298,7 @@ class Transport:
         except SentOnceError as error:
             return self._failed(error.cause, session, call), call.waited
 
-    def _received(self, response: aiohttp.ClientResponse, body: bytes, call: OnWire) -> Answer:
+    def _received(self, response: aiohttp.ClientResponse, body: bytes, call: OnWire) -> Response:
         """Return a whole response with 2xx."""
         redaction = self._redaction
         if call.fresh or self._responses % _TIMED == 0:
@@ -307,11 +307,11 @@ class Transport:
         body = redaction.in_bytes(body)
         if call.is_reuse:
             return ReusedResponse(response.status, response.headers, body, "", redaction, call)
-        return Answer(response.status, response.headers, body, "", redaction)
+        return Response(response.status, response.headers, body, "", redaction)
 
     async def _read(
         self, response: aiohttp.ClientResponse, call: OnWire, endpoint: Endpoint
-    ) -> Answer | NoResponse:
+    ) -> Response | NoResponse:
         """Read *response* to its end, or as far as is needed and close its connection."""
         status = response.status
         self._responses += 1
@@ -337,7 +337,7 @@ class Transport:
                 return self._received(response, body, call)
             return NoResponse(
                 InvalidResponseError(
-                    f"the answer is larger than {MAX_BODY_BYTES} bytes",
+                    f"the response is larger than {MAX_BODY_BYTES} bytes",
                     maybe_applied=True,
                     status=status,
                 ),
@@ -352,7 +352,7 @@ class Transport:
         body = redaction.in_bytes(body)
         if call.is_reuse:
             return ReusedResponse(status, headers, body, url, redaction, call)
-        return Answer(status, headers, body, url, redaction)
+        return Response(status, headers, body, url, redaction)
 
     def _no_status(self, response: aiohttp.ClientResponse, call: OnWire) -> NoResponse:
         return NoResponse(
@@ -376,7 +376,7 @@ class Transport:
         """
         if session.closed and call.protocol is None:
             raise ClientClosedError from None
-        result = unanswered(error, self._redaction)
+        result = to_no_response(error, self._redaction)
         is_lost = isinstance(result.error, ConnectionLostError)
         was_reuse = call.is_reuse and (is_lost or isinstance(result.error, InvalidResponseError))
         if is_lost and call.is_reuse:
@@ -389,7 +389,7 @@ class Transport:
     def _too_late(self, call: OnWire) -> NoResponse:
         if call.connecting:
             return NoResponse(ConnectError(f"no connection within {self._timeouts.total:g} s"))
-        return NoResponse(ResponseTimeoutError("no answer in time"))
+        return NoResponse(ResponseTimeoutError("no response in time"))
 
 
 def _holds_another(response: aiohttp.ClientResponse) -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http.clock import Clock, Timer
 
-# A timer may fire a little early; asking again at once would spin without time moving on.
+# A timer may fire a little early; without this a wait of 0 s would spin.
 _TICK: Final = 1e-4
 # A dictionary keeps the memory of what was removed; below this share of its longest it is copied.
 _SPARSE: Final = 1 / 4

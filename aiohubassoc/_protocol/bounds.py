@@ -86,7 +86,7 @@ def bounded(value: object, most_entries: int) -> object:
 
 
 _INSTEAD: Final = b"[secret]"
-# The credentials of a URL in a message of somebody else's.
+# The credentials of a URL in a message of another library.
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^\s'\"<>]*@")
 # JSON and URLs begin with these what they do not write as it is.
 _BACKSLASH, _PERCENT = b"\\%"

@@ -2,7 +2,7 @@
 HubSpot's JSON to models: the only place that knows JSON and camelCase.
 
 What decides whether a pair is linked (`results`, `errors` as a list, `numErrors`, `status`) is
-read strictly: what is broken there makes the answer undecodable. Everything else is read
+read strictly: what is broken there makes the reply undecodable. Everything else is read
 leniently: what is missing, null or unknown does no harm, an int may stand for a string, and what
 is of another shape is kept as its JSON text where text is due, and left out elsewhere.
 
@@ -66,7 +66,7 @@ class UndecodableError(ValueError):
 
 @attrs.define
 class ErrorBody:
-    """The body of an answer that is not 2xx; whatever it does not have is None or empty."""
+    """The body of a response that is not 2xx; fields that it does not have are None or empty."""
 
     status: str | None = None
     message: str | None = None
@@ -185,7 +185,7 @@ def dump(value: object) -> bytes:
 
 def structure_errors(value: object) -> tuple[StandardError, ...]:
     """
-    Return the errors inside a 2xx answer that *value* is; none for null.
+    Return the errors inside a 2xx response that *value* is; none for null.
 
     Raises:
         UndecodableError: it is not a list.

@@ -17,9 +17,9 @@ import attrs
 from aiohubassoc._protocol import codec, headers as _headers
 from aiohubassoc._protocol.verdicts import (
     About,
-    Answer,
     Fatal,
     Refused,
+    Response,
     Throttled,
     Transient,
     Verdict,
@@ -67,7 +67,7 @@ class Refusal:
         now: The local time, aware.
     """
 
-    response: Answer
+    response: Response
     body: codec.ErrorBody
     types: tuple[str, str]
     now: datetime
@@ -75,7 +75,7 @@ class Refusal:
     @classmethod
     def from_response(
         cls,
-        response: Answer,
+        response: Response,
         types: tuple[str, str],
         now: datetime,
         decode: Callable[[bytes], codec.ErrorBody | None] = codec.decode_error,
@@ -150,7 +150,7 @@ class Refusal:
         return cls(
             response.status,
             body.category,
-            message or shown(response.body).strip() or "no body",
+            message or decode_start(response.body).strip() or "no body",
             body.correlation_id or _headers.correlation_id(response.headers),
             body.errors,
             body.context,
@@ -171,7 +171,7 @@ class Refusal:
         return {}
 
 
-def shown(body: bytes) -> str:
+def decode_start(body: bytes) -> str:
     """Return the start of a body as text."""
     return body[:SHOWN_BYTES].decode("utf-8", "replace")
 
@@ -271,7 +271,7 @@ TABLE: Final[tuple[Row, ...]] = (
     ),
     _row(426, about=_RUN, error=ApiError, why="another protocol is wanted"),
     _row(429, about=_RUN, error=DailyLimitError, when=Refusal.is_daily, why="the daily limit"),
-    _row(429, about=_MOMENT, error=RateLimitedError, judge=_throttle, why="hold everybody"),
+    _row(429, about=_MOMENT, error=RateLimitedError, judge=_throttle, why="all calls are paused"),
     _row(
         477,
         about=_MOMENT,

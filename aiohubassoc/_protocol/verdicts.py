@@ -1,4 +1,4 @@
-"""A response, what it can mean, and whether to try again. No clock and no randomness in here."""
+"""A response, what it can mean, and whether to retry. No clock and no randomness in here."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 @attrs.define
-class Answer:
+class Response:
     """
-    An HTTP answer, read to its end.
+    An HTTP response, read to its end.
 
     Attributes:
         status: The HTTP status.
@@ -117,12 +117,12 @@ class Throttled:
 @attrs.define
 class Transient:
     """
-    It may pass: try again.
+    It may pass: retry.
 
     Attributes:
         error: What to say if the pair is given up.
         retry_after: Seconds that HubSpot asks for; None where it did not say.
-        wait_min: Seconds below which trying again is of no use.
+        wait_min: Seconds below which a retry is of no use.
     """
 
     about: ClassVar[About] = About.MOMENT
@@ -173,26 +173,26 @@ Verdict: TypeAlias = (
 class Why(StrEnum):
     """Why a pair is given up."""
 
-    ATTEMPTS = "its tries are used up"
+    ATTEMPTS = "its attempts are used up"
     BUDGET = "its time is used up"
     PATIENCE = "the wait asked for is longer than retry_after_max"
 
 
 @attrs.frozen
-class Again:
-    """Try again, *after* this many seconds."""
+class Retry:
+    """Retry *after* this many seconds."""
 
     after: float
 
 
 @attrs.frozen
 class GiveUp:
-    """Do not try again."""
+    """Do not retry."""
 
     why: Why
 
 
-Decision: TypeAlias = Again | GiveUp
+Decision: TypeAlias = Retry | GiveUp
 
 
 def clamp(policy: RetryPolicy, retry_after: float | None) -> float | None:
@@ -204,7 +204,7 @@ def clamp(policy: RetryPolicy, retry_after: float | None) -> float | None:
 
 def backoff(policy: RetryPolicy, attempt: int, jitter: float) -> float:
     """
-    Return the seconds to wait after try number *attempt* (from 1): "full jitter".
+    Return the seconds to wait after attempt number *attempt* (from 1): "full jitter".
 
     ``jitter * min(wait_max, wait_initial * 2 ** (attempt - 1))``
 
@@ -221,13 +221,13 @@ def decide_transient(
     policy: RetryPolicy, verdict: Transient, *, attempt: int, elapsed: float, jitter: float
 ) -> Decision:
     """
-    Decide after a fault of try number *attempt*.
+    Decide after attempt number *attempt* failed.
 
     Args:
         policy: The bounds.
         verdict: The fault.
-        attempt: From 1: the tries made, this one included.
-        elapsed: Seconds since the pair was first sent, without time in line.
+        attempt: From 1: the attempts made, this one included.
+        elapsed: Seconds since the pair was first sent, without time in the wait queue.
         jitter: Drawn evenly from 0 to 1.
     """
     if policy.attempts is not None and attempt >= policy.attempts:
@@ -244,12 +244,12 @@ def is_beyond_patience(policy: RetryPolicy, verdict: Throttled) -> bool:
 
 def decide_throttled(policy: RetryPolicy, *, pause: float, elapsed: float) -> Decision:
     """
-    Decide after a refusal that is not the pair's fault: it uses no try.
+    Decide after a throttle: it does not count as an attempt.
 
     Args:
         policy: The bounds.
-        pause: Seconds for which everybody is held back.
-        elapsed: Seconds since the pair was first sent, without time in line.
+        pause: Seconds for which all calls are paused.
+        elapsed: Seconds since the pair was first sent, without time in the wait queue.
     """
     return _within(policy, pause, elapsed)
 
@@ -257,4 +257,4 @@ def decide_throttled(policy: RetryPolicy, *, pause: float, elapsed: float) -> De
 def _within(policy: RetryPolicy, wait: float, elapsed: float) -> Decision:
     if policy.budget is not None and elapsed + wait > policy.budget:
         return GiveUp(Why.BUDGET)
-    return Again(wait)
+    return Retry(wait)

@@ -120,7 +120,8 @@ class _VirtualRun:
         most = max(_SIMULATED, min(2 * pacer.quota.limit, _MOST_SIMULATED))
         self._ended_at = _simulate(min(calls, most), pacer, concurrency, trips)
         self._quota = pacer.quota  # as it rose to
-        self._least = sum(trips) / len(trips) / concurrency  # seconds of a call
+        in_flight = min(concurrency, pacer.max_in_flight or concurrency)
+        self._least = sum(trips) / len(trips) / in_flight  # seconds of a call
 
     def seconds(self, calls: int) -> float:
         """Return when this number of calls has ended; 0 without calls."""

@@ -175,6 +175,8 @@ def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) ->
         options["--proxy"] = _hide_password(call.token.proxy)
     if call.uvloop:
         options["--uvloop"] = True
+    if not (call.checks_account or command.portal.simulate):
+        options["--no-check"] = True
     if report.pairs.linked:
         options["--skip-linked"] = True  # it needs no call for what is linked by now
     again = compose("link", command.files, options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from enum import IntEnum
 from typing import Any, Final, TypeAlias
 
@@ -120,7 +121,7 @@ class Category:
 
 
 @attrs.define(kw_only=True)
-class _RowReport:
+class _RowReport(ABC):
     """
     What every run reports; it can be read during the run.
 
@@ -179,14 +180,14 @@ class _RowReport:
         return self.failure or self.pairs.stopped
 
     @property
+    @abstractmethod
     def unfinished(self) -> int:
         """How many pairs have no result."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def not_linked(self) -> int:
         """How many pairs HubSpot did not link, or does not have."""
-        raise NotImplementedError
 
     @property
     def completed(self) -> int:

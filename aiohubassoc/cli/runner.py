@@ -27,6 +27,7 @@ from aiohubassoc.cli.terminal import (
     stdout,
 )
 from aiohubassoc.errors import (
+    AioHubAssocError,
     InputError,
     JournalStorageError,
     RunStoppedError,
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.report import CommandReport
     from aiohubassoc.cli.run_folder import Table
     from aiohubassoc.client import AssociationClient
-    from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.files.record import Record
     from aiohubassoc.journal.journal import Journal
     from aiohubassoc.pair import Pair
@@ -230,7 +230,7 @@ class Runner(ABC):
         await asyncio.wait({task}, timeout=_CHECK_SECONDS)
         task.cancel()
         await asyncio.wait({task})
-        if task.cancelled():
+        if task.cancelled() or isinstance(task.exception(), AioHubAssocError):
             return None
         found = task.result()
         reads = self.command.send.makes_reads

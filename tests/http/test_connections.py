@@ -575,3 +575,28 @@ async def test_where_aiohttp_makes_connections_in_another_way(
         assert (Status.LINKED, 1) == (outcome.status, outcome.attempts)
         assert 2 == server.connections
         assert Status.LINKED is (await _one(client, 3)).status
+
+
+@pytest.mark.parametrize("idle", [True, False])
+async def test_where_requests_go_through_aiohttps_session(
+    idle: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a later aiohttp, or where it is traced: no other call's response is believed."""
+    monkeypatch.setattr(sessions, "_IS_KNOWN", False)
+
+    async def respond(exchange: Exchange) -> None:
+        if exchange.number == 2 and not idle:
+            exchange.say(refused())
+        await pass_time(0.1)
+        exchange.link()
+        if exchange.number == 1 and idle:
+            await pass_time(1.0)
+            exchange.say(b"HTTP/1.1 404 Not Fou")
+
+    async with raw_server(respond) as server, _client(server) as client:
+        await _one(client, 1)
+        await pass_time(5.0)
+        outcome = await _one(client, 2)
+        assert (Status.LINKED, 1) == (outcome.status, outcome.attempts)
+        assert 2 == server.connections
+        assert Status.LINKED is (await _one(client, 3)).status

@@ -33,11 +33,11 @@ from aiohubassoc import (
     TransportError,
 )
 from aiohubassoc._http import sessions, transport as transport_module
-from aiohubassoc._http.sessions import meaning, unanswered
+from aiohubassoc._http.sessions import find_meaning, to_no_response
 from aiohubassoc._http.transport import NoResponse, Transport
 from aiohubassoc._protocol.classify import judge
 from aiohubassoc._protocol.requests import Endpoint
-from aiohubassoc._protocol.verdicts import Answer
+from aiohubassoc._protocol.verdicts import Response
 from tests.conftest import pass_time
 from tests.http.slow_resolver import SlowResolver
 
@@ -92,7 +92,7 @@ async def opened(base_url: str, **options: Any) -> AsyncIterator[Transport]:
         await transport.close()
 
 
-async def _send(base_url: str, **options: Any) -> Answer | NoResponse:
+async def _send(base_url: str, **options: Any) -> Response | NoResponse:
     async with opened(base_url, **options) as transport:
         answer, _ = await transport.send(ENDPOINT, TOKEN)
         return answer
@@ -123,7 +123,7 @@ async def test_the_request_is_what_hubspot_documents(
 
     async with serving(handler) as base_url:
         answer = await _send(base_url)
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Response)
     assert (200, b"{}", "x", "") == (
         answer.status,
         answer.body,
@@ -163,7 +163,7 @@ async def test_a_call_with_a_body(
         transport = await stack.enter_async_context(opened(base_url, session=session))
         for endpoint in (batch, ENDPOINT):
             answer, _ = await transport.send(endpoint, TOKEN)
-            assert isinstance(answer, Answer)
+            assert isinstance(answer, Response)
             assert 400_000 == len(answer.body)
     assert ("POST", body, "application/json", str(len(body))) == seen[0]
     assert ("PUT", b"") == seen[1][:2]
@@ -194,7 +194,7 @@ async def test_redirects_are_not_followed(status: int) -> None:
 
     async with serving(handler) as base_url:
         answer = await _send(base_url)
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, Response)
         assert (status, base_url + ENDPOINT.path) == (answer.status, answer.url)
     assert 1 == len(seen)
 
@@ -245,7 +245,7 @@ async def test_too_large_an_answer_is_refused(
     async with serving(handler) as base_url:
         answer = await _send(base_url)
     if not large:
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, Response)
         assert 300_000 == len(answer.body)
         return
     assert isinstance(answer, NoResponse)
@@ -358,7 +358,7 @@ async def test_the_time_for_an_answer_begins_with_the_connection(
     monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", slowly)
     async with serving(handler) as base_url:
         only_answer = Timeouts(connect=None, response=2.0, total=None)
-        assert isinstance(await _send(base_url, timeouts=only_answer), Answer)
+        assert isinstance(await _send(base_url, timeouts=only_answer), Response)
         late = Timeouts(connect=None, response=1.0, total=None)
         assert isinstance(await _error(base_url, timeouts=late), ResponseTimeoutError)
         in_total = Timeouts(connect=None, response=2.0, total=3.0)
@@ -375,7 +375,7 @@ async def test_no_body_at_all() -> None:
 
     async with serving(handler) as base_url:
         answer = await _send(base_url)
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Response)
     assert (204, b"") == (answer.status, answer.body)
 
 
@@ -482,7 +482,7 @@ async def test_aiohttp_repeats_nothing_by_itself(lent: bool) -> None:
         second, waited = await transport.send(ENDPOINT, TOKEN)
     if session is not None:
         await session.close()
-    assert isinstance(first, Answer)
+    assert isinstance(first, Response)
     assert isinstance(second, NoResponse)
     assert isinstance(second.error, ConnectionLostError)
     assert (2, 0.0) == (arrivals, waited)
@@ -538,7 +538,7 @@ def _subclasses(cls: type[BaseException]) -> set[type[BaseException]]:
 def test_every_exception_of_aiohttp_means_something() -> None:
     """Each subclass of ClientError has a meaning, and it is the one that was thought of."""
     classes = {c for c in _subclasses(aiohttp.ClientError) if c.__module__.startswith("aiohttp.")}
-    meanings = {cls.__name__: meaning(cls) for cls in classes}
+    meanings = {cls.__name__: find_meaning(cls) for cls in classes}
     assert meanings == {name: MEANINGS.get(name) for name in meanings}
     assert MEANINGS.keys() - meanings.keys() <= {"UploadAbortedError"}  # aiohttp has it since 3.14
 
@@ -560,7 +560,7 @@ def test_what_exceptions_mean(
     error: BaseException, expected: type, passing: bool, maybe_applied: bool
 ) -> None:
     """Whether anything may have been done, and whether another call may fare better."""
-    found = unanswered(error)
+    found = to_no_response(error)
     assert (expected, passing, maybe_applied) == (
         type(found.error),
         found.passing,
@@ -571,7 +571,7 @@ def test_what_exceptions_mean(
 def test_other_exceptions_are_nobodys_answer() -> None:
     """A fault of our own code is not taken for one of the network's."""
     with pytest.raises(ZeroDivisionError):
-        unanswered(ZeroDivisionError())
+        to_no_response(ZeroDivisionError())
 
 
 # --- TLS ---------------------------------------------------------------------------------------
@@ -601,7 +601,7 @@ async def test_certificates_are_verified() -> None:
     assert isinstance(refused, NoResponse)
     assert isinstance(refused.error, ConnectError)
     assert not refused.passing
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Response)
 
 
 async def test_tls_cannot_be_left_unverified() -> None:
@@ -650,7 +650,7 @@ async def test_a_lent_session_lends_its_connections_only() -> None:
         async with session, opened(base_url, session=session) as transport:
             for _ in range(2):
                 answer, waited = await transport.send(ENDPOINT, TOKEN)
-                assert isinstance(answer, Answer)
+                assert isinstance(answer, Response)
                 assert (500, 0.0) == (answer.status, waited)
         assert session.closed
     assert [] == middled
@@ -727,7 +727,7 @@ async def test_the_environments_proxy_is_used_when_asked(monkeypatch: pytest.Mon
         monkeypatch.setenv("http_proxy", proxy)
         monkeypatch.setenv("no_proxy", "left-out.example")
         answer = await _send("http://hubspot.example", trust_env=True)
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, Response)
         assert [f"PUT http://hubspot.example{ENDPOINT.path} HTTP/1.1"] == seen
         assert (
             Transport(
@@ -819,7 +819,7 @@ async def test_no_more_of_an_error_is_read_than_is_kept(
         _, waited = await transport.send(ENDPOINT, TOKEN)
     if session is not None:
         await session.close()
-    assert isinstance(first, Answer)
+    assert isinstance(first, Response)
     assert (500, 65_536) == (first.status, len(first.body))
     assert lent or (waited is None) == (size > 200_000)
 
@@ -834,7 +834,7 @@ async def test_the_error_of_many_pairs_may_be_longer() -> None:
     batch = Endpoint("POST", "/batch", b"x" * 100_000)
     async with serving(handler) as base_url, opened(base_url) as transport:
         answer, _ = await transport.send(batch, TOKEN)
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Response)
     assert 500_000 == len(answer.body)
 
 
@@ -957,3 +957,26 @@ def test_a_proxy_without_a_scheme(proxy: str, monkeypatch: pytest.MonkeyPatch) -
         "http://hubspot.example", timeouts=Timeouts(), connections=1, trust_env=True
     )
     assert "http://user:s3cret@127.0.0.1:9" == transport._proxy
+
+
+async def test_whoever_traces_aiohttp_sees_the_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As OpenTelemetry and Sentry do: they add a trace to each session that is made."""
+    seen: list[str] = []
+    make = aiohttp.ClientSession.__init__
+
+    async def note(_: Any, __: Any, params: aiohttp.TraceRequestStartParams) -> None:
+        seen.append(params.method)
+
+    def traced(self: aiohttp.ClientSession, **options: Any) -> None:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_start.append(note)
+        make(self, **options, trace_configs=[trace])
+
+    async def handler(_: web.BaseRequest) -> web.Response:
+        return web.Response(text="{}")
+
+    monkeypatch.setattr(aiohttp.ClientSession, "__init__", traced)
+    async with serving(handler) as base_url, opened(base_url) as transport:
+        for _ in range(2):
+            await transport.send(ENDPOINT, TOKEN)
+    assert ["PUT", "PUT"] == seen

@@ -610,3 +610,21 @@ def test_of_many_broken_results_the_first_are_named() -> None:
         problems[0],
         problems[-1],
     )
+
+
+@pytest.mark.parametrize("count", [2, 600])
+def test_the_reply_for_one_pair_is_read_as_any_other(count: int) -> None:
+    """With the results that such a reply can have: 500 at most."""
+    fields = {**DOCUMENTED, "results": _many(count), "errors": [], "numErrors": None, "links": {}}
+    body = orjson.dumps(fields)
+    reply = codec.decode_pair_reply(body)
+    assert decode_reply(body).results[:500] == reply.results
+    assert min(count, 500) == len(reply.results)
+
+
+@pytest.mark.parametrize("number", [0, 300, 599])
+def test_a_reply_with_a_huge_result_is_not_cut(number: int) -> None:
+    """A piece would be as large as what it is a piece of."""
+    results = _many(600)
+    results[number] = results[number] | {"new": "x" * 20_000}
+    assert cut_results(orjson.dumps({"results": results})) is None

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from aiohubassoc._http.request_state import Call
-    from aiohubassoc._protocol.verdicts import Answer
+    from aiohubassoc._protocol.verdicts import Response
     from aiohubassoc._run.stream import OutcomeStream
 
 LOST = NoResponse(ConnectionLostError("reset"))
@@ -606,7 +606,7 @@ scripts = st.dictionaries(
     leave_after=st.none() | st.integers(0, 31),
 )
 def test_one_outcome_each_whatever_happens(
-    script: dict[str, list[Answer | NoResponse]],
+    script: dict[str, list[Response | NoResponse]],
     ordered: bool,
     workers: int,
     stop_after: int | None,
