@@ -100,8 +100,8 @@ class AssociationClient:
         timeouts: How long one attempt may take.
         session: An aiohttp session to send through. Only its connections are used; it is not
             closed here, and no cookie is left in it. Less is known of its idle connections than of
-            the client's own: see "Connections that are used again" in the documentation. None: a new
-            session.
+            the client's own: see "Connections that are used again" in the documentation. None: a
+            new session.
         limiter: A limiter to share with other clients of the same token; it has its own quota,
             share and reserve. None: a new one.
         allow_http: Whether the token may travel unencrypted to another machine.
