@@ -44,6 +44,7 @@ from aiohubassoc.errors import (
     ResponseTimeoutError as ResponseTimeoutError,
     RunStoppedError as RunStoppedError,
     ServerError as ServerError,
+    SharedQuotaError as SharedQuotaError,
     TransportError as TransportError,
     UnconfirmedError as UnconfirmedError,
     UnknownObjectTypeError as UnknownObjectTypeError,
@@ -74,6 +75,7 @@ from aiohubassoc.replies import (
     ErrorDetail as ErrorDetail,
     StandardError as StandardError,
 )
+from aiohubassoc.shared_quota.quota import SharedQuota as SharedQuota
 from aiohubassoc.verification import (
     LinkState as LinkState,
     Verification as Verification,

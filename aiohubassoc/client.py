@@ -35,6 +35,7 @@ from aiohubassoc.arguments import (
     check_link_options,
     check_run,
     check_shared,
+    check_shared_quota,
     check_version,
     checked_concurrency,
 )
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
     from aiohubassoc.models import Outcome
     from aiohubassoc.planning import Plan
     from aiohubassoc.replies import DefaultAssociations
+    from aiohubassoc.shared_quota.quota import SharedQuota
+    from aiohubassoc.shared_quota.session import Session
 
 BASE_URL: Final = "https://api.hubapi.com"  # HubSpot, Associations v4
 # The first is what most public code reads, the second what HubSpot's own tools set.
@@ -96,6 +99,10 @@ class AssociationClient:
             refuses one. Two go at once at first, at most four.
         batch_limiter: The same as *limiter*, for batch calls; such as another client's
             `batch_limiter`. None: one of its own.
+        shared_quota: Where the quota is kept that many processes share, that of single calls and
+            that of batch calls: *quota*, *share*, *reserve_daily* and *batch_quota* are then of all
+            of them together. `SharedQuotaError` is raised when the client is entered and it cannot
+            be used; a run stops when it no longer can. None: the quota is this client's alone.
         retry: When to try a pair again.
         timeouts: How long one try may take.
         session: An aiohttp session to send through. It lends its connections only and is not
@@ -129,6 +136,7 @@ class AssociationClient:
         concurrency: int | None = None,
         batch_quota: Quota | None = None,
         batch_limiter: Limiter | None = None,
+        shared_quota: SharedQuota | None = None,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 -- frozen
         timeouts: Timeouts = Timeouts(),  # noqa: B008 -- frozen
         session: aiohttp.ClientSession | None = None,
@@ -162,6 +170,19 @@ class AssociationClient:
         self._concurrency = checked_concurrency(concurrency)
         self._base_url = checked_base_url(base_url, allow_http=allow_http)
         self._tokens = TokenSource(token)
+        check_shared_quota(shared_quota, limiter, batch_limiter)
+        self._shared: Session | None = None
+        self._batch_quota = batch_quota
+        if shared_quota is not None:
+            self._shared = shared_quota.open_session(
+                quota=quota,
+                share=share,
+                reserve_daily=reserve_daily,
+                strict=strict_quota,
+                batch_quota=batch_quota,
+                clock=self._clock,
+            )
+            limiter, batch_limiter = self._shared.limiter, self._shared.batch_limiter
         self._limiter = limiter or QuotaLimiter(
             quota,
             share=share,
@@ -169,7 +190,6 @@ class AssociationClient:
             strict=strict_quota,
             clock=self._clock,
         )
-        self._batch_quota = batch_quota
         self._batch_limiter = batch_limiter or QuotaLimiter.for_batches(
             batch_quota, reserve_daily=reserve_daily, clock=self._clock
         )
@@ -224,6 +244,8 @@ class AssociationClient:
     async def __aenter__(self) -> Self:
         if self._closed or self._senders is not None:
             raise ClientClosedError("a client can be entered once")
+        if self._shared is not None:
+            await self._shared.open()
         await self._transport.open()
         self._senders = make_senders(
             self._version,
@@ -251,6 +273,8 @@ class AssociationClient:
         self._closed = True
         self._senders = None
         await self._transport.close()
+        if self._shared is not None:
+            await self._shared.close()
 
     async def create_default(self, pair: Pair) -> DefaultAssociations:
         """

@@ -38,13 +38,16 @@ class BatchPacer:
         limit: How many may go in a window now.
         adopts_remaining_until: Never: as for `Pacer`.
         has_ample_room: Likewise.
+        room: None, as the pace may rise: as for `Pacer`.
     """
 
     adopts_remaining_until = -math.inf
     has_ample_room = False
+    room = 0
 
     def __init__(self, given: Quota | None = None) -> None:
         quota = given or FIRST_QUOTA
+        self._given = given
         self.max_in_flight = _FIRST_IN_FLIGHT
         self.limit = quota.limit
         self._most = math.inf if given is None else given.limit
@@ -73,6 +76,19 @@ class BatchPacer:
     def in_flight(self) -> int:
         """How many calls took a permit and have not ended."""
         return self._bucket.in_flight
+
+    def set_aside(self, count: int) -> None:
+        """As `Pacer.set_aside`."""
+        self._bucket.in_flight += count
+
+    def apply_options(self) -> None:
+        """As `Pacer.apply_options`."""
+        if self._given is None:
+            return
+        self.limit = min(self.limit, self._given.limit)
+        if self._window != self._given.window:
+            self._window = self._given.window
+            self._bucket = self._bucket.copy_for(self._given)
 
     def wait(self, now: float) -> float:
         """Return the seconds until a call may go: 0 means now, inf not before there is news."""

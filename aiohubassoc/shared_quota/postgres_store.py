@@ -1,0 +1,162 @@
+"""A store in PostgreSQL, for the processes of many machines."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from aiohubassoc.shared_quota.store import (
+    NEWER,
+    SCHEMA_VERSION,
+    VERSION,
+    Row,
+    UnavailableError,
+    UnusableError,
+    Visit,
+    schema,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import psycopg as _psycopg
+
+    Connection = _psycopg.Connection[tuple[object, ...]]
+
+# Nobody waits for a disk at each call: what a crash of the server loses, the epoch makes good. A
+# process that is stopped in the midst of a transaction is thrown out.
+_SET_UP: Final = """
+select set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '3s', true),
+  set_config('idle_in_transaction_session_timeout', '1s', true),
+  pg_postmaster_start_time()::text, extract(epoch from clock_timestamp())::float8
+"""
+_READ: Final = """
+select revision, epoch, state from aiohubassoc_quota where name = %s and kind = %s for update
+"""
+_NOW: Final = "select extract(epoch from clock_timestamp())::float8"
+_WRITE: Final = """
+update aiohubassoc_quota set revision = %s, epoch = %s, state = %s where name = %s and kind = %s
+"""
+_INSERT: Final = """
+insert into aiohubassoc_quota values (%s, %s, 0, '', ''::bytea) on conflict do nothing
+"""
+_IS_THERE: Final = "select to_regclass('aiohubassoc_quota_schema') is not null"
+_LOCK: Final = "select pg_advisory_xact_lock(hashtext('aiohubassoc_quota'))"
+_CONNECT_SECONDS: Final = 10
+# SQLSTATE classes of errors that pass: connection, resources, operator intervention; then lock and
+# serialization. PostgreSQL, appendix A.
+_PASSING: Final = ("08", "53", "57", "55P03", "40", "25P03")
+# Of these, what does not: a full disk.
+_LASTING: Final = ("53100",)
+
+
+class PostgresStore:
+    """
+    A store in PostgreSQL, by whose clock all of its machines go.
+
+    Args:
+        url: As libpq takes it: ``postgresql://...``.
+    """
+
+    keeps_time = True
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: Connection | None = None
+
+    def stamp(self) -> float | None:
+        """Return None: the time is the server's."""
+        return None
+
+    def open(self) -> None:
+        """Connect and make the tables if there are none."""
+        import psycopg  # noqa: PLC0415 -- an extra
+
+        try:
+            connection = psycopg.connect(
+                self._url,
+                autocommit=True,
+                connect_timeout=_CONNECT_SECONDS,
+                application_name="aiohubassoc",
+                prepare_threshold=None,  # for PgBouncer
+            )
+            try:
+                _make_tables(connection)
+            except BaseException:
+                connection.close()
+                raise
+        except psycopg.Error as error:
+            raise _judged(error) from error
+        self._connection = connection
+
+    def visit(self, name: str, kind: str, change: Callable[[Visit], bytes]) -> None:
+        """See `Store`."""
+        import psycopg  # noqa: PLC0415 -- an extra
+
+        if self._connection is None:
+            self.open()
+        assert self._connection is not None  # noqa: S101 -- just opened
+        try:
+            self._visit(self._connection, name, kind, change)
+        except psycopg.Error as error:
+            self.close()
+            raise _judged(error) from error
+        except BaseException:
+            self.close()  # and with it the transaction
+            raise
+
+    def _visit(
+        self, connection: Connection, name: str, kind: str, change: Callable[[Visit], bytes]
+    ) -> None:
+        # Two round trips: statements that need no reply go with the next one that does.
+        with connection.pipeline():
+            connection.execute("begin")
+            settings = connection.execute(_SET_UP)
+            found = connection.execute(_READ, (name, kind))
+            clock = connection.execute(_NOW)
+        *_, epoch, arrived_at = settings.fetchone() or ()
+        row = found.fetchone()
+        (now,) = clock.fetchone() or ()
+        if row is None:  # a new one: whoever comes first makes it, for sure on the disk
+            connection.execute("rollback")
+            connection.execute(_INSERT, (name, kind))
+            self._visit(connection, name, kind, change)
+            return
+        revision, row_epoch, state = int(str(row[0])), str(row[1]), bytes(row[2])  # type: ignore[call-overload]
+        kept = Row(revision, row_epoch, state) if state else None
+        visit = Visit(kept, str(epoch), float(str(arrived_at)), float(str(now)))
+        changed = change(visit)
+        with connection.pipeline():
+            connection.execute(_WRITE, (revision + 1, visit.epoch, changed, name, kind))
+            connection.execute("commit")
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            with suppress(Exception):  # it is broken: nothing more can be done about it
+                connection.close()
+
+
+def _make_tables(connection: Connection) -> None:
+    # Who may not create tables can use those that are there.
+    if not (connection.execute(_IS_THERE).fetchone() or (False,))[0]:
+        with connection.transaction():
+            connection.execute(_LOCK)  # "if not exists" fails where two do it at once
+            if not (connection.execute(_IS_THERE).fetchone() or (False,))[0]:
+                for statement in schema("bytea"):
+                    connection.execute(statement.encode())
+    (version,) = connection.execute(VERSION).fetchone() or (0,)
+    if int(str(version)) > SCHEMA_VERSION:
+        raise UnusableError(NEWER)
+
+
+def _judged(error: _psycopg.Error) -> Exception:
+    text = " ".join(str(error).split())
+    state = error.sqlstate
+    if state is None:  # not from the server, or refused while connecting
+        lasting = ("authentication failed", "does not exist", "no pg_hba.conf", "no password")
+        return (UnusableError if any(one in text for one in lasting) else UnavailableError)(text)
+    if state.startswith(_PASSING) and state not in _LASTING:
+        return UnavailableError(text)
+    return UnusableError(text)

@@ -1,0 +1,137 @@
+"""The public face: where a quota is shared, and under which name."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote, urlsplit
+
+import attrs
+
+from aiohubassoc.errors import OptionsError, SharedQuotaError
+
+if TYPE_CHECKING:
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc.options import Quota
+    from aiohubassoc.shared_quota.session import Session
+    from aiohubassoc.shared_quota.store import Store
+
+_SQLITE: Final = "sqlite:///"
+_POSTGRES: Final = ("postgresql://", "postgres://")
+_PASSWORD: Final = re.compile(r"(://[^/?#@]*?):[^/?#]*@|([?&](?:ssl)?password=)[^&]*")
+_HIDDEN: Final = "***"
+
+
+def _check_url(_: object, field: attrs.Attribute[str], value: object) -> None:
+    if isinstance(value, str):
+        if value.startswith(_SQLITE) and value[len(_SQLITE) :] not in {"", ":memory:"}:
+            return
+        if value.startswith(_POSTGRES):
+            if importlib.util.find_spec("psycopg") is None:
+                raise OptionsError(
+                    "a shared quota in PostgreSQL needs an extra: "
+                    "pip install 'aiohubassoc[postgres]'"
+                )
+            return
+    shown = _hide_password(value) if isinstance(value, str) else value
+    raise OptionsError(
+        f"{field.name} must be sqlite:///FILE, with four slashes for an absolute path, or "
+        f"postgresql://..., not {shown!r}"
+    )
+
+
+def _check_key(_: object, field: attrs.Attribute[str], value: object) -> None:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise OptionsError(f"{field.name} must be a text that is not empty, not {value!r}")
+
+
+@attrs.frozen(repr=False)
+class SharedQuota:
+    """
+    A quota that many processes keep together.
+
+    Give the same URL and key to each client of the same HubSpot token, in any number of processes:
+    together they keep one quota, and a throttle or a limit that one of them meets is known to all.
+    Nothing is opened until a client is.
+
+    Args:
+        url: ``sqlite:///FILE`` for the processes of one machine: a relative path, or with four
+            slashes an absolute one, on a local disk. ``postgresql://...`` for many machines, as
+            libpq takes it (PostgreSQL, libpq, "Connection URIs"); it needs the extra
+            ``[postgres]``. The file, or two tables, are made if they are not there.
+        key: Names the quota: one for each HubSpot account and app.
+
+    Raises:
+        OptionsError: an argument that cannot work.
+    """
+
+    url: str = attrs.field(validator=_check_url)
+    key: str = attrs.field(default="default", validator=_check_key)
+
+    def open_session(
+        self,
+        *,
+        quota: Quota | None,
+        share: float,
+        reserve_daily: float | None,
+        strict: bool,
+        batch_quota: Quota | None,
+        clock: Clock,
+    ) -> Session:
+        """Return a client's way to it, which is not open yet; the arguments are the client's."""
+        from aiohubassoc.shared_quota.session import Session  # noqa: PLC0415 -- when one is used
+
+        return Session(
+            self._make_store(),
+            self.key,
+            self._explain,
+            quota=quota,
+            share=share,
+            reserve_daily=reserve_daily,
+            strict=strict,
+            batch_quota=batch_quota,
+            clock=clock,
+        )
+
+    def _explain(self, error: BaseException) -> SharedQuotaError:
+        """Return the error that users see."""
+        why = _hide_secrets(str(error), self.url)
+        return SharedQuotaError(
+            f"the shared quota {_hide_password(self.url)} cannot be used, so nothing may be sent: "
+            f"{why}"
+        )
+
+    def _make_store(self) -> Store:
+        if self.url.startswith(_SQLITE):
+            from aiohubassoc.shared_quota.sqlite_store import SqliteStore  # noqa: PLC0415 -- above
+
+            return SqliteStore(self.url[len(_SQLITE) :])
+        from aiohubassoc.shared_quota.postgres_store import PostgresStore  # noqa: PLC0415 -- above
+
+        return PostgresStore(self.url)
+
+    def __repr__(self) -> str:
+        return f"SharedQuota({_hide_password(self.url)!r}, key={self.key!r})"
+
+
+def _hide_password(url: str) -> str:
+    """Return a URL as it may be shown."""
+    if url.startswith(_SQLITE):
+        return url
+    return _PASSWORD.sub(
+        lambda found: f"{found[1]}:{_HIDDEN}@" if found[1] else f"{found[2]}{_HIDDEN}", url
+    )
+
+
+def _hide_secrets(text: str, url: str) -> str:
+    """Return what a library says of a store, without the password of its URL."""
+    text = text.replace(url, _hide_password(url))
+    try:
+        password = urlsplit(url).password or ""
+    except ValueError:
+        return text
+    for secret in (password, unquote(password)):
+        if secret:
+            text = text.replace(secret, _HIDDEN)
+    return text

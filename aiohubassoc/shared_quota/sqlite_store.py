@@ -1,0 +1,197 @@
+"""A store in a file, for the processes of one machine."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from aiohubassoc.shared_quota.store import (
+    NEWER,
+    NOT_OURS,
+    SCHEMA_VERSION,
+    VERSION,
+    Row,
+    UnavailableError,
+    UnusableError,
+    Visit,
+    schema,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Others are in and out within a millisecond. SQLite's own way of waiting goes up to 100 ms.
+_LOOK_EVERY: Final = 0.0005
+_LOCKED_FOR: Final = 1.0
+_READ: Final = "select revision, epoch, state from aiohubassoc_quota where name = ? and kind = ?"
+_WRITE: Final = "insert or replace into aiohubassoc_quota values (?, ?, ?, ?, ?)"
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+class SqliteStore:
+    """
+    A store in a file; its clock is the monotonic clock that the processes of a machine share.
+
+    Args:
+        path: The file. It must lie on a disk of this machine.
+    """
+
+    # The clock begins anew with the machine.
+    keeps_time = False
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+        self._db: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._epoch = _boot_id()
+
+    def stamp(self) -> float | None:
+        """Return the machine's monotonic time."""
+        return time.monotonic()  # noqa: TID251 -- the store's clock, whatever the client's is
+
+    def open(self) -> None:
+        """Open the file and make it if there is none."""
+        if not self._path.parent.is_dir():
+            folder = self._path.parent.absolute()
+            raise UnusableError(
+                f"there is no folder {folder}. An absolute path has four slashes: sqlite:////..."
+            )
+        db: sqlite3.Connection | None = None
+        try:
+            # Readable to its owner only, as SQLite's other files then are.
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            db = sqlite3.connect(
+                self._path, isolation_level=None, check_same_thread=False, timeout=_LOCKED_FOR
+            )
+            _make_tables(db)
+            # After a crash of the machine the last changes may be missing; the epoch shows it.
+            db.execute("pragma synchronous = normal")
+        except (OSError, sqlite3.Error) as error:
+            if db is not None:
+                db.close()
+            raise _judged(error) from error
+        except BaseException:
+            if db is not None:
+                db.close()
+            raise
+        self._db, self._file = db, _identify(self._path)
+
+    def visit(self, name: str, kind: str, change: Callable[[Visit], bytes]) -> None:
+        """See `Store`."""
+        if self._db is None:
+            self.open()
+        assert self._db is not None  # noqa: S101 -- just opened
+        if _identify(self._path) != self._file:
+            raise UnusableError("the file was removed or replaced while it was in use")
+        arrived_at = time.monotonic()  # noqa: TID251 -- see `stamp`
+        try:
+            self._visit(self._db, name, kind, arrived_at, change)
+        except (OSError, sqlite3.Error) as error:
+            raise _judged(error) from error
+
+    def _visit(
+        self,
+        db: sqlite3.Connection,
+        name: str,
+        kind: str,
+        arrived_at: float,
+        change: Callable[[Visit], bytes],
+    ) -> None:
+        _begin(db)
+        try:
+            found = db.execute(_READ, (name, kind)).fetchone()
+            row = None if found is None else Row(int(found[0]), str(found[1]), bytes(found[2]))
+            now = time.monotonic()  # noqa: TID251 -- see `stamp`
+            state = change(Visit(row, self._epoch, arrived_at, now))
+            revision = 1 if row is None else row.revision + 1
+            db.execute(_WRITE, (name, kind, revision, self._epoch, state))
+            db.execute("commit")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                db.execute("rollback")
+            raise
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+
+def _begin(db: sqlite3.Connection) -> None:
+    """Begin a transaction of which there is one at a time."""
+    db.execute("pragma busy_timeout = 0")
+    give_up_at = time.monotonic() + _LOCKED_FOR  # noqa: TID251 -- in a thread of its own
+    while True:
+        try:
+            db.execute("begin immediate")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() >= give_up_at:  # noqa: TID251 -- likewise
+                raise
+            time.sleep(_LOOK_EVERY)  # noqa: TID251 -- likewise
+        else:
+            return
+
+
+def _make_tables(db: sqlite3.Connection) -> None:
+    if not _table_names(db):
+        # Readers and a writer do not wait for each other, and a commit waits for no disk.
+        db.execute("pragma journal_mode = wal")
+    db.execute("begin immediate")
+    try:
+        if not _table_names(db):
+            for statement in schema("blob"):
+                db.execute(statement)
+        _check_tables(db)
+        db.execute("commit")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            db.execute("rollback")
+        raise
+
+
+def _check_tables(db: sqlite3.Connection) -> None:
+    names = _table_names(db)
+    if "aiohubassoc_quota_schema" not in names:
+        raise UnusableError(f"{NOT_OURS}: it has the tables {', '.join(sorted(names)[:5])}")
+    (version,) = db.execute(VERSION).fetchone()
+    if version > SCHEMA_VERSION:
+        raise UnusableError(NEWER)
+
+
+def _table_names(db: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in db.execute("select name from sqlite_schema where type = 'table'")}
+
+
+def _judged(error: Exception) -> Exception:
+    if isinstance(error, sqlite3.OperationalError) and _is_busy(error):
+        return UnavailableError("the file is locked by another process")
+    if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
+        return UnusableError(f"{NOT_OURS}: the file is no SQLite database")
+    return UnusableError(str(error))
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return (error.sqlite_errorcode & 0xFF) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def _identify(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _boot_id() -> str:
+    """Return which start of the machine this is; where it does not say: when it was, roughly."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        # The monotonic clock counts from about then: to the hour, as clocks are set now and then.
+        began = time.time() - time.monotonic()  # noqa: TID251 -- likewise
+        return f"about {began // 3600:.0f}"
