@@ -77,6 +77,14 @@ class BatchPacer:
         """How many calls took a permit and have not ended."""
         return self._bucket.in_flight
 
+    def is_calm(self, _now: float) -> bool:
+        """As `Pacer.is_calm`: never, as the pace may rise and fall."""
+        return False
+
+    def count_by(self, _moment: float) -> int:
+        """As `Pacer.count_by`: unknown, so none."""
+        return 0
+
     def set_aside(self, count: int) -> None:
         """As `Pacer.set_aside`."""
         self._bucket.in_flight += count

@@ -81,6 +81,15 @@ class Pacer:
         """How many calls more than the last one may go whatever the time is."""
         return self._room
 
+    def is_calm(self, now: float) -> bool:
+        """Return whether nothing but the limit is to be kept, and no throttle came of late."""
+        return now >= self._wary_until and self._is_plain(now)
+
+    def count_by(self, moment: float) -> int:
+        """Return how many calls may go until a *moment* to come, while it `is_calm`."""
+        flight = self._adaptive.max_in_flight - self.in_flight
+        return int(min(flight, *(bucket.count_by(moment) for bucket in self._buckets)))
+
     def set_aside(self, count: int) -> None:
         """Leave so many permits to others, until as many are returned by a negative *count*."""
         for bucket in self._buckets:

@@ -36,6 +36,13 @@ HEARTBEAT: Final = LEASE / 5
 _REMEMBERED: Final = 60.0
 # A process that comes later than it was told by so much loses its turn.
 _GRACE: Final = 0.1
+_LEAST_WAIT: Final = 0.002
+# A timer may fire a little early; permits are looked for in steps no shorter.
+_TICK: Final = 1e-4
+# How long in advance permits are granted, at most, and as a share of the window: a store is asked
+# less often, and nothing is lost on the way. A throttle is known that much later to the others.
+_MOST_HORIZON: Final = 0.1
+_HORIZON_SHARE: Final = 1 / 10
 # A process looks again at least so often: a permit may be returned, or a process may be stopped.
 _LONGEST_WAIT: Final = 0.5
 # While only calls of others can bring news: for one process that waits, and for each one more.
@@ -124,6 +131,8 @@ class CommonState:
         # What is kept for those who leave calls of the day to others, though this one does not.
         self._daily: dict[str, Any] | None = None
         self._held_until = -math.inf
+        # Permits are granted in advance up to here: nobody gets an earlier one after that.
+        self._paced_to = -math.inf
         # The store's clock may be set back: the time here only moves on.
         self._now = -math.inf
         self._shift = 0.0
@@ -169,7 +178,7 @@ class CommonState:
         if decider.daily is not None and self._daily is not None:
             snapshot.load(decider.daily, self._daily)
         self._holders = {name: _Holder(**one) for name, one in state["holders"].items()}
-        self._held_until = float(state["held_until"])
+        self._held_until, self._paced_to = float(state["held_until"]), float(state["paced_to"])
         self._now, self._shift = float(state["now"]), state["shift"]
 
     def dump(self) -> bytes:
@@ -184,6 +193,7 @@ class CommonState:
                     name: attrs.asdict(one, recurse=False) for name, one in self._holders.items()
                 },
                 "held_until": str(self._held_until),  # it may be -inf
+                "paced_to": str(self._paced_to),
                 "now": str(self._now),
                 "shift": self._shift,
             }
@@ -297,33 +307,55 @@ class CommonState:
             credit = self._decider.quota.limit // (len(others) + 1)
             holder.taken = max(holder.taken, min(one.taken for one in others) - credit)
         if now < self._held_until:
-            return self._wait(holder, self._held_until - now, len(others), now)
-        ahead = sum(min(one.want, max(0, holder.taken - one.taken)) for one in others)
-        pacer, granted = self._decider.pacer, 0
-        pacer.set_aside(ahead)
+            return Reply(wait=self._wait(holder, self._held_until - now, now))
         try:
-            wait = self._decider.take(now)
-            if wait <= 0:
-                granted = 1
-                most = want if not others else min(want, 1 + pacer.room // (len(others) + 1))
-                while granted < most and (wait := self._decider.take(now)) <= 0:
-                    granted += 1
+            granted = self._take(holder, others, now)
         except DailyReserveError as error:
             holder.want = 0
             return Reply(daily=(error.left, error.reserved))
+        if holder.want:
+            wait = self._wait_for_turn(holder, others, now)
+            needs_news = wait == math.inf
+            if needs_news:
+                # News of one's own calls one has first.
+                is_alone = all(one is holder or not one.leases for one in self._holders.values())
+                wait = HEARTBEAT if is_alone else _POLL + _POLL_EACH * len(others)
+            wait = self._wait(holder, wait, now)
+            return Reply(granted=tuple(granted), wait=wait, needs_news=needs_news)
+        if self._decider.daily is None:
+            granted += [0.0] * self._take_ahead(holder, others)
+        return Reply(granted=tuple(granted))
+
+    def _take(self, holder: _Holder, others: list[_Holder], now: float) -> list[float]:
+        """Take permits for a process, and return in how many seconds each may be used."""
+        pacer = self._decider.pacer
+        ahead = _count_ahead(holder, others)
+        # What others go before is not given away in advance.
+        until = now + (self._horizon(now) if not ahead else 0.0)
+        most = holder.want
+        if others:
+            room = pacer.count_by(until) - ahead if pacer.is_calm(now) else 0
+            most = min(most, max(1, room // (len(others) + 1)))
+        at = max(now, self._paced_to)
+        granted: list[float] = []
+        pacer.set_aside(ahead)
+        try:
+            while len(granted) < most and at <= until:
+                wait = self._decider.take(at)
+                if wait <= 0:
+                    granted.append(at - now)
+                    self._paced_to = at
+                else:
+                    at += max(wait, _TICK)
         finally:
             pacer.set_aside(-ahead)
-            holder.leases += granted
-            holder.taken += granted
-        holder.want -= granted
-        if holder.want:
-            return attrs.evolve(self._wait(holder, wait, len(others), now), granted=granted)
-        if self._decider.daily is None:
-            granted += self._grant_ahead(holder, others)
-        return Reply(granted=granted)
+            holder.leases += len(granted)
+            holder.taken += len(granted)
+            holder.want -= len(granted)
+        return granted
 
-    def _grant_ahead(self, holder: _Holder, others: list[_Holder]) -> int:
-        """Grant some for calls to come, where there is so much room that nobody misses them."""
+    def _take_ahead(self, holder: _Holder, others: list[_Holder]) -> int:
+        """Take some for calls to come, where there is so much room that nobody misses them."""
         pacer = self._decider.pacer
         share = _GRANTED_SHARE / max(1, len(self._holders), len(others))
         count = min(int(pacer.room * share), _MOST_GRANTED)
@@ -333,14 +365,38 @@ class CommonState:
         holder.taken += count
         return count
 
-    def _wait(self, holder: _Holder, wait: float, others: int, now: float) -> Reply:
-        needs_news = wait == math.inf
-        wait = _POLL + _POLL_EACH * others if needs_news else min(wait, _LONGEST_WAIT)
+    def _wait_for_turn(self, holder: _Holder, others: list[_Holder], now: float) -> float:
+        """Return in how many seconds a process is to come again; inf: there must be news."""
+        pacer, at = self._decider.pacer, max(now, self._paced_to)
+        ahead = _count_ahead(holder, others)
+        pacer.set_aside(ahead)
+        try:
+            wait = pacer.wait(at)
+        finally:
+            pacer.set_aside(-ahead)
+        if wait == math.inf:
+            return wait
+        # In time to be granted it in advance.
+        return max(at + wait - now - self._horizon(now) / 2, _LEAST_WAIT)
+
+    def _horizon(self, now: float) -> float:
+        """Return how many seconds in advance permits are granted that are not back yet."""
+        if not self._decider.pacer.is_calm(now):
+            return 0.0
+        return min(_MOST_HORIZON, _HORIZON_SHARE * self._decider.quota.window)
+
+    def _wait(self, holder: _Holder, wait: float, now: float) -> float:
+        wait = min(wait, _LONGEST_WAIT)
         holder.due = now + wait
-        return Reply(wait=wait, needs_news=needs_news)
+        return wait
+
+
+def _count_ahead(holder: _Holder, others: list[_Holder]) -> int:
+    """Return how many permits go to others first."""
+    return sum(min(one.want, max(0, holder.taken - one.taken)) for one in others)
 
 
 def _reply_from(kept: dict[str, Any]) -> Reply:
     wait = math.inf if kept["wait"] is None else kept["wait"]
     daily = None if kept["daily"] is None else tuple(kept["daily"])
-    return Reply(**{**kept, "wait": wait, "daily": daily})
+    return Reply(**{**kept, "granted": tuple(kept["granted"]), "wait": wait, "daily": daily})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -73,8 +74,9 @@ class SharedLimiter:
         self.generation = 0
         self._cooldown = Cooldown()
         self._paused_until = -math.inf
-        # Permits in hand, and those that calls have.
-        self._hand = self._out = 0
+        # From when on each permit in hand may be used, in order; and how many calls have one.
+        self._hand: deque[float] = deque()
+        self._out = 0
         self._usable_until = -math.inf
         self._next_at = -math.inf  # when to ask again
         self._needs_news = False
@@ -99,7 +101,7 @@ class SharedLimiter:
 
     def try_acquire(self) -> bool:
         """Acquire if a permit is in hand and no caller waits; return whether it did."""
-        return self._hand > 0 and self._queue.is_empty and self._take_one(self._clock.now())
+        return bool(self._hand) and self._queue.is_empty and self._take_one(self._clock.now())
 
     async def acquire(self) -> None:
         """
@@ -205,9 +207,10 @@ class SharedLimiter:
     # --- the way to the store --------------------------------------------------------------------
 
     def _take_one(self, now: float) -> bool:
-        if self._hand <= 0 or not self._paused_until <= now <= self._usable_until:
+        hand = self._hand
+        if not hand or hand[0] > now or not self._paused_until <= now <= self._usable_until:
             return False
-        self._hand -= 1
+        hand.popleft()
         self._out += 1
         return True
 
@@ -219,13 +222,16 @@ class SharedLimiter:
             return 0.0
         if self._daily_error is not None:
             raise self._daily_error
-        if self._is_asking:
-            return math.inf
-        wait = max(self._paused_until, self._next_at) - now
-        if wait > 0:
-            return wait
-        self._ask()
-        return math.inf
+        wait = math.inf
+        if self._hand and now <= self._usable_until:
+            wait = max(self._hand[0], self._paused_until) - now
+        if not self._is_asking and (wait == math.inf or self._queue.length > len(self._hand)):
+            ask_in = max(self._paused_until, self._next_at) - now
+            if ask_in <= 0:
+                self._ask()
+            else:
+                wait = min(wait, ask_in)
+        return wait
 
     def _note(self) -> None:
         """See to it that what is new is told in time."""
@@ -263,17 +269,17 @@ class SharedLimiter:
         self._session.submit(lambda: self._row.request(request)).add_done_callback(self._received)
 
     def _make_request(self) -> Request:
-        want = min(self._queue.length, _MOST_WANTED)
-        if not want and self._clock.now() - self._sent_at >= HEARTBEAT:
-            self._hand = 0  # nobody needed them
+        want = max(0, min(self._queue.length, _MOST_WANTED) - len(self._hand))
+        if self._queue.is_empty and self._clock.now() - self._sent_at >= HEARTBEAT:
+            self._hand.clear()  # nobody needed them
         self._number += 1
         events, self._events = tuple(self._events), []
-        return Request(self._identity, self._number, events, self._out, self._hand, want)
+        return Request(self._identity, self._number, events, self._out, len(self._hand), want)
 
     def _complete(self, request: Request) -> Request:
         return attrs.evolve(request, base=self._clock.now(), stamp=self._session.stamp())
 
-    def _received(self, future: asyncio.Future[Reply]) -> None:
+    def _received(self, future: asyncio.Future[tuple[Reply, float]]) -> None:
         if future.cancelled():  # the event loop ends
             return
         error = future.exception()
@@ -288,15 +294,17 @@ class SharedLimiter:
         self._request = None
         self._is_asking = False
         self._answered.set()
-        self._take_over(future.result(), now)
+        reply, at = future.result()
+        self._take_over(reply, now - self._session.age(at))
 
-    def _take_over(self, reply: Reply, now: float) -> None:
+    def _take_over(self, reply: Reply, at: float) -> None:
+        """Take over a *reply* that refers to the moment *at*."""
         if reply.is_forfeited:
-            self._hand = 0
+            self._hand.clear()
             self.generation += 1
-        self._hand += reply.granted
+        self._hand.extend(at + after for after in reply.granted)
         self._usable_until = self._sent_at + USABLE
-        self._next_at = -math.inf if reply.wait == math.inf else now + reply.wait
+        self._next_at = -math.inf if reply.wait == math.inf else at + reply.wait
         self._needs_news = reply.needs_news
         self.quota = Quota(reply.limit, reply.window)
         self.max_in_flight = reply.max_in_flight
@@ -318,7 +326,7 @@ class SharedLimiter:
         """Let nothing more be sent."""
         self._failure = self._failure or error
         self._is_asking = False
-        self._hand = 0
+        self._hand.clear()
         self._usable_until = -math.inf
         if self._timer is not None:
             self._timer.cancel()

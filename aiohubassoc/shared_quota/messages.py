@@ -80,7 +80,7 @@ class Reply:
     What the common state says to a request.
 
     Attributes:
-        granted: Permits.
+        granted: Permits: seconds after which each may be used, in order.
         wait: Seconds until there may be more; inf: none are wanted.
         needs_news: Whether more depend on what becomes of calls in flight.
         is_forfeited: Whether the process was silent for so long that its permits were given up.
@@ -90,7 +90,7 @@ class Reply:
         max_in_flight: Batch calls that may be in flight; None: any number.
     """
 
-    granted: int = 0
+    granted: tuple[float, ...] = ()
     wait: float = math.inf
     needs_news: bool = False
     is_forfeited: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -59,14 +60,15 @@ class PostgresStore:
     """
 
     keeps_time = True
+    has_local_time = False
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._connection: Connection | None = None
 
-    def stamp(self) -> float | None:
-        """Return None: the time is the server's."""
-        return None
+    def local_time(self) -> float:
+        """See `Store`."""
+        return time.monotonic()  # noqa: TID251 -- whatever the client's clock is
 
     def open(self) -> None:
         """Connect and make the tables if there are none."""

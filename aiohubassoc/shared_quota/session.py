@@ -79,19 +79,20 @@ class CommonRow:
         self._left: tuple[CommonState, int, str] | None = None
         self._candidate: tuple[CommonState, int, str] | None = None
 
-    def request(self, request: Request) -> Reply:
+    def request(self, request: Request) -> tuple[Reply, float]:
         """
-        Carry out a request.
+        Carry out a request; return the reply and the machine's monotonic time to which it refers.
 
         Raises:
             UnavailableError: the store cannot be reached just now; nothing is known of it.
             UnusableError, SharedQuotaError: it cannot be used.
         """
         reply: Reply | None = None
-        state, revision, epoch = None, 0, ""
+        state, revision, epoch, at = None, 0, "", 0.0
 
         def change(visit: Visit) -> bytes:
-            nonlocal reply, state, revision, epoch
+            nonlocal reply, state, revision, epoch, at
+            at = visit.now if self._store.has_local_time else self._store.local_time()
             state = self._read(visit)
             revision, epoch = (0 if visit.row is None else visit.row.revision) + 1, visit.epoch
             reply = state.apply(request, visit.now, visit.arrived_at)
@@ -103,7 +104,7 @@ class CommonRow:
         assert state is not None  # noqa: S101 -- the store called
         assert reply is not None  # noqa: S101 -- the store called
         self._left = state, revision, epoch
-        return reply
+        return reply, at
 
     def _read(self, visit: Visit) -> CommonState:
         left, self._candidate = self._candidate, None
@@ -215,4 +216,8 @@ class Session:
 
     def stamp(self) -> float | None:
         """Return the store's time; None: only the store knows."""
-        return self._store.stamp()
+        return self._store.local_time() if self._store.has_local_time else None
+
+    def age(self, at: float) -> float:
+        """Return how many seconds ago a moment of the machine's monotonic time was."""
+        return self._store.local_time() - at

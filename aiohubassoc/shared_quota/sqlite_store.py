@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import attrs
+
 from aiohubassoc.shared_quota.store import (
     NEWER,
     NOT_OURS,
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
 # Others are in and out within a millisecond. SQLite's own way of waiting goes up to 100 ms.
 _LOOK_EVERY: Final = 0.0005
 _LOCKED_FOR: Final = 1.0
-_READ: Final = "select revision, epoch, state from aiohubassoc_quota where name = ? and kind = ?"
+_ATTEMPTS: Final = 3
+_READ: Final = "select {} from aiohubassoc_quota where name = ? and kind = ?"
 _WRITE: Final = "insert or replace into aiohubassoc_quota values (?, ?, ?, ?, ?)"
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
@@ -42,6 +45,7 @@ class SqliteStore:
 
     # The clock begins anew with the machine.
     keeps_time = False
+    has_local_time = True
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
@@ -49,8 +53,8 @@ class SqliteStore:
         self._file: tuple[int, int] | None = None
         self._epoch = _boot_id()
 
-    def stamp(self) -> float | None:
-        """Return the machine's monotonic time."""
+    def local_time(self) -> float:
+        """See `Store`."""
         return time.monotonic()  # noqa: TID251 -- the store's clock, whatever the client's is
 
     def open(self) -> None:
@@ -87,7 +91,7 @@ class SqliteStore:
         assert self._db is not None  # noqa: S101 -- just opened
         if _identify(self._path) != self._file:
             raise UnusableError("the file was removed or replaced while it was in use")
-        arrived_at = time.monotonic()  # noqa: TID251 -- see `stamp`
+        arrived_at = self.local_time()
         try:
             self._visit(self._db, name, kind, arrived_at, change)
         except (OSError, sqlite3.Error) as error:
@@ -101,25 +105,43 @@ class SqliteStore:
         arrived_at: float,
         change: Callable[[Visit], bytes],
     ) -> None:
-        _begin(db)
-        try:
-            found = db.execute(_READ, (name, kind)).fetchone()
-            row = None if found is None else Row(int(found[0]), str(found[1]), bytes(found[2]))
-            now = time.monotonic()  # noqa: TID251 -- see `stamp`
-            state = change(Visit(row, self._epoch, arrived_at, now))
-            revision = 1 if row is None else row.revision + 1
-            db.execute(_WRITE, (name, kind, revision, self._epoch, state))
-            db.execute("commit")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                db.execute("rollback")
-            raise
+        # The file is locked to write only, in which a process is hardly ever stopped or put aside;
+        # after some times in vain for longer, so that nobody is left out.
+        for attempt in range(_ATTEMPTS, -1, -1):
+            if not attempt:
+                _begin(db)
+            try:
+                row = _read(db, name, kind)
+                state = change(Visit(row, self._epoch, arrived_at, self.local_time()))
+                if attempt:
+                    _begin(db)
+                    if _read(db, name, kind, columns="revision, epoch, ''") != (
+                        None if row is None else attrs.evolve(row, state=b"")
+                    ):
+                        db.execute("rollback")
+                        continue
+                revision = 1 if row is None else row.revision + 1
+                db.execute(_WRITE, (name, kind, revision, self._epoch, state))
+                db.execute("commit")
+            except BaseException:
+                if db.in_transaction:
+                    with suppress(sqlite3.Error):
+                        db.execute("rollback")
+                raise
+            return
 
     def close(self) -> None:
         """Close the file."""
         if self._db is not None:
             self._db.close()
             self._db = None
+
+
+def _read(
+    db: sqlite3.Connection, name: str, kind: str, columns: str = "revision, epoch, state"
+) -> Row | None:
+    found = db.execute(_READ.format(columns), (name, kind)).fetchone()
+    return None if found is None else Row(int(found[0]), str(found[1]), bytes(found[2] or b""))
 
 
 def _begin(db: sqlite3.Connection) -> None:

@@ -106,13 +106,15 @@ class Store(Protocol):
 
     keeps_time: bool
     """Whether instants mean something though the epoch is another."""
+    has_local_time: bool
+    """Whether the store's clock is that of `local_time`."""
 
     def open(self) -> None:
         """Connect, and make the tables if there are none."""
         ...
 
-    def stamp(self) -> float | None:
-        """Return the store's time, from any thread; None: only the store knows."""
+    def local_time(self) -> float:
+        """Return this machine's monotonic seconds, from any thread."""
         ...
 
     def visit(self, name: str, kind: str, change: Callable[[Visit], bytes]) -> None:
