@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import attrs
 
+from aiohubassoc.errors import AioHubAssocError
 from aiohubassoc.options import Quota
 
 
@@ -72,6 +73,8 @@ class AccountCheck:
         resets_at: When the day's calls are counted anew, aware; None: not known.
         records_at_limit: How many records of the first type take no more links to the second;
             None: not known.
+        obstacle: The error that every pair of a run would meet: the token is refused, a type is
+            unknown, or the day's calls are used up. None: none was found.
     """
 
     items: tuple[CheckItem, ...]
@@ -84,6 +87,7 @@ class AccountCheck:
     daily_left: int | None = None
     resets_at: datetime | None = None
     records_at_limit: int | None = None
+    obstacle: AioHubAssocError | None = None
 
     @property
     def ok(self) -> bool:

@@ -335,7 +335,7 @@ class AssociationClient:
         sender = self._senders_in_loop().batch
         return await send_one_batch(sender.settle, (from_type, to_type), pairs)
 
-    async def check(self, from_type: str, to_type: str) -> AccountCheck:
+    async def check(self, from_type: str, to_type: str, *, quick: bool = False) -> AccountCheck:
         """
         Return whether a run for these object types would work: the token, its scopes, the limits.
 
@@ -346,6 +346,8 @@ class AssociationClient:
         Args:
             from_type: The object type of the first records.
             to_type: The object type of the second records.
+            quick: Make two calls only: a batch read, which HubSpot's ten-second limit does not
+                count, and one for the token's scopes. What they do not tell is unknown.
 
         Raises:
             ClientClosedError: outside ``async with``.
@@ -357,7 +359,8 @@ class AssociationClient:
         pair = Pair(from_type, 1, to_type, 1)
         types = (pair.from_type, pair.to_type)
         settle = senders.account.settle
-        return await check_account(settle, self._base_url, self._version, types, self._token)
+        base_url, version = self._base_url, self._version
+        return await check_account(settle, base_url, version, types, self._token, quick=quick)
 
     def link_each(
         self,

@@ -79,7 +79,8 @@ def _row(base_url: str, token: str) -> set[str]:
         (folder / "token").chmod(0o600)
         command = [
             *("link", f"{folder}/pairs.csv", "--from", "contacts", "--to", "companies"),
-            *("--base-url", base_url, "--token-file", f"{folder}/token"),
+            # What is asked about the account before the first pair is not the way of a row.
+            *("--base-url", base_url, "--token-file", f"{folder}/token", "--no-check"),
         ]
         with contextlib.redirect_stdout(io.StringIO()):
             assert run([*command, "--run", f"{folder}/first"]) == 0

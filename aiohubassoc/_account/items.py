@@ -42,6 +42,13 @@ Responses: TypeAlias = dict[str, AccountReply | AioHubAssocError]
 """By call: ``details``, ``read``, ``token info``, ``usage``, ``limits``. Not made: missing."""
 
 _TOKEN_ERRORS: Final = (AuthenticationError, PermissionDeniedError)
+# A refusal to read (403) is none: a run that only links reads nothing.
+_OBSTACLES: Final = (
+    AuthenticationError,
+    DailyLimitError,
+    DailyReserveError,
+    UnknownObjectTypeError,
+)
 # With these HubSpot has accepted the token, and knows both types.
 _ABOUT_RECORDS: Final = (NotFoundError, ValidationError)
 
@@ -89,6 +96,7 @@ def make_check(responses: Responses, base_url: str, types: tuple[str, str]) -> A
         daily_left=daily_left,
         resets_at=usage.resets_at,
         records_at_limit=limits.at_limit,
+        obstacle=next((one for one in responses.values() if isinstance(one, _OBSTACLES)), None),
     )
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 import warnings
 from typing import TYPE_CHECKING, NoReturn
 
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from aiohubassoc import __version__
-from aiohubassoc.cli.exit_codes import ExitCode
-from aiohubassoc.cli.suggestions import suggest, suggest_choice
-from aiohubassoc.cli.terminal import print_error, show_warning
+from aiohubassoc.cli.terminal import (
+    StorageError,
+    print_error,
+    show_warning,
+    suggest,
+    suggest_choice,
+)
 from aiohubassoc.errors import (
     AioHubAssocError,
     JournalInUseError,
@@ -45,7 +50,7 @@ _LINE = (
     'A line of --stream: {"from": "contacts:1", "to": "companies:2", "ok": true, '
     '"status": "linked", "attempts": 1, "line": 2}'
 )
-# Said here, not in the function's docstring: whoever asks for help does not load the function.
+# Not in the docstrings of the functions: help does not load them.
 _LINK = """\
 Link the pairs of files.
 
@@ -97,6 +102,9 @@ _COMMANDS = (
     ("demo", "Link 2,000 pairs against a simulated portal and compare with its records."),
 )
 
+# Where a command is in the module of another one.
+_MODULES = {"resume": "link"}
+
 
 def make_app() -> App:
     """Return the command."""
@@ -118,7 +126,7 @@ def make_app() -> App:
         own = [example for example in _EXAMPLES if example.split()[0] == name]
         notes = (_LINE, _ACCESS) if name in {"link", "resume"} else ()
         app.command(
-            f"aiohubassoc.cli.{name}:{name}",
+            f"aiohubassoc.cli.{_MODULES.get(name, name)}:{name}",
             name=name,
             help=help_,
             help_epilogue=_epilogue(own, *notes),
@@ -151,8 +159,11 @@ def run(arguments: Sequence[str]) -> int:
             message = f"there is no use for {', '.join(map(repr, error.unused_tokens or ()))}"
         print_error(message + suggest_choice(message))
         return _exit_code(error)
+    except StorageError as error:
+        print_error(f"Cannot write {error}")
+        return _exit_code(error)
     except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
+        return 128 + signal.SIGINT
     finally:
         warnings.showwarning = show
 
@@ -164,7 +175,10 @@ def _refuse_option(option: str, command: App) -> NoReturn:
     raise OptionsError(f"there is no option {option}{suggest(option.partition('=')[0], names)}")
 
 
-def _exit_code(error: CycloptsError | AioHubAssocError) -> int:
+def _exit_code(error: Exception) -> int:
+    from aiohubassoc.cli.report import ExitCode  # noqa: PLC0415 -- loads the library
+
     if isinstance(error, JournalInUseError):
         return ExitCode.IN_USE
-    return ExitCode.STORAGE if isinstance(error, JournalStorageError) else ExitCode.USAGE
+    storage = (JournalStorageError, StorageError)
+    return ExitCode.STORAGE if isinstance(error, storage) else ExitCode.USAGE

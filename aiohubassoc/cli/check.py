@@ -12,13 +12,11 @@ from cyclopts import Parameter
 from rich.markup import escape
 
 from aiohubassoc.account import CheckState
-from aiohubassoc.cli.connection import Connection
-from aiohubassoc.cli.exit_codes import ExitCode
+from aiohubassoc.cli.connection import Connection, name_token_source
 from aiohubassoc.cli.options import AccessOptions, Flag, Flat, PortalOptions, check_input
+from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import Command
-from aiohubassoc.cli.summary import print_portal, print_steps
-from aiohubassoc.cli.terminal import stdout
-from aiohubassoc.cli.token_source import name_token_source
+from aiohubassoc.cli.terminal import print_lines, print_portal, stdout
 from aiohubassoc.files.layout import Layout
 
 if TYPE_CHECKING:
@@ -48,8 +46,6 @@ def check(
     Args:
         from_type: The object type of the first records, such as contacts, 0-1 or p12345_cars.
         to_type: The object type of the second records.
-        portal: Where HubSpot is.
-        token: Where the token is.
         json_: Print one JSON object with the result on standard output, and nothing else.
     """
     layout = Layout(from_type=from_type, to_type=to_type)
@@ -68,7 +64,7 @@ def check(
         _print(items, console)
         again = "Fix what failed, then check again."
         ready = f"Next: aiohubassoc link FILE --from {from_type} --to {to_type}"
-        print_steps([ready if found.ok else again], console)
+        print_lines([ready if found.ok else again], console)
     if found.item("token").state is CheckState.FAILED:
         return ExitCode.UNAUTHORIZED
     return ExitCode.ALL_LINKED if found.ok else ExitCode.SOME_FAILED

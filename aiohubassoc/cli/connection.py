@@ -1,36 +1,44 @@
-"""Where a command sends to, with which token, and how fast."""
+"""Where a command sends to, with which token and how fast."""
 
 from __future__ import annotations
 
+import asyncio
+import codecs
 import os
 import re
+import shlex
+import stat
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from aiohubassoc._http.auth import TokenProvider
-from aiohubassoc.cli.report import SIMULATED, describe_portal
-from aiohubassoc.cli.run_folder import Command
-from aiohubassoc.cli.token_source import read_token
-from aiohubassoc.client import BASE_URL, BASE_URL_VARIABLE, AssociationClient
+from aiohubassoc.cli.run_folder import SIMULATED_PORTAL, Command, describe_portal
+from aiohubassoc.cli.terminal import print_warning
+from aiohubassoc.client import BASE_URL, BASE_URL_VARIABLE, TOKEN_VARIABLES, AssociationClient
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import Quota
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import ExitStack
 
     from aiohubassoc._http.limiter import Limiter
-    from aiohubassoc.cli.options import AccessOptions
-
+    from aiohubassoc.cli.options import AccessOptions, TokenOptions
 
 # What the library calls what is an option here.
 _ARGUMENTS: Final = re.compile(
     r"^(?:base_url|api_version|proxy|share|reserve_daily|concurrency)\b|\ballow_http\b"
 )
-
-
-def _to_option(argument: re.Match[str]) -> str:
-    return f"--{argument[0].replace('_', '-')}"
+# Password managers ask a server; one that asks a person has a minute.
+_COMMAND_SECONDS: Final = 60.0
+_MOST_STDERR: Final = 2000
+# As in the files that a shell or Docker reads; the padding of a token (ab==) is no name.
+_ASSIGNMENT: Final = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*=\s*([^=\s].*)", re.ASCII)
+_UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @attrs.frozen
@@ -61,7 +69,7 @@ class Connection:
         if command.portal.simulate:
             if access.proxy is not None:
                 raise OptionsError("--proxy is for HubSpot: a simulated portal is on this machine")
-            from aiohubassoc.cli.simulator_presets import usual_portal  # noqa: PLC0415 -- if asked
+            from aiohubassoc.cli.simulate import usual_portal  # noqa: PLC0415 -- if asked
             from aiohubassoc.simulator import portal_process  # noqa: PLC0415 -- if asked
 
             settings = usual_portal(command.pace.parsed_quota() or Quota.PROFESSIONAL)
@@ -73,7 +81,7 @@ class Connection:
     @property
     def portal(self) -> str:
         """Where pairs go, for people and programs."""
-        return SIMULATED if self.command.portal.simulate else describe_portal(self.base_url)
+        return describe_portal(SIMULATED_PORTAL if self.command.portal.simulate else self.base_url)
 
     @property
     def details(self) -> str:
@@ -117,3 +125,179 @@ class Connection:
 def find_base_url(given: str | None) -> str:
     """Return where HubSpot's API is: as given, else as the environment says, else HubSpot."""
     return given or os.environ.get(BASE_URL_VARIABLE, "").strip() or BASE_URL
+
+
+def read_token(options: TokenOptions) -> str | TokenProvider:
+    """
+    Return the token, or what gives it and a new one once HubSpot refuses it.
+
+    It comes from a file, a command, standard input's first line, or the environment. It is never
+    an argument, which others can see.
+
+    Raises:
+        OptionsError: there is none, or it cannot be read.
+    """
+    path, command = options.token_file, options.token_command
+    given = [
+        name
+        for name, is_given in (
+            ("--token-file", path is not None),
+            ("--token-command", command is not None),
+            ("--token-stdin", options.token_stdin),
+        )
+        if is_given
+    ]
+    if len(given) > 1:
+        raise OptionsError(f"give {given[0]} or {given[1]}, not both")
+    if path is not None:
+        _warn_of_readers(path)
+        return _Renewing(lambda: _from_file(path))
+    if command is not None:
+        return _Renewing(lambda: _from_command(command))
+    if options.token_stdin:
+        token = parse_token(sys.stdin.readline()) if sys.stdin is not None else ""
+        if not token:
+            raise OptionsError("standard input has no access token on its first line")
+        return token
+    if token := parse_token(os.environ.get(_token_variable(), "")):
+        return token
+    raise OptionsError(
+        f"no access token: set {TOKEN_VARIABLES[0]}, or give --token-file, --token-command or "
+        "--token-stdin"
+    )
+
+
+def name_token_source(options: TokenOptions) -> str:
+    """Return where the token comes from, for people."""
+    if options.token_file is not None:
+        return options.token_file
+    if options.token_command is not None:
+        return "what --token-command prints"
+    return "standard input" if options.token_stdin else _token_variable()
+
+
+def parse_token(text: str) -> str:
+    """
+    Return the token in *text* without what files and shells put around it; empty if there is none.
+
+    Taken off are blanks, a byte order mark, ``NAME=`` and quotes. Of several lines it is the one
+    that assigns a variable of the token; lines that begin with ``#`` are comments.
+    """
+    lines = [line.strip() for line in text.lstrip("\ufeff").splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    named = [
+        match[2]
+        for line in lines
+        if (match := _ASSIGNMENT.fullmatch(line)) and match[1] in TOKEN_VARIABLES
+    ]
+    if named:
+        return _unquoted(named[0])
+    text = _unquoted("\n".join(lines))
+    match = _ASSIGNMENT.fullmatch(text)
+    return text if match is None else _unquoted(match[2])
+
+
+def _unquoted(text: str) -> str:
+    text = text.strip()
+    for quote in "\"'":
+        text = text.removeprefix(quote).removesuffix(quote).strip()
+    return text
+
+
+class _Renewing:
+    """
+    A `TokenProvider`: one token, until HubSpot refuses it; then what *read* returns by then.
+
+    Args:
+        read: Returns the token of now, or raises OptionsError.
+    """
+
+    def __init__(self, read: Callable[[], str]) -> None:
+        self._read = read
+        self._token = read()
+
+    async def __call__(self, refused: str | None) -> str:
+        """Return the token; after a refusal the next one, or the same if there is no other."""
+        if refused == self._token:
+            try:
+                self._token = await asyncio.to_thread(self._read)  # neither file nor command blocks
+            except OptionsError as error:  # the refusal itself ends the run, in good order
+                print_warning(f"there is no new access token: {error}".replace(refused, "..."))
+        return self._token
+
+
+def _from_file(path: str) -> str:
+    try:
+        content = Path(path).read_bytes()
+        # PowerShell writes the second one.
+        text = content.decode("utf-16" if content.startswith(_UTF16) else "utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise OptionsError(f"cannot read the token in {path}: {reason}") from None
+    if token := parse_token(text):
+        return token
+    raise OptionsError(f"{path} is empty: it must hold the access token")
+
+
+def _from_command(command: str, seconds: float = _COMMAND_SECONDS) -> str:
+    """Return what *command* prints; it is split as a shell does, and no shell runs."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise OptionsError(f"--token-command {command!r} cannot be split: {error}") from None
+    if not words:
+        raise OptionsError("--token-command is empty: it must print the access token")
+    name = f"--token-command ({words[0]})"
+    try:
+        # Standard input may hold the pairs.
+        done = subprocess.run(  # noqa: S603 -- it is what the user asks for
+            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        said = _quoted(error.stderr, error.stdout)
+        raise OptionsError(f"{name} did not end within {seconds:g} s{said}") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OptionsError(f"{name} cannot be run: {reason}") from None
+    if done.returncode:
+        said = _quoted(done.stderr, done.stdout)
+        raise OptionsError(f"{name} failed with exit code {done.returncode}{said}")
+    try:
+        token = parse_token(done.stdout.decode())
+    except UnicodeDecodeError:
+        raise OptionsError(f"{name} printed what is not text") from None
+    if not token:
+        said = _quoted(done.stderr, b"")
+        raise OptionsError(f"{name} printed nothing: it must print the access token{said}")
+    return token
+
+
+def _quoted(stderr: bytes | None, stdout: bytes | None) -> str:
+    """Return what a command said of its failure, without a token that it may have printed."""
+    text = (stderr or b"").decode(errors="replace").strip()[-_MOST_STDERR:]
+    for secret in (stdout or b"").decode(errors="replace").split():
+        text = text.replace(secret, "...")
+    return f": {text}" if text else ""
+
+
+def _warn_of_readers(path: str) -> None:
+    try:
+        mode = Path(path).stat().st_mode
+    except OSError:
+        return  # reading it says why
+    if os.name == "posix" and stat.S_ISREG(mode) and mode & stat.S_IROTH:
+        print_warning(
+            f"the token file {path} can be read by every user of this machine: "
+            f"chmod 600 {shlex.quote(path)}"
+        )
+
+
+def _token_variable() -> str:
+    """Return the variable that holds the token; the first where none does."""
+    return next(
+        (name for name in TOKEN_VARIABLES if os.environ.get(name, "").strip()), TOKEN_VARIABLES[0]
+    )
+
+
+def _to_option(argument: re.Match[str]) -> str:
+    return f"--{argument[0].replace('_', '-')}"

@@ -1,4 +1,4 @@
-"""``aiohubassoc demo``: the main job, and the proof that what it says is true."""
+"""``aiohubassoc demo``: links 2,000 pairs and compares every outcome with the portal's records."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from aiohubassoc.cli.connection import Connection
 from aiohubassoc.cli.hints import compose
-from aiohubassoc.cli.operations import LinkOperation
-from aiohubassoc.cli.options import CheckOptions, FolderOptions, OutputOptions
-from aiohubassoc.cli.report import SIMULATED
+from aiohubassoc.cli.link import LinkRun
+from aiohubassoc.cli.options import LinkCall, PaceOptions, PortalOptions
 from aiohubassoc.cli.run_folder import Command
-from aiohubassoc.cli.runner import Runner
-from aiohubassoc.cli.simulator_presets import demo_portal
-from aiohubassoc.cli.summary import print_link_report
-from aiohubassoc.cli.terminal import stdout
-from aiohubassoc.client import AssociationClient
+from aiohubassoc.cli.simulate import demo_portal
+from aiohubassoc.cli.terminal import print_lines, print_link_report, stdout
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
@@ -32,125 +29,125 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from aiohubassoc.cli.run_folder import Table
-    from aiohubassoc.cli.sinks import Sinks
     from aiohubassoc.models import Outcome
     from aiohubassoc.pair import Pair
 
 # Ten times a Professional portal's pace, so that a demonstration takes seconds.
 _QUOTA = Quota(190, 1.0)
 _EXAMPLE = Path("examples", "pairs.csv")
+_MOST_SHOWN = 20
 
 
-class _KeptOutcomes(LinkOperation):
+class _KeepingRun(LinkRun):
     """Links the pairs of the example, and keeps every outcome."""
 
-    def __init__(self, table: Table, command: Command) -> None:
-        super().__init__(table, command, OutputOptions(), FolderOptions())
+    def __init__(self, connection: Connection, table: Table) -> None:
+        super().__init__(connection, table, LinkCall())
         self.outcomes: list[Outcome] = []
 
-    def take(self, outcome: Outcome, sinks: Sinks) -> None:
+    def take(self, outcome: Outcome) -> None:
         """Count and keep an outcome."""
-        super().take(outcome, sinks)
+        super().take(outcome)
         self.outcomes.append(outcome)
 
 
 def demo() -> int:
     """
-    Link 2,000 pairs against a simulated portal and compare every outcome with its books.
+    Link 2,000 pairs against a simulated portal and compare every outcome with its records.
 
-    The portal runs as a process of its own: a rolling quota of 190 calls a second, 80 ms away,
-    with missing records, failing answers, connections that break, and a neighbour who uses much of
-    the quota for a second. The exit code is 0 when the portal's books agree with what was told.
+    The portal runs as a process: a rolling quota of 190 calls a second, 80 ms away, with missing
+    records, failing responses, connections that break, and another client that uses much of the
+    quota for a second. The exit code is 0 when the portal's records match every outcome.
     """
     console = stdout()
-    example = _example()
-    settings = demo_portal(_QUOTA)
+    example = _find_example()
     console.print(
         f"Linking the pairs of {example.name} at {_QUOTA}, against a simulated HubSpot portal "
-        "with missing records, failing answers, broken connections and a neighbour."
+        "with missing records, failing responses, broken connections and another client."
     )
     layout = Layout(from_type="contacts", to_type="companies")
-    with (
-        portal_process(settings) as portal,
-        PairTable(str(example), layout) as table,
-    ):
-        client = AssociationClient(
-            settings.tokens[0], base_url=portal.base_url, api_version="2026-09", quota=_QUOTA
-        )
-        with PairTable(str(example), layout) as again:
-            pairs = [pair for _, pair in again if pair is not None]
-        operation = _KeptOutcomes(table, Command((str(example),), layout))
-        operation.report.portal = SIMULATED
-        code = asyncio.run(Runner(operation, table, CheckOptions()).run(client))
-        books, links = portal.ledger(), portal.links()
-    print_link_report(operation.report, console)
-    if operation.report.stopped is not None:
+    portal_options = PortalOptions(simulate=True, api_version="2026-09")
+    pace = PaceOptions(f"{_QUOTA.limit}/{_QUOTA.window:g}s")
+    command = Command((str(example),), layout, portal_options, pace)
+    with PairTable(str(example), layout) as table:
+        pairs = [pair for _, pair in table if pair is not None]
+    settings = demo_portal(_QUOTA)
+    with portal_process(settings) as portal, PairTable(str(example), layout) as table:
+        connection = Connection(command, portal.base_url, settings.tokens[0])
+        run = _KeepingRun(connection, table)
+        code = asyncio.run(run.run(connection.make_client()))
+        ledger, links = portal.ledger(), portal.links()["links"]
+    print_link_report(run.report, console)
+    if run.report.stopped is not None:
         return code
-    disagreements = compare(pairs, operation.outcomes, links["links"])
-    print_books(books, console)
-    if disagreements:
-        for line in disagreements[:20]:
+    differences = compare(pairs, run.outcomes, links)
+    _print_ledger(ledger, console)
+    if differences:
+        for line in differences[:_MOST_SHOWN]:
             console.print(f"[bold red]The portal disagrees:[/] {escape(line)}")
         return 1
     console.print("[bold green]Verified: the simulator's records match every outcome.[/]")
-    pairs_file = str(
-        example.relative_to(Path.cwd()) if example.is_relative_to(Path.cwd()) else example
-    )
-    types = {"--from": "contacts", "--to": "companies"}
-    console.print("Next:")
-    for command, options in (
-        ("plan", {**types, "--quota": "professional"}),
-        ("link", {**types, "--simulate": True}),
-        ("link", {**types, "--run": "runs/first", "--simulate": True}),
-    ):
-        console.print(f"  {compose(command, [pairs_file], options)}", markup=False)
+    print_lines(_next_steps(example), console)
     return 0
 
 
 def compare(
     pairs: Iterable[Pair],
-    told: Iterable[Outcome],
+    outcomes: Iterable[Outcome],
     links: Iterable[tuple[str, str, str, str, int]],
 ) -> list[str]:
     """
-    Return where what was told differs from the links that the portal has; best is nothing.
+    Return where *outcomes* differ from the links that the portal has; best is nothing.
 
     Each pair must have one outcome. A linked pair must be there, a refused one must not; where the
-    answer stayed unknown, both can be true. No link may be there that nobody told of.
+    result stayed unknown, both can be true. No link may be there without an outcome.
     """
     made = {(row[0], row[1], row[2], row[3]) for row in links}
-    untold = Counter(map(_ends, pairs))
-    wrong = []
-    for outcome in told:
-        untold[_ends(outcome.pair)] -= 1
-        there = _ends(outcome.pair) in made
-        made.discard(_ends(outcome.pair))
-        if outcome.status in {Status.LINKED, Status.PARTIAL} and not there:
-            wrong.append(f"{outcome.pair} was told as {outcome.status}, but is not there")
-        elif outcome.status is Status.FAILED and there and not outcome.maybe_applied:
-            wrong.append(f"{outcome.pair} was told as failed, but is there")
-    for pair, count in untold.items():
-        if count:
-            wrong.append(f"{' '.join(pair)} has {1 - count} outcomes")
-    return wrong + [f"{' '.join(pair)} is there, but was not told of" for pair in made]
+    missing = Counter(map(_ids, pairs))
+    differences = []
+    for outcome in outcomes:
+        ids = _ids(outcome.pair)
+        missing[ids] -= 1
+        is_there = ids in made
+        made.discard(ids)
+        if outcome.status in {Status.LINKED, Status.PARTIAL} and not is_there:
+            differences.append(f"{outcome.pair} is reported as {outcome.status}, but is not there")
+        elif outcome.status is Status.FAILED and is_there and not outcome.maybe_applied:
+            differences.append(f"{outcome.pair} is reported as failed, but is there")
+    differences += [
+        f"{' '.join(ids)} has {1 - count} outcomes" for ids, count in missing.items() if count
+    ]
+    return differences + [f"{' '.join(ids)} is there, but was not reported" for ids in made]
 
 
-def _ends(pair: Pair) -> tuple[str, str, str, str]:
+def _ids(pair: Pair) -> tuple[str, str, str, str]:
     return (pair.from_type, pair.from_id, pair.to_type, pair.to_id)
 
 
-def print_books(books: dict[str, Any], console: Console) -> None:
-    """Print what the portal saw."""
+def _print_ledger(ledger: dict[str, Any], console: Console) -> None:
+    """Print what the portal counted."""
     console.print(
-        f"The portal counted {books['requests']:,} calls, at most "
-        f"{books['max_accepted_in_window']} of {_QUOTA.limit} in any window; "
-        f"it refused {sum(books['throttled'].values()):,} of them with 429; "
-        f"it made {books['links']['pairs']:,} links and refused {books['refused']['pairs']:,} "
-        f"pairs; {books['error_share']:.1%} of its answers were errors."
+        f"The portal counted {ledger['requests']:,} calls, at most "
+        f"{ledger['max_accepted_in_window']} of {_QUOTA.limit} in any window; "
+        f"it refused {sum(ledger['throttled'].values()):,} of them with 429; "
+        f"it made {ledger['links']['pairs']:,} links and refused {ledger['refused']['pairs']:,} "
+        f"pairs; {ledger['error_share']:.1%} of its responses were errors."
     )
 
 
-def _example() -> Path:
+def _next_steps(example: Path) -> list[str]:
+    here = Path.cwd()
+    path = str(example.relative_to(here) if example.is_relative_to(here) else example)
+    types = {"--from": "contacts", "--to": "companies"}
+    steps = (
+        ("plan", {**types, "--quota": "professional"}),
+        ("link", {**types, "--simulate": True}),
+        ("link", {**types, "--run": "runs/first", "--simulate": True}),
+    )
+    return ["Next:", *(f"  {compose(verb, [path], options)}" for verb, options in steps)]
+
+
+def _find_example() -> Path:
     """Return the example's path: in the package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
     for place in (package / _EXAMPLE, package.parent / _EXAMPLE):

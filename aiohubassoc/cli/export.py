@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from rich.markup import escape
 
-from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
+from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import Command, is_of_pipe, open_folder, restore_cells
 from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.terminal import discard_output, rows_output, stderr, stdout, warn_cannot_write
+from aiohubassoc.cli.terminal import (
+    StorageError,
+    discard_output,
+    print_warning,
+    rows_output,
+    stderr,
+    stdout,
+)
 from aiohubassoc.errors import AioHubAssocError, OptionsError
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.results import Told, format_of, result_writer
+from aiohubassoc.files.results import RowResult, result_format, result_writer
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
@@ -24,7 +31,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc.journal.reader import JournalRow, Reader
 
-_Row = tuple[list[str] | dict[str, object], Told]
+_Row = tuple[list[str] | dict[str, object], RowResult]
 _PROGRAM_COLUMNS = ["from_type", "from_id", "to_type", "to_id"]
 
 
@@ -40,12 +47,12 @@ def export(
     json_: Flag = False,
 ) -> int:
     """
-    Write the rows of a run folder as they were in the input, with what became of them behind.
+    Write the rows of a run folder as they were in the input, and behind them what became of each.
 
     Args:
         folder: The run folder; it may be in use.
-        failed: Those that failed, partially or wholly, and those that could not be used.
-        unprocessed: Those that are not settled, whether they were read or not.
+        failed: Those that failed, partially or wholly, and rejected rows.
+        unprocessed: Those without a result, whether they were read or not.
         linked: Those that are linked.
         format_: csv or jsonl; else as the name of --output ends, else csv.
         output: Write to this file instead of standard output.
@@ -56,7 +63,7 @@ def export(
         raise OptionsError("--json is for --output: without it the rows are on standard output")
     if not (failed or unprocessed or linked):
         failed = unprocessed = linked = True
-    file_format = format_ or format_of(output or "")
+    file_format = format_ or result_format(output or "")
     try:
         with open_folder(folder) as reader:
             kept = reader.header().get("command") or {}  # a program's folder has none
@@ -65,20 +72,17 @@ def export(
             selected = _Selected(reader, failed=failed, unprocessed=unprocessed, linked=linked)
             writer = result_writer(file, selected.header(), format_=file_format)
             count = 0
-            for fields, told in selected.rows():
-                writer.write(fields, told)
+            for fields, result in selected.rows():
+                writer.write(fields, result)
                 count += 1
             file.flush()
     except OSError as error:
-        if output is None:
-            discard_output()  # whoever reads it has enough
-        else:
-            warn_cannot_write(f"{output}: {error.strerror}")
+        if output is not None:
+            raise StorageError(f"{output}: {error.strerror}") from None
+        discard_output()  # nobody reads the rest
         return ExitCode.STORAGE
     if selected.missing is not None:
-        stderr().print(
-            f"[yellow]Rows that no run has come to are missing here:[/] {escape(selected.missing)}"
-        )
+        print_warning(f"Rows that no run has read are missing here: {selected.missing}")
     if json_:
         stdout().out(json.dumps({"rows": count, "output": output, "format": file_format}))
     elif output is not None:
@@ -92,7 +96,7 @@ def _opened(output: str | None) -> Iterator[TextIO]:
     if output is None:
         yield rows_output()
         return
-    file = Path(output).open(  # noqa: SIM115 -- what closing it raises was told before
+    file = Path(output).open(  # noqa: SIM115 -- closed below; flush has raised before
         "w", encoding="utf-8", errors="surrogateescape", newline=""
     )
     try:
@@ -111,7 +115,7 @@ class _Selected:
         failed: Whether those that failed are wanted, and so on.
 
     Attributes:
-        missing: Why rows that no run has come to could not be given; None if none is missing.
+        missing: Why rows that no run has read could not be given; None if none is missing.
     """
 
     def __init__(self, reader: Reader, *, failed: bool, unprocessed: bool, linked: bool) -> None:
@@ -147,15 +151,15 @@ class _Selected:
         """Yield the rows."""
         is_of_table = "columns" in self._kept
         for row in self._reader.rows(*self._statuses):
-            yield (restore_cells(row.pair) if is_of_table else _program_cells(row)), _told(row)
+            yield (restore_cells(row.pair) if is_of_table else _program_cells(row)), _to_result(row)
         if self._failed:
             for _, _, problem, fields in self._reader.unusable():
-                yield fields, Told("invalid", "INVALID_ROW", problem)
+                yield fields, RowResult("invalid", "INVALID_ROW", problem)
         if self._unprocessed:
-            yield from self._not_met()
+            yield from self._unread()
 
-    def _not_met(self) -> Iterator[_Row]:
-        """Yield the rows of the input that no run has come to."""
+    def _unread(self) -> Iterator[_Row]:
+        """Yield the rows of the input that no run has read."""
         if self._reader.is_read_to_its_end() or "columns" not in self._kept:
             return
         command = Command.from_header(self._kept)
@@ -166,14 +170,14 @@ class _Selected:
             with PairTable(command.files, command.input) as table:
                 for _, pair in table:
                     if pair is not None and self._reader.status_of(pair) is None:
-                        told = Told(Status.UNPROCESSED, "NOT_READ", "no run has come to it")
-                        yield table.cells(pair), told
+                        result = RowResult(Status.UNPROCESSED, "NOT_READ", "no run has read it")
+                        yield table.cells(pair), result
         except AioHubAssocError as error:
             self.missing = str(error)
 
 
-def _told(row: JournalRow) -> Told:
-    return Told(row.status, row.category, row.message, row.correlation_id)
+def _to_result(row: JournalRow) -> RowResult:
+    return RowResult(row.status, row.category, row.message, row.correlation_id)
 
 
 def _program_cells(row: JournalRow) -> dict[str, Any]:

@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from aiohubassoc.cli.connection import find_base_url
+from aiohubassoc.cli.connection import find_base_url, name_token_source
 from aiohubassoc.cli.options import given
-from aiohubassoc.cli.suggestions import suggest
-from aiohubassoc.cli.token_source import name_token_source
+from aiohubassoc.cli.terminal import suggest
 from aiohubassoc.errors import (
     AuthenticationError,
     DailyLimitError,
@@ -53,7 +52,7 @@ def after_link(
 ) -> list[str]:
     """Return what to do after a run that linked; *needs_input*: to give the input again."""
     folder, failures = call.folder.run, call.output.failures
-    steps = _after_stop(report.stopped, call.token)
+    steps = [step] if (step := after_stop(report.stopped, call.token)) else []
     if isinstance(report.stopped, UnknownObjectTypeError):
         return steps  # the same command would meet it again
     if report.unsettled or not report.input_complete:
@@ -127,8 +126,8 @@ def _hide_password(proxy: str) -> str:
     return f"{scheme}{separator}{'USER:PASSWORD' if credentials else ''}{at}{host}"
 
 
-def _after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> list[str]:
-    """Return what is to be done about the cause, before the run can go on."""
+def after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> str:
+    """Return what is to be done about the cause, before the run can go on; empty: nothing."""
     match stopped:
         case AuthenticationError(status=status):
             step = f"HubSpot refused the access token ({status}). Check {name_token_source(token)}"
@@ -140,7 +139,10 @@ def _after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> list[s
                 "Have an administrator of the HubSpot account allow it to the token's user or app"
             )
         case DailyLimitError() | DailyReserveError():
-            step = "HubSpot counts the day's calls anew at midnight in the account's time zone"
+            step = (
+                "HubSpot allows no more calls today. It counts the day's calls anew at midnight in "
+                "the account's time zone"
+            )
         case RefusedAlikeError():
             step = (
                 "Fix what HubSpot refuses: a run folder then sends these pairs again. If only they "
@@ -150,8 +152,8 @@ def _after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> list[s
             meant = suggest(named, _OBJECT_TYPES)
             step = f"HubSpot knows no object type {named!r}. Give another{meant}"
         case _:
-            return []
-    return [step]
+            return ""
+    return step
 
 
 def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) -> list[str]:

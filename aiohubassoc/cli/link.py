@@ -1,4 +1,4 @@
-"""``aiohubassoc link``, and what ``resume`` has in common with it."""
+"""``aiohubassoc link`` and ``aiohubassoc resume``."""
 
 from __future__ import annotations
 
@@ -6,18 +6,12 @@ import asyncio
 import json
 import tempfile
 from contextlib import ExitStack
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import attrs
 from cyclopts import Parameter
 
 from aiohubassoc.cli.connection import Connection, find_base_url
-from aiohubassoc.cli.event_loop import loop_factory
-from aiohubassoc.cli.exit_codes import ExitCode
-from aiohubassoc.cli.hints import after_link, after_verify
-from aiohubassoc.cli.jsonl_output import JsonlOutput
-from aiohubassoc.cli.operations import LinkOperation, VerifyOperation
 from aiohubassoc.cli.options import (
     AccessOptions,
     CheckOptions,
@@ -32,37 +26,49 @@ from aiohubassoc.cli.options import (
     SendOptions,
     VerifyOptions,
     check_input,
+    merged,
 )
-from aiohubassoc.cli.plan import print_plan
+from aiohubassoc.cli.report import Example, ExitCode, LinkReport, outcome_result
 from aiohubassoc.cli.run_folder import (
     CLAIMED,
     Command,
     FolderTable,
+    is_complete,
+    is_of_pipe,
+    open_folder,
     open_journal,
     open_temporary_journal,
+    row_of,
 )
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.summary import (
+from aiohubassoc.cli.terminal import (
+    StorageError,
+    discard_output,
+    print_error,
+    print_lines,
     print_link_report,
-    print_portal,
-    print_steps,
     print_verify_report,
+    stdout,
 )
-from aiohubassoc.cli.terminal import discard_output, stderr, stdout, warn_cannot_write
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.journal.journal import Journal
 from aiohubassoc.journal.reader import Reader
+from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import AsyncIterable, Callable
 
-    from aiohubassoc._http.limiter import Limiter
+    from aiohubassoc._run.stream import OutcomeStream
     from aiohubassoc.cli.report import VerifyReport
     from aiohubassoc.cli.run_folder import Table
+    from aiohubassoc.client import AssociationClient
+    from aiohubassoc.errors import AioHubAssocError
+    from aiohubassoc.journal.journal import Journal
+    from aiohubassoc.models import Outcome
+    from aiohubassoc.pair import Pair
 
 
 def link(
@@ -80,6 +86,7 @@ def link(
     limit: int | None = None,
     dry_run: Flag = False,
     daily_limit: int | None = None,
+    no_check: Flag = False,
     uvloop: Flag = False,
 ) -> int:
     """
@@ -88,39 +95,145 @@ def link(
     Args:
         files: CSV, TSV, JSON Lines, Parquet or Excel files, or - for standard input. Text may be
             compressed with gzip or zstd.
-        input_: What they are like.
-        portal: Where to.
-        pace: How fast.
-        send: One by one or in batches, and whether links are read.
-        check: What to do about bad rows and failures.
-        token: Where the token is, and the proxy.
-        output: What to print and write.
-        folder: The run folder.
         limit: Link the first so many pairs of the input and end there, to try a run with a few.
-        dry_run: Send nothing, and say what would be done: as aiohubassoc plan.
+        dry_run: Send nothing, and print what would be done: as aiohubassoc plan.
         daily_limit: Calls that the account has a day, for --dry-run; else those of the tier that
             --quota names.
+        no_check: Do not ask HubSpot about the token and the object types before the first pair.
         uvloop: Use uvloop, which costs less CPU; it must be installed.
     """
     # The address is kept, not the environment: it may be another one next time.
     if not portal.simulate:
         portal = attrs.evolve(portal, base_url=find_base_url(portal.base_url))
     command = Command(tuple(files), input_, portal, pace, check, send)
-    call = LinkCall(token, output, folder, uvloop, limit)
+    checks_account = not (no_check or portal.simulate)
+    call = LinkCall(token, output, folder, uvloop, limit, checks_account)
     if dry_run:
+        from aiohubassoc.cli.plan import print_plan  # noqa: PLC0415 -- only if asked
+
         if limit is not None:
             raise OptionsError("--limit is for a run: --dry-run sends nothing")
         _check(command, call)
-        return print_plan(
-            command,
-            None if folder.run is None else Journal(folder.run),
-            retry_failed=folder.retry_failed,
-            daily_limit=daily_limit,
-            json_=output.json_,
-        )
+        return print_plan(command, call, daily_limit=daily_limit)
     if daily_limit is not None:
         raise OptionsError("--daily-limit is for --dry-run: HubSpot tells a run what is left")
     return link_pairs(command, call)
+
+
+def resume(
+    folder: str,
+    /,
+    *,
+    pace: Annotated[PaceOptions, Flat] = PaceOptions(),  # noqa: B008 -- frozen, and so below
+    send: Annotated[SendOptions, Flat] = SendOptions(),  # noqa: B008
+    token: Annotated[AccessOptions, Flat] = AccessOptions(),  # noqa: B008
+    output: Annotated[OutputOptions, Flat] = OutputOptions(),  # noqa: B008
+    retry_failed: Flag = False,
+    force: Flag = False,
+    no_check: Flag = False,
+    uvloop: Flag = False,
+) -> int:
+    """
+    Go on with the run of a folder, and return the exit code of ``link``.
+
+    The input and the options are those of the last run; options given here take their place.
+
+    Args:
+        folder: The run folder.
+        retry_failed: Send pairs again that failed in an earlier run.
+        force: Go on though the input has changed.
+        no_check: Do not ask HubSpot about the token and the object types before the first pair.
+        uvloop: Use uvloop, which costs less CPU; it must be installed.
+    """
+    with open_folder(folder) as reader:
+        if not reader.sessions():
+            raise OptionsError(
+                f"no run of {folder} has begun: the first was killed at once. Give its command "
+                "again"
+            )
+        header = reader.header()
+        command = Command.from_header(header)
+        pace, send = merged(pace, command.pace), send.over(command.send)
+        command = attrs.evolve(command, pace=pace, send=send)
+        table = None
+        if is_of_pipe(header):
+            if not reader.is_read_to_its_end():
+                raise OptionsError(
+                    f"the input was {command.names}, and it was not read to its end: give it "
+                    f"again, with the same command and --run {folder}"
+                )
+            table = FolderTable(reader)
+            # Rejected rows were reported before, and cannot be fixed any more.
+            check = attrs.evolve(command.check, skip_invalid=True, strict=False)
+            command = attrs.evolve(command, check=check)
+        options = FolderOptions(folder, retry_failed, force)
+        is_done = is_complete(reader) and not retry_failed
+        checks_account = not (no_check or command.portal.simulate or is_done)
+        call = LinkCall(token, output, options, uvloop, checks_account=checks_account)
+        return link_pairs(command, call, table)
+
+
+class LinkRun(Runner):
+    """
+    Links the pairs of a run.
+
+    Args:
+        connection: Where to.
+        table: The pairs.
+        call: How the command was called.
+        journal: The run folder; None: none is kept.
+    """
+
+    writes_invalid = True
+
+    def __init__(
+        self, connection: Connection, table: Table, call: LinkCall, journal: Journal | None = None
+    ) -> None:
+        self.report = LinkReport()
+        self.journal = journal
+        self.is_batch = connection.command.send.is_batch
+        self.finds_duplicates = journal is None  # else the run folder does
+        self.checks_account = call.checks_account
+        self._call = call
+        super().__init__(
+            connection,
+            table,
+            self.report,
+            connection.command.check,
+            call.output,
+            path=call.output.failures,
+            ordered=call.output.ordered,
+            limit=call.limit,
+        )
+
+    def start(self, client: AssociationClient, pairs: AsyncIterable[Pair]) -> OutcomeStream:
+        """Return the client's run over *pairs*, not entered yet, and have the report read it."""
+        send, check = self.command.send, self.command.check
+        outcomes = client.link_each(
+            pairs,
+            via=send.via or "put",
+            skip_linked=send.skip_linked,
+            batch_size=send.size,
+            ordered=self._call.output.ordered,
+            stop_after_failures=check.stop_after_failures,
+            stop_after_alike=check.stop_after_alike or None,
+            journal=self.journal,
+            retry_failed=self._call.folder.retry_failed,
+        )
+        self.report.pairs = outcomes.report
+        return outcomes
+
+    def take(self, outcome: Outcome) -> None:
+        """Count and write what became of a pair."""
+        record = row_of(outcome.pair)
+        self.sinks.write_line(lambda jsonl: jsonl.outcome(outcome, record))
+        if outcome.status is Status.LINKED:  # nearly always
+            return
+        result = outcome_result(outcome)
+        example = Example(record.line, self.place(record), str(outcome.pair), result)
+        self.report.add_example(example)
+        if not outcome.ok:
+            self.sinks.write_row(record.fields, result)
 
 
 def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = None) -> int:
@@ -129,68 +242,62 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
 
     Args:
         command: What to do.
-        call: How.
+        call: How it was called.
         table: The pairs, where they are not read from the input any more.
 
     Raises:
         AioHubAssocError: nothing was sent: an option, the input or the run folder cannot work.
+        StorageError: nothing was sent: a file of ours cannot be written.
     """
     _check(command, call)
     with ExitStack() as stack:
         connection = Connection.open(stack, command, call.token)
         client = connection.make_client()
         rows = table or stack.enter_context(PairTable(command.files, command.input))
-        try:
-            journal = _open_journal(stack, connection, call.folder, rows)
-        except OSError as error:
-            warn_cannot_write(f"a temporary folder: {error.strerror}")
-            return ExitCode.STORAGE
-        operation = LinkOperation(rows, command, call.output, call.folder, journal)
-        operation.report.portal = connection.portal
-        jsonl = None
-        if call.output.stream:
-            jsonl = JsonlOutput(rows.names, ordered=call.output.ordered)
-        run = Runner(operation, rows, command.check, jsonl, limit=call.limit)
-        if not call.output.json_:
-            run.on_begin = partial(
-                print_portal, connection.portal, _console(call), more=connection.details
-            )
+        journal = _open_journal(stack, connection, call.folder, rows)
+        run = LinkRun(connection, rows, call, journal)
         verification: VerifyReport | None = None
-        with asyncio.Runner(loop_factory=loop_factory(uvloop=call.uvloop)) as loop:
+        with asyncio.Runner(loop_factory=_loop_factory(uvloop=call.uvloop)) as loop:
             code = loop.run(run.run(client))
-            if run.began and not call.output.json_:
-                print_link_report(operation.report, _console(call))
-                if code != ExitCode.ALL_LINKED or operation.report.is_limited:
-                    needs_input = rows.may_block and not operation.report.input_complete
-                    print_steps(
-                        after_link(operation.report, command, call, needs_input=needs_input),
-                        _console(call),
-                    )
+            if run.obstacle is not None:
+                _print_obstacle(run.obstacle, call)
+            elif run.began and not call.output.json_:
+                _print(run, code, call, needs_input=rows.may_block)
             is_at_end = code in {ExitCode.ALL_LINKED, ExitCode.SOME_FAILED}
             if command.send.verify and journal is not None and is_at_end:
-                limiter = client.batch_limiter
-                verify_code, verification = loop.run(_read_back(connection, limiter, journal, rows))
+                read_back = _read_back(connection, client, journal, rows)
+                verify_code, verification = loop.run(read_back)
                 code = max(code, verify_code)
         if call.output.json_:
             about = {
                 "run": call.folder.run,
                 "failures": call.output.failures,
-                "rows_written": operation.report.rows_written,
+                "rows_written": run.report.rows_written,
                 "verification": None if verification is None else verification.as_json(),
                 "exit_code": int(code),
             }
             # ASCII only: whatever the input held, this can be written and read.
-            stdout().out(json.dumps({**operation.report.as_json(), **about}))
+            stdout().out(json.dumps({**run.report.as_json(), **about}))
         elif command.send.verify and run.began:
-            _print_verification(verification, command, call)
+            _print_verification(verification, run, call)
         if run.sinks.output_is_gone:
             discard_output()
     return code
 
 
-def _console(call: LinkCall) -> Console:
-    """Return where people are told what came of it."""
-    return stderr() if call.output.stream else stdout()
+def _print(run: LinkRun, code: int, call: LinkCall, *, needs_input: bool) -> None:
+    from aiohubassoc.cli.hints import after_link  # noqa: PLC0415 -- only where there are any
+
+    print_link_report(run.report, run.console)
+    if code != ExitCode.ALL_LINKED or run.report.is_limited:
+        needs_input = needs_input and not run.report.input_complete
+        print_lines(after_link(run.report, run.command, call, needs_input=needs_input), run.console)
+
+
+def _print_obstacle(obstacle: AioHubAssocError, call: LinkCall) -> None:
+    from aiohubassoc.cli.hints import after_stop  # noqa: PLC0415 -- only where there is one
+
+    print_error(f"Nothing was sent. {after_stop(obstacle, call.token)}")
 
 
 def _open_journal(
@@ -199,33 +306,41 @@ def _open_journal(
     """Return the run folder; to read back what was linked there is always one."""
     command = connection.command
     if folder.run is not None:
-        base_url, force = connection.base_url, folder.force
-        return open_journal(folder.run, command, rows, base_url=base_url, force=force)
+        return open_journal(
+            folder.run, command, rows, base_url=connection.base_url, force=folder.force
+        )
     if not command.send.verify:
         return None
-    temporary = tempfile.TemporaryDirectory(prefix="aiohubassoc-", ignore_cleanup_errors=True)
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix="aiohubassoc-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise StorageError(f"a temporary folder: {error.strerror}") from None
     return open_temporary_journal(stack.enter_context(temporary), rows)
 
 
 async def _read_back(
-    connection: Connection, limiter: Limiter, journal: Journal, rows: Table
+    connection: Connection, client: AssociationClient, journal: Journal, rows: Table
 ) -> tuple[int, VerifyReport]:
     """Read back what a run folder has as linked; return the exit code of it alone and a report."""
+    from aiohubassoc.cli.verify import VerifyRun  # noqa: PLC0415 -- only if asked
+
     with Reader(journal.folder) as reader:
         table = FolderTable(reader, CLAIMED, rows.place)
-        operation = VerifyOperation(table, VerifyOptions())
-        operation.report.portal = connection.portal
-        client = connection.make_client(batch_limiter=limiter)
-        code = await Runner(operation, table, CheckOptions()).run(client)
-    return code, operation.report
+        command = attrs.evolve(connection.command, check=CheckOptions())
+        run = VerifyRun(attrs.evolve(connection, command=command), table, VerifyOptions())
+        run.prints_portal = False
+        code = await run.run(connection.make_client(batch_limiter=client.batch_limiter))
+    return code, run.report
 
 
-def _print_verification(report: VerifyReport | None, command: Command, call: LinkCall) -> None:
+def _print_verification(report: VerifyReport | None, run: LinkRun, call: LinkCall) -> None:
+    from aiohubassoc.cli.hints import after_verify  # noqa: PLC0415 -- only if asked
+
     if report is None:
-        _console(call).print("[yellow]Nothing was read back (--verify): the run ended early.[/]")
+        run.console.print("[yellow]Nothing was read back (--verify): the run ended early.[/]")
         return
-    print_verify_report(report, "the run", _console(call))
-    print_steps(after_verify(report, command, VerifyOptions(), call.folder.run), _console(call))
+    print_verify_report(report, "the run", run.console)
+    print_lines(after_verify(report, run.command, VerifyOptions(), call.folder.run), run.console)
 
 
 def _check(command: Command, call: LinkCall) -> None:
@@ -242,9 +357,21 @@ def _check(command: Command, call: LinkCall) -> None:
         raise OptionsError("standard input holds either the pairs or the token")
     if call.limit is not None and call.limit < 1:
         raise OptionsError(f"--limit must be 1 or more, not {call.limit}")
-    call.folder.check()
-    command.check.check()
-    command.send.check()
-    command.pace.parsed_quota()
-    command.pace.reserve()
-    call.output.check()
+    for group in (call.folder, command.check, command.send, command.pace, call.output):
+        group.check()
+
+
+def _loop_factory(*, uvloop: bool) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """
+    Return what makes the event loop; None: asyncio's own.
+
+    Raises:
+        OptionsError: uvloop is asked for and not installed.
+    """
+    if not uvloop:
+        return None
+    try:
+        from uvloop import new_event_loop  # noqa: PLC0415 -- an extra
+    except ImportError:
+        raise OptionsError("--uvloop: pip install 'aiohubassoc[speed]'") from None
+    return new_event_loop

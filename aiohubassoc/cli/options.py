@@ -31,7 +31,7 @@ Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
 
 
 def _to_share(_: object, tokens: Sequence[Token]) -> float:
-    """Return a share as typed, which may be a percentage as that of --reserve-daily is."""
+    """Return a share as typed: a number, or a percentage as --reserve-daily takes it."""
     text = tokens[0].value.strip()
     return float(text[:-1]) / 100 if text.endswith("%") else float(text)
 
@@ -48,13 +48,13 @@ class PaceOptions:
     How fast to go.
 
     Args:
-        quota: starter, professional, enterprise, limit-increase, oauth, or as 190/10s. It is never
-            exceeded. Without it: begin with 100/10s and take what HubSpot names.
+        quota: starter, professional, enterprise, limit-increase, oauth, or as 190/10s. Upper limit.
+            Without it: start at 100/10s and adopt the limit HubSpot reports.
         share: The part of the quota to use, such as 0.5 or 50%; the rest is for others.
         reserve_daily: Calls of the day to leave for others, such as 50000 or 10%. The run stops
             there, where HubSpot says how many are left.
-        strict_quota: Never send a call too many whatever the network does, at 1 to 2 % less speed.
-        concurrency: The most requests on the wire at once; 64 if not given.
+        strict_quota: Never exceed the quota, even with unusual network delays; 1 to 2 % slower.
+        concurrency: The most requests in flight, 1 to 1000; 64 if not given.
     """
 
     quota: str | None = None
@@ -62,6 +62,11 @@ class PaceOptions:
     reserve_daily: str | None = None
     strict_quota: Flag = False
     concurrency: int | None = None
+
+    def check(self) -> None:
+        """Raise OptionsError for what is no quota or no reserve."""
+        self.parsed_quota()
+        self.reserve()
 
     def parsed_quota(self) -> Quota | None:
         """Return the quota, None if none is given; raise OptionsError for what is no quota."""
@@ -87,12 +92,12 @@ class SendOptions:
     How pairs are sent, and whether links are read.
 
     Args:
-        via: put: a call for each pair; it is so if not given. batch: a call for up to 2,000 pairs.
+        via: put, a call for each pair, or batch, a call for up to 2,000 pairs; put if not given.
         batch_size: The most pairs of a batch, 1 to 2000; 2000 if not given.
-        batch_quota: Calls for many pairs, and calls that read links, in a window: as 20/10s. It is
-            never exceeded. Without it: begin with 10/10s and rise while HubSpot refuses none.
+        batch_quota: Batch calls and reads in a window, such as 20/10s. Upper limit. Without it:
+            start at 10/10s and rise while HubSpot throttles none.
         skip_linked: Ask HubSpot first which pairs are linked already; these are skipped.
-        verify: When the run is at its end, read back what it told as linked.
+        verify: At the end of the run, read back what it reports as linked.
     """
 
     via: Literal["put", "batch"] | None = None
@@ -109,7 +114,12 @@ class SendOptions:
     @property
     def makes_batch_calls(self) -> bool:
         """Whether any call is for many pairs, or reads links."""
-        return self.is_batch or self.skip_linked or self.verify
+        return self.is_batch or self.makes_reads
+
+    @property
+    def makes_reads(self) -> bool:
+        """Whether any call reads links."""
+        return self.skip_linked or self.verify
 
     @property
     def size(self) -> int:
@@ -210,27 +220,42 @@ class AccessOptions(TokenOptions):
 
 
 @attrs.frozen
-class OutputOptions:
+class PrintOptions:
     """
-    What to print and write, and where.
+    What to print on standard output.
 
     Args:
-        failures: Write the rows that did not come through to this file, with the reason: as CSV,
-            or as JSON Lines where its name ends with .jsonl.
-        stream: Print one JSON object a line on standard output for each pair, as it is settled,
-            and nothing else.
-        ordered: Print them in the order of the input.
+        stream: Print one JSON object a line on standard output for each pair as it completes, and
+            nothing else.
         json_: Print one JSON object with the result on standard output, and nothing else.
     """
 
-    failures: str | None = None
     stream: Flag = False
-    ordered: Flag = False
     json_: Flag = False
 
     def check(self) -> None:
         """Raise OptionsError for options that do not go together."""
-        check_stdout(stream=self.stream, json_=self.json_)
+        if self.stream and self.json_:
+            raise OptionsError("give --stream or --json: both are for standard output")
+
+
+@attrs.frozen
+class OutputOptions(PrintOptions):
+    """
+    What to print and write, and where.
+
+    Args:
+        failures: Write the rows that failed, were rejected or not sent to this file, with the
+            reason: as CSV, or as JSON Lines where its name ends with .jsonl.
+        ordered: Print the lines of --stream in the order of the input.
+    """
+
+    failures: str | None = None
+    ordered: Flag = False
+
+    def check(self) -> None:
+        """Raise OptionsError for options that do not go together."""
+        super().check()
         if self.ordered and not self.stream:
             raise OptionsError("--ordered is for --stream: only there the order shows")
 
@@ -241,7 +266,7 @@ class FolderOptions:
     How to use a run folder.
 
     Args:
-        run: Keep every outcome in this folder, so that the run can go on after a crash.
+        run: Keep every outcome in this folder, so that the run can be resumed.
         retry_failed: Send pairs again that failed in an earlier run of the folder.
         force: Go on though the folder belongs to another job.
     """
@@ -268,27 +293,29 @@ class LinkCall:
         folder: The run folder.
         uvloop: Use uvloop.
         limit: The most pairs to take from the input; None: all.
+        checks_account: Whether the account is checked before the first pair.
     """
 
-    token: AccessOptions
-    output: OutputOptions
-    folder: FolderOptions
-    uvloop: bool
+    token: AccessOptions = attrs.Factory(AccessOptions)
+    output: OutputOptions = attrs.Factory(OutputOptions)
+    folder: FolderOptions = attrs.Factory(FolderOptions)
+    uvloop: bool = False
     limit: int | None = None
+    checks_account: bool = False
 
 
 @attrs.frozen
 class CheckOptions:
     """
-    What to do about bad rows and failures.
+    What to do about rejected rows and failures.
 
     Args:
-        skip_invalid: Go on without rows that cannot be used.
-        strict: Stop at a row that cannot be used, wherever it stands.
-        stop_after_failures: Stop once so many pairs failed.
-        stop_after_alike: Stop once HubSpot refused so many pairs in a row for the same reason, and
-            linked none between them; ten times as many where each refusal names a record of its
-            own pair. 0: never.
+        skip_invalid: Skip rows that cannot be used.
+        strict: Stop at the first row that cannot be used.
+        stop_after_failures: Stop once this many pairs have failed.
+        stop_after_alike: Stop once HubSpot has refused this many pairs in a row for the same
+            reason and linked none between them; ten times as many where each refusal names a
+            record of its own pair. 0: never.
         require_rows: Return exit code 1 if the input has no rows.
     """
 
@@ -307,7 +334,7 @@ class CheckOptions:
 
 
 @attrs.frozen
-class VerifyOptions:
+class VerifyOptions(PrintOptions):
     """
     What to print and write of links that were read back, and where.
 
@@ -316,20 +343,15 @@ class VerifyOptions:
             input, with the reason: as CSV, or as JSON Lines where its name ends with .jsonl.
         missing: Of these write only those that are missing.
         unknown: Of these write only those that are unknown.
-        stream: Print one JSON object a line on standard output for each pair, as it is found, and
-            nothing else.
-        json_: Print one JSON object with the result on standard output, and nothing else.
     """
 
     output: str | None = None
     missing: Flag = False
     unknown: Flag = False
-    stream: Flag = False
-    json_: Flag = False
 
     def check(self) -> None:
         """Raise OptionsError for options that do not go together."""
-        check_stdout(stream=self.stream, json_=self.json_)
+        super().check()
         for option, is_given in (("--missing", self.missing), ("--unknown", self.unknown)):
             if is_given and self.output is None:
                 raise OptionsError(f"{option} is for --output: it chooses the rows of that file")
@@ -351,12 +373,6 @@ def check_input(layout: Layout) -> None:
                 Pair(object_type, 1, object_type, 1)
             except ValueError:
                 raise OptionsError(f"{option} {object_type!r} is not an object type") from None
-
-
-def check_stdout(*, stream: bool, json_: bool) -> None:
-    """Raise OptionsError if both are given."""
-    if stream and json_:
-        raise OptionsError("give --stream or --json: both are for standard output")
 
 
 def to_options(group: attrs.AttrsInstance) -> dict[str, Any]:

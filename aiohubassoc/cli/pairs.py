@@ -7,25 +7,34 @@ import csv
 import json
 import sqlite3
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TextIO, TypeAlias
 
 import attrs
 from cyclopts import Parameter
 
-from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.hints import how_to_link
-from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
+from aiohubassoc.cli.options import Flag, Flat
+from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.summary import count_pairs, print_count, print_steps
-from aiohubassoc.cli.terminal import discard_output, rows_output, stderr, stdout, warn_cannot_write
+from aiohubassoc.cli.terminal import (
+    StorageError,
+    discard_output,
+    plural,
+    print_count,
+    print_lines,
+    rows_output,
+    stderr,
+    stdout,
+)
 from aiohubassoc.errors import InputError, OptionsError
 from aiohubassoc.files.byte_source import STDIN, file_identity
 from aiohubassoc.files.join import Join, Joined, Unmatched
 from aiohubassoc.files.keyed_table import KeyColumns, KeyedTable
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.match_keys import email_domain, exact_key, site_domain
-from aiohubassoc.files.results import format_of
+from aiohubassoc.files.results import result_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -50,42 +59,62 @@ _REASONS: Final = {
 
 
 @attrs.frozen
-class _Columns:
+class KeyOptions:
     """
-    How the columns were named on the command line.
+    Which columns are compared, and which have the record ids.
 
     Args:
-        on: The column of both files that is compared.
-        left_on: The column of the left file.
-        right_on: The column of the right file.
-        left_id: The column of record ids of the left file.
-        right_id: The same of the right file.
+        on: The column that is compared, where it has the same name in both files.
+        left_on: The column of LEFT that is compared.
+        right_on: The column of RIGHT that is compared.
+        left_id: The column of record ids of LEFT; else Record ID, or as HubSpot exports it.
+        right_id: The column of record ids of RIGHT.
     """
 
-    on: str | None
-    left_on: str | None
-    right_on: str | None
-    left_id: str | None
-    right_id: str | None
+    on: str | None = None
+    left_on: str | None = None
+    right_on: str | None = None
+    left_id: str | None = None
+    right_id: str | None = None
 
     def parsed(self) -> tuple[KeyColumns, KeyColumns]:
         """Return the columns of each file, or raise OptionsError."""
+        left, right = self.left_on, self.right_on
         if self.on is not None:
-            if self.left_on is not None or self.right_on is not None:
+            if left is not None or right is not None:
                 raise OptionsError("give --on, or --left-on and --right-on")
-            return (
-                KeyColumns(self.on, "--left-on", self.left_id, "--left-id"),
-                KeyColumns(self.on, "--right-on", self.right_id, "--right-id"),
-            )
-        if self.left_on is None or self.right_on is None:
+            left = right = self.on
+        if left is None or right is None:
             raise OptionsError(
                 "which columns are compared? Give --on COLUMN, or --left-on COLUMN and --right-on "
                 "COLUMN"
             )
         return (
-            KeyColumns(self.left_on, "--left-on", self.left_id, "--left-id"),
-            KeyColumns(self.right_on, "--right-on", self.right_id, "--right-id"),
+            KeyColumns(left, "--left-on", self.left_id, "--left-id"),
+            KeyColumns(right, "--right-on", self.right_id, "--right-id"),
         )
+
+
+@attrs.frozen
+class FileOptions:
+    """
+    What both files are like.
+
+    Args:
+        format: csv, tsv, jsonl, parquet or excel; else by their names and content.
+        delimiter: The character between columns; else a comma, in TSV a tab.
+        encoding: Of text, such as cp1252 or utf-16.
+        sheet: The sheet of a workbook; else the first that is visible.
+        any_id: Take any text as a record id, not only digits.
+        include_hidden: Read hidden rows and sheets of a workbook too.
+    """
+
+    format: str | None = None
+    delimiter: str | None = None
+    encoding: str = "utf-8"
+    sheet: str | None = None
+    any_id: Flag = False
+    include_hidden: Flag = False
 
 
 def pairs(
@@ -93,21 +122,12 @@ def pairs(
     right: File,
     /,
     *,
-    on: str | None = None,
-    left_on: str | None = None,
-    right_on: str | None = None,
-    left_id: str | None = None,
-    right_id: str | None = None,
+    keys: Annotated[KeyOptions, Flat] = KeyOptions(),
     match: Match = "exact",
     all_matches: Flag = False,
     output: str | None = None,
     unmatched: str | None = None,
-    format_: str | None = None,
-    delimiter: str | None = None,
-    encoding: str = "utf-8",
-    sheet: str | None = None,
-    any_id: Flag = False,
-    include_hidden: Flag = False,
+    file: Annotated[FileOptions, Flat] = FileOptions(),
     json_: Flag = False,
 ) -> int:
     """
@@ -117,11 +137,6 @@ def pairs(
         left: The export with the first records of the pairs: CSV, TSV, JSON Lines, Parquet or
             Excel, or - for standard input.
         right: The export with the second records.
-        on: The column that is compared, where it has the same name in both files.
-        left_on: The column of LEFT that is compared.
-        right_on: The column of RIGHT that is compared.
-        left_id: The column of record ids of LEFT; else Record ID, or as HubSpot exports it.
-        right_id: The column of record ids of RIGHT.
         match: exact: both cells are the same, without spaces around them and whatever their case.
             email-domain: what follows the @ in LEFT is the domain in RIGHT, without www.
         all_matches: Pair a row of LEFT that matches several records of RIGHT with each of them;
@@ -129,24 +144,9 @@ def pairs(
         output: Write the pairs to this file instead of standard output, as CSV.
         unmatched: Write the rows of both files that are in no pair to this file, each with its
             reason: as CSV, or as JSON Lines where its name ends with .jsonl.
-        format_: csv, tsv, jsonl, parquet or excel, for both files; else told by their names and
-            content.
-        delimiter: What stands between the columns; else a comma, in TSV a tab.
-        encoding: Of text, such as cp1252 or utf-16.
-        sheet: The sheet of a workbook; else the first that is visible.
-        any_id: Take any text as a record id, not only digits.
-        include_hidden: Read hidden rows and sheets of a workbook too.
         json_: Print one JSON object on standard output that says what was written; for --output.
     """
-    columns = _Columns(on, left_on, right_on, left_id, right_id).parsed()
-    layout = Layout(
-        format=format_,
-        delimiter=delimiter,
-        encoding=encoding,
-        sheet=sheet,
-        any_id=any_id,
-        include_hidden=include_hidden,
-    )
+    columns, layout = keys.parsed(), Layout(**attrs.asdict(file))
     if json_ and output is None:
         raise OptionsError("--json is for --output: without it the pairs are on standard output")
     _check_files((left, right), output, unmatched)
@@ -167,8 +167,15 @@ def pairs(
                     f"{error}. {output} has only the pairs of the rows before"
                 ) from None
             raise
-        except (OSError, sqlite3.Error) as error:
-            return _report_storage(error, target)
+        except sqlite3.Error as error:
+            raise StorageError(f"a temporary file: {error}") from None
+        except OSError as error:
+            if not target.begun:
+                raise StorageError(f"a temporary file: {error}") from None
+            if target.path is not None:
+                raise StorageError(f"{target.path}: {error.strerror}") from None
+            discard_output()  # nobody reads the rest
+            return ExitCode.STORAGE
         if json_:
             stdout().out(json.dumps(_as_json(join, output, unmatched)))
         else:
@@ -237,7 +244,7 @@ class _Output:
                 others = _UnmatchedFile(
                     stack.enter_context(_open(self.unmatched)), join.header, self.unmatched
                 )
-            for result in () if first is None else _with_first(first, results):
+            for result in () if first is None else chain((first,), results):
                 if isinstance(result, Joined):
                     self.path = self.output
                     rows.writerow(attrs.astuple(result))
@@ -267,7 +274,7 @@ class _UnmatchedFile:
         self._names = [*own, *header]
         self._file = file
         self._csv = None
-        if format_of(path) == "csv":
+        if result_format(path) == "csv":
             self._csv = csv.writer(file, lineterminator="\n")
             self._csv.writerow(self._names)
 
@@ -286,7 +293,7 @@ class _UnmatchedFile:
 
 @contextlib.contextmanager
 def _open(path: str) -> Iterator[TextIO]:
-    file = Path(path).open(  # noqa: SIM115 -- what closing it raises was told before
+    file = Path(path).open(  # noqa: SIM115 -- closed below; flush has raised before
         # A cell of JSON may hold half of a character.
         "w",
         encoding="utf-8",
@@ -298,23 +305,6 @@ def _open(path: str) -> Iterator[TextIO]:
     finally:
         with contextlib.suppress(OSError):
             file.close()
-
-
-def _with_first(
-    first: Joined | Unmatched, rest: Iterator[Joined | Unmatched]
-) -> Iterator[Joined | Unmatched]:
-    yield first
-    yield from rest
-
-
-def _report_storage(error: OSError | sqlite3.Error, target: _Output) -> int:
-    if isinstance(error, sqlite3.Error) or not target.begun:
-        warn_cannot_write(f"a temporary file: {error}")
-    elif target.path is None:
-        discard_output()  # whoever reads it has enough
-    else:
-        warn_cannot_write(f"{target.path}: {error.strerror}")
-    return ExitCode.STORAGE
 
 
 def _exit_code(join: Join) -> int:
@@ -344,7 +334,7 @@ def _as_json(join: Join, output: str | None, unmatched: str | None) -> dict[str,
 def _print(join: Join, left: KeyedTable, right: KeyedTable, target: _Output) -> None:
     console: Console = stderr() if target.output is None else stdout()
     console.print(
-        f"{count_pairs(join.pairs)} of {join.rows['left']:,} rows of {left.name} and "
+        f"{plural(join.pairs, 'pair')} of {join.rows['left']:,} rows of {left.name} and "
         f"{join.rows['right']:,} rows of {right.name}",
         markup=False,
     )
@@ -373,4 +363,4 @@ def _print(join: Join, left: KeyedTable, right: KeyedTable, target: _Output) -> 
         ]
         step = how_to_link(target.output, types)
         steps.append(f"{step}, with {' and '.join(missing)}" if missing else step)
-    print_steps(steps, console)
+    print_lines(steps, console)

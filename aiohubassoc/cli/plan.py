@@ -12,20 +12,28 @@ from rich.markup import escape
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._quota.batch_pacer import FIRST_QUOTA
 from aiohubassoc.arguments import checked_concurrency
-from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.options import (
     Flag,
+    FolderOptions,
     InputOptions,
+    LinkCall,
+    OutputOptions,
     PaceOptions,
     SendOptions,
     Share,
     check_input,
 )
 from aiohubassoc.cli.progress import duration
-from aiohubassoc.cli.report import LinkReport
+from aiohubassoc.cli.report import ExitCode, LinkReport
 from aiohubassoc.cli.run_folder import Command
-from aiohubassoc.cli.summary import count_calls, print_count, print_invalid
-from aiohubassoc.cli.terminal import stdout, warn_cannot_write
+from aiohubassoc.cli.terminal import (
+    StorageError,
+    plural,
+    print_count,
+    print_invalid,
+    print_lines,
+    stdout,
+)
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
@@ -67,10 +75,9 @@ def plan(
 
     Args:
         files: As for link.
-        input_: What they are like.
         quota: As for link; 100/10s if not given.
         share: The part of the quota to use.
-        concurrency: The most requests on the wire at once; 64 if not given.
+        concurrency: The most requests in flight; 64 if not given.
         batch_size: The most pairs of a batch, 1 to 2000; 2000 if not given.
         batch_quota: Batch calls in a window, as for link; if not given, 10/10s that rise.
         daily_limit: Calls that the account has a day; else those of the tier that --quota names.
@@ -84,27 +91,22 @@ def plan(
         pace=PaceOptions(quota, share, concurrency=concurrency),
         send=SendOptions(batch_size=batch_size, batch_quota=batch_quota),
     )
-    journal = None if run is None else Journal(run)
-    return print_plan(
-        command, journal, retry_failed=retry_failed, daily_limit=daily_limit, json_=json_
+    call = LinkCall(
+        output=OutputOptions(json_=json_), folder=FolderOptions(run, retry_failed=retry_failed)
     )
+    return print_plan(command, call, daily_limit=daily_limit)
 
 
-def print_plan(
-    command: Command,
-    journal: Journal | None,
-    *,
-    retry_failed: bool,
-    daily_limit: int | None,
-    json_: bool,
-) -> int:
+def print_plan(command: Command, call: LinkCall, *, daily_limit: int | None) -> int:
     """
-    Print what *command* would do with a run folder, if any, and return the exit code.
+    Print what *command* would do, with its run folder if any, and return the exit code.
 
     Raises:
         AioHubAssocError: an option, the input or the run folder cannot work.
+        StorageError: a temporary file cannot be written.
     """
     check_input(command.input)
+    journal = None if call.folder.run is None else Journal(call.folder.run)
     send, pace = command.send, command.pace
     batch_size, batch_quota = send.size, send.parsed_batch_quota()
     concurrency = checked_concurrency(pace.concurrency)
@@ -117,7 +119,7 @@ def print_plan(
     try:
         with (
             PairTable(command.files, command.input) as table,
-            Planner(journal, retry_failed=retry_failed) as planner,
+            Planner(journal, retry_failed=call.folder.retry_failed) as planner,
         ):
             for record, pair in table:
                 if pair is not None:
@@ -134,20 +136,19 @@ def print_plan(
                 batch_quota=batch_quota,
                 batch_size=batch_size,
             )
-            name = table.name
     except (OSError, sqlite3.Error) as error:
-        warn_cannot_write(str(error))
-        return ExitCode.STORAGE
-    if json_:
-        told = {
+        raise StorageError(str(error)) from None
+    if call.output.json_:
+        result = {
             **made.as_json(),
+            "input": table.counts.as_json(),
             "finishes_at_local": _local_time(made.finishes_at).isoformat(),
             "batch_finishes_at_local": _local_time(made.batch_finishes_at).isoformat(),
             "invalid_lines": rows.invalid_lines,
         }
-        stdout().out(json.dumps(told))
+        stdout().out(json.dumps(result))
     else:
-        _print(made, name, rows, command, stdout())
+        _print(made, table, rows, command, stdout())
     return ExitCode.SOME_FAILED if rows.invalid else ExitCode.ALL_LINKED
 
 
@@ -159,22 +160,29 @@ def _find_daily_calls(given: int | None, quota: str | None) -> int | None:
     return _DAILY_CALLS.get(tier) if given is None else given
 
 
-def _print(made: Plan, name: str, rows: LinkReport, command: Command, console: Console) -> None:
-    count, send = made.pairs + made.duplicates + made.invalid, command.send
-    console.print(f"[bold]{escape(name)}[/]: {count:,} pairs and unusable rows; nothing was sent")
+def _print(
+    made: Plan, table: PairTable, rows: LinkReport, command: Command, console: Console
+) -> None:
+    send = command.send
+    console.print(
+        f"[bold]{escape(table.name)}[/]: {plural(table.counts.rows, 'row')}, "
+        f"{plural(made.calls, 'pair')} to link, {made.invalid:,} rejected; nothing was sent"
+    )
     print_count(made.linked_before, "linked before, according to the run folder: no call", console)
-    print_count(made.failed_before, "failed before: told again; sent with --retry-failed", console)
+    print_count(
+        made.failed_before, "failed before: reported again; sent with --retry-failed", console
+    )
     print_count(made.duplicates, "repeat an earlier one: no call", console)
-    print_count(made.invalid, "rows cannot be used", console)
+    print_count(made.invalid, "rejected rows", console)
     console.print(f"  {made.calls:>9,}  to send")
     known = "" if command.pace.quota is not None else ", until HubSpot names more: --quota"
     console.print(
-        f"One by one: {count_calls(made.calls)}, {duration(made.seconds)} at {made.quota}{known}"
+        f"One by one: {plural(made.calls, 'call')}, {duration(made.seconds)} at {made.quota}{known}"
     )
     _print_end(made.daily_share, made.days, made.finishes_at, console)
     pace = f"{FIRST_QUOTA} at first" if made.batch_quota is None else str(made.batch_quota)
     console.print(
-        f"In batches of {send.size:,}, --via batch: {count_calls(made.batch_calls)}, "
+        f"In batches of {send.size:,}, --via batch: {plural(made.batch_calls, 'call')}, "
         f"{duration(made.batch_seconds)} at {pace} if each takes {BATCH_ROUND_TRIP:g} s"
     )
     _print_end(made.batch_daily_share, made.batch_days, made.batch_finishes_at, console)
@@ -197,6 +205,7 @@ def _print(made: Plan, name: str, rows: LinkReport, command: Command, console: C
         f"Events: {made.association_change_events:,} associationChange events to each app that "
         "subscribes to them, two a link"
     )
+    print_lines(table.counts.sentences(), console)
     print_invalid(rows, console)
 
 
@@ -206,7 +215,7 @@ def _print_end(
     parts = [] if daily_share is None else [f"{daily_share:.1%} of the calls of a day"]
     if days > 1:
         parts.append(f"{days} days")
-    parts.append(f"begun now, it ends about {_local_time(finishes_at):%Y-%m-%d %H:%M:%S %Z}")
+    parts.append(f"would finish about {_local_time(finishes_at):%Y-%m-%d %H:%M:%S %Z}")
     console.print(f"  {', '.join(parts)}")
 
 

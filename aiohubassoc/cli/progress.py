@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +10,7 @@ import attrs
 from rich.live import Live
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from rich.console import Console
 
@@ -102,7 +101,7 @@ class Progress:
             yield f"{duration(max(0, rows - done) / (settled_rate + other_rate))} left"
         if (wait := self._wait()) is not None:
             yield f"waiting for the rate limit, next calls in {duration(wait)}"
-        yield self.report.trouble
+        yield self.report.failures_text
         calls = quota.rate_per_second
         if self._is_batch:
             yield f"{settled_rate:,.1f} pairs/s, up to {calls:.1f} calls/s"
@@ -130,42 +129,26 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {left:02} s" if minutes else f"{left} s"
 
 
-@contextlib.asynccontextmanager
-async def shown(
+async def show(
     progress: Progress, console: Console, count_rows: Callable[[], int | None] | None = None
-) -> AsyncIterator[None]:
+) -> None:
     """
-    Show *progress* on *console* while the block runs.
+    Show *progress* on *console* until it is cancelled.
 
     Args:
         progress: What to show.
         console: Where.
-        count_rows: Counts the rows of the input, in a thread: a large file takes a while, and
-            nothing is to wait for it. None: nobody can.
+        count_rows: Counts the rows of the input; None: it is not known how many there are.
     """
-    tasks = [
-        asyncio.create_task(
-            _on_terminal(progress, console)
-            if console.is_terminal and not console.is_dumb_terminal
-            else _plainly(progress, console)
-        )
-    ]
-    if count_rows is not None:
-        tasks.append(asyncio.create_task(_count(progress, count_rows)))
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)  # not "await task": whether we are cancelled is not its say
+    is_live = console.is_terminal and not console.is_dumb_terminal
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task((_show_live if is_live else _show_plainly)(progress, console))
+        if count_rows is not None:
+            # In a thread: a large file takes a while.
+            progress.report.input_rows = await asyncio.to_thread(count_rows)
 
 
-async def _count(progress: Progress, count_rows: Callable[[], int | None]) -> None:
-    await progress.clock.sleep(_TERMINAL_SECONDS)  # a short run needs no count
-    progress.report.input_rows = await asyncio.to_thread(count_rows)
-
-
-async def _on_terminal(progress: Progress, console: Console) -> None:
+async def _show_live(progress: Progress, console: Console) -> None:
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
             line = console.render_str(progress.line(console.width), style="cyan")
@@ -174,7 +157,7 @@ async def _on_terminal(progress: Progress, console: Console) -> None:
             await progress.clock.sleep(_TERMINAL_SECONDS)
 
 
-async def _plainly(progress: Progress, console: Console) -> None:
+async def _show_plainly(progress: Progress, console: Console) -> None:
     pause, next_at = _PLAIN_SECONDS, progress.clock.now() + _PLAIN_SECONDS
     while True:
         await progress.clock.sleep(_SAMPLE_SECONDS)

@@ -1,13 +1,23 @@
-"""What became of the rows of a run: the library's report of its pairs, and the rows around them."""
+"""What became of the rows of a run, counted on top of the library's report, and its exit code."""
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Any, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc.errors import AioHubAssocError, ApiError
-from aiohubassoc.files.results import Told
+from aiohubassoc.errors import (
+    AioHubAssocError,
+    ApiError,
+    AuthenticationError,
+    JournalStorageError,
+    MissingScopesError,
+    PermissionDeniedError,
+    UnknownObjectTypeError,
+)
+from aiohubassoc.files.counts import InputCounts
+from aiohubassoc.files.results import RowResult
 from aiohubassoc.models import Outcome, Report, Status
 from aiohubassoc.verification import LinkState, Verification, VerificationReport
 
@@ -20,29 +30,52 @@ _WITHOUT_ERROR: Final = {
 }
 
 
-SIMULATED: Final = "Simulated portal: nothing was sent to HubSpot"
+class ExitCode(IntEnum):
+    """What the command returns to its caller."""
+
+    ALL_LINKED = 0
+    """Every pair is linked or skipped; of ``verify``: linked."""
+    SOME_FAILED = 1
+    """
+    Some failed, partially or wholly, or rows were rejected; of ``verify``: some are missing. Or
+    there were no rows, with ``--require-rows``.
+    """
+    USAGE = 2
+    """The command line, the input, or no such run folder: nothing was linked."""
+    STOPPED = 3
+    """The run ended early, with pairs unprocessed; of ``verify``: some are unknown."""
+    UNAUTHORIZED = 4
+    """The token, its scopes, or what its user or app may do."""
+    STORAGE = 5
+    """A file of ours, or the run folder, could not be written."""
+    IN_USE = 75
+    """Another process uses the run folder: try again later (EX_TEMPFAIL of sysexits.h)."""
 
 
-def describe_portal(base_url: str) -> str:
-    """Return where HubSpot's API is as a report says it: its host, with http:// if need be."""
-    return base_url.removeprefix("https://").rstrip("/")
+_BY_STOP: Final = (
+    (JournalStorageError, ExitCode.STORAGE),
+    (AuthenticationError, ExitCode.UNAUTHORIZED),
+    (MissingScopesError, ExitCode.UNAUTHORIZED),
+    (PermissionDeniedError, ExitCode.UNAUTHORIZED),
+    (UnknownObjectTypeError, ExitCode.USAGE),
+)
 
 
-def describe_outcome(outcome: Outcome) -> Told:
+def outcome_result(outcome: Outcome) -> RowResult:
     """Return what a file of rows says of a pair that was to be linked."""
-    said = outcome.error if outcome.skip is None else outcome.skip.message
-    return Told(outcome.status.value, outcome.category, str(said or ""), outcome.correlation_id)
+    message = str((outcome.error if outcome.skip is None else outcome.skip.message) or "")
+    return RowResult(outcome.status.value, outcome.category, message, outcome.correlation_id)
 
 
-def describe_verification(verification: Verification) -> Told:
+def verification_result(verification: Verification) -> RowResult:
     """Return what a file of rows says of a pair whose link was read back."""
     state, error = verification.state, verification.error
     if state is LinkState.LINKED:
-        return Told(state)
+        return RowResult(state)
     if error is None:
-        return Told(state, *_WITHOUT_ERROR[state])
+        return RowResult(state, *_WITHOUT_ERROR[state])
     correlation_id = error.correlation_id if isinstance(error, ApiError) else None
-    return Told(state, error.label, str(error), correlation_id)
+    return RowResult(state, error.label, str(error), correlation_id)
 
 
 @attrs.frozen
@@ -52,7 +85,7 @@ class Example:
     line: int
     place: str
     pair: str
-    told: Told
+    result: RowResult
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -60,15 +93,15 @@ class Example:
             "line": self.line,
             "place": self.place,
             "pair": self.pair,
-            "category": self.told.category,
-            "message": self.told.message,
-            "correlation_id": self.told.correlation_id,
+            "category": self.result.category,
+            "message": self.result.message,
+            "correlation_id": self.result.correlation_id,
         }
 
 
 @attrs.define
 class Category:
-    """How many rows there are of a status and HubSpot's category, or ours, and the first."""
+    """How many rows have a status and HubSpot's category, or ours, and the first of them."""
 
     status: str
     name: str
@@ -79,8 +112,12 @@ class Category:
         """Return it as plain values."""
         example = self.example.as_json()
         del example["category"]
-        told = {"status": self.status, "category": self.name, "count": self.count}
-        return {**told, "example": example}
+        return {
+            "status": self.status,
+            "category": self.name,
+            "count": self.count,
+            "example": example,
+        }
 
 
 @attrs.define(kw_only=True)
@@ -91,12 +128,14 @@ class _RowReport:
     Attributes:
         portal: Where its pairs went, for people.
         pairs: The library's report.
-        invalid: Rows that could not be used; they hold no pair.
+        input_counts: What reading the input has changed and left out; None: no input was read.
+        invalid: Rejected rows, which hold no pair.
         invalid_lines: The first of them: each one's line, place as messages call it, and problem.
         duplicates: Rows that repeat an earlier one, where the command itself found them.
         failure: Why the run ended early, where the library's report does not say it.
+        storage_problem: Which file could not be written, and why; None if every one was.
         input_complete: Whether the input was read to its end.
-        input_rows: About how many rows it has; None if nobody knows.
+        input_rows: About how many rows it has; None if that is not known.
         limit: The most pairs that the run takes from it; None: all.
         is_limited: Whether the run ended at its limit, before the end of the input.
         signal: The number of the signal that ended the run; None if none did.
@@ -106,10 +145,12 @@ class _RowReport:
 
     portal: str = ""
     pairs: Report | VerificationReport
+    input_counts: InputCounts | None = None
     invalid: int = 0
     invalid_lines: list[dict[str, Any]] = attrs.Factory(list)
     duplicates: int = 0
     failure: AioHubAssocError | None = None
+    storage_problem: str | None = None
     input_complete: bool = False
     input_rows: int | None = None
     limit: int | None = None
@@ -120,17 +161,17 @@ class _RowReport:
 
     @property
     def done(self) -> int:
-        """How many rows are dealt with."""
+        """How many rows are done, as far as is known."""
         return self.pairs.total + self.duplicates + self.invalid
 
     @property
     def rows_left(self) -> int:
-        """About how many rows were not read; 0 if none, or nobody knows."""
-        return 0 if self.input_complete else max(0, (self.input_rows or 0) - self.done)
+        """About how many rows were not read; 0 where that is not known."""
+        return max(0, (self.input_rows or 0) - self.done) if not self.input_complete else 0
 
     @property
     def goal(self) -> int | None:
-        """About how many rows the run takes; None if nobody knows."""
+        """About how many rows the run takes, for its progress; None if that is not known."""
         if self.limit is None:
             return self.input_rows
         return min(self.limit, self.input_rows or self.limit)
@@ -140,15 +181,54 @@ class _RowReport:
         """Why the run ended early; None if it did not."""
         return self.failure or self.pairs.stopped
 
+    @property
+    def unsettled(self) -> int:
+        """How many pairs have no result."""
+        raise NotImplementedError
+
+    @property
+    def not_linked(self) -> int:
+        """How many pairs HubSpot did not link, or does not have."""
+        raise NotImplementedError
+
+    @property
+    def settled(self) -> int:
+        """How many pairs HubSpot responded for."""
+        return self.pairs.linked + self.not_linked
+
     def add_invalid(self, line: int, place: str, problem: str) -> None:
-        """Count a row that cannot be used."""
+        """Count a rejected row."""
         self.invalid += 1
         if len(self.invalid_lines) < _LISTED:
             self.invalid_lines.append({"line": line, "place": place, "problem": problem})
 
+    def exit_code(self, *, require_rows: bool = False) -> int:
+        """
+        Return the exit code of the run: a signal's, or the highest that applies.
+
+        When links are read back, unknown outranks missing: the result is not complete, and to ask
+        again may find more that is missing.
+
+        Args:
+            require_rows: Whether an input without rows is a failure.
+        """
+        if self.signal is not None:
+            return 128 + self.signal
+        if self.storage_problem is not None:
+            return ExitCode.STORAGE
+        for errors, code in _BY_STOP:
+            if isinstance(self.stopped, errors):
+                return code
+        if self.unsettled or not (self.input_complete or self.is_limited):
+            return ExitCode.STOPPED
+        is_missed = require_rows and not self.done
+        failed = self.not_linked or self.invalid or is_missed
+        return ExitCode.SOME_FAILED if failed else ExitCode.ALL_LINKED
+
     def _rows_as_json(self) -> dict[str, Any]:
         return {
             "portal": self.portal,
+            "input": None if self.input_counts is None else self.input_counts.as_json(),
             "invalid": self.invalid,
             "seconds": round(self.seconds, 3),
             "answers": self.pairs.responses,
@@ -180,16 +260,6 @@ class LinkReport(_RowReport):
         return self.pairs.total + self.duplicates
 
     @property
-    def skipped(self) -> int:
-        """How many pairs needed no call."""
-        return self.pairs.skipped + self.duplicates
-
-    @property
-    def settled(self) -> int:
-        """How many pairs HubSpot responded for."""
-        return self.pairs.linked + self.not_linked
-
-    @property
     def unsettled(self) -> int:
         """How many pairs were not sent, or not written down."""
         return self.pairs.unprocessed
@@ -200,18 +270,19 @@ class LinkReport(_RowReport):
         return self.pairs.failed + self.pairs.partial
 
     @property
-    def trouble(self) -> str:
-        """How many rows did not come through, in words."""
+    def failures_text(self) -> str:
+        """How many rows failed, in words."""
         return f"{self.not_linked + self.invalid:,} failed"
 
     def counts(self) -> dict[str, int]:
-        """Return how many pairs there are of each status, and how many invalid rows."""
+        """Return how many pairs there are of each status, and how many rejected rows."""
         counts = {status.value: getattr(self.pairs, status.value) for status in Status}
-        return {**counts, "skipped": self.skipped, "invalid": self.invalid}
+        skipped = self.pairs.skipped + self.duplicates
+        return {**counts, "skipped": skipped, "invalid": self.invalid}
 
     def add_example(self, example: Example) -> None:
         """Count a row that is not linked under its status and reason."""
-        status, name = example.told.status, example.told.category or ""
+        status, name = example.result.status, example.result.category or ""
         if (status, name) not in self.categories and len(self.categories) >= _MOST_CATEGORIES:
             name = "OTHER"
         self.categories.setdefault((status, name), Category(status, name, example)).count += 1
@@ -243,11 +314,6 @@ class VerifyReport(_RowReport):
     first_unknown: list[Example] = attrs.Factory(list)
 
     @property
-    def settled(self) -> int:
-        """How many pairs HubSpot responded for."""
-        return self.pairs.linked + self.not_linked
-
-    @property
     def unsettled(self) -> int:
         """Of how many pairs nothing is known."""
         return self.pairs.unknown
@@ -258,14 +324,14 @@ class VerifyReport(_RowReport):
         return self.pairs.missing
 
     @property
-    def trouble(self) -> str:
+    def failures_text(self) -> str:
         """How many rows are not linked, in words."""
         return f"{self.pairs.missing:,} missing, {self.pairs.unknown:,} unknown"
 
     def add_example(self, example: Example) -> None:
         """Keep a pair that is not linked, if it is among the first."""
         lists = {"missing": self.first_missing, "unknown": self.first_unknown}
-        examples = lists.get(example.told.status)
+        examples = lists.get(example.result.status)
         if examples is not None and len(examples) < _LISTED:
             examples.append(example)
 

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import threading
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc.cli.thread_reader import ThreadReader
+from aiohubassoc.cli.terminal import StorageError
 from aiohubassoc.errors import InputError
 from aiohubassoc.journal.offsets import parts_of, place_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 
     from aiohubassoc.cli.run_folder import Table
     from aiohubassoc.files.record import Record
     from aiohubassoc.journal.dedupe import SeenPairs
     from aiohubassoc.pair import Pair
 
+_T = TypeVar("_T")
 # So many rows are looked at before anything is sent.
 CHECKED_AHEAD: Final = 1000
 _UNUSABLE_AT_ONCE: Final = 100
-
-
-class StorageError(Exception):
-    """A file of ours could not be written."""
 
 
 class RowSource:
@@ -34,12 +33,11 @@ class RowSource:
 
     Args:
         table: The input; what may block is read in a thread.
-        seen: Finds duplicates. None: somebody else does.
-        on_invalid: Called with each row that cannot be used.
+        seen: Finds duplicates. None: the run folder does.
+        on_invalid: Called with each rejected row.
         on_duplicate: Called with each row and pair that repeats an earlier one, and with a message
             that says which.
-        limit: The most pairs to take from the input, those that repeat others among them; None:
-            all.
+        limit: The most pairs to take from the input, duplicates among them; None: all.
         on_limit: Called where the input has more rows than the limit lets through.
 
     Attributes:
@@ -53,8 +51,8 @@ class RowSource:
         seen: SeenPairs | None,
         on_invalid: Callable[[Record], None],
         on_duplicate: Callable[[Record, Pair, str], None],
-        limit: int | None = None,
-        on_limit: Callable[[], None] = lambda: None,
+        limit: int | None,
+        on_limit: Callable[[], None],
     ) -> None:
         self.is_at_end = False
         self._table = table
@@ -64,24 +62,31 @@ class RowSource:
         self._limit = limit
         self._on_limit = on_limit
         self._reader = ThreadReader(table) if table.may_block else None
-        self._rows = _readable(self._reader if self._reader is not None else _directly(table))
+        self._rows = _with_input_errors(self._reader or _read_directly(table))
         self._checked: deque[tuple[Record, Pair | None]] = deque()
         self._ended = False
 
     async def check_ahead(self) -> list[Record]:
         """
-        Read the first thousand rows and return those that cannot be used.
+        Read the first thousand rows and return the rejected ones.
 
         Raises:
-            InputError: the input can no longer be read, or none of these rows can be used.
+            InputError: the input can no longer be read, or every one of these rows is rejected.
         """
         async for row in self._rows:
             self._checked.append(row)
             if len(self._checked) >= CHECKED_AHEAD:
                 break
-        if self._table.counts.none_usable is not None:
-            raise InputError(f"{self._table.name}: {self._table.counts.none_usable}")
+        counts = self._table.counts
+        if counts is not None and counts.none_usable is not None:
+            raise InputError(f"{self._table.name}: {counts.none_usable}")
         return [record for record, pair in self._checked if pair is None]
+
+    def first_types(self) -> tuple[str, str] | None:
+        """Return the object types of the first pair; None if no pair was read ahead."""
+        pairs = (pair for _, pair in self._checked if pair is not None)
+        first = next(pairs, None)
+        return None if first is None else (first.from_type, first.to_type)
 
     def end(self) -> None:
         """Read no further."""
@@ -94,7 +99,7 @@ class RowSource:
         Yield each pair once, tagged with its record.
 
         Raises:
-            StorageError: duplicates can no longer be noted.
+            StorageError: duplicates can no longer be recorded.
             InputError: the input can no longer be read.
         """
         in_a_row = taken = 0
@@ -105,7 +110,7 @@ class RowSource:
                 self._on_limit()
                 return
             taken += pair is not None
-            if (usable := self._usable(record, pair)) is not None:
+            if (usable := self._check(record, pair)) is not None:
                 yield usable
                 in_a_row = 0
             elif (in_a_row := in_a_row + 1) % _UNUSABLE_AT_ONCE == 0:
@@ -118,7 +123,8 @@ class RowSource:
         async for row in self._rows:
             yield row
 
-    def _usable(self, record: Record, pair: Pair | None) -> Pair | None:
+    def _check(self, record: Record, pair: Pair | None) -> Pair | None:
+        """Return the pair if it is to be sent; else report why not."""
         if pair is None:
             self._on_invalid(record)
             return None
@@ -134,12 +140,12 @@ class RowSource:
         return None
 
 
-async def _directly(table: Table) -> AsyncIterator[tuple[Record, Pair | None]]:
+async def _read_directly(table: Table) -> AsyncIterator[tuple[Record, Pair | None]]:
     for row in table:
         yield row
 
 
-async def _readable(
+async def _with_input_errors(
     rows: AsyncIterable[tuple[Record, Pair | None]],
 ) -> AsyncIterator[tuple[Record, Pair | None]]:
     try:
@@ -147,3 +153,76 @@ async def _readable(
             yield row
     except OSError as error:
         raise InputError(f"the input can no longer be read: {error.strerror}") from None
+
+
+class ThreadReader(Generic[_T]):
+    """
+    Iterates over *items* in a thread and hands them on to the event loop, at most 1,000 ahead.
+
+    The thread is a daemon: while it waits for somebody to type, the process can end.
+    """
+
+    def __init__(self, items: Iterable[_T]) -> None:
+        self._items = items
+        self._ready: deque[_T] = deque()
+        self._changed = threading.Condition()
+        self._loop = asyncio.get_running_loop()
+        self._wake_up = asyncio.Event()
+        self._is_waiting = False
+        self._is_over = False
+        self._error: BaseException | None = None
+        threading.Thread(target=self._run, name="aiohubassoc-input", daemon=True).start()
+
+    def end(self) -> None:
+        """Give nothing more, whatever the thread is waiting for."""
+        with self._changed:
+            self._is_over = True
+            self._ready.clear()
+            self._changed.notify_all()
+        self._wake_up.set()
+
+    async def __aiter__(self) -> AsyncIterator[_T]:
+        while True:
+            with self._changed:
+                taken = [self._ready.popleft()] if self._ready else []
+                is_over = self._is_over
+                if taken:
+                    self._changed.notify_all()
+                elif not is_over:
+                    self._is_waiting = True
+                    self._wake_up.clear()
+            if taken:
+                yield taken[0]
+            elif is_over:
+                break
+            else:
+                await self._wake_up.wait()
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            for item in self._items:
+                with self._changed:
+                    while len(self._ready) >= CHECKED_AHEAD and not self._is_over:
+                        self._changed.wait()
+                    if self._is_over:
+                        return
+                    self._ready.append(item)
+                self._notify()
+        except BaseException as error:  # noqa: BLE001 -- it is raised where the items are taken
+            self._error = error
+        finally:
+            with self._changed:
+                self._is_over = True
+            self._notify()
+
+    def _notify(self) -> None:
+        """Wake the event loop if it waits."""
+        with self._changed:
+            is_waiting, self._is_waiting = self._is_waiting, False
+        if is_waiting:
+            try:
+                self._loop.call_soon_threadsafe(self._wake_up.set)
+            except RuntimeError:  # the loop is closed
+                return

@@ -15,9 +15,9 @@ from aiohubassoc.cli.options import (
     SendOptions,
     to_options,
 )
+from aiohubassoc.cli.terminal import SIMULATED
 from aiohubassoc.errors import JournalError, OptionsError
-from aiohubassoc.files.byte_source import STDIN, name_of
-from aiohubassoc.files.counts import InputCounts
+from aiohubassoc.files.byte_source import STDIN, display_name
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.record import Record
@@ -95,7 +95,7 @@ class Command:
     @property
     def names(self) -> str:
         """How messages call the inputs."""
-        return ", ".join(name_of(path) for path in self.files)
+        return ", ".join(display_name(path) for path in self.files)
 
 
 class FolderTable:
@@ -120,7 +120,7 @@ class FolderTable:
         statuses: tuple[Status, ...] = (),
         place: Callable[[int, int], str] | None = None,
     ) -> None:
-        self.counts = InputCounts()  # of files, of which none is read
+        self.counts = None  # of files, of which none is read
         self._reader = reader
         self._statuses = statuses
         header = reader.header()
@@ -201,6 +201,13 @@ class _TablePlaces:
         return None if cells == [pair.from_id, pair.to_id] else json.dumps(cells)
 
 
+def describe_portal(base_url: str) -> str:
+    """Return where pairs go, as a report says it: its host, with http:// if need be."""
+    if base_url == SIMULATED_PORTAL:
+        return SIMULATED
+    return base_url.removeprefix("https://").rstrip("/")
+
+
 def open_folder(folder: str) -> Reader:
     """
     Return a run folder, open for reading.
@@ -264,6 +271,11 @@ def open_temporary_journal(folder: str, table: Table) -> Journal:
         places=_TablePlaces(table, are_stable=False),
         force=False,
     )
+
+
+def is_complete(reader: Reader) -> bool:
+    """Return whether every row of a run folder's input was read, and every pair has a result."""
+    return reader.is_read_to_its_end() and not reader.counts()[Status.UNPROCESSED]
 
 
 def is_of_pipe(header: Mapping[str, Any]) -> bool:

@@ -5,37 +5,48 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
+import os
+import signal
 import sqlite3
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from rich.markup import escape
-
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc.cli.event_loop import interruptible, printed_warnings
-from aiohubassoc.cli.exit_codes import ExitCode, exit_code
-from aiohubassoc.cli.progress import Progress, shown
-from aiohubassoc.cli.report import Example
-from aiohubassoc.cli.row_source import RowSource, StorageError
-from aiohubassoc.cli.sinks import Sinks
-from aiohubassoc.cli.summary import print_invalid
-from aiohubassoc.cli.terminal import print_error, stderr, warn_cannot_write
-from aiohubassoc.errors import InputError, JournalStorageError, RunStoppedError
-from aiohubassoc.files.results import Told
+from aiohubassoc.cli.report import Example, ExitCode
+from aiohubassoc.cli.row_source import RowSource
+from aiohubassoc.cli.sinks import JsonlOutput, Sinks
+from aiohubassoc.cli.terminal import (
+    StorageError,
+    print_error,
+    print_invalid,
+    print_portal,
+    print_warning,
+    stderr,
+    stdout,
+)
+from aiohubassoc.errors import (
+    InputError,
+    JournalStorageError,
+    RunStoppedError,
+)
+from aiohubassoc.files.results import RowResult
 from aiohubassoc.journal.dedupe import SeenPairs
 from aiohubassoc.journal.offsets import place_of
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 
     from aiohubassoc._http.limiter import Limiter
     from aiohubassoc._run.stream import OutcomeStream, VerificationStream
-    from aiohubassoc.cli.jsonl_output import JsonlOutput
-    from aiohubassoc.cli.options import CheckOptions
+    from aiohubassoc.account import AccountCheck
+    from aiohubassoc.cli.connection import Connection
+    from aiohubassoc.cli.options import CheckOptions, PrintOptions
     from aiohubassoc.cli.report import CommandReport
     from aiohubassoc.cli.run_folder import Table
     from aiohubassoc.client import AssociationClient
+    from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.files.record import Record
     from aiohubassoc.journal.journal import Journal
     from aiohubassoc.pair import Pair
@@ -44,78 +55,85 @@ if TYPE_CHECKING:
 
 # Seconds that requests in flight may take to end after Ctrl-C.
 _DRAIN: Final = 5.0
+# A run that takes no longer shows no progress.
+_SHORT_SECONDS: Final = 0.25
+# Seconds that the check of the account may take; then the run begins without it.
+_CHECK_SECONDS: Final = 5.0
 
 
-class Operation(ABC):
+class Runner(ABC):
     """
-    What a run does with its pairs, and what it writes of them.
+    One run of a command; its subclasses say what becomes of the pairs.
+
+    Args:
+        connection: Where to.
+        table: The input, open.
+        report: Where rows are counted.
+        check: What to do about rejected rows.
+        output: What to print.
+        path: The file of rows that are not linked; None: none is written.
+        ordered: Whether lines of JSON come in the order of the input.
+        limit: The most pairs to take from the input; None: all.
 
     Attributes:
-        report: What became of the rows.
-        path: The file of some rows; None: none is written.
         is_batch: Whether a call is for many pairs.
-        finds_duplicates: Whether pairs may repeat others, and nobody else looks for them.
-        writes_invalid: Whether the file has the rows that cannot be used.
+        finds_duplicates: Whether pairs may repeat others, and no run folder finds them.
+        writes_invalid: Whether the file has the rejected rows.
+        checks_account: Whether the account is checked before the first pair.
+        obstacle: Why nothing was sent, if the check found that every pair would fail.
         journal: The run folder; None: none is kept.
+        command: What was asked for.
+        console: Where people read what comes of it.
+        prints_portal: Whether the first line says where the pairs go.
+        began: Whether anything may have been sent.
+        sinks: What is written of the rows.
     """
 
-    report: CommandReport
-    path: str | None
-    is_batch: bool
-    finds_duplicates: bool
+    is_batch = True
+    finds_duplicates = False
     writes_invalid = False
+    checks_account = False
+    obstacle: AioHubAssocError | None = None
     journal: Journal | None = None
+
+    def __init__(
+        self,
+        connection: Connection,
+        table: Table,
+        report: CommandReport,
+        check: CheckOptions,
+        output: PrintOptions,
+        *,
+        path: str | None,
+        ordered: bool = False,
+        limit: int | None = None,
+    ) -> None:
+        report.portal, report.limit, report.input_counts = connection.portal, limit, table.counts
+        jsonl = JsonlOutput(table.names, ordered=ordered) if output.stream else None
+        self.began = False
+        self.sinks: Final = Sinks(jsonl, path, self.stop)
+        self.console: Final = stderr() if output.stream else stdout()
+        self.command: Final = connection.command
+        self._connection = connection
+        self._table = table
+        self._report = report
+        self._check = check
+        self.prints_portal = not output.json_
+        self._checking: asyncio.Task[AccountCheck] | None = None
+        self._source: RowSource | None = None
+        self._stream: Stream | None = None
 
     @abstractmethod
     def start(self, client: AssociationClient, pairs: AsyncIterable[Pair]) -> Stream:
         """Return the client's run over *pairs*, not entered yet, and have the report read it."""
 
     @abstractmethod
-    def limiter(self, client: AssociationClient) -> Limiter:
-        """Return what limits the calls."""
-
-    @abstractmethod
-    def take(self, result: Any, sinks: Sinks) -> None:  # noqa: ANN401 -- of the stream it started
+    def take(self, result: Any) -> None:  # noqa: ANN401 -- of the stream it started
         """Count and write what became of a pair."""
 
-
-class Runner:
-    """
-    One run of the command.
-
-    Args:
-        operation: What to do with the pairs.
-        table: The input, open.
-        check: What to do about bad rows.
-        jsonl: Writes a line for every row; None: nothing does.
-        limit: The most pairs to take from the input; None: all.
-
-    Attributes:
-        on_begin: Called before the first pair may be sent.
-        began: Whether anything may have been sent.
-        sinks: What is written of the rows.
-    """
-
-    def __init__(
-        self,
-        operation: Operation,
-        table: Table,
-        check: CheckOptions,
-        jsonl: JsonlOutput | None = None,
-        *,
-        limit: int | None = None,
-    ) -> None:
-        self.on_begin: Callable[[], None] = lambda: None
-        self.began = False
-        self.sinks: Final = Sinks(jsonl, operation.path, self.stop)
-        self._operation = operation
-        self._report = operation.report
-        self._report.limit = self._limit = limit
-        self._table = table
-        self._check = check
-        self._console = stderr()
-        self._source: RowSource | None = None
-        self._stream: Stream | None = None
+    def limiter(self, client: AssociationClient) -> Limiter:
+        """Return what limits the calls."""
+        return client.batch_limiter if self.is_batch else client.limiter
 
     async def run(self, client: AssociationClient) -> int:
         """
@@ -123,129 +141,235 @@ class Runner:
 
         Raises:
             AioHubAssocError: nothing was sent: an option, the input or the run folder cannot work.
+            StorageError: nothing was sent: a file of ours cannot be written.
         """
         with contextlib.ExitStack() as stack:
-            seen = None
-            if self._operation.finds_duplicates:
-                try:
-                    seen = stack.enter_context(SeenPairs())
-                except (OSError, sqlite3.Error) as error:
-                    warn_cannot_write(f"the temporary file of duplicates: {error}")
-                    return ExitCode.STORAGE
-            # Before anything is read: from then on whoever interrupts is to be heard.
+            seen = stack.enter_context(_open_seen_pairs()) if self.finds_duplicates else None
+            # Before anything is read: from then on Ctrl-C ends the run in good order.
             stack.enter_context(printed_warnings())
-            interruption = stack.enter_context(interruptible(self._interrupt))
+            stack.enter_context(interruptible(self._interrupt))
             self._source = source = RowSource(
                 self._table,
                 seen=seen,
-                on_invalid=self._invalid,
-                on_duplicate=self._duplicate,
-                limit=self._limit,
+                on_invalid=self._add_invalid,
+                on_duplicate=self._add_duplicate,
+                limit=self._report.limit,
                 on_limit=self._end_at_limit,
             )
             stack.callback(source.end)
-            unusable = await source.check_ahead()
-            if interruption.signal is not None:
-                self._console.print("Interrupted; nothing was sent.")
-                return 128 + interruption.signal
-            if unusable and not self._check.skip_invalid:
-                self._refuse(unusable)
+            rejected = await source.check_ahead()
+            if self._is_interrupted():
+                return self._end_unbegun()
+            if rejected and not self._check.skip_invalid:
+                self._refuse(rejected)
                 return ExitCode.USAGE
             try:
                 await self._work(client, source)
-            except (StorageError, InputError) as error:
-                if isinstance(error, StorageError):
-                    self.sinks.problem = str(error)
+            except StorageError as error:
+                self.sinks.problem = str(error)
+                self._report.failure = RunStoppedError(str(error))
+            except InputError as error:
                 self._report.failure = RunStoppedError(str(error))
             except JournalStorageError as error:  # it could not be opened
-                warn_cannot_write(str(error))
-                return ExitCode.STORAGE
+                raise StorageError(str(error)) from None
+            if self._is_interrupted() and not self.began:
+                return self._end_unbegun()
             self.sinks.close()
-        problem = self.sinks.problem
+        self._report.storage_problem = problem = self.sinks.problem
         if problem is not None:
-            warn_cannot_write(problem)
+            print_error(f"Cannot write {problem}")
         else:
             self._report.rows_written = self.sinks.rows_written
-        self._report.signal = interruption.signal
         if self._report.input_complete and not self._report.done:
-            self._console.print(f"[yellow]No rows:[/] {escape(self._table.name)} holds no pairs")
-        return exit_code(
-            self._report,
-            storage_failed=problem is not None,
-            require_rows=self._check.require_rows,
-        )
+            print_warning(f"{self._table.name} holds no pairs")
+        return self._report.exit_code(require_rows=self._check.require_rows)
+
+    def _is_interrupted(self) -> bool:
+        return self._report.signal is not None
+
+    def _end_unbegun(self) -> int:
+        stderr().print("Interrupted; nothing was sent.")
+        return self._report.exit_code()
 
     def stop(self, reason: str, drain_timeout: float | None = None) -> None:
         """Send nothing more; what is in flight may take *drain_timeout* seconds, None: any."""
-        if self._operation.journal is not None:
-            self._operation.journal.notes.is_cut_short = True
+        self._cut_short()
         if self._source is not None:
             self._source.end()
         if self._stream is not None:
             self._stream.stop(RunStoppedError(reason), drain_timeout=drain_timeout)
 
-    def _end_at_limit(self) -> None:
-        self._report.is_limited = True
-        if self._operation.journal is not None:
-            self._operation.journal.notes.is_cut_short = True
+    def place(self, record: Record) -> str:
+        """Return how messages call the place of a row."""
+        return self._table.place(record.source, record.line)
 
     async def _work(self, client: AssociationClient, source: RowSource) -> None:
         clock = SystemClock()
         began = clock.now()
         try:
             async with client:
-                stream = self._operation.start(client, source.pairs())
-                progress = Progress(
-                    self._report,
-                    limiter=self._operation.limiter(client),
-                    stream=stream,
-                    clock=clock,
-                    is_batch=self._operation.is_batch,
-                )
+                if self.checks_account and (types := source.first_types()) is not None:
+                    self.obstacle = self._report.failure = await self._check_account(client, types)
+                    if self.obstacle is not None or self._is_interrupted():
+                        return
+                    began = clock.now()
+                stream = self.start(client, source.pairs())
                 async with stream:
                     # Now that the run folder is ours; nothing was sent yet.
                     self.sinks.open(self._table.header)
-                    self.began = True
-                    self.on_begin()
+                    self._begin()
                     self._stream = stream
-                    async with shown(progress, self._console, self._table.count_rows):
+                    async with self._progress(client, stream):
                         async for result in stream:
-                            self._operation.take(result, self.sinks)
+                            self.take(result)
         finally:
             self._report.seconds = clock.now() - began
             self._report.input_complete = source.is_at_end
         if self._report.is_limited and self._report.input_rows is None:
             self._report.input_rows = await asyncio.to_thread(self._table.count_rows)
 
-    def _interrupt(self) -> None:
+    async def _check_account(
+        self, client: AssociationClient, types: tuple[str, str]
+    ) -> AioHubAssocError | None:
+        """Return what every pair would fail with; None where nothing of the kind is known."""
+        self._checking = task = asyncio.create_task(client.check(*types, quick=True))
+        await asyncio.wait({task}, timeout=_CHECK_SECONDS)
+        task.cancel()
+        await asyncio.wait({task})
+        if task.cancelled():
+            return None
+        found = task.result()
+        reads = self.command.send.makes_reads
+        lacks = [scope for scope in found.scopes.lacks if reads or not scope.endswith(".read")]
+        if lacks and found.obstacle is None:
+            print_warning(
+                f"The access token seems to lack scopes: {', '.join(lacks)}. If HubSpot refuses "
+                "pairs, add them to its app or service key"
+            )
+        return found.obstacle
+
+    def _begin(self) -> None:
+        self.began = True
+        if self.prints_portal:
+            print_portal(self._report.portal, self.console, more=self._connection.details)
+
+    @contextlib.asynccontextmanager
+    async def _progress(self, client: AssociationClient, stream: Stream) -> AsyncIterator[None]:
+        """Show progress while the block runs; a short run shows none."""
+        task = asyncio.create_task(self._show_progress(client, stream))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+    async def _show_progress(self, client: AssociationClient, stream: Stream) -> None:
+        await SystemClock().sleep(_SHORT_SECONDS)
+        from aiohubassoc.cli.progress import Progress, show  # noqa: PLC0415 -- not for short runs
+
+        progress = Progress(
+            self._report,
+            limiter=self.limiter(client),
+            stream=stream,
+            clock=SystemClock(),
+            is_batch=self.is_batch,
+        )
+        await show(progress, stderr(), self._table.count_rows)
+
+    def _interrupt(self, number: int) -> None:
+        self._report.signal = number
+        if self._checking is not None:
+            self._checking.cancel()
         self.stop("interrupted", drain_timeout=_DRAIN)
 
-    def _invalid(self, record: Record) -> None:
-        problem, place = record.problem or "", self._table.place(record.source, record.line)
+    def _end_at_limit(self) -> None:
+        self._report.is_limited = True
+        self._cut_short()
+
+    def _cut_short(self) -> None:
+        if self.journal is not None:
+            self.journal.notes.is_cut_short = True
+
+    def _add_invalid(self, record: Record) -> None:
+        problem, place = record.problem or "", self.place(record)
         self._report.add_invalid(record.line, place, problem)
-        self.sinks.line(lambda jsonl: jsonl.invalid(record))
-        if self._operation.writes_invalid:
-            self.sinks.row(record.fields, Told("invalid", "INVALID_ROW", problem))
-        if self._operation.journal is not None:
+        self.sinks.write_line(lambda jsonl: jsonl.invalid(record))
+        if self.writes_invalid:
+            self.sinks.write_row(record.fields, RowResult("invalid", "INVALID_ROW", problem))
+        if self.journal is not None:
             fields, at = json.dumps(record.fields), place_of(record.source, record.line)
-            self._operation.journal.notes.unusable.append((at, problem, fields))
+            self.journal.notes.unusable.append((at, problem, fields))
         if self._check.strict:
             self.stop(f"{place} {problem} (--strict)")
 
-    def _duplicate(self, record: Record, pair: Pair, message: str) -> None:
-        place = self._table.place(record.source, record.line)
-        told = Told(Status.SKIPPED.value, "DUPLICATE", message)
+    def _add_duplicate(self, record: Record, pair: Pair, message: str) -> None:
+        result = RowResult(Status.SKIPPED.value, "DUPLICATE", message)
         self._report.duplicates += 1
-        self._report.add_example(Example(record.line, place, str(pair), told))
-        self.sinks.line(lambda jsonl: jsonl.duplicate(record, pair, message))
+        self._report.add_example(Example(record.line, self.place(record), str(pair), result))
+        self.sinks.write_line(lambda jsonl: jsonl.duplicate(record, pair, message))
 
-    def _refuse(self, unusable: list[Record]) -> None:
-        rows = "row" if len(unusable) == 1 else "rows"
+    def _refuse(self, rejected: list[Record]) -> None:
+        rows = "row" if len(rejected) == 1 else "rows"
         print_error(
-            f"{self._table.name}: {len(unusable):,} {rows} cannot be used; nothing was sent. Fix "
+            f"{self._table.name}: {len(rejected):,} {rows} cannot be used; nothing was sent. Fix "
             "them, or skip them with --skip-invalid"
         )
-        for record in unusable:
-            place = self._table.place(record.source, record.line)
-            self._report.add_invalid(record.line, place, record.problem or "")
-        print_invalid(self._report, self._console)
+        for record in rejected:
+            self._report.add_invalid(record.line, self.place(record), record.problem or "")
+        print_invalid(self._report, stderr())
+
+
+def _open_seen_pairs() -> SeenPairs:
+    try:
+        return SeenPairs()
+    except (OSError, sqlite3.Error) as error:
+        raise StorageError(f"the temporary file of duplicates: {error}") from None
+
+
+class _MessageHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a message."""
+        print_warning(record.getMessage())
+
+
+@contextlib.contextmanager
+def printed_warnings() -> Iterator[None]:
+    """Print in the block what the library warns of."""
+    logger, handler = logging.getLogger("aiohubassoc"), _MessageHandler(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+@contextlib.contextmanager
+def interruptible(on_first: Callable[[int], None]) -> Iterator[None]:
+    """
+    Call *on_first* with the signal's number at the first Ctrl-C or SIGTERM inside the block.
+
+    A second signal ends the process at once.
+    """
+    received: list[int] = []
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: int) -> None:
+        if received:
+            os._exit(128 + number)  # at once: no draining, no summary
+        received.append(number)
+        on_first(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        try:
+            loop.add_signal_handler(number, on_signal, number)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda got, _: loop.call_soon_threadsafe(on_signal, got))
+    try:
+        yield
+    finally:
+        for number in numbers:
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+            signal.signal(number, before[number])

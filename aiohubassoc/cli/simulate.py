@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import shlex
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
 from aiohubassoc.cli.terminal import stderr
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import Quota
-from aiohubassoc.simulator import Fault, FaultPlan, Latency, PortalSettings, serve_forever
+from aiohubassoc.simulator import (
+    Fault,
+    FaultPlan,
+    Latency,
+    Neighbour,
+    PortalSettings,
+    serve_forever,
+)
+
+# 40 ms each way, log-normal: about what a client in another region of the same continent sees.
+_LATENCY: Final = Latency(before_median=0.04, before_sigma=0.3, after_median=0.04, after_sigma=0.3)
 
 
 def simulate(
@@ -27,8 +37,8 @@ def simulate(
     """
     Run a simulated HubSpot portal on this machine until Ctrl-C.
 
-    It keeps the quota, knows records, makes faults, and keeps books of all it has seen: they can
-    be read at /_portal/ledger, its links at /_portal/links.
+    It keeps the quota, knows records and makes faults. What it has counted is at
+    /_portal/ledger, its links are at /_portal/links.
 
     Args:
         port: Where to listen, on 127.0.0.1 only; 0 for any free port.
@@ -61,7 +71,7 @@ def simulate(
 
     def ready(base_url: str) -> None:
         console.print(
-            f"A simulated HubSpot portal: {base_url}, {limit} calls. Its books: "
+            f"A simulated HubSpot portal: {base_url}, {limit} calls. What it counts: "
             f"{base_url}/_portal/ledger"
         )
         console.print(
@@ -87,3 +97,23 @@ def _fault(text: str) -> tuple[str, float]:
         known = ", ".join(Fault)
         raise OptionsError(f"--fault {text!r} is not NAME=SHARE with one of these names: {known}")
     return name, number
+
+
+def usual_portal(quota: Quota) -> PortalSettings:
+    """Return a portal without any trouble."""
+    return PortalSettings(
+        quota_limit=quota.limit, quota_window=quota.window, latency=_LATENCY, keep_arrivals=False
+    )
+
+
+def demo_portal(quota: Quota) -> PortalSettings:
+    """Return a portal with the troubles of real life: `aiohubassoc demo`."""
+    return PortalSettings(
+        seed=7,
+        quota_limit=quota.limit,
+        quota_window=quota.window,
+        latency=_LATENCY,
+        missing_share=0.005,
+        faults=FaultPlan(server_error_500=0.02, reset_after=0.005),
+        neighbours=(Neighbour(start=3.5, length=1.0, per_second=100.0),),
+    )

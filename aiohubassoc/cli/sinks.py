@@ -2,20 +2,105 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from aiohubassoc.cli.row_source import StorageError
+from aiohubassoc.cli.terminal import StorageError
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.byte_source import file_identity
 from aiohubassoc.files.results import FailuresFile
 from aiohubassoc.journal.schema import DATABASE, LOCK
+from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from aiohubassoc.cli.jsonl_output import JsonlOutput
-    from aiohubassoc.files.results import Told
+    from aiohubassoc.files.record import Record
+    from aiohubassoc.files.results import RowResult
+    from aiohubassoc.models import Outcome
+    from aiohubassoc.pair import Pair
+
+_Line = dict[str, Any]
+_BEHIND_ALL: Final = (sys.maxsize, 0)
+
+
+class JsonlOutput:
+    """
+    Writes a line of JSON for each row to standard output, at once: ``--stream``.
+
+    Args:
+        names: The inputs; a line says which it is of if there are several.
+        ordered: Whether the lines come in the order of the input. Outcomes are given in that order
+            then; rows that are not sent are known earlier and wait for their turn.
+
+    Raises:
+        OSError: nobody reads any more; so for every method.
+    """
+
+    def __init__(self, names: list[str], *, ordered: bool = False) -> None:
+        self._names = names
+        self._ordered = ordered
+        self._waiting: deque[tuple[tuple[int, int], Record, _Line]] = deque()
+
+    def outcome(self, outcome: Outcome, record: Record) -> None:
+        """Write an outcome."""
+        self._write_until((record.source, record.line))
+        line: _Line = {**_ids(outcome.pair), "ok": outcome.ok}
+        line |= {"status": outcome.status.value, "attempts": outcome.attempts}
+        if outcome.skip is not None:
+            line["reason"] = {"category": outcome.skip.label, "message": outcome.skip.message}
+        elif outcome.error is not None:
+            line["error"] = _error(outcome.category, str(outcome.error), outcome.correlation_id)
+            line["maybe_applied"] = outcome.maybe_applied
+        self._write(record, line)
+
+    def duplicate(self, record: Record, pair: Pair, message: str) -> None:
+        """Write a pair that repeats an earlier one."""
+        line = {**_ids(pair), "ok": True, "status": Status.SKIPPED.value, "attempts": 0}
+        line["reason"] = {"category": "DUPLICATE", "message": message}
+        self._write_in_turn(record, line)
+
+    def verification(self, record: Record, pair: Pair, result: RowResult) -> None:
+        """Write whether a pair is linked."""
+        is_linked = result.category is None
+        line: _Line = {**_ids(pair), "ok": is_linked, "status": str(result.status)}
+        if not is_linked:
+            line["error"] = _error(result.category, result.message, result.correlation_id)
+        self._write(record, line)
+
+    def invalid(self, record: Record) -> None:
+        """Write a rejected row."""
+        error = _error("INVALID_ROW", record.problem, None)
+        self._write_in_turn(record, {"ok": False, "status": "invalid", "error": error})
+
+    def close(self) -> None:
+        """Write what still waits for its turn."""
+        self._write_until(_BEHIND_ALL)
+
+    def _write_in_turn(self, record: Record, line: _Line) -> None:
+        if self._ordered:
+            self._waiting.append(((record.source, record.line), record, line))
+        else:
+            self._write(record, line)
+
+    def _write_until(self, place: tuple[int, int]) -> None:
+        while self._waiting and self._waiting[0][0] <= place:
+            _, record, line = self._waiting.popleft()
+            self._write(record, line)
+
+    def _write(self, record: Record, line: _Line) -> None:
+        line["line"] = record.line
+        if len(self._names) > 1:
+            line["input"] = self._names[record.source]
+        fields = record.fields
+        if isinstance(fields, dict) and "tag" in fields:
+            line["tag"] = fields["tag"]
+        # ASCII only: whatever the input held, this can be written and read.
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
 
 
 class Sinks:
@@ -58,7 +143,7 @@ class Sinks:
         except OSError as error:
             raise StorageError(f"{self._path}: {error.strerror}") from None
 
-    def line(self, write: Callable[[JsonlOutput], None]) -> None:
+    def write_line(self, write: Callable[[JsonlOutput], None]) -> None:
         """Write a line by *write*, if lines are written."""
         if self._jsonl is None:
             return
@@ -69,12 +154,12 @@ class Sinks:
             self.problem = f"standard output: {error.strerror}"
             self._stop(f"cannot write {self.problem}")
 
-    def row(self, fields: list[str] | dict[str, object], told: Told) -> None:
+    def write_row(self, fields: list[str] | dict[str, object], result: RowResult) -> None:
         """Write a row to the file, if there is one."""
         if self._file is None:
             return
         try:
-            self._file.write(fields, told)
+            self._file.write(fields, result)
             self.rows_written += 1
         except OSError as error:
             with self._file:
@@ -84,7 +169,7 @@ class Sinks:
 
     def close(self) -> None:
         """Write what still waits."""
-        self.line(lambda jsonl: jsonl.close())
+        self.write_line(lambda jsonl: jsonl.close())
         if self._file is None:
             return
         with self._file:
@@ -154,3 +239,14 @@ def _is_same_folder(one: Path, other: Path) -> bool:
         return one.samefile(other)
     # Neither is there yet: where case does not count, they would be one.
     return not one.exists() and str(one).casefold() == str(other).casefold()
+
+
+def _error(category: str | None, message: str | None, correlation_id: str | None) -> _Line:
+    return {"category": category, "message": message, "correlation_id": correlation_id}
+
+
+def _ids(pair: Pair) -> dict[str, str]:
+    return {
+        "from": f"{pair.from_type}:{pair.from_id}",
+        "to": f"{pair.to_type}:{pair.to_id}",
+    }

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.markup import escape
 
-from aiohubassoc.cli.exit_codes import ExitCode
 from aiohubassoc.cli.hints import how_to_resume
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
-from aiohubassoc.cli.report import SIMULATED, describe_portal
-from aiohubassoc.cli.run_folder import SIMULATED_PORTAL, Command, is_of_pipe, open_folder
-from aiohubassoc.cli.summary import print_categories, print_count, print_portal
-from aiohubassoc.cli.terminal import stdout
+from aiohubassoc.cli.report import ExitCode
+from aiohubassoc.cli.run_folder import (
+    Command,
+    describe_portal,
+    is_complete,
+    is_of_pipe,
+    open_folder,
+)
+from aiohubassoc.cli.terminal import print_categories, print_count, print_portal, stdout
 from aiohubassoc.errors import AioHubAssocError, InputError
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.lock import is_in_use
@@ -29,18 +33,18 @@ _SHOWN_RUNS: Final = 5
 
 def status(folder: str, /, *, json_: Flag = False) -> int:
     """
-    Tell how far the run of a folder is, also while it goes on.
+    Show how far the run of a folder is, also while it goes on.
 
     Args:
         folder: The run folder.
         json_: Print one JSON object on standard output, and nothing else.
     """
     with open_folder(folder) as reader:
-        told = _gather(reader)
+        found = _gather(reader)
     if json_:
-        stdout().out(json.dumps(told))
+        stdout().out(json.dumps(found))
     else:
-        _print(told, stdout())
+        _print(found, stdout())
     return ExitCode.ALL_LINKED
 
 
@@ -50,11 +54,8 @@ def _gather(reader: Reader) -> dict[str, Any]:
     last = sessions[-1] if sessions else None
     is_running = is_in_use(reader.folder)
     header = reader.header()
-    base_url = header["job"].get("portal", "")
-    portal = SIMULATED if base_url == SIMULATED_PORTAL else describe_portal(base_url)
     is_read = reader.is_read_to_its_end()
-    is_settled = is_read and not counts[Status.UNPROCESSED]
-    state = "running" if is_running else "complete" if is_settled else "unfinished"
+    state = "running" if is_running else "complete" if is_complete(reader) else "unfinished"
     return {
         "folder": str(reader.folder),
         "state": state,
@@ -62,7 +63,7 @@ def _gather(reader: Reader) -> dict[str, Any]:
         **{one.value: count for one, count in counts.items()},
         "settled": sum(counts.values()) - counts[Status.UNPROCESSED],
         "invalid": reader.unusable_count(),
-        "portal": portal,
+        "portal": describe_portal(header["job"].get("portal", "")),
         "inputs": header.get("names"),
         "input_rows": _rows_of(header),
         "needs_input": "inputs" in header and is_of_pipe(header) and not is_read,
@@ -75,7 +76,7 @@ def _gather(reader: Reader) -> dict[str, Any]:
 
 
 def _rows_of(header: dict[str, Any]) -> int | None:
-    """Return about how many rows the input has; None if nobody can know any more."""
+    """Return about how many rows the input has; None if that is not known any more."""
     try:
         command = Command.from_header(header)
         if is_of_pipe(header):
@@ -99,32 +100,32 @@ def _session(session: Session) -> dict[str, Any]:
     }
 
 
-def _print(told: dict[str, Any], console: Console) -> None:
-    is_running = told["state"] == "running"
-    state = f"running, process {told['process_id']}" if is_running else told["state"]
-    console.print(f"[bold]{escape(told['folder'])}[/]: {state}")
-    print_portal(told["portal"], console)
-    if told["inputs"]:
-        rows = told["input_rows"]
+def _print(found: dict[str, Any], console: Console) -> None:
+    is_running = found["state"] == "running"
+    state = f"running, process {found['process_id']}" if is_running else found["state"]
+    console.print(f"[bold]{escape(found['folder'])}[/]: {state}")
+    print_portal(found["portal"], console)
+    if found["inputs"]:
+        rows = found["input_rows"]
         of = "" if rows is None else f", about {rows:,} rows"
-        console.print(f"  input: {escape(', '.join(told['inputs']))}{of}")
+        console.print(f"  input: {escape(', '.join(found['inputs']))}{of}")
     for name in ("linked", "partial", "failed", "unprocessed", "invalid"):
-        what = "rows that could not be used" if name == "invalid" else name
-        print_count(told[name], what, console)
-    categories = told["categories"]
+        what = "rejected rows" if name == "invalid" else name
+        print_count(found[name], what, console)
+    categories = found["categories"]
     print_categories(
         ((one["count"], one["status"], one["category"], one["message"]) for one in categories),
         console,
     )
-    for run in told["runs"][-_SHOWN_RUNS:]:
+    for run in found["runs"][-_SHOWN_RUNS:]:
         if run["ended_at"] is not None:
             end = f"ended {run['ended_at']}"
         else:
-            is_last = run is told["runs"][-1]
+            is_last = run is found["runs"][-1]
             end = "under way" if is_running and is_last else "killed"
         stopped = f": {run['stopped']}" if run["stopped"] else ""
         line = f"  run {run['number']}: began {run['began_at']}, {end}{stopped}"
         console.print(line, markup=False)
-    if told["state"] == "unfinished":
-        going_on = how_to_resume(told["folder"], needs_input=told["needs_input"])
+    if found["state"] == "unfinished":
+        going_on = how_to_resume(found["folder"], needs_input=found["needs_input"])
         console.print(going_on, markup=False)

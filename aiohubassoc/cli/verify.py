@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,8 +13,6 @@ from cyclopts import Parameter
 
 from aiohubassoc.cli.connection import Connection
 from aiohubassoc.cli.hints import after_verify
-from aiohubassoc.cli.jsonl_output import JsonlOutput
-from aiohubassoc.cli.operations import VerifyOperation
 from aiohubassoc.cli.options import (
     AccessOptions,
     AddressOptions,
@@ -30,20 +27,28 @@ from aiohubassoc.cli.options import (
     check_input,
     given,
 )
-from aiohubassoc.cli.run_folder import CLAIMED, Command, FolderTable, open_folder
+from aiohubassoc.cli.report import Example, VerifyReport, verification_result
+from aiohubassoc.cli.run_folder import CLAIMED, Command, FolderTable, open_folder, row_of
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.summary import print_portal, print_steps, print_verify_report
-from aiohubassoc.cli.terminal import discard_output, stderr, stdout
+from aiohubassoc.cli.terminal import discard_output, print_lines, print_verify_report, stdout
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.models import Status
+from aiohubassoc.verification import LinkState
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterable
+
+    from aiohubassoc._run.stream import VerificationStream
+    from aiohubassoc.cli.run_folder import Table
+    from aiohubassoc.client import AssociationClient
     from aiohubassoc.journal.reader import Reader
+    from aiohubassoc.pair import Pair
+    from aiohubassoc.verification import Verification
 
 
 def verify(
@@ -65,42 +70,80 @@ def verify(
     Args:
         files: Files as for link, or - for standard input; or one run folder, of which those pairs
             are read back that it has as linked, wholly or partially. It may be in use.
-        input_: What the files are like.
-        address: Where HubSpot is.
-        token: Where the token is, and the proxy.
-        batch_quota: Calls in a window, such as 20/10s, never exceeded. Without it: begin with
-            10/10s and rise while HubSpot refuses none.
-        skip_invalid: Go on without rows that cannot be used.
+        batch_quota: Calls in a window, such as 20/10s. Upper limit. Without it: start at 10/10s
+            and rise while HubSpot throttles none.
+        skip_invalid: Skip rows that cannot be used.
         require_rows: Return exit code 1 if the input has no rows.
         all_: Of a run folder read back every pair that it has.
-        options: What to print and write.
     """
     options.check()
     folder = _find_folder(files)
-    with ExitStack() as stack:
-        if folder is None:
-            if all_:
-                raise OptionsError("--all is for a run folder: of files every row is read back")
-            check_input(input_)
-            command = Command(
-                tuple(files),
-                input_,
-                PortalOptions(**attrs.asdict(address)),
-                check=CheckOptions(skip_invalid=skip_invalid, require_rows=require_rows),
-                send=SendOptions(batch_quota=batch_quota, verify=True),
-            )
-            if STDIN in command.files and token.token_stdin:
-                raise OptionsError("standard input holds either the pairs or the token")
-            table = stack.enter_context(PairTable(command.files, command.input))
+    if folder is None:
+        if all_:
+            raise OptionsError("--all is for a run folder: of files every row is read back")
+        check_input(input_)
+        command = Command(
+            tuple(files),
+            input_,
+            PortalOptions(**attrs.asdict(address)),
+            check=CheckOptions(skip_invalid=skip_invalid, require_rows=require_rows),
+            send=SendOptions(batch_quota=batch_quota, verify=True),
+        )
+        if STDIN in command.files and token.token_stdin:
+            raise OptionsError("standard input holds either the pairs or the token")
+        with PairTable(command.files, command.input) as table:
             return _read_back(command, table, token, options)
-        flags = {"--skip-invalid": skip_invalid, "--require-rows": require_rows}
-        more = [*given(input_), *given(address), *(name for name, on in flags.items() if on)]
-        if more:
-            raise OptionsError(f"{more[0]} is for files: the run folder {folder} knows its own")
-        reader = stack.enter_context(open_folder(folder))
+    flags = {"--skip-invalid": skip_invalid, "--require-rows": require_rows}
+    more = [*given(input_), *given(address), *(name for name, on in flags.items() if on)]
+    if more:
+        raise OptionsError(f"{more[0]} is for files: the run folder {folder} knows its own")
+    with open_folder(folder) as reader:
         command = _restore_command(folder, reader, batch_quota)
         statuses = (*CLAIMED, Status.FAILED, Status.UNPROCESSED) if all_ else CLAIMED
         return _read_back(command, FolderTable(reader, statuses), token, options, folder=folder)
+
+
+class VerifyRun(Runner):
+    """
+    Reads back the links of the pairs of a run.
+
+    Args:
+        connection: Where HubSpot is.
+        table: The pairs.
+        options: What to print, which rows to write, and where.
+        finds_duplicates: Whether pairs may repeat others.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        table: Table,
+        options: VerifyOptions,
+        *,
+        finds_duplicates: bool = False,
+    ) -> None:
+        self.report = VerifyReport()
+        self.finds_duplicates = finds_duplicates
+        self._options = options
+        check = connection.command.check
+        super().__init__(connection, table, self.report, check, options, path=options.output)
+
+    def start(self, client: AssociationClient, pairs: AsyncIterable[Pair]) -> VerificationStream:
+        """Return the client's run over *pairs*, not entered yet, and have the report read it."""
+        verifications = client.verify(pairs)
+        self.report.pairs = verifications.report
+        return verifications
+
+    def take(self, verification: Verification) -> None:
+        """Count and write what was found of a pair."""
+        pair, result = verification.pair, verification_result(verification)
+        record = row_of(pair)
+        self.sinks.write_line(lambda jsonl: jsonl.verification(record, pair, result))
+        if verification.state is LinkState.LINKED:
+            return
+        self.report.add_example(Example(record.line, self.place(record), str(pair), result))
+        if self._options.wants(verification.state):
+            self.sinks.write_row(self._table.cells(pair), result)
 
 
 def _find_folder(paths: list[str]) -> str | None:
@@ -127,28 +170,19 @@ def _restore_command(folder: str, reader: Reader, batch_quota: str | None) -> Co
     if kept.portal.simulate:
         raise OptionsError(f"the run of {folder} was simulated: its portal is gone")
     send = SendOptions(batch_quota=batch_quota or kept.send.batch_quota, verify=True)
-    # Reading is little, and the pace and the reserve of a run that links are not for it.
+    # The pace and the reserve of a run that links are not for the few calls that read.
     return attrs.evolve(kept, pace=PaceOptions(), send=send)
 
 
 def _read_back(
     command: Command,
-    table: PairTable | FolderTable,
+    table: Table,
     token: AccessOptions,
     options: VerifyOptions,
     *,
     folder: str | None = None,
 ) -> int:
-    """
-    Read back the pairs of *table*, print what was found, and return the exit code.
-
-    Args:
-        command: Where HubSpot is, and what the input is like.
-        table: The pairs, open.
-        token: Where the token is, and the proxy.
-        options: What to print and write.
-        folder: The run folder that they are from; None: they are from files.
-    """
+    """Read back the pairs of *table*, of a run folder or of files; return the exit code."""
     check_output(
         "--output",
         options.output,
@@ -156,25 +190,17 @@ def _read_back(
         token_file=token.token_file,
         folder=folder,
     )
-    operation = VerifyOperation(table, options, finds_duplicates=folder is None)
-    jsonl = JsonlOutput(table.names) if options.stream else None
-    console = stderr() if options.stream else stdout()
     with ExitStack() as stack:
         connection = Connection.open(stack, command, token)
-        operation.report.portal = connection.portal
-        run = Runner(operation, table, command.check, jsonl)
-        if not options.json_:
-            run.on_begin = partial(
-                print_portal, connection.portal, console, more=connection.details
-            )
+        run = VerifyRun(connection, table, options, finds_duplicates=folder is None)
         code = asyncio.run(run.run(connection.make_client()))
     if options.json_:
         about = {"run": folder, "output": options.output, "exit_code": int(code)}
-        stdout().out(json.dumps({**operation.report.as_json(), **about}))
+        stdout().out(json.dumps({**run.report.as_json(), **about}))
     elif run.began:
-        print_verify_report(operation.report, table.name if folder is None else folder, console)
+        print_verify_report(run.report, folder or table.name, run.console)
         if run.sinks.problem is None:
-            print_steps(after_verify(operation.report, command, options, folder), console)
+            print_lines(after_verify(run.report, command, options, folder), run.console)
     if run.sinks.output_is_gone:
         discard_output()
     return code

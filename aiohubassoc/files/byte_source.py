@@ -19,7 +19,7 @@ _HEAD_BYTES: Final = 4096
 _ENOUGH_BYTES: Final = 4  # every format is told apart by so many
 
 
-def name_of(path: str) -> str:
+def display_name(path: str) -> str:
     """Return how messages call the file."""
     return "standard input" if path == STDIN else path
 
@@ -40,7 +40,7 @@ def open_source(path: str) -> ByteSource:
     Raises:
         InputError: it cannot be opened or read.
     """
-    name = name_of(path)
+    name = display_name(path)
     # A file object of its own for standard input: a thread may be reading it at the very end.
     source: str | int = path
     if path == STDIN:

@@ -45,7 +45,7 @@ _OBJECT = re.compile(r"\s*\{")
 _ARRAY = re.compile(r"\s*\[\s*[\[{]")
 
 
-def by_name(path: str) -> str | None:
+def format_from_name(path: str) -> str | None:
     """Return the format that the name's ending tells, behind ``.gz`` or ``.zst``; None if none."""
     name = PurePath(path)
     if name.suffix.lower() in _PACKED_SUFFIXES:
@@ -53,7 +53,7 @@ def by_name(path: str) -> str | None:
     return _BY_SUFFIX.get(name.suffix.lower())
 
 
-def by_first_bytes(head: bytes, name: str) -> str | None:
+def format_from_bytes(head: bytes, name: str) -> str | None:
     """
     Return the format of a file that begins with *head* if it is no text; None if it may be text.
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.files.byte_source import file_identity, name_of
+from aiohubassoc.files.byte_source import display_name, file_identity
 from aiohubassoc.files.counts import InputCounts
 from aiohubassoc.files.input_file import InputFile
 from aiohubassoc.files.layout import Layout
@@ -163,8 +163,8 @@ def _refuse_repeats(paths: Sequence[str]) -> None:
         identity = file_identity(path)
         if identity in known:
             first = known[identity]
-            under = f", first as {name_of(first)}" if first != path else ""
-            raise InputError(f"{name_of(path)} is given twice{under}")
+            under = f", first as {display_name(first)}" if first != path else ""
+            raise InputError(f"{display_name(path)} is given twice{under}")
         known[identity] = path
 
 

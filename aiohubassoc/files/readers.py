@@ -14,9 +14,9 @@ from aiohubassoc.files.formats import (
     JSONL,
     PARQUET,
     TITLES,
-    by_first_bytes,
     by_first_text,
-    by_name,
+    format_from_bytes,
+    format_from_name,
 )
 from aiohubassoc.files.jsonl_reader import JsonlReader
 from aiohubassoc.files.parquet_reader import ParquetReader
@@ -51,15 +51,15 @@ def open_reader(
     Raises:
         InputError: it cannot be read in its format, or has none that is known.
     """
-    told = layout.format or by_name(path)
-    kind = by_first_bytes(source.head, source.name)
+    told = layout.format or format_from_name(path)
+    kind = format_from_bytes(source.head, source.name)
     if kind is not None:
         return _whole(source, kind, layout, counts)
     raw = decompressed(source)
     packing = detect_compression(source.head)
     if packing is not None:
         head = raw.peek(1)
-        inner = by_first_bytes(head, source.name)
+        inner = format_from_bytes(head, source.name)
         if inner is not None or detect_compression(head) is not None:
             what = "packed once more" if inner is None else TITLES[inner]
             raise InputError(f"{source.name} is {what} inside {packing}: unpack it first")

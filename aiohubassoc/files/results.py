@@ -18,7 +18,7 @@ ADDED: Final = ("status", "category", "message", "correlation_id")
 
 
 @attrs.frozen
-class Told:
+class RowResult:
     """What became of a row."""
 
     status: str
@@ -54,7 +54,7 @@ class CsvResults:
         self._writer = csv.writer(file, lineterminator="\n")
         self._writer.writerow([*self._kept, *_added_names(self._kept)])
 
-    def write(self, fields: list[str] | dict[str, object], told: Told) -> None:
+    def write(self, fields: list[str] | dict[str, object], told: RowResult) -> None:
         """Write one row: as many cells of it as there are columns, and what became of it."""
         if isinstance(fields, dict):
             fields = [_cell(fields.get(name)) for name in self._kept]
@@ -64,7 +64,7 @@ class CsvResults:
 
 class JsonResults:
     """
-    Rows as JSON Lines: the names and values of the input, and behind them those of `Told`.
+    Rows as JSON Lines: the names and values of the input, and behind them those of `RowResult`.
 
     Raises:
         OSError: it cannot be written; so for every method.
@@ -74,7 +74,7 @@ class JsonResults:
         self._file = file
         self._kept = _without_earlier(header)
 
-    def write(self, fields: list[str] | dict[str, object], told: Told) -> None:
+    def write(self, fields: list[str] | dict[str, object], told: RowResult) -> None:
         """Write one row and what became of it."""
         if isinstance(fields, list):
             own: dict[str, object] = dict(zip(self._kept, fields, strict=False))
@@ -97,7 +97,7 @@ def _added_names(header: Sequence[str]) -> list[str]:
     return [f"aiohubassoc_{name}" if name in taken else name for name in ADDED]
 
 
-def _parts(told: Told) -> tuple[str | None, ...]:
+def _parts(told: RowResult) -> tuple[str | None, ...]:
     return (told.status, told.category, told.message, told.correlation_id)
 
 
@@ -125,7 +125,7 @@ class FailuresFile:
         self._file = Path(path).open(  # noqa: SIM115 -- closed by __exit__
             "w", encoding="utf-8", errors="surrogateescape", newline=""
         )
-        self._rows = result_writer(self._file, header, format_=format_of(path))
+        self._rows = result_writer(self._file, header, format_=result_format(path))
 
     def __enter__(self) -> Self:
         return self
@@ -135,7 +135,7 @@ class FailuresFile:
         with contextlib.suppress(OSError):
             self._file.close()
 
-    def write(self, fields: list[str] | dict[str, object], told: Told) -> None:
+    def write(self, fields: list[str] | dict[str, object], told: RowResult) -> None:
         """Write one row and what became of it."""
         self._rows.write(fields, told)
 
@@ -144,6 +144,6 @@ class FailuresFile:
         self._file.flush()
 
 
-def format_of(path: str) -> str:
+def result_format(path: str) -> str:
     """Return in which format a file of this name is written."""
     return "jsonl" if path.casefold().endswith((".jsonl", ".ndjson")) else "csv"

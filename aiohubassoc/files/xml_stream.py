@@ -41,7 +41,7 @@ def parse_pieces(file: IO[bytes], handler: Handler) -> Iterator[None]:
 
     Args:
         file: The XML; closed by the caller.
-        handler: Told of its elements.
+        handler: Called with its elements.
 
     Raises:
         XmlError: It is not well-formed, has a document type, or a tag without end.

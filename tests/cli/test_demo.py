@@ -33,7 +33,7 @@ def test_it_runs_and_agrees(
     monkeypatch.setattr(demo_module, "_EXAMPLE", write_pairs(tmp_path / "pairs.csv", 150))
     monkeypatch.setattr(demo_module, "_QUOTA", Quota(150, 1.0))
     if portal_refuses:
-        monkeypatch.setattr(demo_module, "AssociationClient", _with_wrong_token)
+        monkeypatch.setattr("aiohubassoc.cli.connection.AssociationClient", _with_wrong_token)
     result = command("demo")
     if portal_refuses:
         assert result.code == 4
@@ -81,9 +81,9 @@ def test_an_installation_without_the_example(
         (Status.FAILED, None, [], []),
         (Status.FAILED, TransportError("cut", maybe_applied=True), [LINK], []),
         (Status.FAILED, TransportError("cut", maybe_applied=True), [], []),
-        (Status.LINKED, None, [], ["was told as linked, but is not there"]),
-        (Status.FAILED, None, [LINK], ["was told as failed, but is there"]),
-        (Status.LINKED, None, [LINK, ("deals", "1", "notes", "2", 1)], ["was not told of"]),
+        (Status.LINKED, None, [], ["is reported as linked, but is not there"]),
+        (Status.FAILED, None, [LINK], ["is reported as failed, but is there"]),
+        (Status.LINKED, None, [LINK, ("deals", "1", "notes", "2", 1)], ["was not reported"]),
     ],
 )
 def test_what_agrees(

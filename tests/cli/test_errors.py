@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aiohubassoc.cli.app import make_app
-from aiohubassoc.cli.suggestions import suggest, suggest_choice
+from aiohubassoc.cli.terminal import suggest, suggest_choice
 from aiohubassoc.journal.lock import FolderLock
 from tests.cli.conftest import TOKEN, TYPES
 
@@ -146,7 +146,7 @@ def test_an_input_without_rows(
     options = (*TYPES, "--json")
     result = command(verb, source, *options, stdin=stdin)
     assert (result.code, result.told["exit_code"]) == (0, 0)
-    assert result.err == f"No rows: {name} holds no pairs\n"
+    assert result.err == f"aiohubassoc: {name} holds no pairs\n"
     required = command(verb, source, *options, "--require-rows", stdin=stdin)
     assert (required.code, required.told["exit_code"]) == (1, 1)
 

@@ -54,6 +54,17 @@ def test_json_is_one_object_and_nothing_else(
         "error_answers": 5,
         "throttled": 0,
         "portal": portal.base_url,
+        "input": {
+            "rows": 10,
+            "rejected": 0,
+            "nothing_to_link": 0,
+            "spaces": 0,
+            "text_marks": 0,
+            "floats": 0,
+            "hidden_rows": 0,
+            "hidden_sheets": 0,
+            "notes": [],
+        },
         "run": None,
         "failures": None,
         "rows_written": 0,
@@ -169,7 +180,7 @@ def test_skip_invalid_goes_on_without_them(
     result = link(write_pairs(tmp_path / "pairs.csv", 3, "1e5,7\n"), "--skip-invalid")
     assert result.code == 1
     assert "3  linked" in result.out
-    assert "1  rows that could not be used" in result.out
+    assert "1  rejected rows" in result.out
     assert "line 5: from_id is '1e5'" in result.out
 
 
@@ -254,8 +265,12 @@ def test_an_unknown_object_type_is_a_usage_error(
     pairs = write_pairs(tmp_path / "pairs.csv", 900)
     result = command("link", pairs, "--from", "contatcs", "--to", "companies", *FAST)
     assert result.code == 2
+    assert "HubSpot knows no object type 'contatcs'" in result.err
+    assert portal.portal.ledger.requests <= 2
+    result = command("link", pairs, "--from", "contatcs", "--to", "companies", *FAST, "--no-check")
+    assert result.code == 2
     assert "HubSpot knows no object type 'contatcs'" in result.out
-    assert portal.portal.ledger.requests <= 64
+    assert portal.portal.ledger.requests <= 66
 
 
 def test_a_duplicate_is_skipped(link: Command, start_portal: StartPortal, tmp_path: Path) -> None:

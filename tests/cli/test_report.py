@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import os
 import signal
@@ -32,22 +33,27 @@ from aiohubassoc import (
     VerificationReport,
 )
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc.cli.event_loop import interruptible
-from aiohubassoc.cli.exit_codes import exit_code
-from aiohubassoc.cli.progress import Progress, shown
+from aiohubassoc.cli.progress import Progress, show
 from aiohubassoc.cli.report import (
     Example,
     LinkReport,
     VerifyReport,
-    describe_outcome,
-    describe_verification,
+    outcome_result,
+    verification_result,
 )
-from aiohubassoc.cli.summary import print_categories, print_invalid, print_link_report
-from aiohubassoc.cli.terminal import EscapingConsole
-from aiohubassoc.files.results import Told
+from aiohubassoc.cli.runner import interruptible
+from aiohubassoc.cli.terminal import (
+    EscapingConsole,
+    print_categories,
+    print_invalid,
+    print_link_report,
+)
+from aiohubassoc.files.results import RowResult
 from tests.conftest import pass_time
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from rich.console import Console
 
     from aiohubassoc.cli.report import CommandReport
@@ -99,11 +105,12 @@ def _verified(*, invalid: int = 0, input_complete: bool = False, **counts: Any) 
 )
 def test_exit_codes(report: CommandReport, code: int) -> None:
     """The highest that applies; storage beats all but a signal."""
-    assert exit_code(report) == code
-    assert exit_code(report, storage_failed=True) == 5
+    assert report.exit_code() == code
+    assert attrs.evolve(report, storage_problem="a file").exit_code() == 5
     for number, storage in product((signal.SIGINT, signal.SIGTERM), (True, False)):
-        interrupted = attrs.evolve(report, signal=number)
-        assert exit_code(interrupted, storage_failed=storage) == 128 + number
+        problem = "a file" if storage else None
+        interrupted = attrs.evolve(report, signal=number, storage_problem=problem)
+        assert interrupted.exit_code() == 128 + number
 
 
 # --- counts ------------------------------------------------------------------------------------
@@ -111,7 +118,7 @@ def test_exit_codes(report: CommandReport, code: int) -> None:
 
 def _add(report: LinkReport, outcome: Outcome, line: int) -> None:
     report.pairs.add(outcome)
-    told = describe_outcome(outcome)
+    told = outcome_result(outcome)
     report.add_example(Example(line, f"line {line} of b.csv", str(outcome.pair), told))
 
 
@@ -122,7 +129,7 @@ def test_categories_keep_their_first_example() -> None:
     _add(report, _failed("second"), 8)
     (category,) = report.categories.values()
     assert (category.count, category.example.line) == (2, 7)
-    assert category.example.told.message == "400 BAD: first"
+    assert category.example.result.message == "400 BAD: first"
     assert category.example.place == "line 7 of b.csv"
     assert (report.pairs.failed, report.total) == (2, 2)
 
@@ -151,7 +158,7 @@ def test_examples_of_what_is_not_linked_are_bounded() -> None:
     report = VerifyReport()
     for number in range(300):
         state = (LinkState.MISSING, LinkState.UNKNOWN)[number % 2]
-        told = describe_verification(Verification(number, PAIR, state))
+        told = verification_result(Verification(number, PAIR, state))
         report.add_example(Example(number, f"line {number}", str(PAIR), told))
     assert (len(report.first_missing), len(report.first_unknown)) == (100, 100)
     assert report.first_unknown[99].line == 199
@@ -160,14 +167,14 @@ def test_examples_of_what_is_not_linked_are_bounded() -> None:
 def test_the_reason_of_what_is_not_linked() -> None:
     """HubSpot's where there is one, with what its support asks for; else ours."""
     error = ValidationError(400, "BAD", "no", "c-1")
-    told = describe_verification(Verification(0, PAIR, LinkState.MISSING, error))
-    assert told == Told("missing", "BAD", "400 BAD: no (correlation id c-1)", "c-1")
-    unsaid = describe_verification(Verification(0, PAIR, LinkState.UNKNOWN))
-    assert unsaid == Told("unknown", "NOT_TOLD", "HubSpot did not say")
-    stopped = describe_verification(
+    told = verification_result(Verification(0, PAIR, LinkState.MISSING, error))
+    assert told == RowResult("missing", "BAD", "400 BAD: no (correlation id c-1)", "c-1")
+    unsaid = verification_result(Verification(0, PAIR, LinkState.UNKNOWN))
+    assert unsaid == RowResult("unknown", "NOT_TOLD", "HubSpot did not say")
+    stopped = verification_result(
         Verification(0, PAIR, LinkState.UNKNOWN, RunStoppedError("daily"))
     )
-    assert stopped == Told("unknown", "RUN_STOPPED", "daily")
+    assert stopped == RowResult("unknown", "RUN_STOPPED", "daily")
 
 
 # --- the summary -------------------------------------------------------------------------------
@@ -190,7 +197,7 @@ def test_the_summary_tells_all() -> None:
     report.seconds = 10.0
     report.add_invalid(9, "line 9", "is [odd]")
     _add(report, _failed("no [such] record"), 7)
-    told = Told("skipped", "DUPLICATE", "repeats line 7")
+    told = RowResult("skipped", "DUPLICATE", "repeats line 7")
     report.duplicates += 1
     report.add_example(Example(8, "line 8", str(PAIR), told))
     console = _console()
@@ -199,7 +206,7 @@ def test_the_summary_tells_all() -> None:
     for expected in (
         "1,202 pairs in 10.0 s (120.1 pairs/s)",
         "    1,200  linked",
-        "        1  rows that could not be used",
+        "        1  rejected rows",
         "line 7 of b.csv, contacts:1 -> companies:2: 400 BAD: no [such] record",
         "DUPLICATE",
         "line 8, contacts:1 -> companies:2: repeats line 7",
@@ -243,6 +250,16 @@ def _progress(report: CommandReport, rows: int | None, **options: Any) -> Progre
     progress = Progress(report, limiter=limiter, stream=stream, clock=SystemClock(), **options)
     report.input_rows = rows
     return progress
+
+
+@contextlib.asynccontextmanager
+async def _shown(progress: Progress, console: Console) -> AsyncIterator[None]:
+    task = asyncio.create_task(show(progress, console))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 async def test_the_line_says_how_far_how_long_and_how_fast() -> None:
@@ -342,7 +359,7 @@ async def test_hours_are_told_as_hours() -> None:
 async def test_plain_lines_now_and_then() -> None:
     """Soon at first, then seldom: a log is not flooded. Each has the time, and is not folded."""
     console = _console(width=10)
-    async with shown(_progress(LinkReport(), 10), console):
+    async with _shown(_progress(LinkReport(), 10), console):
         await pass_time(4.9)
         assert _printed(console) == ""
         await pass_time(0.2)
@@ -357,17 +374,10 @@ async def test_plain_lines_now_and_then() -> None:
 async def test_a_line_that_changes_on_a_terminal() -> None:
     """And is gone in the end."""
     console = _console(terminal=True)
-    async with shown(_progress(_linked(linked=4), 10), console):
+    async with _shown(_progress(_linked(linked=4), 10), console):
         await pass_time(1.0)
         assert "4 of 10, " in _printed(console)
     assert _printed(console).endswith("\x1b[2K")
-
-
-async def test_the_end_of_a_run_that_fails_ends_its_progress() -> None:
-    """No task is left (a fixture sees to it), and the error is what it was."""
-    with pytest.raises(ZeroDivisionError):
-        async with shown(_progress(LinkReport(), 10), _console()):
-            raise ZeroDivisionError
 
 
 # --- signals -----------------------------------------------------------------------------------
@@ -379,8 +389,14 @@ async def test_a_signal_is_heard_once_and_its_old_handler_returns() -> None:
     assert threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM)
     heard = asyncio.Event()
-    with interruptible(heard.set) as interruption:
+    numbers = []
+
+    def hear(number: int) -> None:
+        numbers.append(number)
+        heard.set()
+
+    with interruptible(hear):
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(heard.wait(), 30)
-        assert interruption.signal == signal.SIGTERM
+    assert numbers == [signal.SIGTERM]
     assert signal.getsignal(signal.SIGTERM) is before

@@ -209,7 +209,7 @@ def test_a_longer_pipe_must_be_given_again_too(
     assert result.code == 2
     assert "it was not read to its end: give it again" in result.err
     result = command("export", folder, "--unprocessed")
-    assert "Rows that no run has come to are missing here" in result.err
+    assert "Rows that no run has read are missing here" in result.err
 
 
 def test_another_pipe_is_another_job(

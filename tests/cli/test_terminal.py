@@ -76,7 +76,7 @@ def test_what_the_library_logs(
     def warn(*_: object) -> None:
         logging.getLogger("aiohubassoc").warning("said %s", HOSTILE)
 
-    monkeypatch.setattr("aiohubassoc.cli.operations.LinkOperation.take", warn)
+    monkeypatch.setattr("aiohubassoc.cli.link.LinkRun.take", warn)
     pairs_file.write_text("from_id,to_id\n1,2\n", encoding="utf-8")
     for _ in range(2):
         result = command("link", pairs_file, *TYPES)

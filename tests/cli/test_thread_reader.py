@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aiohubassoc.cli.thread_reader import ThreadReader
+from aiohubassoc.cli.row_source import ThreadReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

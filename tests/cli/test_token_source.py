@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aiohubassoc import OptionsError
+from aiohubassoc.cli.connection import _from_command, parse_token, read_token
 from aiohubassoc.cli.options import TokenOptions
-from aiohubassoc.cli.token_source import _from_command, parse_token, read_token
 from tests.cli.conftest import TOKEN, TYPES, sent_to, write_pairs
 
 if TYPE_CHECKING:

@@ -310,7 +310,7 @@ def test_the_input_fails_in_the_midst(
                 raise OSError(5, "Input/output error")
             yield row
 
-    monkeypatch.setattr(row_source, "_directly", failing)
+    monkeypatch.setattr(row_source, "_read_directly", failing)
     pairs = write_pairs(tmp_path / "pairs.csv", 1500)
     told = command("link", pairs, *TYPES, "--quota", "100000/1s", "--json").told
     assert told["exit_code"] == 3
@@ -329,7 +329,7 @@ def test_the_input_fails_before_anything_was_sent(
             yield row
             raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(row_source, "_directly", failing)
+    monkeypatch.setattr(row_source, "_read_directly", failing)
     result = command("link", pairs_file, *TYPES)
     assert result.code == 2
     assert "the input can no longer be read: Input/output error" in result.err
@@ -417,7 +417,7 @@ def test_ctrl_c_before_a_run(command: Command, monkeypatch: pytest.MonkeyPatch) 
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("aiohubassoc.cli.demo._example", interrupted)
+    monkeypatch.setattr("aiohubassoc.cli.demo._find_example", interrupted)
     assert command("demo").code == 130
 
 

@@ -96,6 +96,8 @@ def test_json_is_one_object_and_nothing_else(
         "correlation_id": None,
     }
     assert (second["line"], second["category"]) == (7, "OBJECT_NOT_FOUND")
+    counts = told.pop("input")
+    assert (counts["rows"], counts["rejected"]) == (6, 1)
     (line,) = told.pop("invalid_lines")
     assert line["place"] == "line 5"
     assert told == {
@@ -131,7 +133,7 @@ def test_people_are_told_the_same(
         "        2  linked\n",
         "        7  missing: HubSpot does not have the link\n",
         "        1  repeat an earlier one\n",
-        "        1  rows that could not be used\n",
+        "        1  rejected rows\n",
         "  line 4: missing, contacts:3 -> companies:100003: HubSpot does not have the link\n",
         "  ... and 2 more\n",
         "  line 11: from_id is '1e5'",

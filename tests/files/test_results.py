@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohubassoc import Pair
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.results import FailuresFile, Told
+from aiohubassoc.files.results import FailuresFile, RowResult
 from tests.files.reading import file_of, layout
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def _written(path: Path, header: list[str], *rows: tuple[Any, ...]) -> list[list[str]]:
     with FailuresFile(str(path), header) as file:
         for row in rows:
-            file.write(row[0], Told(*row[1:]))
+            file.write(row[0], RowResult(*row[1:]))
         file.flush()
     with path.open(encoding="utf-8", newline="") as read:
         return list(csv.reader(read))
@@ -68,5 +68,5 @@ def test_bytes_that_are_no_text_come_back_as_they_were(tmp_path: Path) -> None:
         FailuresFile(str(tmp_path / "f"), table.header) as file,
     ):
         for record, _ in table:
-            file.write(record.fields, Told("invalid"))
+            file.write(record.fields, RowResult("invalid"))
     assert b"1,2,\xe4,invalid" in (tmp_path / "f").read_bytes()

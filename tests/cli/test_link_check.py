@@ -1,0 +1,121 @@
+"""What ``link`` and ``resume`` ask about the account before the first pair."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from aiohubassoc.simulator import FaultPlan
+from tests.cli.conftest import TOKEN, TYPES, calls, write_pairs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Command, StartPortal
+
+WRITE = ("crm.objects.contacts.write", "crm.objects.companies.write")
+
+
+@pytest.mark.parametrize(
+    ("settings", "types", "code", "message"),
+    [
+        ({"tokens": ("another",)}, TYPES, 4, "refused the access token (401). Check HUBSPOT_"),
+        ({}, ("--from", "contacts", "--to", "compnies"), 2, "no object type 'compnies'. Give ano"),
+        ({"daily_limit": 5, "daily_used": 5}, TYPES, 3, "HubSpot allows no more calls today."),
+    ],
+    ids=["token", "type", "day"],
+)
+@pytest.mark.parametrize("options", [(), ("--json",), ("--stream",)])
+def test_what_every_pair_would_meet(
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    folder: Path,
+    *,
+    settings: dict[str, Any],
+    types: tuple[str, ...],
+    code: int,
+    message: str,
+    options: tuple[str, ...],
+) -> None:
+    """One sentence, its exit code, and no call for a pair; no run folder is begun."""
+    portal = start_portal(**settings)
+    result = command("link", pairs_file, *types, "--run", folder, *options)
+    assert result.code == code
+    (line,) = result.err.splitlines()
+    assert line.startswith("aiohubassoc: Nothing was sent. ")
+    assert message in line
+    assert not folder.exists()
+    assert set(calls(portal)) <= {"read", "account"}
+    assert sum(calls(portal).values()) <= 2
+    if "--json" in options:
+        assert result.told["exit_code"] == code
+        assert (result.told["total"], result.told["input_complete"]) == (0, False)
+        assert result.told["stopped"]
+    else:
+        assert result.out == ""
+
+
+def test_scopes_that_the_token_lacks_are_named(
+    command: Command, start_portal: StartPortal, pairs_file: Path
+) -> None:
+    """Before the first pair: those to write; those to read only for a run that reads."""
+    start_portal(scopes=("crm.objects.contacts.write",))
+    warning = "seems to lack scopes: crm.objects.companies.write. "
+    assert warning in command("link", pairs_file, *TYPES).err
+    result = command("link", pairs_file, *TYPES, "--verify")
+    assert "crm.objects.companies.write, crm.objects.contacts.read, crm.ob" in result.err
+
+
+def test_it_costs_two_calls(command: Command, start_portal: StartPortal, pairs_file: Path) -> None:
+    """And none with --no-check, for a simulated portal, and where no pair was read ahead."""
+    portal = start_portal()
+    assert command("link", pairs_file, *TYPES).code == 0
+    assert calls(portal) == {"read": 1, "account": 1, "put": 10}
+    portal = start_portal()
+    assert command("link", pairs_file, *TYPES, "--no-check").code == 0
+    assert calls(portal) == {"put": 10}
+
+
+def test_a_row_may_name_the_types(
+    command: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """Then those of the first pair are checked."""
+    start_portal()
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text("from_id,to_id,from_type,to_type\n1,2,contacts,compnies\n", encoding="utf-8")
+    result = command("link", pairs)
+    assert (result.code, "no object type 'compnies'" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"unknown_calls": ("token_info",)},
+        {"refused_calls": ("token_info",), "scopes": WRITE},
+        {"faults": FaultPlan(script_account=("server_error_500",) * 9)},
+    ],
+    ids=["no such endpoints", "no scopes to read", "broken"],
+)
+def test_what_hubspot_does_not_say_stops_nothing(
+    command: Command, start_portal: StartPortal, pairs_file: Path, settings: dict[str, Any]
+) -> None:
+    """The run itself finds out."""
+    start_portal(**settings)
+    assert command("link", pairs_file, *TYPES).code == 0
+
+
+def test_resume(command: Command, start_portal: StartPortal, tmp_path: Path, folder: Path) -> None:
+    """It checks where something is left to send, and asks nothing where all is done."""
+    portal = start_portal()
+    pairs = write_pairs(tmp_path / "pairs.csv", 20)
+    assert command("link", pairs, *TYPES, "--run", folder, "--limit", "5").code == 0
+    portal = start_portal(instead_of=portal, tokens=("another",))
+    result = command("resume", folder)
+    assert (result.code, result.out) == (4, "")
+    portal = start_portal(instead_of=portal, tokens=(TOKEN,))
+    assert command("resume", folder).code == 0
+    before = calls(portal)
+    assert command("resume", folder).code == 0
+    assert calls(portal) == before
