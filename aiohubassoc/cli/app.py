@@ -21,6 +21,7 @@ from aiohubassoc.errors import (
     JournalInUseError,
     JournalStorageError,
     OptionsError,
+    SharedQuotaError,
 )
 from aiohubassoc.files.byte_source import STDIN
 
@@ -180,5 +181,5 @@ def _exit_code(error: Exception) -> int:
 
     if isinstance(error, JournalInUseError):
         return ExitCode.IN_USE
-    storage = (JournalStorageError, StorageError)
+    storage = (JournalStorageError, SharedQuotaError, StorageError)
     return ExitCode.STORAGE if isinstance(error, storage) else ExitCode.USAGE

@@ -251,7 +251,7 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
     """
     _check(command, call)
     with ExitStack() as stack:
-        connection = Connection.open(stack, command, call.token)
+        connection = Connection.open(stack, command, call.token, folder=call.folder.run)
         client = connection.make_client()
         rows = table or stack.enter_context(PairTable(command.files, command.input))
         journal = _open_journal(stack, connection, call.folder, rows)

@@ -154,18 +154,16 @@ class CommonState:
         """
         try:
             state = snapshot.from_bytes(text)
-            if state["format"] > snapshot.FORMAT:
-                raise SharedQuotaError(
-                    "the shared quota was written by a newer version of aiohubassoc: upgrade this "
-                    "one, or use another key"
-                )
-            is_readable = state["format"] == snapshot.FORMAT
+            format_ = int(state["format"])
+            is_readable = format_ == snapshot.FORMAT
             if is_readable and (is_same_epoch or keeps_time):
                 self._load(state)
-        except SharedQuotaError:
-            raise
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise SharedQuotaError(f"the shared quota cannot be read: {error}") from error
+            raise SharedQuotaError(f"what is kept of it cannot be read: {error}") from error
+        if format_ > snapshot.FORMAT:
+            raise SharedQuotaError(
+                "a newer version of aiohubassoc wrote it: upgrade this one, or use another key"
+            )
         if not is_readable or not is_same_epoch:
             # What was sent just before may be missing: as if a whole window had been used by now.
             self._held_until = now + self._shift + self._decider.quota.window

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
@@ -12,6 +13,8 @@ import attrs
 from aiohubassoc.errors import OptionsError, SharedQuotaError
 
 if TYPE_CHECKING:
+    import os
+
     from aiohubassoc._http.clock import Clock
     from aiohubassoc.options import Quota
     from aiohubassoc.shared_quota.session import Session
@@ -21,6 +24,8 @@ _SQLITE: Final = "sqlite:///"
 _POSTGRES: Final = ("postgresql://", "postgres://")
 _PASSWORD: Final = re.compile(r"(://[^/?#@]*?):[^/?#]*@|([?&](?:ssl)?password=)[^&]*")
 _HIDDEN: Final = "***"
+FOLDER_FILE: Final = "quota.db"
+"""In a run folder, what its runs share."""
 
 
 def _check_url(_: object, field: attrs.Attribute[str], value: object) -> None:
@@ -34,7 +39,7 @@ def _check_url(_: object, field: attrs.Attribute[str], value: object) -> None:
                     "pip install 'aiohubassoc[postgres]'"
                 )
             return
-    shown = _hide_password(value) if isinstance(value, str) else value
+    shown = hide_password(value) if isinstance(value, str) else value
     raise OptionsError(
         f"{field.name} must be sqlite:///FILE, with four slashes for an absolute path, or "
         f"postgresql://..., not {shown!r}"
@@ -98,7 +103,7 @@ class SharedQuota:
         """Return the error that users see."""
         why = _hide_secrets(str(error), self.url)
         return SharedQuotaError(
-            f"the shared quota {_hide_password(self.url)} cannot be used, so nothing may be sent: "
+            f"the shared quota {hide_password(self.url)} cannot be used, so nothing may be sent: "
             f"{why}"
         )
 
@@ -112,10 +117,31 @@ class SharedQuota:
         return PostgresStore(self.url)
 
     def __repr__(self) -> str:
-        return f"SharedQuota({_hide_password(self.url)!r}, key={self.key!r})"
+        return f"SharedQuota({hide_password(self.url)!r}, key={self.key!r})"
 
 
-def _hide_password(url: str) -> str:
+class _FolderQuota(SharedQuota):
+    """That of the runs of a run folder, which is made if it is not there."""
+
+    def _make_store(self) -> Store:
+        from aiohubassoc.shared_quota.sqlite_store import SqliteStore  # noqa: PLC0415 -- above
+
+        return SqliteStore(self.url[len(_SQLITE) :], makes_folder=True)
+
+
+def make_folder_quota(folder: str | os.PathLike[str]) -> SharedQuota:
+    """Return what the runs of a run folder share, so that one knows what the last one sent."""
+    return _FolderQuota(f"{_SQLITE}{Path(folder) / FOLDER_FILE}")
+
+
+def to_kept_url(url: str) -> str:
+    """Return a URL as a run folder keeps it: without a password, and a path from the root."""
+    if url.startswith(_SQLITE):
+        return f"{_SQLITE}{Path(url[len(_SQLITE) :]).absolute()}"
+    return _PASSWORD.sub(lambda found: f"{found[1]}@" if found[1] else f"{found[2]}", url)
+
+
+def hide_password(url: str) -> str:
     """Return a URL as it may be shown."""
     if url.startswith(_SQLITE):
         return url
@@ -126,7 +152,7 @@ def _hide_password(url: str) -> str:
 
 def _hide_secrets(text: str, url: str) -> str:
     """Return what a library says of a store, without the password of its URL."""
-    text = text.replace(url, _hide_password(url))
+    text = text.replace(url, hide_password(url))
     try:
         password = urlsplit(url).password or ""
     except ValueError:

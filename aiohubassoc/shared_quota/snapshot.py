@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 FORMAT: Final = 1
 """The version of what stands in a row's state."""
 
-# Parts of a pacer that stay, and get new attributes; and those that are made anew.
+# Parts of a pacer that stay and get new attributes; and those that are made anew.
 _IN_PLACE: Final = (AdaptiveLimit, Cooldown, RoundTrips)
-_FROZEN: Final = (Quota, adaptive_limit._Level)  # noqa: SLF001 -- it is kept with its owner
-_CLASSES: Final = {one.__name__: one for one in (*_FROZEN, TokenBucket)}
+_FROZEN: Final = {
+    "Quota": Quota,
+    "_Level": adaptive_limit._Level,  # noqa: SLF001 -- it is kept with its owner
+}
 # Of options, and so of each client.
 _OPTIONS: Final = frozenset({"_given", "_share", "_most", "_reserve", "_strict"})
 # More moments than that are rounded, up, to so many steps of their span: what is read and written
@@ -89,20 +91,24 @@ def from_bytes(text: bytes) -> dict[str, Any]:
 
 
 def _dumped(value: object, now: float) -> Any:  # noqa: ANN401 -- JSON
-    if isinstance(value, float):
-        return value if math.isfinite(value) else {"float": str(value)}
-    if isinstance(value, TokenBucket):
-        return _dumped_bucket(value, now)
-    if isinstance(value, tuple):
-        return {"tuple": [_dumped(one, now) for one in value]}
-    if isinstance(value, deque):
-        return [moment for moment in value if moment >= now - _REMEMBERED_SECONDS]
-    if type(value) in _IN_PLACE:
-        return {type(value).__name__: dump(value, now)}
-    if type(value) in _FROZEN:
-        fields = attrs.asdict(value, recurse=False)  # type: ignore[arg-type]  # they are attrs'
-        return {type(value).__name__: {key: _dumped(one, now) for key, one in fields.items()}}
-    return value
+    name = type(value).__name__
+    match value:
+        case float():
+            dumped: Any = value if math.isfinite(value) else {"float": str(value)}
+        case TokenBucket():
+            dumped = {name: _dumped_bucket(value, now)}
+        case AdaptiveLimit() | Cooldown() | RoundTrips():
+            dumped = {name: dump(value, now)}
+        case Quota() | adaptive_limit._Level():  # noqa: SLF001 -- see above
+            fields = attrs.asdict(value, recurse=False)
+            dumped = {name: {key: _dumped(one, now) for key, one in fields.items()}}
+        case tuple():
+            dumped = {"tuple": [_dumped(one, now) for one in value]}
+        case deque():
+            dumped = [moment for moment in value if moment >= now - _REMEMBERED_SECONDS]
+        case _:
+            dumped = value
+    return dumped
 
 
 def _dumped_bucket(bucket: TokenBucket, now: float) -> dict[str, Any]:
@@ -119,7 +125,7 @@ def _dumped_bucket(bucket: TokenBucket, now: float) -> dict[str, Any]:
     else:
         state["_counted"], state["_rejected"] = {"at": counted}, {"at": rejected}
     state["quota"] = _dumped(bucket.quota, now)
-    return {"TokenBucket": state}
+    return state
 
 
 def _steps(moments: Iterable[float], step: float) -> dict[str, Any]:
@@ -134,15 +140,19 @@ def _loaded(value: Any) -> Any:  # noqa: ANN401 -- JSON
         step = value["step"]
         return list(chain.from_iterable(repeat(at * step, n) for at, n in value["counts"]))
     ((name, content),) = value.items()
-    if name == "at":
-        return content
-    if name == "float":
-        return float(content)
-    if name == "tuple":
-        return tuple(_loaded(one) for one in content)
-    if name == "TokenBucket":
-        made: object = TokenBucket(_loaded(content.pop("quota")))
-        for key, one in content.items():
-            setattr(made, key, _loaded(one))
-        return made
-    return _CLASSES[name](**{key: _loaded(one) for key, one in content.items()})
+    match name:
+        case "at":
+            loaded = content
+        case "float":
+            loaded = float(content)
+        case "tuple":
+            loaded = tuple(_loaded(one) for one in content)
+        case "TokenBucket":
+            loaded = TokenBucket(_loaded(content["quota"]))
+            if names := vars(loaded).keys() ^ content.keys():
+                raise ValueError(f"{name} has other attributes: {sorted(names)}")
+            for key, one in content.items():
+                setattr(loaded, key, _loaded(one))
+        case _:
+            loaded = _FROZEN[name](**{key: _loaded(one) for key, one in content.items()})
+    return loaded

@@ -41,14 +41,16 @@ class SqliteStore:
 
     Args:
         path: The file. It must lie on a disk of this machine.
+        makes_folder: Whether the folder that it lies in is made.
     """
 
     # The clock begins anew with the machine.
     keeps_time = False
     has_local_time = True
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, makes_folder: bool = False) -> None:
         self._path = Path(path)
+        self._makes_folder = makes_folder
         self._db: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._epoch = _boot_id()
@@ -59,6 +61,11 @@ class SqliteStore:
 
     def open(self) -> None:
         """Open the file and make it if there is none."""
+        if self._makes_folder:
+            try:
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise _judged(error) from error
         if not self._path.parent.is_dir():
             folder = self._path.parent.absolute()
             raise UnusableError(

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 SCHEMA_VERSION: Final = 1
 """Of the tables; that of what stands in `state` is `snapshot.FORMAT`."""
 
+# kind: single or batch calls. revision: counts changes. epoch: which start of the store's machine
+# or server its instants are of.
 _SCHEMA: Final = (
     "create table aiohubassoc_quota_schema (version integer not null)",
-    # kind: single or batch calls. revision: counts changes. epoch: which start of the store's
-    # machine or server its instants are of.
     """
     create table aiohubassoc_quota (
       name text not null, kind text not null, revision bigint not null, epoch text not null,
@@ -28,35 +28,16 @@ _SCHEMA: Final = (
     """,
     "insert into aiohubassoc_quota_schema (version) values ({version})",
 )
-
-
-VERSION: Final = 1
-"""Of the tables; that of what stands in `state` is `snapshot.FORMAT`."""
-
-_SCHEMA: Final = (
-    "create table aiohubassoc_quota_schema (version integer not null)",
-    # kind: single or batch calls. revision: counts changes. epoch: which start of the store's
-    # machine or server its instants are of.
-    """
-    create table aiohubassoc_quota (
-      name text not null, kind text not null, revision bigint not null, epoch text not null,
-      state {bytes} not null, primary key (name, kind)
-    )
-    """,
-    "insert into aiohubassoc_quota_schema (version) values ({version})",
+VERSION: Final = "select version from aiohubassoc_quota_schema"
+NOT_OURS: Final = "it is no store of aiohubassoc"
+NEWER: Final = (
+    "a newer version of aiohubassoc made its tables: upgrade this one, or use another store"
 )
 
 
 def schema(bytes_type: str) -> list[str]:
     """Return the statements that make the tables in a database with that type of bytes."""
     return [text.format(bytes=bytes_type, version=SCHEMA_VERSION) for text in _SCHEMA]
-
-
-VERSION: Final = "select version from aiohubassoc_quota_schema"
-NOT_OURS: Final = "the store of the shared quota is not one of aiohubassoc"
-NEWER: Final = (
-    "its tables were made by a newer version of aiohubassoc: upgrade this one, or use another store"
-)
 
 
 class UnavailableError(Exception):

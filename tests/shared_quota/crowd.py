@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from random import Random
+from collections.abc import Mapping
+from random import Random  # noqa: TID251 -- seeded
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from aiohubassoc import Quota, SharedQuotaError
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc.errors import ClientClosedError
 from aiohubassoc.shared_quota.session import Session
+from tests.conftest import pass_time
 from tests.fakes.shared_store import LoopWorker, MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aiohubassoc.shared_quota.limiter import SharedLimiter
 
 
@@ -43,7 +42,7 @@ class Portal:
 
     async def call(self) -> bool:
         """Take a call and return whether it was accepted."""
-        await asyncio.sleep(self.rng.lognormvariate(-3.2, 0.3))
+        await pass_time(self.rng.lognormvariate(-3.2, 0.3))
         now = asyncio.get_running_loop().time()
         while self.latest and self.latest[0] <= now - self.quota.window:
             self.latest.popleft()
@@ -51,7 +50,7 @@ class Portal:
         (self.times if accepted else self.throttled).append(now)
         if accepted:
             self.latest.append(now)
-        await asyncio.sleep(self.rng.lognormvariate(-3.2, 0.3))
+        await pass_time(self.rng.lognormvariate(-3.2, 0.3))
         return accepted
 
     def most_in_window(self) -> int:
@@ -70,7 +69,7 @@ def make_session(
     *,
     worker: LoopWorker | None = None,
     key: str = "default",
-    **options: Any,  # noqa: ANN401 -- the session's
+    **options: Any,
 ) -> Session:
     """Return a client's way to *store*."""
     given = {"share": 1.0, "reserve_daily": None, "strict": False, "batch_quota": None, **options}
@@ -107,14 +106,9 @@ async def send(limiter: SharedLimiter, portal: Portal, calls: int, *, at_once: i
             if not accepted:
                 limiter.record_throttle(sent_at, None)
                 left += 1
-            limiter.record_response(
-                sent_at, loop.time(), accepted=accepted, headers=portal.headers
-            )
+            limiter.record_response(sent_at, loop.time(), accepted=accepted, headers=portal.headers)
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(min(at_once, calls)):
             tasks.create_task(work())
     return loop.time()
-
-
-__all__ = ["ClientClosedError", "Portal", "make_session", "send"]
