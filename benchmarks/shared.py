@@ -359,7 +359,7 @@ def hit(
         for how in ("kill", "stop")
         for _ in range(options.hits)
     ]
-    checks = {}
+    checks: dict[str, bool] = {}
     for store in stores:
         of_store = [row for row in rows if row["store"] == store]
         what = f"{store}, {len(of_store)} processes killed or stopped"
@@ -383,7 +383,8 @@ def with_postgres(
 ) -> tuple[list[dict[str, Any]], dict[str, bool]]:
     """Run part 3."""
     quota = Quota(options.limit, options.hit_window)
-    rows, checks = [], {}
+    rows: list[dict[str, Any]] = []
+    checks: dict[str, bool] = {}
 
     def restart(how: signal.Signals, away: float) -> Callable[[], None]:
         def act() -> None:

@@ -75,7 +75,7 @@ class _Holder:
     leases: int = 0
     taken: int = 0
     want: int = 0
-    due: float = -math.inf
+    due: float = 0.0
     is_lapsed: bool = False
     reply: dict[str, Any] = attrs.Factory(dict)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohubassoc.shared_quota.store import (
     NEWER,
@@ -22,26 +22,33 @@ if TYPE_CHECKING:
 
     import psycopg as _psycopg
 
-    Connection = _psycopg.Connection[tuple[object, ...]]
+    Connection = _psycopg.Connection[Any]
 
+# Statements that go together, for one round trip: in a pipeline the idle timeout does not count.
 # Nobody waits for a disk at each call: what a crash of the server loses, the epoch makes good. A
 # process that is stopped in the midst of a transaction is thrown out.
-_SET_UP: Final = """
-select set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '3s', true),
-  set_config('idle_in_transaction_session_timeout', '1s', true),
-  pg_postmaster_start_time()::text, extract(epoch from clock_timestamp())::float8
+_BEGIN: Final = """
+begin;
+set local synchronous_commit = off;
+set local lock_timeout = '3s';
+set local idle_in_transaction_session_timeout = '1s';
+select pg_postmaster_start_time()::text, extract(epoch from clock_timestamp())::float8;
+select revision, epoch, state from aiohubassoc_quota where name = %s and kind = %s for update;
+select extract(epoch from clock_timestamp())::float8
 """
-_READ: Final = """
-select revision, epoch, state from aiohubassoc_quota where name = %s and kind = %s for update
-"""
-_NOW: Final = "select extract(epoch from clock_timestamp())::float8"
-_WRITE: Final = """
-update aiohubassoc_quota set revision = %s, epoch = %s, state = %s where name = %s and kind = %s
+_COMMIT: Final = """
+update aiohubassoc_quota set revision = %s, epoch = %s, state = %s where name = %s and kind = %s;
+commit
 """
 _INSERT: Final = """
 insert into aiohubassoc_quota values (%s, %s, 0, '', ''::bytea) on conflict do nothing
 """
-_IS_THERE: Final = "select to_regclass('aiohubassoc_quota_schema') is not null"
+# What others have committed since this transaction began is seen by a query of the catalog only.
+_IS_THERE: Final = """
+select exists (
+  select from pg_class where relname = 'aiohubassoc_quota_schema' and pg_table_is_visible(oid)
+)
+"""
 _LOCK: Final = "select pg_advisory_xact_lock(hashtext('aiohubassoc_quota'))"
 _CONNECT_SECONDS: Final = 10
 # SQLSTATE classes of errors that pass: connection, resources, operator intervention; then lock and
@@ -110,27 +117,21 @@ class PostgresStore:
     def _visit(
         self, connection: Connection, name: str, kind: str, change: Callable[[Visit], bytes]
     ) -> None:
-        # Two round trips: statements that need no reply go with the next one that does.
-        with connection.pipeline():
-            connection.execute("begin")
-            settings = connection.execute(_SET_UP)
-            found = connection.execute(_READ, (name, kind))
-            clock = connection.execute(_NOW)
-        *_, epoch, arrived_at = settings.fetchone() or ()
-        row = found.fetchone()
-        (now,) = clock.fetchone() or ()
-        if row is None:  # a new one: whoever comes first makes it, for sure on the disk
-            connection.execute("rollback")
-            connection.execute(_INSERT, (name, kind))
+        from psycopg import ClientCursor  # noqa: PLC0415 -- an extra
+
+        cursor = ClientCursor(connection)
+        cursor.execute(_BEGIN, (name, kind))
+        started, found, clock = (_rows(cursor, skip) for skip in (4, 1, 1))
+        ((epoch, arrived_at),), ((now,),) = started, clock
+        if not found:  # a new one: whoever comes first makes it, for sure on the disk
+            cursor.execute("rollback")
+            cursor.execute(_INSERT, (name, kind))
             self._visit(connection, name, kind, change)
             return
-        revision, row_epoch, state = int(str(row[0])), str(row[1]), bytes(row[2])  # type: ignore[call-overload]
-        kept = Row(revision, row_epoch, state) if state else None
-        visit = Visit(kept, str(epoch), float(str(arrived_at)), float(str(now)))
-        changed = change(visit)
-        with connection.pipeline():
-            connection.execute(_WRITE, (revision + 1, visit.epoch, changed, name, kind))
-            connection.execute("commit")
+        ((revision, row_epoch, state),) = found
+        row = Row(revision, row_epoch, bytes(state)) if state else None
+        changed = change(Visit(row, epoch, arrived_at, now))
+        cursor.execute(_COMMIT, (revision + 1, epoch, changed, name, kind))
 
     def close(self) -> None:
         """Disconnect."""
@@ -138,6 +139,13 @@ class PostgresStore:
             connection, self._connection = self._connection, None
             with suppress(Exception):  # it is broken: nothing more can be done about it
                 connection.close()
+
+
+def _rows(cursor: _psycopg.Cursor[Any], skip: int) -> list[Any]:
+    """Return the rows of the result after so many others."""
+    for _ in range(skip):
+        cursor.nextset()
+    return cursor.fetchall()
 
 
 def _make_tables(connection: Connection) -> None:

@@ -6,7 +6,7 @@ import importlib.util
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import attrs
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _SQLITE: Final = "sqlite:///"
 _POSTGRES: Final = ("postgresql://", "postgres://")
-_PASSWORD: Final = re.compile(r"(://[^/?#@]*?):[^/?#]*@|([?&](?:ssl)?password=)[^&]*")
+_PASSWORD: Final = re.compile(r"(://[^/?#@:]*):([^/?#]*)@|([?&](?:ssl)?password=)([^&]*)")
 _HIDDEN: Final = "***"
 FOLDER_FILE: Final = "quota.db"
 """In a run folder, what its runs share."""
@@ -138,7 +138,7 @@ def to_kept_url(url: str) -> str:
     """Return a URL as a run folder keeps it: without a password, and a path from the root."""
     if url.startswith(_SQLITE):
         return f"{_SQLITE}{Path(url[len(_SQLITE) :]).absolute()}"
-    return _PASSWORD.sub(lambda found: f"{found[1]}@" if found[1] else f"{found[2]}", url)
+    return _PASSWORD.sub(lambda found: f"{found[1]}@" if found[1] else f"{found[3]}", url)
 
 
 def hide_password(url: str) -> str:
@@ -146,18 +146,15 @@ def hide_password(url: str) -> str:
     if url.startswith(_SQLITE):
         return url
     return _PASSWORD.sub(
-        lambda found: f"{found[1]}:{_HIDDEN}@" if found[1] else f"{found[2]}{_HIDDEN}", url
+        lambda found: f"{found[1]}:{_HIDDEN}@" if found[1] else f"{found[3]}{_HIDDEN}", url
     )
 
 
 def _hide_secrets(text: str, url: str) -> str:
     """Return what a library says of a store, without the password of its URL."""
     text = text.replace(url, hide_password(url))
-    try:
-        password = urlsplit(url).password or ""
-    except ValueError:
-        return text
-    for secret in (password, unquote(password)):
-        if secret:
-            text = text.replace(secret, _HIDDEN)
+    for found in _PASSWORD.finditer(url):
+        secret = found[2] or found[4]
+        for form in filter(None, (secret, unquote(secret or ""))):
+            text = text.replace(form, _HIDDEN)
     return text

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import attrs
 
@@ -140,16 +140,17 @@ def _find_user() -> pwd.struct_passwd | None:
     return None
 
 
-def _popen(command: list[str], log: object) -> subprocess.Popen[bytes]:
+def _popen(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
     user = _find_user()
+    others: list[int] = []
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
-        stdout=log,  # type: ignore[arg-type]  # a file
+        stdout=log,
         stderr=subprocess.STDOUT,
         user=None if user is None else user.pw_uid,
         group=None if user is None else user.pw_gid,
-        extra_groups=None if user is None else [],
+        extra_groups=None if user is None else others,
         cwd="/",
         start_new_session=True,
     )

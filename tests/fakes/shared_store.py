@@ -87,6 +87,9 @@ class LoopWorker:
         future: asyncio.Future[ResultT] = loop.create_future()
         if self.is_stuck:
             return future
+        if not self.delay and not self.service:
+            loop.call_soon(self._do, work, future)
+            return future
         begins = max(loop.time() + self.delay, self.busy_until[0])
         self.busy_until[0] = begins + self.service
         loop.call_at(begins + self.service, self._do, work, future)
@@ -102,6 +105,9 @@ class LoopWorker:
             settle: Callable[[], None] = partial(future.set_result, work())
         except Exception as error:  # noqa: BLE001 -- it is the future's
             settle = partial(future.set_exception, error)
-        asyncio.get_running_loop().call_later(
-            self.delay, lambda: None if future.cancelled() else settle()
-        )
+        if self.delay:
+            asyncio.get_running_loop().call_later(
+                self.delay, lambda: None if future.cancelled() else settle()
+            )
+        else:
+            settle()

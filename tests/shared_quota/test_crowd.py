@@ -94,8 +94,6 @@ async def test_clients_share_all_of_a_quota_and_no_more(
 
 async def test_a_share_is_that_of_all_together() -> None:
     """Four clients with half of the quota each use half of it, not twice of it."""
-    crowd = await run_crowd(4, Quota(40, 1.0), 120, portal=Portal(Quota(40), Random(1)), share=0.5)
-    assert crowd.portal.most_in_window() <= 60  # of 10 s; nothing was throttled
     portal = Portal(Quota(20, 1.0), Random(1))
     await run_crowd(4, Quota(40, 1.0), 120, portal=portal, share=0.5)
     assert not portal.throttled
