@@ -41,7 +41,8 @@ class SqliteStore:
 
     Args:
         path: The file. It must lie on a disk of this machine.
-        makes_folder: Whether the folder that it lies in is made.
+        makes_folder: Whether the folder that it lies in is made; and removed again when the store
+            is closed, if nothing else came to lie in it.
     """
 
     # The clock begins anew with the machine.
@@ -51,6 +52,7 @@ class SqliteStore:
     def __init__(self, path: str, *, makes_folder: bool = False) -> None:
         self._path = Path(path)
         self._makes_folder = makes_folder
+        self._made_folder = False
         self._db: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
         self._epoch = _boot_id()
@@ -62,10 +64,7 @@ class SqliteStore:
     def open(self) -> None:
         """Open the file and make it if there is none."""
         if self._makes_folder:
-            try:
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            except OSError as error:
-                raise _judged(error) from error
+            self._make_folder()
         if not self._path.parent.is_dir():
             folder = self._path.parent.absolute()
             raise UnusableError(
@@ -142,6 +141,24 @@ class SqliteStore:
         if self._db is not None:
             self._db.close()
             self._db = None
+            if self._made_folder:
+                self._remove_folder()
+
+    def _make_folder(self) -> None:
+        folder = self._path.parent
+        try:
+            self._made_folder = self._made_folder or not folder.exists()
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise _judged(error) from error
+
+    def _remove_folder(self) -> None:
+        """Leave no run folder behind of a run that did not begin."""
+        folder = self._path.parent
+        with suppress(OSError):
+            if [one.name for one in folder.iterdir()] == [self._path.name]:
+                self._path.unlink()
+                folder.rmdir()
 
 
 def _read(

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aiohubassoc import AssociationClient, OptionsError, Pair, Quota, QuotaLimiter, SharedQuota
+from aiohubassoc import (
+    AssociationClient,
+    Journal,
+    OptionsError,
+    Pair,
+    Quota,
+    QuotaLimiter,
+    SharedQuota,
+)
 from aiohubassoc.errors import SharedQuotaError
 from aiohubassoc.shared_quota.process_identity import is_gone, make_identity
 from aiohubassoc.shared_quota.quota import hide_password, make_folder_quota, to_kept_url
@@ -222,12 +230,17 @@ async def test_a_store_that_goes_away_stops_the_run_in_good_order(
 
 @pytest.mark.looptime(False)
 async def test_a_run_folder_has_a_quota_of_its_own(portal: ServedPortal, tmp_path: Path) -> None:
-    """In the folder, which is made for it."""
+    """In the folder, which is made for it, and is gone again if no run began."""
     folder = tmp_path / "runs" / "one"
+    async with make_client(portal, make_folder_quota(folder)):
+        assert folder.stat().st_mode & 0o777 == 0o700
+    assert not folder.exists()
     async with make_client(portal, make_folder_quota(folder)) as client:
-        await client.create_default(pairs(1)[0])
+        await client.link_all(pairs(1), journal=Journal(folder))
     assert (folder / "quota.db").is_file()
-    assert folder.stat().st_mode & 0o777 == 0o700
+    async with make_client(portal, make_folder_quota(folder)):
+        pass
+    assert (folder / "quota.db").is_file()
 
 
 def test_a_client_that_is_never_entered_opens_nothing(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_a_pacer_that_was_kept_decides_as_before() -> None:
 
 def test_a_batch_pacer_and_a_daily_budget_are_kept_too() -> None:
     """Both say the same afterwards."""
-    pacer, other = BatchPacer(), BatchPacer()
+    pacer, other, now = BatchPacer(), BatchPacer(), 0.0
     for number in range(30):
         now = number * 2.0
         if pacer.wait(now) <= 0:
