@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from aiohubassoc.planning import Plan
     from aiohubassoc.replies import DefaultAssociations
     from aiohubassoc.shared_quota.quota import SharedQuota
-    from aiohubassoc.shared_quota.session import Session
+    from aiohubassoc.shared_quota.session import StoreSession
 
 BASE_URL: Final = "https://api.hubapi.com"  # HubSpot, Associations v4
 # The first is what most public code reads, the second what HubSpot's own tools set.
@@ -171,7 +171,7 @@ class AssociationClient:
         self._base_url = checked_base_url(base_url, allow_http=allow_http)
         self._tokens = TokenSource(token)
         check_shared_quota(shared_quota, limiter, batch_limiter)
-        self._shared: Session | None = None
+        self._shared: StoreSession | None = None
         self._batch_quota = batch_quota
         if shared_quota is not None:
             self._shared = shared_quota.open_session(

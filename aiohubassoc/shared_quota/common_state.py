@@ -16,7 +16,7 @@ from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.limiter import QuotaLimiter
 from aiohubassoc.errors import DailyReserveError, SharedQuotaError
 from aiohubassoc.shared_quota import snapshot
-from aiohubassoc.shared_quota.messages import Reply, Request, Responded, Unanswered, WasThrottled
+from aiohubassoc.shared_quota.messages import Grant, Request, Responded, Unanswered, WasThrottled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,7 +199,7 @@ class CommonState:
 
     # --- a request -------------------------------------------------------------------------------
 
-    def apply(self, request: Request, now: float, arrived_at: float) -> Reply:
+    def apply(self, request: Request, now: float, arrived_at: float) -> Grant:
         """
         Carry out a request and return what to reply.
 
@@ -291,7 +291,7 @@ class CommonState:
 
     # --- whose turn it is ------------------------------------------------------------------------
 
-    def _grant(self, holder: _Holder, want: int, now: float) -> Reply:
+    def _grant(self, holder: _Holder, want: int, now: float) -> Grant:
         """Grant permits to a process, in its turn: those who took fewer of late go first."""
         others = [
             one
@@ -300,17 +300,17 @@ class CommonState:
         ]
         was_waiting, holder.want = holder.want > 0, want
         if not want:
-            return Reply()
+            return Grant()
         if others and not was_waiting:
             credit = self._decider.quota.limit // (len(others) + 1)
             holder.taken = max(holder.taken, min(one.taken for one in others) - credit)
         if now < self._held_until:
-            return Reply(wait=self._wait(holder, self._held_until - now, now))
+            return Grant(wait=self._wait(holder, self._held_until - now, now))
         try:
             granted = self._take(holder, others, now)
         except DailyReserveError as error:
             holder.want = 0
-            return Reply(daily=(error.left, error.reserved))
+            return Grant(daily=(error.left, error.reserved))
         if holder.want:
             wait = self._wait_for_turn(holder, others, now)
             needs_news = wait == math.inf
@@ -319,10 +319,10 @@ class CommonState:
                 is_alone = all(one is holder or not one.leases for one in self._holders.values())
                 wait = HEARTBEAT if is_alone else _POLL + _POLL_EACH * len(others)
             wait = self._wait(holder, wait, now)
-            return Reply(granted=tuple(granted), wait=wait, needs_news=needs_news)
+            return Grant(granted=tuple(granted), wait=wait, needs_news=needs_news)
         if self._decider.daily is None:
             granted += [0.0] * self._take_ahead(holder, others)
-        return Reply(granted=tuple(granted))
+        return Grant(granted=tuple(granted))
 
     def _take(self, holder: _Holder, others: list[_Holder], now: float) -> list[float]:
         """Take permits for a process, and return in how many seconds each may be used."""
@@ -394,7 +394,7 @@ def _count_ahead(holder: _Holder, others: list[_Holder]) -> int:
     return sum(min(one.want, max(0, holder.taken - one.taken)) for one in others)
 
 
-def _reply_from(kept: dict[str, Any]) -> Reply:
+def _reply_from(kept: dict[str, Any]) -> Grant:
     wait = math.inf if kept["wait"] is None else kept["wait"]
     daily = None if kept["daily"] is None else tuple(kept["daily"])
-    return Reply(**{**kept, "granted": tuple(kept["granted"]), "wait": wait, "daily": daily})
+    return Grant(**{**kept, "granted": tuple(kept["granted"]), "wait": wait, "daily": daily})

@@ -16,7 +16,7 @@ from aiohubassoc.errors import ClientClosedError, DailyReserveError
 from aiohubassoc.options import Quota
 from aiohubassoc.shared_quota.common_state import HEARTBEAT, USABLE
 from aiohubassoc.shared_quota.messages import (
-    Reply,
+    Grant,
     Request,
     Responded,
     Unanswered,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.shared_quota.common_state import Decider
     from aiohubassoc.shared_quota.messages import Event
-    from aiohubassoc.shared_quota.session import CommonRow, Session
+    from aiohubassoc.shared_quota.session import CommonRow, StoreSession
 
 _NO_HEADERS: Mapping[str, str] = {}
 # A store may be away for so long: a server is restarted, a file is locked. Then the run stops.
@@ -62,7 +62,13 @@ class SharedLimiter:
     """
 
     def __init__(
-        self, row: CommonRow, session: Session, identity: str, decider: Decider, *, clock: Clock
+        self,
+        row: CommonRow,
+        session: StoreSession,
+        identity: str,
+        decider: Decider,
+        *,
+        clock: Clock,
     ) -> None:
         self._row = row
         self._session = session
@@ -279,7 +285,7 @@ class SharedLimiter:
     def _complete(self, request: Request) -> Request:
         return attrs.evolve(request, base=self._clock.now(), stamp=self._session.stamp())
 
-    def _received(self, future: asyncio.Future[tuple[Reply, float]]) -> None:
+    def _received(self, future: asyncio.Future[tuple[Grant, float]]) -> None:
         if future.cancelled():  # the event loop ends
             return
         error = future.exception()
@@ -297,7 +303,7 @@ class SharedLimiter:
         reply, at = future.result()
         self._take_over(reply, now - self._session.age(at))
 
-    def _take_over(self, reply: Reply, at: float) -> None:
+    def _take_over(self, reply: Grant, at: float) -> None:
         """Take over a *reply* that refers to the moment *at*."""
         if reply.is_forfeited:
             self._hand.clear()

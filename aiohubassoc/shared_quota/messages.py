@@ -75,7 +75,7 @@ class Request:
 
 
 @attrs.frozen
-class Reply:
+class Grant:
     """
     What the common state says to a request.
 

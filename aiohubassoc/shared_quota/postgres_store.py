@@ -10,7 +10,7 @@ from aiohubassoc.shared_quota.store import (
     NEWER,
     SCHEMA_VERSION,
     VERSION,
-    Row,
+    KeptState,
     UnavailableError,
     UnusableError,
     Visit,
@@ -129,7 +129,7 @@ class PostgresStore:
             self._visit(connection, name, kind, change)
             return
         ((revision, row_epoch, state),) = found
-        row = Row(revision, row_epoch, bytes(state)) if state else None
+        row = KeptState(revision, row_epoch, bytes(state)) if state else None
         changed = change(Visit(row, epoch, arrived_at, now))
         cursor.execute(_COMMIT, (revision + 1, epoch, changed, name, kind))
 

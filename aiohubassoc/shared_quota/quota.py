@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http.clock import Clock
     from aiohubassoc.options import Quota
-    from aiohubassoc.shared_quota.session import Session
+    from aiohubassoc.shared_quota.session import StoreSession
     from aiohubassoc.shared_quota.store import Store
 
 _SQLITE: Final = "sqlite:///"
@@ -83,11 +83,11 @@ class SharedQuota:
         strict: bool,
         batch_quota: Quota | None,
         clock: Clock,
-    ) -> Session:
+    ) -> StoreSession:
         """Return a client's way to it, which is not open yet; the arguments are the client's."""
-        from aiohubassoc.shared_quota.session import Session  # noqa: PLC0415 -- when one is used
+        from aiohubassoc.shared_quota.session import StoreSession  # noqa: PLC0415 -- when one is used
 
-        return Session(
+        return StoreSession(
             self._make_store(),
             self.key,
             self._explain,

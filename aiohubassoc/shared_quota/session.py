@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http.clock import Clock
     from aiohubassoc.options import Quota
-    from aiohubassoc.shared_quota.messages import Reply, Request
+    from aiohubassoc.shared_quota.messages import Grant, Request
     from aiohubassoc.shared_quota.store import Visit
 
 ResultT = TypeVar("ResultT")
@@ -79,7 +79,7 @@ class CommonRow:
         self._left: tuple[CommonState, int, str] | None = None
         self._candidate: tuple[CommonState, int, str] | None = None
 
-    def request(self, request: Request) -> tuple[Reply, float]:
+    def request(self, request: Request) -> tuple[Grant, float]:
         """
         Carry out a request; return the reply and the machine's monotonic time to which it refers.
 
@@ -87,7 +87,7 @@ class CommonRow:
             UnavailableError: the store cannot be reached just now; nothing is known of it.
             UnusableError, SharedQuotaError: it cannot be used.
         """
-        reply: Reply | None = None
+        reply: Grant | None = None
         state, revision, epoch, at = None, 0, "", 0.0
 
         def change(visit: Visit) -> bytes:
@@ -124,7 +124,7 @@ class CommonRow:
         return state
 
 
-class Session:
+class StoreSession:
     """
     A client's way to a store.
 

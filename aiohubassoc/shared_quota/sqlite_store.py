@@ -16,7 +16,7 @@ from aiohubassoc.shared_quota.store import (
     NOT_OURS,
     SCHEMA_VERSION,
     VERSION,
-    Row,
+    KeptState,
     UnavailableError,
     UnusableError,
     Visit,
@@ -163,9 +163,11 @@ class SqliteStore:
 
 def _read(
     db: sqlite3.Connection, name: str, kind: str, columns: str = "revision, epoch, state"
-) -> Row | None:
+) -> KeptState | None:
     found = db.execute(_READ.format(columns), (name, kind)).fetchone()
-    return None if found is None else Row(int(found[0]), str(found[1]), bytes(found[2] or b""))
+    return (
+        None if found is None else KeptState(int(found[0]), str(found[1]), bytes(found[2] or b""))
+    )
 
 
 def _begin(db: sqlite3.Connection) -> None:

@@ -49,7 +49,7 @@ class UnusableError(Exception):
 
 
 @attrs.frozen
-class Row:
+class KeptState:
     """
     What a store has of one quota.
 
@@ -76,7 +76,7 @@ class Visit:
         now: The store's time since nobody else is at the row.
     """
 
-    row: Row | None
+    row: KeptState | None
     epoch: str
     arrived_at: float
     now: float

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from aiohubassoc.shared_quota.store import Row, Visit
+from aiohubassoc.shared_quota.store import KeptState, Visit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ class MemoryStore:
         visits: How many there were.
     """
 
-    rows: dict[tuple[str, str], Row] = attrs.Factory(dict)
+    rows: dict[tuple[str, str], KeptState] = attrs.Factory(dict)
     epoch: str = "first"
     keeps_time: bool = True
     has_local_time: bool = False
@@ -57,7 +57,7 @@ class MemoryStore:
         row = self.rows.get((name, kind))
         state = change(Visit(row, self.epoch, now, now))
         revision = (0 if row is None else row.revision) + 1
-        self.rows[name, kind] = Row(revision, self.epoch, state)
+        self.rows[name, kind] = KeptState(revision, self.epoch, state)
 
     def close(self) -> None:
         """See `Store`."""

@@ -12,7 +12,7 @@ import attrs
 
 from aiohubassoc import Quota, SharedQuotaError
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc.shared_quota.session import Session
+from aiohubassoc.shared_quota.session import StoreSession
 from tests.conftest import pass_time
 from tests.fakes.shared_store import LoopWorker, MemoryStore
 
@@ -70,10 +70,10 @@ def make_session(
     worker: LoopWorker | None = None,
     key: str = "default",
     **options: Any,
-) -> Session:
+) -> StoreSession:
     """Return a client's way to *store*."""
     given = {"share": 1.0, "reserve_daily": None, "strict": False, "batch_quota": None, **options}
-    return Session(
+    return StoreSession(
         store,
         key,
         lambda error: SharedQuotaError(f"the store: {error}"),

@@ -16,7 +16,7 @@ from tests.fakes.shared_store import LoopWorker, MemoryStore
 from tests.shared_quota.crowd import Portal, make_session, send
 
 if TYPE_CHECKING:
-    from aiohubassoc.shared_quota.session import Session
+    from aiohubassoc.shared_quota.session import StoreSession
 
 TEN_SECONDS = Quota(190, 10.0)
 ONE_SECOND = Quota(190, 1.0)
@@ -145,7 +145,7 @@ async def test_a_client_that_came_later_does_not_put_the_first_off() -> None:
         await session.close()
 
 
-async def stop_one(sessions: list[Session], worker: LoopWorker, seconds: float) -> None:
+async def stop_one(sessions: list[StoreSession], worker: LoopWorker, seconds: float) -> None:
     """Keep a client from its store for some seconds."""
     worker.is_stuck = True
     await pass_time(seconds)

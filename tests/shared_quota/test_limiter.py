@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohubassoc.shared_quota.limiter import SharedLimiter
-    from aiohubassoc.shared_quota.session import Session
+    from aiohubassoc.shared_quota.session import StoreSession
 
 QUOTA = Quota(10, 5.0)
 
@@ -33,7 +33,7 @@ def store() -> MemoryStore:
 
 
 @pytest.fixture
-async def session(store: MemoryStore) -> AsyncIterator[Session]:
+async def session(store: MemoryStore) -> AsyncIterator[StoreSession]:
     """A client that is open."""
     session = make_session(store, QUOTA)
     await session.open()
@@ -42,12 +42,12 @@ async def session(store: MemoryStore) -> AsyncIterator[Session]:
 
 
 @pytest.fixture
-def limiter(session: Session) -> SharedLimiter:
+def limiter(session: StoreSession) -> SharedLimiter:
     """Its limiter of single calls."""
     return session.limiter
 
 
-async def other(store: MemoryStore, quota: Quota = QUOTA) -> Session:
+async def other(store: MemoryStore, quota: Quota = QUOTA) -> StoreSession:
     """Return another client of the same quota."""
     session = make_session(store, quota)
     await session.open()
@@ -120,7 +120,7 @@ async def test_a_store_that_breaks_ends_all_that_wait_at_once(
 
 
 async def test_a_permit_in_hand_is_not_used_once_the_store_is_away(
-    store: MemoryStore, session: Session
+    store: MemoryStore, session: StoreSession
 ) -> None:
     """After a few seconds others may have it."""
     wide = await other(store, Quota(200, 5.0))
@@ -141,7 +141,7 @@ async def test_a_permit_in_hand_is_not_used_once_the_store_is_away(
 
 
 async def test_a_permit_of_a_process_that_was_stopped_is_traded(
-    store: MemoryStore, session: Session, limiter: SharedLimiter
+    store: MemoryStore, session: StoreSession, limiter: SharedLimiter
 ) -> None:
     """The others had it meanwhile: it may be sent only for one that is there now."""
     await limiter.acquire()
@@ -278,7 +278,7 @@ async def test_a_closed_client_returns_its_permits_and_lets_nothing_go(store: Me
 
 
 async def test_a_close_does_not_wait_for_a_store_that_is_away(
-    store: MemoryStore, session: Session, limiter: SharedLimiter
+    store: MemoryStore, session: StoreSession, limiter: SharedLimiter
 ) -> None:
     """Its permits run out by themselves."""
     await limiter.acquire()
