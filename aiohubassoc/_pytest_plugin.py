@@ -33,7 +33,7 @@ def hubspot_settings() -> PortalSettings:
 @pytest.fixture
 def hubspot_portal(hubspot_settings: PortalSettings) -> Iterator[ServedPortal]:
     """
-    A simulated portal on a port of this machine, in a thread of its own.
+    A simulated portal on a port of this machine, in a thread.
 
     It has a ``base_url`` for the client, accepts the token ``"simulated-token"``, and its
     ``portal.ledger`` has the links that it made.

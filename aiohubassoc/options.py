@@ -103,7 +103,7 @@ class Quota:
                 return cls(int(limit), float(window or "1"))
             except (ValueError, OptionsError):
                 pass  # 0/10s, 5/.s: told below in the writer's own words
-        names = ", ".join(tier.lower() for tier in TIERS)
+        names = ", ".join(tier.lower().replace("_", "-") for tier in TIERS)
         raise OptionsError(f"{text!r} is neither a quota such as 190/10s nor one of {names}")
 
     @property

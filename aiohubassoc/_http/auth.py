@@ -105,5 +105,5 @@ def _checked(token: object) -> str:
     if token.lower().startswith("bearer "):
         raise OptionsError("give the token alone, without 'Bearer '")
     if not (token.isascii() and token.isprintable()) or " " in token:
-        raise OptionsError("the token holds a blank, a line break or another character it cannot")
+        raise OptionsError("the token contains a space, a line break or a character no token has")
     return token

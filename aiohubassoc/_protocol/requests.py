@@ -203,7 +203,7 @@ def checked_base_url(text: str, *, allow_http: bool = False) -> str:  # noqa: C9
     if parts.scheme == "http" and not (allow_http or is_loopback(host)):
         raise OptionsError(
             f"base_url {shown} is not https: the token would travel unencrypted "
-            "(allow_http says that this is meant)"
+            "(allow_http sends it anyway)"
         )
     return text.rstrip("/")
 

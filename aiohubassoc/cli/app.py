@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 import warnings
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from cyclopts import App, CycloptsError, UnusedCliTokensError
+from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 from aiohubassoc import __version__
 from aiohubassoc.cli.terminal import (
@@ -93,8 +93,8 @@ file could not be written.
 _COMMANDS = (
     ("check", _CHECK),
     ("link", _LINK),
-    ("resume", "Go on with the run of a folder: link what is not linked yet."),
-    ("status", "Show how far the run of a folder is, also while it goes on."),
+    ("resume", "Resume the run of a folder: link what is not linked yet."),
+    ("status", "Show how far the run of a folder is, also during the run."),
     ("export", "Write the rows of a run folder, with what became of them."),
     ("verify", _VERIFY),
     ("plan", "Read the input, send nothing, and show what linking it would do and take."),
@@ -102,9 +102,6 @@ _COMMANDS = (
     ("simulate", "Run a simulated HubSpot portal on this machine."),
     ("demo", "Link 2,000 pairs against a simulated portal and compare with its records."),
 )
-
-# Where a command is in the module of another one.
-_MODULES = {"resume": "link"}
 
 
 def make_app() -> App:
@@ -127,7 +124,7 @@ def make_app() -> App:
         own = [example for example in _EXAMPLES if example.split()[0] == name]
         notes = (_LINE, _ACCESS) if name in {"link", "resume"} else ()
         app.command(
-            f"aiohubassoc.cli.{_MODULES.get(name, name)}:{name}",
+            f"aiohubassoc.cli.{name}:{name}",
             name=name,
             help=help_,
             help_epilogue=_epilogue(own, *notes),
@@ -152,11 +149,13 @@ def run(arguments: Sequence[str]) -> int:
         one_each = (bound.arguments.get(name, STDIN) for name in ("left", "right"))
         for file in (*bound.arguments.get("files", ()), *one_each):
             if file.startswith("-") and file != STDIN:
-                _refuse_option(file, app[arguments[0]])
+                raise OptionsError(_unknown_option(file, app[arguments[0]]))
         return int(command(*bound.args, **bound.kwargs) or 0)
     except (CycloptsError, AioHubAssocError) as error:
         message = str(error)
-        if isinstance(error, UnusedCliTokensError):
+        if isinstance(error, UnknownOptionError) and arguments[0] in app:
+            message = _unknown_option(error.token.keyword or "", app[arguments[0]])
+        elif isinstance(error, UnusedCliTokensError):
             message = f"there is no use for {', '.join(map(repr, error.unused_tokens or ()))}"
         print_error(message + suggest_choice(message))
         return _exit_code(error)
@@ -169,11 +168,11 @@ def run(arguments: Sequence[str]) -> int:
         warnings.showwarning = show
 
 
-def _refuse_option(option: str, command: App) -> NoReturn:
-    """Raise OptionsError for what is no option, though a file may be called so."""
+def _unknown_option(option: str, command: App) -> str:
+    """Return what is said of an option that a command does not have."""
     arguments = command.assemble_argument_collection()
     names = [name for one in arguments for name in one.names if name.startswith("--")]
-    raise OptionsError(f"there is no option {option}{suggest(option.partition('=')[0], names)}")
+    return f"there is no option {option}{suggest(option.partition('=')[0], names)}"
 
 
 def _exit_code(error: Exception) -> int:

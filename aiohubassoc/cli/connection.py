@@ -48,7 +48,6 @@ class Connection:
     Where a command sends to.
 
     Attributes:
-        command: Says how fast, and which version of the API.
         base_url: Where HubSpot's API, or the simulated portal, is.
         token: The access token, or what gives it.
         proxy: The URL of a proxy; None: the environment's, if it names one.
@@ -80,7 +79,7 @@ class Connection:
             folder: The run folder, whose runs share a quota; None: there is none.
 
         Raises:
-            OptionsError: there is no token, or the quota is none.
+            OptionsError: there is no token, or the quota is not one.
         """
         shared = command.pace.shared()
         if shared is None and folder is not None:
@@ -116,8 +115,8 @@ class Connection:
         Return a client, which is not entered yet.
 
         Args:
-            batch_limiter: Another client's, to go on with, unless a shared quota has it; None: one
-                of its own.
+            batch_limiter: The limiter of another client, to share; None, or with a shared quota,
+                which has both limiters: a new one.
 
         Raises:
             OptionsError: an option that cannot work.

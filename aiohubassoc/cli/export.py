@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
 from aiohubassoc.cli.report import ExitCode
-from aiohubassoc.cli.run_folder import Command, is_of_pipe, open_folder, restore_cells
+from aiohubassoc.cli.run_folder import Command, is_from_pipe, open_folder, restore_cells
 from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.terminal import (
     StorageError,
@@ -79,7 +79,7 @@ def export(
     except OSError as error:
         if output is not None:
             raise StorageError(f"{output}: {error.strerror}") from None
-        discard_output()  # nobody reads the rest
+        discard_output()  # standard output was closed
         return ExitCode.STORAGE
     if selected.missing is not None:
         print_warning(f"Rows that no run has read are missing here: {selected.missing}")
@@ -109,10 +109,6 @@ def _opened(output: str | None) -> Iterator[TextIO]:
 class _Selected:
     """
     The rows to write.
-
-    Args:
-        reader: The run folder.
-        failed: Whether those that failed are wanted, and so on.
 
     Attributes:
         missing: Why rows that no run has read could not be given; None if none is missing.
@@ -163,7 +159,7 @@ class _Selected:
         if self._reader.is_read_to_its_end() or "columns" not in self._kept:
             return
         command = Command.from_header(self._kept)
-        if is_of_pipe(self._kept):
+        if is_from_pipe(self._kept):
             self.missing = f"{command.names} was not read to its end"
             return
         try:

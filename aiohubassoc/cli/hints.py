@@ -26,7 +26,7 @@ from aiohubassoc.shared_quota.quota import hide_password
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aiohubassoc.cli.options import LinkCall, TokenOptions, VerifyOptions
+    from aiohubassoc.cli.options import LinkCall, TokenOptions
     from aiohubassoc.cli.report import LinkReport, VerifyReport
     from aiohubassoc.cli.run_folder import Command
     from aiohubassoc.errors import AioHubAssocError
@@ -56,7 +56,7 @@ def after_link(
     steps = [step] if (step := after_stop(report.stopped, call.token)) else []
     if isinstance(report.stopped, UnknownObjectTypeError):
         return steps  # the same command would meet it again
-    if report.unsettled or not report.input_complete:
+    if report.unfinished or not report.input_complete:
         if folder is not None:
             step = how_to_resume(folder, needs_input=needs_input)
             steps.append(f"{step}, without --limit" if needs_input and report.is_limited else step)
@@ -80,13 +80,13 @@ def after_link(
 
 
 def after_verify(
-    report: VerifyReport, command: Command, options: VerifyOptions, folder: str | None
+    report: VerifyReport, command: Command, output: str | None, folder: str | None
 ) -> list[str]:
     """Return what to do after the links of *folder* were read back; None: those of files."""
-    if not (report.unsettled or report.not_linked):
+    if not (report.unfinished or report.not_linked):
         return []
-    if options.output is not None:
-        return [how_to_link(options.output, command.input)]
+    if output is not None:
+        return [how_to_link(output, command.input)]
     sources, given_options = ([folder], {}) if folder else (command.files, given(command.input))
     again = ", give the input again" if STDIN in sources else ""
     verify = compose("verify", sources, {**given_options, "--output": "missing.csv"})
@@ -158,7 +158,7 @@ def after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> str:
 
 
 def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) -> list[str]:
-    """Return how a run goes on that kept nothing."""
+    """Return how to continue a run that has no run folder."""
     options: dict[str, object] = {}
     for group in (
         command.input,
@@ -178,6 +178,8 @@ def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) ->
         options["--proxy"] = _hide_password(call.token.proxy)
     if call.uvloop:
         options["--uvloop"] = True
+    if not (call.checks_account or command.portal.simulate):
+        options["--no-check"] = True
     if report.pairs.linked:
         options["--skip-linked"] = True  # it needs no call for what is linked by now
     again = compose("link", command.files, options)
@@ -187,5 +189,5 @@ def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) ->
         else f"To go on: {again}"
     ]
     if not command.portal.simulate:
-        steps.append("With --run FOLDER a run goes on by itself: aiohubassoc resume FOLDER")
+        steps.append("With --run FOLDER a run can be resumed: aiohubassoc resume FOLDER")
     return steps

@@ -1,4 +1,4 @@
-"""``aiohubassoc link`` and ``aiohubassoc resume``."""
+"""``aiohubassoc link``, and what ``resume`` has in common with it."""
 
 from __future__ import annotations
 
@@ -24,21 +24,16 @@ from aiohubassoc.cli.options import (
     PaceOptions,
     PortalOptions,
     SendOptions,
-    VerifyOptions,
     check_input,
-    merged,
 )
 from aiohubassoc.cli.report import Example, ExitCode, LinkReport, outcome_result
 from aiohubassoc.cli.run_folder import (
-    CLAIMED,
+    REPORTED_LINKED,
     Command,
     FolderTable,
-    is_complete,
-    is_of_pipe,
-    open_folder,
+    get_record,
     open_journal,
     open_temporary_journal,
-    row_of,
 )
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_output
@@ -51,7 +46,7 @@ from aiohubassoc.cli.terminal import (
     print_verify_report,
     stdout,
 )
-from aiohubassoc.errors import OptionsError
+from aiohubassoc.errors import AioHubAssocError, OptionsError
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
@@ -65,7 +60,6 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.report import VerifyReport
     from aiohubassoc.cli.run_folder import Table
     from aiohubassoc.client import AssociationClient
-    from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.journal.journal import Journal
     from aiohubassoc.models import Outcome
     from aiohubassoc.pair import Pair
@@ -95,7 +89,7 @@ def link(
     Args:
         files: CSV, TSV, JSON Lines, Parquet or Excel files, or - for standard input. Text may be
             compressed with gzip or zstd.
-        limit: Link the first so many pairs of the input and end there, to try a run with a few.
+        limit: Link the first pairs of the input, this many, and end there: to try a run with a few.
         dry_run: Send nothing, and print what would be done: as aiohubassoc plan.
         daily_limit: Calls that the account has a day, for --dry-run; else those of the tier that
             --quota names.
@@ -116,73 +110,12 @@ def link(
         _check(command, call)
         return print_plan(command, call, daily_limit=daily_limit)
     if daily_limit is not None:
-        raise OptionsError("--daily-limit is for --dry-run: HubSpot tells a run what is left")
+        raise OptionsError("--daily-limit is for --dry-run: HubSpot reports to a run what is left")
     return link_pairs(command, call)
 
 
-def resume(
-    folder: str,
-    /,
-    *,
-    pace: Annotated[PaceOptions, Flat] = PaceOptions(),  # noqa: B008 -- frozen, and so below
-    send: Annotated[SendOptions, Flat] = SendOptions(),  # noqa: B008
-    token: Annotated[AccessOptions, Flat] = AccessOptions(),  # noqa: B008
-    output: Annotated[OutputOptions, Flat] = OutputOptions(),  # noqa: B008
-    retry_failed: Flag = False,
-    force: Flag = False,
-    no_check: Flag = False,
-    uvloop: Flag = False,
-) -> int:
-    """
-    Go on with the run of a folder, and return the exit code of ``link``.
-
-    The input and the options are those of the last run; options given here take their place.
-
-    Args:
-        folder: The run folder.
-        retry_failed: Send pairs again that failed in an earlier run.
-        force: Go on though the input has changed.
-        no_check: Do not ask HubSpot about the token and the object types before the first pair.
-        uvloop: Use uvloop, which costs less CPU; it must be installed.
-    """
-    with open_folder(folder) as reader:
-        if not reader.sessions():
-            raise OptionsError(
-                f"no run of {folder} has begun: the first was killed at once. Give its command "
-                "again"
-            )
-        header = reader.header()
-        command = Command.from_header(header)
-        pace, send = merged(pace, command.pace), send.over(command.send)
-        command = attrs.evolve(command, pace=pace, send=send)
-        table = None
-        if is_of_pipe(header):
-            if not reader.is_read_to_its_end():
-                raise OptionsError(
-                    f"the input was {command.names}, and it was not read to its end: give it "
-                    f"again, with the same command and --run {folder}"
-                )
-            table = FolderTable(reader)
-            # Rejected rows were reported before, and cannot be fixed any more.
-            check = attrs.evolve(command.check, skip_invalid=True, strict=False)
-            command = attrs.evolve(command, check=check)
-        options = FolderOptions(folder, retry_failed, force)
-        is_done = is_complete(reader) and not retry_failed
-        checks_account = not (no_check or command.portal.simulate or is_done)
-        call = LinkCall(token, output, options, uvloop, checks_account=checks_account)
-        return link_pairs(command, call, table)
-
-
 class LinkRun(Runner):
-    """
-    Links the pairs of a run.
-
-    Args:
-        connection: Where to.
-        table: The pairs.
-        call: How the command was called.
-        journal: The run folder; None: none is kept.
-    """
+    """Links the pairs of a run."""
 
     writes_invalid = True
 
@@ -225,7 +158,7 @@ class LinkRun(Runner):
 
     def take(self, outcome: Outcome) -> None:
         """Count and write what became of a pair."""
-        record = row_of(outcome.pair)
+        record = get_record(outcome.pair)
         self.sinks.write_line(lambda jsonl: jsonl.outcome(outcome, record))
         if outcome.status is Status.LINKED:  # nearly always
             return
@@ -241,8 +174,6 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
     Link what *command* says and return the exit code; `aiohubassoc.cli.app` says which.
 
     Args:
-        command: What to do.
-        call: How it was called.
         table: The pairs, where they are not read from the input any more.
 
     Raises:
@@ -251,10 +182,13 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
     """
     _check(command, call)
     with ExitStack() as stack:
-        connection = Connection.open(stack, command, call.token, folder=call.folder.run)
+        connection = _connect(stack, command, call)
         client = connection.make_client()
         rows = table or stack.enter_context(PairTable(command.files, command.input))
         journal = _open_journal(stack, connection, call.folder, rows)
+        if journal is not None and journal.is_there:
+            with Reader(journal.folder):
+                pass  # one that cannot be read ends the command before HubSpot is asked
         run = LinkRun(connection, rows, call, journal)
         verification: VerifyReport | None = None
         with asyncio.Runner(loop_factory=_loop_factory(uvloop=call.uvloop)) as loop:
@@ -276,13 +210,35 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
                 "verification": None if verification is None else verification.as_json(),
                 "exit_code": int(code),
             }
-            # ASCII only: whatever the input held, this can be written and read.
+            # ASCII only: any encoding can write it, also what the input held of broken characters.
             stdout().out(json.dumps({**run.report.as_json(), **about}))
         elif command.send.verify and run.began:
             _print_verification(verification, run, call)
         if run.sinks.output_is_gone:
             discard_output()
     return code
+
+
+def _connect(stack: ExitStack, command: Command, call: LinkCall) -> Connection:
+    """Return where the pairs go; an error names what is wrong with the input, too."""
+    try:
+        return Connection.open(stack, command, call.token, folder=call.folder.run)
+    except OptionsError as error:
+        problem = _find_input_problem(command)
+        if problem is None:
+            raise
+        raise OptionsError(f"{error}. And {problem}") from None
+
+
+def _find_input_problem(command: Command) -> str | None:
+    """Return why files cannot be read as pairs; None if they can, or may have to be waited for."""
+    try:
+        if STDIN not in command.files:
+            with PairTable(command.files, command.input):
+                pass
+    except AioHubAssocError as error:
+        return str(error)
+    return None
 
 
 def _print(run: LinkRun, code: int, call: LinkCall, *, needs_input: bool) -> None:
@@ -322,10 +278,10 @@ async def _read_back(
     connection: Connection, client: AssociationClient, journal: Journal, rows: Table
 ) -> tuple[int, VerifyReport]:
     """Read back what a run folder has as linked; return the exit code of it alone and a report."""
-    from aiohubassoc.cli.verify import VerifyRun  # noqa: PLC0415 -- only if asked
+    from aiohubassoc.cli.verify import VerifyOptions, VerifyRun  # noqa: PLC0415 -- only if asked
 
     with Reader(journal.folder) as reader:
-        table = FolderTable(reader, CLAIMED, rows.place)
+        table = FolderTable(reader, REPORTED_LINKED, rows.place)
         command = attrs.evolve(connection.command, check=CheckOptions())
         run = VerifyRun(attrs.evolve(connection, command=command), table, VerifyOptions())
         run.prints_portal = False
@@ -340,7 +296,7 @@ def _print_verification(report: VerifyReport | None, run: LinkRun, call: LinkCal
         run.console.print("[yellow]Nothing was read back (--verify): the run ended early.[/]")
         return
     print_verify_report(report, "the run", run.console)
-    print_lines(after_verify(report, run.command, VerifyOptions(), call.folder.run), run.console)
+    print_lines(after_verify(report, run.command, None, call.folder.run), run.console)
 
 
 def _check(command: Command, call: LinkCall) -> None:

@@ -12,7 +12,6 @@ from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.options import Quota
 from aiohubassoc.pair import Pair
-from aiohubassoc.verification import LinkState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +34,12 @@ Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
 def _to_share(_: object, tokens: Sequence[Token]) -> float:
     """Return a share as typed: a number, or a percentage as --reserve-daily takes it."""
     text = tokens[0].value.strip()
-    return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    try:
+        return float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is neither a part such as 0.5 nor a percentage such as 50%"
+        ) from None
 
 
 Share: TypeAlias = Annotated[float, Parameter(converter=_to_share)]
@@ -45,18 +49,35 @@ InputOptions: TypeAlias = Annotated[Layout, Flat]
 
 
 @attrs.frozen
-class PaceOptions:
+class QuotaOptions:
     """
-    How fast to go.
+    The quota, and how much of it to use.
 
     Args:
         quota: starter, professional, enterprise, limit-increase, oauth, or as 190/10s. Upper limit.
             Without it: start at 100/10s and adopt the limit HubSpot reports.
         share: The part of the quota to use, such as 0.5 or 50%; the rest is for others.
+        concurrency: The most requests in flight, 1 to 1000; 64 if not given.
+    """
+
+    quota: str | None = None
+    share: Share = 1.0
+    concurrency: int | None = None
+
+    def parsed_quota(self) -> Quota | None:
+        """Return the quota, None if none is given; raise OptionsError if it is not one."""
+        return None if self.quota is None else Quota.parse(self.quota)
+
+
+@attrs.frozen
+class PaceOptions(QuotaOptions):
+    """
+    How fast to go.
+
+    Args:
         reserve_daily: Calls of the day to leave for others, such as 50000 or 10%. The run stops
             there, where HubSpot says how many are left.
         strict_quota: Never exceed the quota, even with unusual network delays; 1 to 2 % slower.
-        concurrency: The most requests in flight, 1 to 1000; 64 if not given.
         shared_quota: Share the quota with other processes: sqlite:///FILE for those of this
             machine, postgresql://... for those of many machines. Without it a run folder keeps one
             for its own runs.
@@ -64,16 +85,13 @@ class PaceOptions:
             not given.
     """
 
-    quota: str | None = None
-    share: Share = 1.0
     reserve_daily: str | None = None
     strict_quota: Flag = False
-    concurrency: int | None = None
     shared_quota: str | None = None
     shared_key: str | None = None
 
     def check(self) -> None:
-        """Raise OptionsError for what is no quota, no reserve or no shared quota."""
+        """Raise OptionsError for a quota, a reserve or a shared quota that cannot be read."""
         self.parsed_quota()
         self.reserve()
         self.shared()
@@ -94,10 +112,6 @@ class PaceOptions:
             text = str(error).replace("url must", "--shared-quota must", 1)
             raise OptionsError(text.replace("key must", "--shared-key must", 1)) from None
 
-    def parsed_quota(self) -> Quota | None:
-        """Return the quota, None if none is given; raise OptionsError for what is no quota."""
-        return None if self.quota is None else Quota.parse(self.quota)
-
     def reserve(self) -> float | None:
         """Return the reserve as calls (an int) or a share (a float, 0 to 1), or OptionsError."""
         if self.reserve_daily is None:
@@ -113,22 +127,49 @@ class PaceOptions:
 
 
 @attrs.frozen
-class SendOptions:
+class BatchOptions:
+    """
+    How many pairs a batch has, and how many batches there are.
+
+    Args:
+        batch_size: The most pairs of a batch, 1 to 2000; 2000 if not given.
+        batch_quota: Batch calls and reads in a window, such as 20/10s. Upper limit. Without it:
+            start at 10/10s and rise while HubSpot throttles none.
+    """
+
+    batch_size: int | None = None
+    batch_quota: str | None = None
+
+    @property
+    def size(self) -> int:
+        """The most pairs of a batch, or OptionsError."""
+        size = MOST_PAIRS if self.batch_size is None else self.batch_size
+        if not 1 <= size <= MOST_PAIRS:
+            raise OptionsError(f"--batch-size must be 1 to {MOST_PAIRS:,}, not {size:,}")
+        return size
+
+    def parsed_batch_quota(self) -> Quota | None:
+        """Return the batch quota, None if none is given; raise OptionsError if it is not one."""
+        if self.batch_quota is None:
+            return None
+        try:
+            return Quota.parse(self.batch_quota)
+        except OptionsError as error:
+            raise OptionsError(f"--batch-quota: {error}") from None
+
+
+@attrs.frozen
+class SendOptions(BatchOptions):
     """
     How pairs are sent, and whether links are read.
 
     Args:
         via: put, a call for each pair, or batch, a call for up to 2,000 pairs; put if not given.
-        batch_size: The most pairs of a batch, 1 to 2000; 2000 if not given.
-        batch_quota: Batch calls and reads in a window, such as 20/10s. Upper limit. Without it:
-            start at 10/10s and rise while HubSpot throttles none.
         skip_linked: Ask HubSpot first which pairs are linked already; these are skipped.
         verify: At the end of the run, read back what it reports as linked.
     """
 
     via: Literal["put", "batch"] | None = None
-    batch_size: int | None = None
-    batch_quota: str | None = None
     skip_linked: Flag = False
     verify: Flag = False
 
@@ -146,23 +187,6 @@ class SendOptions:
     def makes_reads(self) -> bool:
         """Whether any call reads links."""
         return self.skip_linked or self.verify
-
-    @property
-    def size(self) -> int:
-        """The most pairs of a batch, or OptionsError."""
-        size = MOST_PAIRS if self.batch_size is None else self.batch_size
-        if not 1 <= size <= MOST_PAIRS:
-            raise OptionsError(f"--batch-size must be 1 to {MOST_PAIRS:,}, not {size:,}")
-        return size
-
-    def parsed_batch_quota(self) -> Quota | None:
-        """Return the batch quota, None if none is given; raise OptionsError for what is none."""
-        if self.batch_quota is None:
-            return None
-        try:
-            return Quota.parse(self.batch_quota)
-        except OptionsError as error:
-            raise OptionsError(f"--batch-quota: {error}") from None
 
     def over(self, old: SendOptions) -> SendOptions:
         """Return *old* with what is given here in its place."""
@@ -357,35 +381,6 @@ class CheckOptions:
             raise OptionsError("--stop-after-failures must be 1 or more")
         if self.stop_after_alike < 0:
             raise OptionsError("--stop-after-alike must be 1 or more, or 0 for never")
-
-
-@attrs.frozen
-class VerifyOptions(PrintOptions):
-    """
-    What to print and write of links that were read back, and where.
-
-    Args:
-        output: Write the rows that are missing or unknown to this file, as they were in the
-            input, with the reason: as CSV, or as JSON Lines where its name ends with .jsonl.
-        missing: Of these write only those that are missing.
-        unknown: Of these write only those that are unknown.
-    """
-
-    output: str | None = None
-    missing: Flag = False
-    unknown: Flag = False
-
-    def check(self) -> None:
-        """Raise OptionsError for options that do not go together."""
-        super().check()
-        for option, is_given in (("--missing", self.missing), ("--unknown", self.unknown)):
-            if is_given and self.output is None:
-                raise OptionsError(f"{option} is for --output: it chooses the rows of that file")
-
-    def wants(self, state: LinkState) -> bool:
-        """Return whether the rows of pairs in this state are to be written."""
-        chosen = {LinkState.MISSING: self.missing, LinkState.UNKNOWN: self.unknown}
-        return state in chosen and (chosen[state] or not any(chosen.values()))
 
 
 _GroupT = TypeVar("_GroupT", PaceOptions, SendOptions)

@@ -137,7 +137,7 @@ def pairs(
         left: The export with the first records of the pairs: CSV, TSV, JSON Lines, Parquet or
             Excel, or - for standard input.
         right: The export with the second records.
-        match: exact: both cells are the same, without spaces around them and whatever their case.
+        match: exact: both cells are the same, ignoring case and spaces around them.
             email-domain: what follows the @ in LEFT is the domain in RIGHT, without www.
         all_matches: Pair a row of LEFT that matches several records of RIGHT with each of them;
             else it is paired with none.
@@ -174,7 +174,7 @@ def pairs(
                 raise StorageError(f"a temporary file: {error}") from None
             if target.path is not None:
                 raise StorageError(f"{target.path}: {error.strerror}") from None
-            discard_output()  # nobody reads the rest
+            discard_output()  # standard output was closed
             return ExitCode.STORAGE
         if json_:
             stdout().out(json.dumps(_as_json(join, output, unmatched)))
@@ -206,10 +206,6 @@ def _check_files(inputs: tuple[str, str], output: str | None, unmatched: str | N
 class _Output:
     """
     Writes what a join comes to.
-
-    Args:
-        output: The file of the pairs; None: standard output.
-        unmatched: The file of the rows without one; None: none is written.
 
     Attributes:
         begun: Whether anything may have been written.
@@ -259,14 +255,7 @@ class _Output:
 
 
 class _UnmatchedFile:
-    """
-    Rows without a pair, as CSV or JSON Lines: why, and behind it their cells.
-
-    Args:
-        file: Open for text.
-        header: The columns of their cells.
-        path: Its name, which says the format.
-    """
+    """Rows without a pair, as CSV or JSON Lines: why, and behind it their cells."""
 
     def __init__(self, file: TextIO, header: Sequence[str], path: str) -> None:
         taken = {name.strip().casefold() for name in header}

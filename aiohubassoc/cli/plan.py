@@ -6,6 +6,7 @@ import json
 import sqlite3
 from typing import TYPE_CHECKING, Annotated, Final
 
+import attrs
 from cyclopts import Parameter
 from rich.markup import escape
 
@@ -13,14 +14,16 @@ from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._quota.batch_pacer import FIRST_QUOTA
 from aiohubassoc.arguments import checked_concurrency
 from aiohubassoc.cli.options import (
+    BatchOptions,
     Flag,
+    Flat,
     FolderOptions,
     InputOptions,
     LinkCall,
     OutputOptions,
     PaceOptions,
+    QuotaOptions,
     SendOptions,
-    Share,
     check_input,
 )
 from aiohubassoc.cli.progress import duration
@@ -58,11 +61,8 @@ def plan(
     /,
     *,
     input_: InputOptions = Layout(),  # noqa: B008 -- frozen
-    quota: str | None = None,
-    share: Share = 1.0,
-    concurrency: int | None = None,
-    batch_size: int | None = None,
-    batch_quota: str | None = None,
+    quota: Annotated[QuotaOptions, Flat] = QuotaOptions(),  # noqa: B008
+    batch: Annotated[BatchOptions, Flat] = BatchOptions(),  # noqa: B008
     daily_limit: int | None = None,
     run: str | None = None,
     retry_failed: Flag = False,
@@ -75,11 +75,6 @@ def plan(
 
     Args:
         files: As for link.
-        quota: As for link; 100/10s if not given.
-        share: The part of the quota to use.
-        concurrency: The most requests in flight; 64 if not given.
-        batch_size: The most pairs of a batch, 1 to 2000; 2000 if not given.
-        batch_quota: Batch calls in a window, as for link; if not given, 10/10s that rise.
         daily_limit: Calls that the account has a day; else those of the tier that --quota names.
         run: The run folder that would be used; pairs that it has as linked need no call.
         retry_failed: Send pairs again that failed in an earlier run of the folder.
@@ -88,8 +83,8 @@ def plan(
     command = Command(
         tuple(files),
         input_,
-        pace=PaceOptions(quota, share, concurrency=concurrency),
-        send=SendOptions(batch_size=batch_size, batch_quota=batch_quota),
+        pace=PaceOptions(**attrs.asdict(quota)),
+        send=SendOptions(**attrs.asdict(batch)),
     )
     call = LinkCall(
         output=OutputOptions(json_=json_), folder=FolderOptions(run, retry_failed=retry_failed)

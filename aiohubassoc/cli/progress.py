@@ -33,7 +33,7 @@ class _Sample:
     """Counts at an instant: pairs that HubSpot responded for, rows done, responses."""
 
     at: float
-    settled: int = 0
+    completed: int = 0
     done: int = 0
     responses: int = 0
 
@@ -43,11 +43,7 @@ class Progress:
     What the line says.
 
     Args:
-        report: Counts.
-        limiter: Has the quota that is kept.
-        stream: The client's run.
-        clock: Time.
-        is_batch: Whether a call is for many pairs, so that the quota is none of pairs.
+        is_batch: Whether a call is for many pairs, so that the quota does not count pairs.
     """
 
     def __init__(
@@ -79,7 +75,7 @@ class Progress:
     def sample(self) -> None:
         """Note the counts as of now: rates come from them."""
         report = self.report
-        sample = _Sample(self.clock.now(), report.settled, report.done, report.pairs.responses)
+        sample = _Sample(self.clock.now(), report.completed, report.done, report.pairs.responses)
         samples, since = self._samples, sample.at - self._span
         samples.append(sample)
         while samples[1].at <= since:
@@ -95,18 +91,18 @@ class Progress:
         first, last = self._samples[0], self._samples[-1]
         seconds = max(last.at - first.at, _TERMINAL_SECONDS)
         # Calls come in bursts, one a window: a burst is no pace.
-        settled_rate = (last.settled - first.settled) / max(seconds, self._span)
-        other_rate = (last.done - first.done - (last.settled - first.settled)) / seconds
-        if rows and settled_rate + other_rate > 0:
-            yield f"{duration(max(0, rows - done) / (settled_rate + other_rate))} left"
+        completed_rate = (last.completed - first.completed) / max(seconds, self._span)
+        other_rate = (last.done - first.done - (last.completed - first.completed)) / seconds
+        if rows and completed_rate + other_rate > 0:
+            yield f"{duration(max(0, rows - done) / (completed_rate + other_rate))} left"
         if (wait := self._wait()) is not None:
             yield f"waiting for the rate limit, next calls in {duration(wait)}"
-        yield self.report.failures_text
+        yield self.report.describe_failures
         calls = quota.rate_per_second
         if self._is_batch:
-            yield f"{settled_rate:,.1f} pairs/s, up to {calls:.1f} calls/s"
+            yield f"{completed_rate:,.1f} pairs/s, up to {calls:.1f} calls/s"
         else:
-            yield f"{min(settled_rate, calls):,.1f} of {calls:,.1f} pairs/s"
+            yield f"{min(completed_rate, calls):,.1f} of {calls:,.1f} pairs/s"
         yield f"{self._stream.in_flight} in flight"
 
     def _wait(self) -> float | None:
@@ -121,7 +117,7 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-    """Return so many seconds as people say it."""
+    """Return a number of seconds as text, such as ``2 min 05 s``."""
     minutes, left = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -136,8 +132,6 @@ async def show(
     Show *progress* on *console* until it is cancelled.
 
     Args:
-        progress: What to show.
-        console: Where.
         count_rows: Counts the rows of the input; None: it is not known how many there are.
     """
     is_live = console.is_terminal and not console.is_dumb_terminal

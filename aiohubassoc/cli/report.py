@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from enum import IntEnum
 from typing import Any, Final, TypeAlias
 
@@ -123,13 +124,12 @@ class Category:
 
 
 @attrs.define(kw_only=True)
-class _RowReport:
+class _RowReport(ABC):
     """
-    What every run reports; it can be read while the run goes on.
+    What every run reports; it can be read during the run.
 
     Attributes:
         portal: Where its pairs went, for people.
-        pairs: The library's report.
         input_counts: What reading the input has changed and left out; None: no input was read.
         invalid: Rejected rows, which hold no pair.
         invalid_lines: The first of them: each one's line, place as messages call it, and problem.
@@ -142,7 +142,6 @@ class _RowReport:
         is_limited: Whether the run ended at its limit, before the end of the input.
         signal: The number of the signal that ended the run; None if none did.
         rows_written: How many rows were written to a file.
-        seconds: How long the run took.
     """
 
     portal: str = ""
@@ -184,17 +183,17 @@ class _RowReport:
         return self.failure or self.pairs.stopped
 
     @property
-    def unsettled(self) -> int:
+    @abstractmethod
+    def unfinished(self) -> int:
         """How many pairs have no result."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def not_linked(self) -> int:
         """How many pairs HubSpot did not link, or does not have."""
-        raise NotImplementedError
 
     @property
-    def settled(self) -> int:
+    def completed(self) -> int:
         """How many pairs HubSpot responded for."""
         return self.pairs.linked + self.not_linked
 
@@ -210,9 +209,6 @@ class _RowReport:
 
         When links are read back, unknown outranks missing: the result is not complete, and to ask
         again may find more that is missing.
-
-        Args:
-            require_rows: Whether an input without rows is a failure.
         """
         if self.signal is not None:
             return 128 + self.signal
@@ -221,7 +217,7 @@ class _RowReport:
         for errors, code in _BY_STOP:
             if isinstance(self.stopped, errors):
                 return code
-        if self.unsettled or not (self.input_complete or self.is_limited):
+        if self.unfinished or not (self.input_complete or self.is_limited):
             return ExitCode.STOPPED
         is_missed = require_rows and not self.done
         failed = self.not_linked or self.invalid or is_missed
@@ -249,7 +245,6 @@ class LinkReport(_RowReport):
     What became of the rows of a run that links.
 
     Attributes:
-        pairs: The library's report.
         categories: What is not linked, by status and name.
     """
 
@@ -262,7 +257,7 @@ class LinkReport(_RowReport):
         return self.pairs.total + self.duplicates
 
     @property
-    def unsettled(self) -> int:
+    def unfinished(self) -> int:
         """How many pairs were not sent, or not written down."""
         return self.pairs.unprocessed
 
@@ -272,7 +267,7 @@ class LinkReport(_RowReport):
         return self.pairs.failed + self.pairs.partial
 
     @property
-    def failures_text(self) -> str:
+    def describe_failures(self) -> str:
         """How many rows failed, in words."""
         return f"{self.not_linked + self.invalid:,} failed"
 
@@ -306,7 +301,6 @@ class VerifyReport(_RowReport):
     What was found of the rows of a run that reads links back.
 
     Attributes:
-        pairs: The library's report.
         first_missing: The first pairs that are missing.
         first_unknown: The first of which nothing is known.
     """
@@ -316,7 +310,7 @@ class VerifyReport(_RowReport):
     first_unknown: list[Example] = attrs.Factory(list)
 
     @property
-    def unsettled(self) -> int:
+    def unfinished(self) -> int:
         """Of how many pairs nothing is known."""
         return self.pairs.unknown
 
@@ -326,7 +320,7 @@ class VerifyReport(_RowReport):
         return self.pairs.missing
 
     @property
-    def failures_text(self) -> str:
+    def describe_failures(self) -> str:
         """How many rows are not linked, in words."""
         return f"{self.pairs.missing:,} missing, {self.pairs.unknown:,} unknown"
 

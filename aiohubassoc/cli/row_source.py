@@ -174,7 +174,7 @@ class ThreadReader(Generic[_T]):
         threading.Thread(target=self._run, name="aiohubassoc-input", daemon=True).start()
 
     def end(self) -> None:
-        """Give nothing more, whatever the thread is waiting for."""
+        """Give nothing more, even while the thread waits."""
         with self._changed:
             self._is_over = True
             self._ready.clear()

@@ -1,4 +1,4 @@
-"""What the command keeps in a run folder of itself and its input, and how it goes on from it."""
+"""What the command keeps in a run folder of itself and its input, to resume a run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from aiohubassoc.journal.offsets import Place
 
 # What a run reports as there.
-CLAIMED: Final = (Status.LINKED, Status.PARTIAL)
+REPORTED_LINKED: Final = (Status.LINKED, Status.PARTIAL)
 # What a run folder keeps in place of a portal's address that is another one each time.
 SIMULATED_PORTAL: Final = "a simulated portal"
 
@@ -47,11 +47,6 @@ class Command:
 
     Attributes:
         files: The inputs; plain files by their whole path.
-        input: What they are like.
-        portal: Where to.
-        pace: How fast.
-        check: What to do about bad rows and failures.
-        send: One by one or in batches, and whether links are read.
     """
 
     files: tuple[str, ...]
@@ -148,7 +143,7 @@ class FolderTable:
 
     def cells(self, pair: Pair) -> list[str] | dict[str, object]:
         """Return the row of *pair*."""
-        return row_of(pair).fields
+        return get_record(pair).fields
 
     def place(self, source: int, line: int) -> str:
         """Return how messages call a place."""
@@ -157,9 +152,9 @@ class FolderTable:
         return f"line {line}" + (f" of {self.names[source]}" if len(self.names) > 1 else "")
 
     def count_rows(self) -> int | None:
-        """Return how many pairs and unusable rows there are; None: the folder is gone."""
+        """Return how many pairs and rejected rows there are; None: the folder is gone."""
         try:
-            # One of its own: this runs in another thread, and the other may be closed meanwhile.
+            # A second reader: this runs in another thread, and the first may be closed meanwhile.
             with Reader(self._reader.folder) as reader:
                 counts = reader.counts()
                 if self._statuses:
@@ -193,7 +188,7 @@ class _TablePlaces:
     def place(self, index: int, pair: Pair) -> Place:
         """Return input and line."""
         del index
-        record = row_of(pair)
+        record = get_record(pair)
         return place_of(record.source, record.line)
 
     def told(self, place: Place) -> str:
@@ -226,7 +221,7 @@ def open_folder(folder: str) -> Reader:
     return Reader(folder)
 
 
-def row_of(pair: Pair) -> Record:
+def get_record(pair: Pair) -> Record:
     """Return the row that a pair of a table stands in."""
     record = pair.tag
     assert isinstance(record, Record)  # noqa: S101 -- the table tags each pair with its row
@@ -283,13 +278,13 @@ def is_complete(reader: Reader) -> bool:
     return reader.is_read_to_its_end() and not reader.counts()[Status.UNPROCESSED]
 
 
-def is_of_pipe(header: Mapping[str, Any]) -> bool:
+def is_from_pipe(header: Mapping[str, Any]) -> bool:
     """Return whether an input of a run folder cannot be opened again."""
     return any(one["size_bytes"] is None for one in header["inputs"])
 
 
 def _identify(fingerprint: dict[str, object]) -> str:
-    """Return what an input is known by, wherever it lies and whatever its name."""
+    """Return what identifies an input, independent of its place and name."""
     size, columns = fingerprint["size_bytes"], fingerprint["columns"]
     length = "a pipe" if size is None else f"{size:,} bytes"
     assert isinstance(columns, list)  # noqa: S101 -- the table says so

@@ -26,6 +26,7 @@ from aiohubassoc.cli.terminal import (
     stdout,
 )
 from aiohubassoc.errors import (
+    AioHubAssocError,
     InputError,
     JournalStorageError,
     RunStoppedError,
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.report import CommandReport
     from aiohubassoc.cli.run_folder import Table
     from aiohubassoc.client import AssociationClient
-    from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.files.record import Record
     from aiohubassoc.journal.journal import Journal
     from aiohubassoc.pair import Pair
@@ -66,14 +66,8 @@ class Runner(ABC):
     One run of a command; its subclasses say what becomes of the pairs.
 
     Args:
-        connection: Where to.
-        table: The input, open.
-        report: Where rows are counted.
-        check: What to do about rejected rows.
-        output: What to print.
         path: The file of rows that are not linked; None: none is written.
         ordered: Whether lines of JSON come in the order of the input.
-        limit: The most pairs to take from the input; None: all.
 
     Attributes:
         is_batch: Whether a call is for many pairs.
@@ -81,8 +75,6 @@ class Runner(ABC):
         writes_invalid: Whether the file has the rejected rows.
         checks_account: Whether the account is checked before the first pair.
         obstacle: Why nothing was sent, if the check found that every pair would fail.
-        journal: The run folder; None: none is kept.
-        command: What was asked for.
         console: Where people read what comes of it.
         prints_portal: Whether the first line says where the pairs go.
         began: Whether anything may have been sent.
@@ -236,7 +228,7 @@ class Runner(ABC):
         await asyncio.wait({task}, timeout=_CHECK_SECONDS)
         task.cancel()
         await asyncio.wait({task})
-        if task.cancelled():
+        if task.cancelled() or isinstance(task.exception(), AioHubAssocError):
             return None
         found = task.result()
         reads = self.command.send.makes_reads

@@ -1,4 +1,4 @@
-"""What a run writes as it goes on: a line of JSON for each row, and a file of some of them."""
+"""What a run writes: a line of JSON for each row, and a file of some of them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class JsonlOutput:
             then; rows that are not sent are known earlier and wait for their turn.
 
     Raises:
-        OSError: nobody reads any more; so for every method.
+        OSError: standard output was closed; so for every method.
     """
 
     def __init__(self, names: list[str], *, ordered: bool = False) -> None:
@@ -98,7 +98,7 @@ class JsonlOutput:
         fields = record.fields
         if isinstance(fields, dict) and "tag" in fields:
             line["tag"] = fields["tag"]
-        # ASCII only: whatever the input held, this can be written and read.
+        # ASCII only: any encoding can write it, also what the input held of broken characters.
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
 
@@ -114,7 +114,7 @@ class Sinks:
 
     Attributes:
         problem: What could not be written, and why; None if nothing.
-        output_is_gone: Whether nobody reads the lines any more.
+        output_is_gone: Whether standard output was closed.
         rows_written: How many rows the file has.
     """
 
@@ -188,12 +188,11 @@ def check_output(
     folder: str | None = None,
 ) -> None:
     """
-    Refuse to overwrite what is needed, by whatever name it goes.
+    Refuse to overwrite a file that is needed, under any of its names.
 
     Args:
         option: The option that names the file to be written.
         path: That file; None: none is written.
-        inputs: The inputs.
         token_file: The file of the access token; None: there is none.
         folder: The run folder that is used, there or not; None: none is.
 

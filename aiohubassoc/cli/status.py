@@ -14,7 +14,7 @@ from aiohubassoc.cli.run_folder import (
     Command,
     describe_portal,
     is_complete,
-    is_of_pipe,
+    is_from_pipe,
     open_folder,
 )
 from aiohubassoc.cli.terminal import print_categories, print_count, print_portal, stdout
@@ -33,7 +33,7 @@ _SHOWN_RUNS: Final = 5
 
 def status(folder: str, /, *, json_: Flag = False) -> int:
     """
-    Show how far the run of a folder is, also while it goes on.
+    Show how far the run of a folder is, also during the run.
 
     Args:
         folder: The run folder.
@@ -65,8 +65,8 @@ def _gather(reader: Reader) -> dict[str, Any]:
         "invalid": reader.unusable_count(),
         "portal": describe_portal(header["job"].get("portal", "")),
         "inputs": header.get("names"),
-        "input_rows": _rows_of(header),
-        "needs_input": "inputs" in header and is_of_pipe(header) and not is_read,
+        "input_rows": _estimate_rows(header),
+        "needs_input": "inputs" in header and is_from_pipe(header) and not is_read,
         "categories": [
             {"status": one.value, "category": name, "count": count, "message": message}
             for one, name, count, message in reader.categories()
@@ -75,11 +75,11 @@ def _gather(reader: Reader) -> dict[str, Any]:
     }
 
 
-def _rows_of(header: dict[str, Any]) -> int | None:
+def _estimate_rows(header: dict[str, Any]) -> int | None:
     """Return about how many rows the input has; None if that is not known any more."""
     try:
         command = Command.from_header(header)
-        if is_of_pipe(header):
+        if is_from_pipe(header):
             return None
         with PairTable(command.files, command.input) as table:
             return table.count_rows()

@@ -40,7 +40,7 @@ _ESCAPES: Final = {**_CONTROLS, **_FORMATS, **{ord(one): repr(one)[1:-1] for one
 SIMULATED: Final = "Simulated portal: nothing was sent to HubSpot"
 _SHOWN_LINES: Final = 20
 _SHOWN_EXAMPLES: Final = 5
-# How messages say that a value is none of several: "... 'this' ... one of a, b, c".
+# How messages name the values that an option takes: "... 'this' ... one of a, b, c".
 _CHOICES: Final = re.compile(r"'([^']+)' .*\b(?:one|none) of (?:[a-z ]+: )?([\w-]+(?:, [\w-]+)+)$")
 
 
@@ -60,11 +60,11 @@ class EscapingConsole(Console):
         super().__init__(highlight=False, emoji=False, soft_wrap=True, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 -- of the base class
-        """Return *text* as it is shown: whatever is printed comes through here."""
+        """Return *text* as it is shown: everything printed comes through here."""
         return super().render_str(text.translate(_ESCAPES), **options)
 
     def on_broken_pipe(self) -> None:
-        """Go on in silence: whoever stopped reading does not end the work."""
+        """Print nothing more: a reader that is gone does not end the run."""
         self.quiet = True
         _discard(self.file.fileno())
 
@@ -102,7 +102,7 @@ def show_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 
 def print_warning(message: str) -> None:
-    """Print what is to be known though the command goes on."""
+    """Print a warning: the command continues."""
     stderr().print(f"[yellow]aiohubassoc:[/] {escape(message)}")
 
 
@@ -112,7 +112,7 @@ def print_error(message: str) -> None:
 
 
 def discard_output() -> None:
-    """Drop what Python would still write to standard output, which nobody reads any more."""
+    """Drop what Python would still write to standard output, which was closed."""
     _discard(sys.stdout.fileno())
 
 
@@ -134,12 +134,13 @@ def suggest(given: str, choices: Iterable[str]) -> str:
     """Return a sentence that names the choice which is most like *given*; empty if none is."""
     # Ids and names are compared as people take them for equal.
     known = {choice.casefold().replace("_", "-"): choice for choice in choices}
-    found = get_close_matches(given.casefold().replace("_", "-"), known, n=1, cutoff=0.6)
+    written = given.casefold().replace("_", "-")
+    found = get_close_matches(written, known, n=1, cutoff=0.6)
     return f". Did you mean {known[found[0]]}?" if found else ""
 
 
 def suggest_choice(message: str) -> str:
-    """Return what the value may have meant that *message* says is none of several."""
+    """Return which of the values that *message* names was probably meant."""
     match = _CHOICES.search(message)
     if match is None:
         return ""
@@ -151,13 +152,13 @@ def suggest_choice(message: str) -> str:
 
 
 def print_link_report(report: LinkReport, console: Console) -> None:
-    """Print counts by status, categories with an example each, unusable lines, and the stop."""
+    """Print counts by status, categories with an example each, rejected rows, and the stop."""
     seconds, pairs = max(report.seconds, 1e-9), report.pairs
     what = plural(report.total, "pair")
     if report.rows_left:
         what = f"{report.done:,} of about {report.input_rows:,} rows"
     console.print(
-        f"[bold]{what}[/] in {report.seconds:,.1f} s ({report.settled / seconds:,.1f} pairs/s)"
+        f"[bold]{what}[/] in {report.seconds:,.1f} s ({report.completed / seconds:,.1f} pairs/s)"
     )
     print_portal(report.portal, console)
     for name, count in report.counts().items():

@@ -22,13 +22,19 @@ from aiohubassoc.cli.options import (
     InputOptions,
     PaceOptions,
     PortalOptions,
+    PrintOptions,
     SendOptions,
-    VerifyOptions,
     check_input,
     given,
 )
 from aiohubassoc.cli.report import Example, VerifyReport, verification_result
-from aiohubassoc.cli.run_folder import CLAIMED, Command, FolderTable, open_folder, row_of
+from aiohubassoc.cli.run_folder import (
+    REPORTED_LINKED,
+    Command,
+    FolderTable,
+    get_record,
+    open_folder,
+)
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.terminal import discard_output, print_lines, print_verify_report, stdout
@@ -51,6 +57,35 @@ if TYPE_CHECKING:
     from aiohubassoc.verification import Verification
 
 
+@attrs.frozen
+class VerifyOptions(PrintOptions):
+    """
+    What to print and write of links that were read back, and where.
+
+    Args:
+        output: Write the rows that are missing or unknown to this file, as they were in the
+            input, with the reason: as CSV, or as JSON Lines where its name ends with .jsonl.
+        missing: Of these write only those that are missing.
+        unknown: Of these write only those that are unknown.
+    """
+
+    output: str | None = None
+    missing: Flag = False
+    unknown: Flag = False
+
+    def check(self) -> None:
+        """Raise OptionsError for options that do not go together."""
+        super().check()
+        for option, is_given in (("--missing", self.missing), ("--unknown", self.unknown)):
+            if is_given and self.output is None:
+                raise OptionsError(f"{option} is for --output: it chooses the rows of that file")
+
+    def wants(self, state: LinkState) -> bool:
+        """Return whether the rows of pairs in this state are to be written."""
+        chosen = {LinkState.MISSING: self.missing, LinkState.UNKNOWN: self.unknown}
+        return state in chosen and (chosen[state] or not any(chosen.values()))
+
+
 def verify(
     files: Annotated[list[str], Parameter(allow_leading_hyphen=True, negative="")],
     /,
@@ -62,7 +97,7 @@ def verify(
     skip_invalid: Flag = False,
     require_rows: Flag = False,
     all_: Flag = False,
-    options: Annotated[VerifyOptions, Flat] = VerifyOptions(),  # noqa: B008
+    options: Annotated[VerifyOptions, Flat] = VerifyOptions(),
 ) -> int:
     """
     Read links back and return the exit code; `aiohubassoc.cli.app` says which.
@@ -99,7 +134,9 @@ def verify(
         raise OptionsError(f"{more[0]} is for files: the run folder {folder} knows its own")
     with open_folder(folder) as reader:
         command = _restore_command(folder, reader, batch_quota)
-        statuses = (*CLAIMED, Status.FAILED, Status.UNPROCESSED) if all_ else CLAIMED
+        statuses = (
+            (*REPORTED_LINKED, Status.FAILED, Status.UNPROCESSED) if all_ else REPORTED_LINKED
+        )
         return _read_back(command, FolderTable(reader, statuses), token, options, folder=folder)
 
 
@@ -108,9 +145,6 @@ class VerifyRun(Runner):
     Reads back the links of the pairs of a run.
 
     Args:
-        connection: Where HubSpot is.
-        table: The pairs.
-        options: What to print, which rows to write, and where.
         finds_duplicates: Whether pairs may repeat others.
     """
 
@@ -137,7 +171,7 @@ class VerifyRun(Runner):
     def take(self, verification: Verification) -> None:
         """Count and write what was found of a pair."""
         pair, result = verification.pair, verification_result(verification)
-        record = row_of(pair)
+        record = get_record(pair)
         self.sinks.write_line(lambda jsonl: jsonl.verification(record, pair, result))
         if verification.state is LinkState.LINKED:
             return
@@ -200,7 +234,7 @@ def _read_back(
     elif run.began:
         print_verify_report(run.report, folder or table.name, run.console)
         if run.sinks.problem is None:
-            print_lines(after_verify(run.report, command, options, folder), run.console)
+            print_lines(after_verify(run.report, command, options.output, folder), run.console)
     if run.sinks.output_is_gone:
         discard_output()
     return code

@@ -41,7 +41,7 @@ class MockedHubSpot:
     """
     What HubSpot replies, and what it was asked for.
 
-    It links every pair, one by one and in batches, unless it is told what to reply.
+    It links every pair, one by one and in batches, unless other replies are given.
 
     Args:
         base_url: That of the client.

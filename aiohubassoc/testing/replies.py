@@ -84,7 +84,7 @@ def batch(
 
     Args:
         linked: The pairs that are linked.
-        refused: The pairs that are not, each named by an error of its own.
+        refused: The pairs that are not, each with its own error.
         category: Of these errors.
     """
     results = [result for pair in linked for result in _directions(pair)]

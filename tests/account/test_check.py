@@ -356,3 +356,28 @@ async def test_a_type_that_cannot_be_sent(types: Any) -> None:
         with pytest.raises(PairError):
             await client.check(*types)
         assert portal.portal.ledger.requests == 0
+
+
+# --- the quick check ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "to_type", "obstacle", "count"),
+    [
+        ({}, "companies", None, 2),
+        ({"tokens": ("another",)}, "companies", "AuthenticationError", 1),
+        ({}, "compnies", "UnknownObjectTypeError", 2),
+        ({"daily_limit": 5, "daily_used": 5}, "companies", "DailyLimitError", 1),
+        ({"scopes": WRITE}, "companies", None, 2),
+    ],
+    ids=["ready", "token", "type", "day", "not to read"],
+)
+async def test_the_quick_check(
+    settings: dict[str, Any], to_type: str, obstacle: str | None, count: int
+) -> None:
+    """Two calls at most; it names what every pair would meet, and no refusal to read."""
+    async with simulated_portal(PortalSettings(**settings)) as portal, client_of(portal) as client:
+        found = await client.check("contacts", to_type, quick=True)
+        assert portal.portal.ledger.requests == count
+    assert (None if found.obstacle is None else type(found.obstacle).__name__) == obstacle
+    assert states(found, "portal") == {"portal": UNKNOWN}

@@ -37,7 +37,7 @@ _COMMANDS = (
         (("resume", "x", "--retry-fail"), "Did you mean --retry-failed?"),
         (("link", "x", "-x"), "there is no option -x"),
         (("link", "x", "--quota", "profesional"), "Did you mean professional?"),
-        (("link", "x", "--quota", "limit-increese"), "Did you mean limit_increase?"),
+        (("link", "x", "--quota", "limit-increese"), "Did you mean limit-increase?"),
         (("plan", "x", "--batch-quota", "oath"), "Did you mean oauth?"),
         (("simulate", "--quota", "Enterprize"), "Did you mean enterprise?"),
         (("simulate", "--fault", "no_bdy=0.1"), "Did you mean no_body?"),
@@ -63,9 +63,9 @@ def test_what_may_have_been_meant(
     [
         (("status",), 'Command "status" parameter FOLDER requires an argument.'),
         (("status", "x", "y"), "there is no use for 'y'"),
-        (("link", "x", "--share", "5x"), "'5x'"),
+        (("link", "x", "--share", "5x"), "'5x' is neither a part such as 0.5 nor a percentage"),
         (("link", "/nowhere", *TYPES), "cannot open /nowhere: No such file or directory"),
-        (("link", "x", "--base-url", "http://1.2.3.4"), "(--allow-http says that this is meant)"),
+        (("link", "x", "--base-url", "http://1.2.3.4"), "(--allow-http sends it anyway)"),
         (("link", "x", "--concurrency", "0"), "--concurrency must be"),
     ],
 )
@@ -99,6 +99,16 @@ def test_messages_without_choices_have_no_suggestion() -> None:
         assert suggest_choice(message) == ""
 
 
+def test_a_missing_token_and_missing_types_are_named_at_once(
+    command: Command, pairs_file: Path
+) -> None:
+    """Not one after the other."""
+    result = command("link", pairs_file)
+    assert result.code == 2
+    assert "no access token" in result.err
+    assert "--from" in result.err
+
+
 def test_a_share_may_be_a_percentage(command: Command, pairs_file: Path) -> None:
     """As a reserve may."""
     quotas = [
@@ -119,7 +129,7 @@ def test_a_folder_in_use(
     assert link(pairs_file, "--run", folder).code == 0
     lock = FolderLock(folder)
     try:
-        for result in (link(pairs_file, "--run", folder), command("resume", folder)):
+        for result in (link(pairs_file, "--run", folder), command("resume", "--no-check", folder)):
             assert (result.code, "is being used by" in result.err) == (75, True)
     finally:
         lock.release()

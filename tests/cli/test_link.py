@@ -228,7 +228,7 @@ def test_stop_after_alike(
     assert 30 <= told["failed"] < 200
     assert "for the same reason" in told["stopped"]
     start_portal(instead_of=portal)
-    result = command("resume", tmp_path / "run", "--json")
+    result = command("resume", "--no-check", tmp_path / "run", "--json")
     assert (result.told["linked"], result.told["exit_code"]) == (900, 0)
 
 
@@ -250,7 +250,7 @@ def test_resume_with_nothing_but_failed_pairs_says_so(
     pairs = write_pairs(tmp_path / "pairs.csv", 20)
     assert link(pairs, "--run", tmp_path / "run").code == 1
     requests = portal.portal.ledger.requests
-    result = command("resume", tmp_path / "run")
+    result = command("resume", "--no-check", tmp_path / "run")
     assert result.code == 1
     assert "Nothing was sent" in result.out
     assert "--retry-failed" in result.out

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aiohubassoc.simulator import FaultPlan
+from aiohubassoc.cli import runner
+from aiohubassoc.simulator import FaultPlan, Latency
 from tests.cli.conftest import TOKEN, TYPES, calls, write_pairs
+from tests.cli.processes import COMMAND, started, until_requests
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,3 +122,29 @@ def test_resume(command: Command, start_portal: StartPortal, tmp_path: Path, fol
     before = calls(portal)
     assert command("resume", folder).code == 0
     assert calls(portal) == before
+
+
+def test_it_does_not_wait_for_long(
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A check that takes too long is given up, and the run begins."""
+    monkeypatch.setattr(runner, "_CHECK_SECONDS", 0.01)
+    start_portal(latency=Latency(before_median=0.1, after_median=0.1), tokens=("another",))
+    result = command("link", pairs_file, *TYPES)
+    assert (result.code, "10 pairs" in result.out) == (4, True)  # the run has found it out
+
+
+def test_ctrl_c_ends_it(start_portal: StartPortal, pairs_file: Path, folder: Path) -> None:
+    """At once, and nothing is begun."""
+    portal = start_portal(latency=Latency(after_median=60.0))
+    with started(*COMMAND, "link", pairs_file, *TYPES, "--run", folder) as process:
+        until_requests(portal, 1, process)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err == "Interrupted; nothing was sent.\n"
+    assert not folder.exists()
+    assert set(calls(portal)) == {"read"}

@@ -234,7 +234,7 @@ def test_resume_reads_back(
     assert link(pairs_file, "--run", folder, "--concurrency", "1", *first).code == 3
     next_day = start_portal(instead_of=portal)
     make(next_day, range(1, 4))  # of the four that the first run linked one is gone
-    result = command("resume", folder, *second, "--json")
+    result = command("resume", "--no-check", folder, *second, "--json")
     assert result.told["linked"] == 6
     assert verification(result) == (1, 9, 1, 0)
 

@@ -91,7 +91,7 @@ def test_what_ctrl_c_left_is_sent_by_the_command_that_is_named(
     portal = start_portal(faults=FaultPlan(slow=0.5, slow_seconds=0.2))
     pairs = write_pairs(tmp_path / "my pairs.csv", 3000)
     more = ("--run", folder) if keeps else ()
-    with started(*COMMAND, "link", pairs, *TYPES, *FAST, *more) as process:
+    with started(*COMMAND, "link", "--no-check", pairs, *TYPES, *FAST, *more) as process:
         until_requests(portal, 400, process)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
@@ -157,7 +157,9 @@ def test_a_run_folder_knows_what_failed(
     monkeypatch.chdir(pairs_file.parent)
     portal = start_portal(records_up_to=100_008)
     link(pairs_file, "--run", folder)
-    printed = command("resume", folder).out  # sends nothing: all that is left has failed
+    printed = command(
+        "resume", "--no-check", folder
+    ).out  # sends nothing: all that is left has failed
     assert "Nothing was sent: the pairs that are left failed in an earlier run\n" in printed
     assert portal.portal.ledger.requests == 10
     assert command(*_step(printed, "To write those that failed ")).code == 0
@@ -251,7 +253,7 @@ def test_an_object_type_that_hubspot_does_not_know(
     result = command("link", pairs_file, "--from", "contacts", "--to", "compnies", *FAST)
     assert (result.code, portal.portal.ledger.requests < 100) == (2, True)
     told = "HubSpot knows no object type 'compnies'. Give another. Did you mean companies?\n"
-    assert told in result.out
+    assert told in result.err
     assert "To go on" not in result.out
 
 

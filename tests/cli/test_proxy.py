@@ -60,7 +60,7 @@ def test_a_run_goes_through_the_proxy(
             arguments += ["--proxy", proxy.url]
         else:
             monkeypatch.setenv(how, proxy.url)
-        result = command("link", pairs_file, *arguments, "--json")
+        result = command("link", "--no-check", pairs_file, *arguments, "--json")
     assert (result.code, result.told["linked"]) == (0, 10)
     assert all(" http://hub.example/" in line for line in proxy.asked)
 
@@ -82,8 +82,8 @@ def test_the_password_is_never_shown_nor_kept(
     options = ("--base-url", "http://hub.example", "--allow-http", *TYPES)
     with _proxy("", "407 Proxy Authentication Required") as proxy:
         url = proxy.url.replace("://", "://user:canary-password@")
-        kept = command("link", pairs_file, *options, "--proxy", url, "--run", folder)
-        result = command("link", pairs_file, *options, "--proxy", url)
+        kept = command("link", "--no-check", pairs_file, *options, "--proxy", url, "--run", folder)
+        result = command("link", "--no-check", pairs_file, *options, "--proxy", url)
     assert (kept.code, result.code) == (3, 3)
     assert "canary" not in kept.out + kept.err + result.out + result.err
     assert "--proxy http://USER:PASSWORD@127.0.0.1:" in result.out
@@ -100,5 +100,5 @@ def test_a_proxy_that_cannot_work(
         (("--proxy", "socks5://u:canary@p:1"), "--proxy must be an http or https URL"),
         (("--proxy", "http://p:1", "--simulate"), "--proxy is for HubSpot"),
     ):
-        result = command("link", pairs_file, *TYPES, *arguments)
+        result = command("link", "--no-check", pairs_file, *TYPES, *arguments)
         assert (result.code, said in result.err, "canary" in result.err) == (2, True, False)

@@ -36,11 +36,11 @@ def test_the_options_are_kept(
     options = [*FAST, "--from-column", "Größe", "--to-column", "Deal", "--delimiter", ";"]
     options += ["--encoding", "cp1252", "--from", "p12345_cars", "--to", "deals"]
     options += ["--api-version", "2026-09", "--skip-invalid", "--concurrency", "1"]
-    assert command("link", "pairs.txt", "--run", folder, *options).code == 3
+    assert command("link", "--no-check", "pairs.txt", "--run", folder, *options).code == 3
     next_day = start_portal(instead_of=portal)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    told = command("resume", folder, "--json").told
+    told = command("resume", "--no-check", folder, "--json").told
     assert (told["linked"], told["skipped"], told["invalid"]) == (1, 2, 1)
     assert list(map(tuple, next_day.portal.ledger.links)) == [("p12345_cars", "4", "deals", "14")]
 
@@ -57,7 +57,7 @@ def test_the_portal_is_kept(
     assert link(pairs_file, "--run", folder).code == 3
     portal = start_portal(instead_of=portal)
     other = start_portal()
-    assert command("resume", folder, "--json").told["linked"] == 6
+    assert command("resume", "--no-check", folder, "--json").told["linked"] == 6
     assert (portal.portal.ledger.requests, other.portal.ledger.requests) == (6, 0)
 
 
@@ -70,14 +70,14 @@ def test_options_that_are_given_win_and_are_kept(
     call = ("--run", folder, "--reserve-daily", "990", "--concurrency", "1")
     assert link(pairs, *call).code == 3
     linked = len(portal.portal.ledger.links)
-    assert command("resume", folder).code == 3
+    assert command("resume", "--no-check", folder).code == 3
     assert len(portal.portal.ledger.links) <= linked + 1
-    assert command("resume", folder, "--reserve-daily", "98%").code == 3
+    assert command("resume", "--no-check", folder, "--reserve-daily", "98%").code == 3
     linked = len(portal.portal.ledger.links)
     assert 15 <= linked <= 21
-    assert command("resume", folder).code == 3
+    assert command("resume", "--no-check", folder).code == 3
     assert len(portal.portal.ledger.links) <= linked + 1
-    assert command("resume", folder, "--reserve-daily", "0").code == 0
+    assert command("resume", "--no-check", folder, "--reserve-daily", "0").code == 0
     assert set(sent_to(portal).values()) == {1}
     assert len(sent_to(portal)) == 60
 
@@ -119,10 +119,10 @@ def test_it_tells_what_link_tells(
     link(pairs_file, "--run", folder)
     if way == "--failures":
         failures = pairs_file.with_name("failures.csv")
-        assert command("resume", folder, way, failures).code == 1
+        assert command("resume", "--no-check", folder, way, failures).code == 1
         assert [row["to_id"] for row in read_rows(failures)] == ["100010"]
         return
-    result = command("resume", folder, way)
+    result = command("resume", "--no-check", folder, way)
     assert result.code == 1
     if way == "--json":
         assert (result.told["total"], result.told["failed"], result.told["run"]) == (
@@ -150,10 +150,10 @@ def test_options_that_cannot_work(
         (("--failures", pairs_file), "would overwrite the input"),
         (("--token-file", "/nowhere/token"), "cannot read the token"),
     ):
-        result = command("resume", folder, *options)
+        result = command("resume", "--no-check", folder, *options)
         assert (result.code, told in result.err) == (2, True), result
     assert portal.portal.ledger.requests == 10
-    assert command("resume", folder).code == 0
+    assert command("resume", "--no-check", folder).code == 0
 
 
 def test_a_program_goes_on_with_its_own_folder(
@@ -168,7 +168,7 @@ def test_a_program_goes_on_with_its_own_folder(
             await client.link_all(pairs, journal=Journal(folder))
 
     asyncio.run(program())
-    result = command("resume", folder)
+    result = command("resume", "--no-check", folder)
     assert result.code == 2
     assert "was made by a program: go on with that program" in result.err
     result = command("verify", folder)
@@ -218,7 +218,7 @@ def test_the_token_is_not_in_the_folder(
     assert not [path for path in files if CANARY.encode() in path.read_bytes()]
     assert CANARY not in result.out + result.err
     monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN", raising=False)
-    again = command("resume", folder)
+    again = command("resume", "--no-check", folder)
     assert (again.code, "no access token" in again.err) == (2, True)
 
 
@@ -230,14 +230,14 @@ def test_a_refused_token_settles_nothing(
     assert link(pairs_file, "--run", folder).code == 4
     assert json.loads(command("status", folder, "--json").out)["unprocessed"] == 10
     start_portal(instead_of=portal)
-    assert command("resume", folder, "--json").told["linked"] == 10
+    assert command("resume", "--no-check", folder, "--json").told["linked"] == 10
 
 
 def test_simulated_runs_share_a_folder(command: Command, pairs_file: Path, folder: Path) -> None:
     """Their portal has another address each time; HubSpot itself is another job."""
     call = ("link", pairs_file, "--run", folder, *TYPES, *FAST)
     assert command(*call, "--simulate", "--json").told["linked"] == 10
-    assert command("resume", folder, "--json").told["skipped"] == 10
+    assert command("resume", "--no-check", folder, "--json").told["skipped"] == 10
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HUBSPOT_ACCESS_TOKEN", "none")
         result = command(*call)

@@ -30,7 +30,7 @@ UNANSWERED = ("contacts", "7", "companies", "100007")
 
 
 def _call(pairs: Path, folder: Path, *more: str) -> list[object]:
-    return [*COMMAND, "link", pairs, "--run", folder, *TYPES, *FAST, *more]
+    return [*COMMAND, "link", "--no-check", pairs, "--run", folder, *TYPES, *FAST, *more]
 
 
 def _linked(folder: Path) -> set[tuple[str, str]]:
@@ -71,7 +71,7 @@ def test_after_a_signal_the_rest_is_sent(
     assert (status["state"], status["linked"]) == ("unfinished", linked)
     assert status["runs"][0]["stopped"] == "interrupted"
     assert status["runs"][0]["input_complete"] is False
-    told = command("resume", folder, "--json").told
+    told = command("resume", "--no-check", folder, "--json").told
     assert (told["linked"], told["skipped"], told["exit_code"]) == (_COUNT - linked, linked, 0)
     assert set(sent_to(portal).values()) == {1}
     assert command("status", folder, "--json").told["state"] == "complete"
@@ -93,7 +93,7 @@ def test_after_a_kill_nothing_is_lost_and_what_is_linked_is_not_sent_again(
     printed = command("status", folder).out
     assert ", killed" in printed
     assert f"To go on: aiohubassoc resume {folder}" in printed
-    told = command("resume", folder, "--json").told
+    told = command("resume", "--no-check", folder, "--json").told
     assert (told["linked"], told["skipped"]) == (_COUNT - len(linked), len(linked))
     sent = sent_to(portal)
     assert {sent[ids] for ids in linked} == {1}
@@ -113,7 +113,7 @@ def test_a_second_process_is_refused_while_the_first_runs(
         until_requests(portal, 64, process)
         until(lambda: bool(_linked(folder)), process)
         named = f"{folder} is being used by process {process.pid}: wait for it, or stop it"
-        for refused in (link(many, "--run", folder), command("resume", folder)):
+        for refused in (link(many, "--run", folder), command("resume", "--no-check", folder)):
             assert (refused.code, named in refused.err) == (75, True)
         status = command("status", folder, "--json").told
         assert (status["state"], status["process_id"]) == ("running", process.pid)
@@ -245,7 +245,7 @@ def test_a_full_disk_stops_the_run(
     assert {line["status"] for line in lines if not line["ok"]} == {"unprocessed"}
     assert len(lines) == 2500
     before = sent_to(portal)
-    assert command("resume", folder, "--json").told["skipped"] == len(told)
+    assert command("resume", "--no-check", folder, "--json").told["skipped"] == len(told)
     assert {sent_to(portal)[ids] - before[ids] for ids in told} == {0}
     assert len(_linked(folder)) == 2500
 

@@ -62,7 +62,7 @@ def test_what_the_limit_left_of_several_files_is_sent(
         (here / name).write_text(f"from_id,to_id\n{rows}".replace("\n0", "\n9"), encoding="utf-8")
     assert link(*names, "--run", "run").code == 3
     next_day = start_portal(instead_of=portal)
-    assert command("resume", "run", "--json").told["linked"] == 17
+    assert command("resume", "--no-check", "run", "--json").told["linked"] == 17
     assert set((sent_to(portal) + sent_to(next_day)).values()) == {1}
     assert len(sent_to(portal) + sent_to(next_day)) == 30
 
@@ -129,13 +129,13 @@ def test_a_pipe_read_to_its_end_needs_not_be_given_again(
     first = link("-", "--run", folder, "--json", stdin=_STDIN)
     assert (first.code, first.told["linked"], first.told["unprocessed"]) == (3, 5, 7)
     next_day = start_portal(instead_of=portal, records_up_to=12)
-    again = command("resume", folder, "--json")
+    again = command("resume", "--no-check", folder, "--json")
     assert (again.code, again.told["linked"], again.told["skipped"]) == (1, 6, 5)
     example = _examples(again)["VALIDATION_ERROR"]
     assert (example["place"], example["pair"]) == ("line 13", "contacts:12 -> companies:13")
     assert set((sent_to(portal) + sent_to(next_day)).values()) == {1}
     mended = start_portal(instead_of=next_day)
-    last = command("resume", folder, "--retry-failed", "--json").told
+    last = command("resume", "--no-check", folder, "--retry-failed", "--json").told
     assert (last["linked"], last["skipped"], last["exit_code"]) == (1, 11, 0)
     assert list(sent_to(mended)) == [("12", "13")]
     exported = command("export", folder).out.splitlines()
@@ -150,7 +150,7 @@ def test_unusable_rows_of_a_pipe_are_told_again(
     start_portal()
     stdin = b"from_id,to_id\n1,2\n1e5,2\n"
     assert link("-", "--run", folder, "--skip-invalid", stdin=stdin).code == 1
-    told = command("resume", folder, "--json").told
+    told = command("resume", "--no-check", folder, "--json").told
     assert (told["skipped"], told["invalid"], told["exit_code"]) == (1, 1, 1)
     assert told["invalid_lines"][0]["place"] == "line 3"
 
@@ -175,7 +175,7 @@ def test_a_pipe_not_read_to_its_end_must_be_given_again(
     requests = portal.portal.ledger.requests
     told = f"To go on, give the input again, with the same command and --run {folder}\n"
     assert told in command("status", folder).out
-    result = command("resume", folder)
+    result = command("resume", "--no-check", folder)
     assert result.code == 2
     assert "standard input, and it was not read to its end: give it again" in result.err
     assert f"with the same command and --run {folder}" in result.err
@@ -192,7 +192,7 @@ def test_the_same_command_goes_on_with_the_same_pipe(
     told = link("-", "--run", folder, "--skip-invalid", "--json", stdin=whole).told
     assert (told["linked"], told["skipped"], told["invalid"]) == (1499 - linked, linked, 1)
     assert set(sent_to(portal).values()) == {1}
-    assert command("resume", folder, "--json").told["skipped"] == 1499
+    assert command("resume", "--no-check", folder, "--json").told["skipped"] == 1499
 
 
 def test_a_longer_pipe_must_be_given_again_too(
@@ -205,7 +205,7 @@ def test_a_longer_pipe_must_be_given_again_too(
     assert link("-", "--run", folder, stdin=head).code == 0
     longer = head + tail + b"1e5,7\n" + b"".join(b"5,%d\n" % n for n in range(1, 1500))
     assert link("-", "--run", folder, "--strict", stdin=longer).code == 3
-    result = command("resume", folder)
+    result = command("resume", "--no-check", folder)
     assert result.code == 2
     assert "it was not read to its end: give it again" in result.err
     result = command("export", folder, "--unprocessed")

@@ -55,7 +55,7 @@ _OTHERS = [
 
 
 def _link(command: Command, folder: Path, *options: object, files: tuple[str, ...]) -> Result:
-    return command("link", *files, "--run", folder, *options, *FAST)
+    return command("link", "--no-check", *files, "--run", folder, *options, *FAST)
 
 
 @pytest.mark.parametrize(("options", "told", "sent"), _OTHERS, ids=[told for _, told, _ in _OTHERS])
@@ -141,12 +141,12 @@ def test_a_changed_input_is_refused_by_resume_too(
     """Or one that is gone; forced, it takes what is there."""
     pairs = run_once / "pairs.csv"
     pairs.write_text(_CONTENT + "3,13,23\n", encoding="utf-8")
-    result = command("resume", folder)
+    result = command("resume", "--no-check", folder)
     assert (result.code, "input 1 was '36 bytes" in result.err) == (2, True)
     assert portal.portal.ledger.requests == 2
-    assert command("resume", folder, "--force", "--json").told["linked"] == 1
+    assert command("resume", "--no-check", folder, "--force", "--json").told["linked"] == 1
     pairs.unlink()
-    result = command("resume", folder)
+    result = command("resume", "--no-check", folder)
     assert (result.code, f"{pairs}: No such file" in result.err) == (2, True)
 
 
@@ -202,7 +202,7 @@ def test_how_fast_and_what_is_told_may_differ(
     if "--uvloop" in options:
         pytest.importorskip("uvloop")
     (run_once / "token").write_text(TOKEN, encoding="utf-8")
-    result = command("link", "pairs.csv", "--run", folder, *TYPES, *options)
+    result = command("link", "--no-check", "pairs.csv", "--run", folder, *TYPES, *options)
     assert result.code == 0, result
     assert portal.portal.ledger.requests == 2
 

@@ -68,7 +68,7 @@ def test_bad_files(
     """Exit code 2, what is wrong and where, and nothing was sent."""
     portal = start_portal()
     (tmp_path / "pairs.csv").write_bytes(content)
-    result = command("link", tmp_path / "pairs.csv", *TYPES)
+    result = command("link", "--no-check", tmp_path / "pairs.csv", *TYPES)
     assert result.code == 2
     assert told in result.err
     assert "Traceback" not in result.err
@@ -79,7 +79,7 @@ def test_bad_files(
 def test_a_directory(command: Command, start_portal: StartPortal, tmp_path: Path) -> None:
     """Is not a file."""
     start_portal()
-    result = command("link", tmp_path, *TYPES)
+    result = command("link", "--no-check", tmp_path, *TYPES)
     assert (result.code, "is a directory, not a file" in result.err) == (2, True)
 
 
@@ -88,7 +88,7 @@ def test_a_file_that_is_not_there(
 ) -> None:
     """Said in the system's words."""
     start_portal()
-    result = command("link", tmp_path / "none.csv", *TYPES)
+    result = command("link", "--no-check", tmp_path / "none.csv", *TYPES)
     assert result.code == 2
     assert "none.csv: No such file or directory" in result.err
 
@@ -100,7 +100,7 @@ def test_standard_input_that_is_closed(
     """Python has None in its place; an embedding program may have anything."""
     start_portal()
     monkeypatch.setattr(sys, "stdin", None if stdin is None else object())
-    result = command("link", "-", *TYPES)
+    result = command("link", "--no-check", "-", *TYPES)
     assert (result.code, "standard input is closed" in result.err) == (2, True)
 
 
@@ -147,7 +147,7 @@ def test_options_that_cannot_work(
     portal = start_portal()
     monkeypatch.chdir(pairs_file.parent)
     options = (*TYPES[2:], *arguments) if "--from" in arguments else (*TYPES, *arguments)
-    result = command("link", pairs_file.name, *options)
+    result = command("link", "--no-check", pairs_file.name, *options)
     assert result.code == 2
     assert told in result.err
     assert "Traceback" not in result.err
@@ -159,7 +159,7 @@ def test_types_must_come_from_somewhere(
 ) -> None:
     """An option or a column."""
     start_portal()
-    result = command("link", pairs_file, "--from", "contacts")
+    result = command("link", "--no-check", pairs_file, "--from", "contacts")
     assert result.code == 2
     assert "has no column 'to_type': give --to" in result.err
 
@@ -176,7 +176,7 @@ def test_no_token(
     """Says where it may come from."""
     start_portal()
     monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", " ")
-    result = command("link", pairs_file, *TYPES)
+    result = command("link", "--no-check", pairs_file, *TYPES)
     assert result.code == 2
     assert (
         "set HUBSPOT_ACCESS_TOKEN, or give --token-file, --token-command or --token-stdin"
@@ -195,12 +195,15 @@ def test_token_sources(
     start_portal()
     monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
     monkeypatch.setenv("PRIVATE_APP_ACCESS_TOKEN", TOKEN)
-    assert command("link", pairs_file, *TYPES).code == 0
+    assert command("link", "--no-check", pairs_file, *TYPES).code == 0
     monkeypatch.delenv("PRIVATE_APP_ACCESS_TOKEN")
     (tmp_path / "token").write_text(f"{TOKEN}\n", encoding="utf-8")
-    assert command("link", pairs_file, *TYPES, "--token-file", tmp_path / "token").code == 0
+    assert (
+        command("link", "--no-check", pairs_file, *TYPES, "--token-file", tmp_path / "token").code
+        == 0
+    )
     stdin = f"{TOKEN}\nmore\n".encode()
-    assert command("link", pairs_file, *TYPES, "--token-stdin", stdin=stdin).code == 0
+    assert command("link", "--no-check", pairs_file, *TYPES, "--token-stdin", stdin=stdin).code == 0
 
 
 @pytest.mark.parametrize(
@@ -228,7 +231,7 @@ def test_token_sources_that_cannot_work(
     monkeypatch.chdir(pairs_file.parent)
     (pairs_file.parent / "empty").write_bytes(b"\n")
     (pairs_file.parent / "bytes").write_bytes(b"\xff\xfe\x00")
-    result = command("link", *arguments, *TYPES, stdin=stdin)
+    result = command("link", "--no-check", *arguments, *TYPES, stdin=stdin)
     assert result.code == 2
     assert told in result.err
 
@@ -239,7 +242,7 @@ def test_a_token_on_a_closed_standard_input(
     """There is none."""
     start_portal()
     monkeypatch.setattr(sys, "stdin", None)
-    result = command("link", pairs_file, *TYPES, "--token-stdin")
+    result = command("link", "--no-check", pairs_file, *TYPES, "--token-stdin")
     assert (result.code, "no access token" in result.err) == (2, True)
 
 
@@ -251,7 +254,9 @@ def test_a_failures_file_that_cannot_be_made(
 ) -> None:
     """Exit code 5, before anything is sent."""
     portal = start_portal()
-    result = command("link", pairs_file, *TYPES, "--failures", "/nowhere/failures.csv")
+    result = command(
+        "link", "--no-check", pairs_file, *TYPES, "--failures", "/nowhere/failures.csv"
+    )
     assert result.code == 5
     assert "/nowhere/failures.csv: No such file or directory" in result.err
     assert portal.portal.ledger.requests == 0
@@ -266,7 +271,7 @@ def test_a_full_disk(
     start_portal(records_up_to=0)
     pairs = write_pairs(tmp_path / "pairs.csv", count)
     options = ("--failures", "/dev/full", "--quota", "100000/1s")
-    result = command("link", pairs, *TYPES, *options)
+    result = command("link", "--no-check", pairs, *TYPES, *options)
     assert result.code == 5
     assert "No space left on device" in result.err + result.out
 
@@ -277,7 +282,7 @@ def test_no_room_for_temporary_files(
     """Exit code 5: nothing was sent."""
     start_portal()
     monkeypatch.setattr("tempfile.tempdir", "/nowhere")
-    result = command("link", pairs_file, *TYPES)
+    result = command("link", "--no-check", pairs_file, *TYPES)
     assert result.code == 5
     assert "the temporary file of duplicates" in result.err
 
@@ -292,7 +297,7 @@ def test_the_temporary_file_fails_in_the_midst(
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(SeenPairs, "first_place", full)
-    result = command("link", pairs_file, *TYPES)
+    result = command("link", "--no-check", pairs_file, *TYPES)
     assert result.code == 5
     assert "Cannot write the temporary file of duplicates: database or disk is full" in result.err
     assert "Stopped early" in result.out
@@ -312,7 +317,7 @@ def test_the_input_fails_in_the_midst(
 
     monkeypatch.setattr(row_source, "_read_directly", failing)
     pairs = write_pairs(tmp_path / "pairs.csv", 1500)
-    told = command("link", pairs, *TYPES, "--quota", "100000/1s", "--json").told
+    told = command("link", "--no-check", pairs, *TYPES, "--quota", "100000/1s", "--json").told
     assert told["exit_code"] == 3
     assert told["stopped"] == "the input can no longer be read: Input/output error"
     assert not told["input_complete"]
@@ -330,7 +335,7 @@ def test_the_input_fails_before_anything_was_sent(
             raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(row_source, "_read_directly", failing)
-    result = command("link", pairs_file, *TYPES)
+    result = command("link", "--no-check", pairs_file, *TYPES)
     assert result.code == 2
     assert "the input can no longer be read: Input/output error" in result.err
     assert portal.portal.ledger.requests == 0
@@ -349,7 +354,7 @@ def test_a_file_that_goes_away(
         return unusable
 
     monkeypatch.setattr(row_source.RowSource, "check_ahead", check_and_unlink)
-    assert command("link", pairs_file, *TYPES, "--json").told["linked"] == 10
+    assert command("link", "--no-check", pairs_file, *TYPES, "--json").told["linked"] == 10
 
 
 def test_an_option_that_cannot_work_leaves_the_failures_file(
@@ -360,7 +365,7 @@ def test_an_option_that_cannot_work_leaves_the_failures_file(
     failures = tmp_path / "failures.csv"
     failures.write_text("from_id,to_id\n5,6\n", encoding="utf-8")
     options = ("--failures", failures, "--stop-after-failures", "0")
-    result = command("link", pairs_file, *TYPES, *options)
+    result = command("link", "--no-check", pairs_file, *TYPES, *options)
     assert result.code == 2
     assert "--stop-after-failures must be 1 or more" in result.err
     assert failures.read_text(encoding="utf-8") == "from_id,to_id\n5,6\n"
@@ -370,7 +375,7 @@ def test_an_option_that_cannot_work_leaves_the_failures_file(
 def test_a_file_that_cannot_be_read(command: Command, start_portal: StartPortal) -> None:
     """Though it can be opened."""
     start_portal()
-    result = command("link", "/proc/self/mem", *TYPES)
+    result = command("link", "--no-check", "/proc/self/mem", *TYPES)
     assert result.code == 2
     assert "cannot read /proc/self/mem: Input/output error" in result.err
 
@@ -407,7 +412,7 @@ def test_a_port_that_is_taken(command: Command) -> None:
 
 def test_an_option_where_the_file_should_be(command: Command) -> None:
     """Is not taken for a file."""
-    result = command("link", "-x", *TYPES)
+    result = command("link", "--no-check", "-x", *TYPES)
     assert (result.code, "there is no option -x" in result.err) == (2, True)
 
 
@@ -430,6 +435,6 @@ def test_uvloop_that_is_not_installed(
     """The message says what to install."""
     start_portal()
     monkeypatch.setitem(sys.modules, "uvloop", None)
-    result = command("link", pairs_file, *TYPES, "--uvloop")
+    result = command("link", "--no-check", pairs_file, *TYPES, "--uvloop")
     assert 2 == result.code
     assert "pip install 'aiohubassoc[speed]'" in result.err

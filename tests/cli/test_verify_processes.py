@@ -85,7 +85,7 @@ def test_a_signal_while_a_run_is_read_back(start_portal: StartPortal, tmp_path: 
     """What linking came to is told, and what was read back until then."""
     portal = start_portal(faults=FaultPlan(script_reads=("slow",), slow_seconds=2.0))
     pairs = write_pairs(tmp_path / "pairs.csv", 10)
-    call = [*COMMAND, "link", pairs, *TYPES, "--via", "batch", "--verify", "--json"]
+    call = [*COMMAND, "link", "--no-check", pairs, *TYPES, "--via", "batch", "--verify", "--json"]
     with started(*call) as process:
         until_requests(portal, 2, process)
         process.send_signal(signal.SIGINT)

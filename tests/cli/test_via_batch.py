@@ -107,7 +107,7 @@ def test_the_daily_limit_stops_it_and_resume_goes_on(
     options = (*BATCH, "--batch-size", "3", "--batch-quota", "1/0.2s", "--run", folder)
     assert link(pairs_file, *options).code == 3
     next_day = start_portal(instead_of=portal)
-    told = command("resume", folder, "--json").told
+    told = command("resume", "--no-check", folder, "--json").told
     assert (told["linked"], told["skipped"], told["exit_code"]) == (7, 3, 0)
     assert calls(next_day) == {"batch": 3}
     assert not sent_to(portal).keys() & sent_to(next_day).keys()
@@ -121,9 +121,9 @@ def test_a_resumed_run_may_take_the_other_form(
     options = (*BATCH, "--batch-size", "3", "--batch-quota", "1/0.2s", "--run", folder)
     link(pairs_file, *options)
     second = start_portal(instead_of=portal, daily_limit=2)
-    assert command("resume", folder, "--via", "put", "--concurrency", "1").code == 3
+    assert command("resume", "--no-check", folder, "--via", "put", "--concurrency", "1").code == 3
     third = start_portal(instead_of=second)
-    assert command("resume", folder).code == 0
+    assert command("resume", "--no-check", folder).code == 0
     assert (calls(second), calls(third)) == ({"put": 2}, {"put": 5})
 
 
@@ -148,7 +148,7 @@ def test_a_folder_that_knows_no_form(
         db.execute("update header set value = ? where name = 'command'", (json.dumps(older),))
     assert command("status", folder, "--json").told["linked"] == 4
     next_day = start_portal(instead_of=portal)
-    assert command("resume", folder, "--json").told["linked"] == 6
+    assert command("resume", "--no-check", folder, "--json").told["linked"] == 6
     assert calls(next_day) == {"put": 6}
 
 
@@ -160,11 +160,11 @@ def test_after_a_kill_nothing_is_lost(
     portal = start_portal(latency=Latency(after_median=0.03))
     pairs = write_pairs(tmp_path / "pairs.csv", 1200)
     options = (*TYPES, *BATCH, *QUICK, "--batch-size", "20", "--run", folder)
-    kill_run(portal, *COMMAND, "link", pairs, *options, after=30)
+    kill_run(portal, *COMMAND, "link", "--no-check", pairs, *options, after=30)
     linked = linked_in(folder)
     assert linked
     assert linked <= sent_to(portal).keys()
-    told = command("resume", folder, "--json").told
+    told = command("resume", "--no-check", folder, "--json").told
     assert (told["linked"], told["skipped"]) == (1200 - len(linked), len(linked))
     sent = sent_to(portal)
     assert {sent[ids] for ids in linked} == {1}
@@ -178,7 +178,7 @@ def test_a_signal_lets_batches_on_the_wire_end(start_portal: StartPortal, tmp_pa
     portal = start_portal(latency=Latency(after_median=0.03))
     pairs = write_pairs(tmp_path / "pairs.csv", 1200)
     options = (*TYPES, *BATCH, *QUICK, "--batch-size", "10", "--json")
-    with started(*COMMAND, "link", pairs, *options) as process:
+    with started(*COMMAND, "link", "--no-check", pairs, *options) as process:
         until_requests(portal, 20, process)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
@@ -226,7 +226,7 @@ def test_what_hubspot_had_is_linked_to_a_run_folder(
     exported = command("export", folder, "--linked", "--format", "jsonl").lines
     assert [one["category"] for one in exported] == [*["LINKED_ALREADY"] * 4, *[None] * 6]
     before = calls(portal)
-    assert command("resume", folder, "--json").told["skipped"] == 10
+    assert command("resume", "--no-check", folder, "--json").told["skipped"] == 10
     assert calls(portal) == before
 
 
@@ -261,10 +261,10 @@ def test_options_that_cannot_work(
     """Exit code 2 and the option's name; nothing is sent."""
     portal = start_portal()
     if way == "resume":
-        command("link", pairs_file, *TYPES, *FAST, "--run", folder)
-        result = command("resume", folder, *options)
+        command("link", "--no-check", pairs_file, *TYPES, *FAST, "--run", folder)
+        result = command("resume", "--no-check", folder, *options)
     else:
         dry = ["--dry-run"] if way == "dry run" else []
-        result = command("link", pairs_file, *TYPES, *dry, *options)
+        result = command("link", "--no-check", pairs_file, *TYPES, *dry, *options)
     assert (result.code, told in result.err, result.out) == (2, True, ""), result
     assert calls(portal) == ({"put": 10} if way == "resume" else {})

@@ -145,7 +145,7 @@ def test_the_reference_has_every_option(name: str) -> None:
     with contextlib.redirect_stdout(out):
         run([name, "--help"])
     panel = out.getvalue().partition("Parameters")[2].partition("Examples")[0]
-    shown = set(re.findall(r"│ [* ]*(--(?!no-)[\w-]+)", panel))  # a switch by one form
+    shown = set(re.findall(r"│ [* ]*(--[\w-]+)", panel))
     page = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
     section = page.partition(f"## aiohubassoc {name}")[2].partition("\n## ")[0]
     written = {

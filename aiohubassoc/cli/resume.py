@@ -1,0 +1,81 @@
+"""``aiohubassoc resume``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import attrs
+
+from aiohubassoc.cli.link import link_pairs
+from aiohubassoc.cli.options import (
+    AccessOptions,
+    Flag,
+    Flat,
+    FolderOptions,
+    LinkCall,
+    OutputOptions,
+    PaceOptions,
+    SendOptions,
+    merged,
+)
+from aiohubassoc.cli.run_folder import (
+    Command,
+    FolderTable,
+    is_complete,
+    is_from_pipe,
+    open_folder,
+)
+from aiohubassoc.errors import OptionsError
+
+
+def resume(
+    folder: str,
+    /,
+    *,
+    pace: Annotated[PaceOptions, Flat] = PaceOptions(),  # noqa: B008 -- frozen, and so below
+    send: Annotated[SendOptions, Flat] = SendOptions(),  # noqa: B008
+    token: Annotated[AccessOptions, Flat] = AccessOptions(),  # noqa: B008
+    output: Annotated[OutputOptions, Flat] = OutputOptions(),  # noqa: B008
+    retry_failed: Flag = False,
+    force: Flag = False,
+    no_check: Flag = False,
+    uvloop: Flag = False,
+) -> int:
+    """
+    Resume the run of a folder, and return the exit code of ``link``.
+
+    The input and the options are those of the last run; options given here take their place.
+
+    Args:
+        folder: The run folder.
+        retry_failed: Send pairs again that failed in an earlier run.
+        force: Go on though the input has changed.
+        no_check: Do not ask HubSpot about the token and the object types before the first pair.
+        uvloop: Use uvloop, which costs less CPU; it must be installed.
+    """
+    with open_folder(folder) as reader:
+        if not reader.sessions():
+            raise OptionsError(
+                f"no run of {folder} has begun: the first was killed at once. Give its command "
+                "again"
+            )
+        header = reader.header()
+        command = Command.from_header(header)
+        pace, send = merged(pace, command.pace), send.over(command.send)
+        command = attrs.evolve(command, pace=pace, send=send)
+        table = None
+        if is_from_pipe(header):
+            if not reader.is_read_to_its_end():
+                raise OptionsError(
+                    f"the input was {command.names}, and it was not read to its end: give it "
+                    f"again, with the same command and --run {folder}"
+                )
+            table = FolderTable(reader)
+            # Rejected rows were reported before, and cannot be fixed any more.
+            check = attrs.evolve(command.check, skip_invalid=True, strict=False)
+            command = attrs.evolve(command, check=check)
+        options = FolderOptions(folder, retry_failed, force)
+        is_done = is_complete(reader) and not retry_failed
+        checks_account = not (no_check or command.portal.simulate or is_done)
+        call = LinkCall(token, output, options, uvloop, checks_account=checks_account)
+        return link_pairs(command, call, table)
