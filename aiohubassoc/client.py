@@ -73,7 +73,7 @@ class AssociationClient:
 
     Use it as ``async with AssociationClient(token) as client``. Any number of tasks may share one
     client, and any number of runs may go at once: one quota and one bound of requests in flight
-    hold for all of them.
+    hold for all of them. A client holds the token, so it can be neither pickled nor copied.
 
     Args:
         token: An access token (service key, private app or OAuth), or
@@ -106,7 +106,9 @@ class AssociationClient:
         retry: When to try a pair again.
         timeouts: How long one try may take.
         session: An aiohttp session to send through. It lends its connections only and is not
-            closed here. None: a session of its own.
+            closed here; no cookie is left in it. Less is known of its idle connections than of our
+            own: see "Connections that are used again" in the documentation. None: a session of its
+            own.
         limiter: A limiter to share with other clients of the same token; it has a quota, a share
             and a reserve of its own. None: one of its own.
         allow_http: Whether the token may travel unencrypted to another machine.

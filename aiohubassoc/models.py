@@ -61,8 +61,9 @@ class Outcome(Generic[TagT]):
         index: The pair's place in the input, from 0.
         pair: The caller's own pair.
         status: See `Status`.
-        attempts: Attempts made, from 1; a throttle is not counted. 0 when none was made. By
-            batches: the calls that the pair was in.
+        attempts: Attempts made, from 1; a throttle is not counted, nor is a request that is
+            repeated because its connection is to blame. 0 when none was made. By batches: the calls
+            that the pair was in.
         reply: HubSpot's last readable reply, for any status; None where there was none.
         error: Why the pair is not linked; None for linked and skipped pairs.
         maybe_applied: True when HubSpot may have made the link though it did not confirm it: the

@@ -27,7 +27,7 @@ from aiohubassoc._http.limiter import QuotaLimiter
 from aiohubassoc._http.transport import Transport
 from aiohubassoc._protocol.classify import judge
 from aiohubassoc._protocol.requests import Endpoint, create_default
-from aiohubassoc._protocol.verdicts import Accepted, Answer
+from aiohubassoc._protocol.verdicts import Accepted, Response
 
 sys.path.insert(0, str(Path(__file__).parent / "peers"))
 import bare_aiohttp
@@ -57,7 +57,7 @@ def _layers(*names: str) -> Callable[[Job], Awaitable[int]]:
                 await semaphore.acquire()
             sent_at = clock.now()
             answer, waited = await transport.send(endpoint, TOKEN)
-            assert isinstance(answer, Answer)
+            assert isinstance(answer, Response)
             if "semaphore" in names:
                 semaphore.release()
             if "limiter" in names:

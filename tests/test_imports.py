@@ -14,7 +14,6 @@ import aiohubassoc
 DOORS = {
     "aiohttp": {
         "_http.connections",
-        "_http.failures",
         "_http.sessions",
         "_http.transport",
         "simulator",

@@ -71,8 +71,8 @@ def make_check(responses: Responses, base_url: str, types: tuple[str, str]) -> A
     quota, daily_limit, daily_left = None, usage.limit, usage.left
     for response in responses.values():  # the last headers are the freshest
         if isinstance(response, AccountReply):
-            quota = _headers.quota_told(*_headers.quota_texts(response.headers)) or quota
-            limit, left = _headers.daily_told(response.headers)
+            quota = _headers.parse_quota(*_headers.quota_texts(response.headers)) or quota
+            limit, left = _headers.parse_daily(response.headers)
             if limit is not None and left is not None:
                 daily_limit, daily_left = limit, left
     return AccountCheck(

@@ -43,7 +43,7 @@ class TokenSource:
             self.fixed = _checked(token)
         self._renewal = asyncio.Lock()
         # What the last renewal gave, and which it was: in the place of the token that was refused,
-        # and of the one that the provider returned for None. The same again: it came to nothing.
+        # and of the one that the provider returned for None. The same token: the renewal failed.
         self._renewed: dict[str, tuple[str, int]] = {}
 
     async def current(self) -> str:
@@ -57,8 +57,8 @@ class TokenSource:
         """
         Return whether there is another token than the one that was *refused*.
 
-        The provider is told of it, unless it has another already, or was told of it after it had
-        been handed out: a refusal that comes late drops no new token.
+        The provider is awaited with it, unless it has another already, or was awaited with it since
+        that token was handed out: a late refusal drops no new token.
 
         Args:
             refused: The token.

@@ -1,10 +1,10 @@
 """
 Connections that are used again, and whether a response belongs to the request before it.
 
-HTTP/1.1 tells the responses of one connection apart by their order alone. A response that nobody
-asked for, such as the notice of a load balancer, is read as that to the next request, and from then
+HTTP/1.1 matches responses to requests by their order alone. A response without a request, such as
+the notice of a load balancer, is read as that to the next request, and from then
 on each request gets the response to the one before. A link is confirmed by the ids in its response,
-but a refusal may name nobody. So a connection that receives anything while it is idle is closed,
+but a refusal may name no record. So a connection that receives anything while it is idle is closed,
 and whatever is no confirmation is believed only after its connection stayed silent for as long as
 the request's own response would take: that one always follows.
 """
@@ -16,8 +16,6 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
-
-from aiohubassoc._http.response_times import LONGEST_WAIT, ResponseTimes
 
 if TYPE_CHECKING:
     import asyncio
@@ -32,6 +30,51 @@ _LATE_SHARE: Final = 0.25
 # Seconds. How often a call looks whether its connection is out of doubt.
 _LOOK_AGAIN: Final = 0.002
 _data_received = ResponseHandler.data_received
+
+
+# How fast mean and deviation follow: as for TCP's retransmission timer (RFC 6298, section 2).
+_MEAN_GAIN: Final = 1 / 8
+_DEVIATION_GAIN: Final = 1 / 4
+_EARLY_FACTOR: Final = 2.0
+# Seconds. The upper bound also holds as long as nothing is known.
+_SHORTEST_WAIT: Final = 0.001
+LONGEST_WAIT: Final = 1.0
+_EARLY_SHARE: Final = 0.5
+
+
+class ResponseTimes:
+    """Mean and deviation of the seconds from sending requests to their responses."""
+
+    def __init__(self) -> None:
+        self._mean: float | None = None
+        self._deviation = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Take another response into account."""
+        if self._mean is None:
+            self._mean, self._deviation = seconds, seconds / 2
+            return
+        error = seconds - self._mean
+        self._deviation += _DEVIATION_GAIN * (abs(error) - self._deviation)
+        self._mean += _MEAN_GAIN * error
+
+    def wait_after(self, seconds: float) -> float:
+        """
+        Return the seconds after which nothing follows a response that took *seconds*.
+
+        If that one is not the request's own, the request's own comes about when it usually does.
+        So a response at its usual time is followed by nothing after a usual time more; the sooner
+        it came, the longer it takes to know.
+        """
+        if self._mean is None:
+            return LONGEST_WAIT
+        usual = self._mean + self._deviation
+        early = max(0.0, self._mean - self._deviation - seconds)
+        return min(LONGEST_WAIT, max(_SHORTEST_WAIT, usual + _EARLY_FACTOR * early))
+
+    def is_early(self, seconds: float) -> bool:
+        """Return whether a response that took *seconds* came sooner than its server can do it."""
+        return self._mean is not None and seconds < self._mean * _EARLY_SHARE
 
 
 class UnfitConnectionError(Exception):
@@ -103,33 +146,32 @@ class Connections:
         # Of calls for one pair, and of those for many, which take much longer.
         self._times = (ResponseTimes(), ResponseTimes())
 
-    def take(self, call: OnWire, connection: Connection) -> None:
+    def take(self, call: OnWire, connection: Connection) -> ResponseHandler:
         """
-        Use a connection of our own session for *call*, before anything is sent.
+        Use a connection of our own session for *call*, before anything is sent, and return it.
 
         Raises:
             UnfitConnectionError: it must not be used. It is closed for that, or set aside.
         """
-        state = connection.protocol
-        if type(state) is not WatchedProtocol:
-            self._take_any(call, connection)
-            return
+        protocol = connection.protocol
+        if type(protocol) is not WatchedProtocol:
+            return self._take_any(call, connection)[0]
         if call.fresh:
-            self._own.add(state)
-            state.is_spoilt = False
-        elif state.is_spoilt:
+            self._own.add(protocol)
+            protocol.is_spoilt = False
+        elif protocol.is_spoilt:
             raise UnfitConnectionError
-        elif state.doubted_until or call.needs_new:
-            is_doubted = self._is_doubted(state)
+        elif protocol.doubted_until or call.needs_new:
+            is_doubted = self._is_doubted(protocol)
             if is_doubted and self._in_doubt > self._most_in_doubt:
-                state.is_spoilt = True
+                protocol.is_spoilt = True
                 raise UnfitConnectionError
             if is_doubted or call.needs_new:
                 # What aiohttp calls when it cannot be used.
                 connection.close = call.set_aside(connection)  # type: ignore[method-assign]
                 raise UnfitConnectionError
-        call.protocol = call.state = state
-        state.call = call
+        call.protocol, protocol.call = protocol, call
+        return protocol
 
     async def take_lent(self, call: OnWire, connection: Connection) -> None:
         """
@@ -138,7 +180,7 @@ class Connections:
         Raises:
             UnfitConnectionError: it must not be used. It is closed for that.
         """
-        state = self._take_any(call, connection)
+        _, state = self._take_any(call, connection)
         while not call.fresh and self._is_doubted(state):
             await self._clock.sleep(_LOOK_AGAIN)
         if state.is_spoilt:
@@ -146,15 +188,25 @@ class Connections:
         now = self._clock.now()
         call.waited, call.began_at = now - call.began_at, now
 
-    def _take_any(self, call: OnWire, connection: Connection) -> ConnectionState:
+    def _take_any(
+        self, call: OnWire, connection: Connection
+    ) -> tuple[ResponseHandler, ConnectionState]:
         protocol = connection.protocol
         assert protocol is not None  # noqa: S101 -- it is open
-        state = self._lent.get(protocol) or self._lent.setdefault(protocol, _LentState())
+        state = self._get_state(protocol)
         # It had a response before. If a later aiohttp notes that elsewhere, all are new.
         call.fresh = getattr(protocol, "_payload", None) is None
         if not call.fresh and (call.needs_new or state.is_spoilt or protocol.should_close):
             raise UnfitConnectionError
-        call.protocol, call.state, state.call = protocol, state, call
+        call.protocol, state.call = protocol, call
+        return protocol, state
+
+    def _get_state(self, protocol: ResponseHandler) -> ConnectionState:
+        if type(protocol) is WatchedProtocol:
+            return protocol
+        state = self._lent.get(protocol)
+        if state is None:
+            state = self._lent[protocol] = _LentState()
         return state
 
     def _is_doubted(self, state: ConnectionState) -> bool:
@@ -162,19 +214,28 @@ class Connections:
 
     def doubt(self, call: OnWire) -> None:
         """Note that the response to *call*, which is being read, is to be confirmed."""
-        if call.is_reuse and call.state is not None and call.protocol is not None:
-            call.state.doubted_until = self._clock.now() + LONGEST_WAIT
+        if call.protocol is not None and call.is_reuse:
+            self._get_state(call.protocol).doubted_until = self._clock.now() + LONGEST_WAIT
             transport = call.protocol.transport
             # It came before the request was sent: it cannot be the response to it.
             if transport is not None and transport.get_write_buffer_size():
                 call.is_cut = True
 
-    def release(self, call: OnWire, *, is_sample: bool) -> None:
-        """Note that *call* has its response; *is_sample*: it shows how long they take."""
-        if call.state is not None and call.state.call is call:
-            call.state.call = None
-        if is_sample:
-            self._times[call.is_of_many].add(self._clock.now() - call.began_at)
+    def spoil(self, call: OnWire) -> None:
+        """Use the connection of *call* for nothing else; it may have been released before."""
+        if call.protocol is not None:
+            self._get_state(call.protocol).is_spoilt = True
+
+    def release(self, call: OnWire) -> None:
+        """Note that *call* has its response."""
+        if call.protocol is not None:
+            state = self._get_state(call.protocol)
+            if state.call is call:
+                state.call = None
+
+    def add_time(self, call: OnWire) -> None:
+        """Take into account how long the response to *call* took."""
+        self._times[call.is_of_many].add(self._clock.now() - call.began_at)
 
     def drop_idle(self) -> None:
         """Use no connection again that is idle now: one of them turned out to be dead."""
@@ -187,11 +248,11 @@ class Connections:
         """
         Return whether the response to *call* is that of its request, as nothing follows it.
 
-        Until then nobody else uses the connection. False: something followed, or nobody can say.
+        Until then no other call uses the connection. False: something followed, or it is not known.
         """
-        protocol, state = call.protocol, call.state
+        protocol = call.protocol
         assert protocol is not None  # noqa: S101 -- it has a response
-        assert state is not None  # noqa: S101 -- likewise
+        state = self._get_state(protocol)
         if call.is_cut or state.call is not None or _has_more(protocol, state):
             state.is_spoilt = True
             return False
@@ -204,12 +265,12 @@ class Connections:
                 return False
             if protocol.is_connected():
                 return True
-        # It ended, so that nothing can follow: but what tells that it ends may have crossed the
+        # It ended, so that nothing can follow: but its end may have crossed the
         # request.
         return not times.is_early(took)
 
     async def _watch(self, state: ConnectionState, seconds: float) -> None:
-        """Let nobody use a connection for so long."""
+        """Keep a connection out of use for so long."""
         ends_at = self._clock.now() + seconds
         state.doubted_until = ends_at + LONGEST_WAIT
         self._in_doubt += 1
@@ -232,6 +293,6 @@ def _has_more(protocol: ResponseHandler, state: ConnectionState) -> bool:
     """Return whether a connection received more than one response to each request."""
     return (
         state.is_spoilt
-        or bool(getattr(protocol, "_buffer", ()))  # whole responses that nobody asked for
+        or bool(getattr(protocol, "_buffer", ()))  # whole responses without a request
         or isinstance(protocol.exception(), HttpProcessingError)
     )

@@ -6,6 +6,8 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
+from aiohubassoc._http.clock import bind_now
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
 
     from aiohubassoc._http.clock import Clock, Timer
-    from aiohubassoc._http.connections import ConnectionState
     from aiohubassoc.options import Timeouts
 
 # A timer may fire a little early.
@@ -22,7 +23,7 @@ _TICK = 1e-4
 
 class OnWire:
     """
-    A call on the wire, made by the task that runs.
+    A call in flight, made by the running task.
 
     Args:
         task: That task.
@@ -39,7 +40,6 @@ class OnWire:
         needs_new: Whether it is to open a connection in any case.
         is_cut: Whether its response was not read to its end, or came before its request was sent.
         protocol: Its connection, once it has one.
-        state: What is known of that connection.
         aside: Connections that it was offered and does not take.
     """
 
@@ -52,7 +52,6 @@ class OnWire:
     needs_new = False
     is_cut = False
     protocol: ResponseHandler | None = None
-    state: ConnectionState | None = None
     aside: tuple[Connection, ...] = ()
 
     def __init__(self, task: asyncio.Task[object], began_at: float, due_at: float) -> None:
@@ -82,19 +81,22 @@ class OnWire:
             connection.release()
 
     def was_ended(self) -> bool:
-        """Take back the cancellation that ended it; False if it was, or also was, somebody's."""
+        """Take back the cancellation that ended it; False if there was another one."""
         return self.expired and self.task.uncancel() <= self.cancelling
 
 
 class Deadlines:
     """
-    The calls on the wire.
+    The calls in flight.
 
     A timeout of aiohttp's own costs two timers a call, a tenth of all that a call costs.
 
     Args:
         timeouts: For each of them; connecting has a bound elsewhere.
         clock: Time.
+
+    Attributes:
+        calls: The calls, each by the task that makes it. A call that is over is removed.
     """
 
     def __init__(self, timeouts: Timeouts, clock: Clock) -> None:
@@ -102,23 +104,21 @@ class Deadlines:
         self._total = math.inf if timeouts.total is None else timeouts.total
         self._first = min(self._answer, self._total)
         self._clock = clock
-        self._on_wire: dict[asyncio.Task[object], OnWire] = {}
+        self._now = bind_now(clock)
+        self._loop = asyncio.get_running_loop()
+        self.calls: dict[asyncio.Task[object], OnWire] = {}
         self._timer: Timer | None = None
         self._timer_at = math.inf
 
     def begin(self) -> OnWire:
         """Watch the call that the running task is about to make."""
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None  # noqa: S101 -- a coroutine runs in a task
-        now = self._clock.now()
-        call = self._on_wire[task] = OnWire(task, now, now + self._first)
+        now = self._now()
+        call = self.calls[task] = OnWire(task, now, now + self._first)
         if call.due_at < self._timer_at:
             self._set_timer(call.due_at)
         return call
-
-    def end(self, call: OnWire) -> None:
-        """Watch it no longer."""
-        del self._on_wire[call.task]
 
     def connecting(self) -> OnWire:
         """Note that the running task's call opens a connection first, and return it."""
@@ -129,7 +129,7 @@ class Deadlines:
         return call
 
     def connected(self) -> None:
-        """Note that it has one: the time for its answer begins."""
+        """Note that it has one: the time for its response begins."""
         call = self.running
         call.connecting = False
         call.began_at, ends_at = self._clock.now(), call.due_at
@@ -148,7 +148,7 @@ class Deadlines:
         """The running task's call."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- see above
-        return self._on_wire[task]
+        return self.calls[task]
 
     def _set_timer(self, when: float) -> None:
         if self._timer is not None:
@@ -159,10 +159,10 @@ class Deadlines:
         """End the calls that are due, and look again when the next one is."""
         self.close()
         now = self._clock.now() + _TICK
-        for call in self._on_wire.values():
+        for call in self.calls.values():
             if call.due_at <= now:
                 call.expired, call.due_at = True, math.inf
                 call.task.cancel()
-        next_at = min((call.due_at for call in self._on_wire.values()), default=math.inf)
+        next_at = min((call.due_at for call in self.calls.values()), default=math.inf)
         if next_at < math.inf:
             self._set_timer(next_at)

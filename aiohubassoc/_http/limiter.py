@@ -128,7 +128,7 @@ class QuotaLimiter:
     A `Limiter` that never lets more calls into any window than the quota holds.
 
     Where others use the same quota, or it is lower than given, it finds out how much is there, and
-    tries for more from time to time.
+    probes for more from time to time.
 
     Several clients of one token keep one quota by sharing one limiter. It serves one event loop at
     a time: it may move on to another once no call is waiting or in flight, or once the first is
@@ -227,7 +227,7 @@ class QuotaLimiter:
         """Acquire if there is room beyond doubt and no caller waits; return whether it did."""
         if _running_loop() is not self._loop:
             self._enter(_running_loop())
-        return self._queue.is_empty and self._daily is None and self._pacer.try_take()
+        return not self._queue.waiters and self._daily is None and self._pacer.try_take()
 
     async def acquire(self) -> None:
         """
@@ -257,7 +257,7 @@ class QuotaLimiter:
     ) -> None:
         """Let the permit come back one window after the call was counted."""
         pacer = self._pacer
-        if accepted and pacer.has_ample_room and self._daily is None and self._queue.is_empty:
+        if accepted and pacer.has_ample_room and self._daily is None and not self._queue.waiters:
             self._ended.append((sent_at, responded_at, exact))
             self._last_headers = headers or self._last_headers
             if len(self._ended) >= _TOGETHER:
@@ -302,15 +302,15 @@ class QuotaLimiter:
         pacer = self._pacer
         texts = _headers.quota_texts(headers)
         if texts != self._quota_texts:
-            self._quota_texts, self._named = texts, _headers.quota_told(*texts)
+            self._quota_texts, self._named = texts, _headers.parse_quota(*texts)
             if self._named is not None:
                 pacer.adopt(self._named)
         if self._named is not None and now < pacer.adopts_remaining_until:
-            left = _headers.remaining_told(headers)
+            left = _headers.parse_remaining(headers)
             if left is not None:
                 pacer.adopt_remaining(now, self._named.limit, left)
         if self._daily is not None and accepted:
-            limit, left = _headers.daily_told(headers)
+            limit, left = _headers.parse_daily(headers)
             others = pacer.in_flight - 1  # its own permit is not recorded yet
             self._daily.record_response(now, limit, left, sent_at=sent_at, in_flight=others)
 
@@ -326,7 +326,7 @@ class QuotaLimiter:
         if daily is not None:
             in_flight = pacer.in_flight
             if not daily.may_go(now, in_flight=in_flight):
-                if in_flight:  # their responses tell
+                if in_flight:  # their responses say how many are left
                     return math.inf
                 raise DailyReserveError(daily.left or 0, daily.reserve_calls or 0)
         wait = pacer.wait(now)
@@ -350,12 +350,12 @@ class QuotaLimiter:
     def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
         in_flight = self.in_flight
         if loop.is_closed():
-            # Nobody will ever say what became of them: HubSpot may count them yet.
+            # What became of them will never be known: HubSpot may still count them.
             self._queue.forget()
             now = self._clock.now()
             for _ in range(in_flight):
                 self._pacer.record_no_response(now, now)
-        elif loop.is_running() or in_flight or not self._queue.is_empty:
+        elif loop.is_running() or in_flight or self._queue.waiters:
             raise OptionsError(
                 "another event loop is using this limiter: use one limiter for each event loop, "
                 "or close the other loop first"

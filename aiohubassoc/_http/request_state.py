@@ -23,37 +23,37 @@ SubjectT = TypeVar("SubjectT")
 
 
 class CallObserver(Protocol):
-    """What a run wants to know of its calls, and tell them."""
+    """A run, as its calls see it."""
 
     stopping: bool
-    """Whether the run ends: calls that failed are not tried again."""
+    """Whether the run ends: calls that failed are not retried."""
 
     def on_response(self, status: int) -> None:
-        """HubSpot answered, with that HTTP status."""
+        """Count a response with this HTTP status."""
         ...
 
     def on_progress(self) -> None:
-        """HubSpot settled a pair."""
+        """Note that a pair got its result from HubSpot."""
         ...
 
     def on_retry(self, error: AioHubAssocError) -> None:
-        """A try came to nothing; another follows."""
+        """Note that an attempt failed; another one follows."""
         ...
 
 
 class _NoObserver:
-    """The watch of a call outside any run."""
+    """The observer of a call outside any run."""
 
     stopping = False
 
     def on_response(self, status: int) -> None:
-        """Nobody wants to know."""
+        """No-op."""
 
     def on_progress(self) -> None:
-        """Nobody wants to know."""
+        """No-op."""
 
     def on_retry(self, error: AioHubAssocError) -> None:
-        """Nobody wants to know."""
+        """No-op."""
 
 
 NO_OBSERVER: CallObserver = _NoObserver()
@@ -92,19 +92,19 @@ class Call(Generic[SubjectT]):
         history: What earlier calls for the same pairs came to.
 
     Attributes:
-        attempts: Tries made; refusals that were not the pair's fault are taken back.
-        spent: Seconds since the first sending, without time in line.
-        pause: Seconds for which everybody was held after the last refusal.
+        attempts: Attempts made, without those that do not count, such as throttled ones.
+        spent: Seconds since the first request was sent, without time in the wait queue.
+        pause: Seconds for which the last throttle paused all calls.
         in_flight: Whether a request is in flight now.
         cut_off_in_flight: Whether the call was cancelled then.
         reply: The last reply that could be read.
-        error: What the last try came to, if nothing was settled.
-        unknown: The last try that may have made the link though no usable answer came.
-        uncertain: Whether any try may have made the link without a confirmation.
-        token: What the last try was sent with.
+        error: Why the last attempt failed.
+        unknown: The error of the last attempt that may have made the link without a response.
+        uncertain: Whether any attempt may have made the link without a confirmation.
+        token: The token of the last attempt.
         renewals: How many renewals of tokens had ended by then.
-        token_renewed: Whether it was refused, and this try is with another.
-        is_resend: Whether this try goes over a new connection, as that of the last one is to blame.
+        token_renewed: Whether it was refused, and this attempt has another one.
+        is_resend: Whether this request repeats one over a new connection, as the same attempt.
     """
 
     # On the class: to set a dozen of them for every pair costs as much as reading its reply.
@@ -152,7 +152,7 @@ class Call(Generic[SubjectT]):
 
 @attrs.define
 class Unsettled:
-    """The run ended between two tries."""
+    """The run ended between two attempts."""
 
     error: AioHubAssocError
 

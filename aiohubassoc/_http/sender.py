@@ -1,4 +1,4 @@
-"""One call to its end: line, wire, verdict, and again where that helps."""
+"""One call to its end: wait queue, request, verdict, and retries where they help."""
 
 from __future__ import annotations
 
@@ -9,30 +9,29 @@ from typing import TYPE_CHECKING, Generic, assert_never
 import attrs
 import tenacity as _t
 
+from aiohubassoc._http.clock import bind_now
 from aiohubassoc._http.limiter import ExpiringLimiter
 from aiohubassoc._http.request_state import Call, Final, SubjectT, Unsettled, is_uncertain
 from aiohubassoc._http.transport import NoResponse, ReusedResponse
 from aiohubassoc._protocol.classify import is_from_hubspot
-from aiohubassoc._protocol.retry import (
-    Again,
+from aiohubassoc._protocol.verdicts import (
+    About,
+    Accepted,
+    Fatal,
     GiveUp,
+    Intercepted,
+    Partial,
+    Refused,
+    Replied,
+    Retry,
+    Throttled,
+    Transient,
+    Verdict,
     Why,
     clamp,
     decide_throttled,
     decide_transient,
     is_beyond_patience,
-)
-from aiohubassoc._protocol.verdicts import (
-    About,
-    Accepted,
-    Fatal,
-    Intercepted,
-    Partial,
-    Refused,
-    Replied,
-    Throttled,
-    Transient,
-    Verdict,
 )
 from aiohubassoc.errors import (
     AioHubAssocError,
@@ -55,19 +54,19 @@ if TYPE_CHECKING:
     from aiohubassoc._http.clock import Clock
     from aiohubassoc._http.limiter import Limiter
     from aiohubassoc._http.transport import Transport
-    from aiohubassoc._protocol.endpoint_proof import EndpointProof
+    from aiohubassoc._protocol.classify import EndpointProof
     from aiohubassoc._protocol.requests import Endpoint
-    from aiohubassoc._protocol.verdicts import Answer
+    from aiohubassoc._protocol.verdicts import Response
     from aiohubassoc.options import RetryPolicy
 
-    Judge: TypeAlias = Callable[[Answer, SubjectT, Callable[[], datetime]], Verdict]
+    Judge: TypeAlias = Callable[[Response, SubjectT, Callable[[], datetime]], Verdict]
 
 logger = logging.getLogger("aiohubassoc")
 
 
 @attrs.define
 class _Resend(Transient):
-    """Its connection is to blame: the call goes again over a new one, as the same attempt."""
+    """Its connection is to blame: send it over a new one, as the same attempt."""
 
 
 class Sender(Generic[SubjectT]):
@@ -77,11 +76,11 @@ class Sender(Generic[SubjectT]):
     Args:
         transport: Makes one call.
         endpoint: Gives the call for a subject: a pair, or many.
-        judge: Says what its answer means.
+        judge: Returns what its response means.
         tokens: Gives the token for a call.
         limiter: Keeps the quota.
-        semaphore: Held while a request is on the wire, never across a wait.
-        policy: When to try again.
+        semaphore: Held while a request is in flight, never while waiting.
+        policy: When to retry.
         clock: Time.
         jitter: Draws evenly from 0 to 1.
         proof: When HubSpot itself last responded: to any call of the client.
@@ -112,11 +111,12 @@ class Sender(Generic[SubjectT]):
         self._clock = clock
         self._jitter = jitter
         self._proof = proof
+        self._now = bind_now(clock)
         self._loop = asyncio.get_running_loop()
         # Only this form is safe to share: tasks call it, none iterates it. Stopping is decided in
         # the core, because tenacity's own stops read another clock than ours.
         self._retrying = _t.AsyncRetrying(
-            retry=_t.retry_if_result(_is_again),
+            retry=_t.retry_if_result(_is_retry),
             wait=_wait,
             stop=_t.stop_never,
             sleep=clock.sleep,
@@ -131,19 +131,19 @@ class Sender(Generic[SubjectT]):
 
         Raises:
             ClientClosedError: the client was closed meanwhile.
-            Exception: whatever the caller's token provider raises.
+            Exception: what the caller's token provider raises.
         """
         verdict = await self._try(call)
         if type(verdict) is Accepted and not call.token_renewed:  # nearly always
             return verdict
         first = await self._follow(call, verdict)
         # tenacity costs as much as a third of a request: it is entered after a first failure only.
-        return first if not isinstance(first, Again) else await self._repeat(call, first)
+        return first if not isinstance(first, Retry) else await self._repeat(call, first)
 
-    async def _repeat(self, call: Call[SubjectT], first: Again) -> Final:
-        pending: Again | None = first
+    async def _repeat(self, call: Call[SubjectT], first: Retry) -> Final:
+        pending: Retry | None = first
 
-        async def step() -> Final | Again:
+        async def step() -> Final | Retry:
             nonlocal pending
             if pending is not None:
                 decided, pending = pending, None
@@ -153,8 +153,8 @@ class Sender(Generic[SubjectT]):
         settled: Final = await self._retrying(step)
         return settled
 
-    async def _follow(self, call: Call[SubjectT], verdict: Verdict) -> Final | Again:
-        """Decide what follows a try."""
+    async def _follow(self, call: Call[SubjectT], verdict: Verdict) -> Final | Retry:
+        """Decide what follows an attempt."""
         renewed, call.token_renewed = call.token_renewed, False
         match verdict:
             case Fatal(AuthenticationError()):
@@ -183,7 +183,7 @@ class Sender(Generic[SubjectT]):
         expiring = self._expiring
         generation = 0 if expiring is None else expiring.generation
         sent_at: float | None = None
-        response: Answer | None = None
+        response: Response | None = None
         verdict: Verdict | None = None
         now, exact = 0.0, True
         try:
@@ -196,34 +196,40 @@ class Sender(Generic[SubjectT]):
                     fatal = await self._renew_permit(expiring)
                     if fatal is not None:
                         return fatal
-                sent_at = self._clock.now()
+                sent_at = self._now()
                 if call.is_resend:  # it is the same attempt still
                     sending = self._transport.send(endpoint, call.token, needs_new=True)
                 else:
                     call.attempts += 1
                     sending = self._transport.send(endpoint, call.token)
                 call.in_flight = True
-                answer, waited = await sending
+                received, waited = await sending
             finally:
                 self._semaphore.release()
             call.in_flight = False
             if call.is_resend:
                 call.is_resend = False
-            now = self._clock.now()
+            now = self._now()
             call.spent += now - sent_at
-            if isinstance(answer, NoResponse):
-                if isinstance(answer.error, ConnectError):
+            if isinstance(received, NoResponse):
+                if isinstance(received.error, ConnectError):
                     sent_at = None
-                return _without_response(call, answer)
-            response, exact = answer, waited is not None
+                return _without_response(call, received)
+            response, exact = received, waited is not None
             sent_at += waited or 0.0
-            verdict = self._judged(call, response, sent_at)
+            call.observer.on_response(response.status)
+            verdict = self._judge(response, call.subject, self._clock.utc_now)
+            if type(verdict) is Accepted:  # nearly always
+                call.reply = verdict.reply
+                self._proof.responded_at = now
+            else:
+                self._note_verdict(response, verdict, call, sent_at)
         except BaseException as error:
             if isinstance(error, ClientClosedError) and call.in_flight:  # nothing was sent
                 call.attempts -= not call.is_resend
                 call.in_flight, sent_at = False, None
             call.cut_off_in_flight, call.in_flight = call.in_flight, False
-            call.uncertain = call.uncertain or response is not None  # nobody judged it
+            call.uncertain = call.uncertain or response is not None  # it was not judged
             raise
         finally:
             if not self._loop.is_running():
@@ -241,10 +247,13 @@ class Sender(Generic[SubjectT]):
             return verdict
         return await self._confirmed(call, response, verdict)
 
-    async def _confirmed(self, call: Call[SubjectT], response: Answer, verdict: Verdict) -> Verdict:
+    async def _confirmed(
+        self, call: Call[SubjectT], response: Response, verdict: Verdict
+    ) -> Verdict:
         """Return *verdict* once *response* is sure to be the one to *call*."""
         # The response for many names its records, as that for one pair does that is linked.
         if isinstance(response, ReusedResponse) and not isinstance(verdict, Replied):
+            response.body = b""  # it is judged, and other calls go on while this one waits
             call.in_flight = True
             try:
                 is_own = await self._transport.confirm(response)
@@ -259,21 +268,16 @@ class Sender(Generic[SubjectT]):
         _keep_reply(call, verdict)
         return verdict
 
-    def _judged(self, call: Call[SubjectT], answer: Answer, sent_at: float) -> Verdict:
-        """Return what *answer* means; after a throttle all calls are held back."""
-        call.observer.on_response(answer.status)
-        verdict = self._judge(answer, call.subject, self._clock.utc_now)
-        if type(verdict) is Accepted:  # nearly always
-            call.reply = verdict.reply
-            self._proof.responded_at = self._clock.now()
-            return verdict
+    def _note_verdict(
+        self, response: Response, verdict: Verdict, call: Call[SubjectT], sent_at: float
+    ) -> None:
+        """Hold all calls back after a throttle, and note whether HubSpot responded."""
         # Before its permit is back: the next in the queue would go with that.
         if isinstance(verdict, Throttled) and not is_beyond_patience(self._policy, verdict):
             wait = clamp(self._policy, verdict.retry_after)
             call.pause = self._limiter.record_throttle(sent_at, wait, by_quota=verdict.by_quota)
-        if is_from_hubspot(answer, verdict):
-            self._proof.responded_at = self._clock.now()
-        return verdict
+        if is_from_hubspot(response, verdict):
+            self._proof.responded_at = self._now()
 
     async def _wait_for_permit(self) -> Fatal | None:
         try:
@@ -297,10 +301,10 @@ class Sender(Generic[SubjectT]):
         call.observer.on_progress()
         return Refused(error)
 
-    def _after_fault(self, call: Call[SubjectT], verdict: Transient) -> Final | Again:
+    def _after_fault(self, call: Call[SubjectT], verdict: Transient) -> Final | Retry:
         if isinstance(verdict, _Resend):
             call.is_resend = True
-            return _again_unless_stopping(call, verdict.error, Again(0.0))
+            return _retry_unless_stopping(call, verdict.error, Retry(0.0))
         decision = decide_transient(
             self._policy,
             verdict,
@@ -310,15 +314,15 @@ class Sender(Generic[SubjectT]):
         )
         if isinstance(decision, GiveUp):
             logger.debug("%s given up, %s: %s", call.subject, decision.why, verdict.error)
-            # Where a try may have made the link, that is what the caller must know.
+            # Where an attempt may have made the link, the caller must know that.
             return Refused(call.unknown or verdict.error, About.MOMENT)
         logger.debug("%s again after %.2f s: %s", call.subject, decision.after, verdict.error)
         call.spent += decision.after
-        return _again_unless_stopping(call, verdict.error, decision)
+        return _retry_unless_stopping(call, verdict.error, decision)
 
-    def _after_refusal(self, call: Call[SubjectT], verdict: Throttled) -> Final | Again:
+    def _after_refusal(self, call: Call[SubjectT], verdict: Throttled) -> Final | Retry:
         call.attempts -= 1  # it was not the pair's fault
-        decision: Again | GiveUp
+        decision: Retry | GiveUp
         if is_beyond_patience(self._policy, verdict):
             decision = GiveUp(Why.PATIENCE)
         else:
@@ -331,41 +335,41 @@ class Sender(Generic[SubjectT]):
                 return Fatal(verdict.error)
             return Refused(call.unknown or verdict.error, About.MOMENT)
         call.spent += decision.after
-        # The limiter holds everybody for that long: no wait of its own on top.
-        return _again_unless_stopping(call, verdict.error, Again(0.0))
+        # The limiter pauses all calls for that long: no wait of its own on top.
+        return _retry_unless_stopping(call, verdict.error, Retry(0.0))
 
     async def _with_another_token(
         self, call: Call[SubjectT], verdict: Fatal, *, renewed: bool
-    ) -> Final | Again:
-        """Report the refused token; try once more with another, but not twice in a row."""
+    ) -> Final | Retry:
+        """Report the refused token, and retry once with another, but not twice in a row."""
         if not await self._tokens.renew(call.token, call.renewals) or renewed:
             return verdict
         logger.info("the access token was refused and renewed")
         call.attempts -= 1
         call.token_renewed = True
-        return _again_unless_stopping(call, verdict.error, Again(0.0))
+        return _retry_unless_stopping(call, verdict.error, Retry(0.0))
 
 
-def _again_unless_stopping(
-    call: Call[SubjectT], error: AioHubAssocError, again: Again
-) -> Final | Again:
+def _retry_unless_stopping(
+    call: Call[SubjectT], error: AioHubAssocError, retry: Retry
+) -> Final | Retry:
     call.error = error
     call.observer.on_retry(error)
-    return Unsettled(error) if call.observer.stopping else again
+    return Unsettled(error) if call.observer.stopping else retry
 
 
-def _without_response(call: Call[SubjectT], answer: NoResponse) -> Transient | Refused | Fatal:
-    if is_uncertain(answer.error):
-        call.unknown, call.uncertain = answer.error, True
-    if answer.was_reuse:
-        return _Resend(answer.error)
-    if answer.is_too_large:  # it would be so again: only a smaller call can help
-        return Refused(answer.error, About.BATCH)
-    return Transient(answer.error) if answer.passing else Fatal(answer.error)
+def _without_response(call: Call[SubjectT], received: NoResponse) -> Transient | Refused | Fatal:
+    if is_uncertain(received.error):
+        call.unknown, call.uncertain = received.error, True
+    if received.was_reuse:
+        return _Resend(received.error)
+    if received.is_too_large:  # only a smaller call can help
+        return Refused(received.error, About.BATCH)
+    return Transient(received.error) if received.passing else Fatal(received.error)
 
 
 def _keep_reply(call: Call[SubjectT], verdict: Verdict) -> None:
-    """Keep on *call* what its outcome is to say, whatever a later try comes to."""
+    """Keep on *call* what its outcome has to say, even if a later attempt ends otherwise."""
     if isinstance(verdict, Partial):
         call.reply = verdict.reply
     elif isinstance(verdict, Transient):
@@ -376,12 +380,12 @@ def _keep_reply(call: Call[SubjectT], verdict: Verdict) -> None:
         call.uncertain = call.uncertain or is_uncertain(verdict.error)
 
 
-def _is_again(settled: Final | Again) -> bool:
-    return isinstance(settled, Again)
+def _is_retry(settled: Final | Retry) -> bool:
+    return isinstance(settled, Retry)
 
 
 def _wait(state: _t.RetryCallState) -> float:
     assert state.outcome is not None  # noqa: S101 -- tenacity asks after a result
-    again = state.outcome.result()
-    assert isinstance(again, Again)  # noqa: S101 -- _is_again said so
-    return again.after
+    retry = state.outcome.result()
+    assert isinstance(retry, Retry)  # noqa: S101 -- _is_retry said so
+    return retry.after

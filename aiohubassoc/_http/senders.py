@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import attrs
 
 from aiohubassoc._batching.batch import encode_pairs
 from aiohubassoc._http.sender import Sender
-from aiohubassoc._protocol.classify import judge, judge_account, judge_batch, judge_links
-from aiohubassoc._protocol.endpoint_proof import EndpointProof
+from aiohubassoc._protocol.classify import (
+    EndpointProof,
+    judge,
+    judge_account,
+    judge_batch,
+    judge_links,
+)
 from aiohubassoc._protocol.links import encode_records
 from aiohubassoc._protocol.requests import (
     AccountRequest,
@@ -74,7 +80,7 @@ def make_senders(
     proof = EndpointProof()  # of one base URL
     return Senders(
         Sender(
-            endpoint=lambda pair: create_default(version, pair),
+            endpoint=partial(create_default, version),
             judge=judge,
             limiter=limiter,
             proof=proof,
@@ -84,21 +90,21 @@ def make_senders(
             endpoint=lambda inputs: create_default_batch(
                 version, inputs.types, encode_pairs(inputs.pairs)
             ),
-            judge=lambda answer, inputs, now: judge_batch(answer, inputs.types, now),
+            judge=lambda response, inputs, now: judge_batch(response, inputs.types, now),
             limiter=batch_limiter,
             proof=proof,
             **shared,
         ),
         Sender(
             endpoint=lambda asked: read_links(version, asked.types, encode_records(asked.records)),
-            judge=lambda answer, asked, now: judge_links(answer, asked.types, now),
+            judge=lambda response, asked, now: judge_links(response, asked.types, now),
             limiter=batch_limiter,
             proof=proof,
             **shared,
         ),
         Sender(
             endpoint=lambda request: request.endpoint,
-            judge=lambda answer, request, now: judge_account(answer, request.types, now),
+            judge=lambda response, request, now: judge_account(response, request.types, now),
             limiter=limiter,
             proof=proof,
             **shared,

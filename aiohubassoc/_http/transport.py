@@ -1,5 +1,5 @@
 """
-One HTTP call, with no retry, no limit and no opinion about the answer.
+One HTTP call, with no retry, no limit and no opinion about the response.
 
 No response, request or exception of aiohttp leaves it: they hold the connection, and some of them
 show the token. What a server says leaves it without the token.
@@ -10,33 +10,30 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 import attrs
 import yarl
 from multidict import CIMultiDict
 
-from aiohubassoc import __version__
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc._http.connections import Connections, UnfitConnectionError
+from aiohubassoc._http.connections import Connections, WatchedProtocol
 from aiohubassoc._http.deadlines import Deadlines, OnWire
-from aiohubassoc._http.failures import FAILURES, NoResponse, meaning, unanswered
 from aiohubassoc._http.sessions import (
-    CheckedRequest,
-    Connector,
-    ReadyRequest,
+    HEADERS,
+    JSON_HEADERS,
+    NoResponse,
+    OwnSession,
     SentOnceError,
-    credentials_of,
-    proxy_of,
+    find_proxy,
+    list_credentials,
     refuse_unverified,
     send_once,
+    to_no_response,
 )
-from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, kept_headers
-from aiohubassoc._protocol.redaction import NO_SECRETS, Redaction
-from aiohubassoc._protocol.verdicts import Answer
+from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, NO_SECRETS, Redaction, kept_headers
+from aiohubassoc._protocol.verdicts import Response
 from aiohubassoc.errors import (
     ClientClosedError,
     ConnectError,
@@ -52,17 +49,13 @@ if TYPE_CHECKING:
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc.options import Timeouts
 
-__all__ = ["FAILURES", "NoResponse", "ReusedResponse", "Transport", "meaning", "unanswered"]
+__all__ = ["NoResponse", "ReusedResponse", "Transport"]
 
 # The reply to a batch of 2,000 pairs is about 600 kB; the links of 1,000 records may be more.
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 
 _LARGER_BLOCK_BYTES: Final = 4 * 1024 * 1024
 
-# If a later aiohttp puts headers together elsewhere, they are its session's.
-_CAN_BE_READY = all(
-    hasattr(aiohttp.ClientRequest, name) for name in ("update_headers", "update_auto_headers")
-)
 _2XX: Final = range(200, 300)
 _FINAL_STATUSES: Final = range(200, 600)
 # The refusal of many pairs may name each of them: so many bytes for each byte of the request.
@@ -71,24 +64,21 @@ _ERROR_BYTES_A_BYTE: Final = 16
 _TOKENS_HIDDEN: Final = 3
 # What is shorter may stand in any text by chance, as tokens of tests do.
 _SHORTEST_SECRET: Final = 6
+# Bytes that no text has.
+_NOWHERE: Final = b"\xff\xff"
+# JSON and URLs write letters in other ways with these.
+_BACKSLASH, _PERCENT = b"\\%"
 # As a message of aiohttp's shows its beginning.
 _TLS_ALERT: Final = r"b'\x15\x03"
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.\d \d{3}")
 # Of responses with a link, one in so many is timed.
 _TIMED: Final = 8
-_HEADERS: Final = {
-    "Accept": "application/json",
-    "Accept-Encoding": "identity",  # half a kilobyte is not worth the inflating
-    "User-Agent": f"aiohubassoc/{__version__}",
-}
-_JSON: Final = {"Content-Type": "application/json"}
-_Ask: TypeAlias = Callable[..., Awaitable[aiohttp.ClientResponse]]
 
 
 @attrs.define
-class ReusedResponse(Answer):
+class ReusedResponse(Response):
     """
-    An answer over a connection that was used before: it may be that to another request.
+    A response over a connection that was used before: it may be that to another request.
 
     Attributes:
         call: The call, for `Transport.confirm`.
@@ -126,20 +116,21 @@ class Transport:
         self._base = yarl.URL(base_url)
         self._prefix = self._base.raw_path.rstrip("/")
         self._timeouts = timeouts
-        # The wire keeps the loop's time: a clock that leaps must not end calls.
+        # Timeouts keep the loop's time: a clock that leaps must not end calls.
         self._clock = SystemClock()
-        self._deadlines = Deadlines(timeouts, self._clock)
-        self._connections = Connections(self._clock, most_in_doubt=connections)
+        self._deadlines: Deadlines  # both are made by `open`
+        self._connections: Connections
         self._most_at_once = connections
         self._lent = session
         self._ssl = ssl
-        self._proxy = proxy_of(self._base) if proxy is None and trust_env else proxy
-        self._session: aiohttp.ClientSession | None = None
+        self._proxy = find_proxy(self._base) if proxy is None and trust_env else proxy
+        self._session: aiohttp.ClientSession | OwnSession | None = None
+        self._own: OwnSession
         self._token = ""
         self._tokens: tuple[str, ...] = ()
         self._redaction = NO_SECRETS
+        self._secret = _NOWHERE
         self._responses = 0
-        self._ready: CIMultiDict[str] = CIMultiDict()
         refuse_unverified(self._base, ssl, session)
 
     @property
@@ -156,44 +147,34 @@ class Transport:
         # asyncio asks for 256 KiB at each read, which the C library of most Linux systems maps and
         # unmaps each time, a sixth of all that a call costs, until a larger block was freed once.
         bytes(_LARGER_BLOCK_BYTES)
+        self._deadlines = Deadlines(self._timeouts, self._clock)
+        self._connections = Connections(self._clock, most_in_doubt=self._most_at_once)
         if self._lent is not None:
             self._session = self._lent
             return
-        # Without a limit: the pool is not to be a second queue. It has as many connections as calls
-        # go at once, and those in doubt, which are as many at most.
-        connector = Connector(limit=0, ssl=self._ssl or True)
-        connector.deadlines = self._deadlines
-
-        class Request(ReadyRequest if _CAN_BE_READY else CheckedRequest):  # type: ignore[misc]
-            ready = CIMultiDict({"Host": self._base.host_port_subcomponent or "", **_HEADERS})
-            connections = self._connections
-            deadlines = self._deadlines
-
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            request_class=Request,
-            headers=None if _CAN_BE_READY else _HEADERS,
-            cookie_jar=aiohttp.DummyCookieJar(),  # HubSpot's edge sets cookies; they only cost
-            timeout=aiohttp.ClientTimeout(total=None, connect=self._timeouts.connect),
+        self._own = self._session = OwnSession(
+            self._base,
+            self._connections,
+            self._deadlines,
+            connect=self._timeouts.connect,
+            ssl=self._ssl,
             proxy=self._proxy,
         )
-        self._ready = Request.ready if _CAN_BE_READY else self._session.headers
-        # On a reused connection that turns out dead aiohttp would send a PUT again by itself, past
-        # limiter, attempts and books. There is no public switch (3.14); a test counts arrivals.
-        self._session._retry_connection = False  # noqa: SLF001 -- see above
 
     async def close(self) -> None:
         """Close every connection of its own session; calls raise ClientClosedError from now on."""
         session, self._session = self._session, None
+        if session is None:
+            return
         self._deadlines.close()
-        if session is not None and session is not self._lent:
+        if session is not self._lent:
             await session.close()
 
     async def send(  # noqa: C901, PLR0912 -- a coroutine more costs as much as reading the reply
         self, endpoint: Endpoint, token: str, *, needs_new: bool = False
-    ) -> tuple[Answer | NoResponse, float | None]:
+    ) -> tuple[Response | NoResponse, float | None]:
         """
-        Make one call and return its whole answer, and how long it waited for a connection.
+        Make one call and return its whole response, and how long it waited for a connection.
 
         The time is in seconds, before anything was sent; None: it is not known.
 
@@ -206,37 +187,44 @@ class Transport:
             ClientClosedError: not open, or the lent session was closed. Nothing was sent.
         """
         session = self._session
-        if session is None or session.closed:
+        if session is None:
             raise ClientClosedError
         if token != self._token:
             self._use_token(token)
-        if session is self._lent:
+        if isinstance(session, aiohttp.ClientSession):
+            if session.closed:
+                raise ClientClosedError
             return await self._send_through(session, endpoint, token, needs_new=needs_new)
         url = self._base.with_path(self._prefix + endpoint.path, encoded=True)
         call = self._deadlines.begin()
         if needs_new:
             call.needs_new = True
         try:
-            # What request() calls, without the context manager that it wraps around.
-            ask: _Ask = getattr(session, "_request", session.request)
             if endpoint.body:
                 call.is_of_many = True
-                more = {"data": endpoint.body, "headers": _JSON}
-                ask = partial(ask, **more)
-            while True:
-                try:
-                    response = await ask(endpoint.method, url, allow_redirects=False)
-                    break
-                except UnfitConnectionError:
-                    continue
+            response = await self._own.request(call, endpoint.method, url, endpoint.body)
             content = response.content
             if not content.is_eof() or response.status not in _2XX:
                 return await self._read(response, call, endpoint), call.waited
             # Whole, as nearly every one comes. Reading it in the public way resumes a flow that
-            # nobody paused, at a cost.
+            # is not paused, at a cost.
             parts: Sequence[bytes] = getattr(content, "_buffer", ())
             body = parts[0] if len(parts) == 1 else content.read_nowait()
-            return self._received(response, body, call), call.waited
+            self._responses += 1
+            protocol = call.protocol
+            if (
+                type(protocol) is not WatchedProtocol
+                or call.fresh
+                or body.find(self._secret) >= 0
+                or _BACKSLASH in body
+                or _PERCENT in body
+            ):
+                return self._received(response, body, call), call.waited
+            if self._responses % _TIMED == 0:
+                self._connections.add_time(call)
+            protocol.call = None  # nearly always: what _received() does, without its calls
+            redaction = self._redaction
+            return ReusedResponse(response.status, response.headers, body, "", redaction, call), 0.0
         except (aiohttp.ClientError, OSError) as error:
             return self._failed(error, session, call), call.waited
         except asyncio.CancelledError:
@@ -246,31 +234,35 @@ class Transport:
         finally:
             if call.aside:
                 call.give_back()
-            self._deadlines.end(call)
+            del self._deadlines.calls[call.task]
 
-    async def confirm(self, answer: ReusedResponse) -> bool:
+    async def confirm(self, response: ReusedResponse) -> bool:
         """
-        Return whether an answer is that to its own request, as nothing follows it.
+        Return whether a response is that to its own request, as nothing follows it.
 
-        It takes about as long as an answer usually does, a second at most; its connection is not
-        used until then. False: another call, over a new connection, must tell.
+        It takes about as long as a response usually does, a second at most; its connection is not
+        used until then. False: the call must be sent again over a new connection.
         """
-        assert answer.call is not None  # noqa: S101 -- it is set where it is made
-        is_own = await self._connections.confirm(answer.call)
+        assert response.call is not None  # noqa: S101 -- it is set where it is made
+        is_own = await self._connections.confirm(response.call)
         # Where connections were closed here, silence says nothing.
         return is_own and self._session is not None and not self._session.closed
 
     def _use_token(self, token: str) -> None:
         self._token = token
         # Each call copies them before it waits for anything.
-        self._ready["Authorization"] = f"Bearer {token}"
+        if self._lent is None:
+            self._own.headers["Authorization"] = f"Bearer {token}"
         self._tokens = (token, *(one for one in self._tokens if one != token))[:_TOKENS_HIDDEN]
-        secrets = (*self._tokens, *credentials_of(self._proxy))
-        self._redaction = Redaction(one for one in secrets if len(one) >= _SHORTEST_SECRET)
+        secrets = {*self._tokens, *list_credentials(self._proxy)}
+        hidden = [one for one in secrets if len(one) >= _SHORTEST_SECRET]
+        self._redaction = Redaction(hidden)
+        # A body without it holds no secret, unless that is written in another way.
+        self._secret = hidden[0].encode() if len(hidden) == 1 else b"" if hidden else _NOWHERE
 
     async def _send_through(
         self, session: aiohttp.ClientSession, endpoint: Endpoint, token: str, *, needs_new: bool
-    ) -> tuple[Answer | NoResponse, float | None]:
+    ) -> tuple[Response | NoResponse, float | None]:
         """Make one call through a lent session, and leave nothing in it."""
         url = self._base.with_path(self._prefix + endpoint.path, encoded=True)
         timeouts = self._timeouts
@@ -291,7 +283,7 @@ class Transport:
             response = await session.request(
                 endpoint.method,
                 url,
-                headers={**_HEADERS, **_JSON} if endpoint.body else _HEADERS,
+                headers={**HEADERS, **JSON_HEADERS} if endpoint.body else HEADERS,
                 data=endpoint.body or None,
                 timeout=aiohttp.ClientTimeout(
                     total=timeouts.total, connect=timeouts.connect, sock_read=timeouts.response
@@ -306,26 +298,26 @@ class Transport:
         except SentOnceError as error:
             return self._failed(error.cause, session, call), call.waited
 
-    def _received(self, response: aiohttp.ClientResponse, body: bytes, call: OnWire) -> Answer:
+    def _received(self, response: aiohttp.ClientResponse, body: bytes, call: OnWire) -> Response:
         """Return a whole response with 2xx."""
         redaction = self._redaction
-        self._responses += 1
-        is_sample = call.fresh or self._responses % _TIMED == 0
-        self._connections.release(call, is_sample=is_sample)
+        if call.fresh or self._responses % _TIMED == 0:
+            self._connections.add_time(call)
+        self._connections.release(call)
         body = redaction.in_bytes(body)
         if call.is_reuse:
             return ReusedResponse(response.status, response.headers, body, "", redaction, call)
-        return Answer(response.status, response.headers, body, "", redaction)
+        return Response(response.status, response.headers, body, "", redaction)
 
     async def _read(
         self, response: aiohttp.ClientResponse, call: OnWire, endpoint: Endpoint
-    ) -> Answer | NoResponse:
+    ) -> Response | NoResponse:
         """Read *response* to its end, or as far as is needed and close its connection."""
         status = response.status
+        self._responses += 1
         if status not in _FINAL_STATUSES:
             response.close()
-            if call.state is not None:  # it may have been released before
-                call.state.is_spoilt = True
+            self._connections.spoil(call)
             return self._no_status(response, call)
         most = MAX_BODY_BYTES
         if status not in _2XX:
@@ -345,21 +337,22 @@ class Transport:
                 return self._received(response, body, call)
             return NoResponse(
                 InvalidResponseError(
-                    f"the answer is larger than {MAX_BODY_BYTES} bytes",
+                    f"the response is larger than {MAX_BODY_BYTES} bytes",
                     maybe_applied=True,
                     status=status,
                 ),
                 is_too_large=True,
             )
-        self._responses += 1
-        self._connections.release(call, is_sample=call.fresh)
+        if call.fresh:
+            self._connections.add_time(call)
+        self._connections.release(call)
         redaction = self._redaction
         headers = CIMultiDict(redaction.in_headers(response.headers))
         url = str(self._base.with_path(self._prefix + endpoint.path, encoded=True))
         body = redaction.in_bytes(body)
         if call.is_reuse:
             return ReusedResponse(status, headers, body, url, redaction, call)
-        return Answer(status, headers, body, url, redaction)
+        return Response(status, headers, body, url, redaction)
 
     def _no_status(self, response: aiohttp.ClientResponse, call: OnWire) -> NoResponse:
         return NoResponse(
@@ -373,7 +366,7 @@ class Transport:
         )
 
     def _failed(
-        self, error: BaseException, session: aiohttp.ClientSession, call: OnWire
+        self, error: BaseException, session: aiohttp.ClientSession | OwnSession, call: OnWire
     ) -> NoResponse:
         """
         Return what *error* means.
@@ -383,7 +376,7 @@ class Transport:
         """
         if session.closed and call.protocol is None:
             raise ClientClosedError from None
-        result = unanswered(error, self._redaction)
+        result = to_no_response(error, self._redaction)
         is_lost = isinstance(result.error, ConnectionLostError)
         was_reuse = call.is_reuse and (is_lost or isinstance(result.error, InvalidResponseError))
         if is_lost and call.is_reuse:
@@ -396,7 +389,7 @@ class Transport:
     def _too_late(self, call: OnWire) -> NoResponse:
         if call.connecting:
             return NoResponse(ConnectError(f"no connection within {self._timeouts.total:g} s"))
-        return NoResponse(ResponseTimeoutError("no answer in time"))
+        return NoResponse(ResponseTimeoutError("no response in time"))
 
 
 def _holds_another(response: aiohttp.ClientResponse) -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http.clock import Clock, Timer
 
-# A timer may fire a little early; asking again at once would spin without time moving on.
+# A timer may fire a little early; without this a wait of 0 s would spin.
 _TICK: Final = 1e-4
 # A dictionary keeps the memory of what was removed; below this share of its longest it is copied.
 _SPARSE: Final = 1 / 4
@@ -29,6 +29,9 @@ class WaitQueue:
         try_take: Takes a permit and returns 0, or returns the seconds until there may be one: inf,
             not before there is news. What it raises as AioHubAssocError the first caller gets.
         give_back: Returns a permit that was granted to a caller in the tick of its cancellation.
+
+    Attributes:
+        waiters: The callers that wait, in order.
     """
 
     def __init__(
@@ -38,19 +41,9 @@ class WaitQueue:
         self._try_take = try_take
         self._give_back = give_back
         # In order; and a caller that is cancelled can leave from the middle.
-        self._waiters: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+        self.waiters: OrderedDict[asyncio.Future[None], None] = OrderedDict()
         self._longest = 0
         self._timer: Timer | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no caller waits."""
-        return not self._waiters
-
-    @property
-    def length(self) -> int:
-        """How many callers wait."""
-        return len(self._waiters)
 
     async def acquire(self) -> None:
         """
@@ -59,16 +52,16 @@ class WaitQueue:
         Raises:
             DailyReserveError: no call may be sent any more today.
         """
-        if not self._waiters and self._try_take(self._clock.now()) <= 0:
+        if not self.waiters and self._try_take(self._clock.now()) <= 0:
             return
         waiter = asyncio.get_running_loop().create_future()
-        self._waiters[waiter] = None
-        self._longest = max(self._longest, len(self._waiters))
+        self.waiters[waiter] = None
+        self._longest = max(self._longest, len(self.waiters))
         self.wake()
         try:
             await waiter
         except asyncio.CancelledError:
-            if waiter in self._waiters:
+            if waiter in self.waiters:
                 self._remove(waiter)
             elif not waiter.cancelled() and waiter.exception() is None:
                 self._give_back()
@@ -76,11 +69,11 @@ class WaitQueue:
 
     def wake(self) -> None:
         """Grant permits to callers in turn, and set the timer for the first that has to wait."""
-        if not self._waiters:
+        if not self.waiters:
             return
         now = self._clock.now()
-        while self._waiters:
-            waiter = next(iter(self._waiters))
+        while self.waiters:
+            waiter = next(iter(self.waiters))
             if not waiter.done():  # else it is cancelled, and not awake yet
                 try:
                     wait = self._try_take(now)
@@ -95,15 +88,15 @@ class WaitQueue:
 
     def forget(self) -> None:
         """Leave those who wait alone: their event loop is closed."""
-        self._waiters.clear()
+        self.waiters.clear()
         self._timer = None
 
     def _remove(self, waiter: asyncio.Future[None]) -> None:
-        del self._waiters[waiter]
-        if len(self._waiters) < _SPARSE * self._longest:
-            self._waiters = OrderedDict(self._waiters)
-            self._longest = len(self._waiters)
-        if not self._waiters:
+        del self.waiters[waiter]
+        if len(self.waiters) < _SPARSE * self._longest:
+            self.waiters = OrderedDict(self.waiters)
+            self._longest = len(self.waiters)
+        if not self.waiters:
             self._wake_at(math.inf)
 
     def _wake_at(self, when: float) -> None:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from aiohubassoc._protocol import codec
 from aiohubassoc._protocol.bounds import kept_headers
 from aiohubassoc._protocol.links import decode_links
-from aiohubassoc._protocol.refusal import Refusal, shown
-from aiohubassoc._protocol.status_table import TABLE
+from aiohubassoc._protocol.status_table import TABLE, Refusal, decode_start
 from aiohubassoc._protocol.verdicts import (
     About,
     Accepted,
     AccountReply,
-    Answer,
     Fatal,
     Intercepted,
     Partial,
     Refused,
     Replied,
+    Response,
     Transient,
     Verdict,
 )
@@ -36,19 +36,19 @@ _UNFINISHED: Final = frozenset({"PENDING", "PROCESSING"})
 _T = TypeVar("_T")
 
 
-def judge(answer: Answer, pair: Pair, now: Callable[[], datetime]) -> Verdict:
+def judge(response: Response, pair: Pair, now: Callable[[], datetime]) -> Verdict:
     """
-    Return what *answer* means for *pair*.
+    Return what *response* means for *pair*.
 
     Args:
-        answer: Any status, headers and body.
+        response: Any status, headers and body.
         pair: The pair that was sent.
-        now: Gives the local time, aware: for a ``Retry-After`` date in an answer without ``Date``.
+        now: Gives the local time, aware: for a ``Retry-After`` date where ``Date`` is missing.
     """
-    if _is_success(answer):
-        return _judge_success(answer, pair)
+    if _is_success(response):
+        return _judge_success(response, pair)
     refusal = Refusal.from_response(
-        answer, (pair.from_type, pair.to_type), now(), codec.decode_pair_error
+        response, (pair.from_type, pair.to_type), now(), codec.decode_pair_error
     )
     match _judge_refusal(refusal):
         case Refused(error, About.BATCH):  # there is nothing smaller than one pair
@@ -59,18 +59,18 @@ def judge(answer: Answer, pair: Pair, now: Callable[[], datetime]) -> Verdict:
             return verdict
 
 
-def judge_batch(answer: Answer, types: tuple[str, str], now: Callable[[], datetime]) -> Verdict:
+def judge_batch(response: Response, types: tuple[str, str], now: Callable[[], datetime]) -> Verdict:
     """
-    Return what *answer* to a batch of pairs means; a reply that confirms anything is `Replied`.
+    Return what *response* to a batch of pairs means; a reply that confirms anything is `Replied`.
 
     Args:
-        answer: Any status, headers and body.
+        response: Any status, headers and body.
         types: The object types of the pairs.
         now: As for `judge`.
     """
-    if not _is_success(answer):
-        return _judge_refusal(Refusal.from_response(answer, types, now()))
-    reply = _read(answer, codec.decode_reply)
+    if not _is_success(response):
+        return _judge_refusal(Refusal.from_response(response, types, now()))
+    reply = _read(response, codec.decode_reply)
     if isinstance(reply, Transient):
         return reply
     # It says nothing of any pair, or nothing final.
@@ -79,49 +79,51 @@ def judge_batch(answer: Answer, types: tuple[str, str], now: Callable[[], dateti
     return Replied(reply)
 
 
-def judge_links(answer: Answer, types: tuple[str, str], now: Callable[[], datetime]) -> Verdict:
+def judge_links(response: Response, types: tuple[str, str], now: Callable[[], datetime]) -> Verdict:
     """
-    Return what *answer* to a question for links means; what can be read is `Replied`.
+    Return what *response* to a question for links means; what can be read is `Replied`.
 
     Args:
-        answer: Any status, headers and body.
+        response: Any status, headers and body.
         types: The object types of the records, and of those they are linked to.
         now: As for `judge`.
     """
-    if not _is_success(answer):
-        return _judge_refusal(Refusal.from_response(answer, types, now()))
-    links = _read(answer, decode_links)
+    if not _is_success(response):
+        return _judge_refusal(Refusal.from_response(response, types, now()))
+    links = _read(response, decode_links)
     if isinstance(links, Transient):
         return links
     return Replied(links) if links.status not in _UNFINISHED else Transient(UnconfirmedError())
 
 
-def judge_account(answer: Answer, types: tuple[str, str], now: Callable[[], datetime]) -> Verdict:
+def judge_account(
+    response: Response, types: tuple[str, str], now: Callable[[], datetime]
+) -> Verdict:
     """
-    Return what *answer* to a call about the account means; what can be read is `Replied`.
+    Return what *response* to a call about the account means; what can be read is `Replied`.
 
     Args:
-        answer: Any status, headers and body.
+        response: Any status, headers and body.
         types: The object types that the call names, or two empty strings.
         now: As for `judge`.
     """
-    if not _is_success(answer):
-        return _judge_refusal(Refusal.from_response(answer, types, now()))
-    body = _read(answer, codec.load)
+    if not _is_success(response):
+        return _judge_refusal(Refusal.from_response(response, types, now()))
+    body = _read(response, codec.load)
     if isinstance(body, Transient):
         return body
-    return Replied(AccountReply(body if isinstance(body, dict) else {}, answer.headers))
+    return Replied(AccountReply(body if isinstance(body, dict) else {}, response.headers))
 
 
-def is_from_hubspot(answer: Answer, verdict: Verdict) -> bool:
-    """Return whether HubSpot's API wrote *answer*, which means *verdict*, not something else."""
+def is_from_hubspot(response: Response, verdict: Verdict) -> bool:
+    """Return whether HubSpot's API wrote *response*, which means *verdict*, not something else."""
     match verdict:
         case Accepted() | Replied() | Partial():
             return True
         case Transient(UnconfirmedError()):
-            return bool(answer.body.strip())  # a reply that can be read, or nothing
+            return bool(response.body.strip())  # a reply that can be read, or nothing
         case _:
-            body = codec.decode_error(answer.body)
+            body = codec.decode_error(response.body)
             return body is not None and body.is_hubspot
 
 
@@ -140,21 +142,21 @@ def matches(reply: DefaultAssociations, pair: Pair) -> bool:
     return any((canonical_id(r.from_id), canonical_id(r.to_id)) in ends for r in reply.results)
 
 
-def _is_success(answer: Answer) -> bool:
-    return 200 <= answer.status < 300  # noqa: PLR2004 -- "take any 2xx and look into the body"
+def _is_success(response: Response) -> bool:
+    return 200 <= response.status < 300  # noqa: PLR2004 -- "take any 2xx and look into the body"
 
 
-def _read(answer: Answer, decode: Callable[[bytes], _T]) -> _T | Transient:
+def _read(response: Response, decode: Callable[[bytes], _T]) -> _T | Transient:
     try:
-        return decode(answer.body)
+        return decode(response.body)
     except codec.UndecodableError as error:
-        if not answer.body.strip():
+        if not response.body.strip():
             return Transient(UnconfirmedError())
-        return Transient(_garbled(answer, error.problems))
+        return Transient(_invalid_response(response, error.problems))
 
 
-def _judge_success(answer: Answer, pair: Pair) -> Verdict:
-    reply = _read(answer, codec.decode_pair_reply)
+def _judge_success(response: Response, pair: Pair) -> Verdict:
+    reply = _read(response, codec.decode_pair_reply)
     if isinstance(reply, Transient):
         return reply
     linked = matches(reply, pair)
@@ -168,13 +170,13 @@ def _judge_success(answer: Answer, pair: Pair) -> Verdict:
     return Accepted(reply)
 
 
-def _garbled(answer: Answer, problems: tuple[str, ...]) -> InvalidResponseError:
+def _invalid_response(response: Response, problems: tuple[str, ...]) -> InvalidResponseError:
     return InvalidResponseError(
-        f"the answer with status {answer.status} cannot be read: {'; '.join(problems[:3])}",
+        f"the response with status {response.status} cannot be read: {'; '.join(problems[:3])}",
         maybe_applied=True,
-        status=answer.status,
-        headers=kept_headers(answer.redaction.in_headers(answer.headers)),
-        body_start=shown(answer.body),
+        status=response.status,
+        headers=kept_headers(response.redaction.in_headers(response.headers)),
+        body_start=decode_start(response.body),
         problems=problems,
     )
 
@@ -186,4 +188,30 @@ def _judge_refusal(refusal: Refusal) -> Verdict:
             return row.verdict(refusal)
     # What is no status of HTTP proves nothing, whatever the body says.
     response = refusal.response
-    return Transient(_garbled(response, (f"{response.status} is no status of a final response",)))
+    return Transient(
+        _invalid_response(response, (f"{response.status} is no status of a final response",))
+    )
+
+
+# For so long a response of HubSpot's own shows that a gateway's refusal is about one pair. It is
+# longer than a usual call with its retries, and short enough that a firewall that closes in the
+# middle of a run costs few pairs.
+PROVEN_SECONDS: Final = 10.0
+
+
+class EndpointProof:
+    """
+    What shows that HubSpot's API is behind the base URL.
+
+    Attributes:
+        responded_at: When HubSpot itself last responded, whatever it said. Seconds on the clock.
+    """
+
+    __slots__ = ("responded_at",)
+
+    def __init__(self) -> None:
+        self.responded_at = -inf
+
+    def holds(self, now: float) -> bool:
+        """Return whether HubSpot itself responded a moment ago; *now* is on the same clock."""
+        return now - self.responded_at <= PROVEN_SECONDS

@@ -2,7 +2,7 @@
 HubSpot's JSON to models: the only place that knows JSON and camelCase.
 
 What decides whether a pair is linked (`results`, `errors` as a list, `numErrors`, `status`) is
-read strictly: what is broken there makes the answer undecodable. Everything else is read
+read strictly: what is broken there makes the reply undecodable. Everything else is read
 leniently: what is missing, null or unknown does no harm, an int may stand for a string, and what
 is of another shape is kept as its JSON text where text is due, and left out elsewhere.
 
@@ -25,8 +25,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from aiohubassoc._protocol import json_values
 from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, bounded, short
-from aiohubassoc._protocol.fast_codec import usual_reply, usual_results
-from aiohubassoc._protocol.long_replies import cut_results
+from aiohubassoc._protocol.fast_codec import cut_results, usual_reply, usual_results
 from aiohubassoc.replies import (
     Association,
     AssociationSpec,
@@ -67,7 +66,7 @@ class UndecodableError(ValueError):
 
 @attrs.define
 class ErrorBody:
-    """The body of an answer that is not 2xx; whatever it does not have is None or empty."""
+    """The body of a response that is not 2xx; fields that it does not have are None or empty."""
 
     status: str | None = None
     message: str | None = None
@@ -86,9 +85,23 @@ class ErrorBody:
         return self.status == "error" or bool(self.category or self.correlation_id)
 
 
+def decode_pair_reply(body: bytes) -> DefaultAssociations:
+    """
+    Return the reply of Create Default for one pair, without more than such a reply can have.
+
+    Raises:
+        UndecodableError: as for `decode_reply`.
+    """
+    if len(body) <= _LONG_BYTES and (usual := usual_reply(load(body))) is not None:
+        return usual  # nearly always
+    reply = decode_reply(body, _MOST_OF_A_PAIR)
+    reply.results = reply.results[:_MOST_OF_A_PAIR]
+    return reply
+
+
 def decode_reply(body: bytes, most_entries: int | None = None) -> DefaultAssociations:
     """
-    Return the reply of Create Default that *body* holds, for one pair or many.
+    Return the reply of Create Default that *body* holds.
 
     Args:
         body: Of a 2xx.
@@ -104,27 +117,16 @@ def decode_reply(body: bytes, most_entries: int | None = None) -> DefaultAssocia
         value = load(body)
     else:
         value = load(body)
-        if (usual := usual_reply(value)) is not None:  # nearly always
+        if (usual := usual_reply(value)) is not None:
             return usual
     value = _bounded_reply(value, entries)
     try:
         reply: DefaultAssociations = _structure_reply(value, DefaultAssociations)
     except Exception:  # noqa: BLE001 -- whatever cattrs raised, the slow converter explains it
-        return _explained(value)
-    return reply
-
-
-def decode_pair_reply(body: bytes) -> DefaultAssociations:
-    """
-    Return the reply for one pair that *body* holds, without more than such a reply can have.
-
-    Raises:
-        UndecodableError: as for `decode_reply`.
-    """
-    reply = decode_reply(body, _MOST_OF_A_PAIR)
-    if len(reply.results) > _MOST_OF_A_PAIR:
-        reply.results = reply.results[:_MOST_OF_A_PAIR]
-    return reply
+        problems = _find_problems(value)
+    else:
+        return reply
+    raise UndecodableError(problems)
 
 
 def _long_reply(body: bytes, most_entries: int) -> DefaultAssociations | None:
@@ -183,7 +185,7 @@ def dump(value: object) -> bytes:
 
 def structure_errors(value: object) -> tuple[StandardError, ...]:
     """
-    Return the errors inside a 2xx answer that *value* is; none for null.
+    Return the errors inside a 2xx response that *value* is; none for null.
 
     Raises:
         UndecodableError: it is not a list.
@@ -196,11 +198,35 @@ def structure_errors(value: object) -> tuple[StandardError, ...]:
     return errors
 
 
-def _explained(value: object) -> DefaultAssociations:
+def _find_problems(value: object) -> tuple[str, ...]:
+    """Return what is wrong with a reply: the first problems at least."""
+    problems: list[str] = []
+    if isinstance(value, dict) and isinstance(results := value.get("results"), list):
+        # One by one: cattrs would make an exception of each, with all that it is about.
+        value = value | {"results": []}
+        problems += islice(_wrong_results(results), _MOST_PROBLEMS)
     try:
-        return _EXPLAINING.structure(value, DefaultAssociations)
+        _EXPLAINING.structure(value, DefaultAssociations)
     except Exception as error:  # noqa: BLE001 -- see above
-        raise UndecodableError(tuple(islice(_problems(error, "$"), _MOST_PROBLEMS))) from None
+        problems += islice(_problems(error, "$"), _MOST_PROBLEMS)
+        _clear(error)
+    return tuple(problems)
+
+
+def _wrong_results(results: list[object]) -> Iterator[str]:
+    for number, result in enumerate(results):
+        try:
+            _structure_association(result, Association)
+        except json_values.WrongShapeError as error:
+            yield f"$.results[{number}]{error.where}: {error}"
+
+
+def _clear(error: BaseException) -> None:
+    """Free what an exception of cattrs keeps alive: its frames hold the exception itself."""
+    error.__traceback__ = error.__context__ = None
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            _clear(inner)
 
 
 def decode_error(body: bytes, most_entries: int | None = None) -> ErrorBody | None:
@@ -268,10 +294,6 @@ def _problems(error: BaseException, path: str) -> Iterator[str]:
         named, bare = error.group_exceptions()
         for sub, note in named:
             yield from _problems(sub, f"{path}.{_json_name(note.name)}")
-    elif isinstance(error, cattrs.IterableValidationError):
-        indexed, bare = error.group_exceptions()
-        for sub, place in indexed:
-            yield from _problems(sub, f"{path}[{place.index}]")
     elif isinstance(error, KeyError):
         yield f"{path}: {json_values.MISSING}"
         return
@@ -384,3 +406,4 @@ def _converter(*, detailed: bool) -> cattrs.Converter:
 _FAST = _converter(detailed=False)
 _EXPLAINING = _converter(detailed=True)
 _structure_reply = _FAST.get_structure_hook(DefaultAssociations)
+_structure_association = _FAST.get_structure_hook(Association)

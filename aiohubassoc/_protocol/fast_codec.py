@@ -8,6 +8,7 @@ same: tests/protocol/test_fast_codec.py holds them against each other.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -68,8 +69,7 @@ def usual_results(results: Any) -> list[Association] | None:  # noqa: ANN401 -- 
                 and type(to_id) is str
                 and type(category) is str
                 and type(type_id) is int
-                and len(from_id) <= MOST_ID
-                and len(to_id) <= MOST_ID
+                and len(from_id) + len(to_id) <= MOST_ID
             ):
                 return None
             associations.append(Association(from_id, to_id, _spec(category, type_id)))
@@ -81,3 +81,50 @@ def usual_results(results: Any) -> list[Association] | None:  # noqa: ANN401 -- 
 @lru_cache(maxsize=64)  # a run has two of them
 def _spec(category: str, type_id: int) -> AssociationSpec:
     return AssociationSpec(short(category), type_id)
+
+
+# About sixty results.
+_PIECE_BYTES: Final = 8 * 1024
+# A piece is longer only where a result is longer than any that HubSpot documents.
+_LONGEST_PIECE: Final = 2 * _PIECE_BYTES
+_NAME: Final = b'"results"'
+# The beginning of a reply, down to its own list of results: before it there are only names with
+# a number, a word, an empty list or object, or a text without quotes and escapes.
+_BEGIN: Final = re.compile(
+    rb'\{(?:"\w{1,40}":(?:"[^"\\]{0,200}"|-?\d{1,20}|null|true|false|\[\]|\{\}),){0,20}'
+    rb'"results":\[',
+    re.ASCII,
+)
+_BETWEEN: Final = b"},{"
+
+
+def cut_results(body: bytes) -> tuple[bytes, list[bytes]] | None:
+    """
+    Return *body* with an empty list of results, and its results in pieces: lists of them.
+
+    None: there is any doubt that the list is the reply's own. Nothing is decided here: where a cut
+    fell into the midst of something, a piece or the rest is no JSON.
+    """
+    match = _BEGIN.match(body)
+    if match is None:
+        return None
+    begin = match.end()
+    end = body.find(b"]", begin)
+    # Of two fields of one name the last one holds: the name must not stand behind them, not even
+    # in other letters.
+    if end < 0 or body.find(_NAME, end) >= 0 or body.find(b"\\", end) >= 0:
+        return None
+    pieces = []
+    start = begin
+    while end - start > _PIECE_BYTES:
+        between = body.find(_BETWEEN, start + _PIECE_BYTES, end)
+        if between < 0:
+            break
+        if between - start > _LONGEST_PIECE:
+            return None
+        pieces.append(b"[%b}]" % body[start:between])
+        start = between + 2
+    if end - start > _LONGEST_PIECE:
+        return None
+    pieces.append(b"[%b]" % body[start:end])
+    return body[:begin] + body[end:], pieces

@@ -28,29 +28,29 @@ _CORRELATION_ID = "X-HubSpot-Correlation-Id"
 _MOST_CALLS = 1_000_000
 _LONGEST_WINDOW_MS = 86_400_000
 _MOST_CALLS_A_DAY = 1_000_000_000
-# Nobody means a longer wait: a number of 300 digits, a date in the year 9999.
+# No server means a longer wait: a number of 300 digits, a date in the year 9999.
 _LONGEST_WAIT_SECONDS = 366 * 86_400.0
 _MOST_OF_AN_ID = 200
 
 
 def quota_texts(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """Return what `quota_told` reads, as it stands there: nearly every response says the same."""
+    """Return what `parse_quota` reads, as it stands there: nearly every response says the same."""
     return headers.get(_MAX), headers.get(_INTERVAL)
 
 
-def quota_told(max_text: str | None, interval_text: str | None) -> Quota | None:
+def parse_quota(max_text: str | None, interval_text: str | None) -> Quota | None:
     """Return the quota that a response names, or None where it names none that makes sense."""
     limit = _positive(max_text, _MOST_CALLS)
     window_ms = _positive(interval_text, _LONGEST_WINDOW_MS)
     return Quota(limit, window_ms / 1000) if limit and window_ms else None
 
 
-def remaining_told(headers: Mapping[str, str]) -> int | None:
+def parse_remaining(headers: Mapping[str, str]) -> int | None:
     """Return what is left in the window, or None where the response does not say."""
     return _number(headers.get(_REMAINING), _MOST_CALLS)
 
 
-def daily_told(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
+def parse_daily(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
     """Return the limit of a day and what is left of it, each None where it is not said."""
     limit = _positive(headers.get(_DAILY), _MOST_CALLS_A_DAY)
     return limit, _number(headers.get(_DAILY_REMAINING), _MOST_CALLS_A_DAY)

@@ -10,9 +10,10 @@ import json
 import re
 from datetime import UTC, datetime
 
-from aiohubassoc._protocol.bounds import MOST_ID, short
+from aiohubassoc._protocol.bounds import MOST_ID, MOST_TEXT, short
 
 MISSING = "is missing"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 # How Java writes a map of lists (HubSpot, Associations v4, the example of an error).
 _JAVA_MAP = re.compile(r"(?<![\w.-])([\w.-]{1,64})=\[([^\[\]]*)\]")
 
@@ -36,11 +37,18 @@ def text(value: object, _: object = None) -> str:
 
 
 def json_text(value: object) -> str:
-    """Return the JSON of *value*, or its start where it is long."""
+    """Return the JSON of *value*, or its start where it is long: the rest is never written."""
+    if isinstance(value, str):
+        value = value[: MOST_TEXT + 1]
+    text = ""
     try:
-        return short(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+        for piece in _ENCODER.iterencode(value):
+            text += piece
+            if len(text) > MOST_TEXT:
+                return f"{text[:MOST_TEXT]}..."
     except RecursionError:  # orjson reads deeper nesting than json writes
         return "(nested too deeply)"
+    return text
 
 
 def integer(value: object, _: object = None) -> int:

@@ -1,5 +1,5 @@
 """
-What HubSpot says of the links that are there: the answer to "Read" of a batch of records.
+What HubSpot says of the links that are there: the reply to "Read" of a batch of records.
 
 HubSpot, Associations v4. What decides (whose links, to which records, of which kind, whether there
 are more or were errors) is read strictly; the rest does not matter here.
@@ -26,7 +26,7 @@ class RecordLinks:
     A page of the links of one record.
 
     Attributes:
-        linked: The records to which it has the default link, or a link whose kind is not told.
+        linked: The records to which it has the default link, or a link of unknown kind.
         after: Where the next page begins; None: this is the last.
     """
 
@@ -37,14 +37,14 @@ class RecordLinks:
 @attrs.define
 class LinksReply:
     """
-    The answer for a batch of records.
+    The reply for a batch of records.
 
     Attributes:
         records: The links of each record that is mentioned, by its id. One without links is mostly
             not among them: HubSpot names it in an error.
         errors: What HubSpot says of the others.
         status: As in `DefaultAssociations`.
-        num_errors: Likewise.
+        num_errors: As in `DefaultAssociations`.
     """
 
     records: dict[str, RecordLinks]
@@ -67,10 +67,10 @@ def encode_records(records: Iterable[tuple[str, str | None]]) -> bytes:
 
 def decode_links(body: bytes) -> LinksReply:
     """
-    Return the answer that *body* holds.
+    Return the reply that *body* holds.
 
     Raises:
-        codec.UndecodableError: it is not JSON, or not such an answer.
+        codec.UndecodableError: it is not JSON, or not such a reply.
     """
     value = codec.load(body)
     if not isinstance(value, dict):
@@ -124,7 +124,7 @@ def _add(result: Any, records: dict[str, RecordLinks]) -> None:  # noqa: ANN401 
             raise json_values.WrongShapeError(str(error), f".to[{number}].toObjectId") from None
         if _has_default(end.get("associationTypes")):
             links.linked.add(canonical_id(to_id))
-    # Of a record that is told twice, the last word is not that there is no more.
+    # A record may be named twice: a later page without "after" does not end an earlier one.
     links.after = _after(result.get("paging")) or links.after
 
 

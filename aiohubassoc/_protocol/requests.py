@@ -102,7 +102,7 @@ def create_default(version: str, pair: Pair) -> Endpoint:
     """
     Return the call that links *pair* by its default association. It has no body.
 
-    Whatever the ids and types hold, each is one segment of the path.
+    Each id and type is one segment of the path, whatever characters it has.
     """
     from_type, from_id, to_type, to_id = pair.from_type, pair.from_id, pair.to_type, pair.to_id
     together = from_type + from_id + to_type + to_id
@@ -175,7 +175,7 @@ def checked_base_url(text: str, *, allow_http: bool = False) -> str:  # noqa: C9
     value: object = text
     if not isinstance(value, str):
         raise OptionsError(f"base_url must be a string, not a {type(value).__name__}")
-    # Whoever writes credentials into it must not read them in a message.
+    # It may hold credentials: no message shows them.
     shown = repr(text[:_MOST_SHOWN]) if "@" not in text else "(with an @)"
     if len(text) > _MOST_LETTERS:
         raise OptionsError(f"base_url {shown}... is longer than {_MOST_LETTERS:,} characters")
@@ -237,7 +237,7 @@ def checked_proxy(text: str) -> str:
     given: object = text
     if not isinstance(given, str):
         raise OptionsError(f"proxy must be a URL such as http://proxy:3128, not {given!r}")
-    url = given.strip()
+    url = given.strip().removeprefix("//")
     url = url if "://" in url else f"http://{url}"
     try:
         parts = urlsplit(url)

@@ -1,23 +1,26 @@
-"""An answer, and what it can mean."""
+"""A response, what it can mean, and whether to retry. No clock and no randomness in here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
-from typing import Any, ClassVar, TypeAlias
+from enum import Enum, StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import attrs
 
+from aiohubassoc._protocol.bounds import NO_SECRETS, Redaction
 from aiohubassoc._protocol.links import LinksReply
-from aiohubassoc._protocol.redaction import NO_SECRETS, Redaction
 from aiohubassoc.errors import AioHubAssocError, ApiError
 from aiohubassoc.replies import DefaultAssociations
 
+if TYPE_CHECKING:
+    from aiohubassoc.options import RetryPolicy
+
 
 @attrs.define
-class Answer:
+class Response:
     """
-    An HTTP answer, read to its end.
+    An HTTP response, read to its end.
 
     Attributes:
         status: The HTTP status.
@@ -114,12 +117,12 @@ class Throttled:
 @attrs.define
 class Transient:
     """
-    It may pass: try again.
+    It may pass: retry.
 
     Attributes:
         error: What to say if the pair is given up.
         retry_after: Seconds that HubSpot asks for; None where it did not say.
-        wait_min: Seconds below which trying again is of no use.
+        wait_min: Seconds below which a retry is of no use.
     """
 
     about: ClassVar[About] = About.MOMENT
@@ -165,3 +168,93 @@ class Fatal:
 Verdict: TypeAlias = (
     Accepted | Replied | Partial | Throttled | Transient | Refused | Intercepted | Fatal
 )
+
+
+class Why(StrEnum):
+    """Why a pair is given up."""
+
+    ATTEMPTS = "its attempts are used up"
+    BUDGET = "its time is used up"
+    PATIENCE = "the wait asked for is longer than retry_after_max"
+
+
+@attrs.frozen
+class Retry:
+    """Retry *after* this many seconds."""
+
+    after: float
+
+
+@attrs.frozen
+class GiveUp:
+    """Do not retry."""
+
+    why: Why
+
+
+Decision: TypeAlias = Retry | GiveUp
+
+
+def clamp(policy: RetryPolicy, retry_after: float | None) -> float | None:
+    """Return *retry_after* cut to what *policy* allows; None stays None. Seconds."""
+    if retry_after is None or policy.retry_after_max is None:
+        return retry_after
+    return min(retry_after, policy.retry_after_max)
+
+
+def backoff(policy: RetryPolicy, attempt: int, jitter: float) -> float:
+    """
+    Return the seconds to wait after attempt number *attempt* (from 1): "full jitter".
+
+    ``jitter * min(wait_max, wait_initial * 2 ** (attempt - 1))``
+
+    Args:
+        policy: For ``wait_initial`` and ``wait_max``.
+        attempt: From 1.
+        jitter: Drawn evenly from 0 to 1.
+    """
+    doublings = min(attempt - 1, 60)  # beyond that wait_max rules, and 2.0 ** 1100 overflows
+    return jitter * min(policy.wait_max, policy.wait_initial * 2.0**doublings)
+
+
+def decide_transient(
+    policy: RetryPolicy, verdict: Transient, *, attempt: int, elapsed: float, jitter: float
+) -> Decision:
+    """
+    Decide after attempt number *attempt* failed.
+
+    Args:
+        policy: The bounds.
+        verdict: The fault.
+        attempt: From 1: the attempts made, this one included.
+        elapsed: Seconds since the pair was first sent, without time in the wait queue.
+        jitter: Drawn evenly from 0 to 1.
+    """
+    if policy.attempts is not None and attempt >= policy.attempts:
+        return GiveUp(Why.ATTEMPTS)
+    wait = verdict.wait_min + backoff(policy, attempt, jitter)
+    return _within(policy, max(wait, clamp(policy, verdict.retry_after) or 0.0), elapsed)
+
+
+def is_beyond_patience(policy: RetryPolicy, verdict: Throttled) -> bool:
+    """Return whether the run ends rather than wait as long as HubSpot asks for."""
+    patience = policy.retry_after_max
+    return verdict.ends_run and patience is not None and (verdict.retry_after or 0.0) > patience
+
+
+def decide_throttled(policy: RetryPolicy, *, pause: float, elapsed: float) -> Decision:
+    """
+    Decide after a throttle: it does not count as an attempt.
+
+    Args:
+        policy: The bounds.
+        pause: Seconds for which all calls are paused.
+        elapsed: Seconds since the pair was first sent, without time in the wait queue.
+    """
+    return _within(policy, pause, elapsed)
+
+
+def _within(policy: RetryPolicy, wait: float, elapsed: float) -> Decision:
+    if policy.budget is not None and elapsed + wait > policy.budget:
+        return GiveUp(Why.BUDGET)
+    return Retry(wait)

@@ -128,6 +128,7 @@ class Pacer:
             wait = min(wait, self._adaptive.rises_in(now))
             if now < self._others_until:
                 wait = min(wait, self._others_until - now)
+            wait = max(wait, bucket.wait(now))  # a limit that may rise does not lift the quota
         return max(wait, self._cooldown.wait(now))
 
     def try_take(self) -> bool:

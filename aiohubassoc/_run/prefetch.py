@@ -41,8 +41,10 @@ class Prefetch:
             if buffer.in_hand >= run.read_ahead:
                 await buffer.wait_for_room()
                 continue
-            read = await self._read()
-            if read is None:
+            # Without a coroutine where nothing has to be waited for.
+            if self._error is None and (read := self._source.next_at_once()) is not None:
+                buffer.in_hand += 1
+            elif (read := await self._read()) is None:
                 return None
             pair = self._register(*read)
             if pair is not None and not run.stopping:

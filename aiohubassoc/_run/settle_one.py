@@ -44,13 +44,14 @@ async def settle_one(
     call = Call(pair, run, run.get_history(index))
     indexes = (index, *(again for again, _ in repeats)) if repeats else (index,)
     settled = await run.call(settle, call, indexes)
-    if isinstance(settled, Accepted):  # nearly always
+    is_refusal = False
+    if type(settled) is Accepted:  # nearly always
         run.on_progress()
         outcome = Outcome(index, pair, _LINKED, call.total_attempts, settled.reply)
     else:
-        assert not isinstance(settled, Replied)  # noqa: S101 -- it was a call for one pair
+        assert not isinstance(settled, Accepted | Replied)  # noqa: S101 -- it was for one pair
         outcome = make_outcome(index, pair, call, settled)
-    is_refusal = isinstance(settled, Partial | Refused) and settled.about is About.PAIR
+        is_refusal = isinstance(settled, Partial | Refused) and settled.about is About.PAIR
     run.put(outcome, is_refusal=is_refusal)
     for again, repeated in repeats:
         run.put(attrs.evolve(outcome, index=again, pair=repeated))

@@ -107,7 +107,7 @@ class SharedLimiter:
 
     def try_acquire(self) -> bool:
         """Acquire if a permit is in hand and no caller waits; return whether it did."""
-        return bool(self._hand) and self._queue.is_empty and self._take_one(self._clock.now())
+        return bool(self._hand) and not self._queue.waiters and self._take_one(self._clock.now())
 
     async def acquire(self) -> None:
         """
@@ -231,7 +231,7 @@ class SharedLimiter:
         wait = math.inf
         if self._hand and now <= self._usable_until:
             wait = max(self._hand[0], self._paused_until) - now
-        if not self._is_asking and (wait == math.inf or self._queue.length > len(self._hand)):
+        if not self._is_asking and (wait == math.inf or len(self._queue.waiters) > len(self._hand)):
             ask_in = max(self._paused_until, self._next_at) - now
             if ask_in <= 0:
                 self._ask()
@@ -243,7 +243,7 @@ class SharedLimiter:
         """See to it that what is new is told in time."""
         if self._is_asking:
             return
-        if self._needs_news and not self._queue.is_empty:
+        if self._needs_news and self._queue.waiters:
             self._ask()
         else:
             together = _TOGETHER_SHARE * self.quota.window
@@ -275,8 +275,8 @@ class SharedLimiter:
         self._session.submit(lambda: self._row.request(request)).add_done_callback(self._received)
 
     def _make_request(self) -> Request:
-        want = max(0, min(self._queue.length, _MOST_WANTED) - len(self._hand))
-        if self._queue.is_empty and self._clock.now() - self._sent_at >= HEARTBEAT:
+        want = max(0, min(len(self._queue.waiters), _MOST_WANTED) - len(self._hand))
+        if not self._queue.waiters and self._clock.now() - self._sent_at >= HEARTBEAT:
             self._hand.clear()  # nobody needed them
         self._number += 1
         events, self._events = tuple(self._events), []

@@ -68,7 +68,7 @@ ROOT = Path(__file__).parents[2]
             "--without-peers",
             "--untimed",
         ),
-        ("modules.py", "--most-put", "36", "--most-row", "86"),
+        ("modules.py", "--most-put", "32", "--most-row", "86"),
         ("overhead.py", "--rounds", "2", "--pairs", "60"),
         ("startup.py", "--rounds", "1", "--untimed"),
         (

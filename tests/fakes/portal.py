@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 from aiohubassoc import AssociationClient, Pair, Quota, RetryPolicy
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.transport import NoResponse
-from aiohubassoc._protocol.verdicts import Answer
+from aiohubassoc._protocol.verdicts import Response
 from tests.fakes.transport import error, reply
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aiohubassoc._protocol.requests import Endpoint
 
     Ends = tuple[str, str]
-    Scripted = Answer | NoResponse | Callable[["FakePortal", Endpoint], Answer] | None
+    Scripted = Response | NoResponse | Callable[["FakePortal", Endpoint], Response] | None
 
 SPEC = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 279}
 FAST = Quota(1_000_000, 1.0)
@@ -84,8 +84,8 @@ class FakePortal:
 
     async def send(
         self, endpoint: Endpoint, token: str
-    ) -> tuple[Answer | NoResponse, float | None]:
-        """Answer after the latency."""
+    ) -> tuple[Response | NoResponse, float | None]:
+        """Response after the latency."""
         parts = [unquote(part) for part in endpoint.path.split("/")]
         kind = "put" if endpoint.method == "PUT" else "read" if parts[-1] == "read" else "batch"
         self.calls[kind] += 1
@@ -103,13 +103,13 @@ class FakePortal:
         finally:
             self.on_wire -= 1
         scripted = next(self._script.get(kind, iter(())), None)
-        if isinstance(scripted, Answer | NoResponse):
+        if isinstance(scripted, Response | NoResponse):
             return scripted, 0.0
         if scripted is not None:
             return scripted(self, endpoint), 0.0
         return self.usual(endpoint), 0.0
 
-    def usual(self, endpoint: Endpoint) -> Answer:
+    def usual(self, endpoint: Endpoint) -> Response:
         """Return what is answered when nothing is scripted."""
         parts = [unquote(part) for part in endpoint.path.split("/")]
         if endpoint.method == "PUT":
@@ -118,7 +118,7 @@ class FakePortal:
             return self._read(asked_of(endpoint))
         return self._batch(inputs_of(endpoint))
 
-    def _put(self, from_id: str, to_id: str) -> Answer:
+    def _put(self, from_id: str, to_id: str) -> Response:
         if {from_id, to_id} & self.bad:
             return error(400, category="VALIDATION_ERROR")
         self._link((from_id, to_id))
@@ -134,7 +134,7 @@ class FakePortal:
             self.links[ends] = 0
             self._of_record.setdefault(ends[0], []).append(ends[1])
 
-    def _batch(self, inputs: list[Ends]) -> Answer:
+    def _batch(self, inputs: list[Ends]) -> Response:
         bad = {one for ends in inputs for one in ends if one in self.bad}
         if bad and self.whole:
             context = {"INVALID_OBJECT_IDS": [f"{one} is not valid" for one in sorted(bad)]}
@@ -153,7 +153,7 @@ class FakePortal:
         more = {"errors": errors, "numErrors": len(errors)} if errors else {}
         return reply(*results, status=207 if errors else 200, **more)
 
-    def _read(self, asked: list[tuple[str, str | None]]) -> Answer:
+    def _read(self, asked: list[tuple[str, str | None]]) -> Response:
         bad = sorted({one for one, _ in asked} & self.bad)
         if bad and self.whole:
             context = {"INVALID_OBJECT_IDS": [f"{one} is not valid" for one in bad]}
@@ -189,9 +189,9 @@ def asked_of(endpoint: Endpoint) -> list[tuple[str, str | None]]:
     return [(one["id"], one.get("after")) for one in orjson.loads(endpoint.body)["inputs"]]
 
 
-def answer(body: object, status: int = 200) -> Answer:
+def answer(body: object, status: int = 200) -> Response:
     """Return an answer with this JSON."""
-    return Answer(status, CIMultiDict(), orjson.dumps(body))
+    return Response(status, CIMultiDict(), orjson.dumps(body))
 
 
 def to_end(record_id: str, *labels: str | None) -> dict[str, Any]:

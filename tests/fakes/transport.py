@@ -16,10 +16,9 @@ from aiohubassoc._http.auth import TokenProvider, TokenSource
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.sender import Sender
 from aiohubassoc._http.transport import NoResponse
-from aiohubassoc._protocol.classify import judge
-from aiohubassoc._protocol.endpoint_proof import EndpointProof
+from aiohubassoc._protocol.classify import EndpointProof, judge
 from aiohubassoc._protocol.requests import Endpoint, create_default
-from aiohubassoc._protocol.verdicts import Answer
+from aiohubassoc._protocol.verdicts import Response
 from aiohubassoc._run.limits import FailureLimits
 from aiohubassoc._run.put import Put
 from aiohubassoc._run.run import Run, RunOptions, Strategy
@@ -31,24 +30,24 @@ if TYPE_CHECKING:
     from aiohubassoc._http.limiter import Limiter
     from aiohubassoc._http.sender import Judge
 
-Scripted = Answer | NoResponse | Callable[[Endpoint], Answer]
+Scripted = Response | NoResponse | Callable[[Endpoint], Response]
 
 
-def error(status: int, *, headers: dict[str, str] | None = None, **body: Any) -> Answer:
+def error(status: int, *, headers: dict[str, str] | None = None, **body: Any) -> Response:
     """Return an error of HubSpot's."""
     whole = {"status": "error", "message": f"told {status}", **body}
-    return Answer(status, CIMultiDict(headers or {}), orjson.dumps(whole))
+    return Response(status, CIMultiDict(headers or {}), orjson.dumps(whole))
 
 
-def reply(*results: tuple[str, str], status: int = 200, **more: Any) -> Answer:
+def reply(*results: tuple[str, str], status: int = 200, **more: Any) -> Response:
     """Return a 2xx with these results."""
     found = [{"from": {"id": a}, "to": {"id": b}} for a, b in results]
-    return Answer(
+    return Response(
         status, CIMultiDict(), orjson.dumps({"status": "COMPLETE", "results": found, **more})
     )
 
 
-def linked(endpoint: Endpoint) -> Answer:
+def linked(endpoint: Endpoint) -> Response:
     """Return the usual success for the pair that was asked for."""
     parts = endpoint.path.split("/")
     return reply((parts[5], parts[9]), (parts[9], parts[5]))
@@ -82,8 +81,8 @@ class FakeTransport:
 
     async def send(
         self, endpoint: Endpoint, token: str
-    ) -> tuple[Answer | NoResponse, float | None]:
-        """Answer after the latency."""
+    ) -> tuple[Response | NoResponse, float | None]:
+        """Response after the latency."""
         loop = asyncio.get_running_loop()
         from_id = endpoint.path.split("/")[5]
         self.sent.append((round(loop.time(), 6), from_id))
@@ -103,7 +102,7 @@ class FakeTransport:
                 scripted = next_one
                 break
         answer = scripted if not callable(scripted) else scripted(endpoint)
-        if self.headers and isinstance(answer, Answer):
+        if self.headers and isinstance(answer, Response):
             answer.headers = CIMultiDict(self.headers)
         return answer, 0.0
 

@@ -21,6 +21,7 @@ from aiohubassoc import (
     Status,
     Timeouts,
 )
+from aiohubassoc._http import sessions
 from aiohubassoc._http.transport import ReusedResponse, Transport
 from aiohubassoc._protocol.requests import Endpoint
 from tests.conftest import pass_time
@@ -505,3 +506,97 @@ async def test_a_server_that_drops_every_second_call() -> None:
     async with raw_server(respond) as server, _client(server, timeouts=timeouts) as client:
         outcomes = await _outcomes(client, *range(1, 601))
     assert {(Status.LINKED, 1)} == {(outcome.status, outcome.attempts) for outcome in outcomes}
+
+
+async def test_however_many_wait_for_silence() -> None:
+    """No more connections than that are kept out of use: the refusal is asked for again."""
+
+    async def respond(exchange: Exchange) -> None:
+        await pass_time(0.1)
+        if exchange.ids[0] == "1":
+            exchange.link()
+        else:
+            exchange.say(refused())
+
+    async with raw_server(respond) as server, _client(server, concurrency=2) as client:
+        await _one(client, 1)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_one(client, number)) for number in range(2, 42)]
+        outcomes = [task.result() for task in tasks]
+        assert {Status.FAILED} == {outcome.status for outcome in outcomes}
+        assert {1} == {outcome.attempts for outcome in outcomes}
+        assert server.requests < 2 * 41
+
+
+async def test_a_lent_session_with_one_connection() -> None:
+    """Whoever gets it while it is in doubt waits, and takes another one if it is no good."""
+
+    async def respond(exchange: Exchange) -> None:
+        if exchange.number == 2:
+            await pass_time(0.05)
+            exchange.say(refused())
+        await pass_time(0.2)
+        exchange.link()
+
+    async with raw_server(respond) as server, AsyncExitStack() as stack:
+        connector = aiohttp.TCPConnector(limit=1)
+        session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
+        client = await stack.enter_async_context(
+            AssociationClient("token-1", base_url=server.base_url, session=session)
+        )
+        await client.create_default(_pair(1))
+        async with asyncio.TaskGroup() as group:
+            for number in (2, 3):
+                group.create_task(client.create_default(_pair(number)))
+        assert 4 == server.requests
+
+
+@pytest.mark.parametrize("idle", [True, False])
+async def test_where_aiohttp_makes_connections_in_another_way(
+    idle: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then whole responses are seen that nobody asked for, as in a lent session."""
+    plain = aiohttp.TCPConnector.__init__
+    monkeypatch.setattr(sessions.Connector, "__init__", plain)
+
+    async def respond(exchange: Exchange) -> None:
+        if exchange.number == 2 and not idle:
+            exchange.say(refused())
+        await pass_time(0.1)
+        exchange.link()
+        if exchange.number == 1 and idle:
+            await pass_time(1.0)
+            exchange.say(refused())
+
+    async with raw_server(respond) as server, _client(server) as client:
+        await _one(client, 1)
+        await pass_time(5.0)
+        outcome = await _one(client, 2)
+        assert (Status.LINKED, 1) == (outcome.status, outcome.attempts)
+        assert 2 == server.connections
+        assert Status.LINKED is (await _one(client, 3)).status
+
+
+@pytest.mark.parametrize("idle", [True, False])
+async def test_where_requests_go_through_aiohttps_session(
+    idle: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a later aiohttp, or where it is traced: no other call's response is believed."""
+    monkeypatch.setattr(sessions, "_IS_KNOWN", False)
+
+    async def respond(exchange: Exchange) -> None:
+        if exchange.number == 2 and not idle:
+            exchange.say(refused())
+        await pass_time(0.1)
+        exchange.link()
+        if exchange.number == 1 and idle:
+            await pass_time(1.0)
+            exchange.say(b"HTTP/1.1 404 Not Fou")
+
+    async with raw_server(respond) as server, _client(server) as client:
+        await _one(client, 1)
+        await pass_time(5.0)
+        outcome = await _one(client, 2)
+        assert (Status.LINKED, 1) == (outcome.status, outcome.attempts)
+        assert 2 == server.connections
+        assert Status.LINKED is (await _one(client, 3)).status

@@ -10,7 +10,7 @@ from typing import Any
 
 import looptime
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from aiohubassoc import DailyReserveError, OptionsError, Quota, QuotaLimiter
 from aiohubassoc._http.request_state import Call
@@ -454,7 +454,7 @@ async def test_cancelled_callers_leave_the_queue_at_once() -> None:
     own = tracemalloc.Filter(inclusive=True, filename_pattern="*/wait_queue.py")
     kept = tracemalloc.take_snapshot().filter_traces([own])
     tracemalloc.stop()
-    assert 1 == len(limiter._queue._waiters)
+    assert 1 == len(limiter._queue.waiters)
     assert sum(trace.size for trace in kept.traces) < 50_000
     await head
     assert 10_000.0 == round(_now())
@@ -552,6 +552,10 @@ class Steps:
         max_size=40,
     ),
     limit=st.integers(1, 4),
+)
+@example(  # the limit is back at the quota: that it may rise lets no call go
+    steps=[("ask", 0)] * 2 + [("refuse", 0)] + [("ask", 0)] * 4 + [("answer", 0), ("wait", 291)],
+    limit=3,
 )
 def test_tokens_are_never_lost_or_doubled(steps: list[tuple[str, int]], limit: int) -> None:
     """Whatever is asked, cancelled, refused and answered, all tokens are there in the end."""

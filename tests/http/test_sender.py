@@ -33,9 +33,16 @@ from aiohubassoc import (
 )
 from aiohubassoc._http.request_state import Call, Unsettled
 from aiohubassoc._http.transport import NoResponse
-from aiohubassoc._protocol.classify import judge_batch, judge_links
-from aiohubassoc._protocol.endpoint_proof import PROVEN_SECONDS, EndpointProof
-from aiohubassoc._protocol.verdicts import About, Accepted, Answer, Fatal, Partial, Refused, Replied
+from aiohubassoc._protocol.classify import PROVEN_SECONDS, EndpointProof, judge_batch, judge_links
+from aiohubassoc._protocol.verdicts import (
+    About,
+    Accepted,
+    Fatal,
+    Partial,
+    Refused,
+    Replied,
+    Response,
+)
 from tests.conftest import pass_time, settle
 from tests.fakes.transport import FakeTransport, error, linked, pair, reply, sender_of
 from tests.quota.virtual_portal import most_in_a_window
@@ -49,19 +56,19 @@ if TYPE_CHECKING:
 
 LOST = NoResponse(ConnectionLostError("reset"))
 NOT_CONNECTED = NoResponse(ConnectError("refused"))
-HTML_404 = Answer(404, {}, b"<html>")
+HTML_404 = Response(404, {}, b"<html>")
 PAGES = [
     HTML_404,
-    Answer(302, {}, b""),
-    Answer(400, {}, b"<html>"),
-    Answer(403, {}, b"<html>Access denied</html>"),
-    Answer(403, {}, b""),
-    Answer(405, {}, b"<html>"),
-    Answer(422, {}, b'{"error": "blocked"}'),
+    Response(302, {}, b""),
+    Response(400, {}, b"<html>"),
+    Response(403, {}, b"<html>Access denied</html>"),
+    Response(403, {}, b""),
+    Response(405, {}, b"<html>"),
+    Response(422, {}, b'{"error": "blocked"}'),
 ]
 
 
-def _refusal(retry_after: str | None = None) -> Answer:
+def _refusal(retry_after: str | None = None) -> Response:
     headers = {"Retry-After": retry_after} if retry_after else {}
     return error(429, headers=headers, policyName="TEN_SECONDLY_ROLLING")
 
@@ -139,7 +146,7 @@ async def test_what_may_have_been_done_is_not_hidden_by_a_later_error() -> None:
 
 async def test_a_garbled_answer_leaves_it_open_too() -> None:
     """An unreadable 2xx may have been a success, whatever came after."""
-    garbled = Answer(200, {}, b"{")
+    garbled = Response(200, {}, b"{")
     transport = FakeTransport({"1": [garbled, *itertools.repeat(error(500), 4)]})
     settled = await sender_of(transport).settle(Call(pair(1)))
     assert isinstance(settled, Refused)
@@ -388,7 +395,7 @@ async def test_a_provider_that_raises_cancelled_error_cancels_nobody() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-async def test_a_page_is_fatal_at_first(page: Answer) -> None:
+async def test_a_page_is_fatal_at_first(page: Response) -> None:
     """HubSpot never responded there: it is the base URL, or something on the way."""
     settled = await sender_of(FakeTransport({"1": [page]})).settle(Call(pair(1)))
     assert isinstance(settled, Fatal)
@@ -410,7 +417,7 @@ HUBSPOTS = {
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("before", HUBSPOTS.values(), ids=HUBSPOTS)
 async def test_a_page_after_a_response_of_hubspot_is_about_the_pair(
-    before: Answer, page: Answer
+    before: Response, page: Response
 ) -> None:
     """Whatever HubSpot said: it can be reached."""
     sender = sender_of(FakeTransport({"1": [before], "2": [page]}))
@@ -423,16 +430,16 @@ async def test_a_page_after_a_response_of_hubspot_is_about_the_pair(
 @pytest.mark.parametrize(
     "before",
     [
-        Answer(502, {}, b"<html>"),
-        Answer(429, {}, b"error code: 1015"),
-        Answer(200, {}, b"<html>"),
-        Answer(204, {}, b""),
+        Response(502, {}, b"<html>"),
+        Response(429, {}, b"error code: 1015"),
+        Response(200, {}, b"<html>"),
+        Response(204, {}, b""),
         LOST,
         NOT_CONNECTED,
     ],
     ids=["502", "429", "200", "204", "lost", "refused"],
 )
-async def test_what_hubspot_did_not_write_proves_nothing(before: Answer | NoResponse) -> None:
+async def test_what_hubspot_did_not_write_proves_nothing(before: Response | NoResponse) -> None:
     """A gateway's other pages, a sign-in page, silence."""
     transport = FakeTransport({"1": [before, HTML_404]})
     settled = await sender_of(transport).settle(Call(pair(1)))
@@ -444,7 +451,7 @@ async def test_what_hubspot_did_not_write_proves_nothing(before: Answer | NoResp
 @pytest.mark.parametrize(
     ("pause", "verdict"), [(PROVEN_SECONDS - 0.2, Refused), (PROVEN_SECONDS, Fatal)]
 )
-async def test_the_proof_grows_old(page: Answer, pause: float, verdict: type) -> None:
+async def test_the_proof_grows_old(page: Response, pause: float, verdict: type) -> None:
     """A firewall may close in the midst of a run: ten seconds later it is about the run."""
     sender = sender_of(FakeTransport({"2": [page]}, latency=0.1))
     await sender.settle(Call(pair(1)))
@@ -478,7 +485,7 @@ async def test_a_response_to_any_call_is_proof() -> None:
 @pytest.mark.parametrize("judge_many", [judge_batch, judge_links])
 @pytest.mark.parametrize("refusal", [*PAGES, error(405)])
 async def test_a_page_to_a_call_for_many_is_about_its_path(
-    judge_many: Callable[..., Verdict], refusal: Answer, *, is_proven: bool
+    judge_many: Callable[..., Verdict], refusal: Response, *, is_proven: bool
 ) -> None:
     """Whether calls for one pair fare better is another call's to say. It settled no pair."""
     watch, proof = Watch(), EndpointProof()
@@ -495,7 +502,7 @@ async def test_a_page_to_a_call_for_many_is_about_its_path(
 
 
 @pytest.mark.parametrize("refusal", [error(402), error(405), error(410), error(426)])
-async def test_hubspots_own_words_about_the_run_are_fatal_at_any_time(refusal: Answer) -> None:
+async def test_hubspots_own_words_about_the_run_are_fatal_at_any_time(refusal: Response) -> None:
     """They are not about one pair, though HubSpot responded just before."""
     sender = sender_of(FakeTransport({"2": [refusal]}))
     await sender.settle(Call(pair(1)))
@@ -508,7 +515,7 @@ async def test_hubspots_own_words_about_the_run_are_fatal_at_any_time(refusal: A
 @pytest.mark.parametrize(
     "answers", [error(500), error(423), error(429), LOST, NOT_CONNECTED, reply()], ids=str
 )
-async def test_attempts_that_are_used_up_are_of_the_moment(answers: Answer | NoResponse) -> None:
+async def test_attempts_that_are_used_up_are_of_the_moment(answers: Response | NoResponse) -> None:
     """The same call may fare better tomorrow: nothing was said against what was sent."""
     transport = FakeTransport({"1": itertools.repeat(answers)})
     settled = await sender_of(transport, policy=RetryPolicy(budget=90.0)).settle(Call(pair(1)))
@@ -548,7 +555,7 @@ class Watch:
 
 
 @pytest.mark.parametrize("answer", [error(500), error(429), error(477), LOST])
-async def test_a_run_that_ends_sends_nothing_again(answer: Answer | NoResponse) -> None:
+async def test_a_run_that_ends_sends_nothing_again(answer: Response | NoResponse) -> None:
     """A call on the wire may end, but a try that failed is not repeated."""
     transport = FakeTransport({"1": [answer]})
     watch = Watch()
@@ -665,7 +672,7 @@ async def test_a_quota_is_kept_strictly_though_half_of_the_callers_give_up() -> 
     loop = asyncio.get_running_loop()
     counted: list[float] = []
 
-    async def send(endpoint: Endpoint, _: str) -> tuple[Answer, float]:
+    async def send(endpoint: Endpoint, _: str) -> tuple[Response, float]:
         delay = chance.uniform(0.01, 0.3)
         loop.call_later(delay, lambda: counted.append(loop.time()))
         if chance.random() < 0.5 and (task := asyncio.current_task()):
@@ -697,5 +704,5 @@ async def test_the_log_names_pairs_and_reasons_but_no_token(
     await sender_of(transport, token="canary-token").settle(Call(pair(1)))
     assert "contacts:1 -> companies:1000001 again after" in caplog.text
     assert "HubSpot takes no calls" in caplog.text
-    assert "given up, its tries are used up" in caplog.text
+    assert "given up, its attempts are used up" in caplog.text
     assert "canary-token" not in caplog.text

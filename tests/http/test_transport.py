@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import socket
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 import aiohttp
 import pytest
 import trustme
+import yarl
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -21,19 +27,24 @@ from aiohubassoc import (
     ConnectionLostError,
     InvalidResponseError,
     OptionsError,
+    Pair,
     ResponseTimeoutError,
     Timeouts,
     TransportError,
 )
-from aiohubassoc._http import transport as transport_module
-from aiohubassoc._http.transport import NoResponse, Transport, meaning, unanswered
+from aiohubassoc._http import sessions, transport as transport_module
+from aiohubassoc._http.sessions import find_meaning, to_no_response
+from aiohubassoc._http.transport import NoResponse, Transport
+from aiohubassoc._protocol.classify import judge
 from aiohubassoc._protocol.requests import Endpoint
-from aiohubassoc._protocol.verdicts import Answer
+from aiohubassoc._protocol.verdicts import Response
 from tests.conftest import pass_time
 from tests.http.slow_resolver import SlowResolver
 
 ENDPOINT = Endpoint("PUT", "/crm/v4/objects/a%2Fb/1/associations/default/c/2")
 TOKEN = "canary-token"
+PAIR = Pair("contacts", 1, "companies", 2)
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -81,7 +92,7 @@ async def opened(base_url: str, **options: Any) -> AsyncIterator[Transport]:
         await transport.close()
 
 
-async def _send(base_url: str, **options: Any) -> Answer | NoResponse:
+async def _send(base_url: str, **options: Any) -> Response | NoResponse:
     async with opened(base_url, **options) as transport:
         answer, _ = await transport.send(ENDPOINT, TOKEN)
         return answer
@@ -101,8 +112,8 @@ async def test_the_request_is_what_hubspot_documents(
     monkeypatch: pytest.MonkeyPatch, *, ready: bool
 ) -> None:
     """A PUT without a body, the path as it was encoded, the token, and who is asking."""
-    assert transport_module._CAN_BE_READY
-    monkeypatch.setattr(transport_module, "_CAN_BE_READY", ready)
+    assert sessions._IS_KNOWN
+    monkeypatch.setattr(sessions, "_IS_KNOWN", ready)
     seen: list[web.BaseRequest] = []
 
     async def handler(request: web.BaseRequest) -> web.Response:
@@ -112,7 +123,7 @@ async def test_the_request_is_what_hubspot_documents(
 
     async with serving(handler) as base_url:
         answer = await _send(base_url)
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Response)
     assert (200, b"{}", "x", "") == (
         answer.status,
         answer.body,
@@ -134,7 +145,7 @@ async def test_a_call_with_a_body(
     monkeypatch: pytest.MonkeyPatch, *, ready: bool, lent: bool
 ) -> None:
     """JSON, sent whole and named as such; the call after it has none and names none."""
-    monkeypatch.setattr(transport_module, "_CAN_BE_READY", ready)
+    monkeypatch.setattr(sessions, "_IS_KNOWN", ready)
     seen: list[tuple[str, bytes, str | None, str | None]] = []
 
     async def handler(request: web.BaseRequest) -> web.Response:
@@ -152,7 +163,7 @@ async def test_a_call_with_a_body(
         transport = await stack.enter_async_context(opened(base_url, session=session))
         for endpoint in (batch, ENDPOINT):
             answer, _ = await transport.send(endpoint, TOKEN)
-            assert isinstance(answer, Answer)
+            assert isinstance(answer, Response)
             assert 400_000 == len(answer.body)
     assert ("POST", body, "application/json", str(len(body))) == seen[0]
     assert ("PUT", b"") == seen[1][:2]
@@ -183,7 +194,7 @@ async def test_redirects_are_not_followed(status: int) -> None:
 
     async with serving(handler) as base_url:
         answer = await _send(base_url)
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, Response)
         assert (status, base_url + ENDPOINT.path) == (answer.status, answer.url)
     assert 1 == len(seen)
 
@@ -234,7 +245,7 @@ async def test_too_large_an_answer_is_refused(
     async with serving(handler) as base_url:
         answer = await _send(base_url)
     if not large:
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, Response)
         assert 300_000 == len(answer.body)
         return
     assert isinstance(answer, NoResponse)
@@ -347,7 +358,7 @@ async def test_the_time_for_an_answer_begins_with_the_connection(
     monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", slowly)
     async with serving(handler) as base_url:
         only_answer = Timeouts(connect=None, response=2.0, total=None)
-        assert isinstance(await _send(base_url, timeouts=only_answer), Answer)
+        assert isinstance(await _send(base_url, timeouts=only_answer), Response)
         late = Timeouts(connect=None, response=1.0, total=None)
         assert isinstance(await _error(base_url, timeouts=late), ResponseTimeoutError)
         in_total = Timeouts(connect=None, response=2.0, total=3.0)
@@ -364,7 +375,7 @@ async def test_no_body_at_all() -> None:
 
     async with serving(handler) as base_url:
         answer = await _send(base_url)
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Response)
     assert (204, b"") == (answer.status, answer.body)
 
 
@@ -471,7 +482,7 @@ async def test_aiohttp_repeats_nothing_by_itself(lent: bool) -> None:
         second, waited = await transport.send(ENDPOINT, TOKEN)
     if session is not None:
         await session.close()
-    assert isinstance(first, Answer)
+    assert isinstance(first, Response)
     assert isinstance(second, NoResponse)
     assert isinstance(second.error, ConnectionLostError)
     assert (2, 0.0) == (arrivals, waited)
@@ -527,7 +538,7 @@ def _subclasses(cls: type[BaseException]) -> set[type[BaseException]]:
 def test_every_exception_of_aiohttp_means_something() -> None:
     """Each subclass of ClientError has a meaning, and it is the one that was thought of."""
     classes = {c for c in _subclasses(aiohttp.ClientError) if c.__module__.startswith("aiohttp.")}
-    meanings = {cls.__name__: meaning(cls) for cls in classes}
+    meanings = {cls.__name__: find_meaning(cls) for cls in classes}
     assert meanings == {name: MEANINGS.get(name) for name in meanings}
     assert MEANINGS.keys() - meanings.keys() <= {"UploadAbortedError"}  # aiohttp has it since 3.14
 
@@ -549,7 +560,7 @@ def test_what_exceptions_mean(
     error: BaseException, expected: type, passing: bool, maybe_applied: bool
 ) -> None:
     """Whether anything may have been done, and whether another call may fare better."""
-    found = unanswered(error)
+    found = to_no_response(error)
     assert (expected, passing, maybe_applied) == (
         type(found.error),
         found.passing,
@@ -560,7 +571,7 @@ def test_what_exceptions_mean(
 def test_other_exceptions_are_nobodys_answer() -> None:
     """A fault of our own code is not taken for one of the network's."""
     with pytest.raises(ZeroDivisionError):
-        unanswered(ZeroDivisionError())
+        to_no_response(ZeroDivisionError())
 
 
 # --- TLS ---------------------------------------------------------------------------------------
@@ -590,7 +601,7 @@ async def test_certificates_are_verified() -> None:
     assert isinstance(refused, NoResponse)
     assert isinstance(refused.error, ConnectError)
     assert not refused.passing
-    assert isinstance(answer, Answer)
+    assert isinstance(answer, Response)
 
 
 async def test_tls_cannot_be_left_unverified() -> None:
@@ -639,7 +650,7 @@ async def test_a_lent_session_lends_its_connections_only() -> None:
         async with session, opened(base_url, session=session) as transport:
             for _ in range(2):
                 answer, waited = await transport.send(ENDPOINT, TOKEN)
-                assert isinstance(answer, Answer)
+                assert isinstance(answer, Response)
                 assert (500, 0.0) == (answer.status, waited)
         assert session.closed
     assert [] == middled
@@ -716,7 +727,7 @@ async def test_the_environments_proxy_is_used_when_asked(monkeypatch: pytest.Mon
         monkeypatch.setenv("http_proxy", proxy)
         monkeypatch.setenv("no_proxy", "left-out.example")
         answer = await _send("http://hubspot.example", trust_env=True)
-        assert isinstance(answer, Answer)
+        assert isinstance(answer, Response)
         assert [f"PUT http://hubspot.example{ENDPOINT.path} HTTP/1.1"] == seen
         assert (
             Transport(
@@ -740,3 +751,232 @@ async def test_no_exception_shows_the_token() -> None:
     shown = repr(error) + str(error) + repr(error.__dict__)
     assert TOKEN not in shown
     assert (None, None) == (error.__cause__, error.__context__)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected", "shown"),
+    [
+        (b"", ConnectionLostError, "needs a base URL with https://"),
+        (b"\x15\x03\x03\x00\x02\x02\x16", InvalidResponseError, "needs a base URL with https://"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: br\r\nContent-Length: 5\r\n\r\nabcde",
+            InvalidResponseError,
+            "cannot be read: Can not decode content-encoding: brotli",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde",
+            InvalidResponseError,
+            "cannot be read: Can not decode content-encoding: gzip, though none was asked for",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nX: " + b"a" * 9000 + b"\r\n\r\n",
+            InvalidResponseError,
+            "cannot be read: Got more than 8190 bytes",
+        ),
+        (b"x" * 8000 + b"\r\n\r\n", InvalidResponseError, "cannot be read: Bad status line"),
+    ],
+)
+async def test_the_error_says_what_is_wrong_with_a_response(
+    said: bytes, expected: type[TransportError], shown: str
+) -> None:
+    """In one line, and not at length; a server that speaks TLS is recognised."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(said)
+        writer.close()
+
+    async with raw_serving(talk) as base_url:
+        error = await _error(base_url)
+    assert expected is type(error)
+    assert shown in str(error)
+    assert "\n" not in str(error)
+    assert len(str(error)) < 700
+
+
+@pytest.mark.parametrize("lent", [False, True])
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("size", [65_536, 65_537, 3_000_000])
+async def test_no_more_of_an_error_is_read_than_is_kept(
+    size: int, chunked: bool, lent: bool
+) -> None:
+    """64 KiB, then the connection is closed; of a shorter one everything, and it is used again."""
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse(status=500)
+        if chunked:
+            response.enable_chunked_encoding()
+        else:
+            response.content_length = size
+        await response.prepare(request)
+        with contextlib.suppress(ConnectionError):
+            await response.write(b"x" * size)
+        return response
+
+    session = aiohttp.ClientSession() if lent else None
+    async with serving(handler) as base_url, opened(base_url, session=session) as transport:
+        first, _ = await transport.send(ENDPOINT, TOKEN)
+        _, waited = await transport.send(ENDPOINT, TOKEN)
+    if session is not None:
+        await session.close()
+    assert isinstance(first, Response)
+    assert (500, 65_536) == (first.status, len(first.body))
+    assert lent or (waited is None) == (size > 200_000)
+
+
+async def test_the_error_of_many_pairs_may_be_longer() -> None:
+    """It may name each of them."""
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        await request.read()
+        return web.Response(status=400, body=b"x" * 500_000)
+
+    batch = Endpoint("POST", "/batch", b"x" * 100_000)
+    async with serving(handler) as base_url, opened(base_url) as transport:
+        answer, _ = await transport.send(batch, TOKEN)
+    assert isinstance(answer, Response)
+    assert 500_000 == len(answer.body)
+
+
+async def test_a_lent_session_is_left_as_it_was() -> None:
+    """No cookie of ours is in its jar; what it had stays, and its own calls get theirs."""
+    seen: list[str | None] = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        seen.append(request.headers.get("Cookie"))
+        return web.Response(text="{}", headers={"Set-Cookie": "edge=1; Path=/"})
+
+    async with serving(handler) as base_url:
+        jar = aiohttp.CookieJar(unsafe=True)
+        jar.update_cookies({"own": "2"}, yarl.URL(base_url))
+        async with (
+            aiohttp.ClientSession(cookie_jar=jar) as session,
+            opened(base_url, session=session) as transport,
+        ):
+            for _ in range(2):
+                await transport.send(ENDPOINT, TOKEN)
+            assert {"own": "2"} == {one.key: one.value for one in jar}
+            await session.get(base_url)
+            assert {"own": "2", "edge": "1"} == {one.key: one.value for one in jar}
+    assert [None, None, "own=2"] == seen
+
+
+@pytest.mark.parametrize("lent", [False, True])
+@pytest.mark.parametrize("status", ["200 OK", "400 Bad Request", "999 Odd", "Odd canary-token"])
+async def test_nothing_that_a_server_says_has_the_token(status: str, lent: bool) -> None:
+    """Neither its body nor its headers, nor what aiohttp says of them; nor one that was renewed."""
+    escaped = "".join(f"\\u{ord(letter):04x}" for letter in TOKEN)
+    body = f'"{TOKEN} {escaped} %63anary-token old-canary"'.encode()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 {status}\r\nX-{TOKEN}: a\r\nLocation: /?t={TOKEN}\r\n"
+        writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        writer.close()
+
+    session = aiohttp.ClientSession() if lent else None
+    async with raw_serving(talk) as base_url, opened(base_url, session=session) as transport:
+        await transport.send(ENDPOINT, "old-canary")
+        answer, _ = await transport.send(ENDPOINT, TOKEN)
+    if session is not None:
+        await session.close()
+    if isinstance(answer, NoResponse):
+        shown = f"{answer.error} {answer.error!r}"
+    else:
+        shown = f"{answer.body!r} {judge(answer, PAIR, lambda: NOW)!r}"
+        assert 4 == answer.body.count(b"[secret]")
+    assert "canary" not in shown
+
+
+@pytest.mark.parametrize(
+    "credentials", ["u:pw", "user:s3cret-word", "user:s3cret%40word", "user:s3%2Fcret", "s3cret"]
+)
+@pytest.mark.parametrize("kind", ["refuses", "is not there", "is none", "repeats it"])
+async def test_no_error_has_the_proxys_password(
+    credentials: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However it is written, and whatever becomes of the proxy."""
+    password = unquote(credentials.rpartition(":")[2])
+    basic = b64encode(unquote(credentials).encode()).decode()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        assert basic in head
+        said = f"{password} {basic} {credentials}" if kind == "repeats it" else ""
+        if len(password) < 6:
+            said = ""
+        body = json.dumps({"status": "error", "message": said, "category": "NO"}).encode()
+        status = "407 No" if head.startswith("CONNECT") else "400 No"
+        writer.write(
+            f"HTTP/1.1 {status} {said}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+        )
+        writer.close()
+
+    async with raw_serving(talk) as proxy:
+        place = {"is not there": "127.0.0.1:1", "is none": "127.0.0.1:port"}.get(kind, proxy[7:])
+        for name in ("http_proxy", "https_proxy"):
+            monkeypatch.setenv(name, f"http://{credentials}@{place}")
+        for base_url in ("https://hubspot.example", "http://hubspot.example"):
+            try:
+                answer = await _send(base_url, trust_env=True)
+            except OptionsError as error:
+                shown = str(error)
+            else:
+                if isinstance(answer, NoResponse):
+                    shown = f"{answer.error} {answer.error!r}"
+                else:
+                    shown = repr(judge(answer, PAIR, lambda: NOW))
+            for secret in (password, credentials, basic):
+                assert secret not in shown
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        "socks5://user:s3cret@127.0.0.1:9",
+        "http://user:s3cret@",
+        "http://user:s3cret@h:port",
+        "http://user:s3/cret@127.0.0.1:9",
+        "http://[user:s3cret@127.0.0.1",
+        "user:s3cret",
+    ],
+)
+def test_a_proxy_that_is_none(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is refused before anything is sent, and without its password."""
+    monkeypatch.setenv("http_proxy", proxy)
+    with pytest.raises(OptionsError, match="proxy must be") as caught:
+        Transport("http://hubspot.example", timeouts=Timeouts(), connections=1, trust_env=True)
+    assert "cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("proxy", ["user:s3cret@127.0.0.1:9", "//user:s3cret@127.0.0.1:9"])
+def test_a_proxy_without_a_scheme(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is one of HTTP, as curl has it."""
+    monkeypatch.setenv("http_proxy", proxy)
+    transport = Transport(
+        "http://hubspot.example", timeouts=Timeouts(), connections=1, trust_env=True
+    )
+    assert "http://user:s3cret@127.0.0.1:9" == transport._proxy
+
+
+async def test_whoever_traces_aiohttp_sees_the_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As OpenTelemetry and Sentry do: they add a trace to each session that is made."""
+    seen: list[str] = []
+    make = aiohttp.ClientSession.__init__
+
+    async def note(_: Any, __: Any, params: aiohttp.TraceRequestStartParams) -> None:
+        seen.append(params.method)
+
+    def traced(self: aiohttp.ClientSession, **options: Any) -> None:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_start.append(note)
+        make(self, **options, trace_configs=[trace])
+
+    async def handler(_: web.BaseRequest) -> web.Response:
+        return web.Response(text="{}")
+
+    monkeypatch.setattr(aiohttp.ClientSession, "__init__", traced)
+    async with serving(handler) as base_url, opened(base_url) as transport:
+        for _ in range(2):
+            await transport.send(ENDPOINT, TOKEN)
+    assert ["PUT", "PUT"] == seen

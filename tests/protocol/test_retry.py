@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import ApiError, RetryPolicy, ServerError
-from aiohubassoc._protocol.retry import (
-    Again,
+from aiohubassoc._protocol.verdicts import (
     GiveUp,
+    Retry,
+    Throttled,
+    Transient,
     Why,
     backoff,
     clamp,
@@ -16,7 +18,6 @@ from aiohubassoc._protocol.retry import (
     decide_transient,
     is_beyond_patience,
 )
-from aiohubassoc._protocol.verdicts import Throttled, Transient
 
 ERROR = ServerError(500, None, "internal error", None)
 POLICY = RetryPolicy()
@@ -39,7 +40,7 @@ def test_the_last_try_is_the_last() -> None:
         decide_transient(POLICY, verdict, attempt=attempt, elapsed=0.0, jitter=0.5)
         for attempt in (4, 5)
     ]
-    assert [Again(2.0), GiveUp(Why.ATTEMPTS)] == decisions
+    assert [Retry(2.0), GiveUp(Why.ATTEMPTS)] == decisions
 
 
 def test_the_budget_ends_it_too() -> None:
@@ -50,7 +51,7 @@ def test_the_budget_ends_it_too() -> None:
         decide_transient(policy, verdict, attempt=1, elapsed=elapsed, jitter=0.0)
         for elapsed in (6.0, 6.01)
     ]
-    assert [Again(4.0), GiveUp(Why.BUDGET)] == decisions
+    assert [Retry(4.0), GiveUp(Why.BUDGET)] == decisions
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_the_budget_ends_it_too() -> None:
 def test_the_wait_is_the_longest_asked_for(verdict: Transient, expected: float) -> None:
     """`Retry-After`, cut to the policy's patience, and the least useful wait are both honoured."""
     decision = decide_transient(POLICY, verdict, attempt=1, elapsed=0.0, jitter=0.5)
-    assert Again(expected) == decision
+    assert Retry(expected) == decision
 
 
 @pytest.mark.parametrize(
@@ -84,8 +85,8 @@ def test_patience_clamps(
 def test_a_refusal_by_the_gate_ends_with_the_budget_only() -> None:
     """A 429 uses no try; pauses count in the budget."""
     decisions = [decide_throttled(POLICY, pause=10.0, elapsed=e) for e in (0.0, 110.0, 110.1)]
-    assert [Again(10.0), Again(10.0), GiveUp(Why.BUDGET)] == decisions
-    assert Again(10.0) == decide_throttled(UNBOUND, pause=10.0, elapsed=1e9)
+    assert [Retry(10.0), Retry(10.0), GiveUp(Why.BUDGET)] == decisions
+    assert Retry(10.0) == decide_throttled(UNBOUND, pause=10.0, elapsed=1e9)
 
 
 @pytest.mark.parametrize(

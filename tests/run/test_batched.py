@@ -36,7 +36,7 @@ from aiohubassoc import (
     ValidationError,
 )
 from aiohubassoc._http.transport import NoResponse
-from aiohubassoc._protocol.verdicts import Answer
+from aiohubassoc._protocol.verdicts import Response
 from tests.conftest import pass_time, settle
 from tests.fakes.portal import FakePortal, client_of, ends_of, inputs_of, pairs_of
 from tests.fakes.recorder import FakeJournal, FakeRecorder
@@ -333,7 +333,7 @@ async def test_cancelled_by_hubspot_is_partial() -> None:
 
     def cancelled(_: FakePortal, endpoint: Any) -> Any:
         told = reply(*inputs_of(endpoint))
-        return Answer(200, told.headers, told.body.replace(b"COMPLETE", b"CANCELED"))
+        return Response(200, told.headers, told.body.replace(b"COMPLETE", b"CANCELED"))
 
     portal = FakePortal(script={"batch": [cancelled]})
     assert {"partial": 3} == counts(await link(portal, pairs_of(3)))

@@ -17,7 +17,7 @@ from aiohubassoc import (
     UnknownObjectTypeError,
     WrongEndpointError,
 )
-from aiohubassoc._protocol.verdicts import Answer
+from aiohubassoc._protocol.verdicts import Response
 from tests.fakes.portal import FakePortal, client_of, inputs_of, pairs_of
 from tests.fakes.transport import error
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 PAGE = b"<html><title>Access denied</title></html>"
 
 
-def page(status: int, body: bytes = PAGE) -> Answer:
+def page(status: int, body: bytes = PAGE) -> Response:
     """Return what a gateway says."""
-    return Answer(status, CIMultiDict({"Content-Type": "text/html"}), body)
+    return Response(status, CIMultiDict({"Content-Type": "text/html"}), body)
 
 
 class Refusing(FakePortal):
@@ -51,7 +51,7 @@ class Refusing(FakePortal):
         self._refuses = refuses
         self._named = named
 
-    def usual(self, endpoint: Endpoint) -> Answer:
+    def usual(self, endpoint: Endpoint) -> Response:
         """Refuse the pair, or link it."""
         if endpoint.method == "PUT":
             from_id = endpoint.path.split("/")[5]
@@ -61,7 +61,7 @@ class Refusing(FakePortal):
             return self._refuse("1")
         return super().usual(endpoint)
 
-    def _refuse(self, from_id: str) -> Answer:
+    def _refuse(self, from_id: str) -> Response:
         shown = f"CONTACT={from_id} is not valid" if self._named else "not allowed"
         return error(403, category="SOME_LIMIT", message=f"{shown} (case 9{from_id}9: try 17)")
 
@@ -142,7 +142,7 @@ async def test_it_can_be_turned_off_and_set() -> None:
         (error(402), Exception),
         (error(403, category="USER_DOES_NOT_HAVE_PERMISSIONS"), PermissionDeniedError),
         (
-            Answer(
+            Response(
                 400,
                 CIMultiDict(),
                 b'{"status":"error","message":"Unable to infer object type from: contacts"}',
@@ -153,7 +153,7 @@ async def test_it_can_be_turned_off_and_set() -> None:
     ids=["401", "402", "403", "type"],
 )
 async def test_hubspots_words_about_the_run_stop_it(
-    refusal: Answer, kind: type[Exception], via: str
+    refusal: Response, kind: type[Exception], via: str
 ) -> None:
     """By batches likewise, without halving."""
     always = itertools.repeat(refusal)
@@ -174,7 +174,7 @@ async def test_hubspots_words_about_the_run_stop_it(
     ids=["403", "empty", "cloudflare", "400", "404", "405"],
 )
 @pytest.mark.parametrize("via", ["put", "batch"])
-async def test_a_gateways_page_stops_the_run(refusal: Answer, via: str) -> None:
+async def test_a_gateways_page_stops_the_run(refusal: Response, via: str) -> None:
     """It says nothing about a pair; to a batch it costs one call for one pair more."""
     always = itertools.repeat(refusal)
     portal = FakePortal(script={"put": always, "batch": always})
@@ -186,7 +186,7 @@ async def test_a_gateways_page_stops_the_run(refusal: Answer, via: str) -> None:
 
 
 @pytest.mark.parametrize("refusal", [page(403), page(405), error(405)], ids=["403", "405", "json"])
-async def test_a_batch_path_that_is_blocked_falls_back_to_single_calls(refusal: Answer) -> None:
+async def test_a_batch_path_that_is_blocked_falls_back_to_single_calls(refusal: Response) -> None:
     """Once, not batch by batch: what a PUT says counts for the run."""
     portal = FakePortal(script={"batch": itertools.repeat(refusal)})
     report = await run(portal, 1500, via="batch", batch_size=100)
@@ -206,7 +206,7 @@ async def test_a_page_in_the_midst_of_a_run_is_about_its_pair() -> None:
 async def test_too_much_in_one_call_is_halved(status: int) -> None:
     """Until HubSpot takes it; nobody is to blame."""
 
-    def limited(portal: FakePortal, endpoint: Endpoint) -> Answer:
+    def limited(portal: FakePortal, endpoint: Endpoint) -> Response:
         too_many = len(inputs_of(endpoint)) > 100
         return page(status) if too_many else portal.usual(endpoint)
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from aiohubassoc import AssociationClient, Outcome, Verification
     from aiohubassoc._http.transport import NoResponse
     from aiohubassoc._protocol.requests import Endpoint
-    from aiohubassoc._protocol.verdicts import Answer
+    from aiohubassoc._protocol.verdicts import Response
 
 VERBS: dict[str, dict[str, Any]] = {
     "put": {},
@@ -62,7 +62,7 @@ class TurningPortal(FakePortal):
         super().__init__(**options)
         self._chance = chance
 
-    async def send(self, endpoint: Endpoint, token: str) -> tuple[Answer | NoResponse, bool]:
+    async def send(self, endpoint: Endpoint, token: str) -> tuple[Response | NoResponse, bool]:
         """Respond after some turns."""
         await turns(self._chance.choice((0, 1, 3, 20)))
         response = self.usual(endpoint)

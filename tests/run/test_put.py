@@ -35,7 +35,7 @@ from tests.fakes.transport import FakeTransport, error, pair, reply, sender_of, 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from aiohubassoc._protocol.verdicts import Answer
+    from aiohubassoc._protocol.verdicts import Response
     from aiohubassoc._run.stream import OutcomeStream
 
 LOST = NoResponse(ConnectionLostError("reset"))
@@ -579,7 +579,7 @@ scripts = st.dictionaries(
     leave_after=st.none() | st.integers(0, 31),
 )
 def test_one_outcome_each_whatever_happens(
-    script: dict[str, list[Answer | NoResponse]],
+    script: dict[str, list[Response | NoResponse]],
     ordered: bool,
     workers: int,
     stop_after: int | None,

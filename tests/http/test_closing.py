@@ -1,0 +1,173 @@
+"""A client, or its lent session, that is closed while a run goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import pickle
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from aiohubassoc import (
+    AssociationClient,
+    ClientClosedError,
+    ConnectionLostError,
+    NotFoundError,
+    Pair,
+    Quota,
+    RetryPolicy,
+    Status,
+)
+from tests.conftest import pass_time
+from tests.http.raw_server import Exchange, raw_server, refused
+
+if TYPE_CHECKING:
+    from aiohubassoc import Outcome
+
+LENT = [pytest.param(False, id="own"), pytest.param(True, id="lent")]
+NOT_SENT = (Status.UNPROCESSED, 0, False, "ClientClosedError")
+
+
+def _count(outcomes: list[Outcome]) -> Counter[tuple[Status, int, bool, str]]:
+    return Counter(
+        (one.status, one.attempts, one.maybe_applied, type(one.error).__name__) for one in outcomes
+    )
+
+
+async def _close(client: AssociationClient, session: aiohttp.ClientSession | None) -> None:
+    await (client.aclose() if session is None else session.close())
+
+
+@pytest.mark.parametrize("lent", LENT)
+@pytest.mark.parametrize("after", [0.05, 0.15])
+async def test_what_was_not_sent_is_reported_as_not_sent(after: float, lent: bool) -> None:
+    """No attempt, no doubt; what was in flight may have made its link."""
+    arrived: Counter[str] = Counter()
+
+    async def respond(exchange: Exchange) -> None:
+        arrived[exchange.ids[0]] += 1
+        await pass_time(0.1)
+        exchange.link()
+
+    session = aiohttp.ClientSession() if lent else None
+    outcomes: list[Outcome] = []
+    async with raw_server(respond) as server:
+        client = AssociationClient(
+            "token-1", base_url=server.base_url, quota=Quota(5, 0.2), session=session
+        )
+        async with client:
+            pairs = [Pair("contacts", number, "companies", number) for number in range(1, 21)]
+            with pytest.raises(ClientClosedError):
+                async with client.link_each(pairs) as run:
+                    closing = asyncio.get_running_loop().call_later(
+                        after, lambda: tasks.append(asyncio.create_task(_close(client, session)))
+                    )
+                    tasks: list[asyncio.Task[Any]] = []
+                    async for outcome in run:
+                        outcomes.append(outcome)  # noqa: PERF401 -- it raises in the midst
+            closing.cancel()
+            outcomes += [outcome async for outcome in run]
+            await tasks[0]
+    assert 20 == len(outcomes)
+    assert 5 == len(arrived)
+    not_sent = [one for one in outcomes if one.pair.from_id not in arrived]
+    assert {NOT_SENT: 15} == _count(not_sent)
+    sent = _count([one for one in outcomes if one.pair.from_id in arrived])
+    lost = (Status.UNPROCESSED, 1, True, "ConnectionLostError")
+    linked = (Status.LINKED, 1, False, "NoneType")
+    assert sent == {(lost if after < 0.1 else linked): 5}
+
+
+async def test_a_client_that_is_closed_while_it_connects(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was sent over the connection that came too late."""
+    connect = aiohttp.TCPConnector._create_connection
+
+    async def slowly(*args: Any, **options: Any) -> Any:
+        await pass_time(2.0)
+        return await connect(*args, **options)
+
+    async def respond(exchange: Exchange) -> None:
+        exchange.link()
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", slowly)
+    async with raw_server(respond) as server:
+        async with AssociationClient("token-1", base_url=server.base_url) as client:
+            linking = asyncio.create_task(client.create_default(Pair("a", 1, "b", 2)))
+            await pass_time(1.0)
+        with pytest.raises(ClientClosedError):
+            await linking
+        assert 0 == server.requests
+
+
+async def test_a_client_that_is_closed_before_a_refusal_is_sure() -> None:
+    """Silence says nothing where nobody listens."""
+
+    async def respond(exchange: Exchange) -> None:
+        await pass_time(0.1)
+        if exchange.number == 1:
+            exchange.link()
+        else:
+            exchange.say(refused())
+
+    async with raw_server(respond) as server:
+        async with AssociationClient("token-1", base_url=server.base_url) as client:
+            await client.create_default(Pair("a", 1, "b", 2))
+            linking = asyncio.create_task(client.create_default(Pair("a", 3, "b", 4)))
+            await pass_time(0.15)
+        with pytest.raises(ClientClosedError):
+            await linking
+        assert 2 == server.requests
+
+
+@pytest.mark.parametrize("way", [pickle.dumps, copy.copy, copy.deepcopy])
+async def test_a_client_is_neither_pickled_nor_copied(way: Any) -> None:
+    """It holds the token; open or not."""
+    client = AssociationClient("token-1")
+    with pytest.raises(TypeError, match="cannot be pickled or copied: it holds the token"):
+        way(client)
+    async with client:
+        with pytest.raises(TypeError, match="it holds the token"):
+            way(client)
+
+
+@pytest.mark.parametrize("lent", LENT)
+async def test_outcomes_are_pickled_without_the_token(lent: bool) -> None:
+    """Whatever a server said and an attempt came to."""
+
+    async def respond(exchange: Exchange) -> None:
+        number = int(exchange.ids[0])
+        if number == 1:
+            exchange.link()
+        elif number == 2:
+            exchange.say(refused(message="no token-canary"))
+        elif number == 3:
+            exchange.say(refused("200 OK", **{"x-token-canary": "token-canary"}))
+        else:
+            exchange.reset()
+
+    session = aiohttp.ClientSession() if lent else None
+    async with (
+        raw_server(respond) as server,
+        AssociationClient(
+            "token-canary",
+            base_url=server.base_url,
+            session=session,
+            retry=RetryPolicy(attempts=1),
+        ) as client,
+    ):
+        pairs = [Pair("contacts", number, "companies", number) for number in range(1, 5)]
+        report = await client.link_all(pairs)
+    if session is not None:
+        await session.close()
+    assert (1, 3) == (report.linked, report.failed)
+    pickled = pickle.dumps(report)
+    assert b"canary" not in pickled
+    kept = pickle.loads(pickled)  # noqa: S301 -- our own
+    assert {"NotFoundError", "InvalidResponseError", "ConnectionLostError"} == {
+        type(one.error).__name__ for one in kept.failures
+    }
+    assert isinstance(NotFoundError(404, None, "m", None), Exception)
+    assert isinstance(ConnectionLostError("x"), Exception)
