@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from aiohubassoc._http.wait_queue import WaitQueue
-from aiohubassoc._quota.cooldown import Cooldown
+from aiohubassoc._quota.pacer import Cooldown  # type: ignore[attr-defined, unused-ignore]
 from aiohubassoc.errors import ClientClosedError, DailyReserveError
 from aiohubassoc.options import Quota
 from aiohubassoc.shared_quota.common_state import HEARTBEAT, USABLE
@@ -136,7 +136,7 @@ class SharedLimiter:
     ) -> None:
         """Let the permit come back one window after the call was counted."""
         self._out -= 1
-        if accepted and self._cooldown.is_wary:
+        if accepted:
             self._cooldown.record_accepted(sent_at)
         self._events.append(Responded(sent_at, responded_at, exact, accepted, headers))
         self._note()

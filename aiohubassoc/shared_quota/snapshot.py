@@ -17,8 +17,10 @@ import orjson
 
 from aiohubassoc._quota import adaptive_limit
 from aiohubassoc._quota.adaptive_limit import AdaptiveLimit
-from aiohubassoc._quota.cooldown import Cooldown
-from aiohubassoc._quota.round_trips import RoundTrips
+from aiohubassoc._quota.pacer import (  # type: ignore[attr-defined, unused-ignore]
+    Cooldown,
+    RoundTrips,
+)
 from aiohubassoc._quota.token_bucket import TokenBucket
 from aiohubassoc.options import Quota
 
