@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ from aiohubassoc.journal.dedupe import SeenPairs
 from aiohubassoc.journal.offsets import parts_of, place_of
 from aiohubassoc.models import Status
 from aiohubassoc.pair import Pair
+from aiohubassoc.shared_quota.postgres_store import PostgresStore
+from aiohubassoc.shared_quota.store import UnavailableError, UnusableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -207,7 +210,10 @@ class Fleet:
     async def init(self) -> bool:
         """Make the tables, and return whether any was missing. It may be repeated."""
         async with self._connection(checked=False) as db:
-            return await create_tables(db)
+            is_new = await create_tables(db)
+        # Workers may lack the right to make tables.
+        await asyncio.to_thread(_create_quota_tables, self._database)
+        return is_new
 
     async def submit(
         self,
@@ -428,6 +434,16 @@ class Fleet:
             yield self._db
         except psycopg.Error as error:
             raise FleetError(f"the fleet's database: {describe(error)}") from error
+
+
+def _create_quota_tables(database: str) -> None:
+    store = PostgresStore(database)
+    try:
+        store.open()
+    except (UnavailableError, UnusableError) as error:
+        raise FleetError(f"the tables of the shared quotas: {error}") from error
+    finally:
+        store.close()
 
 
 async def connect(database: str) -> psycopg.AsyncConnection:
