@@ -11,6 +11,7 @@ the request's own response would take: that one always follows.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -20,6 +21,7 @@ from aiohttp.http import HttpProcessingError
 if TYPE_CHECKING:
     import asyncio
 
+    from aiohttp import ClientResponse
     from aiohttp.connector import Connection
 
     from aiohubassoc._http.clock import Clock
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 _LATE_SHARE: Final = 0.25
 # Seconds. How often a call looks whether its connection is out of doubt.
 _LOOK_AGAIN: Final = 0.002
+_STATUS_LINE: Final = re.compile(r"HTTP/1\.\d \d{3}")
 _data_received = ResponseHandler.data_received
 
 
@@ -296,3 +299,9 @@ def _has_more(protocol: ResponseHandler, state: ConnectionState) -> bool:
         or bool(getattr(protocol, "_buffer", ()))  # whole responses without a request
         or isinstance(protocol.exception(), HttpProcessingError)
     )
+
+
+def holds_another(response: ClientResponse) -> bool:
+    """Return whether what was begun before it was sent has become the beginning of a response."""
+    texts = (response.reason or "", *response.headers.values())
+    return any(_STATUS_LINE.search(text) for text in texts)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -18,7 +17,7 @@ import yarl
 from multidict import CIMultiDict
 
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc._http.connections import Connections, WatchedProtocol
+from aiohubassoc._http.connections import Connections, WatchedProtocol, holds_another
 from aiohubassoc._http.deadlines import Deadlines, OnWire
 from aiohubassoc._http.sessions import (
     HEADERS,
@@ -64,13 +63,10 @@ _ERROR_BYTES_A_BYTE: Final = 16
 _TOKENS_HIDDEN: Final = 3
 # What is shorter may stand in any text by chance, as tokens of tests do.
 _SHORTEST_SECRET: Final = 6
-# Bytes that no text has.
-_NOWHERE: Final = b"\xff\xff"
+_NOWHERE: Final = b"\xff\xff"  # bytes that no text has
 # JSON and URLs write letters in other ways with these.
 _BACKSLASH, _PERCENT = b"\\%"
-# As a message of aiohttp's shows its beginning.
-_TLS_ALERT: Final = r"b'\x15\x03"
-_STATUS_LINE: Final = re.compile(r"HTTP/1\.\d \d{3}")
+_TLS_ALERT: Final = r"b'\x15\x03"  # its beginning, as a message of aiohttp shows it
 # Of responses with a link, one in so many is timed.
 _TIMED: Final = 8
 
@@ -200,8 +196,7 @@ class Transport:
         if needs_new:
             call.needs_new = True
         try:
-            if endpoint.body:
-                call.is_of_many = True
+            call.is_of_many = bool(endpoint.body)
             response = await self._own.request(call, endpoint.method, url, endpoint.body)
             content = response.content
             if not content.is_eof() or response.status not in _2XX:
@@ -322,7 +317,7 @@ class Transport:
         most = MAX_BODY_BYTES
         if status not in _2XX:
             self._connections.doubt(call)
-            call.is_cut = call.is_cut or _holds_another(response)
+            call.is_cut = call.is_cut or holds_another(response)
             most = MOST_ERROR_BYTES + _ERROR_BYTES_A_BYTE * len(endpoint.body)
         try:
             body, is_whole = await _read(response.content, most)
@@ -390,12 +385,6 @@ class Transport:
         if call.connecting:
             return NoResponse(ConnectError(f"no connection within {self._timeouts.total:g} s"))
         return NoResponse(ResponseTimeoutError("no response in time"))
-
-
-def _holds_another(response: aiohttp.ClientResponse) -> bool:
-    """Return whether what was begun before it was sent has become the beginning of a response."""
-    texts = (response.reason or "", *response.headers.values())
-    return any(_STATUS_LINE.search(text) for text in texts)
 
 
 async def _read(content: aiohttp.StreamReader, most: int) -> tuple[bytes, bool]:

@@ -5,8 +5,6 @@ What decides whether a pair is linked (`results`, `errors` as a list, `numErrors
 read strictly: what is broken there makes the reply undecodable. Everything else is read
 leniently: what is missing, null or unknown does no harm, an int may stand for a string, and what
 is of another shape is kept as its JSON text where text is due, and left out elsewhere.
-
-Nothing of it is kept at any length: see `bounds`.
 """
 
 from __future__ import annotations
@@ -34,20 +32,17 @@ from aiohubassoc.replies import (
     StandardError,
 )
 
-# Longer than the reply for one pair, whatever errors it has.
-_LONG_BYTES = 16 * 1024
+_LONG_BYTES = 16 * 1024  # longer than the reply for one pair with all its errors
 # Of one pair, what is kept: results, and entries of all lists and objects of its errors.
 _MOST_OF_A_PAIR: Final = 500
 # Of many pairs: an id in quotes takes more bytes than that.
 _BYTES_AN_ENTRY: Final = 8
 _MOST_PROBLEMS: Final = 20
-# Errors of a thousand records whose links are read.
-_MOST_ERRORS: Final = 50_000
+_MOST_ERRORS: Final = 50_000  # of a thousand records whose links are read
 # A string, or all that is there of it; a bracket; a comma.
 _JSON_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{},]', re.DOTALL)
 _CLOSED: Final = bytes.maketrans(b"[{", b"]}")
-# Bytes that a letter in JSON takes at most, written as two escapes.
-_LONGEST_LETTER: Final = 12
+_LONGEST_LETTER: Final = 12  # bytes, of a letter in JSON that is written as two escapes
 _T = TypeVar("_T", bound=attrs.AttrsInstance)
 
 
@@ -269,18 +264,14 @@ def _beginning(body: bytes) -> object:
     tail = b"".join(open_brackets)
     for end in range(len(body), len(body) - _LONGEST_LETTER, -1):
         try:
-            return orjson.loads(body[:end] + b'"' + _closing(tail))
+            return orjson.loads(body[:end] + b'"' + tail[::-1].translate(_CLOSED))
         except orjson.JSONDecodeError:
             continue
     # Or what was there before the last comma.
     try:
-        return orjson.loads(body[:whole] + _closing(unclosed))
+        return orjson.loads(body[:whole] + unclosed[::-1].translate(_CLOSED))
     except orjson.JSONDecodeError:
         return None
-
-
-def _closing(open_brackets: bytes) -> bytes:
-    return open_brackets[::-1].translate(_CLOSED)
 
 
 def _json_name(name: str) -> str:
