@@ -1,7 +1,7 @@
 """
 Link HubSpot CRM records in bulk: as fast as the quota allows, never above, truthfully.
 
-The public names stand in `__init__.pyi`. Each is loaded when it is first used: importing the
+The public names are listed in `__init__.pyi`. Each is loaded when it is first used: importing the
 package is cheap.
 """
 

@@ -55,10 +55,13 @@ from aiohubassoc.journal.journal import Journal as Journal
 from aiohubassoc.journal.reader import JournalRow as JournalRow
 from aiohubassoc.models import (
     BulkLinkError as BulkLinkError,
+    LinkState as LinkState,
     Outcome as Outcome,
     Report as Report,
     Skip as Skip,
     Status as Status,
+    Verification as Verification,
+    VerificationReport as VerificationReport,
 )
 from aiohubassoc.options import (
     ApiVersion as ApiVersion,
@@ -76,10 +79,5 @@ from aiohubassoc.replies import (
     StandardError as StandardError,
 )
 from aiohubassoc.shared_quota.quota import SharedQuota as SharedQuota
-from aiohubassoc.verification import (
-    LinkState as LinkState,
-    Verification as Verification,
-    VerificationReport as VerificationReport,
-)
 
 __version__: str

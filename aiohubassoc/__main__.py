@@ -7,8 +7,8 @@ import sys
 from importlib.util import find_spec
 from typing import Final
 
-# Objects made and not freed until Python looks for circles among them; 700 by default. Outcomes
-# live until they are written and reported, and no circle among them needs to be found.
+# Objects allocated before a garbage collection; 700 by default. Outcomes live until they are
+# reported and have no reference cycles.
 _COLLECTED_AT: Final = 20_000
 
 

@@ -12,14 +12,14 @@ from aiohubassoc.options import Quota
 
 
 class CheckState(StrEnum):
-    """What a check says of one item."""
+    """The result of one item of a check."""
 
     OK = "ok"
     """A run will not fail for this."""
     FAILED = "failed"
     """A run would fail for this, wholly or in part."""
     UNKNOWN = "unknown"
-    """HubSpot does not say: it refused the call, does not know it, or did not respond."""
+    """HubSpot does not report it: it refused the call, does not know it, or did not respond."""
 
 
 @attrs.frozen
@@ -58,7 +58,7 @@ class ScopeCheck:
 @attrs.frozen(kw_only=True)
 class AccountCheck:
     """
-    What HubSpot says about an account, a token and two object types.
+    What HubSpot reports about an account, a token and two object types.
 
     Attributes:
         items: Every item, always in the same order.
@@ -70,7 +70,7 @@ class AccountCheck:
         quota: The quota of single calls that HubSpot names; None: not known.
         daily_limit: Calls that the account has a day; None: not known.
         daily_left: How many of them are left; None: not known.
-        resets_at: When the day's calls are counted anew, aware; None: not known.
+        resets_at: When the daily count restarts, aware; None: not known.
         records_at_limit: How many records of the first type take no more links to the second;
             None: not known.
         obstacle: The error that every pair of a run would meet: the token is refused, a type is

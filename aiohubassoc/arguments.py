@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import warnings
 from datetime import date
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypedDict
 from aiohubassoc import __version__
 from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts
+from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts, check_count
 
 if TYPE_CHECKING:
     import ssl as _ssl
@@ -78,12 +77,7 @@ class LinkOptions(TypedDict, total=False):
 
 
 def check_version(text: str, clock: Clock) -> str:
-    """
-    Return the API version; warn where its support is about to end, or where it is not known here.
-
-    Raises:
-        OptionsError: it is none.
-    """
+    """Return the API version; warn where its support ends soon, or where it is unknown here."""
     given: object = text
     if not isinstance(given, str) or _VERSION.fullmatch(given) is None:
         known = ", ".join(ApiVersion)
@@ -128,26 +122,16 @@ def check_shared_quota(shared_quota: object, *limiters: object) -> None:
 
 
 def check_run(stall_timeout: float | None, drain_timeout: float, max_failures_kept: int) -> None:
-    """
-    Raise OptionsError for an argument of a run that cannot work.
-
-    Raises:
-        OptionsError: it cannot.
-    """
+    """Raise OptionsError for an argument of a run that cannot work."""
     if stall_timeout is not None:
         _check_seconds("stall_timeout", stall_timeout, "above 0, or None")
     if drain_timeout != 0 or isinstance(drain_timeout, bool):
         _check_seconds("drain_timeout", drain_timeout, "0 or more")
-    _check_count("max_failures_kept", max_failures_kept, 0)
+    check_count("max_failures_kept", max_failures_kept, 0)
 
 
 def check_journal(journal: Journal | None) -> None:
-    """
-    Raise OptionsError for what is no run folder; such as its path.
-
-    Raises:
-        OptionsError: it is none.
-    """
+    """Raise OptionsError for a journal that is no `Journal`, such as its path."""
     if journal is not None and not hasattr(journal, "recording"):
         raise OptionsError(f"journal must be a Journal, such as Journal({str(journal)!r})")
 
@@ -155,12 +139,7 @@ def check_journal(journal: Journal | None) -> None:
 def check_shared(
     session: object, limiters: Mapping[str, object], ssl: object, clock: object, jitter: object
 ) -> None:
-    """
-    Raise OptionsError for what is lent to a client and is not what it must be.
-
-    Raises:
-        OptionsError: it is not.
-    """
+    """Raise OptionsError for a shared object of a wrong type."""
     if session is not None and not hasattr(session, "connector"):
         raise OptionsError(f"session must be an aiohttp.ClientSession, not {session!r}")
     for name, limiter in limiters.items():
@@ -179,12 +158,7 @@ def check_shared(
 
 
 def check_link_options(options: Mapping[str, object]) -> None:
-    """
-    Raise OptionsError for an option that `AssociationClient.link_all` does not have.
-
-    Raises:
-        OptionsError: it has none of that name.
-    """
+    """Raise OptionsError for an option that `AssociationClient.link_all` does not have."""
     known = [*LinkOptions.__annotations__, "ordered"]
     for name in options:
         if name not in known:
@@ -194,50 +168,27 @@ def check_link_options(options: Mapping[str, object]) -> None:
 
 
 def check_limits(stop_after_failures: int | None, stop_after_alike: int | None) -> None:
-    """
-    Raise OptionsError for a number of failures that cannot end a run.
-
-    Raises:
-        OptionsError: it cannot.
-    """
+    """Raise OptionsError for a number of failures that cannot end a run."""
     for name, value in (
         ("stop_after_failures", stop_after_failures),
         ("stop_after_alike", stop_after_alike),
     ):
         if value is not None:
-            _check_count(name, value, 1, "or None")
+            check_count(name, value, 1, " or None")
 
 
 def check_batches(via: str, batch_size: int, batch_linger: float) -> None:
-    """
-    Raise OptionsError for an argument of a run by batches that cannot work.
-
-    Raises:
-        OptionsError: it cannot.
-    """
+    """Raise OptionsError for an argument of a run by batches that cannot work."""
     given: object = via
     if not isinstance(given, str) or given not in {"put", "batch"}:
         raise OptionsError(f"via must be 'put' or 'batch', not {via!r}")
-    _check_count("batch_size", batch_size, 1, f"and at most {MOST_PAIRS:,}", most=MOST_PAIRS)
+    check_count("batch_size", batch_size, 1, f" and at most {MOST_PAIRS:,}", MOST_PAIRS)
     check_linger("batch_linger", batch_linger)
 
 
 def check_linger(name: str, value: float) -> None:
-    """
-    Raise OptionsError if *value* is no time to wait for more pairs.
-
-    Raises:
-        OptionsError: it is none.
-    """
+    """Raise OptionsError unless *value* is a number of seconds above 0."""
     _check_seconds(name, value, "above 0")
-
-
-def _check_count(
-    name: str, value: object, least: int, more: str = "", *, most: float = math.inf
-) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        wanted = f"an int, {least} or more {more}".rstrip()
-        raise OptionsError(f"{name} must be {wanted}, not {value!r}")
 
 
 def _check_seconds(name: str, value: object, wanted: str) -> None:
@@ -247,12 +198,7 @@ def _check_seconds(name: str, value: object, wanted: str) -> None:
 
 
 def checked_concurrency(given: int | None) -> int:
-    """
-    Return the most requests in flight at once.
-
-    Raises:
-        OptionsError: a number that cannot work.
-    """
+    """Return the most requests in flight at once."""
     if given is None:
         return DEFAULT_CONCURRENCY
     if isinstance(given, bool) or not isinstance(given, int):

@@ -1,4 +1,4 @@
-"""The client: a session manager with a handful of verbs."""
+"""The client: it holds the connections and the quota, and starts runs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,13 @@ from aiohubassoc._http.senders import Senders, make_senders
 from aiohubassoc._http.transport import Transport
 from aiohubassoc._protocol.requests import checked_base_url, checked_proxy
 from aiohubassoc._protocol.verdicts import Accepted, Replied
-from aiohubassoc._run.batched import Batched
-from aiohubassoc._run.limits import FailureLimits
-from aiohubassoc._run.one_batch import send_one_batch
+from aiohubassoc._run.batched import Batched, send_one_batch
+from aiohubassoc._run.failure_limits import FailureLimits
+from aiohubassoc._run.lookup_strategies import SkipLinked, Verify
 from aiohubassoc._run.put import Put
-from aiohubassoc._run.run import Run, RunOptions, Strategy
-from aiohubassoc._run.skip_linked import SkipLinked
-from aiohubassoc._run.source import Pairs, Source
+from aiohubassoc._run.run import Run, Strategy
+from aiohubassoc._run.source import MOST_READ, Pairs, Source
 from aiohubassoc._run.stream import OTHER_LOOP, OutcomeStream, VerificationStream
-from aiohubassoc._run.verify import Verify
 from aiohubassoc.arguments import (
     ClientOptions,
     LinkOptions,
@@ -40,10 +38,9 @@ from aiohubassoc.arguments import (
     checked_concurrency,
 )
 from aiohubassoc.errors import ClientClosedError, OptionsError
-from aiohubassoc.models import Report
+from aiohubassoc.models import Report, VerificationReport
 from aiohubassoc.options import Quota, RetryPolicy, Timeouts
 from aiohubassoc.pair import Pair, RecordId
-from aiohubassoc.verification import VerificationReport
 
 if TYPE_CHECKING:
     import ssl as _ssl
@@ -64,7 +61,6 @@ BASE_URL: Final = "https://api.hubapi.com"  # HubSpot, Associations v4
 # The first is what most public code reads, the second what HubSpot's own tools set.
 TOKEN_VARIABLES: Final = ("HUBSPOT_ACCESS_TOKEN", "PRIVATE_APP_ACCESS_TOKEN")
 BASE_URL_VARIABLE: Final = "HUBSPOT_BASE_URL"
-_BREATHER: Final = 256
 
 
 class AssociationClient:
@@ -72,45 +68,44 @@ class AssociationClient:
     Links pairs of HubSpot records by their default association.
 
     Use it as ``async with AssociationClient(token) as client``. Any number of tasks may share one
-    client, and any number of runs may go at once: one quota and one bound of requests in flight
-    hold for all of them. A client holds the token, so it can be neither pickled nor copied.
+    client, and any number of runs may run in parallel: they share one quota and one bound of
+    requests in flight. A client holds the token, so it can be neither pickled nor copied.
 
     Args:
         token: An access token (service key, private app or OAuth), or
-            ``async def token(refused: str | None) -> str``, awaited for each call with None; after
-            a 401 it is given the refused token, once for all calls that were refused, and one
-            more try is made with what it returns.
+            ``async def token(refused: str | None) -> str``, awaited for each call with None. After
+            a 401 it gets the refused token, once for all calls that were refused, and one more
+            attempt is made with the token it returns.
         base_url: Where HubSpot's API is. Must be https unless it is this machine.
         api_version: ``"v4"``, or a dated version such as ``"2026-09"`` or ``"2027-03-beta"``. One
             that is not an `ApiVersion` is used with a warning.
-        quota: Never exceeded; what HubSpot names in its responses can only lower it. None: begin
-            with 100 calls in 10 s and take what HubSpot names.
-        share: The part of that quota which is ours, above 0 and up to 1.
-        reserve_daily: What to leave for others of the account's calls a day, where HubSpot says
-            how many are left: calls as an int, or a share of the day's limit as a float from 0 to
-            1. A run stops there; a call raises `DailyReserveError`. None: nothing.
-        strict_quota: Whether no window may ever hold a call too many, even on a network that delays
-            calls, for a speed of 98 % at a round trip of 100 ms instead of 99 %.
+        quota: Upper limit; a limit that HubSpot reports can only lower it. None: start at 100
+            calls in 10 s and adopt the limit HubSpot reports.
+        share: The part of that quota to use, above 0 and up to 1.
+        reserve_daily: How many of the account's daily calls to leave to other clients, where
+            HubSpot reports how many are left: calls as an int, or a share of the daily limit as a
+            float from 0 to 1. A run stops there; a call raises `DailyReserveError`. None: none.
+        strict_quota: Whether no window may exceed the quota by a single call, even on a network
+            that delays calls: 98 % of the speed at a round trip of 100 ms instead of 99 %.
         concurrency: The most requests in flight at once, 1 to 1,000. None: 64. The quota, not
             this, sets the pace; 16 go at first, until HubSpot took some.
-        batch_quota: Batch calls in a window, never exceeded: HubSpot declares them exempt from the
-            quota of single calls (HubSpot, API usage guidelines) and names no other. None: begin
-            with 10 in 10 s, and rise by one for each window that was too short, until HubSpot
-            refuses one. Two go at once at first, at most four.
-        batch_limiter: The same as *limiter*, for batch calls; such as another client's
-            `batch_limiter`. None: one of its own.
+        batch_quota: Upper limit of batch calls: HubSpot declares them exempt from the quota of
+            single calls (HubSpot, API usage guidelines) and publishes no other. None: start at 10
+            in 10 s and rise by one for each window that was too short, until HubSpot refuses a
+            call. Two are in flight at first, at most four.
+        batch_limiter: As *limiter*, for batch calls; for example another client's
+            `batch_limiter`. None: a new one.
         shared_quota: Where the quota is kept that many processes share, that of single calls and
             that of batch calls: *quota*, *share*, *reserve_daily* and *batch_quota* are then of all
             of them together. `SharedQuotaError` is raised when the client is entered and it cannot
             be used; a run stops when it no longer can. None: the quota is this client's alone.
-        retry: When to try a pair again.
-        timeouts: How long one try may take.
-        session: An aiohttp session to send through. It lends its connections only and is not
+        retry: When to retry a call.
+        timeouts: How long one attempt may take.
+        session: An aiohttp session to send through. Only its connections are used, and it is not
             closed here; no cookie is left in it. Less is known of its idle connections than of our
-            own: see "Connections that are used again" in the documentation. None: a session of its
-            own.
-        limiter: A limiter to share with other clients of the same token; it has a quota, a share
-            and a reserve of its own. None: one of its own.
+            own: see "Connections that are used again" in the documentation. None: a new session.
+        limiter: A limiter to share with other clients of the same token; it has its own quota,
+            share and reserve. None: a new one.
         allow_http: Whether the token may travel unencrypted to another machine.
         ssl: For a private certificate authority: a context that verifies. None: the system's
             certificates.
@@ -152,11 +147,11 @@ class AssociationClient:
     ) -> None:
         own = (quota, share, reserve_daily, strict_quota)
         if limiter is not None and own != (None, 1.0, None, False):
-            raise OptionsError("give a limiter or a quota: a limiter has a quota of its own")
+            raise OptionsError("give a limiter or a quota: a limiter has its own quota")
         if batch_limiter is not None and batch_quota is not None:
             raise OptionsError("give a batch_limiter or a batch_quota: a limiter has its own")
         if session is not None and (ssl or proxy or trust_env):
-            raise OptionsError("ssl, proxy and trust_env are for a session of the client's own")
+            raise OptionsError("ssl, proxy and trust_env are for a session that the client makes")
         for value, needed in (
             (quota or Quota.STARTER, Quota),
             (batch_quota or Quota.STARTER, Quota),
@@ -235,7 +230,7 @@ class AssociationClient:
 
     @property
     def limiter(self) -> Limiter:
-        """The limiter: to be shared with another client, or asked for the quota it keeps."""
+        """The limiter, to share with another client or to read its quota."""
         return self._limiter
 
     @property
@@ -295,11 +290,11 @@ class AssociationClient:
         """
         if not isinstance(pair, Pair):
             raise OptionsError(f"{pair!r} is not a Pair")
-        settled = await self._senders_in_loop().single.settle(Call(pair))
-        if isinstance(settled, Accepted):
-            return settled.reply
-        assert not isinstance(settled, Replied)  # noqa: S101 -- that is of many
-        raise settled_error(settled)
+        verdict = await self._senders_in_loop().single.settle(Call(pair))
+        if isinstance(verdict, Accepted):
+            return verdict.reply
+        assert not isinstance(verdict, Replied)  # noqa: S101 -- that is of many
+        raise settled_error(verdict)
 
     async def create_default_batch(
         self,
@@ -308,30 +303,30 @@ class AssociationClient:
         pairs: Iterable[Pair | tuple[RecordId, RecordId]],
     ) -> list[Outcome]:
         """
-        Link up to 2,000 pairs in one call, and return what HubSpot said of each, in their order.
+        Link up to 2,000 pairs in one call, and return the outcome of each, in their order.
 
-        Waits for the batch quota, and retries as the retry policy says; the pairs themselves
-        are sent together only. `link_each` with ``via="batch"`` takes any number of pairs, and
-        settles those that HubSpot says nothing of, or refuses together with others.
+        Waits for the batch quota, and retries as the retry policy says. The pairs are sent
+        together only. `link_each` with ``via="batch"`` takes any number of pairs, and sends those
+        singly that the reply does not mention, or that are refused together with others.
 
         Args:
             from_type: The object type of the first records.
             to_type: The object type of the second records.
             pairs: `Pair` of these types, or ``(from_id, to_id)``; 1 to 2,000 different ones
-                (HubSpot, Associations v4). A repeated one is sent once. None may be another one
-                turned round.
+                (HubSpot, Associations v4). A repeated one is sent once. None may be the reverse
+                of another.
 
         Returns:
             Outcomes that are ``linked``, ``partial`` or ``failed``; a pair that the reply does not
             mention has failed with `UnconfirmedError`.
 
         Raises:
-            UnconfirmedError: 2xx, each time without a word about any pair.
+            UnconfirmedError: 2xx, each time without mentioning a pair.
             ApiError: HubSpot refused the call, or the attempts are used up.
             TransportError: no usable response came; ``maybe_applied`` says what that leaves open.
             DailyReserveError: the calls left of the day are reserved; nothing was sent.
             ClientClosedError: outside ``async with``.
-            OptionsError: they are too many, none, of other types, or turned round.
+            OptionsError: they are too many, none, of other types, or reversed.
             PairError: a type or an id that cannot be sent.
         """
         sender = self._senders_in_loop().batch
@@ -342,8 +337,8 @@ class AssociationClient:
         Return whether a run for these object types would work: the token, its scopes, the limits.
 
         Nothing is written to HubSpot. It takes up to five calls, which wait for the quota and are
-        retried as the retry policy says. What HubSpot refuses to say is unknown; nothing is raised
-        for it.
+        retried as the retry policy says. What HubSpot does not report is unknown; no error is
+        raised for it.
 
         Args:
             from_type: The object type of the first records.
@@ -388,7 +383,7 @@ class AssociationClient:
 
         Use it as ``async with client.link_each(pairs) as outcomes`` and iterate over ``outcomes``.
         Nothing is raised for a pair. The input is read only as fast as outcomes are taken: at most
-        1,000 pairs beyond the last one, or two batches, or as many batches as go at once; with
+        1,000 pairs beyond the last one, or two batches, or as many batches as are in flight; with
         ``skip_linked`` 4,000 pairs more.
 
         The run stops by itself when the token or its scopes are refused, at the daily limit, at
@@ -399,18 +394,18 @@ class AssociationClient:
         Args:
             pairs: Any sync or async iterable of `Pair`, or of ``(from_id, to_id)`` where the types
                 are given, or a data frame: see `Pairs`. A sync one is asked on the event loop and
-                should respond at once.
+                should return items without waiting.
             from_type: The object type of all ``from_id``; None if the items are pairs.
             to_type: The object type of all ``to_id``; None: see *from_type*.
             via: ``"put"``: a call for each pair. ``"batch"``: a call for up to 2,000 pairs of the
                 same two types, which counts against ``batch_quota``. A pair that a batch's reply
-                says nothing of is sent alone, and so is each that may be at fault where HubSpot
+                does not mention is sent alone, and so is each that may be the cause where HubSpot
                 refused a batch; ``attempts`` of an outcome counts all calls that the pair was in.
             skip_linked: Whether HubSpot is asked first which pairs are linked already, a thousand
                 records a call: these are ``skipped`` without a call. Reading needs scopes to read.
             batch_size: The most pairs of a batch, 1 to 2,000 (HubSpot, Associations v4).
-            batch_linger: Seconds after which a batch goes though it is not full, as the input is
-                slow; a lookup of links too.
+            batch_linger: Seconds after which a batch is sent even if it is not full, because the
+                input is slow; a lookup of links too.
             ordered: Whether outcomes come in the input's order.
             stop_after_failures: Stop once this many pairs failed, partially or wholly. None: never.
             stop_after_alike: Stop with `RefusedAlikeError` once HubSpot refused this many pairs in
@@ -426,8 +421,8 @@ class AssociationClient:
                 ones. It is locked when the block is entered, which may raise a `JournalError`; if
                 it can no longer be written the run stops, and what could not be written is
                 ``unprocessed``. None: nothing is kept.
-            retry_failed: Whether pairs that failed in an earlier run of that folder are sent again.
-                False: they are reported again as they were.
+            retry_failed: Whether pairs that failed in an earlier run of that folder are resent.
+                False: their earlier failure is reported.
 
         Raises:
             OptionsError: an argument that cannot work.
@@ -450,8 +445,10 @@ class AssociationClient:
             Source(pairs, from_type, to_type),
             strategy,
             report,
-            RunOptions(ordered, stall_timeout, drain_timeout),
             clock=self._clock,
+            ordered=ordered,
+            stall_timeout=stall_timeout,
+            drain_timeout=drain_timeout,
             limits=FailureLimits(stop_after_failures, stop_after_alike),
             recorder=recorder,
         )
@@ -490,11 +487,11 @@ class AssociationClient:
         wait: float = 1.0,
     ) -> VerificationStream:
         """
-        Read back which pairs are linked, and yield what HubSpot says of each, as it comes.
+        Read back which pairs are linked, and yield a verification of each.
 
         Use it as ``async with client.verify(pairs) as found`` and iterate over ``found``. Nothing
         is written; nothing is raised for a pair. It finds what no other check does: a response that
-        reported success although nothing was made. Up to 1,000 records are asked for in a call,
+        reported success although nothing was linked. Up to 1,000 records are asked for in a call,
         which counts against ``batch_quota`` and needs scopes to read. It stops by itself as
         `link_each` does; every pair from then on is ``unknown``.
 
@@ -508,8 +505,8 @@ class AssociationClient:
             drain_timeout: Seconds that calls in flight may take to end when the block is left
                 early.
             max_failures_kept: How many pairs the report keeps that are not linked.
-            wait: Seconds after which pairs are asked for though others could be asked for with
-                them, as the input is slow.
+            wait: Seconds after which pairs are looked up even if others could be looked up with
+                them, because the input is slow.
 
         Raises:
             OptionsError: an argument that cannot work.
@@ -524,14 +521,16 @@ class AssociationClient:
             Source(pairs, from_type, to_type),
             Verify(senders.links.settle, linger=wait, clock=self._clock),
             report,
-            RunOptions(ordered, stall_timeout, drain_timeout),
             clock=self._clock,
+            ordered=ordered,
+            stall_timeout=stall_timeout,
+            drain_timeout=drain_timeout,
         )
         return VerificationStream(run, report, senders.loop, "verify")
 
     async def link_all(self, pairs: Pairs, **options: Unpack[LinkOptions]) -> Report:
         """
-        Link pairs to the end and return how many came to what.
+        Link all pairs and return the report.
 
         Nothing is raised for a pair: see ``Report.raise_for_failures()``.
 
@@ -556,7 +555,7 @@ class AssociationClient:
         daily_calls: int | None = None,
     ) -> Plan:
         """
-        Read pairs to their end and return what a run of `link_all` would do and take.
+        Read all pairs and return what a run of `link_all` would do and how long it would take.
 
         Nothing is sent, nothing is written, and the client need not be entered.
 
@@ -581,15 +580,14 @@ class AssociationClient:
         source = Source(pairs, from_type, to_type)
         with Planner(journal, retry_failed=retry_failed) as planner:
             try:
-                while (read := await source.next()) is not None:
-                    index, item = read
-                    pair = source.pair(index, item)
-                    if isinstance(pair, tuple):
-                        planner.invalid += 1
-                    else:
-                        planner.add(pair, index)
-                    if index % _BREATHER == 0:  # or other tasks would wait for all of it
-                        await self._clock.sleep(0)
+                while items := await source.read(MOST_READ):
+                    for index, item in items:
+                        pair = source.pair(index, item)
+                        if isinstance(pair, tuple):
+                            planner.invalid += 1
+                        else:
+                            planner.add(pair, index)
+                    await self._clock.sleep(0)  # or other tasks would wait for all of it
             finally:
                 await source.close()
             return await asyncio.to_thread(

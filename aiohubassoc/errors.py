@@ -64,7 +64,7 @@ _BETWEEN_SCOPES: Final = re.compile(r"[\s,\[\]{}\"']+")
 # A merged record has one other id, in both directions; more would only fill the message.
 _RESULTS_SHOWN: Final = 4
 _ID_SHOWN: Final = 64
-# How much of what a response lists stands in a message; the error itself has all that was kept.
+# How much of a response's lists a message shows; the error itself has all that was kept.
 _MOST_NAMES = 5
 _MOST_VALUES = 20
 _MOST_LETTERS = 100
@@ -99,21 +99,18 @@ class _MessageError(AioHubAssocError):
         return self.message
 
 
-@attrs.define(slots=False)
 class OptionsError(_MessageError, ValueError):
     """An option or argument that cannot work. Nothing was sent."""
 
     _label = "INVALID_OPTIONS"
 
 
-@attrs.define(slots=False)
 class PairError(_MessageError, ValueError):
     """A pair that cannot be sent. The message names the pair and what is wrong with it."""
 
     _label = "INVALID_PAIR"
 
 
-@attrs.define(slots=False)
 class InputError(_MessageError, ValueError):
     """A file that cannot be read as pairs. The message says why and what to do."""
 
@@ -128,7 +125,6 @@ class ClientClosedError(_MessageError):
     _label = "CLIENT_CLOSED"
 
 
-@attrs.define(slots=False)
 class RunStoppedError(_MessageError):
     """The run ended before this pair completed; the message says why it ended."""
 
@@ -159,11 +155,11 @@ class RefusedAlikeError(AioHubAssocError):
 @attrs.define(slots=False)
 class PreviousFailureError(AioHubAssocError):
     """
-    An earlier run of the same run folder could not link the pair, and it was not sent again.
+    An earlier run of the same run folder could not link the pair, and it was not resent.
 
     Attributes:
         category: The category of that failure.
-        message: What was said of it.
+        message: Its message.
         correlation_id: What HubSpot's support asks for; None where there was none.
     """
 
@@ -180,7 +176,6 @@ class PreviousFailureError(AioHubAssocError):
         return self.message
 
 
-@attrs.define(slots=False)
 class JournalError(_MessageError):
     """A run folder cannot be used. The message names it and says why and what to do."""
 
@@ -213,14 +208,12 @@ class JournalMismatchError(JournalError):
     _label = "JOURNAL_MISMATCH"
 
 
-@attrs.define(slots=False)
 class JournalVersionError(JournalError):
     """The run folder was written by a newer version of this package, or by something else."""
 
     _label = "JOURNAL_VERSION"
 
 
-@attrs.define(slots=False)
 class JournalStorageError(JournalError):
     """The run folder cannot be read or written."""
 
@@ -243,8 +236,8 @@ class DailyReserveError(AioHubAssocError):
     """
     The calls left of the day are those that ``reserve_daily`` keeps for others.
 
-    Come back after midnight in the account's time zone: HubSpot counts anew then (HubSpot, API
-    usage guidelines, "Limits").
+    The count restarts at midnight in the account's time zone (HubSpot, API usage guidelines,
+    "Limits").
 
     Attributes:
         left: How many calls of the day are left.
@@ -257,8 +250,8 @@ class DailyReserveError(AioHubAssocError):
 
     def __str__(self) -> str:
         return (
-            f"{self.left:,} calls of the day are left and {self.reserved:,} are reserved: go on "
-            "after midnight in the account's time zone, when HubSpot counts anew"
+            f"{self.left:,} calls of the day are left and {self.reserved:,} are reserved: continue "
+            "after midnight in the account's time zone, when HubSpot's count restarts"
         )
 
 
@@ -285,14 +278,12 @@ class ConnectError(TransportError):
     _label = "CONNECT_FAILED"
 
 
-@attrs.define(slots=False)
 class ConnectionLostError(TransportError):
     """The connection broke after the call may have been sent."""
 
     _label = "CONNECTION_LOST"
 
 
-@attrs.define(slots=False)
 class ResponseTimeoutError(TransportError):
     """The call was sent and no whole response came in time."""
 
@@ -329,7 +320,7 @@ class ApiError(AioHubAssocError):
         message: HubSpot's message, or the start of a body that is not HubSpot's JSON.
         correlation_id: What HubSpot's support asks for; None where the response has none.
         errors: The details, in HubSpot's order.
-        context: HubSpot's context: names to lists of values, often the ids at fault.
+        context: HubSpot's context: names to lists of values, often the ids that caused the error.
         sub_category: HubSpot's finer category, as text; None where there is none.
     """
 
@@ -353,14 +344,12 @@ class ApiError(AioHubAssocError):
         return f"{text} (correlation id {self.correlation_id})" if self.correlation_id else text
 
 
-@attrs.define(slots=False)
 class AuthenticationError(ApiError):
-    """The token was refused: it is wrong, expired or revoked. No other pair would fare better."""
+    """The token was refused: it is wrong, expired or revoked. Every other pair would fail too."""
 
 
-@attrs.define(slots=False)
 class MissingScopesError(ApiError):
-    """The token lacks scopes. No other pair would fare better."""
+    """The token lacks scopes. Every other pair would fail too."""
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -378,30 +367,27 @@ class MissingScopesError(ApiError):
         return super().__str__() + named
 
 
-@attrs.define(slots=False)
 class PermissionDeniedError(ApiError):
     """
-    The token's user or app, or the account, may not do this. No other pair would fare better.
+    The token's user or app, or the account, may not do this. Every other pair would fail too.
 
     HubSpot also responds so to the token of a private app once its creator has left: rotate the
     token or use a service key (HubSpot, Legacy private apps, read 2026-11-28).
     """
 
 
-@attrs.define(slots=False)
 class NotFoundError(ApiError):
     """A record of the pair does not exist (any more)."""
 
 
-@attrs.define(slots=False)
 class ValidationError(ApiError):
-    """An id or object type of the pair is not valid. HubSpot says it of missing records too."""
+    """An id or object type of the pair is not valid. Also HubSpot's error for missing records."""
 
 
 @attrs.define(slots=False)
 class UnknownObjectTypeError(ValidationError):
     """
-    HubSpot does not know an object type. No other pair of that type would fare better.
+    HubSpot does not know an object type. Every other pair of that type would fail too.
 
     Attributes:
         object_type: The type as it was sent.
@@ -443,7 +429,6 @@ class GatewayError(ApiError):
         )
 
 
-@attrs.define(slots=False)
 class LockedError(ApiError):
     """A record stayed locked by another change."""
 
@@ -479,12 +464,10 @@ class RateLimitedError(ApiError):
         return f"RATE_LIMIT_{self.policy}" if self.policy else "RATE_LIMIT"
 
 
-@attrs.define(slots=False)
 class DailyLimitError(RateLimitedError):
     """The account's daily limit is used up. It resets at midnight in the account's time zone."""
 
 
-@attrs.define(slots=False)
 class ServerError(ApiError):
     """HubSpot or its edge failed."""
 
@@ -529,8 +512,8 @@ class UnconfirmedError(AioHubAssocError):
     def __str__(self) -> str:
         if self.reply is None:
             return (
-                "HubSpot responded with success and without a body: nothing says that the pair is "
-                "linked"
+                "HubSpot responded with success and without a body: nothing confirms that the pair "
+                "is linked"
             )
         results = self.reply.results
         # Of a record that was merged into another, HubSpot may link the other: its id is in them.

@@ -1,4 +1,4 @@
-"""What became of pairs: the outcome of each, and the reports of whole runs."""
+"""What became of pairs: the outcome or the verification of each, and the reports of runs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Outcome(Generic[TagT]):
         reply: HubSpot's last readable reply, for any status; None where there was none.
         error: Why the pair is not linked; None for linked and skipped pairs.
         maybe_applied: True when HubSpot may have made the link though it did not confirm it: the
-            response to an attempt was lost, invalid or a server's failure. Sending the pair again
+            response to an attempt was lost, invalid or a server's failure. A resend
             is safe.
         skip: Why a skipped pair needed no call; None for all others.
     """
@@ -251,3 +251,69 @@ class Report(RunReport):
                 self.stopped,
                 input_complete=self.input_complete,
             )
+
+
+class LinkState(StrEnum):
+    """Whether a pair is linked at HubSpot."""
+
+    LINKED = "linked"
+    """HubSpot has the default link."""
+    MISSING = "missing"
+    """HubSpot does not have it."""
+    UNKNOWN = "unknown"
+    """HubSpot did not say: it was not asked, or gave no usable response."""
+
+
+@attrs.define
+class Verification:
+    """
+    Whether one pair is linked.
+
+    Attributes:
+        index: The pair's place in the input, from 0.
+        pair: The caller's own pair.
+        state: See `LinkState`.
+        error: Why nothing is known; of a missing link HubSpot's reason, such as a record that does
+            not exist. None where there is none.
+    """
+
+    index: int
+    pair: Pair
+    state: LinkState
+    error: AioHubAssocError | None = None
+
+
+@attrs.define(kw_only=True)
+class VerificationReport(RunReport):
+    """
+    How many pairs are linked.
+
+    Attributes:
+        linked: How many pairs are linked. The three numbers add up to `total`.
+        missing: How many are not.
+        unknown: For how many HubSpot did not say.
+        not_linked: What was found about pairs that are missing or unknown: the first
+            *max_failures_kept*.
+    """
+
+    linked: int = 0
+    missing: int = 0
+    unknown: int = 0
+    not_linked: list[Verification] = attrs.Factory(list)
+
+    @property
+    def total(self) -> int:
+        """How many pairs were reported: at the end, all that were read."""
+        return self.linked + self.missing + self.unknown
+
+    def add(self, verification: Verification) -> None:
+        """Count *verification*."""
+        if verification.state is LinkState.LINKED:
+            self.linked += 1
+            return
+        if verification.state is LinkState.MISSING:
+            self.missing += 1
+        else:
+            self.unknown += 1
+        if len(self.not_linked) < self.max_failures_kept:
+            self.not_linked.append(verification)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
 from enum import StrEnum
-from typing import ClassVar, NoReturn
+from math import inf, isfinite
+from typing import ClassVar, NoReturn, TypeGuard
 
 import attrs
 
@@ -18,13 +18,24 @@ def _refuse(name: str, value: object, needs: str) -> NoReturn:
     raise OptionsError(f"{name} must be {needs}, not {value!r}")
 
 
+def check_count(name: str, value: object, least: int, more: str = "", most: float = inf) -> None:
+    """Raise OptionsError unless *value* is an int from *least* to *most*; *more*: for messages."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        _refuse(name, value, f"an int of {least} or more{more}")
+
+
+def check_wait(name: str, value: object) -> None:
+    """Raise OptionsError unless *value* is a number of seconds, 0 or more."""
+    if not _is_seconds(value) or value < 0:
+        _refuse(name, value, "a number of seconds, 0 or more")
+
+
+def _is_seconds(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+
+
 def _count(_: object, field: attrs.Attribute[int], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        _refuse(field.name, value, "an int of 1 or more")
-
-
-def _is_seconds(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    check_count(field.name, value, 1)
 
 
 def _seconds(_: object, field: attrs.Attribute[float], value: float) -> None:
@@ -38,8 +49,7 @@ def _seconds_or_none(instance: object, field: attrs.Attribute[float], value: flo
 
 
 def _wait(_: object, field: attrs.Attribute[float], value: float) -> None:
-    if not _is_seconds(value) or value < 0:
-        _refuse(field.name, value, "a number of seconds, 0 or more")
+    check_wait(field.name, value)
 
 
 def _count_or_none(instance: object, field: attrs.Attribute[int], value: int | None) -> None:
@@ -102,7 +112,7 @@ class Quota:
             try:
                 return cls(int(limit), float(window or "1"))
             except (ValueError, OptionsError):
-                pass  # 0/10s, 5/.s: told below in the writer's own words
+                pass  # 0/10s, 5/.s: reported below with the text as given
         names = ", ".join(tier.lower().replace("_", "-") for tier in TIERS)
         raise OptionsError(f"{text!r} is neither a quota such as 190/10s nor one of {names}")
 
@@ -133,12 +143,12 @@ TIERS = {
 @attrs.frozen
 class RetryPolicy:
     """
-    When to try a call again, and for how long: one for a pair, or one for many.
+    When to retry a call, for one pair or for many, and for how long.
 
     Args:
-        attempts: Tries of one call, the first included. A 429 is not a try. None: no bound.
-        budget: Seconds from a call's first sending, after which no new try begins. Time spent in
-            line for the quota does not count; pauses after refusals do. None: no bound.
+        attempts: Attempts of one call, the first included. A 429 does not count. None: no bound.
+        budget: Seconds from a call's first attempt, after which no new one begins. Time in the wait
+            queue of the quota does not count; pauses after refusals do. None: no bound.
         wait_initial: The first wait is drawn evenly from 0 to this many seconds; each later one
             from 0 to twice the bound before.
         wait_max: No drawn wait is longer, in seconds.
@@ -160,7 +170,7 @@ class RetryPolicy:
 @attrs.frozen
 class Timeouts:
     """
-    How long one try may take, in seconds. None: no bound.
+    How long one attempt may take, in seconds. None: no bound.
 
     Args:
         connect: For making a connection: DNS, TCP and TLS.

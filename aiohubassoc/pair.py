@@ -1,14 +1,48 @@
-"""What goes in: two records to be linked, checked before anything is sent."""
+"""Two records to be linked, checked before anything is sent."""
 
 from __future__ import annotations
 
 import operator
+import re
 from typing import TYPE_CHECKING, Any, Final, Generic, SupportsIndex, TypeAlias, TypeVar
 
 import attrs
 
 from aiohubassoc.errors import PairError
-from aiohubassoc.record_id import is_float, path_text
+
+# As Python, pandas, polars and databases write a float: 202.0, .5, 1e16, 1.2e+16, nan.
+_FLOAT: Final = re.compile(
+    r"[+-]?((\d+\.\d*|\.\d+|\d+(?=e))(e[+-]?\d+)?|nan|inf(inity)?)", re.ASCII | re.IGNORECASE
+)
+
+
+def path_text(text: str, what: str, most: int) -> str:
+    """
+    Return *text* if it can be part of a request's path.
+
+    Args:
+        text: A record id or an object type.
+        what: Its name in the message.
+        most: Characters that it may have.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    if len(text) > most:
+        raise ValueError(f"{what} has {len(text):,} characters, more than {most}")
+    if not text or text.isspace():
+        raise ValueError(f"{what} is empty")
+    if text in {".", ".."}:  # a path segment that would climb
+        raise ValueError(f"{what} cannot be {text!r}")
+    if " " in text or not text.isprintable():  # also keeps out lone surrogates and BOMs
+        raise ValueError(f"{what} holds a blank or a control character: {text!r}")
+    return text
+
+
+def is_float(text: str) -> bool:
+    """Return whether *text* is a float written as text, which HubSpot would refuse or misread."""
+    return _FLOAT.fullmatch(text) is not None
+
 
 RecordId: TypeAlias = str | SupportsIndex
 """A record's id as callers have it: a string, an int, or what behaves as an int."""
@@ -32,7 +66,7 @@ _TOO_LARGE: Final = 10**MOST_ID
 
 
 def _shown(value: object, most: int = MOST_ID) -> str:
-    """Return *value* for a message: whatever it is, and never at length."""
+    """Return *value* for a message, cut to a length."""
     if isinstance(value, str | bytes | bytearray):
         value = value[: most + 1]
     try:
@@ -47,7 +81,7 @@ def _quoted(value: object) -> str:
 
 
 def _are_plain(from_type: object, from_id: object, to_type: object, to_id: object) -> bool:
-    """Return whether nothing more is to be looked at, as for nearly every pair."""
+    """Return whether no other check is needed, as for nearly every pair."""
     if not (
         type(from_type) is type(from_id) is type(to_type) is type(to_id) is str
         and from_type

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Seconds from sending a call to its response that are expected, as nothing was sent yet.
 ROUND_TRIP: float = 0.1
-# The same of a batch call. An assumption: HubSpot says nothing of it, and it grows with the batch.
+# The same of a batch call. An assumption: HubSpot does not publish it, and it grows with the batch.
 BATCH_ROUND_TRIP: float = 1.0
 _EVENTS_A_LINK: Final = 2
 
@@ -42,19 +42,19 @@ class Plan:
         duplicates: Pairs that repeat an earlier one.
         invalid: Items or rows that cannot be sent.
         linked_before: Pairs that the run folder has as linked.
-        failed_before: Pairs that it has as failed and that are not to be sent again.
+        failed_before: Pairs that it has as failed and that are not to be resent.
         calls: Calls that are needed, one for each other pair.
         batch_calls: Calls that the same pairs would take in batches: of 2,000 (HubSpot,
             Associations v4), or as many as were given.
-        quota: What was reckoned with for single calls: where a share was given, that share of it.
+        quota: The quota assumed for single calls: where a share was given, that share of it.
         seconds: From the first call to the last response, if the day has calls for all of them.
         days: How many of the account's days it needs.
-        finishes_at: When the last response would come if the run began now; aware. HubSpot counts
-            the day's calls anew at midnight in the account's time zone: each further day is taken
+        finishes_at: When the last response would come if the run began now; aware. HubSpot's
+            daily count restarts at midnight in the account's time zone: each further day is taken
             to begin whole days from now.
         daily_calls: Calls that the account has a day; None: not known.
         daily_share: The calls as a share of them; None: not known.
-        batch_quota: What was reckoned with for batches. None: 10 in 10 s and two at once at first,
+        batch_quota: The quota assumed for batches. None: 10 in 10 s and two in flight at first,
             more as long as HubSpot refuses none.
         batch_seconds: As *seconds*, in batches that take a second each; so for the others.
         batch_days: As *days*.
@@ -107,12 +107,8 @@ class Planner:
     """
     Counts what a run would do; a context manager.
 
-    Args:
-        journal: The run folder that would be used; it need not be there. None: none.
-        retry_failed: Whether pairs that failed in an earlier run would be sent again.
-
     Raises:
-        JournalError: the folder is there and cannot be read; so for every method.
+        JournalError: the run folder is there and cannot be read; so for every method.
         OSError, sqlite3.Error: the temporary file for duplicates cannot be written.
     """
 
@@ -138,7 +134,7 @@ class Planner:
         self._stack.close()
 
     def add(self, pair: Pair, place: Place) -> None:
-        """Count a pair that stands at *place*."""
+        """Count a pair at *place* in the input."""
         if self._seen.first_place(pair, place) is not None:
             self._duplicates += 1
             return
@@ -163,20 +159,10 @@ class Planner:
         batch_size: int = MOST_PAIRS,
     ) -> Plan:
         """
-        Return what it comes to.
+        Return the plan of a run that begins at *now*, which is aware.
 
-        Args:
-            quota: What the run would keep.
-            concurrency: The most calls in flight.
-            daily_calls: Calls that the account has a day; None: not known.
-            now: When it would begin; aware.
-            round_trip: Seconds from sending a single call to its response, on average.
-            batch_quota: What the run would keep for batch calls. None: what it begins with, and
-                more as it rises.
-            batch_size: The most pairs of a batch; 1 or more.
-
-        Raises:
-            OptionsError: a number out of range.
+        *daily_calls* None: not known; *batch_quota* None: the first quota of batches, rising.
+        *round_trip*: seconds from sending a single call to its response, on average.
         """
         taken = estimate(
             self._needed.total(),

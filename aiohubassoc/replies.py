@@ -57,7 +57,7 @@ class StandardError:
         category: Such as ``"OBJECT_NOT_FOUND"``.
         message: For people.
         status: HubSpot's word, mostly ``"error"``.
-        context: Names to lists of values, often the ids at fault.
+        context: Names to lists of values, often the ids that caused the error.
         errors: Details.
         links: Names to addresses.
         id: Where HubSpot gives one.

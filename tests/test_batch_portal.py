@@ -253,7 +253,7 @@ async def test_options_that_cannot_work(options: dict[str, Any], named: str) -> 
     [
         ([], "at least one"),
         ([(n, n) for n in range(2001)], "2,000"),
-        ([(1, 2), (2, 1)], "turned round"),
+        ([(1, 2), (2, 1)], "reverse of another"),
         ([Pair("deals", 1, "companies", 2)], "is not from contacts to companies"),
         ([(1, 2), 3], r"item 1 of the input is not \(from_id, to_id\) but 3"),
         ([(1, 2, 3)], r"is not \(from_id, to_id\)"),

@@ -379,7 +379,7 @@ async def test_the_log_shows_no_token(
         ({"strict_quota": True, "limiter": QuotaLimiter()}, "limiter or a quota"),
         ({"share": 0}, "share must be"),
         ({"reserve_daily": 1.5}, "reserve_daily must be"),
-        ({"session": object(), "trust_env": True}, "session of the client's own"),
+        ({"session": object(), "trust_env": True}, "session that the client makes"),
     ],
 )
 def test_what_cannot_work_is_refused(options: dict[str, Any], told: str) -> None:

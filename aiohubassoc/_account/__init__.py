@@ -1,1 +1,1 @@
-"""What HubSpot says about an account before a run."""
+"""What HubSpot reports about an account before a run."""

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from datetime import timezone
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from aiohubassoc._account.items import Responses, make_check
+from aiohubassoc._account.replies import (
+    AssociationLimitsReply,
+    DailyUsageReply,
+    PortalReply,
+    parse_scopes,
+)
+from aiohubassoc._account.scopes import check_scopes, find_scopes
 from aiohubassoc._http.request_state import Call, settled_error
-from aiohubassoc._protocol import codec
+from aiohubassoc._protocol import codec, headers as _headers
 from aiohubassoc._protocol.links import encode_records
 from aiohubassoc._protocol.requests import (
     AccountRequest,
@@ -18,24 +25,252 @@ from aiohubassoc._protocol.requests import (
     token_info,
 )
 from aiohubassoc._protocol.verdicts import Accepted, AccountReply, Replied
+from aiohubassoc.account import AccountCheck, CheckItem, CheckState, ScopeCheck
 from aiohubassoc.errors import (
+    AioHubAssocError,
+    ApiError,
     AuthenticationError,
     ConnectError,
     ConnectionLostError,
     DailyLimitError,
     DailyReserveError,
+    GatewayError,
+    InvalidResponseError,
     MigratingError,
+    MissingScopesError,
+    NotFoundError,
     PermissionDeniedError,
     ResponseTimeoutError,
+    TransportError,
+    UnknownObjectTypeError,
+    ValidationError,
+    WrongEndpointError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
+    from datetime import datetime
 
     from aiohubassoc._http import request_state as _state
-    from aiohubassoc.account import AccountCheck
+    from aiohubassoc.options import Quota
 
-SettleRequest: TypeAlias = "Callable[[Call[AccountRequest]], Awaitable[_state.Final]]"
+Responses: TypeAlias = dict[str, AccountReply | AioHubAssocError]
+"""By call: ``details``, ``read``, ``token info``, ``usage``, ``limits``. Not made: missing."""
+
+_TOKEN_ERRORS: Final = (AuthenticationError, PermissionDeniedError)
+# A refusal to read (403) is none: a run that only links reads nothing.
+_OBSTACLES: Final = (
+    AuthenticationError,
+    DailyLimitError,
+    DailyReserveError,
+    UnknownObjectTypeError,
+)
+# With these HubSpot has accepted the token, and knows both types.
+_ABOUT_RECORDS: Final = (NotFoundError, ValidationError)
+
+
+def make_check(responses: Responses, base_url: str, types: tuple[str, str]) -> AccountCheck:
+    """Return the check by the responses to the calls that were made."""
+    portal = PortalReply.from_reply(_body(responses, "details"))
+    usage = DailyUsageReply.from_reply(_body(responses, "usage"))
+    limits = AssociationLimitsReply.from_reply(_body(responses, "limits"))
+    refusal = responses.get("read")
+    refused = refusal.scopes if isinstance(refusal, MissingScopesError) else ()
+    scopes = check_scopes(types, parse_scopes(_body(responses, "token info")), refused)
+    quota, daily_limit, daily_left = None, usage.limit, usage.left
+    for response in responses.values():  # the last headers are the freshest
+        if isinstance(response, AccountReply):
+            quota = _headers.parse_quota(*_headers.quota_texts(response.headers)) or quota
+            limit, left = _headers.parse_daily(response.headers)
+            if limit is not None and left is not None:
+                daily_limit, daily_left = limit, left
+    return AccountCheck(
+        items=(
+            _connection(responses, base_url),
+            _token(responses),
+            _portal(portal, responses),
+            _scopes(scopes, types, responses),
+            _quota(quota, responses),
+            _daily_limit(daily_limit, daily_left, portal.to_local(usage.resets_at), responses),
+            _object_types(types, responses),
+            _read(responses),
+            _association_limits(limits, types, responses),
+        ),
+        scopes=scopes,
+        portal_id=portal.portal_id,
+        time_zone=portal.time_zone,
+        utc_offset=portal.utc_offset,
+        quota=quota,
+        daily_limit=daily_limit,
+        daily_left=daily_left,
+        resets_at=usage.resets_at,
+        records_at_limit=limits.at_limit,
+        obstacle=next((one for one in responses.values() if isinstance(one, _OBSTACLES)), None),
+    )
+
+
+# --- connection and token ----------------------------------------------------------------------
+
+
+def _connection(responses: Responses, base_url: str) -> CheckItem:
+    name = "connection"
+    read = responses.get("read")
+    if isinstance(read, WrongEndpointError | GatewayError | InvalidResponseError):
+        return _failed(name, str(read), "Check the base URL, the API version and the proxy.")
+    if any(isinstance(response, AccountReply | ApiError) for response in responses.values()):
+        return _ok(name, f"{base_url} responds")
+    for response in responses.values():
+        if isinstance(response, TransportError):
+            text = f"no response from {base_url}: {response}"
+            return _failed(name, text, "Check the network, the proxy and the base URL.")
+    return _unknown(name, None)
+
+
+def _token(responses: Responses) -> CheckItem:
+    name = "token"
+    for response in responses.values():
+        if isinstance(response, _TOKEN_ERRORS):
+            cure = "Make a new access token (service key) in HubSpot and use that."
+            return _failed(name, f"refused: {response}", cure)
+    accepted = (AccountReply, MissingScopesError, *_ABOUT_RECORDS)
+    if any(isinstance(response, accepted) for response in responses.values()):
+        return _ok(name, "accepted")
+    return _unknown(name, responses.get("details"))
+
+
+# --- the account -------------------------------------------------------------------------------
+
+
+def _portal(portal: PortalReply, responses: Responses) -> CheckItem:
+    if portal.portal_id is None:
+        return _unknown("portal", responses.get("details"))
+    text = f"portal {portal.portal_id}"
+    if portal.time_zone is not None:
+        text += f", time zone {portal.time_zone}"
+    if portal.utc_offset is not None:
+        text += f" ({timezone(portal.utc_offset)})"
+    return _ok("portal", text)
+
+
+def _quota(quota: Quota | None, responses: Responses) -> CheckItem:
+    if quota is None:
+        return _unknown("quota", responses.get("details"))
+    return _ok("quota", f"{quota.limit:,} calls in {quota.window:g} s")
+
+
+def _daily_limit(
+    limit: int | None, left: int | None, resets_at: datetime | None, responses: Responses
+) -> CheckItem:
+    name = "daily limit"
+    when = "midnight in the account's time zone"
+    if resets_at is not None:
+        when = f"{resets_at:%Y-%m-%d %H:%M} ({resets_at.tzinfo})"
+    cure = f"Start the run after {when}, when the day's calls reset."
+    for response in responses.values():
+        if isinstance(response, DailyLimitError | DailyReserveError):
+            return _failed(name, str(response), cure)
+    if limit is None or left is None:
+        return _unknown(name, responses.get("usage"))
+    text = f"{left:,} of {limit:,} calls left; they reset at {when}"
+    return _ok(name, text) if left else _failed(name, text, cure)
+
+
+# --- scopes and object types -------------------------------------------------------------------
+
+
+def _scopes(scopes: ScopeCheck, types: tuple[str, str], responses: Responses) -> CheckItem:
+    name = "scopes"
+    if scopes.lacks:
+        lacks = ", ".join(scopes.lacks)
+        cure = f"Add {lacks} to the app or service key of the token."
+        return _failed(name, f"the token lacks {lacks}", cure)
+    if not scopes.has:
+        return _unknown(name, responses.get("token info"))
+    text = f"the token has {', '.join(scopes.has)}"
+    unknown = [kind for kind in dict.fromkeys(types) if not find_scopes(kind, "write")]
+    if unknown:
+        needs = f"{text}; which scopes {' and '.join(unknown)} need is not known here"
+        return CheckItem(name, CheckState.UNKNOWN, needs)
+    return _ok(name, text)
+
+
+def _object_types(types: tuple[str, str], responses: Responses) -> CheckItem:
+    name = "object types"
+    response = responses.get("read")
+    if isinstance(response, UnknownObjectTypeError):
+        cure = (
+            "Use a name such as contacts, an id such as 0-1, or the id of a custom object such as "
+            "2-1234567."
+        )
+        return _failed(name, f"HubSpot does not know {response.object_type!r}", cure)
+    if _is_about_links(response):
+        return _ok(name, f"HubSpot knows {' and '.join(dict.fromkeys(types))}")
+    return _unknown(name, response)
+
+
+def _read(responses: Responses) -> CheckItem:
+    name = "read"
+    response = responses.get("read")
+    if isinstance(response, MissingScopesError):
+        lacks = ", ".join(response.scopes) or "scopes to read"
+        cure = f"Add {lacks} to the token: verify and skip_linked read links."
+        return _failed(name, str(response), cure)
+    if isinstance(response, UnknownObjectTypeError):
+        return _unknown(name, None)
+    if _is_about_links(response):
+        return _ok(name, "links can be read")
+    return _unknown(name, response)
+
+
+def _association_limits(
+    limits: AssociationLimitsReply, types: tuple[str, str], responses: Responses
+) -> CheckItem:
+    name = "association limits"
+    from_type, to_type = types
+    if limits.at_limit is None:
+        return _unknown(name, responses.get("limits"))
+    links = "their limit of" if limits.limit is None else f"the limit of {limits.limit:,}"
+    samples = f" (such as {', '.join(limits.samples[:5])})" if limits.samples else ""
+    near = f"; near it: {limits.near_limit:,}" if limits.near_limit else ""
+    text = f"{from_type} at {links} links to {to_type}: {limits.at_limit:,}{samples}{near}"
+    if not limits.at_limit:
+        return _ok(name, text)
+    return _failed(name, text, "Leave their pairs out, or remove links of them in HubSpot.")
+
+
+def _is_about_links(response: AccountReply | AioHubAssocError | None) -> bool:
+    """Return whether HubSpot has responded about a record of that type."""
+    if isinstance(response, AccountReply):
+        return isinstance(response.body.get("results"), list)
+    return isinstance(response, _ABOUT_RECORDS)
+
+
+# --- parts -------------------------------------------------------------------------------------
+
+
+def _body(responses: Responses, call: str) -> Mapping[str, Any]:
+    response = responses.get(call)
+    return response.body if isinstance(response, AccountReply) else {}
+
+
+def _ok(name: str, text: str) -> CheckItem:
+    return CheckItem(name, CheckState.OK, text)
+
+
+def _failed(name: str, text: str, cure: str) -> CheckItem:
+    return CheckItem(name, CheckState.FAILED, text, cure)
+
+
+def _unknown(name: str, response: AccountReply | AioHubAssocError | None) -> CheckItem:
+    why = ""
+    if isinstance(response, ApiError) and not isinstance(response, _TOKEN_ERRORS):
+        why = f" (it responded {response.status} {response.category or 'without a category'})"
+    elif isinstance(response, TransportError):
+        why = f" ({response})"
+    return CheckItem(name, CheckState.UNKNOWN, f"HubSpot does not say{why}")
+
+
+SendRequest: TypeAlias = "Callable[[Call[AccountRequest]], Awaitable[_state.Final]]"
 """Makes a call about the account until there is a response, or none to be had."""
 
 _FINAL_ERRORS: Final = (
@@ -53,7 +288,7 @@ _RECORD: Final = "1"
 
 
 async def check_account(
-    settle: SettleRequest,
+    send: SendRequest,
     base_url: str,
     version: str,
     types: tuple[str, str],
@@ -62,43 +297,39 @@ async def check_account(
     quick: bool,
 ) -> AccountCheck:
     """
-    Return what HubSpot says about the account, the token and two object types.
+    Return what HubSpot reports about the account, the token and two object types.
 
     It takes up to five calls, two if *quick*, which wait for the quota of single calls.
 
     Args:
-        settle: Makes a call.
-        base_url: Where the calls go, for messages.
+        send: Makes a call.
+        base_url: The address of the API, for messages.
         version: The API version of the paths.
         types: The object types of the first and of the second records.
-        token: Gives the access token that calls are sent with.
+        token: Gives the access token that calls are sent with; its errors are raised.
         quick: Whether to make two calls only: a batch read, which HubSpot's ten-second limit does
             not count, and the one for the token's scopes. What they do not tell is unknown.
-
-    Raises:
-        ClientClosedError: the client was closed meanwhile.
-        Exception: any error of *token*.
     """
     responses: Responses = {}
 
-    async def send(name: str, endpoint: Endpoint) -> None:
+    async def ask(name: str, endpoint: Endpoint) -> None:
         if any(isinstance(one, _FINAL_ERRORS) for one in responses.values()):
             return
-        settled = await settle(Call(AccountRequest(endpoint, types)))
-        assert not isinstance(settled, Accepted)  # noqa: S101 -- that is about a pair
-        if isinstance(settled, Replied):
-            assert isinstance(settled.reply, AccountReply)  # noqa: S101 -- of such a request
-            responses[name] = settled.reply
+        verdict = await send(Call(AccountRequest(endpoint, types)))
+        assert not isinstance(verdict, Accepted)  # noqa: S101 -- that is about a pair
+        if isinstance(verdict, Replied):
+            assert isinstance(verdict.reply, AccountReply)  # noqa: S101 -- of such a request
+            responses[name] = verdict.reply
         else:
-            responses[name] = settled_error(settled)
+            responses[name] = settled_error(verdict)
 
     if not quick:
-        await send("details", account_details(version))
-    await send("read", read_links(version, types, encode_records([(_RECORD, None)])))
+        await ask("details", account_details(version))
+    await ask("read", read_links(version, types, encode_records([(_RECORD, None)])))
     # Now, not before: the first call may have had it renewed.
-    await send("token info", token_info(codec.dump({"tokenKey": await token()})))
+    await ask("token info", token_info(codec.dump({"tokenKey": await token()})))
     if quick:
         return make_check(responses, base_url, types)
-    await send("usage", daily_usage(version))
-    await send("limits", association_limits(version, types))
+    await ask("usage", daily_usage(version))
+    await ask("limits", association_limits(version, types))
     return make_check(responses, base_url, types)

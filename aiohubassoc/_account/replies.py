@@ -50,7 +50,7 @@ class PortalReply:
 
 @attrs.frozen
 class DailyUsageReply:
-    """The calls of a day: how many there are, how many were made, when they are counted anew."""
+    """The calls of a day: how many there are, how many were made, when the count restarts."""
 
     limit: int | None = None
     used: int | None = None

@@ -1,1 +1,1 @@
-"""Which pairs share a call, and what a reply says about each of them. No I/O, no clock."""
+"""Which pairs share a call, and what a reply means for each of them. No I/O, no clock."""

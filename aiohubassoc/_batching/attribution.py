@@ -1,10 +1,9 @@
 """
-What a batch's reply says of each of its pairs.
+What a batch's reply means for each of its pairs.
 
 Success is read from the results, by the ids of both ends in either direction, never by position.
-An error is blamed on a pair only where its ids leave no doubt; a pair without a word about it is
-to be sent alone, which tells the truth in any case. So is a pair that an error without a name may
-be about.
+An error is assigned to a pair only where its ids are unambiguous. A pair that the reply does not
+mention is to be sent alone, and so is a pair that an error without ids may be about.
 """
 
 from __future__ import annotations
@@ -15,9 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import attrs
 
-from aiohubassoc._batching.batch_index import BatchIndex
-from aiohubassoc._batching.error_ids import End, find_ids
-from aiohubassoc._batching.excerpts import Excerpts
+from aiohubassoc._batching.error_ids import End, Excerpts, Mention, find_ids, kind_of
 from aiohubassoc._protocol.verdicts import Partial, Refused
 from aiohubassoc.errors import ApiError
 from aiohubassoc.pair import canonical_id
@@ -29,8 +26,116 @@ if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
     from aiohubassoc.replies import Association
 
-Said: TypeAlias = DefaultAssociations | Partial | None
-"""Of a pair: its part of the reply if it is linked; None: nothing, so it is to be sent alone."""
+# Some other pair, beside one that may be meant.
+_UNKNOWN_PAIR: Final = -1
+
+
+class BatchIndex:
+    """The pairs of a batch, to be found by an id."""
+
+    def __init__(self, pairs: Sequence[Pair]) -> None:
+        self._from: dict[str, list[int]] = {}
+        self._to: dict[str, list[int]] = {}
+        self._from_ids = [canonical_id(pair.from_id) for pair in pairs]
+        self._to_ids = [canonical_id(pair.to_id) for pair in pairs]
+        for position, (from_id, to_id) in enumerate(zip(self._from_ids, self._to_ids, strict=True)):
+            self._from.setdefault(from_id, []).append(position)
+            self._to.setdefault(to_id, []).append(position)
+        self._from_kind = kind_of(pairs[0].from_type)
+        self._to_kind = kind_of(pairs[0].to_type)
+        self._is_one_type = pairs[0].from_type == pairs[0].to_type
+        self.ids = {*self._from, *self._to}
+
+    def ends(self, position: int) -> tuple[End, End]:
+        """Return both ends of a pair."""
+        return (
+            (self._from_kind, self._from_ids[position]),
+            (self._to_kind, self._to_ids[position]),
+        )
+
+    def named(self, mentions: Sequence[Mention], linked: set[int]) -> set[int]:
+        """
+        Return the pairs that an error is about for certain.
+
+        Either a record that it names is the cause, and the error is about each pair of it; or the
+        record is an end of a rejected pair whose other end is named too. What holds either way is
+        certain.
+
+        *linked*: the pairs that have a result: their records are not the cause.
+        """
+        sure = [one for one in mentions if one.is_sure]
+        if not sure and any(one.record_id not in self.ids for one in mentions):
+            return set()  # perhaps the other end of a pair, by another id
+        joined = {} if sure else self._joined(mentions)
+        is_of_inputs = {"from", "to"} <= {one.role for one in mentions}
+        named: set[int] = set()
+        for mention in sure or mentions:
+            own = joined.get(mention)
+            if own is None:
+                named |= self._of_record(mention, linked)
+            elif len(own) == 1 and (
+                self._is_one_record(mention) or (is_of_inputs and self._fits(mention, *own))
+            ):
+                named |= own
+        return named
+
+    def _joined(self, mentions: Sequence[Mention]) -> dict[Mention, set[int]]:
+        """Return the pairs both of whose ends are named, by either name."""
+        joined: dict[Mention, set[int]] = {}
+        # HubSpot makes a link for each direction, and an error may be about the way back.
+        for first, second in (("from", "to"), ("to", "from")):
+            to_named: dict[str, list[Mention]] = {}
+            for one in mentions:
+                if one.role in {None, second} and one.kind in {None, self._to_kind}:
+                    to_named.setdefault(one.record_id, []).append(one)
+            for one in mentions:
+                if one.role not in {None, first} or one.kind not in {None, self._from_kind}:
+                    continue
+                for position in self._from.get(one.record_id, ()):
+                    for other in to_named.get(self._to_ids[position], ()):
+                        joined.setdefault(one, set()).add(position)
+                        joined.setdefault(other, set()).add(position)
+                        if one is other:  # a record and itself, or only the record
+                            joined[one].add(_UNKNOWN_PAIR)
+        return joined
+
+    def _of_record(self, mention: Mention, linked: set[int]) -> set[int]:
+        """Return the pairs of a record that is the cause of an error."""
+        if mention.is_other_end:
+            return set()
+        own = self._places(mention)
+        every = own
+        if self._is_one_type:
+            every = {*self._from.get(mention.record_id, ()), *self._to.get(mention.record_id, ())}
+        # A record that is linked elsewhere exists: then it is unknown which of its pairs are meant.
+        return own if every <= linked or every.isdisjoint(linked) else set()
+
+    def _places(self, mention: Mention) -> set[int]:
+        """Return the pairs of the record that is named; none if two may be meant."""
+        if not self._is_one_record(mention):
+            return set()
+        at_from, at_to = self._at_either_end(mention)
+        return (at_from if mention.role != "to" else set()) | (
+            at_to if mention.role != "from" else set()
+        )
+
+    def _is_one_record(self, mention: Mention) -> bool:
+        return self._is_one_type or not all(self._at_either_end(mention))
+
+    def _fits(self, mention: Mention, position: int) -> bool:
+        """Return whether a record is at the end of a pair that its role says."""
+        ids = self._from_ids if mention.role == "from" else self._to_ids
+        return mention.role is not None and ids[position] == mention.record_id
+
+    def _at_either_end(self, mention: Mention) -> list[set[int]]:
+        return [
+            set(places.get(mention.record_id, ())) if mention.kind in {None, kind} else set()
+            for places, kind in ((self._from, self._from_kind), (self._to, self._to_kind))
+        ]
+
+
+ReplyPart: TypeAlias = DefaultAssociations | Partial | None
+"""The part of a reply about one pair; None: there is none, so the pair is to be sent alone."""
 
 _Ends: TypeAlias = tuple[str, str]
 _Found: TypeAlias = "Sequence[tuple[Association, ...] | None]"
@@ -42,12 +147,12 @@ _ENDS: Final = 2
 _DIRECTIONS: Final = 2
 
 
-def read_reply(pairs: Sequence[Pair], reply: DefaultAssociations) -> list[Said]:
-    """Return what *reply* says of each of *pairs*: different ones of the same two types."""
+def read_reply(pairs: Sequence[Pair], reply: DefaultAssociations) -> list[ReplyPart]:
+    """Return the part of *reply* about each of *pairs*: different ones of the same two types."""
     found = _results_of(pairs, reply.results)
     errors: _Errors = {}
     doubtful: set[int] = set()
-    # What is told of a single pair without a name can only be about that one.
+    # An error without ids can only be about the pair if there is one.
     is_alone = len(pairs) == 1
     if is_alone:
         errors = {0: reply.errors} if reply.errors else {}
@@ -63,7 +168,7 @@ def read_reply(pairs: Sequence[Pair], reply: DefaultAssociations) -> list[Said]:
     )
     if not (errors or doubtful or is_odd or None in found):  # nearly always: at the speed of C
         nothing = repeat(())
-        parts = map(
+        whole = map(
             DefaultAssociations,
             found,
             repeat(status),
@@ -73,30 +178,29 @@ def read_reply(pairs: Sequence[Pair], reply: DefaultAssociations) -> list[Said]:
             repeat(ended),
             repeat(asked),
         )
-        return list(parts)
-    said: list[Said] = []
+        return list(whole)
+    parts: list[ReplyPart] = []
     for position, results in enumerate(found):
         own = errors.get(position, ()) if errors else ()
         if not (results or own) or (position in doubtful and not is_odd):
-            said.append(None)
+            parts.append(None)
             continue
         count = reply.num_errors if is_alone else len(own) or None
         # What concerns this pair: to keep the whole reply for each pair would fill memory.
         part = DefaultAssociations(results or (), status, own, count, began, ended, asked)
-        said.append(Partial(part, linked=bool(results)) if own or is_odd else part)
-    return said
+        parts.append(Partial(part, linked=bool(results)) if own or is_odd else part)
+    return parts
 
 
 def read_refusal(pairs: Sequence[Pair], error: ApiError) -> dict[int, Refused]:
-    """Return the pairs that the refusal of a whole batch blames, by their position."""
+    """Return the pairs that the refusal of a whole batch names, by their position."""
     inputs = BatchIndex(pairs)
-    told = find_ids(error.context, error.errors, error.sub_category)
-    blamed = inputs.blamed(told, set())
-    if not blamed:
+    named = inputs.named(find_ids(error.context, error.errors, error.sub_category), set())
+    if not named:
         return {}
     excerpts = Excerpts(error.context, error.errors, inputs.ids)
     return {
-        position: Refused(_excerpt(error, excerpts, inputs.ends(position))) for position in blamed
+        position: Refused(_excerpt(error, excerpts, inputs.ends(position))) for position in named
     }
 
 
@@ -149,12 +253,11 @@ def _errors_of(
     own: _Errors = {}
     nameless = 0
     for error in errors:
-        told = find_ids(error.context, error.errors, error.sub_category)
-        blamed = inputs.blamed(told, linked)
-        nameless += not blamed
-        if blamed:
+        named = inputs.named(find_ids(error.context, error.errors, error.sub_category), linked)
+        nameless += not named
+        if named:
             excerpts = Excerpts(error.context, error.errors, inputs.ids)
-            for position in blamed:
+            for position in named:
                 part = _excerpt(error, excerpts, inputs.ends(position))
                 own[position] = (*own.get(position, ()), part)
     return own, nameless
@@ -164,30 +267,27 @@ def _left_over(reply: DefaultAssociations, nameless: int) -> float:
     """Return how many errors of *reply* are of no pair; *nameless* of them are described."""
     counted = reply.num_errors or 0
     if counted < 0:
-        return inf  # there are errors, and nobody knows how many
+        return inf  # there are errors, and their number is unknown
     return max(counted - (len(reply.errors) - nameless), nameless)
 
 
-def _doubtful(found: _Found, blamed: Collection[int], left_over: float) -> set[int]:
+def _doubtful(found: _Found, named: Collection[int], left_over: float) -> set[int]:
     """
     Return the pairs with a result that an error of no pair may be about.
 
     It may be about those with fewer directions than others have. If there is no other pair that it
     can be about, it may be about each.
 
-    Args:
-        found: The results of each pair.
-        blamed: The pairs that have an error of their own.
-        left_over: How many errors are of no pair.
+    *named*: the pairs that an error names; *left_over*: how many errors are of no pair.
     """
     if not left_over:
         return set()
     ways = [len({(one.from_id, one.to_id) for one in results or ()}) for results in found]
-    linked = {position for position, count in enumerate(ways) if count} - {*blamed}
+    linked = {position for position, count in enumerate(ways) if count} - {*named}
     usual = max(ways, default=0)
     incomplete = {position for position in linked if ways[position] < usual}
     suspects = len(found) - len(linked) + len(incomplete)
-    # Where each pair has one direction, nobody knows whether the way back is what failed.
+    # Where each pair has one direction, the way back may be what failed.
     is_explained = suspects and (usual >= _DIRECTIONS or left_over <= _ENDS * suspects)
     return incomplete if is_explained else linked
 

@@ -1,34 +1,33 @@
-"""Pairs on their way into batches."""
+"""Pairs on their way into calls for many: grouped by their types until a call is full or due."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import math
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from aiohubassoc._protocol import codec
 from aiohubassoc.pair import canonical_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from aiohubassoc.pair import Pair
 
-# HubSpot, Associations v4: the most pairs of one call.
+
+# HubSpot, Associations v4: the most pairs of one call that links, and the most records of one call
+# that reads links.
 MOST_PAIRS: Final = 2000
+MOST_RECORDS: Final = 1000
 
 
 class Batch:
     """
     Different pairs of the same two object types.
 
-    Args:
-        types: The two types, as written.
-        most: The most of them, 1 or more.
-        now: The time, in seconds.
-
     Attributes:
-        pairs: One for each input of the call.
-        indexes: Each one's place in the caller's input.
-        repeats: Places and pairs that repeat one of them, by its position.
+        pairs: One for each input of the call, *most* at most.
+        indexes: The index of each in the caller's input.
+        repeats: Indexes and pairs that repeat one of them, by its position.
     """
 
     def __init__(self, types: tuple[str, str], most: int, now: float) -> None:
@@ -45,18 +44,12 @@ class Batch:
         """Whether it holds as many as it may."""
         return len(self.pairs) >= self._most
 
-    def items(self) -> Iterator[tuple[int, Pair]]:
-        """Yield every pair with its place in the caller's input."""
-        yield from zip(self.indexes, self.pairs, strict=True)
-        for repeats in self.repeats.values():
-            yield from repeats
-
     def add(self, index: int, pair: Pair) -> bool:
         """
         Take a pair, and return whether it could be taken.
 
-        One that repeats another shares its input, and its fate. One that would link the same ids
-        the other way round cannot be taken: in the reply both would look the same.
+        A repeat shares the input and the outcome of the first. A pair that would link the same ids
+        the other way round cannot be taken: both would look the same in the reply.
         """
         from_id, to_id = pair.from_id, pair.to_id
         if from_id[0] == "0":
@@ -86,3 +79,119 @@ def encode_pairs(pairs: Sequence[Pair]) -> bytes:
     return codec.dump(
         {"inputs": [{"from": {"id": p.from_id}, "to": {"id": p.to_id}} for p in pairs]}
     )
+
+
+class LookupBatch:
+    """
+    Pairs of the same two object types.
+
+    Attributes:
+        wanted: By the id of the first record: the pairs, with their index in the caller's input.
+    """
+
+    def __init__(self, types: tuple[str, str], now: float) -> None:
+        self.types = types
+        self.began_at = now
+        self.wanted: dict[str, list[tuple[int, Pair]]] = {}
+        self._count = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it holds as many as it may."""
+        return len(self.wanted) >= MOST_RECORDS or self._count >= MOST_PAIRS
+
+    def add(self, index: int, pair: Pair) -> bool:
+        """Take a pair; every one can be taken."""
+        self.wanted.setdefault(canonical_id(pair.from_id), []).append((index, pair))
+        self._count += 1
+        return True
+
+    def items(self) -> Iterator[tuple[int, Pair]]:
+        """Yield every pair with its index in the caller's input."""
+        for pairs in self.wanted.values():
+            yield from pairs
+
+    def to_ids(self) -> dict[str, set[str]]:
+        """Return the ids of the second records that are of interest, by those of the first."""
+        return {
+            from_id: {canonical_id(pair.to_id) for _, pair in pairs}
+            for from_id, pairs in self.wanted.items()
+        }
+
+
+class PairGroup(Protocol):
+    """Pairs of the same two object types."""
+
+    began_at: float
+    """When it was begun, in seconds."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it holds as many as it may."""
+        ...
+
+    def add(self, index: int, pair: Pair) -> bool:
+        """Take a pair, and return whether it could be taken; else it waits for the next group."""
+        ...
+
+
+GroupT = TypeVar("GroupT", bound=PairGroup)
+
+
+class Batcher(Generic[GroupT]):
+    """Sorts pairs into groups, each of which is due *wait* seconds after its begin, full or not."""
+
+    def __init__(self, begin: Callable[[tuple[str, str], float], GroupT], wait: float) -> None:
+        self._begin = begin
+        self._wait = wait
+        self._open: dict[tuple[str, str], GroupT] = {}
+        self._held: dict[tuple[str, str], list[tuple[int, Pair]]] = {}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no pair waits."""
+        return not self._open
+
+    @property
+    def due_at(self) -> float:
+        """When the next group is due; inf: there is none."""
+        return self._wait + min((b.began_at for b in self._open.values()), default=math.inf)
+
+    def add(self, pairs: Iterable[tuple[int, Pair]], now: float) -> list[GroupT]:
+        """Take pairs with their indexes, and return the groups that are full with them."""
+        full = []
+        from_type = to_type = None
+        group: GroupT | None = None
+        for index, pair in pairs:
+            if pair.from_type is not from_type or pair.to_type is not to_type or group is None:
+                from_type, to_type = types = (pair.from_type, pair.to_type)
+                group = self._open.get(types)
+                if group is None:
+                    group = self._open[types] = self._begin(types, now)
+            if not group.add(index, pair):
+                self._held.setdefault((from_type, to_type), []).append((index, pair))
+            elif group.is_full:
+                full.append(self._cut((from_type, to_type), now))
+                group = None
+        return full
+
+    def due(self, now: float) -> GroupT | None:
+        """Return a group that is due; None: none is."""
+        return self.oldest(now) if self.due_at <= now else None
+
+    def oldest(self, now: float) -> GroupT | None:
+        """Return the group that waited longest, whether it is due or not; None: there is none."""
+        if not self._open:
+            return None
+        return self._cut(min(self._open, key=lambda types: self._open[types].began_at), now)
+
+    def rest(self, now: float) -> Iterator[GroupT]:
+        """Yield all that is left."""
+        while (group := self.oldest(now)) is not None:
+            yield group
+
+    def _cut(self, types: tuple[str, str], now: float) -> GroupT:
+        group = self._open.pop(types)
+        if held := self._held.pop(types, None):
+            self.add(held, now)  # fewer than fill a group: each has its mirror image in this one
+        return group

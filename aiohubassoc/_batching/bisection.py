@@ -1,8 +1,8 @@
 """
-Finds what HubSpot refuses among many items, with few calls.
+Finds the items that HubSpot refuses among many, with few calls.
 
-A part that is refused is halved until the items at fault stand alone. Drivers make the calls; the
-cost laws in tests/batching/test_bisection.py run on this very worklist.
+A part that is refused is halved until each rejected item is found. Drivers make the calls; the cost
+laws in tests/batching/test_bisection.py run on this very worklist.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ ItemT = TypeVar("ItemT")
 class RefusalRate:
     """The share of items refused just before. Where it is high, halving does not pay."""
 
-    # From this share on. 380 items at fault of 2,000, evenly spread, take as many calls either way;
+    # From this share on. 380 rejected items of 2,000, evenly spread, take as many calls either way;
     # it is less because a share that only happens to be low costs more than one that is high.
     _TOO_MANY: Final = 0.15
-    # Larger parts are tried as a whole: twenty calls of 2,000 at worst. Where items at fault
-    # stand side by side, it is soon known that there are no more of them.
+    # Larger parts are tried as a whole: twenty calls of 2,000 at worst. Where rejected items are
+    # side by side, it is soon known that there are no more of them.
     _REMEMBERED: Final = 128
 
     def __init__(self) -> None:
-        self._settled = 0
+        self._completed = 0
         self._refused = 0.0
 
     def add(self, count: int, refused: int) -> None:
@@ -38,31 +38,31 @@ class RefusalRate:
             return
         share = refused / count
         count = min(count, self._REMEMBERED)
-        kept = min(self._settled, self._REMEMBERED - count)
-        if self._settled:
-            self._refused *= kept / self._settled
+        kept = min(self._completed, self._REMEMBERED - count)
+        if self._completed:
+            self._refused *= kept / self._completed
         self._refused += share * count
-        self._settled = kept + count
+        self._completed = kept + count
 
     def favours_single_calls(self, count: int) -> bool:
-        """Return whether *count* items that are not settled yet are cheaper one by one."""
-        # No more than were settled just before: a few at fault say little about many.
-        most = self._settled if self._refused < self._settled else 2 * self._settled
-        return count == 1 or (count <= most and self._refused >= self._TOO_MANY * self._settled)
+        """Return whether *count* items that are not complete yet are cheaper one by one."""
+        # No more than completed just before: a few rejected items say little about many.
+        most = self._completed if self._refused < self._completed else 2 * self._completed
+        return count == 1 or (count <= most and self._refused >= self._TOO_MANY * self._completed)
 
 
 @attrs.define
 class _Split(Generic[ItemT]):
-    """The halves of a part. One holds an item at fault if HubSpot refused the part for an item."""
+    """The halves of a part. One holds a rejected item if HubSpot refused the part for an item."""
 
     part: Part[ItemT]
-    is_item_at_fault: bool
+    has_rejected_item: bool
     first_had_refusal: bool = False
 
 
 @attrs.define
 class Part(Generic[ItemT]):
-    """Items that go together; with *is_singly* each goes by itself."""
+    """Items that go together; with *is_singly* each goes singly."""
 
     items: Sequence[ItemT]
     is_singly: bool = False
@@ -72,11 +72,11 @@ class Part(Generic[ItemT]):
 
     @property
     def is_known_refused(self) -> bool:
-        """Whether a call is needless: the first half was fine, so the fault is here."""
+        """Whether a call is needless: the first half was accepted, so this one is not."""
         split = self.half_of
         if split is None or self.is_first:
             return False
-        return split.is_item_at_fault and not split.first_had_refusal
+        return split.has_rejected_item and not split.first_had_refusal
 
 
 class Bisection(Generic[ItemT]):
@@ -95,43 +95,43 @@ class Bisection(Generic[ItemT]):
                 part.is_singly = True
             if part.is_singly or not part.is_known_refused:
                 return part
-            self._halve(is_item_at_fault=True)
+            self._halve(has_rejected_item=True)
         return None
 
     def accepted(self, count: int, refused: int = 0, *, singly: Sequence[ItemT] = ()) -> None:
-        """Note that the part settled *count* items, *refused* of them; the others go *singly*."""
+        """Note that *count* items completed, *refused* of them; the others go *singly*."""
         self._rate.add(count, refused)
         if refused:
             self.closed()
         if singly:
             self._push(singly, is_singly=True)
 
-    def refused(self, blamed: Collection[int]) -> None:
+    def refused(self, named: Collection[int]) -> None:
         """Note that HubSpot refused the part for the items at these positions; none: unknown."""
         self.closed()
-        self._rate.add(len(blamed), len(blamed))
+        self._rate.add(len(named), len(named))
         items = self._current.items
-        if not blamed:
-            self._halve(is_item_at_fault=True)
-        elif rest := [item for place, item in enumerate(items) if place not in blamed]:
+        if not named:
+            self._halve(has_rejected_item=True)
+        elif rest := [item for position, item in enumerate(items) if position not in named]:
             self._push(rest)
 
     def failed(self) -> None:
         """Note that the part did not get through, perhaps for its size: its halves may."""
         self.closed()
-        self._halve(is_item_at_fault=False)
+        self._halve(has_rejected_item=False)
 
     def send_singly(self) -> None:
-        """Note that nothing is known about the part: each of its items is to go by itself."""
+        """Note that nothing is known about the part: each of its items is to go singly."""
         self.closed()
         self._push(self._current.items, is_singly=True)
 
-    def settled_singly(self, refused: int) -> None:
-        """Note that each item of the part went by itself, and how many were refused."""
+    def completed_singly(self, refused: int) -> None:
+        """Note that each item of the part went singly, and how many were refused."""
         self.accepted(len(self._current.items), refused)
 
     def closed(self) -> None:
-        """Note that the part was refused; nothing more of it is sent unless another method says."""
+        """Note that the part was refused. Unless another method is called, none of it is resent."""
         part = self._current
         while (split := part.half_of) is not None:
             if part.is_first:
@@ -139,14 +139,13 @@ class Bisection(Generic[ItemT]):
             part = split.part
 
     def _push(self, items: Sequence[ItemT], *, is_singly: bool = False) -> None:
-        """Put items of the current part back, in its place among the halves."""
+        """Put items of the current part back, in its position among the halves."""
         half_of, is_first = self._current.half_of, self._current.is_first
         self._parts.append(Part(items, is_singly, True, half_of, is_first))
 
-    def _halve(self, *, is_item_at_fault: bool) -> None:
-        split = _Split(self._current, is_item_at_fault)
-        items = self._current.items
+    def _halve(self, *, has_rejected_item: bool) -> None:
+        split = _Split(self._current, has_rejected_item)
+        items = self._current.items  # two or more: one that was refused goes singly, or not at all
         middle = (len(items) + 1) // 2
-        if items[middle:]:
-            self._parts.append(Part(items[middle:], was_sent=True, half_of=split))
+        self._parts.append(Part(items[middle:], was_sent=True, half_of=split))
         self._parts.append(Part(items[:middle], was_sent=True, half_of=split, is_first=True))

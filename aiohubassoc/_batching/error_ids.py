@@ -1,5 +1,5 @@
 """
-Which records an error of HubSpot's speaks of: every id in its context, and what is told of each.
+Which records an error of HubSpot's names: every id in its context, and what it means there.
 
 Recorded contexts (2013-2026): ``fromObjectId``, ``toObjectId``, ``objectId`` with ``objectType``,
 ``id``, ``ids``, and sentences such as ``INVALID_OBJECT_IDS: ["CONTACT=1 is not valid"]``. Under any
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from aiohubassoc.replies import ErrorDetail
+
 
 Context: TypeAlias = Mapping[str, tuple[str, ...]]
 End: TypeAlias = tuple[str, str]
@@ -57,11 +59,11 @@ class Mention:
 
     Attributes:
         record_id: As HubSpot writes ids.
-        role: ``"from"`` or ``"to"`` where the error tells; None where not.
+        role: ``"from"`` or ``"to"`` where the error says which; None where not.
         kind: The object type as `kind_of` names it; None: not known.
-        is_sure: Whether the error says that this very record is at fault, not that it is one end
-            of the pair at fault.
-        is_other_end: Whether the error says that the fault is at the other end.
+        is_sure: Whether the error says that this very record is the cause, not that it is one end
+            of the rejected pair.
+        is_other_end: Whether the error says that the cause is at the other end.
     """
 
     record_id: str
@@ -89,10 +91,9 @@ def find_ids(
 
     Args:
         context: The error's.
-        details: Its details, with contexts of their own.
-        sub_category: Its finer category, which may tell the end at fault.
-        known: The ids that were sent, as HubSpot writes them; no others are returned. None: all
-            are.
+        details: Its details, which have contexts too.
+        sub_category: Its finer category, which may name the end that is the cause.
+        known: The ids that were sent, as HubSpot writes them: only these are returned. None: all.
     """
     ends = _ROLES.findall(sub_category or "")
     hint = ends[0].lower() if len(ends) == 1 else None
@@ -100,7 +101,7 @@ def find_ids(
     for detail in details:
         found |= dict.fromkeys(_of_context(detail.context, hint))
     if hint is not None and len({one.record_id for one in found if one.role is None}) == 1:
-        # Of several, some may be the other ends of those at fault.
+        # Of several, some may be the other ends of rejected pairs.
         found = {
             one if one.role is not None else attrs.evolve(one, role=hint): None for one in found
         }
@@ -126,7 +127,7 @@ def _of_context(context: Context, hint: str | None) -> Iterator[Mention]:
 
 
 def plain_name(key: str) -> str:
-    """Return a name without what people differ in."""
+    """Return a name without case and underscores."""
     return key.lower().replace("_", "")
 
 
@@ -135,7 +136,7 @@ def is_type(key: str) -> bool:
 
 
 def _kinds(context: Context, role: str | None) -> list[str]:
-    """Return the object types that a context tells for the ids of a role."""
+    """Return the object types that a context has for the ids of a role."""
     wanted = f"{role or ''}objecttype"
     for key, values in context.items():
         if plain_name(key) == wanted:
@@ -144,12 +145,12 @@ def _kinds(context: Context, role: str | None) -> list[str]:
 
 
 def ids_in(name: str, value: str) -> Iterator[tuple[str, str | None, bool]]:
-    """Yield the ids in a value, their kind where it is told, and whether they are at fault."""
+    """Yield the ids in a value, their kind where it is known, and whether they are the cause."""
     if is_type(name):
         return
     if typed := _TYPED_ID.findall(value):
         for kind, record_id in typed:
-            # Of two in one sentence either may be the one at fault, or only both together.
+            # Of two in one sentence either may be the cause, or only both together.
             yield canonical_id(record_id), kind_of(kind), len(typed) == 1
     elif name and (match := _KEY.fullmatch(name)):
         # In prose a word may be anything, and of two numbers one may be a count.
@@ -158,3 +159,68 @@ def ids_in(name: str, value: str) -> Iterator[tuple[str, str | None, bool]]:
         if is_list or len(found) == 1:
             for word in found:
                 yield canonical_id(word), None, match[1] is not None
+
+
+# Values and details that name no record are kept with every pair: at most this many of each.
+_MOST_KEPT: Final = 100
+
+
+class Excerpts:
+    """An error's context and details, cut to what concerns one pair; *known*: the ids sent."""
+
+    def __init__(
+        self, context: Context, details: Iterable[ErrorDetail], known: Collection[str]
+    ) -> None:
+        self._context = _Excerpt(context, known)
+        self._details = [(detail, _Excerpt(detail.context, known)) for detail in details]
+
+    def of(self, ends: tuple[End, End]) -> tuple[Context, tuple[ErrorDetail, ...]]:
+        """Return the context and details about a pair with these ends, and about no record."""
+        details: list[ErrorDetail] = []
+        for detail, excerpt in self._details:
+            if len(details) == _MOST_KEPT:
+                break
+            context = excerpt.of(ends)
+            if context is detail.context:
+                details.append(detail)
+            elif excerpt.names(ends):
+                details.append(attrs.evolve(detail, context=context))
+        return self._context.of(ends), tuple(details)
+
+
+class _Excerpt:
+    """One context: its values by the ids they name, as there may be thousands of either."""
+
+    def __init__(self, context: Context, known: Collection[str]) -> None:
+        self._context = context
+        self._values = [(name, value) for name, values in context.items() for value in values]
+        self._general: list[int] = []
+        self._by_id: dict[str, list[tuple[int, str | None]]] = {}
+        for number, (name, value) in enumerate(self._values):
+            named = [(one, kind) for one, kind, _ in ids_in(plain_name(name), value)]
+            if not named and (one := canonical_id(value.strip())) in known and not is_type(name):
+                named = [(one, None)]
+            for one, kind in named:
+                self._by_id.setdefault(one, []).append((number, kind))
+            if not named and len(self._general) < _MOST_KEPT:
+                self._general.append(number)
+
+    def of(self, ends: tuple[End, End]) -> Context:
+        picked = {*self._general, *islice(self._about(ends), _MOST_KEPT)}
+        if len(picked) == len(self._values):
+            return self._context
+        empty = (name for name, values in self._context.items() if not values)
+        kept: dict[str, tuple[str, ...]] = dict.fromkeys(islice(empty, _MOST_KEPT), ())
+        for number in sorted(picked):
+            name, value = self._values[number]
+            kept[name] = (*kept.get(name, ()), value)
+        return kept
+
+    def names(self, ends: tuple[End, End]) -> bool:
+        return any(True for _ in self._about(ends))
+
+    def _about(self, ends: tuple[End, End]) -> Iterator[int]:
+        for kind, record_id in ends:
+            for number, named_kind in self._by_id.get(record_id, ()):
+                if named_kind in {None, kind}:
+                    yield number

@@ -1,9 +1,9 @@
 """
-What a reply about links says of each record that was asked for.
+What a reply about links means for each record that was asked for.
 
 A record is found by its id. An error belongs to a record only if it names it. What HubSpot counts
-as an error and does not describe, and records that it responds for and nobody asked for, belong to
-none: they may be about any record without a result.
+as an error and does not describe, and records in the reply that were not asked for, belong to none:
+they may be about any record without a result.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class LinksRead:
     Attributes:
         pages: The links of each record that has some in the reply.
         failed: HubSpot's error of each record that an error names.
-        unmentioned: The records of which the reply says nothing, in the order asked.
+        unmentioned: The records that the reply does not mention, in the order asked.
         nameless: The errors that name none of the records, at most as many as were asked for.
     """
 
@@ -48,21 +48,14 @@ class LinksRead:
         """
         An error that may have cost a page some of its links; None: the pages are whole.
 
-        There is one if there are more errors without a name than records without a word. A link
-        that such a page does not have is not known to be missing.
+        There is one if there are more errors without ids than records that are not mentioned. A
+        link that such a page does not have is not known to be missing.
         """
         return self.nameless[0] if len(self.nameless) > len(self.unmentioned) else None
 
 
 def read_links(asked: Iterable[str], object_type: str, reply: LinksReply) -> LinksRead:
-    """
-    Return what *reply* says of each record.
-
-    Args:
-        asked: The ids of the records that were asked for, each once, as HubSpot writes ids.
-        object_type: Their type, as written.
-        reply: HubSpot's.
-    """
+    """Return the parts of *reply* by record; *asked* are ids as HubSpot writes them, each once."""
     order = list(asked)
     wanted = {*order}
     kind = kind_of(object_type)
@@ -74,7 +67,7 @@ def read_links(asked: Iterable[str], object_type: str, reply: LinksReply) -> Lin
         if not named:
             nameless.append(error)
     nameless += _undescribed(reply, len(order))
-    nameless += [_strange(one) for one in reply.records if one not in wanted]
+    nameless += [_unexpected(one) for one in reply.records if one not in wanted]
     pages = {one: links for one, links in reply.records.items() if one in wanted}
     return LinksRead(
         pages,
@@ -88,16 +81,12 @@ def named_records(error: ApiError | StandardError, asked: set[str], kind: str) -
     """
     Return the records that an error names; those at the other end may have such ids too.
 
-    Args:
-        error: HubSpot's.
-        asked: The ids of the records that were asked for.
-        kind: Their type, as `kind_of` names it.
+    *kind* is the object type of those that were asked for, as `kind_of` names it.
     """
-    told = find_ids(error.context, error.errors, error.sub_category, asked)
     return [
         one.record_id
-        for one in told
-        if one.role == "from"  # a custom type may be told by another name
+        for one in find_ids(error.context, error.errors, error.sub_category, asked)
+        if one.role == "from"  # a custom type may have another name there
         or (one.role is None and one.kind in {None, kind})
     ]
 
@@ -110,7 +99,7 @@ def _undescribed(reply: LinksReply, most: int) -> list[StandardError]:
     return [StandardError(message=text)] * count
 
 
-def _strange(record_id: str) -> StandardError:
+def _unexpected(record_id: str) -> StandardError:
     shown = record_id[:_ID_SHOWN]
     return StandardError(
         message=f"HubSpot responded for record {shown}, which was not asked for. "

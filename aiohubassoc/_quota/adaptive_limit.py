@@ -1,8 +1,8 @@
 """
-How much of the quota is there for us: less than its limit while others use it too.
+How much of the quota is available: less than its limit while other clients use it too.
 
-A 429 of the quota is a measurement: the limit, less what others use, is what HubSpot accepted from
-us in the window before. Time is an argument, in seconds.
+A 429 of the quota is a measurement: what is available is what HubSpot accepted from this client in
+the window before. Time is an argument, in seconds.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ import attrs
 if TYPE_CHECKING:
     from aiohubassoc.options import Quota
 
-# A throttle this near to the limit is a moment of counting that was a little off, no neighbour ...
+# A throttle this near to the limit is an error in the moment of counting, not other users' calls,
 _NEAR_CALLS: Final = 2
 _NEAR_SHARE: Final = 0.02
-# ... unless it comes in one window after another: then the limit is lower than we believe.
+# unless it comes in one window after another: then the limit is lower than assumed.
 _NEAR_MOST: Final = 3
 _NEAR_FORGOTTEN_WINDOWS: Final = 5
-# More is tried one call at first, then two, four, eight, each time after so much of a window.
+# One call more is tried at first, then two, four, eight, each time after this part of a window.
 _DOUBLING_WINDOWS: Final = 1 / 8
 _MOST_DOUBLINGS: Final = 30.0
-# How long to wait before that, in windows, after 0, 1, 2 and more tries that came to nothing.
+# How long to wait before that, in windows, after 0, 1, 2 and more failed tries.
 _PATIENCE_WINDOWS: Final = (1 / 4, 1 / 2, 1.0, 2.0, 3.0)
 # A throttle with less than this share of the limit accepted is doubted: it may be no quota's at
 # all, so as many calls as would disprove it, and this share of them more, are tried at once.
 _DOUBTED_SHARE: Final = 1 / 10
 _DISPROOF_CALLS: Final = 4
 _DISPROOF_SHARE: Final = 1 / 8
-# A throttle stands alone if so many times as many calls, in flight beside it, were accepted.
+# A throttle is isolated if this many times as many calls, in flight beside it, were accepted.
 _ALONE: Final = 8
 # Calls in flight at first, and how many more for each call accepted, until a whole quota got
 # through: it bounds the 429s if others use the quota or it is set too high. Twice as fast where
@@ -50,7 +50,7 @@ class _Level:
         shown: The most calls that were accepted in a window since.
         base: That number when more was last tried.
         tries_at: When more is tried.
-        failed_tries: How many tries in a row came to nothing.
+        failed_tries: How many tries in a row failed.
         disproof: How many more at once would show that the throttle was not the quota's; 0: it was.
     """
 
@@ -63,13 +63,14 @@ class _Level:
 
 class AdaptiveLimit:
     """
-    The calls that may go in a window now: the limit, or what a throttle showed to be there.
-
-    Args:
-        quota: The limit and the window.
+    The calls that may go in a window now: the limit, or less after a throttle.
 
     Attributes:
         max_in_flight: How many calls may be in flight.
+        growth: How many more for each call that HubSpot accepts.
+        level: What is allowed after a throttle; None: all of the limit.
+        is_proven: Whether HubSpot accepted a whole window of calls, or throttled one.
+        in_flight_at_cut: How many of the calls in flight at the last cut still are.
         window: The seconds in which our own calls are to be measured.
     """
 
@@ -79,37 +80,27 @@ class AdaptiveLimit:
         # What is measured is measured in this window, and all counts are of it.
         self.window = quota.window
         self._limit: float = quota.limit
-        self._growth = _GROWTH
-        self._proven = False
+        self.growth = _GROWTH
+        self.is_proven = False
         self.max_in_flight: float = _FIRST_IN_FLIGHT
-        self._level: _Level | None = None  # None: all of the limit
-        # The highest limit since the cut: what shows that all of a lower one is there says little.
+        self.level: _Level | None = None
+        # The highest limit since the cut: proof of a lower one is no proof of this.
         self._whole: float = quota.limit
         self._cut_at = -math.inf
         self._before_cut: _Level | None = None
         # The calls in flight at the cut: how many still are, and what became of the others.
-        self._beside = self._beside_accepted = self._beside_throttled = 0
+        self.in_flight_at_cut = self._accepted_at_cut = self._throttled_at_cut = 0
         self._near_count = 0
         self._near_at = -math.inf
 
     @property
-    def is_settled(self) -> bool:
-        """Whether all of the limit is there, so that calls that are accepted are no news."""
-        return self._proven and self._level is None
-
-    @property
     def is_doubted(self) -> bool:
         """Whether it was cut by a throttle that is being tested."""
-        return self._level is not None and self._level.disproof > 0
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all of the limit is allowed."""
-        return self._level is None
+        return self.level is not None and self.level.disproof > 0
 
     def at(self, now: float) -> int:
         """Return the calls allowed in a window of the quota."""
-        level, quota = self._level, self._quota
+        level, quota = self.level, self._quota
         if level is None:
             return quota.limit
         allowed: float = max(level.shown, level.base + self._more(level, now))
@@ -118,8 +109,8 @@ class AdaptiveLimit:
         return min(quota.limit, max(1, int(allowed)))
 
     def rises_in(self, now: float) -> float:
-        """Return the seconds until time alone allows more; inf: not before there is news."""
-        level = self._level
+        """Return the seconds until time alone allows more; inf: not before the next response."""
+        level = self.level
         if level is None or level.shown >= self._limit:
             return math.inf
         more = self._more(level, now) + 1
@@ -133,91 +124,79 @@ class AdaptiveLimit:
         Take a *quota* that HubSpot named for the limit, and keep what throttles showed.
 
         Where it names windows in turn, the longest is the one that is measured: what got through
-        in a short one says little of a longer one.
+        in a short one is no proof for a longer one.
         """
         before = self._quota.window if self._is_named else quota.window
-        window = max(quota.window, before, 0.0 if self._level is None else self.window)
+        window = max(quota.window, before, 0.0 if self.level is None else self.window)
         scale = window / self.window
-        self._level, self._before_cut = (
-            _scaled(self._level, scale),
+        self.level, self._before_cut = (
+            _scaled(self.level, scale),
             _scaled(self._before_cut, scale),
         )
         self.window, self._quota, self._is_named = window, quota, True
         self._limit = quota.limit * (window / quota.window)
-        self._whole = self._limit if self._level is None else max(self._limit, self._whole * scale)
-        self._growth = _GROWTH_NAMED
+        self._whole = self._limit if self.level is None else max(self._limit, self._whole * scale)
+        self.growth = _GROWTH_NAMED
 
     def record_accepted(self, own: int, *, sent_at: float) -> None:
         """
         Learn that HubSpot accepted a call.
 
-        Args:
-            own: How many of ours it accepted in the `window` that ended with this one.
-            sent_at: When it was sent.
+        *own*: how many of our calls it accepted in the `window` that ended with this one.
         """
         if own >= self._limit:
             self._prove()
-        self.grow()
-        level = self._level
+        self.max_in_flight += self.growth
+        level = self.level
         if level is None:
             return
         if own > level.shown:
-            self._level = attrs.evolve(level, shown=own)
+            self.level = attrs.evolve(level, shown=own)
         if sent_at <= self._cut_at:
-            self._beside_accepted += 1
+            self._accepted_at_cut += 1
         elif own >= self._whole or (level.disproof and own >= level.base + level.disproof):
-            self._level = None
-
-    def grow(self) -> None:
-        """Let more calls be in flight, as HubSpot accepted one."""
-        self.max_in_flight += self._growth
+            self.level = None
 
     def record_end(self, *, sent_at: float) -> None:
         """Learn that a call is no longer in flight, after what became of it was recorded."""
-        if self._beside and sent_at <= self._cut_at:
-            self._beside -= 1
-            # Taken back if the throttle stood alone: it did not speak of the quota.
-            if not self._beside and self._beside_accepted >= _ALONE * max(
-                1, self._beside_throttled
+        if sent_at <= self._cut_at:
+            self.in_flight_at_cut -= 1
+            # Undone if the throttle was isolated: then it was not about the quota.
+            if not self.in_flight_at_cut and self._accepted_at_cut >= _ALONE * max(
+                1, self._throttled_at_cut
             ):
-                self._level = self._before_cut
+                self.level = self._before_cut
 
     def record_throttle(self, own: int, now: float, *, sent_at: float, beside: int) -> bool:
         """
         Learn that a call was throttled by the quota.
 
-        Args:
-            own: How many of ours HubSpot accepted in the `window` that ended with it.
-            now: When its response came.
-            sent_at: When it was sent.
-            beside: How many calls are in flight, with this one.
-
-        Returns:
-            Whether only the moment of counting was misjudged: the limit is right.
+        *own*: as for `record_accepted`; *beside*: how many calls are in flight, with this one.
+        Returns whether only the moment of counting was misjudged: the limit is right.
         """
-        if sent_at <= self._cut_at:  # it was in flight at the cut: no other news
-            self._beside_throttled += 1
+        if sent_at <= self._cut_at:  # it was in flight at the cut: the same throttle
+            self._throttled_at_cut += 1
             return False
-        level = self._level
+        level = self.level
         if level is None and own >= self._limit - _near(self._limit) and self._is_passing(now):
             return True
         self._before_cut, self._cut_at = level, now
-        self._beside, self._beside_accepted, self._beside_throttled = beside, 0, 0
+        self.in_flight_at_cut, self._accepted_at_cut, self._throttled_at_cut = beside, 0, 0
         self._whole = self._limit if level is None else max(self._whole, self._limit)
-        self._prove()  # from now on the level bounds what goes
+        self._prove()  # from now on the level is the bound
         if level is None:
-            self._level = self._cut(own, now, 0)
+            self.level = self._cut(own, now, 0)
         elif now >= level.tries_at:
             came_to_nothing = own <= level.base + _near(level.base)
-            self._level = self._cut(own, now, level.failed_tries + 1 if came_to_nothing else 0)
+            self.level = self._cut(own, now, level.failed_tries + 1 if came_to_nothing else 0)
         elif own >= level.shown - _near(level.shown):
-            self._level = attrs.evolve(level, shown=own, base=own)
+            self.level = attrs.evolve(level, shown=own, base=own)
         else:
-            self._level = self._cut(own, now, level.failed_tries)
+            self.level = self._cut(own, now, level.failed_tries)
         return False
 
     def _prove(self) -> None:
-        self._proven = True
+        self.is_proven = True
         self.max_in_flight = math.inf
 
     def _cut(self, own: int, now: float, failed_tries: int) -> _Level:
@@ -258,5 +237,5 @@ def _near(count: float) -> int:
 
 
 def _most_more(level: _Level) -> int:
-    # Twice what got through: what nobody asks for does not grow.
+    # Twice what got through: without demand it does not grow.
     return 1 + 2 * (level.shown - level.base)

@@ -11,16 +11,15 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from aiohubassoc._quota.cooldown import Cooldown
-from aiohubassoc._quota.round_trips import RoundTrips
-from aiohubassoc._quota.token_bucket import TokenBucket
+from aiohubassoc._quota.pacer import Cooldown
+from aiohubassoc._quota.token_bucket import RoundTrips, TokenBucket
 from aiohubassoc.options import Quota
 
 FIRST_QUOTA: Final = Quota(10)
 _FIRST_IN_FLIGHT: Final = 2
 # Each holds up to 2,000 pairs in memory until its outcomes are taken.
 MOST_IN_FLIGHT: Final = 4
-# A level that was throttled is tried again after so many windows, then twice as many, and so on:
+# A level that was throttled is tried again after this many windows, then twice as many, and so on:
 # the 429s are to stay far below HubSpot's 5 % of errors.
 _FIRST_PATIENCE: Final = 8
 _MOST_PATIENCE: Final = 128
@@ -28,7 +27,7 @@ _MOST_PATIENCE: Final = 128
 
 class BatchPacer:
     """
-    When batch calls may go.
+    When batch calls may go; the interface is that of `Pacer`.
 
     Args:
         given: The quota that is never exceeded. None: begin with 10 in 10 s and rise.
@@ -36,9 +35,6 @@ class BatchPacer:
     Attributes:
         max_in_flight: How many calls may be in flight.
         limit: How many may go in a window now.
-        adopts_remaining_until: Never: as for `Pacer`.
-        has_ample_room: Likewise.
-        room: None, as the pace may rise: as for `Pacer`.
     """
 
     adopts_remaining_until = -math.inf
@@ -99,7 +95,7 @@ class BatchPacer:
             self._bucket = self._bucket.copy_for(self._given)
 
     def wait(self, now: float) -> float:
-        """Return the seconds until a call may go: 0 means now, inf not before there is news."""
+        """Return the seconds until a call may go: 0 means now, inf not before the next response."""
         self._rise(now)
         if self._bucket.in_flight >= min(self.max_in_flight, self._cooldown.max_in_flight):
             self._lacked_flight = True
@@ -142,11 +138,7 @@ class BatchPacer:
     def record_throttle(
         self, now: float, sent_at: float, *, retry_after: float | None, by_quota: bool
     ) -> float:
-        """
-        Hold all calls back after a throttle of one that is not recorded yet, and go slower.
-
-        The arguments and what is returned are those of `Pacer.record_throttle`.
-        """
+        """Pause all calls after a throttle, and go slower: as `Pacer.record_throttle`."""
         if by_quota and sent_at > self._cut_at:  # those in flight together are one throttle
             own = self._bucket.accepted_until((sent_at + now) / 2)
             if self._throttled_limit < math.inf or self._throttled_in_flight < math.inf:
@@ -168,10 +160,10 @@ class BatchPacer:
         )
 
     def adopt(self, quota: Quota) -> None:
-        """Keep what is kept: a *quota* that HubSpot names is that of single calls."""
+        """No-op: a *quota* that HubSpot names is that of single calls."""
 
     def adopt_remaining(self, now: float, limit: int, remaining: int) -> None:
-        """Likewise of what is left of it."""
+        """No-op, as `adopt`."""
 
     def _are_too_many_in_flight(self, own: int) -> bool:
         """Return whether it is not the window that throttles, with *own* calls accepted in it."""

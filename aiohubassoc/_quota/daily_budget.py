@@ -6,20 +6,19 @@ import math
 from collections import deque
 from typing import Final
 
-# A report is doubted after so long: HubSpot counts anew each midnight, in a time zone that only the
-# account knows.
-_DOUBTED_AFTER: Final = 3600.0
+# A report is out of date after this long: HubSpot's count restarts each midnight, in the account's
+# own time zone.
+_STALE_AFTER: Final = 3600.0
 # Responses: more than can overtake one call, with a thousand in flight.
 _REMEMBERED: Final = 4096
 
 
 class DailyBudget:
     """
-    Says when the calls of the day have come down to what is reserved.
+    When the calls left of the day are down to the reserve.
 
-    Args:
-        reserve: Calls a day that are left for others; or a share of the day's limit, from 0 to 1,
-            as a float, which holds once HubSpot named that limit.
+    *reserve*: calls a day as an int; or a share of the daily limit from 0 to 1 as a float, which
+    applies once HubSpot reported that limit.
     """
 
     def __init__(self, reserve: float) -> None:
@@ -49,12 +48,8 @@ class DailyBudget:
         """
         Learn from the response to a call that HubSpot accepted.
 
-        Args:
-            now: When it came.
-            limit: Calls a day; None where the response did not say.
-            left: What was left of them when HubSpot counted the call; None likewise.
-            sent_at: When the call was sent.
-            in_flight: Other calls without a response.
+        *limit*: calls a day; *left*: what was left of them when HubSpot counted the call; None
+        where the response did not have it. *in_flight*: other calls without a response.
         """
         if limit is not None:
             self._limit = limit
@@ -75,13 +70,13 @@ class DailyBudget:
         """
         Return whether one more call leaves the reserve alone; one an hour may find out.
 
-        Calls in flight may be counted already or not: they are taken as not, so that False is the
-        last word only when there are none.
+        Calls in flight may be counted already or not. They are taken as not counted, so False is
+        final only when there are none.
         """
         reserve = self.reserve_calls
         if self._left is None or reserve is None or self._left - in_flight > reserve:
             return True
-        if now - self._reported_at >= _DOUBTED_AFTER:
+        if now - self._reported_at >= _STALE_AFTER:
             self._reported_at = now
             return True
         return False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from aiohubassoc.errors import OptionsError
+from aiohubassoc.options import check_count, check_wait
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _DAY: Final = 86_400.0
 # HubSpot, Associations v4: the most pairs of one batch call.
 _BATCH_MOST: Final = 2000
-# So many calls are gone through one by one; more where they are less than two windows.
+# How many calls are simulated one by one; more where they are less than two windows.
 _SIMULATED: Final = 5_000
 _MOST_SIMULATED: Final = 20_000
 # How far round trips lie from their mean, in deviations, one after another: the middles of 16 equal
@@ -42,7 +42,7 @@ class Estimate:
         seconds: From the first call to the last response, if the day has calls for all of them.
         days: How many of the account's days it needs: 1 when the day's calls suffice, or their
             number is not known; 0 without calls.
-        finishes_after: Seconds from now to the last response. HubSpot counts the day's calls anew
+        finishes_after: Seconds from now to the last response. HubSpot's daily count restarts
             at midnight in the account's time zone, which is not known here: each further day's
             calls are expected whole days after the start, which is no earlier than they come.
         daily_share: The calls as a share of a day's, above 1 where one day does not suffice. None:
@@ -66,32 +66,27 @@ def estimate(
     daily_calls: int | None = None,
 ) -> Estimate:
     """
-    Return what a run takes if each call succeeds at once and nobody else calls.
+    Return what a run takes if each call succeeds at once and no other client calls.
 
     The pacer of such a run is asked in virtual time, so that the two cannot differ; after some
-    thousand calls the rest goes on as the second half of these. A run agrees within 5 %, or one
-    round trip where that is more, while a round trip is well below the window. Retries and
+    thousand calls the rest is extrapolated from their second half. A run agrees within 5 %, or
+    one round trip where that is more, while a round trip is well below the window. Retries and
     throttles come on top. A client without a quota begins with `SAFE_START`, the lowest there is,
     and then keeps what HubSpot names: it takes no longer than the estimate for `SAFE_START`.
 
     Args:
         calls: How many; 0 or more.
-        pacer: That of the run, before its first call; it cannot be used again. HubSpot is taken to
-            name the quota that it keeps.
+        pacer: A new one, which cannot be used afterwards. HubSpot names the quota that it keeps.
         concurrency: The most calls in flight; 1 or more.
         round_trip: Seconds from sending a call to its response, on average; 0 or more.
         jitter: Their deviation, as a share of that average; from 0 to 0.5.
-        daily_calls: Calls that HubSpot accepts from the account in a day; 1 or more. None: not
-            known.
-
-    Raises:
-        OptionsError: an argument out of range.
+        daily_calls: Calls that HubSpot accepts from the account in a day; 1 or more. None: unknown.
     """
-    _check("calls", calls, at_least=0)
-    _check("concurrency", concurrency, at_least=1)
-    _check_seconds("round_trip", round_trip)
+    check_count("calls", calls, 0)
+    check_count("concurrency", concurrency, 1)
+    check_wait("round_trip", round_trip)
     if daily_calls is not None:
-        _check("daily_calls", daily_calls, at_least=1)
+        check_count("daily_calls", daily_calls, 1)
     run = _VirtualRun(
         calls, pacer, concurrency, [round_trip * (1 + jitter * n) for n in _DEVIATIONS]
     )
@@ -108,24 +103,15 @@ def estimate(
 
 
 def batch_calls(pairs_by_types: Mapping[tuple[str, str], int], most: int = _BATCH_MOST) -> int:
-    """
-    Return how many calls the same pairs take as batches, which hold one pair of types each.
-
-    Args:
-        pairs_by_types: How many pairs there are from one object type to another.
-        most: The most pairs of a batch; 1 or more.
-
-    Raises:
-        OptionsError: a number out of range.
-    """
-    _check("most", most, at_least=1)
+    """Return how many calls pairs take in batches of the same two types, *most* pairs each."""
+    check_count("most", most, 1)
     for (from_type, to_type), pairs in pairs_by_types.items():
-        _check(f"pairs from {from_type} to {to_type}", pairs, at_least=0)
+        check_count(f"pairs from {from_type} to {to_type}", pairs, 0)
     return sum(-(-pairs // most) for pairs in pairs_by_types.values())
 
 
 class _VirtualRun:
-    """When the calls of a run end: the first ones as the pacer lets them, the rest likewise."""
+    """When the calls of a run end: the first as the pacer allows, the rest by extrapolation."""
 
     def __init__(
         self, calls: int, pacer: Pacer | BatchPacer, concurrency: int, trips: list[float]
@@ -134,19 +120,20 @@ class _VirtualRun:
         most = max(_SIMULATED, min(2 * pacer.quota.limit, _MOST_SIMULATED))
         self._ended_at = _simulate(min(calls, most), pacer, concurrency, trips)
         self._quota = pacer.quota  # as it rose to
-        self._least = sum(trips) / len(trips) / concurrency  # seconds of a call
+        in_flight = min(concurrency, pacer.max_in_flight or concurrency)
+        self._least = sum(trips) / len(trips) / in_flight  # seconds of a call
 
     def seconds(self, calls: int) -> float:
-        """Return when the first so many calls have ended; 0 without calls."""
+        """Return when this number of calls has ended; 0 without calls."""
         windows = (calls - 1) // self._quota.limit if calls else 0
         rest = calls - windows * self._quota.limit
-        # The second is what a quota takes of which not two windows were gone through; the third is
-        # for calls behind those, whose round trips need not be the mean.
-        by_quota = windows * self._quota.window + self._gone_on(rest)
-        return max(self._gone_on(calls), by_quota, calls * self._least)
+        # The second: what a quota takes of which less than two windows were simulated. The third:
+        # calls after those, whose round trips need not be the mean.
+        by_quota = windows * self._quota.window + self._extrapolated(rest)
+        return max(self._extrapolated(calls), by_quota, calls * self._least)
 
-    def _gone_on(self, calls: int) -> float:
-        """Return the same if calls go on as those in the second half of the ones gone through."""
+    def _extrapolated(self, calls: int) -> float:
+        """Return the same by extrapolating the second half of the simulated calls."""
         ended_at, limit = self._ended_at, self._quota.limit
         size = len(ended_at) - 1
         if calls <= size:
@@ -178,17 +165,3 @@ def _simulate(
         else:
             now = max(now + wait, math.nextafter(now, math.inf))
     return ended_at
-
-
-def _check(name: str, value: object, *, at_least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < at_least:
-        raise OptionsError(f"{name} must be an int of {at_least} or more, not {value!r}")
-
-
-def _check_seconds(name: str, value: object) -> None:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not 0 <= value < math.inf  # nor nan
-    ):
-        raise OptionsError(f"{name} must be a number of seconds, 0 or more, not {value!r}")

@@ -6,10 +6,58 @@ import math
 from typing import Final
 
 from aiohubassoc._quota.adaptive_limit import AdaptiveLimit
-from aiohubassoc._quota.cooldown import Cooldown
-from aiohubassoc._quota.round_trips import RoundTrips
-from aiohubassoc._quota.token_bucket import TokenBucket
+from aiohubassoc._quota.token_bucket import RoundTrips, TokenBucket
 from aiohubassoc.options import Quota
+
+# Calls in flight after 0, 1, 2 and more throttles in a row: a closed quota is to reject few.
+_MOST_AFTER: Final = (math.inf, 8, 1)
+
+
+class Cooldown:
+    """No call goes after a throttle, until a moment that only ever moves later."""
+
+    def __init__(self) -> None:
+        self._ends_at = -math.inf
+        self._began_at = -math.inf
+        self.throttles_in_a_row = 0
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until it ends; 0 when there is none."""
+        return max(0.0, self._ends_at - now)
+
+    def is_over(self, now: float) -> bool:
+        """Return whether there is nothing to wait for, nor a throttle to be wary of."""
+        return self.throttles_in_a_row == 0 and self._ends_at <= now
+
+    @property
+    def max_in_flight(self) -> float:
+        """How many calls may be in flight: few until one of them gets through."""
+        return _MOST_AFTER[min(self.throttles_in_a_row, len(_MOST_AFTER) - 1)]
+
+    def record_throttle(
+        self, now: float, sent_at: float, *, retry_after: float | None, window: float
+    ) -> float:
+        """
+        Begin a pause, or make it longer, and return the seconds until it ends.
+
+        It lasts for *retry_after* seconds where HubSpot names them, and at least for a hundredth
+        of *window*, twice as long with each throttle of a call that was sent after the one before,
+        up to the whole window.
+        """
+        # Calls that were in flight together are throttled together: that is one throttle.
+        if sent_at > self._began_at:
+            self.throttles_in_a_row += 1
+            self._began_at = now
+        doublings = min(self.throttles_in_a_row - 1, 7)  # 2 ** 7 hundredths are over a window
+        pause = max(retry_after or 0.0, min(window, window / 100 * 2.0**doublings))
+        self._ends_at = max(self._ends_at, now + pause)
+        return self.wait(now)
+
+    def record_accepted(self, sent_at: float) -> None:
+        """Reset to short pauses if the call was sent after the last throttle."""
+        if sent_at > self._began_at:
+            self.throttles_in_a_row = 0
+
 
 # The lowest published ten-second limit of a private app: safe for every account until HubSpot
 # names its limit. HubSpot, API usage guidelines, "Limits".
@@ -21,7 +69,7 @@ _LEAN: Final = 0.5
 _SPACING: Final = 0.9
 # How many windows long either lasts.
 _WARY_WINDOWS: Final = 10
-# With room for so many more calls it does not matter when a call is recorded.
+# With room for this many more calls it does not matter when a call is recorded.
 _AMPLE_CALLS: Final = 1000
 # However small a share is: 30 years, still a number.
 _LONGEST_WINDOW: Final = 1e9
@@ -37,9 +85,8 @@ class Pacer:
         has_ample_room: Whether the limit is so far away that a call may be recorded a little later.
 
     Args:
-        given: The quota that is never exceeded. None: begin with `SAFE_START` until HubSpot names
-            one.
-        share: The part of the quota that is ours, above 0 and up to 1.
+        given: Upper limit. None: start with `SAFE_START` until HubSpot names a quota.
+        share: The part of the quota to use, above 0 and up to 1.
         strict: Whether a call counts at its response whatever the network does.
     """
 
@@ -96,7 +143,7 @@ class Pacer:
             bucket.in_flight += count
 
     def wait(self, now: float) -> float:
-        """Return the seconds until a call may go: 0 means now, inf not before there is news."""
+        """Return the seconds until a call may go: 0 means now, inf not before the next response."""
         bucket = self._buckets[-1]
         if bucket.in_flight >= self._adaptive.max_in_flight:
             return math.inf
@@ -115,8 +162,12 @@ class Pacer:
         self.has_ample_room = False
 
     def _is_plain(self, now: float) -> bool:
-        """Return whether nothing but the limit is to be kept."""
-        return self._adaptive.is_whole and now >= self._others_until and self._cooldown.is_over(now)
+        """Return whether only the limit applies."""
+        return (
+            self._adaptive.level is None
+            and now >= self._others_until
+            and self._cooldown.is_over(now)
+        )
 
     def _wary_wait(self, now: float) -> float:
         bucket = self._buckets[-1]
@@ -132,12 +183,7 @@ class Pacer:
         return max(wait, self._cooldown.wait(now))
 
     def try_take(self) -> bool:
-        """
-        Let a call go if there is room for it whatever the time is; return whether there was.
-
-        Permits come back as time goes on: what had room a moment ago has it still, unless a
-        throttle or other limits came between.
-        """
+        """Let a call go if there was room at the last `take`: permits only come back since."""
         if self._room <= 0:
             return False
         self._room -= 1
@@ -170,11 +216,8 @@ class Pacer:
         """
         Let the permit of a call come back one window after HubSpot counted the call.
 
-        Args:
-            sent_at: When it was sent.
-            responded_at: When its response came.
-            exact: Whether its request was handed to a connection at *sent_at*, not later.
-            accepted: Whether HubSpot accepted it: did not throttle it.
+        *exact*: its request was handed to a connection at *sent_at*, not later. *accepted*: HubSpot
+        did not throttle it.
         """
         if self._lean_until <= responded_at:
             self._lean_until = math.inf
@@ -183,42 +226,33 @@ class Pacer:
         self._record(counted_at, sent_at, responded_at, accepted=accepted)
 
     def record_no_response(self, sent_at: float, now: float) -> None:
-        """
-        Let the permit of a call that was sent and given up come back.
-
-        HubSpot may count it after it was given up, but hardly later than a round trip takes.
-        """
+        """Return the permit of a cancelled call: HubSpot may count it a round trip later."""
         self._record(now + self._round_trips.longest, sent_at, now, accepted=False)
 
     def _record(self, counted_at: float, sent_at: float, now: float, *, accepted: bool) -> None:
         for bucket in self._buckets:
             bucket.record(counted_at, now, accepted=accepted)
-        if accepted and self._cooldown.is_wary:
+        if accepted and self._cooldown.throttles_in_a_row:
             self._cooldown.record_accepted(sent_at)
         adaptive = self._adaptive
-        if adaptive.is_settled:
-            return
-        if accepted and adaptive.is_whole and bucket.remembered < bucket.quota.limit:
-            adaptive.grow()  # too few are remembered to show more
+        if adaptive.level is None and adaptive.is_proven:
+            return  # all of the limit is available: an accepted call changes nothing
+        if accepted and adaptive.level is None and bucket.remembered < bucket.quota.limit:
+            adaptive.max_in_flight += adaptive.growth  # too few are remembered to show more
         elif accepted:
             own = bucket.accepted_until(counted_at, adaptive.window)
             adaptive.record_accepted(own, sent_at=sent_at)
-        adaptive.record_end(sent_at=sent_at)
+        if adaptive.in_flight_at_cut:
+            adaptive.record_end(sent_at=sent_at)
 
     def record_throttle(
         self, now: float, sent_at: float, *, retry_after: float | None, by_quota: bool
     ) -> float:
         """
-        Hold all calls back after a throttle of one that is not recorded yet.
+        Pause all calls after a throttle of one that is not recorded yet.
 
-        Args:
-            now: When its response came.
-            sent_at: When it was sent.
-            retry_after: Seconds that HubSpot asks for; None where it did not say.
-            by_quota: Whether the quota was the reason, so that there is something to learn.
-
-        Returns:
-            Seconds until calls may go again.
+        *retry_after*: seconds that HubSpot asks for; *by_quota*: the quota was the reason. Returns
+        the seconds until calls may go.
         """
         bucket = self._buckets[-1]
         window = bucket.quota.window
@@ -233,11 +267,7 @@ class Pacer:
         return self._cooldown.record_throttle(now, sent_at, retry_after=retry_after, window=window)
 
     def adopt(self, quota: Quota) -> None:
-        """
-        Keep the *quota* that HubSpot names too, or instead where none was given.
-
-        What throttles showed so far still holds.
-        """
+        """Keep the *quota* that HubSpot names too, or instead where none was given."""
         if quota == self._named:
             return
         self._named = quota
@@ -268,12 +298,9 @@ class Pacer:
 
     def adopt_remaining(self, now: float, limit: int, remaining: int) -> None:
         """
-        Leave what others have used already out of the first window.
+        Leave what other clients have used already out of the first window.
 
-        Args:
-            now: When the response came.
-            limit: HubSpot's limit, of all who use it.
-            remaining: What was left of it when HubSpot counted the call.
+        *remaining* is what was left of HubSpot's *limit* when it counted the call.
         """
         if now >= self.adopts_remaining_until:
             return

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from aiohubassoc.options import Quota
 
-# Permits that came back are forgotten so many at a time: each time costs a copy of the rest.
+# Permits that came back are forgotten this many at a time: each time costs a copy of the rest.
 _FORGOTTEN_AT_ONCE: Final = 512
 
 
@@ -46,9 +46,7 @@ class TokenBucket:
         """
         Return the seconds until a permit is there: 0 means go, inf that all are in flight.
 
-        Args:
-            now: The time.
-            limit: How many permits there are; None: as many as the quota says.
+        *limit*: how many permits there are; None: the quota's limit.
         """
         self._advance(now)
         counted, first, window = self._counted, self._first, self._window
@@ -83,16 +81,14 @@ class TokenBucket:
         """
         Let the permit of a call that ended come back one window after the call was counted.
 
-        Args:
-            counted_at: When HubSpot counted it, later than *now* for a call without a response.
-            now: The time.
-            accepted: Whether HubSpot is known to have accepted it.
+        *counted_at* may be later than *now* for a call without a response. *accepted*: HubSpot is
+        known to have accepted it.
         """
         self.in_flight -= 1
         insort(self._counted, counted_at)
         if not accepted:
             insort(self._rejected, counted_at)
-        self._advance(now)  # nobody may ask for long, while the quota is far away
+        self._advance(now)  # `wait` may not be called for long, while the quota is far away
         if self._first > _FORGOTTEN_AT_ONCE and self._first * 2 > len(self._counted):
             self._forget()
 
@@ -107,13 +103,7 @@ class TokenBucket:
         return len(self._counted) - len(self._rejected)
 
     def accepted_until(self, moment: float, window: float | None = None) -> int:
-        """
-        Return how many calls HubSpot accepted in the seconds that ended at *moment*.
-
-        Args:
-            moment: Now, or a moment that lies a little back.
-            window: The seconds, no more than are remembered; None: the quota's window.
-        """
+        """Return how many calls HubSpot accepted in the *window* seconds that ended at *moment*."""
         begin = moment - (self._window if window is None else window)
         count = bisect_right(self._counted, moment) - bisect_right(self._counted, begin)
         if self._rejected:
@@ -144,3 +134,64 @@ class TokenBucket:
         del self._counted[:gone]
         self._first -= gone
         del self._rejected[: bisect_right(self._rejected, before)]
+
+
+# How fast the running mean and deviation follow, as TCP's round-trip estimate does (RFC 6298).
+_GAIN: Final = 1 / 16
+# A call this many deviations slower than the mean says little about when it was counted.
+_SLOW_DEVIATIONS: Final = 2.0
+# How far beyond the midpoint, in deviations. tests/quota/test_pacer.py has the cases.
+_MARGIN_DEVIATIONS: Final = 0.4
+# The longest round trip to be expected: this many deviations above the mean (RFC 6298, 2.3), and a
+# second more while nothing is known (RFC 6298, 2.1), which goes as fast as the mean is learned.
+_LONGEST_DEVIATIONS: Final = 4.0
+_UNKNOWN_SECONDS: Final = 1.0
+
+
+class RoundTrips:
+    """When HubSpot counted a call; with *strict* at its response: safe with any network."""
+
+    def __init__(self, *, strict: bool = False) -> None:
+        self._strict = strict
+        self._mean: float | None = None
+        self._deviation = 0.0
+        self._unknown = _UNKNOWN_SECONDS
+        self._lean = 0.0
+
+    def counted_at(self, sent_at: float, responded_at: float, *, exact: bool) -> float:
+        """
+        Return the moment at which a call with a response counts, and learn from it.
+
+        The midpoint of the round trip and a margin for jitter; the response itself for a call that
+        was much slower than most, or whose request was sent some time after *sent_at*: not *exact*.
+        """
+        if not exact:
+            return responded_at
+        took = responded_at - sent_at
+        mean, deviation = self._mean, self._deviation
+        self._unknown -= _GAIN * self._unknown
+        if mean is None:
+            self._mean, self._deviation = took, took / 2
+            return responded_at
+        off = took - mean
+        self._mean = mean + _GAIN * off
+        self._deviation = deviation + _GAIN * (abs(off) - deviation)
+        if self._strict:
+            return responded_at
+        after_middle = _MARGIN_DEVIATIONS * deviation
+        if off > _SLOW_DEVIATIONS * deviation:
+            # Whichever way was slow: the way back took about as long as most do.
+            counted_at = responded_at - max(0.0, mean / 2 - deviation)
+        else:
+            counted_at = min(sent_at + took / 2 + after_middle, responded_at)
+        return counted_at + self._lean * (responded_at - counted_at) if self._lean else counted_at
+
+    @property
+    def longest(self) -> float:
+        """Seconds that nearly every round trip stays below."""
+        mean = self._mean or 0.0
+        return mean + _LONGEST_DEVIATIONS * self._deviation + self._unknown
+
+    def lean(self, share: float) -> None:
+        """Count calls nearer to their response by *share* of the way, from 0 to 1."""
+        self._lean = share

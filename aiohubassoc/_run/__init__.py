@@ -1,1 +1,1 @@
-"""Many pairs: read, sent, and each with one outcome, whatever ends the run."""
+"""Many pairs: they are read and sent, and each has one outcome, however the run ends."""

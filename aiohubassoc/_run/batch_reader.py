@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
-from aiohubassoc._batching.batcher import Batcher, GroupT
+from aiohubassoc._batching.batch import Batcher, GroupT
+from aiohubassoc._run.source import MOST_READ
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from aiohubassoc._http.clock import Clock, Timer
     from aiohubassoc._run.run import Run
-    from aiohubassoc.pair import Pair
+    from aiohubassoc._run.source import Entry
 
 
 class BatchReader(Generic[GroupT]):
     """
     The batches of a run.
 
-    A batch that is not full goes after *linger* seconds, for a slow input. It waits longer while
+    A batch that is not full is sent after *linger* seconds, for a slow input. It waits longer while
     nothing more is read because results are not taken.
     """
 
@@ -27,30 +28,30 @@ class BatchReader(Generic[GroupT]):
     ) -> None:
         self._linger = linger
         self._clock = clock
-        self._cutter = Batcher(make, linger)
+        self._batcher = Batcher(make, linger)
         self._timer: Timer | None = None
 
     async def read(
         self,
         run: Run[Any],
-        feed: Callable[[], Awaitable[list[tuple[int, Pair]]]],
+        read: Callable[[int], Awaitable[list[Entry]]],
         send: Callable[[GroupT], None],
         is_more_coming: Callable[[], bool] = bool,
     ) -> None:
         """
-        Read from *feed* to its end, or until the run stops, and *send* each batch that is to go.
+        Read pairs to the end, or until the run stops, and *send* each batch that is to go.
 
         While *is_more_coming* says that pairs come in any case, a batch that is due can wait.
         """
         self._run, self._send, self._is_more_coming = run, send, is_more_coming
         try:
-            while pairs := await feed():
-                for group in self._cutter.add(pairs, self._clock.now()):
+            while pairs := await read(MOST_READ):
+                for group in self._batcher.add(pairs, self._clock.now()):
                     send(group)
                 if self._timer is None:
-                    self._set_timer(self._cutter.due_at)
+                    self._set_timer(self._batcher.due_at)
             if not run.stopping:
-                for group in self._cutter.rest(self._clock.now()):
+                for group in self._batcher.rest(self._clock.now()):
                     send(group)
         finally:
             self.cancel_timer()
@@ -62,7 +63,7 @@ class BatchReader(Generic[GroupT]):
             self._timer = None
 
     def _set_timer(self, at: float) -> None:
-        if not self._cutter.is_empty:
+        if not self._batcher.is_empty:
             self._timer = self._clock.call_at(at, self._send_due)
 
     def _send_due(self) -> None:
@@ -73,6 +74,6 @@ class BatchReader(Generic[GroupT]):
         if self._is_more_coming() or self._run.buffer.holds_up_readers:
             self._set_timer(now + self._linger)
             return
-        while (group := self._cutter.due(now)) is not None:
+        while (group := self._batcher.due(now)) is not None:
             self._send(group)
-        self._set_timer(self._cutter.due_at)
+        self._set_timer(self._batcher.due_at)

@@ -1,27 +1,32 @@
-"""Calls for many pairs: sent, read, bisected where HubSpot refuses, and pair by pair at last."""
+"""Calls for many pairs: bisected where HubSpot refuses them, and pair by pair at last."""
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Iterable, Mapping
 from itertools import repeat
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 import attrs
 
 from aiohubassoc._batching.attribution import read_refusal, read_reply
-from aiohubassoc._batching.batch import Batch
+from aiohubassoc._batching.batch import MOST_PAIRS, Batch
 from aiohubassoc._batching.bisection import Bisection
-from aiohubassoc._http.request_state import Call, make_outcome, settled_error
+from aiohubassoc._http.request_state import NO_HISTORY, Call, make_outcome, settled_error
 from aiohubassoc._protocol.requests import BatchRequest
 from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Replied
 from aiohubassoc._run.batch_reader import BatchReader
-from aiohubassoc._run.put import LinkStrategy
-from aiohubassoc._run.settle_one import settle_one, settle_singly
+from aiohubassoc._run.dataframes import is_frame
+from aiohubassoc._run.input_errors import not_iterable
+from aiohubassoc._run.put import LinkStrategy, link_one, link_singly
+from aiohubassoc._run.source import read_pair
 from aiohubassoc.errors import (
     ApiError,
     ConnectError,
     GatewayError,
     MigratingError,
+    OptionsError,
+    PairError,
     RateLimitedError,
     UnconfirmedError,
     WrongEndpointError,
@@ -30,18 +35,20 @@ from aiohubassoc.models import Outcome, Status
 from aiohubassoc.replies import DefaultAssociations
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from aiohubassoc._http import request_state as _call
     from aiohubassoc._http.clock import Clock
-    from aiohubassoc._run.run import Run
-    from aiohubassoc._run.settle_one import Entry, SettlePair
-    from aiohubassoc._run.skip_linked import SkipLinked
-    from aiohubassoc.pair import Pair
+    from aiohubassoc._run.lookup_strategies import SkipLinked
+    from aiohubassoc._run.put import SendPair
+    from aiohubassoc._run.source import Entry
+    from aiohubassoc.pair import Pair, RecordId
 
-SettleBatch: TypeAlias = "Callable[[Call[BatchRequest]], Awaitable[_call.Final]]"
-"""Makes a call for many pairs until it is settled."""
+BatchCall: TypeAlias = Call[BatchRequest]
+SendBatch: TypeAlias = "Callable[[BatchCall], Awaitable[_call.Final]]"
+"""Makes a call for many pairs with its retries."""
 
+_INDEX: Final = attrgetter("index")
 _ALL_LINKED: Final = {DefaultAssociations}
 _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
 
@@ -51,20 +58,20 @@ class Batched(LinkStrategy):
     Links pairs by calls for many.
 
     Args:
-        settle: Makes a call for many pairs.
-        settle_pair: Makes a call for one pair.
+        send: Makes a call for many pairs.
+        send_pair: Makes a call for one pair.
         size: The most pairs of a batch.
-        linger: Seconds after which a batch goes though it is not full.
+        linger: Seconds after which a batch is sent even if it is not full.
         max_in_flight: Gives how many batches may be in flight.
-        concurrency: How many pairs of a batch may go one by one at once.
+        concurrency: How many pairs of a batch may be sent singly at once.
         clock: For *linger*.
         skip: Leaves out what is linked already; None: nothing is left out.
     """
 
     def __init__(
         self,
-        settle: SettleBatch,
-        settle_pair: SettlePair,
+        send: SendBatch,
+        send_pair: SendPair,
         *,
         size: int,
         linger: float,
@@ -75,178 +82,197 @@ class Batched(LinkStrategy):
     ) -> None:
         self._size = size
         self._max_in_flight = max_in_flight
-        super().__init__(skip, self._pairs_at_once())
-        self.settle = settle
-        # Whether calls for many get through: None while nothing is known.
-        self.is_path_usable: bool | None = None
-        self.settle_pair = settle_pair
+        super().__init__(skip, self._most_in_hand())
+        self._send = send
+        self._send_pair = send_pair
         self._concurrency = concurrency
+        # Whether calls for many get through; None while nothing is known.
+        self._is_path_usable: bool | None = None
         self._reader: BatchReader[Batch] = BatchReader(
             lambda types, now: Batch(types, size, now), linger=linger, clock=clock
         )
 
-    def start(self, run: Run[Outcome]) -> None:
-        """Begin to read."""
-        self._run = run
-        if self._skip is None:
-            work = self._reader.read(run, run.prefetch.next_many, self._send)
-        else:
-            skip = self._skip
-            work = self._reader.read(run, skip.next_many, self._send, skip.is_asking)
-            skip.start(run)
-        run.begin(work)
+    async def _work(self) -> None:
+        """Read pairs into batches, and begin each."""
+        is_more_coming = bool if self._skip is None else self._skip.is_asking
+        await self._reader.read(self._run, self._read, self._begin, is_more_coming)
 
     def wake(self) -> None:
-        """Let tasks that wait for one another look again, and send no batch for its waiting."""
+        """Wake the tasks that wait for one another, and send no batch for its waiting."""
         super().wake()
         self._reader.cancel_timer()
 
-    def _send(self, batch: Batch) -> None:
+    def _begin(self, batch: Batch) -> None:
+        run = self._run
         more = 0 if self._skip is None else self._skip.read_ahead
-        self._run.read_ahead = max(self._run.read_ahead, self._pairs_at_once() + more)
-        singly = partial(settle_singly, self._run, self.settle_pair, concurrency=self._concurrency)
-        self._run.begin(_BatchJob(self._run, self, batch, singly).settle())
+        run.read_ahead = max(run.read_ahead, self._most_in_hand() + more)
+        for position, repeats in batch.repeats.items():
+            run.repeats[batch.indexes[position]] = [index for index, _ in repeats]
+        run.begin(self._link(batch))
 
-    def _pairs_at_once(self) -> int:
+    def _most_in_hand(self) -> int:
         """Return how many pairs may be in hand: those of the batches in flight, at least two."""
         return self._size * max(2, self._max_in_flight())
 
-
-class _BatchJob:
-    """One batch, until nothing more is to be sent for it. Pairs without an outcome stay open."""
-
-    def __init__(
-        self,
-        run: Run[Outcome],
-        strategy: Batched,
-        batch: Batch,
-        settle_singly: Callable[..., Awaitable[int]],
-    ) -> None:
-        self._run = run
-        self._strategy = strategy
-        self._types = batch.types
-        self._settle_singly = settle_singly
-        self._repeats = {batch.indexes[at]: entries for at, entries in batch.repeats.items()}
-        self._bisection = Bisection(list(zip(batch.indexes, batch.pairs, strict=True)))
-
-    async def settle(self) -> None:
-        """Return when every pair has its outcome, or the run stops."""
-        bisection = self._bisection
-        while not self._run.stopping and (part := bisection.next()) is not None:
-            if part.is_singly or self._strategy.is_path_usable is False:
-                refused = await self._settle_singly(part.items, self._repeats)
-                bisection.settled_singly(refused)
+    async def _link(self, batch: Batch) -> None:
+        """Return when every pair of a batch has its outcome, or the run stops."""
+        run = self._run
+        bisection = Bisection(list(zip(batch.indexes, batch.pairs, strict=True)))
+        while not run.stopping and (part := bisection.next()) is not None:
+            if part.is_singly or self._is_path_usable is False:
+                refused = await link_singly(run, self._send_pair, part.items, self._concurrency)
+                bisection.completed_singly(refused)
                 continue
             indexes, pairs = zip(*part.items, strict=True)
-            history = self._run.get_history(indexes[0])
-            call = Call(BatchRequest(self._types, pairs), self._run, history)
-            settled = await self._run.call(self._strategy.settle, call, self._with_repeats(indexes))
-            if isinstance(settled, Replied):
-                self._strategy.is_path_usable = True
-                self._read(indexes, pairs, settled, call)
+            history = run.histories.get(indexes[0], NO_HISTORY)
+            call = Call(BatchRequest(batch.types, pairs), run, history)
+            verdict = await run.call(self._send, call, indexes)
+            if isinstance(verdict, Replied):
+                self._is_path_usable = True
+                self._report(indexes, verdict, call, bisection)
             else:
-                assert not isinstance(settled, Accepted)  # noqa: S101 -- that is of one pair
-                await self._after_refusal(indexes, pairs, settled, call)
+                assert not isinstance(verdict, Accepted)  # noqa: S101 -- that is of one pair
+                await self._after_refusal(indexes, verdict, call, bisection)
 
-    def _read(
-        self, indexes: Sequence[int], pairs: Sequence[Pair], told: Replied, call: Call[BatchRequest]
+    def _report(
+        self, indexes: Sequence[int], verdict: Replied, call: BatchCall, bisection: Bisection[Entry]
     ) -> None:
         """Report what a reply says about each pair, and bisect no further."""
-        linked, others, silent = read_outcomes(indexes, pairs, told, call)
-        if silent:
-            self._run.remember(self._with_repeats(indexes), call.to_history())
-        self._put_linked(linked)
+        linked, others, unmentioned = read_outcomes(indexes, verdict, call)
+        if unmentioned:
+            self._run.remember(indexes, call.to_history())
+        self._run.put_all(linked)
         for outcome in others:
-            self._put(outcome, is_refusal=not linked)
-        self._bisection.accepted(len(pairs) - len(silent), len(others), singly=silent)
+            self._run.put(outcome, is_refusal=not linked)
+        bisection.accepted(len(indexes) - len(unmentioned), len(others), singly=unmentioned)
 
     async def _after_refusal(
         self,
         indexes: Sequence[int],
-        pairs: Sequence[Pair],
-        settled: _call.NotLinked,
-        call: Call[BatchRequest],
+        verdict: _call.NotLinked,
+        call: BatchCall,
+        bisection: Bisection[Entry],
     ) -> None:
-        """Report what a call that came to nothing settles, and say how to go on with the rest."""
-        bisection = self._bisection
-        error = settled_error(settled)
+        """Report what a failed call says about its pairs, and how to continue with the others."""
+        run, pairs = self._run, call.subject.pairs
+        error = settled_error(verdict)
         is_unconfirmed = isinstance(error, UnconfirmedError)
-        about = settled.about if isinstance(settled, Refused) else None
+        about = verdict.about if isinstance(verdict, Refused) else None
         if about is not About.PATH and (
-            # The run ends; or a smaller call would meet the same.
+            # The run ends; or a smaller call would fail too.
             about is None
             or isinstance(error, RateLimitedError | MigratingError | ConnectError)
             or (len(pairs) == 1 and not is_unconfirmed)
         ):
             for index, pair in zip(indexes, pairs, strict=True):
-                outcome = make_outcome(index, pair, call, settled)
-                self._put(outcome, is_refusal=about is About.PAIR)
+                outcome = make_outcome(index, pair, call, verdict)
+                run.put(outcome, is_refusal=about is About.PAIR)
             bisection.closed()
             return
-        self._run.remember(self._with_repeats(indexes), call.to_history())
+        run.remember(indexes, call.to_history())
         if about is About.PATH:
-            await self._after_blocked_path(list(zip(indexes, pairs, strict=True)))
+            if self._is_path_usable is None:
+                self._is_path_usable = False
+            # The response to the call for one pair says whether the run can continue.
+            refusal = await link_one(run, self._send_pair, indexes[0], pairs[0])
+            if isinstance(refusal, GatewayError | WrongEndpointError):
+                run.stop(refusal)
+            rest = list(zip(indexes[1:], pairs[1:], strict=True))
+            bisection.accepted(1, int(refusal is not None), singly=rest)
         elif is_unconfirmed:
             bisection.send_singly()
         elif about is not About.PAIR:
             bisection.failed()
         else:
             assert isinstance(error, ApiError)  # noqa: S101 -- HubSpot refused what was sent
-            blamed = read_refusal(pairs, error)
-            for at, refused in blamed.items():
-                outcome = make_outcome(indexes[at], pairs[at], call, refused)
-                self._put(outcome, is_refusal=True)
-            bisection.refused(blamed)
-
-    async def _after_blocked_path(self, entries: list[Entry]) -> None:
-        """Send one pair by a call for itself: its response says whether the run can go on."""
-        strategy, (index, pair) = self._strategy, entries[0]
-        if strategy.is_path_usable is None:
-            strategy.is_path_usable = False
-        repeats = self._repeats.get(index, ())
-        error = await settle_one(self._run, strategy.settle_pair, index, pair, repeats)
-        if isinstance(error, GatewayError | WrongEndpointError):
-            self._run.stop(error)
-        self._bisection.accepted(1, int(error is not None), singly=entries[1:])
-
-    def _put(self, outcome: Outcome, *, is_refusal: bool = False) -> None:
-        self._run.put(outcome, is_refusal=is_refusal)
-        for index, pair in self._repeats.get(outcome.index, ()):
-            self._run.put(attrs.evolve(outcome, index=index, pair=pair))
-
-    def _put_linked(self, outcomes: list[Outcome]) -> None:
-        if self._repeats:
-            for outcome in outcomes:
-                self._put(outcome)
-        else:
-            self._run.put_all(outcomes)
-
-    def _with_repeats(self, indexes: Sequence[int]) -> Iterator[int]:
-        """Yield the places of pairs and of those that repeat one."""
-        yield from indexes
-        for index in indexes if self._repeats else ():
-            yield from (again for again, _ in self._repeats.get(index, ()))
+            named = read_refusal(pairs, error)
+            for at, refused in named.items():
+                run.put(make_outcome(indexes[at], pairs[at], call, refused), is_refusal=True)
+            bisection.refused(named)
 
 
 def read_outcomes(
-    indexes: Sequence[int], pairs: Sequence[Pair], told: Replied, call: Call[BatchRequest]
+    indexes: Sequence[int], verdict: Replied, call: BatchCall
 ) -> tuple[list[Outcome], list[Outcome], list[Entry]]:
-    """Return the pairs that a reply links, the others that it speaks of, and those it does not."""
-    assert isinstance(told.reply, DefaultAssociations)  # noqa: S101 -- of a call that links
-    said = read_reply(pairs, told.reply)
-    attempts = call.total_attempts
-    if {*map(type, said)} == _ALL_LINKED:  # nearly always: at the speed of C
-        replies = cast("list[DefaultAssociations]", said)
-        always, at = repeat(_LINKED), repeat(attempts)
-        return list(map(Outcome, indexes, pairs, always, at, replies)), [], []
+    """Return the pairs that a reply links, the others that it mentions, and those it does not."""
+    assert isinstance(verdict.reply, DefaultAssociations)  # noqa: S101 -- of a call that links
+    pairs, attempts = call.subject.pairs, call.total_attempts
+    parts = read_reply(pairs, verdict.reply)
+    if {*map(type, parts)} == _ALL_LINKED:  # nearly always: at the speed of C
+        replies = cast("list[DefaultAssociations]", parts)
+        return (
+            list(map(Outcome, indexes, pairs, repeat(_LINKED), repeat(attempts), replies)),
+            [],
+            [],
+        )
     linked: list[Outcome] = []
     others: list[Outcome] = []
-    silent: list[Entry] = []
-    for index, pair, one in zip(indexes, pairs, said, strict=True):
-        if isinstance(one, DefaultAssociations):
-            linked.append(Outcome(index, pair, _LINKED, attempts, one))
-        elif one is None:
-            silent.append((index, pair))
+    unmentioned: list[Entry] = []
+    for index, pair, part in zip(indexes, pairs, parts, strict=True):
+        if isinstance(part, DefaultAssociations):
+            linked.append(Outcome(index, pair, _LINKED, attempts, part))
+        elif part is None:
+            unmentioned.append((index, pair))
         else:
-            others.append(make_outcome(index, pair, call, one))
-    return linked, others, silent
+            others.append(make_outcome(index, pair, call, part))
+    return linked, others, unmentioned
+
+
+async def send_one_batch(
+    send: SendBatch,
+    types: tuple[str, str],
+    pairs: Iterable[Pair | tuple[RecordId, RecordId]],
+) -> list[Outcome]:
+    """
+    Send pairs in one call and return their outcomes, in their order.
+
+    Raises:
+        AioHubAssocError: as `AssociationClient.create_default_batch` says.
+    """
+    batch = _make_batch(types, pairs)
+    call = Call(BatchRequest(types, batch.pairs))
+    verdict = await send(call)
+    if not isinstance(verdict, Replied):
+        assert not isinstance(verdict, Accepted)  # noqa: S101 -- that is of one pair
+        raise settled_error(verdict)
+    linked, others, unmentioned = read_outcomes(batch.indexes, verdict, call)
+    # Not the whole reply: it is about other pairs.
+    error = UnconfirmedError(DefaultAssociations((), verdict.reply.status))
+    outcomes = [
+        *linked,
+        *others,
+        *(
+            Outcome(index, pair, Status.FAILED, call.attempts, error=error, maybe_applied=True)
+            for index, pair in unmentioned
+        ),
+    ]
+    outcomes.sort(key=_INDEX)
+    for position, repeats in batch.repeats.items():
+        outcomes += [
+            attrs.evolve(outcomes[position], index=index, pair=pair) for index, pair in repeats
+        ]
+    return sorted(outcomes, key=_INDEX)
+
+
+def _make_batch(types: tuple[str, str], pairs: Iterable[Pair | tuple[RecordId, RecordId]]) -> Batch:
+    given: object = pairs
+    is_iterable = isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping)
+    if not is_iterable or is_frame(given):
+        raise not_iterable(given)
+    batch = Batch(types, MOST_PAIRS, 0.0)
+    for index, item in enumerate(pairs):
+        try:
+            pair = read_pair(index, item, types)
+        except PairError as error:
+            raise OptionsError(error.message) from None
+        if isinstance(pair, tuple):
+            raise pair[1]
+        if (pair.from_type, pair.to_type) != types:
+            raise OptionsError(f"item {index} is not from {types[0]} to {types[1]}: {pair}")
+        if not batch.add(index, pair):
+            raise OptionsError(f"item {index} is the reverse of another pair: {pair}")
+        if len(batch.pairs) > MOST_PAIRS:
+            raise OptionsError(f"a batch holds {MOST_PAIRS:,} pairs at most")
+    if not batch.pairs:
+        raise OptionsError("a batch holds at least one pair")
+    return batch

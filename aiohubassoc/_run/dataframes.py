@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 import attrs
 
 from aiohubassoc.errors import OptionsError, PairError
-from aiohubassoc.pair import Pair, unchecked_pair
-from aiohubassoc.record_id import is_float
+from aiohubassoc.pair import Pair, is_float, unchecked_pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     # The names of the columns, and the slices.
     Opened: TypeAlias = tuple[list[str], Iterator[Slice]]
 
-# So many rows are Python objects at once, however long a batch is.
+# How many rows are Python objects at once, however long a batch is.
 SLICE_ROWS: Final = 1024
 _IDS: Final = ("from_id", "to_id")
 _COLUMNS: Final = (*_IDS, "from_type", "to_type", "tag")
@@ -69,9 +68,8 @@ def frame_rows(
     Args:
         frame: It needs columns ``from_id`` and ``to_id`` and may have ``from_type``, ``to_type``
             and ``tag``; all others are ignored.
-        from_type: The object type where the column is missing, or null in a row; None: a row
-            needs one of its own.
-        to_type: Likewise.
+        from_type: The object type where the column is missing or null; None: every row has one.
+        to_type: As *from_type*.
 
     Raises:
         OptionsError: pyarrow is missing; and, once the first row is asked for: a column is, or is
@@ -121,11 +119,11 @@ def _rows(
 
 
 def _row_error(row: int, bad: Pair, error: Exception) -> PairError:
-    told = f"row {row} of the data frame: {error}"
+    message = f"row {row} of the data frame: {error}"
     ids: tuple[object, object] = (bad.from_id, bad.to_id)
     if any(isinstance(one, float) or (isinstance(one, str) and is_float(one)) for one in ids):
-        told += "; ids with gaps are floats in pandas: convert the column to Int64 first"
-    return PairError(told)
+        message += "; ids with gaps are floats in pandas: convert the column to Int64 first"
+    return PairError(message)
 
 
 def _places(names: Sequence[str], needed: Iterable[str]) -> dict[str, int]:
@@ -217,7 +215,7 @@ def _arrow_value(scalar: pa.Scalar) -> object:
 
 
 def _is_pandas(name: str, given: object) -> bool:
-    # Who has a frame of pandas has loaded it.
+    # A caller with a pandas frame has loaded pandas.
     return isinstance(given, getattr(sys.modules.get("pandas"), name, ()))
 
 

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohubassoc.errors import RunStoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from aiohubassoc._http.clock import Clock, Timer
-    from aiohubassoc._run.recorder import Recorder
-    from aiohubassoc.models import Outcome
+    from aiohubassoc.models import Outcome, Report
+    from aiohubassoc.pair import Pair
+
+
+class Recorder(Protocol):
+    """Opened before the first pair, closed after the last; used by one run at a time."""
+
+    async def open(self) -> None:
+        """Be ready for the run, or raise JournalError."""
+
+    def begin(self, index: int, pair: Pair) -> Outcome | None:
+        """
+        Return the outcome of a pair that needs no call; None: send it.
+
+        One that is not ``skipped`` is written like any other, before it is reported. A folder that
+        can no longer be read raises JournalError.
+        """
+
+    async def write(self, outcomes: Sequence[Outcome]) -> None:
+        """Return when all outcomes are written, or raise JournalError: none is."""
+
+    async def close(self, report: Report, *, complete: bool) -> None:
+        """End the run; *complete*: the input was read to its end and every outcome written."""
+
 
 # A group is written once its first outcome waited this long: with the writing itself, no outcome
 # is held for more than 0.2 s.
@@ -27,6 +49,9 @@ class GroupCommit:
     Hands outcomes to *on_written* once they are written, in their order.
 
     What could not be written goes to *on_lost*, with the reason; nothing is written from then on.
+
+    Attributes:
+        failure: Why outcomes were lost; None: none was.
     """
 
     def __init__(
@@ -45,22 +70,17 @@ class GroupCommit:
         self._timer: Timer | None = None
         self._group: list[Outcome] = []  # what is being written
         self._writing: asyncio.Task[None] | None = None
-        self._broken: BaseException | None = None
+        self.failure: BaseException | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether every outcome was handed on."""
         return not (self._pending or self._group)
 
-    @property
-    def is_broken(self) -> bool:
-        """Whether outcomes were lost."""
-        return self._broken is not None
-
     def add(self, outcome: Outcome) -> None:
         """Take an outcome."""
-        if self._broken is not None:
-            self._on_lost([outcome], self._broken)
+        if self.failure is not None:
+            self._on_lost([outcome], self.failure)
             return
         self._pending.append(outcome)
         if not self._group and (self._timer is None or len(self._pending) >= GROUP):
@@ -78,8 +98,8 @@ class GroupCommit:
             self._timer = None
         if not self._group and self._pending:
             self._group, self._pending = self._pending[:GROUP], self._pending[GROUP:]
-            self._writing = asyncio.create_task(self._write(self._group))
-            # Only this callback says what came of the group. It runs in a later turn of the loop,
+            self._writing = asyncio.create_task(self._recorder.write(self._group))
+            # Only this callback handles the end of the write. It runs in a later turn of the loop,
             # even if the write failed or was cancelled before its first turn.
             self._writing.add_done_callback(self._end_write)
 
@@ -96,18 +116,15 @@ class GroupCommit:
         if cancelled is not None:
             raise cancelled
 
-    async def _write(self, group: list[Outcome]) -> None:
-        await self._recorder.write(group)
-
     def _end_write(self, task: asyncio.Task[None]) -> None:
         group, self._group = self._group, []
         if task.cancelled():
-            self._broken = RunStoppedError("the write to the run folder was cancelled")
+            self.failure = RunStoppedError("the write to the run folder was cancelled")
         else:
-            self._broken = task.exception()
-        if self._broken is not None:
+            self.failure = task.exception()
+        if self.failure is not None:
             lost, self._pending = group + self._pending, []
-            self._on_lost(lost, self._broken)
+            self._on_lost(lost, self.failure)
             return
         if self._pending:
             self._wait_or_flush()

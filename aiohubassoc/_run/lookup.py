@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
+from aiohubassoc._batching.batch import MOST_PAIRS, LookupBatch
 from aiohubassoc._batching.bisection import Bisection
 from aiohubassoc._batching.error_ids import kind_of
 from aiohubassoc._batching.link_attribution import named_records, read_links
@@ -13,6 +14,7 @@ from aiohubassoc._http.request_state import Call, NotLinked, settled_error
 from aiohubassoc._protocol.links import LinksReply, RecordLinks
 from aiohubassoc._protocol.requests import LookupRequest
 from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Replied
+from aiohubassoc._run.batch_reader import BatchReader
 from aiohubassoc.errors import (
     AioHubAssocError,
     ApiError,
@@ -21,24 +23,30 @@ from aiohubassoc.errors import (
     UnconfirmedError,
     ValidationError,
 )
+from aiohubassoc.pair import canonical_id
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from aiohubassoc._http import request_state as _call
+    from aiohubassoc._http.clock import Clock
     from aiohubassoc._run.run import Run
+    from aiohubassoc.pair import Pair
     from aiohubassoc.replies import StandardError
 
-SettleLookup: TypeAlias = "Callable[[Call[LookupRequest]], Awaitable[_call.Final]]"
-"""Asks for the links of records until there is a response."""
+SendLookup: TypeAlias = "Callable[[Call[LookupRequest]], Awaitable[_call.Final]]"
+"""Makes a call that reads the links of records, with its retries."""
 
 # A record, and where the page of its links begins; None: the first.
 _Asked: TypeAlias = "tuple[str, str | None]"
-# How often a record that no response mentions is asked for.
+# How often a record is asked for that no response mentions.
 _MOST_UNMENTIONED: Final = 2
 _MULTI_STATUS: Final = 207  # RFC 4918, 11.1: a response with errors inside
 # As recorded; its category is that of a record that does not exist.
 _NO_LINKS: Final = "crm.associations.NO_ASSOCIATIONS_FOUND"
+# One is in flight while the next is read.
+_BATCHES_AT_ONCE: Final = 2
 
 
 @attrs.define
@@ -58,38 +66,78 @@ class Found:
     times_unmentioned: int = 0
 
 
-@attrs.define
-class Access:
+class PairLookups:
     """
-    Whether a run gets at links at all.
+    Finds out which pairs of a run are linked; a subclass says what follows from it.
+
+    Args:
+        send: Makes a call that reads the links of records, with its retries.
+        linger: Seconds after which a batch of pairs is looked up even if it is not full.
+        clock: For *linger*.
 
     Attributes:
-        is_needed: Whether the run is to stop if it does not.
-        is_proven: Whether it did.
+        is_proven: Whether HubSpot has responded to such a call.
     """
 
-    is_needed: bool
-    is_proven: bool = False
+    read_ahead = MOST_PAIRS * _BATCHES_AT_ONCE
+    is_needed = False
+    """Whether the run is to stop if no such call gets through."""
+
+    def __init__(self, send: SendLookup, *, linger: float, clock: Clock) -> None:
+        self.send = send
+        self.is_proven = False
+        self._reader: BatchReader[LookupBatch] = BatchReader(
+            LookupBatch, linger=linger, clock=clock
+        )
+        self._asking: set[asyncio.Task[None]] = set()
+
+    def start(self, run: Run[Any]) -> None:
+        """Begin to read and to ask."""
+        self.run = run
+        self._reading = run.begin_task(self._reader.read(run, run.prefetch.read, self._begin))
+        self._reading.add_done_callback(self._on_end)
+
+    def is_asking(self) -> bool:
+        """Return whether more pairs may be found soon."""
+        return bool(self._asking)
+
+    def wake(self) -> None:
+        """Look no batch up for its waiting any more: the run stops."""
+        self._reader.cancel_timer()
+
+    def note(self, index: int, pair: Pair, found: Found) -> None:
+        """Take a pair that was looked up; with `Found.error` None the run may have stopped."""
+        raise NotImplementedError
+
+    @property
+    def _is_done(self) -> bool:
+        return self._reading.done() and not self._asking
+
+    def _begin(self, batch: LookupBatch) -> None:
+        task = self.run.begin_task(self._ask(batch))
+        self._asking.add(task)
+        task.add_done_callback(self._on_end)
+
+    async def _ask(self, batch: LookupBatch) -> None:
+        found = await Lookup(self, batch).read()
+        for index, pair in batch.items():
+            self.note(index, pair, found[canonical_id(pair.from_id)])
+
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        """Note that a task has ended."""
+        self._asking.discard(task)
 
 
 class Lookup:
-    """Reads which links exist of those *wanted*: second records by the id of the first."""
+    """Reads which of the links exist that a batch asks for."""
 
-    def __init__(
-        self,
-        run: Run[Any],
-        settle: SettleLookup,
-        access: Access,
-        types: tuple[str, str],
-        wanted: Mapping[str, set[str]],
-    ) -> None:
-        self._run = run
-        self._settle = settle
-        self._access = access
-        self._types = types
-        self._kind = kind_of(types[0])
-        self._wanted = wanted
-        self._found = {record_id: Found() for record_id in wanted}
+    def __init__(self, owner: PairLookups, batch: LookupBatch) -> None:
+        self._owner = owner
+        self._run = owner.run
+        self._types = batch.types
+        self._kind = kind_of(batch.types[0])
+        self._wanted = batch.to_ids()
+        self._found = {record_id: Found() for record_id in self._wanted}
         self._next: list[_Asked] = []
         self._alone: list[_Asked] = []
 
@@ -104,10 +152,10 @@ class Lookup:
         return self._found
 
     async def _read(self, bisection: Bisection[_Asked]) -> None:
-        """Ask for records and note what is said, around those at fault."""
+        """Ask for records and note what the responses say, without those that are refused."""
         while not self._run.stopping and (part := bisection.next()) is not None:
             if part.is_singly:
-                bisection.settled_singly(await self._read_singly(part.items))
+                bisection.completed_singly(await self._read_singly(part.items))
             elif (refusal := await self._ask(part.items)) is None:
                 bisection.accepted(len(part.items))
             else:
@@ -127,21 +175,22 @@ class Lookup:
     async def _ask(self, asked: Sequence[_Asked]) -> NotLinked | None:
         """Make one call and note what its response says; return why there is none."""
         call = Call(LookupRequest(self._types, asked), self._run)
-        settled = await self._run.call(self._settle, call, ())
-        if isinstance(settled, Replied):
-            assert isinstance(settled.reply, LinksReply)  # noqa: S101 -- of a call that reads
-            self._access.is_proven = True
-            self._note(asked, settled.reply)
+        verdict = await self._run.call(self._owner.send, call, ())
+        if isinstance(verdict, Replied):
+            assert isinstance(verdict.reply, LinksReply)  # noqa: S101 -- of a call that reads
+            self._owner.is_proven = True
+            self._note(asked, verdict.reply)
             return None
-        assert not isinstance(settled, Accepted)  # noqa: S101 -- that is of one pair
-        if _about(settled) is About.PATH and self._access.is_needed and not self._access.is_proven:
-            self._run.stop(settled_error(settled))
-        return settled
+        assert not isinstance(verdict, Accepted)  # noqa: S101 -- that is of one pair
+        owner = self._owner
+        if _about(verdict) is About.PATH and owner.is_needed and not owner.is_proven:
+            self._run.stop(settled_error(verdict))
+        return verdict
 
     def _after_refusal(
         self, bisection: Bisection[_Asked], asked: Sequence[_Asked], refusal: NotLinked
     ) -> None:
-        """Note what a refusal says, and how to go on with the other records."""
+        """Note what a refusal means, and how to continue with the other records."""
         about = _about(refusal)
         error = settled_error(refusal)
         is_unreadable = isinstance(error, InvalidResponseError)  # perhaps for one of the records
@@ -168,7 +217,7 @@ class Lookup:
             self._end(record_id, Refused(_to_api_error(error)))
         for record_id in read.unmentioned:
             found = self._found[record_id]
-            if self._is_asked_again(record_id, after[record_id]):
+            if self._ask_next(record_id, after[record_id]):
                 continue
             if not read.nameless:
                 found.is_known = True  # records without links may just be left out
@@ -180,7 +229,7 @@ class Lookup:
             else:
                 found.error = _to_api_error(read.nameless[0])
 
-    def _is_asked_again(self, record_id: str, after: str | None) -> bool:
+    def _ask_next(self, record_id: str, after: str | None) -> bool:
         found = self._found[record_id]
         found.times_unmentioned += 1
         if found.times_unmentioned >= _MOST_UNMENTIONED:
@@ -196,7 +245,7 @@ class Lookup:
         if found.linked >= wanted:
             found.is_known = True
         elif doubt is not None:
-            if not self._is_asked_again(record_id, after):
+            if not self._ask_next(record_id, after):
                 found.error = _to_api_error(doubt)
         elif links.after is None:
             found.is_known = True

@@ -1,22 +1,67 @@
-"""A call for each pair."""
+"""A call for each pair: one pair, one call, one outcome."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-from aiohubassoc._run.output_buffer import READ_AHEAD
-from aiohubassoc._run.settle_one import settle_one
+from aiohubassoc._http.request_state import NO_HISTORY, Call, make_outcome
+from aiohubassoc._protocol.verdicts import About, Accepted, Partial, Refused, Replied
+from aiohubassoc._run.stream import READ_AHEAD
 from aiohubassoc.models import Outcome, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
+    from aiohubassoc._http import request_state as _call
     from aiohubassoc._http.request_state import History
+    from aiohubassoc._run.lookup_strategies import SkipLinked
     from aiohubassoc._run.run import Run
-    from aiohubassoc._run.settle_one import SettlePair
-    from aiohubassoc._run.skip_linked import SkipLinked
+    from aiohubassoc._run.source import Entry
     from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.pair import Pair
+
+SendPair: TypeAlias = "Callable[[Call[Pair]], Awaitable[_call.Final]]"
+"""Makes a call for one pair, with its retries."""
+
+# Pairs read at once: of a slow sync input no more, as responses wait meanwhile.
+_MOST_READ: Final = 16
+_LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
+
+
+async def link_one(
+    run: Run[Outcome], send: SendPair, index: int, pair: Pair
+) -> AioHubAssocError | None:
+    """Make the call for one pair, give its outcome to the run, and return why it was refused."""
+    call = Call(pair, run, run.histories.get(index, NO_HISTORY))
+    verdict = await run.call(send, call, (index,))
+    if isinstance(verdict, Accepted):  # nearly always
+        run.on_progress()
+        run.put(Outcome(index, pair, _LINKED, call.total_attempts, verdict.reply))
+        return None
+    assert not isinstance(verdict, Replied)  # noqa: S101 -- it was a call for one pair
+    outcome = make_outcome(index, pair, call, verdict)
+    is_refusal = isinstance(verdict, Partial | Refused) and verdict.about is About.PAIR
+    run.put(outcome, is_refusal=is_refusal)
+    return outcome.error if is_refusal else None
+
+
+async def link_singly(
+    run: Run[Outcome], send: SendPair, entries: Iterable[Entry], concurrency: int
+) -> int:
+    """Make a call for each pair; return how many HubSpot refused. A stop leaves some open."""
+    waiting = deque(entries)
+    refused = 0
+
+    async def work() -> None:
+        nonlocal refused
+        while waiting and not run.stopping:
+            error = await link_one(run, send, *waiting.popleft())
+            refused += error is not None
+
+    await asyncio.wait([run.begin_task(work()) for _ in range(min(len(waiting), concurrency))])
+    return refused
 
 
 class LinkStrategy:
@@ -26,8 +71,20 @@ class LinkStrategy:
         self._skip = skip
         self.read_ahead = read_ahead + (0 if skip is None else skip.read_ahead)
 
+    def start(self, run: Run[Outcome]) -> None:
+        """Begin to read."""
+        self._run = run
+        self._read: Callable[[int], Awaitable[list[Entry]]] = run.prefetch.read
+        if self._skip is not None:
+            self._skip.start(run)
+            self._read = self._skip.read
+        run.begin(self._work())
+
+    async def _work(self) -> None:
+        raise NotImplementedError
+
     def wake(self) -> None:
-        """Let tasks that wait for one another look again."""
+        """Wake the tasks that wait for one another."""
         if self._skip is not None:
             self._skip.wake()
 
@@ -39,48 +96,44 @@ class LinkStrategy:
         self, index: int, pair: Pair, history: History, cause: AioHubAssocError | None
     ) -> Outcome:
         """Return the outcome of a pair that the run leaves open."""
+        error, uncertain = history.error or cause, history.uncertain
         return Outcome(
-            index,
-            pair,
-            Status.UNPROCESSED,
-            history.attempts,
-            history.reply,
-            history.error or cause,
-            history.uncertain,
+            index, pair, Status.UNPROCESSED, history.attempts, history.reply, error, uncertain
         )
 
 
 class Put(LinkStrategy):
     """Links pairs by a call for each, *workers* at once; *skip* leaves out what is linked."""
 
-    def __init__(self, settle: SettlePair, *, workers: int, skip: SkipLinked | None = None) -> None:
+    def __init__(self, send: SendPair, *, workers: int, skip: SkipLinked | None = None) -> None:
         super().__init__(skip, READ_AHEAD)
-        self._settle = settle
+        self._send = send
         self._most_workers = min(workers, READ_AHEAD)
         self._workers = 0
         self._is_growing = True  # whether one task reads, and begins a worker for each pair
+        self._entries: deque[Entry] = deque()  # read, and not yet sent
 
-    def start(self, run: Run[Outcome]) -> None:
-        """Begin to read: workers come as pairs do."""
-        self._run = run
-        self._next: Callable[[], Awaitable[tuple[int, Pair] | None]] = run.prefetch.next
-        if self._skip is not None:
-            self._next = self._skip.next
-            self._skip.start(run)
-        run.begin(self._read())
-
-    async def _read(self) -> None:
+    async def _work(self) -> None:
         """Begin a worker for each pair, until there are as many as may be."""
         while self._is_growing and (entry := await self._next()) is not None:
             self._workers += 1
             self._is_growing = self._workers < self._most_workers
-            self._run.begin(self._work(entry))
+            self._run.begin(self._link_from(entry))
 
-    async def _work(self, entry: tuple[int, Pair] | None) -> None:
-        """Settle a pair, and the next ones if nobody else reads."""
+    async def _link_from(self, entry: Entry | None) -> None:
+        """Link a pair, and the next ones unless another task reads."""
         while entry is not None:
-            await settle_one(self._run, self._settle, *entry)
+            await link_one(self._run, self._send, *entry)
             if self._is_growing:
                 self._workers -= 1
                 return
             entry = await self._next()
+
+    async def _next(self) -> Entry | None:
+        """Return the next pair; None: there are no more."""
+        entries = self._entries
+        while not (entries or self._run.stopping):
+            if not (read := await self._read(min(self._most_workers, _MOST_READ))):
+                return None
+            entries.extend(read)
+        return None if self._run.stopping else entries.popleft()

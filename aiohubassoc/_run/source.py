@@ -1,4 +1,4 @@
-"""The input of a run: pairs from any iterable, and whether it was read to its end."""
+"""The input of a run: pairs from any iterable, read while there is room, and up to its end."""
 
 from __future__ import annotations
 
@@ -12,15 +12,22 @@ from collections.abc import (
     Set as AbstractSet,
 )
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, cast
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias, cast
 
 from aiohubassoc._run.dataframes import ArrowArray, ArrowStream, RejectedRow, frame_rows, is_frame
 from aiohubassoc._run.input_errors import not_a_pair, not_iterable
-from aiohubassoc.errors import OptionsError, PairError, RunStoppedError
+from aiohubassoc.errors import JournalError, OptionsError, PairError, RunStoppedError
+from aiohubassoc.models import Outcome, Status
 from aiohubassoc.pair import Pair, RecordId, unchecked_pair
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+
+    from aiohubassoc._run.run import Run
+
+Entry: TypeAlias = tuple[int, Pair]
+"""A pair with its index in the input."""
 
 Pairs: TypeAlias = (
     Iterable[Pair]
@@ -41,27 +48,31 @@ which win over the types given for all, and ``tag``. Others are ignored. Ids are
 any width; a row with another one, or none, is a failed outcome, whose error names the row.
 """
 
-# They unpack, but not into two ids in an order that anybody chose.
+# They unpack into two values, but not into ids in an order that the caller chose.
 _NOT_TWO_IDS: Final = (str, bytes, bytearray, memoryview, Mapping, AbstractSet)
-_NO_MORE: Final = object()
+
+
+_REFILL_SHARE: Final = 7 / 8
+MOST_READ: Final = 250  # at once: other tasks wait meanwhile
+_ITEM: Final = itemgetter(1)
 
 
 class Source:
     """
     Reads pairs in their order, for any number of readers.
 
-    Only the input itself can say that it is over. An iterator that raised anything, or that was
-    cancelled in the middle of a step, is not read any further, but `is_complete` stays False.
+    Only the input itself can end. An iterator that raised anything, or was cancelled in the middle
+    of a step, is not read any further, and `is_complete` stays False.
 
     Args:
-        pairs: Any sync or async iterable, or a data frame. A sync one is asked on the event loop:
-            it should respond at once, as lists, generators and files do. Nothing is read yet.
+        pairs: Any sync or async iterable, or a data frame. A sync one is read on the event
+            loop: it should not wait, as lists, generators and files do not. Nothing is read yet.
         from_type: The object type of all ``from_id``; None if the items are pairs. With a data
             frame: of the rows that have none themselves; None if all have one.
         to_type: The object type of all ``to_id``; None as for *from_type*.
 
     Attributes:
-        is_complete: Whether the input said that it has no more items.
+        is_complete: Whether the input was read to its end.
         stepping: The task that waits for the next item of an async iterator; None: no task does.
 
     Raises:
@@ -97,72 +108,64 @@ class Source:
         else:
             raise not_iterable(given)
         self._turn = asyncio.Lock()  # an async iterator is asked by one task at a time
-        self._error: BaseException | None = None  # what the input raised behind the items given
+        self._error: BaseException | None = None  # raised by the input after items that were read
         self._count = 0
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is read: the input said so, or broke."""
+        """Whether nothing more is read: the input ended, or raised."""
         return self._sync is None and self._async is None and self._error is None
 
-    def next_at_once(self) -> tuple[int, object] | None:
-        """Return the next item and its place in the input; None at the end, or if it is async."""
-        if self._error is not None:
-            self._raise_error()
-        if self._sync is None:
-            return None
-        try:
-            item = next(self._sync, _NO_MORE)
-        except BaseException as error:  # noqa: BLE001 -- an iterator may raise anything
-            self._sync, self._error = None, error
-            self._raise_error()
-        if item is _NO_MORE:
-            self._sync, self.is_complete = None, True
-            return None
-        self._count += 1
-        return self._count - 1, item
+    async def read(self, most: int) -> list[tuple[int, object]]:
+        """
+        Return the next items with their indexes in the input; none: it is over.
 
-    def take_at_once(self, most: int) -> list[tuple[int, object]]:
-        """Return up to *most* items with their places, as far as nothing has to be waited for."""
+        Of a sync input they are up to *most*; of an async one it is one.
+        """
+        if self._async is None:
+            return self.read_now(most)
+        async with self._turn:
+            return self._numbered(await self._take_step())
+
+    def read_now(self, most: int) -> list[tuple[int, object]]:
+        """Return the next items of a sync input, up to *most*: those before an error are kept."""
         if self._error is not None:
             self._raise_error()
         taken: list[object] = []
         if self._sync is not None:
             try:
-                taken.extend(islice(self._sync, most))  # those before an error are kept
-            except BaseException as error:  # noqa: BLE001 -- see above
+                taken.extend(islice(self._sync, most))
+            except BaseException as error:  # noqa: BLE001 -- an iterator may raise anything
                 self._sync, self._error = None, error
                 if not taken:
                     self._raise_error()
             else:
-                self.is_complete = len(taken) < most
-                self._sync = None if self.is_complete else self._sync
-        first, self._count = self._count, self._count + len(taken)
-        return list(enumerate(taken, first))
+                if len(taken) < most:
+                    self._sync, self.is_complete = None, True
+        return self._numbered(taken)
 
-    async def next(self) -> tuple[int, object] | None:
-        """Return the next item and its place in the input, from 0; None: nothing more is read."""
-        if self._async is None:
-            return self.next_at_once()
-        async with self._turn:
-            if self.is_over:  # it ended while this task waited for its turn
-                return None
-            task = self.stepping = asyncio.current_task()
-            try:
-                item = await anext(self._async, _NO_MORE)
-            except BaseException as error:
-                self._async = None
-                if isinstance(error, asyncio.CancelledError) and not (task and task.cancelling()):
-                    self._error = error  # nobody cancelled this task: the iterator raised it
-                    self._raise_error()
-                raise
-            finally:
-                self.stepping = None
-            if item is _NO_MORE:
-                self._async, self.is_complete = None, True
-                return None
-            self._count += 1
-            return self._count - 1, item
+    def _numbered(self, items: list[object]) -> list[tuple[int, object]]:
+        first, self._count = self._count, self._count + len(items)
+        return list(enumerate(items, first))
+
+    async def _take_step(self) -> list[object]:
+        """Return the next item of an async input; none: it is over."""
+        if self._async is None:  # it ended while this task waited for its turn
+            return []
+        task = self.stepping = asyncio.current_task()
+        try:
+            return [await anext(self._async)]
+        except StopAsyncIteration:
+            self._async, self.is_complete = None, True
+            return []
+        except BaseException as error:
+            self._async = None
+            if isinstance(error, asyncio.CancelledError) and not (task and task.cancelling()):
+                self._error = error  # this task was not cancelled: the iterator raised it
+                self._raise_error()
+            raise
+        finally:
+            self.stepping = None
 
     def _raise_error(self) -> NoReturn:
         assert self._error is not None  # noqa: S101 -- the callers saw it
@@ -199,7 +202,7 @@ def read_pair(
     """
     Return the pair that *item* is, or the values it has and why they cannot be sent.
 
-    It may be two ids where *types* says their object types. *index* is its place, for messages.
+    It may be two ids where *types* says their object types. *index* is for messages.
 
     Raises:
         OptionsError: it is not a pair, and no types were given.
@@ -220,3 +223,99 @@ def read_pair(
         return Pair(from_type, from_id, to_type, to_id)
     except PairError as error:
         return unchecked_pair(from_type, from_id, to_type, to_id), error
+
+
+class Prefetch:
+    """
+    Reads the pairs of a run, and registers each with the run in the same step.
+
+    Attributes:
+        find_known: Gives the outcome of a pair that needs no call; None: no pair is known.
+    """
+
+    def __init__(self, run: Run[Any], source: Source) -> None:
+        self.find_known: Callable[[int, Pair], Outcome | None] | None = None
+        self._run = run
+        self._source = source
+        self._error: Exception | None = None  # of an item that was read with pairs before it
+
+    async def read(self, most: int) -> list[Entry]:
+        """Return the next pairs that need a call, up to *most*; none: there are no more."""
+        pairs: list[Entry] = []
+        while not (pairs or self._run.stopping):
+            if await self._wait_for_room(most):
+                continue
+            if not (items := await self._read(most)):
+                break
+            pairs = self._register(items)
+        return [] if self._run.stopping else pairs
+
+    async def reject_rest(self) -> None:
+        """Read the rest of the input once the run has stopped: no pair of it is sent."""
+        while not self._run.is_cut_off:
+            if await self._wait_for_room(MOST_READ):
+                continue
+            if not (items := await self._read(MOST_READ)):
+                break
+            self._register(items)
+            self._run.report_open()
+
+    async def _wait_for_room(self, most: int) -> bool:
+        """Return whether there was none, so that anything may have happened meanwhile."""
+        run = self._run
+        if run.buffer.in_hand < run.read_ahead:
+            return False
+        # Room for *most*: to wake a reader for each result taken costs more than reading.
+        await run.buffer.wait_for_room(max(run.read_ahead - most, run.read_ahead * _REFILL_SHARE))
+        return True
+
+    async def _read(self, most: int) -> list[tuple[int, object]]:
+        """Return the next items; none: there are no more."""
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        buffer = self._run.buffer
+        room = self._run.read_ahead - buffer.in_hand
+        buffer.in_hand += 1  # its place is taken before it is read: reading may wait
+        items: list[tuple[int, object]] = []
+        try:
+            items = await self._source.read(min(most, room))
+        finally:
+            buffer.in_hand += len(items) - 1
+        return items
+
+    def _register(self, items: list[tuple[int, object]]) -> list[Entry]:
+        """Register items with the run, and return the pairs that need a call."""
+        run = self._run
+        if self.find_known is None and {*map(type, map(_ITEM, items))} == {Pair}:
+            usual = cast("list[Entry]", items)  # nearly always: at the speed of C
+            run.open.update(usual)
+            return usual
+        pairs: list[Entry] = []
+        for index, item in items:
+            try:
+                pair = item if type(item) is Pair else self._source.pair(index, item)
+            except Exception as error:  # noqa: BLE001 -- it is raised behind the pairs before it
+                run.buffer.in_hand -= 1  # it is no pair
+                self._error = self._error or error
+                continue
+            if isinstance(pair, tuple):
+                run.reject(index, *pair)
+                continue
+            run.open[index] = pair
+            if not self._is_known(index, pair) and self._error is None:
+                pairs.append((index, pair))
+        return pairs
+
+    def _is_known(self, index: int, pair: Pair) -> bool:
+        """Return whether a pair needs no call, as the recorder has its outcome."""
+        if self.find_known is None:
+            return False
+        try:
+            known = self.find_known(index, pair)
+        except JournalError as error:
+            self._run.stop(error)
+            return False
+        if known is not None:
+            self._run.put_known(known, is_written=known.status is Status.SKIPPED)
+        return known is not None

@@ -1,23 +1,124 @@
-"""The public face of a run: results as they come, and an end in good order."""
+"""Results on their way to the caller: the buffer that keeps them, and the public streams."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import warnings
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from collections import deque
+from typing import TYPE_CHECKING, Final, Generic, Protocol, Self, TypeVar
 
-from aiohubassoc._run.output_buffer import ResultT
 from aiohubassoc.errors import ClientClosedError
-from aiohubassoc.models import Outcome, Report, RunReport
-from aiohubassoc.verification import Verification, VerificationReport
+from aiohubassoc.models import Outcome, Report, RunReport, Verification, VerificationReport
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from aiohubassoc._run.run import Run
     from aiohubassoc.errors import AioHubAssocError
 
+# The input is read at most this many pairs beyond the last result taken.
+READ_AHEAD: Final = 1000
+OTHER_LOOP: Final = (
+    "the client was opened in another event loop: one client serves one loop. Open a client in "
+    "each ('async with AssociationClient(...)')"
+)
+
+
+class Indexed(Protocol):
+    """What became of the pair with this index in the input."""
+
+    index: int
+
+
+ResultT = TypeVar("ResultT", bound=Indexed)
 ReportT = TypeVar("ReportT", bound=RunReport)
+
+
+class OutputBuffer(Generic[ResultT]):
+    """
+    Counts results and keeps them until they are taken; with *ordered* it is a reorder buffer.
+
+    Attributes:
+        in_hand: How many pairs were read whose result was not taken yet.
+        ready: What can be taken.
+    """
+
+    def __init__(self, report: RunReport, *, ordered: bool) -> None:
+        self.in_hand = 0
+        self.ready: deque[ResultT] = deque()
+        self._report = report
+        # In order: what is there already but not yet next.
+        self._early: dict[int, ResultT] | None = {} if ordered else None
+        self._next_index = 0
+        self._is_full = self._is_awaited = False
+        self._room_at = math.inf
+        self._room = asyncio.Event()
+        self._news = asyncio.Event()
+
+    @property
+    def holds_up_readers(self) -> bool:
+        """Whether nothing more is read until results are taken, and some can be taken."""
+        return self._is_full and bool(self.ready)
+
+    async def wait_for_room(self, until: float) -> None:
+        """Return when no more than *until* pairs are in hand, or `wake_readers` was called."""
+        self._is_full = True
+        self._room_at = until
+        self._room.clear()
+        await self._room.wait()
+
+    def wake_readers(self) -> None:
+        """Wake the tasks that wait for room."""
+        self._is_full = False
+        self._room.set()
+
+    def emit(self, result: ResultT) -> None:
+        """Count a result and offer it."""
+        self._report.add(result)
+        if self._early is None:
+            self.ready.append(result)
+        else:
+            self._early[result.index] = result
+            while (following := self._early.pop(self._next_index, None)) is not None:
+                self.ready.append(following)
+                self._next_index += 1
+        if self._is_awaited:
+            self.wake_takers()
+
+    def emit_all(self, results: Sequence[ResultT]) -> None:
+        """Count results and offer them."""
+        if self._early is not None:
+            for result in results:
+                self.emit(result)
+            return
+        self._report.add_all(results)
+        self.ready.extend(results)
+        self.wake_takers()
+
+    def wake_takers(self) -> None:
+        """Wake the tasks that wait for a result."""
+        self._is_awaited = False
+        self._news.set()
+
+    async def wait_for_result(self) -> None:
+        """Return when a result was emitted, or `wake_takers` was called."""
+        self._news.clear()
+        self._is_awaited = True
+        await self._news.wait()
+
+    def take(self) -> ResultT:
+        """Return the next result that is ready."""
+        self.in_hand -= 1
+        if self._is_full and self.in_hand <= self._room_at:
+            self.wake_readers()
+        return self.ready.popleft()
+
+    def close_gaps(self) -> None:
+        """Offer what is early, as nothing can come before it any more."""
+        if self._early:  # an item that was no pair has no result
+            self.ready.extend(self._early.pop(index) for index in sorted(self._early))
 
 
 class _ResultStream(Generic[ResultT, ReportT]):
@@ -25,10 +126,8 @@ class _ResultStream(Generic[ResultT, ReportT]):
     The results of a run: a context manager that is an async iterator.
 
     Args:
-        run: The run.
-        report: Its report.
-        loop: The event loop that its client was opened in.
-        verb: What made it, for messages.
+        loop: The event loop that the client was opened in.
+        verb: The method that made it, for messages.
     """
 
     __slots__ = ("__weakref__", "_is_entered", "_loop", "_report", "_run", "_verb")
@@ -106,12 +205,6 @@ class _ResultStream(Generic[ResultT, ReportT]):
             )
 
 
-OTHER_LOOP = (
-    "the client was opened in another event loop: one client serves one loop. Open a client in "
-    "each ('async with AssociationClient(...)')"
-)
-
-
 class OutcomeStream(_ResultStream[Outcome, Report]):
     """
     The outcomes of a run: a context manager that is an async iterator.
@@ -135,7 +228,7 @@ class OutcomeStream(_ResultStream[Outcome, Report]):
 
 class VerificationStream(_ResultStream[Verification, VerificationReport]):
     """
-    What HubSpot says about pairs: a context manager that is an async iterator.
+    Which pairs are linked: a context manager that is an async iterator.
 
     Each pair that is read is reported once. When it stops by itself, the rest of the input is read
     and reported as ``unknown``. Leaving the block early ends it in good order.

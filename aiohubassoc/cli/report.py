@@ -20,8 +20,7 @@ from aiohubassoc.errors import (
 )
 from aiohubassoc.files.counts import InputCounts
 from aiohubassoc.files.results import RowResult
-from aiohubassoc.models import Outcome, Report, Status
-from aiohubassoc.verification import LinkState, Verification, VerificationReport
+from aiohubassoc.models import LinkState, Outcome, Report, Status, Verification, VerificationReport
 
 _LISTED: Final = 100
 # HubSpot's categories are few; a server that makes up a new one each time must not fill memory.

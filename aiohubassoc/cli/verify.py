@@ -43,8 +43,7 @@ from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.journal import Journal
-from aiohubassoc.models import Status
-from aiohubassoc.verification import LinkState
+from aiohubassoc.models import LinkState, Status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
@@ -53,8 +52,8 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.run_folder import Table
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.journal.reader import Reader
+    from aiohubassoc.models import Verification
     from aiohubassoc.pair import Pair
-    from aiohubassoc.verification import Verification
 
 
 @attrs.frozen

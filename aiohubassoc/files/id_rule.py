@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aiohubassoc.files.cells import CellList, Float, Formula, LongNumber
 from aiohubassoc.files.limits import ANY_ID_CHARS, CELL_IDS, ID_DIGITS, shown
 from aiohubassoc.files.not_ids import Kind, kind_of
-from aiohubassoc.pair import MOST_ID
-from aiohubassoc.record_id import path_text
+from aiohubassoc.pair import MOST_ID, path_text
 
 if TYPE_CHECKING:
     from aiohubassoc.files.counts import InputCounts

@@ -6,8 +6,7 @@ from typing import Final
 
 from aiohubassoc.files.id_rule import RejectedRowError
 from aiohubassoc.files.limits import TYPE_CHARS, shown
-from aiohubassoc.pair import MOST_TYPE
-from aiohubassoc.record_id import path_text
+from aiohubassoc.pair import MOST_TYPE, path_text
 
 # Plural, singular and id. HubSpot, Using object APIs, "Object type ID".
 STANDARD: Final = (

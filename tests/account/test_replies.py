@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import ScopeCheck
-from aiohubassoc._account.items import make_check
+from aiohubassoc._account.check import make_check
 from aiohubassoc._account.replies import (
     AssociationLimitsReply,
     DailyUsageReply,

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import Association, DefaultAssociations, Pair, ValidationError
-from aiohubassoc._batching.attribution import Said, read_refusal, read_reply
+from aiohubassoc._batching.attribution import ReplyPart, read_refusal, read_reply
 from aiohubassoc._batching.error_ids import find_ids
 from aiohubassoc._protocol.codec import UndecodableError, decode_error, decode_reply
 from aiohubassoc._protocol.verdicts import Partial
@@ -44,7 +44,7 @@ def _refusal(context: object = None, errors: object = None, **more: Any) -> ApiE
     return ValidationError(400, *told, body.sub_category)
 
 
-def _kinds(said: list[Said]) -> list[str]:
+def _kinds(said: list[ReplyPart]) -> list[str]:
     """Return what is said of each pair, in a word."""
     return [
         "alone"
@@ -56,7 +56,7 @@ def _kinds(said: list[Said]) -> list[str]:
     ]
 
 
-def _part(said: Said) -> DefaultAssociations:
+def _part(said: ReplyPart) -> DefaultAssociations:
     assert said is not None
     return said.reply if isinstance(said, Partial) else said
 

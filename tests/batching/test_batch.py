@@ -35,8 +35,10 @@ def test_a_batch_keeps_every_pair_that_it_takes_once(
         if batch.add(index, _pair(*both)):
             taken[index] = both
     assert (TYPES, 2.5) == (batch.types, batch.began_at)
-    assert taken == {index: (pair.from_id, pair.to_id) for index, pair in batch.items()}
-    assert len(taken) == len(list(batch.items()))
+    items = [*zip(batch.indexes, batch.pairs, strict=True)]
+    items += [item for repeats in batch.repeats.values() for item in repeats]
+    assert taken == {index: (pair.from_id, pair.to_id) for index, pair in items}
+    assert len(taken) == len(items)
     assert batch.indexes == sorted(batch.indexes)
     assert len(batch.indexes) == len(batch.pairs) <= most
     different = {frozenset(_ends(pair)) for pair in batch.pairs}
@@ -65,7 +67,7 @@ def test_full_at_what_one_call_takes() -> None:
         batch.add(index + 5000, _pair(index, index + 5000))
         fills.append(batch.is_full)
     assert [False] * 1999 + [True] == fills
-    assert 4000 == len(list(batch.items()))
+    assert 4000 == len(batch.pairs) + sum(map(len, batch.repeats.values()))
 
 
 @given(st.lists(st.tuples(ids, ids)))

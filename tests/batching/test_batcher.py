@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from functools import partial
 
-import attrs
 import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import Pair
-from aiohubassoc._batching.batch import Batch
-from aiohubassoc._batching.batcher import Batcher
-from aiohubassoc._batching.lookup_batch import Window
+from aiohubassoc._batching.batch import Batch, Batcher, LookupBatch
 from aiohubassoc.pair import canonical_id
 
 types_of = st.sampled_from(["companies", "contacts"])
@@ -29,20 +26,16 @@ def _pairs(*ends: tuple[int, int]) -> list[Pair]:
     return [Pair("contacts", one, "companies", other) for one, other in ends]
 
 
-@attrs.frozen
-class Cut:
-    """Groups in the order in which they went, and what was abandoned in the end."""
-
-    groups: list[Batch]
-    abandoned: Items
-
-    def items(self) -> Items:
-        """Return every pair with its place."""
-        return [item for group in self.groups for item in group.items()] + self.abandoned
+def _items(group: Batch) -> Items:
+    """Return every pair of a group with its index, the repeats after the others."""
+    return [
+        *zip(group.indexes, group.pairs, strict=True),
+        *(item for repeats in group.repeats.values() for item in repeats),
+    ]
 
 
-def _run(pairs: list[Pair], cutter: Batcher[Batch], gaps: list[float], *, is_over: bool) -> Cut:
-    """Add pairs as time passes, take what is due, and the rest or nothing at the end."""
+def _run(pairs: list[Pair], cutter: Batcher[Batch], gaps: list[float]) -> list[Batch]:
+    """Add pairs as time passes, take what is due, and the rest at the end."""
     now = 0.0
     groups = []
     for index, pair in enumerate(pairs):
@@ -54,28 +47,24 @@ def _run(pairs: list[Pair], cutter: Batcher[Batch], gaps: list[float], *, is_ove
         assert all(group.is_full for group in full)
         groups += full
         assert cutter.due_at >= now or gaps == [0.0]
-    groups += cutter.rest(now) if is_over else []
-    return Cut(groups, list(cutter.abandon()))
+    return [*groups, *cutter.rest(now)]
 
 
-@given(inputs, st.integers(1, 5), st.lists(st.floats(0, 3), min_size=1, max_size=4), st.booleans())
-def test_nothing_is_lost_or_doubled(
-    pairs: list[Pair], most: int, gaps: list[float], is_over: bool
-) -> None:
-    """Whether it goes to its end or is given up: every pair is there once, and then none is."""
+@given(inputs, st.integers(1, 5), st.lists(st.floats(0, 3), min_size=1, max_size=4))
+def test_nothing_is_lost_or_doubled(pairs: list[Pair], most: int, gaps: list[float]) -> None:
+    """Every pair is in one group, and then none is left."""
     cutter = _cutter(most)
-    cut = _run(pairs, cutter, gaps, is_over=is_over)
-    assert list(enumerate(pairs)) == sorted(cut.items(), key=lambda item: item[0])
+    items = [item for group in _run(pairs, cutter, gaps) for item in _items(group)]
+    assert list(enumerate(pairs)) == sorted(items, key=lambda item: item[0])
     assert (True, math.inf) == (cutter.is_empty, cutter.due_at)
-    assert not (is_over and cut.abandoned)
-    assert [] == [*cutter.abandon(), *cutter.rest(100.0)]
+    assert [] == list(cutter.rest(100.0))
 
 
 @given(inputs, st.integers(1, 5), st.lists(st.floats(0, 3), min_size=1, max_size=4))
 def test_what_goes_together(pairs: list[Pair], most: int, gaps: list[float]) -> None:
     """One pair of types, at most so many, no ids twice or turned round, in their order."""
-    for group in _run(pairs, _cutter(most), gaps, is_over=True).groups:
-        assert {group.types} == {(p.from_type, p.to_type) for _, p in group.items()}
+    for group in _run(pairs, _cutter(most), gaps):
+        assert {group.types} == {(p.from_type, p.to_type) for _, p in _items(group)}
         assert 1 <= len(group.pairs) <= most
         assert group.indexes == sorted(group.indexes)
         ends = [(canonical_id(p.from_id), canonical_id(p.to_id)) for p in group.pairs]
@@ -86,7 +75,7 @@ def test_what_goes_together(pairs: list[Pair], most: int, gaps: list[float]) -> 
 def test_without_mirror_images_the_order_is_that_of_the_input(pairs: list[Pair], most: int) -> None:
     """The groups of two types, one after the other, are the input of these types."""
     pairs = [p for p in pairs if canonical_id(p.from_id) <= canonical_id(p.to_id)]
-    groups = _run(pairs, _cutter(most), [0.0], is_over=True).groups
+    groups = _run(pairs, _cutter(most), [0.0])
     for types in {group.types for group in groups}:
         own = [index for group in groups if group.types == types for index in group.indexes]
         assert own == sorted(own)
@@ -106,7 +95,7 @@ def test_many_at_a_time_or_one_by_one(pairs: list[Pair], most: int, data: st.Dat
     cut_single = [group for item in items for group in single.add([item], 0.0)]
     cut_together += together.rest(0.0)
     cut_single += single.rest(0.0)
-    assert [list(g.items()) for g in cut_single] == [list(g.items()) for g in cut_together]
+    assert [_items(g) for g in cut_single] == [_items(g) for g in cut_together]
 
 
 def test_each_group_is_full_but_the_last() -> None:
@@ -123,11 +112,11 @@ def test_a_mirror_image_goes_with_the_next_group(most: int) -> None:
     """However many there are, at the head of it, and before those that came later."""
     ends = [(n, n + 50) for n in range(1, most)]
     pairs = _pairs(*ends, *((b, a) for a, b in ends), *ends, (98, 99), (97, 99))
-    cut = _run(pairs, _cutter(most), [0.0], is_over=True)
+    groups = _run(pairs, _cutter(most), [0.0])
     count = len(ends)
-    assert [*range(count), 3 * count] == cut.groups[0].indexes
-    assert [*range(count, 2 * count), 3 * count + 1] == cut.groups[1].indexes
-    assert 2 == len(cut.groups)
+    assert [*range(count), 3 * count] == groups[0].indexes
+    assert [*range(count, 2 * count), 3 * count + 1] == groups[1].indexes
+    assert 2 == len(groups)
 
 
 def test_due_by_time() -> None:
@@ -140,7 +129,7 @@ def test_due_by_time() -> None:
     assert (False, 6.0, None) == (cutter.is_empty, cutter.due_at, cutter.due(5.9))
     first = cutter.due(6.0)
     assert first is not None
-    assert ("a", [0, 2]) == (first.types[0], [index for index, _ in first.items()])
+    assert ("a", [0, 2]) == (first.types[0], [index for index, _ in _items(first)])
     assert (8.0, None) == (cutter.due_at, cutter.due(7.9))
     second = cutter.due(8.0)
     assert second is not None
@@ -156,17 +145,9 @@ def test_a_held_pair_begins_to_wait_anew() -> None:
     assert [[1]] == [group.indexes for group in [cutter.due(11.0)] if group]
 
 
-def test_what_is_held_is_given_up_as_well() -> None:
-    """A pair that waits for the next group is not forgotten when there is none."""
-    cutter = _cutter(100)
-    assert [] == cutter.add(enumerate(_pairs((1, 2), (2, 1), (1, 2), (2, 1))), 0.0)
-    assert [0, 2, 1, 3] == [index for index, _ in cutter.abandon()]
-    assert cutter.is_empty
-
-
 def test_groups_of_another_kind() -> None:
     """A window of records is cut by the same rules, and holds nothing back."""
-    cutter = Batcher(partial(Window), 5.0)
+    cutter = Batcher(partial(LookupBatch), 5.0)
     assert [] == cutter.add(enumerate(_pairs((1, 2), (2, 1), (1, 2))), 0.0)
     (window,) = cutter.rest(0.0)
     assert [0, 2, 1] == [index for index, _ in window.items()]

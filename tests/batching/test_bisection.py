@@ -26,7 +26,7 @@ def _calls(bad: Collection[int]) -> int:
             calls += len(part.items)
             refused = [item for item in part.items if item in bad]
             found += refused
-            bisection.settled_singly(len(refused))
+            bisection.completed_singly(len(refused))
             continue
         calls += 1
         if bad.isdisjoint(part.items):

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import ErrorDetail
-from aiohubassoc._batching.error_ids import Mention, find_ids, kind_of
-from aiohubassoc._batching.excerpts import Excerpts
+from aiohubassoc._batching.error_ids import Excerpts, Mention, find_ids, kind_of
 from aiohubassoc._protocol.json_values import context as read_context
 from tests.protocol.strategies import json_values, near_bodies
 

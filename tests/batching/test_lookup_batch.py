@@ -5,19 +5,19 @@ from __future__ import annotations
 from hypothesis import given, strategies as st
 
 from aiohubassoc import Pair
-from aiohubassoc._batching.lookup_batch import MOST_PAIRS, MOST_RECORDS, Window
+from aiohubassoc._batching.batch import MOST_PAIRS, MOST_RECORDS, LookupBatch
 
 TYPES = ("contacts", "companies")
 
 
-def _window(*ends: tuple[int | str, int | str]) -> Window:
-    window = Window(TYPES, 1.5)
+def _window(*ends: tuple[int | str, int | str]) -> LookupBatch:
+    window = LookupBatch(TYPES, 1.5)
     for index, (from_id, to_id) in enumerate(ends):
         assert window.add(index, Pair(TYPES[0], from_id, TYPES[1], to_id))
     return window
 
 
-def _is_full_with(window: Window, from_id: int) -> bool:
+def _is_full_with(window: LookupBatch, from_id: int) -> bool:
     assert window.add(5000, Pair(TYPES[0], from_id, TYPES[1], 1))
     return window.is_full
 

@@ -99,7 +99,7 @@ def test_a_reserve_of_the_day(
     result = link(write_pairs(tmp_path / "pairs.csv", 300), "--reserve-daily", reserve, "--json")
     assert (3, 100) == (result.code, result.told["linked"])
     assert 200 == result.told["unprocessed"]
-    assert "go on after midnight in the account's time zone" in result.told["stopped"]
+    assert "continue after midnight in the account's time zone" in result.told["stopped"]
     assert 100 == running.portal.ledger.requests
 
 

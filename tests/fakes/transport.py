@@ -19,9 +19,9 @@ from aiohubassoc._http.transport import NoResponse
 from aiohubassoc._protocol.classify import EndpointProof, judge
 from aiohubassoc._protocol.requests import Endpoint, create_default
 from aiohubassoc._protocol.verdicts import Response
-from aiohubassoc._run.limits import FailureLimits
+from aiohubassoc._run.failure_limits import FailureLimits
 from aiohubassoc._run.put import Put
-from aiohubassoc._run.run import Run, RunOptions, Strategy
+from aiohubassoc._run.run import Run, Strategy
 from aiohubassoc._run.source import Source
 from aiohubassoc._run.stream import OutcomeStream
 from aiohubassoc.options import ApiVersion
@@ -169,8 +169,8 @@ def stream_over(
         source,
         strategy,
         report,
-        RunOptions(**{"stall_timeout": None, **options}),
         clock=SystemClock(),
+        **{"stall_timeout": None, **options},
         limits=FailureLimits(stop_after_failures, stop_after_alike),
         recorder=recorder,
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from aiohubassoc import Pair
 from aiohubassoc._batching.batch import Batch
-from aiohubassoc.record_id import is_float
+from aiohubassoc.pair import is_float
 
 # Without floats written as text, such as 0e0, which no pair takes.
 ids = st.one_of(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import ApiError, ErrorDetail, InvalidResponseError, Pair, PartialFailureError
-from aiohubassoc._batching.excerpts import Excerpts
+from aiohubassoc._batching.error_ids import Excerpts
 from aiohubassoc._protocol import codec
 from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, bounded, kept_headers, short
 from aiohubassoc._protocol.classify import judge

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aiohubassoc._quota.cooldown import Cooldown
+from aiohubassoc._quota.pacer import Cooldown
 
 
 def _throttle(

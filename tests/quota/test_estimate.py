@@ -240,6 +240,7 @@ def test_more_paced_calls_take_no_less(
 
 @given(st.integers(1, 60_000), quotas, st.floats(0.01, 10.0))
 @settings(max_examples=20)
+@example(25_006, Quota(7, 1.0), 1.0)  # the last calls of many are not a whole period
 def test_no_paced_quota_is_exceeded(calls: int, quota: Quota, round_trip: float) -> None:
     """Nobody is told less than the least possible: by the quota, or by four at once."""
     told = _paced(calls, quota, round_trip).seconds

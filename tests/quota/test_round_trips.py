@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from aiohubassoc._quota.round_trips import RoundTrips
+from aiohubassoc._quota.token_bucket import RoundTrips
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 5), st.booleans()), min_size=1))

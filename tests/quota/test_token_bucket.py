@@ -9,8 +9,7 @@ from collections import deque
 from hypothesis import given, strategies as st
 
 from aiohubassoc import Quota
-from aiohubassoc._quota.round_trips import RoundTrips
-from aiohubassoc._quota.token_bucket import TokenBucket
+from aiohubassoc._quota.token_bucket import RoundTrips, TokenBucket
 
 
 def _most_in_a_window(instants: list[float], window: float) -> int:

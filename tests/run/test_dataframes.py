@@ -16,9 +16,9 @@ from hypothesis import given, strategies as st
 
 from aiohubassoc import OptionsError, Pair, PairError, Status
 from aiohubassoc._run.dataframes import SLICE_ROWS
-from aiohubassoc._run.output_buffer import READ_AHEAD
 from aiohubassoc._run.put import Put
 from aiohubassoc._run.source import Source
+from aiohubassoc._run.stream import READ_AHEAD
 from tests.fakes.transport import FakeTransport, sender_of, stream_over
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def read(
     """Return what each row is: a pair, or why it is none."""
     source = Source(frame, from_type, to_type)
     told: list[Pair | PairError] = []
-    while (one := source.next_at_once()) is not None:
-        index, item = one
+    while items := source.read_now(1):
+        ((index, item),) = items
         assert index == len(told)
         pair = source.pair(index, item)
         told.append(pair if isinstance(pair, Pair) else pair[1])
@@ -365,7 +365,7 @@ def test_nothing_is_read_before_the_run_reads() -> None:
     capsule = Capsule(pa.table(IDS))
     source = Source(capsule, *TYPES)
     assert 0 == capsule.asked
-    assert source.next_at_once() is not None
+    assert source.read_now(1)
     assert 1 == capsule.asked
 
 
@@ -408,11 +408,11 @@ def test_a_long_batch_is_no_long_list(make: Callable[..., Any]) -> None:
     rows = 20 * SLICE_ROWS
     frame = make({name: [f"{10**9 + n}" for n in range(rows)] for name in ("from_id", "to_id")})
     source = Source(frame, *TYPES)
-    assert source.next_at_once() is not None  # imports and first uses are not what is measured
+    assert source.read_now(1)  # imports and first uses are not what is measured
     tracemalloc.start()
     try:
         read = 1
-        while source.next_at_once() is not None:
+        while source.read_now(1):
             read += 1
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -426,11 +426,11 @@ async def test_closed_it_lets_the_frame_go() -> None:
     capsule = Capsule(pa.table(IDS))
     gone = weakref.ref(capsule)
     source = Source(capsule, *TYPES)
-    assert source.next_at_once() is not None
+    assert source.read_now(1)
     del capsule
     await source.close()
     assert gone() is None
-    assert source.next_at_once() is None
+    assert not source.read_now(1)
 
 
 # --- without the libraries ---------------------------------------------------------------------

@@ -331,14 +331,15 @@ async def test_what_is_no_pair_is_none_in_either_verb(item: Any) -> None:
     assert not portal.calls
 
 
-async def test_items_that_were_read_with_one_that_is_no_pair_are_reported() -> None:
-    """They were taken out of the iterator, so they have an outcome."""
+@pytest.mark.parametrize("ordered", [True, False])
+async def test_items_that_were_read_with_one_that_is_no_pair_are_reported(ordered: bool) -> None:
+    """They were taken out of the iterator, so they have an outcome; in order, around the gap."""
     pairs = pairs_of(50)
     items: list[Any] = [*pairs[:20], "no pair", *pairs[20:]]
     async with client_of(FakePortal()) as client:
         for options in VERBS.values():
             source = iter(items)
-            stream = client.link_each(source, **options)
+            stream = client.link_each(source, ordered=ordered, **options)
             reported = []
             with pytest.raises(OptionsError, match="item 20"):
                 async with stream as outcomes:

@@ -245,6 +245,23 @@ async def test_a_slow_input_is_asked_about_all_the_same() -> None:
 # --- verify ------------------------------------------------------------------------------------
 
 
+async def test_a_lookup_that_ends_holds_up_no_batch_that_waits() -> None:
+    """Pairs are looked up a second after they were read, whatever ended in that second."""
+    pairs = pairs_of(3)
+    loop = asyncio.get_running_loop()
+
+    async def slowly() -> AsyncIterator[Pair]:
+        for pair, seconds in zip(pairs, (0.0, 1.5, 600.0), strict=True):
+            await pass_time(seconds)
+            yield pair
+
+    seen = []
+    async with client_of(FakePortal(latency=1.0)) as client, client.verify(slowly()) as found:
+        async for _ in found:
+            seen.append(round(loop.time()))  # noqa: PERF401 -- when each comes
+    assert [2, 4] == [moment - seen[0] + 2 for moment in seen[:2]]
+
+
 async def test_success_with_nothing_made_is_found() -> None:
     """What no answer shows: HubSpot said linked, and did not."""
     pairs = pairs_of(1500)

@@ -259,8 +259,8 @@ async def _interrupt(
         stream.stop(RunStoppedError("enough"))
     elif case.end == "cut off":
         stream.stop(RunStoppedError("enough"), drain_timeout=chance.choice((0.0, 0.3)))
-    elif case.end == "worker" and stream._run._workers._tasks:
-        chance.choice(sorted(stream._run._workers._tasks, key=id)).cancel()
+    elif case.end == "worker" and stream._run._tasks:
+        chance.choice(sorted(stream._run._tasks, key=id)).cancel()
 
 
 def _check_truth(one: Outcome | Verification, portal: FakePortal) -> None:

@@ -14,6 +14,7 @@ from aiohubassoc import (
     AioHubAssocError,
     ConnectionLostError,
     DailyLimitError,
+    DefaultAssociations,
     OptionsError,
     Outcome,
     Pair,
@@ -27,14 +28,25 @@ from aiohubassoc import (
     UnconfirmedError,
 )
 from aiohubassoc._http.transport import NoResponse
-from aiohubassoc._run.output_buffer import READ_AHEAD
+from aiohubassoc._protocol.verdicts import Accepted
+from aiohubassoc._run.put import Put
 from aiohubassoc._run.source import Source
+from aiohubassoc._run.stream import READ_AHEAD
 from tests.conftest import pass_time, settle
-from tests.fakes.transport import FakeTransport, error, pair, reply, sender_of, stream_of
+from tests.fakes.transport import (
+    FakeTransport,
+    error,
+    pair,
+    reply,
+    sender_of,
+    stream_of,
+    stream_over,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from aiohubassoc._http.request_state import Call
     from aiohubassoc._protocol.verdicts import Response
     from aiohubassoc._run.stream import OutcomeStream
 
@@ -169,6 +181,21 @@ async def test_what_is_no_pair_of_ids_ends_the_run(item: object) -> None:
                 outcomes.append(outcome)  # noqa: PERF401 -- what came before the error counts
     assert {0, 1} <= {outcome.index for outcome in outcomes}
     assert len(outcomes) == stream.report.total
+
+
+async def test_slow_pairs_hold_up_no_others() -> None:
+    """With as many workers as pairs may be in hand, those that are free go on."""
+    loop = asyncio.get_running_loop()
+
+    async def send(call: Call[Pair]) -> Accepted:
+        await pass_time(1000.0 if int(call.subject.from_id) < 900 else 0.1)
+        return Accepted(DefaultAssociations(()))
+
+    source = Source((pair(n) for n in range(3000)), None, None)
+    async with stream_over(source, Put(send, workers=READ_AHEAD)) as outcomes:
+        fast = [await anext(outcomes) for _ in range(2100)]
+    assert 900 <= min(outcome.index for outcome in fast)
+    assert loop.time() < 10.0
 
 
 async def test_ids_without_types_are_refused_with_a_hint() -> None:
@@ -508,7 +535,7 @@ async def test_a_worker_cancelled_from_outside_ends_the_run() -> None:
     stream = stream_of((pair(n) for n in range(2000)), FakeTransport(latency=1.0))
     async with stream as outcomes:
         await settle()
-        next(iter(stream._run._workers._tasks)).cancel()
+        next(iter(stream._run._tasks)).cancel()
         told = [outcome async for outcome in outcomes]
     assert 2000 == len(told)
     assert "cancelled" in str(stream.report.stopped)

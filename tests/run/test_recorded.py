@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 
 from aiohubassoc import JournalStorageError, Outcome, RunStoppedError, Status
 from aiohubassoc._run.group_commit import GROUP
-from aiohubassoc._run.output_buffer import READ_AHEAD
+from aiohubassoc._run.stream import READ_AHEAD
 from tests.conftest import pass_time
 from tests.fakes.recorder import FakeRecorder
 from tests.fakes.transport import FakeTransport, error, pair, stream_of

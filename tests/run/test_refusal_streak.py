@@ -23,7 +23,7 @@ from aiohubassoc import (
     StandardError,
     UnconfirmedError,
 )
-from aiohubassoc._run.refusal_streak import RefusalStreak
+from aiohubassoc._run.failure_limits import RefusalStreak
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +91,7 @@ def test_fewer_never_stop(count: int, refusal: Callable[[int], ApiError]) -> Non
     streak = RefusalStreak(LIMIT)
     for _ in range(20):
         assert _stops_at(streak, count, refusal) is None
-        streak.linked()
+        streak.length = 0
 
 
 @pytest.mark.parametrize("refusal", [_unnamed, _gone])
@@ -103,7 +103,7 @@ def test_a_few_at_random_never_stop(refusal: Callable[[int], ApiError], seed: in
         if chance.random() < 0.03:
             assert streak.refused(_pair(number), refusal(number)) is None
         else:
-            streak.length = 0  # as `linked` does
+            streak.length = 0
 
 
 @pytest.mark.parametrize(("limit", "unnamed", "named"), [(1, 1, 10), (7, 7, 70), (50, 50, 500)])
@@ -125,7 +125,7 @@ def test_it_stops_exactly_where_the_rule_says(events: list[str], limit: int) -> 
     streak = RefusalStreak(limit)
     for number, event in enumerate(events, 1):
         if event == "linked":
-            streak.linked()
+            streak.length = 0
             continue
         refusal = _unnamed if event == "unnamed" else _gone
         row = 0
@@ -144,7 +144,7 @@ def test_a_link_between_begins_anew() -> None:
     """And so does another refusal."""
     streak = RefusalStreak(3)
     assert _stops_at(streak, 2, _unnamed) is None
-    streak.linked()
+    streak.length = 0
     assert 0 == streak.length
     assert _stops_at(streak, 2, _unnamed) is None
     assert streak.refused(_pair(9), ApiError(403, "OTHER", "m", None)) is None

@@ -1,0 +1,164 @@
+"""When too many pairs have failed, or were refused alike, for a run to continue."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from aiohubassoc.errors import ApiError, PartialFailureError, RefusedAlikeError, RunStoppedError
+from aiohubassoc.models import Status
+from aiohubassoc.pair import canonical_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aiohubassoc.errors import AioHubAssocError
+    from aiohubassoc.models import Outcome
+    from aiohubassoc.pair import Pair
+    from aiohubassoc.replies import StandardError
+
+# Deleted records come in rows. Where each refusal names a record of its own pair, this many times
+# as many are needed.
+_NAMED_FACTOR: Final = 10
+# A text may have been cut anywhere after this many characters: the rest is not compared.
+_COMPARED: Final = 300
+_READ: Final = 4_000
+_QUOTED: Final = re.compile(r"(?<!\w)'[^']*'(?!\w)|\"[^\"]*\"|`[^`]*`")
+_WORD: Final = re.compile(r"[\w-]+")
+_DIGIT: Final = re.compile(r"\d")
+_Kind: TypeAlias = tuple[int | None, str | None, str]
+
+
+class RefusalStreak:
+    """
+    Pairs that were refused alike, one after the other, with no link between them.
+
+    Pairs that needed no call, or failed for another reason, do not change it.
+
+    Args:
+        limit: How many end the run; ten times as many where each refusal names a record of its own
+            pair. 1 or more; None: never.
+
+    Attributes:
+        length: How many pairs there are in it; 0 once HubSpot linked a pair, wholly or in part.
+    """
+
+    __slots__ = ("_kind", "_limit", "_unnamed", "length")
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._kind: _Kind | None = None
+        self._unnamed = 0
+        self.length = 0
+
+    def refused(self, pair: Pair, error: AioHubAssocError) -> RefusedAlikeError | None:
+        """
+        Note that HubSpot refused a pair, and return why the run ends; None: it continues.
+
+        *error* is about the pair (`About.PAIR`). Errors that are not HubSpot's are not counted.
+        """
+        if self._limit is None or not isinstance(error, ApiError | PartialFailureError):
+            return None
+        ids = {pair.from_id, pair.to_id, canonical_id(pair.from_id), canonical_id(pair.to_id)}
+        kind = _kind_of(error, ids)
+        if not self.length or kind != self._kind:
+            self._kind, self._unnamed, self.length = kind, 0, 0
+        self.length += 1
+        self._unnamed += not _names(error, ids)
+        if self._unnamed < self._limit and self.length < _NAMED_FACTOR * self._limit:
+            return None
+        return RefusedAlikeError(self.length, error)
+
+
+def _kind_of(error: ApiError | PartialFailureError, ids: set[str]) -> _Kind:
+    """Return what refusals that are alike have in common."""
+    if isinstance(error, ApiError):
+        return error.status, error.category, _blanked(error.message, ids)
+    first = next(iter(error.reply.errors), None)
+    if first is None:
+        return None, None, ""
+    return None, first.category, _blanked(first.message or "", ids)
+
+
+def _blanked(text: str, ids: set[str]) -> str:
+    """Return *text* without ids, numbers and quoted values."""
+
+    def blank(word: re.Match[str]) -> str:
+        # Correlation ids, dates and UUIDs have digits in them, as most ids have.
+        return "#" if word[0] in ids or _DIGIT.search(word[0]) else word[0]
+
+    text = text[:_READ]
+    for one in ids:
+        if not _WORD.fullmatch(one):
+            text = text.replace(one, "#")
+    return _WORD.sub(blank, _QUOTED.sub("#", text))[:_COMPARED]
+
+
+def _names(error: ApiError | PartialFailureError, ids: set[str]) -> bool:
+    """Return whether HubSpot's error contains one of *ids*, not as a part of a longer word."""
+    errors = (error,) if isinstance(error, ApiError) else error.reply.errors
+    texts = [text for one in errors for text in _texts(one)]
+    return any(_contains(text, one) for text in texts for one in ids)
+
+
+def _texts(error: ApiError | StandardError) -> Iterator[str]:
+    for one in (error, *error.errors):
+        yield one.message or ""
+        for values in one.context.values():
+            yield from values
+
+
+def _contains(text: str, word: str) -> bool:
+    at = text.find(word)
+    while at >= 0:
+        end = at + len(word)
+        if not (text[max(at - 1, 0) : at].isalnum() or text[end : end + 1].isalnum()):
+            return True
+        at = text.find(word, end)
+    return False
+
+
+_LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
+
+
+class FailureLimits:
+    """
+    When a run is to stop for the pairs that failed, or were refused alike; None: never.
+
+    Attributes:
+        streak: The pairs refused alike. While it is empty, a link changes nothing.
+    """
+
+    def __init__(self, stop_after_failures: int | None, stop_after_alike: int | None) -> None:
+        self._most = stop_after_failures
+        self._count = 0
+        self.streak = RefusalStreak(stop_after_alike)
+        self._first_index = 0  # the lowest index of a pair in the streak
+
+    def note_link(self, index: int) -> None:
+        """Note that HubSpot linked the pair at this index, or that and others before it."""
+        # Calls in flight end in any order: one for a pair before the streak is not between.
+        if index > self._first_index:
+            self.streak.length = 0
+
+    def check(self, outcome: Outcome, *, is_refusal: bool) -> AioHubAssocError | None:
+        """
+        Count an outcome, and return why the run is to stop; None: it continues.
+
+        *is_refusal*: HubSpot refused that pair, and linked none by the same response.
+        """
+        status = outcome.status
+        if status is _LINKED or status is Status.PARTIAL:
+            self.note_link(outcome.index)
+        elif status is not Status.FAILED:
+            return None
+        if status is not _LINKED and self._most is not None:
+            self._count += 1
+            if self._count >= self._most:
+                return RunStoppedError(f"{self._count} pairs failed")
+        if is_refusal and status is Status.FAILED and outcome.error is not None:
+            error = self.streak.refused(outcome.pair, outcome.error)
+            is_new = self.streak.length == 1
+            self._first_index = outcome.index if is_new else min(self._first_index, outcome.index)
+            return error
+        return None

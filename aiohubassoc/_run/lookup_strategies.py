@@ -1,0 +1,83 @@
+"""What a run does with the links that exist: skip the pairs that have one, or report them all."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from aiohubassoc._run.lookup import PairLookups
+from aiohubassoc.models import LinkState, Outcome, Skip, Status, Verification
+from aiohubassoc.pair import canonical_id
+
+if TYPE_CHECKING:
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.request_state import History
+    from aiohubassoc._run.lookup import Found, SendLookup
+    from aiohubassoc._run.source import Entry
+    from aiohubassoc.errors import AioHubAssocError
+    from aiohubassoc.pair import Pair
+
+LINKED_ALREADY: Final = Skip("LINKED_ALREADY", "HubSpot has the link already")
+
+
+class SkipLinked(PairLookups):
+    """
+    Reads the pairs of a run that are not linked yet, and reports the others as skipped.
+
+    A pair of which HubSpot does not say whether it is linked is read too: sending it is safe.
+    """
+
+    def __init__(self, send: SendLookup, *, linger: float, clock: Clock) -> None:
+        super().__init__(send, linger=linger, clock=clock)
+        self._ready: list[Entry] = []
+        self._news = asyncio.Event()
+
+    def wake(self) -> None:
+        """Wake the tasks that wait for pairs: the run stops."""
+        super().wake()
+        self._news.set()
+
+    async def read(self, _: int) -> list[Entry]:
+        """Return all pairs that are there, at least one; none: there are no more."""
+        while not (self._ready or self.run.stopping or self._is_done):
+            self._news.clear()
+            await self._news.wait()
+        ready, self._ready = self._ready, []
+        return [] if self.run.stopping else ready
+
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        super()._on_end(task)
+        self._news.set()
+
+    def note(self, index: int, pair: Pair, found: Found) -> None:
+        """Report a pair that is linked, and keep another one for `read`."""
+        if canonical_id(pair.to_id) in found.linked:
+            self.run.put(Outcome(index, pair, Status.SKIPPED, skip=LINKED_ALREADY))
+        else:
+            self._ready.append((index, pair))
+            self._news.set()
+
+
+class Verify(PairLookups):
+    """Reports for every pair whether HubSpot has the link."""
+
+    is_needed = True
+
+    def make_rejected(self, index: int, pair: Pair, error: AioHubAssocError) -> Verification:
+        """Return the result of a pair that cannot be asked for."""
+        return Verification(index, pair, LinkState.UNKNOWN, error)
+
+    def make_open(
+        self, index: int, pair: Pair, _: History, cause: AioHubAssocError | None
+    ) -> Verification:
+        """Return the result of a pair that the run leaves open. Nothing was sent for it."""
+        return Verification(index, pair, LinkState.UNKNOWN, cause)
+
+    def note(self, index: int, pair: Pair, found: Found) -> None:
+        """Report what was found; a pair of which nothing is known the run reports at its end."""
+        if canonical_id(pair.to_id) in found.linked:
+            self.run.put(Verification(index, pair, LinkState.LINKED))
+        elif found.is_known:
+            self.run.put(Verification(index, pair, LinkState.MISSING, found.error))
+        elif found.error is not None:
+            self.run.put(Verification(index, pair, LinkState.UNKNOWN, found.error))
