@@ -115,8 +115,17 @@ ROOT = Path(__file__).parents[2]
             "ids-by-ids-in-one-row.csv",
             "nested-500000-deep.jsonl",
             "entities.xlsx",
-            "attribute-of-30-mb.xlsx",
+            "attribute-of-45-mb.xlsx",
             "lists-of-texts-of-1-mb.parquet",
+            "--commands",
+            "plan",
+        ),
+        (
+            "hostile_files.py",
+            "--untimed",
+            "--only",
+            "cells-of-four-byte-characters.csv.gz",
+            "shared-texts-of-four-byte-characters.xlsx",
         ),
         pytest.param(
             ("inputs.py", "--rows", "1000", "20000", "--taken", "300", "--untimed"),

@@ -23,8 +23,9 @@ from aiohubassoc import (
     SharedQuota,
 )
 from aiohubassoc.errors import SharedQuotaError
+from aiohubassoc.journal.folder_quota import make_folder_quota
 from aiohubassoc.shared_quota.process_identity import is_gone, make_identity
-from aiohubassoc.shared_quota.quota import hide_password, make_folder_quota, to_kept_url
+from aiohubassoc.shared_quota.quota import hide_password, to_kept_url
 from aiohubassoc.simulator import PortalSettings, serve
 from tests.conftest import pass_time
 
