@@ -21,6 +21,7 @@ from aiohubassoc.errors import (
     UnknownObjectTypeError,
 )
 from aiohubassoc.files.byte_source import STDIN
+from aiohubassoc.shared_quota.quota import hide_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -195,6 +196,8 @@ def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) ->
     options: dict[str, object] = {**given(command.input), **_list_portal(command, call.token)}
     for group in (command.pace, command.check, command.send, call.output):
         options |= given(group)
+    if command.pace.shared_quota is not None:
+        options["--shared-quota"] = hide_password(command.pace.shared_quota)
     if call.uvloop:
         options["--uvloop"] = True
     if not (call.checks_account or command.portal.simulate):
