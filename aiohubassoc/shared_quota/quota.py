@@ -128,6 +128,15 @@ class _FolderQuota(SharedQuota):
 
         return SqliteStore(self.url[len(_SQLITE) :], makes_folder=True)
 
+    def explain(self, error: BaseException) -> SharedQuotaError:
+        """Return the error that users see: the file is not worth a run folder."""
+        path = self.url[len(_SQLITE) :]
+        return SharedQuotaError(
+            f"{path}, which knows what the last run sent, cannot be used, so nothing may be sent: "
+            f"{error}. If it is damaged and no run uses the folder: rm {path}*, and go on after a "
+            "window of the quota, ten seconds"
+        )
+
 
 def make_folder_quota(folder: str | os.PathLike[str]) -> SharedQuota:
     """Return what the runs of a run folder share, so that one knows what the last one sent."""
