@@ -14,7 +14,7 @@ from aiohubassoc.cli.run_folder import Command, is_from_pipe, open_folder, resto
 from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.terminal import (
     StorageError,
-    discard_output,
+    lose_output,
     print_warning,
     rows_output,
     stderr,
@@ -82,7 +82,7 @@ def export(
     except OSError as error:
         if output is not None:
             raise StorageError(f"{output}: {error.strerror}") from None
-        discard_output()  # standard output was closed
+        lose_output(error)
         return ExitCode.STORAGE
     if selected.missing is not None:
         print_warning(f"Rows that no run has read are missing here: {selected.missing}")

@@ -22,7 +22,7 @@ from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.row_source import RowSource
 from aiohubassoc.cli.runner import interruptible
 from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.terminal import StorageError, discard_output, stderr, stdout
+from aiohubassoc.cli.terminal import StorageError, lose_output, stderr, stdout
 from aiohubassoc.errors import InputError, OptionsError
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
@@ -423,7 +423,7 @@ def export(
     except OSError as error:
         if output is not None:
             raise StorageError(f"{output}: {error.strerror}") from None
-        discard_output()  # standard output was closed
+        lose_output(error)
         return ExitCode.STORAGE
     if output is not None:
         stderr().print(f"{count:,} rows in {output}", markup=False)
@@ -545,7 +545,8 @@ async def _checked(
         ]
         count = len(about.rejected)
         raise InputError(
-            f"{count:,} {'row' if count == 1 else 'rows'} of {table.name} hold no pair: "
+            f"{count:,} {'row' if count == 1 else 'rows'} of {table.name} "
+            f"{'holds' if count == 1 else 'hold'} no pair: "
             f"{'; '.join(first)}{'; ...' if count > len(first) else ''}. Nothing was stored. Fix "
             "them, or leave them out with --skip-invalid."
         )

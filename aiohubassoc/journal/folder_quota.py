@@ -27,11 +27,14 @@ class _FolderQuota(SharedQuota):
 
     def explain(self, error: BaseException) -> SharedQuotaError:
         """Return the error that users see: it is about the folder, which they know."""
-        cause = error.__cause__
-        if isinstance(cause, OSError | sqlite3.Error):
-            folder = Path(self.url.removeprefix(SQLITE)).parent
-            return SharedQuotaError(str(plainly(folder, cause)))
-        return super().explain(error)
+        cause, path = error.__cause__, Path(self.url.removeprefix(SQLITE))
+        if isinstance(cause, OSError | sqlite3.OperationalError):
+            return SharedQuotaError(str(plainly(path.parent, cause)))
+        return SharedQuotaError(
+            f"{path}, which knows what the last run sent, cannot be used, so nothing may be sent: "
+            f"{error}. If it is damaged and no run uses the folder: rm {path}*, and go on after a "
+            "window of the quota, ten seconds"
+        )
 
 
 def make_folder_quota(folder: str | os.PathLike[str]) -> SharedQuota:
