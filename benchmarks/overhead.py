@@ -19,15 +19,19 @@ from time import process_time
 from typing import TYPE_CHECKING
 
 from lean_server import cores, lean_server
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
 from report import conclude, print_table
 
-from aiohubassoc import ApiVersion, Pair, Quota, Timeouts
+from aiohubassoc import ApiVersion, Observer, Pair, Quota, Timeouts
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.limiter import QuotaLimiter
 from aiohubassoc._http.transport import Transport
 from aiohubassoc._protocol.classify import judge
 from aiohubassoc._protocol.requests import Endpoint, create_default
 from aiohubassoc._protocol.verdicts import Accepted, Response
+from aiohubassoc.otel import OpenTelemetryObserver
 
 sys.path.insert(0, str(Path(__file__).parent / "peers"))
 import bare_aiohttp
@@ -36,6 +40,8 @@ from runner import FROM_TYPE, TO_TYPE, TOKEN, Job, by_workers, path
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from aiohubassoc import Outcome, ResponseEvent, Verification
 
 
 def _layers(*names: str) -> Callable[[Job], Awaitable[int]]:
@@ -79,6 +85,39 @@ def _layers(*names: str) -> Callable[[Job], Awaitable[int]]:
     return link
 
 
+class _Counting(Observer):
+    """Does as little as an observer can."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def response(self, event: ResponseEvent) -> None:
+        """Count those that are linked."""
+        self.count += event.status == 200
+
+    def outcome(self, outcome: Outcome | Verification) -> None:
+        """Count those without an error."""
+        self.count += outcome.error is None
+
+
+def _with_sdk(*, trace_calls: bool = False) -> OpenTelemetryObserver:
+    """Return an observer whose metrics are kept in memory, and whose spans nobody exports."""
+    return OpenTelemetryObserver(
+        trace_calls=trace_calls,
+        tracer_provider=TracerProvider(shutdown_on_exit=False),
+        meter_provider=MeterProvider([InMemoryMetricReader()], shutdown_on_exit=False),
+    )
+
+
+def _observed(make: Callable[[], Observer]) -> Callable[[Job], Awaitable[int]]:
+    """Return `link_each` with an observer."""
+
+    async def link(job: Job) -> int:
+        return await ours.link_each(job, observer=make())
+
+    return link
+
+
 _WAYS: dict[str, Callable[[Job], Awaitable[int]]] = {
     "bare aiohttp": bare_aiohttp.link,
     "transport: one timer, headers ready made": _layers(),
@@ -88,6 +127,12 @@ _WAYS: dict[str, Callable[[Job], Awaitable[int]]] = {
     "+ decoding and judging": _layers("pair", "limiter", "semaphore", "decode"),
     "create_default by tasks": ours.create_default,
     "link_each: input, outcomes, report": ours.link_each,
+    "link_each, an observer of responses and outcomes": _observed(_Counting),
+    "link_each, OpenTelemetry without an SDK": _observed(OpenTelemetryObserver),
+    "link_each, OpenTelemetry's metrics": _observed(_with_sdk),
+    "link_each, OpenTelemetry's metrics and a span a call": _observed(
+        lambda: _with_sdk(trace_calls=True)
+    ),
 }
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 from aiohubassoc import AuthenticationError, ConnectionLostError, Journal, Pair, Quota
@@ -178,6 +180,16 @@ async def test_what_a_run_folder_says_names_the_run(
     unclosed, begin, _ = caplog.records
     assert "ended without closing it" in unclosed.getMessage()
     assert extras_of(unclosed) == extras_of(begin)
+
+
+def test_a_program_without_logging_prints_nothing() -> None:
+    """As of every library: not even a warning."""
+    code = (
+        "import aiohubassoc._http.event_log as log; from aiohubassoc import RunStoppedError; "
+        "log.EventLog().run_stopped('run', RunStoppedError('why'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ("", "") == (done.stdout, done.stderr)
 
 
 async def test_nothing_is_put_together_when_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -311,6 +311,33 @@ async def test_two_runs_at_once_are_told_apart() -> None:
     assert set(sizes) == {one.run for one in observer.all("run_finished")}
 
 
+async def test_calls_about_the_account_have_responses() -> None:
+    """They have no pairs."""
+    observer = Everything()
+    async with client_of(FakePortal(script={"read": [error(401)]}), observer=observer) as client:
+        await client.check("contacts", "companies", quick=True)
+    (response, *_) = observer.all("response")
+    assert (CallKind.ACCOUNT, None, 0, 401) == (
+        response.kind,
+        response.pair,
+        response.pairs,
+        response.status,
+    )
+
+
+async def test_an_input_that_cannot_say_how_long_it_is() -> None:
+    """Then the total is not known, and the run goes on."""
+
+    class Odd(list[Pair]):
+        def __len__(self) -> int:
+            raise OverflowError("too many")
+
+    observer = Everything()
+    async with client_of(FakePortal(), observer=observer) as client:
+        assert 1 == (await client.link_all(Odd([PAIR]))).linked
+    assert None is observer.all("run_started")[0].total
+
+
 # --- the end of a run ---------------------------------------------------------------------------
 
 
@@ -406,7 +433,10 @@ async def test_methods_that_a_subclass_does_not_define_are_not_called() -> None:
         def retry(self, event: RetryEvent) -> None:
             """Take note."""
 
-    client = client_of(FakePortal(), observer=One())
+    one: Any = One()
+    client = client_of(FakePortal(), observer=one)
+    for name in ("run_started", "run_finished", "response", "throttled", "outcome"):
+        getattr(one, name)(None)  # they are there, and do nothing
     assert (None, None) == (client._events.on_response, client._events.on_outcome)
 
 

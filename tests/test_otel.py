@@ -116,7 +116,8 @@ async def test_a_run_that_stops_is_a_span_with_an_error(telemetry: Telemetry) ->
 
 async def test_calls_are_spans_if_asked_for(telemetry: Telemetry) -> None:
     """One for each request, below that of their run, as long as the request took."""
-    portal = FakePortal(script={"put": [LOST, error(503)]}, latency=0.25)
+    unavailable = error(503, headers={"X-HubSpot-Correlation-Id": "c-503"})
+    portal = FakePortal(script={"put": [LOST, unavailable]}, latency=0.25)
     async with client_of(portal, observer=telemetry.observer(trace_calls=True)) as client:
         await client.link_all(pairs_of(1))
     *requests, run = telemetry.spans
@@ -129,6 +130,7 @@ async def test_calls_are_spans_if_asked_for(telemetry: Telemetry) -> None:
     lost, failed, linked = [dict(one.attributes or {}) for one in requests]
     assert "ConnectionLostError" == lost["error.type"]
     assert ("503", 503) == (failed["error.type"], failed["http.response.status_code"])
+    assert "c-503" == failed["aiohubassoc.correlation_id"]
     assert ("PUT", "put", 1, 2) == (
         linked["http.request.method"],
         linked["aiohubassoc.call.kind"],

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 runs: Final = logging.getLogger("aiohubassoc.run")
 calls: Final = logging.getLogger("aiohubassoc.call")
 
+# A program that sets no logging up has nothing on its standard error: reports say the same.
+logging.getLogger("aiohubassoc").addHandler(logging.NullHandler())
+
 KEYS: Final = ("run", "pair", "attempt", "status", "category", "correlation_id")
 """The extra keys of every line; those that it has no value for are None."""
 _NOTHING: Final = dict.fromkeys(KEYS)

@@ -115,9 +115,8 @@ class Events:
         seconds: float,
     ) -> None:
         kind, pair, pairs = _describe(call)
-        response, error = (
-            (received, None) if isinstance(received, Response) else (None, received.error)
-        )
+        response = received if isinstance(received, Response) else None
+        error = None if isinstance(received, Response) else received.error
         event = ResponseEvent(
             call.observer.run_id,
             self.portal,

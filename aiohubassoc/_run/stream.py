@@ -226,6 +226,7 @@ class OutcomeStream(_ResultStream[Outcome, Report]):
     Attributes:
         report: What became of the pairs so far, taken or not.
         in_flight: How many requests of this run are in flight.
+        run_id: What log lines and events know the run by: 16 hexadecimal digits.
     """
 
     __slots__ = ()
@@ -241,6 +242,7 @@ class VerificationStream(_ResultStream[Verification, VerificationReport]):
     Attributes:
         report: What was found so far, taken or not.
         in_flight: How many requests are in flight.
+        run_id: What log lines and events know the run by: 16 hexadecimal digits.
     """
 
     __slots__ = ()

@@ -52,6 +52,7 @@ from aiohubassoc.errors import AioHubAssocError, JournalError, OptionsError
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
+from aiohubassoc.journal.collector import StatisticsObserver
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
 
@@ -186,9 +187,14 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
     _check(command, call)
     with ExitStack() as stack:
         connection = _connect(stack, command, call)
+        keeps_outcomes = bool(call.folder.run or command.send.verify or call.output.report)
+        observer = StatisticsObserver() if keeps_outcomes else None
+        client = _make_client(connection, observer)
         rows = table or stack.enter_context(PairTable(command.files, command.input))
-        journal = _open_journal(stack, connection, call, rows)
-        client = _make_client(connection, journal)
+        journal = None
+        if observer is not None:
+            journal = _open_journal(stack, connection, call, rows)
+            journal.observer = observer
         if journal is not None and journal.is_there:
             with Reader(journal.folder):
                 pass  # one that cannot be read ends the command before HubSpot is asked
@@ -229,7 +235,7 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
 def _connect(stack: ExitStack, command: Command, call: LinkCall) -> Connection:
     """Return where the pairs go; an error names what is wrong with the input, too."""
     try:
-        return Connection.open(stack, command, call.token)
+        return Connection.open(stack, command, call.token, folder=call.folder.run)
     except OptionsError as error:
         problem = _find_input_problem(command)
         if problem is None:
@@ -263,17 +269,13 @@ def _print_obstacle(obstacle: AioHubAssocError, call: LinkCall) -> None:
     print_error(f"Nothing was sent. {after_stop(obstacle, call.token)}")
 
 
-def _open_journal(
-    stack: ExitStack, connection: Connection, call: LinkCall, rows: Table
-) -> Journal | None:
-    """Return the run folder; to read back what was linked, or to report, there is always one."""
+def _open_journal(stack: ExitStack, connection: Connection, call: LinkCall, rows: Table) -> Journal:
+    """Return the run folder; without ``--run`` one that ends with *stack*."""
     command, folder = connection.command, call.folder
     if folder.run is not None:
         return open_journal(
             folder.run, command, rows, base_url=connection.base_url, force=folder.force
         )
-    if not command.send.verify and call.output.report is None:
-        return None
     try:
         temporary = tempfile.TemporaryDirectory(prefix="aiohubassoc-", ignore_cleanup_errors=True)
     except OSError as error:
@@ -281,13 +283,12 @@ def _open_journal(
     return open_temporary_journal(stack.enter_context(temporary), rows)
 
 
-def _make_client(connection: Connection, journal: Journal | None) -> AssociationClient:
-    """Return the client that links; the run folder keeps how its run goes."""
-    if journal is None:
-        return connection.make_client()
-    client = connection.make_client(observer=journal.observer)
-    limiter = client.batch_limiter if connection.command.send.is_batch else client.limiter
-    journal.observer.find_quota = lambda: limiter.quota
+def _make_client(connection: Connection, observer: StatisticsObserver | None) -> AssociationClient:
+    """Return the client that links, and reports to *observer* if there is one."""
+    client = connection.make_client(observer=observer)
+    if observer is not None:
+        limiter = client.batch_limiter if connection.command.send.is_batch else client.limiter
+        observer.find_quota = lambda: limiter.quota
     return client
 
 

@@ -54,7 +54,7 @@ class Journal:
         self._about: Mapping[str, object] = {}
         self._places: Places = ByIndex()
         self.notes = InputNotes()
-        self.observer: Final = StatisticsObserver()
+        self.observer = StatisticsObserver()
         """
         Collects how a run goes, for the report of a run: give it to the client that links, as
         ``AssociationClient(..., observer=journal.observer)``.

@@ -6,20 +6,26 @@ import sys
 
 from runner import FROM_TYPE, TO_TYPE, TOKEN, Job, by_workers, serve_async
 
-from aiohubassoc import AioHubAssocError, AssociationClient, Pair, Quota
+from aiohubassoc import AioHubAssocError, AssociationClient, Observer, Pair, Quota
 
 _FAR_AWAY = Quota(1_000_000, 1.0)  # on, but not binding
 
 
-def _client(job: Job, quota: Quota) -> AssociationClient:
-    return AssociationClient(TOKEN, base_url=job.base_url, quota=quota, concurrency=job.concurrency)
+def _client(job: Job, quota: Quota, observer: Observer | None = None) -> AssociationClient:
+    return AssociationClient(
+        TOKEN,
+        base_url=job.base_url,
+        quota=quota,
+        concurrency=job.concurrency,
+        observer=observer,
+    )
 
 
-async def link_each(job: Job, quota: Quota = _FAR_AWAY) -> int:
+async def link_each(job: Job, quota: Quota = _FAR_AWAY, observer: Observer | None = None) -> int:
     """Pairs of a generator in, outcomes out."""
     pairs = (Pair(FROM_TYPE, number, TO_TYPE, number) for number in job.ids)
     linked = 0
-    async with _client(job, quota) as client, client.link_each(pairs) as outcomes:
+    async with _client(job, quota, observer) as client, client.link_each(pairs) as outcomes:
         async for outcome in outcomes:
             linked += outcome.ok
     return linked

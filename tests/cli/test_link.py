@@ -67,6 +67,7 @@ def test_json_is_one_object_and_nothing_else(
         },
         "run": None,
         "failures": None,
+        "report": None,
         "rows_written": 0,
         "verification": None,
         "exit_code": 1,

@@ -131,6 +131,31 @@ def test_a_warning_of_another_library_is_a_line_of_json(
     assert "quiet" not in result.err
 
 
+@pytest.mark.parametrize("options", [JSON, ("--log-level", "info")])
+def test_a_traceback_is_kept(
+    link: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+) -> None:
+    """In JSON in the same line, in text in lines below."""
+    start_portal()
+
+    def say(*_: object) -> None:
+        error = ValueError("a\x1bb")
+        logging.getLogger("asyncio").error("a callback failed", exc_info=error)
+
+    monkeypatch.setattr("aiohubassoc.cli.link.LinkRun.take", say)
+    result = link(pairs_file, *options)
+    if options == JSON:
+        errors = [line for line in lines_of(result.err) if line["level"] == "ERROR"]
+        assert all("ValueError: a\x1bb" in line["exception"] for line in errors)
+    assert 3 == result.err.count("a callback failed")
+    assert 3 == result.err.count("ValueError: a\\")
+    assert "\x1b" not in result.err
+
+
 def test_control_characters_are_escaped(
     link: Command, start_portal: StartPortal, tmp_path: Path
 ) -> None:

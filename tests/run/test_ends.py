@@ -251,7 +251,7 @@ async def test_what_a_stream_shows() -> None:
         client.verify([]) as found,
     ):
         for stream in (outcomes, found):
-            assert ["in_flight", "report", "stop"] == [
+            assert ["in_flight", "report", "run_id", "stop"] == [
                 name for name in dir(stream) if not name.startswith("_")
             ]
 

@@ -16,6 +16,7 @@ from aiohubassoc import (
     JournalRow,
     Limiter,
     LinkState,
+    Observer,
     Outcome,
     OutcomeStream,
     Pair,
@@ -23,6 +24,7 @@ from aiohubassoc import (
     Quota,
     QuotaLimiter,
     Report,
+    ResponseEvent,
     RetryPolicy,
     StandardError,
     Status,
@@ -97,6 +99,25 @@ class Row(TypedDict):
     """What a caller carries along."""
 
     row: int
+
+
+class Watching(Observer):
+    """Has two of the methods."""
+
+    def response(self, event: ResponseEvent) -> None:
+        """Read what an event has."""
+        assert_type(event.status, int | None)
+        assert_type(event.pair, Pair | None)
+
+    def outcome(self, outcome: Outcome | Verification) -> None:
+        """Tell outcomes from what reading back found."""
+        if isinstance(outcome, Outcome):
+            assert_type(outcome.status, Status)
+
+
+def observe() -> AssociationClient:
+    """Give an observer that leaves methods out."""
+    return AssociationClient("t", observer=Watching())
 
 
 def use_tags() -> None:
