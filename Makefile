@@ -53,6 +53,8 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/faults.py
 	$(BIN)/python benchmarks/kills.py
 	$(BIN)/python benchmarks/kills.py --via batch
+	$(BIN)/python benchmarks/soak.py --minutes 5
+	$(BIN)/python benchmarks/fuzz.py
 	$(BIN)/python benchmarks/journal.py
 	$(BIN)/python benchmarks/run_report.py
 	$(BIN)/python benchmarks/inputs.py

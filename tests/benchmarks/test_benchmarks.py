@@ -103,6 +103,7 @@ ROOT = Path(__file__).parents[2]
         ),
         ("nightly.py", "--pairs", "3000", "--new-share", "0.02"),
         ("run_report.py", "--pairs", "2000", "--untimed"),
+        ("fuzz.py", "--seconds", "2"),
         ("kills.py", "--kills", "4", "--pairs", "150"),
         ("kills.py", "--kills", "4", "--pairs", "300", "--via", "batch"),
         (
