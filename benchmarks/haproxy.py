@@ -216,7 +216,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--limit", type=int, default=190)
     parser.add_argument("--windows", type=float, nargs="+", default=[1.0, 10.0])
-    parser.add_argument("--rounds", type=int, default=4, help="quotas of pairs in each run")
+    parser.add_argument("--seconds", type=float, default=30.0, help="the least time of each run")
     parser.add_argument("--untimed", action="store_true", help="judge nothing that times decide")
     options = parser.parse_args()
     if command() is None:
@@ -225,7 +225,8 @@ def main() -> int:
     rows, checks = [], {}
     for window in options.windows:
         quota = Quota(options.limit, window)
-        row = measure(options.limit * options.rounds, quota, quota)
+        count = options.limit * (1 + round(options.seconds / window))
+        row = measure(count, quota, quota)
         rows.append(row)
         checks |= {
             f"every pair linked at {quota}": row["linked"] == row["pairs"],

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 )
 def test_every_pair_is_linked_behind_haproxy() -> None:
     """And HAProxy does refuse a client that is given too high a quota."""
-    options = ["--limit", "20", "--windows", "0.5", "--rounds", "3", "--untimed"]
+    options = ["--limit", "20", "--windows", "0.5", "--seconds", "1", "--untimed"]
     done = subprocess.run(
         [sys.executable, ROOT / "benchmarks" / "haproxy.py", *options],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
