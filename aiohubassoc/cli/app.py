@@ -235,11 +235,11 @@ def _call(work: Callable[[], int], output: object, stack: contextlib.ExitStack) 
 
 def _work_and_print(work: Callable[[], int | None]) -> int:
     """Do the work of a command; it is no success if standard output could not be written."""
-    terminal.lost_output = None
     code = int(work() or 0)
-    if terminal.lost_output is None:
+    why, terminal.lost_output = terminal.lost_output, None
+    if why is None:
         return code
-    print_error(f"Cannot write standard output: {terminal.lost_output}")
+    print_error(f"Cannot write standard output: {why}")
     return code if code > 1 else exit_code_of(StorageError())
 
 
