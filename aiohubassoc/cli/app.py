@@ -235,8 +235,9 @@ def _call(work: Callable[[], int], output: object, stack: contextlib.ExitStack) 
 
 def _work_and_print(work: Callable[[], int | None]) -> int:
     """Do the work of a command; it is no success if standard output could not be written."""
+    terminal.take_lost_output()
     code = int(work() or 0)
-    why, terminal.lost_output = terminal.lost_output, None
+    why = terminal.take_lost_output()
     if why is None:
         return code
     print_error(f"Cannot write standard output: {why}")

@@ -177,6 +177,13 @@ def exit_code_of(error: BaseException) -> int:
     return ExitCode.STORAGE if isinstance(error, storage) else ExitCode.USAGE
 
 
+def take_lost_output() -> str | None:
+    """Return why standard output can no longer be written, once; None: it can."""
+    global lost_output  # noqa: PLW0603 -- there is one standard output
+    why, lost_output = lost_output, None
+    return why
+
+
 def lose_output(error: OSError) -> None:
     """Drop what Python would still write to standard output; it is said why, if anybody reads."""
     global lost_output  # noqa: PLW0603 -- there is one standard output
