@@ -186,7 +186,7 @@ def lose_output(error: OSError) -> None:
 
 def take_lost_output() -> str | None:
     """Return, once, why standard output was lost; None: it was not, or nobody wanted to read it."""
-    global _lost_output  # noqa: PLW0603 -- see above
+    global _lost_output
     lost, _lost_output = _lost_output, None
     return lost
 
