@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, cast
 from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 from aiohubassoc import __version__
-from aiohubassoc.cli import terminal
 from aiohubassoc.cli.terminal import (
     StorageError,
     exit_code_of,
@@ -18,6 +17,7 @@ from aiohubassoc.cli.terminal import (
     show_warning,
     suggest,
     suggest_choice,
+    take_lost_output,
 )
 from aiohubassoc.errors import (
     AioHubAssocError,
@@ -235,12 +235,11 @@ def _call(work: Callable[[], int], output: object, stack: contextlib.ExitStack) 
 
 def _work_and_print(work: Callable[[], int | None]) -> int:
     """Do the work of a command; it is no success if standard output could not be written."""
-    terminal.take_lost_output()
     code = int(work() or 0)
-    why = terminal.take_lost_output()
-    if why is None:
+    lost = take_lost_output()
+    if lost is None:
         return code
-    print_error(f"Cannot write standard output: {why}")
+    print_error(f"Cannot write standard output: {lost}")
     return code if code > 1 else exit_code_of(StorageError())
 
 

@@ -52,8 +52,7 @@ prints_logs = False
 """Whether log lines are printed on standard error."""
 run_id: str | None = None
 """The run that lines are about; None: there is none yet."""
-lost_output: str | None = None
-"""Why standard output can no longer be written; None: it can, or nobody reads it."""
+_lost_output: str | None = None
 
 
 class StorageError(Exception):
@@ -177,19 +176,19 @@ def exit_code_of(error: BaseException) -> int:
     return ExitCode.STORAGE if isinstance(error, storage) else ExitCode.USAGE
 
 
-def take_lost_output() -> str | None:
-    """Return why standard output can no longer be written, once; None: it can."""
-    global lost_output  # noqa: PLW0603 -- there is one standard output
-    why, lost_output = lost_output, None
-    return why
-
-
 def lose_output(error: OSError) -> None:
-    """Drop what Python would still write to standard output; it is said why, if anybody reads."""
-    global lost_output  # noqa: PLW0603 -- there is one standard output
+    """Drop what Python would still write to standard output, and keep why it is lost."""
+    global _lost_output  # noqa: PLW0603 -- there is one standard output
     discard_output()
-    if not isinstance(error, BrokenPipeError):
-        lost_output = error.strerror
+    if not isinstance(error, BrokenPipeError):  # else nobody wants to read it
+        _lost_output = error.strerror
+
+
+def take_lost_output() -> str | None:
+    """Return, once, why standard output was lost; None: it was not, or nobody wanted to read it."""
+    global _lost_output
+    lost, _lost_output = _lost_output, None
+    return lost
 
 
 def discard_output() -> None:

@@ -78,13 +78,14 @@ class CsvReader:
                 if bare is None:
                     raise self._broken(begun, _explanation(error)) from None
                 fields = bare
+            if (len(self._taken) > 1 or self._earlier.count) and self._is_glued(len(fields)):
+                raise self._broken(begun, "has a quote that takes the rows after it for its text")
             is_long = self.row_chars > _FOLDED_CHARS
             if is_long:  # the reader keeps the memory of a long cell
                 reader = csv.reader(self._lines(), delimiter=self._dialect, strict=True)
             if is_long and self._is_narrow:
                 self._is_narrow = False
-                for place, field in enumerate(fields):
-                    fields[place] = field.encode("latin-1").decode(errors="surrogatepass")
+                _widen(fields)
             if fields:
                 yield Record(begun, fields, self._character_problem())
             if is_long:
@@ -127,6 +128,18 @@ class CsvReader:
         line = self._taken[0]
         self._bare_line = begun
         return None if line.count('"') % 2 else line.rstrip("\r\n").split("\t")
+
+    def _is_glued(self, columns: int) -> bool:
+        """
+        Return whether the latest row, of several lines of TSV, is several: each has all columns.
+
+        Programs that write TSV without quoting leave the quotes of ``"Acme`` and ``5"`` as they
+        are. Of CSV this says nothing, as any text may hold commas.
+        """
+        if self._dialect != "\t":
+            return False
+        counts = {*self._earlier.tabs, *(line.count("\t") for line in self._taken)}
+        return counts == {columns - 1}
 
     def _lines(self) -> Iterator[str]:
         taken = self._taken
@@ -177,6 +190,12 @@ class CsvReader:
         return self._earlier.problem
 
 
+def _widen(fields: list[str]) -> None:
+    """Decode the cells of lines that were read as UTF-8, a byte a character: one at a time."""
+    for place, field in enumerate(fields):
+        fields[place] = field.encode("latin-1").decode(errors="surrogatepass")
+
+
 @attrs.define
 class _Lines:
     """The facts about lines that are not kept."""
@@ -185,10 +204,13 @@ class _Lines:
     quotes: int = 0
     has_marked_quote: bool = False
     problem: str | None = None
+    tabs: set[int] = attrs.Factory(set)  # counts that lines have
 
     def add(self, line: str, encoding: str) -> None:
         self.count += 1
         self.quotes += line.count('"')
+        if len(self.tabs) < 2:  # noqa: PLR2004 -- more say no more
+            self.tabs.add(line.count("\t"))
         self.has_marked_quote = self.has_marked_quote or _MARKED_QUOTE.search(line) is not None
         self.problem = self.problem or character_problem(line, encoding)
 

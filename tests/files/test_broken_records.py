@@ -167,3 +167,32 @@ def test_a_long_cell_with_wide_characters(tmp_path: Path, cell: str) -> None:
     first, second = rows_of(file_of(tmp_path, content))
     assert ["1", "2", text.strip('"').replace('""', '"')] == first[0].fields
     assert ["3", "4", "ü"] == second[0].fields
+
+
+@pytest.mark.parametrize("between", [0, 1, 900, 3000])
+def test_rows_of_tsv_are_not_taken_for_the_text_of_one(tmp_path: Path, between: int) -> None:
+    """A quote at the beginning of a cell has no other one; a later row's is at an end by chance."""
+    rows = "103\tBeta is the name of a company\t204\n" * between
+    content = f'from_id\tname\tto_id\n101\tAcme\t202\n102\t"Beta\t203\n{rows}104\t5"\t205\n'
+    read, told = broken_at(file_of(tmp_path, content, "x.tsv"))
+    assert read == ["contacts:101 -> companies:202"]
+    assert "line 3: has a quote that takes the rows after it for its text" in told
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '102\t"Hi\n901\tx\t902\nBye"\t203\n',
+        '102\t"Hi\nthere"\t203\n',
+        '102\t"a\tb\nc"\t203\n',
+        f'102\t"{"Hi" * 40_000}\n901\tx\t902"\t203\n',
+    ],
+)
+def test_a_cell_of_tsv_may_hold_lines_and_tabs(tmp_path: Path, row: str) -> None:
+    """As Excel writes it."""
+    content = f"from_id\tname\tto_id\n101\tAcme\t202\n{row}104\tx\t205\n"
+    assert ids_of(file_of(tmp_path, content, "x.tsv")) == [
+        ("101", "202"),
+        ("102", "203"),
+        ("104", "205"),
+    ]
