@@ -57,7 +57,10 @@ def test_a_hostile_file(name: str, how: str) -> None:
 
 
 def _mutants() -> Iterator[str]:
-    yield from (name for name in FILES if (CORPUS / name).stat().st_size < 20_000)
+    for name in FILES:
+        # pyarrow 26 ends the whole process for some damaged footers: see SECURITY.md.
+        if (CORPUS / name).stat().st_size < 20_000 and not name.endswith(".parquet"):
+            yield name
 
 
 @settings(max_examples=150)

@@ -32,6 +32,7 @@ from aiohubassoc import (
 from aiohubassoc.simulator import Fault, FaultPlan, PortalSettings
 from aiohubassoc.testing import simulated_portal
 from tests.cli.processes import COMMAND
+from tests.conftest import pass_time
 from tests.http.test_proxy import proxy_to
 
 if TYPE_CHECKING:
@@ -278,8 +279,8 @@ async def test_all_that_the_command_leaves(tmp_path: Path, via: str) -> None:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        listed = _listed(process.pid)
-        assert "aiohubassoc" in listed
+        while "aiohubassoc" not in (listed := _listed(process.pid)):
+            await pass_time(0.01)  # it is not there at once
         out, err = await process.communicate()
         assert process.returncode == 1, err.decode()
     assert 60 == len(out.splitlines())
