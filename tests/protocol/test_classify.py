@@ -32,6 +32,8 @@ from aiohubassoc import (
 )
 from aiohubassoc._protocol import codec
 from aiohubassoc._protocol.classify import (
+    PROVEN_SECONDS,
+    EndpointProof,
     is_from_hubspot,
     judge,
     judge_account,
@@ -720,3 +722,13 @@ def test_what_is_no_success_means_the_same_for_many(
 
 def _told(error: Any) -> tuple[object, ...]:
     return type(error), error.status, str(error)
+
+
+def test_a_response_of_hubspots_proves_the_endpoint_for_a_while() -> None:
+    """Not before there was one, and no longer than named."""
+    proof = EndpointProof()
+    assert not proof.holds(0.0)
+    proof.responded_at = 100.0
+    assert proof.holds(100.0)
+    assert proof.holds(100.0 + PROVEN_SECONDS)
+    assert not proof.holds(100.5 + PROVEN_SECONDS)
