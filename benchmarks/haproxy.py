@@ -222,7 +222,8 @@ def main() -> int:
     if command() is None:
         print("haproxy is not installed: apt-get install haproxy", file=sys.stderr)
         return 2
-    rows, checks = [], {}
+    rows: list[dict[str, Any]] = []
+    checks: dict[str, bool] = {}
     for window in options.windows:
         quota = Quota(options.limit, window)
         count = options.limit * (1 + round(options.seconds / window))

@@ -458,6 +458,14 @@ def test_a_contact_and_a_company_may_have_the_same_id() -> None:
     assert ["failed", "alone"] == _said(pairs, [{"context": both}])
 
 
+def test_both_ends_by_their_roles_name_a_pair_whose_ids_stand_elsewhere_too() -> None:
+    """Each id is a contact's and a company's: only the roles say which is meant."""
+    pairs = _pairs((1, 2), (2, 3), (3, 1))
+    both = {"fromObjectId": ["1"], "toObjectId": ["2"]}
+    assert ["failed", "alone", "alone"] == _said(pairs, [{"context": both}])
+    assert "failed" not in _said(pairs, [{"context": {"ids": ["1", "2"]}}])
+
+
 def test_two_records_that_are_missing_are_not_one_pair() -> None:
     """Company 1 and contact 2 are named: contact 1 and company 2 are linked all the same."""
     pairs = _pairs((1, 2), (8, 1), (2, 9))

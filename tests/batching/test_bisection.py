@@ -98,3 +98,28 @@ def test_what_lies_far_back_does_not_count() -> None:
     rate.add(120, 0)
     after = [rate.favours_single_calls(n) for n in (2, 128)]
     assert ([True, False], [False, False]) == (before, after)
+
+
+def test_the_items_that_are_not_named_go_again() -> None:
+    """All of them together, in their order; those that are named do not."""
+    bisection = Bisection(range(40))
+    assert bisection.next() is not None
+    bisection.refused({1, 30})
+    part = bisection.next()
+    assert part is not None
+    left = [number for number in range(40) if number not in {1, 30}]
+    assert (list(part.items), part.is_singly) == (left, False)
+    bisection.accepted(len(left))
+    assert bisection.next() is None
+
+
+def test_a_part_of_which_nothing_is_known_goes_singly() -> None:
+    """Once, whole and in its order."""
+    bisection = Bisection("abc")
+    assert bisection.next() is not None
+    bisection.send_singly()
+    part = bisection.next()
+    assert part is not None
+    assert (list(part.items), part.is_singly) == (["a", "b", "c"], True)
+    bisection.completed_singly(0)
+    assert bisection.next() is None

@@ -31,12 +31,21 @@ from aiohubassoc import (
     WrongEndpointError,
 )
 from aiohubassoc._protocol import codec
-from aiohubassoc._protocol.classify import is_from_hubspot, judge, judge_batch, judge_links
+from aiohubassoc._protocol.classify import (
+    PROVEN_SECONDS,
+    EndpointProof,
+    is_from_hubspot,
+    judge,
+    judge_account,
+    judge_batch,
+    judge_links,
+)
 from aiohubassoc._protocol.links import LinksReply, RecordLinks
 from aiohubassoc._protocol.status_table import TABLE, Refusal
 from aiohubassoc._protocol.verdicts import (
     About,
     Accepted,
+    AccountReply,
     Fatal,
     Intercepted,
     Partial,
@@ -431,6 +440,13 @@ def test_a_throttled_answer_says_by_what_and_how_long() -> None:
     assert "RATE_LIMIT" == _error(_judge(429)).label
 
 
+def test_a_429_that_says_nothing_does_not_end_the_run() -> None:
+    """Cloudflare's has no body of HubSpot's."""
+    verdict = _judge(429, b"error code: 1015")
+    assert isinstance(verdict, Throttled)
+    assert not verdict.ends_run
+
+
 def test_a_migration_ends_the_run_in_the_end() -> None:
     """477: everybody is held, and giving up on one pair means giving up on all."""
     verdict = _judge(477, retry_after="86400")
@@ -537,6 +553,18 @@ def test_a_garbled_success(body: bytes) -> None:
     )
     assert error.problems[0].startswith("$")
     assert error.problems[0] in str(error)
+
+
+@pytest.mark.parametrize("body", [HTML, b'{"portalId": ', b""])
+def test_a_garbled_success_about_the_account(body: bytes) -> None:
+    """It is asked again; what can be read is a reply, if only an empty one."""
+    response = Response(200, CIMultiDict(), body, "https://api.hubapi.com/x")
+    assert isinstance(judge_account(response, ("", ""), lambda: NOW), Transient)
+    for readable, values in ((b'{"portalId": 7}', {"portalId": 7}), (b"[7]", {})):
+        verdict = judge_account(attrs.evolve(response, body=readable), ("", ""), lambda: NOW)
+        assert isinstance(verdict, Replied)
+        assert isinstance(verdict.reply, AccountReply)
+        assert verdict.reply.body == values
 
 
 def test_ids_match_as_numbers() -> None:
@@ -694,3 +722,13 @@ def test_what_is_no_success_means_the_same_for_many(
 
 def _told(error: Any) -> tuple[object, ...]:
     return type(error), error.status, str(error)
+
+
+def test_a_response_of_hubspots_proves_the_endpoint_for_a_while() -> None:
+    """Not before there was one, and no longer than named."""
+    proof = EndpointProof()
+    assert not proof.holds(0.0)
+    proof.responded_at = 100.0
+    assert proof.holds(100.0)
+    assert proof.holds(100.0 + PROVEN_SECONDS)
+    assert not proof.holds(100.5 + PROVEN_SECONDS)

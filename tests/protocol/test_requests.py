@@ -10,7 +10,9 @@ from yarl import URL
 
 from aiohubassoc import ApiVersion, OptionsError, Pair, PairError
 from aiohubassoc._protocol.requests import (
+    BatchRequest,
     Endpoint,
+    LookupRequest,
     checked_base_url,
     create_default,
     create_default_batch,
@@ -214,3 +216,12 @@ def test_what_is_taken_is_a_url(text: str, whole: bool) -> None:
 def test_http_elsewhere_can_be_meant() -> None:
     """The caller may say that the token shall travel unencrypted."""
     assert "http://10.0.0.1" == checked_base_url("http://10.0.0.1", allow_http=True)
+
+
+def test_a_request_about_many_says_what_it_is() -> None:
+    """In messages."""
+    pair = Pair("contacts", 1, "companies", 2)
+    types = ("contacts", "companies")
+    assert str(BatchRequest(types, [pair] * 1200)) == "1,200 pairs from contacts to companies"
+    lookup = LookupRequest(types, [("1", None), ("2", "after")])
+    assert str(lookup) == "the links of 2 contacts to companies"

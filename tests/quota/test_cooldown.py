@@ -67,3 +67,14 @@ def test_an_accepted_call_makes_pauses_short_again() -> None:
     assert pytest.approx(0.4) == _throttle(cooldown, 2.0, 2.0)
     cooldown.record_accepted(3.0)
     assert pytest.approx(0.1) == _throttle(cooldown, 4.0, 4.0)
+
+
+def test_a_cooldown_is_over_when_a_call_got_through() -> None:
+    """Not as soon as its wait has ended: until then few calls may be in flight."""
+    cooldown = Cooldown()
+    assert cooldown.is_over(0.0)
+    _throttle(cooldown, 0.0, 0.0, retry_after=1.0)
+    assert not cooldown.is_over(0.5)
+    assert not cooldown.is_over(2.0)
+    cooldown.record_accepted(2.0)
+    assert cooldown.is_over(2.0)

@@ -199,6 +199,7 @@ def test_batches(pairs_by_types: dict[tuple[str, str], int], expected: int) -> N
 def test_batches_of_another_size() -> None:
     """HubSpot may change it."""
     assert 4 == batch_calls({("contacts", "companies"): 10}, most=3)
+    assert 10 == batch_calls({("contacts", "companies"): 10}, most=1)
 
 
 # --- calls at a pace -----------------------------------------------------------------------------
