@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self, Unpack
 from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc._http.auth import TokenProvider, TokenSource
 from aiohubassoc._http.clock import Clock, SystemClock
-from aiohubassoc._http.events import Events, portal_of
+from aiohubassoc._http.events import Events, parse_portal
 from aiohubassoc._http.limiter import Limiter, QuotaLimiter
 from aiohubassoc._http.request_state import Call, make_outcome, settled_error
 from aiohubassoc._http.senders import Senders, make_senders
@@ -167,7 +167,7 @@ class AssociationClient:
         self._version = check_version(api_version, self._clock)
         self._concurrency = checked_concurrency(concurrency)
         self._base_url = checked_base_url(base_url, allow_http=allow_http)
-        self._events = Events(observer, portal=portal_of(self._base_url), clock=self._clock)
+        self._events = Events(observer, portal=parse_portal(self._base_url), clock=self._clock)
         self._tokens = TokenSource(token)
         self._limiter = limiter or QuotaLimiter(
             quota,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import attrs
 
-from aiohubassoc._batching.error_ids import End, Excerpts, Mention, find_ids, kind_of
+from aiohubassoc._batching.error_ids import End, Excerpts, Mention, find_ids, parse_kind
 from aiohubassoc._protocol.verdicts import Partial, Refused
 from aiohubassoc.errors import ApiError
 from aiohubassoc.pair import canonical_id
@@ -41,8 +41,8 @@ class BatchIndex:
         for position, (from_id, to_id) in enumerate(zip(self._from_ids, self._to_ids, strict=True)):
             self._from.setdefault(from_id, []).append(position)
             self._to.setdefault(to_id, []).append(position)
-        self._from_kind = kind_of(pairs[0].from_type)
-        self._to_kind = kind_of(pairs[0].to_type)
+        self._from_kind = parse_kind(pairs[0].from_type)
+        self._to_kind = parse_kind(pairs[0].to_type)
         self._is_one_type = pairs[0].from_type == pairs[0].to_type
         self.ids = {*self._from, *self._to}
 
@@ -149,7 +149,7 @@ _DIRECTIONS: Final = 2
 
 def read_reply(pairs: Sequence[Pair], reply: DefaultAssociations) -> list[ReplyPart]:
     """Return the part of *reply* about each of *pairs*: different ones of the same two types."""
-    found = _results_of(pairs, reply.results)
+    found = _match_results(pairs, reply.results)
     errors: _Errors = {}
     doubtful: set[int] = set()
     # An error without ids can only be about the pair if there is one.
@@ -157,7 +157,7 @@ def read_reply(pairs: Sequence[Pair], reply: DefaultAssociations) -> list[ReplyP
     if is_alone:
         errors = {0: reply.errors} if reply.errors else {}
     elif reply.errors or reply.num_errors:
-        errors, nameless = _errors_of(pairs, found, reply.errors)
+        errors, nameless = _match_errors(pairs, found, reply.errors)
         doubtful = _doubtful(found, errors, _left_over(reply, nameless))
     is_odd = reply.status == "CANCELED" or (is_alone and bool(reply.num_errors))
     status, began, ended, asked = (
@@ -204,7 +204,7 @@ def read_refusal(pairs: Sequence[Pair], error: ApiError) -> dict[int, Refused]:
     }
 
 
-def _results_of(
+def _match_results(
     pairs: Sequence[Pair], results: Iterable[Association]
 ) -> list[tuple[Association, ...] | None]:
     """Return the results of each pair; None: there are none."""
@@ -244,7 +244,7 @@ def _share_out(
     return others
 
 
-def _errors_of(
+def _match_errors(
     pairs: Sequence[Pair], found: _Found, errors: tuple[StandardError, ...]
 ) -> tuple[_Errors, int]:
     """Return the errors of each pair by its position, and how many are of no pair."""

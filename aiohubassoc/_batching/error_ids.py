@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Context: TypeAlias = Mapping[str, tuple[str, ...]]
 End: TypeAlias = tuple[str, str]
-"""A record: its object type as `kind_of` names it, and its id as HubSpot writes it."""
+"""A record: its object type as `parse_kind` names it, and its id as HubSpot writes it."""
 
 _KEY: Final = re.compile(r"(invalid|missing)?(from|to)?(?:object|record)?s?(?:ids?)?")
 _TYPED_ID: Final = re.compile(r"([\w-]+)=([\w-]+)")
@@ -60,7 +60,7 @@ class Mention:
     Attributes:
         record_id: As HubSpot writes ids.
         role: ``"from"`` or ``"to"`` where the error says which; None where not.
-        kind: The object type as `kind_of` names it; None: not known.
+        kind: The object type as `parse_kind` names it; None: not known.
         is_sure: Whether the error says that this very record is the cause, not that it is one end
             of the rejected pair.
         is_other_end: Whether the error says that the cause is at the other end.
@@ -73,7 +73,7 @@ class Mention:
     is_other_end: bool = False
 
 
-def kind_of(object_type: str) -> str:
+def parse_kind(object_type: str) -> str:
     """Return one name for an object type, however it was written."""
     name = object_type.strip().lower().replace("-", "_")
     name = _NAMES.get(object_type.strip().lower()) or _NAMES.get(name) or name
@@ -140,7 +140,7 @@ def _kinds(context: Context, role: str | None) -> list[str]:
     wanted = f"{role or ''}objecttype"
     for key, values in context.items():
         if plain_name(key) == wanted:
-            return list({kind_of(value) for value in values})
+            return list({parse_kind(value) for value in values})
     return []
 
 
@@ -151,7 +151,7 @@ def ids_in(name: str, value: str) -> Iterator[tuple[str, str | None, bool]]:
     if typed := _TYPED_ID.findall(value):
         for kind, record_id in typed:
             # Of two in one sentence either may be the cause, or only both together.
-            yield canonical_id(record_id), kind_of(kind), len(typed) == 1
+            yield canonical_id(record_id), parse_kind(kind), len(typed) == 1
     elif name and (match := _KEY.fullmatch(name)):
         # In prose a word may be anything, and of two numbers one may be a count.
         is_list = _LIST.fullmatch(value) is not None

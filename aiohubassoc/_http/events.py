@@ -181,7 +181,7 @@ def _describe(call: Call[Any]) -> tuple[CallKind, Pair | None, int]:
     return CallKind.ACCOUNT, None, 0
 
 
-def portal_of(base_url: str) -> str:
+def parse_portal(base_url: str) -> str:
     """Return the host of a URL, with its port where that is not 443."""
     scheme, _, rest = base_url.partition("://")
     host = rest.partition("/")[0].removesuffix(":443" if scheme == "https" else "")

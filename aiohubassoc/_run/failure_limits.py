@@ -60,7 +60,7 @@ class RefusalStreak:
         if self._limit is None or not isinstance(error, ApiError | PartialFailureError):
             return None
         ids = {pair.from_id, pair.to_id, canonical_id(pair.from_id), canonical_id(pair.to_id)}
-        kind = _kind_of(error, ids)
+        kind = _to_kind(error, ids)
         if not self.length or kind != self._kind:
             self._kind, self._unnamed, self.length = kind, 0, 0
         self.length += 1
@@ -70,7 +70,7 @@ class RefusalStreak:
         return RefusedAlikeError(self.length, error)
 
 
-def _kind_of(error: ApiError | PartialFailureError, ids: set[str]) -> _Kind:
+def _to_kind(error: ApiError | PartialFailureError, ids: set[str]) -> _Kind:
     """Return what refusals that are alike have in common."""
     if isinstance(error, ApiError):
         return error.status, error.category, _blanked(error.message, ids)

@@ -8,7 +8,7 @@ import attrs
 
 from aiohubassoc._batching.batch import MOST_PAIRS, LookupBatch
 from aiohubassoc._batching.bisection import Bisection
-from aiohubassoc._batching.error_ids import kind_of
+from aiohubassoc._batching.error_ids import parse_kind
 from aiohubassoc._batching.link_attribution import named_records, read_links
 from aiohubassoc._http.request_state import Call, NotLinked, settled_error
 from aiohubassoc._protocol.links import LinksReply, RecordLinks
@@ -135,7 +135,7 @@ class Lookup:
         self._owner = owner
         self._run = owner.run
         self._types = batch.types
-        self._kind = kind_of(batch.types[0])
+        self._kind = parse_kind(batch.types[0])
         self._wanted = batch.to_ids()
         self._found = {record_id: Found() for record_id in self._wanted}
         self._next: list[_Asked] = []

@@ -12,11 +12,11 @@ from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensErro
 from aiohubassoc import __version__
 from aiohubassoc.cli.terminal import (
     StorageError,
-    exit_code_of,
     print_error,
     show_warning,
     suggest,
     suggest_choice,
+    to_exit_code,
 )
 from aiohubassoc.errors import (
     AioHubAssocError,
@@ -207,12 +207,12 @@ def _run(app: App, arguments: Sequence[str], stack: contextlib.ExitStack) -> int
         elif isinstance(error, UnusedCliTokensError):
             message = f"there is no use for {', '.join(map(repr, error.unused_tokens or ()))}"
         print_error(message + suggest_choice(message))
-        return exit_code_of(error)
+        return to_exit_code(error)
     except StorageError as error:
         print_error(f"Cannot write {error}")
-        return exit_code_of(error)
+        return to_exit_code(error)
     except KeyboardInterrupt as error:
-        return exit_code_of(error)
+        return to_exit_code(error)
 
 
 def _call(work: Callable[[], int], output: object, stack: contextlib.ExitStack) -> int:

@@ -165,7 +165,7 @@ class _Selected:
         try:
             with PairTable(command.files, command.input) as table:
                 for _, pair in table:
-                    if pair is not None and self._reader.status_of(pair) is None:
+                    if pair is not None and self._reader.get_status(pair) is None:
                         result = RowResult(Status.UNPROCESSED, "NOT_READ", "no run has read it")
                         yield table.cells(pair), result
         except AioHubAssocError as error:

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohubassoc.cli.terminal import StorageError, exit_code_of, print_error, print_lines, stderr
+from aiohubassoc.cli.terminal import StorageError, print_error, print_lines, stderr, to_exit_code
 from aiohubassoc.errors import AioHubAssocError, OptionsError
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ def run_with_end(text: str, work: Callable[[], int]) -> int:
     try:
         code = work()
     except BaseException as error:
-        _run(words, {"error": _say(error), "exit_code": _code_of(error)})
+        _run(words, {"error": _say(error), "exit_code": _to_code(error)})
         raise
-    _run(words, _result_of(code))
+    _run(words, _make_result(code))
     return code
 
 
-def _result_of(code: int) -> dict[str, Any]:
+def _make_result(code: int) -> dict[str, Any]:
     return result or {"exit_code": code}
 
 
@@ -68,9 +68,9 @@ def _say(error: BaseException) -> str:
     return f"Cannot write {error}" if isinstance(error, StorageError) else str(error)
 
 
-def _code_of(error: BaseException) -> int:
+def _to_code(error: BaseException) -> int:
     is_known = isinstance(error, AioHubAssocError | StorageError | KeyboardInterrupt)
-    return int(exit_code_of(error)) if is_known else 1  # Python's own
+    return int(to_exit_code(error)) if is_known else 1  # Python's own
 
 
 def _run(words: list[str], given_result: dict[str, Any]) -> None:

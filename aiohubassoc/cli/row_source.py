@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.terminal import StorageError
 from aiohubassoc.errors import InputError
-from aiohubassoc.journal.offsets import parts_of, place_of
+from aiohubassoc.journal.offsets import make_place, split_place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
@@ -131,12 +131,12 @@ class RowSource:
         if self._seen is None:
             return pair
         try:
-            first = self._seen.first_place(pair, place_of(record.source, record.line))
+            first = self._seen.first_place(pair, make_place(record.source, record.line))
         except sqlite3.Error as error:
             raise StorageError(f"the temporary file of duplicates: {error}") from None
         if first is None:
             return pair
-        self._on_duplicate(record, pair, f"repeats {self._table.place(*parts_of(first))}")
+        self._on_duplicate(record, pair, f"repeats {self._table.place(*split_place(first))}")
         return None
 
 

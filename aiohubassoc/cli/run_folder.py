@@ -22,7 +22,7 @@ from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.record import Record
 from aiohubassoc.journal.journal import Journal
-from aiohubassoc.journal.offsets import parts_of, place_of
+from aiohubassoc.journal.offsets import make_place, split_place
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.journal.schema import DATABASE
 from aiohubassoc.models import Status
@@ -184,11 +184,11 @@ class _TablePlaces:
         """Return input and line."""
         del index
         record = get_record(pair)
-        return place_of(record.source, record.line)
+        return make_place(record.source, record.line)
 
     def told(self, place: Place) -> str:
         """Return it as messages call it."""
-        return self._table.place(*parts_of(place))
+        return self._table.place(*split_place(place))
 
     def tag(self, pair: Pair) -> str | None:
         """Return the cells as JSON; None where they are just the two ids, in their order."""

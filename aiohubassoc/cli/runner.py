@@ -34,7 +34,7 @@ from aiohubassoc.errors import (
 )
 from aiohubassoc.files.results import RowResult
 from aiohubassoc.journal.dedupe import SeenPairs
-from aiohubassoc.journal.offsets import place_of
+from aiohubassoc.journal.offsets import make_place
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
@@ -291,7 +291,7 @@ class Runner(ABC):
         if self.writes_invalid:
             self.sinks.write_row(record.fields, RowResult("invalid", "INVALID_ROW", problem))
         if self.journal is not None:
-            fields, at = json.dumps(record.fields), place_of(record.source, record.line)
+            fields, at = json.dumps(record.fields), make_place(record.source, record.line)
             self.journal.notes.unusable.append((at, problem, fields))
         if self._check.strict:
             self.stop(f"{place} {problem} (--strict)")

@@ -110,7 +110,7 @@ def named_type(column: str) -> str | None:
     return object_type if is_record or object_type in _CORE else None
 
 
-def may_be_of(column: str, object_type: str) -> bool:
+def may_hold(column: str, object_type: str) -> bool:
     """Return whether an associated column can hold ids of *object_type*, by its name."""
     given, own = standard_type(object_type), associated_type(column)
     if given is not None or own is not None:

@@ -19,7 +19,7 @@ from aiohubassoc._run.source import Pairs, Source
 from aiohubassoc.errors import FleetError, OptionsError
 from aiohubassoc.fleet.schema import QUEUE, TASK, check_version, create_tables
 from aiohubassoc.journal.dedupe import SeenPairs
-from aiohubassoc.journal.offsets import parts_of, place_of
+from aiohubassoc.journal.offsets import make_place, split_place
 from aiohubassoc.models import Status
 from aiohubassoc.pair import Pair
 
@@ -466,10 +466,10 @@ async def _copy_pairs(
                     if isinstance(pair, tuple):
                         raise pair[1]
                     place = (0, index) if about.place is None else about.place(pair)
-                    first = seen.first_place(pair, place_of(*place))
+                    first = seen.first_place(pair, make_place(*place))
                     skip: Sequence[object] = (OPEN, None, None)
                     if first is not None:
-                        message = f"repeats {about.describe_place(*parts_of(first))}"
+                        message = f"repeats {about.describe_place(*split_place(first))}"
                         skip = (NUMBERS[Status.SKIPPED], "DUPLICATE", _text(message))
                         skipped += 1
                     cells = None if about.cells is None else about.cells(pair)

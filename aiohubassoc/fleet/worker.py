@@ -237,7 +237,7 @@ class FleetWorker:
                 self._streams.discard(stream)
             settled = stream.report.total - stream.report.unprocessed
             retries = 0 if settled else row["retries"] + 1
-            return await _ending_of(client, stream.report, ownership, retries)
+            return await _make_ending(client, stream.report, ownership, retries)
 
 
 class _Ending:
@@ -259,7 +259,7 @@ class _Ending:
         self.retries = retries
 
 
-async def _ending_of(
+async def _make_ending(
     client: AssociationClient, report: Report, ownership: Ownership, retries: int
 ) -> _Ending:
     stopped = report.stopped
@@ -271,13 +271,13 @@ async def _ending_of(
     cause = getattr(stopped, "error", None) or stopped
     if isinstance(cause, DailyLimitError | DailyReserveError):
         return _Ending("sleeping", reason, due_at=await _end_of_day(client))
-    if _is_of_moment(cause):
+    if _is_temporary(cause):
         wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(retries, 10)) if retries else 0.0
         return _Ending("queued", reason, wait=wait, retries=retries)
     return _Ending("failed", reason)
 
 
-def _is_of_moment(cause: BaseException | None) -> bool:
+def _is_temporary(cause: BaseException | None) -> bool:
     """Return whether the run may go on by itself, later."""
     return isinstance(cause, RunStoppedError | JournalStorageError | FleetError) or cause is None
 

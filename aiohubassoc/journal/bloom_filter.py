@@ -17,7 +17,7 @@ _PLACES: Final = (1 << _PLACE_BITS) - 1
 _MASKS: Final = tuple(1 << (n & 7) | 1 << (n >> 3 & 7) for n in range(64))
 
 
-def key_of(pair: Pair) -> Key:
+def make_key(pair: Pair) -> Key:
     """Return what the pair is known by."""
     # Not a tuple: thousands of them are kept, and the garbage collector would look at each.
     return f"{pair.from_type}\n{pair.to_type}\n{pair.from_id}\n{pair.to_id}"

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 _LINE_BITS: Final = 40
 
 Place: TypeAlias = int
-"""Which input, from 0, and the line of it, or the index in it: see `place_of`."""
+"""Which input, from 0, and the line of it, or the index in it: see `make_place`."""
 
 
-def place_of(source: int, line: int) -> Place:
+def make_place(source: int, line: int) -> Place:
     """Return a place; places of the same input are in its order, those of later ones behind."""
     return source << _LINE_BITS | line
 
 
-def parts_of(place: Place) -> tuple[int, int]:
+def split_place(place: Place) -> tuple[int, int]:
     """Return input and line of a place."""
     return place >> _LINE_BITS, place & (1 << _LINE_BITS) - 1
 

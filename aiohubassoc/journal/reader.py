@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from aiohubassoc.journal.bloom_filter import Key, key_of
-from aiohubassoc.journal.offsets import parts_of
+from aiohubassoc.journal.bloom_filter import Key, make_key
+from aiohubassoc.journal.offsets import split_place
 from aiohubassoc.journal.row_codec import NUMBERS, STATUSES
 from aiohubassoc.journal.schema import in_plain_words, open_for_reading
 from aiohubassoc.models import Status
@@ -157,11 +157,11 @@ class Reader:
             for place, problem, fields in self._db.execute(
                 "select place, problem, fields from unusable order by place"
             ):
-                yield *parts_of(place), problem, json.loads(fields)
+                yield *split_place(place), problem, json.loads(fields)
 
-    def status_of(self, pair: Pair) -> Status | None:
+    def get_status(self, pair: Pair) -> Status | None:
         """Return what became of *pair* when it was last asked for; None: nothing yet."""
-        key = key_of(pair)
+        key = make_key(pair)
         with in_plain_words(self.folder):
             if self._unindexed is None:
                 self._unindexed = self._find_unindexed()
@@ -222,7 +222,7 @@ class Reader:
                 yield JournalRow(
                     pair,
                     STATUSES[status],
-                    *parts_of(place),
+                    *split_place(place),
                     attempts,
                     bool(maybe),
                     category,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from aiohubassoc.journal.offsets import parts_of
+from aiohubassoc.journal.offsets import split_place
 from aiohubassoc.journal.reader import Reader, to_instant
 from aiohubassoc.journal.row_codec import STATUSES
 from aiohubassoc.journal.schema import in_plain_words
@@ -186,7 +186,7 @@ class ReportReader(Reader):
                 "select place, problem, fields from unusable order by place limit ?", (most,)
             ).fetchall()
         return [
-            RowWithoutPair(*parts_of(place), problem, _cells(fields))
+            RowWithoutPair(*split_place(place), problem, _cells(fields))
             for place, problem, fields in found
         ]
 
@@ -206,7 +206,7 @@ class ReportReader(Reader):
         ).fetchone()
         return FailedPair(
             str(unchecked_pair(*ends)),
-            *parts_of(place),
+            *split_place(place),
             attempts,
             bool(maybe),
             message or "",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import ErrorDetail
-from aiohubassoc._batching.error_ids import Excerpts, Mention, find_ids, kind_of
+from aiohubassoc._batching.error_ids import Excerpts, Mention, find_ids, parse_kind
 from aiohubassoc._protocol.json_values import context as read_context
 from tests.protocol.strategies import json_values, near_bodies
 
@@ -38,7 +38,7 @@ ENDS = (("contact", "1"), ("company", "2"))
 )
 def test_a_type_has_one_name(written: str, kind: str) -> None:
     """Plural, singular, capitals and numbers mean the same type."""
-    assert kind == kind_of(written)
+    assert kind == parse_kind(written)
 
 
 @pytest.mark.parametrize(

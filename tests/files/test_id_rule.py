@@ -12,7 +12,7 @@ from aiohubassoc import Pair
 from aiohubassoc.files.cells import Float, Formula, LongNumber, value_text
 from aiohubassoc.files.ids import IdRule, RejectedRowError
 from aiohubassoc.files.limits import ANY_ID_CHARS, CELL_IDS
-from aiohubassoc.files.not_ids import Kind, kind_of
+from aiohubassoc.files.not_ids import Kind, classify_text
 from aiohubassoc.files.record import InputCounts
 from tests.files.reading import counts_of, file_of, ids_of, problems_of, rows_of
 
@@ -103,13 +103,13 @@ def test_any_text_is_an_id_or_something_else(text: str) -> None:
 @given(st.text(max_size=300))
 def test_any_text_has_a_kind(text: str) -> None:
     """And it is found at once, however odd the text."""
-    assert isinstance(kind_of(text), Kind)
+    assert isinstance(classify_text(text), Kind)
 
 
 @pytest.mark.parametrize("piece", ["1 ", "1,", "1.", "a@", "- ", "1-", "0:", "(", "[1,", "#", "x "])
 def test_a_long_text_has_a_kind_at_once(piece: str) -> None:
     """No pattern takes longer the longer the text is."""
-    assert isinstance(kind_of(piece * 100_000), Kind)
+    assert isinstance(classify_text(piece * 100_000), Kind)
 
 
 # --- what is taken off, and counted --------------------------------------------------------------

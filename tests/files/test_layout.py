@@ -71,8 +71,8 @@ def test_what_cannot_be(options: dict[str, Any], told: str) -> None:
 
 def test_what_is_between_columns() -> None:
     """What is said, or what the format has; a tab may be written as backslash and t."""
-    assert [",", "\t"] == [Layout().delimiter_of(name) for name in ("csv", "tsv")]
-    assert {";"} == {Layout(delimiter=";").delimiter_of(name) for name in ("csv", "tsv")}
+    assert [",", "\t"] == [Layout().get_delimiter(name) for name in ("csv", "tsv")]
+    assert {";"} == {Layout(delimiter=";").get_delimiter(name) for name in ("csv", "tsv")}
     assert "\t" == Layout(delimiter=r"\t").delimiter
 
 
