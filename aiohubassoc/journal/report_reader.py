@@ -22,8 +22,6 @@ from aiohubassoc.pair import unchecked_pair
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
-    from types import TracebackType
-    from typing import Self
 
 
 # HubSpot's categories are few; a server that makes up new ones must not fill memory.
@@ -125,17 +123,6 @@ class ReportReader(Reader):
         except BaseException:
             self._db.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._db.close()
 
     def types(self, most: int) -> list[tuple[str, str]]:
         """Return the first *most* pairs of object types."""
