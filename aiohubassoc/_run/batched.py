@@ -87,7 +87,7 @@ class Batched(LinkStrategy):
         self._send_pair = send_pair
         self._concurrency = concurrency
         # Whether calls for many get through; None while nothing is known.
-        self._is_path_usable: bool | None = None
+        self._is_batch_path_open: bool | None = None
         self._reader: BatchReader[Batch] = BatchReader(
             lambda types, now: Batch(types, size, now), linger=linger, clock=clock
         )
@@ -119,7 +119,7 @@ class Batched(LinkStrategy):
         run = self._run
         bisection = Bisection(list(zip(batch.indexes, batch.pairs, strict=True)))
         while not run.stopping and (part := bisection.next()) is not None:
-            if part.is_singly or self._is_path_usable is False:
+            if part.is_singly or self._is_batch_path_open is False:
                 refused = await link_singly(run, self._send_pair, part.items, self._concurrency)
                 bisection.completed_singly(refused)
                 continue
@@ -128,7 +128,7 @@ class Batched(LinkStrategy):
             call = Call(BatchRequest(batch.types, pairs), run, history)
             verdict = await run.call(self._send, call, indexes)
             if isinstance(verdict, Replied):
-                self._is_path_usable = True
+                self._is_batch_path_open = True
                 self._report(indexes, verdict, call, bisection)
             else:
                 assert not isinstance(verdict, Accepted)  # noqa: S101 -- that is of one pair
@@ -171,8 +171,8 @@ class Batched(LinkStrategy):
             return
         run.remember(indexes, call.to_history())
         if about is About.PATH:
-            if self._is_path_usable is None:
-                self._is_path_usable = False
+            if self._is_batch_path_open is None:
+                self._is_batch_path_open = False
             # The response to the call for one pair says whether the run can continue.
             refusal = await link_one(run, self._send_pair, indexes[0], pairs[0])
             if isinstance(refusal, GatewayError | WrongEndpointError):

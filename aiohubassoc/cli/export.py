@@ -101,7 +101,7 @@ class _Selected:
         for row in self._reader.rows(*self._statuses):
             yield (restore_cells(row.pair) if is_of_table else _program_cells(row)), _to_result(row)
         if Status.FAILED in self._statuses:
-            for _, _, problem, fields in self._reader.unusable():
+            for _, _, problem, fields in self._reader.rejected():
                 yield fields, RowResult("invalid", "INVALID_ROW", problem)
         if Status.UNPROCESSED in self._statuses:
             yield from self._unread()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 # So many rows are looked at before anything is sent.
 CHECKED_AHEAD: Final = 1000
-_UNUSABLE_AT_ONCE: Final = 100
+_REJECTED_AT_ONCE: Final = 100
 
 
 class RowSource:
@@ -110,10 +110,10 @@ class RowSource:
                 self._on_limit()
                 return
             taken += pair is not None
-            if (usable := self._check(record, pair)) is not None:
-                yield usable
+            if (valid := self._check(record, pair)) is not None:
+                yield valid
                 in_a_row = 0
-            elif (in_a_row := in_a_row + 1) % _UNUSABLE_AT_ONCE == 0:
+            elif (in_a_row := in_a_row + 1) % _REJECTED_AT_ONCE == 0:
                 await SystemClock().sleep(0)  # or nothing else could run, not even Ctrl-C
         self.is_at_end = not self._ended
 

@@ -128,7 +128,7 @@ class FolderTable:
 
     def __iter__(self) -> Iterator[tuple[Record, Pair | None]]:
         if not self._statuses:
-            for source, line, problem, fields in self._reader.unusable():
+            for source, line, problem, fields in self._reader.rejected():
                 yield Record(line, fields, problem, source), None
         for row in self._reader.rows(*self._statuses):
             kept = row.pair
@@ -154,7 +154,7 @@ class FolderTable:
                 counts = reader.counts()
                 if self._statuses:
                     return sum(counts[status] for status in self._statuses)
-                return sum(counts.values()) + reader.unusable_count()
+                return sum(counts.values()) + reader.rejected_count()
         except JournalError:
             return None
 
@@ -186,7 +186,7 @@ class _TablePlaces:
         record = get_record(pair)
         return make_place(record.source, record.line)
 
-    def told(self, place: Place) -> str:
+    def describe(self, place: Place) -> str:
         """Return it as messages call it."""
         return self._table.place(*split_place(place))
 

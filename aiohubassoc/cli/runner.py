@@ -292,7 +292,7 @@ class Runner(ABC):
             self.sinks.write_row(record.fields, RowResult("invalid", "INVALID_ROW", problem))
         if self.journal is not None:
             fields, at = json.dumps(record.fields), make_place(record.source, record.line)
-            self.journal.notes.unusable.append((at, problem, fields))
+            self.journal.notes.rejected.append((at, problem, fields))
         if self._check.strict:
             self.stop(f"{place} {problem} (--strict)")
 

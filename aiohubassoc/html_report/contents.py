@@ -197,7 +197,7 @@ def read_contents(  # noqa: D417 -- see `Contents`
             failures.counts.get(Status.PARTIAL, 0),
             failures.counts.get(Status.FAILED, 0),
             failures.counts.get(Status.UNPROCESSED, 0),
-            reader.unusable_count(),
+            reader.rejected_count(),
         )
         sessions = reader.sessions()
         is_read = reader.is_read_to_its_end()

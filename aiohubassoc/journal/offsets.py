@@ -35,7 +35,7 @@ class Places(Protocol):
         """Return where it stands."""
         ...
 
-    def told(self, place: Place) -> str:
+    def describe(self, place: Place) -> str:
         """Return how people call that place."""
         ...
 
@@ -54,7 +54,7 @@ class ByIndex:
         del pair
         return index
 
-    def told(self, place: Place) -> str:
+    def describe(self, place: Place) -> str:
         """Return it as messages call items of the input."""
         return f"item {place}"
 

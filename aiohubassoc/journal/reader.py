@@ -53,7 +53,7 @@ class JournalRow:
         message: Why it is not linked; None where it is.
         correlation_id: As of `Outcome`.
         recorded_at: When it was settled; aware.
-        session: Which run of the folder told it last, from 1; those that skipped it left out.
+        session: Which run of the folder last reported it, from 1; those that skipped it left out.
     """
 
     pair: Pair
@@ -131,10 +131,10 @@ class Reader:
         """Return how many pairs there are of each status."""
         with in_plain_words(self.folder):
             found = dict(self._db.execute("select status, count(*) from pairs group by status"))
-        told = dict.fromkeys(NUMBERS, 0)
+        counts = dict.fromkeys(NUMBERS, 0)
         for number, count in found.items():
-            told[STATUSES[number]] += count
-        return told
+            counts[STATUSES[number]] += count
+        return counts
 
     def categories(self) -> list[tuple[Status, str, int, str]]:
         """Return status, category, how many there are, and a message, the most frequent first."""
@@ -143,15 +143,15 @@ class Reader:
                 "select status, coalesce(category, ''), count(*), coalesce(min(message), '')"
                 " from pairs where status > 1 group by 1, 2 order by 3 desc"
             ).fetchall()
-        return [(STATUSES[number], name, count, told) for number, name, count, told in found]
+        return [(STATUSES[number], name, count, message) for number, name, count, message in found]
 
-    def unusable_count(self) -> int:
+    def rejected_count(self) -> int:
         """Return how many rows of the input hold no pair."""
         with in_plain_words(self.folder):
             (count,) = self._db.execute("select count(*) from unusable").fetchone()
         return int(count)
 
-    def unusable(self) -> Iterator[tuple[int, int, str, Any]]:
+    def rejected(self) -> Iterator[tuple[int, int, str, Any]]:
         """Yield source, line, problem and cells of the rows of the input that hold no pair."""
         with in_plain_words(self.folder):
             for place, problem, fields in self._db.execute(

@@ -50,7 +50,7 @@ def writable(value: object) -> str:
     return str(value).encode("utf-8", "backslashreplace").decode()
 
 
-def settled_values(outcome: Outcome) -> tuple[int, int, bool, _Text, _Text, _Text]:
+def to_values(outcome: Outcome) -> tuple[int, int, bool, _Text, _Text, _Text]:
     """Return status, attempts, whether it may be applied, category, message, correlation id."""
     # Skipped as it was linked already: so it is linked, and needs no call next time either.
     status = Status.LINKED if outcome.status is Status.SKIPPED else outcome.status

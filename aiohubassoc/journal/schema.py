@@ -94,7 +94,7 @@ create table verifications (
 );
 """
 # What the system says, and what it means to people.
-_TOLD: Final = (
+_MEANINGS: Final = (
     ("disk is full", "the disk is full"),
     ("readonly", "it is read-only"),
     ("unable to open", "it cannot be opened or made: is the folder writable?"),
@@ -107,8 +107,8 @@ _TOLD: Final = (
 def plainly(folder: Path, error: sqlite3.Error | OSError) -> JournalStorageError:
     """Return what went wrong with the folder, for people."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    told = next((told for part, told in _TOLD if part in text), text)
-    return JournalStorageError(f"the run folder {folder}: {told}")
+    meaning = next((meaning for part, meaning in _MEANINGS if part in text), text)
+    return JournalStorageError(f"the run folder {folder}: {meaning}")
 
 
 @contextlib.contextmanager

@@ -22,10 +22,10 @@ from aiohubassoc.errors import (
     PreviousFailureError,
     RefusedAlikeError,
 )
-from aiohubassoc.journal.database import Database, Group, Unusable
+from aiohubassoc.journal.database import Database, Group, RejectedRecord
 from aiohubassoc.journal.known_pairs import KnownPairs
 from aiohubassoc.journal.lock import FolderLock
-from aiohubassoc.journal.row_codec import are_usual, is_bad, settled_values, writable
+from aiohubassoc.journal.row_codec import are_usual, is_bad, to_values, writable
 from aiohubassoc.journal.schema import in_plain_words
 from aiohubassoc.models import Status
 
@@ -58,15 +58,15 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 @attrs.define
 class InputNotes:
     """
-    What whoever reads the input tells the run folder, while the run goes on.
+    What the run folder learns of the input while it is read.
 
     Attributes:
-        unusable: Rows without a pair; each is written with the next outcomes.
+        rejected: Rows without a pair; each is written with the next outcomes.
         is_cut_short: Whether the input ended before its end, because the run was to.
         is_of_folder: Whether the pairs are taken from the folder itself.
     """
 
-    unusable: list[Unusable] = attrs.Factory(list)
+    rejected: list[RejectedRecord] = attrs.Factory(list)
     is_cut_short: bool = False
     is_of_folder: bool = False
 
@@ -194,14 +194,14 @@ class JournalWriter:
 
     def _group(self) -> Group:
         """Return what is to be written next, so far without outcomes."""
-        unusable, self._notes.unusable = self._notes.unusable, []
-        return Group(self._now_ms(), self._session, unusable)
+        rejected, self._notes.rejected = self._notes.rejected, []
+        return Group(self._now_ms(), self._session, rejected)
 
     def _add(
         self, outcomes: Sequence[Outcome], group: Group, known: KnownPairs, ledger: Database
     ) -> None:
-        places, again = self._places, known.again
-        if not again and are_usual(outcomes):  # nearly always: at the speed of C
+        places, known_rows = self._places, known.rows
+        if not known_rows and are_usual(outcomes):  # nearly always: at the speed of C
             pairs = list(map(_PAIR, outcomes))
             values = zip(
                 map(ledger.types.__getitem__, map(_TYPES, pairs)),
@@ -216,7 +216,7 @@ class JournalWriter:
             group.usual = list(chain.from_iterable(values))
             return
         for outcome in outcomes:
-            row, may_be_there = again.pop(outcome.index, (None, False))
+            row, may_be_there = known_rows.pop(outcome.index, (None, False))
             # What one run left open stays open in the next, until HubSpot confirms the link.
             if may_be_there and outcome.status in {Status.FAILED, Status.UNPROCESSED}:
                 outcome.maybe_applied = True
@@ -236,11 +236,11 @@ class JournalWriter:
         if row is None and is_bad(outcome):
             row = known.row_of_bad(place)
         if row is not None and isinstance(outcome.error, PreviousFailureError):
-            group.retold.append((group.session, place, row))
+            group.repeated.append((group.session, place, row))
             return
-        status, *settled = settled_values(outcome)
+        status, *result = to_values(outcome)
         tag = self._places.tag(pair)
-        values = (status, place, *settled, group.at_ms, group.session, tag)
+        values = (status, place, *result, group.at_ms, group.session, tag)
         if row is not None:
             group.changed.append((*values, row))
         else:  # of an item that failed its checks anything may be anything
