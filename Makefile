@@ -49,6 +49,7 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/quota.py
+	$(BIN)/python benchmarks/shared.py
 	$(BIN)/python benchmarks/faults.py
 	$(BIN)/python benchmarks/kills.py
 	$(BIN)/python benchmarks/kills.py --via batch

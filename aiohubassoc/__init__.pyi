@@ -44,6 +44,7 @@ from aiohubassoc.errors import (
     ResponseTimeoutError as ResponseTimeoutError,
     RunStoppedError as RunStoppedError,
     ServerError as ServerError,
+    SharedQuotaError as SharedQuotaError,
     TransportError as TransportError,
     UnconfirmedError as UnconfirmedError,
     UnknownObjectTypeError as UnknownObjectTypeError,
@@ -86,5 +87,6 @@ from aiohubassoc.replies import (
     ErrorDetail as ErrorDetail,
     StandardError as StandardError,
 )
+from aiohubassoc.shared_quota.quota import SharedQuota as SharedQuota
 
 __version__: str

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aiohubassoc._http.limiter import Limiter
     from aiohubassoc.journal.journal import Journal
     from aiohubassoc.observer import Observer
+    from aiohubassoc.shared_quota.quota import SharedQuota
 
 # In flight = rate x latency: at 25 calls a second and half a second each, 13.
 DEFAULT_CONCURRENCY: Final = 64
@@ -47,6 +48,7 @@ class ClientOptions(TypedDict, total=False):
     concurrency: int | None
     batch_quota: Quota | None
     batch_limiter: Limiter | None
+    shared_quota: SharedQuota | None
     retry: RetryPolicy
     timeouts: Timeouts
     session: aiohttp.ClientSession | None
@@ -101,6 +103,26 @@ def check_version(text: str, clock: Clock) -> str:
             stacklevel=3,
         )
     return version
+
+
+def check_shared_quota(shared_quota: object, *limiters: object) -> None:
+    """
+    Raise OptionsError for what is no shared quota, or one beside limiters that share another.
+
+    Raises:
+        OptionsError: it cannot work.
+    """
+    if shared_quota is None:
+        return
+    if not hasattr(shared_quota, "open_session"):
+        raise OptionsError(
+            "shared_quota must be a SharedQuota, such as SharedQuota('sqlite:///quota.db'), "
+            f"not {type(shared_quota).__name__}"
+        )
+    if any(limiter is not None for limiter in limiters):
+        raise OptionsError(
+            "give a shared_quota or limiters: a shared quota has limiters of its own"
+        )
 
 
 def check_run(stall_timeout: float | None, drain_timeout: float, max_failures_kept: int) -> None:

@@ -36,6 +36,7 @@ from aiohubassoc.arguments import (
     check_observer,
     check_run,
     check_shared,
+    check_shared_quota,
     check_version,
     checked_concurrency,
 )
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
     from aiohubassoc.observer import Observer
     from aiohubassoc.planning import Plan
     from aiohubassoc.replies import DefaultAssociations
+    from aiohubassoc.shared_quota.quota import SharedQuota
+    from aiohubassoc.shared_quota.session import StoreSession
 
 BASE_URL: Final = "https://api.hubapi.com"  # HubSpot, Associations v4
 # The first is what most public code reads, the second what HubSpot's own tools set.
@@ -96,6 +99,10 @@ class AssociationClient:
             call. Two are in flight at first, at most four.
         batch_limiter: As *limiter*, for batch calls; for example another client's
             `batch_limiter`. None: a new one.
+        shared_quota: Where the quota is kept that many processes share, that of single calls and
+            that of batch calls: *quota*, *share*, *reserve_daily* and *batch_quota* then hold for
+            all of them together. `SharedQuotaError` is raised when the client is entered and it
+            cannot be used; a run stops when it no longer can. None: the quota is this client's.
         retry: When to retry a call.
         timeouts: How long one attempt may take.
         session: An aiohttp session to send through. Only its connections are used; it is not
@@ -133,6 +140,7 @@ class AssociationClient:
         concurrency: int | None = None,
         batch_quota: Quota | None = None,
         batch_limiter: Limiter | None = None,
+        shared_quota: SharedQuota | None = None,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 -- frozen
         timeouts: Timeouts = Timeouts(),  # noqa: B008 -- frozen
         session: aiohttp.ClientSession | None = None,
@@ -169,6 +177,19 @@ class AssociationClient:
         self._base_url = checked_base_url(base_url, allow_http=allow_http)
         self._events = Events(observer, portal=parse_portal(self._base_url), clock=self._clock)
         self._tokens = TokenSource(token)
+        check_shared_quota(shared_quota, limiter, batch_limiter)
+        self._shared: StoreSession | None = None
+        self._batch_quota = batch_quota
+        if shared_quota is not None:
+            self._shared = shared_quota.open_session(
+                quota=quota,
+                share=share,
+                reserve_daily=reserve_daily,
+                strict=strict_quota,
+                batch_quota=batch_quota,
+                clock=self._clock,
+            )
+            limiter, batch_limiter = self._shared.limiter, self._shared.batch_limiter
         self._limiter = limiter or QuotaLimiter(
             quota,
             share=share,
@@ -176,7 +197,6 @@ class AssociationClient:
             strict=strict_quota,
             clock=self._clock,
         )
-        self._batch_quota = batch_quota
         self._batch_limiter = batch_limiter or QuotaLimiter.for_batches(
             batch_quota, reserve_daily=reserve_daily, clock=self._clock
         )
@@ -231,6 +251,8 @@ class AssociationClient:
     async def __aenter__(self) -> Self:
         if self._closed or self._senders is not None:
             raise ClientClosedError("a client can be entered once")
+        if self._shared is not None:
+            await self._shared.open()
         await self._transport.open()
         self._senders = make_senders(
             self._version,
@@ -259,6 +281,8 @@ class AssociationClient:
         self._closed = True
         self._senders = None
         await self._transport.close()
+        if self._shared is not None:
+            await self._shared.close()
 
     async def create_default(self, pair: Pair) -> DefaultAssociations:
         """

@@ -16,6 +16,7 @@ Every exception of the package.
     │   ├── JournalMismatchError       it belongs to another job
     │   ├── JournalVersionError        it was written by a newer version, or is something else
     │   └── JournalStorageError        it cannot be read or written: a full disk, no permission
+    ├── SharedQuotaError               the store of a shared quota cannot be used
     ├── DailyReserveError              what is left of the day's calls is reserved for others
     ├── TransportError                 no usable response; see ``maybe_applied``
     │   ├── ConnectError         nothing was sent
@@ -224,6 +225,17 @@ class JournalStorageError(JournalError):
     """The run folder cannot be read or written."""
 
     _label = "JOURNAL_STORAGE"
+
+
+@attrs.define(slots=False)
+class SharedQuotaError(_MessageError):
+    """
+    The store of a shared quota cannot be used, so that nothing may be sent.
+
+    The message names the store, without its password, and says why and what to do.
+    """
+
+    _label = "SHARED_QUOTA"
 
 
 @attrs.define(slots=False)

@@ -20,8 +20,17 @@ PICTURE: Final = ROOT / "docs" / "explanation" / "design.svg"
 _TREE: Final = re.compile(r"(?<=```text\naiohubassoc/\n).*?(?=```\n)", re.DOTALL)
 
 # What links pairs is listed module by module, from what is asked first to what is called last.
-_LISTED: Final = ("_protocol", "_batching", "_quota", "_http", "_run", "_account", "journal")
-_FOLDERS: Final = ("files", "html_report", "cli", "testing", "simulator")
+_LISTED: Final = (
+    "_protocol",
+    "_batching",
+    "_quota",
+    "_http",
+    "_run",
+    "_account",
+    "journal",
+    "shared_quota",
+)
+_FOLDERS: Final = ("fleet", "files", "html_report", "cli", "testing", "simulator")
 
 _WIDTH, _HEIGHT = 440, 560
 _STYLE: Final = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias, runtime_checkable
 
 from aiohubassoc._http.clock import Clock, SystemClock
 from aiohubassoc._http.wait_queue import WaitQueue
@@ -104,6 +104,22 @@ class Limiter(Protocol):
         Returns:
             Seconds until calls may go again.
         """
+        ...
+
+
+@runtime_checkable
+class ExpiringLimiter(Protocol):
+    """A `Limiter` whose permits cannot be used any more when they were not used for long."""
+
+    generation: int
+    """Of the permits that are acquired now."""
+
+    def is_usable(self, generation: int) -> bool:
+        """Return whether a permit of *generation* may still be used, at this moment."""
+        ...
+
+    async def renew(self) -> None:
+        """Trade a permit for one that may be used, or raise as `Limiter.acquire` and keep it."""
         ...
 
 

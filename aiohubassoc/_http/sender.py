@@ -9,6 +9,7 @@ import attrs
 import tenacity as _t
 
 from aiohubassoc._http.clock import bind_now
+from aiohubassoc._http.limiter import ExpiringLimiter
 from aiohubassoc._http.request_state import Call, Final, SubjectT, Unsettled, is_uncertain
 from aiohubassoc._http.transport import NoResponse, ReusedResponse
 from aiohubassoc._protocol.classify import is_from_hubspot
@@ -38,6 +39,7 @@ from aiohubassoc.errors import (
     ConnectError,
     ConnectionLostError,
     DailyReserveError,
+    SharedQuotaError,
     TransportError,
     UnconfirmedError,
 )
@@ -103,6 +105,7 @@ class Sender(Generic[SubjectT]):
         self._judge = judge
         self._tokens = tokens
         self._limiter = limiter
+        self._expiring = limiter if isinstance(limiter, ExpiringLimiter) else None
         self._semaphore = semaphore
         self._policy = policy
         self._clock = clock
@@ -179,6 +182,8 @@ class Sender(Generic[SubjectT]):
         limiter = self._limiter
         if not limiter.try_acquire() and (fatal := await self._wait_for_permit()) is not None:
             return fatal
+        expiring = self._expiring
+        generation = 0 if expiring is None else expiring.generation
         sent_at: float | None = None
         response: Response | None = None
         verdict: Verdict | None = None
@@ -189,6 +194,10 @@ class Sender(Generic[SubjectT]):
             await self._semaphore.acquire()  # "async with" costs two coroutines more
             try:
                 endpoint = self._endpoint(call.subject)
+                if expiring is not None and not expiring.is_usable(generation):
+                    fatal = await self._renew_permit(expiring)
+                    if fatal is not None:
+                        return fatal
                 sent_at = self._now()
                 if call.is_resend:  # it is the same attempt still
                     sending = self._transport.send(endpoint, call.token, needs_new=True)
@@ -281,7 +290,14 @@ class Sender(Generic[SubjectT]):
     async def _wait_for_permit(self) -> Fatal | None:
         try:
             await self._limiter.acquire()
-        except DailyReserveError as error:
+        except (DailyReserveError, SharedQuotaError) as error:
+            return Fatal(error)
+        return None
+
+    async def _renew_permit(self, limiter: ExpiringLimiter) -> Fatal | None:
+        try:
+            await limiter.renew()
+        except (DailyReserveError, SharedQuotaError) as error:
             return Fatal(error)
         return None
 

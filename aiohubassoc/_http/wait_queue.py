@@ -7,7 +7,7 @@ import math
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from aiohubassoc.errors import DailyReserveError
+from aiohubassoc.errors import AioHubAssocError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ class WaitQueue:
     Args:
         clock: Time.
         try_take: Takes a permit and returns 0, or returns the seconds until there may be one: inf,
-            not before there is news. It may raise DailyReserveError, which the first caller gets.
+            not before there is news. What it raises as AioHubAssocError the first caller gets.
         give_back: Returns a permit that was granted to a caller in the tick of its cancellation.
 
     Attributes:
@@ -77,7 +77,7 @@ class WaitQueue:
             if not waiter.done():  # else it is cancelled, and not awake yet
                 try:
                     wait = self._try_take(now)
-                except DailyReserveError as error:
+                except AioHubAssocError as error:
                     waiter.set_exception(error)
                 else:
                     if wait > 0:

@@ -35,13 +35,16 @@ class BatchPacer:
     Attributes:
         max_in_flight: How many calls may be in flight.
         limit: How many may go in a window now.
+        room: None, as the pace may rise: as for `Pacer`.
     """
 
     adopts_remaining_until = -math.inf
     has_ample_room = False
+    room = 0
 
     def __init__(self, given: Quota | None = None) -> None:
         quota = given or FIRST_QUOTA
+        self._given = given
         self.max_in_flight = _FIRST_IN_FLIGHT
         self.limit = quota.limit
         self._most = math.inf if given is None else given.limit
@@ -70,6 +73,27 @@ class BatchPacer:
     def in_flight(self) -> int:
         """How many calls took a permit and have not ended."""
         return self._bucket.in_flight
+
+    def is_calm(self, _now: float) -> bool:
+        """As `Pacer.is_calm`: never, as the pace may rise and fall."""
+        return False
+
+    def count_by(self, _moment: float) -> int:
+        """As `Pacer.count_by`: unknown, so none."""
+        return 0
+
+    def set_aside(self, count: int) -> None:
+        """As `Pacer.set_aside`."""
+        self._bucket.in_flight += count
+
+    def apply_options(self) -> None:
+        """As `Pacer.apply_options`."""
+        if self._given is None:
+            return
+        self.limit = min(self.limit, self._given.limit)
+        if self._window != self._given.window:
+            self._window = self._given.window
+            self._bucket = self._bucket.copy_for(self._given)
 
     def wait(self, now: float) -> float:
         """Return the seconds until a call may go: 0 means now, inf not before the next response."""

@@ -123,6 +123,25 @@ class Pacer:
         """How many calls took a permit and have not ended."""
         return self._buckets[0].in_flight
 
+    @property
+    def room(self) -> int:
+        """How many calls more than the last one may go whatever the time is."""
+        return self._room
+
+    def is_calm(self, now: float) -> bool:
+        """Return whether nothing but the limit is to be kept, and no throttle came of late."""
+        return now >= self._wary_until and self._is_plain(now)
+
+    def count_by(self, moment: float) -> int:
+        """Return how many calls may go until a *moment* to come, while it `is_calm`."""
+        flight = self._adaptive.max_in_flight - self.in_flight
+        return int(min(flight, *(bucket.count_by(moment) for bucket in self._buckets)))
+
+    def set_aside(self, count: int) -> None:
+        """Leave so many permits to others, until as many are returned by a negative *count*."""
+        for bucket in self._buckets:
+            bucket.in_flight += count
+
     def wait(self, now: float) -> float:
         """Return the seconds until a call may go: 0 means now, inf not before the next response."""
         bucket = self._buckets[-1]
@@ -254,8 +273,23 @@ class Pacer:
         self._named = quota
         if self._began_at is not None:
             self.adopts_remaining_until = self._began_at + quota.window
-        quotas = [_shared(one, self._share) for one in _kept(self._given, quota)]
-        self._adaptive.adopt(quotas[-1])
+        self._adaptive.adopt(self._own_quotas[-1])
+        self._keep_own_quotas()
+
+    def apply_options(self) -> None:
+        """Keep the quotas of this pacer, after another one's state was loaded into it."""
+        if self._own_quotas != [bucket.quota for bucket in self._buckets]:
+            self._adaptive.adopt(self._own_quotas[-1])
+            self._keep_own_quotas()
+
+    @property
+    def _own_quotas(self) -> list[Quota]:
+        if self._named is None:
+            return [_shared(self._given or SAFE_START, self._share)]
+        return [_shared(one, self._share) for one in _kept(self._given, self._named)]
+
+    def _keep_own_quotas(self) -> None:
+        quotas = self._own_quotas
         if quotas != [bucket.quota for bucket in self._buckets]:
             self._close_room()
             longest = max(self._buckets, key=lambda bucket: bucket.memory)

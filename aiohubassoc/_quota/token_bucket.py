@@ -64,6 +64,11 @@ class TokenBucket:
         """How many permits there were at the last `wait`, less those taken since."""
         return self.quota.limit - self.in_flight - len(self._counted) + self._first
 
+    def count_by(self, moment: float) -> int:
+        """Return how many permits are there at a *moment* to come, if none is taken before."""
+        back = bisect_right(self._counted, moment - self._window, self._first)
+        return self.quota.limit - self.in_flight - len(self._counted) + back
+
     def take(self) -> None:
         """Take a permit for a call that is about to be sent."""
         self.in_flight += 1

@@ -118,6 +118,7 @@ _FLEET_COMMANDS = (
     ("cancel", "Cancel a run: it stops within a second; what was done is kept."),
     ("resume", "Queue a run again that failed or was cancelled."),
     ("export", "Write the rows of a run, with what became of them."),
+    ("report", "Write the report of a run as one HTML file."),
     ("portals", "Show the portals of the file, and whether their tokens can be read."),
 )
 _FLEET_EXAMPLES = (

@@ -15,6 +15,7 @@ from aiohubassoc.cli.terminal import print_warning
 from aiohubassoc.client import BASE_URL, BASE_URL_VARIABLE, TOKEN_VARIABLES, AssociationClient
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import Quota
+from aiohubassoc.shared_quota.quota import SharedQuota
 from aiohubassoc.token_reading import (
     RenewingToken,
     find_other_readers,
@@ -45,21 +46,41 @@ class Connection:
         base_url: Where HubSpot's API, or the simulated portal, is.
         token: The access token, or what gives it.
         proxy: The URL of a proxy; None: the environment's, if it names one.
+        shared_quota: What other processes, or other runs of a run folder, share; None: nothing.
     """
 
     command: Command
     base_url: str
     token: str | TokenProvider = attrs.field(repr=False)
     proxy: str | None = attrs.field(default=None, repr=False)
+    shared_quota: SharedQuota | None = None
 
     @classmethod
-    def open(cls, stack: ExitStack, command: Command, access: AccessOptions) -> Connection:
+    def open(
+        cls,
+        stack: ExitStack,
+        command: Command,
+        access: AccessOptions,
+        *,
+        folder: str | None = None,
+    ) -> Connection:
         """
         Return where *command* sends to; a simulated portal ends with *stack*.
+
+        Args:
+            stack: Ends with the command.
+            command: The command.
+            access: How to get to HubSpot.
+            folder: The run folder, whose runs share a quota; None: there is none.
 
         Raises:
             OptionsError: there is no token, or the quota is not one.
         """
+        shared = command.pace.shared()
+        if shared is None and folder is not None:
+            from aiohubassoc.shared_quota.quota import make_folder_quota  # noqa: PLC0415 -- if used
+
+            shared = make_folder_quota(folder)
         if command.portal.simulate:
             if access.proxy is not None:
                 raise OptionsError("--proxy is for HubSpot: a simulated portal is on this machine")
@@ -68,9 +89,9 @@ class Connection:
 
             settings = usual_portal(command.pace.parsed_quota() or Quota.PROFESSIONAL)
             portal = stack.enter_context(portal_process(settings))
-            return cls(command, portal.base_url, settings.tokens[0])
+            return cls(command, portal.base_url, settings.tokens[0], shared_quota=shared)
         base_url = find_base_url(command.portal.base_url)
-        return cls(command, base_url, read_token(access), access.proxy)
+        return cls(command, base_url, read_token(access), access.proxy, shared)
 
     @property
     def portal(self) -> str:
@@ -91,13 +112,16 @@ class Connection:
         Return a client, which is not entered yet.
 
         Args:
-            batch_limiter: The limiter of another client, to share; None: a new one.
+            batch_limiter: The limiter of another client, to share; None, or with a shared quota,
+                which has both limiters: a new one.
             observer: What the client reports the run to; None: nothing.
 
         Raises:
             OptionsError: an option that cannot work.
         """
         pace, portal = self.command.pace, self.command.portal
+        if self.shared_quota is not None:
+            batch_limiter = None
         own_quota = batch_limiter is None
         try:
             return AssociationClient(
@@ -111,6 +135,7 @@ class Connection:
                 concurrency=pace.concurrency,
                 batch_quota=self.command.send.parsed_batch_quota() if own_quota else None,
                 batch_limiter=batch_limiter,
+                shared_quota=self.shared_quota,
                 allow_http=portal.allow_http,
                 proxy=self.proxy,
                 trust_env=True,

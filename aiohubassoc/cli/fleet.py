@@ -7,12 +7,14 @@ import contextlib
 import json
 import os
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import attrs
 from cyclopts import Parameter
 
 from aiohubassoc.cli.export_options import ExportOptions
+from aiohubassoc.cli.fleet_report import read_fleet_contents
 from aiohubassoc.cli.fleet_status import print_runs, show_live
 from aiohubassoc.cli.link import loop_factory
 from aiohubassoc.cli.options import Flag, Flat, InputOptions, check_input
@@ -20,11 +22,12 @@ from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.row_source import RowSource
 from aiohubassoc.cli.runner import interruptible
 from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.terminal import stderr, stdout
+from aiohubassoc.cli.terminal import StorageError, stderr, stdout
 from aiohubassoc.errors import InputError, OptionsError
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.results import RowResult
+from aiohubassoc.html_report.page import check_installed, render
 from aiohubassoc.models import Status
 
 try:
@@ -85,6 +88,11 @@ class PortalsOptions:
     """
 
     portals: str | None = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether there is such a file."""
+        return bool(self.portals or os.environ.get(_PORTALS, "").strip())
 
     def load(self) -> dict[str, FleetPortal]:
         """Return the portals, or OptionsError."""
@@ -401,6 +409,41 @@ def export(
         return rows.to_exit_code(error)
     if rows.output is not None:
         stderr().print(f"{count:,} rows in {rows.output}", markup=False)
+    return ExitCode.ALL_LINKED
+
+
+def report(
+    run: int,
+    /,
+    *,
+    output: Annotated[str, Parameter(name=["--output", "-o"])],
+    database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
+    portals: Annotated[PortalsOptions, Flat] = PortalsOptions(),
+) -> int:
+    """
+    Write the report of a run as one HTML file, which needs no network.
+
+    Args:
+        run: Its number.
+        output: The file to write.
+        database: Where the runs are.
+        portals: Which portals there are; may be left out.
+    """
+    check_installed()
+    check_output("--output", output, inputs=())
+    known = portals.load() if portals.is_given else {}
+
+    async def work() -> str:
+        async with Fleet(database.url()) as fleet:
+            (found,) = await fleet.runs(run)
+            return render(await read_fleet_contents(fleet, run, known.get(found.portal)))
+
+    page = _run(work())
+    try:
+        Path(output).write_text(page, "utf-8")
+    except OSError as error:
+        raise StorageError(f"{output}: {error.strerror}") from None
+    stderr().print(f"Wrote the report to {output}", markup=False)
     return ExitCode.ALL_LINKED
 
 

@@ -21,6 +21,7 @@ from aiohubassoc.errors import (
     UnknownObjectTypeError,
 )
 from aiohubassoc.files.byte_source import STDIN
+from aiohubassoc.shared_quota.quota import hide_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -171,6 +172,8 @@ def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) ->
         options |= given(group)
     if options.get("--base-url") == find_base_url(None):
         del options["--base-url"]
+    if command.pace.shared_quota is not None:
+        options["--shared-quota"] = hide_password(command.pace.shared_quota)
     if call.token.proxy is not None:
         options["--proxy"] = _hide_password(call.token.proxy)
     if call.uvloop:

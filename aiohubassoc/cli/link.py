@@ -235,7 +235,7 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
 def _connect(stack: ExitStack, command: Command, call: LinkCall) -> Connection:
     """Return where the pairs go; an error names what is wrong with the input, too."""
     try:
-        return Connection.open(stack, command, call.token)
+        return Connection.open(stack, command, call.token, folder=call.folder.run)
     except OptionsError as error:
         problem = _find_input_problem(command)
         if problem is None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from cyclopts import Token
 
+    from aiohubassoc.shared_quota.quota import SharedQuota
+
 # Where the name of a field is not that of its option.
 _NAMES: Final = {"from_type": "from", "to_type": "to"}
 
@@ -78,15 +80,39 @@ class PaceOptions(QuotaOptions):
         reserve_daily: Calls of the day to leave for others, such as 50000 or 10%. The run stops
             there, where HubSpot says how many are left.
         strict_quota: Never exceed the quota, even with unusual network delays; 1 to 2 % slower.
+        shared_quota: Share the quota with other processes: sqlite:///FILE for those of this
+            machine, postgresql://... for those of many machines. Without it a run folder keeps one
+            for its own runs.
+        shared_key: Name of the shared quota: one for each HubSpot account and app; "default" if
+            not given.
     """
 
     reserve_daily: str | None = None
     strict_quota: Flag = False
+    shared_quota: str | None = None
+    shared_key: str | None = None
 
     def check(self) -> None:
-        """Raise OptionsError for a quota or a reserve that cannot be read."""
+        """Raise OptionsError for a quota, a reserve or a shared quota that cannot be read."""
         self.parsed_quota()
         self.reserve()
+        self.shared()
+
+    def shared(self) -> SharedQuota | None:
+        """Return the shared quota, None if none is given; raise OptionsError for what is none."""
+        if self.shared_quota is None:
+            if self.shared_key is not None:
+                raise OptionsError("--shared-key is for --shared-quota")
+            return None
+        from aiohubassoc.shared_quota.quota import SharedQuota  # noqa: PLC0415 -- if asked
+
+        try:
+            if self.shared_key is None:
+                return SharedQuota(self.shared_quota)
+            return SharedQuota(self.shared_quota, self.shared_key)
+        except OptionsError as error:
+            text = str(error).replace("url must", "--shared-quota must", 1)
+            raise OptionsError(text.replace("key must", "--shared-key must", 1)) from None
 
     def reserve(self) -> float | None:
         """Return the reserve as calls (an int) or a share (a float, 0 to 1), or OptionsError."""

@@ -15,6 +15,7 @@ from aiohubassoc.errors import (
     JournalStorageError,
     MissingScopesError,
     PermissionDeniedError,
+    SharedQuotaError,
     UnknownObjectTypeError,
 )
 from aiohubassoc.files.record import InputCounts
@@ -54,6 +55,7 @@ class ExitCode(IntEnum):
 
 _BY_STOP: Final = (
     (JournalStorageError, ExitCode.STORAGE),
+    (SharedQuotaError, ExitCode.STORAGE),
     (AuthenticationError, ExitCode.UNAUTHORIZED),
     (MissingScopesError, ExitCode.UNAUTHORIZED),
     (PermissionDeniedError, ExitCode.UNAUTHORIZED),

@@ -85,7 +85,12 @@ class Command:
     def to_header(self) -> dict[str, Any]:
         """Return it as it is kept."""
         files = [path if path == STDIN else str(Path(path).absolute()) for path in self.files]
-        return {**attrs.asdict(self), "files": files}
+        kept = {**attrs.asdict(self), "files": files}
+        if self.pace.shared_quota is not None:
+            from aiohubassoc.shared_quota.quota import to_kept_url  # noqa: PLC0415 -- if asked
+
+            kept["pace"]["shared_quota"] = to_kept_url(self.pace.shared_quota)
+        return kept
 
     @property
     def names(self) -> str:

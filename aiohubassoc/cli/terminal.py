@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from rich.console import Console
 from rich.markup import escape
 
-from aiohubassoc.errors import JournalInUseError, JournalStorageError
+from aiohubassoc.errors import JournalInUseError, JournalStorageError, SharedQuotaError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -162,7 +162,7 @@ def to_exit_code(error: BaseException) -> int:
         return 128 + signal.SIGINT
     if isinstance(error, JournalInUseError):
         return ExitCode.IN_USE
-    storage = (JournalStorageError, StorageError)
+    storage = (JournalStorageError, SharedQuotaError, StorageError)
     return ExitCode.STORAGE if isinstance(error, storage) else ExitCode.USAGE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ from aiohubassoc.journal.dedupe import SeenPairs
 from aiohubassoc.journal.offsets import make_place, split_place
 from aiohubassoc.models import Status
 from aiohubassoc.pair import Pair
+from aiohubassoc.shared_quota.postgres_store import PostgresStore
+from aiohubassoc.shared_quota.store import UnavailableError, UnusableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -42,6 +45,10 @@ _PAGE: Final = 2000
 _CONNECT_SECONDS: Final = 10
 _COLUMNS: Final = (
     "run, n, from_type, from_id, to_type, to_id, source, line, cells, status, category, message"
+)
+_ROW: Final = (
+    "n, from_type, from_id, to_type, to_id, source, line, cells, status, attempts, maybe_applied,"
+    " category, message, correlation_id"
 )
 # In one transaction with the run, so that no run is without its job and no job without its run.
 DEFER: Final = f"""
@@ -207,7 +214,10 @@ class Fleet:
     async def init(self) -> bool:
         """Make the tables, and return whether any was missing. It may be repeated."""
         async with self._connection(checked=False) as db:
-            return await create_tables(db)
+            is_new = await create_tables(db)
+        # Workers may lack the right to make tables.
+        await asyncio.to_thread(_create_quota_tables, self._database)
+        return is_new
 
     async def submit(
         self,
@@ -381,17 +391,13 @@ class Fleet:
         while True:
             async with self._connection() as db:
                 cursor = await db.execute(
-                    "select n, from_type, from_id, to_type, to_id, source, line, cells, status,"
-                    " attempts, maybe_applied, category, message, correlation_id"
-                    " from aiohubassoc_pairs where run = %s and n > %s and status = any(%s)"
-                    " order by n limit %s",
+                    f"select {_ROW} from aiohubassoc_pairs where run = %s and n > %s"
+                    " and status = any(%s) order by n limit %s",
                     (run, last, wanted, _PAGE),
                 )
                 page = await cursor.fetchall()
             for row in page:
-                cells = None if row[7] is None else json.loads(row[7])
-                values: list[Any] = [*row[1:7], cells, STATUSES[row[8]], *row[9:]]
-                yield FleetRow(*values)
+                yield _to_row(row)
                 last = row[0]
             if len(page) < _PAGE:
                 return
@@ -405,6 +411,48 @@ class Fleet:
                 (run,),
             )
             return [(*place, json.loads(cells)) for *place, cells in await cursor.fetchall()]
+
+    async def failure_groups(
+        self, run: int, *, most: int, examples: int
+    ) -> list[tuple[Status, str, int, list[FleetRow]]]:
+        """
+        Return what of a run is not linked, by reason, the most frequent reasons first.
+
+        Args:
+            run: Its number.
+            most: How many reasons to return.
+            examples: How many pairs to return of each.
+
+        Returns:
+            Status, category, number of pairs, and the first of them.
+        """
+        async with self._connection() as db:
+            cursor = await db.execute(
+                "select status, coalesce(category, ''), count(*) from aiohubassoc_pairs"
+                " where run = %s and status = any(%s) group by 1, 2 order by 3 desc limit %s",
+                (run, [NUMBERS[Status.PARTIAL], NUMBERS[Status.FAILED]], most),
+            )
+            groups = await cursor.fetchall()
+            found = []
+            for status, category, count in groups:
+                cursor = await db.execute(
+                    f"select {_ROW} from aiohubassoc_pairs where run = %s and status = %s"
+                    " and coalesce(category, '') = %s order by n limit %s",
+                    (run, status, category, examples),
+                )
+                rows = [_to_row(row) for row in await cursor.fetchall()]
+                found.append((STATUSES[status], category, count, rows))
+        return found
+
+    async def types_of(self, run: int) -> list[tuple[str, str]]:
+        """Return the first few pairs of object types of a run."""
+        async with self._connection() as db:
+            cursor = await db.execute(
+                "select distinct from_type, to_type from (select from_type, to_type"
+                " from aiohubassoc_pairs where run = %s order by n limit 10000) t limit 5",
+                (run,),
+            )
+            return [(row[0], row[1]) for row in await cursor.fetchall()]
 
     async def input_of(self, run: int) -> tuple[list[str], list[str]]:
         """Return the columns of a run's input, and what its files are called."""
@@ -428,6 +476,22 @@ class Fleet:
             yield self._db
         except psycopg.Error as error:
             raise FleetError(f"the fleet's database: {describe(error)}") from error
+
+
+def _to_row(row: Sequence[Any]) -> FleetRow:
+    cells = None if row[7] is None else json.loads(row[7])
+    values: list[Any] = [*row[1:7], cells, STATUSES[row[8]], *row[9:]]
+    return FleetRow(*values)
+
+
+def _create_quota_tables(database: str) -> None:
+    store = PostgresStore(database)
+    try:
+        store.open()
+    except (UnavailableError, UnusableError) as error:
+        raise FleetError(f"the tables of the shared quotas: {error}") from error
+    finally:
+        store.close()
 
 
 async def connect(database: str) -> psycopg.AsyncConnection:

@@ -25,6 +25,7 @@ from aiohubassoc.errors import (
     RunStoppedError,
 )
 from aiohubassoc.fleet.ownership import Owned, Ownership
+from aiohubassoc.fleet.quotas import FleetQuotas
 from aiohubassoc.fleet.reaper import Reaper
 from aiohubassoc.fleet.recorder import FleetRecorder, OutcomeWriter
 from aiohubassoc.fleet.schema import QUEUE, TASK, check_version
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from aiohubassoc._http.clock import Clock
     from aiohubassoc.fleet.portals import FleetPortal
     from aiohubassoc.models import Report
+    from aiohubassoc.observer import Observer
     from aiohubassoc.pair import Pair
 
 logger = logging.getLogger("aiohubassoc")
@@ -64,6 +66,7 @@ class FleetWorker:
         drain_timeout: Seconds that calls in flight may take to end when it is stopped.
         listen: Whether to be notified by the database; False behind a PgBouncer that pools
             transactions.
+        observer: What every run reports to; None: nothing. See `Observer`.
         clock: For tests. None: the running event loop's.
     """
 
@@ -78,6 +81,7 @@ class FleetWorker:
         poll: float = 1.0,
         drain_timeout: float = 5.0,
         listen: bool = True,
+        observer: Observer | None = None,
         clock: Clock | None = None,
     ) -> None:
         if max_runs < 1:
@@ -103,6 +107,8 @@ class FleetWorker:
         self._clock = SystemClock() if clock is None else clock
         self._owned = Owned(self._pool, dead_after / 2, self._clock)
         self._writer = OutcomeWriter(self._pool, self._clock)
+        self._quotas = FleetQuotas(database)
+        self._observer = observer
         self._streams: set[Any] = set()
         self._stopping: asyncio.Event | None = None
 
@@ -142,6 +148,7 @@ class FleetWorker:
                 for task in side:
                     task.cancel()
                 await asyncio.wait(side)
+                await self._quotas.close()
 
     async def _run_procrastinate(self, stopping: asyncio.Event) -> None:
         """Let procrastinate fetch jobs until this worker is stopped or the database goes away."""
@@ -209,7 +216,19 @@ class FleetWorker:
             raise OptionsError(f"the worker has no portal {row['portal']!r} in its file")
         tokens = _FencedToken(portal.read_token(), ownership)
         options = row["options"]
-        async with make_client(portal, tokens, self._database) as client:
+        client = AssociationClient(
+            tokens,
+            base_url=portal.base_url,
+            api_version=portal.api_version,
+            quota=portal.quota,
+            batch_quota=portal.batch_quota,
+            share=portal.share,
+            reserve_daily=portal.reserve_daily,
+            allow_http=portal.allow_http,
+            shared_quota=self._quotas.of_portal(portal.name),  # type: ignore[arg-type]
+            observer=self._observer,
+        )
+        async with client:
             source = _OpenPairs(self._owned, ownership)
             stream = client.link_each(
                 source.pairs(),
@@ -347,18 +366,3 @@ async def _read_page(values: tuple[int, int, int], db: psycopg.AsyncConnection) 
         values,
     )
     return await cursor.fetchall()
-
-
-def make_client(portal: FleetPortal, token: _FencedToken, database: str) -> AssociationClient:
-    """Return a client for a portal whose quota is shared by all workers of the database."""
-    del database
-    return AssociationClient(
-        token,
-        base_url=portal.base_url,
-        api_version=portal.api_version,
-        quota=portal.quota,
-        batch_quota=portal.batch_quota,
-        share=portal.share,
-        reserve_daily=portal.reserve_daily,
-        allow_http=portal.allow_http,
-    )

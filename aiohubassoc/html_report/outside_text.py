@@ -15,6 +15,7 @@ _MARKS: Final = frozenset({"Mn", "Me"})
 _MOST_MARKS: Final = 4
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _BMP: Final = 0xFFFF
+_MOST_ESCAPE: Final = 10  # letters
 
 
 def make_visible(text: str, most: int | None = MOST_LETTERS) -> str:
@@ -23,20 +24,31 @@ def make_visible(text: str, most: int | None = MOST_LETTERS) -> str:
 
     Args:
         text: From outside.
-        most: Its rest is cut off after so many letters, and their number is given; None: it is not.
+        most: The most letters to return; of a longer text the rest is cut off, and its length is
+            given. None: all of it is returned.
     """
-    cut = ""
-    if most is not None and len(text) > most:
-        text, cut = text[:most], f" … ({len(text):,} letters)"
+    most = len(text) * _MOST_ESCAPE if most is None else most
     if text.isascii() and text.isprintable():
-        return text + cut
-    shown, marks = [], 0
+        shown, is_cut = text[:most], len(text) > most
+    else:
+        shown, is_cut = _escape_all(text, most)
+    return f"{shown} … ({len(text):,} letters)" if is_cut else shown
+
+
+def _escape_all(text: str, most: int) -> tuple[str, bool]:
+    """Return the beginning of *text*, escaped, and whether that is not all of it."""
+    shown: list[str] = []
+    length = marks = 0
     for letter in text:
         category = unicodedata.category(letter)
         marks = marks + 1 if category in _MARKS else 0
         is_hidden = category in _SHAPELESS and letter not in _JOINERS
-        shown.append(_escape(letter) if is_hidden or marks > _MOST_MARKS else letter)
-    return "".join(shown) + cut
+        piece = _escape(letter) if is_hidden or marks > _MOST_MARKS else letter
+        length += len(piece)
+        if length > most:
+            return "".join(shown), True
+        shown.append(piece)
+    return "".join(shown), False
 
 
 def _escape(letter: str) -> str:

@@ -120,6 +120,12 @@ def test_a_file_is_submitted_linked_and_exported(fleet_command: Command, tmp_pat
     linked = fleet_command("export", str(number), "--linked", "--format", "csv").out.splitlines()
     assert linked[0] == "from_id,to_id,note,status,category,message,correlation_id"
     assert linked[1:] == ["1,2,a,linked,,,", "3,4,b,linked,,,"]
+    page = tmp_path / "run.html"
+    assert fleet_command("report", str(number), "-o", str(page)).code == 0
+    html = page.read_text(encoding="utf-8")
+    assert f"run {number} of acme" in html
+    assert "VALIDATION_ERROR" in html
+    assert "contacts:5000" in html
     failed = tmp_path / "failed.jsonl"
     assert fleet_command("export", str(number), "--failed", "--output", str(failed)).code == 0
     (row,) = map(json.loads, failed.read_text(encoding="utf-8").splitlines())

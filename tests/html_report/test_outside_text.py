@@ -48,3 +48,5 @@ def test_long_text_is_cut() -> None:
     assert make_visible("x" * 1_234, 10) == "xxxxxxxxxx … (1,234 letters)"
     assert make_visible("x" * 10, 10) == "x" * 10
     assert make_visible("x" * 5_000, None) == "x" * 5_000
+    assert make_visible("\n" * 9, 5) == "\\n\\n … (9 letters)"
+    assert make_visible("\U000e0041" * 9, None) == "\\U000e0041" * 9

@@ -163,7 +163,7 @@ def test_the_largest_page_is_small() -> None:
         sessions=list(whole.sessions) * 10,
         asked=Asked(inputs=("\u202e" * 10_000,) * 1_000, portal="\u202e" * 10_000),
     )
-    assert len(found.html.encode()) < 800_000
+    assert len(found.html.encode()) < 300_000
 
 
 def test_it_says_where_pairs_went() -> None:

@@ -1,0 +1,400 @@
+"""
+What all processes of one quota have in common, and what happens to it at a request.
+
+It is the pacer that paces a process alone, who has which permits, and whose turn it is. It reads
+no clock and does no I/O.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from aiohubassoc._http.clock import SystemClock
+from aiohubassoc._http.limiter import QuotaLimiter
+from aiohubassoc.errors import DailyReserveError, SharedQuotaError
+from aiohubassoc.shared_quota import snapshot
+from aiohubassoc.shared_quota.messages import Grant, Request, Responded, Unanswered, WasThrottled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohubassoc._quota.batch_pacer import BatchPacer
+    from aiohubassoc._quota.daily_budget import DailyBudget
+    from aiohubassoc._quota.pacer import Pacer
+    from aiohubassoc.shared_quota.messages import Event
+
+# Seconds of silence after which a process is taken to be gone. Its permits are back one window
+# after that, so after 20 s where the window is HubSpot's.
+LEASE: Final = 10.0
+# How long a permit may be used after the process last came, and how often it comes at least.
+USABLE: Final = LEASE / 2
+HEARTBEAT: Final = LEASE / 5
+# How long one is remembered that has no permits, for its turn.
+_REMEMBERED: Final = 60.0
+# A process that comes later than it was told by so much loses its turn.
+_GRACE: Final = 0.1
+_LEAST_WAIT: Final = 0.002
+# A timer may fire a little early; permits are looked for in steps no shorter.
+_TICK: Final = 1e-4
+# How long in advance permits are granted, at most, and as a share of the window: a store is asked
+# less often, and nothing is lost on the way. A throttle is known that much later to the others.
+_MOST_HORIZON: Final = 0.1
+_HORIZON_SHARE: Final = 1 / 10
+# A process looks again at least so often: a permit may be returned, or a process may be stopped.
+_LONGEST_WAIT: Final = 0.5
+# While only calls of others can bring news: for one process that waits, and for each one more.
+_POLL: Final = 0.01
+_POLL_EACH: Final = 0.005
+# Where there is room, so much of it is granted at once to each process: a store is asked less
+# often, and none of it is missed by the others.
+_GRANTED_SHARE: Final = 1 / 16
+_MOST_GRANTED: Final = 256
+
+
+@attrs.define
+class _Holder:
+    """
+    A process, or one of its clients.
+
+    Attributes:
+        seen: When it last came.
+        number: Of its last request.
+        leases: Permits that it has.
+        taken: How many it took in all, for its turn.
+        want: How many it waits for.
+        due: When it is to come again for them.
+        is_lapsed: Whether it was silent for too long, and had permits.
+        reply: To its last request.
+    """
+
+    seen: float
+    number: int = 0
+    leases: int = 0
+    taken: int = 0
+    want: int = 0
+    due: float = 0.0
+    is_lapsed: bool = False
+    reply: dict[str, Any] = attrs.Factory(dict)
+
+
+class StoreClock(SystemClock):
+    """The time of the store, as far as a request is about it."""
+
+    time = 0.0
+
+    def now(self) -> float:
+        """Return the moment that is looked at."""
+        return self.time
+
+
+class Decider(QuotaLimiter):
+    """The limiter of a process alone, of which only the decisions are used: nobody waits here."""
+
+    @property
+    def pacer(self) -> Pacer | BatchPacer:
+        """When calls may go."""
+        return self._pacer
+
+    @property
+    def daily(self) -> DailyBudget | None:
+        """What is left of the day; None: nothing is left to others."""
+        return self._daily
+
+    def take(self, now: float) -> float:
+        """
+        Take a permit and return 0, or the seconds until there may be one.
+
+        Raises:
+            DailyReserveError: nothing may be sent today.
+        """
+        return self._try_take(now)
+
+
+class CommonState:
+    """
+    The common state of one row of a store.
+
+    Args:
+        decider: Decides; its options are this process'.
+        clock: What the decider takes for the time.
+        is_gone: Says whether a process has surely ended.
+    """
+
+    def __init__(self, decider: Decider, clock: StoreClock, is_gone: Callable[[str], bool]) -> None:
+        self._decider = decider
+        self._clock = clock
+        self._is_gone = is_gone
+        self._holders: dict[str, _Holder] = {}
+        # What is kept for those who leave calls of the day to others, though this one does not.
+        self._daily: dict[str, Any] | None = None
+        self._held_until = -math.inf
+        # Permits are granted in advance up to here: nobody gets an earlier one after that.
+        self._paced_to = -math.inf
+        # The store's clock may be set back: the time here only moves on.
+        self._now = -math.inf
+        self._shift = 0.0
+
+    # --- in and out ------------------------------------------------------------------------------
+
+    def load(self, text: bytes, now: float, *, is_same_epoch: bool, keeps_time: bool) -> None:
+        """
+        Take over what is kept.
+
+        Args:
+            text: The state as it is kept.
+            now: The store's time.
+            is_same_epoch: Whether the store was not started anew since.
+            keeps_time: Whether its instants mean something though it was.
+
+        Raises:
+            SharedQuotaError: it is not ours, or of a newer version.
+        """
+        try:
+            state = snapshot.from_bytes(text)
+            format_ = int(state["format"])
+            is_readable = format_ == snapshot.FORMAT
+            if is_readable and (is_same_epoch or keeps_time):
+                self._load(state)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise SharedQuotaError(f"what is kept of it cannot be read: {error}") from error
+        if format_ > snapshot.FORMAT:
+            raise SharedQuotaError(
+                "a newer version of aiohubassoc wrote it: upgrade this one, or use another key"
+            )
+        if not is_readable or not is_same_epoch:
+            # What was sent just before may be missing: as if a whole window had been used by now.
+            self._held_until = now + self._shift + self._decider.quota.window
+
+    def _load(self, state: dict[str, Any]) -> None:
+        decider = self._decider
+        snapshot.load(decider.pacer, state["pacer"])
+        decider.pacer.apply_options()
+        self._daily = state["daily"]
+        if decider.daily is not None and self._daily is not None:
+            snapshot.load(decider.daily, self._daily)
+        self._holders = {name: _Holder(**one) for name, one in state["holders"].items()}
+        self._held_until, self._paced_to = float(state["held_until"]), float(state["paced_to"])
+        self._now, self._shift = float(state["now"]), state["shift"]
+
+    def dump(self) -> bytes:
+        """Return what is to be kept."""
+        daily = self._decider.daily
+        return snapshot.to_bytes(
+            {
+                "format": snapshot.FORMAT,
+                "pacer": snapshot.dump(self._decider.pacer, self._now),
+                "daily": self._daily if daily is None else snapshot.dump(daily, self._now),
+                "holders": {
+                    name: attrs.asdict(one, recurse=False) for name, one in self._holders.items()
+                },
+                "held_until": str(self._held_until),  # it may be -inf
+                "paced_to": str(self._paced_to),
+                "now": str(self._now),
+                "shift": self._shift,
+            }
+        )
+
+    # --- a request -------------------------------------------------------------------------------
+
+    def apply(self, request: Request, now: float, arrived_at: float) -> Grant:
+        """
+        Carry out a request and return what to reply.
+
+        Args:
+            request: The request.
+            now: The store's time.
+            arrived_at: The store's time when the request came, before it waited for others.
+        """
+        self._shift += max(0.0, self._now - now - self._shift)
+        self._now = now = now + self._shift
+        came_at = (arrived_at if request.stamp is None else request.stamp) + self._shift
+        self._expire(now)
+        holder = self._holders.setdefault(request.holder, _Holder(now, is_lapsed=True))
+        if holder.number == request.number:  # the reply to it was lost
+            if not holder.is_lapsed:
+                return _reply_from(holder.reply)
+            request = attrs.evolve(request, events=())
+        holder.seen, holder.number = now, request.number
+        is_forfeited, holder.is_lapsed = holder.is_lapsed, False
+        hand = 0 if is_forfeited else request.hand
+        self._set_leases(holder, request.ended + request.out + hand, now)
+        for event in request.events:
+            self._record(event, came_at - request.base)
+        _ = self._decider.in_flight  # records those whose recording could wait
+        holder.leases -= request.ended
+        self._clock.time = now
+        reply = self._grant(holder, request.want, now)
+        quota = self._decider.quota
+        reply = attrs.evolve(
+            reply,
+            is_forfeited=is_forfeited,
+            limit=quota.limit,
+            window=quota.window,
+            max_in_flight=self._decider.max_in_flight,
+        )
+        holder.reply = {
+            **attrs.asdict(reply, recurse=False),
+            "wait": None if reply.wait == math.inf else reply.wait,
+        }
+        if request.is_last:
+            for _ in range(request.out):  # their calls were cut off, and may be counted
+                self._decider.pacer.record_no_response(now, now)
+            del self._holders[request.holder]
+        return reply
+
+    def _record(self, event: Event, shift: float) -> None:
+        decider, clock = self._decider, self._clock
+        clock.time = event.at + shift
+        sent_at = event.sent_at + shift
+        match event:
+            case Responded():
+                decider.record_response(
+                    sent_at,
+                    clock.time,
+                    exact=event.exact,
+                    accepted=event.accepted,
+                    headers=event.headers,
+                )
+            case Unanswered():
+                decider.record_no_response(sent_at)
+            case WasThrottled():
+                decider.record_throttle(sent_at, event.retry_after, by_quota=event.by_quota)
+
+    def _set_leases(self, holder: _Holder, count: int, now: float) -> None:
+        """Take permits for a process that has more than we know of, or return what it does not."""
+        pacer = self._decider.pacer
+        for _ in range(holder.leases, count):
+            pacer.take(now)
+        for _ in range(count, holder.leases):
+            pacer.release_unused()
+        holder.leases = count
+
+    def _expire(self, now: float) -> None:
+        """Give up the permits of those who are gone: their calls may have been sent."""
+        for name, holder in list(self._holders.items()):
+            silent = now - holder.seen
+            if silent < HEARTBEAT:
+                continue
+            is_gone = self._is_gone(name)
+            if is_gone or silent > LEASE:
+                # They are sent while the permit is usable only, or by now.
+                last_at = now if is_gone else holder.seen + LEASE
+                for _ in range(holder.leases):
+                    self._decider.pacer.record_no_response(holder.seen, min(now, last_at))
+                holder.is_lapsed = holder.is_lapsed or holder.leases > 0
+                holder.leases = holder.want = 0
+            if is_gone or silent > _REMEMBERED:
+                del self._holders[name]
+
+    # --- whose turn it is ------------------------------------------------------------------------
+
+    def _grant(self, holder: _Holder, want: int, now: float) -> Grant:
+        """Grant permits to a process, in its turn: those who took fewer of late go first."""
+        others = [
+            one
+            for one in self._holders.values()
+            if one is not holder and one.want and now <= one.due + _GRACE
+        ]
+        was_waiting, holder.want = holder.want > 0, want
+        if not want:
+            return Grant()
+        if others and not was_waiting:
+            credit = self._decider.quota.limit // (len(others) + 1)
+            holder.taken = max(holder.taken, min(one.taken for one in others) - credit)
+        if now < self._held_until:
+            return Grant(wait=self._wait(holder, self._held_until - now, now))
+        try:
+            granted = self._take(holder, others, now)
+        except DailyReserveError as error:
+            holder.want = 0
+            return Grant(daily=(error.left, error.reserved))
+        if holder.want:
+            wait = self._wait_for_turn(holder, others, now)
+            needs_news = wait == math.inf
+            if needs_news:
+                # News of one's own calls one has first.
+                is_alone = all(one is holder or not one.leases for one in self._holders.values())
+                wait = HEARTBEAT if is_alone else _POLL + _POLL_EACH * len(others)
+            wait = self._wait(holder, wait, now)
+            return Grant(granted=tuple(granted), wait=wait, needs_news=needs_news)
+        if self._decider.daily is None:
+            granted += [0.0] * self._take_ahead(holder, others)
+        return Grant(granted=tuple(granted))
+
+    def _take(self, holder: _Holder, others: list[_Holder], now: float) -> list[float]:
+        """Take permits for a process, and return in how many seconds each may be used."""
+        pacer = self._decider.pacer
+        ahead = _count_ahead(holder, others)
+        # What others go before is not given away in advance.
+        until = now + (self._horizon(now) if not ahead else 0.0)
+        most = holder.want
+        if others:
+            room = pacer.count_by(until) - ahead if pacer.is_calm(now) else 0
+            most = min(most, max(1, room // (len(others) + 1)))
+        at = max(now, self._paced_to)
+        granted: list[float] = []
+        pacer.set_aside(ahead)
+        try:
+            while len(granted) < most and at <= until:
+                wait = self._decider.take(at)
+                if wait <= 0:
+                    granted.append(at - now)
+                    self._paced_to = at
+                else:
+                    at += max(wait, _TICK)
+        finally:
+            pacer.set_aside(-ahead)
+            holder.leases += len(granted)
+            holder.taken += len(granted)
+            holder.want -= len(granted)
+        return granted
+
+    def _take_ahead(self, holder: _Holder, others: list[_Holder]) -> int:
+        """Take some for calls to come, where there is so much room that nobody misses them."""
+        pacer = self._decider.pacer
+        share = _GRANTED_SHARE / max(1, len(self._holders), len(others))
+        count = min(int(pacer.room * share), _MOST_GRANTED)
+        for _ in range(count):
+            pacer.try_take()
+        holder.leases += count
+        holder.taken += count
+        return count
+
+    def _wait_for_turn(self, holder: _Holder, others: list[_Holder], now: float) -> float:
+        """Return in how many seconds a process is to come again; inf: there must be news."""
+        pacer, at = self._decider.pacer, max(now, self._paced_to)
+        ahead = _count_ahead(holder, others)
+        pacer.set_aside(ahead)
+        try:
+            wait = pacer.wait(at)
+        finally:
+            pacer.set_aside(-ahead)
+        if wait == math.inf:
+            return wait
+        # In time to be granted it in advance.
+        return max(at + wait - now - self._horizon(now) / 2, _LEAST_WAIT)
+
+    def _horizon(self, now: float) -> float:
+        """Return how many seconds in advance permits are granted that are not back yet."""
+        if not self._decider.pacer.is_calm(now):
+            return 0.0
+        return min(_MOST_HORIZON, _HORIZON_SHARE * self._decider.quota.window)
+
+    def _wait(self, holder: _Holder, wait: float, now: float) -> float:
+        wait = min(wait, _LONGEST_WAIT)
+        holder.due = now + wait
+        return wait
+
+
+def _count_ahead(holder: _Holder, others: list[_Holder]) -> int:
+    """Return how many permits go to others first."""
+    return sum(min(one.want, max(0, holder.taken - one.taken)) for one in others)
+
+
+def _reply_from(kept: dict[str, Any]) -> Grant:
+    wait = math.inf if kept["wait"] is None else kept["wait"]
+    daily = None if kept["daily"] is None else tuple(kept["daily"])
+    return Grant(**{**kept, "granted": tuple(kept["granted"]), "wait": wait, "daily": daily})

@@ -1,0 +1,341 @@
+"""A limiter whose permits come from a state that many processes have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from aiohubassoc._http.wait_queue import WaitQueue
+from aiohubassoc._quota.pacer import Cooldown  # type: ignore[attr-defined, unused-ignore]
+from aiohubassoc.errors import ClientClosedError, DailyReserveError
+from aiohubassoc.options import Quota
+from aiohubassoc.shared_quota.common_state import HEARTBEAT, USABLE
+from aiohubassoc.shared_quota.messages import (
+    Grant,
+    Request,
+    Responded,
+    Unanswered,
+    WasThrottled,
+)
+from aiohubassoc.shared_quota.store import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohubassoc._http.clock import Clock, Timer
+    from aiohubassoc.errors import AioHubAssocError
+    from aiohubassoc.shared_quota.common_state import Decider
+    from aiohubassoc.shared_quota.messages import Event
+    from aiohubassoc.shared_quota.session import CommonRow, StoreSession
+
+_NO_HEADERS: Mapping[str, str] = {}
+# A store may be away for so long: a server is restarted, a file is locked. Then the run stops.
+PATIENCE: Final = 60.0
+_RETRY_EVERY: Final = 0.25
+# What became of calls is told together, after at most this part of a window.
+_TOGETHER_SHARE: Final = 1 / 100
+_TOGETHER_LEAST, _TOGETHER_MOST = 0.005, 0.1
+_MOST_WANTED: Final = 256
+_CLOSE_SECONDS: Final = 3.0
+
+
+class SharedLimiter:
+    """
+    A `Limiter` that shares its quota with other processes.
+
+    Args:
+        row: The common state.
+        session: Asks it, in a thread of its own.
+        identity: Of this client.
+        decider: What decides before the store is asked.
+        clock: Time.
+
+    Attributes:
+        quota: The quota that is kept now; of two, the slower.
+        max_in_flight: How many batch calls may be in flight now; None: any number.
+        generation: Of permits: those of an earlier one are not to be used any more.
+    """
+
+    def __init__(
+        self,
+        row: CommonRow,
+        session: StoreSession,
+        identity: str,
+        decider: Decider,
+        *,
+        clock: Clock,
+    ) -> None:
+        self._row = row
+        self._session = session
+        self._identity = identity
+        self._clock = clock
+        self._queue = WaitQueue(clock, self._try_take, self.release_unused)
+        self.quota = decider.quota
+        self.max_in_flight = decider.max_in_flight
+        self.generation = 0
+        self._cooldown = Cooldown()
+        self._paused_until = -math.inf
+        # From when on each permit in hand may be used, in order; and how many calls have one.
+        self._hand: deque[float] = deque()
+        self._out = 0
+        self._usable_until = -math.inf
+        self._next_at = -math.inf  # when to ask again
+        self._needs_news = False
+        self._events: list[Event] = []
+        self._number = 0
+        self._request: Request | None = None  # the one that is under way
+        self._sent_at = -math.inf
+        self._is_asking = False
+        self._timer: Timer | None = None
+        self._timer_at = math.inf
+        self._troubled_since: float | None = None
+        self._daily_error: DailyReserveError | None = None
+        self._failure: AioHubAssocError | None = None
+        self._answered = asyncio.Event()
+
+    # --- a `Limiter` -----------------------------------------------------------------------------
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls of this client may have been sent and have not ended."""
+        return self._out
+
+    def try_acquire(self) -> bool:
+        """Acquire if a permit is in hand and no caller waits; return whether it did."""
+        return bool(self._hand) and not self._queue.waiters and self._take_one(self._clock.now())
+
+    async def acquire(self) -> None:
+        """
+        Return when one call may be sent, in the order of asking. Cancelled, it costs nothing.
+
+        Raises:
+            DailyReserveError: the calls of the day have come down to what is reserved.
+            SharedQuotaError: the store cannot be used any more.
+            ClientClosedError: the client was closed.
+        """
+        await self._queue.acquire()
+
+    def release_unused(self) -> None:
+        """Record that a call was not sent: its permit is for any process."""
+        self._out -= 1
+        self._note()
+
+    def record_response(
+        self,
+        sent_at: float,
+        responded_at: float,
+        *,
+        exact: bool = True,
+        accepted: bool = True,
+        headers: Mapping[str, str] = _NO_HEADERS,
+    ) -> None:
+        """Let the permit come back one window after the call was counted."""
+        self._out -= 1
+        if accepted:
+            self._cooldown.record_accepted(sent_at)
+        self._events.append(Responded(sent_at, responded_at, exact, accepted, headers))
+        self._note()
+
+    def record_no_response(self, sent_at: float) -> None:
+        """Let the permit come back one window and a usual round trip from now."""
+        self._out -= 1
+        self._events.append(Unanswered(sent_at, self._clock.now()))
+        self._note()
+
+    def record_throttle(
+        self, sent_at: float, retry_after: float | None, *, by_quota: bool = True
+    ) -> float:
+        """Hold all calls back, those of other processes too; return the seconds until they may."""
+        now = self._clock.now()
+        pause = self._cooldown.record_throttle(
+            now, sent_at, retry_after=retry_after, window=self.quota.window
+        )
+        self._paused_until = now + pause
+        self._events.append(WasThrottled(sent_at, now, retry_after, by_quota))
+        self._ask()
+        return pause
+
+    # --- permits that run out --------------------------------------------------------------------
+
+    def is_usable(self, generation: int) -> bool:
+        """
+        Return whether a permit of *generation* may still be used.
+
+        Not so when this process was stopped for seconds, or the store could not be reached.
+        """
+        return generation == self.generation and self._clock.now() <= self._usable_until
+
+    async def renew(self) -> None:
+        """
+        Trade a permit that may have run out for one that has not, when there is one.
+
+        Raises:
+            DailyReserveError, SharedQuotaError: as for `acquire`; the old permit is kept.
+        """
+        self._out -= 1
+        try:
+            await self._queue.acquire()
+        except BaseException:
+            self._out += 1
+            raise
+
+    # --- open and closed -------------------------------------------------------------------------
+
+    async def register(self) -> None:
+        """
+        Let the common state know of this client.
+
+        Raises:
+            UnavailableError, UnusableError, SharedQuotaError: it cannot be read or written.
+        """
+        self._number += 1
+        request = self._complete(Request(self._identity, self._number, (), 0, 0, 0))
+        await self._session.submit(lambda: self._row.request(request))
+
+    async def close(self) -> None:
+        """Return what is left of permits, and report what became of calls, if that is possible."""
+        if self._failure is None and self._number:
+            with suppress(Exception):  # then the permits run out
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    while self._is_asking:
+                        self._answered.clear()
+                        await self._answered.wait()
+                    last = attrs.evolve(self._make_request(), hand=0, want=0, is_last=True)
+                    request = self._complete(last)
+                    await self._session.submit(lambda: self._row.request(request))
+        self._fail(ClientClosedError())
+
+    # --- the way to the store --------------------------------------------------------------------
+
+    def _take_one(self, now: float) -> bool:
+        hand = self._hand
+        if not hand or hand[0] > now or not self._paused_until <= now <= self._usable_until:
+            return False
+        hand.popleft()
+        self._out += 1
+        return True
+
+    def _try_take(self, now: float) -> float:
+        """As `QuotaLimiter` does."""
+        if self._failure is not None:
+            raise self._failure
+        if self._take_one(now):
+            return 0.0
+        if self._daily_error is not None:
+            raise self._daily_error
+        wait = math.inf
+        if self._hand and now <= self._usable_until:
+            wait = max(self._hand[0], self._paused_until) - now
+        if not self._is_asking and (wait == math.inf or len(self._queue.waiters) > len(self._hand)):
+            ask_in = max(self._paused_until, self._next_at) - now
+            if ask_in <= 0:
+                self._ask()
+            else:
+                wait = min(wait, ask_in)
+        return wait
+
+    def _note(self) -> None:
+        """See to it that what is new is told in time."""
+        if self._is_asking:
+            return
+        if self._needs_news and self._queue.waiters:
+            self._ask()
+        else:
+            together = _TOGETHER_SHARE * self.quota.window
+            self._ask_in(min(max(_TOGETHER_LEAST, together), _TOGETHER_MOST))
+
+    def _ask_in(self, seconds: float) -> None:
+        at = self._clock.now() + seconds
+        if at < self._timer_at and self._failure is None:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer, self._timer_at = self._clock.call_at(at, self._ask), at
+
+    def _ask(self) -> None:
+        """Ask once this turn of the event loop is over: whatever else comes in it is told too."""
+        if not self._is_asking and self._failure is None:
+            self._is_asking = True
+            asyncio.get_running_loop().call_soon(self._send)
+
+    def _send(self) -> None:
+        if self._failure is not None:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer, self._timer_at = None, math.inf
+        if self._request is None:
+            self._request = self._make_request()
+        request = self._complete(self._request)
+        self._sent_at = request.base
+        self._session.submit(lambda: self._row.request(request)).add_done_callback(self._received)
+
+    def _make_request(self) -> Request:
+        want = max(0, min(len(self._queue.waiters), _MOST_WANTED) - len(self._hand))
+        if not self._queue.waiters and self._clock.now() - self._sent_at >= HEARTBEAT:
+            self._hand.clear()  # nobody needed them
+        self._number += 1
+        events, self._events = tuple(self._events), []
+        return Request(self._identity, self._number, events, self._out, len(self._hand), want)
+
+    def _complete(self, request: Request) -> Request:
+        return attrs.evolve(request, base=self._clock.now(), stamp=self._session.stamp())
+
+    def _received(self, future: asyncio.Future[tuple[Grant, float]]) -> None:
+        if future.cancelled():  # the event loop ends
+            return
+        error = future.exception()
+        now = self._clock.now()
+        if isinstance(error, UnavailableError) and self._is_patient(now):
+            self._clock.call_at(now + _RETRY_EVERY, self._send)
+            return
+        if error is not None:
+            self._fail(self._session.explain(error))
+            return
+        self._troubled_since = None
+        self._request = None
+        self._is_asking = False
+        self._answered.set()
+        reply, at = future.result()
+        self._take_over(reply, now - self._session.age(at))
+
+    def _take_over(self, reply: Grant, at: float) -> None:
+        """Take over a *reply* that refers to the moment *at*."""
+        if reply.is_forfeited:
+            self._hand.clear()
+            self.generation += 1
+        self._hand.extend(at + after for after in reply.granted)
+        self._usable_until = self._sent_at + USABLE
+        self._next_at = -math.inf if reply.wait == math.inf else at + reply.wait
+        self._needs_news = reply.needs_news
+        self.quota = Quota(reply.limit, reply.window)
+        self.max_in_flight = reply.max_in_flight
+        if reply.daily is not None:
+            self._daily_error = DailyReserveError(*reply.daily)
+        self._queue.wake()
+        self._daily_error = None
+        if self._events:
+            self._note()
+        elif self._out or self._hand:
+            self._ask_in(HEARTBEAT)
+
+    def _is_patient(self, now: float) -> bool:
+        if self._troubled_since is None:
+            self._troubled_since = now
+        return now - self._troubled_since < PATIENCE
+
+    def _fail(self, error: AioHubAssocError) -> None:
+        """Let nothing more be sent."""
+        self._failure = self._failure or error
+        self._is_asking = False
+        self._hand.clear()
+        self._usable_until = -math.inf
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._answered.set()
+        self._queue.wake()

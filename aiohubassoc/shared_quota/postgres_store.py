@@ -1,0 +1,172 @@
+"""A store in PostgreSQL, for the processes of many machines."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohubassoc.shared_quota.store import (
+    NEWER,
+    SCHEMA_VERSION,
+    VERSION,
+    KeptState,
+    UnavailableError,
+    UnusableError,
+    Visit,
+    schema,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import psycopg as _psycopg
+
+    Connection = _psycopg.Connection[Any]
+
+# Statements that go together, for one round trip: in a pipeline the idle timeout does not count.
+# Nobody waits for a disk at each call: what a crash of the server loses, the epoch makes good. A
+# process that is stopped in the midst of a transaction is thrown out.
+_BEGIN: Final = """
+begin;
+set local synchronous_commit = off;
+set local lock_timeout = '3s';
+set local idle_in_transaction_session_timeout = '1s';
+select pg_postmaster_start_time()::text, extract(epoch from clock_timestamp())::float8;
+select revision, epoch, state from aiohubassoc_quota where name = %s and kind = %s for update;
+select extract(epoch from clock_timestamp())::float8
+"""
+_COMMIT: Final = """
+update aiohubassoc_quota set revision = %s, epoch = %s, state = %s where name = %s and kind = %s;
+commit
+"""
+_INSERT: Final = """
+insert into aiohubassoc_quota values (%s, %s, 0, '', ''::bytea) on conflict do nothing
+"""
+# What others have committed since this transaction began is seen by a query of the catalog only.
+_IS_THERE: Final = """
+select exists (
+  select from pg_class where relname = 'aiohubassoc_quota_schema' and pg_table_is_visible(oid)
+)
+"""
+_LOCK: Final = "select pg_advisory_xact_lock(hashtext('aiohubassoc_quota'))"
+_CONNECT_SECONDS: Final = 10
+# SQLSTATE classes of errors that pass: connection, resources, operator intervention; then lock and
+# serialization. PostgreSQL, appendix A.
+_PASSING: Final = ("08", "53", "57", "55P03", "40", "25P03")
+# Of these, what does not: a full disk.
+_LASTING: Final = ("53100",)
+
+
+class PostgresStore:
+    """
+    A store in PostgreSQL, by whose clock all of its machines go.
+
+    Args:
+        url: As libpq takes it: ``postgresql://...``.
+    """
+
+    keeps_time = True
+    has_local_time = False
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: Connection | None = None
+
+    def local_time(self) -> float:
+        """See `Store`."""
+        return time.monotonic()  # noqa: TID251 -- whatever the client's clock is
+
+    def open(self) -> None:
+        """Connect and make the tables if there are none."""
+        import psycopg  # noqa: PLC0415 -- an extra
+
+        try:
+            connection = psycopg.connect(
+                self._url,
+                autocommit=True,
+                connect_timeout=_CONNECT_SECONDS,
+                application_name="aiohubassoc",
+                prepare_threshold=None,  # for PgBouncer
+            )
+            try:
+                _make_tables(connection)
+            except BaseException:
+                connection.close()
+                raise
+        except psycopg.Error as error:
+            raise _judged(error) from error
+        self._connection = connection
+
+    def visit(self, name: str, kind: str, change: Callable[[Visit], bytes]) -> None:
+        """See `Store`."""
+        import psycopg  # noqa: PLC0415 -- an extra
+
+        if self._connection is None:
+            self.open()
+        assert self._connection is not None  # noqa: S101 -- just opened
+        try:
+            self._visit(self._connection, name, kind, change)
+        except psycopg.Error as error:
+            self.close()
+            raise _judged(error) from error
+        except BaseException:
+            self.close()  # and with it the transaction
+            raise
+
+    def _visit(
+        self, connection: Connection, name: str, kind: str, change: Callable[[Visit], bytes]
+    ) -> None:
+        from psycopg import ClientCursor  # noqa: PLC0415 -- an extra
+
+        cursor = ClientCursor(connection)
+        cursor.execute(_BEGIN, (name, kind))
+        started, found, clock = (_rows(cursor, skip) for skip in (4, 1, 1))
+        ((epoch, arrived_at),), ((now,),) = started, clock
+        if not found:  # a new one: whoever comes first makes it, for sure on the disk
+            cursor.execute("rollback")
+            cursor.execute(_INSERT, (name, kind))
+            self._visit(connection, name, kind, change)
+            return
+        ((revision, row_epoch, state),) = found
+        row = KeptState(revision, row_epoch, bytes(state)) if state else None
+        changed = change(Visit(row, epoch, arrived_at, now))
+        cursor.execute(_COMMIT, (revision + 1, epoch, changed, name, kind))
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            with suppress(Exception):  # it is broken: nothing more can be done about it
+                connection.close()
+
+
+def _rows(cursor: _psycopg.Cursor[Any], skip: int) -> list[Any]:
+    """Return the rows of the result after so many others."""
+    for _ in range(skip):
+        cursor.nextset()
+    return cursor.fetchall()
+
+
+def _make_tables(connection: Connection) -> None:
+    # Who may not create tables can use those that are there.
+    if not (connection.execute(_IS_THERE).fetchone() or (False,))[0]:
+        with connection.transaction():
+            connection.execute(_LOCK)  # "if not exists" fails where two do it at once
+            if not (connection.execute(_IS_THERE).fetchone() or (False,))[0]:
+                for statement in schema("bytea"):
+                    connection.execute(statement.encode())
+    (version,) = connection.execute(VERSION).fetchone() or (0,)
+    if int(str(version)) > SCHEMA_VERSION:
+        raise UnusableError(NEWER)
+
+
+def _judged(error: _psycopg.Error) -> Exception:
+    text = " ".join(str(error).split())
+    state = error.sqlstate
+    if state is None:  # not from the server, or refused while connecting
+        lasting = ("authentication failed", "does not exist", "no pg_hba.conf", "no password")
+        return (UnusableError if any(one in text for one in lasting) else UnavailableError)(text)
+    if state.startswith(_PASSING) and state not in _LASTING:
+        return UnavailableError(text)
+    return UnusableError(text)

@@ -1,0 +1,47 @@
+"""Which process of this machine somebody is, and whether it is surely gone."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+_PROCESSES = Path("/proc")
+
+
+def make_identity() -> str:
+    """Return a name that no other client has: of this process, and a random part."""
+    process_id = os.getpid()
+    return f"{_namespace()}/{process_id}/{_started_at(process_id)}/{secrets.token_hex(4)}"
+
+
+def is_gone(identity: str) -> bool:
+    """
+    Return whether the process of *identity* has ended for sure.
+
+    False where that cannot be known: it is of another machine or container, or this system does not
+    say when processes started.
+    """
+    namespace, process_id, started_at, _ = identity.split("/")
+    if not started_at or not namespace or namespace != _namespace():
+        return False
+    return _started_at(int(process_id)) != started_at
+
+
+def _namespace() -> str:
+    """Return what tells process ids of different containers apart."""
+    try:
+        boot = (_PROCESSES / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}:{(_PROCESSES / 'self/ns/pid').readlink().name}"
+    except OSError:
+        return ""
+
+
+def _started_at(process_id: int) -> str:
+    try:
+        status = (_PROCESSES / str(process_id) / "stat").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+    # After the name, which may hold anything, in parentheses; proc(5): 3 is the state, 22 this.
+    state, *fields = status.rpartition(")")[2].split()
+    return "" if state in "ZX" else fields[18]

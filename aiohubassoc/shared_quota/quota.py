@@ -1,0 +1,160 @@
+"""The public face: where a quota is shared, and under which name."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+import attrs
+
+from aiohubassoc.errors import OptionsError, SharedQuotaError
+
+if TYPE_CHECKING:
+    import os
+
+    from aiohubassoc._http.clock import Clock
+    from aiohubassoc.options import Quota
+    from aiohubassoc.shared_quota.session import StoreSession
+    from aiohubassoc.shared_quota.store import Store
+
+_SQLITE: Final = "sqlite:///"
+_POSTGRES: Final = ("postgresql://", "postgres://")
+_PASSWORD: Final = re.compile(r"(://[^/?#@:]*):([^/?#]*)@|([?&](?:ssl)?password=)([^&]*)")
+_HIDDEN: Final = "***"
+FOLDER_FILE: Final = "quota.db"
+"""In a run folder, what its runs share."""
+
+
+def _check_url(_: object, field: attrs.Attribute[str], value: object) -> None:
+    if isinstance(value, str):
+        if value.startswith(_SQLITE) and value[len(_SQLITE) :] not in {"", ":memory:"}:
+            return
+        if value.startswith(_POSTGRES):
+            if importlib.util.find_spec("psycopg") is None:
+                raise OptionsError(
+                    "a shared quota in PostgreSQL needs an extra: "
+                    "pip install 'aiohubassoc[postgres]'"
+                )
+            return
+    shown = hide_password(value) if isinstance(value, str) else value
+    raise OptionsError(
+        f"{field.name} must be sqlite:///FILE, with four slashes for an absolute path, or "
+        f"postgresql://..., not {shown!r}"
+    )
+
+
+def _check_key(_: object, field: attrs.Attribute[str], value: object) -> None:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise OptionsError(f"{field.name} must be a text that is not empty, not {value!r}")
+
+
+@attrs.frozen(repr=False)
+class SharedQuota:
+    """
+    A quota that many processes keep together.
+
+    Give the same URL and key to each client of the same HubSpot token, in any number of processes:
+    together they keep one quota, and a throttle or a limit that one of them meets is known to all.
+    Nothing is opened until a client is.
+
+    Args:
+        url: ``sqlite:///FILE`` for the processes of one machine: a relative path, or with four
+            slashes an absolute one, on a local disk. ``postgresql://...`` for many machines, as
+            libpq takes it (PostgreSQL, libpq, "Connection URIs"); it needs the extra
+            ``[postgres]``. The file, or two tables, are made if they are not there.
+        key: Names the quota: one for each HubSpot account and app.
+
+    Raises:
+        OptionsError: an argument that cannot work.
+    """
+
+    url: str = attrs.field(validator=_check_url)
+    key: str = attrs.field(default="default", validator=_check_key)
+
+    def open_session(
+        self,
+        *,
+        quota: Quota | None,
+        share: float,
+        reserve_daily: float | None,
+        strict: bool,
+        batch_quota: Quota | None,
+        clock: Clock,
+    ) -> StoreSession:
+        """Return a client's way to it, which is not open yet; the arguments are the client's."""
+        from aiohubassoc.shared_quota.session import StoreSession  # noqa: PLC0415 -- when one is used
+
+        return StoreSession(
+            self._make_store(),
+            self.key,
+            self.explain,
+            quota=quota,
+            share=share,
+            reserve_daily=reserve_daily,
+            strict=strict,
+            batch_quota=batch_quota,
+            clock=clock,
+        )
+
+    def explain(self, error: BaseException) -> SharedQuotaError:
+        """Return the error that users see."""
+        why = _hide_secrets(str(error), self.url)
+        return SharedQuotaError(
+            f"the shared quota {hide_password(self.url)} cannot be used, so nothing may be sent: "
+            f"{why}"
+        )
+
+    def _make_store(self) -> Store:
+        if self.url.startswith(_SQLITE):
+            from aiohubassoc.shared_quota.sqlite_store import SqliteStore  # noqa: PLC0415 -- above
+
+            return SqliteStore(self.url[len(_SQLITE) :])
+        from aiohubassoc.shared_quota.postgres_store import PostgresStore  # noqa: PLC0415 -- above
+
+        return PostgresStore(self.url)
+
+    def __repr__(self) -> str:
+        return f"SharedQuota({hide_password(self.url)!r}, key={self.key!r})"
+
+
+class _FolderQuota(SharedQuota):
+    """That of the runs of a run folder, which is made if it is not there."""
+
+    def _make_store(self) -> Store:
+        from aiohubassoc.shared_quota.sqlite_store import SqliteStore  # noqa: PLC0415 -- above
+
+        return SqliteStore(self.url[len(_SQLITE) :], makes_folder=True)
+
+
+def make_folder_quota(folder: str | os.PathLike[str]) -> SharedQuota:
+    """Return what the runs of a run folder share, so that one knows what the last one sent."""
+    return _FolderQuota(f"{_SQLITE}{Path(folder) / FOLDER_FILE}")
+
+
+def to_kept_url(url: str) -> str:
+    """Return a URL as a run folder keeps it: without a password, and a path from the root."""
+    if url.startswith(_SQLITE):
+        return f"{_SQLITE}{Path(url[len(_SQLITE) :]).absolute()}"
+    return _PASSWORD.sub(lambda found: f"{found[1]}@" if found[1] else f"{found[3]}", url)
+
+
+def hide_password(url: str) -> str:
+    """Return a URL as it may be shown."""
+    if url.startswith(_SQLITE):
+        return url
+    return _PASSWORD.sub(
+        lambda found: f"{found[1]}:{_HIDDEN}@" if found[1] else f"{found[3]}{_HIDDEN}", url
+    )
+
+
+def _hide_secrets(text: str, url: str) -> str:
+    """Return what a library says of a store, without the password of its URL."""
+    text = text.replace(url, hide_password(url))
+    for found in _PASSWORD.finditer(url):
+        secret = found[2] or found[4]
+        for form in filter(None, (secret, unquote(secret or ""))):
+            text = text.replace(form, _HIDDEN)
+    return text

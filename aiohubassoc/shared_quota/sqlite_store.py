@@ -1,0 +1,245 @@
+"""A store in a file, for the processes of one machine."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from aiohubassoc.shared_quota.store import (
+    NEWER,
+    NOT_OURS,
+    SCHEMA_VERSION,
+    VERSION,
+    KeptState,
+    UnavailableError,
+    UnusableError,
+    Visit,
+    schema,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Others are in and out within a millisecond. SQLite's own way of waiting goes up to 100 ms.
+_LOOK_EVERY: Final = 0.0005
+_LOCKED_FOR: Final = 1.0
+_ATTEMPTS: Final = 3
+_READ: Final = "select {} from aiohubassoc_quota where name = ? and kind = ?"
+_WRITE: Final = "insert or replace into aiohubassoc_quota values (?, ?, ?, ?, ?)"
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+class SqliteStore:
+    """
+    A store in a file; its clock is the monotonic clock that the processes of a machine share.
+
+    Args:
+        path: The file. It must lie on a disk of this machine.
+        makes_folder: Whether the folder that it lies in is made; and removed again when the store
+            is closed, if nothing else came to lie in it.
+    """
+
+    # The clock begins anew with the machine.
+    keeps_time = False
+    has_local_time = True
+
+    def __init__(self, path: str, *, makes_folder: bool = False) -> None:
+        self._path = Path(path)
+        self._makes_folder = makes_folder
+        self._made_folder = False
+        self._db: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._epoch = _boot_id()
+
+    def local_time(self) -> float:
+        """See `Store`."""
+        return time.monotonic()  # noqa: TID251 -- the store's clock, whatever the client's is
+
+    def open(self) -> None:
+        """Open the file and make it if there is none."""
+        if self._makes_folder:
+            self._make_folder()
+        if not self._path.parent.is_dir():
+            folder = self._path.parent.absolute()
+            raise UnusableError(
+                f"there is no folder {folder}. An absolute path has four slashes: sqlite:////..."
+            )
+        db: sqlite3.Connection | None = None
+        try:
+            # Readable to its owner only, as SQLite's other files then are.
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+            db = sqlite3.connect(
+                self._path, isolation_level=None, check_same_thread=False, timeout=_LOCKED_FOR
+            )
+            _make_tables(db)
+            # After a crash of the machine the last changes may be missing; the epoch shows it.
+            db.execute("pragma synchronous = normal")
+        except (OSError, sqlite3.Error) as error:
+            if db is not None:
+                db.close()
+            raise _judged(error) from error
+        except BaseException:
+            if db is not None:
+                db.close()
+            raise
+        self._db, self._file = db, _identify(self._path)
+
+    def visit(self, name: str, kind: str, change: Callable[[Visit], bytes]) -> None:
+        """See `Store`."""
+        if self._db is None:
+            self.open()
+        assert self._db is not None  # noqa: S101 -- just opened
+        if _identify(self._path) != self._file:
+            raise UnusableError("the file was removed or replaced while it was in use")
+        arrived_at = self.local_time()
+        try:
+            self._visit(self._db, name, kind, arrived_at, change)
+        except (OSError, sqlite3.Error) as error:
+            raise _judged(error) from error
+
+    def _visit(
+        self,
+        db: sqlite3.Connection,
+        name: str,
+        kind: str,
+        arrived_at: float,
+        change: Callable[[Visit], bytes],
+    ) -> None:
+        # The file is locked to write only, in which a process is hardly ever stopped or put aside;
+        # after some times in vain for longer, so that nobody is left out.
+        for attempt in range(_ATTEMPTS, -1, -1):
+            if not attempt:
+                _begin(db)
+            try:
+                row = _read(db, name, kind)
+                state = change(Visit(row, self._epoch, arrived_at, self.local_time()))
+                if attempt:
+                    _begin(db)
+                    if _read(db, name, kind, columns="revision, epoch, ''") != (
+                        None if row is None else attrs.evolve(row, state=b"")
+                    ):
+                        db.execute("rollback")
+                        continue
+                revision = 1 if row is None else row.revision + 1
+                db.execute(_WRITE, (name, kind, revision, self._epoch, state))
+                db.execute("commit")
+            except BaseException:
+                if db.in_transaction:
+                    with suppress(sqlite3.Error):
+                        db.execute("rollback")
+                raise
+            return
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+            if self._made_folder:
+                self._remove_folder()
+
+    def _make_folder(self) -> None:
+        folder = self._path.parent
+        try:
+            self._made_folder = self._made_folder or not folder.exists()
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise _judged(error) from error
+
+    def _remove_folder(self) -> None:
+        """Leave no run folder behind of a run that did not begin."""
+        folder = self._path.parent
+        with suppress(OSError):
+            if [one.name for one in folder.iterdir()] == [self._path.name]:
+                self._path.unlink()
+                folder.rmdir()
+
+
+def _read(
+    db: sqlite3.Connection, name: str, kind: str, columns: str = "revision, epoch, state"
+) -> KeptState | None:
+    found = db.execute(_READ.format(columns), (name, kind)).fetchone()
+    return (
+        None if found is None else KeptState(int(found[0]), str(found[1]), bytes(found[2] or b""))
+    )
+
+
+def _begin(db: sqlite3.Connection) -> None:
+    """Begin a transaction of which there is one at a time."""
+    db.execute("pragma busy_timeout = 0")
+    give_up_at = time.monotonic() + _LOCKED_FOR  # noqa: TID251 -- in a thread of its own
+    while True:
+        try:
+            db.execute("begin immediate")
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error) or time.monotonic() >= give_up_at:  # noqa: TID251 -- likewise
+                raise
+            time.sleep(_LOOK_EVERY)  # noqa: TID251 -- likewise
+        else:
+            return
+
+
+def _make_tables(db: sqlite3.Connection) -> None:
+    if not _table_names(db):
+        # Readers and a writer do not wait for each other, and a commit waits for no disk.
+        db.execute("pragma journal_mode = wal")
+    db.execute("begin immediate")
+    try:
+        if not _table_names(db):
+            for statement in schema("blob"):
+                db.execute(statement)
+        _check_tables(db)
+        db.execute("commit")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            db.execute("rollback")
+        raise
+
+
+def _check_tables(db: sqlite3.Connection) -> None:
+    names = _table_names(db)
+    if "aiohubassoc_quota_schema" not in names:
+        raise UnusableError(f"{NOT_OURS}: it has the tables {', '.join(sorted(names)[:5])}")
+    (version,) = db.execute(VERSION).fetchone()
+    if version > SCHEMA_VERSION:
+        raise UnusableError(NEWER)
+
+
+def _table_names(db: sqlite3.Connection) -> set[str]:
+    return {name for (name,) in db.execute("select name from sqlite_schema where type = 'table'")}
+
+
+def _judged(error: Exception) -> Exception:
+    if isinstance(error, sqlite3.OperationalError) and _is_busy(error):
+        return UnavailableError("the file is locked by another process")
+    if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
+        return UnusableError(f"{NOT_OURS}: the file is no SQLite database")
+    return UnusableError(str(error))
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return (error.sqlite_errorcode & 0xFF) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+def _identify(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _boot_id() -> str:
+    """Return which start of the machine this is; where it does not say: when it was, roughly."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        # The monotonic clock counts from about then: to the hour, as clocks are set now and then.
+        began = time.time() - time.monotonic()  # noqa: TID251 -- likewise
+        return f"about {began // 3600:.0f}"

@@ -1,0 +1,114 @@
+"""
+A store of common states, and the tables that any of them has.
+
+All of it is called from one thread, which is not the event loop's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SCHEMA_VERSION: Final = 1
+"""Of the tables; that of what stands in `state` is `snapshot.FORMAT`."""
+
+# kind: single or batch calls. revision: counts changes. epoch: which start of the store's machine
+# or server its instants are of.
+_SCHEMA: Final = (
+    "create table aiohubassoc_quota_schema (version integer not null)",
+    """
+    create table aiohubassoc_quota (
+      name text not null, kind text not null, revision bigint not null, epoch text not null,
+      state {bytes} not null, primary key (name, kind)
+    )
+    """,
+    "insert into aiohubassoc_quota_schema (version) values ({version})",
+)
+VERSION: Final = "select version from aiohubassoc_quota_schema"
+NOT_OURS: Final = "it is no store of aiohubassoc"
+NEWER: Final = (
+    "a newer version of aiohubassoc made its tables: upgrade this one, or use another store"
+)
+
+
+def schema(bytes_type: str) -> list[str]:
+    """Return the statements that make the tables in a database with that type of bytes."""
+    return [text.format(bytes=bytes_type, version=SCHEMA_VERSION) for text in _SCHEMA]
+
+
+class UnavailableError(Exception):
+    """A store cannot be reached just now: it is restarted, or locked by others."""
+
+
+class UnusableError(Exception):
+    """A store cannot be used, and that will not pass."""
+
+
+@attrs.frozen
+class KeptState:
+    """
+    What a store has of one quota.
+
+    Attributes:
+        revision: Counts the changes.
+        epoch: What `Visit.epoch` was when it was written.
+        state: The common state.
+    """
+
+    revision: int
+    epoch: str
+    state: bytes
+
+
+@attrs.frozen
+class Visit:
+    """
+    A transaction of a store: nobody else is at the row.
+
+    Attributes:
+        row: The row; None: there is none.
+        epoch: Which start of the machine, or the server, this is.
+        arrived_at: The store's time when it was asked, in seconds.
+        now: The store's time since nobody else is at the row.
+    """
+
+    row: KeptState | None
+    epoch: str
+    arrived_at: float
+    now: float
+
+
+class Store(Protocol):
+    """Keeps common states. Each method may raise `UnavailableError` and `UnusableError`."""
+
+    keeps_time: bool
+    """Whether instants mean something though the epoch is another."""
+    has_local_time: bool
+    """Whether the store's clock is that of `local_time`."""
+
+    def open(self) -> None:
+        """Connect, and make the tables if there are none."""
+        ...
+
+    def local_time(self) -> float:
+        """Return this machine's monotonic seconds, from any thread."""
+        ...
+
+    def visit(self, name: str, kind: str, change: Callable[[Visit], bytes]) -> None:
+        """
+        Replace the state of a row by what *change* returns, in one transaction.
+
+        Args:
+            name: Of the quota.
+            kind: Of calls.
+            change: Is called again where the transaction has to be.
+        """
+        ...
+
+    def close(self) -> None:
+        """Disconnect."""
+        ...

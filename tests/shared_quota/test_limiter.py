@@ -1,0 +1,322 @@
+"""What a client does about its store, and about being stopped itself."""
+
+from __future__ import annotations
+
+import asyncio
+from random import Random  # noqa: TID251 -- seeded
+from typing import TYPE_CHECKING
+
+import pytest
+
+from aiohubassoc import DailyReserveError, Quota, SharedQuotaError
+from aiohubassoc.errors import ClientClosedError
+from aiohubassoc.shared_quota.common_state import HEARTBEAT, LEASE, USABLE
+from aiohubassoc.shared_quota.limiter import PATIENCE
+from aiohubassoc.shared_quota.store import UnavailableError, UnusableError
+from tests.conftest import pass_time, settle
+from tests.fakes.shared_store import LoopWorker, MemoryStore
+from tests.shared_quota.crowd import Portal, make_session, send
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from aiohubassoc.shared_quota.limiter import SharedLimiter
+    from aiohubassoc.shared_quota.session import StoreSession
+
+QUOTA = Quota(10, 5.0)
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    """A store in memory."""
+    return MemoryStore()
+
+
+@pytest.fixture
+async def session(store: MemoryStore) -> AsyncIterator[StoreSession]:
+    """A client that is open."""
+    session = make_session(store, QUOTA)
+    await session.open()
+    yield session
+    await session.close()
+
+
+@pytest.fixture
+def limiter(session: StoreSession) -> SharedLimiter:
+    """Its limiter of single calls."""
+    return session.limiter
+
+
+async def other(store: MemoryStore, quota: Quota = QUOTA) -> StoreSession:
+    """Return another client of the same quota."""
+    session = make_session(store, quota)
+    await session.open()
+    return session
+
+
+async def test_a_store_that_cannot_be_used_is_an_error_before_anything_is_sent(
+    store: MemoryStore,
+) -> None:
+    """Whether that passes or not; and it is closed again."""
+    for error in (UnusableError("not ours"), UnavailableError("away")):
+        store.error = error
+        with pytest.raises(SharedQuotaError, match=str(error)):
+            await make_session(store, QUOTA).open()
+        assert not store.is_open
+
+
+async def test_a_store_that_cannot_be_written_is_found_when_it_is_opened(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is visited once, though nothing is sent yet."""
+
+    def fail(*_: object) -> None:
+        raise UnusableError("full")
+
+    monkeypatch.setattr(MemoryStore, "visit", fail)
+    with pytest.raises(SharedQuotaError, match="full"):
+        await make_session(store, QUOTA).open()
+
+
+async def test_a_store_that_is_away_for_a_while_is_survived(
+    store: MemoryStore, limiter: SharedLimiter
+) -> None:
+    """Callers wait, and what became of calls is told once it is back."""
+    await limiter.acquire()
+    store.error = UnavailableError("restarted")
+    now = asyncio.get_running_loop().time()
+    limiter.record_response(now, now + 0.1)
+    waiting = asyncio.create_task(limiter.acquire())
+    await pass_time(PATIENCE / 2)
+    assert not waiting.done()
+    store.error = None
+    await waiting
+    limiter.release_unused()
+
+
+async def test_a_store_that_stays_away_ends_all_that_wait(
+    store: MemoryStore, limiter: SharedLimiter
+) -> None:
+    """And all that come later; nothing goes on a guess."""
+    store.error = UnavailableError("restarted")
+    waiting = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
+    await pass_time(PATIENCE + 1)
+    for task in waiting:
+        with pytest.raises(SharedQuotaError, match="restarted"):
+            await task
+    store.error = None
+    with pytest.raises(SharedQuotaError):
+        await limiter.acquire()
+    assert not limiter.try_acquire()
+
+
+async def test_a_store_that_breaks_ends_all_that_wait_at_once(
+    store: MemoryStore, limiter: SharedLimiter
+) -> None:
+    """A full disk does not pass."""
+    store.error = UnusableError("disk full")
+    with pytest.raises(SharedQuotaError, match="disk full"):
+        await limiter.acquire()
+
+
+async def test_a_permit_in_hand_is_not_used_once_the_store_is_away(
+    store: MemoryStore, session: StoreSession
+) -> None:
+    """After a few seconds others may have it."""
+    wide = await other(store, Quota(200, 5.0))
+    limiter = wide.limiter
+    await send(limiter, Portal(Quota(200, 5.0), Random(1)), 250)
+    await pass_time(6)
+    await limiter.acquire()
+    limiter.release_unused()
+    assert limiter.try_acquire()
+    limiter.release_unused()
+    await settle()
+    store.error = UnavailableError("away")
+    await pass_time(USABLE + 0.1)
+    assert not limiter.try_acquire()
+    store.error = None
+    await pass_time(1)
+    await wide.close()
+
+
+async def test_a_permit_of_a_process_that_was_stopped_is_traded(
+    store: MemoryStore, session: StoreSession, limiter: SharedLimiter
+) -> None:
+    """The others had it meanwhile: it may be sent only for one that is there now."""
+    await limiter.acquire()
+    generation = limiter.generation
+    assert limiter.is_usable(generation)
+    worker = session._worker
+    assert isinstance(worker, LoopWorker)
+    worker.is_stuck = True  # as if it were stopped
+    await pass_time(LEASE + 1)
+    assert not limiter.is_usable(generation)
+    second = await other(store)
+    portal = Portal(QUOTA, Random(1))
+    await send(second.limiter, portal, 19)
+    await second.close()
+    # It goes on, and what it sent to the store was never there.
+    worker.is_stuck = False
+    limiter._is_asking = False
+    renewing = asyncio.create_task(limiter.renew())
+    await settle()
+    assert not renewing.done()  # all of the window is used
+    await renewing
+    assert limiter.generation > generation
+    assert limiter.is_usable(limiter.generation)
+    assert limiter.in_flight == 1
+    limiter.release_unused()
+
+
+async def test_a_client_with_calls_in_flight_keeps_its_permits(
+    store: MemoryStore, limiter: SharedLimiter
+) -> None:
+    """It comes to the store now and then, though nothing happens."""
+    await limiter.acquire()
+    visits = store.visits
+    await pass_time(3 * LEASE)
+    assert store.visits - visits >= 3 * LEASE / HEARTBEAT - 2
+    assert limiter.is_usable(limiter.generation)
+    limiter.release_unused()
+    await pass_time(3 * LEASE)
+    visits = store.visits
+    await pass_time(3 * LEASE)
+    assert store.visits == visits  # and stays away when it has none
+
+
+async def test_a_reply_that_is_lost_is_given_again(store: MemoryStore) -> None:
+    """A request that was carried out is not carried out twice: no permit is lost or doubled."""
+    session = make_session(store, QUOTA)
+    await session.open()
+    row = session.limiter._row
+    carried_out, request = 0, type(row).request
+
+    def lose_the_first(self: object, asked: object) -> object:
+        nonlocal carried_out
+        reply = request(row, asked)  # type: ignore[arg-type]
+        carried_out += 1
+        if carried_out == 1:
+            raise UnavailableError("the connection broke")
+        return reply
+
+    row.request = lose_the_first.__get__(row)  # type: ignore[method-assign]
+    await session.limiter.acquire()
+    assert carried_out == 2
+    second = await other(store)
+    for _ in range(QUOTA.limit - 1):
+        await second.limiter.acquire()
+    waiting = asyncio.create_task(second.limiter.acquire())
+    await pass_time(0.05)
+    assert not waiting.done()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    for limiter in (*[second.limiter] * (QUOTA.limit - 1), session.limiter):
+        limiter.release_unused()
+    await session.close()
+    await second.close()
+
+
+async def test_a_throttle_holds_the_others_back_too(
+    store: MemoryStore, limiter: SharedLimiter
+) -> None:
+    """As long as HubSpot asks for."""
+    second = await other(store)
+    await limiter.acquire()
+    loop = asyncio.get_running_loop()
+    sent_at = loop.time()
+    await pass_time(0.1)
+    assert limiter.record_throttle(sent_at, 3.0) == 3.0
+    limiter.record_response(sent_at, loop.time(), accepted=False)
+    await settle()
+    begun = loop.time()
+    for one in (limiter, second.limiter):
+        await one.acquire()
+        assert loop.time() - begun >= 2.99
+        one.release_unused()
+    await second.close()
+
+
+async def test_a_reserve_holds_across_clients(store: MemoryStore) -> None:
+    """What one was told of the day stops the other."""
+    headers = {"X-HubSpot-RateLimit-Daily": "1000", "X-HubSpot-RateLimit-Daily-Remaining": "100"}
+    sessions = [make_session(store, QUOTA, reserve_daily=100) for _ in range(2)]
+    for session in sessions:
+        await session.open()
+    first, second = (session.limiter for session in sessions)
+    await first.acquire()
+    now = asyncio.get_running_loop().time()
+    first.record_response(now, now + 0.1, headers=headers)
+    await pass_time(1)
+    with pytest.raises(DailyReserveError):
+        await second.acquire()
+    for session in sessions:
+        await session.close()
+
+
+async def test_a_closed_client_returns_its_permits_and_lets_nothing_go(store: MemoryStore) -> None:
+    """What it did not use is free at once; what was cut off counts as sent."""
+    first = await other(store)
+    for _ in range(QUOTA.limit):
+        await first.limiter.acquire()
+    for _ in range(QUOTA.limit - 2):
+        first.limiter.release_unused()
+    await first.close()
+    with pytest.raises(ClientClosedError):
+        await first.limiter.acquire()
+    second = await other(store)
+    for _ in range(QUOTA.limit - 2):
+        await second.limiter.acquire()
+    waiting = asyncio.create_task(second.limiter.acquire())
+    await pass_time(1)
+    assert not waiting.done()
+    await waiting
+    for _ in range(QUOTA.limit - 1):
+        second.limiter.release_unused()
+    await second.close()
+
+
+async def test_a_close_does_not_wait_for_a_store_that_is_away(
+    store: MemoryStore, session: StoreSession, limiter: SharedLimiter
+) -> None:
+    """Its permits run out by themselves."""
+    await limiter.acquire()
+    worker = session._worker
+    assert isinstance(worker, LoopWorker)
+    store.error = UnavailableError("away")
+    limiter.record_no_response(0.0)
+    await pass_time(0.5)
+    begun = asyncio.get_running_loop().time()
+    store_close = asyncio.create_task(session.close())
+    await store_close
+    assert asyncio.get_running_loop().time() - begun < 10
+    store.error = None
+
+
+async def test_a_new_epoch_costs_one_window(store: MemoryStore, limiter: SharedLimiter) -> None:
+    """After a restart of the store what was sent just before may be missing: nothing is guessed."""
+    loop = asyncio.get_running_loop()
+    await limiter.acquire()
+    limiter.record_response(loop.time(), loop.time())
+    await pass_time(1)
+    store.epoch, store.keeps_time = "second", False
+    begun = loop.time()
+    await limiter.acquire()
+    assert QUOTA.window - 0.1 <= loop.time() - begun <= QUOTA.window + 0.1
+    limiter.release_unused()
+
+
+@pytest.mark.parametrize("step", [-3600.0, 0.0])
+async def test_a_store_whose_clock_is_set_back_goes_on(store: MemoryStore, step: float) -> None:
+    """Time only moves on; nobody waits for an hour, and no window is exceeded."""
+    store.offset = 5000.0
+    session, portal = await other(store), Portal(QUOTA, Random(1))
+    async with asyncio.TaskGroup() as tasks:
+        sending = tasks.create_task(send(session.limiter, portal, 40))
+        await pass_time(3)
+        store.offset += step
+    begun = min(portal.times)
+    assert sending.result() - begun <= 3 * QUOTA.window * 1.1
+    assert not portal.throttled
+    await session.close()
