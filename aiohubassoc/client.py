@@ -12,7 +12,7 @@ from aiohubassoc._http.auth import TokenProvider, TokenSource
 from aiohubassoc._http.clock import Clock, SystemClock
 from aiohubassoc._http.events import Events, parse_portal
 from aiohubassoc._http.limiter import Limiter, QuotaLimiter
-from aiohubassoc._http.request_state import Call, make_outcome, settled_error
+from aiohubassoc._http.request_state import Call, make_outcome, to_error
 from aiohubassoc._http.senders import Senders, make_senders
 from aiohubassoc._http.transport import Transport
 from aiohubassoc._protocol.requests import checked_base_url, checked_proxy
@@ -308,7 +308,7 @@ class AssociationClient:
             self._events.on_outcome(make_outcome(0, pair, call, verdict))
         if isinstance(verdict, Accepted):
             return verdict.reply
-        raise settled_error(verdict)
+        raise to_error(verdict)
 
     async def create_default_batch(
         self,

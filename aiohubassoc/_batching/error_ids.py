@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 Context: TypeAlias = Mapping[str, tuple[str, ...]]
-End: TypeAlias = tuple[str, str]
+RecordKey: TypeAlias = tuple[str, str]
 """A record: its object type as `parse_kind` names it, and its id as HubSpot writes it."""
 
 _KEY: Final = re.compile(r"(invalid|missing)?(from|to)?(?:object|record)?s?(?:ids?)?")
@@ -174,7 +174,7 @@ class Excerpts:
         self._context = _Excerpt(context, known)
         self._details = [(detail, _Excerpt(detail.context, known)) for detail in details]
 
-    def of(self, ends: tuple[End, End]) -> tuple[Context, tuple[ErrorDetail, ...]]:
+    def of(self, ends: tuple[RecordKey, RecordKey]) -> tuple[Context, tuple[ErrorDetail, ...]]:
         """Return the context and details about a pair with these ends, and about no record."""
         details: list[ErrorDetail] = []
         for detail, excerpt in self._details:
@@ -205,7 +205,7 @@ class _Excerpt:
             if not named and len(self._general) < _MOST_KEPT:
                 self._general.append(number)
 
-    def of(self, ends: tuple[End, End]) -> Context:
+    def of(self, ends: tuple[RecordKey, RecordKey]) -> Context:
         picked = {*self._general, *islice(self._about(ends), _MOST_KEPT)}
         if len(picked) == len(self._values):
             return self._context
@@ -216,10 +216,10 @@ class _Excerpt:
             kept[name] = (*kept.get(name, ()), value)
         return kept
 
-    def names(self, ends: tuple[End, End]) -> bool:
+    def names(self, ends: tuple[RecordKey, RecordKey]) -> bool:
         return any(True for _ in self._about(ends))
 
-    def _about(self, ends: tuple[End, End]) -> Iterator[int]:
+    def _about(self, ends: tuple[RecordKey, RecordKey]) -> Iterator[int]:
         for kind, record_id in ends:
             for number, named_kind in self._by_id.get(record_id, ()):
                 if named_kind in {None, kind}:

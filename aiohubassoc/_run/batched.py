@@ -12,7 +12,7 @@ import attrs
 from aiohubassoc._batching.attribution import read_refusal, read_reply
 from aiohubassoc._batching.batch import MOST_PAIRS, Batch
 from aiohubassoc._batching.bisection import Bisection
-from aiohubassoc._http.request_state import NO_HISTORY, Call, make_outcome, settled_error
+from aiohubassoc._http.request_state import NO_HISTORY, Call, make_outcome, to_error
 from aiohubassoc._protocol.requests import BatchRequest
 from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Replied
 from aiohubassoc._run.batch_reader import BatchReader
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from aiohubassoc._run.source import Entry
     from aiohubassoc.pair import Pair, RecordId
 
-BatchCall: TypeAlias = Call[BatchRequest]
-SendBatch: TypeAlias = "Callable[[BatchCall], Awaitable[_call.Final]]"
+BatchRequestCall: TypeAlias = Call[BatchRequest]
+SendBatch: TypeAlias = "Callable[[BatchRequestCall], Awaitable[_call.FinalVerdict]]"
 """Makes a call for many pairs with its retries."""
 
 _INDEX: Final = attrgetter("index")
@@ -135,7 +135,11 @@ class Batched(LinkStrategy):
                 await self._after_refusal(indexes, verdict, call, bisection)
 
     def _report(
-        self, indexes: Sequence[int], verdict: Replied, call: BatchCall, bisection: Bisection[Entry]
+        self,
+        indexes: Sequence[int],
+        verdict: Replied,
+        call: BatchRequestCall,
+        bisection: Bisection[Entry],
     ) -> None:
         """Report what a reply says about each pair, and bisect no further."""
         linked, others, unmentioned = read_outcomes(indexes, verdict, call)
@@ -150,12 +154,12 @@ class Batched(LinkStrategy):
         self,
         indexes: Sequence[int],
         verdict: _call.NotLinked,
-        call: BatchCall,
+        call: BatchRequestCall,
         bisection: Bisection[Entry],
     ) -> None:
         """Report what a failed call says about its pairs, and how to continue with the others."""
         run, pairs = self._run, call.subject.pairs
-        error = settled_error(verdict)
+        error = to_error(verdict)
         is_unconfirmed = isinstance(error, UnconfirmedError)
         about = verdict.about if isinstance(verdict, Refused) else None
         if about is not About.PATH and (
@@ -192,7 +196,7 @@ class Batched(LinkStrategy):
 
 
 def read_outcomes(
-    indexes: Sequence[int], verdict: Replied, call: BatchCall
+    indexes: Sequence[int], verdict: Replied, call: BatchRequestCall
 ) -> tuple[list[Outcome], list[Outcome], list[Entry]]:
     """Return the pairs that a reply links, the others that it mentions, and those it does not."""
     assert isinstance(verdict.reply, DefaultAssociations)  # noqa: S101 -- of a call that links
@@ -250,7 +254,7 @@ async def send_one_batch(
         for outcome in outcomes:
             on_outcome(outcome)
     if not isinstance(verdict, Replied):
-        raise settled_error(verdict)
+        raise to_error(verdict)
     return outcomes
 
 

@@ -16,7 +16,7 @@ from aiohubassoc.journal.offsets import make_place, split_place
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 
-    from aiohubassoc.cli.run_folder import Table
+    from aiohubassoc.cli.run_folder import RowTable
     from aiohubassoc.files.record import Record
     from aiohubassoc.journal.dedupe import SeenPairs
     from aiohubassoc.pair import Pair
@@ -46,7 +46,7 @@ class RowSource:
 
     def __init__(
         self,
-        table: Table,
+        table: RowTable,
         *,
         seen: SeenPairs | None,
         on_invalid: Callable[[Record], None],
@@ -140,7 +140,7 @@ class RowSource:
         return None
 
 
-async def _read_directly(table: Table) -> AsyncIterator[tuple[Record, Pair | None]]:
+async def _read_directly(table: RowTable) -> AsyncIterator[tuple[Record, Pair | None]]:
     for row in table:
         yield row
 

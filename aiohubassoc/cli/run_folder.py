@@ -168,7 +168,7 @@ class FolderTable:
         return self._inputs
 
 
-Table: TypeAlias = PairTable | FolderTable
+RowTable: TypeAlias = PairTable | FolderTable
 """Where the rows of a run come from."""
 
 
@@ -181,7 +181,7 @@ class _TablePlaces:
         are_stable: Whether the input is surely the same as in every run of the folder.
     """
 
-    def __init__(self, table: Table, *, are_stable: bool) -> None:
+    def __init__(self, table: RowTable, *, are_stable: bool) -> None:
         self.are_stable = are_stable
         self._table = table
 
@@ -235,7 +235,7 @@ def restore_cells(pair: Pair) -> list[str] | dict[str, object]:
 
 
 def open_journal(
-    folder: str | os.PathLike[str], command: Command, table: Table, *, base_url: str, force: bool
+    folder: str | os.PathLike[str], command: Command, table: RowTable, *, base_url: str, force: bool
 ) -> Journal:
     """Return the run folder for a table; *force*: though it belongs to another job."""
     fingerprints = table.fingerprints()
@@ -262,7 +262,7 @@ def open_journal(
     return journal
 
 
-def open_temporary_journal(folder: str, table: Table) -> Journal:
+def open_temporary_journal(folder: str, table: RowTable) -> Journal:
     """Return a run folder that lasts no longer than one run, for a table."""
     return Journal.of_input(
         folder,

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.connection import Connection
     from aiohubassoc.cli.options import CheckOptions, PrintOptions
     from aiohubassoc.cli.report import CommandReport
-    from aiohubassoc.cli.run_folder import Table
+    from aiohubassoc.cli.run_folder import RowTable
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.files.record import Record
     from aiohubassoc.journal.journal import Journal
@@ -92,7 +92,7 @@ class Runner(ABC):
     def __init__(
         self,
         connection: Connection,
-        table: Table,
+        table: RowTable,
         report: CommandReport,
         check: CheckOptions,
         output: PrintOptions,

@@ -196,8 +196,8 @@ class JsonlPairs:
         self._make = unchecked_pair if layout.any_id else Pair
         rule = IdRule(counts, any_id=layout.any_id)
         self._ends = self._from, self._to = (
-            _End(Wanted("from", layout.from_column, layout.from_type), rule, types, name),
-            _End(Wanted("to", layout.to_column, layout.to_type), rule, types, name),
+            _KeyedEnd(Wanted("from", layout.from_column, layout.from_type), rule, types, name),
+            _KeyedEnd(Wanted("to", layout.to_column, layout.to_type), rule, types, name),
         )
         self._looked_at: tuple[str, ...] | None = None
 
@@ -249,7 +249,7 @@ class _Keys:
     holds_several: bool  # a text may hold several ids, or none
 
 
-class _End:
+class _KeyedEnd:
     """One end of the pairs."""
 
     keys: _Keys  # where it stands in the objects that come next

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc.journal.report_reader import KeptVerification
 
-Place: TypeAlias = "Callable[[int, int], str]"
+DescribePlace: TypeAlias = "Callable[[int, int], str]"
 
 _MOST_TYPES: Final = 5
 _MOST_GROUPS: Final = 20
@@ -153,7 +153,7 @@ class Contents:
     verifications: Sequence[VerificationResult]
     sessions: Sequence[Session]
     session_count: int
-    place: Place
+    place: DescribePlace
     version: str
     made_at: datetime
     steps: Sequence[tuple[str, str]] = ()
@@ -175,7 +175,7 @@ def read_contents(  # noqa: D417 -- see `Contents`
     *,
     name: str | None,
     asked: Asked,
-    place: Place,
+    place: DescribePlace,
     version: str,
     made_at: datetime,
 ) -> Contents:

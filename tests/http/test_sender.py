@@ -31,7 +31,7 @@ from aiohubassoc import (
     UnconfirmedError,
     WrongEndpointError,
 )
-from aiohubassoc._http.request_state import Call, Unsettled
+from aiohubassoc._http.request_state import Call, Unfinished
 from aiohubassoc._http.transport import NoResponse
 from aiohubassoc._protocol.classify import PROVEN_SECONDS, EndpointProof, judge_batch, judge_links
 from aiohubassoc._protocol.verdicts import (
@@ -562,7 +562,7 @@ async def test_a_run_that_ends_sends_nothing_again(answer: Response | NoResponse
     watch = Watch()
     call = Call(pair(1), watch)
     settled = await sender_of(transport).settle(call)
-    assert isinstance(settled, Unsettled)
+    assert isinstance(settled, Unfinished)
     assert [settled.error] == watch.troubles == [call.error]
     assert 1 == transport.calls["1"]
 
@@ -572,7 +572,7 @@ async def test_a_run_that_ends_takes_no_new_token() -> None:
     transport = FakeTransport()
     transport.refused_tokens = {"token-1"}
     settled = await sender_of(transport, token=Provider()).settle(Call(pair(1), Watch()))
-    assert isinstance(settled, Unsettled)
+    assert isinstance(settled, Unfinished)
 
 
 @pytest.mark.parametrize("after", [0.05, 0.2, 0.95, 1.5, 2.5])
