@@ -326,7 +326,7 @@ async def test_calls_about_the_account_have_responses() -> None:
 
 
 async def test_an_input_that_cannot_say_how_long_it_is() -> None:
-    """Then the total is not known, and the run goes on."""
+    """Then the total is not known, and the run continues."""
 
     class Odd(list[Pair]):
         def __len__(self) -> int:

@@ -130,7 +130,7 @@ def test_the_nightly_script_ends_when_it_is_told_to(programs: Path, tmp_path: Pa
         process.terminate()
         printed, _ = process.communicate(timeout=60)
     assert process.returncode == 143, printed
-    assert "To go on: " in printed
+    assert "To continue: " in printed
 
 
 class _FailError(Exception):

@@ -308,7 +308,7 @@ async def check_account(
         types: The object types of the first and of the second records.
         token: Gives the access token that calls are sent with; its errors are raised.
         quick: Whether to make two calls only: a batch read, which HubSpot's ten-second limit does
-            not count, and the one for the token's scopes. What they do not tell is unknown.
+            not count, and the one for the token's scopes. What they do not say is unknown.
     """
     responses: Responses = {}
 

@@ -73,7 +73,7 @@ class History:
     Attributes:
         attempts: Attempts of these calls.
         uncertain: Whether one of them may have made the link without a confirmation.
-        unknown: The last of them that may have, though no usable response came.
+        unknown: The last of them that may have, though no valid response came.
         error: Why the last call ended without an outcome; None: it was not cut off.
         reply: The last reply to that call; None: there was none, or it was about other pairs too.
     """

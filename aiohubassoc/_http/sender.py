@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 
 @attrs.define
 class _Resend(Transient):
-    """Its connection is to blame: send it over a new one, as the same attempt."""
+    """The cause is its connection: send it over a new one, as the same attempt."""
 
 
 class Sender(Generic[SubjectT]):
@@ -128,7 +128,7 @@ class Sender(Generic[SubjectT]):
         """
         Make *call* to its final verdict.
 
-        Its run is told that HubSpot is alive, but not of a pair that is linked at once: that it
+        Its run learns that HubSpot is alive, but not of a pair that is linked at once: that it
         sees itself.
 
         Raises:
@@ -261,7 +261,7 @@ class Sender(Generic[SubjectT]):
         """Return *verdict* once *response* is sure to be the one to *call*."""
         # The response for many names its records, as that for one pair does that is linked.
         if isinstance(response, ReusedResponse) and not isinstance(verdict, Replied):
-            response.body = b""  # it is judged, and other calls go on while this one waits
+            response.body = b""  # it is judged, and other calls continue while this one waits
             call.in_flight = True
             try:
                 is_own = await self._transport.confirm(response)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
     from aiohubassoc.replies import StandardError
 
-# Deleted records come in rows. Where each refusal names a record of its own pair, this many times
+# Deleted records come in rows. If each refusal names a record of the pair refused, this many times
 # as many are needed.
 _NAMED_FACTOR: Final = 10
 # A text may have been cut anywhere after this many characters: the rest is not compared.

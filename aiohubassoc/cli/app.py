@@ -61,7 +61,7 @@ A table has a header with the columns from_id and to_id, and optionally from_typ
 other columns are kept for --failures and export. HubSpot's own exports are understood. \
 Nothing is sent before the first 1,000 rows are checked.
 
-Exit codes: 0 every pair linked or skipped; 1 some failed or were not usable; 2 usage or input; \
+Exit codes: 0 every pair linked or skipped; 1 some failed or were rejected; 2 usage or input; \
 3 stopped early; 4 token or scopes; 5 a file or the run folder could not be written; 75 another \
 process uses the run folder; 130 and 143 interrupted. With --verify also 1 if a link is missing, \
 and 3 if HubSpot did not say.
@@ -72,7 +72,7 @@ Read links back: say of each pair of files, or of a run folder, whether HubSpot 
 Nothing is written to HubSpot; up to 1,000 records are asked for in a call, which needs scopes to \
 read. A pair is linked, missing, or unknown if HubSpot was not asked or did not say.
 
-Exit codes: 0 every pair linked; 1 some missing, or rows not usable; 2 usage or input; 3 some \
+Exit codes: 0 every pair linked; 1 some missing, or rows rejected; 2 usage or input; 3 some \
 unknown; 4 token or scopes; 5 a file could not be written; 130 and 143 interrupted.
 """
 _CHECK = """\

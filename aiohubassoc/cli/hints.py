@@ -94,11 +94,11 @@ def after_verify(
 
 
 def how_to_resume(folder: str, *, needs_input: bool) -> str:
-    """Return how a run of *folder* goes on; *needs_input*: its input must be given again."""
+    """Return how a run of *folder* continues; *needs_input*: its input must be given again."""
     if needs_input:
         named = shlex.quote(folder)
-        return f"To go on, give the input again, with the same command and --run {named}"
-    return f"To go on: {compose('resume', [folder])}"
+        return f"To continue, give the input again, with the same command and --run {named}"
+    return f"To continue: {compose('resume', [folder])}"
 
 
 def how_to_link(path: str, input_: Layout) -> str:
@@ -128,7 +128,7 @@ def _hide_password(proxy: str) -> str:
 
 
 def after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> str:
-    """Return what is to be done about the cause, before the run can go on; empty: nothing."""
+    """Return what is to be done about the cause, before the run can continue; empty: nothing."""
     match stopped:
         case AuthenticationError(status=status):
             step = f"HubSpot refused the access token ({status}). Check {name_token_source(token)}"
@@ -147,7 +147,7 @@ def after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> str:
         case RefusedAlikeError():
             step = (
                 "Fix what HubSpot refuses: a run folder then sends these pairs again. If only they "
-                "are at fault: --stop-after-alike 0"
+                "are wrong: --stop-after-alike 0"
             )
         case UnknownObjectTypeError(object_type=named):
             meant = suggest(named, _OBJECT_TYPES)
@@ -184,9 +184,9 @@ def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) ->
         options["--skip-linked"] = True  # it needs no call for what is linked by now
     again = compose("link", command.files, options)
     steps = [
-        f"To go on, give the input again: {again}"
+        f"To continue, give the input again: {again}"
         if STDIN in command.files
-        else f"To go on: {again}"
+        else f"To continue: {again}"
     ]
     if not command.portal.simulate:
         steps.append("With --run FOLDER a run can be resumed: aiohubassoc resume FOLDER")

@@ -1,4 +1,4 @@
-"""A command of the user's that is run when a run has ended, whatever came of it."""
+"""A command of the user's that is run when a run has ended, with any result."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _run(words: list[str], given_result: dict[str, Any]) -> None:
     """Run a command with the result on standard input, and print what is wrong with it."""
     name = f"--on-end ({words[0]})"
     try:
-        # Files, not pipes: whether it reads or prints much, nobody waits for anybody.
+        # Files, not pipes: whether it reads or prints much, neither process waits for the other.
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
             given.write(json.dumps(given_result).encode())
             given.seek(0)

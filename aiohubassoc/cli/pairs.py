@@ -260,7 +260,7 @@ class _Output:
 
 
 class _UnmatchedFile:
-    """Rows without a pair, as CSV or JSON Lines: why, and behind it their cells."""
+    """Rows without a pair, as CSV or JSON Lines: the reason, then their cells."""
 
     def __init__(self, file: TextIO, header: Sequence[str], path: str) -> None:
         taken = {name.strip().casefold() for name in header}

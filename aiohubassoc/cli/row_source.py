@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
 
 _T = TypeVar("_T")
-# So many rows are looked at before anything is sent.
+# This many rows are checked before anything is sent.
 CHECKED_AHEAD: Final = 1000
 _REJECTED_AT_ONCE: Final = 100
 

@@ -43,7 +43,7 @@ SIMULATED_PORTAL: Final = "a simulated portal"
 @attrs.frozen
 class Command:
     """
-    The command ``link`` as a run folder keeps it: what it takes to go on.
+    The command ``link`` as a run folder keeps it: what it takes to continue.
 
     Attributes:
         files: The inputs; plain files by their whole path.
@@ -66,7 +66,7 @@ class Command:
         """
         kept = header.get("command")
         if not isinstance(kept, dict):
-            raise OptionsError("the run folder was made by a program: go on with that program")
+            raise OptionsError("the run folder was made by a program: continue with that program")
         try:
             return cls(
                 tuple(kept["files"]),
@@ -78,7 +78,7 @@ class Command:
             )
         except (KeyError, TypeError):
             raise OptionsError(
-                "the run folder was made by another version of the command: go on with that "
+                "the run folder was made by another version of the command: continue with that "
                 "version, or take another folder"
             ) from None
 

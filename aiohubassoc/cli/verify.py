@@ -23,7 +23,7 @@ from aiohubassoc.cli.options import (
     Flat,
     InputOptions,
     LogFormat,  # noqa: F401 -- the command line reads the options of `PrintOptions` here
-    LogLevel,  # noqa: F401 -- likewise
+    LogLevel,  # noqa: F401 -- as above
     PaceOptions,
     PortalOptions,
     PrintOptions,

@@ -33,7 +33,7 @@ _SEVERAL: Final = "IDs"
 _CORE: Final = frozenset(("contacts", "companies", "deals", "tickets"))
 # Columns that the exports of these objects have, and those of others do not, as public exports show
 # them; of calls also https://knowledge.hubspot.com/properties/hubspots-default-activity-properties
-# (read 2026-11-28). Left out are names that people give to properties of their own.
+# (read 2026-11-28). Left out are names of custom properties.
 _OWN_COLUMNS: Final = {
     "first name": ("contacts", "leads", "users"),
     "last name": ("contacts", "leads", "users"),

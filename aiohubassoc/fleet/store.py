@@ -70,7 +70,7 @@ class RunState(StrEnum):
     RUNNING = "running"
     """A worker has it."""
     SLEEPING = "sleeping"
-    """The portal's daily limit is used up: it goes on when the day ends."""
+    """The portal's daily limit is used up: it continues when the day ends."""
     DONE = "done"
     """Every pair has its outcome."""
     FAILED = "failed"
@@ -111,7 +111,7 @@ class FleetRun:
         total: How many pairs it has. The five numbers below add up to it.
         rejected: How many rows of its input held no pair.
         priority: Runs with a higher number go first.
-        due_at: When it may start, or goes on; None: at once.
+        due_at: When it may start, or continues; None: at once.
         reason: Why it stands still; None: it does not.
         submitted_at: When it was submitted, and so on; None: not yet.
     """

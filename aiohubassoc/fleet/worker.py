@@ -47,7 +47,7 @@ logger = logging.getLogger("aiohubassoc")
 
 _PAGE: Final = 2000
 _RECONNECT_SECONDS: Final = 2.0
-_FIRST_WAIT: Final = 2.0  # seconds before a run that broke goes on; twice as long each time
+_FIRST_WAIT: Final = 2.0  # seconds before a run that broke continues; doubles each time
 _LONGEST_WAIT: Final = 300.0
 
 
@@ -297,7 +297,7 @@ async def _make_ending(
 
 
 def _is_temporary(cause: BaseException | None) -> bool:
-    """Return whether the run may go on by itself, later."""
+    """Return whether the run may continue by itself, later."""
     return isinstance(cause, RunStoppedError | JournalStorageError | FleetError) or cause is None
 
 
@@ -319,7 +319,7 @@ class _FencedToken:
     A `TokenProvider` that gives no token once the run may be another worker's.
 
     A client asks it before each request: so nothing is sent without a confirmed ownership, even by
-    a process that was stopped for an hour and goes on.
+    a process that was stopped for an hour and continues.
     """
 
     def __init__(self, source: Any, ownership: Ownership) -> None:  # noqa: ANN401 -- str or provider

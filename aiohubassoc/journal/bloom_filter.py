@@ -1,4 +1,4 @@
-"""What a pair is known by, and a quick answer to whether it was met before."""
+"""The key of a pair, and a quick test whether it was seen before."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 Key: TypeAlias = str
 """Both types and ids, as written: a pair's parts hold no line ends."""
 
-# 2 MiB, whatever the number of pairs: of a million, one in thirty is looked up for nothing.
+# 2 MiB for any number of pairs: of a million, one in thirty is looked up for nothing.
 _PLACE_BITS: Final = 21
 _PLACES: Final = (1 << _PLACE_BITS) - 1
 # Two bits of one byte for each key: a second byte would be another miss of the processor's cache.

@@ -20,7 +20,7 @@ RejectedRecord: TypeAlias = tuple[Place, str, str]
 """Place, problem, cells as JSON."""
 
 _MOST_VERIFICATIONS: Final = 20
-# So many rows go in by one statement: each one on its own would give the interpreter's lock away
+# This many rows go in by one statement: each one on its own would give the interpreter's lock away
 # and wait for the event loop to return it. SQLite before 3.32 takes 999 values.
 _AT_ONCE: Final = (GROUP if sqlite3.sqlite_version_info >= (3, 32) else 142, 16, 1)
 # What nearly every pair comes to: linked at the first try.
@@ -34,7 +34,7 @@ update pairs set status = ?, place = ?, attempts = ?, maybe_applied = ?, categor
 
 
 def _usual(count: int) -> str:
-    """Return the statement that inserts so many pairs that were linked at the first try."""
+    """Return the statement that inserts *count* pairs that were linked at the first try."""
     rows = ",".join([_USUAL_ROW] * count)
     return f"insert into pairs values {rows}"  # noqa: S608 -- question marks
 
@@ -263,7 +263,7 @@ class Database:
             self._db.execute("update header set value = ? where name = 'indexed'", (str(last),))
 
     def close(self) -> None:
-        """Be done. Whoever closes last moves everything into one file."""
+        """Close it. The last connection to close moves everything into one file."""
         self._db.close()
 
 

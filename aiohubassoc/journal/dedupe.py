@@ -1,4 +1,4 @@
-"""Which pairs were seen before, whatever their number, in little memory."""
+"""Which pairs were seen before, for any number of pairs, in little memory."""
 
 from __future__ import annotations
 

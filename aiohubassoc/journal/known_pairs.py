@@ -1,4 +1,4 @@
-"""What a run folder knows of a pair: settled in an earlier run, or met before in this one."""
+"""What a run folder knows of a pair: completed in an earlier run, or seen before in this one."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class KnownPairs:
         self._on_their_way: dict[int, Key] = {}
         # Those, and what is written but cannot be found in the database yet.
         self._recent: dict[Key, Place] = {}
-        # Pairs that failed for a fault of an earlier run are not settled.
+        # Pairs that failed for a fault of an earlier run are not completed.
         row = self._db.execute("select value from header where name = ?", (REFUSED_ALIKE,))
         self._refused_alike: dict[str, str] = json.loads((row.fetchone() or ["{}"])[0])
         (has_rows,) = self._db.execute("select exists (select 1 from pairs)").fetchone()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
 
-# An input may have so many lines.
+# The most lines of an input, as bits.
 _LINE_BITS: Final = 40
 
 Place: TypeAlias = int
@@ -26,7 +26,7 @@ def split_place(place: Place) -> tuple[int, int]:
 
 
 class Places(Protocol):
-    """Tells a journal about pairs."""
+    """Describes pairs to a journal."""
 
     are_stable: bool
     """Whether each pair stands at the same place in every run: the input is the same."""

@@ -47,12 +47,12 @@ class JournalRow:
         status: What became of it.
         source: Which input, from 0.
         line: The line of that input, or the index in it.
-        attempts: Attempts made in the run that settled it.
+        attempts: Attempts made in the run that completed it.
         maybe_applied: As of `Outcome`.
         category: As of `Outcome`.
         message: Why it is not linked; None where it is.
         correlation_id: As of `Outcome`.
-        recorded_at: When it was settled; aware.
+        recorded_at: When it was completed; aware.
         session: Which run of the folder last reported it, from 1; those that skipped it left out.
     """
 

@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 logger = logging.getLogger("aiohubassoc")
 
-# The statistics are written with a group once so many seconds are over since they were. Those of
+# The statistics are written with a group once this many seconds have passed. Those of
 # the last seconds are lost when the process is killed.
 _STATISTICS_EVERY: Final = 2.0
-# So many written pairs are kept in memory, about 2 MB, until they are sorted in together.
+# This many written pairs are kept in memory, about 2 MB, until they are sorted in together.
 _INDEX_EVERY: Final = 8192
 _PAIR: Final = attrgetter("pair")
 _INDEX: Final = attrgetter("index")
@@ -79,7 +79,7 @@ class JournalWriter:
         folder: The folder.
         header: What is kept about the job; of it ``"job"`` must be the same in every run.
         places: Where pairs stand.
-        notes: What is told of the input.
+        notes: What is reported of the input.
         observer: Collects how the run goes, if the client reports to it.
         clock: Time.
         force: Whether the job may differ.
@@ -150,7 +150,7 @@ class JournalWriter:
         """
         known, ledger = self._known, self._ledger
         assert known is not None  # noqa: S101 -- set by `open`
-        assert ledger is not None  # noqa: S101 -- likewise
+        assert ledger is not None  # noqa: S101 -- as above
         group = self._group()
         if self._clock.now() - self._statistics_at >= _STATISTICS_EVERY:
             self._statistics_at = self._clock.now()
@@ -177,7 +177,7 @@ class JournalWriter:
                 lambda: self._end(group, complete=complete, stopped=stopped, alike=alike)
             )
         except JournalError as error:
-            # Every outcome that was told is written; only how the run ended is not.
+            # Every outcome that was reported is written; only how the run ended is not.
             logger.warning("%s", error, extra=make_extra(self.run_id, error=error))
         finally:
             await self._close()
@@ -254,7 +254,7 @@ class JournalWriter:
     # --- in the thread -------------------------------------------------------------------------
 
     def _open(self) -> str | None:
-        # Ids and HubSpot's messages are nobody else's business.
+        # Ids and HubSpot's messages are private.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = FolderLock(self._folder)
         self._ledger = ledger = Database(self._folder)
@@ -310,11 +310,11 @@ def _compare(folder: Path, had: object, given: object) -> None:
         if had.get(name) != given.get(name)
     }
     if differences:
-        told = "; ".join(
+        changed = "; ".join(
             f"{name} was {before!r} and is {now!r}" for name, (before, now) in differences.items()
         )
         raise JournalMismatchError(
-            f"the run folder {folder} belongs to another job: {told}. Take another folder, or go "
-            "on all the same: --force, in a program Journal(..., force=True)",
+            f"the run folder {folder} belongs to another job: {changed}. Take another "
+            "folder, or continue with --force, in a program Journal(..., force=True)",
             differences,
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aiohubassoc.simulator.routing import PortalCall
     from aiohubassoc.simulator.settings import PortalSettings
 
-# HubSpot, Scopes: types without a scope of their own name. Activities: HubSpot, Notes guide.
+# HubSpot, Scopes: types whose scope has another name. Activities: HubSpot, Notes guide.
 _OTHER_SCOPES = {
     "tickets": "tickets",
     **dict.fromkeys(

@@ -221,7 +221,7 @@ class Faults:
         return self._drawn[index] if index < len(self._drawn) else None
 
     def replacement(self, fault: Fault) -> PortalResponse | None:
-        """Return the response that *fault* has of its own, None if it changes another one."""
+        """Return the response that *fault* makes, None if it changes another one."""
         return self._replacements.get(fault)
 
     def is_done(self, fault: Fault) -> bool:

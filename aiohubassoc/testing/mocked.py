@@ -102,7 +102,7 @@ def mocked(
     passthrough: Sequence[str] = (),
 ) -> Iterator[MockedHubSpot]:
     """
-    Answer every request to HubSpot without a network while the context lasts.
+    Respond to every request to HubSpot without a network while the context lasts.
 
     It needs aioresponses: ``pip install 'aiohubassoc[testing]'``. Requests to other addresses fail
     as without a network.

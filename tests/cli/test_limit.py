@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _next_command(printed: str) -> list[str]:
-    (line,) = [line for line in printed.splitlines() if line.startswith("To go on: ")]
+    (line,) = [line for line in printed.splitlines() if line.startswith("To continue: ")]
     program, *arguments = shlex.split(line.partition(": ")[2])
     assert program == "aiohubassoc"
     return arguments
@@ -109,7 +109,7 @@ def test_standard_input_has_to_be_given_again(
     """The command says so, and that --limit is to go."""
     start_portal()
     result = link("-", "--run", folder, "--limit", 4, stdin=pairs_file.read_bytes())
-    (line,) = [line for line in result.out.splitlines() if line.startswith("To go on")]
+    (line,) = [line for line in result.out.splitlines() if line.startswith("To continue")]
     assert "give the input again" in line
     assert line.endswith("without --limit")
     assert link("-", "--run", folder, stdin=pairs_file.read_bytes()).code == 0

@@ -102,7 +102,7 @@ def test_what_ctrl_c_left_is_sent_by_the_command_that_is_named(
     assert left.endswith(" rows are left.")
     if not keeps:
         assert "With --run FOLDER" in out
-    result = command(*_step(out, "To go on: "), "--json")
+    result = command(*_step(out, "To continue: "), "--json")
     assert (result.code, result.told["linked"] + result.told["skipped"]) == (0, 3000)
     assert result.told["skipped"] > 300
 
@@ -183,7 +183,7 @@ def test_a_refused_token(
     monkeypatch: pytest.MonkeyPatch,
     source: str,
 ) -> None:
-    """Where it came from, once HubSpot's words, and how to go on."""
+    """Where it came from, once HubSpot's words, and how to continue."""
     start_portal()
     monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
     token = pairs_file.with_name("token")
@@ -197,7 +197,7 @@ def test_a_refused_token(
     assert result.code == 4
     assert f"HubSpot refused the access token (401). Check {named}\n" in result.out
     assert result.out.count("Authentication credentials not found") == 1
-    again = _step(result.out, "To go on: ")
+    again = _step(result.out, "To continue: ")
     assert "--skip-linked" not in again  # nothing is linked yet
     token.write_text(TOKEN, encoding="utf-8")
     monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", TOKEN)
@@ -233,14 +233,14 @@ def test_what_ends_a_run_names_its_cure(
     told: str,
     keeps: bool,
 ) -> None:
-    """And the command to go on with."""
+    """And the command to continue with."""
     start_portal(**settings)
     pairs = write_pairs(tmp_path / "pairs.csv", 200)
     more = ("--run", folder) if keeps else ()
     result = link(pairs, *options, *more)
     assert result.code in {3, 4}
     assert told in result.out
-    verb, path, *_ = _step(result.out, "To go on: ")
+    verb, path, *_ = _step(result.out, "To continue: ")
     assert (verb, path) == (("resume", str(folder)) if keeps else ("link", str(pairs)))
 
 
@@ -254,7 +254,7 @@ def test_an_object_type_that_hubspot_does_not_know(
     assert (result.code, portal.portal.ledger.requests < 100) == (2, True)
     told = "HubSpot knows no object type 'compnies'. Give another. Did you mean companies?\n"
     assert told in result.err
-    assert "To go on" not in result.out
+    assert "To continue" not in result.out
 
 
 @pytest.mark.parametrize("keeps", [False, True])
@@ -267,16 +267,16 @@ def test_pairs_that_are_refused_alike(
     folder: Path,
     keeps: bool,
 ) -> None:
-    """End the run; it can go on with what is left, or be told not to stop."""
+    """End the run; it can continue with what is left, or be told not to stop."""
     portal = start_portal(records_up_to=0)
     pairs = write_pairs(tmp_path / "pairs.csv", 900)
     more = ("--run", folder) if keeps else ()
     result = link(pairs, *more, "--concurrency", "8")
     assert result.code == 3, result
-    assert "are at fault: --stop-after-alike 0\n" in result.out
+    assert "are wrong: --stop-after-alike 0\n" in result.out
     assert portal.portal.ledger.requests < 700
     start_portal(instead_of=portal)
-    assert command(*_step(result.out, "To go on: ")).code == 0
+    assert command(*_step(result.out, "To continue: ")).code == 0
     assert link(pairs, "--stop-after-alike", "-1").code == 2
 
 
@@ -294,7 +294,7 @@ def test_a_pipe_must_be_given_again(link: Command, start_portal: StartPortal) ->
     start_portal(daily_limit=2)
     rows = "".join(f"{number},{number}\n" for number in range(1, 201))
     result = link("-", stdin=f"from_id,to_id\n{rows}".encode())
-    assert "To go on, give the input again: aiohubassoc link - " in result.out
+    assert "To continue, give the input again: aiohubassoc link - " in result.out
 
 
 # --- the command's own name ----------------------------------------------------------------------

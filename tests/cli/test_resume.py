@@ -1,4 +1,4 @@
-"""``aiohubassoc resume``: goes on with what the folder keeps; the token is not kept."""
+"""``aiohubassoc resume``: continues with what the folder keeps; the token is not kept."""
 
 from __future__ import annotations
 
@@ -96,10 +96,10 @@ def test_what_it_says_to_do_can_be_done(
     told = link(pairs_file, "--run", pairs_file.parent / name).out
     told += command("status", pairs_file.parent / name).out
     start_portal(instead_of=portal)
-    lines = [line for line in told.splitlines() if line.startswith("To go on: ")]
+    lines = [line for line in told.splitlines() if line.startswith("To continue: ")]
     assert len(lines) == 2
     for line in lines:
-        program, *arguments = shlex.split(line.removeprefix("To go on: "))
+        program, *arguments = shlex.split(line.removeprefix("To continue: "))
         assert program == "aiohubassoc"
         assert command(*arguments).code == 0
 
@@ -170,7 +170,7 @@ def test_a_program_goes_on_with_its_own_folder(
     asyncio.run(program())
     result = command("resume", "--no-check", folder)
     assert result.code == 2
-    assert "was made by a program: go on with that program" in result.err
+    assert "was made by a program: continue with that program" in result.err
     result = command("verify", folder)
     assert result.code == 2
     assert "was made by a program: read its pairs back with that program" in result.err
@@ -199,7 +199,7 @@ def test_the_token_is_not_in_the_folder(
     monkeypatch: pytest.MonkeyPatch,
     way: str,
 ) -> None:
-    """Wherever it came from, and though it is refused: it must be given again to go on."""
+    """Wherever it came from, and though it is refused: it must be given again to continue."""
     start_portal(tokens=("another" if way == "refused" else CANARY,), records_up_to=100_005)
     monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
     token_file = pairs_file.with_name("token")

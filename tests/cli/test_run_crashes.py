@@ -92,7 +92,7 @@ def test_after_a_kill_nothing_is_lost_and_what_is_linked_is_not_sent_again(
     assert (status["runs"][0]["process_id"], status["runs"][0]["ended_at"]) == (process_id, None)
     printed = command("status", folder).out
     assert ", killed" in printed
-    assert f"To go on: aiohubassoc resume {folder}" in printed
+    assert f"To continue: aiohubassoc resume {folder}" in printed
     told = command("resume", "--no-check", folder, "--json").told
     assert (told["linked"], told["skipped"]) == (_COUNT - len(linked), len(linked))
     sent = sent_to(portal)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def go_on(
     request: pytest.FixtureRequest, command: Command, link: Command, pairs_file: Path, folder: Path
 ) -> Command:
-    """Go on with the folder: by the same command once more, or by ``resume``."""
+    """Continue with the folder: by the same command once more, or by ``resume``."""
 
     def call(*options: object, stdin: bytes | None = None) -> Result:
         if request.param == "resume":
@@ -64,7 +64,7 @@ def test_what_the_daily_limit_left_is_sent(
     portal = start_portal(daily_limit=4)
     first = link(pairs_file, "--run", folder, "--concurrency", "1")
     assert first.code == 3
-    assert f"To go on: aiohubassoc resume {folder}" in first.out
+    assert f"To continue: aiohubassoc resume {folder}" in first.out
     next_day = start_portal(instead_of=portal)
     again = go_on("--json")
     assert (again.code, again.told["linked"], again.told["skipped"]) == (0, 6, 4)

@@ -173,7 +173,7 @@ def test_a_pipe_not_read_to_its_end_must_be_given_again(
     """``resume`` has no way to know the rest, and says what to do; nothing is sent."""
     _, portal = cut_short
     requests = portal.portal.ledger.requests
-    told = f"To go on, give the input again, with the same command and --run {folder}\n"
+    told = f"To continue, give the input again, with the same command and --run {folder}\n"
     assert told in command("status", folder).out
     result = command("resume", "--no-check", folder)
     assert result.code == 2

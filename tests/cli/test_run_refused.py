@@ -75,7 +75,7 @@ def test_other_options_are_another_job(
     refused = _link(command, folder, *flat, files=("pairs.csv",))
     assert refused.code == 2
     assert f"the run folder {folder} belongs to another job: {told}. Take another" in refused.err
-    assert "go on all the same: --force" in refused.err
+    assert "continue with --force" in refused.err
     assert portal.portal.ledger.requests == 2
     assert _sessions(folder) == 1
     forced = _link(command, folder, *flat, "--force", "--json", files=("pairs.csv",))

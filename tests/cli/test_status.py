@@ -74,7 +74,7 @@ def test_people_are_told_the_same(
         ", ended ",
     ):
         assert expected in result.out
-    for unexpected in ("partial", "unprocessed", "To go on", "killed"):
+    for unexpected in ("partial", "unprocessed", "To continue", "killed"):
         assert unexpected not in result.out
 
 
@@ -108,14 +108,14 @@ def test_a_run_that_stopped_is_unfinished(
     options: tuple[str, ...],
     stopped: str,
 ) -> None:
-    """It says why it stopped and how to go on; once all is settled it is complete."""
+    """It says why it stopped and how to continue; once all is settled it is complete."""
     portal = start_portal(**settings)
     link(pairs_file, "--run", folder, "--concurrency", "1", *options)
     told = command("status", folder, "--json").told
     assert told["state"] == "unfinished"
     assert told["unprocessed"] == 10 - told["settled"] > 0
     assert stopped.casefold() in told["runs"][0]["stopped"].casefold()
-    assert f"To go on: aiohubassoc resume {folder}" in command("status", folder).out
+    assert f"To continue: aiohubassoc resume {folder}" in command("status", folder).out
     start_portal(instead_of=portal)
     command("resume", "--no-check", folder)
     told = command("status", folder, "--json").told

@@ -139,7 +139,7 @@ def test_the_form_is_no_part_of_the_job(
 def test_a_folder_that_knows_no_form(
     link: Command, command: Command, start_portal: StartPortal, pairs_file: Path, folder: Path
 ) -> None:
-    """One that was made before there were batches: it goes on by single calls."""
+    """One that was made before there were batches: it continues by single calls."""
     portal = start_portal(daily_limit=4)
     assert link(pairs_file, "--run", folder, "--concurrency", "1").code == 3
     with closing(sqlite3.connect(folder / "journal.db")) as db, db:

@@ -247,7 +247,7 @@ async def test_the_daily_limit_is_fatal() -> None:
 
 
 async def test_a_short_migration_is_waited_for() -> None:
-    """477 with a wait within the user's patience holds everybody, and then it goes on."""
+    """477 with a wait within the user's patience holds everybody, and then it continues."""
     transport = FakeTransport({"1": [error(477, headers={"Retry-After": "30"})]})
     call = Call(pair(1))
     assert isinstance(await sender_of(transport).settle(call), Accepted)
@@ -317,7 +317,7 @@ async def test_a_refused_token_is_renewed_once_for_all() -> None:
 
 
 async def test_calls_wait_for_the_new_token() -> None:
-    """While a token is being renewed, nobody goes on with the old one."""
+    """While a token is being renewed, nobody continues with the old one."""
     transport = FakeTransport()
     transport.refused_tokens = {"token-1"}
     sender = sender_of(transport, token=Provider())

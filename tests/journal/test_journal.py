@@ -382,7 +382,7 @@ def test_a_file_in_place_of_the_folder(folder: Path) -> None:
 
 
 def test_a_full_disk_stops_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is told as linked that is not in the folder; afterwards the run can go on."""
+    """Nothing is told as linked that is not in the folder; afterwards the run can continue."""
 
     class Small(Database):
         def __init__(self, path: Path) -> None:

@@ -250,7 +250,7 @@ def test_no_paced_quota_is_exceeded(calls: int, quota: Quota, round_trip: float)
 
 
 def test_a_million_paced_calls() -> None:
-    """They go on as the thousands before."""
+    """They continue as the thousands before."""
     ten, twenty = (_paced(calls, Quota(20)).seconds for calls in (10_000, 20_000))
     million = _paced(1_000_000, Quota(20)).seconds
     assert math.isclose(million, twenty + 98 * (twenty - ten))

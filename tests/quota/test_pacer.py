@@ -177,7 +177,7 @@ def test_set_too_high_with_headers(share: float) -> None:
 
 @seeds
 def test_set_a_little_too_high(seed: int) -> None:
-    """190 set and 187 true: refusals near the limit do not go on for ever."""
+    """190 set and 187 true: refusals near the limit do not continue for ever."""
     assert link(World(limit=187, seed=seed)).refused_share <= 0.01
 
 

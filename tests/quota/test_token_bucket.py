@@ -157,7 +157,7 @@ def test_calls_that_were_rejected_do_not_count_as_accepted() -> None:
 
 
 def test_permits_that_came_back_are_forgotten() -> None:
-    """Memory holds two windows of calls at most, however long a run goes on."""
+    """Memory holds two windows of calls at most, however long a run continues."""
     bucket = TokenBucket(Quota(100, 1.0))
     for number in range(20_000):
         now = number / 100

@@ -157,7 +157,7 @@ async def test_pairs_of_ids_with_their_types_given() -> None:
 
 
 async def test_a_pair_that_cannot_be_sent_fails_without_a_call() -> None:
-    """None is not sent as the id "None": the outcome names the pair, and others go on."""
+    """None is not sent as the id "None": the outcome names the pair, and others continue."""
     transport = FakeTransport()
     ids = [(1, 2), (None, 2), (1.0, 2), ("..", 2), ("", 2), (True, 2)]
     outcomes = await _all(stream_of(ids, transport, types=("contacts", "companies")))
@@ -184,7 +184,7 @@ async def test_what_is_no_pair_of_ids_ends_the_run(item: object) -> None:
 
 
 async def test_slow_pairs_hold_up_no_others() -> None:
-    """With as many workers as pairs may be in hand, those that are free go on."""
+    """With as many workers as pairs may be in hand, those that are free continue."""
     loop = asyncio.get_running_loop()
 
     async def send(call: Call[Pair]) -> Accepted:
@@ -339,7 +339,7 @@ async def test_the_daily_limit_stops_the_run_once(ordered: bool) -> None:
 
 
 async def test_after_a_stop_an_async_input_is_told_to_its_end() -> None:
-    """Reading a slow input goes on after the stop; each pair of it is unprocessed."""
+    """Reading a slow input continues after the stop; each pair of it is unprocessed."""
 
     async def slowly() -> AsyncIterator[Pair]:
         for number in range(30):
@@ -581,7 +581,7 @@ async def test_it_must_be_entered_and_only_once() -> None:
 
 
 async def test_the_report_keeps_a_bounded_number_of_failures() -> None:
-    """Counts go on; the list does not grow."""
+    """Counts continue; the list does not grow."""
     stream = stream_of([(None, 1)] * 50, types=("contacts", "companies"), max_failures_kept=7)
     await _all(stream)
     assert (50, 7) == (stream.report.failed, len(stream.report.failures))

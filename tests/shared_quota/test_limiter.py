@@ -97,7 +97,7 @@ async def test_a_store_that_is_away_for_a_while_is_survived(
 async def test_a_store_that_stays_away_ends_all_that_wait(
     store: MemoryStore, limiter: SharedLimiter
 ) -> None:
-    """And all that come later; nothing goes on a guess."""
+    """And all that come later; nothing rests on a guess."""
     store.error = UnavailableError("restarted")
     waiting = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
     await pass_time(PATIENCE + 1)
@@ -156,7 +156,7 @@ async def test_a_permit_of_a_process_that_was_stopped_is_traded(
     portal = Portal(QUOTA, Random(1))
     await send(second.limiter, portal, 19)
     await second.close()
-    # It goes on, and what it sent to the store was never there.
+    # It continues, and what it sent to the store was never there.
     worker.is_stuck = False
     limiter._is_asking = False
     renewing = asyncio.create_task(limiter.renew())

@@ -118,7 +118,7 @@ def test_it_is_a_value() -> None:
 
 
 def test_a_path_is_kept_from_the_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A run may go on from another folder."""
+    """A run may continue from another folder."""
     monkeypatch.chdir(tmp_path)
     assert to_kept_url("sqlite:///x/quota.db") == f"sqlite:///{tmp_path}/x/quota.db"
 
