@@ -29,8 +29,9 @@ _LISTED: Final = (
     "_account",
     "journal",
     "shared_quota",
+    "fleet",
 )
-_FOLDERS: Final = ("fleet", "files", "html_report", "cli", "testing", "simulator")
+_FOLDERS: Final = ("files", "html_report", "cli", "testing", "simulator")
 
 _WIDTH, _HEIGHT = 440, 560
 _STYLE: Final = """

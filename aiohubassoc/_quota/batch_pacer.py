@@ -35,7 +35,6 @@ class BatchPacer:
     Attributes:
         max_in_flight: How many calls may be in flight.
         limit: How many may go in a window now.
-        room: None, as the pace may rise: as for `Pacer`.
     """
 
     adopts_remaining_until = -math.inf

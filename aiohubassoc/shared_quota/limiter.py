@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from aiohubassoc._http.wait_queue import WaitQueue
-from aiohubassoc._quota.pacer import Cooldown  # type: ignore[attr-defined, unused-ignore]
+from aiohubassoc._quota.pacer import Cooldown
 from aiohubassoc.errors import ClientClosedError, DailyReserveError
 from aiohubassoc.options import Quota
 from aiohubassoc.shared_quota.common_state import HEARTBEAT, USABLE

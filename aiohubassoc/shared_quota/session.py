@@ -205,10 +205,13 @@ class StoreSession:
         if not self._is_open:
             return
         self._is_open = False
-        await self.limiter.close()
-        await self.batch_limiter.close()
-        await self.submit(self._store.close)
-        self._worker.close()
+        try:
+            await self.limiter.close()
+            await self.batch_limiter.close()
+        finally:  # cancelled or not
+            closed = self.submit(self._store.close)
+            self._worker.close()
+            await closed
 
     def submit(self, work: Callable[[], ResultT]) -> asyncio.Future[ResultT]:
         """Do *work* in the store's thread."""

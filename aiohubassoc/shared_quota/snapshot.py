@@ -17,11 +17,8 @@ import orjson
 
 from aiohubassoc._quota import adaptive_limit
 from aiohubassoc._quota.adaptive_limit import AdaptiveLimit
-from aiohubassoc._quota.pacer import (  # type: ignore[attr-defined, unused-ignore]
-    Cooldown,
-    RoundTrips,
-)
-from aiohubassoc._quota.token_bucket import TokenBucket
+from aiohubassoc._quota.pacer import Cooldown
+from aiohubassoc._quota.token_bucket import RoundTrips, TokenBucket
 from aiohubassoc.options import Quota
 
 if TYPE_CHECKING:

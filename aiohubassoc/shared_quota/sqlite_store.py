@@ -50,7 +50,7 @@ class SqliteStore:
     has_local_time = True
 
     def __init__(self, path: str, *, makes_folder: bool = False) -> None:
-        self._path = Path(path)
+        self._path = Path(path).absolute()  # wherever the process goes
         self._makes_folder = makes_folder
         self._made_folder = False
         self._db: sqlite3.Connection | None = None
@@ -236,10 +236,12 @@ def _identify(path: Path) -> tuple[int, int] | None:
 
 
 def _boot_id() -> str:
-    """Return which start of the machine this is; where it does not say: when it was, roughly."""
+    """
+    Return which start of the machine this is; empty where it does not say.
+
+    There the clock that begins anew looks like one that was set back, and is carried on.
+    """
     try:
         return _BOOT_ID.read_text(encoding="ascii").strip()
     except OSError:
-        # The monotonic clock counts from about then: to the hour, as clocks are set now and then.
-        began = time.time() - time.monotonic()  # noqa: TID251 -- likewise
-        return f"about {began // 3600:.0f}"
+        return ""

@@ -12,6 +12,8 @@ from unittest.mock import Mock
 
 import pytest
 
+from tests.fakes.postgres_server import why_not
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -35,6 +37,21 @@ ROOT = Path(__file__).parents[2]
             "0",
             "--untimed",
             "--only-ours",
+        ),
+        (
+            *("shared.py", "--parts", "quota", "--untimed", "--limit", "40", "--windows", "1"),
+            *("--pairs", "120", "--processes", "4"),
+        ),
+        (
+            *("shared.py", "--parts", "hits", "--untimed", "--hits", "1", "--limit", "40"),
+            *("--hit-window", "1", "--hit-pairs", "160"),
+        ),
+        pytest.param(
+            (
+                *("shared.py", "--parts", "postgres", "--limit", "40", "--hit-window", "1"),
+                *("--hit-pairs", "160", "--stores", "postgresql", "--untimed"),
+            ),
+            marks=pytest.mark.skipif(bool(why_not()), reason=why_not() or ""),
         ),
         ("faults.py", "--pairs", "300", "--lasting-pairs", "500"),
         ("memory.py", "--pairs", "200", "2000", "--most-tasks", "200"),
@@ -68,7 +85,7 @@ ROOT = Path(__file__).parents[2]
             "--without-peers",
             "--untimed",
         ),
-        ("modules.py", "--most-put", "24", "--most-row", "72"),
+        ("modules.py", "--most-put", "24", "--most-row", "82"),
         ("overhead.py", "--rounds", "2", "--pairs", "60"),
         ("startup.py", "--rounds", "1", "--untimed"),
         (

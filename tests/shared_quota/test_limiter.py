@@ -12,7 +12,7 @@ from aiohubassoc import DailyReserveError, Quota, SharedQuotaError
 from aiohubassoc.errors import ClientClosedError
 from aiohubassoc.shared_quota.common_state import HEARTBEAT, LEASE, USABLE
 from aiohubassoc.shared_quota.limiter import PATIENCE
-from aiohubassoc.shared_quota.store import UnavailableError, UnusableError
+from aiohubassoc.shared_quota.store import KeptState, UnavailableError, UnusableError
 from tests.conftest import pass_time, settle
 from tests.fakes.shared_store import LoopWorker, MemoryStore
 from tests.shared_quota.crowd import Portal, make_session, send
@@ -305,6 +305,71 @@ async def test_a_new_epoch_costs_one_window(store: MemoryStore, limiter: SharedL
     await limiter.acquire()
     assert QUOTA.window - 0.1 <= loop.time() - begun <= QUOTA.window + 0.1
     limiter.release_unused()
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"[]", b"{}", b'{"format": 1}'])
+async def test_a_state_that_cannot_be_read_is_an_error(store: MemoryStore, content: bytes) -> None:
+    """It is not taken for an empty one."""
+    store.rows["default", "single"] = KeptState(1, store.epoch, content)
+    with pytest.raises(SharedQuotaError, match="what is kept of it cannot be read"):
+        await make_session(store, QUOTA).open()
+
+
+async def test_a_state_of_a_newer_version_is_an_error(store: MemoryStore) -> None:
+    """Whatever stands in it."""
+    store.rows["default", "single"] = KeptState(1, store.epoch, b'{"format": 1000}')
+    with pytest.raises(SharedQuotaError, match="a newer version of aiohubassoc wrote it: upgrade"):
+        await make_session(store, QUOTA).open()
+
+
+async def test_a_state_of_an_older_version_costs_one_window(store: MemoryStore) -> None:
+    """What it says is not known, so that a whole window may have been used."""
+    store.rows["default", "single"] = KeptState(1, store.epoch, b'{"format": 0}')
+    session = await other(store)
+    begun = asyncio.get_running_loop().time()
+    await session.limiter.acquire()
+    assert asyncio.get_running_loop().time() - begun >= QUOTA.window - 0.1
+    session.limiter.release_unused()
+    await session.close()
+
+
+async def test_clients_with_different_quotas_each_keep_their_own(store: MemoryStore) -> None:
+    """Given the calls of both."""
+    low, high = Quota(5, 5.0), Quota(10, 5.0)
+    first, second = await other(store, low), await other(store, high)
+    for _ in range(6):
+        await second.limiter.acquire()
+    waiting = asyncio.create_task(first.limiter.acquire())
+    await pass_time(3)
+    assert not waiting.done()
+    await second.limiter.acquire()
+    for _ in range(7):
+        second.limiter.release_unused()
+    await waiting
+    assert (first.limiter.quota, second.limiter.quota) == (low, high)
+    first.limiter.release_unused()
+    await first.close()
+    await second.close()
+
+
+async def test_batch_calls_have_a_quota_of_their_own(store: MemoryStore) -> None:
+    """It is shared too."""
+    sessions = [make_session(store, QUOTA, batch_quota=Quota(2, 5.0)) for _ in range(2)]
+    for session in sessions:
+        await session.open()
+    first, second = (session.batch_limiter for session in sessions)
+    await first.acquire()
+    await second.acquire()
+    for one in (first, second):
+        now = asyncio.get_running_loop().time()
+        one.record_response(now, now)
+    begun = asyncio.get_running_loop().time()
+    await first.acquire()
+    assert asyncio.get_running_loop().time() - begun >= 4.9
+    assert first.max_in_flight == 2
+    first.release_unused()
+    for session in sessions:
+        await session.close()
 
 
 @pytest.mark.parametrize("step", [-3600.0, 0.0])
