@@ -124,7 +124,7 @@ def test_notebooks_run(cells: list[str], base_url: str, tmp_path: Path) -> None:
 def test_there_are_examples() -> None:
     """Or the test above would prove nothing."""
     assert len(EXAMPLES) >= 12
-    assert len(NOTEBOOKS) == 1
+    assert len(NOTEBOOKS) == 2
     assert len(COMMANDS) >= 16
 
 
@@ -132,10 +132,10 @@ def test_there_are_examples() -> None:
 def test_options_exist(command: str) -> None:
     """Every option that a page shows is one of the command's."""
     words = command.partition("aiohubassoc ")[2]
-    name = words.split()[0]
+    names = words.split()[: 2 if words.startswith("fleet ") else 1]
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        run([name, "--help"])
+        run([*names, "--help"])
     known = set(re.findall(r"--[\w-]+", out.getvalue()))
     assert set(re.findall(r" (--[\w-]+)", words)) <= known
 
