@@ -33,7 +33,7 @@ _WORD: Final = re.compile(r"[\w-]+")
 _LIST: Final = re.compile(r"[\s\[\"']*[\w-]+(?:[\s\"']*[,;][\s\"']*[\w-]+)*[\s\]\"']*")
 _NUMBER: Final = re.compile(r"(?<![\w-])\d+(?![\w-])")
 _ROLES: Final = re.compile(r"(FROM|TO)_OBJECT")
-# HubSpot, "Object type IDs"; errors name a type by its word, calls by either.
+# HubSpot, Using object APIs, "Object type ID"; errors name a type by its word, calls by either.
 _NAMES: Final = {
     "0-1": "contact",
     "0-2": "company",

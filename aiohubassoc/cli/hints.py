@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.files.layout import Layout
 
-# HubSpot, Associations v4, "Object type IDs": those that are linked most.
+# HubSpot, Using object APIs, "Object type ID": those that are linked most.
 _OBJECT_TYPES: Final = (
     *("contacts", "companies", "deals", "tickets", "leads", "products", "line_items", "quotes"),
     *("calls", "emails", "meetings", "notes", "tasks", "communications", "orders", "invoices"),
