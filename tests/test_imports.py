@@ -89,11 +89,10 @@ def _types(module: str) -> list[str]:
     path = Path(aiohubassoc.__file__).parent.parent.joinpath(*module.split("."))
     source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     tree = ast.parse(source.read_text(encoding="utf-8"))
-    names = []
-    for node in ast.walk(tree):
-        match node:
-            case ast.ClassDef(name=name):
-                names.append(name)
-            case ast.AnnAssign(target=ast.Name(name), annotation=ast.Name("TypeAlias")):
-                names.append(name)
+    names = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    names += [
+        ast.unparse(node.target)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias"
+    ]
     return [name.lstrip("_") for name in names]
