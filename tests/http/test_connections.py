@@ -458,7 +458,7 @@ async def test_what_was_lost_may_be_there() -> None:
 
 
 async def test_a_server_that_is_gone_costs_attempts() -> None:
-    """Over the new connection a loss is a loss, and it is told as the one that left it open."""
+    """Over the new connection a loss is a loss, and it is reported as the one that left it open."""
     dead = False
 
     async def respond(exchange: Exchange) -> None:

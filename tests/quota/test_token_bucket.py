@@ -102,7 +102,7 @@ def test_steady_use_costs_half_a_round_trip_a_window() -> None:
 
 
 def test_all_permits_in_flight() -> None:
-    """With every token on the wire nobody can say how long it takes."""
+    """With every token in flight nobody can say how long it takes."""
     bucket = TokenBucket(Quota(2, 10.0))
     bucket.take()
     bucket.take()

@@ -49,7 +49,7 @@ async def run_crowd(
     delay: float = 0.0005,
     **options: Any,
 ) -> Crowd:
-    """Let clients make so many calls together, over a store that is *delay* away."""
+    """Let clients make this many calls together, over a store that is *delay* away."""
     portal = portal or Portal(quota, Random(1))
     store = store or MemoryStore()
     busy = [0.0]

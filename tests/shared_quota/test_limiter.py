@@ -81,7 +81,7 @@ async def test_a_store_that_cannot_be_written_is_found_when_it_is_opened(
 async def test_a_store_that_is_away_for_a_while_is_survived(
     store: MemoryStore, limiter: SharedLimiter
 ) -> None:
-    """Callers wait, and what became of calls is told once it is back."""
+    """Callers wait, and what became of calls is reported once it is back."""
     await limiter.acquire()
     store.error = UnavailableError("restarted")
     now = asyncio.get_running_loop().time()
@@ -239,7 +239,7 @@ async def test_a_throttle_holds_the_others_back_too(
 
 
 async def test_a_reserve_holds_across_clients(store: MemoryStore) -> None:
-    """What one was told of the day stops the other."""
+    """What one learns of the day stops the other."""
     headers = {"X-HubSpot-RateLimit-Daily": "1000", "X-HubSpot-RateLimit-Daily-Remaining": "100"}
     sessions = [make_session(store, QUOTA, reserve_daily=100) for _ in range(2)]
     for session in sessions:

@@ -161,7 +161,7 @@ def make_client(portal: ServedPortal, shared: SharedQuota, **options: Any) -> As
 
 
 def pairs(count: int, begin: int = 1) -> list[Pair]:
-    """Return so many pairs."""
+    """Return this many pairs."""
     return [Pair("contacts", one, "companies", one) for one in range(begin, begin + count)]
 
 
