@@ -8,7 +8,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SLOW := --ignore=tests/cli --ignore=tests/benchmarks --ignore=tests/docs \
   -k "not (refusals_that_name_one_record_each_time or nightly_sync or recorder_that_fails_at_once)"
 
-.PHONY: help demo quick test check format bench docs clean
+# The tests of the package itself, without processes, browsers, databases and documentation.
+CORE := tests/protocol tests/batching tests/quota tests/http tests/run tests/account tests/journal \
+  tests/files tests/simulator tests/testing tests/test_client.py tests/test_portal.py \
+  tests/test_batch_portal.py tests/test_errors.py tests/test_options.py tests/test_planning.py
+
+.PHONY: help demo quick test test-lowest judges mutants audit check format bench docs clean
 
 help:
 	@echo "make demo    link 2,000 pairs against an embedded HubSpot portal"
@@ -17,6 +22,10 @@ help:
 	@echo "make check   format, lint, types, import contracts"
 	@echo "make format  rewrite the code in its format"
 	@echo "make bench   benchmarks, in real time (minutes)"
+	@echo "make judges  others' tools judge the simulator and the client (minutes)"
+	@echo "make mutants change the rules one by one: the tests must notice (an hour)"
+	@echo "make test-lowest  the tests with the oldest dependencies that are allowed"
+	@echo "make audit   known vulnerabilities of the dependencies (asks a service)"
 	@echo "make docs    the documentation, in docs/_build/html"
 
 demo: .venv/.cli
@@ -53,17 +62,32 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/faults.py
 	$(BIN)/python benchmarks/kills.py
 	$(BIN)/python benchmarks/kills.py --via batch
+	$(BIN)/python benchmarks/soak.py --minutes 5
+	$(BIN)/python benchmarks/fuzz.py
 	$(BIN)/python benchmarks/journal.py
 	$(BIN)/python benchmarks/run_report.py
 	$(BIN)/python benchmarks/inputs.py
 	$(BIN)/python benchmarks/hostile_files.py
+
+judges: .venv/.dev .venv-judges/.done
+	$(BIN)/python -m pytest -p no:randomly tests/judges
+
+mutants: .venv/.dev
+	$(BIN)/python benchmarks/mutants.py --jobs 2
+
+# Those of the package itself and of its tests, from pyproject.toml.
+test-lowest: .venv-lowest/.done
+	.venv-lowest/bin/python -m pytest -q -n 2 $(CORE)
+
+audit: .venv/.dev .venv-judges/.done
+	.venv-judges/bin/python -m pip_audit --strict --require-hashes --disable-pip --requirement requirements-dev.txt
 
 docs: .venv/.dev
 	$(BIN)/python -m sphinx -nW -q -b html docs docs/_build/html
 	$(BIN)/python docs/check_links.py
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis docs/_build
+	rm -rf .venv .venv-judges .venv-lowest .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis docs/_build
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none was found." >&2; exit 1; }
@@ -71,6 +95,21 @@ clean:
 
 .venv/.cli: pyproject.toml | .venv/bin/python
 	$(PIP) install --editable '.[cli]'
+	@touch $@
+
+.venv-judges/.done: pyproject.toml
+	$(or $(wildcard .venv/bin/python),$(PYTHON)) -m venv .venv-judges
+	.venv-judges/bin/python -m pip install --quiet --upgrade "pip>=25.1" # knows groups
+	.venv-judges/bin/python -m pip install --quiet --group judges
+	@touch $@
+
+.venv-lowest/.done: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet "uv>=0.5"
+	.venv-lowest/bin/uv pip compile --quiet --resolution lowest-direct --all-extras --group test \
+	  pyproject.toml --output-file .venv-lowest/requirements.txt
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python \
+	  --requirement .venv-lowest/requirements.txt --editable .
 	@touch $@
 
 # Pinned with hashes; refreshed by "uv pip compile", as docs/how-to/develop.md says.

@@ -16,6 +16,7 @@ Every exception of the package.
     │   ├── JournalMismatchError       it belongs to another job
     │   ├── JournalVersionError        it was written by a newer version, or is something else
     │   └── JournalStorageError        it cannot be read or written: a full disk, no permission
+    ├── FleetError                     the database of a fleet cannot be used
     ├── SharedQuotaError               the store of a shared quota cannot be used
     ├── DailyReserveError              what is left of the day's calls is reserved for others
     ├── TransportError                 no valid response; see ``maybe_applied``

@@ -55,7 +55,7 @@ class Peer:
         if self.home == "own":
             command, folder = [sys.executable], None
         elif self.home == "python":
-            folder = _python_home()
+            folder = _installed_python_home()
             command = [folder / "bin" / "python"]
         else:
             folder = _node_home()
@@ -115,13 +115,24 @@ def _home(kind: str, packages: Sequence[str]) -> Path:
     return cache / "aiohubassoc" / "benchmarks" / f"{kind}-{digest}"
 
 
-def _python_home() -> Path:
-    home = _home("python", _PYTHON_PEERS)
+def python_home() -> Path:
+    """Return the environment of the clients in Python, which may not be there yet."""
+    return _home("python", _PYTHON_PEERS)
+
+
+def _installed_python_home() -> Path:
+    home = python_home()
     done = home / "done"
     if not done.exists():
         print(f"installing into {home}: {', '.join(_PYTHON_PEERS)}", flush=True)
         venv.create(home, with_pip=True, clear=True)
-        pip = [home / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--quiet"]
+        pip: list[str | Path] = [
+            home / "bin" / "python",
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "--quiet",
+        ]
         subprocess.run([*pip, "install", *_PYTHON_PEERS], check=True)
         done.touch()
     return home

@@ -29,6 +29,13 @@ def _shown(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def print_checks(checks: Mapping[str, bool]) -> int:
+    """Print what holds and what does not, and return the exit code."""
+    for claim, holds in checks.items():
+        print(f"{'ok' if holds else 'NO'}  {claim}")
+    return 0 if all(checks.values()) else 1
+
+
 def conclude(name: str, rows: Sequence[Mapping[str, Any]], checks: Mapping[str, bool]) -> int:
     """
     Print what holds and what does not, keep it all as JSON, and return the exit code.
@@ -38,9 +45,8 @@ def conclude(name: str, rows: Sequence[Mapping[str, Any]], checks: Mapping[str, 
         rows: What was measured.
         checks: What must hold, and whether it does.
     """
-    for claim, holds in checks.items():
-        print(f"{'ok' if holds else 'NO'}  {claim}")
+    code = print_checks(checks)
     RESULTS.mkdir(exist_ok=True)
     content = {"command": sys.argv, "rows": list(rows), "checks": dict(checks)}
     (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    return 0 if all(checks.values()) else 1
+    return code

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensError
 
 from aiohubassoc import __version__
+from aiohubassoc.cli import terminal
 from aiohubassoc.cli.terminal import (
     StorageError,
     print_error,
@@ -198,13 +199,13 @@ def _run(app: App, arguments: Sequence[str], stack: contextlib.ExitStack) -> int
         one_each = (bound.arguments.get(name, STDIN) for name in ("left", "right"))
         for file in (*bound.arguments.get("files", ()), *one_each):
             if file.startswith("-") and file != STDIN:
-                raise OptionsError(_unknown_option(file, app[arguments[0]]))
+                raise OptionsError(_unknown_option(file, app, arguments))
         output = bound.arguments.get("output") or bound.arguments.get("options")
         return _call(partial(command, *bound.args, **bound.kwargs), output, stack)
     except (CycloptsError, AioHubAssocError) as error:
         message = str(error)
-        if isinstance(error, UnknownOptionError) and arguments[0] in app:
-            message = _unknown_option(error.token.keyword or "", app[arguments[0]])
+        if isinstance(error, UnknownOptionError):
+            message = _unknown_option(error.token.keyword or error.token.value, app, arguments)
         elif isinstance(error, UnusedCliTokensError):
             message = f"there is no use for {', '.join(map(repr, error.unused_tokens or ()))}"
         print_error(message + suggest_choice(message))
@@ -218,21 +219,38 @@ def _run(app: App, arguments: Sequence[str], stack: contextlib.ExitStack) -> int
 
 def _call(work: Callable[[], int], output: object, stack: contextlib.ExitStack) -> int:
     """Do the work of a command, with the logs and the end command that *output* asks for."""
+    work = partial(_work_and_print, work)
     if not hasattr(output, "log_format"):  # a `PrintOptions` has it
-        return int(work() or 0)
+        return work()
     options = cast("PrintOptions", output)
     from aiohubassoc.cli.logs import logged  # noqa: PLC0415 -- only if there are such options
 
     stack.enter_context(logged(options))
     if options.on_end is None:
-        return int(work() or 0)
+        return work()
     from aiohubassoc.cli.on_end import run_with_end  # noqa: PLC0415 -- only if asked
 
     return run_with_end(options.on_end, work)
 
 
-def _unknown_option(option: str, command: App) -> str:
-    """Return what is said of an option that a command does not have."""
-    arguments = command.assemble_argument_collection()
-    names = [name for one in arguments for name in one.names if name.startswith("--")]
+def _work_and_print(work: Callable[[], int | None]) -> int:
+    """Do the work of a command; it is no success if standard output could not be written."""
+    code = int(work() or 0)
+    why, terminal.lost_output = terminal.lost_output, None
+    if why is None:
+        return code
+    print_error(f"Cannot write standard output: {why}")
+    return code if code > 1 else to_exit_code(StorageError())
+
+
+def _unknown_option(option: str, app: App, arguments: Sequence[str]) -> str:
+    """Return what is said of an option that the command called by *arguments* does not have."""
+    command = app
+    for name in arguments:
+        if name not in command:
+            break
+        command = command[name]
+    # One that only has subcommands takes no arguments of its own.
+    known = command.assemble_argument_collection() if command.default_command else ()
+    names = [name for one in known for name in one.names if name.startswith("--")]
     return f"there is no option {option}{suggest(option.partition('=')[0], names)}"

@@ -78,7 +78,7 @@ class Connection:
         """
         shared = command.pace.shared()
         if shared is None and folder is not None:
-            from aiohubassoc.shared_quota.quota import make_folder_quota  # noqa: PLC0415 -- if used
+            from aiohubassoc.journal.folder_quota import make_folder_quota  # noqa: PLC0415 -- if used
 
             shared = make_folder_quota(folder)
         if command.portal.simulate:

@@ -9,7 +9,7 @@ import attrs
 
 from aiohubassoc.cli.options import Flag
 from aiohubassoc.cli.report import ExitCode
-from aiohubassoc.cli.terminal import StorageError, discard_output, rows_output
+from aiohubassoc.cli.terminal import StorageError, lose_output, rows_output
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.parquet_results import check_results_format, open_results, results_format
 from aiohubassoc.files.results import RowResult, result_writer
@@ -76,5 +76,5 @@ class ExportOptions:
         """Return the code after standard output was closed; raise StorageError for a file."""
         if self.output is not None:
             raise StorageError(f"{self.output}: {error.strerror}") from None
-        discard_output()
+        lose_output(error)
         return ExitCode.STORAGE

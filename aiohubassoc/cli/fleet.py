@@ -527,7 +527,8 @@ async def _checked(
         ]
         count = len(about.rejected)
         raise InputError(
-            f"{count:,} {'row' if count == 1 else 'rows'} of {table.name} hold no pair: "
+            f"{count:,} {'row' if count == 1 else 'rows'} of {table.name} "
+            f"{'holds' if count == 1 else 'hold'} no pair: "
             f"{'; '.join(first)}{'; ...' if count > len(first) else ''}. Nothing was stored. Fix "
             "them, or leave them out with --skip-invalid."
         )

@@ -26,7 +26,7 @@ from aiohubassoc.shared_quota.quota import hide_password
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aiohubassoc.cli.options import LinkCall, TokenOptions
+    from aiohubassoc.cli.options import AccessOptions, LinkCall, TokenOptions
     from aiohubassoc.cli.report import LinkReport, VerifyReport
     from aiohubassoc.cli.run_folder import Command
     from aiohubassoc.errors import AioHubAssocError
@@ -58,19 +58,21 @@ def after_link(
         return steps  # the same command would meet it again
     if report.unfinished or not report.input_complete:
         if folder is not None:
-            step = how_to_resume(folder, needs_input=needs_input)
+            step = how_to_resume(folder, needs_input=needs_input, access=call.token)
             steps.append(f"{step}, without --limit" if needs_input and report.is_limited else step)
         else:
             steps += _how_to_begin_again(report, command, call)
     elif folder is not None and report.not_linked:
         if not report.pairs.responses:
             steps.append("Nothing was sent: the pairs that are left failed in an earlier run")
-        resume = compose("resume", [folder], {"--retry-failed": True})
+        options = {"--retry-failed": True, **_list_access(call.token)}
+        resume = compose("resume", [folder], options)
         steps.append(f"To send those again that failed: {resume}")
     if failures is not None and report.rows_written:
         rows = "1 row" if report.rows_written == 1 else f"{report.rows_written:,} rows"
         steps.append(f"Wrote {rows} to {failures}, each with its reason")
-        steps.append(how_to_link(failures, command.input))
+        where = _list_portal(command, call.token)
+        steps.append(how_to_link(failures, command.input, where))
     elif folder is not None and report.not_linked + report.invalid:
         export = compose("export", [folder], {"--failed": True, "--output": "failed.csv"})
         steps.append(f"To write those that failed to a file: {export}")
@@ -80,33 +82,65 @@ def after_link(
 
 
 def after_verify(
-    report: VerifyReport, command: Command, output: str | None, folder: str | None
+    report: VerifyReport,
+    command: Command,
+    access: AccessOptions,
+    output: str | None,
+    folder: str | None,
 ) -> list[str]:
     """Return what to do after the links of *folder* were read back; None: those of files."""
     if not (report.unfinished or report.not_linked):
         return []
+    where = _list_portal(command, access)
     if output is not None:
-        return [how_to_link(output, command.input)]
-    sources, given_options = ([folder], {}) if folder else (command.files, given(command.input))
+        return [how_to_link(output, command.input, where)]
+    if command.portal.simulate:  # that portal is gone
+        return []
+    sources: Iterable[str] = command.files
+    given_options = {**given(command.input), **where}
+    if folder:  # it knows the portal
+        sources, given_options = [folder], _list_access(access)
     again = ", give the input again" if STDIN in sources else ""
     verify = compose("verify", sources, {**given_options, "--output": "missing.csv"})
     return [f"To write those that are not linked to a file{again}: {verify}"]
 
 
-def how_to_resume(folder: str, *, needs_input: bool) -> str:
+def how_to_resume(folder: str, *, needs_input: bool, access: AccessOptions | None = None) -> str:
     """Return how a run of *folder* continues; *needs_input*: its input must be given again."""
     if needs_input:
         named = shlex.quote(folder)
         return f"To continue, give the input again, with the same command and --run {named}"
-    return f"To continue: {compose('resume', [folder])}"
+    options = {} if access is None else _list_access(access)
+    return f"To continue: {compose('resume', [folder], options)}"
 
 
-def how_to_link(path: str, input_: Layout) -> str:
-    """Return how rows are linked that were written to *path*, from an input like *input_*."""
+def how_to_link(path: str, input_: Layout, where: Mapping[str, object] | None = None) -> str:
+    """
+    Return how rows are linked that were written to *path*, from an input like *input_*.
+
+    Args:
+        where: The options that say to which portal; None: HubSpot's.
+    """
     options = {
         name: value for name, value in given(input_).items() if name not in _OF_THE_INPUT_ALONE
     }
-    return f"To link them: {compose('link', [path], options)}"
+    return f"To link them: {compose('link', [path], {**options, **(where or {})})}"
+
+
+def _list_portal(command: Command, access: AccessOptions) -> dict[str, object]:
+    """Return the options by which another command goes where *command* went."""
+    options = {**given(command.portal), **_list_access(access)}
+    if options.get("--base-url") == find_base_url(None):
+        del options["--base-url"]
+    return options
+
+
+def _list_access(access: AccessOptions) -> dict[str, object]:
+    """Return the options of the token and the proxy, without its password."""
+    options: dict[str, object] = given(access)
+    if access.proxy is not None:
+        options["--proxy"] = _hide_password(access.proxy)
+    return options
 
 
 def compose(command: str, paths: Iterable[str], options: Mapping[str, object] | None = None) -> str:
@@ -150,7 +184,7 @@ def after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> str:
                 "are wrong: --stop-after-alike 0"
             )
         case UnknownObjectTypeError(object_type=named):
-            meant = suggest(named, _OBJECT_TYPES)
+            meant = suggest(named, [one for one in _OBJECT_TYPES if one != named])
             step = f"HubSpot knows no object type {named!r}. Give another{meant}"
         case _:
             return ""
@@ -159,23 +193,11 @@ def after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> str:
 
 def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) -> list[str]:
     """Return how to continue a run that has no run folder."""
-    options: dict[str, object] = {}
-    for group in (
-        command.input,
-        command.portal,
-        command.pace,
-        command.check,
-        command.send,
-        call.token,
-        call.output,
-    ):
+    options: dict[str, object] = {**given(command.input), **_list_portal(command, call.token)}
+    for group in (command.pace, command.check, command.send, call.output):
         options |= given(group)
-    if options.get("--base-url") == find_base_url(None):
-        del options["--base-url"]
     if command.pace.shared_quota is not None:
         options["--shared-quota"] = hide_password(command.pace.shared_quota)
-    if call.token.proxy is not None:
-        options["--proxy"] = _hide_password(call.token.proxy)
     if call.uvloop:
         options["--uvloop"] = True
     if not (call.checks_account or command.portal.simulate):

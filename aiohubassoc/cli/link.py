@@ -342,7 +342,8 @@ def _print_verification(report: VerifyReport | None, run: LinkRun, call: LinkCal
         run.console.print("[yellow]Nothing was read back (--verify): the run ended early.[/]")
         return
     print_verify_report(report, "the run", run.console)
-    print_lines(after_verify(report, run.command, None, call.folder.run), run.console)
+    steps = after_verify(report, run.command, call.token, None, call.folder.run)
+    print_lines(steps, run.console)
 
 
 def _check(command: Command, call: LinkCall) -> None:

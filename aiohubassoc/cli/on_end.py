@@ -51,7 +51,7 @@ def run_with_end(text: str, work: Callable[[], int]) -> int:
 
 
 def _make_result(code: int) -> dict[str, Any]:
-    return result or {"exit_code": code}
+    return {**(result or {}), "exit_code": code}
 
 
 def _split(text: str) -> list[str]:

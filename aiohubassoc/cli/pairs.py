@@ -20,7 +20,7 @@ from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.terminal import (
     StorageError,
-    discard_output,
+    lose_output,
     plural,
     print_count,
     print_lines,
@@ -179,7 +179,7 @@ def pairs(
                 raise StorageError(f"a temporary file: {error}") from None
             if target.path is not None:
                 raise StorageError(f"{target.path}: {error.strerror}") from None
-            discard_output()  # standard output was closed
+            lose_output(error)
             return ExitCode.STORAGE
         if json_:
             stdout().out(json.dumps(_as_json(join, output, unmatched)))

@@ -52,6 +52,8 @@ prints_logs = False
 """Whether log lines are printed on standard error."""
 run_id: str | None = None
 """The run that lines are about; None: there is none yet."""
+lost_output: str | None = None
+"""Why standard output can no longer be written; None: it can, or nobody reads it."""
 
 
 class StorageError(Exception):
@@ -77,6 +79,15 @@ class EscapingConsole(Console):
         """Print nothing more: a reader that is gone does not end the run."""
         self.quiet = True
         _discard(self.file.fileno())
+
+    def _check_buffer(self) -> None:
+        # What rich calls to write. A full disk does not end the run either, but is no success.
+        try:
+            super()._check_buffer()
+        except OSError as error:
+            self.on_broken_pipe()
+            if not self.stderr:
+                lose_output(error)
 
 
 class _EscapingOutput(io.TextIOBase):
@@ -164,6 +175,14 @@ def to_exit_code(error: BaseException) -> int:
         return ExitCode.IN_USE
     storage = (JournalStorageError, SharedQuotaError, StorageError)
     return ExitCode.STORAGE if isinstance(error, storage) else ExitCode.USAGE
+
+
+def lose_output(error: OSError) -> None:
+    """Drop what Python would still write to standard output; it is said why, if anybody reads."""
+    global lost_output  # noqa: PLW0603 -- there is one standard output
+    discard_output()
+    if not isinstance(error, BrokenPipeError):
+        lost_output = error.strerror
 
 
 def discard_output() -> None:

@@ -273,7 +273,8 @@ def _read_back(
     elif run.began:
         print_verify_report(run.report, folder or table.name, run.console)
         if run.sinks.problem is None:
-            print_lines(after_verify(run.report, command, options.output, folder), run.console)
+            steps = after_verify(run.report, command, token, options.output, folder)
+            print_lines(steps, run.console)
     if run.sinks.output_is_gone:
         discard_output()
     return code

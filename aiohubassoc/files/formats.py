@@ -92,6 +92,8 @@ def open_reader(
         if inner is not None or detect_compression(head) is not None:
             what = "packed once more" if inner is None else _TITLES[inner]
             raise InputError(f"{name} is {what} inside {compression}: unpack it first")
+    if expected in _TITLES and not source.head:
+        raise InputError(f"{name} is empty: what was to write it may not have ended")
     if expected in _TITLES:
         why = f"--format {expected}" if layout.format else "its name"
         raise InputError(

@@ -175,10 +175,14 @@ class FleetWorker:
                 waiting = asyncio.create_task(stopping.wait())
                 try:
                     await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
-                    worker.stop()
-                    await running
+                except asyncio.CancelledError:
+                    self.stop()
+                    raise
                 finally:
                     waiting.cancel()
+                    worker.stop()
+                    await asyncio.wait({running, waiting})
+                await running
         except (procrastinate_errors.ConnectorException, psycopg.Error) as error:
             logger.warning("the fleet's database is away: %s", error)
         if not stopping.is_set():

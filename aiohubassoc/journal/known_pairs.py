@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from aiohubassoc.errors import PreviousFailureError
 from aiohubassoc.journal.bloom_filter import BloomFilter, Key
 from aiohubassoc.journal.row_codec import LINKED, STATUSES, UNPROCESSED
-from aiohubassoc.journal.schema import REFUSED_ALIKE, open_for_reading, plainly
+from aiohubassoc.journal.schema import NOT_OURS, REFUSED_ALIKE, open_for_reading, plainly
 from aiohubassoc.models import Outcome, Skip, Status
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class KnownPairs:
         if self._meet is None or self._meet(hash(key)):
             try:
                 known = self._met(index, pair, key, place)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, *NOT_OURS) as error:
                 raise plainly(self._folder, error) from error
             if known is not None:
                 return known

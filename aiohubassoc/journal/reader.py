@@ -12,7 +12,7 @@ import attrs
 from aiohubassoc.journal.bloom_filter import Key, make_key
 from aiohubassoc.journal.offsets import split_place
 from aiohubassoc.journal.row_codec import NUMBERS, STATUSES
-from aiohubassoc.journal.schema import in_plain_words, open_for_reading
+from aiohubassoc.journal.schema import open_for_reading, reading
 from aiohubassoc.models import Status
 from aiohubassoc.pair import Pair, unchecked_pair
 
@@ -106,7 +106,7 @@ class Reader:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         self._unindexed: dict[Key, int] | None = None
-        with in_plain_words(self.folder):
+        with reading(self.folder):
             self._db = open_for_reading(self.folder)
 
     def __enter__(self) -> Self:
@@ -122,38 +122,40 @@ class Reader:
 
     def header(self) -> dict[str, Any]:
         """Return what is kept about the job."""
-        with in_plain_words(self.folder):
+        with reading(self.folder):
             return {
                 name: json.loads(value) for name, value in self._db.execute("select * from header")
             }
 
     def counts(self) -> dict[Status, int]:
         """Return how many pairs there are of each status."""
-        with in_plain_words(self.folder):
+        with reading(self.folder):
             found = dict(self._db.execute("select status, count(*) from pairs group by status"))
-        counts = dict.fromkeys(NUMBERS, 0)
-        for number, count in found.items():
-            counts[STATUSES[number]] += count
-        return counts
+            counts = dict.fromkeys(NUMBERS, 0)
+            for number, count in found.items():
+                counts[STATUSES[number]] += count
+            return counts
 
     def categories(self) -> list[tuple[Status, str, int, str]]:
         """Return status, category, how many there are, and a message, the most frequent first."""
-        with in_plain_words(self.folder):
+        with reading(self.folder):
             found = self._db.execute(
                 "select status, coalesce(category, ''), count(*), coalesce(min(message), '')"
                 " from pairs where status > 1 group by 1, 2 order by 3 desc"
             ).fetchall()
-        return [(STATUSES[number], name, count, message) for number, name, count, message in found]
+            return [
+                (STATUSES[number], name, count, message) for number, name, count, message in found
+            ]
 
     def rejected_count(self) -> int:
         """Return how many rows of the input hold no pair."""
-        with in_plain_words(self.folder):
+        with reading(self.folder):
             (count,) = self._db.execute("select count(*) from unusable").fetchone()
         return int(count)
 
     def rejected(self) -> Iterator[tuple[int, int, str, Any]]:
         """Yield source, line, problem and cells of the rows of the input that hold no pair."""
-        with in_plain_words(self.folder):
+        with reading(self.folder):
             for place, problem, fields in self._db.execute(
                 "select place, problem, fields from unusable order by place"
             ):
@@ -162,14 +164,14 @@ class Reader:
     def get_status(self, pair: Pair) -> Status | None:
         """Return what became of *pair* when it was last asked for; None: nothing yet."""
         key = make_key(pair)
-        with in_plain_words(self.folder):
+        with reading(self.folder):
             if self._unindexed is None:
                 self._unindexed = self._find_unindexed()
             number = self._unindexed.get(key)
             if number is None:
                 row = self._db.execute(_STATUS, key.split("\n")).fetchone()
                 number = None if row is None else row[0]
-        return None if number is None else STATUSES[number]
+            return None if number is None else STATUSES[number]
 
     def _find_unindexed(self) -> dict[Key, int]:
         """Return the latest pairs, which a run that was killed did not come to sort in."""
@@ -183,25 +185,25 @@ class Reader:
 
     def sessions(self) -> list[Session]:
         """Return the runs of the folder."""
-        with in_plain_words(self.folder):
+        with reading(self.folder):
             found = self._db.execute(
                 "select id, process_id, version, began_at_ms, ended_at_ms, is_of_folder,"
                 " is_complete, stopped"
                 " from sessions order by id"
             ).fetchall()
-        return [
-            Session(
-                number,
-                process_id,
-                version,
-                to_instant(began),
-                None if ended is None else to_instant(ended),
-                bool(of_folder),
-                None if complete is None else bool(complete),
-                stopped,
-            )
-            for number, process_id, version, began, ended, of_folder, complete, stopped in found
-        ]
+            return [
+                Session(
+                    number,
+                    process_id,
+                    version,
+                    to_instant(began),
+                    None if ended is None else to_instant(ended),
+                    bool(of_folder),
+                    None if complete is None else bool(complete),
+                    stopped,
+                )
+                for number, process_id, version, began, ended, of_folder, complete, stopped in found
+            ]
 
     def is_read_to_its_end(self) -> bool:
         """Return whether the last run that read the input has come to its end."""
@@ -214,7 +216,7 @@ class Reader:
             number for number, status in STATUSES.items() if not statuses or status in statuses
         ]
         marks = ", ".join("?" * len(numbers))
-        with in_plain_words(self.folder):
+        with reading(self.folder):
             for row in self._db.execute(_ROWS.format(marks), numbers):
                 *ends, status, place, attempts, maybe, category, message = row[:10]
                 correlation, at_ms, session, tag = row[10:]

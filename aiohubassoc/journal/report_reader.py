@@ -14,7 +14,7 @@ import attrs
 from aiohubassoc.journal.offsets import split_place
 from aiohubassoc.journal.reader import Reader, to_instant
 from aiohubassoc.journal.row_codec import STATUSES
-from aiohubassoc.journal.schema import in_plain_words
+from aiohubassoc.journal.schema import reading
 from aiohubassoc.journal.statistics import OTHER, Statistics
 from aiohubassoc.models import Status
 from aiohubassoc.pair import unchecked_pair
@@ -118,7 +118,7 @@ class ReportReader(Reader):
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         super().__init__(folder)
         try:
-            with in_plain_words(self.folder):
+            with reading(self.folder):
                 self._db.execute("begin")
         except BaseException:
             self._db.close()
@@ -126,14 +126,14 @@ class ReportReader(Reader):
 
     def types(self, most: int) -> list[tuple[str, str]]:
         """Return the first *most* pairs of object types."""
-        with in_plain_words(self.folder):
+        with reading(self.folder):
             return self._db.execute(
                 "select from_type, to_type from types order by id limit ?", (most,)
             ).fetchall()
 
     def linked(self) -> tuple[int, int]:
         """Return how many pairs are linked, and how many of them HubSpot had linked before."""
-        with in_plain_words(self.folder):
+        with reading(self.folder):
             count, already = self._db.execute(
                 "select count(*), count(category) from pairs where status = 1"
             ).fetchone()
@@ -143,7 +143,7 @@ class ReportReader(Reader):
         """Return what is not linked, with the *most* largest groups of it."""
         counts: dict[tuple[int, str], int] = {}
         first: dict[tuple[int, str], list[int]] = {}
-        with in_plain_words(self.folder):
+        with reading(self.folder):
             # In one pass: to find the examples of each group would be another pass a group.
             for row_id, number, category in self._db.execute(
                 "select id, status, category from pairs where status > 1"
@@ -161,21 +161,21 @@ class ReportReader(Reader):
                 )
                 for key in largest[:most]
             ]
-        by_status: Counter[Status] = Counter()
-        for (number, _), count in counts.items():
-            by_status[STATUSES[number]] += count
+            by_status: Counter[Status] = Counter()
+            for (number, _), count in counts.items():
+                by_status[STATUSES[number]] += count
         return Failures(by_status, groups, len(largest) - len(groups))
 
     def rejected_rows(self, most: int) -> list[RowWithoutPair]:
         """Return the first *most* rows of the input that hold no pair."""
-        with in_plain_words(self.folder):
+        with reading(self.folder):
             found = self._db.execute(
                 "select place, problem, fields from unusable order by place limit ?", (most,)
             ).fetchall()
-        return [
-            RowWithoutPair(*split_place(place), problem, _cells(fields))
-            for place, problem, fields in found
-        ]
+            return [
+                RowWithoutPair(*split_place(place), problem, _cells(fields))
+                for place, problem, fields in found
+            ]
 
     def statistics(self) -> Statistics | None:
         """Return how the runs of the folder went; None: that was not collected."""
@@ -185,7 +185,8 @@ class ReportReader(Reader):
     def verifications(self) -> list[KeptVerification]:
         """Return what reading links back found, the latest first."""
         rows = self._kept("select at_ms, value from verifications order by id desc")
-        return [KeptVerification(to_instant(at_ms), json.loads(value)) for at_ms, value in rows]
+        with reading(self.folder):
+            return [KeptVerification(to_instant(at_ms), json.loads(value)) for at_ms, value in rows]
 
     def _example(self, row_id: int) -> FailedPair:
         *ends, place, attempts, maybe, message, correlation = self._db.execute(
@@ -202,7 +203,7 @@ class ReportReader(Reader):
 
     def _kept(self, query: str) -> Sequence[Any]:
         """Return rows of a table that folders of earlier versions lack."""
-        with in_plain_words(self.folder):
+        with reading(self.folder):
             try:
                 return self._db.execute(query).fetchall()
             except sqlite3.OperationalError as error:

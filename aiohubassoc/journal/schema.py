@@ -102,10 +102,14 @@ _MEANINGS: Final = (
     ("malformed", "journal.db is damaged"),
     ("disk I/O error", "it cannot be read or written (disk I/O error)"),
 )
+# What reading a value raises if it is of another type, out of range or not the JSON it should be.
+NOT_OURS: Final = (ValueError, TypeError, LookupError, OverflowError, AttributeError)
 
 
-def plainly(folder: Path, error: sqlite3.Error | OSError) -> JournalStorageError:
+def plainly(folder: Path, error: Exception) -> JournalStorageError:
     """Return what went wrong with the folder, for people."""
+    if isinstance(error, NOT_OURS):
+        return JournalStorageError(f"the run folder {folder}: journal.db is damaged")
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
     meaning = next((meaning for part, meaning in _MEANINGS if part in text), text)
     return JournalStorageError(f"the run folder {folder}: {meaning}")
@@ -117,6 +121,15 @@ def in_plain_words(folder: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
+        raise plainly(folder, error) from error
+
+
+@contextlib.contextmanager
+def reading(folder: Path) -> Iterator[None]:
+    """Do so for a block that only reads, also where it meets values that no run has written."""
+    try:
+        yield
+    except (sqlite3.Error, OSError, *NOT_OURS) as error:
         raise plainly(folder, error) from error
 
 

@@ -26,7 +26,7 @@ from aiohubassoc.journal.database import Database, Group, RejectedRecord
 from aiohubassoc.journal.known_pairs import KnownPairs
 from aiohubassoc.journal.lock import FolderLock
 from aiohubassoc.journal.row_codec import are_usual, is_bad, to_values, writable
-from aiohubassoc.journal.schema import in_plain_words
+from aiohubassoc.journal.schema import in_plain_words, reading
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
@@ -128,7 +128,8 @@ class JournalWriter:
             JournalError: it cannot be used.
         """
         try:
-            statistics = await self._in_thread(self._open)
+            with reading(self._folder):
+                statistics = await self._in_thread(self._open)
             self._observer.begin(statistics, self._clock)
             self._statistics_at = self._clock.now()
         except BaseException:

@@ -13,14 +13,12 @@ import attrs
 from aiohubassoc.errors import OptionsError, SharedQuotaError
 
 if TYPE_CHECKING:
-    import os
-
     from aiohubassoc._http.clock import Clock
     from aiohubassoc.options import Quota
     from aiohubassoc.shared_quota.session import StoreSession
     from aiohubassoc.shared_quota.store import Store
 
-_SQLITE: Final = "sqlite:///"
+SQLITE: Final = "sqlite:///"
 _POSTGRES: Final = ("postgresql://", "postgres://")
 _PASSWORD: Final = re.compile(r"(://[^/?#@:]*):([^/?#]*)@|([?&](?:ssl)?password=)([^&]*)")
 _HIDDEN: Final = "***"
@@ -30,7 +28,7 @@ FOLDER_FILE: Final = "quota.db"
 
 def _check_url(_: object, field: attrs.Attribute[str], value: object) -> None:
     if isinstance(value, str):
-        if value.startswith(_SQLITE) and value[len(_SQLITE) :] not in {"", ":memory:"}:
+        if value.startswith(SQLITE) and value[len(SQLITE) :] not in {"", ":memory:"}:
             return
         if value.startswith(_POSTGRES):
             if importlib.util.find_spec("psycopg") is None:
@@ -88,7 +86,7 @@ class SharedQuota:
         from aiohubassoc.shared_quota.session import StoreSession  # noqa: PLC0415 -- when one is used
 
         return StoreSession(
-            self._make_store(),
+            self.make_store(),
             self.key,
             self.explain,
             quota=quota,
@@ -107,11 +105,12 @@ class SharedQuota:
             f"{why}"
         )
 
-    def _make_store(self) -> Store:
-        if self.url.startswith(_SQLITE):
+    def make_store(self) -> Store:
+        """Return the store, which is not open yet."""
+        if self.url.startswith(SQLITE):
             from aiohubassoc.shared_quota.sqlite_store import SqliteStore  # noqa: PLC0415 -- above
 
-            return SqliteStore(self.url[len(_SQLITE) :])
+            return SqliteStore(self.url[len(SQLITE) :])
         from aiohubassoc.shared_quota.postgres_store import PostgresStore  # noqa: PLC0415 -- above
 
         return PostgresStore(self.url)
@@ -120,30 +119,16 @@ class SharedQuota:
         return f"SharedQuota({hide_password(self.url)!r}, key={self.key!r})"
 
 
-class _FolderQuota(SharedQuota):
-    """That of the runs of a run folder, which is made if it is not there."""
-
-    def _make_store(self) -> Store:
-        from aiohubassoc.shared_quota.sqlite_store import SqliteStore  # noqa: PLC0415 -- above
-
-        return SqliteStore(self.url[len(_SQLITE) :], makes_folder=True)
-
-
-def make_folder_quota(folder: str | os.PathLike[str]) -> SharedQuota:
-    """Return what the runs of a run folder share, so that one knows what the last one sent."""
-    return _FolderQuota(f"{_SQLITE}{Path(folder) / FOLDER_FILE}")
-
-
 def to_kept_url(url: str) -> str:
     """Return a URL as a run folder keeps it: without a password, and a path from the root."""
-    if url.startswith(_SQLITE):
-        return f"{_SQLITE}{Path(url[len(_SQLITE) :]).absolute()}"
+    if url.startswith(SQLITE):
+        return f"{SQLITE}{Path(url[len(SQLITE) :]).absolute()}"
     return _PASSWORD.sub(lambda found: f"{found[1]}@" if found[1] else f"{found[3]}", url)
 
 
 def hide_password(url: str) -> str:
     """Return a URL as it may be shown."""
-    if url.startswith(_SQLITE):
+    if url.startswith(SQLITE):
         return url
     return _PASSWORD.sub(
         lambda found: f"{found[1]}:{_HIDDEN}@" if found[1] else f"{found[3]}{_HIDDEN}", url

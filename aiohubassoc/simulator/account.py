@@ -56,7 +56,7 @@ class Auth:
 
     def is_valid(self, token: object) -> bool:
         """Return whether *token* is accepted now."""
-        return token in self._valid
+        return isinstance(token, str) and token in self._valid
 
     def scopes(self) -> list[str]:
         """Return the scopes of every valid token, sorted."""

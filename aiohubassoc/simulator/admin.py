@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
 PREFIX = "/_portal/"
 
+_METHODS = {
+    "ledger": ("GET",),
+    "links": ("GET", "POST"),
+    "arrivals": ("GET",),
+    "accept": ("POST",),
+    "revoke": ("POST",),
+}
+
 _LINKS_BODY = 'the body must be {"links": [["contacts", "1", "companies", "2"], ...]}'
 
 
@@ -30,19 +38,17 @@ def respond(portal: Portal, method: str, path: str, body: bytes) -> PortalRespon
     ``{"token": ...}`` to ``accept`` and ``revoke`` changes the tokens; ``POST`` of
     ``{"links": [[from_type, from_id, to_type, to_id], ...]}`` to ``links`` adds links.
     """
-    match method, path.removeprefix(PREFIX):
-        case "GET", "ledger":
-            return _json(portal.ledger.to_dict())
-        case "GET", "links":
-            return _json(portal.ledger.links_to_dict())
-        case "GET", "arrivals":
-            return _json(portal.ledger.arrivals)
-        case "POST", "links":
-            return _add_links(portal, body)
-        case "POST", "accept" | "revoke" as change:
-            return _change_token(portal.accept if change == "accept" else portal.revoke, body)
-        case _:
-            return cdn_pages.not_found()
+    name = path.removeprefix(PREFIX)
+    allowed = _METHODS.get(name)
+    if allowed is None:
+        return cdn_pages.not_found()
+    if method not in allowed:
+        return cdn_pages.method_not_allowed(",".join(allowed))
+    if method == "POST":
+        return _change(portal, name, body)
+    ledger = portal.ledger
+    read = {"ledger": ledger.to_dict, "links": ledger.links_to_dict}
+    return _json(read[name]() if name in read else ledger.arrivals)
 
 
 def _json(content: Any, status: int = 200) -> PortalResponse:  # noqa: ANN401 -- any JSON
@@ -58,6 +64,12 @@ def _bad_request(message: str) -> PortalResponse:
     return _json({"message": message}, status=400)
 
 
+def _change(portal: Portal, name: str, body: bytes) -> PortalResponse:
+    if name == "links":
+        return _add_links(portal, body)
+    return _change_token(portal.accept if name == "accept" else portal.revoke, body)
+
+
 def _change_token(change: Callable[[str], object], body: bytes) -> PortalResponse:
     try:
         token = json.loads(body)["token"]
@@ -71,9 +83,13 @@ def _change_token(change: Callable[[str], object], body: bytes) -> PortalRespons
 
 def _add_links(portal: Portal, body: bytes) -> PortalResponse:
     try:
-        portal.add_links(tuple(pair) for pair in json.loads(body)["links"])
-    except (KeyError, TypeError, json.JSONDecodeError):
+        links = json.loads(body)["links"]
+    except (KeyError, TypeError, ValueError):
+        links = None
+    if not isinstance(links, list) or not all(isinstance(pair, list) for pair in links):
         return _bad_request(_LINKS_BODY)
+    try:
+        portal.add_links(map(tuple, links))
     except ValueError as error:
         return _bad_request(str(error))
     return _done()

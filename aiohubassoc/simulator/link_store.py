@@ -64,8 +64,8 @@ class LinkStore:
         Link *pairs* by default without a call.
 
         Raises:
-            ValueError: no links are kept, or a type or an id is impossible; the pairs before are
-                linked.
+            ValueError: no links are kept, or a pair is not four strings, or a type or an id is
+                impossible; the pairs before are linked.
         """
         for pair in map(self._checked, pairs):
             self.add(pair)
@@ -120,6 +120,8 @@ class LinkStore:
     def _checked(self, pair: ScriptedPair) -> LinkedPair:
         if not self._keep_links:
             raise ValueError("a portal with keep_links=False has no links to start with")
+        if list(map(type, pair)) != [str] * 4:
+            raise ValueError(f"a pair has four strings, not {pair!r}")
         linked = self._types.to_pair(*pair)
         from_type, from_id, to_type, to_id = pair
         for name, record_id in ((from_type, from_id), (to_type, to_id)):

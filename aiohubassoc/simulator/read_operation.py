@@ -151,12 +151,20 @@ def _queries(inputs: BatchInputs, kind: ObjectType) -> list[_LinkQuery] | Portal
     try:
         for each in inputs.documents:
             ref = RecordRef(kind, str(each["id"]))
-            after = each.get("after")
-            start = 0 if after is None else int(after)
-            queries.setdefault((ref.canonical_id, start), _LinkQuery(ref, max(0, start)))
+            start = _start(each.get("after"))
+            queries.setdefault((ref.canonical_id, start), _LinkQuery(ref, start))
     except (AttributeError, KeyError, TypeError, ValueError):
         return NO_INPUT
     return list(queries.values())
+
+
+def _start(after: object) -> int:
+    """Return how many links earlier pages had; ValueError where *after* is of no page."""
+    if after is None:
+        return 0
+    if not (isinstance(after, str) and after.isascii() and after.isdigit()):
+        raise ValueError("not a page")
+    return int(after)
 
 
 class AssociationTypes:

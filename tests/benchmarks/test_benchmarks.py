@@ -103,6 +103,7 @@ ROOT = Path(__file__).parents[2]
         ),
         ("nightly.py", "--pairs", "3000", "--new-share", "0.02"),
         ("run_report.py", "--pairs", "2000", "--untimed"),
+        ("fuzz.py", "--seconds", "2"),
         ("kills.py", "--kills", "4", "--pairs", "150"),
         ("kills.py", "--kills", "4", "--pairs", "300", "--via", "batch"),
         (
@@ -115,8 +116,17 @@ ROOT = Path(__file__).parents[2]
             "ids-by-ids-in-one-row.csv",
             "nested-500000-deep.jsonl",
             "entities.xlsx",
-            "attribute-of-30-mb.xlsx",
+            "attribute-of-45-mb.xlsx",
             "lists-of-texts-of-1-mb.parquet",
+            "--commands",
+            "plan",
+        ),
+        (
+            "hostile_files.py",
+            "--untimed",
+            "--only",
+            "cells-of-four-byte-characters.csv.gz",
+            "shared-texts-of-four-byte-characters.xlsx",
         ),
         pytest.param(
             ("inputs.py", "--rows", "1000", "20000", "--taken", "300", "--untimed"),

@@ -45,6 +45,9 @@ _COMMANDS = (
         (("export", "x", "--format", "jsnol"), 'Did you mean "jsonl"?'),
         (("link", "x", "--via", "bach"), 'Did you mean "batch"?'),
         (("link", "x", "--api-version", "2026-9"), "Did you mean 2026-09?"),
+        (("fleet", "submit", "a", "x", "--form", "b"), "option --form. Did you mean --format?"),
+        (("fleet", "status", "--jsn"), "there is no option --jsn. Did you mean --json?"),
+        (("fleet", "export", "1", "--json"), "there is no option --json"),
     ],
 )
 def test_what_may_have_been_meant(

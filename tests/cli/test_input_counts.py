@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Command, StartPortal
 
 SENTENCES = (
-    "Cells with spaces around an id, which were taken off: 1.",
-    "Cells with Excel's text mark ', which was taken off: 1.",
+    "Cells with spaces around an id, which were removed: 1.",
+    "Cells with Excel's text mark (' or =\"...\"), which was removed: 1.",
 )
 
 
@@ -62,7 +62,7 @@ def test_no_row_that_can_be_used(
     pairs.write_text(f"from_id,to_id\n{rows}", encoding="utf-8")
     result = command("link", pairs, *TYPES, *options)
     assert result.code == 2
-    assert "none of the first 1,000 rows can be used" in result.err
+    assert "none of the first 1,000 rows is valid" in result.err
     assert "Column 'from_id' holds e-mail addresses" in result.err
     assert portal.portal.ledger.requests == 0
     if options != ("--skip-invalid",):

@@ -126,6 +126,48 @@ def test_the_file_of_failures_is_named_with_the_command_that_takes_it(
     assert command(*_step(printed, "To link them: ")).code == 0
 
 
+@pytest.mark.parametrize("step", ["link", "link of verify", "verify", "retry"])
+def test_the_command_that_is_named_goes_to_the_same_portal(
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    folder: Path,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+) -> None:
+    """With the same token: not to HubSpot itself, and not with another token."""
+    portal = start_portal(records_up_to=100_008)
+    monkeypatch.delenv("HUBSPOT_BASE_URL")
+    monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
+    token, written = pairs_file.with_name("my token"), pairs_file.with_name("written.csv")
+    token.write_text(TOKEN, encoding="utf-8")
+    token.chmod(0o600)
+    where = ("--base-url", portal.base_url, "--token-file", token)
+    given = {
+        "link": ("link", pairs_file, *TYPES, *FAST, *where, "--failures", written),
+        "link of verify": ("verify", pairs_file, *TYPES, *where, "--output", written),
+        "verify": ("verify", pairs_file, *TYPES, *where),
+        "retry": ("link", pairs_file, *TYPES, *FAST, *where, "--run", folder),
+    }[step]
+    begin = {"verify": "To write those ", "retry": "To send those again "}.get(step, "To link ")
+    printed = command(*given).out
+    before = portal.portal.ledger.requests
+    monkeypatch.chdir(pairs_file.parent)
+    result = command(*_step(printed, begin))
+    assert (result.code, "no access token" in result.err) == (1, False)
+    assert portal.portal.ledger.requests > before
+
+
+def test_what_a_simulation_left_is_simulated_again(
+    command: Command, pairs_file: Path, tmp_path: Path
+) -> None:
+    """By the command that is named: nobody asked for more."""
+    pairs_file.write_text("from_id,to_id\n1,2\nx,3\n", encoding="utf-8")
+    given = (*TYPES, *FAST, "--simulate", "--skip-invalid", "--failures", tmp_path / "failures.csv")
+    assert "--simulate" in _step(command("link", pairs_file, *given).out, "To link them: ")
+
+
 def test_one_row_is_one_row(link: Command, start_portal: StartPortal, tmp_path: Path) -> None:
     """And a file without any is not mentioned."""
     start_portal(records_up_to=100_009)

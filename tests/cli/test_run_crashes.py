@@ -119,9 +119,10 @@ def test_a_second_process_is_refused_while_the_first_runs(
         named = f"{folder} is being used by process {process.pid}: wait for it, or stop it"
         for refused in (link(many, "--run", folder), command("resume", "--no-check", folder)):
             assert (refused.code, named in refused.err) == (75, True)
+        before = len(_linked(folder))
         status = command("status", folder, "--json").reported
         assert (status["state"], status["process_id"]) == ("running", process.pid)
-        assert status["linked"] == len(_linked(folder))
+        assert before <= status["linked"] <= len(_linked(folder))
         assert f"running, process {process.pid}" in command("status", folder).out
         assert command("export", folder, "--linked").code == 0
         assert process.poll() is None
@@ -202,7 +203,7 @@ def test_a_folder_of_somebody_else(
         status = command("status", folder, "--json")
         exported = command("export", folder, "--failed")
     assert again.code == 5
-    assert f"the run folder {folder}: it is read-only" in again.err
+    assert f"the run folder {folder}: Permission denied" in again.err
     assert portal.portal.ledger.requests == 3
     assert (status.reported["linked"], status.reported["failed"], status.reported["state"]) == (
         2,
@@ -257,11 +258,11 @@ def test_a_full_disk_stops_the_run(
 def test_a_folder_that_is_full_from_the_start(
     start_portal: StartPortal, pairs_file: Path, folder: Path
 ) -> None:
-    """Exit code 5, and nothing is sent."""
+    """Exit code 5, nothing is sent, and no run has begun in it."""
     portal = start_portal()
     result = run(*_limited(1000, _call(pairs_file, folder)))
     assert (result.returncode, result.stdout) == (5, "")
     assert f"the run folder {folder}:" in result.stderr
     assert "Traceback" not in result.stderr
     assert portal.portal.ledger.requests == 0
-    assert run(*COMMAND, "status", folder).returncode == 5
+    assert run(*COMMAND, "status", folder).returncode == 2

@@ -81,10 +81,13 @@ def test_every_option_of_the_program_is_on_its_page(site: Path) -> None:
     for command in app:
         if command.startswith("-"):
             continue
-        assert f'id="{command}"' in page
-        for argument in app[command].assemble_argument_collection():
-            names = [name for name in argument.names if name.startswith("--")]
-            assert not names or set(names) & set(words), names
+        assert f'id="aiohubassoc-{command}"' in page
+        # A group of commands has no options: its commands have.
+        commands = [app[command][name] for name in app[command] if not name.startswith("-")]
+        for one in commands or [app[command]]:
+            for argument in one.assemble_argument_collection():
+                names = [name for name in argument.names if name.startswith("--")]
+                assert not names or set(names) & set(words), names
 
 
 def test_every_page_that_code_names_is_among_the_sources() -> None:

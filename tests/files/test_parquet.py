@@ -349,3 +349,13 @@ def test_fields_can_be_written_as_json(tmp_path: Path) -> None:
     path = _file(tmp_path, {"from_id": [1], "to_id": [2], "x": [{"a": [b"\xff"], "b": 1.5}]})
     ((record, _),) = rows_of(path)
     assert json.loads(json.dumps(record.fields, allow_nan=False)) == record.fields
+
+
+@pytest.mark.parametrize("name", ["failures.parquet", "pairs.xlsx"])
+def test_a_file_that_was_never_written_to_its_end(tmp_path: Path, name: str) -> None:
+    """Is empty, as a run leaves it that was killed: it is not taken for text."""
+    path = tmp_path / name
+    path.touch()
+    assert refusal_of(str(path)).endswith(
+        f"{name} is empty: what was to write it may not have ended"
+    )

@@ -21,7 +21,8 @@ from aiohubassoc.fleet import (
     RunState,
     SubmittedInput,
 )
-from aiohubassoc.simulator import PortalSettings, serve
+from aiohubassoc.options import Quota
+from aiohubassoc.simulator import PortalSettings, portal_process, serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -261,22 +262,25 @@ async def test_a_running_run_that_is_cancelled_keeps_what_was_done(
 
 
 async def test_a_worker_that_is_stopped_gives_its_runs_to_the_next(
-    fleet: Fleet, database: str, portals: dict[str, FleetPortal], served: ServedPortal
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
 ) -> None:
-    """A worker that is stopped gives its runs to the next."""
-    run = await submit(fleet, pairs(400))
-    async with working(database, portals):
-        while not (await fleet.runs(run))[0].linked:
-            await nap()
-    given_back = (await fleet.runs(run))[0]
-    assert given_back.state is RunState.QUEUED
-    assert given_back.unprocessed
-    async with working(database, portals):
-        ended = await until(fleet, run)
-    assert (ended.state, ended.linked) == (RunState.DONE, 400)
-    ledger = served.portal.ledger
-    assert max(ledger.links.values()) == 1
-    assert ledger.to_dict()["throttled"] == {}
+    """A worker that is stopped gives its runs to the next one, and the quota it has used."""
+    settings = PortalSettings(quota_limit=100, quota_window=3.0)
+    with portal_process(settings) as portal:
+        quota = Quota(100, 3.0)
+        here = {"acme": attrs.evolve(portals["acme"], base_url=portal.base_url, quota=quota)}
+        run = await submit(fleet, pairs(220))
+        async with working(database, here):
+            while not (await fleet.runs(run))[0].linked:
+                await nap()
+        given_back = (await fleet.runs(run))[0]
+        assert given_back.state is RunState.QUEUED
+        assert given_back.unprocessed
+        async with working(database, here):
+            ended = await until(fleet, run)
+        assert (ended.state, ended.linked) == (RunState.DONE, 220)
+        assert portal.ledger()["throttled"] == {}
+        assert {link[-1] for link in portal.links()["links"]} == {1}
 
 
 async def test_a_worker_that_no_longer_owns_a_run_sends_and_writes_nothing(

@@ -70,7 +70,9 @@ class Proxy:
         else:
             method, url, version = first.split()
             path = "/" + url.split("/", 3)[3]
-            outer.write(head.replace(first, f"{method} {path} {version}", 1).encode())
+            # It rewrites the first request of a connection only: so there is one.
+            once = f"{method} {path} {version}\r\nConnection: close"
+            outer.write(head.replace(first, once, 1).encode())
         async with asyncio.TaskGroup() as group:
             group.create_task(_pump(reader, outer))
             group.create_task(_pump(inner, writer))

@@ -23,8 +23,9 @@ from aiohubassoc import (
     SharedQuota,
 )
 from aiohubassoc.errors import SharedQuotaError
+from aiohubassoc.journal.folder_quota import make_folder_quota
 from aiohubassoc.shared_quota.process_identity import is_gone, make_identity
-from aiohubassoc.shared_quota.quota import hide_password, make_folder_quota, to_kept_url
+from aiohubassoc.shared_quota.quota import hide_password, to_kept_url
 from aiohubassoc.simulator import PortalSettings, serve
 from tests.conftest import pass_time
 
@@ -204,6 +205,27 @@ async def test_a_store_that_cannot_be_used_lets_nothing_go(
         async with make_client(portal, SharedQuota(f"sqlite:///{path}")):
             pass
     assert portal.portal.ledger.requests == 0
+
+
+@pytest.mark.looptime(False)
+async def test_a_damaged_file_of_a_run_folder_can_be_deleted(
+    portal: ServedPortal, tmp_path: Path
+) -> None:
+    """It is said how, since nothing of the run is in it."""
+    folder = tmp_path / "run"
+    async with make_client(portal, make_folder_quota(folder)) as client:
+        await client.link_all(pairs(2), journal=Journal(folder))
+    path = folder / "quota.db"
+    path.write_bytes(b"something else " * 100)
+    for other in folder.glob("quota.db-*"):
+        other.unlink()
+    with pytest.raises(SharedQuotaError, match=r"no run uses the folder: rm .*quota\.db\*"):
+        async with make_client(portal, make_folder_quota(folder)):
+            pass
+    path.unlink()
+    async with make_client(portal, make_folder_quota(folder)) as client:
+        report = await client.link_all(pairs(3), journal=Journal(folder))
+    assert (report.linked, report.skipped) == (1, 2)
 
 
 @pytest.mark.looptime(False)

@@ -75,7 +75,14 @@ def test_scopes_of_a_token() -> None:
 
 @pytest.mark.parametrize(
     ("body", "status"),
-    [(b"", 400), (b"[]", 400), (b'{"tokenKey": "wrong"}', 401), (b'{"tokenKey": null}', 401)],
+    [
+        (b"", 400),
+        (b"[]", 400),
+        (b'{"tokenKey": "wrong"}', 401),
+        (b'{"tokenKey": null}', 401),
+        (b'{"tokenKey": ["simulated-token"]}', 401),
+        (b'{"tokenKey": {}}', 401),
+    ],
 )
 def test_scopes_of_no_token(body: bytes, status: int) -> None:
     """An error."""

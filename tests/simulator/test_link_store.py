@@ -72,6 +72,9 @@ def test_links_from_the_start_are_not_in_the_ledger() -> None:
         (("contacts", "1", "firmen", "2"), "'firmen' is no object type"),
         (("contacts", "x", "companies", "2"), "'x' is no id"),
         (("contacts", "1", "companies", "0"), "'0' is no id"),
+        (("contacts", 1, "companies", "2"), "four strings"),
+        (("contacts", "1", None, "2"), "four strings"),
+        (("contacts", "1", "companies"), "four strings"),
     ],
 )
 def test_impossible_links(pair: ScriptedPair, message: str) -> None:

@@ -230,6 +230,9 @@ def test_an_impossible_id_refuses_the_whole_read() -> None:
         (b'{"inputs": ["1"]}', "Invalid input JSON"),
         (b'{"inputs": [{"from": {"id": "1"}}]}', "Invalid input JSON"),
         (b'{"inputs": [{"id": "1", "after": "x"}]}', "Invalid input JSON"),
+        (b'{"inputs": [{"id": "1", "after": false}]}', "Invalid input JSON"),
+        (b'{"inputs": [{"id": "1", "after": "-1"}]}', "Invalid input JSON"),
+        (b'{"inputs": [{"id": "1", "after": 0}]}', "Invalid input JSON"),
         (json.dumps({"inputs": [{"id": "1"}] * 1001}).encode(), "1001 inputs are more than"),
     ],
 )

@@ -50,6 +50,27 @@ async def test_a_request_and_the_ledger_over_http() -> None:
             assert response.status == 404
 
 
+@pytest.mark.parametrize(
+    ("page", "allowed"),
+    [
+        ("ledger", "GET"),
+        ("arrivals", "GET"),
+        ("links", "GET,POST"),
+        ("accept", "POST"),
+        ("revoke", "POST"),
+    ],
+)
+async def test_the_portals_own_paths_name_their_methods(page: str, allowed: str) -> None:
+    """As HubSpot's do."""
+    async with (
+        serve() as served,
+        aiohttp.ClientSession(served.base_url) as session,
+        session.put(f"/_portal/{page}") as response,
+    ):
+        assert response.status == 405
+        assert response.headers["Allow"] == f"{allowed},OPTIONS"
+
+
 async def test_a_batch_and_a_read_over_http() -> None:
     """Their bodies are read."""
     async with serve() as served, aiohttp.ClientSession(served.base_url) as session:
@@ -88,7 +109,10 @@ async def test_links_are_added_over_http() -> None:
         for body, message in (
             (b"", "the body must be"),
             (b'{"links": 5}', "the body must be"),
-            (b'{"links": [["contacts", "1"]]}', "the body must be"),
+            (b'{"links": {}}', "the body must be"),
+            (b'{"links": [5]}', "the body must be"),
+            (b'{"links": [["contacts", "1"]]}', "four strings"),
+            (b'{"links": [["contacts", 1, null, []]]}', "four strings"),
             (b'{"links": [["kontakte", "1", "companies", "2"]]}', "'kontakte' is no object type"),
         ):
             async with session.post("/_portal/links", data=body) as response:

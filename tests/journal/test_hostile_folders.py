@@ -1,0 +1,154 @@
+"""A run folder that is damaged or forged: it is read, or refused by a `JournalError`."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from aiohubassoc import Journal, JournalError, Pair, Status
+from aiohubassoc.journal.report_reader import ReportReader
+from tests.fakes.transport import error, pair
+from tests.journal.conftest import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAIRS = [pair(number) for number in range(40)]
+COLUMNS = {
+    "header": ("name", "value"),
+    "sessions": ("process_id", "version", "began_at_ms", "ended_at_ms", "is_complete", "stopped"),
+    "types": ("from_type", "to_type"),
+    "pairs": (
+        *("types", "from_id", "to_id", "status", "place", "attempts", "maybe_applied"),
+        *("category", "message", "correlation_id", "at_ms", "session", "tag"),
+    ),
+    "seen": ("types", "from_id", "pair"),
+    "unusable": ("place", "problem", "fields"),
+    "statistics": ("value",),
+    "verifications": ("at_ms", "value"),
+}
+VALUES = st.one_of(
+    st.sampled_from([None, "", "x", "{}", "[", "null", "1e999", b"\xff", -1, 0, 5, 99, 2**62]),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(),
+    st.text(max_size=8),
+    st.binary(max_size=8),
+)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with pairs of every status, whose next run would send some."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    refused = error(400, category="VALIDATION_ERROR")
+    script = {"3": [refused], "5": [refused], "20": [error(429, policyName="DAILY")]}
+    ran = run(Journal(folder), PAIRS, script, workers=1)
+    assert {Status.LINKED, Status.FAILED, Status.UNPROCESSED} <= {o.status for o in ran.outcomes}
+    with sqlite3.connect(folder / "journal.db") as db:
+        db.execute("insert into unusable values (7, 'no id', '[\"a\"]')")
+        db.execute("insert into verifications values (1, 1, '{}')")
+    db.close()
+    return folder
+
+
+def _use(folder: Path) -> None:
+    """Do all that reads a run folder, and then go on with the run."""
+    journal = Journal(folder)
+    for read in (journal.counts, lambda: list(journal.rows()), lambda: _report(folder)):
+        try:
+            read()
+        except JournalError as refusal:
+            assert str(folder) in str(refusal)
+    try:
+        ran = run(Journal(folder), [*PAIRS, Pair("notes", 1, "tasks", 2)], retry_failed=False)
+    except JournalError as refusal:
+        assert str(folder) in str(refusal)
+    else:
+        assert list(range(41)) == sorted(outcome.index for outcome in ran.outcomes)
+
+
+def _report(folder: Path) -> None:
+    with ReportReader(folder) as reader:
+        reader.header()
+        reader.sessions()
+        reader.is_read_to_its_end()
+        reader.types(10)
+        reader.linked()
+        reader.failures(10)
+        reader.rejected_rows(10)
+        reader.categories()
+        list(reader.rejected())
+        reader.rejected_count()
+        reader.statistics()
+        reader.verifications()
+        reader.get_status(PAIRS[0])
+
+
+def _copy(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("copy")
+    shutil.copy(whole / "journal.db", folder)
+    return folder
+
+
+@settings(max_examples=60)
+@given(
+    forged=st.sampled_from([(table, one) for table, of in COLUMNS.items() for one in of]),
+    value=VALUES,
+)
+def test_a_forged_value(
+    whole: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    forged: tuple[str, str],
+    value: object,
+) -> None:
+    """In any column of any table."""
+    folder = _copy(whole, tmp_path_factory)
+    table, column = forged
+    with sqlite3.connect(folder / "journal.db") as db:
+        try:
+            db.execute(f"update or ignore {table} set {column} = ?", (value,))  # noqa: S608 -- ours
+        except (sqlite3.Error, OverflowError):  # what the schema does not take
+            return
+        finally:
+            db.commit()
+    db.close()
+    _use(folder)
+    shutil.rmtree(folder)
+
+
+@settings(max_examples=40)
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 1 << 20), st.binary(min_size=1, max_size=16))),
+    length=st.none() | st.integers(0, 60_000),
+)
+def test_changed_bytes(
+    whole: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    changes: list[tuple[int, bytes]],
+    length: int | None,
+) -> None:
+    """Anywhere in the file, which may also end early."""
+    folder = _copy(whole, tmp_path_factory)
+    content = bytearray((folder / "journal.db").read_bytes())
+    for place, new in changes:
+        at = place % len(content)
+        content[at : at + len(new)] = new
+    (folder / "journal.db").write_bytes(content[:length])
+    _use(folder)
+    shutil.rmtree(folder)
+
+
+@settings(max_examples=15)
+@given(content=st.binary(max_size=400))
+def test_any_bytes_as_its_log(
+    whole: Path, tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    """SQLite's write-ahead log beside it is taken or left, never believed half."""
+    folder = _copy(whole, tmp_path_factory)
+    (folder / "journal.db-wal").write_bytes(content)
+    _use(folder)
+    shutil.rmtree(folder)
