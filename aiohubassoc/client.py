@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self, Unpack
 from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc._http.auth import TokenProvider, TokenSource
 from aiohubassoc._http.clock import Clock, SystemClock
-from aiohubassoc._http.events import Events, portal_of
+from aiohubassoc._http.events import Events, parse_portal
 from aiohubassoc._http.limiter import Limiter, QuotaLimiter
-from aiohubassoc._http.request_state import Call, make_outcome, settled_error
+from aiohubassoc._http.request_state import Call, make_outcome, to_error
 from aiohubassoc._http.senders import Senders, make_senders
 from aiohubassoc._http.transport import Transport
 from aiohubassoc._protocol.requests import checked_base_url, checked_proxy
@@ -118,7 +118,7 @@ class AssociationClient:
             *trust_env*.
         trust_env: Whether to use the proxy that the environment names: ``HTTPS_PROXY``, unless
             ``NO_PROXY`` has the host, or it is this machine.
-        observer: What is told of runs, requests, retries, throttles and outcomes: see `Observer`.
+        observer: What receives runs, requests, retries, throttles and outcomes: see `Observer`.
             None: nothing is; what is logged does not depend on it.
         clock: For tests. None: the running event loop's.
         jitter: For tests: draws evenly from 0 to 1. None: the system's.
@@ -175,7 +175,7 @@ class AssociationClient:
         self._version = check_version(api_version, self._clock)
         self._concurrency = checked_concurrency(concurrency)
         self._base_url = checked_base_url(base_url, allow_http=allow_http)
-        self._events = Events(observer, portal=portal_of(self._base_url), clock=self._clock)
+        self._events = Events(observer, portal=parse_portal(self._base_url), clock=self._clock)
         self._tokens = TokenSource(token)
         check_shared_quota(shared_quota, limiter, batch_limiter)
         self._shared: StoreSession | None = None
@@ -294,7 +294,7 @@ class AssociationClient:
             PartialFailureError: 2xx with errors inside.
             UnconfirmedError: 2xx, each time without confirming the link.
             ApiError: HubSpot refused the pair, or the attempts are used up.
-            TransportError: no usable response came; ``maybe_applied`` says what that leaves open.
+            TransportError: no valid response came; ``maybe_applied`` says what that leaves open.
             DailyReserveError: the calls left of the day are reserved; nothing was sent.
             ClientClosedError: outside ``async with``.
             OptionsError: it is not a pair.
@@ -308,7 +308,7 @@ class AssociationClient:
             self._events.on_outcome(make_outcome(0, pair, call, verdict))
         if isinstance(verdict, Accepted):
             return verdict.reply
-        raise settled_error(verdict)
+        raise to_error(verdict)
 
     async def create_default_batch(
         self,
@@ -337,7 +337,7 @@ class AssociationClient:
         Raises:
             UnconfirmedError: 2xx, each time without mentioning a pair.
             ApiError: HubSpot refused the call, or the attempts are used up.
-            TransportError: no usable response came; ``maybe_applied`` says what that leaves open.
+            TransportError: no valid response came; ``maybe_applied`` says what that leaves open.
             DailyReserveError: the calls left of the day are reserved; nothing was sent.
             ClientClosedError: outside ``async with``.
             OptionsError: they are too many, none, of other types, or reversed.
@@ -359,7 +359,7 @@ class AssociationClient:
             from_type: The object type of the first records.
             to_type: The object type of the second records.
             quick: Make two calls only: a batch read, which HubSpot's ten-second limit does not
-                count, and one for the token's scopes. What they do not tell is unknown.
+                count, and one for the token's scopes. What they do not say is unknown.
 
         Raises:
             ClientClosedError: outside ``async with``.
@@ -425,7 +425,7 @@ class AssociationClient:
             stop_after_failures: Stop once this many pairs failed, partially or wholly. None: never.
             stop_after_alike: Stop with `RefusedAlikeError` once HubSpot refused this many pairs in
                 a row for the same reason and linked none between them; ten times as many where each
-                refusal names a record of its own pair, as deleted records come in rows. Those
+                refusal names a record of the pair refused, as deleted records come in rows. Those
                 refused are ``failed``. None: never.
             stall_timeout: Stop when no pair has completed for this many seconds. None: never.
             drain_timeout: Seconds that calls in flight may take to end when the block is left

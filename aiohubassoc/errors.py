@@ -19,7 +19,7 @@ Every exception of the package.
     ├── FleetError                     the database of a fleet cannot be used
     ├── SharedQuotaError               the store of a shared quota cannot be used
     ├── DailyReserveError              what is left of the day's calls is reserved for others
-    ├── TransportError                 no usable response; see ``maybe_applied``
+    ├── TransportError                 no valid response; see ``maybe_applied``
     │   ├── ConnectError         nothing was sent
     │   ├── ConnectionLostError        sent, then the connection broke
     │   ├── ResponseTimeoutError         sent, no response in time
@@ -266,7 +266,7 @@ class DailyReserveError(AioHubAssocError):
 @attrs.define(slots=False)
 class TransportError(_MessageError):
     """
-    No usable response came.
+    No valid response came.
 
     Attributes:
         message: What happened, for people.

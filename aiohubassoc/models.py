@@ -62,8 +62,8 @@ class Outcome(Generic[TagT]):
         pair: The caller's own pair.
         status: See `Status`.
         attempts: Attempts made, from 1; a throttle is not counted, nor is a request that is
-            repeated because its connection is to blame. 0 when none was made. By batches: the calls
-            that the pair was in.
+            repeated because its connection was the cause. 0 when none was made. By batches: the
+            calls that the pair was in.
         reply: HubSpot's last readable reply, for any status; None where there was none.
         error: Why the pair is not linked; None for linked and skipped pairs.
         maybe_applied: True when HubSpot may have made the link though it did not confirm it: the
@@ -109,7 +109,7 @@ class RunReport:
     Attributes:
         stopped: Why the run ended early; None if it did not.
         input_complete: Whether the input was read to the end that it has itself. False while the
-            run goes on, and if it was left early, cut off, or the input failed.
+            run continues, and if it was left early, cut off, or the input failed.
         responses: How many responses HubSpot gave, those to repeated attempts included.
         error_responses: How many of them had a status of 400 or more.
         throttled: How many of these were 429.
@@ -261,7 +261,7 @@ class LinkState(StrEnum):
     MISSING = "missing"
     """HubSpot does not have it."""
     UNKNOWN = "unknown"
-    """HubSpot did not say: it was not asked, or gave no usable response."""
+    """HubSpot did not say: it was not asked, or gave no valid response."""
 
 
 @attrs.define

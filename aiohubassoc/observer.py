@@ -185,7 +185,7 @@ class Observer(Protocol):
         return
 
     def run_finished(self, event: RunFinishedEvent) -> None:
-        """Take note that a run ended, for whatever reason: once for each that was started."""
+        """Take note that a run ended, for any reason: once for each that was started."""
         return
 
     def response(self, event: ResponseEvent) -> None:

@@ -125,6 +125,7 @@ class Quota:
         return f"{self.limit}/{self.window:g}s"
 
 
+# HubSpot, API usage guidelines, "Limits".
 Quota.STARTER = Quota(100)
 Quota.PROFESSIONAL = Quota(190)
 Quota.ENTERPRISE = Quota(190)

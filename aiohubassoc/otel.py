@@ -1,4 +1,4 @@
-"""Spans and metrics of OpenTelemetry: an observer over its API, for whichever SDK is set up."""
+"""Spans and metrics of OpenTelemetry: an observer over its API, for the SDK that is set up."""
 
 from __future__ import annotations
 

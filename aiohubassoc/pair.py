@@ -71,7 +71,7 @@ def _shown(value: object, most: int = MOST_ID) -> str:
         value = value[: most + 1]
     try:
         text = value if isinstance(value, str) else repr(value)
-    except Exception:  # noqa: BLE001 -- a repr is anybody's code, and an int may be too long for it
+    except Exception:  # noqa: BLE001 -- a repr is the caller's code, and an int may be too long for it
         return f"({type(value).__name__})"
     return text if len(text) <= most else f"{text[:most]}..."
 

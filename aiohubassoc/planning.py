@@ -139,7 +139,7 @@ class Planner:
             self._duplicates += 1
             return
         self._pairs += 1
-        status = None if self._folder is None else self._folder.status_of(pair)
+        status = None if self._folder is None else self._folder.get_status(pair)
         if status is Status.LINKED or (
             status in {Status.FAILED, Status.PARTIAL} and not self._retry_failed
         ):

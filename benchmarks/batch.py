@@ -1,12 +1,12 @@
 """
-What a pair costs by the batch, what is told of a batch that failed in part, and flat memory.
+What a pair costs by the batch, what is reported of a batch that failed in part, and flat memory.
 
 CPU per pair as a ratio to bare aiohttp with a PUT a pair, measured as in `throughput.py`: one lean
 server, all in processes of their own, in turn, anew for each series. Beside ours: aiohttp and
 orjson alone, below which no client can go, and the batch calls of the official clients. Each sends
 2,000 pairs a call. Then, against a simulated portal, what the caller of each can say of every pair
 after a 207 with three failures whose errors name both records. Then how many calls it takes ours
-to find the pairs at fault where the portal refuses whole batches and names nobody. Then the peak
+to find the rejected pairs where the portal refuses whole batches and names nobody. Then the peak
 memory of many pairs and of few.
 """
 
@@ -89,15 +89,15 @@ def told_of_a_207(peer: Peer) -> dict[str, Any]:
     """Return how many pairs of one call its caller can name, and how many the portal linked."""
     settings = PortalSettings(quota_limit=None, records_up_to=_ONE_CALL - _FAILING)
     with portal_process(settings) as portal, peer.contender() as process:
-        told = process.ask(portal.base_url, _ONE_CALL, 1)
+        reported = process.ask(portal.base_url, _ONE_CALL, 1)
         made = portal.ledger()["links"]["pairs"]
     return {
         "client": peer.name,
-        "the call comes to": told["what"],
+        "the call comes to": reported["what"],
         "pairs linked": made,
-        "told as linked": told["linked"],
-        "told as failed": told["failed"],
-        "not told": _ONE_CALL - told["linked"] - told["failed"],
+        "reported as linked": reported["linked"],
+        "reported as failed": reported["failed"],
+        "not reported": _ONE_CALL - reported["linked"] - reported["failed"],
     }
 
 
@@ -116,7 +116,7 @@ async def _split(base_url: str, bad: set[int]) -> Counter[Status]:
 
 
 def splitting(bad: int, batches: int) -> dict[str, Any]:
-    """Return the calls that one batch takes, on average, of which so many pairs are at fault."""
+    """Return the calls that one batch takes, on average, of which this many pairs are wrong."""
     calls: Counter[str] = Counter()
     right = 0
     for seed in range(batches):
@@ -129,28 +129,28 @@ def splitting(bad: int, batches: int) -> dict[str, Any]:
         )
         chosen = set(Random(seed).sample(range(1, _ONE_CALL + 1), bad))
         with portal_process(settings) as portal:
-            told = asyncio.run(_split(portal.base_url, chosen))
+            reported = asyncio.run(_split(portal.base_url, chosen))
             calls.update(portal.ledger()["calls"])
-        right += told[Status.FAILED] == bad and told[Status.LINKED] == _ONE_CALL - bad
+        right += reported[Status.FAILED] == bad and reported[Status.LINKED] == _ONE_CALL - bad
     return {
         "pairs": _ONE_CALL,
         "at fault": bad,
-        "batches told rightly": f"{right} of {batches}",
+        "batches reported rightly": f"{right} of {batches}",
         "calls, the mean": calls.total() / batches,
         "of these PUTs": calls["put"] / batches,
     }
 
 
 def peak(count: int, concurrency: int) -> dict[str, Any]:
-    """Return the peak memory of a process that links so many pairs."""
+    """Return the peak memory of a process that links this many pairs."""
     with lean_server() as server, peers.OURS_BATCH_PEAK.contender() as process:
-        told = process.ask(server.base_url, count, concurrency)
+        reported = process.ask(server.base_url, count, concurrency)
         answered = server.count()
     return {
         "pairs": count,
-        "linked": told["linked"],
+        "linked": reported["linked"],
         "answered": answered,
-        "peak memory, MB": told["peak_kib"] / 1024,
+        "peak memory, MB": reported["peak_kib"] / 1024,
     }
 
 
@@ -189,22 +189,24 @@ def main() -> int:
         asked += [peers.THREADS_BATCH_TELL, peers.SDK_BATCH_TELL]
     print_table(list(rows.values()))
     print(f"servers and clients on cores of their own: {'yes' if cores() else 'no'}\n")
-    told = [told_of_a_207(peer) for peer in asked]
-    print_table(told)
+    reported = [told_of_a_207(peer) for peer in asked]
+    print_table(reported)
     split = [splitting(bad, options.split_batches) for bad in _MOST_CALLS]
     print_table(split)
     few, many = (peak(count, options.concurrency) for count in sorted(options.memory_pairs))
     print_table([few, many])
-    mine, growth = told[0], many["peak memory, MB"] - few["peak memory, MB"]
+    mine, growth = reported[0], many["peak memory, MB"] - few["peak memory, MB"]
     checks = {
         "every pair was linked, and answered once": whole,
-        f"of a 207: {mine['told as linked']:,} told as linked, {mine['told as failed']} as failed, "
-        "as the portal's books": (
-            mine["told as linked"] == mine["pairs linked"] == _ONE_CALL - _FAILING
-            and mine["not told"] == 0
+        f"of a 207: {mine['reported as linked']:,} reported as linked, "
+        f"{mine['reported as failed']} as failed, "
+        "as the portal's records": (
+            mine["reported as linked"] == mine["pairs linked"] == _ONE_CALL - _FAILING
+            and mine["not reported"] == 0
         ),
         "whole batches refused: the pairs at fault are found, and nobody else": all(
-            each["batches told rightly"] == f"{options.split_batches} of {options.split_batches}"
+            each["batches reported rightly"]
+            == f"{options.split_batches} of {options.split_batches}"
             for each in split
         ),
         f"with {', '.join(map(str, _MOST_CALLS))} at fault at most "
@@ -220,7 +222,7 @@ def main() -> int:
     if not options.untimed:
         claim = f"{peers.OURS_BATCH.name}: at most {_MOST_RATIO:g} of a bare PUT"
         checks[claim] = rows[peers.OURS_BATCH]["times bare"] <= _MOST_RATIO
-    return conclude("batch", [*rows.values(), *told, *split, few, many], checks)
+    return conclude("batch", [*rows.values(), *reported, *split, few, many], checks)
 
 
 if __name__ == "__main__":

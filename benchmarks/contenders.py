@@ -103,5 +103,5 @@ class Contender:
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"{self._command} ended in the middle of a round")
-        told: dict[str, Any] = json.loads(line)
-        return told
+        reported: dict[str, Any] = json.loads(line)
+        return reported

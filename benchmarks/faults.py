@@ -2,8 +2,8 @@
 The truth about every pair while everything that can go wrong does.
 
 20,000 pairs of existing records; every fault that passes hits a share of the calls; there is no
-quota, and an answer may take a second. Then, each in a run of its own, what ends a run and what
-an answer says of a pair for good. What was told is compared with the portal's books.
+quota, and a response may take a second. Then, each in a separate run, what ends a run and what
+a response says of a pair for good. What was reported is compared with the portal's records.
 
 The tries of a pair are 7, not the 5 of the default: with the faults at 2 % each a third of all
 tries fails, and 5 of them in a row for one pair in 220.
@@ -48,14 +48,14 @@ if TYPE_CHECKING:
 _UNLIMITED = Quota(1_000_000, 1.0)
 _POLICY = RetryPolicy(attempts=7)
 _CONCURRENCY = 400
-# What no further try mends: the answer stands. `partial_207` is a link that was half made.
+# What no further try mends: the response stands. `partial_207` is a link that was half made.
 _LASTING = (
     Fault.ERRORS_IN_2XX,
     Fault.PARTIAL_207,
     Fault.NOT_FOUND_HTML_404,
     Fault.REDIRECT_302,
 )
-# Nor may an answer be believed that says so and made nothing: reading back finds it.
+# Nor may a response be believed that says so and made nothing: reading back finds it.
 _PASSING = [fault for fault in Fault if fault not in (*_LASTING, Fault.UNMADE)]
 # At least 19,900 of 20,000.
 _LINKED_SHARE = 0.995
@@ -63,7 +63,7 @@ _LINKED_SHARE = 0.995
 
 class Run:
     """
-    One run against a portal of its own, and what is left of it.
+    One run against a separate portal, and what is left of it.
 
     Args:
         name: For the table.
@@ -92,7 +92,7 @@ class Run:
 
     @property
     def disagreements(self) -> int:
-        """Return how many outcomes the portal's books contradict."""
+        """Return how many outcomes the portal's records contradict."""
         return sum(not self._agrees(outcome) for outcome in self.outcomes)
 
     def _agrees(self, outcome: Outcome) -> bool:
@@ -119,7 +119,7 @@ class Run:
         """Return what holds for every run."""
         return {
             f"{self.name}: each pair has one outcome": self.each_once,
-            f"{self.name}: the portal's books agree with every outcome": self.disagreements == 0,
+            f"{self.name}: the portal's records agree with every outcome": self.disagreements == 0,
             f"{self.name}: no task, socket or connection is left": (self.left == 0),
         }
 
@@ -136,9 +136,9 @@ async def _link(portal: PortalProcess, pairs: Iterable[Pair]) -> tuple[list[Outc
         timeouts=Timeouts(response=1.0),
     )
     async with client, client.link_each(pairs) as outcomes:
-        told = [outcome async for outcome in outcomes]
+        reported = [outcome async for outcome in outcomes]
     tasks = len(asyncio.all_tasks()) - 1
-    return told, outcomes.report, tasks + _sockets() - sockets
+    return reported, outcomes.report, tasks + _sockets() - sockets
 
 
 def _sockets() -> int:
@@ -179,7 +179,7 @@ def passing(count: int, share: float) -> tuple[Run, dict[str, bool]]:
 
 
 def lasting(count: int) -> Iterable[tuple[Run, dict[str, bool]]]:
-    """Run with what an answer says of a pair for good, one after the other."""
+    """Run with what a response says of a pair for good, one after the other."""
     for fault, status in (
         (Fault.ERRORS_IN_2XX, Status.FAILED),
         (Fault.PARTIAL_207, Status.PARTIAL),
@@ -195,7 +195,7 @@ def lasting(count: int) -> Iterable[tuple[Run, dict[str, bool]]]:
             run,
             {
                 **run.checks(),
-                f"{fault.value}: {hit} pairs were hit, each is told as {status}": (
+                f"{fault.value}: {hit} pairs were hit, each is reported as {status}": (
                     0 < hit == len(run.having(status)) == count - len(run.having(Status.LINKED))
                 ),
             },
@@ -218,7 +218,7 @@ def ending(count: int) -> Iterable[tuple[Run, dict[str, bool]]]:
         ("477 for a day", PortalSettings(quota_limit=None, faults=migrating), MigratingError),
     ):
         run = Run(name, settings, count)
-        told = run.outcomes
+        reported = run.outcomes
         yield (
             run,
             {
@@ -227,7 +227,7 @@ def ending(count: int) -> Iterable[tuple[Run, dict[str, bool]]]:
                 f"{name}: every pair is linked, or was not sent, or met it": all(
                     outcome.status in {Status.LINKED, Status.UNPROCESSED}
                     or isinstance(outcome.error, error)
-                    for outcome in told
+                    for outcome in reported
                 ),
                 f"{name}: what was on the wire is all that was sent after it": (
                     run.ledger["requests"] <= len(run.having(Status.LINKED)) + _CONCURRENCY

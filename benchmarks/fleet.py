@@ -3,7 +3,7 @@ The truth about every pair of many portals though workers are killed and Postgre
 
 Runs of several portals are queued and linked by several worker processes. At random moments one of
 them is killed, frozen for longer than its runs are its own, or ended by SIGTERM, and PostgreSQL is
-stopped for seconds. Afterwards each pair has one outcome, each portal's own books say the same, no
+stopped for seconds. Afterwards each pair has one outcome, each portal's records say the same, no
 response was a 429, and no window was above the quota.
 
 With ``--scale`` it measures instead how many portals at 19 calls a second one worker carries, how
@@ -133,16 +133,16 @@ async def torment(
 
 
 async def judge(fleet: Fleet, run: int, portal: PortalProcess, quota: int) -> dict[str, Any]:
-    """Compare the outcomes of a run with the books of its portal."""
+    """Compare the outcomes of a run with the records of its portal."""
     (state,) = await fleet.runs(run)
     links = portal.links()
     linked = {tuple(entry[:4]) for entry in links["links"]}
     refused = {tuple(entry[:4]) for entry in links["refused"]}
-    told: Counter[tuple[str, ...]] = Counter()
+    reported: Counter[tuple[str, ...]] = Counter()
     wrong = 0
     async for row in fleet.rows(run):
         pair = (row.from_type, row.from_id, row.to_type, row.to_id)
-        told[pair] += 1
+        reported[pair] += 1
         if row.status is Status.LINKED:
             wrong += pair not in linked
         elif row.status is Status.FAILED:
@@ -159,7 +159,7 @@ async def judge(fleet: Fleet, run: int, portal: PortalProcess, quota: int) -> di
         "linked": state.linked,
         "failed": state.failed,
         "wrong": wrong,
-        "counted": sum(told.values()) == state.total,
+        "counted": sum(reported.values()) == state.total,
         "adds up": state.linked + state.failed + state.partial + state.skipped == state.total,
         "calls": ledger["requests"],
         "429s": sum(what == _TOO_MANY for _, what in arrivals),
@@ -169,7 +169,7 @@ async def judge(fleet: Fleet, run: int, portal: PortalProcess, quota: int) -> di
 
 
 async def run_kills(arguments: argparse.Namespace, stack: ExitStack) -> int:
-    """Queue runs, do harm, and compare what was told with the books."""
+    """Queue runs, do harm, and compare what was reported with the records."""
     rng = Random(arguments.seed)
     server = stack.enter_context(postgres_server())
     home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -220,7 +220,7 @@ async def run_kills(arguments: argparse.Namespace, stack: ExitStack) -> int:
     checks = {
         "every run came to its end": all_ended and all(row["state"] == "done" for row in rows),
         "each pair has one outcome": all(row["counted"] and row["adds up"] for row in rows),
-        "no outcome contradicts the portal's books": not any(row["wrong"] for row in rows),
+        "no outcome contradicts the portal's records": not any(row["wrong"] for row in rows),
         "no response was a 429": not any(row["429s"] for row in rows),
         "no window was above the quota": all(
             row["most in a window"] <= row["quota"] for row in rows

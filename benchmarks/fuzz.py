@@ -123,10 +123,10 @@ def make_folders(home: Path) -> Callable[[bytes], None]:
         recorder = Journal(folder).recording({"portal": "x"}, SystemClock(), retry_failed=False)
         await recorder.open()
         statuses = (Status.LINKED, Status.UNPROCESSED)
-        told = [Outcome(n, pair, statuses[n % 2]) for n, pair in enumerate(pairs)]
-        for outcome in told:
+        reported = [Outcome(n, pair, statuses[n % 2]) for n, pair in enumerate(pairs)]
+        for outcome in reported:
             recorder.begin(outcome.index, outcome.pair)
-        await recorder.write(told)
+        await recorder.write(reported)
         await recorder.close(Report(), complete=True)
 
     async def use_again(folder: Path) -> None:

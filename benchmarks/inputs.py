@@ -2,7 +2,7 @@
 A file of ten million rows begins to be sent at once, and is read in memory that does not grow.
 
 The command links the rows of a small file and of a large one against a simulated portal, with a
-run folder, and is stopped after some thousands. What counts is when the first outcome was told,
+run folder, and is stopped after some thousands. What counts is when the first outcome was reported,
 and the most memory that the process had.
 """
 
@@ -29,7 +29,7 @@ _AT_ONCE: Final = 10_000
 
 
 def write_rows(path: Path, count: int) -> None:
-    """Write a CSV file of so many rows, with a column more than the ids."""
+    """Write a CSV file of this many rows, with a column more than the ids."""
     with path.open("w", encoding="utf-8") as file:
         file.write("from_id,to_id,note\n")
         for start in range(1, count + 1, _AT_ONCE):
@@ -38,7 +38,7 @@ def write_rows(path: Path, count: int) -> None:
 
 
 def measure(home: Path, rows: int, taken: int, base_url: str) -> dict[str, Any]:
-    """Return what a run told of its first rows."""
+    """Return what a run reported of its first rows."""
     path = home / f"{rows}.csv"
     write_rows(path, rows)
     command = [
@@ -85,7 +85,9 @@ def main() -> int:
     few, many = rows
     growth = many["peak memory, MB"] - few["peak memory, MB"]
     checks = {
-        "every pair that was told is linked": all(row["linked"] == row["taken"] for row in rows),
+        "every pair that was reported is linked": all(
+            row["linked"] == row["taken"] for row in rows
+        ),
         f"{growth:.1f} MB more for {many['rows']:,} rows than for {few['rows']:,}, at most "
         f"{_MOST_GROWTH_MB:g}": growth <= _MOST_GROWTH_MB,
     }

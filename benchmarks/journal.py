@@ -106,9 +106,9 @@ def measure(home: Path, options: argparse.Namespace) -> tuple[dict[str, list[Rou
                     )
                 for number in range(options.rounds + 1):
                     for name, process in running.items():
-                        told = process.run(server.base_url, options.pairs, options.concurrency)
+                        reported = process.run(server.base_url, options.pairs, options.concurrency)
                         if number:  # the first one warms up
-                            seen[name].append(told)
+                            seen[name].append(reported)
         sent = options.series * (options.rounds + 1) * options.pairs * len(names)
         return seen, sent == server.count()
 
@@ -171,7 +171,7 @@ def alone_row(home: Path, order: str, count: int, bare_us: float) -> dict[str, A
 
 
 def fill(base_url: str, count: int, concurrency: int, folder: Path) -> dict[str, Any]:
-    """Link so many pairs into a new run folder; return what it came to."""
+    """Link this many pairs into a new run folder; return what it came to."""
     journal = Journal(folder)
     linked = asyncio.run(link(base_url, range(1, count + 1), concurrency, journal))
     peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -192,15 +192,15 @@ def fill_row(home: Path, count: int, concurrency: int) -> dict[str, Any]:
             check=True,
         )
         answered = server.count()
-    told = json.loads(done.stdout)
+    reported = json.loads(done.stdout)
     return {
         "run folder of": f"{count:,} pairs",
         "pairs": count,
-        "linked": told["linked"],
-        "kept": told["kept"],
+        "linked": reported["linked"],
+        "kept": reported["kept"],
         "answered": answered,
-        "peak memory, MB": told["peak_kib"] / 1024,
-        "bytes a pair": round(told["size_bytes"] / count, 1),
+        "peak memory, MB": reported["peak_kib"] / 1024,
+        "bytes a pair": round(reported["size_bytes"] / count, 1),
     }
 
 

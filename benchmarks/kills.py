@@ -6,7 +6,7 @@ portal of another process where some records are missing and some calls go wrong
 random moment, begun again by ``resume`` or by the same ``link``, killed again; the last time it
 may end. It links one by one, or, with ``--via batch``, in batches. Each line that any of these
 processes wrote is kept, and compared with the folder as it was found after the kill, with what was
-told before and after, and with the portal's books.
+reported before and after, and with the portal's records.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _MISSING_SHARE: Final = 0.01
 _REPEATED_SHARE: Final = 0.05
 # Of the kills: while the command is starting, or tells what it knows from before.
 _EARLY_SHARE: Final = 0.3
-# How long an outcome waits at most until it is in the folder, and so is told, in seconds.
+# How long an outcome waits at most until it is in the folder, and so is reported, in seconds.
 _HELD: Final = 0.2
 _LOOK_EVERY: Final = 0.0005
 _PATIENCE: Final = 600.0
@@ -73,11 +73,11 @@ class Replied:
 
 @attrs.frozen
 class Session:
-    """One process of the command, and what it told."""
+    """One process of the command, and what it reported."""
 
     command: str
     code: int  # negative: the signal that ended it
-    told: list[Replied]
+    reported: list[Replied]
     errors: str
 
     @property
@@ -109,7 +109,7 @@ class Runs:
         self.folder = home / "run"
         self.sessions: list[Session] = []
         self.unheld = 0
-        """Lines that were told although the folder did not have it so."""
+        """Lines that were reported although the folder did not have it so."""
         self._home = home
         self._portal = portal
         self._rng = rng
@@ -149,7 +149,7 @@ class Runs:
         return session
 
     def settled(self) -> dict[Ends, JournalRow]:
-        """Return the pairs that are settled in the folder."""
+        """Return the pairs that are completed in the folder."""
         try:
             rows = Journal(self.folder).rows(*_SETTLED)
             return {_ends(row): row for row in rows}
@@ -186,7 +186,7 @@ class Runs:
         Args:
             command: Its arguments.
             seconds: When to kill it. None: not by the time.
-            news: Kill it once it told so many pairs that were linked just then. None: not so.
+            news: Kill it once it reported this many pairs that were linked just then. None: not so.
         """
         path = self._home / f"{len(self.sessions)}.jsonl"
         errors = path.with_suffix(".txt")
@@ -200,7 +200,7 @@ class Runs:
                     _wait(process, seconds)
                 elif news is not None:
                     self._wait_for_news(process, path, news, began)
-                    # At once is before what was told too early is written.
+                    # At once is before what was reported too early is written.
                     _wait(process, self._rng.choice((0.0, self._rng.uniform(0, _HELD))))
                 else:
                     _wait(process, _PATIENCE)
@@ -226,9 +226,9 @@ class Runs:
 
     def _note(self, session: Session) -> None:
         settled = self.settled()
-        for told in session.told:
-            row = settled.get(told.ends)
-            if told.truth in _SETTLED and (row is None or row.status != told.truth):
+        for reported in session.reported:
+            row = settled.get(reported.ends)
+            if reported.truth in _SETTLED and (row is None or row.status != reported.truth):
                 self.unheld += 1
         calls = self._calls()
         for ends in settled:
@@ -237,8 +237,10 @@ class Runs:
 
     def _calls(self) -> Counter[Ends]:
         """Return how often the portal linked or refused each pair."""
-        told = self._portal.links()
-        return Counter({_ends_of(one): one[4] for one in [*told["links"], *told["refused"]]})
+        reported = self._portal.links()
+        return Counter(
+            {_ends_of(one): one[4] for one in [*reported["links"], *reported["refused"]]}
+        )
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
@@ -255,13 +257,13 @@ def _told(path: Path) -> list[Replied]:
 
 
 def _told_by(line: bytes) -> Replied:
-    told: dict[str, Any] = json.loads(line)
-    truth = told["status"]
+    reported: dict[str, Any] = json.loads(line)
+    truth = reported["status"]
     if truth == Status.SKIPPED:
-        is_linked = told["reason"]["category"] == "LINKED_BEFORE"
+        is_linked = reported["reason"]["category"] == "LINKED_BEFORE"
         truth = Status.LINKED.value if is_linked else _DUPLICATE
-    is_news = told["status"] == Status.LINKED
-    return Replied(told["line"], (told["from"], told["to"]), truth, is_news)
+    is_news = reported["status"] == Status.LINKED
+    return Replied(reported["line"], (reported["from"], reported["to"]), truth, is_news)
 
 
 def _ends(row: JournalRow) -> Ends:
@@ -269,8 +271,8 @@ def _ends(row: JournalRow) -> Ends:
     return f"{pair.from_type}:{pair.from_id}", f"{pair.to_type}:{pair.to_id}"
 
 
-def _ends_of(told: list[Any]) -> Ends:
-    return f"{told[0]}:{told[1]}", f"{told[2]}:{told[3]}"
+def _ends_of(reported: list[Any]) -> Ends:
+    return f"{reported[0]}:{reported[1]}", f"{reported[2]}:{reported[3]}"
 
 
 def contradicted(settled: dict[Ends, JournalRow], links: Iterable[list[Any]]) -> int:
@@ -286,12 +288,12 @@ def contradicted(settled: dict[Ends, JournalRow], links: Iterable[list[Any]]) ->
 
 
 def untrue(sessions: Iterable[Session]) -> int:
-    """Return how many rows of the input were told in two ways that cannot both be true."""
+    """Return how many rows of the input were reported in two ways that cannot both be true."""
     truths: dict[int, set[str]] = {}
     for session in sessions:
-        for told in session.told:
-            if told.truth != Status.UNPROCESSED:
-                truths.setdefault(told.line, set()).add(told.truth)
+        for reported in session.reported:
+            if reported.truth != Status.UNPROCESSED:
+                truths.setdefault(reported.line, set()).add(reported.truth)
     return sum(len(said) > 1 for said in truths.values())
 
 
@@ -328,7 +330,7 @@ def main() -> int:
     killed = [session for session in runs.sessions if session.was_killed]
     retried = sum(books["faults"].values())
     calls = books["calls"]
-    # A pair that shared a call with one at fault is in another call: that is not sent again.
+    # A pair that shared a call with one wrong is in another call: that is not sent again.
     sent = calls.get("put", 0) if options.via == "put" else books["batch_inputs"]
     again = sent - options.pairs - retried * (1 if options.via == "put" else _BATCH)
     per_kill = max(0.0, again / max(1, len(killed)))
@@ -338,8 +340,8 @@ def main() -> int:
     row = {
         "sessions": len(runs.sessions),
         "killed": len(killed),
-        "before a word": sum(not session.told for session in killed),
-        "lines told": sum(len(session.told) for session in runs.sessions),
+        "before a word": sum(not session.reported for session in killed),
+        "lines reported": sum(len(session.reported) for session in runs.sessions),
         "pairs": options.pairs,
         **{name.value: counts[name] for name in (Status.LINKED, Status.FAILED)},
         "calls": books["requests"],
@@ -358,7 +360,7 @@ def main() -> int:
         f"{options.kills} sessions were killed, no other ended": len(killed) == options.kills,
         "the last one ends as a run with failures does": last.code == _SOME_FAILED,
         "it tells of every row of the input, once": (
-            Counter(told.line for told in last.told) == Counter(range(2, len(rows) + 2))
+            Counter(reported.line for reported in last.reported) == Counter(range(2, len(rows) + 2))
         ),
         "every pair is settled in the folder, and no other": len(settled) == options.pairs
         and counts[Status.LINKED] + counts[Status.FAILED] == options.pairs,
@@ -366,9 +368,9 @@ def main() -> int:
             (status["linked"], status["failed"]) == (counts[Status.LINKED], counts[Status.FAILED])
             and len(exported.splitlines()) == counts[Status.LINKED]
         ),
-        "nothing was told that the folder did not hold": runs.unheld == 0,
-        "no row was told with two truths": untrue(runs.sessions) == 0,
-        "the portal's books agree with every pair": contradicted(settled, links) == 0,
+        "nothing was reported that the folder did not hold": runs.unheld == 0,
+        "no row was reported with two truths": untrue(runs.sessions) == 0,
+        "the portal's records agree with every pair": contradicted(settled, links) == 0,
         "no pair was sent again once it was settled": resent == 0,
         f"at most {most_per_kill:.0f} pairs a kill were sent again: those on the wire, and those "
         f"answered {_HELD:g} s before it": per_kill <= most_per_kill,

@@ -111,7 +111,7 @@ def _body_length(head: bytes) -> int:
 
 @attrs.frozen
 class LeanServer:
-    """A lean server in a process of its own."""
+    """A lean server in a separate process."""
 
     base_url: str
 

@@ -3,7 +3,7 @@ Memory that does not grow with the number of pairs.
 
 The peak memory of a process that links the pairs of a generator: ours, whose outcomes are taken
 and dropped, or counted by `link_all`; and the two ways of most scripts, a task for each pair, by
-``gather`` and by ``TaskGroup``. Each is a process of its own, against a server in another.
+``gather`` and by ``TaskGroup``. Each is a separate process, against a server in another.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TOKEN: Final = "simulated-token"  # noqa: S105 -- any will do
 
 
 def pairs(count: int) -> Iterator[Pair]:
-    """Yield so many pairs."""
+    """Yield this many pairs."""
     for number in range(1, count + 1):
         yield Pair("contacts", number, "companies", number)
 
@@ -91,7 +91,7 @@ _WAYS = {"link_each": link_each, "link_all": link_all, "gather": gather, "TaskGr
 
 
 def measure(way: str, count: int) -> dict[str, Any]:
-    """Return the peak memory of a process that links so many pairs in that way."""
+    """Return the peak memory of a process that links this many pairs in that way."""
     with lean_server() as server:
         done = subprocess.run(
             [sys.executable, __file__, "--child", way, server.base_url, "--pairs", str(count)],
@@ -99,13 +99,13 @@ def measure(way: str, count: int) -> dict[str, Any]:
             check=True,
         )
         answered = server.count()
-    told = json.loads(done.stdout)
+    reported = json.loads(done.stdout)
     return {
         "way": way,
         "pairs": count,
-        "linked": told["linked"],
+        "linked": reported["linked"],
         "answered": answered,
-        "peak memory, MB": told["peak_kib"] / 1024,
+        "peak memory, MB": reported["peak_kib"] / 1024,
     }
 
 

@@ -3,7 +3,7 @@ How many modules of the package one PUT enters in mid-run, and a row of ``link -
 
 A module is entered when one of its functions is called; what runs while modules are imported does
 not count, so each way is gone once before it is watched. The fewer there are, the fewer a reader
-must open to follow a pair. The portal is a process of its own.
+must open to follow a pair. The portal is a separate process.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-A nightly sync: most pairs are linked already, and the portal's books say what it cost.
+A nightly sync: most pairs are linked already, and the portal's records say what it cost.
 
 A simulated portal has all links but a few; the same pairs are linked, once by single calls and
 once by batches, with ``skip_linked``. Then all of them are read back from a portal that says of
@@ -35,7 +35,7 @@ _UNMADE_SHARE: Final = 0.01
 
 
 def pairs_of(count: int) -> Iterator[Pair]:
-    """Yield so many pairs, each with a first record of its own."""
+    """Yield this many pairs, each with a first record of its own."""
     return (Pair("contacts", n, "companies", n + 10_000_000) for n in range(1, count + 1))
 
 
@@ -47,7 +47,7 @@ def client_of(portal: PortalProcess) -> AssociationClient:
 
 
 def ends(pair: Pair) -> tuple[str, str, str, str]:
-    """Return a pair as the portal's books have it."""
+    """Return a pair as the portal's records have it."""
     return pair.from_type, pair.from_id, pair.to_type, pair.to_id
 
 
@@ -58,7 +58,7 @@ async def _sync(portal: PortalProcess, count: int, via: Via) -> tuple[int, int]:
 
 
 def sync(count: int, new: set[int], via: Via) -> dict[str, Any]:
-    """Link pairs of which only *new* ones are not linked, and return what the books say."""
+    """Link pairs of which only *new* ones are not linked, and return what the records say."""
     with portal_process(_SETTINGS) as portal:
         portal.add_links(
             ends(pair) for number, pair in enumerate(pairs_of(count)) if number not in new
@@ -88,22 +88,22 @@ async def _verify(portal: PortalProcess, count: int) -> tuple[int, Sequence[Pair
 
 
 def verify(count: int) -> tuple[dict[str, Any], bool]:
-    """Link, read back, and return what was found, and whether the books say the same."""
+    """Link, read back, and return what was found, and whether the records say the same."""
     settings = PortalSettings(quota_limit=None, keep_arrivals=False, unmade_share=_UNMADE_SHARE)
     with portal_process(settings) as portal:
         linked, missing, unknown = asyncio.run(_verify(portal, count))
         books = portal.ledger()
         made = {tuple(row[:4]) for row in portal.links()["links"]}
     unmade = {ends(pair) for pair in pairs_of(count)} - made
-    told = {
+    reported = {
         "pairs": count,
-        "told as linked": linked,
+        "reported as linked": linked,
         "found missing": len(missing),
         "unknown": unknown,
-        "not in the books": len(unmade),
+        "not in the records": len(unmade),
         "reads": books["calls"]["read"],
     }
-    return told, set(map(ends, missing)) == unmade
+    return reported, set(map(ends, missing)) == unmade
 
 
 def main() -> int:
@@ -132,7 +132,7 @@ def main() -> int:
         "or a batch for 2,000 of them": (
             by_batches["PUTs"] == 0 and by_batches["batches"] <= -(-len(new) // _PAIRS_A_BATCH) + 1
         ),
-        "what was told as linked and not made is found, and nothing else": (
+        "what was reported as linked and not made is found, and nothing else": (
             agrees and found["found missing"] > 0 and found["unknown"] == 0
         ),
     }

@@ -1,4 +1,4 @@
-"""A PostgreSQL server in a folder of its own, on a socket there and nowhere else."""
+"""A PostgreSQL server in a separate folder, on a socket there and nowhere else."""
 
 from __future__ import annotations
 

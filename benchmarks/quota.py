@@ -5,8 +5,8 @@ How near to the quota, what is lost at it, and what the portal saw.
 2. Peers: 500 pairs at 190 in 10 s, 16 at once, 80 ms a round trip: linked, lost, time, 429s.
 3. A quota that is not what it seems: set too high, unknown, shared, kept in other ways.
 
-What was sent is judged by the portal's books. The least possible time is that of a client that
-knows everything: ``floor((n - 1) / limit)`` windows, no time on the wire at all.
+The portal's records judge what was sent. The least possible time is that of a client that
+knows everything: ``floor((n - 1) / limit)`` windows, no time in flight at all.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _PEERS = (
 )
 _MOST_SECONDS = 21.0  # 500 pairs at 190 in 10 s: 20 s is the least possible
 _LIMIT = 190
-_ERROR_SHARE = 0.05  # HubSpot, API usage guidelines: at most 5 % of answers
+_ERROR_SHARE = 0.05  # HubSpot, API usage guidelines: at most 5 % of responses
 
 
 async def ours(base_url: str, token: str, pairs: Sequence[Pair], quota: Quota) -> tuple[int, float]:
@@ -73,7 +73,7 @@ def measure(
     quota: Quota,
     seed: int,
 ) -> tuple[dict[str, Any], list[float]]:
-    """Return what *way* does with so many pairs, by the portal's books, and when it was asked."""
+    """Return what *way* does with this many pairs, by the portal's records, and when."""
     settings = PortalSettings(
         seed=seed, quota_limit=quota.limit, quota_window=quota.window, latency=_LATENCY
     )
@@ -83,7 +83,7 @@ def measure(
         return await way(portal.base_url, settings.tokens[0], pairs, quota)
 
     with portal_process(settings) as portal:
-        told, seconds = asyncio.run(run())
+        reported, seconds = asyncio.run(run())
         books = portal.ledger()
         instants = [instant for instant, _ in portal.arrivals()]
     least = (count - 1) // quota.limit * quota.window
@@ -92,7 +92,7 @@ def measure(
         "quota": str(quota),
         "pairs": count,
         "lost": count - books["links"]["pairs"],
-        "told wrongly": abs(told - books["links"]["pairs"]),
+        "reported wrongly": abs(reported - books["links"]["pairs"]),
         "429s": sum(books["throttled"].values()),
         "most in a window": books["max_seen_in_window"],
         "seconds": seconds,
@@ -112,7 +112,7 @@ def at_the_quota(
             row, _ = measure("aiohubassoc", ours, options.pairs, quota, seed)
             rows.append(row)
             where = f"at {quota}, seed {seed}"
-            checks[f"every pair linked {where}"] = row["lost"] == row["told wrongly"] == 0
+            checks[f"every pair linked {where}"] = row["lost"] == row["reported wrongly"] == 0
             if options.untimed:
                 continue
             most = _MOST_RATIO.get(window, 1.10)
@@ -133,7 +133,7 @@ def at_the_quota(
 
 
 def against_peers(count: int) -> tuple[list[dict[str, Any]], dict[str, bool]]:
-    """Run part 2: all at the same time, each against a portal of its own."""
+    """Run part 2: all at the same time, each against a separate portal."""
 
     def one(peer: peers.Peer) -> dict[str, Any]:
         settings = PortalSettings(quota_limit=_LIMIT, latency=_LATENCY)

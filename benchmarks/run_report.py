@@ -2,7 +2,7 @@
 The report of a large run: how long it takes to make, and how large it is.
 
 Run folders are made by what a run writes them with, in virtual time: one with few failures, and
-one in which every pair failed, each with a category and a message of its own. Then the command
+one in which every pair failed, each with its own category and message. Then the command
 writes the report of each: its time is that of the whole process.
 """
 

@@ -7,8 +7,8 @@ One quota for many processes: how near to it, what is lost at it, and what the p
 3. PostgreSQL is restarted in mid-run; it crashes in mid-run; its clients' clocks are 5 s apart.
 4. A quota that is not what it seems, as in quota.py: too high, or used by others as well.
 
-What was sent is judged by the portal's books. The least possible time is that of clients that know
-everything: ``floor((n - 1) / limit)`` windows, no time on the wire at all. Without PostgreSQL its
+The portal's records judge what was sent. The least possible time is that of clients that know
+everything: ``floor((n - 1) / limit)`` windows, no time in flight at all. Without PostgreSQL its
 parts are left out, and the reason is printed.
 """
 
@@ -62,20 +62,20 @@ _THIRD: Final = 0.3 * _LIMIT / 10
 # --- a process ------------------------------------------------------------------------------------
 
 
-async def work(told: dict[str, Any]) -> None:
-    """Link what a process is told to, once a line comes in, and print how it went."""
-    quota = None if told["quota"] is None else Quota(*told["quota"])
-    shared = None if told["url"] is None else SharedQuota(told["url"], told["key"])
+async def work(reported: dict[str, Any]) -> None:
+    """Link what a process is asked to, once a line comes in, and print how it went."""
+    quota = None if reported["quota"] is None else Quota(*reported["quota"])
+    shared = None if reported["url"] is None else SharedQuota(reported["url"], reported["key"])
     client = AssociationClient(
-        told["token"],
-        base_url=told["base_url"],
+        reported["token"],
+        base_url=reported["base_url"],
         api_version="2026-09",
         quota=quota,
-        share=told["share"],
+        share=reported["share"],
         concurrency=_CONCURRENCY,
         shared_quota=shared,
     )
-    pairs = [Pair("contacts", one, "companies", one) for one in range(*told["ids"])]
+    pairs = [Pair("contacts", one, "companies", one) for one in range(*reported["ids"])]
     async with client:
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
@@ -155,7 +155,7 @@ def processes(
     part = count // number
     try:
         for place in range(number):
-            told = {
+            reported = {
                 "base_url": base_url,
                 "token": token,
                 "url": url,
@@ -167,7 +167,7 @@ def processes(
             }
             started.append(
                 subprocess.Popen(
-                    [sys.executable, __file__, "--work", json.dumps(told)],
+                    [sys.executable, __file__, "--work", json.dumps(reported)],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
@@ -215,7 +215,7 @@ def measure(
     clock_offsets: Sequence[float] = (0.0,),
     share: float = 1.0,
 ) -> dict[str, Any]:
-    """Return what processes come to that share a quota, by the portal's books."""
+    """Return what processes come to that share a quota, by the portal's records."""
     settings = portal_settings or settings_for(quota, seed)
     with (
         portal_process(settings) as portal,
@@ -246,7 +246,7 @@ def measure(
         "pairs": run.count,
         "calls": books["requests"],
         "lost": run.count - books["links"]["pairs"],
-        "told wrongly": abs(sum(one["linked"] for one in ended) - books["links"]["pairs"]),
+        "reported wrongly": abs(sum(one["linked"] for one in ended) - books["links"]["pairs"]),
         "429s": sum(books["throttled"].values()),
         "most in a window": books["max_seen_in_window"],
         "errors, share": books["error_share"],
@@ -272,7 +272,7 @@ def at_the_quota(
                 rows.append(row)
                 print_table([row])
                 where = f"{store}, {number} processes at {quota}"
-                checks[f"every pair linked: {where}"] = row["lost"] == row["told wrongly"] == 0
+                checks[f"every pair linked: {where}"] = row["lost"] == row["reported wrongly"] == 0
                 checks |= kept([row], quota, where, untimed=options.untimed)
                 if options.untimed:
                     continue
@@ -422,7 +422,7 @@ def with_postgres(
         )
         rows.append(row)
         checks |= {
-            f"every pair linked: PostgreSQL {name}": row["lost"] == row["told wrongly"] == 0,
+            f"every pair linked: PostgreSQL {name}": row["lost"] == row["reported wrongly"] == 0,
             **kept([row], quota, f"PostgreSQL {name}", untimed=options.untimed),
         }
     return rows, checks
@@ -532,10 +532,10 @@ def main() -> int:
     parser.add_argument("--untimed", action="store_true", help="judge nothing that times decide")
     options = parser.parse_args()
     if options.work:
-        told = json.loads(options.work)
-        if told["clock_offset"]:
-            set_clocks(told["clock_offset"])
-        asyncio.run(work(told))
+        reported = json.loads(options.work)
+        if reported["clock_offset"]:
+            set_clocks(reported["clock_offset"])
+        asyncio.run(work(reported))
         return 0
     rows: list[dict[str, Any]] = []
     checks: dict[str, bool] = {}

@@ -1,5 +1,5 @@
 """
-A storm for as long as you like: the books of server, run folders and reports agree pair by pair.
+A storm for as long as you like: the records of server, run folders and reports agree pair by pair.
 
 Several jobs at a time link pairs by single calls, in batches, and with a look at what is linked
 first, each with a run folder. Every fault of the simulator hits a share of the calls; latency is
@@ -249,7 +249,7 @@ class Job:
         """Run once, disturbed or not, and return whether nothing is left to do."""
         rng, findings = self._rng, self._findings
         before = self._server.books()
-        told: list[Outcome] = []
+        reported: list[Outcome] = []
         streams: list[Any] = []
         fate = rng.choice(("cancel", "stop", "leave", "none"))
         at = rng.uniform(0.0, 8.0)
@@ -269,8 +269,8 @@ class Job:
             async with client.link_each(pairs, **options) as outcomes:
                 streams.append(outcomes)
                 async for outcome in outcomes:
-                    told.append(outcome)
-                    if fate == "leave" and len(told) > at * 4:
+                    reported.append(outcome)
+                    if fate == "leave" and len(reported) > at * 4:
                         break
 
         async with self._client() as client:
@@ -290,19 +290,21 @@ class Job:
                 findings.check("a run raises nothing", holds=False, about=repr(error))
             await beside
         for stream in streams:
-            told += [outcome async for outcome in stream]
-            findings.check("a report counts what it tells", holds=len(told) == stream.report.total)
+            reported += [outcome async for outcome in stream]
+            findings.check(
+                "a report counts what it tells", holds=len(reported) == stream.report.total
+            )
         findings.sessions += 1
-        findings.outcomes += len(told)
-        self._look_at(told, before)
+        findings.outcomes += len(reported)
+        self._look_at(reported, before)
         is_whole = bool(streams) and streams[0].report.input_complete
-        return is_whole and all(outcome.status is not Status.UNPROCESSED for outcome in told)
+        return is_whole and all(outcome.status is not Status.UNPROCESSED for outcome in reported)
 
-    def _look_at(self, told: list[Outcome], before: Counter[tuple[str, ...]]) -> None:
+    def _look_at(self, reported: list[Outcome], before: Counter[tuple[str, ...]]) -> None:
         check, books = self._findings.check, self._server.books()
-        indexes = sorted(outcome.index for outcome in told)
-        check("each pair read has one outcome", holds=indexes == list(range(len(told))))
-        for outcome in told:
+        indexes = sorted(outcome.index for outcome in reported)
+        check("each pair read has one outcome", holds=indexes == list(range(len(reported))))
+        for outcome in reported:
             if outcome.pair in self._linked:
                 check(
                     "what was linked is skipped in each later session",
@@ -311,7 +313,7 @@ class Job:
                 )
                 key = _key(outcome.pair)
                 check("and not sent", holds=books[key] == before[key], about=outcome)
-        self._linked |= {one.pair for one in told if one.status is Status.LINKED}
+        self._linked |= {one.pair for one in reported if one.status is Status.LINKED}
 
     def _compare(self) -> None:
         """Compare the folder with the reports and with the server's books."""
@@ -540,7 +542,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
         print(f"{count} times not so: {claim}")
     return print_checks(
         {
-            "the books of server, folders and reports agree for every pair": not wrong.total(),
+            "the records of server, folders and reports agree for every pair": not wrong.total(),
             "something was linked": findings.outcomes > 0 and findings.jobs > 0,
             **checks,
         }

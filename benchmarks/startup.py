@@ -37,7 +37,7 @@ def _seconds(command: list[str]) -> float:
 
 
 def _first_and_next() -> tuple[Round, Round]:
-    """Return a process's first pair and one after it, each with a client of its own."""
+    """Return a process's first pair and one after it, each with a separate client."""
     with lean_server() as server, peers.OURS_ONE.contender() as process:
         return process.run(server.base_url, 1, 1), process.run(server.base_url, 1, 1)
 

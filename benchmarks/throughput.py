@@ -1,7 +1,7 @@
 """
 What a pair costs: CPU per pair, ours and what people use today, by a server that costs nothing.
 
-All link pairs against one lean server, each in a process of its own, one round after the other in
+All link pairs against one lean server, each in a separate process, one round after the other in
 turn, so that whatever the machine does meets all of them. A series starts every process anew: how
 a process lies in memory makes it faster or slower for as long as it lives. The ratio is that of
 two rounds beside each other, ours to bare aiohttp: a pool of workers, PUT, ``read()``.
@@ -33,7 +33,7 @@ _OTHERS = (
     peers.HTTPX,
 )
 _OFFICIAL = (peers.THREADS, peers.SDK_AIOHTTP, peers.SDK_HTTPX)
-# At most so many times bare aiohttp; where that costs under 80 us, at most 16 us more.
+# At most this many times bare aiohttp; where that costs under 80 us, at most 16 us more.
 _MOST_RATIO = {peers.OURS: 1.20, peers.OURS_ONE: 1.35, peers.OURS_UVLOOP: 1.30}
 _CHEAP_US, _MOST_EXTRA_US = 80.0, 16.0
 _LEAST_OF_OFFICIAL = 3.3

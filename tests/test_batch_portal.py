@@ -73,10 +73,10 @@ def _made(running: ServedPortal) -> set[tuple[str, ...]]:
 
 
 def _check(running: ServedPortal, outcomes: Iterable[Outcome], count: int) -> None:
-    """Each pair has one outcome, and the portal's books bear it out."""
-    made, told = _made(running), list(outcomes)
-    assert list(range(count)) == sorted(outcome.index for outcome in told)
-    for outcome in told:
+    """Each pair has one outcome, and the portal's records bear it out."""
+    made, reported = _made(running), list(outcomes)
+    assert list(range(count)) == sorted(outcome.index for outcome in reported)
+    for outcome in reported:
         pair = outcome.pair
         is_there = (pair.from_type, pair.from_id, pair.to_type, pair.to_id) in made
         if outcome.ok:
@@ -188,8 +188,8 @@ async def test_the_daily_limit_counts_batches_too() -> None:
     async with simulated_portal(_unlimited(daily_limit=3)) as running:
         client = _client(running)
         async with client, client.link_each(_pairs(500), via="batch", batch_size=50) as outcomes:
-            told = [outcome async for outcome in outcomes]
-    assert {"linked": 150, "unprocessed": 350} == Counter(o.status.value for o in told)
+            reported = [outcome async for outcome in outcomes]
+    assert {"linked": 150, "unprocessed": 350} == Counter(o.status.value for o in reported)
     assert isinstance(outcomes.report.stopped, DailyLimitError)
 
 
@@ -198,10 +198,10 @@ async def test_the_reserve_of_the_day_is_kept_by_batches() -> None:
     async with simulated_portal(_unlimited(daily_limit=20)) as running:
         client = _client(running, reserve_daily=5)
         async with client, client.link_each(_pairs(2000), via="batch", batch_size=50) as outcomes:
-            told = [outcome async for outcome in outcomes]
+            reported = [outcome async for outcome in outcomes]
         assert 15 == running.portal.ledger.calls["batch"]
     assert isinstance(outcomes.report.stopped, DailyReserveError)
-    assert 750 == sum(outcome.ok for outcome in told)
+    assert 750 == sum(outcome.ok for outcome in reported)
 
 
 async def test_two_clients_share_a_batch_limiter() -> None:
@@ -249,7 +249,7 @@ async def test_options_that_cannot_work(options: dict[str, Any], named: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("pairs", "told"),
+    ("pairs", "reported"),
     [
         ([], "at least one"),
         ([(n, n) for n in range(2001)], "2,000"),
@@ -259,10 +259,10 @@ async def test_options_that_cannot_work(options: dict[str, Any], named: str) -> 
         ([(1, 2, 3)], r"is not \(from_id, to_id\)"),
     ],
 )
-async def test_pairs_that_are_no_batch(pairs: Any, told: str) -> None:
+async def test_pairs_that_are_no_batch(pairs: Any, reported: str) -> None:
     """Nothing is sent."""
     async with simulated_portal() as running, _client(running) as client:
-        with pytest.raises(OptionsError, match=told):
+        with pytest.raises(OptionsError, match=reported):
             await client.create_default_batch("contacts", "companies", pairs)
         assert 0 == running.portal.ledger.requests
 
@@ -271,7 +271,7 @@ async def test_pairs_that_are_no_batch(pairs: Any, told: str) -> None:
 
 
 async def test_a_run_folder_of_batches_goes_on(tmp_path: Path) -> None:
-    """What is linked is not sent again, what failed is told again, by batch or not."""
+    """What is linked is not sent again, what failed is reported again, by batch or not."""
     pairs = _pairs(500)
     settings = _unlimited(missing_share=0.01)
     async with simulated_portal(settings) as running:
@@ -346,10 +346,10 @@ async def test_what_was_told_and_not_made_is_found(version: ApiVersion) -> None:
         async with client:
             report = await client.link_all(pairs, via="batch")
             async with client.verify(pairs) as found:
-                told = [one async for one in found]
+                reported = [one async for one in found]
         made = _made(running)
     assert 2500 == report.linked
-    missing = {one.index for one in told if one.state is LinkState.MISSING}
+    missing = {one.index for one in reported if one.state is LinkState.MISSING}
     expected = {
         index
         for index, pair in enumerate(pairs)
@@ -361,7 +361,7 @@ async def test_what_was_told_and_not_made_is_found(version: ApiVersion) -> None:
 
 @pytest.mark.parametrize("fault", PASSING)
 async def test_a_fault_while_reading_back(fault: Fault) -> None:
-    """It passes, and nothing false is told."""
+    """It passes, and nothing false is reported."""
     pairs = _pairs(40)
     plan = FaultPlan(script_reads=(fault.value,), slow_seconds=2.0)
     async with simulated_portal(_unlimited(faults=plan)) as running:
@@ -370,14 +370,14 @@ async def test_a_fault_while_reading_back(fault: Fault) -> None:
             [("contacts", pair.from_id, "companies", pair.to_id) for pair in pairs[:35]]
         )
         async with client, client.verify(pairs, ordered=True) as found:
-            told = [one.state async for one in found]
-    assert ["linked"] * 35 + ["missing"] * 5 == told
+            reported = [one.state async for one in found]
+    assert ["linked"] * 35 + ["missing"] * 5 == reported
 
 
 @pytest.mark.parametrize("errors", ["named", "ends", "unnamed", "first"])
 @pytest.mark.parametrize("missing", ["207", "400"])
 async def test_missing_records_while_reading_back(errors: str, missing: str) -> None:
-    """Their pairs are missing; those of others are told as they are."""
+    """Their pairs are missing; those of others are reported as they are."""
     pairs = _pairs(300)
     settings = _unlimited(
         missing_share=0.05,
@@ -389,8 +389,8 @@ async def test_missing_records_while_reading_back(errors: str, missing: str) -> 
         made = _made(running)
         client = _client(running)
         async with client, client.verify(pairs) as found:
-            told = [one async for one in found]
-    for one in told:
+            reported = [one async for one in found]
+    for one in reported:
         is_there = ("contacts", one.pair.from_id, "companies", one.pair.to_id) in made
         assert one.state == (LinkState.LINKED if is_there else LinkState.MISSING), one
 

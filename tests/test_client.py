@@ -251,7 +251,7 @@ async def test_batches_without_a_socket(hubspot: aioresponses, client: Associati
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         ({"stop_after_failures": 0}, "stop_after_failures"),
         ({"stall_timeout": 0}, "stall_timeout"),
@@ -261,10 +261,10 @@ async def test_batches_without_a_socket(hubspot: aioresponses, client: Associati
     ],
 )
 async def test_options_of_a_run(
-    client: AssociationClient, options: dict[str, Any], told: str
+    client: AssociationClient, options: dict[str, Any], reported: str
 ) -> None:
     """They are checked before anything is read."""
-    with pytest.raises(OptionsError, match=told):
+    with pytest.raises(OptionsError, match=reported):
         client.link_each([], **options)
 
 
@@ -284,7 +284,7 @@ async def test_two_clients_share_a_limiter(hubspot: aioresponses) -> None:
 
 
 async def test_the_quota_is_learned(hubspot: aioresponses) -> None:
-    """Without one, the first answers name it."""
+    """Without one, the first responses name it."""
     hubspot.put(ANY, callback=echo, repeat=True)
     async with AssociationClient("t") as client:
         assert Quota(100) == client.limiter.quota
@@ -319,16 +319,16 @@ async def test_a_client_closed_under_a_run(hubspot: aioresponses) -> None:
     """The run ends with what it could not do, and says why."""
     hubspot.put(ANY, callback=echo, repeat=True)
     client = AssociationClient("t", quota=Quota(5, 10.0))
-    told = []
+    reported = []
     async with client:
         outcomes = client.link_each([Pair("contacts", n, "companies", n) for n in range(20)])
         with pytest.raises(ClientClosedError):
             async with outcomes:
                 async for outcome in outcomes:
-                    told.append(outcome)
+                    reported.append(outcome)
                     await client.aclose()
-    told += [outcome async for outcome in outcomes]
-    assert len(told) == outcomes.report.total
+    reported += [outcome async for outcome in outcomes]
+    assert len(reported) == outcomes.report.total
     assert outcomes.report.linked >= 1
 
 
@@ -355,7 +355,7 @@ async def test_the_log_shows_no_token(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         ({"token": ""}, "token"),
         ({"token": 5}, "token"),
@@ -382,9 +382,9 @@ async def test_the_log_shows_no_token(
         ({"session": object(), "trust_env": True}, "session that the client makes"),
     ],
 )
-def test_what_cannot_work_is_refused(options: dict[str, Any], told: str) -> None:
+def test_what_cannot_work_is_refused(options: dict[str, Any], reported: str) -> None:
     """When the client is made, with what is wrong."""
-    with pytest.raises(OptionsError, match=told):
+    with pytest.raises(OptionsError, match=reported):
         AssociationClient(**{"token": "t", **options})
 
 
@@ -410,9 +410,9 @@ def test_the_end_of_v4_is_announced() -> None:
     late = FakeClock(datetime(2026, 12, 30, tzinfo=UTC))
     with pytest.warns(
         FutureWarning, match="until 2027-03-30: set api_version to '2026-09'"
-    ) as told:
+    ) as reported:
         AssociationClient("t", clock=late)
-    assert __file__ == told[0].filename
+    assert __file__ == reported[0].filename
     AssociationClient("t", clock=late, api_version="2026-03")
     AssociationClient("t", clock=FakeClock(datetime(2026, 12, 29, tzinfo=UTC)))
 
@@ -420,9 +420,9 @@ def test_the_end_of_v4_is_announced() -> None:
 @pytest.mark.parametrize("version", ["2027-03", "2027-03-beta", "2026-03-beta", "2031-12"])
 def test_a_later_version_is_used_with_a_warning(version: str) -> None:
     """HubSpot makes two a year; which this release does not know is said once, by its name."""
-    with pytest.warns(UserWarning, match=f"api_version '{version}' is not known") as told:
+    with pytest.warns(UserWarning, match=f"api_version '{version}' is not known") as reported:
         client = AssociationClient("t", api_version=version)
-    assert [__file__] == [one.filename for one in told]
+    assert [__file__] == [one.filename for one in reported]
     assert f"<AssociationClient https://api.hubapi.com {version} new>" == repr(client)
 
 

@@ -48,7 +48,7 @@ ARGUMENTS: dict[type[AioHubAssocError], dict[str, Any]] = {
     UnconfirmedError: {"reply": REPLY},
     BulkLinkError: {"failures": (FAILURE,), "not_linked": 1, "total": 5},
     DailyReserveError: {"left": 40, "reserved": 50},
-    PreviousFailureError: {"category": "GONE", "message": "told", "correlation_id": "c-1"},
+    PreviousFailureError: {"category": "GONE", "message": "reported", "correlation_id": "c-1"},
     RefusedAlikeError: {"count": 50, "error": ApiError(**API)},
 }
 
@@ -57,7 +57,7 @@ def _arguments(cls: type[AioHubAssocError]) -> dict[str, Any]:
     if issubclass(cls, ApiError):
         return API
     names = inspect.signature(cls).parameters
-    return ARGUMENTS.get(cls) or ({"message": "told"} if "message" in names else {})
+    return ARGUMENTS.get(cls) or ({"message": "reported"} if "message" in names else {})
 
 
 CLASSES = [
@@ -97,7 +97,7 @@ def test_every_error_is_drawn_in_the_tree(cls: type[AioHubAssocError]) -> None:
 
 
 def test_an_api_error_tells_its_context() -> None:
-    """The ids at fault and the correlation id stand in the message."""
+    """The rejected ids and the correlation id stand in the message."""
     expected = "400 C: m [id: 1, 2] (correlation id c-1)"
     assert expected == str(ApiError(**API))
 
@@ -109,7 +109,7 @@ def test_missing_scopes_without_names() -> None:
 
 
 def test_a_partial_failure_without_named_errors() -> None:
-    """`numErrors` alone is told too."""
+    """`numErrors` alone is reported too."""
     error = PartialFailureError(REPLY)
     assert "PARTIAL_FAILURE" == error.label
     assert "numErrors 2 and no named errors" in str(error)

@@ -32,7 +32,7 @@ def _round_trip(latency: Latency) -> float:
 async def _run(
     count: int, portal: Quota, given: Quota | None, latency: Latency, concurrency: int = 64
 ) -> float:
-    """Return the seconds that a run of so many pairs takes."""
+    """Return the seconds that a run of this many pairs takes."""
     settings = PortalSettings(
         quota_limit=portal.limit, quota_window=portal.window, latency=latency, keep_links=False
     )
@@ -73,8 +73,10 @@ async def test_a_run_agrees_within_five_percent(
 ) -> None:
     """Whatever bounds it: the quota, the wire, or how carefully it begins."""
     took = await _run(count, quota, quota, latency, concurrency)
-    told = estimate(count, Pacer(quota), concurrency=concurrency, round_trip=_round_trip(latency))
-    assert math.isclose(told.seconds, took, rel_tol=0.05)
+    reported = estimate(
+        count, Pacer(quota), concurrency=concurrency, round_trip=_round_trip(latency)
+    )
+    assert math.isclose(reported.seconds, took, rel_tol=0.05)
 
 
 @pytest.mark.parametrize("count", [20, 100, 190, 191])
@@ -82,8 +84,8 @@ async def test_a_short_run_agrees_within_a_round_trip(count: int) -> None:
     """Where few answers decide, five percent would be asked of chance."""
     took = await _run(count, PROFESSIONAL, PROFESSIONAL, NEAR)
     round_trip = _round_trip(NEAR)
-    told = estimate(count, Pacer(PROFESSIONAL), round_trip=round_trip)
-    assert math.isclose(told.seconds, took, rel_tol=0.05, abs_tol=round_trip)
+    reported = estimate(count, Pacer(PROFESSIONAL), round_trip=round_trip)
+    assert math.isclose(reported.seconds, took, rel_tol=0.05, abs_tol=round_trip)
 
 
 async def test_without_a_quota_it_is_the_most() -> None:
@@ -91,8 +93,8 @@ async def test_without_a_quota_it_is_the_most() -> None:
     took = await _run(600, PROFESSIONAL, None, NEAR)
     round_trip = _round_trip(NEAR)
     assert took < estimate(600, Pacer(SAFE_START), round_trip=round_trip).seconds
-    told = estimate(600, Pacer(PROFESSIONAL), round_trip=round_trip)
-    assert math.isclose(told.seconds, took, rel_tol=0.05)
+    reported = estimate(600, Pacer(PROFESSIONAL), round_trip=round_trip)
+    assert math.isclose(reported.seconds, took, rel_tol=0.05)
 
 
 # --- batches -------------------------------------------------------------------------------------
@@ -112,5 +114,5 @@ async def test_batches_agree_within_five_percent(count: int, given: Quota | None
             report = await client.link_all(pairs, via="batch", batch_size=1)
             took = clock.time() - began_at
         assert (count, count) == (report.linked, running.portal.ledger.calls["batch"])
-    told = estimate(count, BatchPacer(given), round_trip=1.0, jitter=0.0)
-    assert math.isclose(told.seconds, took, rel_tol=0.05)
+    reported = estimate(count, BatchPacer(given), round_trip=1.0, jitter=0.0)
+    assert math.isclose(reported.seconds, took, rel_tol=0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import typing
 from pathlib import Path
 
 import grimp
@@ -72,18 +73,26 @@ def test_the_simulator_is_an_island(graph: grimp.ImportGraph) -> None:
             )
 
 
-def test_no_class_name_twice(graph: grimp.ImportGraph) -> None:
-    """A name means one thing in the whole package."""
+def test_no_type_name_twice(graph: grimp.ImportGraph) -> None:
+    """A name means one thing in the whole package, private or not, and nothing else in typing."""
     homes: dict[str, list[str]] = {}
     for module in graph.modules:
         if module.startswith("aiohubassoc"):
-            for name in _classes(module):
+            for name in _types(module):
                 homes.setdefault(name, []).append(module)
+    assert not {*homes} & {*typing.__all__}
     assert not {name: found for name, found in homes.items() if len(found) > 1}
 
 
-def _classes(module: str) -> list[str]:
+def _types(module: str) -> list[str]:
+    """Return the names of the classes and type aliases of a module, without underscores."""
     path = Path(aiohubassoc.__file__).parent.parent.joinpath(*module.split("."))
     source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     tree = ast.parse(source.read_text(encoding="utf-8"))
-    return [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+    names = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    names += [
+        ast.unparse(node.target)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "TypeAlias"
+    ]
+    return [name.lstrip("_") for name in names]

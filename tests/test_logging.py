@@ -136,7 +136,7 @@ async def test_throttles_are_summed_up(caplog: pytest.LogCaptureFixture) -> None
 
 
 def _error() -> str:
-    return "429 RateLimitedError: told 429"
+    return "429 RateLimitedError: reported 429"
 
 
 async def test_many_throttles_at_once_are_one_line(caplog: pytest.LogCaptureFixture) -> None:

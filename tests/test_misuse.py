@@ -114,7 +114,7 @@ async def test_one_batch_is_not_async() -> None:
 
 
 async def test_an_id_of_thousands_of_digits_is_one_failed_pair() -> None:
-    """As any other bad id is: the run goes on, and the pair can be printed."""
+    """As any other bad id is: the run continues, and the pair can be printed."""
     with pytest.raises(PairError, match="digits"):
         Pair("contacts", LONG, "companies", 1)
     with mocked():

@@ -51,7 +51,7 @@ def test_ids_are_kept_as_strings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("record_id", "told"),
+    ("record_id", "reported"),
     [
         (None, "from_id must be a string or an int, not None"),
         (True, "not True"),
@@ -82,13 +82,13 @@ def test_ids_are_kept_as_strings() -> None:
         ("-inf", "a float written as text"),
     ],
 )
-def test_ids_that_cannot_be_sent(record_id: Any, told: str) -> None:
+def test_ids_that_cannot_be_sent(record_id: Any, reported: str) -> None:
     """They are refused before the network, with the pair named; they are ValueErrors too."""
-    with pytest.raises(PairError, match=told) as caught:
+    with pytest.raises(PairError, match=reported) as caught:
         Pair("contacts", record_id, "companies", 202)
     assert "companies:202" in str(caught.value)
     assert isinstance(caught.value, ValueError)
-    with pytest.raises(PairError, match=told.replace("from", "to")):
+    with pytest.raises(PairError, match=reported.replace("from", "to")):
         Pair("contacts", 101, "companies", record_id)
 
 
@@ -100,7 +100,7 @@ class Rude:
 
 
 @pytest.mark.parametrize(
-    ("record_id", "told"),
+    ("record_id", "reported"),
     [
         (10**5000, "from_id has more than 64 digits"),
         (-(10**5000), "from_id has more than 64 digits"),
@@ -115,14 +115,14 @@ class Rude:
     ],
     ids=[str(number) for number in range(10)],  # pytest cannot show them
 )
-def test_ids_that_are_too_long(record_id: Any, told: str) -> None:
+def test_ids_that_are_too_long(record_id: Any, reported: str) -> None:
     """They are refused as others are, and no message has them whole; nor has what is kept."""
-    with pytest.raises(PairError, match=told) as caught:
+    with pytest.raises(PairError, match=reported) as caught:
         Pair("contacts", record_id, "companies", 202)
     bad = unchecked_pair("contacts", record_id, "companies", 202)
     assert len(str(caught.value)) < 400
     assert len(str(bad)) < 200
-    with pytest.raises(PairError, match=told.replace("from", "to")):
+    with pytest.raises(PairError, match=reported.replace("from", "to")):
         Pair("contacts", 1, "companies", record_id)
 
 

@@ -33,7 +33,7 @@ from aiohubassoc import (
     Verification,
     VerificationReport,
 )
-from aiohubassoc._http.events import portal_of
+from aiohubassoc._http.events import parse_portal
 from aiohubassoc._http.transport import NoResponse
 from tests.conftest import settle
 from tests.fakes.portal import FakePortal, client_of, pairs_of
@@ -326,7 +326,7 @@ async def test_calls_about_the_account_have_responses() -> None:
 
 
 async def test_an_input_that_cannot_say_how_long_it_is() -> None:
-    """Then the total is not known, and the run goes on."""
+    """Then the total is not known, and the run continues."""
 
     class Odd(list[Pair]):
         def __len__(self) -> int:
@@ -495,7 +495,7 @@ def test_what_cannot_observe_is_refused(observer: Any, message: str) -> None:
 )
 def test_the_portal_is_a_host_and_a_port_that_is_not_443(base_url: str, portal: str) -> None:
     """As an event names it."""
-    assert portal_of(base_url) == portal
+    assert parse_portal(base_url) == portal
 
 
 def test_events_are_frozen() -> None:

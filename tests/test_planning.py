@@ -69,7 +69,7 @@ async def test_async_inputs_are_read_to_their_end() -> None:
 
 @pytest.mark.parametrize("retry_failed", [True, False])
 def test_a_run_folder_is_taken_into_account(tmp_path: Path, *, retry_failed: bool) -> None:
-    """As the run that follows does: so many calls are what it then makes."""
+    """As the run that follows does: this many calls are what it then makes."""
     journal = Journal(tmp_path / "run")
     daily = error(429, policyName="DAILY")
     script = {"3": [REFUSED], "4": [REFUSED], "20": [daily]}
@@ -101,7 +101,7 @@ async def test_time_and_share_of_the_day() -> None:
 
 
 async def test_more_than_a_day() -> None:
-    """The last answer comes on the day that has calls for it."""
+    """The last response comes on the day that has calls for it."""
     plan = await _plan(map(pair, range(1000)), daily_calls=400)
     assert (2.5, 3) == (plan.daily_share, plan.days)
     assert NOW + timedelta(days=2) < plan.finishes_at < NOW + timedelta(days=2, seconds=60)
@@ -140,7 +140,7 @@ async def test_a_client_reckons_with_its_own_batch_quota() -> None:
 
 async def test_as_plain_values() -> None:
     """All of it, in a form that JSON knows."""
-    told = (await _plan([pair(1)], daily_calls=100)).as_json()
+    reported = (await _plan([pair(1)], daily_calls=100)).as_json()
     assert {
         "pairs": 1,
         "duplicates": 0,
@@ -165,8 +165,8 @@ async def test_as_plain_values() -> None:
             "pairs": 1,
         },
         "association_change_events": 2,
-    } == {name: value for name, value in told.items() if name != "seconds"}
-    assert 0 < told["seconds"] < 1
+    } == {name: value for name, value in reported.items() if name != "seconds"}
+    assert 0 < reported["seconds"] < 1
 
 
 async def test_what_cannot_be_planned() -> None:

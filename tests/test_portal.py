@@ -1,4 +1,4 @@
-"""The client against a portal on a real socket, in virtual time: the portal's books judge."""
+"""The client against a portal on a real socket, in virtual time: the portal's records judge."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def _outcomes(client: AssociationClient, pairs: Iterable[Pair]) -> list[Ou
 
 
 def _contradicted(running: ServedPortal, outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Return the outcomes that the portal's books do not bear out."""
+    """Return the outcomes that the portal's records do not bear out."""
     made = {tuple(pair) for pair in running.portal.ledger.links}
     wrong = []
     for outcome in outcomes:
@@ -131,7 +131,7 @@ async def test_a_fault_that_passes(fault: Fault) -> None:
     ],
 )
 async def test_an_answer_that_stays_unknown(fault: Fault, *, maybe_applied: bool) -> None:
-    """Is told as a transport error that may have been applied."""
+    """Is reported as a transport error that may have been applied."""
     plan = FaultPlan(**{fault.value: 1.0})  # type: ignore[arg-type]
     async with simulated_portal(_unlimited(faults=plan)) as running:
         (outcome,) = await _outcomes(_client(running), _pairs(1))
@@ -160,7 +160,7 @@ async def test_an_answer_that_stands(fault: Fault, status: Status) -> None:
 
 
 async def test_a_link_that_is_told_and_not_made() -> None:
-    """Is told as linked: no answer to a call shows it, only reading the links does."""
+    """Is reported as linked: no response to a call shows it, only reading the links does."""
     plan = FaultPlan(script_all=(None, "unmade"))
     async with simulated_portal(_unlimited(faults=plan)) as running:
         outcomes = await _outcomes(_client(running, concurrency=1), _pairs(2))
@@ -169,7 +169,7 @@ async def test_a_link_that_is_told_and_not_made() -> None:
 
 
 async def test_a_refusal_does_not_hide_a_try_that_may_have_linked() -> None:
-    """The first try linked the pair and its answer was lost; the second was refused."""
+    """The first try linked the pair and its response was lost; the second was refused."""
     plan = FaultPlan(script_all=(None, "reset_after", "not_found_html_404"))
     async with simulated_portal(_unlimited(faults=plan)) as running:
         outcomes = await _outcomes(_client(running, concurrency=1), _pairs(2))
@@ -180,8 +180,8 @@ async def test_a_refusal_does_not_hide_a_try_that_may_have_linked() -> None:
 
 
 async def test_everything_at_once() -> None:
-    """One outcome for each pair, and the books agree with all of them."""
-    # What no answer shows no client can tell: that has a test of its own.
+    """One outcome for each pair, and the records agree with all of them."""
+    # What no response shows no client can tell: that has a separate test.
     shares: dict[str, Any] = dict.fromkeys(map(str, set(Fault) - {Fault.UNMADE}), 0.02)
     plan = FaultPlan(**shares, slow_seconds=5.0, problem_retry_after=1, script_all=(None,) * 64)
     settings = _unlimited(faults=plan, missing_share=0.05, headers="some", latency=LATENCY)
@@ -251,7 +251,7 @@ async def test_the_share_of_errors() -> None:
 async def test_what_ends_a_run(
     settings: dict[str, Any], error: type[Exception], linked: int | None
 ) -> None:
-    """Once: what is on the wire ends, the rest is unprocessed, the report says why."""
+    """Once: what is in flight ends, the rest is unprocessed, the report says why."""
     async with simulated_portal(_unlimited(**settings)) as running:
         async with _client(running, quota=UNLIMITED) as client:
             report = await client.link_all(_pairs(1000))
@@ -277,13 +277,13 @@ async def test_a_token_is_renewed_once_for_all() -> None:
     async with simulated_portal(_unlimited(latency=LATENCY)) as running:
         client = AssociationClient(token, base_url=running.base_url, quota=UNLIMITED)
         async with client, client.link_each(_pairs(500)) as outcomes:
-            told = []
+            reported = []
             async for outcome in outcomes:
-                told.append(outcome)
-                if len(told) == 100:
+                reported.append(outcome)
+                if len(reported) == 100:
                     running.portal.revoke(TOKEN)
     assert asked == [TOKEN]
-    assert {outcome.status for outcome in told} == {Status.LINKED}
+    assert {outcome.status for outcome in reported} == {Status.LINKED}
 
 
 # --- the quota -----------------------------------------------------------------------------------
@@ -393,7 +393,7 @@ async def test_a_neighbours_429s_cost_no_tries() -> None:
 
 
 async def test_leaving_early_drains() -> None:
-    """What is on the wire ends; no more is sent, and nothing is left open."""
+    """What is in flight ends; no more is sent, and nothing is left open."""
     async with simulated_portal(_unlimited(latency=LATENCY)) as running:
         async with _client(running, quota=UNLIMITED) as client:
             async with client.link_each(_endless()) as outcomes:
@@ -417,7 +417,7 @@ async def test_cancellation_leaves_nothing() -> None:
                 await client.link_all(_pairs(200))
 
         task = asyncio.create_task(run())
-        while running.portal.ledger.open_requests < 16:  # as many as go before the first answer
+        while running.portal.ledger.open_requests < 16:  # as many as go before the first response
             await settle()
         task.cancel()
         await asyncio.wait([task])
@@ -451,11 +451,13 @@ async def test_the_verbs_as_the_design_writes_them() -> None:
                 await client.create_default(pairs[-1])
 
             async with client.link_each(pairs, ordered=True) as outcomes:
-                told = [outcome async for outcome in outcomes]
-            assert [outcome.pair for outcome in told] == pairs
-            assert [outcome.status for outcome in told] == ["linked"] * 10 + ["failed"] * 10
-            assert {outcome.attempts for outcome in told} == {1}
-            assert all((outcome.error is None) == (outcome.reply is not None) for outcome in told)
+                reported = [outcome async for outcome in outcomes]
+            assert [outcome.pair for outcome in reported] == pairs
+            assert [outcome.status for outcome in reported] == ["linked"] * 10 + ["failed"] * 10
+            assert {outcome.attempts for outcome in reported} == {1}
+            assert all(
+                (outcome.error is None) == (outcome.reply is not None) for outcome in reported
+            )
 
             report = await client.link_all(
                 ((number, number) for number in range(1, 21)),

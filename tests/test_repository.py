@@ -84,7 +84,7 @@ class Night:
         }
 
     def start(self, pairs: int) -> subprocess.Popen[str]:
-        """Start the script for so many pairs."""
+        """Start the script for this many pairs."""
         rows = (f"{number},1" for number in range(1, pairs + 1))
         self.pairs.write_text("\n".join(["from_id,to_id", *rows, ""]), encoding="utf-8")
         return subprocess.Popen(
@@ -134,7 +134,7 @@ def test_the_nightly_script_ends_when_it_is_told_to(programs: Path, tmp_path: Pa
         process.terminate()
         printed, _ = process.communicate(timeout=60)
     assert process.returncode == 143, printed
-    assert "To go on: " in printed
+    assert "To continue: " in printed
 
 
 class _FailError(Exception):
@@ -247,7 +247,7 @@ def test_the_steps_of_the_image_install_the_command(tmp_path: Path) -> None:
 
 
 def test_the_image_has_these_steps() -> None:
-    """And runs as nobody, until it is told to stop."""
+    """And runs as nobody, until it is asked to stop."""
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert "RUN /source/.ci/install-into /opt/aiohubassoc" in text
     assert re.search(r"^USER \d+$", text, re.MULTILINE)

@@ -12,7 +12,7 @@ from aiohubassoc._account.replies import (
     parse_scopes,
 )
 from aiohubassoc._account.scopes import check_scopes, find_scopes
-from aiohubassoc._http.request_state import Call, settled_error
+from aiohubassoc._http.request_state import Call, to_error
 from aiohubassoc._protocol import codec, headers as _headers
 from aiohubassoc._protocol.links import encode_records
 from aiohubassoc._protocol.requests import (
@@ -270,7 +270,7 @@ def _unknown(name: str, response: AccountReply | AioHubAssocError | None) -> Che
     return CheckItem(name, CheckState.UNKNOWN, f"HubSpot does not say{why}")
 
 
-SendRequest: TypeAlias = "Callable[[Call[AccountRequest]], Awaitable[_state.Final]]"
+SendRequest: TypeAlias = "Callable[[Call[AccountRequest]], Awaitable[_state.FinalVerdict]]"
 """Makes a call about the account until there is a response, or none to be had."""
 
 _FINAL_ERRORS: Final = (
@@ -308,7 +308,7 @@ async def check_account(
         types: The object types of the first and of the second records.
         token: Gives the access token that calls are sent with; its errors are raised.
         quick: Whether to make two calls only: a batch read, which HubSpot's ten-second limit does
-            not count, and the one for the token's scopes. What they do not tell is unknown.
+            not count, and the one for the token's scopes. What they do not say is unknown.
     """
     responses: Responses = {}
 
@@ -321,7 +321,7 @@ async def check_account(
             assert isinstance(verdict.reply, AccountReply)  # noqa: S101 -- of such a request
             responses[name] = verdict.reply
         else:
-            responses[name] = settled_error(verdict)
+            responses[name] = to_error(verdict)
 
     if not quick:
         await ask("details", account_details(version))

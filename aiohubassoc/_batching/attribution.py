@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import attrs
 
-from aiohubassoc._batching.error_ids import End, Excerpts, Mention, find_ids, kind_of
+from aiohubassoc._batching.error_ids import Excerpts, Mention, RecordKey, find_ids, parse_kind
 from aiohubassoc._protocol.verdicts import Partial, Refused
 from aiohubassoc.errors import ApiError
 from aiohubassoc.pair import canonical_id
@@ -41,12 +41,12 @@ class BatchIndex:
         for position, (from_id, to_id) in enumerate(zip(self._from_ids, self._to_ids, strict=True)):
             self._from.setdefault(from_id, []).append(position)
             self._to.setdefault(to_id, []).append(position)
-        self._from_kind = kind_of(pairs[0].from_type)
-        self._to_kind = kind_of(pairs[0].to_type)
+        self._from_kind = parse_kind(pairs[0].from_type)
+        self._to_kind = parse_kind(pairs[0].to_type)
         self._is_one_type = pairs[0].from_type == pairs[0].to_type
         self.ids = {*self._from, *self._to}
 
-    def ends(self, position: int) -> tuple[End, End]:
+    def ends(self, position: int) -> tuple[RecordKey, RecordKey]:
         """Return both ends of a pair."""
         return (
             (self._from_kind, self._from_ids[position]),
@@ -137,8 +137,8 @@ class BatchIndex:
 ReplyPart: TypeAlias = DefaultAssociations | Partial | None
 """The part of a reply about one pair; None: there is none, so the pair is to be sent alone."""
 
-_Ends: TypeAlias = tuple[str, str]
-_Found: TypeAlias = "Sequence[tuple[Association, ...] | None]"
+_PairIds: TypeAlias = tuple[str, str]
+_ResultsByPair: TypeAlias = "Sequence[tuple[Association, ...] | None]"
 _Errors: TypeAlias = dict[int, tuple[StandardError, ...]]
 _ErrorT = TypeVar("_ErrorT", StandardError, ApiError)
 # HubSpot counts an error for each end of a pair (recorded: one pair, `numErrors` 2).
@@ -149,7 +149,7 @@ _DIRECTIONS: Final = 2
 
 def read_reply(pairs: Sequence[Pair], reply: DefaultAssociations) -> list[ReplyPart]:
     """Return the part of *reply* about each of *pairs*: different ones of the same two types."""
-    found = _results_of(pairs, reply.results)
+    found = _match_results(pairs, reply.results)
     errors: _Errors = {}
     doubtful: set[int] = set()
     # An error without ids can only be about the pair if there is one.
@@ -157,7 +157,7 @@ def read_reply(pairs: Sequence[Pair], reply: DefaultAssociations) -> list[ReplyP
     if is_alone:
         errors = {0: reply.errors} if reply.errors else {}
     elif reply.errors or reply.num_errors:
-        errors, nameless = _errors_of(pairs, found, reply.errors)
+        errors, nameless = _match_errors(pairs, found, reply.errors)
         doubtful = _doubtful(found, errors, _left_over(reply, nameless))
     is_odd = reply.status == "CANCELED" or (is_alone and bool(reply.num_errors))
     status, began, ended, asked = (
@@ -204,11 +204,11 @@ def read_refusal(pairs: Sequence[Pair], error: ApiError) -> dict[int, Refused]:
     }
 
 
-def _results_of(
+def _match_results(
     pairs: Sequence[Pair], results: Iterable[Association]
 ) -> list[tuple[Association, ...] | None]:
     """Return the results of each pair; None: there are none."""
-    positions: dict[_Ends, int] = {
+    positions: dict[_PairIds, int] = {
         (pair.from_id, pair.to_id): position for position, pair in enumerate(pairs)
     }
     found: list[tuple[Association, ...] | None] = [None] * len(pairs)
@@ -224,7 +224,7 @@ def _results_of(
 
 def _share_out(
     results: Iterable[Association],
-    positions: Mapping[_Ends, int],
+    positions: Mapping[_PairIds, int],
     found: list[tuple[Association, ...] | None],
     written: Callable[[str], str] | None = None,
 ) -> list[Association]:
@@ -244,8 +244,8 @@ def _share_out(
     return others
 
 
-def _errors_of(
-    pairs: Sequence[Pair], found: _Found, errors: tuple[StandardError, ...]
+def _match_errors(
+    pairs: Sequence[Pair], found: _ResultsByPair, errors: tuple[StandardError, ...]
 ) -> tuple[_Errors, int]:
     """Return the errors of each pair by its position, and how many are of no pair."""
     inputs = BatchIndex(pairs)
@@ -271,7 +271,7 @@ def _left_over(reply: DefaultAssociations, nameless: int) -> float:
     return max(counted - (len(reply.errors) - nameless), nameless)
 
 
-def _doubtful(found: _Found, named: Collection[int], left_over: float) -> set[int]:
+def _doubtful(found: _ResultsByPair, named: Collection[int], left_over: float) -> set[int]:
     """
     Return the pairs with a result that an error of no pair may be about.
 
@@ -292,7 +292,7 @@ def _doubtful(found: _Found, named: Collection[int], left_over: float) -> set[in
     return incomplete if is_explained else linked
 
 
-def _excerpt(error: _ErrorT, excerpts: Excerpts, ends: tuple[End, End]) -> _ErrorT:
+def _excerpt(error: _ErrorT, excerpts: Excerpts, ends: tuple[RecordKey, RecordKey]) -> _ErrorT:
     """Return an error as that of one pair: without the others' ids."""
     context, details = excerpts.of(ends)
     if context is error.context and details == error.errors:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 
 Context: TypeAlias = Mapping[str, tuple[str, ...]]
-End: TypeAlias = tuple[str, str]
-"""A record: its object type as `kind_of` names it, and its id as HubSpot writes it."""
+RecordKey: TypeAlias = tuple[str, str]
+"""A record: its object type as `parse_kind` names it, and its id as HubSpot writes it."""
 
 _KEY: Final = re.compile(r"(invalid|missing)?(from|to)?(?:object|record)?s?(?:ids?)?")
 _TYPED_ID: Final = re.compile(r"([\w-]+)=([\w-]+)")
@@ -33,7 +33,7 @@ _WORD: Final = re.compile(r"[\w-]+")
 _LIST: Final = re.compile(r"[\s\[\"']*[\w-]+(?:[\s\"']*[,;][\s\"']*[\w-]+)*[\s\]\"']*")
 _NUMBER: Final = re.compile(r"(?<![\w-])\d+(?![\w-])")
 _ROLES: Final = re.compile(r"(FROM|TO)_OBJECT")
-# HubSpot, "Object type IDs"; errors name a type by its word, calls by either.
+# HubSpot, Using object APIs, "Object type ID"; errors name a type by its word, calls by either.
 _NAMES: Final = {
     "0-1": "contact",
     "0-2": "company",
@@ -60,7 +60,7 @@ class Mention:
     Attributes:
         record_id: As HubSpot writes ids.
         role: ``"from"`` or ``"to"`` where the error says which; None where not.
-        kind: The object type as `kind_of` names it; None: not known.
+        kind: The object type as `parse_kind` names it; None: not known.
         is_sure: Whether the error says that this very record is the cause, not that it is one end
             of the rejected pair.
         is_other_end: Whether the error says that the cause is at the other end.
@@ -73,7 +73,7 @@ class Mention:
     is_other_end: bool = False
 
 
-def kind_of(object_type: str) -> str:
+def parse_kind(object_type: str) -> str:
     """Return one name for an object type, however it was written."""
     name = object_type.strip().lower().replace("-", "_")
     name = _NAMES.get(object_type.strip().lower()) or _NAMES.get(name) or name
@@ -140,7 +140,7 @@ def _kinds(context: Context, role: str | None) -> list[str]:
     wanted = f"{role or ''}objecttype"
     for key, values in context.items():
         if plain_name(key) == wanted:
-            return list({kind_of(value) for value in values})
+            return list({parse_kind(value) for value in values})
     return []
 
 
@@ -151,7 +151,7 @@ def ids_in(name: str, value: str) -> Iterator[tuple[str, str | None, bool]]:
     if typed := _TYPED_ID.findall(value):
         for kind, record_id in typed:
             # Of two in one sentence either may be the cause, or only both together.
-            yield canonical_id(record_id), kind_of(kind), len(typed) == 1
+            yield canonical_id(record_id), parse_kind(kind), len(typed) == 1
     elif name and (match := _KEY.fullmatch(name)):
         # In prose a word may be anything, and of two numbers one may be a count.
         is_list = _LIST.fullmatch(value) is not None
@@ -174,7 +174,7 @@ class Excerpts:
         self._context = _Excerpt(context, known)
         self._details = [(detail, _Excerpt(detail.context, known)) for detail in details]
 
-    def of(self, ends: tuple[End, End]) -> tuple[Context, tuple[ErrorDetail, ...]]:
+    def of(self, ends: tuple[RecordKey, RecordKey]) -> tuple[Context, tuple[ErrorDetail, ...]]:
         """Return the context and details about a pair with these ends, and about no record."""
         details: list[ErrorDetail] = []
         for detail, excerpt in self._details:
@@ -205,7 +205,7 @@ class _Excerpt:
             if not named and len(self._general) < _MOST_KEPT:
                 self._general.append(number)
 
-    def of(self, ends: tuple[End, End]) -> Context:
+    def of(self, ends: tuple[RecordKey, RecordKey]) -> Context:
         picked = {*self._general, *islice(self._about(ends), _MOST_KEPT)}
         if len(picked) == len(self._values):
             return self._context
@@ -216,10 +216,10 @@ class _Excerpt:
             kept[name] = (*kept.get(name, ()), value)
         return kept
 
-    def names(self, ends: tuple[End, End]) -> bool:
+    def names(self, ends: tuple[RecordKey, RecordKey]) -> bool:
         return any(True for _ in self._about(ends))
 
-    def _about(self, ends: tuple[End, End]) -> Iterator[int]:
+    def _about(self, ends: tuple[RecordKey, RecordKey]) -> Iterator[int]:
         for kind, record_id in ends:
             for number, named_kind in self._by_id.get(record_id, ()):
                 if named_kind in {None, kind}:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from aiohubassoc._batching.error_ids import find_ids, kind_of
+from aiohubassoc._batching.error_ids import find_ids, parse_kind
 from aiohubassoc._protocol.links import RecordLinks
 from aiohubassoc.replies import StandardError
 
@@ -58,7 +58,7 @@ def read_links(asked: Iterable[str], object_type: str, reply: LinksReply) -> Lin
     """Return the parts of *reply* by record; *asked* are ids as HubSpot writes them, each once."""
     order = list(asked)
     wanted = {*order}
-    kind = kind_of(object_type)
+    kind = parse_kind(object_type)
     failed: dict[str, StandardError] = {}
     nameless = []
     for error in reply.errors:
@@ -81,7 +81,7 @@ def named_records(error: ApiError | StandardError, asked: set[str], kind: str) -
     """
     Return the records that an error names; those at the other end may have such ids too.
 
-    *kind* is the object type of those that were asked for, as `kind_of` names it.
+    *kind* is the object type of those that were asked for, as `parse_kind` names it.
     """
     return [
         one.record_id

@@ -14,7 +14,7 @@ TokenProvider: TypeAlias = Callable[[str | None], Awaitable[str]]
 
 Awaited for each call with None, so it should be cheap when it has a token. After a 401 it is
 awaited with the token that was refused, once for all calls that were sent with it, and returns
-another. It may go on to return the old one for None: the new one is used in its place.
+another. It may continue to return the old one for None: the new one is used in its place.
 """
 
 

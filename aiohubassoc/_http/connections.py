@@ -5,8 +5,8 @@ HTTP/1.1 matches responses to requests by their order alone. A response without 
 the notice of a load balancer, is read as that to the next request, and from then
 on each request gets the response to the one before. A link is confirmed by the ids in its response,
 but a refusal may name no record. So a connection that receives anything while it is idle is closed,
-and whatever is no confirmation is believed only after its connection stayed silent for as long as
-the request's own response would take: that one always follows.
+and a response that confirms nothing is believed only after its connection stayed silent for as long
+as the request's own response would take: that one always follows.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Events:
         clock: Time.
 
     Attributes:
-        on_response: None where nobody wants to know: asked once for each request.
+        on_response: None if the observer has no such method: read once for each request.
         on_outcome: The same, once for each result.
     """
 
@@ -137,7 +137,7 @@ class Events:
             method(event)
 
     def _bind(self, observer: Observer | None, name: str) -> Callable[[Any], None] | None:
-        """Return what calls a method of *observer*; None: it has none of its own."""
+        """Return what calls a method of *observer*; None: it does not define one."""
         inherited = getattr(Observer, name)
         method = getattr(observer, name, None)
         if method is None or getattr(type(observer), name, None) is inherited:
@@ -146,7 +146,7 @@ class Events:
         def call(event: object) -> None:
             try:
                 method(event)
-            except (Exception, asyncio.CancelledError):  # noqa: BLE001 -- anybody's code
+            except (Exception, asyncio.CancelledError):  # noqa: BLE001 -- code of the caller
                 self._log_raised(observer, name)
 
         return call
@@ -156,7 +156,7 @@ class Events:
             return
         self._has_raised = True
         calls.exception(
-            "%s of the observer %s raised; the run goes on. What it raises from now on is not "
+            "%s of the observer %s raised; the run continues. What it raises from now on is not "
             "logged",
             *(name, type(observer).__name__),
             extra=make_extra(None),
@@ -181,7 +181,7 @@ def _describe(call: Call[Any]) -> tuple[CallKind, Pair | None, int]:
     return CallKind.ACCOUNT, None, 0
 
 
-def portal_of(base_url: str) -> str:
+def parse_portal(base_url: str) -> str:
     """Return the host of a URL, with its port where that is not 443."""
     scheme, _, rest = base_url.partition("://")
     host = rest.partition("/")[0].removesuffix(":443" if scheme == "https" else "")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     _AnyPacer: TypeAlias = Pacer | BatchPacer
 
 _NO_HEADERS: Mapping[str, str] = {}
-# While the quota is far away so many calls are recorded together: one by one costs three times as
+# While the quota is far away this many calls are recorded together: one by one costs three times as
 # much.
 _TOGETHER: Final = 64
 _running_loop = asyncio.get_running_loop  # asked for every call: the shorter way to it
@@ -141,7 +141,7 @@ class QuotaLimiter:
         reserve_daily: What is left for others of the calls of a day, where HubSpot says how many
             are left: a number of calls (int), or a share of the day's limit (float from 0 to 1).
             None: nothing.
-        strict: Whether a call counts at its response: never a call too many whatever the network
+        strict: Whether a call counts at its response: never a call too many, even if the network
             does, for half a round trip more a window.
         clock: For tests. None: the running event loop's.
 

@@ -73,7 +73,7 @@ class History:
     Attributes:
         attempts: Attempts of these calls.
         uncertain: Whether one of them may have made the link without a confirmation.
-        unknown: The last of them that may have, though no usable response came.
+        unknown: The last of them that may have, though no valid response came.
         error: Why the last call ended without an outcome; None: it was not cut off.
         reply: The last reply to that call; None: there was none, or it was about other pairs too.
     """
@@ -157,47 +157,47 @@ class Call(Generic[SubjectT]):
 
 
 @attrs.define
-class Unsettled:
+class Unfinished:
     """The run ended between two attempts."""
 
     error: AioHubAssocError
 
 
-NotLinked: TypeAlias = Partial | Refused | Fatal | Unsettled
-Final: TypeAlias = Accepted | Replied | NotLinked
+NotLinked: TypeAlias = Partial | Refused | Fatal | Unfinished
+FinalVerdict: TypeAlias = Accepted | Replied | NotLinked
 
 
-def settled_error(settled: NotLinked) -> AioHubAssocError:
+def to_error(verdict: NotLinked) -> AioHubAssocError:
     """Return why the pair is not linked, or not wholly."""
-    match settled:
+    match verdict:
         case Partial(reply):
             return PartialFailureError(reply)
-        case Refused(error) | Fatal(error) | Unsettled(error):
+        case Refused(error) | Fatal(error) | Unfinished(error):
             return error
         case _:
-            assert_never(settled)
+            assert_never(verdict)
 
 
 def make_outcome(
-    index: int, pair: Pair, call: Call[SubjectT], settled: Accepted | NotLinked
+    index: int, pair: Pair, call: Call[SubjectT], verdict: Accepted | NotLinked
 ) -> Outcome:
     """Return the outcome of a pair by that of its call."""
-    if isinstance(settled, Accepted):
-        return Outcome(index, pair, Status.LINKED, call.total_attempts, settled.reply)
-    error = settled_error(settled)
+    if isinstance(verdict, Accepted):
+        return Outcome(index, pair, Status.LINKED, call.total_attempts, verdict.reply)
+    error = to_error(verdict)
     # A refusal says nothing about the attempts before it: one of them may have made the link.
     maybe = call.uncertain or is_uncertain(error)
-    match settled:
+    match verdict:
         case Partial(linked=True):
             status, maybe = Status.PARTIAL, False
         case Partial() | Refused():
             status = Status.FAILED
-        case Fatal() | Unsettled():
+        case Fatal() | Unfinished():
             status = Status.UNPROCESSED
         case _:
-            assert_never(settled)
+            assert_never(verdict)
     # A reply to many pairs is not this pair's.
-    reply = call.reply if isinstance(call.subject, Pair) else getattr(settled, "reply", None)
+    reply = call.reply if isinstance(call.subject, Pair) else getattr(verdict, "reply", None)
     return Outcome(index, pair, status, call.total_attempts, reply, error, maybe)
 
 

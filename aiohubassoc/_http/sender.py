@@ -10,7 +10,7 @@ import tenacity as _t
 
 from aiohubassoc._http.clock import bind_now
 from aiohubassoc._http.limiter import ExpiringLimiter
-from aiohubassoc._http.request_state import Call, Final, SubjectT, Unsettled, is_uncertain
+from aiohubassoc._http.request_state import Call, FinalVerdict, SubjectT, Unfinished, is_uncertain
 from aiohubassoc._http.transport import NoResponse, ReusedResponse
 from aiohubassoc._protocol.classify import is_from_hubspot
 from aiohubassoc._protocol.verdicts import (
@@ -64,7 +64,7 @@ if TYPE_CHECKING:
 
 @attrs.define
 class _Resend(Transient):
-    """Its connection is to blame: send it over a new one, as the same attempt."""
+    """The cause is its connection: send it over a new one, as the same attempt."""
 
 
 class Sender(Generic[SubjectT]):
@@ -124,11 +124,11 @@ class Sender(Generic[SubjectT]):
             sleep=clock.sleep,
         )
 
-    async def settle(self, call: Call[SubjectT]) -> Final:
+    async def settle(self, call: Call[SubjectT]) -> FinalVerdict:
         """
-        Make *call* until it is settled or given up.
+        Make *call* to its final verdict.
 
-        Its run is told that HubSpot is alive, but not of a pair that is linked at once: that it
+        Its run learns that HubSpot is alive, but not of a pair that is linked at once: that it
         sees itself.
 
         Raises:
@@ -142,26 +142,26 @@ class Sender(Generic[SubjectT]):
         # tenacity costs as much as a third of a request: it is entered after a first failure only.
         return first if not isinstance(first, Retry) else await self._repeat(call, first)
 
-    async def _repeat(self, call: Call[SubjectT], first: Retry) -> Final:
+    async def _repeat(self, call: Call[SubjectT], first: Retry) -> FinalVerdict:
         pending: Retry | None = first
 
-        async def step() -> Final | Retry:
+        async def step() -> FinalVerdict | Retry:
             nonlocal pending
             if pending is not None:
                 decided, pending = pending, None
                 return decided
             return await self._follow(call, await self._try(call))
 
-        settled: Final = await self._retrying(step)
-        return settled
+        verdict: FinalVerdict = await self._retrying(step)
+        return verdict
 
-    async def _follow(self, call: Call[SubjectT], verdict: Verdict) -> Final | Retry:
+    async def _follow(self, call: Call[SubjectT], verdict: Verdict) -> FinalVerdict | Retry:
         """Decide what follows an attempt."""
         renewed, call.token_renewed = call.token_renewed, False
         match verdict:
             case Fatal(AuthenticationError()):
                 return await self._with_another_token(call, verdict, renewed=renewed)
-            case Fatal() | Refused(about=About.PATH):  # it settled no pair
+            case Fatal() | Refused(about=About.PATH):  # no pair has its outcome by it
                 return verdict
             case Accepted() | Replied() | Partial() | Refused():
                 call.observer.on_progress()
@@ -261,7 +261,7 @@ class Sender(Generic[SubjectT]):
         """Return *verdict* once *response* is sure to be the one to *call*."""
         # The response for many names its records, as that for one pair does that is linked.
         if isinstance(response, ReusedResponse) and not isinstance(verdict, Replied):
-            response.body = b""  # it is judged, and other calls go on while this one waits
+            response.body = b""  # it is judged, and other calls continue while this one waits
             call.in_flight = True
             try:
                 is_own = await self._transport.confirm(response)
@@ -309,7 +309,7 @@ class Sender(Generic[SubjectT]):
         call.observer.on_progress()
         return Refused(error)
 
-    def _after_fault(self, call: Call[SubjectT], verdict: Transient) -> Final | Retry:
+    def _after_fault(self, call: Call[SubjectT], verdict: Transient) -> FinalVerdict | Retry:
         if isinstance(verdict, _Resend):
             call.is_resend = True
             return self._retry_unless_stopping(call, verdict.error, Retry(0.0))
@@ -327,7 +327,7 @@ class Sender(Generic[SubjectT]):
         call.spent += decision.after
         return self._retry_unless_stopping(call, verdict.error, decision)
 
-    def _after_refusal(self, call: Call[SubjectT], verdict: Throttled) -> Final | Retry:
+    def _after_refusal(self, call: Call[SubjectT], verdict: Throttled) -> FinalVerdict | Retry:
         attempt = call.total_attempts
         call.attempts -= 1  # it was not the pair's fault
         decision: Retry | GiveUp
@@ -350,7 +350,7 @@ class Sender(Generic[SubjectT]):
 
     async def _with_another_token(
         self, call: Call[SubjectT], verdict: Fatal, *, renewed: bool
-    ) -> Final | Retry:
+    ) -> FinalVerdict | Retry:
         """Report the refused token, and retry once with another, but not twice in a row."""
         if not await self._tokens.renew(call.token, call.renewals) or renewed:
             return verdict
@@ -368,12 +368,12 @@ class Sender(Generic[SubjectT]):
         *,
         attempt: int | None = None,
         delay: float | None = None,
-    ) -> Final | Retry:
+    ) -> FinalVerdict | Retry:
         """Report *attempt*, that of the call if None; *delay* is that of *retry* if None."""
         call.error = error
         call.observer.on_retry(error)
         if call.observer.stopping:
-            return Unsettled(error)
+            return Unfinished(error)
         self._events.retry(
             call,
             error,
@@ -405,8 +405,8 @@ def _keep_reply(call: Call[SubjectT], verdict: Verdict) -> None:
         call.uncertain = call.uncertain or is_uncertain(verdict.error)
 
 
-def _is_retry(settled: Final | Retry) -> bool:
-    return isinstance(settled, Retry)
+def _is_retry(verdict: FinalVerdict | Retry) -> bool:
+    return isinstance(verdict, Retry)
 
 
 def _wait(state: _t.RetryCallState) -> float:

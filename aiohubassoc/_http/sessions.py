@@ -80,7 +80,7 @@ except (AttributeError, ValueError):  # of a later aiohttp
 
 
 class Connector(aiohttp.TCPConnector):
-    """Tells which calls had to open a connection: aiohttp itself does so at a great cost only."""
+    """Shows which calls opened a connection: aiohttp itself shows it only at a great cost."""
 
     deadlines: Deadlines
 
@@ -304,13 +304,13 @@ _MOST_CHARACTERS: Final = 500
 @attrs.frozen
 class NoResponse:
     """
-    No usable response came.
+    No valid response came.
 
     Attributes:
         error: Why.
         passing: Whether it may pass; False where no other call would fare better.
         is_too_large: Whether the response was larger than is read.
-        was_reuse: Whether the connection is to blame, as it was used before: it had ended
+        was_reuse: Whether the cause is the connection, as it was used before: it had ended
             meanwhile, or had received what no request asked for.
     """
 

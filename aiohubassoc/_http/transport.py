@@ -57,7 +57,7 @@ _LARGER_BLOCK_BYTES: Final = 4 * 1024 * 1024
 
 _2XX: Final = range(200, 300)
 _FINAL_STATUSES: Final = range(200, 600)
-# The refusal of many pairs may name each of them: so many bytes for each byte of the request.
+# The refusal of many pairs may name each of them: this many bytes for each byte of the request.
 _ERROR_BYTES_A_BYTE: Final = 16
 # How many tokens are hidden: one that was renewed may still be repeated.
 _TOKENS_HIDDEN: Final = 3
@@ -67,7 +67,7 @@ _NOWHERE: Final = b"\xff\xff"  # bytes that no text has
 # JSON and URLs write letters in other ways with these.
 _BACKSLASH, _PERCENT = b"\\%"
 _TLS_ALERT: Final = r"b'\x15\x03"  # its beginning, as a message of aiohttp shows it
-# Of responses with a link, one in so many is timed.
+# Of responses with a link, one in this many is timed.
 _TIMED: Final = 8
 
 
@@ -90,9 +90,9 @@ class Transport:
     Args:
         base_url: Checked, without a slash at its end.
         timeouts: For each call.
-        connections: How many at once, of its own session.
+        connections: The most open connections of its session.
         session: Somebody else's session to send through; it lends its connections only, and is
-            never closed here. None: a session of its own, made by `open`.
+            never closed here. None: `open` makes a session.
         ssl: For its own session: None verifies against the system's certificates.
         proxy: For its own session: the URL of a proxy. None: see *trust_env*.
         trust_env: For its own session: whether the environment's proxy is used.
@@ -158,7 +158,7 @@ class Transport:
         )
 
     async def close(self) -> None:
-        """Close every connection of its own session; calls raise ClientClosedError from now on."""
+        """Close every connection of the own session; calls raise ClientClosedError from now on."""
         session, self._session = self._session, None
         if session is None:
             return

@@ -95,7 +95,7 @@ _ESCAPED_IN_JSON: Final = b'"\\/'
 
 class Redaction:
     """
-    Replaces secrets in texts, in whatever way JSON and URLs write them.
+    Replaces secrets in texts, in each way JSON and URLs write them.
 
     Args:
         secrets: None of them so short that it may stand in a text by chance.

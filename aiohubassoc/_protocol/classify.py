@@ -134,7 +134,7 @@ def matches(reply: DefaultAssociations, pair: Pair) -> bool:
         one, other = result.from_id, result.to_id
         if (one == from_id and other == to_id) or (one == to_id and other == from_id):
             return True
-    # HubSpot answers with the number that it read: 0101 comes back as 101.
+    # HubSpot responds with the number that it read: 0101 comes back as 101.
     ends = {
         (canonical_id(from_id), canonical_id(to_id)),
         (canonical_id(to_id), canonical_id(from_id)),
@@ -186,7 +186,7 @@ def _judge_refusal(refusal: Refusal) -> Verdict:
     for row in TABLE:
         if row.fits(refusal):
             return row.verdict(refusal)
-    # What is no status of HTTP proves nothing, whatever the body says.
+    # What is no status of HTTP proves nothing, even if the body does.
     response = refusal.response
     return Transient(
         _invalid_response(response, (f"{response.status} is no status of a final response",))
@@ -204,7 +204,7 @@ class EndpointProof:
     What shows that HubSpot's API is behind the base URL.
 
     Attributes:
-        responded_at: When HubSpot itself last responded, whatever it said. Seconds on the clock.
+        responded_at: When HubSpot itself last responded, with any status. Seconds on the clock.
     """
 
     __slots__ = ("responded_at",)

@@ -117,7 +117,7 @@ def decode_reply(body: bytes, most_entries: int | None = None) -> DefaultAssocia
     value = _bounded_reply(value, entries)
     try:
         reply: DefaultAssociations = _structure_reply(value, DefaultAssociations)
-    except Exception:  # noqa: BLE001 -- whatever cattrs raised, the slow converter explains it
+    except Exception:  # noqa: BLE001 -- the slow converter explains what cattrs raised
         problems = _find_problems(value)
     else:
         return reply
@@ -141,7 +141,7 @@ def _long_reply(body: bytes, most_entries: int) -> DefaultAssociations | None:
         reply: DefaultAssociations = usual_reply(value) or _structure_reply(
             _bounded_reply(value, most_entries), DefaultAssociations
         )
-    except Exception:  # noqa: BLE001 -- whatever it is, the whole is read and explained
+    except Exception:  # noqa: BLE001 -- the whole is read and explained
         return None
     reply.results = tuple(results)
     return reply
@@ -280,7 +280,7 @@ def _json_name(name: str) -> str:
 
 
 def _problems(error: BaseException, path: str) -> Iterator[str]:
-    """Yield what is wrong and where, in the names of the wire."""
+    """Yield what is wrong and where, in the names of the JSON."""
     if isinstance(error, cattrs.ClassValidationError):
         named, bare = error.group_exceptions()
         for sub, note in named:

@@ -1,7 +1,7 @@
 """
 The usual reply, read at a fraction of what a general hook costs.
 
-It takes the one shape that nearly every reply has and reads each of its fields. Whatever is of
+It takes the one shape that nearly every reply has and reads each of its fields. Anything of
 another shape in its smallest part is left to the general hook; for the usual one both give the
 same: tests/protocol/test_fast_codec.py holds them against each other.
 """

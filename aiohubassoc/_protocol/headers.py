@@ -2,7 +2,7 @@
 What HubSpot says in the headers of a response.
 
 Header mappings given here must ignore the case of names, as HTTP does. Nothing here raises,
-whatever a header holds: what makes no sense is None.
+for any header: what makes no sense is None.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def json_text(value: object) -> str:
 
 
 def integer(value: object, _: object = None) -> int:
-    """Return an int, whichever way JSON wrote it; a fraction is of the wrong shape."""
+    """Return an int, as JSON number or text; a fraction is of the wrong shape."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     # orjson reads integers above 2**64 as floats: no reason to call a reply garbled.
@@ -91,7 +91,7 @@ def text_or_json(value: object) -> str:
 
 def context(value: object, _: object = None) -> dict[str, tuple[str, ...]]:
     """
-    Return names to values, whatever shape the values have; empty for what is no object.
+    Return names to values of any shape; empty for what is no object.
 
     A text such as ``{missingScopes=[scope1, scope2]}`` is an object too.
     """

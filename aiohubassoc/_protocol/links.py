@@ -132,7 +132,7 @@ def _has_default(types: object) -> bool:
     """
     Return whether the default link is among these kinds of a link.
 
-    It is the one without a label: labelled links are kept beside it, each with an entry of its own.
+    It is the one without a label: labelled links are kept beside it, each as a separate entry.
     """
     if not isinstance(types, list) or not types:
         return True  # the link is there, and nothing is said against it

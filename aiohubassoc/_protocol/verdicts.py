@@ -98,7 +98,7 @@ class Partial:
 @attrs.define
 class Throttled:
     """
-    HubSpot takes no calls for a while, from anybody.
+    HubSpot takes no calls for a while, from any task.
 
     Attributes:
         error: What to say if the pair is given up.

@@ -87,7 +87,7 @@ class Pacer:
     Args:
         given: Upper limit. None: start with `SAFE_START` until HubSpot names a quota.
         share: The part of the quota to use, above 0 and up to 1.
-        strict: Whether a call counts at its response whatever the network does.
+        strict: Whether a call counts at its response in any network.
     """
 
     max_in_flight: int | None = None

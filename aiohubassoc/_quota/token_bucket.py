@@ -180,7 +180,7 @@ class RoundTrips:
             return responded_at
         after_middle = _MARGIN_DEVIATIONS * deviation
         if off > _SLOW_DEVIATIONS * deviation:
-            # Whichever way was slow: the way back took about as long as most do.
+            # Whether the way there or back was slow: the way back took about as long as most do.
             counted_at = responded_at - max(0.0, mean / 2 - deviation)
         else:
             counted_at = min(sent_at + took / 2 + after_middle, responded_at)

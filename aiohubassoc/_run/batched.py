@@ -12,7 +12,7 @@ import attrs
 from aiohubassoc._batching.attribution import read_refusal, read_reply
 from aiohubassoc._batching.batch import MOST_PAIRS, Batch
 from aiohubassoc._batching.bisection import Bisection
-from aiohubassoc._http.request_state import NO_HISTORY, Call, make_outcome, settled_error
+from aiohubassoc._http.request_state import NO_HISTORY, Call, make_outcome, to_error
 from aiohubassoc._protocol.requests import BatchRequest
 from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Replied
 from aiohubassoc._run.batch_reader import BatchReader
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from aiohubassoc._run.source import Entry
     from aiohubassoc.pair import Pair, RecordId
 
-BatchCall: TypeAlias = Call[BatchRequest]
-SendBatch: TypeAlias = "Callable[[BatchCall], Awaitable[_call.Final]]"
+BatchRequestCall: TypeAlias = Call[BatchRequest]
+SendBatch: TypeAlias = "Callable[[BatchRequestCall], Awaitable[_call.FinalVerdict]]"
 """Makes a call for many pairs with its retries."""
 
 _INDEX: Final = attrgetter("index")
@@ -87,7 +87,7 @@ class Batched(LinkStrategy):
         self._send_pair = send_pair
         self._concurrency = concurrency
         # Whether calls for many get through; None while nothing is known.
-        self._is_path_usable: bool | None = None
+        self._is_batch_path_open: bool | None = None
         self._reader: BatchReader[Batch] = BatchReader(
             lambda types, now: Batch(types, size, now), linger=linger, clock=clock
         )
@@ -119,7 +119,7 @@ class Batched(LinkStrategy):
         run = self._run
         bisection = Bisection(list(zip(batch.indexes, batch.pairs, strict=True)))
         while not run.stopping and (part := bisection.next()) is not None:
-            if part.is_singly or self._is_path_usable is False:
+            if part.is_singly or self._is_batch_path_open is False:
                 refused = await link_singly(run, self._send_pair, part.items, self._concurrency)
                 bisection.completed_singly(refused)
                 continue
@@ -128,14 +128,18 @@ class Batched(LinkStrategy):
             call = Call(BatchRequest(batch.types, pairs), run, history)
             verdict = await run.call(self._send, call, indexes)
             if isinstance(verdict, Replied):
-                self._is_path_usable = True
+                self._is_batch_path_open = True
                 self._report(indexes, verdict, call, bisection)
             else:
                 assert not isinstance(verdict, Accepted)  # noqa: S101 -- that is of one pair
                 await self._after_refusal(indexes, verdict, call, bisection)
 
     def _report(
-        self, indexes: Sequence[int], verdict: Replied, call: BatchCall, bisection: Bisection[Entry]
+        self,
+        indexes: Sequence[int],
+        verdict: Replied,
+        call: BatchRequestCall,
+        bisection: Bisection[Entry],
     ) -> None:
         """Report what a reply says about each pair, and bisect no further."""
         linked, others, unmentioned = read_outcomes(indexes, verdict, call)
@@ -150,12 +154,12 @@ class Batched(LinkStrategy):
         self,
         indexes: Sequence[int],
         verdict: _call.NotLinked,
-        call: BatchCall,
+        call: BatchRequestCall,
         bisection: Bisection[Entry],
     ) -> None:
         """Report what a failed call says about its pairs, and how to continue with the others."""
         run, pairs = self._run, call.subject.pairs
-        error = settled_error(verdict)
+        error = to_error(verdict)
         is_unconfirmed = isinstance(error, UnconfirmedError)
         about = verdict.about if isinstance(verdict, Refused) else None
         if about is not About.PATH and (
@@ -171,8 +175,8 @@ class Batched(LinkStrategy):
             return
         run.remember(indexes, call.to_history())
         if about is About.PATH:
-            if self._is_path_usable is None:
-                self._is_path_usable = False
+            if self._is_batch_path_open is None:
+                self._is_batch_path_open = False
             # The response to the call for one pair says whether the run can continue.
             refusal = await link_one(run, self._send_pair, indexes[0], pairs[0])
             if isinstance(refusal, GatewayError | WrongEndpointError):
@@ -192,7 +196,7 @@ class Batched(LinkStrategy):
 
 
 def read_outcomes(
-    indexes: Sequence[int], verdict: Replied, call: BatchCall
+    indexes: Sequence[int], verdict: Replied, call: BatchRequestCall
 ) -> tuple[list[Outcome], list[Outcome], list[Entry]]:
     """Return the pairs that a reply links, the others that it mentions, and those it does not."""
     assert isinstance(verdict.reply, DefaultAssociations)  # noqa: S101 -- of a call that links
@@ -250,7 +254,7 @@ async def send_one_batch(
         for outcome in outcomes:
             on_outcome(outcome)
     if not isinstance(verdict, Replied):
-        raise settled_error(verdict)
+        raise to_error(verdict)
     return outcomes
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
     from aiohubassoc.replies import StandardError
 
-# Deleted records come in rows. Where each refusal names a record of its own pair, this many times
+# Deleted records come in rows. If each refusal names a record of the pair refused, this many times
 # as many are needed.
 _NAMED_FACTOR: Final = 10
 # A text may have been cut anywhere after this many characters: the rest is not compared.
@@ -26,7 +26,7 @@ _READ: Final = 4_000
 _QUOTED: Final = re.compile(r"(?<!\w)'[^']*'(?!\w)|\"[^\"]*\"|`[^`]*`")
 _WORD: Final = re.compile(r"[\w-]+")
 _DIGIT: Final = re.compile(r"\d")
-_Kind: TypeAlias = tuple[int | None, str | None, str]
+_RefusalKey: TypeAlias = tuple[int | None, str | None, str]
 
 
 class RefusalStreak:
@@ -43,11 +43,11 @@ class RefusalStreak:
         length: How many pairs there are in it; 0 once HubSpot linked a pair, wholly or in part.
     """
 
-    __slots__ = ("_kind", "_limit", "_unnamed", "length")
+    __slots__ = ("_key", "_limit", "_unnamed", "length")
 
     def __init__(self, limit: int | None) -> None:
         self._limit = limit
-        self._kind: _Kind | None = None
+        self._key: _RefusalKey | None = None
         self._unnamed = 0
         self.length = 0
 
@@ -60,9 +60,9 @@ class RefusalStreak:
         if self._limit is None or not isinstance(error, ApiError | PartialFailureError):
             return None
         ids = {pair.from_id, pair.to_id, canonical_id(pair.from_id), canonical_id(pair.to_id)}
-        kind = _kind_of(error, ids)
-        if not self.length or kind != self._kind:
-            self._kind, self._unnamed, self.length = kind, 0, 0
+        key = _to_key(error, ids)
+        if not self.length or key != self._key:
+            self._key, self._unnamed, self.length = key, 0, 0
         self.length += 1
         self._unnamed += not _names(error, ids)
         if self._unnamed < self._limit and self.length < _NAMED_FACTOR * self._limit:
@@ -70,7 +70,7 @@ class RefusalStreak:
         return RefusedAlikeError(self.length, error)
 
 
-def _kind_of(error: ApiError | PartialFailureError, ids: set[str]) -> _Kind:
+def _to_key(error: ApiError | PartialFailureError, ids: set[str]) -> _RefusalKey:
     """Return what refusals that are alike have in common."""
     if isinstance(error, ApiError):
         return error.status, error.category, _blanked(error.message, ids)

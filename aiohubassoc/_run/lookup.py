@@ -8,9 +8,9 @@ import attrs
 
 from aiohubassoc._batching.batch import MOST_PAIRS, LookupBatch
 from aiohubassoc._batching.bisection import Bisection
-from aiohubassoc._batching.error_ids import kind_of
+from aiohubassoc._batching.error_ids import parse_kind
 from aiohubassoc._batching.link_attribution import named_records, read_links
-from aiohubassoc._http.request_state import Call, NotLinked, settled_error
+from aiohubassoc._http.request_state import Call, NotLinked, to_error
 from aiohubassoc._protocol.links import LinksReply, RecordLinks
 from aiohubassoc._protocol.requests import LookupRequest
 from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Replied
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
     from aiohubassoc.replies import StandardError
 
-SendLookup: TypeAlias = "Callable[[Call[LookupRequest]], Awaitable[_call.Final]]"
+SendLookup: TypeAlias = "Callable[[Call[LookupRequest]], Awaitable[_call.FinalVerdict]]"
 """Makes a call that reads the links of records, with its retries."""
 
 # A record, and where the page of its links begins; None: the first.
-_Asked: TypeAlias = "tuple[str, str | None]"
+_RecordPage: TypeAlias = "tuple[str, str | None]"
 # How often a record is asked for that no response mentions.
 _MOST_UNMENTIONED: Final = 2
 _MULTI_STATUS: Final = 207  # RFC 4918, 11.1: a response with errors inside
@@ -135,15 +135,15 @@ class Lookup:
         self._owner = owner
         self._run = owner.run
         self._types = batch.types
-        self._kind = kind_of(batch.types[0])
+        self._kind = parse_kind(batch.types[0])
         self._wanted = batch.to_ids()
         self._found = {record_id: Found() for record_id in self._wanted}
-        self._next: list[_Asked] = []
-        self._alone: list[_Asked] = []
+        self._next: list[_RecordPage] = []
+        self._alone: list[_RecordPage] = []
 
     async def read(self) -> Mapping[str, Found]:
         """Return what was found about each; if the run stops meanwhile, not all is known."""
-        asked: list[_Asked] = [(record_id, None) for record_id in self._wanted]
+        asked: list[_RecordPage] = [(record_id, None) for record_id in self._wanted]
         while asked and not self._run.stopping:
             await self._read(Bisection(asked))
             asked, self._next = self._next, []
@@ -151,7 +151,7 @@ class Lookup:
                 asked = [self._alone.pop()]
         return self._found
 
-    async def _read(self, bisection: Bisection[_Asked]) -> None:
+    async def _read(self, bisection: Bisection[_RecordPage]) -> None:
         """Ask for records and note what the responses say, without those that are refused."""
         while not self._run.stopping and (part := bisection.next()) is not None:
             if part.is_singly:
@@ -161,7 +161,7 @@ class Lookup:
             else:
                 self._after_refusal(bisection, part.items, refusal)
 
-    async def _read_singly(self, asked: Sequence[_Asked]) -> int:
+    async def _read_singly(self, asked: Sequence[_RecordPage]) -> int:
         """Ask for records one by one; return how many were refused."""
         refused = 0
         for one in asked:
@@ -172,7 +172,7 @@ class Lookup:
                 refused += 1
         return refused
 
-    async def _ask(self, asked: Sequence[_Asked]) -> NotLinked | None:
+    async def _ask(self, asked: Sequence[_RecordPage]) -> NotLinked | None:
         """Make one call and note what its response says; return why there is none."""
         call = Call(LookupRequest(self._types, asked), self._run)
         verdict = await self._run.call(self._owner.send, call, ())
@@ -184,15 +184,15 @@ class Lookup:
         assert not isinstance(verdict, Accepted)  # noqa: S101 -- that is of one pair
         owner = self._owner
         if _about(verdict) is About.PATH and owner.is_needed and not owner.is_proven:
-            self._run.stop(settled_error(verdict))
+            self._run.stop(to_error(verdict))
         return verdict
 
     def _after_refusal(
-        self, bisection: Bisection[_Asked], asked: Sequence[_Asked], refusal: NotLinked
+        self, bisection: Bisection[_RecordPage], asked: Sequence[_RecordPage], refusal: NotLinked
     ) -> None:
         """Note what a refusal means, and how to continue with the other records."""
         about = _about(refusal)
-        error = settled_error(refusal)
+        error = to_error(refusal)
         is_unreadable = isinstance(error, InvalidResponseError)  # perhaps for one of the records
         if len(asked) == 1 or not (about in {About.PAIR, About.BATCH} or is_unreadable):
             for record_id, _ in asked:
@@ -207,7 +207,7 @@ class Lookup:
                 self._end(record_id, refusal)
             bisection.refused([at for at, one in enumerate(asked) if one[0] in named])
 
-    def _note(self, asked: Sequence[_Asked], reply: LinksReply) -> None:
+    def _note(self, asked: Sequence[_RecordPage], reply: LinksReply) -> None:
         """Note what a response says about each record that was asked for."""
         after = dict(asked)
         read = read_links(after, self._types[0], reply)
@@ -257,7 +257,7 @@ class Lookup:
     def _end(self, record_id: str, refusal: NotLinked) -> None:
         """Note that nothing more can be read about a record."""
         found = self._found[record_id]
-        error = settled_error(refusal)
+        error = to_error(refusal)
         if isinstance(error, ApiError) and error.sub_category == _NO_LINKS:
             found.is_known = True
             return

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.pair import Pair
 
-SendPair: TypeAlias = "Callable[[Call[Pair]], Awaitable[_call.Final]]"
+SendPair: TypeAlias = "Callable[[Call[Pair]], Awaitable[_call.FinalVerdict]]"
 """Makes a call for one pair, with its retries."""
 
 # Pairs read at once: of a slow sync input no more, as responses wait meanwhile.

@@ -211,10 +211,10 @@ class Run(Generic[ResultT]):
 
     async def call(
         self,
-        send: Callable[[Call[SubjectT]], Awaitable[_call.Final]],
+        send: Callable[[Call[SubjectT]], Awaitable[_call.FinalVerdict]],
         call: Call[SubjectT],
         indexes: Iterable[int],
-    ) -> _call.Final:
+    ) -> _call.FinalVerdict:
         """Make a call for pairs. A stop lets it end in flight, and cancels it elsewhere."""
         task: Any = asyncio.current_task()
         self._tasks[task] = call

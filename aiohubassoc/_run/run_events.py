@@ -72,7 +72,7 @@ class RunEvents:
             self._events.run_finished(self.run_id, report, started_at)
 
     def make_buffer(self, report: RunReport, *, ordered: bool) -> OutputBuffer[ResultT]:
-        """Return a buffer that reports each result, where anybody wants to know of them."""
+        """Return a buffer that reports each result, if the observer takes them."""
         if self._events.on_outcome is None:
             return OutputBuffer(report, ordered=ordered)
         return _ReportingBuffer(report, self._events.on_outcome, ordered=ordered)
@@ -104,5 +104,5 @@ def _count(pairs: object) -> int | None:
         return None
     try:
         return len(pairs)
-    except Exception:  # noqa: BLE001 -- anybody's code: it is not needed
+    except Exception:  # noqa: BLE001 -- code of the caller: it is not needed
         return None

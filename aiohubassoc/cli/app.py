@@ -12,12 +12,12 @@ from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensErro
 from aiohubassoc import __version__
 from aiohubassoc.cli.terminal import (
     StorageError,
-    exit_code_of,
     print_error,
     show_warning,
     suggest,
     suggest_choice,
     take_lost_output,
+    to_exit_code,
 )
 from aiohubassoc.errors import (
     AioHubAssocError,
@@ -62,7 +62,7 @@ A table has a header with the columns from_id and to_id, and optionally from_typ
 other columns are kept for --failures and export. HubSpot's own exports are understood. \
 Nothing is sent before the first 1,000 rows are checked.
 
-Exit codes: 0 every pair linked or skipped; 1 some failed or were not usable; 2 usage or input; \
+Exit codes: 0 every pair linked or skipped; 1 some failed or were rejected; 2 usage or input; \
 3 stopped early; 4 token or scopes; 5 a file or the run folder could not be written; 75 another \
 process uses the run folder; 130 and 143 interrupted. With --verify also 1 if a link is missing, \
 and 3 if HubSpot did not say.
@@ -73,7 +73,7 @@ Read links back: say of each pair of files, or of a run folder, whether HubSpot 
 Nothing is written to HubSpot; up to 1,000 records are asked for in a call, which needs scopes to \
 read. A pair is linked, missing, or unknown if HubSpot was not asked or did not say.
 
-Exit codes: 0 every pair linked; 1 some missing, or rows not usable; 2 usage or input; 3 some \
+Exit codes: 0 every pair linked; 1 some missing, or rows rejected; 2 usage or input; 3 some \
 unknown; 4 token or scopes; 5 a file could not be written; 130 and 143 interrupted.
 """
 _CHECK = """\
@@ -209,12 +209,12 @@ def _run(app: App, arguments: Sequence[str], stack: contextlib.ExitStack) -> int
         elif isinstance(error, UnusedCliTokensError):
             message = f"there is no use for {', '.join(map(repr, error.unused_tokens or ()))}"
         print_error(message + suggest_choice(message))
-        return exit_code_of(error)
+        return to_exit_code(error)
     except StorageError as error:
         print_error(f"Cannot write {error}")
-        return exit_code_of(error)
+        return to_exit_code(error)
     except KeyboardInterrupt as error:
-        return exit_code_of(error)
+        return to_exit_code(error)
 
 
 def _call(work: Callable[[], int], output: object, stack: contextlib.ExitStack) -> int:
@@ -240,7 +240,7 @@ def _work_and_print(work: Callable[[], int | None]) -> int:
     if lost is None:
         return code
     print_error(f"Cannot write standard output: {lost}")
-    return code if code > 1 else exit_code_of(StorageError())
+    return code if code > 1 else to_exit_code(StorageError())
 
 
 def _unknown_option(option: str, app: App, arguments: Sequence[str]) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from aiohubassoc.cli.run_folder import Table
+    from aiohubassoc.cli.run_folder import RowTable
     from aiohubassoc.models import Outcome
     from aiohubassoc.pair import Pair
 
@@ -41,7 +41,7 @@ _MOST_SHOWN = 20
 class _KeepingRun(LinkRun):
     """Links the pairs of the example, and keeps every outcome."""
 
-    def __init__(self, connection: Connection, table: Table) -> None:
+    def __init__(self, connection: Connection, table: RowTable) -> None:
         super().__init__(connection, table, LinkCall())
         self.outcomes: list[Outcome] = []
 

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any
 
 from rich.markup import escape
 
-from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
+from aiohubassoc.cli.export_options import ExportOptions
+from aiohubassoc.cli.options import Flag, Flat
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import Command, is_from_pipe, open_folder, restore_cells
 from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.terminal import (
-    StorageError,
-    lose_output,
-    print_warning,
-    rows_output,
-    stderr,
-    stdout,
-)
+from aiohubassoc.cli.terminal import print_warning, stderr, stdout
 from aiohubassoc.errors import AioHubAssocError, OptionsError
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.parquet_results import check_results_format, open_results, results_format
-from aiohubassoc.files.results import RowResult, result_writer
+from aiohubassoc.files.results import RowResult
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from aiohubassoc.journal.reader import JournalRow, Reader
 
 _Row = tuple[list[str] | dict[str, object], RowResult]
-_Write: TypeAlias = "Callable[[list[str] | dict[str, object], RowResult], None]"
 _PROGRAM_COLUMNS = ["from_type", "from_id", "to_type", "to_id"]
 
 
@@ -40,11 +31,7 @@ def export(
     folder: str,
     /,
     *,
-    failed: Flag = False,
-    unprocessed: Flag = False,
-    linked: Flag = False,
-    format_: Literal["csv", "jsonl", "parquet"] | None = None,
-    output: str | None = None,
+    rows: Annotated[ExportOptions, Flat] = ExportOptions(),  # noqa: B008 -- frozen
     json_: Flag = False,
 ) -> int:
     """
@@ -52,58 +39,34 @@ def export(
 
     Args:
         folder: The run folder; it may be in use.
-        failed: Those that failed, partially or wholly, and rejected rows.
-        unprocessed: Those without a result, whether they were read or not.
-        linked: Those that are linked.
-        format_: csv, jsonl or parquet; else as the name of --output ends, else csv.
-        output: Write to this file instead of standard output.
+        rows: Which rows to write, and where.
         json_: Print one JSON object on standard output that says how many rows were written where;
             for --output.
     """
-    if json_ and output is None:
+    if json_ and rows.output is None:
         raise OptionsError("--json is for --output: without it the rows are on standard output")
-    if not (failed or unprocessed or linked):
-        failed = unprocessed = linked = True
-    file_format = format_ or results_format(output or "")
-    check_results_format(output or "standard output", file_format)
-    if output is None and file_format == "parquet":
-        raise OptionsError("--format parquet is for a file: give --output")
+    rows.check()
     try:
         with open_folder(folder) as reader:
             kept = reader.header().get("command") or {}  # a program's folder has none
-            check_output("--output", output, inputs=kept.get("files", ()), folder=folder)
+            check_output("--output", rows.output, inputs=kept.get("files", ()), folder=folder)
         with open_folder(folder) as reader:
-            selected = _Selected(reader, failed=failed, unprocessed=unprocessed, linked=linked)
+            selected = _Selected(reader, rows.statuses())
             count = 0
-            with open_output(output, selected.header(), file_format) as write:
+            with rows.open(selected.header()) as write:
                 for fields, result in selected.rows():
                     write(fields, result)
                     count += 1
     except OSError as error:
-        if output is not None:
-            raise StorageError(f"{output}: {error.strerror}") from None
-        lose_output(error)
-        return ExitCode.STORAGE
+        return rows.to_exit_code(error)
     if selected.missing is not None:
         print_warning(f"Rows that no run has read are missing here: {selected.missing}")
     if json_:
-        stdout().out(json.dumps({"rows": count, "output": output, "format": file_format}))
-    elif output is not None:
-        stderr().print(f"{count:,} rows in {escape(output)}")
+        written = {"rows": count, "output": rows.output, "format": rows.file_format}
+        stdout().out(json.dumps(written))
+    elif rows.output is not None:
+        stderr().print(f"{count:,} rows in {escape(rows.output)}")
     return ExitCode.ALL_LINKED
-
-
-@contextlib.contextmanager
-def open_output(output: str | None, header: list[str], format_: str) -> Iterator[_Write]:
-    """Give what writes a row; at the end of the block all of them are written."""
-    if output is None:
-        file = rows_output()
-        yield result_writer(file, header, format_=format_).write
-        file.flush()
-        return
-    with open_results(output, header, format_) as results:
-        yield results.write
-        results.flush()
 
 
 class _Selected:
@@ -114,22 +77,11 @@ class _Selected:
         missing: Why rows that no run has read could not be given; None if none is missing.
     """
 
-    def __init__(self, reader: Reader, *, failed: bool, unprocessed: bool, linked: bool) -> None:
+    def __init__(self, reader: Reader, statuses: list[Status]) -> None:
         self.missing: str | None = None
         self._reader = reader
-        self._unprocessed = unprocessed
-        self._failed = failed
+        self._statuses = statuses
         self._kept = reader.header()
-        self._statuses = [
-            status
-            for status, wanted in (
-                (Status.LINKED, linked),
-                (Status.PARTIAL, failed),
-                (Status.FAILED, failed),
-                (Status.UNPROCESSED, unprocessed),
-            )
-            if wanted
-        ]
 
     def header(self) -> list[str]:
         """Return the columns of the input; of JSON Lines all names of the rows to write."""
@@ -148,10 +100,10 @@ class _Selected:
         is_of_table = "columns" in self._kept
         for row in self._reader.rows(*self._statuses):
             yield (restore_cells(row.pair) if is_of_table else _program_cells(row)), _to_result(row)
-        if self._failed:
-            for _, _, problem, fields in self._reader.unusable():
+        if Status.FAILED in self._statuses:
+            for _, _, problem, fields in self._reader.rejected():
                 yield fields, RowResult("invalid", "INVALID_ROW", problem)
-        if self._unprocessed:
+        if Status.UNPROCESSED in self._statuses:
             yield from self._unread()
 
     def _unread(self) -> Iterator[_Row]:
@@ -165,7 +117,7 @@ class _Selected:
         try:
             with PairTable(command.files, command.input) as table:
                 for _, pair in table:
-                    if pair is not None and self._reader.status_of(pair) is None:
+                    if pair is not None and self._reader.get_status(pair) is None:
                         result = RowResult(Status.UNPROCESSED, "NOT_READ", "no run has read it")
                         yield table.cells(pair), result
         except AioHubAssocError as error:

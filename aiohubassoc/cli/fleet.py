@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 import attrs
 from cyclopts import Parameter
 
-from aiohubassoc.cli.export import open_output
+from aiohubassoc.cli.export_options import ExportOptions
 from aiohubassoc.cli.fleet_report import read_fleet_contents
 from aiohubassoc.cli.fleet_status import print_runs, show_live
 from aiohubassoc.cli.link import loop_factory
@@ -22,11 +22,10 @@ from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.row_source import RowSource
 from aiohubassoc.cli.runner import interruptible
 from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.terminal import StorageError, lose_output, stderr, stdout
+from aiohubassoc.cli.terminal import StorageError, stderr, stdout
 from aiohubassoc.errors import InputError, OptionsError
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.parquet_results import check_results_format, results_format
 from aiohubassoc.files.results import RowResult
 from aiohubassoc.html_report.page import check_installed, render
 from aiohubassoc.models import Status
@@ -369,11 +368,7 @@ def export(
     run: int,
     /,
     *,
-    failed: Flag = False,
-    unprocessed: Flag = False,
-    linked: Flag = False,
-    format_: Literal["csv", "jsonl", "parquet"] | None = None,
-    output: str | None = None,
+    rows: Annotated[ExportOptions, Flat] = ExportOptions(),  # noqa: B008 -- frozen
     database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
 ) -> int:
     """
@@ -381,30 +376,19 @@ def export(
 
     Args:
         run: Its number.
-        failed: Those that failed, partially or wholly, and those that held no pair.
-        unprocessed: Those without an outcome.
-        linked: Those that are linked.
-        format_: csv, jsonl or parquet; else as the name of --output ends, else csv.
-        output: Write to this file instead of standard output.
+        rows: Which rows to write, and where.
         database: Where the runs are.
     """
-    if not (failed or unprocessed or linked):
-        failed = unprocessed = linked = True
-    check_output("--output", output, inputs=())
-    file_format = format_ or results_format(output or "")
-    check_results_format("--output" if format_ is None else "--format", file_format)
-    wanted = [
-        *([Status.LINKED] if linked else ()),
-        *([Status.PARTIAL, Status.FAILED] if failed else ()),
-        *([Status.UNPROCESSED] if unprocessed else ()),
-    ]
+    check_output("--output", rows.output, inputs=())
+    rows.check()
+    statuses = rows.statuses()
 
     async def work() -> int:
         async with Fleet(database.url()) as fleet:
             columns, _ = await fleet.input_of(run)
             count = 0
-            with open_output(output, columns or _PAIR_COLUMNS, file_format) as write:
-                async for row in fleet.rows(run, *wanted):
+            with rows.open(columns or _PAIR_COLUMNS) as write:
+                async for row in fleet.rows(run, *statuses):
                     cells: Any = row.cells
                     if cells is None:
                         ids = [row.from_id, row.to_id]
@@ -413,7 +397,8 @@ def export(
                         cells, RowResult(row.status, row.category, row.message, row.correlation_id)
                     )
                     count += 1
-                for _, _, problem, cells in await fleet.rejected_rows(run) if failed else ():
+                rejected = await fleet.rejected_rows(run) if Status.FAILED in statuses else ()
+                for _, _, problem, cells in rejected:
                     write(cells, RowResult("invalid", "INVALID_ROW", problem))
                     count += 1
         return count
@@ -421,12 +406,9 @@ def export(
     try:
         count = _run(work())
     except OSError as error:
-        if output is not None:
-            raise StorageError(f"{output}: {error.strerror}") from None
-        lose_output(error)
-        return ExitCode.STORAGE
-    if output is not None:
-        stderr().print(f"{count:,} rows in {output}", markup=False)
+        return rows.to_exit_code(error)
+    if rows.output is not None:
+        stderr().print(f"{count:,} rows in {rows.output}", markup=False)
     return ExitCode.ALL_LINKED
 
 

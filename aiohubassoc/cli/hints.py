@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.files.layout import Layout
 
-# HubSpot, Associations v4, "Object type IDs": those that are linked most.
+# HubSpot, Using object APIs, "Object type ID": those that are linked most.
 _OBJECT_TYPES: Final = (
     *("contacts", "companies", "deals", "tickets", "leads", "products", "line_items", "quotes"),
     *("calls", "emails", "meetings", "notes", "tasks", "communications", "orders", "invoices"),
@@ -106,12 +106,12 @@ def after_verify(
 
 
 def how_to_resume(folder: str, *, needs_input: bool, access: AccessOptions | None = None) -> str:
-    """Return how a run of *folder* goes on; *needs_input*: its input must be given again."""
+    """Return how a run of *folder* continues; *needs_input*: its input must be given again."""
     if needs_input:
         named = shlex.quote(folder)
-        return f"To go on, give the input again, with the same command and --run {named}"
+        return f"To continue, give the input again, with the same command and --run {named}"
     options = {} if access is None else _list_access(access)
-    return f"To go on: {compose('resume', [folder], options)}"
+    return f"To continue: {compose('resume', [folder], options)}"
 
 
 def how_to_link(path: str, input_: Layout, where: Mapping[str, object] | None = None) -> str:
@@ -162,7 +162,7 @@ def _hide_password(proxy: str) -> str:
 
 
 def after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> str:
-    """Return what is to be done about the cause, before the run can go on; empty: nothing."""
+    """Return what is to be done about the cause, before the run can continue; empty: nothing."""
     match stopped:
         case AuthenticationError(status=status):
             step = f"HubSpot refused the access token ({status}). Check {name_token_source(token)}"
@@ -181,7 +181,7 @@ def after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> str:
         case RefusedAlikeError():
             step = (
                 "Fix what HubSpot refuses: a run folder then sends these pairs again. If only they "
-                "are at fault: --stop-after-alike 0"
+                "are wrong: --stop-after-alike 0"
             )
         case UnknownObjectTypeError(object_type=named):
             meant = suggest(named, [one for one in _OBJECT_TYPES if one != named])
@@ -206,9 +206,9 @@ def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) ->
         options["--skip-linked"] = True  # it needs no call for what is linked by now
     again = compose("link", command.files, options)
     steps = [
-        f"To go on, give the input again: {again}"
+        f"To continue, give the input again: {again}"
         if STDIN in command.files
-        else f"To go on: {again}"
+        else f"To continue: {again}"
     ]
     if not command.portal.simulate:
         steps.append("With --run FOLDER a run can be resumed: aiohubassoc resume FOLDER")

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc._run.stream import OutcomeStream
     from aiohubassoc.cli.report import VerifyReport
-    from aiohubassoc.cli.run_folder import Table
+    from aiohubassoc.cli.run_folder import RowTable
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.journal.journal import Journal
     from aiohubassoc.models import Outcome
@@ -124,7 +124,11 @@ class LinkRun(Runner):
     writes_invalid = True
 
     def __init__(
-        self, connection: Connection, table: Table, call: LinkCall, journal: Journal | None = None
+        self,
+        connection: Connection,
+        table: RowTable,
+        call: LinkCall,
+        journal: Journal | None = None,
     ) -> None:
         self.report = LinkReport()
         self.journal = journal
@@ -269,7 +273,9 @@ def _print_obstacle(obstacle: AioHubAssocError, call: LinkCall) -> None:
     print_error(f"Nothing was sent. {after_stop(obstacle, call.token)}")
 
 
-def _open_journal(stack: ExitStack, connection: Connection, call: LinkCall, rows: Table) -> Journal:
+def _open_journal(
+    stack: ExitStack, connection: Connection, call: LinkCall, rows: RowTable
+) -> Journal:
     """Return the run folder; without ``--run`` one that ends with *stack*."""
     command, folder = connection.command, call.folder
     if folder.run is not None:
@@ -310,7 +316,7 @@ def _write_report(run: LinkRun, call: LinkCall) -> int:
 
 
 async def _read_back(
-    connection: Connection, client: AssociationClient, journal: Journal, rows: Table
+    connection: Connection, client: AssociationClient, journal: Journal, rows: RowTable
 ) -> tuple[int, VerifyReport]:
     """Read back what a run folder has as linked; return the exit code of it alone and a report."""
     from aiohubassoc.cli.verify import (  # noqa: PLC0415 -- only if asked

@@ -27,7 +27,7 @@ class JsonFormatter(logging.Formatter):
     """Makes one JSON object of a record: ``time``, ``level``, ``message`` and the extra keys."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return a line without its end; ASCII only, whatever the text holds."""
+        """Return a line without its end; ASCII only, for any text."""
         line: dict[str, object] = {
             "time": _time(record).replace("+00:00", "Z"),
             "level": record.levelname,
@@ -66,7 +66,7 @@ class _FileHandler(logging.FileHandler):
 
 
 class _StderrHandler(logging.Handler):
-    """Writes standard error, as long as anybody reads it."""
+    """Writes standard error, until its reader closes it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line."""
@@ -74,7 +74,7 @@ class _StderrHandler(logging.Handler):
 
 
 class _JsonHandler(logging.Handler):
-    """Writes JSON on standard error, as long as anybody reads it; a run's lines name the run."""
+    """Writes JSON on standard error, until its reader closes it; a run's lines name the run."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line."""

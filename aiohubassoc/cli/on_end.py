@@ -1,4 +1,4 @@
-"""A command of the user's that is run when a run has ended, whatever came of it."""
+"""A command of the user's that is run when a run has ended, with any result."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohubassoc.cli.terminal import StorageError, exit_code_of, print_error, print_lines, stderr
+from aiohubassoc.cli.terminal import StorageError, print_error, print_lines, stderr, to_exit_code
 from aiohubassoc.errors import AioHubAssocError, OptionsError
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ def run_with_end(text: str, work: Callable[[], int]) -> int:
     try:
         code = work()
     except BaseException as error:
-        _run(words, {"error": _say(error), "exit_code": _code_of(error)})
+        _run(words, {"error": _say(error), "exit_code": _to_code(error)})
         raise
-    _run(words, _result_of(code))
+    _run(words, _make_result(code))
     return code
 
 
-def _result_of(code: int) -> dict[str, Any]:
+def _make_result(code: int) -> dict[str, Any]:
     return {**(result or {}), "exit_code": code}
 
 
@@ -68,16 +68,16 @@ def _say(error: BaseException) -> str:
     return f"Cannot write {error}" if isinstance(error, StorageError) else str(error)
 
 
-def _code_of(error: BaseException) -> int:
+def _to_code(error: BaseException) -> int:
     is_known = isinstance(error, AioHubAssocError | StorageError | KeyboardInterrupt)
-    return int(exit_code_of(error)) if is_known else 1  # Python's own
+    return int(to_exit_code(error)) if is_known else 1  # Python's own
 
 
 def _run(words: list[str], given_result: dict[str, Any]) -> None:
     """Run a command with the result on standard input, and print what is wrong with it."""
     name = f"--on-end ({words[0]})"
     try:
-        # Files, not pipes: whether it reads or prints much, nobody waits for anybody.
+        # Files, not pipes: whether it reads or prints much, neither process waits for the other.
         with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as said:
             given.write(json.dumps(given_result).encode())
             given.seek(0)

@@ -280,7 +280,7 @@ class PrintOptions:
         stream: Print one JSON object a line on standard output for each pair as it completes, and
             nothing else.
         json_: Print one JSON object with the result on standard output, and nothing else.
-        on_end: Run this command at the end, whatever came of it, with the JSON object of --json on
+        on_end: Run this command at the end, with any result, with the JSON object of --json on
             its standard input. It is split into words as a shell does, but no shell runs it; it
             has 60 s. If it fails, that is printed and changes no exit code.
         log_format: text, or json: each line on standard error is then a JSON object with time,
@@ -334,7 +334,7 @@ class FolderOptions:
     Args:
         run: Keep every outcome in this folder, so that the run can be resumed.
         retry_failed: Send pairs again that failed in an earlier run of the folder.
-        force: Go on though the folder belongs to another job.
+        force: Continue though the folder belongs to another job.
     """
 
     run: str | None = None
@@ -381,7 +381,7 @@ class CheckOptions:
         stop_after_failures: Stop once this many pairs have failed.
         stop_after_alike: Stop once HubSpot has refused this many pairs in a row for the same
             reason and linked none between them; ten times as many where each refusal names a
-            record of its own pair. 0: never.
+            record of the pair refused. 0: never.
         require_rows: Return exit code 1 if the input has no rows.
     """
 

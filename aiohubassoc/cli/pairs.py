@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 File: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
-Match: TypeAlias = Literal["exact", "email-domain"]
+MatchBy: TypeAlias = Literal["exact", "email-domain"]
 
 _HEADER: Final = ("from_id", "to_id", "from_key", "to_key")
 _OWN_COLUMNS: Final = ("side", "line", "reason", "message")
@@ -128,7 +128,7 @@ def pairs(
     /,
     *,
     keys: Annotated[KeyOptions, Flat] = KeyOptions(),
-    match: Match = "exact",
+    match: MatchBy = "exact",
     all_matches: Flag = False,
     output: str | None = None,
     unmatched: str | None = None,
@@ -260,7 +260,7 @@ class _Output:
 
 
 class _UnmatchedFile:
-    """Rows without a pair, as CSV or JSON Lines: why, and behind it their cells."""
+    """Rows without a pair, as CSV or JSON Lines: the reason, then their cells."""
 
     def __init__(self, file: TextIO, header: Sequence[str], path: str) -> None:
         taken = {name.strip().casefold() for name in header}

@@ -41,7 +41,7 @@ from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.journal import Journal
-from aiohubassoc.journal.offsets import place_of
+from aiohubassoc.journal.offsets import make_place
 from aiohubassoc.options import Quota
 from aiohubassoc.planning import BATCH_ROUND_TRIP, Planner
 
@@ -118,7 +118,7 @@ def print_plan(command: Command, call: LinkCall, *, daily_limit: int | None) -> 
         ):
             for record, pair in table:
                 if pair is not None:
-                    planner.add(pair, place_of(record.source, record.line))
+                    planner.add(pair, make_place(record.source, record.line))
                     continue
                 planner.invalid += 1
                 place = table.place(record.source, record.line)

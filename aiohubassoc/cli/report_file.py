@@ -97,7 +97,7 @@ def report_link(
     with Reader(folder) as reader:
         header = {**reader.header(), "command": command.to_header()}
     steps = None
-    if name is None:  # a temporary folder keeps less, and there is nothing to go on with
+    if name is None:  # a temporary folder keeps less, and there is nothing to continue
         header["job"] = {"portal": report.portal}
         steps = after_link(report, command, call, needs_input=not is_read)
     rows = None if is_read else report.input_rows
@@ -107,17 +107,17 @@ def report_link(
 def _find_steps(
     folder: str, header: Mapping[str, Any], contents: Contents
 ) -> list[tuple[str, str]]:
-    """Return how the run of a folder goes on: a sentence, and a command or an empty string."""
+    """Return how the run of a folder continues: a sentence, and a command or an empty string."""
     outcomes, steps = contents.outcomes, []
     is_of_program = "command" not in header
     if outcomes.unprocessed or not contents.is_read:
         if is_of_program:
-            steps.append(("Go on by running the program again with the same run folder", ""))
+            steps.append(("Continue: run the program again with the same run folder", ""))
         elif is_from_pipe(header) and not contents.is_read:
-            again = "Go on: give the input again, with the same command and the same --run"
+            again = "Continue: give the input again, with the same command and the same --run"
             steps.append((again, ""))
         else:
-            steps.append(("Go on with the run", compose("resume", [folder])))
+            steps.append(("Continue the run", compose("resume", [folder])))
     if outcomes.not_linked and not is_of_program:
         retry = compose("resume", [folder], {"--retry-failed": True})
         steps.append(("Send those again that failed", retry))

@@ -49,7 +49,7 @@ def resume(
     Args:
         folder: The run folder.
         retry_failed: Send pairs again that failed in an earlier run.
-        force: Go on though the input has changed.
+        force: Continue though the input has changed.
         no_check: Do not ask HubSpot about the token and the object types before the first pair.
         uvloop: Use uvloop, which costs less CPU; it must be installed.
     """

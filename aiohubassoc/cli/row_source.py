@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.terminal import StorageError
 from aiohubassoc.errors import InputError
-from aiohubassoc.journal.offsets import parts_of, place_of
+from aiohubassoc.journal.offsets import make_place, split_place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
 
-    from aiohubassoc.cli.run_folder import Table
+    from aiohubassoc.cli.run_folder import RowTable
     from aiohubassoc.files.record import Record
     from aiohubassoc.journal.dedupe import SeenPairs
     from aiohubassoc.pair import Pair
 
 _T = TypeVar("_T")
-# So many rows are looked at before anything is sent.
+# This many rows are checked before anything is sent.
 CHECKED_AHEAD: Final = 1000
-_UNUSABLE_AT_ONCE: Final = 100
+_REJECTED_AT_ONCE: Final = 100
 
 
 class RowSource:
@@ -46,7 +46,7 @@ class RowSource:
 
     def __init__(
         self,
-        table: Table,
+        table: RowTable,
         *,
         seen: SeenPairs | None,
         on_invalid: Callable[[Record], None],
@@ -110,10 +110,10 @@ class RowSource:
                 self._on_limit()
                 return
             taken += pair is not None
-            if (usable := self._check(record, pair)) is not None:
-                yield usable
+            if (valid := self._check(record, pair)) is not None:
+                yield valid
                 in_a_row = 0
-            elif (in_a_row := in_a_row + 1) % _UNUSABLE_AT_ONCE == 0:
+            elif (in_a_row := in_a_row + 1) % _REJECTED_AT_ONCE == 0:
                 await SystemClock().sleep(0)  # or nothing else could run, not even Ctrl-C
         self.is_at_end = not self._ended
 
@@ -131,16 +131,16 @@ class RowSource:
         if self._seen is None:
             return pair
         try:
-            first = self._seen.first_place(pair, place_of(record.source, record.line))
+            first = self._seen.first_place(pair, make_place(record.source, record.line))
         except sqlite3.Error as error:
             raise StorageError(f"the temporary file of duplicates: {error}") from None
         if first is None:
             return pair
-        self._on_duplicate(record, pair, f"repeats {self._table.place(*parts_of(first))}")
+        self._on_duplicate(record, pair, f"repeats {self._table.place(*split_place(first))}")
         return None
 
 
-async def _read_directly(table: Table) -> AsyncIterator[tuple[Record, Pair | None]]:
+async def _read_directly(table: RowTable) -> AsyncIterator[tuple[Record, Pair | None]]:
     for row in table:
         yield row
 

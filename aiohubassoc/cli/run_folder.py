@@ -22,7 +22,7 @@ from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.record import Record
 from aiohubassoc.journal.journal import Journal
-from aiohubassoc.journal.offsets import parts_of, place_of
+from aiohubassoc.journal.offsets import make_place, split_place
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.journal.schema import DATABASE
 from aiohubassoc.models import Status
@@ -43,7 +43,7 @@ SIMULATED_PORTAL: Final = "a simulated portal"
 @attrs.frozen
 class Command:
     """
-    The command ``link`` as a run folder keeps it: what it takes to go on.
+    The command ``link`` as a run folder keeps it: what it takes to continue.
 
     Attributes:
         files: The inputs; plain files by their whole path.
@@ -66,7 +66,7 @@ class Command:
         """
         kept = header.get("command")
         if not isinstance(kept, dict):
-            raise OptionsError("the run folder was made by a program: go on with that program")
+            raise OptionsError("the run folder was made by a program: continue with that program")
         try:
             return cls(
                 tuple(kept["files"]),
@@ -78,7 +78,7 @@ class Command:
             )
         except (KeyError, TypeError):
             raise OptionsError(
-                "the run folder was made by another version of the command: go on with that "
+                "the run folder was made by another version of the command: continue with that "
                 "version, or take another folder"
             ) from None
 
@@ -133,7 +133,7 @@ class FolderTable:
 
     def __iter__(self) -> Iterator[tuple[Record, Pair | None]]:
         if not self._statuses:
-            for source, line, problem, fields in self._reader.unusable():
+            for source, line, problem, fields in self._reader.rejected():
                 yield Record(line, fields, problem, source), None
         for row in self._reader.rows(*self._statuses):
             kept = row.pair
@@ -159,7 +159,7 @@ class FolderTable:
                 counts = reader.counts()
                 if self._statuses:
                     return sum(counts[status] for status in self._statuses)
-                return sum(counts.values()) + reader.unusable_count()
+                return sum(counts.values()) + reader.rejected_count()
         except JournalError:
             return None
 
@@ -168,7 +168,7 @@ class FolderTable:
         return self._inputs
 
 
-Table: TypeAlias = PairTable | FolderTable
+RowTable: TypeAlias = PairTable | FolderTable
 """Where the rows of a run come from."""
 
 
@@ -181,7 +181,7 @@ class _TablePlaces:
         are_stable: Whether the input is surely the same as in every run of the folder.
     """
 
-    def __init__(self, table: Table, *, are_stable: bool) -> None:
+    def __init__(self, table: RowTable, *, are_stable: bool) -> None:
         self.are_stable = are_stable
         self._table = table
 
@@ -189,11 +189,11 @@ class _TablePlaces:
         """Return input and line."""
         del index
         record = get_record(pair)
-        return place_of(record.source, record.line)
+        return make_place(record.source, record.line)
 
-    def told(self, place: Place) -> str:
+    def describe(self, place: Place) -> str:
         """Return it as messages call it."""
-        return self._table.place(*parts_of(place))
+        return self._table.place(*split_place(place))
 
     def tag(self, pair: Pair) -> str | None:
         """Return the cells as JSON; None where they are just the two ids, in their order."""
@@ -235,7 +235,7 @@ def restore_cells(pair: Pair) -> list[str] | dict[str, object]:
 
 
 def open_journal(
-    folder: str | os.PathLike[str], command: Command, table: Table, *, base_url: str, force: bool
+    folder: str | os.PathLike[str], command: Command, table: RowTable, *, base_url: str, force: bool
 ) -> Journal:
     """Return the run folder for a table; *force*: though it belongs to another job."""
     fingerprints = table.fingerprints()
@@ -262,7 +262,7 @@ def open_journal(
     return journal
 
 
-def open_temporary_journal(folder: str, table: Table) -> Journal:
+def open_temporary_journal(folder: str, table: RowTable) -> Journal:
     """Return a run folder that lasts no longer than one run, for a table."""
     return Journal.of_input(
         folder,

@@ -34,7 +34,7 @@ from aiohubassoc.errors import (
 )
 from aiohubassoc.files.results import RowResult
 from aiohubassoc.journal.dedupe import SeenPairs
-from aiohubassoc.journal.offsets import place_of
+from aiohubassoc.journal.offsets import make_place
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.connection import Connection
     from aiohubassoc.cli.options import CheckOptions, PrintOptions
     from aiohubassoc.cli.report import CommandReport
-    from aiohubassoc.cli.run_folder import Table
+    from aiohubassoc.cli.run_folder import RowTable
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.files.record import Record
     from aiohubassoc.journal.journal import Journal
@@ -92,7 +92,7 @@ class Runner(ABC):
     def __init__(
         self,
         connection: Connection,
-        table: Table,
+        table: RowTable,
         report: CommandReport,
         check: CheckOptions,
         output: PrintOptions,
@@ -291,8 +291,8 @@ class Runner(ABC):
         if self.writes_invalid:
             self.sinks.write_row(record.fields, RowResult("invalid", "INVALID_ROW", problem))
         if self.journal is not None:
-            fields, at = json.dumps(record.fields), place_of(record.source, record.line)
-            self.journal.notes.unusable.append((at, problem, fields))
+            fields, at = json.dumps(record.fields), make_place(record.source, record.line)
+            self.journal.notes.rejected.append((at, problem, fields))
         if self._check.strict:
             self.stop(f"{place} {problem} (--strict)")
 

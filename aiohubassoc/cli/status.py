@@ -62,7 +62,7 @@ def _gather(reader: Reader) -> dict[str, Any]:
         "process_id": last.process_id if last is not None and is_running else None,
         **{one.value: count for one, count in counts.items()},
         "settled": sum(counts.values()) - counts[Status.UNPROCESSED],
-        "invalid": reader.unusable_count(),
+        "invalid": reader.rejected_count(),
         "portal": describe_portal(header["job"].get("portal", "")),
         "inputs": header.get("names"),
         "input_rows": estimate_rows(header),

@@ -164,7 +164,7 @@ def escape_controls(text: str) -> str:
     return text.translate(_ESCAPES)
 
 
-def exit_code_of(error: BaseException) -> int:
+def to_exit_code(error: BaseException) -> int:
     """Return the exit code of a command that *error* has ended."""
     from aiohubassoc.cli.report import ExitCode  # noqa: PLC0415 -- loads the library
 

@@ -23,7 +23,7 @@ from aiohubassoc.cli.options import (
     Flat,
     InputOptions,
     LogFormat,  # noqa: F401 -- the command line reads the options of `PrintOptions` here
-    LogLevel,  # noqa: F401 -- likewise
+    LogLevel,  # noqa: F401 -- as above
     PaceOptions,
     PortalOptions,
     PrintOptions,
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable
 
     from aiohubassoc._run.stream import VerificationStream
-    from aiohubassoc.cli.run_folder import Table
+    from aiohubassoc.cli.run_folder import RowTable
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.journal.reader import Reader
     from aiohubassoc.models import Verification
@@ -165,7 +165,7 @@ class VerifyRun(Runner):
     def __init__(
         self,
         connection: Connection,
-        table: Table,
+        table: RowTable,
         options: VerifyOptions,
         *,
         finds_duplicates: bool = False,
@@ -245,7 +245,7 @@ def _restore_command(folder: str, reader: Reader, batch_quota: str | None) -> Co
 
 def _read_back(
     command: Command,
-    table: Table,
+    table: RowTable,
     token: AccessOptions,
     options: VerifyOptions,
     *,

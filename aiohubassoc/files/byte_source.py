@@ -54,7 +54,7 @@ def open_source(path: str) -> ByteSource:
         InputError: It cannot be opened or read.
     """
     name = display_name(path)
-    # A file object of its own for standard input: a thread may be reading it at the very end.
+    # A separate file object for standard input: a thread may be reading it at the very end.
     source: str | int = path
     if path == STDIN:
         try:
@@ -233,7 +233,7 @@ class _Decompressed(io.RawIOBase):
 
 def _from_zstd(source: ByteSource) -> _Decompressed:
     try:
-        # Imported when such a file is opened: nobody else needs the library.
+        # Imported when such a file is opened: nothing else needs the library.
         if sys.version_info >= (3, 14):
             from compression import zstd  # noqa: PLC0415
         else:

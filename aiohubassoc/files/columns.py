@@ -281,7 +281,7 @@ def _of_type(exported: list[int], object_type: str | None, header: Header) -> li
     columns = {
         index: header.cells[index]
         for index in exported
-        if object_type is None or hubspot.may_be_of(header.cells[index], object_type)
+        if object_type is None or hubspot.may_hold(header.cells[index], object_type)
     }
     of_all = [index for index, column in columns.items() if not hubspot.has_label(column)]
     types = set(map(hubspot.associated_type, columns.values()))

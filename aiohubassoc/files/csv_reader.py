@@ -28,7 +28,7 @@ class CsvReader:
     """
     The rows of a CSV or TSV file, the header among them; a blank line is none.
 
-    After a record whose quotes do not fit, nobody knows which lines are rows and which are lines
+    After a record whose quotes do not fit, it is not known which lines are rows and which are lines
     of its cells: the file ends there.
 
     Args:

@@ -193,7 +193,7 @@ class _SheetRows(Handler):
         elif name == "sheetData":
             self._is_in_data = True
         elif name == "dimension":
-            self.last_row = _row_of(attributes.get("ref", ""))
+            self.last_row = _parse_row(attributes.get("ref", ""))
 
     def text(self, text: str) -> None:
         if self._is_value:
@@ -232,7 +232,7 @@ class _SheetRows(Handler):
     def _begin_cell(self, attributes: dict[str, str]) -> None:
         self._is_in_cell = True
         reference = attributes.get("r")
-        self._column = len(self._cells) if reference is None else _column_of(reference)
+        self._column = len(self._cells) if reference is None else _parse_column(reference)
         self._kind = attributes.get("t", "n")
         self._style = attributes.get("s", "")
         self._has_formula = False
@@ -282,7 +282,7 @@ _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ$"
 _known_columns: dict[str, int] = {}
 
 
-def _column_of(reference: str) -> int:
+def _parse_column(reference: str) -> int:
     """Return the place of the column of a cell such as ``AB12``, from 0."""
     letters = reference.rstrip("0123456789")
     place = _known_columns.get(letters)
@@ -297,7 +297,7 @@ def _column_of(reference: str) -> int:
     return place
 
 
-def _row_of(reference: str) -> int | None:
+def _parse_row(reference: str) -> int | None:
     """Return the last row of a range such as ``A1:C9``; None if it is none."""
     digits = reference.rpartition(":")[2].lstrip(_LETTERS)
     is_row = digits.isdecimal() and len(digits) <= len(str(_ROWS))

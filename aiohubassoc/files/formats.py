@@ -100,7 +100,7 @@ def open_reader(
             f"{name} is not {_TITLES[expected]}, though {why} says so: if it is text, "
             "give --format csv, tsv or jsonl"
         )
-    text, head_text = _text_of(raw, layout.encoding, name)
+    text, head_text = _open_text(raw, layout.encoding, name)
     if expected in {None, JSONL} and _ARRAY.match(head_text):
         raise InputError(
             f"{name} is one JSON array, but each line must hold an object: jq -c '.[]' writes it so"
@@ -150,8 +150,8 @@ def _binary_reader(
 def _csv_reader(
     text: io.TextIOWrapper, head: str, kind: str, name: str, layout: Layout
 ) -> CsvReader:
-    delimiter = layout.delimiter_of(kind)
-    text.reconfigure(newline=_line_end_of(head))
+    delimiter = layout.get_delimiter(kind)
+    text.reconfigure(newline=_find_line_end(head))
     separator = _SEPARATOR_LINE.match(head)
     if separator is not None:
         text.readline()
@@ -168,7 +168,7 @@ def _csv_reader(
 # --- text ---------------------------------------------------------------------------------------
 
 
-def _text_of(raw: io.BufferedReader, encoding: str, name: str) -> tuple[io.TextIOWrapper, str]:
+def _open_text(raw: io.BufferedReader, encoding: str, name: str) -> tuple[io.TextIOWrapper, str]:
     """
     Return *raw* as text, and as much of its beginning as can be had without waiting.
 
@@ -179,7 +179,7 @@ def _text_of(raw: io.BufferedReader, encoding: str, name: str) -> tuple[io.TextI
         InputError: Its first line is not text in *encoding*.
     """
     head = raw.peek(_HEAD_BYTES)[:_HEAD_BYTES]
-    codec, errors = _codec_of(encoding, head, name)
+    codec, errors = _find_codec(encoding, head, name)
     try:
         text = codecs.getincrementaldecoder(codec)(errors).decode(head)
     except UnicodeError as error:
@@ -190,7 +190,7 @@ def _text_of(raw: io.BufferedReader, encoding: str, name: str) -> tuple[io.TextI
     return io.TextIOWrapper(raw, codec, errors=errors, newline=""), text
 
 
-def _line_end_of(head: str) -> str:
+def _find_line_end(head: str) -> str:
     """
     Return what ends the lines of a text that begins with *head*; "" if it does not show.
 
@@ -200,7 +200,7 @@ def _line_end_of(head: str) -> str:
     return "" if found is None else found[0][-1]
 
 
-def _codec_of(encoding: str, head: bytes, name: str) -> tuple[str, str]:
+def _find_codec(encoding: str, head: bytes, name: str) -> tuple[str, str]:
     """Return Python's name for the encoding, and its handler of bytes it cannot decode."""
     codec = codecs.lookup(encoding).name
     mark = next((found for mark, found in _BYTE_ORDER_MARKS if head.startswith(mark)), None)

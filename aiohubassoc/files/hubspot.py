@@ -33,7 +33,7 @@ _SEVERAL: Final = "IDs"
 _CORE: Final = frozenset(("contacts", "companies", "deals", "tickets"))
 # Columns that the exports of these objects have, and those of others do not, as public exports show
 # them; of calls also https://knowledge.hubspot.com/properties/hubspots-default-activity-properties
-# (read 2026-11-28). Left out are names that people give to properties of their own.
+# (read 2026-11-28). Left out are names of custom properties.
 _OWN_COLUMNS: Final = {
     "first name": ("contacts", "leads", "users"),
     "last name": ("contacts", "leads", "users"),
@@ -110,7 +110,7 @@ def named_type(column: str) -> str | None:
     return object_type if is_record or object_type in _CORE else None
 
 
-def may_be_of(column: str, object_type: str) -> bool:
+def may_hold(column: str, object_type: str) -> bool:
     """Return whether an associated column can hold ids of *object_type*, by its name."""
     given, own = standard_type(object_type), associated_type(column)
     if given is not None or own is not None:

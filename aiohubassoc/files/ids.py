@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from aiohubassoc.files.cells import CellList, Float, Formula, LongNumber, constant_text
 from aiohubassoc.files.hubspot import standard_type
 from aiohubassoc.files.limits import ANY_ID_CHARS, CELL_IDS, ID_DIGITS, TYPE_CHARS, shown
-from aiohubassoc.files.not_ids import Kind, kind_of
+from aiohubassoc.files.not_ids import Kind, classify_text
 from aiohubassoc.pair import MOST_ID, MOST_TYPE, path_text
 
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ class IdRule:
             self._counts.spaces += bare != text
             return _any_text(bare if inside is None else inside, column)
         if inside is not None:
-            raise reject(column, bare, kind_of(inside) if inside else Kind.PLACEHOLDER)
-        raise reject(column, bare, kind_of(bare))
+            raise reject(column, bare, classify_text(inside) if inside else Kind.PLACEHOLDER)
+        raise reject(column, bare, classify_text(bare))
 
     def _number(self, text: Float, column: str) -> str:
         if (whole := text.whole()) is not None:

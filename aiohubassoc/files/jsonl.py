@@ -196,8 +196,8 @@ class JsonlPairs:
         self._make = unchecked_pair if layout.any_id else Pair
         rule = IdRule(counts, any_id=layout.any_id)
         self._ends = self._from, self._to = (
-            _End(Wanted("from", layout.from_column, layout.from_type), rule, types, name),
-            _End(Wanted("to", layout.to_column, layout.to_type), rule, types, name),
+            _KeyedEnd(Wanted("from", layout.from_column, layout.from_type), rule, types, name),
+            _KeyedEnd(Wanted("to", layout.to_column, layout.to_type), rule, types, name),
         )
         self._looked_at: tuple[str, ...] | None = None
 
@@ -249,7 +249,7 @@ class _Keys:
     holds_several: bool  # a text may hold several ids, or none
 
 
-class _End:
+class _KeyedEnd:
     """One end of the pairs."""
 
     keys: _Keys  # where it stands in the objects that come next
@@ -271,11 +271,11 @@ class _End:
     def find(self, fields: Mapping[str, object]) -> _Keys:
         """Return where this end stands in an object; raise a RejectedRowError if it has no id."""
         for name in self._names:
-            if (key := key_of(name, fields)) is not None:
+            if (key := find_key(name, fields)) is not None:
                 return _Keys(
                     key,
                     key[:SHOWN_CHARS],
-                    key_of(self._type_name, fields),
+                    find_key(self._type_name, fields),
                     normalize(key) != self._id_name,
                     hubspot.holds_several(key),
                 )
@@ -338,7 +338,7 @@ class _End:
         )
 
 
-def key_of(name: str, fields: Mapping[str, object]) -> str | None:
+def find_key(name: str, fields: Mapping[str, object]) -> str | None:
     """Return the key called *name* in any case; None: there is none; an error: several."""
     if name in fields:
         return name

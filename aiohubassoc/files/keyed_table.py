@@ -21,7 +21,7 @@ from aiohubassoc.files.cells import (
 )
 from aiohubassoc.files.columns import End, Header, list_columns
 from aiohubassoc.files.ids import IdRule, RejectedRowError
-from aiohubassoc.files.jsonl import key_of
+from aiohubassoc.files.jsonl import find_key
 from aiohubassoc.files.limits import KEPT_CHARS, SHOWN_CHARS, shown
 from aiohubassoc.files.not_ids import Kind, kind_of_nothing
 from aiohubassoc.files.pairs import open_rows
@@ -218,7 +218,7 @@ class KeyedTable:
         if record.problem is not None:
             return KeyedRow(record, problem=record.problem)
         try:
-            id_cell, text = self._cells_of(record)
+            id_cell, text = self._get_cells(record)
             record_id = self._rule.one(id_cell, self._id.name)
         except RejectedRowError as error:
             return KeyedRow(record, problem=str(error))
@@ -227,7 +227,7 @@ class KeyedTable:
         except NoKeyError as error:
             return KeyedRow(record, record_id, problem=f"{self._key.name} {error}")
 
-    def _cells_of(self, record: Record) -> tuple[str, str]:
+    def _get_cells(self, record: Record) -> tuple[str, str]:
         fields = record.kept
         if isinstance(fields, list):
             return fields[self._id.index], fields[self._key.index]
@@ -250,7 +250,7 @@ class KeyedTable:
 
 
 def _value(name: str, fields: Mapping[str, object]) -> str:
-    key = key_of(name, fields)
+    key = find_key(name, fields)
     if key is None:
         raise RejectedRowError(f"has no {name!r}")
     value = fields[key]

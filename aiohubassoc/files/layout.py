@@ -80,6 +80,6 @@ class Layout:
         if self.sheet is not None and self.format != EXCEL:
             raise OptionsError(f"--sheet is for Excel workbooks, not for --format {self.format}")
 
-    def delimiter_of(self, text_format: str) -> str:
+    def get_delimiter(self, text_format: str) -> str:
         """Return the character between the columns of CSV or TSV."""
         return self.delimiter or _DELIMITERS[text_format]

@@ -72,13 +72,13 @@ class Kind(Enum):
         self.advice = advice
 
 
-def kind_of(text: str) -> Kind:
+def classify_text(text: str) -> Kind:
     """Return what *text* is, which has no blanks around it and is not just digits."""
-    return _kind_of(text[:_LOOKED_AT_CHARS])
+    return _classify(text[:_LOOKED_AT_CHARS])
 
 
 @lru_cache(maxsize=1000)  # of many rows with the same fault
-def _kind_of(text: str) -> Kind:
+def _classify(text: str) -> Kind:
     if text.startswith("="):
         return Kind.FORMULA
     return next((kind for kind, is_one in _KINDS if is_one(text)), Kind.NAME)

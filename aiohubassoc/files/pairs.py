@@ -111,7 +111,7 @@ class PairTable:
 
     def count_rows(self) -> int | None:
         """
-        Return about how many rows there are; None where nobody can know, as of standard input.
+        Return about how many rows there are; None if it cannot be known, as of standard input.
 
         It opens the files anew and may run in another thread.
         """
@@ -253,7 +253,7 @@ class _InputFile:
                 self._rows = None
 
     def count_rows(self) -> int | None:
-        """Return about how many rows there are; None where nobody can know."""
+        """Return about how many rows there are; None if it cannot be known."""
         if self.may_block or not self._is_text:
             return self._count
         lines = estimate_lines(self._path)

@@ -125,7 +125,7 @@ class Owned:
             ownership: What `claim` returned.
             state: A `RunState`.
             reason: Why it stands still.
-            due_at: When it goes on. None: after *wait* seconds, if it is not at its end.
+            due_at: When it continues. None: after *wait* seconds, if it is not at its end.
             wait: See *due_at*.
             retries: How often it was begun again in a row without a completed pair.
         """

@@ -48,8 +48,8 @@ class FleetPortal:
         allow_http: Whether the token may travel unencrypted to another machine.
         token_env: The environment variable that holds the token.
         token_file: The file that holds it; it is read again when HubSpot refuses the token.
-        token_command: The command that prints it; it is run again likewise. One of the three is
-            set.
+        token_command: The command that prints it; it is run again when HubSpot refuses the
+            token. One of the three is set.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Gives every run that is to go on a job that somebody works on."""
+"""Gives every unfinished run a job, and a worker that processes it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ select id from aiohubassoc_runs
 where state in ('queued', 'sleeping') and job is null and (due_at is null or due_at <= now())
 order by id for update skip locked
 """
-# Runs with a job that nobody works on: it is gone or at its end, or its worker is. The rows of
+# Runs with a job that no worker processes: it is gone or ended, or its worker is. The rows of
 # workers that procrastinate has pruned are gone while their jobs are "doing" for ever.
 _ORPHANED: Final = """
 select r.id, r.job, j.status = 'doing' as is_doing
@@ -64,7 +64,7 @@ class Reaper:
         self._reaped_at = -math.inf
 
     async def run(self, every: float) -> None:
-        """Do so every so many seconds, until this is cancelled."""
+        """Do so at each interval, until this is cancelled."""
         while True:
             try:
                 await self.reap()

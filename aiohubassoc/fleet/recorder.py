@@ -60,7 +60,7 @@ _COUNTED: Final = (
 
 
 @attrs.frozen(eq=False)
-class _Group:
+class _PendingWrite:
     """Outcomes of one run, and the future that says when they are written."""
 
     ownership: Ownership
@@ -80,7 +80,7 @@ class OutcomeWriter:
     def __init__(self, pool: AsyncConnectionPool, clock: Clock) -> None:
         self._pool = pool
         self._clock = clock
-        self._waiting: list[_Group] = []
+        self._waiting: list[_PendingWrite] = []
         self._count = 0
         self._news = asyncio.Event()
         self._many = asyncio.Event()
@@ -93,7 +93,7 @@ class OutcomeWriter:
             JournalStorageError: none of them is.
         """
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Group(ownership, outcomes, written))
+        self._waiting.append(_PendingWrite(ownership, outcomes, written))
         self._count += len(outcomes)
         self._news.set()
         if self._count >= _MANY:
@@ -114,7 +114,7 @@ class OutcomeWriter:
             self._many.clear()
             await self._write_groups(groups)
 
-    async def _write_groups(self, groups: list[_Group]) -> None:
+    async def _write_groups(self, groups: list[_PendingWrite]) -> None:
         """Write groups; while the database is away, for as long as their runs are owned."""
         while groups:
             try:
@@ -140,13 +140,13 @@ class OutcomeWriter:
             await self._clock.sleep(_RETRY_SECONDS)
 
 
-def _fail(groups: list[_Group], reason: str) -> None:
+def _fail(groups: list[_PendingWrite], reason: str) -> None:
     for group in groups:
         if not group.written.done():
             group.written.set_exception(JournalStorageError(reason))
 
 
-async def _write(db: psycopg.AsyncConnection, groups: list[_Group]) -> set[int]:
+async def _write(db: psycopg.AsyncConnection, groups: list[_PendingWrite]) -> set[int]:
     """Write groups, and return the runs that are owned: of the others nothing is written."""
     claims = {group.ownership.run: group.ownership.owner for group in groups}
     cursor = await db.execute(_OWNED, (list(claims), list(claims.values())))

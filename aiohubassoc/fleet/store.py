@@ -20,7 +20,7 @@ from aiohubassoc._run.source import Pairs, Source
 from aiohubassoc.errors import FleetError, OptionsError
 from aiohubassoc.fleet.schema import QUEUE, TASK, check_version, create_tables
 from aiohubassoc.journal.dedupe import SeenPairs
-from aiohubassoc.journal.offsets import parts_of, place_of
+from aiohubassoc.journal.offsets import make_place, split_place
 from aiohubassoc.models import Status
 from aiohubassoc.pair import Pair
 from aiohubassoc.shared_quota.postgres_store import PostgresStore
@@ -70,7 +70,7 @@ class RunState(StrEnum):
     RUNNING = "running"
     """A worker has it."""
     SLEEPING = "sleeping"
-    """The portal's daily limit is used up: it goes on when the day ends."""
+    """The portal's daily limit is used up: it continues when the day ends."""
     DONE = "done"
     """Every pair has its outcome."""
     FAILED = "failed"
@@ -111,7 +111,7 @@ class FleetRun:
         total: How many pairs it has. The five numbers below add up to it.
         rejected: How many rows of its input held no pair.
         priority: Runs with a higher number go first.
-        due_at: When it may start, or goes on; None: at once.
+        due_at: When it may start, or continues; None: at once.
         reason: Why it stands still; None: it does not.
         submitted_at: When it was submitted, and so on; None: not yet.
     """
@@ -530,10 +530,10 @@ async def _copy_pairs(
                     if isinstance(pair, tuple):
                         raise pair[1]
                     place = (0, index) if about.place is None else about.place(pair)
-                    first = seen.first_place(pair, place_of(*place))
+                    first = seen.first_place(pair, make_place(*place))
                     skip: Sequence[object] = (OPEN, None, None)
                     if first is not None:
-                        message = f"repeats {about.describe_place(*parts_of(first))}"
+                        message = f"repeats {about.describe_place(*split_place(first))}"
                         skip = (NUMBERS[Status.SKIPPED], "DUPLICATE", _text(message))
                         skipped += 1
                     cells = None if about.cells is None else about.cells(pair)

@@ -47,7 +47,7 @@ logger = logging.getLogger("aiohubassoc")
 
 _PAGE: Final = 2000
 _RECONNECT_SECONDS: Final = 2.0
-_FIRST_WAIT: Final = 2.0  # seconds before a run that broke goes on; twice as long each time
+_FIRST_WAIT: Final = 2.0  # seconds before a run that broke continues; doubles each time
 _LONGEST_WAIT: Final = 300.0
 
 
@@ -260,7 +260,7 @@ class FleetWorker:
                 self._streams.discard(stream)
             settled = stream.report.total - stream.report.unprocessed
             retries = 0 if settled else row["retries"] + 1
-            return await _ending_of(client, stream.report, ownership, retries)
+            return await _make_ending(client, stream.report, ownership, retries)
 
 
 class _Ending:
@@ -282,7 +282,7 @@ class _Ending:
         self.retries = retries
 
 
-async def _ending_of(
+async def _make_ending(
     client: AssociationClient, report: Report, ownership: Ownership, retries: int
 ) -> _Ending:
     stopped = report.stopped
@@ -294,14 +294,14 @@ async def _ending_of(
     cause = getattr(stopped, "error", None) or stopped
     if isinstance(cause, DailyLimitError | DailyReserveError):
         return _Ending("sleeping", reason, due_at=await _end_of_day(client))
-    if _is_of_moment(cause):
+    if _is_temporary(cause):
         wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(retries, 10)) if retries else 0.0
         return _Ending("queued", reason, wait=wait, retries=retries)
     return _Ending("failed", reason)
 
 
-def _is_of_moment(cause: BaseException | None) -> bool:
-    """Return whether the run may go on by itself, later."""
+def _is_temporary(cause: BaseException | None) -> bool:
+    """Return whether the run may continue by itself, later."""
     return isinstance(cause, RunStoppedError | JournalStorageError | FleetError) or cause is None
 
 
@@ -323,7 +323,7 @@ class _FencedToken:
     A `TokenProvider` that gives no token once the run may be another worker's.
 
     A client asks it before each request: so nothing is sent without a confirmed ownership, even by
-    a process that was stopped for an hour and goes on.
+    a process that was stopped for an hour and continues.
     """
 
     def __init__(self, source: Any, ownership: Ownership) -> None:  # noqa: ANN401 -- str or provider

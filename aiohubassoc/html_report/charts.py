@@ -1,4 +1,4 @@
-"""The geometry of the charts: what a template draws as SVG, without any text of its own."""
+"""The geometry of the charts: what a template draws as SVG, without any text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEIGHT: Final = 100.0
 _NICE: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 _TICKS: Final = 4
 _X_LABELS: Final = 5
-# So many columns stand apart from one another.
+# Up to this many columns have gaps between them.
 _MOST_APART: Final = 60
 _MOST_GAP: Final = 0.08
 
@@ -56,7 +56,7 @@ class Chart:
         runs: Where runs after the first begin.
         ticks: The labels of the vertical axis, from the top down.
         labels: The labels of the horizontal axis, in seconds.
-        window: The unit of the vertical axis is a number in so many seconds.
+        window: The vertical axis counts per this many seconds.
         highest: The highest column.
         quota: The highest quota in it, in units of the chart; 0: not known.
     """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc.journal.report_reader import KeptVerification
 
-Place: TypeAlias = "Callable[[int, int], str]"
+DescribePlace: TypeAlias = "Callable[[int, int], str]"
 
 _MOST_TYPES: Final = 5
 _MOST_GROUPS: Final = 20
@@ -153,7 +153,7 @@ class Contents:
     verifications: Sequence[VerificationResult]
     sessions: Sequence[Session]
     session_count: int
-    place: Place
+    place: DescribePlace
     version: str
     made_at: datetime
     steps: Sequence[tuple[str, str]] = ()
@@ -175,7 +175,7 @@ def read_contents(  # noqa: D417 -- see `Contents`
     *,
     name: str | None,
     asked: Asked,
-    place: Place,
+    place: DescribePlace,
     version: str,
     made_at: datetime,
 ) -> Contents:
@@ -197,7 +197,7 @@ def read_contents(  # noqa: D417 -- see `Contents`
             failures.counts.get(Status.PARTIAL, 0),
             failures.counts.get(Status.FAILED, 0),
             failures.counts.get(Status.UNPROCESSED, 0),
-            reader.unusable_count(),
+            reader.rejected_count(),
         )
         sessions = reader.sessions()
         is_read = reader.is_read_to_its_end()

@@ -6,7 +6,7 @@ import unicodedata
 from typing import Final
 
 MOST_LETTERS: Final = 600
-# What has no shape of its own: controls, formats (which turn the order of text around), surrogates,
+# What has no visible shape: controls, formats (which turn the order of text around), surrogates,
 # private use, unassigned, line and paragraph ends. Two formats are part of words and of emoji.
 _SHAPELESS: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS: Final = frozenset("\u200c\u200d")

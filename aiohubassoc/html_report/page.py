@@ -74,7 +74,7 @@ def _make_environment() -> Environment:
                 raise TemplateNotFound(template) from None
 
     def finalize(value: object) -> object:
-        # Whatever a template prints comes through here, so that no filter can be forgotten.
+        # Everything a template prints comes through here, so that no filter can be forgotten.
         return make_visible(value, None) if type(value) is str else value
 
     def outside(value: str, most: int = MOST_LETTERS) -> Markup:

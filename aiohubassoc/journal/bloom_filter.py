@@ -1,4 +1,4 @@
-"""What a pair is known by, and a quick answer to whether it was met before."""
+"""The key of a pair, and a quick test whether it was seen before."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 Key: TypeAlias = str
 """Both types and ids, as written: a pair's parts hold no line ends."""
 
-# 2 MiB, whatever the number of pairs: of a million, one in thirty is looked up for nothing.
+# 2 MiB for any number of pairs: of a million, one in thirty is looked up for nothing.
 _PLACE_BITS: Final = 21
 _PLACES: Final = (1 << _PLACE_BITS) - 1
 # Two bits of one byte for each key: a second byte would be another miss of the processor's cache.
 _MASKS: Final = tuple(1 << (n & 7) | 1 << (n >> 3 & 7) for n in range(64))
 
 
-def key_of(pair: Pair) -> Key:
+def make_key(pair: Pair) -> Key:
     """Return what the pair is known by."""
     # Not a tuple: thousands of them are kept, and the garbage collector would look at each.
     return f"{pair.from_type}\n{pair.to_type}\n{pair.from_id}\n{pair.to_id}"

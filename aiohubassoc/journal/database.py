@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-Unusable: TypeAlias = tuple[Place, str, str]
+RejectedRecord: TypeAlias = tuple[Place, str, str]
 """Place, problem, cells as JSON."""
 
 _MOST_VERIFICATIONS: Final = 20
-# So many rows go in by one statement: each one on its own would give the interpreter's lock away
+# This many rows go in by one statement: each one on its own would give the interpreter's lock away
 # and wait for the event loop to return it. SQLite before 3.32 takes 999 values.
 _AT_ONCE: Final = (GROUP if sqlite3.sqlite_version_info >= (3, 32) else 142, 16, 1)
 # What nearly every pair comes to: linked at the first try.
@@ -34,7 +34,7 @@ update pairs set status = ?, place = ?, attempts = ?, maybe_applied = ?, categor
 
 
 def _usual(count: int) -> str:
-    """Return the statement that inserts so many pairs that were linked at the first try."""
+    """Return the statement that inserts *count* pairs that were linked at the first try."""
     rows = ",".join([_USUAL_ROW] * count)
     return f"insert into pairs values {rows}"  # noqa: S608 -- question marks
 
@@ -58,24 +58,27 @@ class Group:
             `changed`.
         changed: Of pairs that have a row: status, place, attempts, whether it may be
             applied, category, message, correlation id, time, session, tag, row.
-        retold: Of pairs that failed in an earlier run and were told again: session, place, row.
-        unusable: Rows of the input that hold no pair: place, problem, cells.
+        repeated: Of pairs that failed in an earlier run and were reported again: session,
+            place, row.
+        rejected: Rows of the input that hold no pair: place, problem, cells.
         statistics: How the runs of the folder went so far; None: not due, or not known.
     """
 
     at_ms: int
     session: int
-    unusable: list[Unusable] = attrs.Factory(list)
+    rejected: list[RejectedRecord] = attrs.Factory(list)
     usual: list[object] = attrs.Factory(list)
     others: list[tuple[object, ...]] = attrs.Factory(list)
     changed: list[tuple[object, ...]] = attrs.Factory(list)
-    retold: list[tuple[int, Place, int]] = attrs.Factory(list)
+    repeated: list[tuple[int, Place, int]] = attrs.Factory(list)
     statistics: str | None = None
 
     @property
     def has_more(self) -> bool:
         """Whether there is anything but pairs that were linked at the first try."""
-        return bool(self.others or self.changed or self.retold or self.unusable or self.statistics)
+        return bool(
+            self.others or self.changed or self.repeated or self.rejected or self.statistics
+        )
 
 
 class Types(dict[tuple[str, str], int]):
@@ -239,8 +242,8 @@ class Database:
         self._db.executemany("insert into types values (?, ?, ?)", self.types.new)
         self._db.executemany(_OTHER, group.others)
         self._db.executemany(_CHANGE, group.changed)
-        self._db.executemany("update pairs set session = ?, place = ? where id = ?", group.retold)
-        self._db.executemany("insert or replace into unusable values (?, ?, ?)", group.unusable)
+        self._db.executemany("update pairs set session = ?, place = ? where id = ?", group.repeated)
+        self._db.executemany("insert or replace into unusable values (?, ?, ?)", group.rejected)
         if group.statistics is not None:
             self._db.execute("insert or replace into statistics values (1, ?)", (group.statistics,))
 
@@ -260,7 +263,7 @@ class Database:
             self._db.execute("update header set value = ? where name = 'indexed'", (str(last),))
 
     def close(self) -> None:
-        """Be done. Whoever closes last moves everything into one file."""
+        """Close it. The last connection to close moves everything into one file."""
         self._db.close()
 
 

@@ -1,4 +1,4 @@
-"""Which pairs were seen before, whatever their number, in little memory."""
+"""Which pairs were seen before, for any number of pairs, in little memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from aiohubassoc.journal.bloom_filter import key_of
+from aiohubassoc.journal.bloom_filter import make_key
 
 if TYPE_CHECKING:
     from typing import Self
@@ -56,7 +56,7 @@ class SeenPairs:
         self._db.execute(
             "create table seen (pair text primary key, place integer not null) without rowid"
         )
-        self._db.create_function("end_of", 2, _end_of, deterministic=True)
+        self._db.create_function("get_end", 2, _get_end, deterministic=True)
         self._db.execute("begin")  # one transaction for all: a commit each would cost a write each
 
     def __enter__(self) -> Self:
@@ -68,7 +68,7 @@ class SeenPairs:
 
     def first_place(self, pair: Pair, place: Place) -> Place | None:
         """Return where *pair* stood before, or note that it stands there."""
-        key = key_of(pair)
+        key = make_key(pair)
         insert = "insert into seen values (?, ?) on conflict do nothing"
         if self._db.execute(insert, (key, place)).rowcount:
             return None
@@ -80,7 +80,7 @@ class SeenPairs:
         # The database sorts in a file: memory does not grow with the number of records.
         row = self._db.execute(
             "select end, count(*) as pairs from ("
-            "select end_of(pair, 0) as end from seen union all select end_of(pair, 1) from seen"
+            "select get_end(pair, 0) as end from seen union all select get_end(pair, 1) from seen"
             ") group by end order by pairs desc, end limit 1"
         ).fetchone()
         if row is None:
@@ -89,7 +89,7 @@ class SeenPairs:
         return FanOut(f"{object_type}:{record_id}", other_type, row[1])
 
 
-def _end_of(key: str, end: int) -> str:
+def _get_end(key: str, end: int) -> str:
     """Return a record of a pair, the first or the second, and the type of the other one."""
     types_ids = key.split("\n")
     return f"{types_ids[end]}\n{types_ids[2 + end]}\n{types_ids[1 - end]}"

@@ -36,7 +36,7 @@ class Journal:
 
     Args:
         folder: The folder; made if it is not there.
-        force: Whether to go on though the folder belongs to another job: another portal or other
+        force: Whether to continue though the folder belongs to another job: another portal or other
             types.
 
     Raises:
@@ -78,7 +78,7 @@ class Journal:
             job: What must be the same in every run: names for people to plain values.
             about: What is kept besides, as of the last run.
             places: Where pairs stand.
-            force: Whether to go on though *job* differs.
+            force: Whether to continue though *job* differs.
         """
         journal = cls(folder, force=force)
         journal._job, journal._about, journal._places = job, about, places

@@ -1,4 +1,4 @@
-"""What a run folder knows of a pair: settled in an earlier run, or met before in this one."""
+"""What a run folder knows of a pair: completed in an earlier run, or seen before in this one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LINKED_BEFORE: Final = Skip("LINKED_BEFORE", "was linked in an earlier run")
 
 class KnownPairs:
     """
-    Answers for every pair whether it needs a call.
+    Says of every pair whether it needs a call.
 
     Args:
         folder: The run folder, with a database.
@@ -44,7 +44,7 @@ class KnownPairs:
         retry_failed: Whether those that failed are to be sent again.
 
     Attributes:
-        again: Of pairs on their way that have a row, by their index: the row, and whether a try
+        rows: Of pairs on their way that have a row, by their index: the row, and whether a try
             of an earlier run may have made the link.
 
     Raises:
@@ -52,7 +52,7 @@ class KnownPairs:
     """
 
     def __init__(self, folder: Path, session: int, places: Places, *, retry_failed: bool) -> None:
-        self.again: dict[int, tuple[int, bool]] = {}
+        self.rows: dict[int, tuple[int, bool]] = {}
         self._folder = folder
         self._db = open_for_reading(folder)
         self._session = session
@@ -61,7 +61,7 @@ class KnownPairs:
         self._on_their_way: dict[int, Key] = {}
         # Those, and what is written but cannot be found in the database yet.
         self._recent: dict[Key, Place] = {}
-        # Pairs that failed for a fault of an earlier run are not settled.
+        # Pairs that failed for a fault of an earlier run are not completed.
         row = self._db.execute("select value from header where name = ?", (REFUSED_ALIKE,))
         self._refused_alike: dict[str, str] = json.loads((row.fetchone() or ["{}"])[0])
         (has_rows,) = self._db.execute("select exists (select 1 from pairs)").fetchone()
@@ -128,11 +128,11 @@ class KnownPairs:
             return self._duplicate(index, pair, stood)
         if status == LINKED:
             return Outcome(index, pair, Status.SKIPPED, skip=_LINKED_BEFORE)
-        self.again[index] = row_id, bool(maybe)
+        self.rows[index] = row_id, bool(maybe)
         is_alike = category is not None and self._refused_alike.get(str(ran)) == category
         if status == UNPROCESSED or self._retry_failed or is_alike:
             return None
-        # Replied again, it is written again: as of this run, in which it may be repeated.
+        # Reported again, it is written again: as of this run, in which it may be repeated.
         self._on_their_way[index] = key
         self._recent[key] = place
         return Outcome(
@@ -145,5 +145,5 @@ class KnownPairs:
         )
 
     def _duplicate(self, index: int, pair: Pair, first: Place) -> Outcome:
-        skip = Skip("DUPLICATE", f"repeats {self._places.told(first)}")
+        skip = Skip("DUPLICATE", f"repeats {self._places.describe(first)}")
         return Outcome(index, pair, Status.SKIPPED, skip=skip)

@@ -16,8 +16,8 @@ class FolderLock:
     """
     Holds a run folder for this process until it is released, or the process ends, however.
 
-    It is the lock of a database of its own: the system drops it with the process, so that no stale
-    one can be left behind, and it works wherever SQLite does.
+    It is the lock of an empty database: the system drops it with the process, so that no stale
+    one can be left behind, and it works on every system that has SQLite.
 
     Raises:
         JournalInUseError: another process, or another run of this one, holds it.

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
 
-# An input may have so many lines.
+# The most lines of an input, as bits.
 _LINE_BITS: Final = 40
 
 Place: TypeAlias = int
-"""Which input, from 0, and the line of it, or the index in it: see `place_of`."""
+"""Which input, from 0, and the line of it, or the index in it: see `make_place`."""
 
 
-def place_of(source: int, line: int) -> Place:
+def make_place(source: int, line: int) -> Place:
     """Return a place; places of the same input are in its order, those of later ones behind."""
     return source << _LINE_BITS | line
 
 
-def parts_of(place: Place) -> tuple[int, int]:
+def split_place(place: Place) -> tuple[int, int]:
     """Return input and line of a place."""
     return place >> _LINE_BITS, place & (1 << _LINE_BITS) - 1
 
 
 class Places(Protocol):
-    """Tells a journal about pairs."""
+    """Describes pairs to a journal."""
 
     are_stable: bool
     """Whether each pair stands at the same place in every run: the input is the same."""
@@ -35,7 +35,7 @@ class Places(Protocol):
         """Return where it stands."""
         ...
 
-    def told(self, place: Place) -> str:
+    def describe(self, place: Place) -> str:
         """Return how people call that place."""
         ...
 
@@ -54,7 +54,7 @@ class ByIndex:
         del pair
         return index
 
-    def told(self, place: Place) -> str:
+    def describe(self, place: Place) -> str:
         """Return it as messages call items of the input."""
         return f"item {place}"
 

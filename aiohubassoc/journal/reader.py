@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from aiohubassoc.journal.bloom_filter import Key, key_of
-from aiohubassoc.journal.offsets import parts_of
+from aiohubassoc.journal.bloom_filter import Key, make_key
+from aiohubassoc.journal.offsets import split_place
 from aiohubassoc.journal.row_codec import NUMBERS, STATUSES
 from aiohubassoc.journal.schema import open_for_reading, reading
 from aiohubassoc.models import Status
@@ -47,13 +47,13 @@ class JournalRow:
         status: What became of it.
         source: Which input, from 0.
         line: The line of that input, or the index in it.
-        attempts: Attempts made in the run that settled it.
+        attempts: Attempts made in the run that completed it.
         maybe_applied: As of `Outcome`.
         category: As of `Outcome`.
         message: Why it is not linked; None where it is.
         correlation_id: As of `Outcome`.
-        recorded_at: When it was settled; aware.
-        session: Which run of the folder told it last, from 1; those that skipped it left out.
+        recorded_at: When it was completed; aware.
+        session: Which run of the folder last reported it, from 1; those that skipped it left out.
     """
 
     pair: Pair
@@ -131,10 +131,10 @@ class Reader:
         """Return how many pairs there are of each status."""
         with reading(self.folder):
             found = dict(self._db.execute("select status, count(*) from pairs group by status"))
-            told = dict.fromkeys(NUMBERS, 0)
+            counts = dict.fromkeys(NUMBERS, 0)
             for number, count in found.items():
-                told[STATUSES[number]] += count
-            return told
+                counts[STATUSES[number]] += count
+            return counts
 
     def categories(self) -> list[tuple[Status, str, int, str]]:
         """Return status, category, how many there are, and a message, the most frequent first."""
@@ -143,25 +143,27 @@ class Reader:
                 "select status, coalesce(category, ''), count(*), coalesce(min(message), '')"
                 " from pairs where status > 1 group by 1, 2 order by 3 desc"
             ).fetchall()
-            return [(STATUSES[number], name, count, told) for number, name, count, told in found]
+            return [
+                (STATUSES[number], name, count, message) for number, name, count, message in found
+            ]
 
-    def unusable_count(self) -> int:
+    def rejected_count(self) -> int:
         """Return how many rows of the input hold no pair."""
         with reading(self.folder):
             (count,) = self._db.execute("select count(*) from unusable").fetchone()
         return int(count)
 
-    def unusable(self) -> Iterator[tuple[int, int, str, Any]]:
+    def rejected(self) -> Iterator[tuple[int, int, str, Any]]:
         """Yield source, line, problem and cells of the rows of the input that hold no pair."""
         with reading(self.folder):
             for place, problem, fields in self._db.execute(
                 "select place, problem, fields from unusable order by place"
             ):
-                yield *parts_of(place), problem, json.loads(fields)
+                yield *split_place(place), problem, json.loads(fields)
 
-    def status_of(self, pair: Pair) -> Status | None:
+    def get_status(self, pair: Pair) -> Status | None:
         """Return what became of *pair* when it was last asked for; None: nothing yet."""
-        key = key_of(pair)
+        key = make_key(pair)
         with reading(self.folder):
             if self._unindexed is None:
                 self._unindexed = self._find_unindexed()
@@ -222,7 +224,7 @@ class Reader:
                 yield JournalRow(
                     pair,
                     STATUSES[status],
-                    *parts_of(place),
+                    *split_place(place),
                     attempts,
                     bool(maybe),
                     category,

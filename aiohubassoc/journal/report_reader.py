@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from aiohubassoc.journal.offsets import parts_of
+from aiohubassoc.journal.offsets import split_place
 from aiohubassoc.journal.reader import Reader, to_instant
 from aiohubassoc.journal.row_codec import STATUSES
 from aiohubassoc.journal.schema import reading
@@ -22,8 +22,6 @@ from aiohubassoc.pair import unchecked_pair
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
-    from types import TracebackType
-    from typing import Self
 
 
 # HubSpot's categories are few; a server that makes up new ones must not fill memory.
@@ -126,17 +124,6 @@ class ReportReader(Reader):
             self._db.close()
             raise
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._db.close()
-
     def types(self, most: int) -> list[tuple[str, str]]:
         """Return the first *most* pairs of object types."""
         with reading(self.folder):
@@ -186,7 +173,7 @@ class ReportReader(Reader):
                 "select place, problem, fields from unusable order by place limit ?", (most,)
             ).fetchall()
             return [
-                RowWithoutPair(*parts_of(place), problem, _cells(fields))
+                RowWithoutPair(*split_place(place), problem, _cells(fields))
                 for place, problem, fields in found
             ]
 
@@ -207,7 +194,7 @@ class ReportReader(Reader):
         ).fetchone()
         return FailedPair(
             str(unchecked_pair(*ends)),
-            *parts_of(place),
+            *split_place(place),
             attempts,
             bool(maybe),
             message or "",

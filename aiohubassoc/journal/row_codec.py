@@ -28,7 +28,7 @@ NUMBERS: Final = {status: number for number, status in STATUSES.items() if numbe
 # A pair that is skipped and yet written is one that HubSpot said is linked already.
 _WRITTEN: Final = {**NUMBERS, Status.SKIPPED: LINKED}
 
-_Text: TypeAlias = str | None
+_TextOrNone: TypeAlias = str | None
 _STATUS: Final = attrgetter("status")
 _ATTEMPTS: Final = attrgetter("attempts")
 
@@ -50,7 +50,7 @@ def writable(value: object) -> str:
     return str(value).encode("utf-8", "backslashreplace").decode()
 
 
-def settled_values(outcome: Outcome) -> tuple[int, int, bool, _Text, _Text, _Text]:
+def to_values(outcome: Outcome) -> tuple[int, int, bool, _TextOrNone, _TextOrNone, _TextOrNone]:
     """Return status, attempts, whether it may be applied, category, message, correlation id."""
     # Skipped as it was linked already: so it is linked, and needs no call next time either.
     status = Status.LINKED if outcome.status is Status.SKIPPED else outcome.status

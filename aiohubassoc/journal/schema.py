@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 DATABASE: Final = "journal.db"
 LOCK: Final = "lock.db"
-# "ahas": tells our databases from any other.
+# "ahas": marks our databases.
 _APPLICATION_ID: Final = 0x61686173
 VERSION: Final = 2
 # In the header: sessions that stopped as HubSpot refused pairs alike, with the category of these.
 REFUSED_ALIKE: Final = "refused_alike"
 
-# One row a pair, in the order in which they were settled: to append costs least. `seen` finds them;
-# it follows behind, up to the row that header's "indexed" names. Status 5 is an item that failed
+# One row a pair, in the order of completion: to append costs least. `seen` finds them; it follows
+# behind, up to the row that header's "indexed" names. Status 5 is an item that failed
 # its checks: it holds no pair that another could repeat, and is found by its place.
 _SCHEMA: Final = """
 create table header (name text primary key, value text not null) without rowid;
@@ -73,7 +73,7 @@ create table unusable (
 );
 insert into header values ('indexed', '0');
 """
-# For people: pairs as they are told.
+# For people: pairs as messages name them.
 _VIEW: Final = """
 create view outcomes as
 select from_type, from_id, to_type, to_id,
@@ -94,7 +94,7 @@ create table verifications (
 );
 """
 # What the system says, and what it means to people.
-_TOLD: Final = (
+_MEANINGS: Final = (
     ("disk is full", "the disk is full"),
     ("readonly", "it is read-only"),
     ("unable to open", "it cannot be opened or made: is the folder writable?"),
@@ -111,8 +111,8 @@ def plainly(folder: Path, error: Exception) -> JournalStorageError:
     if isinstance(error, NOT_OURS):
         return JournalStorageError(f"the run folder {folder}: journal.db is damaged")
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    told = next((told for part, told in _TOLD if part in text), text)
-    return JournalStorageError(f"the run folder {folder}: {told}")
+    meaning = next((meaning for part, meaning in _MEANINGS if part in text), text)
+    return JournalStorageError(f"the run folder {folder}: {meaning}")
 
 
 @contextlib.contextmanager
@@ -156,7 +156,7 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
     try:
         _check(db, folder)
         db.execute("pragma journal_mode = wal")
-        # A write is on the disk before its outcomes are told, even if the power fails. A group
+        # A write is on the disk before its outcomes are reported, even if the power fails. A group
         # each time, this costs next to nothing.
         db.execute("pragma synchronous = full")
         version = _number(db, "user_version")

@@ -184,7 +184,7 @@ class Statistics:
 
     def begin_run(self, at_ms: int) -> float:
         """Note that a run begins, and return where it does."""
-        # Each run has buckets of its own: two runs may fill one window, which lies in both.
+        # Each run has its own buckets: two runs may fill one window, which lies in both.
         at = math.ceil(self.end / _SLOT) * _SLOT
         self.runs = [*self.runs, (at, at_ms)][-_MOST_RUNS:]
         return at

@@ -1,4 +1,4 @@
-"""What happened when, in a fixed number of buckets: they double their width as time goes on."""
+"""What happened when, in a fixed number of buckets: their width doubles when they are full."""
 
 from __future__ import annotations
 

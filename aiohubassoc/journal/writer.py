@@ -22,10 +22,10 @@ from aiohubassoc.errors import (
     PreviousFailureError,
     RefusedAlikeError,
 )
-from aiohubassoc.journal.database import Database, Group, Unusable
+from aiohubassoc.journal.database import Database, Group, RejectedRecord
 from aiohubassoc.journal.known_pairs import KnownPairs
 from aiohubassoc.journal.lock import FolderLock
-from aiohubassoc.journal.row_codec import are_usual, is_bad, settled_values, writable
+from aiohubassoc.journal.row_codec import are_usual, is_bad, to_values, writable
 from aiohubassoc.journal.schema import in_plain_words, reading
 from aiohubassoc.models import Status
 
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 logger = logging.getLogger("aiohubassoc")
 
-# The statistics are written with a group once so many seconds are over since they were. Those of
+# The statistics are written with a group once this many seconds have passed. Those of
 # the last seconds are lost when the process is killed.
 _STATISTICS_EVERY: Final = 2.0
-# So many written pairs are kept in memory, about 2 MB, until they are sorted in together.
+# This many written pairs are kept in memory, about 2 MB, until they are sorted in together.
 _INDEX_EVERY: Final = 8192
 _PAIR: Final = attrgetter("pair")
 _INDEX: Final = attrgetter("index")
@@ -58,15 +58,15 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 @attrs.define
 class InputNotes:
     """
-    What whoever reads the input tells the run folder, while the run goes on.
+    What the run folder learns of the input while it is read.
 
     Attributes:
-        unusable: Rows without a pair; each is written with the next outcomes.
+        rejected: Rows without a pair; each is written with the next outcomes.
         is_cut_short: Whether the input ended before its end, because the run was to.
         is_of_folder: Whether the pairs are taken from the folder itself.
     """
 
-    unusable: list[Unusable] = attrs.Factory(list)
+    rejected: list[RejectedRecord] = attrs.Factory(list)
     is_cut_short: bool = False
     is_of_folder: bool = False
 
@@ -79,7 +79,7 @@ class JournalWriter:
         folder: The folder.
         header: What is kept about the job; of it ``"job"`` must be the same in every run.
         places: Where pairs stand.
-        notes: What is told of the input.
+        notes: What is reported of the input.
         observer: Collects how the run goes, if the client reports to it.
         clock: Time.
         force: Whether the job may differ.
@@ -151,7 +151,7 @@ class JournalWriter:
         """
         known, ledger = self._known, self._ledger
         assert known is not None  # noqa: S101 -- set by `open`
-        assert ledger is not None  # noqa: S101 -- likewise
+        assert ledger is not None  # noqa: S101 -- as above
         group = self._group()
         if self._clock.now() - self._statistics_at >= _STATISTICS_EVERY:
             self._statistics_at = self._clock.now()
@@ -178,7 +178,7 @@ class JournalWriter:
                 lambda: self._end(group, complete=complete, stopped=stopped, alike=alike)
             )
         except JournalError as error:
-            # Every outcome that was told is written; only how the run ended is not.
+            # Every outcome that was reported is written; only how the run ended is not.
             logger.warning("%s", error, extra=make_extra(self.run_id, error=error))
         finally:
             await self._close()
@@ -195,14 +195,14 @@ class JournalWriter:
 
     def _group(self) -> Group:
         """Return what is to be written next, so far without outcomes."""
-        unusable, self._notes.unusable = self._notes.unusable, []
-        return Group(self._now_ms(), self._session, unusable)
+        rejected, self._notes.rejected = self._notes.rejected, []
+        return Group(self._now_ms(), self._session, rejected)
 
     def _add(
         self, outcomes: Sequence[Outcome], group: Group, known: KnownPairs, ledger: Database
     ) -> None:
-        places, again = self._places, known.again
-        if not again and are_usual(outcomes):  # nearly always: at the speed of C
+        places, known_rows = self._places, known.rows
+        if not known_rows and are_usual(outcomes):  # nearly always: at the speed of C
             pairs = list(map(_PAIR, outcomes))
             values = zip(
                 map(ledger.types.__getitem__, map(_TYPES, pairs)),
@@ -217,7 +217,7 @@ class JournalWriter:
             group.usual = list(chain.from_iterable(values))
             return
         for outcome in outcomes:
-            row, may_be_there = again.pop(outcome.index, (None, False))
+            row, may_be_there = known_rows.pop(outcome.index, (None, False))
             # What one run left open stays open in the next, until HubSpot confirms the link.
             if may_be_there and outcome.status in {Status.FAILED, Status.UNPROCESSED}:
                 outcome.maybe_applied = True
@@ -237,11 +237,11 @@ class JournalWriter:
         if row is None and is_bad(outcome):
             row = known.row_of_bad(place)
         if row is not None and isinstance(outcome.error, PreviousFailureError):
-            group.retold.append((group.session, place, row))
+            group.repeated.append((group.session, place, row))
             return
-        status, *settled = settled_values(outcome)
+        status, *result = to_values(outcome)
         tag = self._places.tag(pair)
-        values = (status, place, *settled, group.at_ms, group.session, tag)
+        values = (status, place, *result, group.at_ms, group.session, tag)
         if row is not None:
             group.changed.append((*values, row))
         else:  # of an item that failed its checks anything may be anything
@@ -255,7 +255,7 @@ class JournalWriter:
     # --- in the thread -------------------------------------------------------------------------
 
     def _open(self) -> str | None:
-        # Ids and HubSpot's messages are nobody else's business.
+        # Ids and HubSpot's messages are private.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = FolderLock(self._folder)
         self._ledger = ledger = Database(self._folder)
@@ -311,11 +311,11 @@ def _compare(folder: Path, had: object, given: object) -> None:
         if had.get(name) != given.get(name)
     }
     if differences:
-        told = "; ".join(
+        changed = "; ".join(
             f"{name} was {before!r} and is {now!r}" for name, (before, now) in differences.items()
         )
         raise JournalMismatchError(
-            f"the run folder {folder} belongs to another job: {told}. Take another folder, or go "
-            "on all the same: --force, in a program Journal(..., force=True)",
+            f"the run folder {folder} belongs to another job: {changed}. Take another "
+            "folder, or continue with --force, in a program Journal(..., force=True)",
             differences,
         )

@@ -34,7 +34,7 @@ USABLE: Final = LEASE / 2
 HEARTBEAT: Final = LEASE / 5
 # How long one is remembered that has no permits, for its turn.
 _REMEMBERED: Final = 60.0
-# A process that comes later than it was told by so much loses its turn.
+# A process that comes later than its time by this much loses its turn.
 _GRACE: Final = 0.1
 _LEAST_WAIT: Final = 0.002
 # A timer may fire a little early; permits are looked for in steps no shorter.

@@ -37,7 +37,7 @@ _NO_HEADERS: Mapping[str, str] = {}
 # A store may be away for so long: a server is restarted, a file is locked. Then the run stops.
 PATIENCE: Final = 60.0
 _RETRY_EVERY: Final = 0.25
-# What became of calls is told together, after at most this part of a window.
+# What became of calls is reported together, after at most this part of a window.
 _TOGETHER_SHARE: Final = 1 / 100
 _TOGETHER_LEAST, _TOGETHER_MOST = 0.005, 0.1
 _MOST_WANTED: Final = 256
@@ -50,7 +50,7 @@ class SharedLimiter:
 
     Args:
         row: The common state.
-        session: Asks it, in a thread of its own.
+        session: Asks it, in a separate thread.
         identity: Of this client.
         decider: What decides before the store is asked.
         clock: Time.
@@ -240,7 +240,7 @@ class SharedLimiter:
         return wait
 
     def _note(self) -> None:
-        """See to it that what is new is told in time."""
+        """Schedule the report of what is new."""
         if self._is_asking:
             return
         if self._needs_news and self._queue.waiters:
@@ -257,7 +257,7 @@ class SharedLimiter:
             self._timer, self._timer_at = self._clock.call_at(at, self._ask), at
 
     def _ask(self) -> None:
-        """Ask once this turn of the event loop is over: whatever else comes in it is told too."""
+        """Ask once this turn of the event loop is over: what else comes in it is reported too."""
         if not self._is_asking and self._failure is None:
             self._is_asking = True
             asyncio.get_running_loop().call_soon(self._send)

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from aiohubassoc.simulator.rate_limits import RateLimits
     from aiohubassoc.simulator.records import ObjectType, ObjectTypes
     from aiohubassoc.simulator.responses import Document
-    from aiohubassoc.simulator.routing import Call
+    from aiohubassoc.simulator.routing import PortalCall
     from aiohubassoc.simulator.settings import PortalSettings
 
-# HubSpot, Scopes: types without a scope of their own name. Activities: HubSpot, Notes guide.
+# HubSpot, Scopes: types whose scope has another name. Activities: HubSpot, Notes guide.
 _OTHER_SCOPES = {
     "tickets": "tickets",
     **dict.fromkeys(
@@ -65,7 +65,7 @@ class Auth:
         known = {_scope(kind, access) for kind in self._types for access in ("read", "write")}
         return sorted(known.difference(self._missing_scopes))
 
-    def error(self, authorization: str | None, call: Call) -> PortalResponse | None:
+    def error(self, authorization: str | None, call: PortalCall) -> PortalResponse | None:
         """Return the response to a caller who may not make *call*, None for one who may."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme != "Bearer" or token not in self._valid:
@@ -75,7 +75,7 @@ class Auth:
         missing = self._missing(call)
         return error_bodies.missing_scopes(missing) if missing else None
 
-    def _missing(self, call: Call) -> tuple[str, ...]:
+    def _missing(self, call: PortalCall) -> tuple[str, ...]:
         if isinstance(call, AccountCall):
             return ()  # any token may make these calls
         if self._missing_scopes or self._scopes is None:

@@ -98,7 +98,7 @@ class FaultPlan:
         slow_seconds: What `slow` adds, in seconds.
         throttled_retry_after: Whole seconds, the ``Retry-After`` of `throttled_429`.
         migrating_retry_after: Whole seconds, the ``Retry-After`` of `migrating_477`; up to 86,400
-            at HubSpot (HubSpot, Error handling).
+            at HubSpot (HubSpot, API error handling).
         problem_retry_after: Whole seconds, the ``Retry-After`` of `problem_json_502`; 60 at
             Cloudflare.
         first_arrivals_only: Faults hit at most this many calls of a pair, the first ones, so that

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aiohubassoc.simulator.fault_plan import FaultPlan
     from aiohubassoc.simulator.records import LinkedPair, ObjectTypes
     from aiohubassoc.simulator.responses import Document
-    from aiohubassoc.simulator.routing import Call, Kind, Position
+    from aiohubassoc.simulator.routing import OperationKind, PortalCall, Position
     from aiohubassoc.simulator.seeded_random import SeededRandom
 
 # These replace a result by an error.
@@ -182,7 +182,7 @@ class Faults:
         self._drawn = list(shares)
         self._first_arrivals_only = plan.first_arrivals_only
         self._pair_scripts = {types.to_pair(*pair): script for pair, script in plan.script.items()}
-        self._kind_scripts: dict[Kind, tuple[str | None, ...]] = {
+        self._kind_scripts: dict[OperationKind, tuple[str | None, ...]] = {
             "batch": plan.script_batches,
             "read": plan.script_reads,
             "account": plan.script_account,
@@ -192,7 +192,7 @@ class Faults:
         self._slow_seconds = plan.slow_seconds
 
     def pick(
-        self, call: Call, pair: LinkedPair | None, key: str, position: Position
+        self, call: PortalCall, pair: LinkedPair | None, key: str, position: Position
     ) -> Fault | None:
         """
         Return the fault that hits a call, None for none.
@@ -221,14 +221,14 @@ class Faults:
         return self._drawn[index] if index < len(self._drawn) else None
 
     def replacement(self, fault: Fault) -> PortalResponse | None:
-        """Return the response that *fault* has of its own, None if it changes another one."""
+        """Return the response that *fault* makes, None if it changes another one."""
         return self._replacements.get(fault)
 
     def is_done(self, fault: Fault) -> bool:
         """Return whether the call is done although *fault* hides it."""
         return fault not in self._replacements and fault not in _NOT_DONE
 
-    def change(self, fault: Fault, call: Call, response: PortalResponse) -> PortalResponse:
+    def change(self, fault: Fault, call: PortalCall, response: PortalResponse) -> PortalResponse:
         """Return the changed *response*: the same object if the fault does not show on it."""
         if fault is Fault.SLOW:
             return attrs.evolve(response, delay=response.delay + self._slow_seconds)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aiohubassoc.simulator.records import LinkedPair
-    from aiohubassoc.simulator.routing import Kind
+    from aiohubassoc.simulator.routing import OperationKind
     from aiohubassoc.simulator.settings import PortalSettings
 
 _FIRST_ERROR = 400  # RFC 9110, 15.5: client errors; those of servers lie above
@@ -71,7 +71,7 @@ class PortalLedger:
         self.faults: Counter[str] = Counter()
         self.throttled: Counter[str] = Counter()
         self.arrivals: list[tuple[float, int | str]] = []
-        self.calls: Counter[Kind] = Counter()
+        self.calls: Counter[OperationKind] = Counter()
         self.batch_inputs = 0
         self.read_inputs = 0
         self.links: Counter[LinkedPair] = Counter()
@@ -139,7 +139,7 @@ class PortalLedger:
         """Record a request with a valid token."""
         (self._batches if is_batch else self._seen).add(now)
 
-    def record_counted(self, now: float, kind: Kind, inputs: int) -> None:
+    def record_counted(self, now: float, kind: OperationKind, inputs: int) -> None:
         """Record a request that the rate limits let through, and its number of inputs."""
         self.calls[kind] += 1
         if self.first_counted is None:

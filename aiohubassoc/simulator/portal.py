@@ -26,7 +26,7 @@ from aiohubassoc.simulator.routing import (
     AccountCall,
     BatchCall,
     BatchInputs,
-    Call,
+    PortalCall,
     PortalRequest,
     PutCall,
     RequestTracker,
@@ -182,7 +182,7 @@ class Portal:
 
     def _serve(
         self,
-        call: Call,
+        call: PortalCall,
         body: bytes,
         inputs: BatchInputs,
         context: CallContext,
@@ -206,7 +206,7 @@ class Portal:
         return response, fault
 
     def _run(
-        self, call: Call, body: bytes, inputs: BatchInputs, context: CallContext
+        self, call: PortalCall, body: bytes, inputs: BatchInputs, context: CallContext
     ) -> CallResult:
         if isinstance(call, PutCall):
             return self._linking.put(call, context)

@@ -1,4 +1,4 @@
-"""A portal in a process of its own: it takes no time from the event loop that is measured."""
+"""A portal in a separate process: it takes no time from the event loop that is measured."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def portal_process(
     settings: PortalSettings | None = None, *, port: int = 0, grace: float = 5.0
 ) -> Iterator[PortalProcess]:
     """
-    Run a portal in a process of its own while the context lasts; it is ready when this returns.
+    Run a portal in a separate process while the context lasts; it is ready when this returns.
 
     The process outlives neither the context nor this process, however that ends.
 
@@ -101,7 +101,7 @@ def portal_process(
         RuntimeError: it did not start; it has said why on the standard error.
     """
     command = [sys.executable, "-m", "aiohubassoc.simulator", "--child", "--port", str(port)]
-    # A session of its own: Ctrl-C at a terminal is for us, who may have calls in flight.
+    # A separate session: Ctrl-C at a terminal is for us, who may have calls in flight.
     child = subprocess.Popen(  # noqa: S603 -- our own module
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )

@@ -30,14 +30,14 @@ NO_INPUT = error_bodies.validation_error(
     "Invalid input JSON on line 1, column 1: Cannot deserialize value"
 )
 
-Kind: TypeAlias = Literal["put", "batch", "read", "account"]
+OperationKind: TypeAlias = Literal["put", "batch", "read", "account"]
 
 
 @attrs.frozen
 class PutCall:
     """Create Default for one pair; types and ids as they were written."""
 
-    kind: ClassVar[Kind] = "put"
+    kind: ClassVar[OperationKind] = "put"
     method: ClassVar[str] = "PUT"
 
     from_type: str
@@ -50,7 +50,7 @@ class PutCall:
 class BatchCall:
     """Create Default for many pairs of the same two types, as they were written."""
 
-    kind: ClassVar[Kind] = "batch"
+    kind: ClassVar[OperationKind] = "batch"
     method: ClassVar[str] = "POST"
     max_inputs: ClassVar[int] = 2_000  # HubSpot, Associations v4
 
@@ -62,7 +62,7 @@ class BatchCall:
 class ReadCall:
     """Read the links of many records of one type to records of another, as they were written."""
 
-    kind: ClassVar[Kind] = "read"
+    kind: ClassVar[OperationKind] = "read"
     method: ClassVar[str] = "POST"
     max_inputs: ClassVar[int] = 1_000  # HubSpot, Associations v4
 
@@ -75,7 +75,7 @@ class ReadCall:
 class AccountCall:
     """One of the calls about the account; the types are those of its association limits."""
 
-    kind: ClassVar[Kind] = "account"
+    kind: ClassVar[OperationKind] = "account"
 
     name: AccountCallName
     from_type: str = ""
@@ -87,10 +87,10 @@ class AccountCall:
         return "POST" if self.name == "token_info" else "GET"
 
 
-Call: TypeAlias = PutCall | BatchCall | ReadCall | AccountCall
+PortalCall: TypeAlias = PutCall | BatchCall | ReadCall | AccountCall
 
 
-def parse_path(raw_path: str) -> Call | None:
+def parse_path(raw_path: str) -> PortalCall | None:
     """
     Return the call that *raw_path* means, None when the portal has no such path.
 
@@ -168,7 +168,7 @@ class BatchInputs:
     error: PortalResponse | None = None
 
 
-def parse_inputs(call: Call, body: bytes) -> BatchInputs:
+def parse_inputs(call: PortalCall, body: bytes) -> BatchInputs:
     """Return the inputs in the body of *call*."""
     if isinstance(call, PutCall | AccountCall):
         return BatchInputs()
@@ -204,7 +204,7 @@ class PortalRequest:
         delay: Seconds from the arrival to the moment at which it is counted.
     """
 
-    call: Call | None
+    call: PortalCall | None
     is_allowed: bool
     pair: LinkedPair | None
     body: bytes
@@ -258,7 +258,7 @@ class RequestTracker:
         self._rng = rng
         self._types = types
         self._by_key: dict[str, _KeyCounts] = {}
-        self._passed: Counter[Kind] = Counter()
+        self._passed: Counter[OperationKind] = Counter()
 
     def track(self, method: str, raw_path: str, body: bytes) -> PortalRequest:
         """Return the parsed request."""
@@ -277,7 +277,7 @@ class RequestTracker:
         is_allowed = method == call.method
         return PortalRequest(call, is_allowed, pair, body, key, counts.arrived, delay)
 
-    def next_position(self, key: str, call: Call) -> Position:
+    def next_position(self, key: str, call: PortalCall) -> Position:
         """Return the position of *call* if it passes now."""
         counts = self._by_key.get(key)
         return Position(
@@ -286,7 +286,7 @@ class RequestTracker:
             sum(count for kind, count in self._passed.items() if kind != "account") + 1,
         )
 
-    def record_pass(self, key: str, call: Call) -> None:
+    def record_pass(self, key: str, call: PortalCall) -> None:
         """Record that *call* has passed."""
         self._by_key.setdefault(key, _KeyCounts()).passed += 1
         self._passed[call.kind] += 1

@@ -105,8 +105,8 @@ class PortalSettings:
             ``fixed``, in windows that follow one another from the first request on; ``gcra``, a
             leaky bucket.
         secondly_limit: Single PUTs in any second. None: no such limit.
-        batch_limit: Batch calls, creating and reading, in any window of their own. None: no such
-            limit; HubSpot publishes none.
+        batch_limit: Batch calls, creating and reading, in any window, counted separately. None: no
+            such limit; HubSpot publishes none.
         batch_window: That window's length in seconds.
         batch_max_in_flight: Batch calls in flight at the same time, from their counting to their
             response. None: no such limit. Only a served portal can keep it. The 429 names the

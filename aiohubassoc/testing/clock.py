@@ -28,7 +28,7 @@ class FakeClock:
     def __init__(self, utc: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         self._utc = utc
         self._now = 0.0
-        self._timers: list[tuple[float, int, _Timer]] = []
+        self._timers: list[tuple[float, int, _VirtualTimer]] = []
         self._order = itertools.count()
 
     def now(self) -> float:
@@ -50,7 +50,7 @@ class FakeClock:
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
         """Call *callback* in one of the loop's next turns, after those that are due earlier."""
-        timer = _Timer(callback)
+        timer = _VirtualTimer(callback)
         heapq.heappush(self._timers, (when, next(self._order), timer))
         asyncio.get_running_loop().call_soon(self._advance)
         return timer
@@ -64,7 +64,7 @@ class FakeClock:
                 return
 
 
-class _Timer:
+class _VirtualTimer:
     def __init__(self, callback: Callable[[], object]) -> None:
         self.callback: Callable[[], object] | None = callback
 

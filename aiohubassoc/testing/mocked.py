@@ -22,7 +22,7 @@ from aiohubassoc.testing.replies import Reply, batch, linked, refused
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_Reply: TypeAlias = Reply | Exception
+_ReplyOrError: TypeAlias = Reply | Exception
 
 
 _NEEDS_WRITER: Final = "stream_writer" in inspect.signature(ClientResponse.__init__).parameters
@@ -57,13 +57,13 @@ class MockedHubSpot:
         self.calls = 0
         self._prefix = yarl.URL(base_url).raw_path.rstrip("/")
         self._version = api_version
-        self._replies: dict[str, deque[_Reply]] = {}
+        self._replies: dict[str, deque[_ReplyOrError]] = {}
 
-    def reply(self, pair: Pair, *replies: _Reply) -> None:
+    def reply(self, pair: Pair, *replies: _ReplyOrError) -> None:
         """Reply so to calls that link *pair*; the last reply is given to all further calls."""
         self._replies[create_default(self._version, pair).path] = deque(replies)
 
-    def reply_to_batches(self, from_type: str, to_type: str, *replies: _Reply) -> None:
+    def reply_to_batches(self, from_type: str, to_type: str, *replies: _ReplyOrError) -> None:
         """Reply so to batch calls between these types; the last one to all further calls."""
         path = create_default_batch(self._version, (from_type, to_type), b"").path
         self._replies[path] = deque(replies)
@@ -102,7 +102,7 @@ def mocked(
     passthrough: Sequence[str] = (),
 ) -> Iterator[MockedHubSpot]:
     """
-    Answer every request to HubSpot without a network while the context lasts.
+    Respond to every request to HubSpot without a network while the context lasts.
 
     It needs aioresponses: ``pip install 'aiohubassoc[testing]'``. Requests to other addresses fail
     as without a network.

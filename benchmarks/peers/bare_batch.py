@@ -29,8 +29,8 @@ async def link(job: Job) -> int:
             inputs = [{"from": {"id": str(n)}, "to": {"id": str(n)}} for n in numbers]
             body = orjson.dumps({"inputs": inputs})
             async with session.post(url, data=body, allow_redirects=False) as answer:
-                told = orjson.loads(await answer.read())
-                return len(told["results"]) // 2 if answer.status == 200 else 0
+                reported = orjson.loads(await answer.read())
+                return len(reported["results"]) // 2 if answer.status == 200 else 0
 
         return await shared_out(job.batches, job.concurrency, post)
 

@@ -46,14 +46,14 @@ async def tell(job: Job) -> Mapping[str, Any]:
     """Look at all that the call returned or raised."""
     async with _client(job) as client:
         try:
-            told = await _create(client, job.ids)
+            reported = await _create(client, job.ids)
         except hubspot_sdk.HubSpotError as error:
             return heard(job, f"raises {type(error).__name__}")
     return heard(
         job,
-        type(told).__name__,
-        [(each.from_.id, each.to.id) for each in told.results],
-        [each.context for each in told.errors or ()],
+        type(reported).__name__,
+        [(each.from_.id, each.to.id) for each in reported.results],
+        [each.context for each in reported.errors or ()],
     )
 
 

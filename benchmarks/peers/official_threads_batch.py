@@ -43,10 +43,10 @@ def link(job: Job) -> int:
 
     def post(numbers: range) -> int:
         try:
-            told = create(numbers)
+            reported = create(numbers)
         except (ApiException, HTTPError):
             return 0
-        return 0 if told is None else len(told.results) // 2
+        return 0 if reported is None else len(reported.results) // 2
 
     with ThreadPoolExecutor(job.concurrency) as pool:
         return sum(pool.map(post, job.batches))
@@ -55,17 +55,17 @@ def link(job: Job) -> int:
 def tell(job: Job) -> Mapping[str, Any]:
     """Look at all that the call returned or raised."""
     try:
-        told = _creating(job)(job.ids)
+        reported = _creating(job)(job.ids)
     except (ApiException, HTTPError) as error:
         return heard(job, f"raises {type(error).__name__}")
-    if told is None:
+    if reported is None:
         return heard(job, "None")
     return heard(
         job,
-        type(told).__name__,
-        # The model keeps what is "from" in JSON under a name of its own.
-        [(each._from.id, each.to.id) for each in told.results],  # noqa: SLF001
-        [each.context for each in told.errors or ()],
+        type(reported).__name__,
+        # The model keeps what is "from" in JSON under another name.
+        [(each._from.id, each.to.id) for each in reported.results],  # noqa: SLF001
+        [each.context for each in reported.errors or ()],
     )
 
 

@@ -46,11 +46,11 @@ async def link(job: Job) -> int:
 async def tell(job: Job) -> Mapping[str, Any]:
     """Count what the outcomes say."""
     async with _client(job) as client, _run(client, job) as outcomes:
-        told = Counter([outcome.status async for outcome in outcomes])
+        reported = Counter([outcome.status async for outcome in outcomes])
     return {
         "what": "an outcome a pair",
-        "linked": told[Status.LINKED],
-        "failed": told[Status.FAILED],
+        "linked": reported[Status.LINKED],
+        "failed": reported[Status.FAILED],
     }
 
 

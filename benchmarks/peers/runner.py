@@ -66,8 +66,8 @@ def serve(link: Callable[[Job], int]) -> None:
         wall, cpu = time.perf_counter(), time.process_time()
         linked = link(job)
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-        told = {"linked": linked, "failed": job.count - linked}
-        return told | {"cpu_seconds": cpu, "wall_seconds": wall}
+        reported = {"linked": linked, "failed": job.count - linked}
+        return reported | {"cpu_seconds": cpu, "wall_seconds": wall}
 
     answer(timed)
 
@@ -88,14 +88,14 @@ def serve_async(link: Callable[[Job], Awaitable[int]], *, loop: str = "asyncio")
 
 
 async def by_workers(job: Job, put: Callable[[int], Awaitable[bool]]) -> int:
-    """Let so many workers take the ids from one iterator; return how many *put* said are linked."""
+    """Let this many workers take the ids from one iterator; return how many *put* linked."""
     return await shared_out(job.ids, job.concurrency, put)
 
 
 async def shared_out(
     items: Iterable[_T], workers: int, send: Callable[[_T], Awaitable[int]]
 ) -> int:
-    """Let so many workers take *items* from one iterator; return the sum of all *send* returned."""
+    """Let this many workers take *items* from one iterator; return the sum of *send* results."""
     left = iter(items)
 
     async def work() -> int:
@@ -114,7 +114,7 @@ def heard(
     contexts: Iterable[Mapping[str, Sequence[str]]] = (),
 ) -> dict[str, Any]:
     """
-    Return what a caller can tell of each pair of *job* from the answer to its one batch call.
+    Return what a caller can tell of each pair of *job* from the response to its one batch call.
 
     Args:
         job: The pairs.

@@ -40,8 +40,8 @@ def _reply(
 def _refusal(context: object = None, errors: object = None, **more: Any) -> ApiError:
     body = decode_error(orjson.dumps({"context": context, "errors": errors, **more}))
     assert body is not None
-    told = ("VALIDATION_ERROR", body.message or "m", "c-1", body.errors, body.context)
-    return ValidationError(400, *told, body.sub_category)
+    reported = ("VALIDATION_ERROR", body.message or "m", "c-1", body.errors, body.context)
+    return ValidationError(400, *reported, body.sub_category)
 
 
 def _kinds(said: list[ReplyPart]) -> list[str]:
@@ -232,7 +232,7 @@ def test_leading_zeros_cost_no_more() -> None:
 
 
 def test_a_long_list_of_names_costs_no_more() -> None:
-    """An error that names 2,000 records is told of each pair without the 1,999 others."""
+    """An error that names 2,000 records is reported of each pair without the 1,999 others."""
     pairs = _pairs(*((n, n + 10**6) for n in range(1, 2001)))
     sentences = [f"CONTACT={n} is not valid" for n in range(1, 2001)]
     began = time.process_time()
@@ -287,7 +287,7 @@ OF_3 = {"context": {"fromObjectId": ["3"], "toObjectId": ["4"]}}
         (BOTH[:3] + BOTH[4:], [NAMELESS], 1, "linked alone linked"),
         (BOTH[:3] + BOTH[4:], [NAMELESS], None, "linked alone linked"),
         (BOTH[:3] + BOTH[4:], [], -1, "linked alone linked"),
-        ([*BOTH[:3], BOTH[2], *BOTH[4:]], [], 1, "linked alone linked"),  # one way, told twice
+        ([*BOTH[:3], BOTH[2], *BOTH[4:]], [], 1, "linked alone linked"),  # one way, reported twice
         (BOTH[:3] + BOTH[4:], [], 40, "linked alone linked"),
         # It can be about a pair without results.
         (BOTH[:4], [NAMELESS], 1, "linked linked alone"),
@@ -385,7 +385,7 @@ def _reply_results(links: Sequence[tuple[object, object]]) -> list[dict[str, Any
     ],
 )
 def test_each_way_to_name_a_pair(context: dict[str, Any]) -> None:
-    """It is told as failed, with the error, and those beside it are not."""
+    """It is reported as failed, with the error, and those beside it are not."""
     for error in ({"context": context}, {"errors": [{"context": context}]}):
         assert ["failed", "alone", "alone"] == _said(_pairs((1, 2), (3, 4), (5, 6)), [error])
     refused = read_refusal(_pairs((1, 2), (3, 4), (5, 6)), _refusal(context))
@@ -570,7 +570,7 @@ def test_a_refusal_is_told_of_each_pair_without_the_others() -> None:
         {
             "INVALID_OBJECT_IDS": ["CONTACT=1 is not valid", "COMPANY=4 is not valid"],
             "objectType": ["CONTACT", "COMPANY"],
-            "reason": ["as told"],
+            "reason": ["as reported"],
             "others": ["4", "1"],
             "none": [],
         },
@@ -590,7 +590,7 @@ def test_a_refusal_is_told_of_each_pair_without_the_others() -> None:
     assert {
         "INVALID_OBJECT_IDS": ("CONTACT=1 is not valid",),
         "objectType": ("CONTACT", "COMPANY"),
-        "reason": ("as told",),
+        "reason": ("as reported",),
         "others": ("1",),
         "none": (),
     } == first.context
@@ -615,7 +615,7 @@ def test_a_sentence_about_the_other_type_is_not_about_the_pair() -> None:
 
 
 def test_a_hint_of_one_end_is_not_about_each_of_two_ids() -> None:
-    """Both ends of a pair, and that its second record is gone: who is first is not at fault."""
+    """Both ends of a pair, and that its second record is gone: who is first is not wrong."""
     ends = ((1, 1), (1, 3), (3, 2))
     pairs = [Pair("contacts", one, "contacts", other) for one, other in ends]
     error = _refusal({"ids": ["1", "3"]}, subCategory="crm.associations.TO_OBJECT_NOT_FOUND")

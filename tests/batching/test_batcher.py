@@ -102,8 +102,10 @@ def test_each_group_is_full_but_the_last() -> None:
     """Seven pairs in twos: three groups as soon as they are full, and one at the end."""
     cutter = _cutter(2)
     items = list(enumerate(_pairs(*((n, 9) for n in range(7)))))
-    told = [cutter.add(some, 0.0) for some in (items[:1], items[1:2], [], items[2:])]
-    assert [[], [[0, 1]], [], [[2, 3], [4, 5]]] == [[g.indexes for g in groups] for groups in told]
+    reported = [cutter.add(some, 0.0) for some in (items[:1], items[1:2], [], items[2:])]
+    assert [[], [[0, 1]], [], [[2, 3], [4, 5]]] == [
+        [g.indexes for g in groups] for groups in reported
+    ]
     assert [[6]] == [group.indexes for group in cutter.rest(0.0)]
 
 
@@ -120,7 +122,7 @@ def test_a_mirror_image_goes_with_the_next_group(most: int) -> None:
 
 
 def test_due_by_time() -> None:
-    """A group goes so many seconds after it was begun; the oldest first, and none before."""
+    """A group goes this many seconds after it was begun; the oldest first, and none before."""
     cutter = _cutter(100, 5.0)
     one, other = Pair("a", 1, "b", 2), Pair("c", 1, "d", 2)
     assert (True, math.inf, None) == (cutter.is_empty, cutter.due_at, cutter.oldest(0.0))

@@ -80,7 +80,7 @@ def test_nothing_is_known_at_first() -> None:
 
 
 def test_the_share_of_those_just_before_decides() -> None:
-    """From three in twenty on, and for no more pairs than were settled; twice if all were bad."""
+    """From three in twenty on, and for no more pairs than were completed; twice if all were bad."""
     rate = RefusalRate()
     rate.add(8, 1)
     rate.add(0, 0)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import ErrorDetail
-from aiohubassoc._batching.error_ids import Excerpts, Mention, find_ids, kind_of
+from aiohubassoc._batching.error_ids import Excerpts, Mention, find_ids, parse_kind
 from aiohubassoc._protocol.json_values import context as read_context
 from tests.protocol.strategies import json_values, near_bodies
 
@@ -38,7 +38,7 @@ ENDS = (("contact", "1"), ("company", "2"))
 )
 def test_a_type_has_one_name(written: str, kind: str) -> None:
     """Plural, singular, capitals and numbers mean the same type."""
-    assert kind == kind_of(written)
+    assert kind == parse_kind(written)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_type_has_one_name(written: str, kind: str) -> None:
     ],
 )
 def test_what_a_context_names(context: dict[str, tuple[str, ...]], expected: list[Mention]) -> None:
-    """Ids under the names that records have, with whatever is told of them; each once."""
+    """Ids under the names that records have, with whatever is reported of them; each once."""
     assert expected == find_ids(context, (), None, KNOWN)
     assert expected == find_ids({}, [ErrorDetail(context=context)], None, KNOWN)
 
@@ -96,8 +96,8 @@ def test_all_that_is_named() -> None:
 def test_context_and_details_are_put_together() -> None:
     """One may name one end and one the other; what is named in both is named once."""
     details = [ErrorDetail(context={"toObjectId": ("2",)}), ErrorDetail(context={"id": ("1",)})]
-    told = find_ids({"fromObjectId": ("1",)}, details, None, KNOWN)
-    assert [Mention("1", "from"), Mention("2", "to"), Mention("1")] == told
+    reported = find_ids({"fromObjectId": ("1",)}, details, None, KNOWN)
+    assert [Mention("1", "from"), Mention("2", "to"), Mention("1")] == reported
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_the_sub_category_may_tell_the_end(sub_category: str | None, expected: M
 def test_the_end_that_is_named_need_not_be_the_one_at_fault() -> None:
     """The context names both, the sub-category says which is missing."""
     context = {"fromObjectId": ("1",), "toObjectId": ("2",)}
-    told = find_ids(context, (), "crm.associations.TO_OBJECT_NOT_FOUND", KNOWN)
-    assert [Mention("1", "from", is_other_end=True), Mention("2", "to")] == told
+    reported = find_ids(context, (), "crm.associations.TO_OBJECT_NOT_FOUND", KNOWN)
+    assert [Mention("1", "from", is_other_end=True), Mention("2", "to")] == reported
 
 
 def test_an_excerpt_of_what_names_nobody_else_is_the_whole() -> None:
@@ -133,10 +133,15 @@ def test_an_excerpt_of_what_names_nobody_else_is_the_whole() -> None:
 
 def test_an_excerpt_leaves_the_others_out() -> None:
     """Values and details that name records, and not one of the pair's."""
-    context = {"ids": ("3", "1"), "why": ("DEAL=1 is odd", "as told"), "x": ("3", "7"), "none": ()}
+    context = {
+        "ids": ("3", "1"),
+        "why": ("DEAL=1 is odd", "as reported"),
+        "x": ("3", "7"),
+        "none": (),
+    }
     known = {"1", "2", "3"}
     excerpt, kept = Excerpts(context, [ErrorDetail(context={"id": ("3",)})], known).of(ENDS)
-    assert {"ids": ("1",), "why": ("as told",), "x": ("7",), "none": ()} == excerpt
+    assert {"ids": ("1",), "why": ("as reported",), "x": ("7",), "none": ()} == excerpt
     assert () == kept
 
 
@@ -151,7 +156,7 @@ def test_no_context_is_too_odd(context: object, sub_category: str | None) -> Non
     """Whatever JSON holds: ids that were sent come out, and an excerpt holds no new words."""
     read = read_context(context)
     known = {"1", "2", "true", "a"}
-    told = find_ids(read, [ErrorDetail(context=read)], sub_category, known)
-    assert {one.record_id for one in told} <= known
+    reported = find_ids(read, [ErrorDetail(context=read)], sub_category, known)
+    assert {one.record_id for one in reported} <= known
     excerpt, _ = Excerpts(read, (), known).of(ENDS)
     assert all(set(values) <= set(read[name]) for name, values in excerpt.items())

@@ -82,7 +82,7 @@ def test_what_a_count_says_of_named_errors() -> None:
 
 
 def test_a_record_that_was_not_asked_for() -> None:
-    """That into which another was merged, perhaps: its id is told, cut."""
+    """That into which another was merged, perhaps: its id is reported, cut."""
     read = _read("101", results=[_page(999, 202)])
     assert ({}, ("101",)) == (read.pages, read.unmentioned)
     (message,) = _messages(read)
@@ -111,23 +111,23 @@ def test_more_errors_than_records_without_a_word(
 
 @given(
     asked=st.lists(st.sampled_from("12345"), unique=True, min_size=1),
-    told=st.lists(st.sampled_from("1234567")),
+    reported=st.lists(st.sampled_from("1234567")),
     named=st.lists(st.sampled_from("1234567")),
     bare=st.integers(0, 3),
     counted=st.none() | st.integers(-2, 12),
 )
 def test_every_record_is_told_of_in_one_way(
-    asked: list[str], told: list[str], named: list[str], bare: int, counted: int | None
+    asked: list[str], reported: list[str], named: list[str], bare: int, counted: int | None
 ) -> None:
     """And no error is lost: each names a record, or is kept without a name, up to the asked."""
     errors: list[Any] = [{"message": one, "context": {"id": [one]}} for one in named]
     errors += [{"message": "bare"}] * bare
-    results = [_page(one, 9) for one in told]
+    results = [_page(one, 9) for one in reported]
     read = _read(*asked, results=results, errors=errors, numErrors=counted)
     assert sorted(asked) == sorted([*read.pages, *read.failed, *read.unmentioned])
-    assert read.pages.keys() == {*told} & {*asked}
-    assert read.failed.keys() == ({*named} & {*asked}) - {*told}
+    assert read.pages.keys() == {*reported} & {*asked}
+    assert read.failed.keys() == ({*named} & {*asked}) - {*reported}
     undescribed = len(asked) if (counted or 0) < 0 else max((counted or 0) - len(errors), 0)
-    strange = len({*told} - {*asked})
+    strange = len({*reported} - {*asked})
     nameless = bare + sum(one not in asked for one in named) + undescribed + strange
     assert min(nameless, len(asked)) == len(read.nameless)

@@ -196,10 +196,10 @@ def test_the_lean_server_answers_batches_in_pieces(lean_server: ModuleType, size
     first, second = (call.args[0] for call in transport.write.call_args_list)
     assert first == second
     results = json.loads(first.partition(b"\r\n\r\n")[2])["results"]
-    told = [
+    reported = [
         (each["from"]["id"], each["to"]["id"], each["associationSpec"]["associationTypeId"])
         for each in results
     ]
     both = [(a, b, 279) for a, b in pairs] + [(b, a, 280) for a, b in pairs]
-    assert sorted(told) == sorted(both)
-    assert told not in (both, both[::-1])
+    assert sorted(reported) == sorted(both)
+    assert reported not in (both, both[::-1])

@@ -79,5 +79,5 @@ def test_a_process_runs_the_package_of_its_folder(tmp_path: Path) -> None:
     )
     workload = compare.Workload("one", "one.py", ("a", "b"), 1)
     with compare.contender(workload, tmp_path) as process:
-        told = process.run("http://127.0.0.1:1", 1, 1)
-    assert (told.linked, told.failed) == (7, 2)
+        reported = process.run("http://127.0.0.1:1", 1, 1)
+    assert (reported.linked, reported.failed) == (7, 2)

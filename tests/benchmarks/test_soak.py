@@ -33,21 +33,21 @@ def _storm(home: Path, *options: str) -> str:
 @pytest.mark.looptime(False)
 @pytest.mark.timeout(320)
 def test_an_hour_of_virtual_time(tmp_path: Path) -> None:
-    """Every fault, cancellation and restart: the books agree pair by pair."""
-    assert "ok  the books" in _storm(tmp_path, "--virtual", "--minutes", "60", "--seed", "7")
+    """Every fault, cancellation and restart: the records agree pair by pair."""
+    assert "ok  the records" in _storm(tmp_path, "--virtual", "--minutes", "60", "--seed", "7")
 
 
 @pytest.mark.looptime(False)
 @pytest.mark.timeout(320)
 def test_some_seconds_of_real_time(tmp_path: Path) -> None:
     """The command is killed besides."""
-    assert "ok  the books" in _storm(tmp_path, "--minutes", "0.2", "--seed", "3")
+    assert "ok  the records" in _storm(tmp_path, "--minutes", "0.2", "--seed", "3")
 
 
 def test_what_does_not_agree_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
     """Or the storms above would prove nothing."""
     findings = soak.Findings()
     findings.check("all is well", holds=True)
-    findings.check("the books agree", holds=False, about="contacts:1")
-    assert {"the books agree": 1} == findings.wrong
-    assert "NOT SO: the books agree: contacts:1" in capsys.readouterr().err
+    findings.check("the records agree", holds=False, about="contacts:1")
+    assert {"the records agree": 1} == findings.wrong
+    assert "NOT SO: the records agree: contacts:1" in capsys.readouterr().err

@@ -38,10 +38,10 @@ class Result:
     err: str
 
     @property
-    def told(self) -> dict[str, Any]:
+    def reported(self) -> dict[str, Any]:
         """The one JSON object on standard output."""
-        told: dict[str, Any] = json.loads(self.out)
-        return told
+        reported: dict[str, Any] = json.loads(self.out)
+        return reported
 
     @property
     def lines(self) -> list[dict[str, Any]]:
@@ -167,7 +167,7 @@ def pairs_file(tmp_path: Path) -> Path:
 
 
 def write_pairs(path: Path, count: int, more: str = "") -> Path:
-    """Write so many pairs, and further lines."""
+    """Write this many pairs, and further lines."""
     rows = "".join(f"{number},{number + 100_000}\n" for number in range(1, count + 1))
     path.write_text(f"from_id,to_id\n{rows}{more}", encoding="utf-8")
     return path

@@ -31,7 +31,7 @@ def check(command: Command, start_portal: StartPortal, monkeypatch: pytest.Monke
 
 
 def _states(result: Result) -> dict[str, str]:
-    return {item["name"]: item["state"] for item in result.told["items"]}
+    return {item["name"]: item["state"] for item in result.reported["items"]}
 
 
 def test_an_account_that_is_ready(check: Any) -> None:
@@ -52,19 +52,19 @@ def test_json(check: Any) -> None:
     """One object with every item and its state, the scopes, and the values."""
     result = check("--json", daily_limit=625_000, quota_limit=190, scopes=(*WRITE[:1], *READ))
     assert result.code == 1
-    told = result.told
-    assert told["ok"] is False
-    assert told["scopes"] == {"has": [WRITE[0], *READ], "lacks": [WRITE[1]]}
+    reported = result.reported
+    assert reported["ok"] is False
+    assert reported["scopes"] == {"has": [WRITE[0], *READ], "lacks": [WRITE[1]]}
     assert _states(result)["scopes"] == "failed"
-    (cure,) = [item["cure"] for item in told["items"] if item["cure"]]
+    (cure,) = [item["cure"] for item in reported["items"] if item["cure"]]
     assert cure == f"Add {WRITE[1]} to the app or service key of the token."
-    assert (told["from"], told["to"]) == ("contacts", "companies")
-    assert told["token_source"] == "HUBSPOT_ACCESS_TOKEN"
-    assert (told["portal_id"], told["time_zone"]) == (12345, "US/Eastern")
-    assert (told["utc_offset_seconds"], told["quota"]) == (-18_000, "190/10s")
-    assert (told["daily_limit"], told["daily_left"]) == (625_000, 624_995)
-    assert told["resets_at"].startswith("2026-")
-    assert told["records_at_limit"] == 0
+    assert (reported["from"], reported["to"]) == ("contacts", "companies")
+    assert reported["token_source"] == "HUBSPOT_ACCESS_TOKEN"
+    assert (reported["portal_id"], reported["time_zone"]) == (12345, "US/Eastern")
+    assert (reported["utc_offset_seconds"], reported["quota"]) == (-18_000, "190/10s")
+    assert (reported["daily_limit"], reported["daily_left"]) == (625_000, 624_995)
+    assert reported["resets_at"].startswith("2026-")
+    assert reported["records_at_limit"] == 0
 
 
 @pytest.mark.parametrize(

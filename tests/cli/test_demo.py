@@ -1,4 +1,4 @@
-"""``aiohubassoc demo``: it must notice when what was told is not true."""
+"""``aiohubassoc demo``: it must notice when what was reported is not true."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _outcome(status: Status, error: TransportError | None = None) -> Outcome:
 def test_it_runs_and_agrees(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, portal_refuses: bool
 ) -> None:
-    """Over a real socket, with a portal of its own process; an early end is told as such."""
+    """Over a real socket, with a separate portal process; an early end is reported as such."""
     monkeypatch.setattr(demo_module, "_EXAMPLE", write_pairs(tmp_path / "pairs.csv", 150))
     monkeypatch.setattr(demo_module, "_QUOTA", Quota(150, 1.0))
     if portal_refuses:
@@ -74,7 +74,7 @@ def test_an_installation_without_the_example(
 
 
 @pytest.mark.parametrize(
-    ("status", "error", "links", "told"),
+    ("status", "error", "links", "reported"),
     [
         (Status.LINKED, None, [LINK], []),
         (Status.PARTIAL, None, [LINK], []),
@@ -90,12 +90,12 @@ def test_what_agrees(
     status: Status,
     error: TransportError | None,
     links: list[tuple[str, str, str, str, int]],
-    told: list[str],
+    reported: list[str],
 ) -> None:
     """Both ways, and an unknown answer leaves both open."""
     wrong = compare([PAIR], [_outcome(status, error)], links)
-    assert len(wrong) == len(told)
-    for line, end in zip(wrong, told, strict=True):
+    assert len(wrong) == len(reported)
+    for line, end in zip(wrong, reported, strict=True):
         assert line.endswith(end)
 
 

@@ -26,7 +26,7 @@ _COMMANDS = (
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (("lnk",), 'Did you mean "link"?'),
         (("link", "x", "--form", "contacts"), "there is no option --form. Did you mean --format?"),
@@ -51,18 +51,18 @@ _COMMANDS = (
     ],
 )
 def test_what_may_have_been_meant(
-    command: Command, start_portal: StartPortal, arguments: tuple[str, ...], told: str
+    command: Command, start_portal: StartPortal, arguments: tuple[str, ...], reported: str
 ) -> None:
     """Of commands, options and values; exit code 2, one line that begins as all errors do."""
     start_portal()
     result = command(*arguments)
     assert result.code == 2
-    assert told in result.err
+    assert reported in result.err
     assert (result.err[:13], result.err.count("\n")) == ("aiohubassoc: ", 1)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (("status",), 'Command "status" parameter FOLDER requires an argument.'),
         (("status", "x", "y"), "there is no use for 'y'"),
@@ -73,12 +73,12 @@ def test_what_may_have_been_meant(
     ],
 )
 def test_every_error_looks_alike(
-    command: Command, start_portal: StartPortal, arguments: tuple[str, ...], told: str
+    command: Command, start_portal: StartPortal, arguments: tuple[str, ...], reported: str
 ) -> None:
     """Whoever finds it; with the names of the options, not those of the library."""
     start_portal()
     result = command(*arguments)
-    assert (result.code, told in result.err) == (2, True), result
+    assert (result.code, reported in result.err) == (2, True), result
     assert (result.err[:13], result.err.count("\n")) == ("aiohubassoc: ", 1)
 
 
@@ -115,7 +115,7 @@ def test_a_missing_token_and_missing_types_are_named_at_once(
 def test_a_share_may_be_a_percentage(command: Command, pairs_file: Path) -> None:
     """As a reserve may."""
     quotas = [
-        command("plan", pairs_file, *TYPES, "--json", "--share", share).told["quota"]
+        command("plan", pairs_file, *TYPES, "--json", "--share", share).reported["quota"]
         for share in ("0.5", "50%", " 50 %")
     ]
     assert quotas == [quotas[0]] * 3
@@ -158,10 +158,10 @@ def test_an_input_without_rows(
     source, name = (pairs, str(pairs)) if stdin is None else ("-", "standard input")
     options = (*TYPES, "--json")
     result = command(verb, source, *options, stdin=stdin)
-    assert (result.code, result.told["exit_code"]) == (0, 0)
+    assert (result.code, result.reported["exit_code"]) == (0, 0)
     assert result.err == f"aiohubassoc: {name} holds no pairs\n"
     required = command(verb, source, *options, "--require-rows", stdin=stdin)
-    assert (required.code, required.told["exit_code"]) == (1, 1)
+    assert (required.code, required.reported["exit_code"]) == (1, 1)
 
 
 def test_an_input_with_rows_is_what_is_required(

@@ -104,7 +104,7 @@ def test_rows_are_the_users_own(command: Command, mixed: dict[str, set[str]], fo
 def test_rows_of_one_kind_are_in_the_inputs_order(
     link: Command, command: Command, start_portal: StartPortal, tmp_path: Path, folder: Path
 ) -> None:
-    """Whatever order they were settled in."""
+    """Whatever order they were completed in."""
     start_portal(latency=Latency(after_median=0.01, after_sigma=1.0))
     link(write_pairs(tmp_path / "pairs.csv", 200), "--run", folder)
     exported = [row["from_id"] for row in _rows(command("export", folder))]
@@ -123,9 +123,9 @@ def test_columns_of_the_same_names_are_told_apart(
     added = ["aiohubassoc_status", "category", "aiohubassoc_message", "correlation_id"]
     assert header == ["from_id", "to_id", "Status", "message", *added]
     assert row[:6] == ["1", "99", "new", "hello", "failed", "VALIDATION_ERROR"]
-    (told,) = command("export", folder, "--format", "jsonl").lines
-    assert list(told) == header
-    assert (told["message"], told["aiohubassoc_status"]) == ("hello", "failed")
+    (reported,) = command("export", folder, "--format", "jsonl").lines
+    assert list(reported) == header
+    assert (reported["message"], reported["aiohubassoc_status"]) == ("hello", "failed")
 
 
 def test_cells_come_back_as_they_were(
@@ -205,17 +205,20 @@ def objects(link: Command, start_portal: StartPortal, tmp_path: Path, folder: Pa
 def test_json_lines_come_back_as_their_own_objects(
     command: Command, objects: list[Any], folder: Path, tmp_path: Path, *, way: str
 ) -> None:
-    """With the reason behind, whose names are told apart from their own."""
+    """With the reason behind, whose names are distinguished from their own."""
     if way == "--format":
-        told = command("export", folder, "--format", "jsonl").lines
+        reported = command("export", folder, "--format", "jsonl").lines
     else:
         assert command("export", folder, "--output", tmp_path / "out.jsonl").code == 0
         text = (tmp_path / "out.jsonl").read_text(encoding="utf-8")
-        told = [json.loads(line) for line in text.splitlines()]
+        reported = [json.loads(line) for line in text.splitlines()]
     nothing = {"status": "linked", "category": None, "message": None, "correlation_id": None}
-    assert told[:2] == [{**one, **nothing} for one in objects[:2]]
-    assert {name: told[2][name] for name in objects[2]} == objects[2]
-    assert (told[2]["aiohubassoc_status"], told[2]["category"]) == ("failed", "VALIDATION_ERROR")
+    assert reported[:2] == [{**one, **nothing} for one in objects[:2]]
+    assert {name: reported[2][name] for name in objects[2]} == objects[2]
+    assert (reported[2]["aiohubassoc_status"], reported[2]["category"]) == (
+        "failed",
+        "VALIDATION_ERROR",
+    )
 
 
 def test_json_lines_as_csv(command: Command, objects: list[Any], folder: Path) -> None:
@@ -251,6 +254,6 @@ def test_a_cell_with_several_ids_comes_back_as_several_rows(
     failed = tmp_path / "failed.csv"
     command("export", folder, "--failed", "--output", failed)
     mended = start_portal(instead_of=portal)
-    told = command("link", failed, "--from", "deals", *FAST, "--json").told
-    assert (told["total"], told["linked"]) == (1, 1)
+    reported = command("link", failed, "--from", "deals", *FAST, "--json").reported
+    assert (reported["total"], reported["linked"]) == (1, 1)
     assert list(sent_to(mended)) == [("1", "99")]

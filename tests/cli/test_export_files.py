@@ -38,14 +38,14 @@ def test_after_a_kill_all_that_is_not_settled_is_there(
     rest = tmp_path / "rest.csv"
     result = command("export", folder, "--unprocessed", "--output", rest, "--json")
     rows = read_rows(rest)
-    assert result.told == {"rows": len(rows), "output": str(rest), "format": "csv"}
+    assert result.reported == {"rows": len(rows), "output": str(rest), "format": "csv"}
     assert {row["status"] for row in rows} == {"unprocessed"}
     unfinished = [row["from_id"] for row in rows]
     assert len(unfinished) == len(set(unfinished)) > 2000
     assert not linked & set(unfinished)
     assert linked | set(unfinished) == {str(n) for n in range(1, 3001)}
-    told = command("link", "--no-check", rest, *TYPES, *FAST, "--json").told
-    assert (told["linked"], told["exit_code"]) == (len(rows), 0)
+    reported = command("link", "--no-check", rest, *TYPES, *FAST, "--json").reported
+    assert (reported["linked"], reported["exit_code"]) == (len(rows), 0)
     assert len(portal.portal.ledger.links) == 3000
 
 
@@ -102,7 +102,7 @@ def test_output_says_how_many_rows_went_where(
     result = command("export", folder, "--output", output)
     assert (result.code, result.out, result.err) == (0, "", f"10 rows in {output}\n")
     result = command("export", folder, "--output", output, "--json", "--format", "jsonl")
-    assert (result.told, result.err) == (
+    assert (result.reported, result.err) == (
         {"rows": 10, "output": str(output), "format": "jsonl"},
         "",
     )
@@ -110,7 +110,7 @@ def test_output_says_how_many_rows_went_where(
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "told"),
+    ("options", "code", "reported"),
     [
         (("--format", "xlsx"), 2, 'Choose from: "csv", "jsonl"'),
         (("--json",), 2, "--json is for --output"),
@@ -127,14 +127,14 @@ def test_what_cannot_work(
     *,
     options: tuple[str, ...],
     code: int,
-    told: str,
+    reported: str,
 ) -> None:
     """Exit code 2 for options, 5 for a file; nothing on standard output."""
     start_portal()
     link(pairs_file, "--run", folder)
     result = command("export", folder, *options)
     assert (result.code, result.out) == (code, "")
-    assert told in result.err
+    assert reported in result.err
     assert "Traceback" not in result.err
 
 

@@ -90,10 +90,10 @@ def test_the_end_command_gets_the_exit_code(
     """With the whole result: it is the only one that does."""
     monkeypatch.chdir(pairs_file.parent)
     start_portal()
-    _run("link", pairs_file, *TYPES, *FAST, "--no-check", "--json", "--on-end", "tee told")
-    told = Path("told").read_text("utf-8")
-    assert '"linked": 10' in told
-    assert '"exit_code": 5' in told
+    _run("link", pairs_file, *TYPES, *FAST, "--no-check", "--json", "--on-end", "tee reported")
+    reported = Path("reported").read_text("utf-8")
+    assert '"linked": 10' in reported
+    assert '"exit_code": 5' in reported
 
 
 def test_nothing_can_be_said_where_standard_error_is_full_too(

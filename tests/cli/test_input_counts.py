@@ -37,7 +37,7 @@ def test_what_was_taken_off(
     assert result.code == 0
     for sentence in SENTENCES:
         assert result.out.count(sentence) == 1
-    counts = command(verb, changed, *TYPES, "--json").told["input"]
+    counts = command(verb, changed, *TYPES, "--json").reported["input"]
     assert (counts["rows"], counts["spaces"], counts["text_marks"]) == (3, 1, 1)
 
 
@@ -47,8 +47,8 @@ def test_resume(command: Command, start_portal: StartPortal, changed: Path, fold
     assert command("link", changed, *TYPES, "--run", folder, "--limit", "1").code == 0
     result = command("resume", folder)
     assert (result.code, result.out.count(SENTENCES[1])) == (0, 1)
-    assert command("resume", folder, "--json").told["input"]["spaces"] == 1
-    assert command("verify", folder, "--json").told["input"] is None
+    assert command("resume", folder, "--json").reported["input"]["spaces"] == 1
+    assert command("verify", folder, "--json").reported["input"] is None
 
 
 @pytest.mark.parametrize("options", [(), ("--skip-invalid",), ("--json",)])

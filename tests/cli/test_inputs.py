@@ -1,4 +1,4 @@
-"""What the command reads: each kind of input from a file to the portal's books."""
+"""What the command reads: each kind of input from a file to the portal's records."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_standard_input(link: Command, portal: ServedPortal, *, packed: bool) ->
 
 
 def test_parquet(command: Command, portal: ServedPortal, tmp_path: Path) -> None:
-    """Its numbers are ids; bad rows are told by their row, and their cells are kept."""
+    """Its numbers are ids; bad rows are reported by their row, and their cells are kept."""
     table = pa.table({"deal": [1, 2, None], "note": ["a", "b", "c"], "contact": [11, 12, 13]})
     pq.write_table(table, tmp_path / "pairs.parquet")
     failures = tmp_path / "failures.csv"
@@ -105,8 +105,8 @@ def test_parquet(command: Command, portal: ServedPortal, tmp_path: Path) -> None
         *("link", tmp_path / "pairs.parquet", *options, "--to", "contacts", *FAST),
         *("--skip-invalid", "--failures", failures, "--json"),
     )
-    assert (result.code, result.told["linked"]) == (1, 2)
-    assert result.told["invalid_lines"] == [
+    assert (result.code, result.reported["linked"]) == (1, 2)
+    assert result.reported["invalid_lines"] == [
         {"line": 3, "place": "row 3", "problem": "deal is empty"}
     ]
     assert sorted(map(tuple, portal.portal.ledger.links)) == [
@@ -118,7 +118,7 @@ def test_parquet(command: Command, portal: ServedPortal, tmp_path: Path) -> None
 
 
 def test_excel(link: Command, portal: ServedPortal, tmp_path: Path) -> None:
-    """The sheet that is named; numbers are ids, and bad rows are told by their row."""
+    """The sheet that is named; numbers are ids, and bad rows are reported by their row."""
     book = openpyxl.Workbook()
     book.active.append(["nothing"])
     sheet = book.create_sheet("Pairs")
@@ -126,8 +126,8 @@ def test_excel(link: Command, portal: ServedPortal, tmp_path: Path) -> None:
         sheet.append(row)
     book.save(tmp_path / "pairs.xlsx")
     result = link(tmp_path / "pairs.xlsx", "--sheet", "Pairs", "--skip-invalid", "--json")
-    assert (result.code, result.told["linked"]) == (1, 2)
-    (bad,) = result.told["invalid_lines"]
+    assert (result.code, result.reported["linked"]) == (1, 2)
+    (bad,) = result.reported["invalid_lines"]
     assert (bad["place"], "1.5" in bad["problem"]) == ("row 4", True)
     assert sent_to(portal) == {("1", "11"): 1, ("2", "12"): 1}
     assert (
@@ -147,9 +147,9 @@ def test_several_files_of_several_kinds(
         encoding="utf-8",
     )
     (tmp_path / "c.csv.gz").write_bytes(gzip.compress(b"to_id,from_id\n14,4\n", mtime=0))
-    told = link("a.csv", "b.jsonl", "-", "c.csv.gz", "--json", stdin=_TWO).told
-    assert (told["linked"], told["skipped"], told["exit_code"]) == (6, 1, 0)
-    (category,) = told["categories"]
+    reported = link("a.csv", "b.jsonl", "-", "c.csv.gz", "--json", stdin=_TWO).reported
+    assert (reported["linked"], reported["skipped"], reported["exit_code"]) == (6, 1, 0)
+    (category,) = reported["categories"]
     assert category["example"]["place"] == "line 1 of b.jsonl"
     assert category["example"]["message"] == "repeats line 2 of a.csv"
     assert set(sent_to(portal)) == {
@@ -177,7 +177,7 @@ def test_a_bad_line_is_told_with_its_file(
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "reported"),
     [
         (("a.csv", "a.csv"), "a.csv is given twice"),
         (("a.csv", "./a.csv"), "./a.csv is given twice, first as a.csv"),
@@ -193,14 +193,14 @@ def test_several_files_that_cannot_be(
     monkeypatch: pytest.MonkeyPatch,
     *,
     files: tuple[str, ...],
-    told: str,
+    reported: str,
 ) -> None:
     """Found before anything is sent: exit code 2."""
     monkeypatch.chdir(tmp_path)
     write_pairs(tmp_path / "a.csv", 2)
     (tmp_path / "empty.csv").touch()
     result = link(*files)
-    assert (result.code, told in result.err) == (2, True)
+    assert (result.code, reported in result.err) == (2, True)
     assert portal.portal.ledger.requests == 0
 
 
@@ -212,8 +212,8 @@ def test_a_hubspot_export(command: Command, portal: ServedPortal, tmp_path: Path
         encoding="utf-8",
     )
     call = ("link", tmp_path / "deals.csv", "--from", "deals", *FAST, "--skip-invalid", "--json")
-    told = command(*call).told
-    assert (told["linked"], told["invalid"]) == (3, 1)
+    reported = command(*call).reported
+    assert (reported["linked"], reported["invalid"]) == (3, 1)
     assert sorted(map(tuple, portal.portal.ledger.links)) == [
         ("deals", "1", "contacts", "11"),
         ("deals", "1", "contacts", "12"),
@@ -257,7 +257,7 @@ def test_a_table_in_place_of_json(command: Command, portal: ServedPortal, tmp_pa
 
 @pytest.mark.parametrize("option", [None, "--skip-invalid"])
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "reported"),
     [
         (
             [f"{n},Company {n}" for n in range(1200)],
@@ -276,14 +276,14 @@ def test_a_file_that_nothing_is_sent_of(
     tmp_path: Path,
     *,
     rows: list[str],
-    told: str,
+    reported: str,
     option: str | None,
 ) -> None:
     """Though rows that cannot be used are to be skipped; what is printed is short."""
     (tmp_path / "pairs.csv").write_text("\n".join(["from_id,to_id", *rows]), encoding="utf-8")
     result = link(tmp_path / "pairs.csv", *([option] if option else []))
     assert (result.code, result.out) == (2, "")
-    assert told in result.err
+    assert reported in result.err
     assert len(result.err) < 1000
     assert portal.portal.ledger.requests == 0
 
@@ -303,11 +303,11 @@ def test_no_line_of_a_mail_is_linked(
         file.write(f'103,"{body}he said \\"yes\\" to it",204\n105,fine,206\n')
     options = [option] if option else []
     result = link(tmp_path / "pairs.csv", *options, "--json")
-    assert (result.code, result.told["input_complete"]) == (3, False)
-    assert "line 9206: has text after a closing quote" in result.told["stopped"]
+    assert (result.code, result.reported["input_complete"]) == (3, False)
+    assert "line 9206: has text after a closing quote" in result.reported["stopped"]
     linked = {(pair[1], pair[3]) for pair in portal.portal.ledger.links}
     assert linked <= {(str(one), "202") for one in ids} | {("102", "203")}
-    assert len(linked) == result.told["linked"] > 0
+    assert len(linked) == result.reported["linked"] > 0
 
 
 def test_a_deals_own_ids_are_not_linked_as_contacts(
@@ -331,9 +331,9 @@ def test_one_pair_written_in_several_ways_is_a_duplicate(
     rows = "".join(f"{kind},{'0' * n}101,202\n" for n, kind in enumerate(kinds))
     (tmp_path / "pairs.csv").write_text(f"from_type,from_id,to_id\n{rows}", encoding="utf-8")
     for options in ((), ("--run", tmp_path / "run")):
-        told = link(tmp_path / "pairs.csv", *options, "--json").told
-        assert (told["linked"], told["skipped"]) == (1, 3)
-        assert [one["category"] for one in told["categories"]] == ["DUPLICATE"]
+        reported = link(tmp_path / "pairs.csv", *options, "--json").reported
+        assert (reported["linked"], reported["skipped"]) == (1, 3)
+        assert [one["category"] for one in reported["categories"]] == ["DUPLICATE"]
     assert {tuple(pair) for pair in portal.portal.ledger.links} == {
         ("contacts", "101", "companies", "202")
     }
@@ -360,7 +360,7 @@ def test_hidden_rows(link: Command, portal: ServedPortal, tmp_path: Path) -> Non
     book.save(tmp_path / "pairs.xlsx")
     assert link(tmp_path / "pairs.xlsx").code == 0
     assert sent_to(portal) == {("2", "12"): 1}
-    assert link(tmp_path / "pairs.xlsx", "--include-hidden", "--json").told["linked"] == 2
+    assert link(tmp_path / "pairs.xlsx", "--include-hidden", "--json").reported["linked"] == 2
 
 
 def test_flags_of_the_input_are_part_of_the_next_command(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _next_command(printed: str) -> list[str]:
-    (line,) = [line for line in printed.splitlines() if line.startswith("To go on: ")]
+    (line,) = [line for line in printed.splitlines() if line.startswith("To continue: ")]
     program, *arguments = shlex.split(line.partition(": ")[2])
     assert program == "aiohubassoc"
     return arguments
@@ -51,7 +51,7 @@ def test_the_summary_says_what_is_left_and_the_command_for_it(
     assert "The limit of 4 pairs is reached (--limit). About 26 rows are left.\n" in result.out
     arguments = _next_command(result.out)
     assert ("--skip-linked" in arguments, "--limit" in arguments) == (True, False)
-    again = command(*arguments, "--json").told
+    again = command(*arguments, "--json").reported
     assert (again["linked"], again["skipped"], again["exit_code"]) == (26, 4, 0)
     assert set(sent_to(portal).values()) == {1}
 
@@ -63,14 +63,14 @@ def test_a_run_folder_goes_on_with_the_rest(
     portal = start_portal()
     result = link(pairs_file, "--run", folder, "--limit", 4)
     assert result.code == 0
-    status = command("status", folder, "--json").told
+    status = command("status", folder, "--json").reported
     assert (status["state"], status["linked"]) == ("unfinished", 4)
     assert not status["runs"][0]["input_complete"]
     arguments = _next_command(result.out)
     assert arguments == ["resume", str(folder)]
-    resumed = command(*arguments, "--json").told
+    resumed = command(*arguments, "--json").reported
     assert (resumed["linked"], resumed["skipped"], resumed["input_complete"]) == (6, 4, True)
-    assert command("status", folder, "--json").told["state"] == "complete"
+    assert command("status", folder, "--json").reported["state"] == "complete"
     assert set(sent_to(portal).values()) == {1}
 
 
@@ -97,10 +97,10 @@ def test_json_says_the_limit_and_the_rows_that_are_left(
         (("--limit", 11), [11, 0, True, 10, 0]),
         ((), [None, 0, True, 10, 0]),
     ):
-        told = link(pairs_file, "--json", *arguments).told
-        assert [told[name] for name in names] == expected
-    told = link("-", "--json", "--limit", 4, stdin=pairs_file.read_bytes()).told
-    assert [told[name] for name in names] == [4, None, False, 4, 0]
+        reported = link(pairs_file, "--json", *arguments).reported
+        assert [reported[name] for name in names] == expected
+    reported = link("-", "--json", "--limit", 4, stdin=pairs_file.read_bytes()).reported
+    assert [reported[name] for name in names] == [4, None, False, 4, 0]
 
 
 def test_standard_input_has_to_be_given_again(
@@ -109,7 +109,7 @@ def test_standard_input_has_to_be_given_again(
     """The command says so, and that --limit is to go."""
     start_portal()
     result = link("-", "--run", folder, "--limit", 4, stdin=pairs_file.read_bytes())
-    (line,) = [line for line in result.out.splitlines() if line.startswith("To go on")]
+    (line,) = [line for line in result.out.splitlines() if line.startswith("To continue")]
     assert "give the input again" in line
     assert line.endswith("without --limit")
     assert link("-", "--run", folder, stdin=pairs_file.read_bytes()).code == 0
@@ -123,8 +123,8 @@ def test_rows_that_repeat_others_are_pairs_of_the_input(
     pairs = tmp_path / "pairs.csv"
     pairs.write_text("from_id,to_id\n1,100001\n1,100001\n2,100002\n3,100003\n", encoding="utf-8")
     for more in ((), ("--run", folder)):
-        told = link(pairs, "--limit", 3, "--json", *more).told
-        assert (told["total"], told["linked"], told["skipped"]) == (3, 2, 1)
+        reported = link(pairs, "--limit", 3, "--json", *more).reported
+        assert (reported["total"], reported["linked"], reported["skipped"]) == (3, 2, 1)
     assert set(sent_to(portal)) == set(_numbers(2))
 
 
@@ -136,8 +136,8 @@ def test_all_of_the_first_thousand_rows_are_checked(
     pairs = write_pairs(tmp_path / "pairs.csv", 10, "Smith,7\n")
     assert link(pairs, "--limit", 4).code == 2
     assert portal.portal.ledger.requests == 0
-    told = link(pairs, "--limit", 4, "--skip-invalid", "--json").told
-    assert (told["linked"], told["invalid"], told["exit_code"]) == (4, 0, 0)
+    reported = link(pairs, "--limit", 4, "--skip-invalid", "--json").reported
+    assert (reported["linked"], reported["invalid"], reported["exit_code"]) == (4, 0, 0)
 
 
 def test_what_was_linked_is_read_back(
@@ -145,12 +145,12 @@ def test_what_was_linked_is_read_back(
 ) -> None:
     """A try that is verified."""
     start_portal()
-    told = link(pairs_file, "--limit", 4, "--verify", "--json").told
-    assert (told["verification"]["linked"], told["exit_code"]) == (4, 0)
+    reported = link(pairs_file, "--limit", 4, "--verify", "--json").reported
+    assert (reported["verification"]["linked"], reported["exit_code"]) == (4, 0)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         (("--limit", "0"), "--limit must be 1 or more, not 0"),
         (("--limit", "-1"), "--limit"),
@@ -159,8 +159,8 @@ def test_what_was_linked_is_read_back(
     ],
 )
 def test_what_cannot_work(
-    command: Command, pairs_file: Path, options: tuple[str, ...], told: str
+    command: Command, pairs_file: Path, options: tuple[str, ...], reported: str
 ) -> None:
     """Exit code 2, and the option."""
     result = command("link", pairs_file, *TYPES, *FAST, *options)
-    assert (result.code, told in result.err, result.out) == (2, True, "")
+    assert (result.code, reported in result.err, result.out) == (2, True, "")

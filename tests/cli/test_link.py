@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_every_pair_is_linked(link: Command, start_portal: StartPortal, pairs_file: Path) -> None:
-    """Exit code 0, the counts on standard output, and the portal's books agree."""
+    """Exit code 0, the counts on standard output, and the portal's records agree."""
     portal = start_portal()
     result = link(pairs_file)
     assert result.code == 0, result
@@ -33,11 +33,11 @@ def test_json_is_one_object_and_nothing_else(
 ) -> None:
     """With every count, the reason of each failure, and the exit code."""
     portal = start_portal(records_up_to=100_005)
-    told = link(pairs_file, "--json").told
-    assert told.pop("seconds") >= 0
-    (category,) = told.pop("categories")
+    reported = link(pairs_file, "--json").reported
+    assert reported.pop("seconds") >= 0
+    (category,) = reported.pop("categories")
     example = category.pop("example")
-    assert told == {
+    assert reported == {
         "total": 10,
         "linked": 5,
         "partial": 0,
@@ -98,9 +98,9 @@ def test_a_reserve_of_the_day(
     """The run stops there in good order and says when to come back; exit code 3."""
     running = start_portal(quota_limit=None, daily_limit=1000)
     result = link(write_pairs(tmp_path / "pairs.csv", 300), "--reserve-daily", reserve, "--json")
-    assert (3, 100) == (result.code, result.told["linked"])
-    assert 200 == result.told["unprocessed"]
-    assert "continue after midnight in the account's time zone" in result.told["stopped"]
+    assert (3, 100) == (result.code, result.reported["linked"])
+    assert 200 == result.reported["unprocessed"]
+    assert "continue after midnight in the account's time zone" in result.reported["stopped"]
     assert 100 == running.portal.ledger.requests
 
 
@@ -108,7 +108,7 @@ def test_uvloop(link: Command, start_portal: StartPortal, pairs_file: Path) -> N
     """The same job, in another loop."""
     pytest.importorskip("uvloop")
     start_portal()
-    assert 10 == link(pairs_file, "--json", "--uvloop").told["linked"]
+    assert 10 == link(pairs_file, "--json", "--uvloop").reported["linked"]
 
 
 def test_a_share_and_a_strict_quota(
@@ -118,7 +118,7 @@ def test_a_share_and_a_strict_quota(
     running = start_portal(quota_limit=20, quota_window=1.0)
     options = ("--quota", "20/1s", "--share", "0.5", "--strict-quota", "--json")
     pairs = write_pairs(tmp_path / "pairs.csv", 15)
-    assert 15 == command("link", pairs, *TYPES, *options).told["linked"]
+    assert 15 == command("link", pairs, *TYPES, *options).reported["linked"]
     assert running.portal.ledger.max_seen_in_window <= 10
 
 
@@ -144,7 +144,7 @@ def test_the_failures_file_has_the_users_rows(
     assert invalid["status"] == "invalid"
     assert "a float" in invalid["message"]
     start_portal()
-    again = link(failures, "--skip-invalid", "--json").told
+    again = link(failures, "--skip-invalid", "--json").reported
     assert (again["linked"], again["invalid"]) == (1, 1)
 
 
@@ -165,12 +165,12 @@ def test_unusable_rows_among_the_first_thousand_end_it_before_it_began(
 def test_json_has_the_rows_that_ended_it_before_it_began(
     link: Command, start_portal: StartPortal, tmp_path: Path
 ) -> None:
-    """Who reads JSON is not told that none was invalid."""
+    """JSON has no line that none was invalid."""
     start_portal()
-    told = link(write_pairs(tmp_path / "pairs.csv", 3, "1e5,7\n"), "--json").told
-    assert (told["exit_code"], told["total"], told["input_complete"]) == (2, 0, False)
-    assert told["invalid"] == 1
-    assert [line["place"] for line in told["invalid_lines"]] == ["line 5"]
+    reported = link(write_pairs(tmp_path / "pairs.csv", 3, "1e5,7\n"), "--json").reported
+    assert (reported["exit_code"], reported["total"], reported["input_complete"]) == (2, 0, False)
+    assert reported["invalid"] == 1
+    assert [line["place"] for line in reported["invalid_lines"]] == ["line 5"]
 
 
 def test_skip_invalid_goes_on_without_them(
@@ -190,9 +190,9 @@ def test_a_later_unusable_row_is_counted(
 ) -> None:
     """It does not stop what is under way."""
     start_portal()
-    told = link(write_pairs(tmp_path / "pairs.csv", 1000, " ,7\n5,8\n"), "--json").told
-    assert (told["linked"], told["invalid"], told["exit_code"]) == (1001, 1, 1)
-    assert told["invalid_lines"] == [
+    reported = link(write_pairs(tmp_path / "pairs.csv", 1000, " ,7\n5,8\n"), "--json").reported
+    assert (reported["linked"], reported["invalid"], reported["exit_code"]) == (1001, 1, 1)
+    assert reported["invalid_lines"] == [
         {"line": 1002, "place": "line 1002", "problem": "from_id is empty"}
     ]
 
@@ -200,13 +200,13 @@ def test_a_later_unusable_row_is_counted(
 def test_strict_stops_at_a_later_unusable_row(
     link: Command, start_portal: StartPortal, tmp_path: Path
 ) -> None:
-    """What was read before it is settled or told as unprocessed."""
+    """What was read before it is completed or reported as unprocessed."""
     start_portal()
     pairs = write_pairs(tmp_path / "pairs.csv", 1000, " ,7\n" + "5,8\n" * 3000)
-    told = link(pairs, "--strict", "--json").told
-    assert told["exit_code"] == 3
-    assert told["stopped"] == "line 1002 from_id is empty (--strict)"
-    assert not told["input_complete"]
+    reported = link(pairs, "--strict", "--json").reported
+    assert reported["exit_code"] == 3
+    assert reported["stopped"] == "line 1002 from_id is empty (--strict)"
+    assert not reported["input_complete"]
 
 
 def test_stop_after_failures(link: Command, start_portal: StartPortal, tmp_path: Path) -> None:
@@ -224,13 +224,13 @@ def test_stop_after_alike(
     """A fault of the run stops it; mended, the same folder sends again what was refused for it."""
     portal = start_portal(records_up_to=0)
     pairs = write_pairs(tmp_path / "pairs.csv", 900)
-    told = link(pairs, "--run", tmp_path / "run", "--stop-after-alike", "3", "--json").told
-    assert (told["exit_code"], told["linked"]) == (3, 0)
-    assert 30 <= told["failed"] < 200
-    assert "for the same reason" in told["stopped"]
+    reported = link(pairs, "--run", tmp_path / "run", "--stop-after-alike", "3", "--json").reported
+    assert (reported["exit_code"], reported["linked"]) == (3, 0)
+    assert 30 <= reported["failed"] < 200
+    assert "for the same reason" in reported["stopped"]
     start_portal(instead_of=portal)
     result = command("resume", "--no-check", tmp_path / "run", "--json")
-    assert (result.told["linked"], result.told["exit_code"]) == (900, 0)
+    assert (result.reported["linked"], result.reported["exit_code"]) == (900, 0)
 
 
 def test_stop_after_alike_can_be_turned_off(
@@ -239,8 +239,8 @@ def test_stop_after_alike_can_be_turned_off(
     """With 0."""
     start_portal(records_up_to=0)
     pairs = write_pairs(tmp_path / "pairs.csv", 600)
-    told = link(pairs, "--stop-after-alike", "0", "--json").told
-    assert (told["failed"], told["stopped"], told["exit_code"]) == (600, None, 1)
+    reported = link(pairs, "--stop-after-alike", "0", "--json").reported
+    assert (reported["failed"], reported["stopped"], reported["exit_code"]) == (600, None, 1)
 
 
 def test_resume_with_nothing_but_failed_pairs_says_so(
@@ -277,9 +277,14 @@ def test_an_unknown_object_type_is_a_usage_error(
 def test_a_duplicate_is_skipped(link: Command, start_portal: StartPortal, tmp_path: Path) -> None:
     """It names the line that it repeats, counts in the total and is no failure."""
     portal = start_portal()
-    told = link(write_pairs(tmp_path / "pairs.csv", 3, "2,100002\n"), "--json").told
-    assert (told["total"], told["linked"], told["skipped"], told["exit_code"]) == (4, 3, 1, 0)
-    (category,) = told["categories"]
+    reported = link(write_pairs(tmp_path / "pairs.csv", 3, "2,100002\n"), "--json").reported
+    assert (reported["total"], reported["linked"], reported["skipped"], reported["exit_code"]) == (
+        4,
+        3,
+        1,
+        0,
+    )
+    (category,) = reported["categories"]
     assert category["category"] == "DUPLICATE"
     assert category["example"]["line"] == 5
     assert category["example"]["message"] == "repeats line 3"
@@ -324,19 +329,21 @@ def test_a_version_that_is_not_known(
 def test_standard_input(link: Command, start_portal: StartPortal) -> None:
     """The same as from a file, a byte order mark and all."""
     start_portal()
-    assert link("-", "--json", stdin=b"\xef\xbb\xbffrom_id,to_id\r\n1,2\r\n").told["linked"] == 1
+    assert (
+        link("-", "--json", stdin=b"\xef\xbb\xbffrom_id,to_id\r\n1,2\r\n").reported["linked"] == 1
+    )
 
 
 def test_standard_input_is_read_as_it_comes(link: Command, start_portal: StartPortal) -> None:
     """More than fits ahead of the reader."""
     start_portal()
     rows = "".join(f"{number},{number}\n" for number in range(1, 2501))
-    told = link("-", "--json", stdin=f"from_id,to_id\n{rows}".encode()).told
-    assert (told["linked"], told["exit_code"]) == (2500, 0)
+    reported = link("-", "--json", stdin=f"from_id,to_id\n{rows}".encode()).reported
+    assert (reported["linked"], reported["exit_code"]) == (2500, 0)
 
 
 @pytest.mark.parametrize(
-    ("settings", "code", "told"),
+    ("settings", "code", "reported"),
     [
         ({"tokens": ("another",)}, 4, "INVALID_AUTHENTICATION"),
         ({"missing_scopes": ("crm.objects.contacts.write",)}, 4, "crm.objects.contacts.write"),
@@ -351,13 +358,13 @@ def test_what_ends_a_run(
     settings: dict[str, Any],
     *,
     code: int,
-    told: str,
+    reported: str,
 ) -> None:
     """Once for all pairs, with an exit code that says what it was."""
     portal = start_portal(**settings)
     result = link(pairs_file, "--concurrency", "1")
     assert result.code == code
-    assert told.casefold() in result.out.casefold()
+    assert reported.casefold() in result.out.casefold()
     assert "unprocessed" in result.out
     assert portal.portal.ledger.requests <= 5
 
@@ -365,10 +372,10 @@ def test_what_ends_a_run(
 def test_a_partial_answer_is_no_success(
     link: Command, start_portal: StartPortal, pairs_file: Path
 ) -> None:
-    """A 207 with an error inside is told as such."""
+    """A 207 with an error inside is reported as such."""
     start_portal(faults=FaultPlan(partial_207=1.0))
-    told = link(pairs_file, "--json").told
-    assert (told["linked"], told["partial"], told["exit_code"]) == (0, 10, 1)
+    reported = link(pairs_file, "--json").reported
+    assert (reported["linked"], reported["partial"], reported["exit_code"]) == (0, 10, 1)
 
 
 def test_interesting_text_survives(

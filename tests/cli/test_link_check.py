@@ -53,9 +53,9 @@ def test_what_every_pair_would_meet(
     assert set(calls(portal)) <= {"read", "account"}
     assert sum(calls(portal).values()) <= 2
     if "--json" in options:
-        assert result.told["exit_code"] == code
-        assert (result.told["total"], result.told["input_complete"]) == (0, False)
-        assert result.told["stopped"]
+        assert result.reported["exit_code"] == code
+        assert (result.reported["total"], result.reported["input_complete"]) == (0, False)
+        assert result.reported["stopped"]
     else:
         assert result.out == ""
 

@@ -1,4 +1,4 @@
-"""``link --verify``: what the run told as linked is read back at its end."""
+"""``link --verify``: what the run reported as linked is read back at its end."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def verification(result: Result) -> tuple[int, ...]:
     """Return exit code, linked, missing, unknown of what was read back."""
-    told = result.told["verification"]
-    return (result.code, told["linked"], told["missing"], told["unknown"])
+    reported = result.reported["verification"]
+    return (result.code, reported["linked"], reported["missing"], reported["unknown"])
 
 
 @pytest.mark.parametrize("form", [(), BATCH])
@@ -67,14 +67,14 @@ def test_what_was_told_and_never_made_is_missing(
     *,
     form: tuple[str, ...],
 ) -> None:
-    """Exit code 1, though every pair was told as linked: just those that the books do not have."""
+    """Exit code 1, though every pair was reported as linked: those that the records lack."""
     portal = start_portal(unmade_share=0.1)
     pairs = write_pairs(tmp_path / "pairs.csv", 200)
     result = link(pairs, *form, "--verify", "--json")
     made = {pair.from_id for pair in portal.portal.ledger.links}
-    assert result.told["linked"] == 200
+    assert result.reported["linked"] == 200
     assert verification(result) == (1, len(made), 200 - len(made), 0)
-    missing = {one["pair"].split()[0] for one in result.told["verification"]["first_missing"]}
+    missing = {one["pair"].split()[0] for one in result.reported["verification"]["first_missing"]}
     assert missing == {f"contacts:{n}" for n in range(1, 201) if str(n) not in made}
     assert list(temporary.iterdir()) == []
 
@@ -94,8 +94,8 @@ def test_what_it_says_to_do_can_be_done(
     for more in (("--run", folder), ()):
         printed = link(pairs_file, *more, "--verify").out
         assert "10  missing" in printed
-        _, _, told = printed.splitlines()[-1].partition("to a file: aiohubassoc ")
-        assert command(*shlex.split(told)).code == 1
+        _, _, reported = printed.splitlines()[-1].partition("to a file: aiohubassoc ")
+        assert command(*shlex.split(reported)).code == 1
         missing = pairs_file.with_name("missing.csv")
         assert len(read_rows(missing)) == 10
         missing.unlink()
@@ -112,7 +112,7 @@ def test_what_was_linked_before_is_read_back_too(
     for more in ((), ("--run", folder), ("--run", folder)):
         result = link(pairs, *options, *more)
         assert verification(result) == (1, 9, 0, 0)
-        assert result.told["failed"] == 1
+        assert result.reported["failed"] == 1
 
 
 def test_partial_links_are_read_back(
@@ -121,13 +121,13 @@ def test_partial_links_are_read_back(
     """They may be there or not."""
     start_portal(faults=FaultPlan(partial_207=1.0))
     result = link(pairs_file, "--verify", "--json")
-    assert (result.told["partial"], result.told["verification"]["total"]) == (10, 10)
+    assert (result.reported["partial"], result.reported["verification"]["total"]) == (10, 10)
 
 
 def test_lines_are_those_of_linking(
     link: Command, start_portal: StartPortal, pairs_file: Path
 ) -> None:
-    """With ``--stream`` each row has one; what was read back is told with the summary."""
+    """With ``--stream`` each row has one; what was read back is reported with the summary."""
     start_portal(unmade_share=1.0)
     result = link(pairs_file, "--verify", "--stream")
     assert [line["status"] for line in result.lines] == ["linked"] * 10
@@ -172,8 +172,8 @@ def test_a_run_that_ended_early_is_not(
     result = link(pairs, *options, "--verify")
     assert result.code == code
     assert "Nothing was read back (--verify): the run ended early." in result.out
-    told = link(pairs, *options, "--verify", "--json").told
-    assert (told["verification"], told["exit_code"]) == (None, code)
+    reported = link(pairs, *options, "--verify", "--json").reported
+    assert (reported["verification"], reported["exit_code"]) == (None, code)
     assert "read" not in calls(portal)
 
 
@@ -181,7 +181,7 @@ def test_without_it_nothing_is(link: Command, start_portal: StartPortal, pairs_f
     """Neither read nor spoken of."""
     portal = start_portal()
     assert "read back" not in link(pairs_file).out
-    assert link(pairs_file, "--json").told["verification"] is None
+    assert link(pairs_file, "--json").reported["verification"] is None
     assert "read" not in calls(portal)
 
 
@@ -200,8 +200,8 @@ def test_what_stops_the_reading(link: Command, start_portal: StartPortal, pairs_
     start_portal(daily_limit=10)
     result = link(pairs_file, "--verify", "--json")
     assert verification(result) == (3, 0, 0, 10)
-    assert (result.told["stopped"], result.told["linked"]) == (None, 10)
-    assert "daily" in result.told["verification"]["stopped"].casefold()
+    assert (result.reported["stopped"], result.reported["linked"]) == (None, 10)
+    assert "daily" in result.reported["verification"]["stopped"].casefold()
 
 
 def test_no_room_for_temporary_files(
@@ -235,7 +235,7 @@ def test_resume_reads_back(
     next_day = start_portal(instead_of=portal)
     make(next_day, range(1, 4))  # of the four that the first run linked one is gone
     result = command("resume", "--no-check", folder, *second, "--json")
-    assert result.told["linked"] == 6
+    assert result.reported["linked"] == 6
     assert verification(result) == (1, 9, 1, 0)
 
 

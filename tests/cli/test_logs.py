@@ -64,7 +64,7 @@ def test_json_of_results_stays_on_standard_output(
     """Both go together."""
     start_portal()
     result = link(pairs_file, *JSON, "--json")
-    assert 3 == result.told["linked"]
+    assert 3 == result.reported["linked"]
     assert 2 == len(lines_of(result.err))
     stream = link(pairs_file, *JSON, "--stream")
     assert 3 == len(stream.lines)
@@ -106,7 +106,7 @@ def test_a_stop_is_a_warning(
 
 
 def test_an_error_is_a_line_of_json(link: Command, start_portal: StartPortal) -> None:
-    """Whether the input is at fault, or the command line itself."""
+    """Whether the input is wrong, or the command line itself."""
     start_portal()
     (line,) = lines_of(link("none.csv", *JSON).err)
     assert "ERROR" == line["level"]
@@ -159,7 +159,7 @@ def test_a_traceback_is_kept(
 def test_control_characters_are_escaped(
     link: Command, start_portal: StartPortal, tmp_path: Path
 ) -> None:
-    """In lines of text too: no text from outside begins a line of its own."""
+    """In lines of text too: no text from outside begins a separate line."""
     start_portal()
     path = tmp_path / "log"
     name = tmp_path / "a\nb\x1b.csv"
@@ -250,7 +250,7 @@ def test_verify_and_resume_log_too(
 
 
 def test_progress_is_a_line_of_json(start_portal: StartPortal) -> None:
-    """Without a second time of its own; Ctrl-C is told in JSON, too."""
+    """Without a second time of its own; Ctrl-C is reported in JSON, too."""
     running = start_portal(quota_limit=5, quota_window=1.0)
     pairs = "from_id,to_id\n" + "".join(f"{n},{n}\n" for n in range(1, 500))
     command = [*processes.COMMAND, "link", "-", *TYPES, "--quota", "5/1s", "--no-check", *JSON]

@@ -44,12 +44,12 @@ def test_the_first_line_and_the_summary_name_the_portal(
     assert (counts.startswith("10 pairs in "), second) == (True, f"Portal: {portal.base_url}")
     assert result.out.count(f"Portal: {portal.base_url}\n") == 2  # that of reading back, too
     assert f"Portal: {portal.base_url}\n" in command("status", folder).out
-    for told in (
-        link(pairs_file, "--json", "--base-url", portal.base_url).told,
-        command("status", folder, "--json").told,
-        command("verify", folder, "--json").told,
+    for reported in (
+        link(pairs_file, "--json", "--base-url", portal.base_url).reported,
+        command("status", folder, "--json").reported,
+        command("verify", folder, "--json").reported,
     ):
-        assert told["portal"] == portal.base_url
+        assert reported["portal"] == portal.base_url
     streamed = link(pairs_file, "--stream")
     assert "Portal: " not in streamed.out
     assert streamed.err.startswith(first)
@@ -66,9 +66,9 @@ def test_a_simulation_says_so(
     assert result.out.splitlines()[0] == _SIMULATED
     assert result.out.count(_SIMULATED) == 2
     assert "Portal: " not in result.out
-    assert command(*given, "--json").told["portal"] == _SIMULATED
+    assert command(*given, "--json").reported["portal"] == _SIMULATED
     assert _SIMULATED in command("status", folder).out
-    assert command("status", folder, "--json").told["portal"] == _SIMULATED
+    assert command("status", folder, "--json").reported["portal"] == _SIMULATED
 
 
 def test_nothing_is_said_of_a_portal_before_the_run_begins(
@@ -102,9 +102,9 @@ def test_what_ctrl_c_left_is_sent_by_the_command_that_is_named(
     assert left.endswith(" rows are left.")
     if not keeps:
         assert "With --run FOLDER" in out
-    result = command(*_step(out, "To go on: "), "--json")
-    assert (result.code, result.told["linked"] + result.told["skipped"]) == (0, 3000)
-    assert result.told["skipped"] > 300
+    result = command(*_step(out, "To continue: "), "--json")
+    assert (result.code, result.reported["linked"] + result.reported["skipped"]) == (0, 3000)
+    assert result.reported["skipped"] > 300
 
 
 # --- after failures ------------------------------------------------------------------------------
@@ -120,8 +120,8 @@ def test_the_file_of_failures_is_named_with_the_command_that_takes_it(
     given = ("link", pairs, *TYPES, *more, "--failures", failures)
     printed = command(*given).out
     assert f"Wrote 2 rows to {failures}, each with its reason\n" in printed
-    told = command(*given, "--json").told
-    assert (told["failures"], told["rows_written"]) == (str(failures), 2)
+    reported = command(*given, "--json").reported
+    assert (reported["failures"], reported["rows_written"]) == (str(failures), 2)
     start_portal()
     assert command(*_step(printed, "To link them: ")).code == 0
 
@@ -225,7 +225,7 @@ def test_a_refused_token(
     monkeypatch: pytest.MonkeyPatch,
     source: str,
 ) -> None:
-    """Where it came from, once HubSpot's words, and how to go on."""
+    """Where it came from, once HubSpot's words, and how to continue."""
     start_portal()
     monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
     token = pairs_file.with_name("token")
@@ -239,7 +239,7 @@ def test_a_refused_token(
     assert result.code == 4
     assert f"HubSpot refused the access token (401). Check {named}\n" in result.out
     assert result.out.count("Authentication credentials not found") == 1
-    again = _step(result.out, "To go on: ")
+    again = _step(result.out, "To continue: ")
     assert "--skip-linked" not in again  # nothing is linked yet
     token.write_text(TOKEN, encoding="utf-8")
     monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", TOKEN)
@@ -247,7 +247,7 @@ def test_a_refused_token(
 
 
 @pytest.mark.parametrize(
-    ("settings", "options", "told"),
+    ("settings", "options", "reported"),
     [
         (
             {"missing_scopes": ("crm.objects.contacts.write",)},
@@ -272,17 +272,17 @@ def test_what_ends_a_run_names_its_cure(
     *,
     settings: dict[str, Any],
     options: tuple[str, ...],
-    told: str,
+    reported: str,
     keeps: bool,
 ) -> None:
-    """And the command to go on with."""
+    """And the command to continue with."""
     start_portal(**settings)
     pairs = write_pairs(tmp_path / "pairs.csv", 200)
     more = ("--run", folder) if keeps else ()
     result = link(pairs, *options, *more)
     assert result.code in {3, 4}
-    assert told in result.out
-    verb, path, *_ = _step(result.out, "To go on: ")
+    assert reported in result.out
+    verb, path, *_ = _step(result.out, "To continue: ")
     assert (verb, path) == (("resume", str(folder)) if keeps else ("link", str(pairs)))
 
 
@@ -294,9 +294,9 @@ def test_an_object_type_that_hubspot_does_not_know(
     write_pairs(pairs_file, 400)
     result = command("link", pairs_file, "--from", "contacts", "--to", "compnies", *FAST)
     assert (result.code, portal.portal.ledger.requests < 100) == (2, True)
-    told = "HubSpot knows no object type 'compnies'. Give another. Did you mean companies?\n"
-    assert told in result.err
-    assert "To go on" not in result.out
+    reported = "HubSpot knows no object type 'compnies'. Give another. Did you mean companies?\n"
+    assert reported in result.err
+    assert "To continue" not in result.out
 
 
 @pytest.mark.parametrize("keeps", [False, True])
@@ -309,16 +309,16 @@ def test_pairs_that_are_refused_alike(
     folder: Path,
     keeps: bool,
 ) -> None:
-    """End the run; it can go on with what is left, or be told not to stop."""
+    """End the run; it can continue with what is left, or be asked not to stop."""
     portal = start_portal(records_up_to=0)
     pairs = write_pairs(tmp_path / "pairs.csv", 900)
     more = ("--run", folder) if keeps else ()
     result = link(pairs, *more, "--concurrency", "8")
     assert result.code == 3, result
-    assert "are at fault: --stop-after-alike 0\n" in result.out
+    assert "are wrong: --stop-after-alike 0\n" in result.out
     assert portal.portal.ledger.requests < 700
     start_portal(instead_of=portal)
-    assert command(*_step(result.out, "To go on: ")).code == 0
+    assert command(*_step(result.out, "To continue: ")).code == 0
     assert link(pairs, "--stop-after-alike", "-1").code == 2
 
 
@@ -336,7 +336,7 @@ def test_a_pipe_must_be_given_again(link: Command, start_portal: StartPortal) ->
     start_portal(daily_limit=2)
     rows = "".join(f"{number},{number}\n" for number in range(1, 201))
     result = link("-", stdin=f"from_id,to_id\n{rows}".encode())
-    assert "To go on, give the input again: aiohubassoc link - " in result.out
+    assert "To continue, give the input again: aiohubassoc link - " in result.out
 
 
 # --- the command's own name ----------------------------------------------------------------------

@@ -56,8 +56,8 @@ def test_it_is_given_what_json_prints(
     """Whether that is printed or not."""
     start_portal(records_up_to=1000)
     result = link(pairs_file, "--on-end", keeping(given), "--json")
-    assert result.told == read(given)
-    assert (1, 1, 1) == (result.code, result.told["exit_code"], result.told["linked"])
+    assert result.reported == read(given)
+    assert (1, 1, 1) == (result.code, result.reported["exit_code"], result.reported["linked"])
     given.unlink()
     result = link(pairs_file, "--on-end", keeping(given))
     assert "2 pairs in" in result.out
@@ -178,7 +178,7 @@ def test_what_it_prints_goes_to_standard_error(
     start_portal()
     say = keeping(given, "print('sent\\x1b[2J'); print('twice', file=sys.stderr)")
     result = link(pairs_file, "--on-end", say, "--json")
-    assert result.told["linked"] == 2
+    assert result.reported["linked"] == 2
     assert ["sent\\x1b[2J", "twice"] == result.err.splitlines()
     result = link(pairs_file, "--on-end", say, "--log-format", "json")
     *_, first, second = [json.loads(line)["message"] for line in result.err.splitlines()]

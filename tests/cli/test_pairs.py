@@ -120,7 +120,7 @@ def test_json_says_what_was_written(
     given = ("pairs", contacts, companies, *_BY_DOMAIN, "--json")
     assert command(*given).code == 2
     output = tmp_path / "pairs.csv"
-    assert command(*given, "--output", output).told == {
+    assert command(*given, "--output", output).reported == {
         "pairs": 1,
         "left_rows": 4,
         "right_rows": 4,
@@ -175,7 +175,7 @@ def test_no_input_is_overwritten(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         ((), "which columns are compared? Give --on COLUMN, or --left-on"),
         (("--left-on", "Email"), "which columns are compared?"),
@@ -190,11 +190,11 @@ def test_no_input_is_overwritten(
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_what_cannot_work(
-    command: Command, contacts: Path, companies: Path, options: tuple[str, ...], told: str
+    command: Command, contacts: Path, companies: Path, options: tuple[str, ...], reported: str
 ) -> None:
     """Exit code 2, before anything is written."""
     result = command("pairs", contacts, companies, *options)
-    assert (result.code, told in result.err, result.out) == (2, True, ""), result.err
+    assert (result.code, reported in result.err, result.out) == (2, True, ""), result.err
 
 
 def test_a_file_that_cannot_be_written(

@@ -34,7 +34,7 @@ def test_failures(
     running = start_portal(records_up_to=1000)
     path = tmp_path / "failed.parquet"
     result = link(pairs_file, "--failures", path, "--json")
-    assert (1, 1) == (result.code, result.told["rows_written"])
+    assert (1, 1) == (result.code, result.reported["rows_written"])
     (row,) = rows_of(path)
     assert ("999999", "b", "failed") == (row["from_id"], row["note"], row["status"])
     before = running.portal.ledger.requests
@@ -55,7 +55,7 @@ def test_export(
     for name, options in (("all.parquet", ()), ("all.dat", ("--format", "parquet"))):
         path = pairs_file.with_name(name)
         result = command("export", folder, "--output", path, "--json", *options)
-        assert (2, "parquet") == (result.told["rows"], result.told["format"])
+        assert (2, "parquet") == (result.reported["rows"], result.reported["format"])
         assert ["linked", "failed"] == [row["status"] for row in rows_of(path)]
 
 

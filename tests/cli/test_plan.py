@@ -34,22 +34,22 @@ def pairs(tmp_path: Path) -> Path:
     return write_pairs(tmp_path / "pairs.csv", 10, "1e5,7\n2,100002\n3,100003\n ,8\n")
 
 
-# --- what is told ------------------------------------------------------------------------------
+# --- what is reported ----------------------------------------------------------------------------
 
 
 def test_json_is_one_object_and_nothing_else(plan: Command, pairs: Path) -> None:
     """Needs neither a token nor a portal."""
     result = plan(pairs, "--json", "--quota", "professional")
     assert (result.code, result.err) == (1, "")
-    told = result.told
-    assert 0 < told.pop("seconds") < 1
+    reported = result.reported
+    assert 0 < reported.pop("seconds") < 1
     for name in ("finishes_at", "batch_finishes_at"):
-        finishes_at = datetime.fromisoformat(told.pop(name))
+        finishes_at = datetime.fromisoformat(reported.pop(name))
         assert abs(finishes_at - datetime.now(UTC)) < timedelta(minutes=5)
-        assert datetime.fromisoformat(told.pop(f"{name}_local")) == finishes_at
-    counts = told.pop("input")
+        assert datetime.fromisoformat(reported.pop(f"{name}_local")) == finishes_at
+    counts = reported.pop("input")
     assert (counts["rows"], counts["rejected"]) == (14, 2)
-    assert told == {
+    assert reported == {
         "pairs": 10,
         "duplicates": 2,
         "invalid": 2,
@@ -106,19 +106,23 @@ def test_what_is_not_known_is_said(plan: Command, pairs: Path) -> None:
     printed = plan(pairs).out
     assert "10 calls, 0 s at 100/10s, until HubSpot names more: --quota\n" in printed
     assert "The calls of a day are not known: --daily-limit, or a tier as --quota\n" in printed
-    told = plan(pairs, "--json").told
-    assert (told["quota"], told["daily_calls"], told["daily_share"]) == ("100/10s", None, None)
+    reported = plan(pairs, "--json").reported
+    assert (reported["quota"], reported["daily_calls"], reported["daily_share"]) == (
+        "100/10s",
+        None,
+        None,
+    )
 
 
 def test_both_ways_agree(command: Command, pairs: Path) -> None:
     """In everything but the moment."""
     options = ("--json", "--quota", "50/5s", "--share", "0.5", "--daily-limit", "4")
-    told = [command(*way, pairs, *TYPES, *options).told for way in _WAYS.values()]
-    for one in told:
+    reported = [command(*way, pairs, *TYPES, *options).reported for way in _WAYS.values()]
+    for one in reported:
         for name in ("finishes_at", "batch_finishes_at"):
             del one[name], one[f"{name}_local"]
-    assert told[0] == told[1]
-    assert told[0]["days"] == 3
+    assert reported[0] == reported[1]
+    assert reported[0]["days"] == 3
 
 
 def test_nothing_is_sent(plan: Command, start_portal: StartPortal, pairs: Path) -> None:
@@ -143,9 +147,9 @@ def test_the_largest_fan_out(plan: Command, tmp_path: Path) -> None:
     lines = "7,100001\n8,100001\n8,100001\n9,5\n9,6\n9,7\n"
     pairs = write_pairs(tmp_path / "pairs.csv", 3, lines)
     expected = {"record": "companies:100001", "other_type": "contacts", "pairs": 3}
-    assert plan(pairs, "--json").told["largest_fan_out"] == expected
+    assert plan(pairs, "--json").reported["largest_fan_out"] == expected
     (tmp_path / "none.csv").write_text("from_id,to_id\n", encoding="utf-8")
-    assert plan(tmp_path / "none.csv", "--json").told["largest_fan_out"] is None
+    assert plan(tmp_path / "none.csv", "--json").reported["largest_fan_out"] is None
 
 
 def test_events_are_of_what_would_be_sent(
@@ -153,9 +157,9 @@ def test_events_are_of_what_would_be_sent(
 ) -> None:
     """Two a link; what the run folder has as linked fires none."""
     start_portal()
-    assert plan(pairs_file, "--json").told["association_change_events"] == 20
+    assert plan(pairs_file, "--json").reported["association_change_events"] == 20
     link(pairs_file, "--run", folder)
-    assert plan(pairs_file, "--run", folder, "--json").told["association_change_events"] == 0
+    assert plan(pairs_file, "--run", folder, "--json").reported["association_change_events"] == 0
 
 
 def test_the_finish_is_told_in_local_time(
@@ -165,11 +169,11 @@ def test_the_finish_is_told_in_local_time(
     with monkeypatch.context() as patched:
         patched.setenv("TZ", "Asia/Kathmandu")
         time.tzset()
-        told = plan(pairs_file, "--json").told
+        reported = plan(pairs_file, "--json").reported
         printed = plan(pairs_file).out
     time.tzset()
-    assert told["finishes_at_local"].endswith("+05:45")
-    assert told["batch_finishes_at_local"].endswith("+05:45")
+    assert reported["finishes_at_local"].endswith("+05:45")
+    assert reported["batch_finishes_at_local"].endswith("+05:45")
     assert printed.count(" +0545\n") == 2
 
 
@@ -193,16 +197,16 @@ def test_the_quota_and_the_calls_of_a_day(
     plan: Command, pairs: Path, *, options: tuple[str, ...], quota: str, daily_calls: int | None
 ) -> None:
     """A tier's name says both (HubSpot, API usage guidelines); what is given wins."""
-    told = plan(pairs, "--json", *options).told
-    assert (told["quota"], told["daily_calls"]) == (quota, daily_calls)
-    assert told["daily_share"] == (None if daily_calls is None else 10 / daily_calls)
+    reported = plan(pairs, "--json", *options).reported
+    assert (reported["quota"], reported["daily_calls"]) == (quota, daily_calls)
+    assert reported["daily_share"] == (None if daily_calls is None else 10 / daily_calls)
 
 
 def test_time_goes_with_the_quota(plan: Command, tmp_path: Path) -> None:
     """1,000 calls at 100 in 10 s go in 10 bursts; half of the quota takes twice as long."""
     pairs = write_pairs(tmp_path / "many.csv", 1000)
-    whole = plan(pairs, "--json", "--quota", "100/10s").told["seconds"]
-    half = plan(pairs, "--json", "--quota", "100/10s", "--share", "0.5").told["seconds"]
+    whole = plan(pairs, "--json", "--quota", "100/10s").reported["seconds"]
+    half = plan(pairs, "--json", "--quota", "100/10s", "--share", "0.5").reported["seconds"]
     assert 90 < whole < 100
     assert 190 < half < 200
     assert f"One by one: 1,000 calls, 1 min {whole - 60:.0f} s at 100/10s" in plan(pairs).out
@@ -213,7 +217,8 @@ def test_fewer_on_the_wire_take_longer(plan: Command, tmp_path: Path) -> None:
     pairs = write_pairs(tmp_path / "many.csv", 1000)
     options = ("--json", "--quota", "1000/1s", "--concurrency")
     assert (
-        plan(pairs, *options, "2").told["seconds"] > 5 * plan(pairs, *options, "64").told["seconds"]
+        plan(pairs, *options, "2").reported["seconds"]
+        > 5 * plan(pairs, *options, "64").reported["seconds"]
     )
 
 
@@ -221,9 +226,9 @@ def test_more_than_a_day(plan: Command, tmp_path: Path) -> None:
     """Says how many days, and when the last of them ends."""
     pairs = write_pairs(tmp_path / "many.csv", 1000)
     options = ("--quota", "professional", "--daily-limit", "300")
-    told = plan(pairs, *options, "--json").told
-    assert (told["days"], told["daily_share"]) == (4, 1000 / 300)
-    finishes = datetime.fromisoformat(told["finishes_at"]) - datetime.now(UTC)
+    reported = plan(pairs, *options, "--json").reported
+    assert (reported["days"], reported["daily_share"]) == (4, 1000 / 300)
+    finishes = datetime.fromisoformat(reported["finishes_at"]) - datetime.now(UTC)
     assert timedelta(days=2, hours=23) < finishes < timedelta(days=3, hours=1)
     printed = plan(pairs, *options).out
     assert "  333.3% of the calls of a day, 4 days, would finish about" in printed
@@ -254,11 +259,11 @@ def test_what_batches_take(
     """At their own pace, whatever that of single calls is; both commands say the same."""
     pairs = write_pairs(tmp_path / "pairs.csv", 24)
     for way in (("plan",), ("link", "--dry-run", "--via", "batch")):
-        told = command(*way, pairs, *TYPES, "--json", "--daily-limit", "4", *options).told
-        assert (told["calls"], told["days"]) == (24, 6)
-        assert (told["batch_calls"], told["batch_days"]) == (calls, -(-calls // 4))
-        assert told["batch_seconds"] == pytest.approx(seconds, abs=1.0)
-        assert told["batch_daily_share"] == calls / 4
+        reported = command(*way, pairs, *TYPES, "--json", "--daily-limit", "4", *options).reported
+        assert (reported["calls"], reported["days"]) == (24, 6)
+        assert (reported["batch_calls"], reported["batch_days"]) == (calls, -(-calls // 4))
+        assert reported["batch_seconds"] == pytest.approx(seconds, abs=1.0)
+        assert reported["batch_daily_share"] == calls / 4
 
 
 def test_a_batch_quota_is_told(command: Command, pairs: Path) -> None:
@@ -283,24 +288,24 @@ def test_a_run_folder_is_taken_into_account(
     """What is linked needs no call, and what failed none unless it is asked for."""
     portal = start_portal(records_up_to=100_005, daily_limit=8)
     assert link(pairs, "--run", folder, "--concurrency", "1", "--skip-invalid").code == 3
-    told = plan(pairs, "--run", folder, "--json").told
+    reported = plan(pairs, "--run", folder, "--json").reported
     counts = ("pairs", "duplicates", "invalid", "linked_before", "failed_before", "calls")
-    assert [told[name] for name in counts] == [10, 2, 2, 5, 3, 2]
-    again = plan(pairs, "--run", folder, "--retry-failed", "--json").told
+    assert [reported[name] for name in counts] == [10, 2, 2, 5, 3, 2]
+    again = plan(pairs, "--run", folder, "--retry-failed", "--json").reported
     assert [again[name] for name in counts] == [10, 2, 2, 5, 0, 5]
     printed = plan(pairs, "--run", folder).out
     assert "        5  linked before, according to the run folder: no call\n" in printed
     assert "        3  failed before: reported again; sent with --retry-failed\n" in printed
     next_day = start_portal(instead_of=portal)
     link(pairs, "--run", folder, "--skip-invalid")
-    assert next_day.portal.ledger.requests == told["calls"]
-    assert plan(pairs, "--run", folder, "--json").told["calls"] == 0
+    assert next_day.portal.ledger.requests == reported["calls"]
+    assert plan(pairs, "--run", folder, "--json").reported["calls"] == 0
     assert "        0  to send\n" in plan(pairs, "--run", folder).out
 
 
 def test_a_run_folder_is_not_made(plan: Command, pairs: Path, folder: Path) -> None:
     """It is only asked, and it may not be there yet."""
-    assert plan(pairs, "--run", folder, "--json").told["calls"] == 10
+    assert plan(pairs, "--run", folder, "--json").reported["calls"] == 10
     assert not folder.parent.exists()
 
 
@@ -308,12 +313,12 @@ def test_a_run_folder_is_not_made(plan: Command, pairs: Path, folder: Path) -> N
 
 
 def test_several_files_and_standard_input(plan: Command, pairs: Path, tmp_path: Path) -> None:
-    """Duplicates across them too; bad rows are told with their file."""
+    """Duplicates across them too; bad rows are reported with their file."""
     more = tmp_path / "more.csv"
     more.write_text("from_id,to_id\n1,100001\n77,88\n1e5,9\n", encoding="utf-8")
-    told = plan(pairs, more, "-", "--json", stdin=b"from_id,to_id\n77,88\n99,88\n").told
-    assert (told["pairs"], told["duplicates"], told["invalid"]) == (12, 4, 3)
-    assert told["invalid_lines"][-1]["place"] == f"line 4 of {more}"
+    reported = plan(pairs, more, "-", "--json", stdin=b"from_id,to_id\n77,88\n99,88\n").reported
+    assert (reported["pairs"], reported["duplicates"], reported["invalid"]) == (12, 4, 3)
+    assert reported["invalid_lines"][-1]["place"] == f"line 4 of {more}"
     assert f"{pairs} and 1 more: 17 rows, 11 pairs to link, 3 rejected" in plan(pairs, more).out
 
 
@@ -321,20 +326,20 @@ def test_batches_are_of_one_kind_each(plan: Command, tmp_path: Path) -> None:
     """2,000 pairs at most, of the same object types."""
     rows = "".join(f"{n},{n},{'deals' if n > 2001 else ''}\n" for n in range(1, 2004))
     (tmp_path / "many.csv").write_text(f"from_id,to_id,to_type\n{rows}", encoding="utf-8")
-    told = plan(tmp_path / "many.csv", "--json").told
-    assert (told["calls"], told["batch_calls"]) == (2003, 3)
+    reported = plan(tmp_path / "many.csv", "--json").reported
+    assert (reported["calls"], reported["batch_calls"]) == (2003, 3)
 
 
 def test_many_bad_rows_are_counted_and_cut(plan: Command, tmp_path: Path) -> None:
     """The first hundred in JSON, the first twenty for people."""
     pairs = write_pairs(tmp_path / "bad.csv", 3, "1e5,7\n" * 150)
-    told = plan(pairs, "--json").told
-    assert (told["invalid"], len(told["invalid_lines"])) == (150, 100)
+    reported = plan(pairs, "--json").reported
+    assert (reported["invalid"], len(reported["invalid_lines"])) == (150, 100)
     assert "  ... and 130 more\n" in plan(pairs).out
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         (("--quota", "fast"), "quota"),
         (("--share", "0"), "share"),
@@ -351,12 +356,12 @@ def test_many_bad_rows_are_counted_and_cut(plan: Command, tmp_path: Path) -> Non
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_what_cannot_work(
-    command: Command, pairs: Path, *, options: tuple[str, ...], told: str
+    command: Command, pairs: Path, *, options: tuple[str, ...], reported: str
 ) -> None:
     """Exit code 2 and the option, as for the run itself."""
     for way in (("plan",), ("link", "--dry-run", "--via", "batch")):
         result = command(*way, pairs, *TYPES, *options)
-        assert (result.code, told in result.err, result.out) == (2, True, ""), way
+        assert (result.code, reported in result.err, result.out) == (2, True, ""), way
         assert "Traceback" not in result.err
 
 
@@ -370,7 +375,7 @@ def test_no_room_for_temporary_files(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         (("--stream", "--json"), "give --stream or --json"),
         (("--ordered",), "--ordered is for --stream"),
@@ -388,12 +393,12 @@ def test_a_dry_run_refuses_what_the_run_would(
     monkeypatch: pytest.MonkeyPatch,
     *,
     options: tuple[str, ...],
-    told: str,
+    reported: str,
 ) -> None:
     """Or it would promise what then cannot be done."""
     monkeypatch.chdir(pairs.parent)
     result = command("link", "--dry-run", "pairs.csv", *TYPES, *options)
-    assert (result.code, told in result.err) == (2, True)
+    assert (result.code, reported in result.err) == (2, True)
 
 
 def test_the_calls_of_a_day_are_not_for_a_run(

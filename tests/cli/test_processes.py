@@ -33,19 +33,19 @@ ROWS = "from_id,to_id\n" + "".join(f"{number},{number}\n" for number in range(1,
 def test_the_first_signal_drains(
     start_portal: StartPortal, number: signal.Signals, code: int
 ) -> None:
-    """What is on the wire ends, the rest is unprocessed, the summary is printed."""
+    """What is in flight ends, the rest is unprocessed, the summary is printed."""
     portal = start_portal(faults=FaultPlan(slow=0.02, slow_seconds=0.3))
     with started(*LINK, "--json", stdin=ROWS) as process:
         until_requests(portal, 600, process)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert process.returncode == code, err
-    told = json.loads(out)
-    assert told["exit_code"] == code
-    assert told["stopped"] == "interrupted"
-    assert not told["input_complete"]
-    assert told["failed"] == 0
-    assert told["linked"] == len(portal.portal.ledger.links) >= 500
+    reported = json.loads(out)
+    assert reported["exit_code"] == code
+    assert reported["stopped"] == "interrupted"
+    assert not reported["input_complete"]
+    assert reported["failed"] == 0
+    assert reported["linked"] == len(portal.portal.ledger.links) >= 500
     assert "Traceback" not in err
 
 

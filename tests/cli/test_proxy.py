@@ -61,7 +61,7 @@ def test_a_run_goes_through_the_proxy(
         else:
             monkeypatch.setenv(how, proxy.url)
         result = command("link", "--no-check", pairs_file, *arguments, "--json")
-    assert (result.code, result.told["linked"]) == (0, 10)
+    assert (result.code, result.reported["linked"]) == (0, 10)
     assert all(" http://hub.example/" in line for line in proxy.asked)
 
 

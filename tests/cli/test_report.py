@@ -118,8 +118,8 @@ def test_exit_codes(report: CommandReport, code: int) -> None:
 
 def _add(report: LinkReport, outcome: Outcome, line: int) -> None:
     report.pairs.add(outcome)
-    told = outcome_result(outcome)
-    report.add_example(Example(line, f"line {line} of b.csv", str(outcome.pair), told))
+    reported = outcome_result(outcome)
+    report.add_example(Example(line, f"line {line} of b.csv", str(outcome.pair), reported))
 
 
 def test_categories_keep_their_first_example() -> None:
@@ -158,8 +158,8 @@ def test_examples_of_what_is_not_linked_are_bounded() -> None:
     report = VerifyReport()
     for number in range(300):
         state = (LinkState.MISSING, LinkState.UNKNOWN)[number % 2]
-        told = verification_result(Verification(number, PAIR, state))
-        report.add_example(Example(number, f"line {number}", str(PAIR), told))
+        reported = verification_result(Verification(number, PAIR, state))
+        report.add_example(Example(number, f"line {number}", str(PAIR), reported))
     assert (len(report.first_missing), len(report.first_unknown)) == (100, 100)
     assert report.first_unknown[99].line == 199
 
@@ -167,8 +167,8 @@ def test_examples_of_what_is_not_linked_are_bounded() -> None:
 def test_the_reason_of_what_is_not_linked() -> None:
     """HubSpot's where there is one, with what its support asks for; else ours."""
     error = ValidationError(400, "BAD", "no", "c-1")
-    told = verification_result(Verification(0, PAIR, LinkState.MISSING, error))
-    assert told == RowResult("missing", "BAD", "400 BAD: no (correlation id c-1)", "c-1")
+    reported = verification_result(Verification(0, PAIR, LinkState.MISSING, error))
+    assert reported == RowResult("missing", "BAD", "400 BAD: no (correlation id c-1)", "c-1")
     unsaid = verification_result(Verification(0, PAIR, LinkState.UNKNOWN))
     assert unsaid == RowResult("unknown", "NOT_TOLD", "HubSpot did not say")
     stopped = verification_result(
@@ -197,9 +197,9 @@ def test_the_summary_tells_all() -> None:
     report.seconds = 10.0
     report.add_invalid(9, "line 9", "is [odd]")
     _add(report, _failed("no [such] record"), 7)
-    told = RowResult("skipped", "DUPLICATE", "repeats line 7")
+    reported = RowResult("skipped", "DUPLICATE", "repeats line 7")
     report.duplicates += 1
-    report.add_example(Example(8, "line 8", str(PAIR), told))
+    report.add_example(Example(8, "line 8", str(PAIR), reported))
     console = _console()
     print_link_report(report, console)
     printed = _printed(console)
@@ -385,7 +385,7 @@ async def test_a_line_that_changes_on_a_terminal() -> None:
 
 @pytest.mark.looptime(False)
 async def test_a_signal_is_heard_once_and_its_old_handler_returns() -> None:
-    """The first is told; what was there before is there again."""
+    """The first is reported; what was there before is there again."""
     assert threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM)
     heard = asyncio.Event()

@@ -80,7 +80,7 @@ def test_a_run_without_a_folder_has_one_too(
     start_portal()
     result = link(pairs_file, "--report", html, "--json")
     assert result.code == 0
-    assert result.told["report"] == str(html)
+    assert result.reported["report"] == str(html)
     text = text_of(html)
     assert "All 10 pairs are linked" in text
     assert "Pairs over time" in text
@@ -136,7 +136,7 @@ def test_a_report_of_a_folder_may_be_json(
     link(pairs_file, "--run", folder)
     result = command("report", folder, "--output", html, "--json")
     assert (result.code, result.err) == (0, "")
-    assert result.told == {"run": str(folder), "output": str(html)}
+    assert result.reported == {"run": str(folder), "output": str(html)}
 
 
 def test_an_old_folder_has_a_report_that_lacks_what_was_not_collected(

@@ -1,4 +1,4 @@
-"""``aiohubassoc resume``: goes on with what the folder keeps; the token is not kept."""
+"""``aiohubassoc resume``: continues with what the folder keeps; the token is not kept."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_the_options_are_kept(
     next_day = start_portal(instead_of=portal)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    told = command("resume", "--no-check", folder, "--json").told
-    assert (told["linked"], told["skipped"], told["invalid"]) == (1, 2, 1)
+    reported = command("resume", "--no-check", folder, "--json").reported
+    assert (reported["linked"], reported["skipped"], reported["invalid"]) == (1, 2, 1)
     assert list(map(tuple, next_day.portal.ledger.links)) == [("p12345_cars", "4", "deals", "14")]
 
 
@@ -57,7 +57,7 @@ def test_the_portal_is_kept(
     assert link(pairs_file, "--run", folder).code == 3
     portal = start_portal(instead_of=portal)
     other = start_portal()
-    assert command("resume", "--no-check", folder, "--json").told["linked"] == 6
+    assert command("resume", "--no-check", folder, "--json").reported["linked"] == 6
     assert (portal.portal.ledger.requests, other.portal.ledger.requests) == (6, 0)
 
 
@@ -93,13 +93,13 @@ def test_what_it_says_to_do_can_be_done(
 ) -> None:
     """The command that a run and its status tell is good for a shell, whatever the folder."""
     portal = start_portal(daily_limit=4)
-    told = link(pairs_file, "--run", pairs_file.parent / name).out
-    told += command("status", pairs_file.parent / name).out
+    reported = link(pairs_file, "--run", pairs_file.parent / name).out
+    reported += command("status", pairs_file.parent / name).out
     start_portal(instead_of=portal)
-    lines = [line for line in told.splitlines() if line.startswith("To go on: ")]
+    lines = [line for line in reported.splitlines() if line.startswith("To continue: ")]
     assert len(lines) == 2
     for line in lines:
-        program, *arguments = shlex.split(line.removeprefix("To go on: "))
+        program, *arguments = shlex.split(line.removeprefix("To continue: "))
         assert program == "aiohubassoc"
         assert command(*arguments).code == 0
 
@@ -125,7 +125,7 @@ def test_it_tells_what_link_tells(
     result = command("resume", "--no-check", folder, way)
     assert result.code == 1
     if way == "--json":
-        assert (result.told["total"], result.told["failed"], result.told["run"]) == (
+        assert (result.reported["total"], result.reported["failed"], result.reported["run"]) == (
             10,
             1,
             str(folder),
@@ -141,7 +141,7 @@ def test_options_that_cannot_work(
     """Exit code 2; the folder can be used as before."""
     portal = start_portal()
     link(pairs_file, "--run", folder)
-    for options, told in (
+    for options, reported in (
         (("--quota", "fast"), "quota"),
         (("--share", "0"), "share"),
         (("--stream", "--json"), "give --stream or --json"),
@@ -151,7 +151,7 @@ def test_options_that_cannot_work(
         (("--token-file", "/nowhere/token"), "cannot read the token"),
     ):
         result = command("resume", "--no-check", folder, *options)
-        assert (result.code, told in result.err) == (2, True), result
+        assert (result.code, reported in result.err) == (2, True), result
     assert portal.portal.ledger.requests == 10
     assert command("resume", "--no-check", folder).code == 0
 
@@ -170,13 +170,13 @@ def test_a_program_goes_on_with_its_own_folder(
     asyncio.run(program())
     result = command("resume", "--no-check", folder)
     assert result.code == 2
-    assert "was made by a program: go on with that program" in result.err
+    assert "was made by a program: continue with that program" in result.err
     result = command("verify", folder)
     assert result.code == 2
     assert "was made by a program: read its pairs back with that program" in result.err
-    told = command("status", folder, "--json").told
-    assert (told["linked"], told["failed"], told["state"]) == (3, 1, "complete")
-    assert (told["inputs"], told["input_rows"]) == (None, None)
+    reported = command("status", folder, "--json").reported
+    assert (reported["linked"], reported["failed"], reported["state"]) == (3, 1, "complete")
+    assert (reported["inputs"], reported["input_rows"]) == (None, None)
     exported = command("export", folder, "--linked", "--format", "jsonl").lines
     assert [
         (one["from_type"], one["from_id"], one["to_type"], one["to_id"]) for one in exported
@@ -199,7 +199,7 @@ def test_the_token_is_not_in_the_folder(
     monkeypatch: pytest.MonkeyPatch,
     way: str,
 ) -> None:
-    """Wherever it came from, and though it is refused: it must be given again to go on."""
+    """Wherever it came from, and though it is refused: it must be given again to continue."""
     start_portal(tokens=("another" if way == "refused" else CANARY,), records_up_to=100_005)
     monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
     token_file = pairs_file.with_name("token")
@@ -230,14 +230,14 @@ def test_a_refused_token_settles_nothing(
     assert link(pairs_file, "--run", folder).code == 4
     assert json.loads(command("status", folder, "--json").out)["unprocessed"] == 10
     start_portal(instead_of=portal)
-    assert command("resume", "--no-check", folder, "--json").told["linked"] == 10
+    assert command("resume", "--no-check", folder, "--json").reported["linked"] == 10
 
 
 def test_simulated_runs_share_a_folder(command: Command, pairs_file: Path, folder: Path) -> None:
     """Their portal has another address each time; HubSpot itself is another job."""
     call = ("link", pairs_file, "--run", folder, *TYPES, *FAST)
-    assert command(*call, "--simulate", "--json").told["linked"] == 10
-    assert command("resume", "--no-check", folder, "--json").told["skipped"] == 10
+    assert command(*call, "--simulate", "--json").reported["linked"] == 10
+    assert command("resume", "--no-check", folder, "--json").reported["skipped"] == 10
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HUBSPOT_ACCESS_TOKEN", "none")
         result = command(*call)

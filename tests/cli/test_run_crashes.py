@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.looptime(False)  # processes have a time of their own
 
 _COUNT = 1200
-# Its first call never has an answer, so that a run does not end.
+# Its first call never has a response, so that a run does not end.
 UNANSWERED = ("contacts", "7", "companies", "100007")
 
 
@@ -58,7 +58,7 @@ def test_after_a_signal_the_rest_is_sent(
     number: signal.Signals,
     code: int,
 ) -> None:
-    """What was on the wire is in the folder: no pair is sent twice."""
+    """What was in flight is in the folder: no pair is sent twice."""
     portal = start_portal(latency=Latency(after_median=0.03))
     with started(*_call(many, folder, "--json")) as process:
         until_requests(portal, 300, process)
@@ -67,34 +67,38 @@ def test_after_a_signal_the_rest_is_sent(
     assert process.returncode == code, err
     linked = json.loads(out)["linked"]
     assert linked == len(_linked(folder)) == len(portal.portal.ledger.links) < _COUNT
-    status = command("status", folder, "--json").told
+    status = command("status", folder, "--json").reported
     assert (status["state"], status["linked"]) == ("unfinished", linked)
     assert status["runs"][0]["stopped"] == "interrupted"
     assert status["runs"][0]["input_complete"] is False
-    told = command("resume", "--no-check", folder, "--json").told
-    assert (told["linked"], told["skipped"], told["exit_code"]) == (_COUNT - linked, linked, 0)
+    reported = command("resume", "--no-check", folder, "--json").reported
+    assert (reported["linked"], reported["skipped"], reported["exit_code"]) == (
+        _COUNT - linked,
+        linked,
+        0,
+    )
     assert set(sent_to(portal).values()) == {1}
-    assert command("status", folder, "--json").told["state"] == "complete"
+    assert command("status", folder, "--json").reported["state"] == "complete"
 
 
 def test_after_a_kill_nothing_is_lost_and_what_is_linked_is_not_sent_again(
     command: Command, start_portal: StartPortal, many: Path, folder: Path
 ) -> None:
-    """Only what was not written yet: no more than was on the wire or waited to be written."""
+    """Only what was not written yet: no more than was in flight or waited to be written."""
     portal = start_portal(latency=Latency(after_median=0.03))
     process_id = kill_run(portal, *_call(many, folder), after=600)
     linked = _linked(folder)
     assert linked
     assert linked <= sent_to(portal).keys()
-    status = command("status", folder, "--json").told
+    status = command("status", folder, "--json").reported
     assert (status["state"], status["linked"]) == ("unfinished", len(linked))
     assert status["process_id"] is None
     assert (status["runs"][0]["process_id"], status["runs"][0]["ended_at"]) == (process_id, None)
     printed = command("status", folder).out
     assert ", killed" in printed
-    assert f"To go on: aiohubassoc resume {folder}" in printed
-    told = command("resume", "--no-check", folder, "--json").told
-    assert (told["linked"], told["skipped"]) == (_COUNT - len(linked), len(linked))
+    assert f"To continue: aiohubassoc resume {folder}" in printed
+    reported = command("resume", "--no-check", folder, "--json").reported
+    assert (reported["linked"], reported["skipped"]) == (_COUNT - len(linked), len(linked))
     sent = sent_to(portal)
     assert {sent[ids] for ids in linked} == {1}
     assert (len(sent), max(sent.values())) == (_COUNT, 2)
@@ -116,7 +120,7 @@ def test_a_second_process_is_refused_while_the_first_runs(
         for refused in (link(many, "--run", folder), command("resume", "--no-check", folder)):
             assert (refused.code, named in refused.err) == (75, True)
         before = len(_linked(folder))
-        status = command("status", folder, "--json").told
+        status = command("status", folder, "--json").reported
         assert (status["state"], status["process_id"]) == ("running", process.pid)
         assert before <= status["linked"] <= len(_linked(folder))
         assert f"running, process {process.pid}" in command("status", folder).out
@@ -124,9 +128,9 @@ def test_a_second_process_is_refused_while_the_first_runs(
         assert process.poll() is None
         process.kill()
         process.communicate(timeout=60)
-    assert command("status", folder, "--json").told["state"] == "unfinished"
-    told = link(many, "--run", folder, "--json").told
-    assert (told["linked"] + told["skipped"], told["exit_code"]) == (_COUNT, 0)
+    assert command("status", folder, "--json").reported["state"] == "unfinished"
+    reported = link(many, "--run", folder, "--json").reported
+    assert (reported["linked"] + reported["skipped"], reported["exit_code"]) == (_COUNT, 0)
 
 
 # --- where nothing can be written --------------------------------------------------------------
@@ -201,7 +205,7 @@ def test_a_folder_of_somebody_else(
     assert again.code == 5
     assert f"the run folder {folder}: Permission denied" in again.err
     assert portal.portal.ledger.requests == 3
-    assert (status.told["linked"], status.told["failed"], status.told["state"]) == (
+    assert (status.reported["linked"], status.reported["failed"], status.reported["state"]) == (
         2,
         1,
         "complete",
@@ -209,7 +213,7 @@ def test_a_folder_of_somebody_else(
     assert exported.out.splitlines()[1].startswith("3,100003,failed,VALIDATION_ERROR")
 
 
-# No file may grow beyond so many bytes; what lies behind the command's end is not held to it.
+# No file may grow beyond this many bytes; what lies behind the command's end is not held to it.
 _LIMITED = """
 import resource, runpy, sys
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
@@ -229,25 +233,25 @@ def _limited(size_bytes: int, call: list[object]) -> list[object]:
 def test_a_full_disk_stops_the_run(
     command: Command, start_portal: StartPortal, tmp_path: Path, folder: Path
 ) -> None:
-    """Exit code 5; all that was told as linked is in the folder, and the rest can be sent later."""
+    """Exit code 5; all that was reported as linked is in the folder; the rest can be sent later."""
     portal, pairs = start_portal(), write_pairs(tmp_path / "pairs.csv", 2500)
     result = run(*_limited(120_000, _call(pairs, folder, "--stream")))
     assert result.returncode == 5, result.stderr
     assert f"Stopped early: the run folder {folder}:" in result.stderr
     assert "Traceback" not in result.stderr
     lines = [json.loads(line) for line in result.stdout.splitlines()]
-    told = {
+    reported = {
         (line["from"].partition(":")[2], line["to"].partition(":")[2])
         for line in lines
         if line["ok"]
     }
-    assert told
-    assert told == _linked(folder)
+    assert reported
+    assert reported == _linked(folder)
     assert {line["status"] for line in lines if not line["ok"]} == {"unprocessed"}
     assert len(lines) == 2500
     before = sent_to(portal)
-    assert command("resume", "--no-check", folder, "--json").told["skipped"] == len(told)
-    assert {sent_to(portal)[ids] - before[ids] for ids in told} == {0}
+    assert command("resume", "--no-check", folder, "--json").reported["skipped"] == len(reported)
+    assert {sent_to(portal)[ids] - before[ids] for ids in reported} == {0}
     assert len(_linked(folder)) == 2500
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def go_on(
     request: pytest.FixtureRequest, command: Command, link: Command, pairs_file: Path, folder: Path
 ) -> Command:
-    """Go on with the folder: by the same command once more, or by ``resume``."""
+    """Continue with the folder: by the same command once more, or by ``resume``."""
 
     def call(*options: object, stdin: bytes | None = None) -> Result:
         if request.param == "resume":
@@ -32,11 +32,11 @@ def go_on(
 
 
 def _categories(result: Result) -> dict[tuple[str, str], int]:
-    return {(one["status"], one["category"]): one["count"] for one in result.told["categories"]}
+    return {(one["status"], one["category"]): one["count"] for one in result.reported["categories"]}
 
 
 def _example(result: Result) -> dict[str, Any]:
-    (category,) = result.told["categories"]
+    (category,) = result.reported["categories"]
     example: dict[str, Any] = category["example"]
     return example
 
@@ -50,9 +50,9 @@ def test_what_is_linked_is_skipped_without_a_call(
     """Exit code 0, though nothing was sent: every pair is linked."""
     portal = start_portal()
     first = link(pairs_file, "--run", folder, "--json")
-    assert (first.code, first.told["linked"], first.told["run"]) == (0, 10, str(folder))
+    assert (first.code, first.reported["linked"], first.reported["run"]) == (0, 10, str(folder))
     again = go_on("--json")
-    assert (again.code, again.told["linked"], again.told["skipped"]) == (0, 0, 10)
+    assert (again.code, again.reported["linked"], again.reported["skipped"]) == (0, 0, 10)
     assert _categories(again) == {("skipped", "LINKED_BEFORE"): 10}
     assert portal.portal.ledger.requests == 10
 
@@ -64,10 +64,10 @@ def test_what_the_daily_limit_left_is_sent(
     portal = start_portal(daily_limit=4)
     first = link(pairs_file, "--run", folder, "--concurrency", "1")
     assert first.code == 3
-    assert f"To go on: aiohubassoc resume {folder}" in first.out
+    assert f"To continue: aiohubassoc resume {folder}" in first.out
     next_day = start_portal(instead_of=portal)
     again = go_on("--json")
-    assert (again.code, again.told["linked"], again.told["skipped"]) == (0, 6, 4)
+    assert (again.code, again.reported["linked"], again.reported["skipped"]) == (0, 6, 4)
     assert not sent_to(portal).keys() & sent_to(next_day).keys()
     assert len(sent_to(next_day)) == next_day.portal.ledger.requests == 6
 
@@ -96,13 +96,13 @@ def test_days_with_a_limit_link_each_pair_once(
 def test_what_stopping_left_is_sent(
     link: Command, go_on: Command, start_portal: StartPortal, pairs_file: Path, folder: Path
 ) -> None:
-    """After ``--stop-after-failures``: old failures are told, and do not count for it again."""
+    """After ``--stop-after-failures``: old failures are reported, and do not count for it again."""
     portal = start_portal(records_up_to=0)
     options = ("--run", folder, "--stop-after-failures", "2", "--concurrency", "1", "--json")
-    first = link(pairs_file, *options).told
+    first = link(pairs_file, *options).reported
     assert (first["failed"], first["unprocessed"], first["exit_code"]) == (2, 8, 3)
     mended = start_portal(instead_of=portal)
-    again = go_on("--json").told
+    again = go_on("--json").reported
     assert (again["failed"], again["linked"], again["exit_code"]) == (2, 8, 1)
     assert not sent_to(portal).keys() & sent_to(mended).keys()
 
@@ -116,14 +116,14 @@ def test_what_failed_stays_failed_without_a_call(
     """The same exit code, category, message and correlation id as when it was refused."""
     portal = start_portal(records_up_to=100_009)
     first = link(pairs_file, "--run", folder, "--json")
-    assert (first.code, first.told["linked"], first.told["failed"]) == (1, 9, 1)
+    assert (first.code, first.reported["linked"], first.reported["failed"]) == (1, 9, 1)
     again = go_on("--json")
-    assert (again.code, again.told["skipped"], again.told["failed"]) == (1, 9, 1)
+    assert (again.code, again.reported["skipped"], again.reported["failed"]) == (1, 9, 1)
     assert _categories(again) == {
         ("skipped", "LINKED_BEFORE"): 9,
         ("failed", "VALIDATION_ERROR"): 1,
     }
-    examples = {one["category"]: one["example"] for one in again.told["categories"]}
+    examples = {one["category"]: one["example"] for one in again.reported["categories"]}
     assert examples["VALIDATION_ERROR"] == _example(first)
     assert examples["VALIDATION_ERROR"]["correlation_id"]
     assert portal.portal.ledger.requests == 10
@@ -136,7 +136,7 @@ def test_a_partial_link_stays_partial(
     portal = start_portal(faults=FaultPlan(partial_207=1.0))
     first = link(pairs_file, "--run", folder, "--json")
     again = go_on("--json")
-    assert (first.told["partial"], again.told["partial"], again.code) == (10, 10, 1)
+    assert (first.reported["partial"], again.reported["partial"], again.code) == (10, 10, 1)
     assert portal.portal.ledger.requests == 10
 
 
@@ -147,10 +147,10 @@ def test_failures_are_sent_again_when_asked_for(
     portal = start_portal(records_up_to=100_005)
     assert link(pairs_file, "--run", folder).code == 1
     mended = start_portal(instead_of=portal)
-    again = go_on("--retry-failed", "--json").told
+    again = go_on("--retry-failed", "--json").reported
     assert (again["linked"], again["skipped"], again["exit_code"]) == (5, 5, 0)
     assert set(sent_to(mended)) == {(str(n), str(n + 100_000)) for n in range(6, 11)}
-    assert go_on("--json").told["skipped"] == 10
+    assert go_on("--json").reported["skipped"] == 10
     assert mended.portal.ledger.requests == 5
 
 
@@ -176,4 +176,4 @@ def test_unusable_rows_are_told_in_every_run(
     for result in (link(*call), link(*call), command("resume", "--no-check", folder)):
         assert result.code == 1
         assert "line 5: from_id is '1e5'" in result.out
-    assert command("status", folder, "--json").told["invalid"] == 1
+    assert command("status", folder, "--json").reported["invalid"] == 1

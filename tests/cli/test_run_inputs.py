@@ -28,7 +28,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _examples(result: Result) -> dict[str, dict[str, Any]]:
-    return {one["category"]: one["example"] for one in result.told["categories"]}
+    return {one["category"]: one["example"] for one in result.reported["categories"]}
 
 
 # --- several files -----------------------------------------------------------------------------
@@ -42,7 +42,7 @@ def test_a_line_is_told_with_its_file(link: Command, start_portal: StartPortal, 
     for counts in ((7, 0), (0, 7)):
         result = link("a.csv", "b.csv", "--run", "run", "--json")
         assert result.code == 1
-        assert counts == (result.told["linked"], result.told["skipped"])
+        assert counts == (result.reported["linked"], result.reported["skipped"])
         example = _examples(result)["VALIDATION_ERROR"]
         assert (example["line"], example["place"]) == (5, "line 5 of b.csv")
         assert example["pair"] == "contacts:8 -> companies:9999"
@@ -62,7 +62,7 @@ def test_what_the_limit_left_of_several_files_is_sent(
         (here / name).write_text(f"from_id,to_id\n{rows}".replace("\n0", "\n9"), encoding="utf-8")
     assert link(*names, "--run", "run").code == 3
     next_day = start_portal(instead_of=portal)
-    assert command("resume", "--no-check", "run", "--json").told["linked"] == 17
+    assert command("resume", "--no-check", "run", "--json").reported["linked"] == 17
     assert set((sent_to(portal) + sent_to(next_day)).values()) == {1}
     assert len(sent_to(portal) + sent_to(next_day)) == 30
 
@@ -75,16 +75,16 @@ def test_a_pair_of_two_files_is_sent_once(
     write_pairs(here / "a.csv", 3)
     (here / "b.csv").write_text("from_id,to_id\n9,19\n2,100002\n9,19\n", encoding="utf-8")
     first = link("a.csv", "b.csv", "--run", "run", "--json")
-    assert (first.code, first.told["linked"], first.told["skipped"]) == (0, 4, 2)
+    assert (first.code, first.reported["linked"], first.reported["skipped"]) == (0, 4, 2)
     for result in (first, link("a.csv", "b.csv", "--run", "run", "--json")):
-        counts = {one["category"]: one["count"] for one in result.told["categories"]}
+        counts = {one["category"]: one["count"] for one in result.reported["categories"]}
         assert counts["DUPLICATE"] == 2
         example = _examples(result)["DUPLICATE"]
         assert (example["place"], example["message"]) in {
             ("line 3 of b.csv", "repeats line 3 of a.csv"),
             ("line 4 of b.csv", "repeats line 2 of b.csv"),
         }
-    assert command("status", "run", "--json").told["linked"] == 4
+    assert command("status", "run", "--json").reported["linked"] == 4
     assert set(sent_to(portal).values()) == {1}
 
 
@@ -97,8 +97,8 @@ def test_a_duplicate_of_a_failed_pair_is_no_second_failure(
     content = write_pairs(here / "a.csv", 0, "1,9999\n1,9999\n").read_bytes()
     for _ in range(2):
         stdin = content if given == "-" else None
-        told = link(given, "--run", "run", "--json", stdin=stdin).told
-        assert (told["failed"], told["skipped"], told["exit_code"]) == (1, 1, 1)
+        reported = link(given, "--run", "run", "--json", stdin=stdin).reported
+        assert (reported["failed"], reported["skipped"], reported["exit_code"]) == (1, 1, 1)
 
 
 @pytest.mark.parametrize("name", ["./a.csv", "sub/../a.csv", "moved/renamed.csv"])
@@ -113,7 +113,7 @@ def test_the_same_file_by_another_name_is_the_same_input(
     if name.startswith("moved"):
         (here / "moved").mkdir()
         (here / "a.csv").rename(name)
-    assert link(name, "--run", "run", "--json").told["skipped"] == 5
+    assert link(name, "--run", "run", "--json").reported["skipped"] == 5
 
 
 # --- standard input ----------------------------------------------------------------------------
@@ -127,15 +127,15 @@ def test_a_pipe_read_to_its_end_needs_not_be_given_again(
     """What is not settled is taken from the folder; it knows the lines, and rows are not lost."""
     portal = start_portal(daily_limit=5)
     first = link("-", "--run", folder, "--json", stdin=_STDIN)
-    assert (first.code, first.told["linked"], first.told["unprocessed"]) == (3, 5, 7)
+    assert (first.code, first.reported["linked"], first.reported["unprocessed"]) == (3, 5, 7)
     next_day = start_portal(instead_of=portal, records_up_to=12)
     again = command("resume", "--no-check", folder, "--json")
-    assert (again.code, again.told["linked"], again.told["skipped"]) == (1, 6, 5)
+    assert (again.code, again.reported["linked"], again.reported["skipped"]) == (1, 6, 5)
     example = _examples(again)["VALIDATION_ERROR"]
     assert (example["place"], example["pair"]) == ("line 13", "contacts:12 -> companies:13")
     assert set((sent_to(portal) + sent_to(next_day)).values()) == {1}
     mended = start_portal(instead_of=next_day)
-    last = command("resume", "--no-check", folder, "--retry-failed", "--json").told
+    last = command("resume", "--no-check", folder, "--retry-failed", "--json").reported
     assert (last["linked"], last["skipped"], last["exit_code"]) == (1, 11, 0)
     assert list(sent_to(mended)) == [("12", "13")]
     exported = command("export", folder).out.splitlines()
@@ -150,9 +150,9 @@ def test_unusable_rows_of_a_pipe_are_told_again(
     start_portal()
     stdin = b"from_id,to_id\n1,2\n1e5,2\n"
     assert link("-", "--run", folder, "--skip-invalid", stdin=stdin).code == 1
-    told = command("resume", "--no-check", folder, "--json").told
-    assert (told["skipped"], told["invalid"], told["exit_code"]) == (1, 1, 1)
-    assert told["invalid_lines"][0]["place"] == "line 3"
+    reported = command("resume", "--no-check", folder, "--json").reported
+    assert (reported["skipped"], reported["invalid"], reported["exit_code"]) == (1, 1, 1)
+    assert reported["invalid_lines"][0]["place"] == "line 3"
 
 
 @pytest.fixture
@@ -173,8 +173,8 @@ def test_a_pipe_not_read_to_its_end_must_be_given_again(
     """``resume`` has no way to know the rest, and says what to do; nothing is sent."""
     _, portal = cut_short
     requests = portal.portal.ledger.requests
-    told = f"To go on, give the input again, with the same command and --run {folder}\n"
-    assert told in command("status", folder).out
+    reported = f"To continue, give the input again, with the same command and --run {folder}\n"
+    assert reported in command("status", folder).out
     result = command("resume", "--no-check", folder)
     assert result.code == 2
     assert "standard input, and it was not read to its end: give it again" in result.err
@@ -189,10 +189,14 @@ def test_the_same_command_goes_on_with_the_same_pipe(
     whole, portal = cut_short
     linked = len(portal.portal.ledger.links)
     assert linked >= 1000
-    told = link("-", "--run", folder, "--skip-invalid", "--json", stdin=whole).told
-    assert (told["linked"], told["skipped"], told["invalid"]) == (1499 - linked, linked, 1)
+    reported = link("-", "--run", folder, "--skip-invalid", "--json", stdin=whole).reported
+    assert (reported["linked"], reported["skipped"], reported["invalid"]) == (
+        1499 - linked,
+        linked,
+        1,
+    )
     assert set(sent_to(portal).values()) == {1}
-    assert command("resume", "--no-check", folder, "--json").told["skipped"] == 1499
+    assert command("resume", "--no-check", folder, "--json").reported["skipped"] == 1499
 
 
 def test_a_longer_pipe_must_be_given_again_too(
@@ -237,6 +241,6 @@ def test_a_named_pipe_is_not_opened_again(
     with started(*COMMAND, name, folder, "--json") as process:
         out, err = process.communicate(timeout=10)
     assert (process.returncode, err) == (0, "")
-    told = json.loads(out)
-    assert (told["linked"], told.get("input_rows")) == (1 if name == "status" else 0, None)
+    reported = json.loads(out)
+    assert (reported["linked"], reported.get("input_rows")) == (1 if name == "status" else 0, None)
     assert portal.portal.ledger.requests == 1

@@ -58,7 +58,9 @@ def _link(command: Command, folder: Path, *options: object, files: tuple[str, ..
     return command("link", "--no-check", *files, "--run", folder, *options, *FAST)
 
 
-@pytest.mark.parametrize(("options", "told", "sent"), _OTHERS, ids=[told for _, told, _ in _OTHERS])
+@pytest.mark.parametrize(
+    ("options", "reported", "sent"), _OTHERS, ids=[reported for _, reported, _ in _OTHERS]
+)
 def test_other_options_are_another_job(
     command: Command,
     portal: Any,
@@ -66,7 +68,7 @@ def test_other_options_are_another_job(
     folder: Path,
     *,
     options: tuple[str, str],
-    told: str,
+    reported: str,
     sent: int,
 ) -> None:
     """Exit code 2 and what differs; nothing is sent or written, unless it is forced."""
@@ -74,16 +76,22 @@ def test_other_options_are_another_job(
     flat = [part for option in given.items() for part in option]
     refused = _link(command, folder, *flat, files=("pairs.csv",))
     assert refused.code == 2
-    assert f"the run folder {folder} belongs to another job: {told}. Take another" in refused.err
-    assert "go on all the same: --force" in refused.err
+    assert (
+        f"the run folder {folder} belongs to another job: {reported}. Take another" in refused.err
+    )
+    assert "continue with --force" in refused.err
     assert portal.portal.ledger.requests == 2
     assert _sessions(folder) == 1
     forced = _link(command, folder, *flat, "--force", "--json", files=("pairs.csv",))
-    assert (forced.code, forced.told["linked"], forced.told["skipped"]) == (0, sent, 2 - sent)
+    assert (forced.code, forced.reported["linked"], forced.reported["skipped"]) == (
+        0,
+        sent,
+        2 - sent,
+    )
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "reported"),
     [
         ("3,13,23\n", "input 1 was '36 bytes with the columns from_id, to_id, other ("),
         (None, "input 2 was None and is '"),
@@ -91,7 +99,7 @@ def test_other_options_are_another_job(
     ids=["changed", "one more"],
 )
 def test_another_input_is_another_job(
-    link: Command, portal: Any, run_once: Path, folder: Path, *, more: str | None, told: str
+    link: Command, portal: Any, run_once: Path, folder: Path, *, more: str | None, reported: str
 ) -> None:
     """A changed file, or one more; forced, what is new is sent, and nothing twice."""
     files = ["pairs.csv"]
@@ -102,9 +110,9 @@ def test_another_input_is_another_job(
         (run_once / "pairs.csv").write_text(_CONTENT + more, encoding="utf-8")
     refused = link(*files, "--run", folder)
     assert refused.code == 2
-    assert told in refused.err
+    assert reported in refused.err
     assert portal.portal.ledger.requests == 2
-    assert link(*files, "--run", folder, "--force", "--json").told["linked"] == 1
+    assert link(*files, "--run", folder, "--force", "--json").reported["linked"] == 1
     assert set(sent_to(portal).items()) == {((str(n), str(n + 10)), 1) for n in (1, 2, 3)}
     assert link(*files, "--run", folder).code == 0  # what was forced is the job from now on
 
@@ -144,7 +152,7 @@ def test_a_changed_input_is_refused_by_resume_too(
     result = command("resume", "--no-check", folder)
     assert (result.code, "input 1 was '36 bytes" in result.err) == (2, True)
     assert portal.portal.ledger.requests == 2
-    assert command("resume", "--no-check", folder, "--force", "--json").told["linked"] == 1
+    assert command("resume", "--no-check", folder, "--force", "--json").reported["linked"] == 1
     pairs.unlink()
     result = command("resume", "--no-check", folder)
     assert (result.code, f"{pairs}: No such file" in result.err) == (2, True)
@@ -167,10 +175,10 @@ def test_a_failures_file_that_cannot_be_made_leaves_the_folder_usable(
     """Exit code 5 before anything is sent; the next run has all to do."""
     portal = start_portal()
     result = link(pairs_file, "--run", folder, "--failures", "/nowhere/failures.csv", "--json")
-    assert (result.code, result.told["total"]) == (5, 0)
+    assert (result.code, result.reported["total"]) == (5, 0)
     assert "/nowhere/failures.csv: No such file or directory" in result.err
     assert portal.portal.ledger.requests == 0
-    assert link(pairs_file, "--run", folder, "--json").told["linked"] == 10
+    assert link(pairs_file, "--run", folder, "--json").reported["linked"] == 10
 
 
 # --- what may differ ---------------------------------------------------------------------------

@@ -27,10 +27,10 @@ def test_two_runs_share_a_quota(
     shared = ("--shared-quota", f"sqlite:///{tmp_path}/quota.db", "--shared-key", "portal 1")
     for name in ("a", "b"):
         pairs = write_pairs(tmp_path / f"{name}.csv", 15)
-        told = command(
+        reported = command(
             "link", pairs, *TYPES, *QUOTA, *shared, "--run", tmp_path / name, "--json"
-        ).told
-        assert told["linked"] == 15
+        ).reported
+        assert reported["linked"] == 15
         assert not (tmp_path / name / "quota.db").exists()
     assert portal.portal.ledger.max_seen_in_window <= 20
     assert not portal.portal.ledger.throttled
@@ -51,8 +51,8 @@ def test_a_resume_keeps_the_window_of_the_run_that_was_killed(
             assert json.loads(process.stdout.readline())["status"] == "linked"
         process.kill()
         process.wait()
-    told = command("resume", folder, "--no-check", "--json").told
-    assert told["linked"] + told["skipped"] == 60
+    reported = command("resume", folder, "--no-check", "--json").reported
+    assert reported["linked"] + reported["skipped"] == 60
     assert portal.portal.ledger.max_seen_in_window <= 20
     assert not portal.portal.ledger.throttled
 
@@ -127,5 +127,5 @@ def test_links_are_read_back_under_the_same_quota(
         ("--shared-quota", f"sqlite:///{tmp_path}/quota.db"),
         ("--run", tmp_path / "run"),
     ):
-        told = command(*call, *options).told
-        assert told["verification"]["linked"] == 10
+        reported = command(*call, *options).reported
+        assert reported["verification"]["linked"] == 10

@@ -25,9 +25,9 @@ def test_json_is_one_object_and_nothing_else(
     write_pairs(pairs_file, 10, "1e5,7\n1,100001\n")
     link(pairs_file, "--run", folder, "--skip-invalid")
     link(pairs_file, "--run", folder, "--skip-invalid")
-    told = command("status", folder, "--json").told
-    runs, (category,) = told.pop("runs"), told.pop("categories")
-    assert told == {
+    reported = command("status", folder, "--json").reported
+    runs, (category,) = reported.pop("runs"), reported.pop("categories")
+    assert reported == {
         "folder": str(folder),
         "state": "complete",
         "process_id": None,
@@ -74,7 +74,7 @@ def test_people_are_told_the_same(
         ", ended ",
     ):
         assert expected in result.out
-    for unexpected in ("partial", "unprocessed", "To go on", "killed"):
+    for unexpected in ("partial", "unprocessed", "To continue", "killed"):
         assert unexpected not in result.out
 
 
@@ -108,18 +108,18 @@ def test_a_run_that_stopped_is_unfinished(
     options: tuple[str, ...],
     stopped: str,
 ) -> None:
-    """It says why it stopped and how to go on; once all is settled it is complete."""
+    """It says why it stopped and how to continue; once all is completed it is complete."""
     portal = start_portal(**settings)
     link(pairs_file, "--run", folder, "--concurrency", "1", *options)
-    told = command("status", folder, "--json").told
-    assert told["state"] == "unfinished"
-    assert told["unprocessed"] == 10 - told["settled"] > 0
-    assert stopped.casefold() in told["runs"][0]["stopped"].casefold()
-    assert f"To go on: aiohubassoc resume {folder}" in command("status", folder).out
+    reported = command("status", folder, "--json").reported
+    assert reported["state"] == "unfinished"
+    assert reported["unprocessed"] == 10 - reported["settled"] > 0
+    assert stopped.casefold() in reported["runs"][0]["stopped"].casefold()
+    assert f"To continue: aiohubassoc resume {folder}" in command("status", folder).out
     start_portal(instead_of=portal)
     command("resume", "--no-check", folder)
-    told = command("status", folder, "--json").told
-    assert (told["state"], told["settled"], len(told["runs"])) == ("complete", 10, 2)
+    reported = command("status", folder, "--json").reported
+    assert (reported["state"], reported["settled"], len(reported["runs"])) == ("complete", 10, 2)
 
 
 def test_every_status_has_its_count(
@@ -132,13 +132,13 @@ def test_every_status_has_its_count(
     }
     start_portal(faults=FaultPlan(script=script), daily_limit=8, records_up_to=100_003)
     link(pairs_file, "--run", folder, "--concurrency", "1")
-    told = command("status", folder, "--json").told
-    counts = {name: told[name] for name in ("linked", "partial", "failed", "unprocessed")}
+    reported = command("status", folder, "--json").reported
+    counts = {name: reported[name] for name in ("linked", "partial", "failed", "unprocessed")}
     assert sum(counts.values()) == 10
     assert counts["partial"] == 1
     assert all(counts.values()), counts
-    assert told["settled"] == 10 - counts["unprocessed"]
-    assert sum(one["count"] for one in told["categories"]) == 10 - counts["linked"]
+    assert reported["settled"] == 10 - counts["unprocessed"]
+    assert sum(one["count"] for one in reported["categories"]) == 10 - counts["linked"]
 
 
 def test_an_input_that_is_gone_is_told_without_its_length(
@@ -149,13 +149,13 @@ def test_an_input_that_is_gone_is_told_without_its_length(
     stdin = pairs_file.read_bytes()
     link(pairs_file, "--run", folder)
     pairs_file.unlink()
-    told = command("status", folder, "--json").told
-    assert (told["inputs"], told["input_rows"]) == ([str(pairs_file)], None)
+    reported = command("status", folder, "--json").reported
+    assert (reported["inputs"], reported["input_rows"]) == ([str(pairs_file)], None)
     assert f"input: {pairs_file}\n" in command("status", folder).out
     piped = folder.with_name("piped")
     link("-", "--run", piped, stdin=stdin)
-    told = command("status", piped, "--json").told
-    assert (told["inputs"], told["input_rows"]) == (["standard input"], None)
+    reported = command("status", piped, "--json").reported
+    assert (reported["inputs"], reported["input_rows"]) == (["standard input"], None)
 
 
 def test_only_the_last_runs_are_printed(
@@ -167,7 +167,7 @@ def test_only_the_last_runs_are_printed(
         link(pairs_file, "--run", folder)
     printed = command("status", folder).out
     assert re.findall(r"run (\d+):", printed) == ["3", "4", "5", "6", "7"]
-    assert len(command("status", folder, "--json").told["runs"]) == 7
+    assert len(command("status", folder, "--json").reported["runs"]) == 7
 
 
 @pytest.mark.parametrize("given", ["pairs.csv", "-"])
@@ -182,9 +182,9 @@ def test_more_input_that_was_not_read_is_no_completion(
     write_pairs(pairs, 1500, "1e5,7\n" + "5,8\n" * 1500)
     stopped = link(*call, "--strict", stdin=pairs.read_bytes())
     assert (stopped.code, "not read to its end" in stopped.out) == (3, True)
-    told = command("status", folder, "--json").told
-    assert told["runs"][-1]["input_complete"] is False
-    assert told["state"] == "unfinished"
+    reported = command("status", folder, "--json").reported
+    assert reported["runs"][-1]["input_complete"] is False
+    assert reported["state"] == "unfinished"
 
 
 @pytest.mark.parametrize("given", ["pairs.csv", "-"])
@@ -196,10 +196,10 @@ def test_rows_that_were_mended_are_no_longer_unusable(
     folder, pairs = tmp_path / "run", write_pairs(tmp_path / "pairs.csv", 3, "1e5,7\n")
     call = ("-", "--run", folder) if given == "-" else (pairs, "--run", folder, "--force")
     assert link(*call, "--skip-invalid", stdin=pairs.read_bytes()).code == 1
-    assert command("status", folder, "--json").told["invalid"] == 1
+    assert command("status", folder, "--json").reported["invalid"] == 1
     write_pairs(pairs, 3, "100000,7\n")
     assert link(*call, stdin=pairs.read_bytes()).code == 0
-    assert command("status", folder, "--json").told["invalid"] == 0
+    assert command("status", folder, "--json").reported["invalid"] == 0
     assert len(command("export", folder, "--failed").out.splitlines()) == 1
 
 

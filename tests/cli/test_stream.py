@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Command, StartPortal
 
-# Answers that overtake each other.
+# Responses that overtake each other.
 UNEVEN = Latency(after_median=0.005, after_sigma=1.5)
 
 
@@ -33,7 +33,7 @@ def _mixed(path: Path) -> Path:
 def test_each_row_has_its_line(
     link: Command, start_portal: StartPortal, tmp_path: Path, folder: Path, *, run: bool
 ) -> None:
-    """Of a shape of its own each: linked, refused, repeated, not usable."""
+    """Of different shapes: linked, refused, repeated, not usable."""
     start_portal(records_up_to=200_000)
     more = ("--run", folder) if run else ()
     result = link(_mixed(tmp_path / "pairs.csv"), "--stream", "--skip-invalid", *more)
@@ -155,11 +155,11 @@ def test_several_inputs_and_tags_are_told(
         encoding="utf-8",
     )
     lines = link("a.csv", "b.jsonl", "--stream", "--skip-invalid").lines
-    told = {(line["input"], line["line"]): line for line in lines}
-    assert sorted(told) == [("a.csv", 2), ("b.jsonl", 1), ("b.jsonl", 2)]
-    assert told["b.jsonl", 1]["tag"] == {"order": [1]}
-    assert "tag" not in told["a.csv", 2]
-    assert told["b.jsonl", 2]["status"] == "invalid"
+    reported = {(line["input"], line["line"]): line for line in lines}
+    assert sorted(reported) == [("a.csv", 2), ("b.jsonl", 1), ("b.jsonl", 2)]
+    assert reported["b.jsonl", 1]["tag"] == {"order": [1]}
+    assert "tag" not in reported["a.csv", 2]
+    assert reported["b.jsonl", 2]["status"] == "invalid"
 
 
 def test_interesting_text_is_ascii(
@@ -200,7 +200,7 @@ def test_in_the_inputs_order(
 def test_without_order_none_waits_for_another(
     link: Command, start_portal: StartPortal, tmp_path: Path
 ) -> None:
-    """A pair that takes long is told late, and holds back no other."""
+    """A pair that takes long is reported late, and holds back no other."""
     script = {("contacts", "1", "companies", "100001"): ("slow",)}
     start_portal(faults=FaultPlan(script=script, slow_seconds=0.3))
     lines = link(write_pairs(tmp_path / "pairs.csv", 20), "--stream").lines
@@ -228,7 +228,7 @@ def reader_leaves(start_portal: StartPortal, tmp_path: Path) -> tuple[Any, list[
 def test_a_reader_that_leaves_stops_the_run(
     reader_leaves: tuple[Any, list[object], Path], command: Command
 ) -> None:
-    """In good order: exit code 5, what is on the wire ends, the summary says why, no traceback."""
+    """In good order: exit code 5, what is in flight ends, the summary says why, no traceback."""
     portal, call, folder = reader_leaves
     with started(*call) as process:
         assert process.stdout is not None
@@ -244,12 +244,14 @@ def test_a_reader_that_leaves_stops_the_run(
     linked = {row.pair.from_id for row in Journal(folder).rows(Status.LINKED)}
     assert {pair.from_id for pair in portal.portal.ledger.links} == linked
     assert 20 <= len(linked) < 2000
-    assert command("resume", "--no-check", folder, "--json").told["linked"] == 2000 - len(linked)
+    assert command("resume", "--no-check", folder, "--json").reported["linked"] == 2000 - len(
+        linked
+    )
 
 
 @pytest.mark.looptime(False)
 def test_lines_come_as_rows_do(start_portal: StartPortal) -> None:
-    """A pair that is piped in is told while the pipe is still open."""
+    """A pair that is piped in is reported while the pipe is still open."""
     start_portal()
     with started(*LINK, "--stream", stdin="from_id,to_id\n") as process:
         assert process.stdin is not None
@@ -257,8 +259,8 @@ def test_lines_come_as_rows_do(start_portal: StartPortal) -> None:
         # Nothing is sent before the first 1,000 rows are checked.
         process.stdin.write("".join(f"{n},{n}\n" for n in range(1, 1001)))
         process.stdin.flush()
-        told = [json.loads(process.stdout.readline()) for _ in range(1000)]
-        assert {line["line"] for line in told} == set(range(2, 1002))
+        reported = [json.loads(process.stdout.readline()) for _ in range(1000)]
+        assert {line["line"] for line in reported} == set(range(2, 1002))
         for number in range(1001, 1004):
             process.stdin.write(f"{number},{number}\n")
             process.stdin.flush()

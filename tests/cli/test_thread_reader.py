@@ -12,7 +12,7 @@ from aiohubassoc.cli.row_source import ThreadReader
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.looptime(False)  # a thread has a time of its own
+pytestmark = pytest.mark.looptime(False)  # a thread has its own time
 
 
 async def test_everything_comes_in_its_order() -> None:

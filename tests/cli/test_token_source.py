@@ -37,7 +37,7 @@ def token_file(tmp_path: Path) -> Path:
 
 
 def _expire_after(portal: ServedPortal, calls: int, token_file: Path, new: str) -> None:
-    """Once it has had so many calls the portal refuses the token, and the file has another one."""
+    """After this many calls the portal refuses the token, and the file has another one."""
     respond, seen = portal.portal.respond, 0
 
     def counting(*arguments: object, **options: object) -> object:
@@ -66,7 +66,7 @@ def test_a_token_that_expires_is_asked_for_again(
     code = f"open({str(asked)!r}, 'a').write('x'); print(open({str(token_file)!r}).read())"
     options = {"file": ("--token-file", token_file), "command": ("--token-command", _python(code))}
     result = link(write_pairs(tmp_path / "many.csv", 300), *options[source], "--json")
-    assert (result.code, result.told["linked"]) == (0, 300)
+    assert (result.code, result.reported["linked"]) == (0, 300)
     assert set(sent_to(portal).values()) == {1}
     if source == "command":
         assert asked.read_text(encoding="utf-8") == "xx"  # once at first, once for the refusal
@@ -177,7 +177,7 @@ def test_no_shell_runs_the_command(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "reported"),
     [
         ("", "is empty"),
         ("'x", "cannot be split: No closing quotation"),
@@ -187,11 +187,11 @@ def test_no_shell_runs_the_command(tmp_path: Path) -> None:
         (_python("import sys; sys.stdout.buffer.write(b'\\xff')"), "not text"),
     ],
 )
-def test_a_command_that_gives_no_token(command: str, told: str) -> None:
+def test_a_command_that_gives_no_token(command: str, reported: str) -> None:
     """What it said on standard error is passed on, what it printed is not."""
     with pytest.raises(OptionsError) as refused:
         read_token(TokenOptions(token_command=command))
-    assert told in str(refused.value)
+    assert reported in str(refused.value)
     assert "canary" not in str(refused.value)
 
 

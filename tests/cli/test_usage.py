@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (b"", "is empty: its first line must name the columns"),
         (b"\xef\xbb\xbf", "is empty: its first line must name the columns"),
@@ -63,14 +63,14 @@ if TYPE_CHECKING:
     ],
 )
 def test_bad_files(
-    command: Command, start_portal: StartPortal, tmp_path: Path, content: bytes, told: str
+    command: Command, start_portal: StartPortal, tmp_path: Path, content: bytes, reported: str
 ) -> None:
     """Exit code 2, what is wrong and where, and nothing was sent."""
     portal = start_portal()
     (tmp_path / "pairs.csv").write_bytes(content)
     result = command("link", "--no-check", tmp_path / "pairs.csv", *TYPES)
     assert result.code == 2
-    assert told in result.err
+    assert reported in result.err
     assert "Traceback" not in result.err
     assert result.out == ""
     assert portal.portal.ledger.requests == 0
@@ -105,7 +105,7 @@ def test_standard_input_that_is_closed(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (("--quota", "fast"), "quota"),
         (("--quota", "0/10s"), "quota"),
@@ -141,7 +141,7 @@ def test_options_that_cannot_work(
     monkeypatch: pytest.MonkeyPatch,
     *,
     arguments: tuple[str, ...],
-    told: str,
+    reported: str,
 ) -> None:
     """Exit code 2 and the option's name."""
     portal = start_portal()
@@ -149,7 +149,7 @@ def test_options_that_cannot_work(
     options = (*TYPES[2:], *arguments) if "--from" in arguments else (*TYPES, *arguments)
     result = command("link", "--no-check", pairs_file.name, *options)
     assert result.code == 2
-    assert told in result.err
+    assert reported in result.err
     assert "Traceback" not in result.err
     assert portal.portal.ledger.requests == 0
 
@@ -207,7 +207,7 @@ def test_token_sources(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "stdin", "told"),
+    ("arguments", "stdin", "reported"),
     [
         (("pairs.csv", "--token-stdin"), b"\n", "no access token on its first line"),
         (("-", "--token-stdin"), b"x", "either the pairs or the token"),
@@ -224,7 +224,7 @@ def test_token_sources_that_cannot_work(
     *,
     arguments: tuple[str, ...],
     stdin: bytes,
-    told: str,
+    reported: str,
 ) -> None:
     """Exit code 2, and what is wrong with the source."""
     start_portal()
@@ -233,7 +233,7 @@ def test_token_sources_that_cannot_work(
     (pairs_file.parent / "bytes").write_bytes(b"\xff\xfe\x00")
     result = command("link", "--no-check", *arguments, *TYPES, stdin=stdin)
     assert result.code == 2
-    assert told in result.err
+    assert reported in result.err
 
 
 def test_a_token_on_a_closed_standard_input(
@@ -290,7 +290,7 @@ def test_no_room_for_temporary_files(
 def test_the_temporary_file_fails_in_the_midst(
     command: Command, start_portal: StartPortal, pairs_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 5: duplicates can no longer be told, so the run stops."""
+    """Exit code 5: duplicates can no longer be reported, so the run stops."""
     start_portal()
 
     def full(*_: object) -> None:
@@ -306,7 +306,7 @@ def test_the_temporary_file_fails_in_the_midst(
 def test_the_input_fails_in_the_midst(
     command: Command, start_portal: StartPortal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that goes away: what was read is settled; the exit code says that more was there."""
+    """A disk that goes away: what was read is completed; the exit code says that more was there."""
     start_portal()
 
     async def failing(table: PairTable) -> AsyncIterator[tuple[Record, Pair | None]]:
@@ -317,10 +317,12 @@ def test_the_input_fails_in_the_midst(
 
     monkeypatch.setattr(row_source, "_read_directly", failing)
     pairs = write_pairs(tmp_path / "pairs.csv", 1500)
-    told = command("link", "--no-check", pairs, *TYPES, "--quota", "100000/1s", "--json").told
-    assert told["exit_code"] == 3
-    assert told["stopped"] == "the input can no longer be read: Input/output error"
-    assert not told["input_complete"]
+    reported = command(
+        "link", "--no-check", pairs, *TYPES, "--quota", "100000/1s", "--json"
+    ).reported
+    assert reported["exit_code"] == 3
+    assert reported["stopped"] == "the input can no longer be read: Input/output error"
+    assert not reported["input_complete"]
 
 
 def test_the_input_fails_before_anything_was_sent(
@@ -354,7 +356,7 @@ def test_a_file_that_goes_away(
         return unusable
 
     monkeypatch.setattr(row_source.RowSource, "check_ahead", check_and_unlink)
-    assert command("link", "--no-check", pairs_file, *TYPES, "--json").told["linked"] == 10
+    assert command("link", "--no-check", pairs_file, *TYPES, "--json").reported["linked"] == 10
 
 
 def test_an_option_that_cannot_work_leaves_the_failures_file(
@@ -384,7 +386,7 @@ def test_a_file_that_cannot_be_read(command: Command, start_portal: StartPortal)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "reported"),
     [
         (("--fault", "nonsense=0.1"), "is not NAME=SHARE"),
         (("--fault", "no_body"), "is not NAME=SHARE"),
@@ -394,11 +396,11 @@ def test_a_file_that_cannot_be_read(command: Command, start_portal: StartPortal)
     ],
 )
 def test_simulations_that_cannot_work(
-    command: Command, arguments: tuple[str, ...], told: str
+    command: Command, arguments: tuple[str, ...], reported: str
 ) -> None:
     """Exit code 2 and the reason."""
     result = command("simulate", "--port", "0", *arguments)
-    assert (result.code, told in result.err) == (2, True)
+    assert (result.code, reported in result.err) == (2, True)
 
 
 def test_a_port_that_is_taken(command: Command) -> None:

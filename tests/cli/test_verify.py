@@ -1,4 +1,4 @@
-"""``aiohubassoc verify``: which links HubSpot has, whatever was told when they were made."""
+"""``aiohubassoc verify``: which links HubSpot has, whatever was reported when they were made."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def verify(command: Command) -> Command:
 
 def counts(result: Result) -> tuple[int, ...]:
     """Return exit code, linked, missing, unknown."""
-    told = result.told
-    assert result.code == told["exit_code"]
-    return (result.code, told["linked"], told["missing"], told["unknown"])
+    reported = result.reported
+    assert result.code == reported["exit_code"]
+    return (result.code, reported["linked"], reported["missing"], reported["unknown"])
 
 
 def unmade(portal: ServedPortal, count: int) -> set[str]:
-    """Return the first ids of those pairs of `write_pairs` that the portal's books do not have."""
+    """Return the first ids of those pairs of `write_pairs` that the portal's records lack."""
     made = {pair.from_id for pair in portal.portal.ledger.links}
     return {str(number) for number in range(1, count + 1)} - made
 
 
-# --- what is told --------------------------------------------------------------------------------
+# --- what is reported ----------------------------------------------------------------------------
 
 
 def test_all_linked(verify: Command, start_portal: StartPortal, pairs_file: Path) -> None:
@@ -64,10 +64,10 @@ def test_all_linked(verify: Command, start_portal: StartPortal, pairs_file: Path
 def test_what_was_told_and_never_made_is_found(
     link: Command, verify: Command, start_portal: StartPortal, tmp_path: Path, *, form: str
 ) -> None:
-    """A 200 is no proof: exactly the pairs that the portal's books do not have are missing."""
+    """A 200 is no proof: exactly the pairs that the portal's records do not have are missing."""
     portal = start_portal(unmade_share=0.1)
     pairs, missing = write_pairs(tmp_path / "pairs.csv", 300), tmp_path / "missing.csv"
-    assert link(pairs, "--via", form, "--json").told["linked"] == 300
+    assert link(pairs, "--via", form, "--json").reported["linked"] == 300
     expected = unmade(portal, 300)
     assert 10 < len(expected) < 60
     result = verify(pairs, "--output", missing, "--json")
@@ -84,10 +84,10 @@ def test_json_is_one_object_and_nothing_else(
     pairs = write_pairs(tmp_path / "pairs.csv", 3, "1e5,7\n2,100002\n999999,7\n")
     result = verify(pairs, "--json", "--skip-invalid")
     assert (result.code, result.err) == (1, "")
-    told = result.told
-    assert told.pop("seconds") >= 0
-    assert told.pop("answers") == 1
-    first, second = told.pop("first_missing")
+    reported = result.reported
+    assert reported.pop("seconds") >= 0
+    assert reported.pop("answers") == 1
+    first, second = reported.pop("first_missing")
     assert first == {
         "line": 4,
         "place": "line 4",
@@ -96,11 +96,11 @@ def test_json_is_one_object_and_nothing_else(
         "correlation_id": None,
     }
     assert (second["line"], second["category"]) == (7, "OBJECT_NOT_FOUND")
-    counts = told.pop("input")
+    counts = reported.pop("input")
     assert (counts["rows"], counts["rejected"]) == (6, 1)
-    (line,) = told.pop("invalid_lines")
+    (line,) = reported.pop("invalid_lines")
     assert line["place"] == "line 5"
-    assert told == {
+    assert reported == {
         "total": 4,
         "linked": 2,
         "missing": 2,
@@ -195,7 +195,7 @@ def test_rows_that_cannot_be_used_end_it_before_it_began(
 
 
 @pytest.mark.parametrize(
-    ("settings", "code", "told"),
+    ("settings", "code", "reported"),
     [
         ({"tokens": ("another",)}, 4, "authentication"),
         ({"missing_scopes": ("crm.objects.contacts.read",)}, 4, "crm.objects.contacts.read"),
@@ -210,7 +210,7 @@ def test_what_ends_it(
     settings: dict[str, Any],
     *,
     code: int,
-    told: str,
+    reported: str,
 ) -> None:
     """Once for all pairs: those that were not asked about are unknown, and the summary says why."""
     portal = start_portal(**settings)
@@ -218,11 +218,11 @@ def test_what_ends_it(
     pairs = write_pairs(tmp_path / "pairs.csv", 3000)
     result = verify(pairs, "--json")
     assert result.code == code
-    assert result.told["unknown"] > 0
-    assert result.told["linked"] + result.told["unknown"] == 3000
-    assert result.told["first_unknown"][0]["message"] == result.told["stopped"]
+    assert result.reported["unknown"] > 0
+    assert result.reported["linked"] + result.reported["unknown"] == 3000
+    assert result.reported["first_unknown"][0]["message"] == result.reported["stopped"]
     printed = verify(pairs).out
-    assert told in printed.casefold()
+    assert reported in printed.casefold()
     assert "unknown: HubSpot was not asked, or did not say" in printed
 
 
@@ -236,7 +236,7 @@ def test_what_hubspot_does_not_say_is_unknown(
     monkeypatch.setattr("aiohubassoc.cli.connection.AssociationClient", impatient)
     result = verify(pairs_file, "--json")
     assert counts(result) == (3, 0, 0, 10)
-    assert result.told["stopped"] is None
+    assert result.reported["stopped"] is None
 
 
 # --- the rows that are not linked ----------------------------------------------------------------
@@ -245,7 +245,7 @@ def test_what_hubspot_does_not_say_is_unknown(
 def test_what_was_written_can_be_linked(
     verify: Command, command: Command, start_portal: StartPortal, tmp_path: Path
 ) -> None:
-    """By the command that is told: the user's own rows, and all are there in the end."""
+    """By the command that is reported: the user's own rows, and all are there in the end."""
     portal = start_portal()
     make(portal, range(1, 6))
     pairs, missing = tmp_path / "my pairs.csv", tmp_path / "what's missing.csv"
@@ -327,7 +327,7 @@ def test_a_run_folder(
     expected = unmade(portal, 190)
     result = command("verify", folder, "--output", missing, "--json")
     assert counts(result) == (1, 190 - len(expected), len(expected), 0)
-    assert result.told["run"] == str(folder)
+    assert result.reported["run"] == str(folder)
     assert {row["from_id"] for row in read_rows(missing)} == expected
     everything = command("verify", folder, "--all", "--json")
     assert counts(everything) == (1, 190 - len(expected), len(expected) + 10, 0)
@@ -387,7 +387,7 @@ def test_rows_are_counted_in_another_thread(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         (("--stream", "--json"), "give --stream or --json"),
         (("--missing",), "--missing is for --output"),
@@ -411,19 +411,19 @@ def test_options_that_cannot_work(
     monkeypatch: pytest.MonkeyPatch,
     *,
     options: tuple[str, ...],
-    told: str,
+    reported: str,
 ) -> None:
     """Exit code 2 and what is wrong; nothing is sent."""
     portal = start_portal()
     monkeypatch.chdir(pairs_file.parent)
     (pairs_file.parent / "runs").mkdir()
     result = verify("pairs.csv", *options)
-    assert (result.code, told in result.err, result.out) == (2, True, ""), result
+    assert (result.code, reported in result.err, result.out) == (2, True, ""), result
     assert calls(portal) == {}
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         (("--from", "deals"), "--from is for files"),
         (("--encoding", "cp1252"), "--encoding is for files"),
@@ -442,13 +442,13 @@ def test_what_a_run_folder_knows_is_not_given(
     folder: Path,
     *,
     options: tuple[str, ...],
-    told: str,
+    reported: str,
 ) -> None:
     """Exit code 2: it would be without effect, or against what the folder says."""
     start_portal()
     link(pairs_file, "--run", folder)
     result = command("verify", folder, *options)
-    assert (result.code, told in result.err, result.out) == (2, True, "")
+    assert (result.code, reported in result.err, result.out) == (2, True, "")
 
 
 def test_standard_input_holds_one_thing(verify: Command, start_portal: StartPortal) -> None:

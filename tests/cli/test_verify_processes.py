@@ -23,7 +23,7 @@ VERIFY = [*COMMAND, "verify", "-", *TYPES, "--stream"]
 
 
 def test_lines_come_as_rows_do(start_portal: StartPortal) -> None:
-    """A pair that is piped in is told while the pipe is still open, though it is alone."""
+    """A pair that is piped in is reported while the pipe is still open, though it is alone."""
     make(start_portal(), range(1, 1001))
     with started(*VERIFY, stdin="from_id,to_id\n") as process:
         assert process.stdin is not None
@@ -31,8 +31,8 @@ def test_lines_come_as_rows_do(start_portal: StartPortal) -> None:
         # Nothing is asked before the first 1,000 rows are checked.
         process.stdin.write("".join(f"{n},{n + 100_000}\n" for n in range(1, 1001)))
         process.stdin.flush()
-        told = [json.loads(process.stdout.readline()) for _ in range(1000)]
-        assert {line["status"] for line in told} == {"linked"}
+        reported = [json.loads(process.stdout.readline()) for _ in range(1000)]
+        assert {line["status"] for line in reported} == {"linked"}
         process.stdin.write("1001,101001\n")
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["status"] == "missing"
@@ -45,7 +45,7 @@ def test_lines_come_as_rows_do(start_portal: StartPortal) -> None:
 def test_a_signal_ends_it_in_good_order(
     start_portal: StartPortal, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
-    """What was read is told and the rest is unknown; an endless input is no hindrance."""
+    """What was read is reported and the rest is unknown; an endless input is no hindrance."""
     portal = start_portal()
     make(portal, range(1, 3001))
     call = [*COMMAND, "verify", "-", *TYPES, "--batch-quota", "1/1000s", "--json"]
@@ -59,10 +59,14 @@ def test_a_signal_ends_it_in_good_order(
         out, err = process.stdout.read(), process.stderr.read()
         process.wait(60)
     assert (process.returncode, "Traceback" in err) == (code, False)
-    told = json.loads(out)
-    assert (told["exit_code"], told["stopped"], told["missing"]) == (code, "interrupted", 0)
-    assert told["linked"] in {0, 1000}
-    assert not told["input_complete"]
+    reported = json.loads(out)
+    assert (reported["exit_code"], reported["stopped"], reported["missing"]) == (
+        code,
+        "interrupted",
+        0,
+    )
+    assert reported["linked"] in {0, 1000}
+    assert not reported["input_complete"]
 
 
 def test_a_reader_that_leaves_ends_it(start_portal: StartPortal, tmp_path: Path) -> None:
@@ -82,7 +86,7 @@ def test_a_reader_that_leaves_ends_it(start_portal: StartPortal, tmp_path: Path)
 
 
 def test_a_signal_while_a_run_is_read_back(start_portal: StartPortal, tmp_path: Path) -> None:
-    """What linking came to is told, and what was read back until then."""
+    """What linking came to is reported, and what was read back until then."""
     portal = start_portal(faults=FaultPlan(script_reads=("slow",), slow_seconds=2.0))
     pairs = write_pairs(tmp_path / "pairs.csv", 10)
     call = [*COMMAND, "link", "--no-check", pairs, *TYPES, "--via", "batch", "--verify", "--json"]
@@ -91,7 +95,10 @@ def test_a_signal_while_a_run_is_read_back(start_portal: StartPortal, tmp_path: 
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in err) == (130, False)
-    told = json.loads(out)
-    assert (told["linked"], told["stopped"], told["exit_code"]) == (10, None, 130)
-    # The answer was on the wire, and came in time.
-    assert (told["verification"]["linked"], told["verification"]["stopped"]) == (10, "interrupted")
+    reported = json.loads(out)
+    assert (reported["linked"], reported["stopped"], reported["exit_code"]) == (10, None, 130)
+    # The answer was in flight, and came in time.
+    assert (reported["verification"]["linked"], reported["verification"]["stopped"]) == (
+        10,
+        "interrupted",
+    )

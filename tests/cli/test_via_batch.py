@@ -36,7 +36,7 @@ def linked_in(folder: Path) -> set[tuple[str, str]]:
 def test_every_pair_is_linked_by_one_call(
     link: Command, start_portal: StartPortal, pairs_file: Path
 ) -> None:
-    """Exit code 0, and the portal's books have ten pairs in one batch."""
+    """Exit code 0, and the portal's records have ten pairs in one batch."""
     portal = start_portal()
     result = link(pairs_file, *BATCH)
     assert (result.code, "10  linked" in result.out) == (0, True)
@@ -86,17 +86,17 @@ def test_it_tells_what_single_calls_tell(
     result = link(pairs, *options)
     assert result.code == 1
     if way == "--stream":
-        told = sorted((line["line"], line["status"]) for line in result.lines)
-        assert [status for _, status in told] == [
+        reported = sorted((line["line"], line["status"]) for line in result.lines)
+        assert [status for _, status in reported] == [
             *["linked"] * 6,
             *["failed"] * 2,
             "skipped",
             "invalid",
         ]
-        assert [line for line, _ in told] == list(range(2, 12))
+        assert [line for line, _ in reported] == list(range(2, 12))
         return
     names = ("linked", "failed", "skipped", "invalid", "unprocessed")
-    assert [result.told[name] for name in names] == [6, 2, 1, 1, 0]
+    assert [result.reported[name] for name in names] == [6, 2, 1, 1, 0]
 
 
 def test_the_daily_limit_stops_it_and_resume_goes_on(
@@ -107,8 +107,8 @@ def test_the_daily_limit_stops_it_and_resume_goes_on(
     options = (*BATCH, "--batch-size", "3", "--batch-quota", "1/0.2s", "--run", folder)
     assert link(pairs_file, *options).code == 3
     next_day = start_portal(instead_of=portal)
-    told = command("resume", "--no-check", folder, "--json").told
-    assert (told["linked"], told["skipped"], told["exit_code"]) == (7, 3, 0)
+    reported = command("resume", "--no-check", folder, "--json").reported
+    assert (reported["linked"], reported["skipped"], reported["exit_code"]) == (7, 3, 0)
     assert calls(next_day) == {"batch": 3}
     assert not sent_to(portal).keys() & sent_to(next_day).keys()
 
@@ -139,16 +139,16 @@ def test_the_form_is_no_part_of_the_job(
 def test_a_folder_that_knows_no_form(
     link: Command, command: Command, start_portal: StartPortal, pairs_file: Path, folder: Path
 ) -> None:
-    """One that was made before there were batches: it goes on by single calls."""
+    """One that was made before there were batches: it continues by single calls."""
     portal = start_portal(daily_limit=4)
     assert link(pairs_file, "--run", folder, "--concurrency", "1").code == 3
     with closing(sqlite3.connect(folder / "journal.db")) as db, db:
         (kept,) = db.execute("select value from header where name = 'command'").fetchone()
         older = {name: value for name, value in json.loads(kept).items() if name != "form"}
         db.execute("update header set value = ? where name = 'command'", (json.dumps(older),))
-    assert command("status", folder, "--json").told["linked"] == 4
+    assert command("status", folder, "--json").reported["linked"] == 4
     next_day = start_portal(instead_of=portal)
-    assert command("resume", "--no-check", folder, "--json").told["linked"] == 6
+    assert command("resume", "--no-check", folder, "--json").reported["linked"] == 6
     assert calls(next_day) == {"put": 6}
 
 
@@ -156,7 +156,7 @@ def test_a_folder_that_knows_no_form(
 def test_after_a_kill_nothing_is_lost(
     command: Command, start_portal: StartPortal, tmp_path: Path, folder: Path
 ) -> None:
-    """Batches that were on the wire go again; what the folder has as linked does not."""
+    """Batches that were in flight go again; what the folder has as linked does not."""
     portal = start_portal(latency=Latency(after_median=0.03))
     pairs = write_pairs(tmp_path / "pairs.csv", 1200)
     options = (*TYPES, *BATCH, *QUICK, "--batch-size", "20", "--run", folder)
@@ -164,8 +164,8 @@ def test_after_a_kill_nothing_is_lost(
     linked = linked_in(folder)
     assert linked
     assert linked <= sent_to(portal).keys()
-    told = command("resume", "--no-check", folder, "--json").told
-    assert (told["linked"], told["skipped"]) == (1200 - len(linked), len(linked))
+    reported = command("resume", "--no-check", folder, "--json").reported
+    assert (reported["linked"], reported["skipped"]) == (1200 - len(linked), len(linked))
     sent = sent_to(portal)
     assert {sent[ids] for ids in linked} == {1}
     assert (len(sent), list(calls(portal))) == (1200, ["batch"])
@@ -174,7 +174,7 @@ def test_after_a_kill_nothing_is_lost(
 
 @pytest.mark.looptime(False)
 def test_a_signal_lets_batches_on_the_wire_end(start_portal: StartPortal, tmp_path: Path) -> None:
-    """What the portal has is told as linked, and nothing else is."""
+    """What the portal has is reported as linked, and nothing else is."""
     portal = start_portal(latency=Latency(after_median=0.03))
     pairs = write_pairs(tmp_path / "pairs.csv", 1200)
     options = (*TYPES, *BATCH, *QUICK, "--batch-size", "10", "--json")
@@ -183,9 +183,9 @@ def test_a_signal_lets_batches_on_the_wire_end(start_portal: StartPortal, tmp_pa
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, "Traceback" in err) == (130, False)
-    told = json.loads(out)
-    assert (told["stopped"], told["failed"]) == ("interrupted", 0)
-    assert told["linked"] == len(portal.portal.ledger.links) < 1200
+    reported = json.loads(out)
+    assert (reported["stopped"], reported["failed"]) == ("interrupted", 0)
+    assert reported["linked"] == len(portal.portal.ledger.links) < 1200
 
 
 # --- what is linked already ----------------------------------------------------------------------
@@ -200,15 +200,15 @@ def test_only_what_is_new_is_sent(
     *,
     expected: dict[str, int],
 ) -> None:
-    """Of a thousand pairs ten: one call reads, and the books have the ten."""
+    """Of a thousand pairs ten: one call reads, and the records have the ten."""
     portal = start_portal()
     make(portal, range(11, 1001))
     pairs = write_pairs(tmp_path / "pairs.csv", 1000)
-    told = link(pairs, *form, "--skip-linked", "--json").told
-    assert (told["linked"], told["skipped"], told["exit_code"]) == (10, 990, 0)
+    reported = link(pairs, *form, "--skip-linked", "--json").reported
+    assert (reported["linked"], reported["skipped"], reported["exit_code"]) == (10, 990, 0)
     assert calls(portal) == {"read": 1, **expected}
     assert {int(from_id) for from_id, _ in sent_to(portal)} == set(range(1, 11))
-    (category,) = told["categories"]
+    (category,) = reported["categories"]
     assert (category["category"], category["count"]) == ("LINKED_ALREADY", 990)
 
 
@@ -219,14 +219,14 @@ def test_what_hubspot_had_is_linked_to_a_run_folder(
     portal = start_portal()
     make(portal, range(1, 5))
     options = (*BATCH, "--skip-linked", "--run", folder)
-    told = link(pairs_file, *options, "--json").told
-    assert (told["linked"], told["skipped"], told["exit_code"]) == (6, 4, 0)
-    status = command("status", folder, "--json").told
+    reported = link(pairs_file, *options, "--json").reported
+    assert (reported["linked"], reported["skipped"], reported["exit_code"]) == (6, 4, 0)
+    status = command("status", folder, "--json").reported
     assert (status["state"], status["linked"]) == ("complete", 10)
     exported = command("export", folder, "--linked", "--format", "jsonl").lines
     assert [one["category"] for one in exported] == [*["LINKED_ALREADY"] * 4, *[None] * 6]
     before = calls(portal)
-    assert command("resume", "--no-check", folder, "--json").told["skipped"] == 10
+    assert command("resume", "--no-check", folder, "--json").reported["skipped"] == 10
     assert calls(portal) == before
 
 
@@ -234,7 +234,7 @@ def test_what_hubspot_had_is_linked_to_a_run_folder(
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         (("--via", "pigeon"), "--via"),
         ((*BATCH, "--batch-size", "0"), "--batch-size must be 1 to 2,000, not 0"),
@@ -255,7 +255,7 @@ def test_options_that_cannot_work(
     folder: Path,
     *,
     options: tuple[str, ...],
-    told: str,
+    reported: str,
     way: str,
 ) -> None:
     """Exit code 2 and the option's name; nothing is sent."""
@@ -266,5 +266,5 @@ def test_options_that_cannot_work(
     else:
         dry = ["--dry-run"] if way == "dry run" else []
         result = command("link", "--no-check", pairs_file, *TYPES, *dry, *options)
-    assert (result.code, told in result.err, result.out) == (2, True, ""), result
+    assert (result.code, reported in result.err, result.out) == (2, True, ""), result
     assert calls(portal) == ({"put": 10} if way == "resume" else {})

@@ -85,8 +85,8 @@ def base_url() -> Iterator[str]:
         yield process.base_url
 
 
-def run_python(code: str, base_url: str, folder: Path, told: str = "") -> None:
-    """Run a script in a folder of its own, against a portal instead of HubSpot."""
+def run_python(code: str, base_url: str, folder: Path, reported: str = "") -> None:
+    """Run a script in a separate folder, against a portal instead of HubSpot."""
     done = subprocess.run(
         [*PYTHON, "-c", code],
         env={
@@ -95,7 +95,7 @@ def run_python(code: str, base_url: str, folder: Path, told: str = "") -> None:
             "PYTHONPATH": str(ROOT),
         },
         cwd=folder,
-        input=told,
+        input=reported,
         capture_output=True,
         text=True,
         timeout=60,
@@ -106,7 +106,7 @@ def run_python(code: str, base_url: str, folder: Path, told: str = "") -> None:
 
 @pytest.mark.parametrize("code", EXAMPLES)
 def test_examples_run(code: str, base_url: str, tmp_path: Path) -> None:
-    """Each as a script of its own."""
+    """Each as a separate script."""
     code = code.replace("http://127.0.0.1:8080", base_url)
     # Ten seconds for the second window are HubSpot's, and nothing to wait for here.
     code = code.replace("Quota.PROFESSIONAL", "Quota(1000, 0.1)")
@@ -124,7 +124,7 @@ def test_notebooks_run(cells: list[str], base_url: str, tmp_path: Path) -> None:
 def test_there_are_examples() -> None:
     """Or the test above would prove nothing."""
     assert len(EXAMPLES) >= 12
-    assert len(NOTEBOOKS) == 1
+    assert len(NOTEBOOKS) == 2
     assert len(COMMANDS) >= 16
 
 

@@ -90,6 +90,21 @@ def test_every_option_of_the_program_is_on_its_page(site: Path) -> None:
                 assert not names or set(names) & set(words), names
 
 
+def test_every_page_that_code_names_is_among_the_sources() -> None:
+    """By its title in the first column."""
+    page = (DOCS / "reference" / "sources.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| (\[?[A-Z].*?) \|", page, re.MULTILINE)
+    titles = tuple(
+        title for cell in cells for title in re.sub(r"[][]|\(.*?\)", "", cell).split(", ")
+    )
+    code = "\n".join(
+        path.read_text(encoding="utf-8") for path in Path(aiohubassoc.__path__[0]).rglob("*.py")
+    )
+    named = re.findall(r"HubSpot, ([A-Z].{30})", re.sub(r"\s+(#\s+)?", " ", code))
+    assert len(named) > len(titles)
+    assert [name for name in named if not name.startswith(titles)] == []
+
+
 def test_programs_find_every_page(site: Path) -> None:
     """`llms.txt` lists them, and each is there as Markdown."""
     listed = set(

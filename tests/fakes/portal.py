@@ -37,11 +37,11 @@ class FakePortal:
     Args:
         bad: Ids of records that are not there, on whatever side.
         silent: Pairs that a batch's reply does not mention, and that are not linked by it.
-        unmade: Pairs that are told as linked and are not.
+        unmade: Pairs that are reported as linked and are not.
         linked: Pairs that are linked from the beginning.
         whole: Whether one bad record has a whole call refused.
-        names: Whether refusals and errors name the records at fault.
-        page: Links of a record in one answer.
+        names: Whether refusals and errors name the rejected records.
+        page: Links of a record in one response.
         script: For each kind of call, ``put``, ``batch`` and ``read``, the answers to successive
             ones; None: the usual one.
         latency: Seconds for each call.
@@ -145,8 +145,8 @@ class FakePortal:
         for from_id, to_id in inputs:
             if {from_id, to_id} & self.bad:
                 named = {"fromObjectId": [from_id], "toObjectId": [to_id]} if self.names else {}
-                told = {"category": "OBJECT_NOT_FOUND", "message": "none", "context": named}
-                errors.append(told)
+                reported = {"category": "OBJECT_NOT_FOUND", "message": "none", "context": named}
+                errors.append(reported)
             elif (from_id, to_id) not in self.silent:
                 self._link((from_id, to_id))
                 results = [(to_id, from_id), *results, (from_id, to_id)]
@@ -166,13 +166,13 @@ class FakePortal:
             if not ends:
                 errors.append(no_links(record_id))
                 continue
-            told: dict[str, Any] = {
+            reported: dict[str, Any] = {
                 "from": {"id": record_id},
                 "to": [to_end(one) for one in ends[begin : begin + self.page]],
             }
             if begin + self.page < len(ends):
-                told["paging"] = {"next": {"after": str(begin + self.page)}}
-            results.append(told)
+                reported["paging"] = {"next": {"after": str(begin + self.page)}}
+            results.append(reported)
         body: dict[str, Any] = {"status": "COMPLETE", "results": results[::-1]}
         if errors:
             body |= {"errors": errors, "numErrors": len(errors)}
@@ -190,7 +190,7 @@ def asked_of(endpoint: Endpoint) -> list[tuple[str, str | None]]:
 
 
 def answer(body: object, status: int = 200) -> Response:
-    """Return an answer with this JSON."""
+    """Return a response with this JSON."""
     return Response(status, CIMultiDict(), orjson.dumps(body))
 
 
@@ -228,7 +228,7 @@ def client_of(portal: FakePortal, **options: Any) -> AssociationClient:
 
 
 def pairs_of(count: int, first: int = 1) -> list[Pair]:
-    """Return so many pairs."""
+    """Return this many pairs."""
     return [Pair("contacts", n, "companies", n + 1_000_000) for n in range(first, first + count)]
 
 

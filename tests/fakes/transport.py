@@ -37,7 +37,7 @@ Scripted = Response | NoResponse | Callable[[Endpoint], Response]
 
 def error(status: int, *, headers: dict[str, str] | None = None, **body: Any) -> Response:
     """Return an error of HubSpot's."""
-    whole = {"status": "error", "message": f"told {status}", **body}
+    whole = {"status": "error", "message": f"reported {status}", **body}
     return Response(status, CIMultiDict(headers or {}), orjson.dumps(whole))
 
 
@@ -57,7 +57,7 @@ def linked(endpoint: Endpoint) -> Response:
 
 class FakeTransport:
     """
-    Answers from a script.
+    Responses from a script.
 
     Args:
         script: Answers for the calls of one pair in turn, by its from-id; "*" for all pairs. When
@@ -66,7 +66,7 @@ class FakeTransport:
 
     Attributes:
         refused_tokens: Tokens that a call is refused with.
-        headers: Of every answer, in the place of its own; empty: its own.
+        headers: Of every response, in place of its own; empty: its own.
     """
 
     def __init__(

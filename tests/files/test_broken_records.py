@@ -57,10 +57,10 @@ def test_nothing_behind_a_record_that_broke_is_read(
     """Its line is named, and neither its own lines nor those behind it give a pair."""
     content = HEADER + GOOD * rows_before + broken + "103,fine,204\n104,fine,205\n"
     path = file_of(tmp_path, content)
-    read, told = broken_at(path, to_type=None)
+    read, reported = broken_at(path, to_type=None)
     assert ["contacts:101 -> companies:202"] * rows_before == read
-    assert told.startswith(f"{path}, line {rows_before + 2}: has ")
-    assert "Nothing after it can be read: repair that record" in told
+    assert reported.startswith(f"{path}, line {rows_before + 2}: has ")
+    assert "Nothing after it can be read: repair that record" in reported
 
 
 @pytest.mark.parametrize("name", ["pairs.csv", "pairs.tsv"])
@@ -69,9 +69,9 @@ def test_a_line_break_in_a_cell_without_quotes(tmp_path: Path, name: str) -> Non
     content = "from_id,note,to_id\n101,a,202\n102,b\r901,x,902\n103,c,204\n"
     if name.endswith("tsv"):
         content = content.replace(",", "\t")
-    read, told = broken_at(file_of(tmp_path, content, name))
+    read, reported = broken_at(file_of(tmp_path, content, name))
     assert ["contacts:101 -> companies:202"] == read
-    assert "line 3: has a line break in a cell without quotes" in told
+    assert "line 3: has a line break in a cell without quotes" in reported
 
 
 @pytest.mark.parametrize(
@@ -112,23 +112,23 @@ def test_the_largest_cell(tmp_path: Path) -> None:
     path = file_of(tmp_path, f"from_id,to_id,note\n1,2,{'x' * CELL_CHARS}\n3,4,\n")
     assert [("1", "2"), ("3", "4")] == ids_of(path)
     path = file_of(tmp_path, f"from_id,to_id,note\n1,2,\n3,4,{'x' * (CELL_CHARS + 1)}\n5,6,\n")
-    read, told = broken_at(path)
+    read, reported = broken_at(path)
     assert ["contacts:1 -> companies:2"] == read
-    assert "line 3: has a cell of more than 16 MiB, or a quote that is not closed" in told
+    assert "line 3: has a cell of more than 16 MiB, or a quote that is not closed" in reported
 
 
 @pytest.mark.parametrize(
-    ("rest", "told"),
+    ("rest", "reported"),
     [
         ("x" * ROW_CHARS, "line 2: has 17 MiB"),
         ('"' + "x\n" * (ROW_CHARS // 2), "line 2: has a cell of more than 16 MiB, or a quote"),
     ],
 )
-def test_a_row_without_end_is_not_read_to_its_end(tmp_path: Path, rest: str, told: str) -> None:
+def test_a_row_without_end_is_not_read_to_its_end(tmp_path: Path, rest: str, reported: str) -> None:
     """Whether it is one line or many."""
     read, message = broken_at(file_of(tmp_path, f"from_id,to_id\n{rest}"))
     assert [] == read
-    assert told in message
+    assert reported in message
 
 
 def test_quotes_of_tsv_may_be_text(tmp_path: Path) -> None:
@@ -145,9 +145,9 @@ def test_quotes_of_tsv_may_be_text(tmp_path: Path) -> None:
 def test_a_line_of_tsv_whose_quotes_do_not_fit_ends_the_file(tmp_path: Path, line: str) -> None:
     """A cell of several lines may begin there."""
     content = f"from_id\tto_id\tnote\n101\t202\tx\n{line}\n901\t902\ty\n"
-    read, told = broken_at(file_of(tmp_path, content, "x.tsv"))
+    read, reported = broken_at(file_of(tmp_path, content, "x.tsv"))
     assert ["contacts:101 -> companies:202"] == read
-    assert "line 3: " in told
+    assert "line 3: " in reported
 
 
 def test_a_row_after_quotes_that_are_text_is_only_rejected(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ pack_each_way = pytest.mark.parametrize(
 def test_packed_text(
     tmp_path: Path, suffix: str, pack: Callable[[bytes], bytes], name: str, content: bytes
 ) -> None:
-    """It is read as if it were not packed; the format is told by the name before the last dot."""
+    """It is read as if it were not packed; the format shows in the name before the last dot."""
     assert [("1", "2"), ("3", "4")] == ids_of(file_of(tmp_path, pack(content), name + suffix))
 
 
@@ -84,8 +84,10 @@ def test_data_that_is_cut_off(tmp_path: Path, suffix: str, pack: Callable[[bytes
     """Rows before the end were read, none is made up, and then the file is named."""
     packed = pack(_many_rows())
     path = file_of(tmp_path, packed[: len(packed) * 2 // 3], f"pairs.csv.{suffix}")
-    told, read = _read_to_the_damage(path)
-    assert told == f"{path} is cut off: its packed data ends in the middle. Copy or make it again"
+    reported, read = _read_to_the_damage(path)
+    assert (
+        reported == f"{path} is cut off: its packed data ends in the middle. Copy or make it again"
+    )
     assert 10_000 < len(read) < 50_000
     assert list(range(len(read))) == read
 
@@ -95,8 +97,8 @@ def test_data_that_is_damaged(tmp_path: Path, suffix: str, pack: Callable[[bytes
     """What came before the damage was read, and then the file is named."""
     begun = pack(b"x")[: {"gz": 10, "zst": 4}[suffix]]
     path = file_of(tmp_path, pack(_many_rows()) + begun + b"\xff" * 99, f"pairs.csv.{suffix}")
-    told, read = _read_to_the_damage(path)
-    assert told.startswith(f"{path} is damaged and cannot be decompressed further: ")
+    reported, read = _read_to_the_damage(path)
+    assert reported.startswith(f"{path} is damaged and cannot be decompressed further: ")
     assert list(range(50_000)) == read
 
 
@@ -111,14 +113,14 @@ def _read_to_the_damage(path: str) -> tuple[str, list[int]]:
 def test_damage_at_the_beginning(
     tmp_path: Path, suffix: str, pack: Callable[[bytes], bytes]
 ) -> None:
-    """It is told before anything is read."""
+    """It is reported before anything is read."""
     path = file_of(tmp_path, pack(TEXT)[:9])
     assert refusal_of(path).startswith(f"{path} is cut off")
 
 
 @pack_each_way
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (b"", "is empty: its first line must name the columns"),
         (b"PAR1abc", "is a Parquet file inside {packing}: unpack it first"),
@@ -129,12 +131,12 @@ def test_damage_at_the_beginning(
     ],
 )
 def test_what_else_may_be_packed(
-    tmp_path: Path, suffix: str, pack: Callable[[bytes], bytes], content: bytes, told: str
+    tmp_path: Path, suffix: str, pack: Callable[[bytes], bytes], content: bytes, reported: str
 ) -> None:
     """It is refused as if it were not packed, or by what it is inside."""
     path = file_of(tmp_path, pack(content))
     packing = {"gz": "gzip", "zst": "zstd"}[suffix]
-    assert told.format(packing=packing) in refusal_of(path)
+    assert reported.format(packing=packing) in refusal_of(path)
 
 
 def test_zstd_without_its_library(tmp_path: Path, monkeypatch: Any) -> None:

@@ -130,7 +130,7 @@ def test_a_header_alone_has_no_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "reported"),
     [
         (",2", "from_id is empty"),
         ("1,", "to_id is empty"),
@@ -145,14 +145,14 @@ def test_a_header_alone_has_no_rows(tmp_path: Path) -> None:
         ("from_id,to_id", "repeats the header"),
     ],
 )
-def test_a_row_that_cannot_be_used(tmp_path: Path, line: str, told: str) -> None:
+def test_a_row_that_cannot_be_used(tmp_path: Path, line: str, reported: str) -> None:
     """It is named by its line, and the rows around it are read."""
     content = f"from_id,to_id\n7,8\n{line}\n9,10\n11,12\n"
     rows = rows_of(file_of(tmp_path, content))
     assert ["7", None, "9", "11"] == [pair and pair.from_id for _, pair in rows]
     ((number, problem),) = [(r.line, r.problem) for r, pair in rows if pair is None]
     assert 3 == number
-    assert told in str(problem)
+    assert reported in str(problem)
 
 
 def test_a_row_without_a_type(tmp_path: Path) -> None:
@@ -199,12 +199,12 @@ def test_any_text_is_taken_apart(text: str) -> None:
 # --- files that are no table of pairs ------------------------------------------------------------
 
 
-def _refused(content: str, told: str, **options: Any) -> Any:
-    return pytest.param(content, told, options, id=told[:40])
+def _refused(content: str, reported: str, **options: Any) -> Any:
+    return pytest.param(content, reported, options, id=reported[:40])
 
 
 @pytest.mark.parametrize(
-    ("content", "told", "options"),
+    ("content", "reported", "options"),
     [
         _refused("", "is empty: its first line must name the columns"),
         _refused("\ufeff", "is empty"),
@@ -248,13 +248,13 @@ def _refused(content: str, told: str, **options: Any) -> Any:
     ],
 )
 def test_a_file_that_cannot_be_read(
-    tmp_path: Path, content: str, told: str, options: dict[str, Any]
+    tmp_path: Path, content: str, reported: str, options: dict[str, Any]
 ) -> None:
     """Each with its message, before anything is read."""
     path = file_of(tmp_path, content)
     message = refusal_of(path, **options)
     assert message.startswith(path)
-    assert told in message
+    assert reported in message
 
 
 def test_headers_are_compared_as_people_read_them(tmp_path: Path) -> None:

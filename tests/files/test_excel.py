@@ -142,8 +142,8 @@ def test_a_sheet_by_its_name(tmp_path: Path) -> None:
     path = _book(tmp_path, Contacts="visible", Old="visible")
     assert [("1", "1")] == ids_of(path)
     assert [("2", "2")] == ids_of(path, sheet="old")
-    told = f"{path} has no sheet 'new'. Its sheets: 'Contacts', 'Old'. Choose with --sheet"
-    assert told == refusal_of(path, sheet="new")
+    reported = f"{path} has no sheet 'new'. Its sheets: 'Contacts', 'Old'. Choose with --sheet"
+    assert reported == refusal_of(path, sheet="new")
 
 
 # --- what the person does not see ----------------------------------------------------------------
@@ -166,8 +166,10 @@ def test_a_workbook_of_hidden_sheets(tmp_path: Path) -> None:
     """Nobody meant them to be read: it is refused, and what to do is said."""
     path = _book(tmp_path, a="visible")
     _changed(path, "xl/workbook.xml", ('state="visible"', 'state="hidden"'))
-    told = refusal_of(path)
-    assert "has hidden sheets only: 'a' (hidden). Choose with --sheet, or read them with" in told
+    reported = refusal_of(path)
+    assert (
+        "has hidden sheets only: 'a' (hidden). Choose with --sheet, or read them with" in reported
+    )
     assert [("1", "1")] == ids_of(path, include_hidden=True)
 
 
@@ -203,13 +205,13 @@ def test_what_is_hidden_is_counted_once_among_several_inputs(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "reported"),
     [
         ("visible", "Other sheets, for --sheet: 'Pairs'"),
         ("hidden", "Other sheets, for --sheet: 'Pairs' (hidden)"),
     ],
 )
-def test_the_other_sheets_are_named(tmp_path: Path, state: str, told: str) -> None:
+def test_the_other_sheets_are_named(tmp_path: Path, state: str, reported: str) -> None:
     """Where the first has not the columns; a cover, or nothing at all."""
     for cover in [("This export was made by Ann",), ()]:
         book = openpyxl.Workbook()
@@ -221,7 +223,7 @@ def test_the_other_sheets_are_named(tmp_path: Path, state: str, told: str) -> No
         book.save(tmp_path / "two.xlsx")
         message = refusal_of(str(tmp_path / "two.xlsx"))
         assert "two.xlsx, sheet 'Info', " in message
-        assert told in message
+        assert reported in message
 
 
 def test_a_hidden_header_is_named(tmp_path: Path) -> None:
@@ -287,7 +289,7 @@ def test_the_first_row_comes_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "reported"),
     [
         ((None, 2), "from_id is empty"),
         ((1, " "), "to_id is empty"),
@@ -307,13 +309,13 @@ def test_the_first_row_comes_at_once(tmp_path: Path) -> None:
         (HEADER, "repeats the header"),
     ],
 )
-def test_a_row_that_cannot_be_used(tmp_path: Path, row: tuple[object, ...], told: str) -> None:
-    """It is told by its number, by the same rules as in CSV; the rows around it are read."""
+def test_a_row_that_cannot_be_used(tmp_path: Path, row: tuple[object, ...], reported: str) -> None:
+    """It is reported by its number, by the same rules as in CSV; the rows around it are read."""
     rows = rows_of(_file(tmp_path, HEADER, (7, 8), row, (9, 10)))
     assert ["7", None, "9"] == [pair and pair.from_id for _, pair in rows]
     ((number, problem),) = [(r.line, r.problem) for r, pair in rows if pair is None]
     assert 3 == number
-    assert told in str(problem)
+    assert reported in str(problem)
 
 
 def test_a_number_of_more_than_15_digits(tmp_path: Path) -> None:
@@ -348,7 +350,7 @@ def test_a_date_that_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "told"),
+    ("rows", "reported"),
     [
         ([], "is empty: its first row must name the columns"),
         ([(), ("",)], "is empty"),
@@ -357,13 +359,13 @@ def test_a_date_that_is_none(tmp_path: Path) -> None:
     ],
 )
 def test_a_sheet_that_is_no_table_of_pairs(
-    tmp_path: Path, rows: list[tuple[object, ...]], told: str
+    tmp_path: Path, rows: list[tuple[object, ...]], reported: str
 ) -> None:
-    """It is told before anything is read."""
+    """It is reported before anything is read."""
     path = _file(tmp_path, *rows)
     message = refusal_of(path)
     assert message.startswith(path)
-    assert told in message
+    assert reported in message
 
 
 def _zip(*names: str) -> bytes:
@@ -375,7 +377,7 @@ def _zip(*names: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (_zip("pairs.csv"), "is a zip archive, but no Excel workbook: unpack it first"),
         (_zip("mimetype", "content.xml"), "is an OpenDocument file: save it as .xlsx or CSV"),
@@ -388,10 +390,10 @@ def _zip(*names: str) -> bytes:
         (b"PK\x03\x04", "is damaged or cut off: "),
     ],
 )
-def test_a_file_that_is_no_workbook(tmp_path: Path, content: bytes, told: str) -> None:
-    """It is told what it is, and what to do."""
+def test_a_file_that_is_no_workbook(tmp_path: Path, content: bytes, reported: str) -> None:
+    """The message says what it is, and what to do."""
     path = file_of(tmp_path, content, "pairs.xlsx")
-    assert refusal_of(path).startswith(f"{path} {told}")
+    assert refusal_of(path).startswith(f"{path} {reported}")
 
 
 def test_damage_in_the_middle(tmp_path: Path) -> None:
@@ -407,7 +409,7 @@ def test_damage_in_the_middle(tmp_path: Path) -> None:
 
 
 def test_damage_at_the_beginning(tmp_path: Path) -> None:
-    """It is told before anything is read."""
+    """It is reported before anything is read."""
     path = _file(tmp_path, HEADER)
     _changed(path, "xl/worksheets/sheet1.xml", ("</row>", "</raw>"))
     assert refusal_of(path).startswith(f"{path} cannot be read as an Excel workbook: ")
@@ -425,7 +427,7 @@ def test_a_workbook_of_charts(tmp_path: Path) -> None:
 
 
 def test_a_text_of_that_name(tmp_path: Path) -> None:
-    """A file that only says it is a workbook is told as such."""
+    """A file that only says it is a workbook is reported as such."""
     path = file_of(tmp_path, "from_id,to_id\n1,2\n", "pairs.xlsx")
     assert "is not an Excel workbook, though its name says so: if it is text" in refusal_of(path)
     assert [("1", "2")] == ids_of(path, format="csv")
@@ -434,8 +436,8 @@ def test_a_text_of_that_name(tmp_path: Path) -> None:
 def test_another_format_is_said(tmp_path: Path) -> None:
     """A workbook cannot be read as what it is not."""
     path = _file(tmp_path, HEADER)
-    told = "is an Excel workbook, or another zip archive: leave out --format csv"
-    assert told in refusal_of(path, format="csv")
+    reported = "is an Excel workbook, or another zip archive: leave out --format csv"
+    assert reported in refusal_of(path, format="csv")
 
 
 # --- workbooks of other programs -----------------------------------------------------------------
@@ -513,7 +515,7 @@ def test_other_ways_to_write_a_sheet(tmp_path: Path, prefix: str, space: str) ->
 
 
 @pytest.mark.parametrize(
-    ("cells", "told"),
+    ("cells", "reported"),
     [
         ('<row><c t="s"><v>9</v></c></row>', "list index out of range"),
         ('<row r="1048577"/>', "it has more than 1,048,576 rows"),
@@ -523,13 +525,13 @@ def test_other_ways_to_write_a_sheet(tmp_path: Path, prefix: str, space: str) ->
         ("<row>", "mismatched tag"),
     ],
 )
-def test_a_sheet_that_is_damaged(tmp_path: Path, cells: str, told: str) -> None:
+def test_a_sheet_that_is_damaged(tmp_path: Path, cells: str, reported: str) -> None:
     """What is wrong is said, with the file's name."""
     path = file_of(tmp_path, minimal_workbook(cells), "x.xlsx")
     read, message = broken_at(path)
     assert [] == read
     assert message.startswith(f"{path} cannot be read as an Excel workbook: ")
-    assert told in message
+    assert reported in message
 
 
 def test_a_workbook_of_too_many_sheets(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def test_a_pipe_is_read_in_a_thread_and_asked_before(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_gone(tmp_path: Path) -> None:
-    """It has no fingerprint any more, and that is told."""
+    """It has no fingerprint any more, and that is reported."""
     path = file_of(tmp_path, CSV)
     with PairTable(path, layout()) as table:
         Path(path).unlink()

@@ -71,7 +71,7 @@ def test_a_cell_with_several_ids(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "reported"),
     [
         ("1,7;8.0;9", "Associated Company IDs is '8.0', a float"),
         ("1,7;a b", "Associated Company IDs is 'a b', a name or other text"),
@@ -79,12 +79,12 @@ def test_a_cell_with_several_ids(tmp_path: Path) -> None:
         ("1.0,7;8", "Record ID is '1.0', a float"),
     ],
 )
-def test_a_row_with_one_bad_id(tmp_path: Path, row: str, told: str) -> None:
+def test_a_row_with_one_bad_id(tmp_path: Path, row: str, reported: str) -> None:
     """It gives no pair at all, as nobody knows what was meant; the rows around it do."""
     content = f"Record ID,Associated Company IDs\n3,4\n{row}\n5,6\n"
     first, bad, last = _pairs(tmp_path, content)
     assert ("contacts:3 -> companies:4", "contacts:5 -> companies:6") == (first, last)
-    assert told in bad
+    assert reported in bad
 
 
 @given(st.lists(st.lists(st.integers(0, 10**20 - 1), max_size=4), max_size=5))
@@ -149,7 +149,7 @@ def test_our_own_columns_come_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "told", "options"),
+    ("header", "reported", "options"),
     [
         ("Record ID,Associated Company IDs,Associated Deal IDs", BETWEEN_TYPES, {}),
         (
@@ -171,11 +171,11 @@ def test_our_own_columns_come_first(tmp_path: Path) -> None:
     ],
 )
 def test_an_export_that_leaves_a_question(
-    tmp_path: Path, header: str, told: str, options: dict[str, Any]
+    tmp_path: Path, header: str, reported: str, options: dict[str, Any]
 ) -> None:
-    """It is asked before anything is read, and the option that answers it is named."""
+    """It is asked before anything is read, and the option that solves it is named."""
     path = file_of(tmp_path, f"{header}\n1,2,3\n")
-    assert f"{path} {told}" in refusal_of(path, **{**FROM_ALONE, **options})
+    assert f"{path} {reported}" in refusal_of(path, **{**FROM_ALONE, **options})
 
 
 # --- labels --------------------------------------------------------------------------------------
@@ -210,9 +210,9 @@ def test_the_column_of_all_comes_before_those_of_labels(tmp_path: Path) -> None:
     content = "Record ID,Associated Company IDs (Primary),Associated Company IDs\n1,2,2;3\n"
     assert ["contacts:1 -> companies:2", "contacts:1 -> companies:3"] == _pairs(tmp_path, content)
     labels = "Record ID,Associated Contact IDs (Buyer),Associated Contact IDs (Payer)\n1,2,3\n"
-    told = refusal_of(file_of(tmp_path, labels), from_type="deals", to_type=None)
-    assert "more than one column that may be meant, 'Associated Contact IDs (Buyer)', " in told
-    assert told.endswith("choose with --to or --to-column")
+    reported = refusal_of(file_of(tmp_path, labels), from_type="deals", to_type=None)
+    assert "more than one column that may be meant, 'Associated Contact IDs (Buyer)', " in reported
+    assert reported.endswith("choose with --to or --to-column")
 
 
 # --- whose ids "Record ID" holds -----------------------------------------------------------------
@@ -226,11 +226,11 @@ DEALS = (
 @pytest.mark.parametrize("to_type", ["companies", None, "contacts", "deals", "0-2"])
 def test_a_deals_own_ids_are_not_taken_for_contacts(tmp_path: Path, to_type: str | None) -> None:
     """The command asks, and names the options that are probably meant."""
-    told = refusal_of(file_of(tmp_path, DEALS), from_type="contacts", to_type=to_type)
-    assert "column 'Record ID' seems not to hold ids of contacts, as there is a column" in told
-    assert "--from-column 'Associated Contact IDs'" in told
+    reported = refusal_of(file_of(tmp_path, DEALS), from_type="contacts", to_type=to_type)
+    assert "column 'Record ID' seems not to hold ids of contacts, as there is a column" in reported
+    assert "--from-column 'Associated Contact IDs'" in reported
     if to_type == "deals":
-        assert "--to-column 'Record ID'" in told
+        assert "--to-column 'Record ID'" in reported
 
 
 def test_an_answer_ends_the_question(tmp_path: Path) -> None:
@@ -281,8 +281,8 @@ def test_a_column_of_another_object_is_a_question(
     assert [f"{object_type}:1 -> orders:3"] == _pairs(
         tmp_path, content, from_type=object_type, to_type="orders"
     )
-    told = refusal_of(file_of(tmp_path, content), from_type=other, to_type="orders")
-    assert f"seems not to hold ids of {other}, as there is a column '{column}'" in told
+    reported = refusal_of(file_of(tmp_path, content), from_type=other, to_type="orders")
+    assert f"seems not to hold ids of {other}, as there is a column '{column}'" in reported
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_columns_that_several_objects_have_are_no_question(tmp_path: Path, colum
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         (
             {"to_type": "deals", "to_column": "Associated Company IDs"},
@@ -324,13 +324,13 @@ def test_columns_that_several_objects_have_are_no_question(tmp_path: Path, colum
     ],
 )
 def test_a_type_that_contradicts_a_column(
-    tmp_path: Path, options: dict[str, Any], told: str
+    tmp_path: Path, options: dict[str, Any], reported: str
 ) -> None:
     """One of the two is wrong: nothing is sent."""
     header = "Record ID,Associated Contact IDs,Associated Company IDs,Deal ID,Record ID - Company"
     content = f"{header}\n1,2,3,4,5\n"
     given = {"from_type": "deals", "to_type": "companies", **options}
-    assert told in refusal_of(file_of(tmp_path, content), **given)
+    assert reported in refusal_of(file_of(tmp_path, content), **given)
 
 
 def test_a_column_whose_name_says_no_type_contradicts_none(tmp_path: Path) -> None:
@@ -348,7 +348,7 @@ def test_a_column_whose_name_says_no_type_contradicts_none(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("header", "told"),
+    ("header", "reported"),
     [
         (
             "Record ID - Contact,Record ID - Company",
@@ -367,20 +367,20 @@ def test_a_column_whose_name_says_no_type_contradicts_none(tmp_path: Path) -> No
 )
 @pytest.mark.parametrize("types", ["contacts companies", "0-1 company"])
 def test_both_options_are_proposed_at_once(
-    tmp_path: Path, header: str, told: str, types: str
+    tmp_path: Path, header: str, reported: str, types: str
 ) -> None:
     """As they can be typed."""
     from_type, to_type = types.split()
     path = file_of(tmp_path, f"{header}\n1,2,3\n")
-    assert told in refusal_of(path, from_type=from_type, to_type=to_type)
+    assert reported in refusal_of(path, from_type=from_type, to_type=to_type)
 
 
 def test_columns_are_proposed_without_types_too(tmp_path: Path) -> None:
     """In their order; and a column's name says the type of its ids."""
     path = file_of(tmp_path, "Record ID - Contact,Record ID - Company\n1,2\n")
     nothing: dict[str, Any] = {"from_type": None, "to_type": None}
-    told = refusal_of(path, **nothing)
-    assert "--from-column 'Record ID - Contact' --to-column 'Record ID - Company'" in told
+    reported = refusal_of(path, **nothing)
+    assert "--from-column 'Record ID - Contact' --to-column 'Record ID - Company'" in reported
     rows = rows_of(
         path, from_column="Record ID - Contact", to_column="Record ID - Company", **nothing
     )

@@ -12,7 +12,7 @@ from aiohubassoc import Pair
 from aiohubassoc.files.cells import Float, Formula, LongNumber, value_text
 from aiohubassoc.files.ids import IdRule, RejectedRowError
 from aiohubassoc.files.limits import ANY_ID_CHARS, CELL_IDS
-from aiohubassoc.files.not_ids import Kind, kind_of
+from aiohubassoc.files.not_ids import Kind, classify_text
 from aiohubassoc.files.record import InputCounts
 from tests.files.reading import counts_of, file_of, ids_of, problems_of, rows_of
 
@@ -103,13 +103,13 @@ def test_any_text_is_an_id_or_something_else(text: str) -> None:
 @given(st.text(max_size=300))
 def test_any_text_has_a_kind(text: str) -> None:
     """And it is found at once, however odd the text."""
-    assert isinstance(kind_of(text), Kind)
+    assert isinstance(classify_text(text), Kind)
 
 
 @pytest.mark.parametrize("piece", ["1 ", "1,", "1.", "a@", "- ", "1-", "0:", "(", "[1,", "#", "x "])
 def test_a_long_text_has_a_kind_at_once(piece: str) -> None:
     """No pattern takes longer the longer the text is."""
-    assert isinstance(kind_of(piece * 100_000), Kind)
+    assert isinstance(classify_text(piece * 100_000), Kind)
 
 
 # --- what is taken off, and counted --------------------------------------------------------------
@@ -140,17 +140,19 @@ def test_a_formula_that_is_only_a_text_is_that_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cell", "told"),
+    ("cell", "reported"),
     [('="Acme"', "a name"), ('="101.0"', "a float"), ('=""', "a placeholder"), ('=101"', "a for")],
 )
-def test_the_text_of_a_formula_is_called_by_its_name(tmp_path: Path, cell: str, told: str) -> None:
+def test_the_text_of_a_formula_is_called_by_its_name(
+    tmp_path: Path, cell: str, reported: str
+) -> None:
     """As any other text that is no id."""
     path = file_of(tmp_path, f"from_id,to_id\n1,2\n3,{cell}\n")
-    assert f"to_id is {cell!r}, {told}" in problems_of(path)[3]
+    assert f"to_id is {cell!r}, {reported}" in problems_of(path)[3]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         (Float("202.0"), "202"),
         (Float("9007199254740991.0"), "9007199254740991"),
@@ -165,19 +167,19 @@ def test_the_text_of_a_formula_is_called_by_its_name(tmp_path: Path, cell: str, 
         ("202.0", "a float"),  # of text, nobody knows what it was
     ],
 )
-def test_numbers_of_typed_columns(text: str, told: str) -> None:
+def test_numbers_of_typed_columns(text: str, reported: str) -> None:
     """A whole float that holds every whole number is an id, and counted."""
     counts = InputCounts()
     rule = IdRule(counts, any_id=False)
-    if told.isdecimal():
-        assert told == rule.one(text, "x")
-        assert [told] == rule.several(text, "x")
+    if reported.isdecimal():
+        assert reported == rule.one(text, "x")
+        assert [reported] == rule.several(text, "x")
         assert 2 == counts.floats
         return
     for read in (rule.one, rule.several):
         with pytest.raises(RejectedRowError) as caught:
             read(text, "x")
-        assert told in str(caught.value)
+        assert reported in str(caught.value)
 
 
 def test_a_missing_value_of_a_typed_column_is_empty() -> None:
@@ -228,7 +230,7 @@ def test_any_number_may_be_allowed_as_an_id(tmp_path: Path, value: float) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("a b", "holds a blank or a control character"),
         ("..", "cannot be '..'"),
@@ -237,10 +239,10 @@ def test_any_number_may_be_allowed_as_an_id(tmp_path: Path, value: float) -> Non
         ("a\u200b", "holds a blank or a control character"),
     ],
 )
-def test_what_can_stand_in_no_path_is_no_id(tmp_path: Path, text: str, told: str) -> None:
+def test_what_can_stand_in_no_path_is_no_id(tmp_path: Path, text: str, reported: str) -> None:
     """Whatever is allowed."""
     path = file_of(tmp_path, f"from_id,to_id\n1,{text}\n")
-    assert told in problems_of(path, any_id=True)[2]
+    assert reported in problems_of(path, any_id=True)[2]
 
 
 # --- several ids ---------------------------------------------------------------------------------
@@ -276,7 +278,7 @@ def test_what_a_column_holds_is_said_where_no_row_can_be_used(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         ("from_id,to_id\n1\n", "the only row is rejected: line 2: has a missing"),
         ("from_id,to_id\nx,2\n3,4\n", None),
@@ -286,7 +288,9 @@ def test_what_a_column_holds_is_said_where_no_row_can_be_used(tmp_path: Path) ->
         ("Record ID,Associated Deal IDs\nx,2\n1,\n", None),  # the last has nothing to link
     ],
 )
-def test_one_row_that_can_be_used_is_enough(tmp_path: Path, content: str, told: str | None) -> None:
+def test_one_row_that_can_be_used_is_enough(
+    tmp_path: Path, content: str, reported: str | None
+) -> None:
     """The columns are right then."""
     found = counts_of(file_of(tmp_path, content), to_type="deals").none_valid
-    assert found is None if told is None else str(found).startswith(told)
+    assert found is None if reported is None else str(found).startswith(reported)

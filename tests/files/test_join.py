@@ -139,7 +139,7 @@ def test_a_row_with_one_match_is_paired(tmp_path: Path) -> None:
 
 
 def test_several_matches_are_never_paired(tmp_path: Path) -> None:
-    """Unless it is asked for; both sides are told so."""
+    """Unless it is asked for; both sides are reported so."""
     left = _table(tmp_path, "l.csv", "1,a", "2,b")
     right = _table(tmp_path, "r.csv", "10,a", "11,A", "20,b")
     assert _joined(left, right) == (
@@ -234,7 +234,7 @@ def test_the_record_id_is_found_as_hubspot_exports_it(tmp_path: Path, header: st
 def test_ids_of_other_columns_are_not_guessed(tmp_path: Path) -> None:
     """Several that may be meant, one of other records, or none: the option is named."""
     right = _table(tmp_path, "r.csv", "10,a")
-    for header, told in (
+    for header, reported in (
         ("Contact ID,Company ID,key", "has more than one column that may hold its record ids"),
         ("Deal Name,Company ID,key", "has no column 'Record ID'"),
         ("Number,key", "has no column 'Record ID'. Its columns: Number, key"),
@@ -242,14 +242,14 @@ def test_ids_of_other_columns_are_not_guessed(tmp_path: Path) -> None:
         left = _table(tmp_path, "l.csv", header=header)
         with pytest.raises(InputError) as caught:
             _joined(left, right)
-        assert told in str(caught.value)
+        assert reported in str(caught.value)
         assert "--left-id" in str(caught.value)
     left = _table(tmp_path, "l.csv", "7,8,a", header="Contact ID,Company ID,key")
     assert _joined(left, right, left_id="company id")[0] == [("8", "10")]
 
 
 @pytest.mark.parametrize(
-    ("header", "told"),
+    ("header", "reported"),
     [
         ("Record ID,Email", "has no column 'key'. Its columns: Record ID, Email"),
         ("Record ID,key,KEY ", None),
@@ -257,16 +257,16 @@ def test_ids_of_other_columns_are_not_guessed(tmp_path: Path) -> None:
         ("Record ID;key", "separates its columns by semicolons"),
     ],
 )
-def test_a_column_that_is_missing(tmp_path: Path, header: str, told: str | None) -> None:
+def test_a_column_that_is_missing(tmp_path: Path, header: str, reported: str | None) -> None:
     """It says which there are, and the option that chooses one."""
     left = _table(tmp_path, "l.csv", header=header)
     right = _table(tmp_path, "r.csv")
-    if told is None:
+    if reported is None:
         assert _joined(left, right) == ([], [])
         return
     with pytest.raises(InputError) as caught:
         _joined(left, right)
-    assert told in str(caught.value)
+    assert reported in str(caught.value)
 
 
 def test_formats_are_mixed(tmp_path: Path) -> None:

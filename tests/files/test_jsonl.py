@@ -117,7 +117,7 @@ def test_the_header_is_the_first_good_objects(tmp_path: Path) -> None:
 
 
 def test_a_file_without_a_good_object(tmp_path: Path) -> None:
-    """It has no header, and each line is told; only the head of it is read for that."""
+    """It has no header, and each line is reported; only the head of it is read for that."""
     with PairTable(_file(tmp_path, *["no"] * 1500), layout()) as table:
         assert [] == table.header
         assert list(range(1, 1501)) == [record.line for record, pair in table if pair is None]
@@ -171,7 +171,7 @@ def test_any_text_is_taken_line_by_line(tmp_path_factory: Any, text: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "reported"),
     [
         ('{"from": 1, "to": 2', "is not JSON: expecting ',' delimiter at column 20"),
         ('{"from": "1', "is not JSON: unterminated string starting at column 10"),
@@ -216,18 +216,18 @@ def test_any_text_is_taken_line_by_line(tmp_path_factory: Any, text: str) -> Non
         ('{"from": 1, "to": 2, "x": "\0"}', "holds a NUL character"),
     ],
 )
-def test_a_line_that_cannot_be_used(tmp_path: Path, line: str, told: str) -> None:
-    """It is told by its line, and the lines around it are read."""
+def test_a_line_that_cannot_be_used(tmp_path: Path, line: str, reported: str) -> None:
+    """It is reported by its line, and the lines around it are read."""
     good = '{"from": 7, "to": 8}'
     rows = rows_of(_file(tmp_path, good, line, good, good))
     assert ["7", None, "7", "7"] == [pair and pair.from_id for _, pair in rows]
     ((number, problem),) = [(r.line, r.problem) for r, pair in rows if pair is None]
     assert 2 == number
-    assert told in str(problem)
+    assert reported in str(problem)
 
 
 def test_lists_are_several_ids(tmp_path: Path) -> None:
-    """Each element by the same rule, with a type of its own or not; an empty list is none."""
+    """Each element by the same rule, with a separate type or not; an empty list is none."""
     lines = (
         '{"from": 1, "to": ["2", 3.0, "deals:4"]}',
         '{"from": [5, 6], "to_id": [7, 8]}',
@@ -266,11 +266,11 @@ def test_a_key_that_is_not_obeyed_is_said_once(tmp_path: Path, key: str) -> None
     """Whether the label is a key of objects or a column of a table."""
     line = json.dumps({"from": 1, "to": 2, key: "Decision maker", "tag": {"label": 1}})
     path = _file(tmp_path, *[line, '{"from": 1, "to": 3}'] * 3)
-    told = f"{path}: the key '{key}' is not used: links are made without a label."
-    assert [told] == counts_of(path).notes == counts_of(path).sentences()
+    reported = f"{path}: the key '{key}' is not used: links are made without a label."
+    assert [reported] == counts_of(path).notes == counts_of(path).sentences()
     table = file_of(tmp_path, f"from_id,to_id,{key}\n1,2,x\n3,4,y\n", "x.csv")
-    told = f"{table}: the column '{key}' is not used: links are made without a label."
-    assert [told] == counts_of(table).notes
+    reported = f"{table}: the column '{key}' is not used: links are made without a label."
+    assert [reported] == counts_of(table).notes
 
 
 def test_a_key_that_contradicts_a_type(tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_a_long_flat_object_is_no_problem(tmp_path: Path) -> None:
 
 
 def test_ids_without_a_type(tmp_path: Path) -> None:
-    """Where nobody says the type, that line is told, with the ways to say it."""
+    """Where nobody says the type, that line is reported, with the ways to say it."""
     path = _file(tmp_path, '{"from": 1, "to": "0-2:2"}', '{"from": "0-1:1", "to_id": 2}')
     assert {
         1: "from has no type: write it as \"contacts:101\", add 'from_type', or give --from",
@@ -336,7 +336,7 @@ def test_a_line_that_is_not_utf8(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         ("", "is empty: each line must hold an object such as {"),
         ("\ufeff\n \n", "is empty: each line must hold"),
@@ -344,10 +344,10 @@ def test_a_line_that_is_not_utf8(tmp_path: Path) -> None:
         ('\n[\n  {"from": 1, "to": 2}\n]', "is one JSON array"),
     ],
 )
-def test_a_file_that_is_none(tmp_path: Path, content: str, told: str) -> None:
-    """It is told before anything is read, and what to do."""
+def test_a_file_that_is_none(tmp_path: Path, content: str, reported: str) -> None:
+    """It is reported before anything is read, and what to do."""
     path = file_of(tmp_path, content, "pairs.jsonl")
     message = refusal_of(path)
     assert message.startswith(path)
-    assert told in message
-    assert told.startswith("is empty") or "jq -c" in message
+    assert reported in message
+    assert reported.startswith("is empty") or "jq -c" in message

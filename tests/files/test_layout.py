@@ -44,7 +44,7 @@ def test_a_layout_can_be_kept_as_json(layout: Layout) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "reported"),
     [
         ({"format": "xml"}, "--format 'xml' is none of csv, tsv, jsonl, parquet, excel"),
         ({"format": "CSV"}, "--format 'CSV' is none of"),
@@ -62,17 +62,17 @@ def test_a_layout_can_be_kept_as_json(layout: Layout) -> None:
         ({"format": "csv", "sheet": "x"}, "--sheet is for Excel workbooks, not for --format csv"),
     ],
 )
-def test_what_cannot_be(options: dict[str, Any], told: str) -> None:
+def test_what_cannot_be(options: dict[str, Any], reported: str) -> None:
     """It is refused by the name of its option."""
     with pytest.raises(OptionsError) as caught:
         Layout(**options)
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(reported)
 
 
 def test_what_is_between_columns() -> None:
     """What is said, or what the format has; a tab may be written as backslash and t."""
-    assert [",", "\t"] == [Layout().delimiter_of(name) for name in ("csv", "tsv")]
-    assert {";"} == {Layout(delimiter=";").delimiter_of(name) for name in ("csv", "tsv")}
+    assert [",", "\t"] == [Layout().get_delimiter(name) for name in ("csv", "tsv")]
+    assert {";"} == {Layout(delimiter=";").get_delimiter(name) for name in ("csv", "tsv")}
     assert "\t" == Layout(delimiter=r"\t").delimiter
 
 

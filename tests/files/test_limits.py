@@ -49,8 +49,8 @@ def test_lines_that_compress_to_nothing(
     if content.count(b"\n") < 10:
         assert {3: "has a missing column: 1 of 2 fields"} == problems_of(path)
         return
-    pairs, told = broken_at(path)
-    assert (read, f"{path} {TOO_MUCH}") == (len(pairs), told)
+    pairs, reported = broken_at(path)
+    assert (read, f"{path} {TOO_MUCH}") == (len(pairs), reported)
 
 
 def test_bytes_that_compress_to_nothing(tmp_path: Path) -> None:
@@ -58,17 +58,17 @@ def test_bytes_that_compress_to_nothing(tmp_path: Path) -> None:
     line = b"1,2," + b"a" * (MIB - 5) + b"\n"
     header = b"from_id,to_id,x\n"
     assert 49 == len(ids_of(file_of(tmp_path, gzip.compress(header + line * 49), "x.csv")))
-    _, told = broken_at(file_of(tmp_path, gzip.compress(header + line * 51), "x.csv"))
-    assert TOO_MUCH in told
+    _, reported = broken_at(file_of(tmp_path, gzip.compress(header + line * 51), "x.csv"))
+    assert TOO_MUCH in reported
 
 
 def test_a_line_without_end(tmp_path: Path) -> None:
     """It is not read to its end, in any format of text."""
     for name, head in (("x.csv", HEAD), ("x.jsonl", b'{"from": 1, "to": 2}\n')):
         path = file_of(tmp_path, head + b"a" * 18 * MIB, name)
-        pairs, told = broken_at(path)
+        pairs, reported = broken_at(path)
         assert ["contacts:1 -> companies:2"] == pairs
-        assert "17 MiB" in told
+        assert "17 MiB" in reported
 
 
 def test_too_many_columns(tmp_path: Path) -> None:
@@ -85,16 +85,16 @@ def test_too_many_pairs_for_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("aiohubassoc.files.pairs.most_rows", lambda _: 1000)
     cell = ";".join(map(str, range(10)))
     path = file_of(tmp_path, "a IDs,b IDs\n" + f"{cell},{cell}\n" * 30)
-    pairs, told = broken_at(path, from_column="a IDs", to_column="b IDs")
+    pairs, reported = broken_at(path, from_column="a IDs", to_column="b IDs")
     assert 1000 == len(pairs)
-    assert f"{path}, line 12: 1,100 pairs are too many for a file of its size" == told
+    assert f"{path}, line 12: 1,100 pairs are too many for a file of its size" == reported
 
 
 # --- workbooks -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("cells", "told"),
+    ("cells", "reported"),
     [
         ("<row><c t='str'><v>" + "a" * (MIB + 1) + "</v></c></row>", "row 2: a cell has more than"),
         ("<row><c r='" + "A" * 2 * MIB + "'/></row>", "a tag has more than 1,048,576 bytes"),
@@ -105,12 +105,12 @@ def test_too_many_pairs_for_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ),
     ],
 )
-def test_too_much_in_one_cell_of_a_workbook(tmp_path: Path, cells: str, told: str) -> None:
+def test_too_much_in_one_cell_of_a_workbook(tmp_path: Path, cells: str, reported: str) -> None:
     """It is not read to its end."""
     path = file_of(tmp_path, minimal_workbook(cells), "x.xlsx")
     pairs, message = broken_at(path)
     assert [] == pairs
-    assert told in message
+    assert reported in message
 
 
 def test_a_part_of_a_workbook_that_compresses_to_nothing(tmp_path: Path) -> None:

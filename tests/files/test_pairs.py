@@ -93,7 +93,7 @@ def test_a_bad_row_takes_no_other_file_with_it(tmp_path: Path) -> None:
 
 
 def test_columns_in_another_order(tmp_path: Path) -> None:
-    """Rows are told under the columns of all files; a cell that a file does not have is empty."""
+    """Rows are reported under the columns of all files; a cell that a file lacks is empty."""
     paths = [
         file_of(tmp_path, "from_id,to_id,note\n1,2,a\n", "a.csv"),
         file_of(tmp_path, "extra, Note ,TO_ID,from_id\nx,b,4,3\n5\n", "b.csv"),
@@ -143,7 +143,7 @@ def test_no_cell_is_lost_among_the_columns_of_all(headers: list[list[str]]) -> N
 
 
 def test_no_input() -> None:
-    """Nothing at all is told as such."""
+    """Nothing at all is reported as such."""
     assert "there is no input: name a file, or - for standard input" == _refusal([])
 
 
@@ -210,7 +210,7 @@ def test_nothing_stays_open(tmp_path: Path, content: str) -> None:
 
 
 def test_a_file_that_was_changed_meanwhile(tmp_path: Path) -> None:
-    """Its rows would be read under the wrong columns: it is told, not read."""
+    """Its rows would be read under the wrong columns: it is reported, not read."""
     paths = [file_of(tmp_path, CSV, "a.csv"), file_of(tmp_path, CSV, "b.csv")]
     read: list[int] = []
     with (
@@ -264,7 +264,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path, name: str, line: str
 
 
 def test_a_file_that_can_no_longer_be_read(tmp_path: Path, monkeypatch: Any) -> None:
-    """What the disk says is told with the file's name, at the beginning and later."""
+    """What the disk says is reported with the file's name, at the beginning and later."""
     path = file_of(tmp_path, CSV * 10_000)
     with PairTable(path, layout()) as table:
         rows = iter(table)
@@ -282,7 +282,7 @@ def test_a_file_that_can_no_longer_be_read(tmp_path: Path, monkeypatch: Any) -> 
 
 @needs_proc
 def test_a_file_that_cannot_be_read_at_all() -> None:
-    """What the system says is told: here of a memory without a page at its beginning."""
+    """What the system says is reported: here of a memory without a page at its beginning."""
     assert "cannot read /proc/self/mem: Input/output error" == refusal_of("/proc/self/mem")
 
 
@@ -310,23 +310,25 @@ def test_standard_input(monkeypatch: Any, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         (b"", "is empty"),
         (b"PAR1....", "is a Parquet file: save it to a file first, and give its name"),
         (b"PK\x03\x04..", "is an Excel workbook, or another zip archive: save it to a file"),
     ],
 )
-def test_what_cannot_come_from_standard_input(monkeypatch: Any, content: bytes, told: str) -> None:
+def test_what_cannot_come_from_standard_input(
+    monkeypatch: Any, content: bytes, reported: str
+) -> None:
     """Formats that are not read from their beginning on, and nothing."""
     with standard_input(monkeypatch) as writer:
         writer.write(content)
         writer.close()
-        assert _refusal(["-"]).startswith(f"standard input {told}")
+        assert _refusal(["-"]).startswith(f"standard input {reported}")
 
 
 def test_standard_input_that_is_closed(monkeypatch: Any) -> None:
-    """It is told as such."""
+    """It is reported as such."""
     monkeypatch.setattr(sys, "stdin", None)
     assert "standard input is closed" == _refusal(["-"])
 

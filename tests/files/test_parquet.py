@@ -176,7 +176,7 @@ def test_the_first_row_comes_at_once(tmp_path: Path, group_rows: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ids", "told"),
+    ("ids", "reported"),
     [
         (pa.array([101.5, 3.0, 3.0]), "from_id is '101.5', a float"),
         (pa.array([1e22, 3.0, 3.0]), "from_id is '1e+22', a number with an exponent"),
@@ -190,10 +190,10 @@ def test_the_first_row_comes_at_once(tmp_path: Path, group_rows: int) -> None:
         (pa.array(["1\0", "3", "3"]), "digits with an invisible character"),
     ],
 )
-def test_a_row_that_cannot_be_used(tmp_path: Path, ids: pa.Array, told: str) -> None:
-    """It is told by its number, by the same rules as in CSV."""
+def test_a_row_that_cannot_be_used(tmp_path: Path, ids: pa.Array, reported: str) -> None:
+    """It is reported by its number, by the same rules as in CSV."""
     path = _file(tmp_path, {"from_id": ids, "to_id": ["to_id", "4", "5"]})
-    assert told in problems_of(path)[1]
+    assert reported in problems_of(path)[1]
 
 
 @pytest.mark.parametrize("is_encoded", [False, True])
@@ -225,7 +225,7 @@ def test_damage_in_the_middle(tmp_path: Path) -> None:
 
 
 def test_a_byte_that_was_changed(tmp_path: Path) -> None:
-    """Where the file has checksums, it is told; it would be read as another id."""
+    """Where the file has checksums, it is reported; it would be read as another id."""
     columns = {"from_id": ["101"], "to_id": ["202"]}
     how: dict[str, Any] = {"write_page_checksum": True, "compression": "none"}
     path = _file(tmp_path, columns, **how, use_dictionary=False, write_statistics=False)
@@ -237,7 +237,7 @@ def test_a_byte_that_was_changed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "told", "options"),
+    ("columns", "reported", "options"),
     [
         ({"a": [1], "to_id": [2]}, "has no column 'from_id'. Its columns: a, to_id. Choose", {}),
         ({"1": [1], "2": [2]}, "has no header: its first row is '1,2'", {}),
@@ -252,13 +252,13 @@ def test_a_byte_that_was_changed(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_is_no_table_of_pairs(
-    tmp_path: Path, columns: dict[str, Any], told: str, options: dict[str, Any]
+    tmp_path: Path, columns: dict[str, Any], reported: str, options: dict[str, Any]
 ) -> None:
-    """It is told before anything is read."""
+    """It is reported before anything is read."""
     path = _file(tmp_path, columns)
     message = refusal_of(path, **options)
     assert message.startswith(path)
-    assert told in message
+    assert reported in message
 
 
 @pytest.mark.parametrize("kept", [slice(0, 4), slice(0, -9), slice(0, 60)])
@@ -270,12 +270,12 @@ def test_a_file_that_is_cut_off(tmp_path: Path, kept: slice) -> None:
 
 
 def test_a_text_of_that_name(tmp_path: Path) -> None:
-    """A file that only says it is Parquet is told as such."""
+    """A file that only says it is Parquet is reported as such."""
     path = file_of(tmp_path, "from_id,to_id\n1,2\n", "pairs.parquet")
     assert "is not a Parquet file, though its name says so: if it is text" in refusal_of(path)
     assert [("1", "2")] == ids_of(path, format="csv")
-    told = refusal_of(file_of(tmp_path, "from_id,to_id\n"), format="parquet")
-    assert "is not a Parquet file, though --format parquet says so" in told
+    reported = refusal_of(file_of(tmp_path, "from_id,to_id\n"), format="parquet")
+    assert "is not a Parquet file, though --format parquet says so" in reported
 
 
 def test_without_the_library(tmp_path: Path, monkeypatch: Any) -> None:
@@ -321,18 +321,18 @@ def test_a_list_is_several_ids(tmp_path: Path, kind: pa.DataType) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "reported"),
     [
         (["202", None], "to_id is empty"),
         (["202", "Acme"], "to_id is 'Acme', a name or other text"),
         (["202;203"], "to_id is '202;203', several ids"),
     ],
 )
-def test_a_list_with_one_bad_id(tmp_path: Path, values: list[str | None], told: str) -> None:
+def test_a_list_with_one_bad_id(tmp_path: Path, values: list[str | None], reported: str) -> None:
     """Its row gives no pair at all."""
     path = _file(tmp_path, {"from_id": [1, 2], "to_id": pa.array([values, ["7"]])})
     ((line, problem),) = problems_of(path).items()
-    assert (1, True) == (line, problem.startswith(told))
+    assert (1, True) == (line, problem.startswith(reported))
 
 
 def test_whole_floats_are_ids(tmp_path: Path) -> None:

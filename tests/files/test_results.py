@@ -50,14 +50,14 @@ def test_a_column_of_the_same_name_is_kept(tmp_path: Path) -> None:
 def test_failures_can_be_given_to_another_run(tmp_path: Path) -> None:
     """What an earlier run said of a row is replaced, and the rows are read as they were."""
     header = ["from_id", "to_id"]
-    first = _written(tmp_path / "1.csv", header, (["1", "2"], "failed", "X", "told", None))
+    first = _written(tmp_path / "1.csv", header, (["1", "2"], "failed", "X", "reported", None))
     with PairTable(str(tmp_path / "1.csv"), layout()) as table:
         ((record, pair),) = list(table)
         again = _written(
-            tmp_path / "2.csv", table.header, (record.fields, "partial", "Y", "told again", "c")
+            tmp_path / "2.csv", table.header, (record.fields, "partial", "Y", "reported again", "c")
         )
     assert pair == Pair("contacts", 1, "companies", 2)
-    assert [first[0], ["1", "2", "partial", "Y", "told again", "c"]] == again
+    assert [first[0], ["1", "2", "partial", "Y", "reported again", "c"]] == again
 
 
 def test_bytes_that_are_no_text_come_back_as_they_were(tmp_path: Path) -> None:

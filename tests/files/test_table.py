@@ -44,16 +44,16 @@ def test_what_has_no_content_is_nothing(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "told"),
+    ("row", "reported"),
     [
         ("101,202,,x", "has too many fields: 4, the header has 2"),
         ("101", "has a missing column: 1 of 2 fields"),
         (",202", "from_id is empty"),
     ],
 )
-def test_what_has_content_is_something(tmp_path: Path, row: str, told: str) -> None:
+def test_what_has_content_is_something(tmp_path: Path, row: str, reported: str) -> None:
     """A cell beyond the header may have come out of another column."""
-    assert {3: told} == problems_of(file_of(tmp_path, f"from_id,to_id\n1,2\n{row}\n3,4\n"))
+    assert {3: reported} == problems_of(file_of(tmp_path, f"from_id,to_id\n1,2\n{row}\n3,4\n"))
 
 
 def test_a_cell_beside_a_sheets_table_is_nothing(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_header_below_a_title_is_found_by_the_columns_that_are_named(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         ("Export by Ann\nContact,Company\n1,2\n", ", line 2, has no column 'from_id'"),
         ("Export by Ann\nfrom_id,Company\n1,2\n", ", line 2, has no column 'to_id'. Its"),
@@ -110,10 +110,10 @@ def test_a_header_below_a_title_is_found_by_the_columns_that_are_named(tmp_path:
         ("a,b\n" + "c\n" * 25 + "from_id,to_id\n1,2\n", " has no column 'from_id'"),
     ],
 )
-def test_a_header_that_is_not_found_is_named(tmp_path: Path, content: str, told: str) -> None:
+def test_a_header_that_is_not_found_is_named(tmp_path: Path, content: str, reported: str) -> None:
     """By its line where a title stands above it; it is looked for in twenty rows."""
     path = file_of(tmp_path, content)
-    assert refusal_of(path).startswith(f"{path}{told}")
+    assert refusal_of(path).startswith(f"{path}{reported}")
 
 
 # --- the line that says the delimiter ------------------------------------------------------------

@@ -42,7 +42,7 @@ def test_an_encoding_that_is_said(tmp_path: Path, line_end: str, written: str, s
 
 
 @pytest.mark.parametrize(
-    ("content", "said", "told"),
+    ("content", "said", "reported"),
     [
         (b"from_id,to_id,note\n1,2,ok\n3,4,\xe4\n5,6,\xc3\xa4\n", "utf-8", "is not UTF-8"),
         (b"from_id,to_id,note\n1,2,ok\n3,4,\x81\n5,6,\xe4\n", "cp1252", "is not cp1252"),
@@ -58,19 +58,19 @@ def test_an_encoding_that_is_said(tmp_path: Path, line_end: str, written: str, s
     ],
 )
 def test_a_line_that_cannot_be_decoded(
-    tmp_path: Path, content: bytes, said: str, told: str
+    tmp_path: Path, content: bytes, said: str, reported: str
 ) -> None:
     """Only that line is given up, and it is said what to do."""
     problems = problems_of(file_of(tmp_path, content), encoding=said)
     assert [3] == list(problems)
-    assert problems[3].startswith(f"{told}: save the file as UTF-8, or give ")
+    assert problems[3].startswith(f"{reported}: save the file as UTF-8, or give ")
 
 
 def test_what_to_do_about_umlauts(tmp_path: Path) -> None:
     """Of the encodings that people have, one is named."""
     path = file_of(tmp_path, LINES.encode("cp1252"))
-    told = "is not UTF-8: save the file as UTF-8, or give --encoding cp1252"
-    assert {2: told, 3: told} == problems_of(path)
+    reported = "is not UTF-8: save the file as UTF-8, or give --encoding cp1252"
+    assert {2: reported, 3: reported} == problems_of(path)
     assert [("1", "2"), ("3", "4")] == ids_of(path, encoding="cp1252")
 
 
@@ -87,12 +87,12 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory: Any, content: bytes, sa
         assert all((record.problem is None) == (pair is not None) for record, pair in rows)
 
 
-def _refused(content: str | bytes, told: str, **options: Any) -> Any:
-    return pytest.param(content, told, options, id=told[:50])
+def _refused(content: str | bytes, reported: str, **options: Any) -> Any:
+    return pytest.param(content, reported, options, id=reported[:50])
 
 
 @pytest.mark.parametrize(
-    ("content", "told", "options"),
+    ("content", "reported", "options"),
     [
         _refused("from_id,to_id".encode("utf-16"), "is UTF-16: give --encoding utf-16"),
         _refused("from_id,to_id".encode("utf-32"), "is UTF-32: give --encoding utf-32"),
@@ -128,13 +128,13 @@ def _refused(content: str | bytes, told: str, **options: Any) -> Any:
     ],
 )
 def test_a_file_that_is_no_text(
-    tmp_path: Path, content: str | bytes, told: str, options: dict[str, Any]
+    tmp_path: Path, content: str | bytes, reported: str, options: dict[str, Any]
 ) -> None:
-    """It is told what it is, and what to do, before anything is read."""
+    """The message says what it is, and what to do, before anything is read."""
     path = file_of(tmp_path, content)
     message = refusal_of(path, **options)
     assert message.startswith(path)
-    assert told in message
+    assert reported in message
 
 
 @pytest.mark.parametrize(
@@ -142,5 +142,5 @@ def test_a_file_that_is_no_text(
 )
 def test_it_makes_no_difference_what_the_name_says(tmp_path: Path, content: bytes) -> None:
     """JSON Lines are refused for the same reasons as CSV."""
-    told = refusal_of(file_of(tmp_path, content, "x.csv"))
-    assert told == refusal_of(file_of(tmp_path, content, "x.jsonl")).replace(".jsonl", ".csv")
+    reported = refusal_of(file_of(tmp_path, content, "x.csv"))
+    assert reported == refusal_of(file_of(tmp_path, content, "x.jsonl")).replace(".jsonl", ".csv")

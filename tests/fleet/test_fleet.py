@@ -325,7 +325,7 @@ async def test_the_daily_limit_puts_a_run_to_sleep_until_midnight(
 async def test_a_run_that_ended_can_go_on_with_what_is_left_of_it(
     fleet: Fleet, database: str, portals: dict[str, FleetPortal]
 ) -> None:
-    """A run that ended can go on with what is left of it."""
+    """A run that ended can continue with what is left of it."""
     run = await submit(fleet, [*pairs(20), (5000, 1)])
     with pytest.raises(OptionsError, match="has not ended"):
         await fleet.resume(run)

@@ -1,7 +1,7 @@
 """
 A server with errors of any size, and a client that says how much memory they took.
 
-``serve`` prints its port; ``link URL COUNT`` prints what became of so many pairs and the largest
+``serve`` prints its port; ``link URL COUNT`` prints what became of this many pairs and the largest
 size that the process ever had, in kB. The first part of each id names what the server says.
 """
 

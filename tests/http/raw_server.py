@@ -121,5 +121,5 @@ def linked(from_id: str, to_id: str) -> bytes:
 
 def refused(status: str = "404 Not Found", *headers: str, **fields: Any) -> bytes:
     """Return an error of HubSpot's."""
-    body = {"status": "error", "message": "told", "category": "OBJECT_NOT_FOUND", **fields}
+    body = {"status": "error", "message": "reported", "category": "OBJECT_NOT_FOUND", **fields}
     return http(orjson.dumps(body), status, *headers)

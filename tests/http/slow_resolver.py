@@ -10,7 +10,7 @@ from tests.conftest import pass_time
 
 
 class SlowResolver(AbstractResolver):
-    """Finds this machine, after so many seconds."""
+    """Finds this machine, after this many seconds."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds

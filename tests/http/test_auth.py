@@ -45,16 +45,16 @@ class Service:
 
 
 class Caching:
-    """Has one token, and gets the next when it is told that this one was refused."""
+    """Has one token, and gets the next when it learns that this one was refused."""
 
     def __init__(self) -> None:
         self.number = 1
-        self.told: list[str] = []
+        self.reported: list[str] = []
 
     async def __call__(self, refused: str | None) -> str:
         """Return the token."""
         if refused is not None:
-            self.told.append(refused)
+            self.reported.append(refused)
             await settle()
             if refused == f"token-{self.number}":
                 self.number += 1
@@ -82,7 +82,7 @@ async def test_each_generation_is_renewed_once(kind: type[Caching], count: int) 
         assert {f"token-{generation}"} == set(await service.calls(count))
         assert {f"token-{generation}"} == set(await service.calls(count))
         service.refused.add(f"token-{generation}")
-    assert [f"token-{number}" for number in range(1, 5)] == provider.told
+    assert [f"token-{number}" for number in range(1, 5)] == provider.reported
     assert len(service.tokens._renewed) <= 2
 
 
@@ -100,7 +100,7 @@ async def test_a_late_refusal_drops_no_new_token(kind: type[Caching]) -> None:
     service.refused.add("token-2")
     assert "token-3" == await service.call()
     assert ["token-3", "token-3"] == [await slow, await slowest]
-    assert ["token-1", "token-2"] == provider.told
+    assert ["token-1", "token-2"] == provider.reported
 
 
 @kinds
@@ -113,7 +113,7 @@ async def test_a_renewal_that_came_to_nothing_is_tried_again(kind: type[Caching]
         async def __call__(self, refused: str | None) -> str:
             if refused is not None and self.failures:
                 self.failures -= 1
-                self.told.append(refused)
+                self.reported.append(refused)
                 return refused
             answer: str = await super().__call__(refused)
             return answer
@@ -121,14 +121,14 @@ async def test_a_renewal_that_came_to_nothing_is_tried_again(kind: type[Caching]
     provider = Failing()
     service = Service(provider, "token-1")
     assert [None] * 20 == await service.calls(20)
-    assert ["token-1"] == provider.told
+    assert ["token-1"] == provider.reported
     assert ["token-2"] * 20 == await service.calls(20)
-    assert ["token-1", "token-1"] == provider.told
+    assert ["token-1", "token-1"] == provider.reported
 
 
 @kinds
 async def test_a_provider_that_raised_is_told_again(kind: type[Caching]) -> None:
-    """What it raises comes out of one call; the next has it told of the same token."""
+    """What it raises comes out of one call; the next reports the same token to it."""
 
     class Raising(kind):  # type: ignore[misc, valid-type]
         failures = 1
@@ -145,7 +145,7 @@ async def test_a_provider_that_raised_is_told_again(kind: type[Caching]) -> None
     with pytest.raises(ZeroDivisionError):
         await service.call()
     assert ["token-2"] * 5 == await service.calls(5)
-    assert ["token-1"] == provider.told
+    assert ["token-1"] == provider.reported
 
 
 async def test_tokens_that_take_turns() -> None:
@@ -167,14 +167,14 @@ class Turning(Caching):
 
 
 async def test_an_old_token_that_comes_back_is_refused_again() -> None:
-    """A provider that falls back to its first token is told of that again."""
+    """A provider that falls back to its first token learns of that refusal again."""
     provider = Fixed()
     service = Service(provider, "token-1")
     assert "token-2" == await service.call()
     service.refused.add("token-2")
-    provider.number = 1  # it forgot: told of the second token it returns the first
+    provider.number = 1  # it forgot: after the refusal of the second token it returns the first
     assert None is await service.call()
-    assert ["token-1", "token-2", "token-1"] == provider.told
+    assert ["token-1", "token-2", "token-1"] == provider.reported
 
 
 @pytest.mark.parametrize("at", [None, "token-1"])
@@ -213,8 +213,8 @@ async def test_what_is_no_token(token: Any) -> None:
     """Is refused without being shown, given or returned."""
 
     async def provider(_: str | None) -> str:
-        told: str = token
-        return told
+        reported: str = token
+        return reported
 
     with pytest.raises(OptionsError, match="token"):
         await TokenSource(provider).current()

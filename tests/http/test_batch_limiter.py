@@ -22,14 +22,14 @@ def _told(limit: int, left: int) -> CIMultiDict[str]:
     )
 
 
-async def _call(limiter: QuotaLimiter, seconds: float = 0.0, **told: Any) -> float:
+async def _call(limiter: QuotaLimiter, seconds: float = 0.0, **reported: Any) -> float:
     """Make a call that takes so long, and return when it went."""
     await limiter.acquire()
     sent_at = _now()
     over = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().call_later(seconds, over.set_result, None)
     await over
-    limiter.record_response(sent_at, _now(), **told)
+    limiter.record_response(sent_at, _now(), **reported)
     return round(sent_at, 3)
 
 
@@ -85,7 +85,7 @@ async def test_nothing_is_acquired_without_waiting() -> None:
 
 
 async def test_the_reserve_of_the_day() -> None:
-    """Once so many are left, nothing goes; a call on the wire may bring other news."""
+    """Once so many are left, nothing goes; a call in flight may bring other news."""
     limiter = QuotaLimiter.for_batches(Quota(100), reserve_daily=10)
     await _call(limiter, headers=_told(100, 11))
     await limiter.acquire()

@@ -1,4 +1,4 @@
-"""A client, or its lent session, that is closed while a run goes on."""
+"""A client, or its lent session, that is closed while a run continues."""
 
 from __future__ import annotations
 

@@ -210,7 +210,7 @@ async def test_a_response_before_the_request_was_sent_is_not_believed(lent: bool
 
 @pytest.mark.parametrize("lent", OURS)
 async def test_a_refusal_is_believed_after_silence(lent: bool) -> None:
-    """It costs one call and about one round trip; its connection goes on being used."""
+    """It costs one call and about one round trip; its connection stays in use."""
 
     async def respond(exchange: Exchange) -> None:
         await pass_time(0.2)
@@ -458,7 +458,7 @@ async def test_what_was_lost_may_be_there() -> None:
 
 
 async def test_a_server_that_is_gone_costs_attempts() -> None:
-    """Over the new connection a loss is a loss, and it is told as the one that left it open."""
+    """Over the new connection a loss is a loss, and it is reported as the one that left it open."""
     dead = False
 
     async def respond(exchange: Exchange) -> None:

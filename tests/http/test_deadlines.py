@@ -11,7 +11,7 @@ from tests.conftest import pass_time
 
 
 async def _call(deadlines: Deadlines, begins: float, connecting: float) -> tuple[bool, float]:
-    """Be on the wire until ended; return whether it was the deadline's doing, and when."""
+    """Be in flight until ended; return whether it was the deadline's doing, and when."""
     loop = asyncio.get_running_loop()
     await pass_time(begins)
     call = deadlines.begin()

@@ -23,11 +23,15 @@ def _now() -> float:
 
 
 def _headers(quota: Quota, remaining: int | None = None) -> dict[str, str]:
-    told = {
+    reported = {
         "X-HubSpot-RateLimit-Max": str(quota.limit),
         "X-HubSpot-RateLimit-Interval-Milliseconds": f"{quota.window * 1000:.0f}",
     }
-    return told if remaining is None else told | {"X-HubSpot-RateLimit-Remaining": str(remaining)}
+    return (
+        reported
+        if remaining is None
+        else reported | {"X-HubSpot-RateLimit-Remaining": str(remaining)}
+    )
 
 
 def _daily(left: int, limit: int = 1000) -> dict[str, str]:
@@ -104,7 +108,7 @@ async def test_a_turn_that_comes_with_its_cancellation_is_passed_on() -> None:
     await limiter.acquire()
     first, second = (asyncio.create_task(limiter.acquire()) for _ in range(2))
     await settle()
-    limiter.release_unused()  # the turn of the first: it is told in the loop's next tick
+    limiter.release_unused()  # the turn of the first: it is reported in the loop's next tick
     first.cancel()
     await asyncio.wait([first, second])
     assert (True, 0.0) == (first.cancelled(), _now())
@@ -122,7 +126,7 @@ async def test_only_the_head_of_the_line_holds_a_timer() -> None:
 
 
 async def test_all_in_flight_waits_for_an_answer() -> None:
-    """With every token on the wire the line moves when one comes back, not before."""
+    """With every token in flight the line moves when one comes back, not before."""
     limiter = QuotaLimiter(Quota(1, 10.0))
     await limiter.acquire()
     waiting = asyncio.create_task(limiter.acquire())
@@ -170,7 +174,7 @@ async def test_an_accepted_call_makes_the_next_pause_short() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_quota", "told", "expected"),
+    ("given_quota", "reported", "expected"),
     [
         (None, Quota(190, 10.0), Quota(190, 10.0)),
         (None, Quota(5, 1.0), Quota(5, 1.0)),
@@ -181,18 +185,18 @@ async def test_an_accepted_call_makes_the_next_pause_short() -> None:
     ],
 )
 async def test_what_hubspot_names_is_taken(
-    given_quota: Quota | None, told: Quota, expected: Quota
+    given_quota: Quota | None, reported: Quota, expected: Quota
 ) -> None:
-    """Without a quota the told one is kept; a given one can only be lowered."""
+    """Without a quota the reported one is kept; a given one can only be lowered."""
     limiter = QuotaLimiter(given_quota)
     assert (given_quota or Quota.STARTER) == limiter.quota
-    await _tell(limiter, _headers(told))
-    await _tell(limiter, _headers(told))
+    await _tell(limiter, _headers(reported))
+    await _tell(limiter, _headers(reported))
     assert expected == limiter.quota
 
 
 async def test_two_windows_are_kept_at_once() -> None:
-    """A given ten-second quota and a told one-second quota both hold."""
+    """A given ten-second quota and a reported one-second quota both hold."""
     limiter = QuotaLimiter(Quota(5, 10.0))
     await _tell(limiter, _headers(Quota(2, 1.0)))
     gate = Gatekeeper(limiter)
@@ -277,7 +281,7 @@ def test_a_reserve_that_cannot_be(reserve: float) -> None:
 
 
 async def test_at_the_reserve_of_the_day_nobody_goes() -> None:
-    """Those in line are told as well, and the message says when to come back."""
+    """Those in line are reported as well, and the message says when to come back."""
     limiter = QuotaLimiter(Quota(2), reserve_daily=0.25)
     await limiter.acquire()
     await limiter.acquire()
@@ -439,7 +443,7 @@ async def test_two_loops_at_once_are_refused(way: str, make: Make) -> None:
 
 
 async def test_cancelled_callers_leave_the_queue_at_once() -> None:
-    """Behind one that goes on waiting: neither futures nor the room for them stay."""
+    """Behind one that continues waiting: neither futures nor the room for them stay."""
     limiter = QuotaLimiter(Quota(1, 10_000.0))
     await _acquire(limiter, 1)
     head = asyncio.create_task(limiter.acquire())
@@ -567,7 +571,7 @@ def test_tokens_are_never_lost_or_doubled(steps: list[tuple[str, int]], limit: i
             await settle()
             going = sum(task.done() and not task.cancelled() for task in doings.asked)
             assert going <= limit
-        # One window for the last answers, two seconds for the last refusal, and a window for each
+        # One window for the last responses, two seconds for the last refusal, and a window for each
         # call while the refusals before leave one call a window.
         assert await doings.end() <= 1.0 + 2.0 + limit
 
@@ -602,7 +606,7 @@ async def test_far_from_the_quota_calls_are_settled_together() -> None:
 
 
 async def test_a_lower_quota_is_heard_of_in_the_midst_of_many() -> None:
-    """At most as many calls later as are settled together."""
+    """At most as many calls later as are completed together."""
     limiter = QuotaLimiter(Quota(3000, 10.0))
     for _ in range(1000):
         assert await _go_at_once(limiter, {})
@@ -614,7 +618,7 @@ async def test_a_lower_quota_is_heard_of_in_the_midst_of_many() -> None:
 
 
 async def test_a_refusal_in_the_midst_of_many_holds_everybody() -> None:
-    """What was not settled yet is settled first: the refusal is measured against it."""
+    """What was not settled yet is completed first: the refusal is measured against it."""
     limiter = QuotaLimiter(Quota(3000, 10.0))
     for _ in range(1000):
         assert await _go_at_once(limiter, {})

@@ -173,7 +173,7 @@ async def test_no_message_shows_the_password(base_url: str, status: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("proxy", "told"),
+    ("proxy", "reported"),
     [
         ("socks5://user:canary@proxy:1", "'socks5'"),
         ("http://", "names no host"),
@@ -183,9 +183,9 @@ async def test_no_message_shows_the_password(base_url: str, status: str) -> None
         (5, "must be a URL"),
     ],
 )
-def test_a_proxy_that_cannot_work(proxy: Any, told: str) -> None:
+def test_a_proxy_that_cannot_work(proxy: Any, reported: str) -> None:
     """Said when the client is made, without its password."""
-    with pytest.raises(OptionsError, match=told) as refused:
+    with pytest.raises(OptionsError, match=reported) as refused:
         AssociationClient("t", proxy=proxy)
     assert "canary" not in str(refused.value)
 

@@ -31,7 +31,7 @@ from aiohubassoc import (
     UnconfirmedError,
     WrongEndpointError,
 )
-from aiohubassoc._http.request_state import Call, Unsettled
+from aiohubassoc._http.request_state import Call, Unfinished
 from aiohubassoc._http.transport import NoResponse
 from aiohubassoc._protocol.classify import PROVEN_SECONDS, EndpointProof, judge_batch, judge_links
 from aiohubassoc._protocol.verdicts import (
@@ -117,7 +117,7 @@ async def test_a_refused_pair_is_not_tried_again() -> None:
 
 
 async def test_errors_inside_a_success_are_final() -> None:
-    """A partial reply is the answer, and it is kept."""
+    """A partial reply is the response, and it is kept."""
     transport = FakeTransport({"1": [reply(("1", "1000001"), numErrors=1)]})
     call = Call(pair(1))
     settled = await sender_of(transport).settle(call)
@@ -136,7 +136,7 @@ async def test_nothing_confirmed_is_asked_again() -> None:
 
 
 async def test_what_may_have_been_done_is_not_hidden_by_a_later_error() -> None:
-    """After a lost answer, four failed connections do not make the pair surely not linked."""
+    """After a lost response, four failed connections do not make the pair surely not linked."""
     transport = FakeTransport({"1": [LOST, *itertools.repeat(NOT_CONNECTED, 4)]})
     call = Call(pair(1))
     settled = await sender_of(transport).settle(call)
@@ -176,7 +176,7 @@ async def test_a_locked_record_waits_two_seconds_at_least() -> None:
 
 
 async def test_locked_for_good() -> None:
-    """A record that stays locked is told as such."""
+    """A record that stays locked is reported as such."""
     transport = FakeTransport({"1": itertools.repeat(error(423))})
     settled = await sender_of(transport).settle(Call(pair(1)))
     assert isinstance(settled, Refused)
@@ -247,7 +247,7 @@ async def test_the_daily_limit_is_fatal() -> None:
 
 
 async def test_a_short_migration_is_waited_for() -> None:
-    """477 with a wait within the user's patience holds everybody, and then it goes on."""
+    """477 with a wait within the user's patience holds everybody, and then it continues."""
     transport = FakeTransport({"1": [error(477, headers={"Retry-After": "30"})]})
     call = Call(pair(1))
     assert isinstance(await sender_of(transport).settle(call), Accepted)
@@ -277,16 +277,16 @@ async def test_a_migration_without_an_end_is_fatal_once_the_budget_is_spent() ->
 
 
 class Provider:
-    """A caching token provider that counts how often it is told of a refusal."""
+    """A caching token provider that counts how often it learns of a refusal."""
 
     def __init__(self) -> None:
         self.number = 1
-        self.told: list[str] = []
+        self.reported: list[str] = []
 
     async def __call__(self, refused: str | None) -> str:
         """Return the token, a new one if the present one was refused."""
         if refused is not None:
-            self.told.append(refused)
+            self.reported.append(refused)
             await pass_time(0.5)
             self.number += 1
         return f"token-{self.number}"
@@ -303,7 +303,7 @@ async def test_a_fixed_token_that_is_refused_is_fatal() -> None:
 
 
 async def test_a_refused_token_is_renewed_once_for_all() -> None:
-    """Fifty calls meet a 401 at once: the provider is told once, and every pair is linked."""
+    """Fifty calls meet a 401 at once: the provider is reported once, and every pair is linked."""
     transport = FakeTransport()
     transport.refused_tokens = {"token-1"}
     provider = Provider()
@@ -312,12 +312,12 @@ async def test_a_refused_token_is_renewed_once_for_all() -> None:
     tasks = [asyncio.create_task(sender.settle(call)) for call in calls]
     await asyncio.wait(tasks)
     assert all(isinstance(task.result(), Accepted) for task in tasks)
-    assert ["token-1"] == provider.told
+    assert ["token-1"] == provider.reported
     assert {1} == {call.attempts for call in calls}
 
 
 async def test_calls_wait_for_the_new_token() -> None:
-    """While a token is being renewed, nobody goes on with the old one."""
+    """While a token is being renewed, nobody continues with the old one."""
     transport = FakeTransport()
     transport.refused_tokens = {"token-1"}
     sender = sender_of(transport, token=Provider())
@@ -335,9 +335,9 @@ async def test_a_late_refusal_drops_no_new_token() -> None:
     sender = sender_of(transport, token=provider)
     slow = asyncio.create_task(sender.settle(Call(pair(1))))
     await settle()
-    provider.number = 2  # somebody else renewed it while the call was on the wire
+    provider.number = 2  # somebody else renewed it while the call was in flight
     assert isinstance(await slow, Accepted)
-    assert [] == provider.told
+    assert [] == provider.reported
 
 
 async def test_a_renewed_token_that_is_refused_too_is_fatal() -> None:
@@ -347,7 +347,7 @@ async def test_a_renewed_token_that_is_refused_too_is_fatal() -> None:
     provider = Provider()
     settled = await sender_of(transport, token=provider).settle(Call(pair(1)))
     assert isinstance(settled, Fatal)
-    assert ["token-1", "token-2"] == transport.tokens == provider.told
+    assert ["token-1", "token-2"] == transport.tokens == provider.reported
 
 
 async def test_a_token_may_be_renewed_again_later() -> None:
@@ -359,7 +359,7 @@ async def test_a_token_may_be_renewed_again_later() -> None:
     await pass_time(0.75)  # refused, renewed, a 500 is being answered
     transport.refused_tokens.add("token-2")
     assert isinstance(await task, Accepted)
-    assert ["token-1", "token-2"] == provider.told
+    assert ["token-1", "token-2"] == provider.reported
 
 
 async def test_what_a_token_provider_raises_is_the_callers() -> None:
@@ -557,12 +557,12 @@ class Watch:
 
 @pytest.mark.parametrize("answer", [error(500), error(429), error(477), LOST])
 async def test_a_run_that_ends_sends_nothing_again(answer: Response | NoResponse) -> None:
-    """A call on the wire may end, but a try that failed is not repeated."""
+    """A call in flight may end, but a try that failed is not repeated."""
     transport = FakeTransport({"1": [answer]})
     watch = Watch()
     call = Call(pair(1), watch)
     settled = await sender_of(transport).settle(call)
-    assert isinstance(settled, Unsettled)
+    assert isinstance(settled, Unfinished)
     assert [settled.error] == watch.troubles == [call.error]
     assert 1 == transport.calls["1"]
 
@@ -572,12 +572,12 @@ async def test_a_run_that_ends_takes_no_new_token() -> None:
     transport = FakeTransport()
     transport.refused_tokens = {"token-1"}
     settled = await sender_of(transport, token=Provider()).settle(Call(pair(1), Watch()))
-    assert isinstance(settled, Unsettled)
+    assert isinstance(settled, Unfinished)
 
 
 @pytest.mark.parametrize("after", [0.05, 0.2, 0.95, 1.5, 2.5])
 async def test_cancelled_anywhere_nothing_is_held(after: float) -> None:
-    """In line, on the wire, in a wait: the semaphore is free and no token is in flight."""
+    """In line, in flight, in a wait: the semaphore is free and no token is in flight."""
     transport = FakeTransport({"1": itertools.repeat(error(500)), "2": [error(429)]}, latency=0.2)
     limiter = QuotaLimiter(Quota(2, 1.0))
     sender = sender_of(transport, limiter=limiter, concurrency=1)
@@ -592,7 +592,7 @@ async def test_cancelled_anywhere_nothing_is_held(after: float) -> None:
 
 
 async def _cancel(sender: Sender[Pair], number: int, after: float) -> Call[Pair]:
-    """Cancel a call that was sent so many seconds ago."""
+    """Cancel a call that was sent this many seconds ago."""
     call = Call(pair(number))
     task = asyncio.create_task(sender.settle(call))
     await pass_time(after)

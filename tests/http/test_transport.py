@@ -185,7 +185,7 @@ async def test_a_base_url_may_have_a_path() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 307, 404, 500])
 async def test_redirects_are_not_followed(status: int) -> None:
-    """A redirect is an answer like another, and the URL that was asked is told."""
+    """A redirect is a response like another, and the URL that was asked is reported."""
     seen: list[str] = []
 
     async def handler(request: web.BaseRequest) -> web.Response:
@@ -368,7 +368,7 @@ async def test_the_time_for_an_answer_begins_with_the_connection(
 
 
 async def test_no_body_at_all() -> None:
-    """An answer may be empty."""
+    """A response may be empty."""
 
     async def handler(_: web.BaseRequest) -> web.Response:
         return web.Response(status=204)
@@ -398,7 +398,7 @@ async def test_a_token_that_changes() -> None:
 
 
 async def test_the_total_bounds_a_dripping_answer() -> None:
-    """An answer that comes byte by byte is cut off by the total."""
+    """A response that comes byte by byte is cut off by the total."""
 
     async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
@@ -416,7 +416,7 @@ async def test_the_total_bounds_a_dripping_answer() -> None:
 
 
 async def test_a_slow_connection() -> None:
-    """Connecting has a bound of its own, and nothing was sent by then."""
+    """Connecting has a separate bound, and nothing was sent by then."""
 
     class Slow(aiohttp.abc.AbstractResolver):
         async def resolve(self, *_: Any, **__: Any) -> Any:
@@ -445,7 +445,7 @@ async def test_a_slow_connection() -> None:
     ],
 )
 async def test_broken_answers(said: bytes, expected: type[TransportError]) -> None:
-    """Cut off before, in the midst of, or instead of an answer: it may have been done."""
+    """Cut off before, in the midst of, or instead of a response: it may have been done."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

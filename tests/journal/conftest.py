@@ -26,7 +26,7 @@ class Ran:
     sent: list[str]
 
     @property
-    def told(self) -> list[tuple[str, str, str | None]]:
+    def reported(self) -> list[tuple[str, str, str | None]]:
         """From-id, status and category of each outcome, in the input's order."""
         by_index = sorted(self.outcomes, key=lambda outcome: outcome.index)
         return [(one.pair.from_id, one.status.value, one.category) for one in by_index]
@@ -41,15 +41,15 @@ def run(
     workers: int = 16,
     **options: Any,
 ) -> Ran:
-    """Link *pairs* in a loop of its own: its thread has a time of its own."""
+    """Link *pairs* in a separate loop: its thread has its own time."""
 
     async def go() -> Ran:
         transport = FakeTransport(script, latency=0.0)
         recorder = journal.recording({"portal": "x"}, SystemClock(), retry_failed=retry_failed)
         stream = stream_of(pairs, transport, recorder=recorder, workers=workers, **options)
         async with stream as outcomes:
-            told = [outcome async for outcome in outcomes]
-        return Ran(told, stream.report, [from_id for _, from_id in transport.sent])
+            reported = [outcome async for outcome in outcomes]
+        return Ran(reported, stream.report, [from_id for _, from_id in transport.sent])
 
     return asyncio.run(go())
 

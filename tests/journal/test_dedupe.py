@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from aiohubassoc import Pair
 from aiohubassoc.journal.dedupe import SeenPairs
-from aiohubassoc.journal.offsets import place_of
+from aiohubassoc.journal.offsets import make_place
 
 ids = st.sampled_from(["1", "2", "12", "01"])
 kinds = st.sampled_from(["contacts", "contact", "0-1"])
@@ -21,7 +21,7 @@ def test_the_first_place_of_each_pair_as_written(pairs: list[Pair]) -> None:
     first: dict[Pair, int] = {}
     with SeenPairs() as seen:
         for line, pair in enumerate(pairs):
-            place = place_of(line % 2, line)
+            place = make_place(line % 2, line)
             assert first.get(pair) == seen.first_place(pair, place)
             first.setdefault(pair, place)
 

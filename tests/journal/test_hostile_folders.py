@@ -81,11 +81,11 @@ def _report(folder: Path) -> None:
         reader.failures(10)
         reader.rejected_rows(10)
         reader.categories()
-        list(reader.unusable())
-        reader.unusable_count()
+        list(reader.rejected())
+        reader.rejected_count()
         reader.statistics()
         reader.verifications()
-        reader.status_of(PAIRS[0])
+        reader.get_status(PAIRS[0])
 
 
 def _copy(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

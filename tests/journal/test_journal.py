@@ -1,4 +1,4 @@
-"""A run folder over several runs: what is sent, what is skipped, what is told."""
+"""A run folder over several runs: what is sent, what is skipped, what is reported."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_linked_pairs_are_skipped_without_a_call(folder: Path) -> None:
     again = run(Journal(folder), _pairs(*range(60)))
     assert (10, 50) == (again.report.linked, again.report.skipped)
     assert {str(number) for number in range(50, 60)} == set(again.sent)
-    assert {("skipped", "LINKED_BEFORE")} == {told[1:] for told in again.told[:50]}
+    assert {("skipped", "LINKED_BEFORE")} == {reported[1:] for reported in again.reported[:50]}
 
 
 def test_unfinished_pairs_are_sent_again(folder: Path) -> None:
@@ -102,7 +102,7 @@ def test_failed_pairs_are_sent_again_when_asked_for(folder: Path) -> None:
     """And their row says what became of them then; there is one row a pair."""
     run(Journal(folder), _pairs(1, 2), {"1": [REFUSED], "2": [REFUSED]})
     again = run(Journal(folder), _pairs(1, 2), {"2": [REFUSED]}, retry_failed=True)
-    assert [("1", "linked", None), ("2", "failed", "VALIDATION_ERROR")] == again.told
+    assert [("1", "linked", None), ("2", "failed", "VALIDATION_ERROR")] == again.reported
     rows = list(Journal(folder).rows())
     assert [("1", Status.LINKED, 2), ("2", Status.FAILED, 2)] == [
         (row.pair.from_id, row.status, row.session) for row in rows
@@ -144,7 +144,7 @@ def test_duplicates_are_skipped_whatever_lies_between(
     ran = run(Journal(folder), map(pair, numbers))
     assert sorted(map(str, range(1000))) == sorted(ran.sent)
     assert (1000, 1334) == (ran.report.linked, ran.report.skipped)
-    assert {"DUPLICATE"} == {told[2] for told in ran.told[1000:]}
+    assert {"DUPLICATE"} == {reported[2] for reported in ran.reported[1000:]}
     assert 1000 == sum(Journal(folder).counts().values())
 
 
@@ -184,7 +184,7 @@ def test_over_two_runs_no_pair_is_linked_twice(
     refused: set[int],
     stopped_at: int | None,
 ) -> None:
-    """What was told linked is never sent again, and the folder agrees with what was told."""
+    """What was reported linked is never sent again, and the folder agrees with the reports."""
     folder = tmp_path_factory.mktemp("law") / "run"
     script: dict[str, Any] = {str(number): [REFUSED] for number in refused}
     if stopped_at is not None and stopped_at < len(first):
@@ -320,7 +320,7 @@ async def test_what_a_killed_run_has_written_is_known(folder: Path) -> None:
     await killed.write([Outcome(0, pair(1), Status.LINKED, 1)])
     killed._release()  # as the system does with a process's files
     with Reader(folder) as reader:
-        assert (Status.LINKED, None) == (reader.status_of(pair(1)), reader.status_of(pair(2)))
+        assert (Status.LINKED, None) == (reader.get_status(pair(1)), reader.get_status(pair(2)))
         (session,) = reader.sessions()
         assert (os.getpid(), None, None) == (
             session.process_id,
@@ -382,7 +382,7 @@ def test_a_file_in_place_of_the_folder(folder: Path) -> None:
 
 
 def test_a_full_disk_stops_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is told as linked that is not in the folder; afterwards the run can go on."""
+    """Nothing is reported as linked that is not in the folder; afterwards the run can continue."""
 
     class Small(Database):
         def __init__(self, path: Path) -> None:
@@ -407,7 +407,7 @@ def test_a_full_disk_stops_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_what_may_be_there_is_not_forgotten(folder: Path) -> None:
-    """A lost answer stays one over all runs, until HubSpot confirms the link."""
+    """A lost response stays one over all runs, until HubSpot confirms the link."""
     script = {"1": [error(500), REFUSED], "2": [error(500), DAILY]}
     first = run(Journal(folder), _pairs(1, 2), script, workers=1)
     assert [True, True] == [outcome.maybe_applied for outcome in first.outcomes]
@@ -424,11 +424,11 @@ def test_what_may_be_there_is_not_forgotten(folder: Path) -> None:
 
 
 def test_items_that_are_no_pairs_leave_nothing_after_a_stop(folder: Path) -> None:
-    """They are told, but nobody can settle what is none: the folder is not to wait for it."""
+    """They are reported, but nobody can settle what is none: the folder is not to wait for it."""
     ids = [(1, 2), (None, 2), (3, 4)]
     types = ("contacts", "companies")
     first = run(Journal(folder), ids, {"1": [DAILY]}, types=types, workers=1)
-    assert ["unprocessed"] * 3 == [status for _, status, _ in first.told]
+    assert ["unprocessed"] * 3 == [status for _, status, _ in first.reported]
     assert ["1", "3"] == [row.pair.from_id for row in Journal(folder).rows()]
     again = run(Journal(folder), ids, types=types)
     assert (2, 1) == (again.report.linked, again.report.failed)
@@ -438,7 +438,7 @@ def test_items_that_are_no_pairs_leave_nothing_after_a_stop(folder: Path) -> Non
 def test_a_disk_that_fills_while_pairs_are_sorted_in(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was told and what the folder has are the same: no row is there that was told lost."""
+    """What was reported and what the folder has are the same: no row is there as lost."""
 
     class Full(Database):
         def index(self) -> None:

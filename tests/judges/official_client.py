@@ -19,9 +19,9 @@ from hubspot.crm.associations.v4 import (
 BASE_URL, TOKEN = sys.argv[1:]
 
 
-def ids(told: Any) -> list[list[str]]:
+def ids(reported: Any) -> list[list[str]]:
     """Return both ends of every result."""
-    return sorted([each._from.id, each.to.id] for each in told.results)
+    return sorted([each._from.id, each.to.id] for each in reported.results)
 
 
 def status_of(token: str, from_id: str) -> int:

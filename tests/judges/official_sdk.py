@@ -12,9 +12,9 @@ BASE_URL, TOKEN = sys.argv[1:]
 TYPES: dict[str, Any] = {"to_object_type": "companies", "from_object_type": "contacts"}
 
 
-def ids(told: Any) -> list[list[str]]:
+def ids(reported: Any) -> list[list[str]]:
     """Return both ends of every result."""
-    return sorted([each.from_.id, each.to.id] for each in told.results)
+    return sorted([each.from_.id, each.to.id] for each in reported.results)
 
 
 def status_of(token: str, from_id: str) -> int:

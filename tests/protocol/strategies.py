@@ -199,12 +199,12 @@ class _Speaker:
                 {"fromObjectId": [other], "toObjectId": [one]},
                 {"ids": [one, other]},
             ]
-            told = self._told(
+            reported = self._told(
                 [self._draw(st.sampled_from(styles))],
                 [f"crm.associations.{role.upper()}_OBJECT_NOT_FOUND", None],
             )
             if self._draw(st.booleans()):
-                errors += told
+                errors += reported
             else:
                 contexts.append({"ids": [record_id], "INVALID_OBJECT_IDS": [], role: [record_id]})
         return errors + self._of_many(contexts)

@@ -58,7 +58,7 @@ TOO_MUCH: list[Any] = [
 @pytest.mark.parametrize("value", TOO_MUCH)
 def test_no_error_is_large(name: str, value: Any) -> None:
     """Whatever its fields hold; it is still the error that it was."""
-    fields = {"status": "error", "category": "GONE", "correlationId": "c-1", "message": "told"}
+    fields = {"status": "error", "category": "GONE", "correlationId": "c-1", "message": "reported"}
     answer = Response(404, {}, orjson.dumps({**fields, name: value}))
     verdict = judge(answer, PAIR, lambda: None)  # type: ignore[arg-type, return-value]
     assert isinstance(verdict, Refused)

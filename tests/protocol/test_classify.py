@@ -221,7 +221,7 @@ def test_a_page_is_never_the_pairs_own_fault_at_first(status: int, body: bytes) 
 
 
 def test_every_row_is_reached() -> None:
-    """No row stands in the shadow of one above it: each decides for some answer."""
+    """No row stands in the shadow of one above it: each decides for some response."""
     bodies = [
         HTML,
         b"",
@@ -315,7 +315,7 @@ def test_a_429_without_a_policy_teaches_the_quota_if_it_is_hubspots(
 
 
 def test_no_wait_is_made_up() -> None:
-    """Only a locked record has a least wait; where HubSpot asks for none, none is told."""
+    """Only a locked record has a least wait; where HubSpot asks for none, none is reported."""
     for status in (408, 500, 503):
         verdict = _judge(status)
         assert isinstance(verdict, Transient)
@@ -581,7 +581,7 @@ def test_ids_match_as_numbers() -> None:
 
 @given(st.integers(-1, 999), near_bodies | st.binary(max_size=20), st.text())
 def test_any_answer_has_a_verdict(status: int, body: object, retry_after: str) -> None:
-    """No status, body or header leaves an answer without a verdict, and only 2xx links."""
+    """No status, body or header leaves a response without a verdict, and only 2xx links."""
     try:
         raw = body if isinstance(body, bytes) else orjson.dumps(body)
     except TypeError:  # not JSON

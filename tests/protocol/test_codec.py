@@ -265,7 +265,7 @@ def test_an_id_too_large_for_json_readers_is_refused() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"results": [', b"\xff", b'{"a": NaN}'])
 def test_what_is_not_json_is_undecodable(body: bytes) -> None:
-    """HTML, cut-off bodies and bad encodings are told as what they are."""
+    """HTML, cut-off bodies and bad encodings are reported as what they are."""
     (problem,) = _problems(body)
     assert problem.startswith("$: not JSON: ")
 
@@ -358,7 +358,7 @@ def test_no_error_body(body: bytes) -> None:
     ],
 )
 def test_who_wrote_an_error_body(body: ErrorBody, *, expected: bool) -> None:
-    """HubSpot's own errors are told from those of gateways and of other servers."""
+    """HubSpot's own errors are distinguished from those of gateways and of other servers."""
     assert expected == body.is_hubspot
 
 
@@ -393,7 +393,7 @@ def _is_json(value: object) -> bool:
 
 
 def test_an_error_of_another_kind_still_has_its_path() -> None:
-    """Whatever a hook may raise some day, its place is told."""
+    """Whatever a hook may raise some day, its place is reported."""
     error = cattrs.ClassValidationError("reply", [ValueError("is odd")], DefaultAssociations)
     assert ["$.x: is odd"] == list(codec._problems(error, "$.x"))
 
@@ -417,7 +417,7 @@ def test_what_was_dumped_is_loaded(value: object) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"a": [', b"\xff", b"NaN", b"{} {}"])
 def test_what_is_not_json_is_not_loaded(body: bytes) -> None:
-    """It is told as what it is."""
+    """It is reported as what it is."""
     with pytest.raises(UndecodableError) as caught:
         load(body)
     (problem,) = caught.value.problems

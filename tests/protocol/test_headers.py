@@ -54,7 +54,7 @@ def test_retry_after_is_seconds_or_a_date(text: str, expected: float | None) -> 
 
 
 def test_a_retry_date_is_measured_from_the_answers_own_date() -> None:
-    """A wrong local clock does not matter where the answer says when it was made."""
+    """A wrong local clock does not matter where the response says when it was made."""
     headers = CIMultiDict(
         {"Retry-After": "Mon, 23 Nov 2026 15:00:30 GMT", "Date": "Mon, 23 Nov 2026 15:00:00 GMT"}
     )
@@ -95,8 +95,8 @@ _texts = st.text() | _dates | _numbers | st.floats().map(str) | st.none()
 @given(_texts, _texts)
 def test_any_retry_after_survives(text: str | None, date: str | None) -> None:
     """No text makes it fail or wait for a negative or endless time."""
-    told = {"Retry-After": text, "Date": date}
-    seconds = retry_after({k: v for k, v in told.items() if v is not None}, NOW)
+    reported = {"Retry-After": text, "Date": date}
+    seconds = retry_after({k: v for k, v in reported.items() if v is not None}, NOW)
     assert seconds is None or 0 <= seconds <= 366 * 86_400
 
 

@@ -1,4 +1,4 @@
-"""Which links are there: what is asked, and how the answer is read."""
+"""Which links are there: what is asked, and how the response is read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _decode(*results: object, **more: Any) -> LinksReply:
 
 
 def _links(*results: object) -> RecordLinks:
-    """Return what is told of record 1."""
+    """Return what is reported of record 1."""
     reply = _decode(*results)
     assert {"1"} == reply.records.keys()
     return reply.records["1"]
@@ -59,7 +59,7 @@ def test_the_documented_answer() -> None:
     ],
 )
 def test_the_default_link_has_no_label(kinds: object, *, is_linked: bool) -> None:
-    """A labelled link alone is none; a link of which no kind is told is one."""
+    """A labelled link alone is none; a link of which no kind is reported is one."""
     end = {"toObjectId": 202, "associationTypes": kinds}
     assert is_linked == ("202" in _links(_result(end)).linked)
 
@@ -70,7 +70,7 @@ def test_kinds_may_be_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("reported", "expected"),
     [
         (202, "202"),
         ("202", "202"),
@@ -81,10 +81,10 @@ def test_kinds_may_be_left_out() -> None:
         (0, "0"),
     ],
 )
-def test_ids_of_either_kind(told: object, expected: str) -> None:
+def test_ids_of_either_kind(reported: object, expected: str) -> None:
     """Ints and strings, above 2**53 and with zeros in front, at both ends."""
-    assert {expected} == _links(_result(_end(told))).linked
-    assert {expected} == _decode(_result(record_id=told)).records.keys()
+    assert {expected} == _links(_result(_end(reported))).linked
+    assert {expected} == _decode(_result(record_id=reported)).records.keys()
 
 
 @pytest.mark.parametrize(
@@ -140,11 +140,11 @@ def test_records_without_links_are_named_in_errors() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"), [(None, None), (0, 0), (2, 2), ("2", 2), (2.0, 2), (-1, -1)]
+    ("reported", "expected"), [(None, None), (0, 0), (2, 2), ("2", 2), (2.0, 2), (-1, -1)]
 )
-def test_the_count_of_errors(told: object, expected: int | None) -> None:
+def test_the_count_of_errors(reported: object, expected: int | None) -> None:
     """As in a reply that links."""
-    assert expected == _decode(numErrors=told).num_errors
+    assert expected == _decode(numErrors=reported).num_errors
 
 
 @pytest.mark.parametrize("status", [None, 5, {}])
@@ -194,8 +194,8 @@ def test_a_broken_answer_says_what_is_wrong_and_where(body: bytes, problem: str)
     """What decides is read strictly: no link is taken for missing because of a strange shape."""
     with pytest.raises(UndecodableError) as caught:
         decode_links(body)
-    (told,) = caught.value.problems
-    assert told.startswith(problem)
+    (reported,) = caught.value.problems
+    assert reported.startswith(problem)
 
 
 @settings(max_examples=300)

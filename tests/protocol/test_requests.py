@@ -125,7 +125,7 @@ def test_usable_base_urls(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("http://api.hubapi.com", "not https"),
         ("http://127.0.0.1.example.com", "not https"),
@@ -187,9 +187,9 @@ def test_usable_base_urls(text: str, expected: str) -> None:
         (f"https://api.hubapi.com/{'a' * 1000}", "longer than 1,000"),
     ],
 )
-def test_unusable_base_urls(text: Any, told: str) -> None:
+def test_unusable_base_urls(text: Any, reported: str) -> None:
     """Everything else is refused, with the reason, and without showing a password."""
-    with pytest.raises(OptionsError, match=told) as caught:
+    with pytest.raises(OptionsError, match=reported) as caught:
         checked_base_url(text)
     assert "secret" not in str(caught.value)
 

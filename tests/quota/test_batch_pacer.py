@@ -50,7 +50,7 @@ class Seen:
         sent: When each went.
         taken: When each that was taken was counted.
         refused: When each other came to the server.
-        limits: The pace's limit at each sending, likewise the calls on the wire.
+        limits: The pace's limit at each sending, as above the calls in flight.
     """
 
     sent: list[float] = attrs.Factory(list)
@@ -61,7 +61,7 @@ class Seen:
 
     @property
     def refused_share(self) -> float:
-        """The share of answers that were 429."""
+        """The share of responses that were 429."""
         return len(self.refused) / (len(self.taken) + len(self.refused))
 
     def rate(self, begin: float = 0.0) -> float:
@@ -71,7 +71,7 @@ class Seen:
 
 
 def _send(server: Server, pace: BatchPacer, calls: int, *, gap: float = 0.0) -> Seen:
-    """Send so many calls as soon as the pace allows, at least *gap* seconds after one another."""
+    """Send this many calls as soon as the pace allows, at least *gap* seconds after one another."""
     chance = Random(server.seed)
     seen = Seen()
     answers: list[tuple[float, float, bool]] = []
@@ -233,14 +233,14 @@ def test_a_named_quota_that_is_too_high_is_corrected() -> None:
 
 
 def _refuse(pace: BatchPacer, now: float, sent_at: float, **more: float | bool | None) -> float:
-    told = {"retry_after": None, "by_quota": True, **more}
-    wait = pace.record_throttle(now, sent_at, **told)  # type: ignore[arg-type]
+    reported = {"retry_after": None, "by_quota": True, **more}
+    wait = pace.record_throttle(now, sent_at, **reported)  # type: ignore[arg-type]
     pace.record_response(sent_at, now, exact=True, accepted=False)
     return wait
 
 
 def test_refusals_together_are_one() -> None:
-    """Of calls that were on the wire when the first was refused, none slows down further."""
+    """Of calls that were in flight when the first was refused, none slows down further."""
     pace = BatchPacer(Quota(16))
     pace.take(0.0)
     pace.take(0.1)
@@ -299,7 +299,7 @@ def test_a_call_that_was_not_sent_costs_nothing() -> None:
 
 
 def test_a_rise_is_news() -> None:
-    """Whoever waits for a token is not told to wait past the moment at which there is one more."""
+    """Whoever waits for a token is not asked to wait past the moment at which there is one more."""
     pace = BatchPacer()
     now = 0.0
     for _ in range(10):

@@ -22,7 +22,7 @@ def test_untold_nothing_is_spent() -> None:
 
 
 def test_a_reserve_in_calls() -> None:
-    """Those on the wire are as good as gone."""
+    """Those in flight are as good as gone."""
     budget = DailyBudget(100)
     _told(budget, 0.0, 103)
     assert [True, True, False] == [budget.may_go(1.0, in_flight=n) for n in (0, 2, 3)]
@@ -39,7 +39,7 @@ def test_a_reserve_as_a_share() -> None:
 
 
 def test_answers_that_say_nothing_count_too() -> None:
-    """Headers come on some answers only."""
+    """Headers come on some responses only."""
     budget = DailyBudget(0)
     _told(budget, 0.0, 3)
     for second in (1.0, 2.0, 3.0):
@@ -48,7 +48,7 @@ def test_answers_that_say_nothing_count_too() -> None:
 
 
 def test_answers_overtake_one_another() -> None:
-    """An answer from a moment ago does not give calls back; a new day does."""
+    """A response from a moment ago does not give calls back; a new day does."""
     budget = DailyBudget(0)
     _told(budget, 0.0, 50)
     _told(budget, 0.1, 53, in_flight=5)
@@ -76,9 +76,9 @@ def test_the_reserve_is_never_touched(reserve: int, first: int, data: st.DataObj
         now = float(step)
         chance: int = data.draw(st.integers(0, 1000))
         if on_wire and chance % 2:
-            sent_at, told = on_wire.pop(chance // 4 % len(on_wire))
+            sent_at, reported = on_wire.pop(chance // 4 % len(on_wire))
             is_told = bool(chance & 2)
-            _told(budget, now, told if is_told else None, len(on_wire), sent_at)
+            _told(budget, now, reported if is_told else None, len(on_wire), sent_at)
         elif budget.may_go(now, in_flight=len(on_wire)):
             left -= 1
             on_wire.append((now, left))

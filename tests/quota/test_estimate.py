@@ -60,13 +60,13 @@ def test_without_a_way_there_the_quota_is_all(calls: int, quota: Quota, expected
 
 
 def test_without_a_quota_to_speak_of_the_wire_is_all() -> None:
-    """Then a round trip brings as many answers as there are calls on the wire."""
+    """Then a round trip brings as many answers as there are calls in flight."""
     more = [_single(calls, Quota(10**9, 1.0), concurrency=8).seconds for calls in (1000, 1800)]
     assert math.isclose(more[1] - more[0], 100 * 0.1, rel_tol=0.01)
 
 
 def test_calls_on_the_wire_are_few_at_first() -> None:
-    """Sixteen until HubSpot took some, however many may be: the next wait for an answer."""
+    """Sixteen until HubSpot took some, however many may be: the next wait for a response."""
     few, more = (_single(calls, PROFESSIONAL, concurrency=500).seconds for calls in (16, 36))
     assert math.isclose(more - few, 0.1, rel_tol=0.1)
 
@@ -91,22 +91,22 @@ def test_more_calls_take_no_less(
 @example(5001, Quota(3, 1.0), {"concurrency": 1, "round_trip": 1.0})
 @given(counts, quotas, wires)
 def test_no_quota_is_exceeded(calls: int, quota: Quota, wire: dict[str, Any]) -> None:
-    """Nobody is told less than the least possible, by the quota or by the wire."""
-    told = _single(calls, quota, **wire).seconds
+    """No estimate is below the least possible, by the quota or by the network."""
+    reported = _single(calls, quota, **wire).seconds
     by_quota = (math.ceil(calls / quota.limit) - 1) * quota.window
     by_wire = calls / wire["concurrency"] * wire["round_trip"]
-    assert told >= by_quota * (1 - 1e-9)
-    assert told >= by_wire * (1 - 1e-9)
+    assert reported >= by_quota * (1 - 1e-9)
+    assert reported >= by_wire * (1 - 1e-9)
 
 
 def test_a_billion_calls() -> None:
     """The arithmetic does not count them one by one."""
-    told = _single(10**9, PROFESSIONAL, daily_calls=DAILY_CALLS)
-    assert (10**9, 1600, 1600.0) == (told.calls, told.days, told.daily_share)
-    assert math.isclose(told.seconds, 10**9 / 19, rel_tol=0.01)
+    reported = _single(10**9, PROFESSIONAL, daily_calls=DAILY_CALLS)
+    assert (10**9, 1600, 1600.0) == (reported.calls, reported.days, reported.daily_share)
+    assert math.isclose(reported.seconds, 10**9 / 19, rel_tol=0.01)
 
 
-# What arithmetic said of so many calls, 0.1 s each, before the pacer itself was asked.
+# What arithmetic said of this many calls, 0.1 s each, before the pacer itself was asked.
 COUNTS = (50, 190, 1000, 10_000, 100_000)
 ARITHMETIC: dict[tuple[Quota, int], tuple[float, ...]] = {
     (Quota(100, 10.0), 1): (5.05, 19.11, 100.59, 1005.99, 10059.99),
@@ -136,8 +136,8 @@ ARITHMETIC: dict[tuple[Quota, int], tuple[float, ...]] = {
 def test_the_pacer_says_what_arithmetic_said(quota: Quota, concurrency: int) -> None:
     """Within 3 %."""
     for count, seconds in zip(COUNTS, ARITHMETIC[quota, concurrency], strict=True):
-        told = _single(count, quota, concurrency=concurrency).seconds
-        assert math.isclose(told, seconds, rel_tol=0.03), count
+        reported = _single(count, quota, concurrency=concurrency).seconds
+        assert math.isclose(reported, seconds, rel_tol=0.03), count
 
 
 # --- days ----------------------------------------------------------------------------------------
@@ -157,24 +157,24 @@ def test_the_pacer_says_what_arithmetic_said(quota: Quota, concurrency: int) -> 
 )
 def test_days_and_nights(calls: int, days: int, last: int) -> None:
     """It ends when the last day's calls are made, and each day before is a whole one."""
-    told = _single(calls, PROFESSIONAL, daily_calls=1000)
-    assert (days, calls / 1000) == (told.days, told.daily_share)
-    assert _single(last, PROFESSIONAL).seconds + (days - 1) * DAY == told.finishes_after
-    assert _single(calls, PROFESSIONAL).seconds == told.seconds
+    reported = _single(calls, PROFESSIONAL, daily_calls=1000)
+    assert (days, calls / 1000) == (reported.days, reported.daily_share)
+    assert _single(last, PROFESSIONAL).seconds + (days - 1) * DAY == reported.finishes_after
+    assert _single(calls, PROFESSIONAL).seconds == reported.seconds
 
 
 def test_a_quota_that_is_slower_than_the_day() -> None:
     """Waits for no night: its calls of one day are not made when the next begins."""
-    told = _single(2500, Quota(1, 100.0), daily_calls=1000)
-    assert 3 == told.days
-    assert 2 * DAY < told.seconds == told.finishes_after
+    reported = _single(2500, Quota(1, 100.0), daily_calls=1000)
+    assert 3 == reported.days
+    assert 2 * DAY < reported.seconds == reported.finishes_after
 
 
 def test_a_day_of_unknown_calls() -> None:
     """One day is all that can be said, and no share of it."""
-    told = _single(10**6, PROFESSIONAL)
-    assert (1, None) == (told.days, told.daily_share)
-    assert told.seconds == told.finishes_after
+    reported = _single(10**6, PROFESSIONAL)
+    assert (1, None) == (reported.days, reported.daily_share)
+    assert reported.seconds == reported.finishes_after
 
 
 # --- batches -------------------------------------------------------------------------------------
@@ -243,15 +243,15 @@ def test_more_paced_calls_take_no_less(
 @settings(max_examples=20)
 @example(25_006, Quota(7, 1.0), 1.0)  # the last calls of many are not a whole period
 def test_no_paced_quota_is_exceeded(calls: int, quota: Quota, round_trip: float) -> None:
-    """Nobody is told less than the least possible: by the quota, or by four at once."""
-    told = _paced(calls, quota, round_trip).seconds
+    """No estimate is below the least possible: by the quota, or by four at once."""
+    reported = _paced(calls, quota, round_trip).seconds
     by_quota = (min(calls, 20_000) / quota.limit - 1) * quota.window
-    assert told >= by_quota * (1 - 1e-9)
-    assert told >= calls / 4 * round_trip * (1 - 1e-9)
+    assert reported >= by_quota * (1 - 1e-9)
+    assert reported >= calls / 4 * round_trip * (1 - 1e-9)
 
 
 def test_a_million_paced_calls() -> None:
-    """They go on as the thousands before."""
+    """They continue as the thousands before."""
     ten, twenty = (_paced(calls, Quota(20)).seconds for calls in (10_000, 20_000))
     million = _paced(1_000_000, Quota(20)).seconds
     assert math.isclose(million, twenty + 98 * (twenty - ten))
@@ -259,9 +259,9 @@ def test_a_million_paced_calls() -> None:
 
 def test_paced_days_and_nights() -> None:
     """As of single calls: it ends when the last day's calls are made."""
-    told = _paced(2001, daily_calls=1000)
-    assert (3, 2.001) == (told.days, told.daily_share)
-    assert 2 * DAY + 1.0 == told.finishes_after
+    reported = _paced(2001, daily_calls=1000)
+    assert (3, 2.001) == (reported.days, reported.daily_share)
+    assert 2 * DAY + 1.0 == reported.finishes_after
 
 
 @pytest.mark.parametrize(

@@ -171,13 +171,13 @@ def test_set_too_high_without_headers(seed: int) -> None:
 
 @pytest.mark.parametrize("share", [1.0, 0.5])
 def test_set_too_high_with_headers(share: float) -> None:
-    """What HubSpot names is believed before any 429, on all answers or on some."""
+    """What HubSpot names is believed before any 429, on all responses or on some."""
     assert [] == link(World(limit=100, headers_share=share), 2000).refused
 
 
 @seeds
 def test_set_a_little_too_high(seed: int) -> None:
-    """190 set and 187 true: refusals near the limit do not go on for ever."""
+    """190 set and 187 true: refusals near the limit do not continue for ever."""
     assert link(World(limit=187, seed=seed)).refused_share <= 0.01
 
 
@@ -280,18 +280,18 @@ def test_a_neighbour_that_stops(burst: int, start: float, seed: int) -> None:
 @pytest.mark.parametrize("headers_share", [0.0, 1.0])
 @pytest.mark.parametrize("clients", [2, 4])
 def test_clients_that_do_not_know_of_each_other(clients: int, headers_share: float) -> None:
-    """Each with a limiter of its own: below HubSpot's 5 % of errors, and none is starved."""
+    """Each with a separate limiter: below HubSpot's 5 % of errors, and none is starved."""
     seen = link(World(headers_share=headers_share), 3800, clients=clients)
     assert seen.refused_share < 0.05
     assert seen.ended_at <= 1.25 * 190.0
 
 
 def test_what_others_have_used_is_left_out_of_the_first_burst() -> None:
-    """With `Remaining` told, a window that is half full already brings few 429s."""
+    """With `Remaining` reported, a window that is half full already brings few 429s."""
     half = (Neighbour(1.0, 100, 0.0, 1.0),)
-    told = link(World(headers_share=1.0, neighbours=half), 380)
+    reported = link(World(headers_share=1.0, neighbours=half), 380)
     untold = link(World(neighbours=half), 380)
-    assert len(told.refused) < len(untold.refused) * 0.75
+    assert len(reported.refused) < len(untold.refused) * 0.75
 
 
 def test_refusals_for_no_reason() -> None:

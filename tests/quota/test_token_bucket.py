@@ -102,7 +102,7 @@ def test_steady_use_costs_half_a_round_trip_a_window() -> None:
 
 
 def test_all_permits_in_flight() -> None:
-    """With every token on the wire nobody can say how long it takes."""
+    """With every token in flight nobody can say how long it takes."""
     bucket = TokenBucket(Quota(2, 10.0))
     bucket.take()
     bucket.take()
@@ -157,7 +157,7 @@ def test_calls_that_were_rejected_do_not_count_as_accepted() -> None:
 
 
 def test_permits_that_came_back_are_forgotten() -> None:
-    """Memory holds two windows of calls at most, however long a run goes on."""
+    """Memory holds two windows of calls at most, however long a run continues."""
     bucket = TokenBucket(Quota(100, 1.0))
     for number in range(20_000):
         now = number / 100

@@ -52,12 +52,12 @@ class World:
         round_trip: The mean, in seconds.
         sigma: Of the natural logarithm of either way's time.
         stray_share: The share of calls that take up to 2 s more on their way there.
-        headers_share: The share of answers that tell the limit and what is left of it.
+        headers_share: The share of responses that tell the limit and what is left of it.
         neighbours: Others.
         refuses: The share of calls that are refused for no reason.
-        names: The quotas that answers name, in turn; None: what the server keeps.
+        names: The quotas that responses name, in turn; None: what the server keeps.
         connects: Seconds that the first call on each connection takes before it is sent.
-        tells_sending: Whether the pacer is told when such a call was sent, not only when it began.
+        tells_sending: Whether the pacer learns when such a call was sent, not only when it began.
         cancelled: The share of calls that are given up *cancelled_after* seconds.
     """
 
@@ -89,7 +89,7 @@ class Seen:
 
     @property
     def refused_share(self) -> float:
-        """The share of answers that were 429."""
+        """The share of responses that were 429."""
         return len(self.refused) / (len(self.taken) + len(self.refused))
 
     def use(self, limit: int = LIMIT, window: float = WINDOW) -> float:
@@ -114,7 +114,7 @@ class Sent:
 
 
 class Traffic:
-    """Pairs sent through *paces* until each is linked, at most 64 on the wire from each."""
+    """Pairs sent through *paces* until each is linked, at most 64 in flight from each."""
 
     def __init__(self, world: World, paces: list[Pacer], pairs: int, concurrency: int = 64) -> None:
         self._world = world
@@ -205,8 +205,8 @@ class Traffic:
             self._meter.add(now)
         (self.seen.taken if is_taken else self.seen.refused).append(now)
         left = max(0, self._world.limit - used - is_taken)
-        told = self._chance.random() < self._world.headers_share
-        answer = partial(self._answer, call, is_taken, left if told else None)
+        reported = self._chance.random() < self._world.headers_share
+        answer = partial(self._answer, call, is_taken, left if reported else None)
         self._at(now + self._way(), answer)
 
     def _answer(self, call: Sent, is_taken: bool, left: int | None, now: float) -> None:
@@ -239,7 +239,7 @@ def link(
     share: float = 1.0,
     clients: int = 1,
 ) -> Seen:
-    """Send so many pairs and return what the server saw."""
+    """Send this many pairs and return what the server saw."""
     paces = [Pacer(quota, strict=strict, share=share) for _ in range(clients)]
     return Traffic(world, paces, pairs).run()
 

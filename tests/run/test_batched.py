@@ -67,9 +67,9 @@ async def link(
 ) -> list[Outcome]:
     """Link pairs by batches, and return their outcomes in the input's order."""
     async with running(portal, pairs, client=client, **options) as outcomes:
-        told = [outcome async for outcome in outcomes]
-    assert outcomes.report.total == len(told)
-    return sorted(told, key=lambda outcome: outcome.index)
+        reported = [outcome async for outcome in outcomes]
+    assert outcomes.report.total == len(reported)
+    return sorted(reported, key=lambda outcome: outcome.index)
 
 
 def counts(outcomes: list[Outcome]) -> dict[str, int]:
@@ -188,7 +188,7 @@ async def test_types_that_never_fill_a_batch_do_not_hold_up_the_run() -> None:
 
 
 async def test_batches_are_built_while_others_are_on_the_wire() -> None:
-    """Two are on the wire at once."""
+    """Two are in flight at once."""
     portal = FakePortal(latency=5.0)
     await link(portal, pairs_of(8000))
     assert 2 == portal.most_on_wire
@@ -208,8 +208,8 @@ async def test_errors_go_to_the_pairs_they_name() -> None:
     for outcome in failed:
         assert isinstance(outcome.error, PartialFailureError)
         assert outcome.reply is outcome.error.reply
-        ((told,), count) = outcome.reply.errors, outcome.reply.num_errors
-        assert ((outcome.pair.from_id,), 1) == (told.context["fromObjectId"], count)
+        ((reported,), count) = outcome.reply.errors, outcome.reply.num_errors
+        assert ((outcome.pair.from_id,), 1) == (reported.context["fromObjectId"], count)
         assert ("OBJECT_NOT_FOUND", False) == (outcome.category, outcome.maybe_applied)
 
 
@@ -264,7 +264,7 @@ async def test_a_pair_with_half_of_its_results_is_sent_alone(more: dict[str, Any
     ("bad", "most"), [(1, 25), (3, 62), (40, 480)], ids=["one", "three", "forty"]
 )
 async def test_a_refusal_of_the_whole_is_split(bad: int, most: int) -> None:
-    """With few pairs at fault of 2,000, few calls find them; the mean of ten."""
+    """With few rejected pairs of 2,000, few calls find them; the mean of ten."""
     calls = 0
     for seed in range(10):
         chosen = random.Random(seed).sample(range(1, 2001), bad)
@@ -295,8 +295,8 @@ async def test_a_refusal_that_names_records_needs_no_splitting() -> None:
     assert [str(one) for one in bad] == [outcome.pair.from_id for outcome in failed]
     for outcome in failed:
         assert isinstance(outcome.error, ValidationError)
-        told = {"INVALID_OBJECT_IDS": (f"{outcome.pair.from_id} is not valid",)}
-        assert told == outcome.error.context
+        reported = {"INVALID_OBJECT_IDS": (f"{outcome.pair.from_id} is not valid",)}
+        assert reported == outcome.error.context
     assert {1: 40, 2: 1960} == Counter(outcome.attempts for outcome in outcomes)
 
 
@@ -332,8 +332,8 @@ async def test_cancelled_by_hubspot_is_partial() -> None:
     """A link that was made by a job that was called off."""
 
     def cancelled(_: FakePortal, endpoint: Any) -> Any:
-        told = reply(*inputs_of(endpoint))
-        return Response(200, told.headers, told.body.replace(b"COMPLETE", b"CANCELED"))
+        reported = reply(*inputs_of(endpoint))
+        return Response(200, reported.headers, reported.body.replace(b"COMPLETE", b"CANCELED"))
 
     portal = FakePortal(script={"batch": [cancelled]})
     assert {"partial": 3} == counts(await link(portal, pairs_of(3)))
@@ -403,7 +403,7 @@ async def test_no_connection_is_no_reason_to_split() -> None:
 
 
 async def test_an_unknown_past_is_not_forgotten() -> None:
-    """A lost answer, then a refusal: the pair at fault may be linked all the same."""
+    """A lost response, then a refusal: the rejected pair may be linked all the same."""
     portal = FakePortal(bad=[3], whole=True, names=False, script={"batch": [LOST]})
     outcomes = await link(portal, pairs_of(8))
     assert {False: 7, True: 1} == Counter(outcome.maybe_applied for outcome in outcomes)
@@ -475,14 +475,14 @@ def test_one_outcome_a_pair_whatever_happens(case: Case) -> None:
     recorder = FakeRecorder(seconds=0.01) if case.recorded else None
     unread = iter(pairs)
     with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
-        told, report = runner.run(_run(case, unread, portal, recorder))
+        reported, report = runner.run(_run(case, unread, portal, recorder))
     read = case.count - len(list(unread))
-    indexes = [outcome.index for outcome in told]
+    indexes = [outcome.index for outcome in reported]
     assert list(range(read)) == (indexes if case.ordered else sorted(indexes))
     assert read == report.total
     assert read == case.count or case.leave_after is not None
-    linked = {outcome.pair for outcome in told if outcome.status is Status.LINKED}
-    for outcome in told:
+    linked = {outcome.pair for outcome in reported if outcome.status is Status.LINKED}
+    for outcome in reported:
         if outcome.pair not in linked or outcome.status is Status.LINKED:
             _check_truth(outcome, portal)  # else it stands there twice, and the other was linked
         if outcome.status is Status.UNPROCESSED:
@@ -494,7 +494,7 @@ def test_one_outcome_a_pair_whatever_happens(case: Case) -> None:
 async def _run(
     case: Case, pairs: Iterator[Pair], portal: FakePortal, recorder: FakeRecorder | None
 ) -> tuple[list[Outcome], Report]:
-    told = []
+    reported = []
     async with client_of(portal, retry=RetryPolicy(attempts=3, wait_initial=0.1)) as client:
         stream = client.link_each(
             pairs,
@@ -507,13 +507,13 @@ async def _run(
         )
         async with stream as outcomes:
             async for outcome in outcomes:
-                told.append(outcome)
-                if case.leave_after is not None and len(told) >= case.leave_after:
+                reported.append(outcome)
+                if case.leave_after is not None and len(reported) >= case.leave_after:
                     break
-        told += [outcome async for outcome in stream]
+        reported += [outcome async for outcome in stream]
     await settle()
     assert asyncio.all_tasks() == {asyncio.current_task()}
-    return told, stream.report
+    return reported, stream.report
 
 
 def _check_truth(outcome: Outcome, portal: FakePortal) -> None:
@@ -526,17 +526,17 @@ def _check_truth(outcome: Outcome, portal: FakePortal) -> None:
 
 
 async def test_the_daily_limit_ends_the_run() -> None:
-    """In good order: what is settled is told, all else is unprocessed, nothing more is sent."""
+    """In good order: what is completed is reported, the rest is unprocessed, nothing is sent."""
     portal = FakePortal(script={"batch": [None, error(429, policyName="DAILY")]})
     async with running(portal, pairs_of(100), batch_size=10) as outcomes:
-        told = [outcome async for outcome in outcomes]
-    assert {"linked": 10, "unprocessed": 90} == counts(told)
+        reported = [outcome async for outcome in outcomes]
+    assert {"linked": 10, "unprocessed": 90} == counts(reported)
     assert isinstance(outcomes.report.stopped, DailyLimitError)
     assert portal.calls["batch"] <= 3
 
 
 async def test_stop_after_failures() -> None:
-    """No batch begins once so many pairs failed."""
+    """No batch begins once this many pairs failed."""
     portal = FakePortal(bad=range(1, 1000))
     async with (
         client_of(portal) as client,
@@ -544,21 +544,21 @@ async def test_stop_after_failures() -> None:
             pairs_of(1000), via="batch", batch_size=10, stop_after_failures=15
         ) as outcomes,
     ):
-        told = [outcome async for outcome in outcomes]
-    assert 1000 == len(told)
+        reported = [outcome async for outcome in outcomes]
+    assert 1000 == len(reported)
     assert isinstance(outcomes.report.stopped, RunStoppedError)
     assert portal.calls["batch"] <= 4
 
 
 async def test_a_stop_in_the_midst_of_splitting_blames_nobody() -> None:
-    """Pairs of a batch that was refused as a whole have not failed: they were not told apart."""
+    """Pairs of a batch that was refused as a whole have not failed: they were not distinguished."""
     portal = FakePortal(bad=[9], whole=True, names=False, latency=1.0)
     async with running(portal, pairs_of(16)) as outcomes:
         await pass_time(0.5)
         outcomes.stop(RunStoppedError("enough"))
-        told = [outcome async for outcome in outcomes]
-    assert {"unprocessed": 16} == counts(told)
-    assert {1} == {outcome.attempts for outcome in told}
+        reported = [outcome async for outcome in outcomes]
+    assert {"unprocessed": 16} == counts(reported)
+    assert {1} == {outcome.attempts for outcome in reported}
 
 
 async def test_a_batch_cut_off_on_the_wire_leaves_its_pairs_open() -> None:
@@ -566,11 +566,11 @@ async def test_a_batch_cut_off_on_the_wire_leaves_its_pairs_open() -> None:
     portal = FakePortal(latency=60.0)
     async with running(portal, pairs_of(20), batch_size=10, drain_timeout=1.0) as run:
         await pass_time(5.0)
-    told = [outcome async for outcome in run]
+    reported = [outcome async for outcome in run]
     assert {(Status.UNPROCESSED, True, 1)} == {
-        (o.status, o.maybe_applied, o.attempts) for o in told
+        (o.status, o.maybe_applied, o.attempts) for o in reported
     }
-    assert 20 == len(told)
+    assert 20 == len(reported)
 
 
 @pytest.mark.parametrize("after", [0.0, 0.05, 0.15, 0.25, 1.0])
@@ -602,32 +602,32 @@ async def test_a_recorder_that_breaks_claims_nothing() -> None:
             journal=FakeJournal(recorder),  # type: ignore[arg-type]  # it has what a run uses
         )
         async with stream as outcomes:
-            told = [outcome async for outcome in outcomes]
-    linked = {o.index for o in told if o.status is Status.LINKED}
+            reported = [outcome async for outcome in outcomes]
+    linked = {o.index for o in reported if o.status is Status.LINKED}
     assert set(recorder.written) == linked
     assert isinstance(stream.report.stopped, JournalStorageError)
-    assert any(o.maybe_applied for o in told if o.status is Status.UNPROCESSED)
+    assert any(o.maybe_applied for o in reported if o.status is Status.UNPROCESSED)
 
 
 async def test_an_input_that_fails_ends_the_run() -> None:
-    """Its error is raised once all is told; pairs that wait for their batch are unprocessed."""
+    """Its error is raised once all is reported; pairs that wait for their batch are unprocessed."""
 
     def broken() -> Iterator[Pair]:
         yield from pairs_of(25)
         raise LookupError("the cursor is gone")
 
-    told = []
+    reported = []
     with pytest.raises(LookupError):
         async with running(FakePortal(), broken(), batch_size=10) as outcomes:
             async for outcome in outcomes:
-                told.append(outcome)  # noqa: PERF401 -- those before the error count
-    assert 25 == len(told)
-    assert {"linked", "unprocessed"} >= set(counts(told))
-    assert 5 <= counts(told)["unprocessed"]
+                reported.append(outcome)  # noqa: PERF401 -- those before the error count
+    assert 25 == len(reported)
+    assert {"linked", "unprocessed"} >= set(counts(reported))
+    assert 5 <= counts(reported)["unprocessed"]
 
 
 async def test_an_input_that_fails_at_once() -> None:
-    """Nothing was read, so nothing is told."""
+    """Nothing was read, so nothing is reported."""
     broken = (pairs_of(1)[number] for number in (7,))
     with pytest.raises(IndexError):
         await link(FakePortal(), broken)
@@ -641,7 +641,7 @@ async def test_an_input_that_fails_behind_pairs_that_need_no_call() -> None:
         yield from pairs_of(5)
         raise LookupError("the cursor is gone")
 
-    told = []
+    reported = []
     with pytest.raises(LookupError):
         async with client_of(FakePortal()) as client:
             stream = client.link_each(
@@ -651,8 +651,8 @@ async def test_an_input_that_fails_behind_pairs_that_need_no_call() -> None:
             )
             async with stream as outcomes:
                 async for outcome in outcomes:
-                    told.append(outcome)  # noqa: PERF401 -- those before the error count
-    assert {"skipped": 5} == counts(told)
+                    reported.append(outcome)  # noqa: PERF401 -- those before the error count
+    assert {"skipped": 5} == counts(reported)
     assert [False] == [complete for _, complete in recorder.closed]
 
 
@@ -685,12 +685,12 @@ async def test_a_pair_cut_off_alone_is_told_as_often_as_it_came() -> None:
     portal = FakePortal(silent=ends_of(pairs_of(1)), latency=1.0)
     pairs = [*pairs_of(2), *pairs_of(1), *pairs_of(1)]
     async with running(portal, pairs, drain_timeout=0.1) as run:
-        await pass_time(1.5)  # the batch is back, and the silent one on the wire by itself
+        await pass_time(1.5)  # the batch is back, and the silent one in flight by itself
         assert {"batch": 1, "put": 1} == portal.calls
-    told = [outcome async for outcome in run]
-    assert [0, 1, 2, 3] == sorted(outcome.index for outcome in told)
-    assert {"linked": 1, "unprocessed": 3} == counts(told)
-    assert {True} == {o.maybe_applied for o in told if o.status is Status.UNPROCESSED}
+    reported = [outcome async for outcome in run]
+    assert [0, 1, 2, 3] == sorted(outcome.index for outcome in reported)
+    assert {"linked": 1, "unprocessed": 3} == counts(reported)
+    assert {True} == {o.maybe_applied for o in reported if o.status is Status.UNPROCESSED}
 
 
 async def test_refusals_that_name_one_record_each_time() -> None:
@@ -733,37 +733,37 @@ async def test_a_pair_that_comes_after_the_stop_is_not_sent() -> None:
     async with running(portal, slowly()) as outcomes:
         await pass_time(15.0)
         outcomes.stop(RunStoppedError("enough"))
-        told = [outcome async for outcome in outcomes]
-    assert {"linked": 1, "unprocessed": 2} == counts(told)
+        reported = [outcome async for outcome in outcomes]
+    assert {"linked": 1, "unprocessed": 2} == counts(reported)
     assert {"batch": 1} == portal.calls
 
 
 @pytest.mark.parametrize("options", [{"via": "put"}, {"via": "batch"}, {"skip_linked": True}])
 async def test_a_stop_before_the_beginning(options: dict[str, Any]) -> None:
-    """Such as Ctrl-C while the run folder is opened: every pair is told, none is sent."""
+    """Such as Ctrl-C while the run folder is opened: every pair is reported, none is sent."""
     portal = FakePortal()
     async with client_of(portal) as client:
         run = client.link_each(pairs_of(7), **options)
         run.stop(RunStoppedError("not today"))
         async with run:
-            told = [outcome async for outcome in run]
-    assert {"unprocessed": 7} == counts(told)
+            reported = [outcome async for outcome in run]
+    assert {"unprocessed": 7} == counts(reported)
     assert not portal.calls
 
 
 async def test_what_a_token_provider_raises_is_the_callers() -> None:
-    """All pairs that were read are told, then it is raised."""
+    """All pairs that were read are reported, then it is raised."""
 
     async def token(refused: str | None) -> str:
         raise LookupError("the vault is closed")
 
-    told = []
+    reported = []
     with pytest.raises(LookupError):
         options = {"token": token}
         async with running(FakePortal(), pairs_of(30), client=options, batch_size=10) as outcomes:
             async for outcome in outcomes:
-                told.append(outcome)  # noqa: PERF401 -- those before the error count
-    assert {"unprocessed": 20} == counts(told)
+                reported.append(outcome)  # noqa: PERF401 -- those before the error count
+    assert {"unprocessed": 20} == counts(reported)
 
 
 async def test_the_log_says_what_a_call_was_about(caplog: pytest.LogCaptureFixture) -> None:
@@ -812,12 +812,12 @@ async def test_one_batch_call() -> None:
     portal = FakePortal(bad=[2], silent=[("3", "1000003")])
     pairs = [*pairs_of(4), pairs_of(1)[0]]
     async with client_of(portal) as client:
-        told = await client.create_default_batch("contacts", "companies", pairs)
-    assert ["linked", "failed", "failed", "linked", "linked"] == [one.status for one in told]
-    assert [0, 1, 2, 3, 4] == [one.index for one in told]
-    assert isinstance(told[1].error, PartialFailureError)
-    assert isinstance(told[2].error, UnconfirmedError)
-    assert (False, True) == (told[1].maybe_applied, told[2].maybe_applied)
+        reported = await client.create_default_batch("contacts", "companies", pairs)
+    assert ["linked", "failed", "failed", "linked", "linked"] == [one.status for one in reported]
+    assert [0, 1, 2, 3, 4] == [one.index for one in reported]
+    assert isinstance(reported[1].error, PartialFailureError)
+    assert isinstance(reported[2].error, UnconfirmedError)
+    assert (False, True) == (reported[1].maybe_applied, reported[2].maybe_applied)
     assert {"batch": 1} == portal.calls
 
 
@@ -825,10 +825,10 @@ async def test_one_batch_call_of_ids() -> None:
     """Two ids a pair are enough."""
     portal = FakePortal()
     async with client_of(portal) as client:
-        told = await client.create_default_batch("deals", "contacts", [(1, "2"), ("3", 4)])
+        reported = await client.create_default_batch("deals", "contacts", [(1, "2"), ("3", 4)])
     assert [[("1", "2"), ("3", "4")]] == portal.batches
     assert [("deals", "contacts")] == portal.types
-    assert all(one.ok for one in told)
+    assert all(one.ok for one in reported)
 
 
 @pytest.mark.parametrize(

@@ -158,22 +158,22 @@ def test_a_run(name: str, again: tuple[int, ...], every: int) -> None:
         portal, options = RUNS[name]()
         before = set(portal.links)
         rows = Rows(_pairs(8))
-        told: list[Outcome] = []
+        reported: list[Outcome] = []
         streams: list[OutcomeStream] = []
 
         async def work(client: AssociationClient) -> None:
             async with client.link_each(rows, **options) as outcomes:
                 streams.append(outcomes)
                 async for outcome in outcomes:
-                    told.append(outcome)
+                    reported.append(outcome)
 
         async with _client(portal) as client:
             _took_the_cancellation(interruption, await interruption.over(work(client)))
             for stream in streams:
-                told += [outcome async for outcome in stream]
+                reported += [outcome async for outcome in stream]
                 assert (rows.given, 0) == (stream.report.total, stream.in_flight)
-            assert sorted(outcome.index for outcome in told) == list(range(rows.given))
-            _are_true(told, portal, before)
+            assert sorted(outcome.index for outcome in reported) == list(range(rows.given))
+            _are_true(reported, portal, before)
             await _nothing_is_left(client)
 
     assert interrupt_everywhere(scenario, again=again, every=every) > FEWEST // every
@@ -188,22 +188,22 @@ def test_a_verification(again: tuple[int, ...], every: int) -> None:
         linked = set(ends_of(_pairs(8)[::2]))
         portal = FakePortal(linked=linked, page=1, script={"read": TROUBLE})
         rows = Rows(_pairs(8))
-        told: list[Verification] = []
+        reported: list[Verification] = []
         streams: list[VerificationStream] = []
 
         async def work(client: AssociationClient) -> None:
             async with client.verify(rows, wait=0.12) as found:
                 streams.append(found)
                 async for one in found:
-                    told.append(one)
+                    reported.append(one)
 
         async with _client(portal) as client:
             _took_the_cancellation(interruption, await interruption.over(work(client)))
             for stream in streams:
-                told += [one async for one in stream]
+                reported += [one async for one in stream]
                 assert (rows.given, 0) == (stream.report.total, stream.in_flight)
-            assert sorted(one.index for one in told) == list(range(rows.given))
-            for one in told:
+            assert sorted(one.index for one in reported) == list(range(rows.given))
+            for one in reported:
                 (ends,) = ends_of([one.pair])
                 is_linked = LinkState.LINKED if ends in linked else LinkState.MISSING
                 assert one.state in {LinkState.UNKNOWN, is_linked}, one
@@ -258,7 +258,7 @@ def test_a_run_with_a_folder(tmp_path: Path, via: Literal["put", "batch"], every
 
     async def scenario(interruption: Interruption) -> None:
         portal, folder = FakePortal(bad=[3]), next(folders)
-        told: list[Outcome] = []
+        reported: list[Outcome] = []
         streams: list[OutcomeStream] = []
         options: dict[str, Any] = {"via": via, "batch_size": 4, "journal": Journal(folder)}
 
@@ -266,18 +266,20 @@ def test_a_run_with_a_folder(tmp_path: Path, via: Literal["put", "batch"], every
             async with client.link_each(_pairs(8), **options) as outcomes:
                 streams.append(outcomes)
                 async for outcome in outcomes:
-                    told.append(outcome)
+                    reported.append(outcome)
 
         async with _client(portal, token="token-1") as client:
             _took_the_cancellation(interruption, await interruption.over(work(client)))
             for stream in streams:
-                told += [outcome async for outcome in stream]
+                reported += [outcome async for outcome in stream]
             if Journal(folder).is_there:
                 rows = {row.pair: row for row in Journal(folder).rows()}
-                assert {o.pair: o.status for o in told} == {r.pair: r.status for r in rows.values()}
-            _are_true(told, portal, set())
+                assert {o.pair: o.status for o in reported} == {
+                    r.pair: r.status for r in rows.values()
+                }
+            _are_true(reported, portal, set())
             await _nothing_is_left(client)
-        settled = {o.pair for o in told if o.status in {Status.LINKED, Status.FAILED}}
+        settled = {o.pair for o in reported if o.status in {Status.LINKED, Status.FAILED}}
         made = dict(portal.links)
         async with _client(portal, token="token-1") as client:
             report = await client.link_all(_pairs(8), **{**options, "journal": Journal(folder)})

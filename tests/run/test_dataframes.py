@@ -59,13 +59,13 @@ def read(
 ) -> list[Pair | PairError]:
     """Return what each row is: a pair, or why it is none."""
     source = Source(frame, from_type, to_type)
-    told: list[Pair | PairError] = []
+    reported: list[Pair | PairError] = []
     while items := source.read_now(1):
         ((index, item),) = items
-        assert index == len(told)
+        assert index == len(reported)
         pair = source.pair(index, item)
-        told.append(pair if isinstance(pair, Pair) else pair[1])
-    return told
+        reported.append(pair if isinstance(pair, Pair) else pair[1])
+    return reported
 
 
 def run_of(frame: Any, transport: FakeTransport) -> OutcomeStream:
@@ -190,7 +190,7 @@ def test_a_column_of_floats_made_text_is_no_column_of_ids(frame: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "told"),
+    ("column", "reported"),
     [
         (pd.Series([7, None, 7], dtype="Int64"), "not None"),
         (pd.Series(["7", np.nan, "7"]), "not None"),
@@ -213,7 +213,7 @@ def test_a_column_of_floats_made_text_is_no_column_of_ids(frame: Any) -> None:
         ),
     ],
 )  # fmt: skip
-def test_a_row_that_is_no_pair_takes_no_other_with_it(column: Any, told: str) -> None:
+def test_a_row_that_is_no_pair_takes_no_other_with_it(column: Any, reported: str) -> None:
     """Its error names the row; the rows around it are pairs."""
     maker = {"pandas": pd.DataFrame, "polars": pl.DataFrame}.get(
         type(column).__module__.partition(".")[0], pa.table
@@ -224,7 +224,7 @@ def test_a_row_that_is_no_pair_takes_no_other_with_it(column: Any, told: str) ->
         after,
     ]
     assert isinstance(bad, PairError)
-    with pytest.raises(PairError, match=f"row 1 of the data frame: .*{told}"):
+    with pytest.raises(PairError, match=f"row 1 of the data frame: .*{reported}"):
         raise bad
 
 
@@ -243,10 +243,10 @@ async def test_in_a_run_a_bad_row_is_told_like_any_pair() -> None:
     transport = FakeTransport()
     frame = pl.DataFrame({"to_id": [5, 5, 5], "from_id": ["1", None, "3"], "tag": ["a", "b", None]})
     async with run_of(frame, transport) as outcomes:
-        told = sorted([o async for o in outcomes], key=lambda outcome: outcome.index)
-    assert [Status.LINKED, Status.FAILED, Status.LINKED] == [outcome.status for outcome in told]
-    assert ["a", "b", None] == [outcome.pair.tag for outcome in told]
-    bad = told[1]
+        reported = sorted([o async for o in outcomes], key=lambda outcome: outcome.index)
+    assert [Status.LINKED, Status.FAILED, Status.LINKED] == [outcome.status for outcome in reported]
+    assert ["a", "b", None] == [outcome.pair.tag for outcome in reported]
+    bad = reported[1]
     assert isinstance(bad.error, PairError)
     assert (0, "contacts:None -> companies:5") == (bad.attempts, str(bad.pair))
     assert 2 == len(transport.sent)
@@ -266,12 +266,12 @@ def test_a_row_may_have_types_of_its_own() -> None:
 def test_one_type_may_be_given_for_all_and_one_by_the_rows() -> None:
     """Unlike ids alone, a frame needs but what it has not."""
     frame = pl.DataFrame({**IDS, "to_type": ["deals", "companies", "deals"]})
-    told = [str(row) for row in read(frame, "contacts", None)]
+    reported = [str(row) for row in read(frame, "contacts", None)]
     assert [
         "contacts:1 -> deals:11",
         "contacts:2 -> companies:22",
         "contacts:3 -> deals:33",
-    ] == told
+    ] == reported
 
 
 def test_a_row_without_any_type_is_refused_alone() -> None:
@@ -296,7 +296,7 @@ def test_what_arrow_cannot_hold_is_ignored_in_pandas() -> None:
 
 @pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, pa.table])
 @pytest.mark.parametrize(
-    ("columns", "types", "told"),
+    ("columns", "types", "reported"),
     [
         ({"contact": [1], "to_id": [2]}, TYPES, "no column from_id, but: contact, to_id; rename"),
         ({"a": [1]}, TYPES, "no column from_id and no to_id, but: a;"),
@@ -306,10 +306,10 @@ def test_what_arrow_cannot_hold_is_ignored_in_pandas() -> None:
     ],
 )
 def test_a_missing_column_is_told_with_those_that_are_there(
-    make: Callable[..., Any], columns: Any, types: Any, told: str
+    make: Callable[..., Any], columns: Any, types: Any, reported: str
 ) -> None:
     """Before any row is read, and what to do is said."""
-    with pytest.raises(OptionsError, match=told):
+    with pytest.raises(OptionsError, match=reported):
         read(make(columns), *types)
 
 
@@ -324,12 +324,12 @@ def test_a_column_that_is_there_twice_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("types", "told"),
+    ("types", "reported"),
     [(("a b", None), "from_type holds a blank"), ((None, ""), "to_type is empty")],
 )
-def test_an_unusable_type_is_refused_at_once(types: Any, told: str) -> None:
+def test_an_unusable_type_is_refused_at_once(types: Any, reported: str) -> None:
     """Not once a row."""
-    with pytest.raises(PairError, match=told):
+    with pytest.raises(PairError, match=reported):
         Source(pl.DataFrame(IDS), *types)
 
 

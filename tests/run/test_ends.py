@@ -260,7 +260,7 @@ async def test_what_a_stream_shows() -> None:
 
 
 async def test_a_client_in_a_second_loop_is_an_error_of_ours() -> None:
-    """Not one of asyncio's about futures; and the client goes on in its own loop."""
+    """Not one of asyncio's about futures; and the client continues in its own loop."""
     async with client_of(FakePortal()) as client:
 
         def elsewhere(use: Callable[[], Any]) -> None:

@@ -41,7 +41,7 @@ class Refusing(FakePortal):
 
     Args:
         refuses: Whether the pair of a number is refused, from 1.
-        named: Whether each refusal names the record of its own pair.
+        named: Whether each refusal names a record of its pair.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Refusing(FakePortal):
 async def run(
     portal: FakePortal, count: int = 1500, *, concurrency: int = 64, **options: Any
 ) -> Report:
-    """Link so many pairs and return the report."""
+    """Link this many pairs and return the report."""
     async with client_of(portal, concurrency=concurrency) as client:
         report = await client.link_all(pairs_of(count), **options)
     assert count == report.total
@@ -117,7 +117,7 @@ async def test_some_alike_in_a_row_stop_no_run() -> None:
 
 
 async def test_a_link_in_the_same_batch_counts_as_between() -> None:
-    """A batch in which most are at fault, and named, is no fault of the run."""
+    """A batch in which most are wrong, and named, is no fault of the run."""
     portal = FakePortal(bad=range(1, 1990), names=True)
     report = await run(portal, 2000, via="batch")
     assert (None, 1989, 11) == (report.stopped, report.failed, report.linked)
@@ -155,7 +155,7 @@ async def test_it_can_be_turned_off_and_set() -> None:
 async def test_hubspots_words_about_the_run_stop_it(
     refusal: Response, kind: type[Exception], via: str
 ) -> None:
-    """By batches likewise, without halving."""
+    """By batches as above, without halving."""
     always = itertools.repeat(refusal)
     portal = FakePortal(script={"put": always, "batch": always})
     report = await run(portal, via=via)
@@ -204,7 +204,7 @@ async def test_a_page_in_the_midst_of_a_run_is_about_its_pair() -> None:
 
 @pytest.mark.parametrize("status", [413, 414])
 async def test_too_much_in_one_call_is_halved(status: int) -> None:
-    """Until HubSpot takes it; nobody is to blame."""
+    """Until HubSpot takes it; nobody is the cause."""
 
     def limited(portal: FakePortal, endpoint: Endpoint) -> Response:
         too_many = len(inputs_of(endpoint)) > 100

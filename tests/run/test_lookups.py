@@ -64,8 +64,8 @@ async def link(
         client_of(portal, **(client or {})) as opened,
         opened.link_each(pairs, skip_linked=True, **options) as outcomes,
     ):
-        told = [outcome async for outcome in outcomes]
-    return sorted(told, key=lambda outcome: outcome.index)
+        reported = [outcome async for outcome in outcomes]
+    return sorted(reported, key=lambda outcome: outcome.index)
 
 
 @asynccontextmanager
@@ -85,9 +85,9 @@ async def verify(
 ) -> tuple[list[Verification], VerificationReport]:
     """Read links back, and return what was found in the input's order, and the report."""
     async with verifying(portal, pairs, **options) as found:
-        told = [one async for one in found]
-    assert found.report.total == len(told)
-    return sorted(told, key=lambda one: one.index), found.report
+        reported = [one async for one in found]
+    assert found.report.total == len(reported)
+    return sorted(reported, key=lambda one: one.index), found.report
 
 
 def counts(outcomes: list[Outcome]) -> dict[str, int]:
@@ -95,9 +95,9 @@ def counts(outcomes: list[Outcome]) -> dict[str, int]:
     return dict(Counter(outcome.status.value for outcome in outcomes))
 
 
-def states(told: list[Verification]) -> list[str]:
+def states(reported: list[Verification]) -> list[str]:
     """Return what was found of each."""
-    return [one.state.value for one in told]
+    return [one.state.value for one in reported]
 
 
 # --- skip what is linked -------------------------------------------------------------------------
@@ -212,8 +212,8 @@ async def test_refusals_that_name_one_record_each_time() -> None:
         latency=0.001,
         script={"read": itertools.repeat(first_only)},
     )
-    told, _ = await verify(portal, pairs)
-    assert {"missing": 700, "linked": 300} == Counter(states(told))
+    reported, _ = await verify(portal, pairs)
+    assert {"missing": 700, "linked": 300} == Counter(states(reported))
 
 
 async def test_without_the_scope_to_read_the_run_stops() -> None:
@@ -223,8 +223,8 @@ async def test_without_the_scope_to_read_the_run_stops() -> None:
         client_of(portal) as client,
         client.link_each(pairs_of(50), skip_linked=True) as outcomes,
     ):
-        told = [outcome async for outcome in outcomes]
-    assert {"unprocessed": 50} == counts(told)
+        reported = [outcome async for outcome in outcomes]
+    assert {"unprocessed": 50} == counts(reported)
     assert isinstance(outcomes.report.stopped, MissingScopesError)
     assert {"read": 1} == portal.calls
 
@@ -263,7 +263,7 @@ async def test_a_lookup_that_ends_holds_up_no_batch_that_waits() -> None:
 
 
 async def test_success_with_nothing_made_is_found() -> None:
-    """What no answer shows: HubSpot said linked, and did not."""
+    """What no response shows: HubSpot said linked, and did not."""
     pairs = pairs_of(1500)
     unmade = ends_of([pairs[3], pairs[1100]])
     portal = FakePortal(unmade=unmade)
@@ -271,12 +271,12 @@ async def test_success_with_nothing_made_is_found() -> None:
         report = await client.link_all(pairs, via="batch")
         assert 1500 == report.linked
         async with client.verify(pairs) as found:
-            told = [one async for one in found]
-    missing = [one for one in told if one.state is LinkState.MISSING]
+            reported = [one async for one in found]
+    missing = [one for one in reported if one.state is LinkState.MISSING]
     assert unmade == ends_of(one.pair for one in missing)
     assert missing == found.report.not_linked
     assert (1498, 2, 0) == (found.report.linked, found.report.missing, found.report.unknown)
-    assert {None} == {one.error for one in told}
+    assert {None} == {one.error for one in reported}
 
 
 async def test_each_pair_is_told_with_its_place() -> None:
@@ -284,14 +284,16 @@ async def test_each_pair_is_told_with_its_place() -> None:
     pairs = [Pair("contacts", n, "companies", n + 1_000_000, tag=n) for n in range(1, 2500)]
     portal = FakePortal(linked=ends_of(pairs[::2]))
     async with verifying(portal, pairs, ordered=True) as found:
-        told = [one async for one in found]
-    assert [(n, pair) for n, pair in enumerate(pairs)] == [(one.index, one.pair) for one in told]
-    assert all(one.pair is pairs[one.index] for one in told)
-    assert ["linked", "missing"] * 1249 + ["linked"] == states(told)
+        reported = [one async for one in found]
+    assert [(n, pair) for n, pair in enumerate(pairs)] == [
+        (one.index, one.pair) for one in reported
+    ]
+    assert all(one.pair is pairs[one.index] for one in reported)
+    assert ["linked", "missing"] * 1249 + ["linked"] == states(reported)
 
 
 async def test_a_record_that_is_not_there_has_no_link() -> None:
-    """The pair is missing, and HubSpot's reason is told with it."""
+    """The pair is missing, and HubSpot's reason is reported with it."""
     gone = answer(
         {
             "status": "COMPLETE",
@@ -307,11 +309,11 @@ async def test_a_record_that_is_not_there_has_no_link() -> None:
         },
         207,
     )
-    told, _ = await verify(FakePortal(script={"read": [gone]}), pairs_of(2))
-    assert ["missing", "missing"] == states(told)
-    assert told[0].error is None
-    assert isinstance(told[1].error, ApiError)
-    assert "OBJECT_NOT_FOUND" == told[1].error.label
+    reported, _ = await verify(FakePortal(script={"read": [gone]}), pairs_of(2))
+    assert ["missing", "missing"] == states(reported)
+    assert reported[0].error is None
+    assert isinstance(reported[1].error, ApiError)
+    assert "OBJECT_NOT_FOUND" == reported[1].error.label
 
 
 async def test_an_error_about_the_other_end_blames_no_record() -> None:
@@ -331,20 +333,20 @@ async def test_an_error_about_the_other_end_blames_no_record() -> None:
             ]
         },
     )
-    told, _ = await verify(portal, pairs_of(1, first=5))
-    assert ["linked"] == states(told)
+    reported, _ = await verify(portal, pairs_of(1, first=5))
+    assert ["linked"] == states(reported)
 
 
 async def test_a_record_of_the_other_type_is_not_the_one_asked_for() -> None:
     """Company 5 is gone, as its type says; contact 5 is linked."""
 
-    def told(portal: FakePortal, endpoint: Any) -> Any:
+    def reported(portal: FakePortal, endpoint: Any) -> Any:
         there = [{"from": {"id": "6"}, "to": [to_end("1000006")]}]
         context = {"objectId": ["5"], "objectType": ["COMPANY"]}
         errors = [{"category": "OBJECT_NOT_FOUND", "message": "gone", "context": context}]
         return answer({"status": "COMPLETE", "results": there, "errors": errors}, 207)
 
-    portal = FakePortal(linked=[("5", "1000005")], script={"read": [told]})
+    portal = FakePortal(linked=[("5", "1000005")], script={"read": [reported]})
     found, _ = await verify(portal, pairs_of(2, first=5))
     assert ["linked", "linked"] == states(found)
 
@@ -352,13 +354,13 @@ async def test_a_record_of_the_other_type_is_not_the_one_asked_for() -> None:
 async def test_a_custom_type_may_be_told_by_another_name() -> None:
     """The error says whose record it is: no further question is needed."""
 
-    def told(portal: FakePortal, endpoint: Any) -> Any:
+    def reported(portal: FakePortal, endpoint: Any) -> Any:
         errors = [no_links(one) for one, _ in asked_of(endpoint)]
         for each in errors:
             each["context"]["fromObjectType"] = ["2-1234567"]
         return answer({"status": "COMPLETE", "results": [], "errors": errors}, 207)
 
-    portal = FakePortal(script={"read": [told]})
+    portal = FakePortal(script={"read": [reported]})
     found, _ = await verify(portal, [Pair("p12345_cars", n, "contacts", n) for n in range(1, 4)])
     assert (["missing"] * 3, {"read": 1}) == (states(found), portal.calls)
 
@@ -378,18 +380,18 @@ async def test_no_answer_is_unknown(fault: Any, kind: type[Exception]) -> None:
     """Neither linked nor missing, and it says why."""
     portal = FakePortal(script={"read": [fault] * 1000})
     policy = RetryPolicy(attempts=2, budget=5.0)
-    told, report = await verify(portal, pairs_of(3), client={"retry": policy})
-    assert ["unknown"] * 3 == states(told)
-    assert all(isinstance(one.error, kind) for one in told)
+    reported, report = await verify(portal, pairs_of(3), client={"retry": policy})
+    assert ["unknown"] * 3 == states(reported)
+    assert all(isinstance(one.error, kind) for one in reported)
     assert (3, None) == (report.unknown, report.stopped)
 
 
 async def test_a_record_left_out_of_every_answer_has_no_links() -> None:
-    """It is asked for twice: an answer may be cut short, but not in the same place."""
+    """It is asked for twice: a response may be cut short, but not in the same place."""
     nothing = answer({"status": "COMPLETE", "results": []})
     portal = FakePortal(script={"read": [nothing] * 2})
-    told, _ = await verify(portal, pairs_of(2))
-    assert (["missing"] * 2, 2) == (states(told), portal.calls["read"])
+    reported, _ = await verify(portal, pairs_of(2))
+    assert (["missing"] * 2, 2) == (states(reported), portal.calls["read"])
 
 
 async def test_errors_without_names_are_told_apart_alone() -> None:
@@ -410,8 +412,8 @@ async def test_errors_without_names_are_told_apart_alone() -> None:
         return answer({"status": "COMPLETE", "results": there, "errors": errors}, 207)
 
     portal = FakePortal(script={"read": [unnamed] * 10})
-    told, _ = await verify(portal, pairs_of(5))
-    assert ["linked", "missing", "linked", "missing", "linked"] == states(told)
+    reported, _ = await verify(portal, pairs_of(5))
+    assert ["linked", "missing", "linked", "missing", "linked"] == states(reported)
     assert [5, 2, 1, 1] == [len(question) for question in portal.questions]
 
 
@@ -420,9 +422,9 @@ async def test_more_are_left_out_than_there_are_errors_without_names() -> None:
     unnamed = {"category": "INTERNAL_ERROR", "message": "some record", "context": {}}
     told_twice = answer({"status": "COMPLETE", "results": [], "errors": [unnamed]}, 207)
     portal = FakePortal(script={"read": [told_twice] * 2})
-    told, _ = await verify(portal, pairs_of(2))
-    assert (["unknown"] * 2, {"read": 2}) == (states(told), portal.calls)
-    assert {"INTERNAL_ERROR"} == {one.error.label for one in told if one.error is not None}
+    reported, _ = await verify(portal, pairs_of(2))
+    assert (["unknown"] * 2, {"read": 2}) == (states(reported), portal.calls)
+    assert {"INTERNAL_ERROR"} == {one.error.label for one in reported if one.error is not None}
 
 
 @pytest.mark.parametrize(
@@ -445,8 +447,8 @@ async def test_a_page_that_never_ends_is_unknown() -> None:
         }
     )
     portal = FakePortal(script={"read": [endless] * 100})
-    told, _ = await verify(portal, pairs_of(1))
-    assert (["unknown"], 2) == (states(told), portal.calls["read"])
+    reported, _ = await verify(portal, pairs_of(1))
+    assert (["unknown"], 2) == (states(reported), portal.calls["read"])
 
 
 async def test_an_answer_too_large_is_asked_for_in_halves() -> None:
@@ -454,53 +456,53 @@ async def test_an_answer_too_large_is_asked_for_in_halves() -> None:
     pairs = pairs_of(8)
     too_large = NoResponse(InvalidResponseError("8 MiB"), is_too_large=True)
     portal = FakePortal(linked=ends_of(pairs), script={"read": [too_large]})
-    told, _ = await verify(portal, pairs)
-    assert ["linked"] * 8 == states(told)
+    reported, _ = await verify(portal, pairs)
+    assert ["linked"] * 8 == states(reported)
     assert [8, 4, 4] == [len(question) for question in portal.questions]
 
 
 async def test_an_item_that_is_no_pair_is_unknown() -> None:
     """It cannot be asked for; the others can."""
-    told, _ = await verify(
+    reported, _ = await verify(
         FakePortal(), [("1", "2"), (None, "3")], from_type="contacts", to_type="companies"
     )
-    assert ["missing", "unknown"] == states(told)
-    assert isinstance(told[1].error, PairError)
+    assert ["missing", "unknown"] == states(reported)
+    assert isinstance(reported[1].error, PairError)
 
 
 async def test_without_the_scope_nothing_is_known() -> None:
     """It stops, and says so once for all."""
     portal = FakePortal(script={"read": [SCOPES] * 9})
-    told, report = await verify(portal, pairs_of(5000))
-    assert {"unknown"} == set(states(told))
-    assert 5000 == len(told)
+    reported, report = await verify(portal, pairs_of(5000))
+    assert {"unknown"} == set(states(reported))
+    assert 5000 == len(reported)
     assert isinstance(report.stopped, MissingScopesError)
     assert portal.calls["read"] <= 2
 
 
 async def test_leaving_early_ends_in_good_order() -> None:
-    """What was read is told, no task is left."""
+    """What was read is reported, no task is left."""
     portal = FakePortal(latency=5.0)
     async with verifying(portal, pairs_of(50_000), drain_timeout=0.1) as found:
         await pass_time(1.0)
         assert 2 == found.in_flight
         found.stop(RunStoppedError("enough"), drain_timeout=0.1)
         await pass_time(1.0)
-    told = [one async for one in found]
-    assert {"unknown"} == set(states(told))
+    reported = [one async for one in found]
+    assert {"unknown"} == set(states(reported))
     await settle()
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 async def test_an_answer_that_came_is_told_though_the_run_stops() -> None:
-    """Stopped while it was on the wire: what it says is true all the same."""
+    """Stopped while it was in flight: what it says is true all the same."""
     pairs = pairs_of(10)
     portal = FakePortal(linked=ends_of(pairs[:6]), latency=1.0)
     async with verifying(portal, pairs, ordered=True) as found:
         await pass_time(0.5)
         found.stop(RunStoppedError("enough"))
-        told = [one async for one in found]
-    assert ["linked"] * 6 + ["missing"] * 4 == states(told)
+        reported = [one async for one in found]
+    assert ["linked"] * 6 + ["missing"] * 4 == states(reported)
 
 
 # --- the laws of every run -----------------------------------------------------------------------
@@ -571,7 +573,7 @@ def test_one_outcome_a_pair_whatever_happens(case: Case) -> None:
     unread = iter(pairs)
 
     async def run() -> list[Outcome]:
-        told = []
+        reported = []
         async with client_of(portal, retry=RetryPolicy(attempts=3, wait_initial=0.1)) as client:
             stream = client.link_each(
                 unread,
@@ -584,21 +586,21 @@ def test_one_outcome_a_pair_whatever_happens(case: Case) -> None:
             )
             async with stream as outcomes:
                 async for outcome in outcomes:
-                    told.append(outcome)
-                    if case.leave_after is not None and len(told) >= case.leave_after:
+                    reported.append(outcome)
+                    if case.leave_after is not None and len(reported) >= case.leave_after:
                         break
-            told += [outcome async for outcome in stream]
+            reported += [outcome async for outcome in stream]
         await settle()
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        return told
+        return reported
 
     with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
-        told = runner.run(run())
+        reported = runner.run(run())
     read = case.count - len(list(unread))
-    indexes = [outcome.index for outcome in told]
+    indexes = [outcome.index for outcome in reported]
     assert list(range(read)) == (indexes if case.ordered else sorted(indexes))
     assert read == case.count or case.leave_after is not None
-    for outcome in told:
+    for outcome in reported:
         ends = (outcome.pair.from_id, outcome.pair.to_id)
         if outcome.status is Status.SKIPPED:
             assert ends in before
@@ -617,23 +619,23 @@ def test_what_is_verified_is_true(case: Case) -> None:
     unread = iter(pairs)
 
     async def run() -> tuple[list[Verification], VerificationStream]:
-        told = []
+        reported = []
         async with client_of(portal, retry=RetryPolicy(attempts=2, wait_initial=0.1)) as client:
             stream = client.verify(unread, ordered=case.ordered, drain_timeout=0.05)
             async with stream as found:
                 async for one in found:
-                    told.append(one)
-                    if case.leave_after is not None and len(told) >= case.leave_after:
+                    reported.append(one)
+                    if case.leave_after is not None and len(reported) >= case.leave_after:
                         break
-            told += [one async for one in stream]
+            reported += [one async for one in stream]
         await settle()
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        return told, stream
+        return reported, stream
 
     with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
-        told, stream = runner.run(run())
-    assert case.count - len(list(unread)) == len(told) == stream.report.total
-    for one in told:
+        reported, stream = runner.run(run())
+    assert case.count - len(list(unread)) == len(reported) == stream.report.total
+    for one in reported:
         is_there = (one.pair.from_id, one.pair.to_id) in portal.links
         if one.state is not LinkState.UNKNOWN:
             is_bad = bool({one.pair.from_id, one.pair.to_id} & portal.bad)

@@ -1,4 +1,4 @@
-"""Many pairs: one outcome each, whatever happens. In virtual time."""
+"""Many pairs: one outcome each, no matter what happens. In virtual time."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ async def test_pairs_of_ids_with_their_types_given() -> None:
 
 
 async def test_a_pair_that_cannot_be_sent_fails_without_a_call() -> None:
-    """None is not sent as the id "None": the outcome names the pair, and others go on."""
+    """None is not sent as the id "None": the outcome names the pair, and others continue."""
     transport = FakeTransport()
     ids = [(1, 2), (None, 2), (1.0, 2), ("..", 2), ("", 2), (True, 2)]
     outcomes = await _all(stream_of(ids, transport, types=("contacts", "companies")))
@@ -171,7 +171,7 @@ async def test_a_pair_that_cannot_be_sent_fails_without_a_call() -> None:
 
 @pytest.mark.parametrize("item", ["12", b"12", {1: 2, 3: 4}, (1,), (1, 2, 3), 5, None])
 async def test_what_is_no_pair_of_ids_ends_the_run(item: object) -> None:
-    """It is a fault of the input: everything before it is told, then it is raised."""
+    """It is a fault of the input: everything before it is reported, then it is raised."""
     outcomes = []
     ids = itertools.chain([(1, 2), (3, 4)], [item], [(5, 6)] * 5000)
     stream = stream_of(ids, types=("contacts", "companies"), ordered=True)
@@ -184,7 +184,7 @@ async def test_what_is_no_pair_of_ids_ends_the_run(item: object) -> None:
 
 
 async def test_slow_pairs_hold_up_no_others() -> None:
-    """With as many workers as pairs may be in hand, those that are free go on."""
+    """With as many workers as pairs may be in hand, those that are free continue."""
     loop = asyncio.get_running_loop()
 
     async def send(call: Call[Pair]) -> Accepted:
@@ -199,13 +199,13 @@ async def test_slow_pairs_hold_up_no_others() -> None:
 
 
 async def test_ids_without_types_are_refused_with_a_hint() -> None:
-    """Who forgets the types is told what to give."""
+    """Without types the message says what to give."""
     with pytest.raises(OptionsError, match="give from_type and to_type"):
         await _all(stream_of([(1, 2)]))
 
 
 @pytest.mark.parametrize(
-    ("pairs", "types", "told"),
+    ("pairs", "types", "reported"),
     [
         (5, (None, None), "must be an iterable"),
         ("text", (None, None), "must be an iterable"),
@@ -216,9 +216,11 @@ async def test_ids_without_types_are_refused_with_a_hint() -> None:
         ([], ("a b", "contacts"), "holds a blank"),
     ],
 )
-def test_unusable_input_is_refused_at_once(pairs: Any, types: tuple[str, str], told: str) -> None:
+def test_unusable_input_is_refused_at_once(
+    pairs: Any, types: tuple[str, str], reported: str
+) -> None:
     """Before anything is read."""
-    with pytest.raises(AioHubAssocError, match=told):
+    with pytest.raises(AioHubAssocError, match=reported):
         Source(pairs, *types)
 
 
@@ -282,12 +284,12 @@ async def test_an_input_that_fails_is_raised_after_what_was_done() -> None:
         raise ZeroDivisionError
 
     for ordered in (True, False):
-        told = []
+        reported = []
         with pytest.raises(ZeroDivisionError):
             async with stream_of(broken(), ordered=ordered) as outcomes:
                 async for outcome in outcomes:
-                    told.append(outcome)  # noqa: PERF401 -- what came before the error counts
-        assert list(range(20)) == sorted(outcome.index for outcome in told)
+                    reported.append(outcome)  # noqa: PERF401 -- what came before the error counts
+        assert list(range(20)) == sorted(outcome.index for outcome in reported)
 
 
 async def test_a_token_provider_that_fails_is_raised_too() -> None:
@@ -297,12 +299,12 @@ async def test_a_token_provider_that_fails_is_raised_too() -> None:
         raise ZeroDivisionError("no token")
 
     stream = stream_of([pair(1), pair(2)], sender=sender_of(FakeTransport(), token=broken))
-    told = []
+    reported = []
     with pytest.raises(ZeroDivisionError):
         async with stream as outcomes:
             async for outcome in outcomes:
-                told.append(outcome)  # noqa: PERF401 -- what came before the error counts
-    assert {Status.UNPROCESSED} == set(_by_index(told))
+                reported.append(outcome)  # noqa: PERF401 -- what came before the error counts
+    assert {Status.UNPROCESSED} == set(_by_index(reported))
     assert "no token" in str(stream.report.stopped)
 
 
@@ -324,7 +326,7 @@ async def test_a_failure_is_raised_on_leaving_if_nobody_met_it() -> None:
 
 @pytest.mark.parametrize("ordered", [True, False])
 async def test_the_daily_limit_stops_the_run_once(ordered: bool) -> None:
-    """What was on the wire ends, nothing more is sent, and every pair of the input is told."""
+    """What was in flight ends, nothing more is sent, and every pair of the input is reported."""
     transport = FakeTransport({"20": [DAILY]})
     stream = stream_of([pair(n) for n in range(3000)], transport, ordered=ordered)
     outcomes = await _all(stream)
@@ -339,7 +341,7 @@ async def test_the_daily_limit_stops_the_run_once(ordered: bool) -> None:
 
 
 async def test_after_a_stop_an_async_input_is_told_to_its_end() -> None:
-    """Reading a slow input goes on after the stop; each pair of it is unprocessed."""
+    """Reading a slow input continues after the stop; each pair of it is unprocessed."""
 
     async def slowly() -> AsyncIterator[Pair]:
         for number in range(30):
@@ -402,7 +404,7 @@ async def test_a_slow_quota_is_no_trouble() -> None:
 
 
 async def test_leaving_early_drains() -> None:
-    """No new request, those on the wire end, the rest is unprocessed and can still be taken."""
+    """No new request, those in flight end, the rest is unprocessed and can still be taken."""
     transport = FakeTransport(latency=1.0)
     pairs = Input(pair(number) for number in itertools.count())
     async with stream_of(pairs, transport) as outcomes:
@@ -423,10 +425,10 @@ async def test_a_drain_has_an_end() -> None:
     async with stream_of([pair(n) for n in range(20)], transport, drain_timeout=2.0) as outcomes:
         await pass_time(1.0)
     assert 3.0 == asyncio.get_running_loop().time()
-    told = [outcome async for outcome in outcomes]
-    assert {"unprocessed"} == {outcome.status for outcome in told}
-    assert {True} == {outcome.maybe_applied for outcome in told}
-    assert all(isinstance(outcome.error, ConnectionLostError) for outcome in told)
+    reported = [outcome async for outcome in outcomes]
+    assert {"unprocessed"} == {outcome.status for outcome in reported}
+    assert {True} == {outcome.maybe_applied for outcome in reported}
+    assert all(isinstance(outcome.error, ConnectionLostError) for outcome in reported)
 
 
 async def test_leaving_while_pairs_wait_in_line() -> None:
@@ -436,15 +438,15 @@ async def test_leaving_while_pairs_wait_in_line() -> None:
     async with stream_of([pair(n) for n in range(20)], sender=sender) as outcomes:
         await pass_time(0.2)
     assert 0.2 == round(asyncio.get_running_loop().time(), 3)
-    told = {outcome.index: outcome async for outcome in outcomes}
-    assert ["unprocessed", "unprocessed", "linked"] == [told[n].status for n in range(3)]
-    assert [True, True] == [told[n].maybe_applied for n in range(2)]
-    assert (LOST.error, 1) == (told[0].error, told[0].attempts)
-    assert isinstance(told[4].error, RunStoppedError)
+    reported = {outcome.index: outcome async for outcome in outcomes}
+    assert ["unprocessed", "unprocessed", "linked"] == [reported[n].status for n in range(3)]
+    assert [True, True] == [reported[n].maybe_applied for n in range(2)]
+    assert (LOST.error, 1) == (reported[0].error, reported[0].attempts)
+    assert isinstance(reported[4].error, RunStoppedError)
 
 
 async def test_leaving_while_the_input_is_read() -> None:
-    """A slow input does not hold up the leaving, and what it had not given is not told."""
+    """A slow input does not hold up the leaving, and what it had not given is not reported."""
 
     async def never() -> AsyncIterator[Pair]:
         yield pair(0)
@@ -472,26 +474,26 @@ async def test_cancelled_anywhere_every_pair_read_is_told(after: float) -> None:
     sender = sender_of(transport, quota=Quota(10, 1.0))
     pairs = Input(pair(number) for number in itertools.count())
     stream = stream_of(pairs, sender=sender)
-    told: list[Outcome] = []
+    reported: list[Outcome] = []
 
     async def run() -> None:
         async with stream as outcomes:
             async for outcome in outcomes:
-                told.append(outcome)
+                reported.append(outcome)
 
     task = asyncio.create_task(run())
     await pass_time(after)
     task.cancel()
     await asyncio.wait([task])
     assert task.cancelled()
-    told += [outcome async for outcome in stream]
-    assert list(range(pairs.read)) == sorted(outcome.index for outcome in told)
+    reported += [outcome async for outcome in stream]
+    assert list(range(pairs.read)) == sorted(outcome.index for outcome in reported)
     assert pairs.read == stream.report.total
     assert 0 == transport.on_wire
 
 
 async def test_a_second_cancellation_ends_the_drain() -> None:
-    """Who is told twice does not wait for hanging requests."""
+    """A second stop does not wait for hanging requests."""
     transport = FakeTransport(latency=100.0)
     stream = stream_of((pair(n) for n in range(20)), transport, drain_timeout=50.0)
 
@@ -536,8 +538,8 @@ async def test_a_worker_cancelled_from_outside_ends_the_run() -> None:
     async with stream as outcomes:
         await settle()
         next(iter(stream._run._tasks)).cancel()
-        told = [outcome async for outcome in outcomes]
-    assert 2000 == len(told)
+        reported = [outcome async for outcome in outcomes]
+    assert 2000 == len(reported)
     assert "cancelled" in str(stream.report.stopped)
 
 
@@ -559,19 +561,19 @@ async def test_many_runs_share_one_sender() -> None:
 
 async def test_several_consumers_share_a_run() -> None:
     """Each outcome is given to one of them."""
-    told: list[int] = []
+    reported: list[int] = []
 
     async def consume(outcomes: OutcomeStream) -> None:
         async for outcome in outcomes:
-            told.append(outcome.index)  # noqa: PERF401 -- shared
+            reported.append(outcome.index)  # noqa: PERF401 -- shared
 
     async with stream_of(pair(n) for n in range(500)) as outcomes:
         await asyncio.wait([asyncio.create_task(consume(outcomes)) for _ in range(3)])
-    assert list(range(500)) == sorted(told)
+    assert list(range(500)) == sorted(reported)
 
 
 async def test_it_must_be_entered_and_only_once() -> None:
-    """Misuse is told at once rather than hanging."""
+    """Misuse is reported at once rather than hanging."""
     stream = stream_of([pair(1)])
     with pytest.raises(RuntimeError, match="async with"):
         await anext(stream)
@@ -581,7 +583,7 @@ async def test_it_must_be_entered_and_only_once() -> None:
 
 
 async def test_the_report_keeps_a_bounded_number_of_failures() -> None:
-    """Counts go on; the list does not grow."""
+    """Counts continue; the list does not grow."""
     stream = stream_of([(None, 1)] * 50, types=("contacts", "companies"), max_failures_kept=7)
     await _all(stream)
     assert (50, 7) == (stream.report.failed, len(stream.report.failures))
@@ -612,7 +614,7 @@ def test_one_outcome_each_whatever_happens(
     stop_after: int | None,
     leave_after: int | None,
 ) -> None:
-    """Faults, stops and leaving in any mixture: every pair read is told exactly once."""
+    """Faults, stops and leaving in any mixture: every pair read is reported exactly once."""
 
     async def run() -> None:
         pairs = Input(pair(number) for number in range(31))
@@ -623,18 +625,18 @@ def test_one_outcome_each_whatever_happens(
             workers=workers,
             stop_after_failures=stop_after,
         )
-        told: list[Outcome] = []
+        reported: list[Outcome] = []
         async with stream as outcomes:
             async for outcome in outcomes:
-                told.append(outcome)
-                if leave_after is not None and len(told) > leave_after:
+                reported.append(outcome)
+                if leave_after is not None and len(reported) > leave_after:
                     break
-        told += [outcome async for outcome in stream]
-        indexes = [outcome.index for outcome in told]
+        reported += [outcome async for outcome in stream]
+        indexes = [outcome.index for outcome in reported]
         assert list(range(pairs.read)) == (indexes if ordered else sorted(indexes))
         assert leave_after is not None or 31 == pairs.read
-        assert len(told) == stream.report.total
-        for outcome in told:
+        assert len(reported) == stream.report.total
+        for outcome in reported:
             assert (outcome.error is None) == (outcome.status is Status.LINKED)
 
     loop = looptime.new_event_loop()

@@ -1,4 +1,4 @@
-"""Runs that are recorded: written before they are told, whatever happens. In virtual time."""
+"""Runs that are recorded: written before they are reported. In virtual time."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def _pairs(count: int) -> Iterable[Any]:
     return (pair(number) for number in range(count))
 
 
-# --- written, then told ------------------------------------------------------------------------
+# --- written, then reported ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("ordered", [True, False])
 async def test_every_outcome_is_written_before_it_is_told(ordered: bool) -> None:
-    """Each, once; and told as it was written."""
+    """Each, once; and reported as it was written."""
     recorder = FakeRecorder(seconds=0.02)
     stream = _stream(_pairs(3000), recorder, workers=64, ordered=ordered)
     seen = []
@@ -112,7 +112,7 @@ async def test_no_more_than_a_thousand_are_in_hand() -> None:
 
 
 async def test_known_pairs_need_no_call_and_no_write() -> None:
-    """They are told at once; the others are sent."""
+    """They are reported at once; the others are sent."""
     recorder = FakeRecorder(known={str(number): Status.SKIPPED for number in range(0, 100, 2)})
     transport = FakeTransport()
     outcomes = await _all(_stream(_pairs(100), recorder, transport))
@@ -156,7 +156,7 @@ async def test_after_a_stop_the_rest_is_written_in_groups(is_async: bool) -> Non
 
 
 async def test_a_rest_that_comes_slowly_is_not_held_back() -> None:
-    """What was read is told, though the next row is a long time coming."""
+    """What was read is reported, though the next row is a long time coming."""
 
     async def slowly() -> AsyncIterator[Any]:
         for each in _pairs(5):
@@ -164,12 +164,12 @@ async def test_a_rest_that_comes_slowly_is_not_held_back() -> None:
             await pass_time(10.0)
 
     loop = asyncio.get_running_loop()
-    told = []
+    reported = []
     async with _stream(slowly(), FakeRecorder(), FakeTransport({"0": [DAILY]})) as outcomes:
         async for outcome in outcomes:
-            told.append((outcome.index, loop.time()))  # noqa: PERF401 -- the time counts
-    assert [0, 1, 2, 3, 4] == [index for index, _ in told]
-    assert all(at <= 10 * index + 0.3 for index, at in told)
+            reported.append((outcome.index, loop.time()))  # noqa: PERF401 -- the time counts
+    assert [0, 1, 2, 3, 4] == [index for index, _ in reported]
+    assert all(at <= 10 * index + 0.3 for index, at in reported)
 
 
 async def test_leaving_early_writes_what_was_under_way() -> None:
@@ -188,7 +188,7 @@ async def test_leaving_early_writes_what_was_under_way() -> None:
 
 
 async def test_cancelling_waits_for_the_write() -> None:
-    """A write cannot be called back: what it writes is told, and the recorder is closed after."""
+    """A write cannot be called back: what it writes is reported, then the recorder is closed."""
     recorder = FakeRecorder(seconds=1.0)
     stream = _stream(_pairs(200), recorder, FakeTransport(latency=0.01), workers=16)
     task = asyncio.create_task(_all(stream))
@@ -203,18 +203,18 @@ async def test_cancelling_waits_for_the_write() -> None:
 
 
 async def test_an_input_that_fails_is_raised_after_all_is_told() -> None:
-    """And what was told is written."""
+    """And what was reported is written."""
 
     def broken() -> Iterable[Any]:
         yield from _pairs(50)
         raise ZeroDivisionError
 
-    recorder, told = FakeRecorder(), []
+    recorder, reported = FakeRecorder(), []
     with pytest.raises(ZeroDivisionError):
         async with _stream(broken(), recorder) as outcomes:
             async for outcome in outcomes:
-                told.append(outcome.index)  # noqa: PERF401 -- what came before the error counts
-    assert sorted(told) == sorted(recorder.written)
+                reported.append(outcome.index)  # noqa: PERF401 -- what came before the error counts
+    assert sorted(reported) == sorted(recorder.written)
     assert [False] == [complete for _, complete in recorder.closed]
 
 
@@ -246,13 +246,13 @@ async def test_nothing_is_claimed_that_was_not_written(breaks_at: int, ordered: 
 async def test_a_fault_in_the_recorder_is_raised() -> None:
     """It is not an outcome of a pair; each pair has one all the same."""
     recorder = FakeRecorder(breaks_at=2, broken_by=ZeroDivisionError())
-    told = []
+    reported = []
     stream = _stream(_pairs(2000), recorder, workers=64)
     with pytest.raises(ZeroDivisionError):
         async with stream as outcomes:
             async for outcome in outcomes:
-                told.append(outcome)  # noqa: PERF401 -- what came before the error counts
-    linked = {outcome.index for outcome in told if outcome.status is Status.LINKED}
+                reported.append(outcome)  # noqa: PERF401 -- what came before the error counts
+    linked = {outcome.index for outcome in reported if outcome.status is Status.LINKED}
     assert linked == set(recorder.written)
 
 
@@ -289,7 +289,7 @@ def test_one_outcome_each_whatever_happens(
     end: str | None,
     ordered: bool,
 ) -> None:
-    """Replied is written, written is told; nothing is lost or doubled."""
+    """Replied is written, written is reported; nothing is lost or doubled."""
     script: dict[str, Any] = {str(n): [error(400)] for n in range(0, count, 7)}
     if end == "daily":
         script[str(count // 2)] = itertools.repeat(DAILY)
@@ -305,18 +305,18 @@ def test_one_outcome_each_whatever_happens(
             ordered=ordered,
             stop_after_failures=stop_after,
         )
-        told: list[Outcome] = []
+        reported: list[Outcome] = []
         async with stream as outcomes:
             async for outcome in outcomes:
-                told.append(outcome)
-                if end == "leave" and len(told) > count // 2:
+                reported.append(outcome)
+                if end == "leave" and len(reported) > count // 2:
                     break
-        told += [outcome async for outcome in stream]
-        indexes = [outcome.index for outcome in told]
+        reported += [outcome async for outcome in stream]
+        indexes = [outcome.index for outcome in reported]
         assert len(set(indexes)) == len(indexes) == stream.report.total
         if end != "leave":
             assert list(range(count)) == (indexes if ordered else sorted(indexes))
-        claimed = {o.index for o in told if o.status in {Status.LINKED, Status.FAILED}}
+        claimed = {o.index for o in reported if o.status in {Status.LINKED, Status.FAILED}}
         assert claimed <= set(recorder.written)
         assert set(recorder.written) <= set(indexes)
         assert 1 == len(recorder.closed)

@@ -1,4 +1,4 @@
-"""When refusals alike stop a run: soon where the run is at fault, never where a record is."""
+"""When refusals alike stop a run: soon where the run is wrong, never where a record is."""
 
 from __future__ import annotations
 
@@ -75,13 +75,13 @@ def test_refused_alike_from_the_start() -> None:
     assert isinstance(stop, RefusedAlikeError)
     assert (LIMIT, LIMIT) == (stop.count, streak.length)
     assert last is stop.error
-    # Those that are on the wire meanwhile say the same.
+    # Those that are in flight meanwhile say the same.
     assert streak.refused(_pair(51), _unnamed(51)) is not None
     assert str(pickle.loads(pickle.dumps(stop))) == str(stop)  # noqa: S301 -- our own
 
 
 def test_deleted_records_come_in_rows() -> None:
-    """Each refusal names a record of its own pair: it stops at ten times as many."""
+    """Each refusal names a record of its pair: it stops at ten times as many."""
     assert 10 * LIMIT == _stops_at(RefusalStreak(LIMIT), 1500, _gone)
 
 
@@ -214,8 +214,8 @@ def test_errors_inside_a_success_count() -> None:
     assert 10 * LIMIT == _stops_at(RefusalStreak(LIMIT), 1500, refusal)
     streak = RefusalStreak(LIMIT)
     for message in ("No contact exists", "No company exists", None):
-        told = (StandardError("OBJECT_NOT_FOUND", message),)
-        streak.refused(_pair(1), PartialFailureError(DefaultAssociations((), "COMPLETE", told)))
+        reported = (StandardError("OBJECT_NOT_FOUND", message),)
+        streak.refused(_pair(1), PartialFailureError(DefaultAssociations((), "COMPLETE", reported)))
         assert 1 == streak.length
     nameless = PartialFailureError(DefaultAssociations((), "COMPLETE", num_errors=1))
     assert LIMIT == _stops_at(RefusalStreak(LIMIT), 1500, lambda _: nameless)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @attrs.define
 class Portal:
     """
-    Accepts so many calls in any window.
+    Accepts this many calls in any window.
 
     Attributes:
         quota: How many.
@@ -85,7 +85,7 @@ def make_session(
 
 
 async def send(limiter: SharedLimiter, portal: Portal, calls: int, *, at_once: int = 64) -> float:
-    """Make so many calls that are accepted, and return when the last one ended."""
+    """Make this many calls that are accepted, and return when the last one ended."""
     loop = asyncio.get_running_loop()
     left = calls
 

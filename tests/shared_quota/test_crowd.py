@@ -49,7 +49,7 @@ async def run_crowd(
     delay: float = 0.0005,
     **options: Any,
 ) -> Crowd:
-    """Let clients make so many calls together, over a store that is *delay* away."""
+    """Let clients make this many calls together, over a store that is *delay* away."""
     portal = portal or Portal(quota, Random(1))
     store = store or MemoryStore()
     busy = [0.0]
@@ -128,7 +128,7 @@ async def test_what_one_learned_from_headers_the_others_know() -> None:
 
 
 async def test_a_client_that_came_later_does_not_put_the_first_off() -> None:
-    """It is as fast as the first from then on, and the first goes on."""
+    """It is as fast as the first from then on, and the first continues."""
     store, portal = MemoryStore(), Portal(ONE_SECOND, Random(1))
     first, second = make_session(store, ONE_SECOND), make_session(store, ONE_SECOND)
     for session in (first, second):

@@ -81,7 +81,7 @@ async def test_a_store_that_cannot_be_written_is_found_when_it_is_opened(
 async def test_a_store_that_is_away_for_a_while_is_survived(
     store: MemoryStore, limiter: SharedLimiter
 ) -> None:
-    """Callers wait, and what became of calls is told once it is back."""
+    """Callers wait, and what became of calls is reported once it is back."""
     await limiter.acquire()
     store.error = UnavailableError("restarted")
     now = asyncio.get_running_loop().time()
@@ -97,7 +97,7 @@ async def test_a_store_that_is_away_for_a_while_is_survived(
 async def test_a_store_that_stays_away_ends_all_that_wait(
     store: MemoryStore, limiter: SharedLimiter
 ) -> None:
-    """And all that come later; nothing goes on a guess."""
+    """And all that come later; nothing rests on a guess."""
     store.error = UnavailableError("restarted")
     waiting = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
     await pass_time(PATIENCE + 1)
@@ -156,7 +156,7 @@ async def test_a_permit_of_a_process_that_was_stopped_is_traded(
     portal = Portal(QUOTA, Random(1))
     await send(second.limiter, portal, 19)
     await second.close()
-    # It goes on, and what it sent to the store was never there.
+    # It continues, and what it sent to the store was never there.
     worker.is_stuck = False
     limiter._is_asking = False
     renewing = asyncio.create_task(limiter.renew())
@@ -239,7 +239,7 @@ async def test_a_throttle_holds_the_others_back_too(
 
 
 async def test_a_reserve_holds_across_clients(store: MemoryStore) -> None:
-    """What one was told of the day stops the other."""
+    """What one learns of the day stops the other."""
     headers = {"X-HubSpot-RateLimit-Daily": "1000", "X-HubSpot-RateLimit-Daily-Remaining": "100"}
     sessions = [make_session(store, QUOTA, reserve_daily=100) for _ in range(2)]
     for session in sessions:

@@ -119,7 +119,7 @@ def test_it_is_a_value() -> None:
 
 
 def test_a_path_is_kept_from_the_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A run may go on from another folder."""
+    """A run may continue from another folder."""
     monkeypatch.chdir(tmp_path)
     assert to_kept_url("sqlite:///x/quota.db") == f"sqlite:///{tmp_path}/x/quota.db"
 
@@ -162,7 +162,7 @@ def make_client(portal: ServedPortal, shared: SharedQuota, **options: Any) -> As
 
 
 def pairs(count: int, begin: int = 1) -> list[Pair]:
-    """Return so many pairs."""
+    """Return this many pairs."""
     return [Pair("contacts", one, "companies", one) for one in range(begin, begin + count)]
 
 

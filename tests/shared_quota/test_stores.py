@@ -85,7 +85,7 @@ def test_states_are_kept_by_name_and_kind(
 def test_no_visit_is_lost_when_many_come_at_once(
     make_store: Callable[[], Store], request: pytest.FixtureRequest
 ) -> None:
-    """Each sees what the one before it left, and time goes on from visit to visit."""
+    """Each sees what the one before it left, and time continues from visit to visit."""
     name = request.node.name
     times: list[tuple[int, float]] = []
     stores = [make_store() for _ in range(4)]

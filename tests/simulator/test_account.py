@@ -148,7 +148,7 @@ def test_scopes_that_calls_need(types: str, needed: list[str]) -> None:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_refused_and_unknown_calls(name: str) -> None:
-    """A 403, or the page of an unknown path; the other calls go on."""
+    """A 403, or the page of an unknown path; the other calls continue."""
     method, path, body = CALLS[name]
     assert send(make_portal(), method, path, body).status == 200
     refused = send(make_portal(refused_calls=(name,)), method, path, body)

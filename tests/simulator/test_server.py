@@ -168,7 +168,7 @@ async def test_a_port_that_is_taken() -> None:
                 pytest.fail("it listens")
 
 
-# --- a process of its own ----------------------------------------------------------------------
+# --- a separate process -----------------------------------------------------------------------
 
 
 def _is_alive(pid: int) -> bool:
@@ -229,7 +229,7 @@ def test_links_are_added_in_a_process() -> None:
 
 
 def test_ctrl_c_at_the_terminal_is_not_for_the_process() -> None:
-    """It has a session of its own, so that its parent can drain first."""
+    """It has a separate session, so that its parent can drain first."""
     with portal_process() as process:
         assert os.getpgid(process.pid) != os.getpgid(0)
 
