@@ -180,7 +180,7 @@ class Owned:
             await self._clock.sleep(_ASK_EVERY)
             if not self._held:
                 continue
-            with contextlib.suppress(psycopg.OperationalError):  # it is away: see `holds`
+            with contextlib.suppress(psycopg.Error):  # nothing is confirmed then: see `holds`
                 await self._ask()
             for ownership in list(self._held.values()):
                 if not ownership.holds:
