@@ -181,7 +181,7 @@ class Runner(ABC):
         return self._report.signal is not None
 
     def _end_unbegun(self) -> int:
-        stderr().print("Interrupted; nothing was sent.")
+        stderr().print("Interrupted; nothing was sent. To go on: the same command again")
         return self._report.exit_code()
 
     def stop(self, reason: str, drain_timeout: float | None = None) -> None:
