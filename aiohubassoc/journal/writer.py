@@ -188,10 +188,19 @@ class JournalWriter:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def _close(self) -> None:
-        try:
-            await self._in_thread(self._release)
-        finally:
-            self._thread.shutdown(wait=False)
+        """Return when others can have the folder, however often this is cancelled meanwhile."""
+        release = asyncio.get_running_loop().run_in_executor(self._thread, self._release)
+        cancelled: asyncio.CancelledError | None = None
+        while not release.done():
+            try:
+                await asyncio.wait([release])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        self._thread.shutdown(wait=False)
+        with in_plain_words(self._folder):
+            release.result()
+        if cancelled is not None:
+            raise cancelled
 
     def _group(self) -> Group:
         """Return what is to be written next, so far without outcomes."""

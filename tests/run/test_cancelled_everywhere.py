@@ -251,8 +251,12 @@ async def _call(name: str, client: AssociationClient, pair: Pair) -> None:
 
 
 @pytest.mark.looptime(False)
-@pytest.mark.parametrize(("via", "every"), [("put", 3), ("batch", 1)])
-def test_a_run_with_a_folder(tmp_path: Path, via: Literal["put", "batch"], every: int) -> None:
+@pytest.mark.parametrize(
+    ("via", "every", "again"), [("put", 3, ()), ("batch", 1, ()), ("batch", 3, (1, 2, 5))]
+)
+def test_a_run_with_a_folder(
+    tmp_path: Path, via: Literal["put", "batch"], every: int, again: tuple[int, ...]
+) -> None:
     """The folder holds what was reported, is free at once, and the next run ends the work."""
     folders = (tmp_path / str(number) for number in itertools.count())
 
@@ -288,4 +292,4 @@ def test_a_run_with_a_folder(tmp_path: Path, via: Literal["put", "batch"], every
         for ends in ends_of(settled):
             assert made.get(ends) == portal.links.get(ends)
 
-    assert interrupt_everywhere(scenario, every=every) > FEWEST // every
+    assert interrupt_everywhere(scenario, every=every, again=again) > FEWEST // every
