@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import attrs
 from cyclopts import Parameter
 
 from aiohubassoc.cli.export_options import ExportOptions
+from aiohubassoc.cli.fleet_options import DatabaseOptions, PortalsOptions, SubmitOptions
 from aiohubassoc.cli.fleet_report import read_fleet_contents
 from aiohubassoc.cli.fleet_status import print_runs, show_live
 from aiohubassoc.cli.link import loop_factory
@@ -27,24 +27,16 @@ from aiohubassoc.errors import InputError, OptionsError
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.results import RowResult
+from aiohubassoc.fleet import (
+    Fleet,
+    FleetPortal,
+    FleetWorker,
+    RunState,
+    SubmittedInput,
+    find_portal,
+)
 from aiohubassoc.html_report.page import check_installed, render
 from aiohubassoc.models import Status
-
-try:
-    from aiohubassoc.fleet import (
-        Fleet,
-        FleetOptions,
-        FleetPortal,
-        FleetWorker,
-        RunState,
-        SubmittedInput,
-        find_portal,
-        load_portals,
-    )
-except ImportError as error:  # the command reports it, instead of a traceback
-    raise OptionsError(
-        f"fleet needs an extra: pip install 'aiohubassoc[cli,fleet]' ({error})"
-    ) from None
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -53,101 +45,8 @@ if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
 
 _T = TypeVar("_T")
-_DATABASE: Final = "AIOHUBASSOC_DATABASE"
-_PORTALS: Final = "AIOHUBASSOC_PORTALS"
 _SHOWN_PROBLEMS: Final = 5
 _PAIR_COLUMNS: Final = ["from_type", "from_id", "to_type", "to_id"]
-
-
-@attrs.frozen
-class DatabaseOptions:
-    """
-    Where the runs are.
-
-    Args:
-        database: The PostgreSQL database, as postgresql://user@host/name; else
-            AIOHUBASSOC_DATABASE.
-    """
-
-    database: str | None = None
-
-    def url(self) -> str:
-        """Return the connection URI, or OptionsError."""
-        if url := self.database or os.environ.get(_DATABASE, "").strip():
-            return url
-        raise OptionsError(f"no database: give --database, or set {_DATABASE}")
-
-
-@attrs.frozen
-class PortalsOptions:
-    """
-    Which portals there are.
-
-    Args:
-        portals: The TOML file with a [portals.NAME] table for each; else AIOHUBASSOC_PORTALS.
-    """
-
-    portals: str | None = None
-
-    @property
-    def is_given(self) -> bool:
-        """Whether there is such a file."""
-        return bool(self.portals or os.environ.get(_PORTALS, "").strip())
-
-    def load(self) -> dict[str, FleetPortal]:
-        """Return the portals, or OptionsError."""
-        if path := self.portals or os.environ.get(_PORTALS, "").strip():
-            return load_portals(path)
-        raise OptionsError(f"no portals: give --portals, or set {_PORTALS}")
-
-
-@attrs.frozen
-class SubmitOptions:
-    """
-    How a run is sent, and when.
-
-    Args:
-        via: put: a call for each pair. batch: a call for up to 2,000 pairs.
-        skip_linked: Ask HubSpot first which pairs are linked already; these are skipped.
-        skip_invalid: Leave out rows that hold no pair; export --failed writes them.
-        stop_after_failures: Stop once this many pairs failed.
-        stop_after_alike: Stop once HubSpot refused this many pairs in a row for the same reason. 0:
-            never.
-        priority: Runs with a higher number go first.
-        start_at: Start no earlier, as 2026-11-30T22:00+01:00.
-    """
-
-    via: Literal["put", "batch"] = "put"
-    skip_linked: Flag = False
-    skip_invalid: Flag = False
-    stop_after_failures: int | None = None
-    stop_after_alike: int = 50
-    priority: int = 0
-    start_at: str | None = None
-
-    def to_fleet(self) -> FleetOptions:
-        """Return what is kept with the run, or OptionsError."""
-        if self.stop_after_failures is not None and self.stop_after_failures < 1:
-            raise OptionsError("--stop-after-failures must be 1 or more")
-        if self.stop_after_alike < 0:
-            raise OptionsError("--stop-after-alike must be 1 or more, or 0 for never")
-        return FleetOptions(
-            via=self.via,
-            skip_linked=self.skip_linked,
-            stop_after_failures=self.stop_after_failures,
-            stop_after_alike=self.stop_after_alike or None,
-        )
-
-    def start(self) -> datetime | None:
-        """Return the earliest start with its time zone, or OptionsError."""
-        if self.start_at is None:
-            return None
-        try:
-            return datetime.fromisoformat(self.start_at).astimezone()
-        except ValueError:
-            raise OptionsError(
-                f"--start-at {self.start_at!r} is no time such as 2026-11-30T22:00+01:00"
-            ) from None
 
 
 def init(*, database: Annotated[DatabaseOptions, Flat] = DatabaseOptions()) -> int:
@@ -172,7 +71,7 @@ def submit(
     files: Annotated[list[str], Parameter(allow_leading_hyphen=True, negative="")],
     /,
     *,
-    input_: InputOptions = Layout(),  # noqa: B008 -- frozen, and so below
+    input_: InputOptions = Layout(),
     send: Annotated[SubmitOptions, Flat] = SubmitOptions(),
     database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
     portals: Annotated[PortalsOptions, Flat] = PortalsOptions(),
@@ -368,7 +267,7 @@ def export(
     run: int,
     /,
     *,
-    rows: Annotated[ExportOptions, Flat] = ExportOptions(),  # noqa: B008 -- frozen
+    rows: Annotated[ExportOptions, Flat] = ExportOptions(),
     database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
 ) -> int:
     """

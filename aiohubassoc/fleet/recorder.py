@@ -12,7 +12,8 @@ import psycopg
 
 from aiohubassoc.errors import JournalStorageError
 from aiohubassoc.fleet.ownership import Ownership
-from aiohubassoc.fleet.store import NUMBERS, OPEN, describe
+from aiohubassoc.fleet.runs import NUMBERS, OPEN
+from aiohubassoc.fleet.store import describe
 from aiohubassoc.models import Outcome, Status
 
 if TYPE_CHECKING:

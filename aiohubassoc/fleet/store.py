@@ -4,43 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from contextlib import asynccontextmanager
-from datetime import datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import psycopg
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc._run.source import Pairs, Source
 from aiohubassoc.errors import FleetError, OptionsError
+from aiohubassoc.fleet.runs import (
+    NUMBERS,
+    OPEN,
+    STATUSES,
+    FleetOptions,
+    FleetRow,
+    FleetRun,
+    RunState,
+    SubmittedInput,
+    to_row,
+)
 from aiohubassoc.fleet.schema import QUEUE, TASK, check_version, create_tables
 from aiohubassoc.journal.dedupe import SeenPairs
 from aiohubassoc.journal.offsets import make_place, split_place
 from aiohubassoc.models import Status
-from aiohubassoc.pair import Pair
 from aiohubassoc.shared_quota.postgres_store import PostgresStore
 from aiohubassoc.shared_quota.store import UnavailableError, UnusableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from datetime import datetime
     from types import TracebackType
     from typing import Self
 
 
-# What a status is in the database. 0 is a pair without an outcome.
-OPEN: Final = 0
-NUMBERS: Final = {
-    Status.LINKED: 1,
-    Status.PARTIAL: 2,
-    Status.FAILED: 3,
-    Status.SKIPPED: 5,
-}
-STATUSES: Final = {OPEN: Status.UNPROCESSED} | {n: status for status, n in NUMBERS.items()}
 _PAGE: Final = 2000
 _CONNECT_SECONDS: Final = 10
 _COLUMNS: Final = (
@@ -60,126 +58,6 @@ update aiohubassoc_runs r set job = (
 )
 where r.id = any(%s)
 """
-
-
-class RunState(StrEnum):
-    """Where a run of a fleet stands."""
-
-    QUEUED = "queued"
-    """It waits for a worker, or for the moment when it may start."""
-    RUNNING = "running"
-    """A worker has it."""
-    SLEEPING = "sleeping"
-    """The portal's daily limit is used up: it continues when the day ends."""
-    DONE = "done"
-    """Every pair has its outcome."""
-    FAILED = "failed"
-    """HubSpot refused the whole run, such as its token; ``reason`` says why."""
-    CANCELLED = "cancelled"
-    """It was cancelled; what was done until then is kept."""
-
-
-@attrs.frozen
-class FleetOptions:
-    """
-    How the pairs of a run are sent; as `AssociationClient.link_each` takes it.
-
-    Attributes:
-        via: ``put`` or ``batch``.
-        batch_size: The most pairs of a batch.
-        skip_linked: Whether HubSpot is asked first which pairs are linked already.
-        stop_after_failures: Stop once this many pairs failed; None: never.
-        stop_after_alike: Stop once this many pairs in a row were refused alike; None: never.
-    """
-
-    via: Literal["put", "batch"] = "put"
-    batch_size: int = MOST_PAIRS
-    skip_linked: bool = False
-    stop_after_failures: int | None = None
-    stop_after_alike: int | None = 50
-
-
-@attrs.frozen(kw_only=True)
-class FleetRun:
-    """
-    A run of a fleet as it stands.
-
-    Attributes:
-        run: Its number.
-        portal: The name of its portal.
-        state: See `RunState`.
-        total: How many pairs it has. The five numbers below add up to it.
-        rejected: How many rows of its input held no pair.
-        priority: Runs with a higher number go first.
-        due_at: When it may start, or continues; None: at once.
-        reason: Why it stands still; None: it does not.
-        submitted_at: When it was submitted, and so on; None: not yet.
-    """
-
-    run: int
-    portal: str
-    state: RunState
-    total: int
-    linked: int
-    partial: int
-    failed: int
-    unprocessed: int
-    skipped: int
-    rejected: int
-    priority: int
-    due_at: datetime | None
-    reason: str | None
-    submitted_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-
-
-@attrs.frozen
-class FleetRow:
-    """
-    A pair of a run with what became of it.
-
-    Attributes:
-        line: Its line in the input, from 1, or its index.
-        cells: The row of the input; None where it is just the two ids.
-    """
-
-    from_type: str
-    from_id: str
-    to_type: str
-    to_id: str
-    source: int
-    line: int
-    cells: list[str] | dict[str, object] | None
-    status: Status
-    attempts: int
-    maybe_applied: bool
-    category: str | None
-    message: str | None
-    correlation_id: str | None
-
-
-@attrs.define
-class SubmittedInput:
-    """
-    What is kept of the input of a run besides its pairs.
-
-    Attributes:
-        columns: Its columns; empty for pairs of a program.
-        sources: What its files are called.
-        cells: Returns the row of a pair; None: none is kept.
-        place: Returns the file, from 0, and the line of a pair; None: its index counts.
-        describe_place: Returns how messages call such a place.
-        rejected: Rows without a pair: file, line, problem and cells; may grow while pairs are
-            read.
-    """
-
-    columns: list[str] = attrs.Factory(list)
-    sources: list[str] = attrs.Factory(list)
-    cells: Callable[[Pair], object] | None = None
-    place: Callable[[Pair], tuple[int, int]] | None = None
-    describe_place: Callable[[int, int], str] = lambda _, line: f"item {line}"
-    rejected: list[tuple[int, int, str, object]] = attrs.Factory(list)
 
 
 class Fleet:
@@ -226,7 +104,7 @@ class Fleet:
         *,
         from_type: str | None = None,
         to_type: str | None = None,
-        options: FleetOptions = FleetOptions(),
+        options: FleetOptions = FleetOptions(),  # noqa: B008 -- frozen
         priority: int = 0,
         start_at: datetime | None = None,
         about: SubmittedInput | None = None,
@@ -397,7 +275,7 @@ class Fleet:
                 )
                 page = await cursor.fetchall()
             for row in page:
-                yield _to_row(row)
+                yield to_row(row)
                 last = row[0]
             if len(page) < _PAGE:
                 return
@@ -440,7 +318,7 @@ class Fleet:
                     " and coalesce(category, '') = %s order by n limit %s",
                     (run, status, category, examples),
                 )
-                rows = [_to_row(row) for row in await cursor.fetchall()]
+                rows = [to_row(row) for row in await cursor.fetchall()]
                 found.append((STATUSES[status], category, count, rows))
         return found
 
@@ -476,12 +354,6 @@ class Fleet:
             yield self._db
         except psycopg.Error as error:
             raise FleetError(f"the fleet's database: {describe(error)}") from error
-
-
-def _to_row(row: Sequence[Any]) -> FleetRow:
-    cells = None if row[7] is None else json.loads(row[7])
-    values: list[Any] = [*row[1:7], cells, STATUSES[row[8]], *row[9:]]
-    return FleetRow(*values)
 
 
 def _create_quota_tables(database: str) -> None:

@@ -1,0 +1,107 @@
+"""The options of the commands of a fleet."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import Final, Literal
+
+import attrs
+
+from aiohubassoc.cli.options import Flag
+from aiohubassoc.errors import OptionsError
+from aiohubassoc.fleet import FleetOptions, FleetPortal, load_portals
+
+_DATABASE: Final = "AIOHUBASSOC_DATABASE"
+_PORTALS: Final = "AIOHUBASSOC_PORTALS"
+
+
+@attrs.frozen
+class DatabaseOptions:
+    """
+    Where the runs are.
+
+    Args:
+        database: The PostgreSQL database, as postgresql://user@host/name; else
+            AIOHUBASSOC_DATABASE.
+    """
+
+    database: str | None = None
+
+    def url(self) -> str:
+        """Return the connection URI, or OptionsError."""
+        if url := self.database or os.environ.get(_DATABASE, "").strip():
+            return url
+        raise OptionsError(f"no database: give --database, or set {_DATABASE}")
+
+
+@attrs.frozen
+class PortalsOptions:
+    """
+    Which portals there are.
+
+    Args:
+        portals: The TOML file with a [portals.NAME] table for each; else AIOHUBASSOC_PORTALS.
+    """
+
+    portals: str | None = None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether there is such a file."""
+        return bool(self.portals or os.environ.get(_PORTALS, "").strip())
+
+    def load(self) -> dict[str, FleetPortal]:
+        """Return the portals, or OptionsError."""
+        if path := self.portals or os.environ.get(_PORTALS, "").strip():
+            return load_portals(path)
+        raise OptionsError(f"no portals: give --portals, or set {_PORTALS}")
+
+
+@attrs.frozen
+class SubmitOptions:
+    """
+    How a run is sent, and when.
+
+    Args:
+        via: put: a call for each pair. batch: a call for up to 2,000 pairs.
+        skip_linked: Ask HubSpot first which pairs are linked already; these are skipped.
+        skip_invalid: Leave out rows that hold no pair; export --failed writes them.
+        stop_after_failures: Stop once this many pairs failed.
+        stop_after_alike: Stop once HubSpot refused this many pairs in a row for the same reason. 0:
+            never.
+        priority: Runs with a higher number go first.
+        start_at: Start no earlier, as 2026-11-30T22:00+01:00.
+    """
+
+    via: Literal["put", "batch"] = "put"
+    skip_linked: Flag = False
+    skip_invalid: Flag = False
+    stop_after_failures: int | None = None
+    stop_after_alike: int = 50
+    priority: int = 0
+    start_at: str | None = None
+
+    def to_fleet(self) -> FleetOptions:
+        """Return what is kept with the run, or OptionsError."""
+        if self.stop_after_failures is not None and self.stop_after_failures < 1:
+            raise OptionsError("--stop-after-failures must be 1 or more")
+        if self.stop_after_alike < 0:
+            raise OptionsError("--stop-after-alike must be 1 or more, or 0 for never")
+        return FleetOptions(
+            via=self.via,
+            skip_linked=self.skip_linked,
+            stop_after_failures=self.stop_after_failures,
+            stop_after_alike=self.stop_after_alike or None,
+        )
+
+    def start(self) -> datetime | None:
+        """Return the earliest start with its time zone, or OptionsError."""
+        if self.start_at is None:
+            return None
+        try:
+            return datetime.fromisoformat(self.start_at).astimezone()
+        except ValueError:
+            raise OptionsError(
+                f"--start-at {self.start_at!r} is no time such as 2026-11-30T22:00+01:00"
+            ) from None
