@@ -106,7 +106,7 @@ clean:
 .venv-lowest/.done: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet "uv>=0.5"
-	.venv-lowest/bin/uv pip compile --quiet --resolution lowest-direct --all-extras --group test \
+	.venv-lowest/bin/uv pip compile --quiet --python .venv-lowest/bin/python --resolution lowest-direct --all-extras --group test \
 	  pyproject.toml --output-file .venv-lowest/requirements.txt
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python \
 	  --requirement .venv-lowest/requirements.txt --editable .

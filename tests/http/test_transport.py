@@ -773,7 +773,8 @@ async def test_no_exception_shows_the_token() -> None:
             InvalidResponseError,
             "cannot be read: Got more than 8190 bytes",
         ),
-        (b"x" * 8000 + b"\r\n\r\n", InvalidResponseError, "cannot be read: Bad status line"),
+        # The words behind are those of the parser, and differ between versions of aiohttp.
+        (b"x" * 8000 + b"\r\n\r\n", InvalidResponseError, "cannot be read: "),
     ],
 )
 async def test_the_error_says_what_is_wrong_with_a_response(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tomllib
 from pathlib import Path
 
+import peers
 import pytest
 
 from aiohubassoc.simulator import PortalSettings, portal_process
-from tests.judges.found import python_or_skip
+from tests.judges.found import ROOT, python_or_skip
 
 pytestmark = pytest.mark.looptime(False)
 
@@ -43,3 +45,13 @@ def test_an_official_client_understands_the_portal(module: str, script: str) -> 
     }
     assert links == {"total": 3, "pairs": 3, "max_per_pair": 1}
     assert responses == {"200": 3, "400": 1, "401": 1}
+
+
+def test_the_clients_are_those_of_the_benchmarks() -> None:
+    """In the same versions."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    judges = groups["dependency-groups"]["judges"]
+    clients = {name for name in judges if name.startswith("hubspot")}
+    assert clients == {
+        name.replace("[aiohttp]", "") for name in peers._PYTHON_PEERS if name.startswith("hubspot")
+    }
