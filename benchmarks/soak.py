@@ -326,7 +326,9 @@ class Job:
         check("the folder has what was reported", holds=self._linked <= linked)
         for pair, row in rows.items():
             if row.status in {Status.FAILED, Status.UNPROCESSED} and _key(pair) in books:
-                check("a link that was not confirmed is possible", holds=row.maybe_applied)
+                check(
+                    "a link that was not confirmed is possible", holds=row.maybe_applied, about=row
+                )
         false = sum(_key(pair) not in books for pair in linked)
         most = self._server.unmade() * _BATCH
         check("the server has what is linked", holds=false <= most, about=(false, most))

@@ -54,11 +54,15 @@ def _search(node: ast.AST, found: list[tuple[int, str]]) -> None:
             or (isinstance(node, ast.With) and name == "body" and _suppresses(node))
         ):
             continue
+        # A path that is not there raises OSError, which a missing name does not.
+        is_guarded = isinstance(node, ast.Try) and name == "body" and _catches(node, _NO_PATH)
+        inside: list[tuple[int, str]] = []
         for child in children:
             if isinstance(child, ast.AST):
                 if (lack := _lack(child)) is not None:
-                    found.append((getattr(child, "lineno", 0), lack))
-                _search(child, found)
+                    inside.append((getattr(child, "lineno", 0), lack))
+                _search(child, inside)
+        found += [one for one in inside if not (is_guarded and one[1].startswith("/"))]
 
 
 def _asks(test: ast.expr) -> bool:
@@ -66,12 +70,14 @@ def _asks(test: ast.expr) -> bool:
     return "sys.platform" in text or "os.name" in text or "hasattr(" in text
 
 
+_NO_PATH = {"OSError", "FileNotFoundError"}
 _LACKS = {"AttributeError", "ImportError", "ModuleNotFoundError", "NotImplementedError"}
 
 
-def _catches(node: ast.Try) -> bool:
+def _catches(node: ast.Try, errors: set[str] | None = None) -> bool:
+    wanted = _LACKS if errors is None else errors
     return any(
-        handler.type is not None and _LACKS & set(_names(handler.type)) for handler in node.handlers
+        handler.type is not None and wanted & set(_names(handler.type)) for handler in node.handlers
     )
 
 

@@ -6,8 +6,6 @@ import os
 import secrets
 from pathlib import Path
 
-_PROCESSES = Path("/proc")
-
 
 def make_identity() -> str:
     """Return a name that no other client has: of this process, and a random part."""
@@ -31,15 +29,15 @@ def is_gone(identity: str) -> bool:
 def _namespace() -> str:
     """Return what tells process ids of different containers apart."""
     try:
-        boot = (_PROCESSES / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot}:{(_PROCESSES / 'self/ns/pid').readlink().name}"
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}:{Path('/proc/self/ns/pid').readlink().name}"
     except OSError:
         return ""
 
 
 def _started_at(process_id: int) -> str:
     try:
-        status = (_PROCESSES / str(process_id) / "stat").read_text(encoding="utf-8")
+        status = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8")
     except (OSError, ValueError):
         return ""
     # After the name, which may hold anything, in parentheses; proc(5): 3 is the state, 22 this.

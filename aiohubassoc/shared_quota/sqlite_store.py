@@ -32,7 +32,6 @@ _LOCKED_FOR: Final = 1.0
 _ATTEMPTS: Final = 3
 _READ: Final = "select {} from aiohubassoc_quota where name = ? and kind = ?"
 _WRITE: Final = "insert or replace into aiohubassoc_quota values (?, ?, ?, ?, ?)"
-_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 class SqliteStore:
@@ -242,6 +241,6 @@ def _boot_id() -> str:
     There the clock that begins anew looks like one that was set back, and is carried on.
     """
     try:
-        return _BOOT_ID.read_text(encoding="ascii").strip()
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return ""

@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 COPIED = ("aiohubassoc", "examples", "README.md", "docs", "pyproject.toml")
 TOKEN = PortalSettings().tokens[0]
 INSTALLS = re.compile(
-    r"pip install|uvx --from|pipx run|python3 -m venv \.venv|\. \.venv/bin/activate"
+    r"make demo|pip install|uvx --from|pipx run|python3 -m venv \.venv|\. \.venv/bin/activate"
 )
 BLOCK = re.compile(r"^```(console|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # What people bring along: two or three exports of HubSpot's.

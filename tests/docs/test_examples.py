@@ -124,7 +124,7 @@ def test_notebooks_run(cells: list[str], base_url: str, tmp_path: Path) -> None:
 def test_there_are_examples() -> None:
     """Or the test above would prove nothing."""
     assert len(EXAMPLES) >= 12
-    assert len(NOTEBOOKS) == 2
+    assert len(NOTEBOOKS) == 1
     assert len(COMMANDS) >= 16
 
 
