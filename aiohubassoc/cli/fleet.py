@@ -250,7 +250,8 @@ def resume(
 
     Args:
         run: Its number.
-        retry_failed: Send pairs again that failed; else only those without an outcome.
+        retry_failed: Send pairs again that failed, wholly or in part; else only those without an
+            outcome.
         database: Where the runs are.
     """
 

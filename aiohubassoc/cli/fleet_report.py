@@ -114,7 +114,7 @@ def _find_steps(run: FleetRun) -> list[tuple[str, str]]:
     number, steps = str(run.run), []
     if run.state in {RunState.FAILED, RunState.CANCELLED} and run.unprocessed:
         steps.append(("Queue the rest again", compose("fleet resume", [number])))
-    if run.failed:
+    if run.failed or run.partial:
         retry = compose("fleet resume", [number], {"--retry-failed": True})
         steps.append(("Send those again that failed", retry))
     if run.failed or run.partial or run.rejected:

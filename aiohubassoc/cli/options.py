@@ -333,7 +333,8 @@ class FolderOptions:
 
     Args:
         run: Keep every outcome in this folder, so that the run can be resumed.
-        retry_failed: Send pairs again that failed in an earlier run of the folder.
+        retry_failed: Send pairs again that failed in an earlier run of the folder, wholly or in
+            part.
         force: Continue though the folder belongs to another job.
     """
 

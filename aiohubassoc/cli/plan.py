@@ -77,7 +77,8 @@ def plan(
         files: As for link.
         daily_limit: Calls that the account has a day; else those of the tier that --quota names.
         run: The run folder that would be used; pairs that it has as linked need no call.
-        retry_failed: Send pairs again that failed in an earlier run of the folder.
+        retry_failed: Send pairs again that failed in an earlier run of the folder, wholly or in
+            part.
         json_: Print one JSON object on standard output, and nothing else.
     """
     command = Command(

@@ -48,7 +48,7 @@ def resume(
 
     Args:
         folder: The run folder.
-        retry_failed: Send pairs again that failed in an earlier run.
+        retry_failed: Send pairs again that failed in an earlier run, wholly or in part.
         force: Continue though the input has changed.
         no_check: Do not ask HubSpot about the token and the object types before the first pair.
         uvloop: Use uvloop, which costs less CPU; it must be installed.

@@ -220,8 +220,8 @@ class Fleet:
 
         Args:
             run: Its number.
-            retry_failed: Whether pairs that failed are sent again, too. False: only those without
-                an outcome.
+            retry_failed: Whether pairs that failed, or are linked in part, are sent again, too.
+                False: only those without an outcome.
 
         Raises:
             OptionsError: there is no such run, it has not ended, or nothing of it is left to send.
@@ -236,11 +236,16 @@ class Fleet:
             if row[0] in {RunState.QUEUED, RunState.RUNNING, RunState.SLEEPING}:
                 raise OptionsError(f"run {run} has not ended: it is {row[0]}")
             if retry_failed:
+                partial, failed = NUMBERS[Status.PARTIAL], NUMBERS[Status.FAILED]
                 await db.execute(
-                    "update aiohubassoc_pairs set status = 0 where run = %s and status = %s",
-                    (run, NUMBERS[Status.FAILED]),
+                    "update aiohubassoc_pairs set status = 0,"
+                    " maybe_applied = maybe_applied or status = %s"
+                    " where run = %s and status in (%s, %s)",
+                    (partial, run, partial, failed),
                 )
-                await db.execute("update aiohubassoc_runs set failed = 0 where id = %s", (run,))
+                await db.execute(
+                    "update aiohubassoc_runs set partial = 0, failed = 0 where id = %s", (run,)
+                )
             queued = await db.execute(
                 "update aiohubassoc_runs set state = 'queued', owner = null, reason = null,"
                 " due_at = null, ended_at = null, retries = 0, cancel_requested = false"

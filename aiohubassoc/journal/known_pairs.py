@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import PreviousFailureError
 from aiohubassoc.journal.bloom_filter import BloomFilter, Key
-from aiohubassoc.journal.row_codec import LINKED, STATUSES, UNPROCESSED
+from aiohubassoc.journal.row_codec import LINKED, PARTIAL, STATUSES, UNPROCESSED
 from aiohubassoc.journal.schema import NOT_OURS, REFUSED_ALIKE, open_for_reading, plainly
 from aiohubassoc.models import Outcome, Skip, Status
 
@@ -44,8 +44,8 @@ class KnownPairs:
         retry_failed: Whether those that failed are to be sent again.
 
     Attributes:
-        rows: Of pairs on their way that have a row, by their index: the row, and whether a try
-            of an earlier run may have made the link.
+        rows: Of pairs on their way that have a row, by their index: the row, and whether an attempt
+            of an earlier run made the link in part, or may have made it.
 
     Raises:
         sqlite3.Error: the database cannot be read; so for every method.
@@ -128,7 +128,7 @@ class KnownPairs:
             return self._duplicate(index, pair, stood)
         if status == LINKED:
             return Outcome(index, pair, Status.SKIPPED, skip=_LINKED_BEFORE)
-        self.rows[index] = row_id, bool(maybe)
+        self.rows[index] = row_id, bool(maybe) or status == PARTIAL
         is_alike = category is not None and self._refused_alike.get(str(ran)) == category
         if status == UNPROCESSED or self._retry_failed or is_alike:
             return None

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from aiohubassoc.models import Outcome
 
 LINKED: Final = 1
+PARTIAL: Final = 2
 UNPROCESSED: Final = 4
 BAD: Final = 5
 STATUSES: Final = {
     LINKED: Status.LINKED,
-    2: Status.PARTIAL,
+    PARTIAL: Status.PARTIAL,
     3: Status.FAILED,
     UNPROCESSED: Status.UNPROCESSED,
     BAD: Status.FAILED,

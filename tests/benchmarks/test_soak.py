@@ -1,4 +1,4 @@
-"""The storm, in virtual time for an hour."""
+"""The storm, in virtual time for an hour and in real time for some seconds."""
 
 from __future__ import annotations
 
@@ -35,6 +35,13 @@ def _storm(home: Path, *options: str) -> str:
 def test_an_hour_of_virtual_time(tmp_path: Path) -> None:
     """Every fault, cancellation and restart: the records agree pair by pair."""
     assert "ok  the records" in _storm(tmp_path, "--virtual", "--minutes", "60", "--seed", "7")
+
+
+@pytest.mark.looptime(False)
+@pytest.mark.timeout(320)
+def test_some_seconds_of_real_time(tmp_path: Path) -> None:
+    """The command is killed besides."""
+    assert "ok  the records" in _storm(tmp_path, "--minutes", "0.2", "--seed", "3")
 
 
 def test_what_does_not_agree_is_counted(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,7 +22,7 @@ from aiohubassoc.fleet import (
     SubmittedInput,
 )
 from aiohubassoc.options import Quota
-from aiohubassoc.simulator import PortalSettings, portal_process, serve
+from aiohubassoc.simulator import FaultPlan, PortalSettings, portal_process, serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -341,6 +341,25 @@ async def test_a_run_that_ended_can_go_on_with_what_is_left_of_it(
     assert (again.state, again.linked, again.failed) == (RunState.DONE, 20, 1)
     with pytest.raises(OptionsError, match="no run 99"):
         await fleet.resume(99)
+
+
+async def test_a_partial_link_may_still_be_there_while_it_is_sent_again(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """It is sent again as those that failed are, and its earlier link is not forgotten."""
+    faults = PortalSettings(faults=FaultPlan(partial_207=1.0))
+    async with serve(faults) as portal:
+        partly = attrs.evolve(portals["acme"], base_url=portal.base_url)
+        run = await submit(fleet, pairs(3))
+        async with working(database, {"acme": partly}):
+            assert (await until(fleet, run)).partial == 3
+    await fleet.resume(run, retry_failed=True)
+    assert [(Status.UNPROCESSED, True)] * 3 == [
+        (row.status, row.maybe_applied) async for row in fleet.rows(run)
+    ]
+    async with working(database, portals):
+        again = await until(fleet, run)
+    assert (again.linked, again.partial) == (3, 0)
 
 
 async def test_rows_without_a_pair_are_kept(fleet: Fleet) -> None:

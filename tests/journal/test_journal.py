@@ -406,6 +406,22 @@ def test_a_full_disk_stops_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch
 # --- found by reading --------------------------------------------------------------------------
 
 
+def test_a_partial_link_may_still_be_there_when_it_is_not_linked_wholly(folder: Path) -> None:
+    """It was sent again, and the run ended before its call, or HubSpot refused it."""
+    script = {str(n): [reply((str(n), f"100000{n}"), numErrors=1)] for n in (1, 2)}
+    assert 2 == run(Journal(folder), _pairs(1, 2), script).report.partial
+    script = {"2": [REFUSED], "3": [DAILY]}
+    again = run(Journal(folder), _pairs(2, 3, 1), script, workers=1, retry_failed=True)
+    assert [
+        (Status.FAILED, 1, True),
+        (Status.UNPROCESSED, 1, False),
+        (Status.UNPROCESSED, 0, True),
+    ] == [(o.status, o.attempts, o.maybe_applied) for o in again.outcomes]
+    assert {"1": True, "2": True, "3": False} == {
+        row.pair.from_id: row.maybe_applied for row in Journal(folder).rows()
+    }
+
+
 def test_what_may_be_there_is_not_forgotten(folder: Path) -> None:
     """A lost response stays one over all runs, until HubSpot confirms the link."""
     script = {"1": [error(500), REFUSED], "2": [error(500), DAILY]}
