@@ -1,8 +1,8 @@
 """
-Fixtures for pytest, there once aiohubassoc is installed.
+Fixtures for pytest, available when aiohubassoc is installed.
 
-No fixture is async: they work in asyncio's strict and auto mode, with anyio, and for tests without
-an event loop.
+No fixture is async, so they work in pytest-asyncio's strict and auto mode, with anyio, and in tests
+without an event loop.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _START_SECONDS = 30.0
 
 @pytest.fixture
 def hubspot_settings() -> PortalSettings:
-    """How `hubspot_portal` behaves; override it. By default: every record exists, no quota."""
+    """The settings of `hubspot_portal`; override them. Default: every record exists, no quota."""
     from aiohubassoc.simulator import PortalSettings  # noqa: PLC0415 -- only when asked for
 
     return PortalSettings(quota_limit=None)
@@ -64,7 +64,7 @@ def hubspot_portal(hubspot_settings: PortalSettings) -> Iterator[ServedPortal]:
 
 @pytest.fixture
 def mocked_hubspot() -> Iterator[MockedHubSpot]:
-    """HubSpot without a network: `aiohubassoc.testing.mocked`; it links what it is asked to."""
+    """HubSpot without a network: `aiohubassoc.testing.mocked`. By default it links every pair."""
     from aiohubassoc.testing.mocked import mocked  # noqa: PLC0415 -- an extra
 
     with mocked() as hubspot:

@@ -1,4 +1,4 @@
-"""What a check of an account found before a run."""
+"""The result of an account check."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class CheckItem:
         name: ``connection``, ``token``, ``portal``, ``scopes``, ``quota``, ``daily limit``,
             ``object types``, ``read`` or ``association limits``.
         state: See `CheckState`.
-        text: What was found, for people.
-        cure: What to do about it; None unless it failed.
+        text: The result as a text.
+        cure: What to do; None unless the item failed.
     """
 
     name: str
@@ -44,11 +44,11 @@ class CheckItem:
 @attrs.frozen
 class ScopeCheck:
     """
-    The scopes of the token, of those that calls for the two object types need.
+    The scopes that calls for the two object types need.
 
     Attributes:
-        has: Those that it has. Empty where HubSpot does not say.
-        lacks: Those that it lacks.
+        has: Those that the token has. Empty if HubSpot does not report the token's scopes.
+        lacks: Those that the token lacks.
     """
 
     has: tuple[str, ...] = ()
@@ -58,23 +58,23 @@ class ScopeCheck:
 @attrs.frozen(kw_only=True)
 class AccountCheck:
     """
-    What HubSpot reports about an account, a token and two object types.
+    The result of a check of an account, a token and two object types.
+
+    Every value is None if HubSpot does not report it.
 
     Attributes:
-        items: Every item, always in the same order.
-        scopes: The scopes that are needed, and whether the token has them.
-        portal_id: The account's id; None where HubSpot does not say.
+        items: All items, always in the same order.
+        scopes: The required scopes, and whether the token has them.
+        portal_id: The account's id.
         time_zone: The name of the account's time zone, such as ``US/Eastern``.
-            None: not known.
-        utc_offset: Its offset from UTC; None: not known.
-        quota: The quota of single calls that HubSpot names; None: not known.
-        daily_limit: Calls that the account has a day; None: not known.
-        daily_left: How many of them are left; None: not known.
-        resets_at: When the daily count restarts, aware; None: not known.
-        records_at_limit: How many records of the first type take no more links to the second;
-            None: not known.
-        obstacle: The error that every pair of a run would meet: the token is refused, a type is
-            unknown, or the day's calls are used up. None: none was found.
+        utc_offset: Its offset from UTC.
+        quota: The quota of single calls.
+        daily_limit: Calls that the account has per day.
+        daily_left: How many of them are left today.
+        resets_at: When the daily limit resets; timezone-aware.
+        records_at_limit: How many records of the first type can have no more links to the second.
+        obstacle: The error that every pair of a run would get: the token is refused, an object type
+            is unknown, or the daily limit is used up. None: no such error was found.
     """
 
     items: tuple[CheckItem, ...]
@@ -91,15 +91,15 @@ class AccountCheck:
 
     @property
     def ok(self) -> bool:
-        """True where no item failed."""
+        """Whether no item failed."""
         return all(item.state is not CheckState.FAILED for item in self.items)
 
     def item(self, name: str) -> CheckItem:
         """
-        Return the item of that name.
+        Return the item with this name.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is no such item.
         """
         for item in self.items:
             if item.name == name:

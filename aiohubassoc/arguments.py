@@ -1,4 +1,4 @@
-"""The keyword arguments of the client's verbs, and their checks."""
+"""The keyword arguments of the client's methods, and their checks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # In flight = rate x latency: at 25 calls a second and half a second each, 13.
 DEFAULT_CONCURRENCY: Final = 64
 _MOST_CONCURRENCY: Final = 1000
-# HubSpot, Associations v4: support ends on 2027-03-30. Warned of 90 days before.
+# HubSpot, Associations v4: support ends on 2027-03-30. The warning starts 90 days before.
 _V4_WARNED_FROM: Final = date(2026, 12, 30)
 # HubSpot, API versioning: a year and a month; a beta of it before.
 _VERSION: Final = re.compile(r"v4|[0-9]{4}-(0[1-9]|1[0-2])(-beta)?")
@@ -81,7 +81,7 @@ class LinkOptions(TypedDict, total=False):
 
 
 def check_version(text: str, clock: Clock) -> str:
-    """Return the API version; warn where its support ends soon, or where it is unknown here."""
+    """Return the API version. Warn if its support ends soon, or if it is unknown."""
     given: object = text
     if not isinstance(given, str) or _VERSION.fullmatch(given) is None:
         known = ", ".join(ApiVersion)
@@ -107,10 +107,10 @@ def check_version(text: str, clock: Clock) -> str:
 
 def check_shared_quota(shared_quota: object, *limiters: object) -> None:
     """
-    Raise OptionsError for what is no shared quota, or one beside limiters that share another.
+    Check *shared_quota*, and that no limiters are given with it.
 
     Raises:
-        OptionsError: it cannot work.
+        OptionsError: it is not a `SharedQuota`, or limiters are given too.
     """
     if shared_quota is None:
         return
@@ -126,7 +126,7 @@ def check_shared_quota(shared_quota: object, *limiters: object) -> None:
 
 
 def check_run(stall_timeout: float | None, drain_timeout: float, max_failures_kept: int) -> None:
-    """Raise OptionsError for an argument of a run that cannot work."""
+    """Raise OptionsError for an invalid argument of a run."""
     if stall_timeout is not None:
         _check_seconds("stall_timeout", stall_timeout, "above 0, or None")
     if drain_timeout != 0 or isinstance(drain_timeout, bool):
@@ -135,7 +135,7 @@ def check_run(stall_timeout: float | None, drain_timeout: float, max_failures_ke
 
 
 def check_journal(journal: Journal | None) -> None:
-    """Raise OptionsError for a journal that is no `Journal`, such as its path."""
+    """Raise OptionsError if the journal is not a `Journal`, for example a path."""
     if journal is not None and not hasattr(journal, "recording"):
         raise OptionsError(f"journal must be a Journal, such as Journal({str(journal)!r})")
 
@@ -143,7 +143,7 @@ def check_journal(journal: Journal | None) -> None:
 def check_shared(
     session: object, limiters: Mapping[str, object], ssl: object, clock: object, jitter: object
 ) -> None:
-    """Raise OptionsError for a shared object of a wrong type."""
+    """Raise OptionsError for an object of a wrong type."""
     if session is not None and not hasattr(session, "connector"):
         raise OptionsError(f"session must be an aiohttp.ClientSession, not {session!r}")
     for name, limiter in limiters.items():
@@ -163,10 +163,10 @@ def check_shared(
 
 def check_observer(observer: Observer | None) -> None:
     """
-    Raise OptionsError for what cannot be an observer.
+    Check an observer.
 
     Raises:
-        OptionsError: a class, an object with none of the methods, or with one that is no function.
+        OptionsError: it is a class, has none of the methods, or one of them is no plain function.
     """
     if observer is None:
         return
@@ -181,7 +181,7 @@ def check_observer(observer: Observer | None) -> None:
 
 
 def check_link_options(options: Mapping[str, object]) -> None:
-    """Raise OptionsError for an option that `AssociationClient.link_all` does not have."""
+    """Raise OptionsError for an unknown option of `AssociationClient.link_all`."""
     known = [*LinkOptions.__annotations__, "ordered"]
     for name in options:
         if name not in known:
@@ -191,7 +191,7 @@ def check_link_options(options: Mapping[str, object]) -> None:
 
 
 def check_limits(stop_after_failures: int | None, stop_after_alike: int | None) -> None:
-    """Raise OptionsError for a number of failures that cannot end a run."""
+    """Raise OptionsError for an invalid number of failures."""
     for name, value in (
         ("stop_after_failures", stop_after_failures),
         ("stop_after_alike", stop_after_alike),
@@ -201,7 +201,7 @@ def check_limits(stop_after_failures: int | None, stop_after_alike: int | None) 
 
 
 def check_batches(via: str, batch_size: int, batch_linger: float) -> None:
-    """Raise OptionsError for an argument of a run by batches that cannot work."""
+    """Raise OptionsError for an invalid argument of a run in batches."""
     given: object = via
     if not isinstance(given, str) or given not in {"put", "batch"}:
         raise OptionsError(f"via must be 'put' or 'batch', not {via!r}")
@@ -221,7 +221,7 @@ def _check_seconds(name: str, value: object, wanted: str) -> None:
 
 
 def checked_concurrency(given: int | None) -> int:
-    """Return the most requests in flight at once."""
+    """Return the maximum number of requests in flight."""
     if given is None:
         return DEFAULT_CONCURRENCY
     if isinstance(given, bool) or not isinstance(given, int):

@@ -1,4 +1,4 @@
-"""What became of pairs: the outcome or the verification of each, and the reports of runs."""
+"""Results: the outcome or the verification of each pair, and the reports of runs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _TOO_MANY: Final = 429
 
 
 class Status(StrEnum):
-    """What became of a pair."""
+    """The status of a pair."""
 
     LINKED = "linked"
-    """HubSpot confirmed the link, without any error."""
+    """HubSpot confirmed the link, without errors."""
     PARTIAL = "partial"
-    """HubSpot confirmed a link together with errors, or cancelled."""
+    """HubSpot confirmed the link, but with errors or the status ``CANCELED``."""
     FAILED = "failed"
-    """Refused, or not confirmed until the attempts were used up."""
+    """HubSpot refused the pair, or did not confirm it in any attempt."""
     UNPROCESSED = "unprocessed"
     """The run ended before the pair completed."""
     SKIPPED = "skipped"
@@ -41,7 +41,7 @@ class Skip:
 
     Attributes:
         label: ``LINKED_ALREADY``, ``LINKED_BEFORE`` or ``DUPLICATE``.
-        message: The same for people, such as ``"repeats item 5"``.
+        message: The reason as a text, such as ``"repeats item 5"``.
     """
 
     label: str
@@ -55,21 +55,21 @@ _STATUS: Final = attrgetter("status")
 @attrs.define
 class Outcome(Generic[TagT]):
     """
-    What became of one pair. It is generic in the pair's tag, as `Pair` is.
+    The result of one pair. It is generic in the pair's tag, as `Pair` is.
 
     Attributes:
-        index: The pair's place in the input, from 0.
-        pair: The caller's own pair.
+        index: The pair's position in the input, from 0.
+        pair: The pair as the caller gave it.
         status: See `Status`.
-        attempts: Attempts made, from 1; a throttle is not counted, nor is a request that is
-            repeated because its connection was the cause. 0 when none was made. By batches: the
-            calls that the pair was in.
-        reply: HubSpot's last readable reply, for any status; None where there was none.
+        attempts: The number of attempts; 0 if no call was made. Not counted are throttled attempts
+            and requests that are repeated because of a broken connection. In batches: the attempts
+            of all calls that contained the pair.
+        reply: HubSpot's last readable reply, for any status; None if there was none.
         error: Why the pair is not linked; None for linked and skipped pairs.
-        maybe_applied: True when HubSpot may have made the link though it did not confirm it: the
-            response to an attempt was lost, invalid or a server's failure. A resend
-            is safe.
-        skip: Why a skipped pair needed no call; None for all others.
+        maybe_applied: True if HubSpot may have made the link although it did not confirm it: the
+            response to an attempt was lost, invalid, or a server error. Sending the pair again is
+            safe.
+        skip: Why a skipped pair needed no call; None for all other pairs.
     """
 
     index: int
@@ -88,14 +88,14 @@ class Outcome(Generic[TagT]):
 
     @property
     def category(self) -> str | None:
-        """A name to group outcomes by, HubSpot's category where there is one; None if linked."""
+        """A name to group outcomes by: HubSpot's category if there is one. None if linked."""
         if self.error is not None:
             return self.error.label
         return None if self.skip is None else self.skip.label
 
     @property
     def correlation_id(self) -> str | None:
-        """What HubSpot's support asks for; None where there was none."""
+        """The correlation id for HubSpot's support; None if there is none."""
         if isinstance(self.error, ApiError | PreviousFailureError):
             return self.error.correlation_id
         return None
@@ -104,16 +104,16 @@ class Outcome(Generic[TagT]):
 @attrs.define(kw_only=True)
 class RunReport:
     """
-    What the reports of all runs have in common.
+    The counts that the reports of all runs have in common.
 
     Attributes:
         stopped: Why the run ended early; None if it did not.
-        input_complete: Whether the input was read to the end that it has itself. False while the
-            run continues, and if it was left early, cut off, or the input failed.
-        responses: How many responses HubSpot gave, those to repeated attempts included.
+        input_complete: Whether the input was read to its end. False during the run, if the run
+            ended early, and if the input raised an error.
+        responses: The number of HubSpot's responses, including those to retries.
         error_responses: How many of them had a status of 400 or more.
-        throttled: How many of these were 429.
-        max_failures_kept: How many of the results that are not linked are kept.
+        throttled: How many of them were 429.
+        max_failures_kept: The maximum number of kept results of pairs that are not linked.
     """
 
     stopped: AioHubAssocError | None = None
@@ -128,7 +128,7 @@ class RunReport:
         """
         The share of responses that were errors, from 0 to 1.
 
-        HubSpot wants it below 0.05 over a day (HubSpot, API usage guidelines).
+        HubSpot asks to keep it below 0.05 over a day (HubSpot, API usage guidelines).
         """
         return self.error_responses / self.responses if self.responses else 0.0
 
@@ -154,8 +154,8 @@ class BulkLinkError(AioHubAssocError):
     Pairs of a run are not linked, or not all pairs of its input were read.
 
     Attributes:
-        failures: The outcomes that are neither linked nor skipped, as many as the report kept.
-        not_linked: How many there were in all.
+        failures: The outcomes that are neither linked nor skipped and that the report kept.
+        not_linked: The number of all outcomes that are neither linked nor skipped.
         total: How many pairs were read; each has an outcome.
         stopped: Why the run ended early; None if it did not.
         input_complete: Whether the input was read to its end.
@@ -183,15 +183,15 @@ class BulkLinkError(AioHubAssocError):
 @attrs.define(kw_only=True)
 class Report(RunReport):
     """
-    What became of all pairs of a run.
+    The report of a run that links: the number of pairs with each status.
 
     Attributes:
-        linked: How many pairs were linked. The five numbers add up to `total`.
-        partial: How many were linked with errors.
-        failed: How many failed.
-        unprocessed: How many the run left open.
-        skipped: How many needed no call.
-        failures: The outcomes that are neither linked nor skipped: the first *max_failures_kept*.
+        linked: Number of linked pairs. The five numbers add up to `total`.
+        partial: Number of pairs that were linked with errors.
+        failed: Number of failed pairs.
+        unprocessed: Number of pairs that did not complete before the run ended.
+        skipped: Number of pairs that needed no call.
+        failures: The first *max_failures_kept* outcomes that are neither linked nor skipped.
     """
 
     linked: int = 0
@@ -203,7 +203,7 @@ class Report(RunReport):
 
     @property
     def total(self) -> int:
-        """How many pairs have an outcome: at the end, all that were read."""
+        """How many pairs have an outcome; after the run, all pairs that were read."""
         return self.linked + self.partial + self.failed + self.unprocessed + self.skipped
 
     @property
@@ -237,11 +237,11 @@ class Report(RunReport):
 
     def raise_for_failures(self) -> None:
         """
-        Do nothing when the whole input was read, and every pair is linked or skipped.
+        Return if the whole input was read and every pair is linked or skipped.
 
         Raises:
-            BulkLinkError: pairs failed, the run stopped, or the input was not read to its end; with
-                the failures that were kept.
+            BulkLinkError: pairs failed, the run stopped, or the input was not read to its end. It
+                contains the failures that were kept.
         """
         if self.not_linked or self.stopped is not None or not self.input_complete:
             raise BulkLinkError(
@@ -259,9 +259,9 @@ class LinkState(StrEnum):
     LINKED = "linked"
     """HubSpot has the default link."""
     MISSING = "missing"
-    """HubSpot does not have it."""
+    """HubSpot does not have the default link."""
     UNKNOWN = "unknown"
-    """HubSpot did not say: it was not asked, or gave no valid response."""
+    """The link was not read, or there was no valid response."""
 
 
 @attrs.define
@@ -270,11 +270,11 @@ class Verification:
     Whether one pair is linked.
 
     Attributes:
-        index: The pair's place in the input, from 0.
-        pair: The caller's own pair.
+        index: The pair's position in the input, from 0.
+        pair: The pair as the caller gave it.
         state: See `LinkState`.
-        error: Why nothing is known; of a missing link HubSpot's reason, such as a record that does
-            not exist. None where there is none.
+        error: Why the state is unknown, or for a missing link HubSpot's reason, such as a record
+            that does not exist. None if there is none.
     """
 
     index: int
@@ -286,14 +286,13 @@ class Verification:
 @attrs.define(kw_only=True)
 class VerificationReport(RunReport):
     """
-    How many pairs are linked.
+    The report of a run that verifies: the number of pairs in each state.
 
     Attributes:
-        linked: How many pairs are linked. The three numbers add up to `total`.
-        missing: How many are not.
-        unknown: For how many HubSpot did not say.
-        not_linked: What was found about pairs that are missing or unknown: the first
-            *max_failures_kept*.
+        linked: Number of linked pairs. The three numbers add up to `total`.
+        missing: Number of missing pairs.
+        unknown: Number of unknown pairs.
+        not_linked: The first *max_failures_kept* verifications that are missing or unknown.
     """
 
     linked: int = 0
@@ -303,7 +302,7 @@ class VerificationReport(RunReport):
 
     @property
     def total(self) -> int:
-        """How many pairs were reported: at the end, all that were read."""
+        """How many pairs have a verification; after the run, all pairs that were read."""
         return self.linked + self.missing + self.unknown
 
     def add(self, verification: Verification) -> None:

@@ -1,4 +1,4 @@
-"""What a client reports while it works: one small event for each thing that happens."""
+"""The observer interface: a client calls it with a small event for each run, request and retry."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aiohubassoc.pair import Pair
 
 
 class CallKind(StrEnum):
-    """What a call is for."""
+    """The kind of a call."""
 
     PUT = "put"
     """It links one pair."""
@@ -29,16 +29,16 @@ class CallKind(StrEnum):
 @attrs.frozen
 class RunStartedEvent:
     """
-    A run was entered; nothing was read or sent yet.
+    A run was started; nothing has been read or sent yet.
 
     Attributes:
         run: The run's id: 16 hexadecimal digits. Every event and log line of the run has it.
-        portal: The host that calls go to, with its port where that is not 443.
+        portal: The host of the API, with the port if it is not 443.
         mode: ``"put"``, ``"batch"`` or ``"verify"``.
-        skip_linked: Whether HubSpot is asked first which pairs are linked.
-        total: How many items the input has; None where it does not know (a generator, a file).
-        quota: The quota of the run's main calls at its start: of single calls for ``"put"``, else
-            of batch calls.
+        skip_linked: Whether existing links are looked up first.
+        total: The number of items in the input; None if unknown (a generator, a file).
+        quota: The quota at the start of the run: of single calls for ``"put"``, otherwise of batch
+            calls.
     """
 
     run: str
@@ -56,9 +56,9 @@ class RunFinishedEvent:
 
     Attributes:
         run: The run's id.
-        report: What became of the pairs: a `Report`, or a `VerificationReport`. ``report.stopped``
-            is None if the run was not stopped.
-        seconds: Since the run started.
+        report: The `Report` or `VerificationReport` of the run. ``report.stopped`` is None if the
+            run was not stopped.
+        seconds: Duration of the run.
     """
 
     run: str
@@ -69,23 +69,23 @@ class RunFinishedEvent:
 @attrs.frozen
 class ResponseEvent:
     """
-    A request ended: with a response, or without one. A request that is cancelled has no event.
+    A request ended, with or without a response. A cancelled request has no event.
 
     Attributes:
         run: The run's id; None for a call outside a run.
-        portal: The host that it went to, with its port where that is not 443.
-        kind: What the call is for.
+        portal: The host of the API, with the port if it is not 443.
+        kind: The kind of the call.
         method: The HTTP method.
         pair: The pair of a `CallKind.PUT`; None for the other kinds.
-        pairs: How many pairs the call links: 1 for a `CallKind.PUT`. For a `CallKind.LOOKUP` how
-            many records it asks for, for a `CallKind.ACCOUNT` 0.
-        attempt: The attempt, from 1, as `Outcome.attempts` counts. The attempt after a throttle has
-            the same number, since a throttle is not counted.
-        status: The HTTP status; None: no response came.
-        error: The class name of the transport error if no response came, such as
-            ``"ConnectionLostError"``; else None.
+        pairs: The number of pairs in the call: 1 for a `CallKind.PUT`. For a `CallKind.LOOKUP` the
+            number of records, for a `CallKind.ACCOUNT` 0.
+        attempt: The number of the attempt, from 1, as in `Outcome.attempts`. The attempt after a
+            throttle has the same number, because a throttle is not counted.
+        status: The HTTP status; None if there was no response.
+        error: The class name of the transport error if there was no response, such as
+            ``"ConnectionLostError"``; otherwise None.
         seconds: From sending the request to the end of the response.
-        correlation_id: What HubSpot's support asks for; None where the response has none.
+        correlation_id: The id for HubSpot's support; None if the response has none.
     """
 
     run: str | None
@@ -102,23 +102,23 @@ class ResponseEvent:
 
     @property
     def by_batch(self) -> bool:
-        """Whether it was a call for many pairs."""
+        """Whether it was a batch call that links."""
         return self.kind is CallKind.BATCH
 
 
 @attrs.frozen
 class RetryEvent:
     """
-    An attempt came to nothing, and the call is sent again.
+    An attempt failed, and the call will be sent again.
 
     Attributes:
         run: The run's id; None for a call outside a run.
-        kind: What the call is for.
+        kind: The kind of the call.
         pair: The pair of a `CallKind.PUT`; None for the other kinds.
         pairs: As in `ResponseEvent`.
         attempt: The attempt that failed, as in its `ResponseEvent`.
-        delay: Seconds until the call may be sent again; the wait for the quota comes on top.
-        error: What the attempt came to.
+        delay: Seconds until the call may be sent again, without the wait for the quota.
+        error: The error of the attempt.
     """
 
     run: str | None
@@ -131,35 +131,35 @@ class RetryEvent:
 
     @property
     def status(self) -> int | None:
-        """The HTTP status; None: no response came."""
+        """The HTTP status; None if there was no response."""
         return error_status(self.error)
 
     @property
     def category(self) -> str:
-        """A name to group retries by, HubSpot's category where there is one."""
+        """A name to group retries by: HubSpot's category if there is one."""
         return self.error.label
 
     @property
     def correlation_id(self) -> str | None:
-        """What HubSpot's support asks for; None where there was none."""
+        """The correlation id for HubSpot's support; None if there is none."""
         return error_correlation_id(self.error)
 
     @property
     def reason(self) -> str:
-        """The status and the category, such as ``"503 HTTP_503"``; without a status the latter."""
+        """The status, if there is one, and the category, such as ``"503 HTTP_503"``."""
         return self.category if self.status is None else f"{self.status} {self.category}"
 
 
 @attrs.frozen
 class ThrottleEvent:
     """
-    HubSpot refused a call because it takes none for a while: all calls of its quota pause.
+    HubSpot throttled a call, and all calls of the same quota pause.
 
     Attributes:
         run: The run's id; None for a call outside a run.
-        kind: What the refused call is for.
+        kind: The kind of the refused call.
         pause: Seconds for which no call of that quota is sent.
-        policy: HubSpot's name of the limit, such as ``"TEN_SECONDLY_ROLLING"``; None: not named.
+        policy: HubSpot's name of the limit, such as ``"TEN_SECONDLY_ROLLING"``; None if not named.
         status: The HTTP status, nearly always 429.
     """
 
@@ -172,54 +172,54 @@ class ThrottleEvent:
 
 class Observer(Protocol):
     """
-    What a client reports to, given as ``AssociationClient(..., observer=...)``.
+    The interface of an observer, passed as ``AssociationClient(..., observer=...)``.
 
-    Write a class that has some of these methods; those that are missing, or that a subclass of this
-    class does not define, cost nothing. They are called in the client's event loop, in the order in
-    which things happen, and must return at once: the run waits for them. What they raise is logged
-    once for each client, with its traceback, and ends nothing.
+    Write a class with some of these methods. A method that is missing, or that a subclass of this
+    class does not override, costs nothing. Methods are called in the client's event loop, in the
+    order of the events, and must return immediately, because the run waits for them. The first
+    exception of an observer is logged with its traceback; the run continues.
     """
 
     def run_started(self, event: RunStartedEvent) -> None:
-        """Take note that a run was entered: of `link_each`, `link_all` or `verify`."""
+        """Handle the start of a run of `link_each`, `link_all` or `verify`."""
         return
 
     def run_finished(self, event: RunFinishedEvent) -> None:
-        """Take note that a run ended, for any reason: once for each that was started."""
+        """Handle the end of a run, called once for each started run, for any end."""
         return
 
     def response(self, event: ResponseEvent) -> None:
-        """Take note that a request ended."""
+        """Handle the end of a request."""
         return
 
     def retry(self, event: RetryEvent) -> None:
-        """Take note that a call is sent again."""
+        """Handle a retry."""
         return
 
     def throttled(self, event: ThrottleEvent) -> None:
-        """Take note that HubSpot refused a call for its limits."""
+        """Handle a throttle."""
         return
 
     def outcome(self, outcome: Outcome | Verification) -> None:
         """
-        Take what became of a pair, once for each pair, when it can be taken from the run.
+        Handle the outcome of a pair, called once for each pair when the outcome is available.
 
-        It is an `Outcome`; in a run of `verify` it is a `Verification`. The calls outside a run
-        have outcomes too, with the pair's place in that call as their index.
+        In a run of `verify` it is a `Verification`. `create_default` and `create_default_batch`
+        have outcomes too; their index is the position of the pair in the call.
         """
         return
 
 
 def error_status(error: AioHubAssocError) -> int | None:
-    """Return the HTTP status of the response that *error* stands for; None: there is none."""
+    """Return the HTTP status of the response behind *error*; None if there is none."""
     return error.status if isinstance(error, ApiError | InvalidResponseError) else None
 
 
 def error_correlation_id(error: AioHubAssocError) -> str | None:
-    """Return what HubSpot's support asks for; None where *error* has none."""
+    """Return the correlation id of *error*; None if it has none."""
     return error.correlation_id if isinstance(error, ApiError) else None
 
 
 def error_policy(error: AioHubAssocError) -> str | None:
-    """Return HubSpot's name of the limit that was reached; None where *error* names none."""
+    """Return HubSpot's name of the limit that was reached; None if *error* has none."""
     return error.policy if isinstance(error, RateLimitedError) else None

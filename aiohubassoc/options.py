@@ -1,4 +1,4 @@
-"""The options of a client, checked when they are made."""
+"""The options of a client, checked when they are created."""
 
 from __future__ import annotations
 
@@ -59,9 +59,10 @@ def _count_or_none(instance: object, field: attrs.Attribute[int], value: int | N
 
 class ApiVersion(StrEnum):
     """
-    HubSpot's API versions that are known to have Create Default.
+    The versions of HubSpot's API that are known to have Create Default.
 
-    The client takes later ones, too. Support for v4 ends on 2027-03-30 (HubSpot, Associations v4).
+    The client also accepts later ones. Support for v4 ends on 2027-03-30 (HubSpot, Associations
+    v4).
     """
 
     V4 = "v4"
@@ -77,8 +78,8 @@ class Quota:
     The named tiers are HubSpot's ten-second limits: HubSpot, API usage guidelines, "Limits".
 
     Args:
-        limit: Calls in a window; 1 or more.
-        window: The window's length in seconds.
+        limit: Calls per window; 1 or more.
+        window: The length of the window in seconds.
 
     Raises:
         OptionsError: a value that is not positive.
@@ -96,10 +97,10 @@ class Quota:
     @classmethod
     def parse(cls, text: str) -> Quota:
         """
-        Return the quota written as a tier's name or as ``190/10s``.
+        Return the quota from a tier's name or a text such as ``190/10s``.
 
         Raises:
-            OptionsError: neither.
+            OptionsError: the text is neither.
         """
         given: object = text
         if not isinstance(given, str):
@@ -118,7 +119,7 @@ class Quota:
 
     @property
     def rate_per_second(self) -> float:
-        """Calls a second over a long time."""
+        """The average number of calls per second."""
         return self.limit / self.window
 
     def __str__(self) -> str:
@@ -144,18 +145,19 @@ TIERS = {
 @attrs.frozen
 class RetryPolicy:
     """
-    When to retry a call, for one pair or for many, and for how long.
+    How often and for how long a call is retried, for single and batch calls.
 
     Args:
-        attempts: Attempts of one call, the first included. A 429 does not count. None: no bound.
-        budget: Seconds from a call's first attempt, after which no new one begins. Time in the wait
-            queue of the quota does not count; pauses after refusals do. None: no bound.
-        wait_initial: The first wait is drawn evenly from 0 to this many seconds; each later one
-            from 0 to twice the bound before.
-        wait_max: No drawn wait is longer, in seconds.
-        retry_after_max: The most seconds to wait because HubSpot asked for it: a longer
-            ``Retry-After`` is cut to this, except during a migration (477), where it ends the run.
-            None: no bound.
+        attempts: Maximum number of attempts of a call, including the first. A 429 does not count.
+            None: no limit.
+        budget: No new attempt starts this many seconds after the first one. Time in the wait queue
+            of the quota does not count; pauses after a 429 do. None: no limit.
+        wait_initial: The first wait is a random number of seconds between 0 and this value. The
+            upper bound doubles with each further wait.
+        wait_max: Maximum of that upper bound, in seconds.
+        retry_after_max: Maximum number of seconds to wait for a ``Retry-After`` of HubSpot's. A
+            longer one is cut to this, except during a migration (477), where it ends the run.
+            None: no limit.
 
     Raises:
         OptionsError: a value out of range.
@@ -171,13 +173,13 @@ class RetryPolicy:
 @attrs.frozen
 class Timeouts:
     """
-    How long one attempt may take, in seconds. None: no bound.
+    How long one attempt may take, in seconds. None: no limit.
 
     Args:
-        connect: For making a connection: DNS, TCP and TLS.
-        response: From sending to the response's last byte; through a lent session, for it to
-            begin and for each next piece of it.
-        total: From connecting to the response's last byte.
+        connect: To open a connection: DNS, TCP and TLS.
+        response: From sending the request to the last byte of the response. With a session passed
+            as ``session=``: to the first byte, and between any two parts of the response.
+        total: From connecting to the last byte of the response.
 
     Raises:
         OptionsError: a value that is not positive.

@@ -1,4 +1,4 @@
-"""Spans and metrics of OpenTelemetry: an observer over its API, for the SDK that is set up."""
+"""An observer that reports spans and metrics through OpenTelemetry's API."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ _COUNTS: Final = ("linked", "partial", "failed", "unprocessed", "skipped", "miss
 
 class OpenTelemetryObserver(Observer):
     """
-    Makes a span for each run, and metrics of requests, pairs, retries, throttles and runs.
+    Reports a span for each run, and metrics of requests, pairs, retries, throttles and runs.
 
-    Give it as ``AssociationClient(..., observer=OpenTelemetryObserver())``. Nothing is exported
-    unless the program sets an SDK up. A span of a run is a child of the span that is current where
-    the run is entered. No attribute holds a record's id or what HubSpot says in its own words.
+    Use it as ``AssociationClient(..., observer=OpenTelemetryObserver())``. Nothing is exported
+    unless the program sets up an SDK. The span of a run is a child of the span that is current
+    where the run is entered. No attribute contains a record id or a message of HubSpot's.
 
     Args:
-        trace_calls: Whether each request has a span too, a child of that of its run.
+        trace_calls: Whether each request has a span too, as a child of the run's span.
         tracer_provider: None: the global one.
         meter_provider: None: the global one.
 
@@ -75,7 +75,7 @@ class OpenTelemetryObserver(Observer):
             explicit_bucket_boundaries_advisory=_RUN_SECONDS,
         )
         self._pairs = meter.create_counter(
-            "aiohubassoc.pairs", unit="{pair}", description="Pairs by what became of them."
+            "aiohubassoc.pairs", unit="{pair}", description="Pairs by status."
         )
         self._retries = meter.create_counter(
             "aiohubassoc.retries", unit="{retry}", description="Calls that were sent again."
@@ -83,7 +83,7 @@ class OpenTelemetryObserver(Observer):
         self._throttles = meter.create_counter(
             "aiohubassoc.throttles",
             unit="{call}",
-            description="Calls refused for HubSpot's limits.",
+            description="Calls that HubSpot throttled.",
         )
 
     def run_started(self, event: RunStartedEvent) -> None:

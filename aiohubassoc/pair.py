@@ -45,12 +45,12 @@ def is_float(text: str) -> bool:
 
 
 RecordId: TypeAlias = str | SupportsIndex
-"""A record's id as callers have it: a string, an int, or what behaves as an int."""
+"""A record's id as callers may give it: a string, an int, or an object with ``__index__``."""
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault  # checkers bring it along
 
-    # A plain Pair is one with any tag. Python itself knows defaults since 3.13 only.
+    # Pair alone has a tag of any type. Python supports defaults of type variables since 3.13.
     TagT = TypeVarWithDefault("TagT", default=Any)
 else:
     TagT = TypeVar("TagT")
@@ -58,8 +58,8 @@ _OtherT = TypeVar("_OtherT")
 _NONE: Final[Any] = None
 
 _set = object.__setattr__
-# Record ids are integers in every object seen; custom objects have the longest types, with a name
-# that people choose. HubSpot names no limit for either.
+# Record ids are integers in every recorded object. The longest types are those of custom objects,
+# whose names users choose. HubSpot documents no limit for either.
 MOST_ID: Final = 64
 MOST_TYPE: Final = 128
 _TOO_LARGE: Final = 10**MOST_ID
@@ -126,20 +126,20 @@ class Pair(Generic[TagT]):
     """
     Two records to be linked.
 
-    It is generic in its tag, for type checkers: ``Pair[int]``. A plain ``Pair`` has any tag.
+    It is generic in its tag, for type checkers: ``Pair[int]``. ``Pair`` alone has any tag.
 
     Args:
         from_type: The object type: a name such as ``"contacts"``, an id such as ``"0-1"``, or a
             custom object's ``"2-1234567"`` or ``"p12345_cars"``.
-        from_id: The record's id; kept as a string.
+        from_id: The record's id; stored as a string.
         to_type: The other record's object type.
         to_id: The other record's id.
-        tag: Anything of the caller's; it comes back on the outcome. Not part of equality.
+        tag: Any object of the caller; the outcome's pair has it too. Ignored by ``==``.
 
     Raises:
-        PairError: an id or type is None, empty, ``"."``, ``".."``, a float, or holds blanks or
+        PairError: an id or type is None, empty, ``"."``, ``".."``, a float, or contains blanks or
             control characters; an id is a float written as text, such as ``"202.0"``, or has
-            more than 64 characters, or a type more than 128.
+            more than 64 characters, or a type has more than 128.
     """
 
     from_type: str
@@ -162,7 +162,7 @@ class Pair(Generic[TagT]):
                 from_id = str(from_id)
             if type(to_id) is int:
                 to_id = str(to_id)
-        except ValueError:  # Python makes no text of an int of 5,000 digits: refused below
+        except ValueError:  # Python does not convert an int of 5,000 digits: refused below
             pass
         if not _are_plain(from_type, from_id, to_type, to_id):
             try:
@@ -182,7 +182,7 @@ class Pair(Generic[TagT]):
     @classmethod
     def of(cls, from_: str, to: str, *, tag: _OtherT = _NONE) -> Pair[_OtherT]:
         """
-        Make a pair of two records written as ``type:id``, such as ``"contacts:101"``.
+        Return the pair of two records written as ``type:id``, such as ``"contacts:101"``.
 
         Raises:
             PairError: a colon is missing, or as for `Pair`.
@@ -213,9 +213,9 @@ def unchecked_pair(
     from_type: object, from_id: object, to_type: object, to_id: object, *, tag: object = None
 ) -> Pair:
     """
-    Return a pair that failed its checks, or passed them before: with the values as given.
+    Return a pair with these values, without checks: they failed, or were made before.
 
-    Of what is too long to be an id or a type it has the beginning.
+    A value that is too long for an id or a type is cut.
     """
     pair: Pair = object.__new__(Pair)
     for name, value in (
@@ -230,7 +230,7 @@ def unchecked_pair(
 
 
 def canonical_id(record_id: str) -> str:
-    """Return the id that HubSpot responds with: the number that it read, so 101 for 0101."""
+    """Return the id as HubSpot's responses contain it, without leading zeros: 101 for 0101."""
     return record_id.lstrip("0") or "0" if record_id.isdigit() else record_id
 
 

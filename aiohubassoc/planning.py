@@ -1,4 +1,4 @@
-"""What a run would do, before anything is sent."""
+"""Plans: what a run would do and how long it would take, before anything is sent."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aiohubassoc.journal.offsets import Place
     from aiohubassoc.pair import Pair
 
-# Seconds from sending a call to its response that are expected, as nothing was sent yet.
+# Assumed seconds from sending a call to its response, because nothing was measured yet.
 ROUND_TRIP: float = 0.1
 # The same of a batch call. An assumption: HubSpot does not publish it, and it grows with the batch.
 BATCH_ROUND_TRIP: float = 1.0
@@ -35,35 +35,36 @@ _EVENTS_A_LINK: Final = 2
 @attrs.frozen
 class Plan:
     """
-    What a run would do and take, by single calls or in batches. Nothing was sent.
+    What a run would do, and how long it would take, with single calls and in batches.
 
     Attributes:
-        pairs: Different pairs in the input.
-        duplicates: Pairs that repeat an earlier one.
-        invalid: Items or rows that cannot be sent.
-        linked_before: Pairs that the run folder has as linked.
-        failed_before: Pairs that it has as failed and that are not to be resent.
-        calls: Calls that are needed, one for each other pair.
-        batch_calls: Calls that the same pairs would take in batches: of 2,000 (HubSpot,
-            Associations v4), or as many as were given.
-        quota: The quota assumed for single calls: where a share was given, that share of it.
-        seconds: From the first call to the last response, if the day has calls for all of them.
-        days: How many of the account's days it needs.
-        finishes_at: When the last response would come if the run began now; aware. HubSpot's
-            daily count restarts at midnight in the account's time zone: each further day is taken
-            to begin whole days from now.
-        daily_calls: Calls that the account has a day; None: not known.
-        daily_share: The calls as a share of them; None: not known.
-        batch_quota: The quota assumed for batches. None: 10 in 10 s and two in flight at first,
-            more as long as HubSpot refuses none.
-        batch_seconds: As *seconds*, in batches that take a second each; so for the others.
-        batch_days: As *days*.
-        batch_finishes_at: As *finishes_at*.
-        batch_daily_share: As *daily_share*.
-        largest_fan_out: The record with the most different pairs of the input to records of one
-            type, linked before or not; None: there are no pairs.
-        association_change_events: ``associationChange`` events that HubSpot sends to each app that
-            subscribes to them: two for each pair that is linked, one at either record (HubSpot,
+        pairs: Number of different pairs in the input.
+        duplicates: Number of pairs that repeat an earlier one.
+        invalid: Number of items or rows that cannot be sent.
+        linked_before: Number of pairs that are linked in the run folder.
+        failed_before: Number of pairs that failed in the run folder and would not be sent again.
+        calls: Number of single calls: one for each remaining pair.
+        batch_calls: Number of batch calls for the same pairs, with 2,000 pairs each (HubSpot,
+            Associations v4) or the given batch size.
+        quota: The quota assumed for single calls, multiplied by the share if one was given.
+        seconds: From the first call to the last response, ignoring the daily limit.
+        days: Number of the account's days that the run needs.
+        finishes_at: Time of the last response if the run started now; timezone-aware. The daily
+            limit resets at midnight in the account's time zone, but each further day is assumed to
+            begin whole days from now.
+        daily_calls: Calls that the account has per day; None: unknown.
+        daily_share: The single calls as a share of *daily_calls*; None: unknown.
+        batch_quota: The quota assumed for batches. None: 10 calls in 10 s and two in flight at
+            first, then rising while HubSpot does not throttle.
+        batch_seconds: Like *seconds*, for batch calls that take one second each. The other
+            values for batches are calculated in the same way.
+        batch_days: Like *days*.
+        batch_finishes_at: Like *finishes_at*.
+        batch_daily_share: Like *daily_share*.
+        largest_fan_out: The record with the most different pairs to records of one type in the
+            input, linked before or not; None: there are no pairs.
+        association_change_events: Number of ``associationChange`` events that HubSpot sends to each
+            app that subscribes to them: two per linked pair, one for each record (HubSpot,
             "Webhooks API", association subscriptions).
     """
 
@@ -105,10 +106,10 @@ class Plan:
 
 class Planner:
     """
-    Counts what a run would do; a context manager.
+    Counts what a run would do. Use it as a context manager.
 
     Raises:
-        JournalError: the run folder is there and cannot be read; so for every method.
+        JournalError: the run folder exists and cannot be read; raised by every method.
         OSError, sqlite3.Error: the temporary file for duplicates cannot be written.
     """
 
@@ -134,7 +135,7 @@ class Planner:
         self._stack.close()
 
     def add(self, pair: Pair, place: Place) -> None:
-        """Count a pair at *place* in the input."""
+        """Count the pair at the position *place* of the input."""
         if self._seen.first_place(pair, place) is not None:
             self._duplicates += 1
             return
@@ -159,10 +160,10 @@ class Planner:
         batch_size: int = MOST_PAIRS,
     ) -> Plan:
         """
-        Return the plan of a run that begins at *now*, which is aware.
+        Return the plan of a run that starts at *now*, which is timezone-aware.
 
-        *daily_calls* None: not known; *batch_quota* None: the first quota of batches, rising.
-        *round_trip*: seconds from sending a single call to its response, on average.
+        *daily_calls*: None if unknown. *batch_quota*: None for the initial quota of batches, which
+        rises. *round_trip*: average seconds from sending a single call to its response.
         """
         taken = estimate(
             self._needed.total(),

@@ -1,8 +1,8 @@
 """
-What HubSpot replies.
+HubSpot's replies as models.
 
 The fields are those of HubSpot, Associations v4, "Create Default" (read 2026-11-28), in snake_case.
-What HubSpot may leave out is None or empty here.
+A field that HubSpot may omit is None or empty.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import attrs
 @attrs.frozen
 class AssociationSpec:
     """
-    Which association was made. Links of the same kind may share one.
+    The type of an association. Links of the same type may share one object.
 
     Attributes:
         association_category: ``HUBSPOT_DEFINED``, ``USER_DEFINED``, ``INTEGRATOR_DEFINED``,
-            ``WORK``, or a value that came later.
+            ``WORK``, or a newer value.
         association_type_id: Such as 279 for contact to company.
     """
 
@@ -30,7 +30,7 @@ class AssociationSpec:
 
 @attrs.define
 class Association:
-    """One direction of a link that HubSpot made. A usual success has two, in no fixed order."""
+    """One direction of a link that HubSpot made. A success usually has two, in any order."""
 
     from_id: str
     to_id: str
@@ -55,13 +55,13 @@ class StandardError:
 
     Attributes:
         category: Such as ``"OBJECT_NOT_FOUND"``.
-        message: For people.
-        status: HubSpot's word, mostly ``"error"``.
+        message: HubSpot's message.
+        status: Usually ``"error"``.
         context: Names to lists of values, often the ids that caused the error.
         errors: Details.
-        links: Names to addresses.
-        id: Where HubSpot gives one.
-        sub_category: As text: a string in real traffic, an object in HubSpot's description.
+        links: Names to URLs.
+        id: HubSpot's id of the error, if any.
+        sub_category: As text: a string in recorded responses, an object in HubSpot's documentation.
     """
 
     category: str | None = None
@@ -80,14 +80,14 @@ class DefaultAssociations:
     HubSpot's reply to Create Default.
 
     Attributes:
-        status: ``PENDING``, ``PROCESSING``, ``CANCELED``, ``COMPLETE``, or a value that came later.
+        status: ``PENDING``, ``PROCESSING``, ``CANCELED``, ``COMPLETE``, or a newer value.
         results: The directions that were linked, in HubSpot's order.
-        errors: What went wrong, though the response was 2xx.
-        num_errors: HubSpot's count of errors: it counts ends, not pairs. None when absent.
-        started_at: When HubSpot began; aware. None when absent or not a date.
-        completed_at: When it ended; aware, or None.
-        requested_at: When it was asked; aware, or None.
-        links: Names to addresses.
+        errors: The errors inside the 2xx response.
+        num_errors: HubSpot's count of errors, which counts records, not pairs. None if absent.
+        started_at: When HubSpot started; timezone-aware. None if absent or not a date.
+        completed_at: When it completed; timezone-aware, or None.
+        requested_at: When it received the request; timezone-aware, or None.
+        links: Names to URLs.
     """
 
     results: tuple[Association, ...]

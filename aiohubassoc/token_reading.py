@@ -1,4 +1,4 @@
-"""An access token from a file or a command, and another one once HubSpot refuses it."""
+"""Reads an access token from a file or a command, and reads it again after HubSpot refused it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from aiohubassoc.errors import OptionsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Password managers ask a server; one that asks a person has a minute.
+# A password manager may ask a server or a person, so it has a minute.
 _COMMAND_SECONDS: Final = 60.0
 _MOST_STDERR: Final = 2000
 # As in the files that a shell or Docker reads; the padding of a token (ab==) is no name.
@@ -56,11 +56,11 @@ def _unquoted(text: str) -> str:
 
 class RenewingToken:
     """
-    A `TokenProvider`: one token, until HubSpot refuses it; then what *read* returns by then.
+    A `TokenProvider` that returns one token until HubSpot refuses it, then reads the next one.
 
     Args:
-        read: Returns the token of now, or raises OptionsError.
-        warn: Called with a message where there is no new token.
+        read: Returns the current token, or raises OptionsError.
+        warn: Called with a message if there is no new token.
     """
 
     def __init__(self, read: Callable[[], str], warn: Callable[[str], object]) -> None:
@@ -69,7 +69,7 @@ class RenewingToken:
         self._token = read()
 
     async def __call__(self, refused: str | None) -> str:
-        """Return the token; after a refusal the next one, or the same if there is no other."""
+        """Return the token; after a refusal the next one, or the same one if there is no other."""
         if refused == self._token:
             try:
                 self._token = await asyncio.to_thread(self._read)  # neither file nor command blocks
@@ -136,7 +136,7 @@ def token_from_command(command: str, seconds: float = _COMMAND_SECONDS) -> str:
 
 
 def _quoted(stderr: bytes | None, stdout: bytes | None) -> str:
-    """Return what a command said of its failure, without a token that it may have printed."""
+    """Return what a command wrote to standard error, without a token that it may have printed."""
     text = (stderr or b"").decode(errors="replace").strip()[-_MOST_STDERR:]
     for secret in (stdout or b"").decode(errors="replace").split():
         text = text.replace(secret, "...")
@@ -144,7 +144,7 @@ def _quoted(stderr: bytes | None, stdout: bytes | None) -> str:
 
 
 def find_other_readers(path: str) -> str | None:
-    """Return a warning where every user of this machine can read the file; None: they cannot."""
+    """Return a warning if every user of this machine can read the file, else None."""
     try:
         mode = Path(path).stat().st_mode
     except OSError:
