@@ -11,7 +11,7 @@ from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc._http.auth import TokenProvider, TokenSource
 from aiohubassoc._http.clock import Clock, SystemClock
 from aiohubassoc._http.events import Events, parse_portal
-from aiohubassoc._http.limiter import Limiter, QuotaLimiter
+from aiohubassoc._http.limiter import QuotaLimiter
 from aiohubassoc._http.request_state import Call, make_outcome, to_error
 from aiohubassoc._http.senders import Senders, make_senders
 from aiohubassoc._http.transport import Transport
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc.account import AccountCheck
     from aiohubassoc.journal.journal import Journal
     from aiohubassoc.models import Outcome

@@ -15,7 +15,10 @@ import aiohubassoc
 DOORS = {
     "aiohttp": {
         "_http.connections",
-        "_http.sessions",
+        "_http.failures",
+        "_http.lent_session",
+        "_http.network_options",
+        "_http.own_session",
         "_http.transport",
         "simulator",
         "testing.mocked",

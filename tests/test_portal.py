@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from aiohubassoc import Outcome
-    from aiohubassoc._http.deadlines import OnWire
+    from aiohubassoc._http.connections import OnWire
     from aiohubassoc.simulator import ServedPortal
 
 TOKEN = PortalSettings().tokens[0]

@@ -20,12 +20,12 @@ from aiohttp.http import HttpProcessingError
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from aiohttp import ClientResponse
     from aiohttp.connector import Connection
 
     from aiohubassoc._http.clock import Clock
-    from aiohubassoc._http.deadlines import OnWire
 
 # A timer of an idle loop is less late than that share of its time.
 _LATE_SHARE: Final = 0.25
@@ -78,6 +78,70 @@ class ResponseTimes:
     def is_early(self, seconds: float) -> bool:
         """Return whether a response that took *seconds* came sooner than its server can do it."""
         return self._mean is not None and seconds < self._mean * _EARLY_SHARE
+
+
+class OnWire:
+    """
+    A call in flight, made by the running task.
+
+    Args:
+        task: That task.
+        began_at: When it began; once a connection is opened for it, when that was done.
+        due_at: When it is ended, unless it is over by then.
+
+    Attributes:
+        cancelling: How often the task was being cancelled when the call began.
+        fresh: Whether it had to open a connection.
+        waited: Seconds that its request waited for a connection; None: not known, as it opened one.
+        connecting: Whether it is about to: nothing is sent yet.
+        expired: Whether it was ended.
+        is_of_many: Whether it is about many pairs.
+        needs_new: Whether it is to open a connection in any case.
+        is_cut: Whether its response was not read to its end, or came before its request was sent.
+        protocol: Its connection, once it has one.
+        aside: Connections that it was offered and does not take.
+    """
+
+    # On the class: nearly no call changes them.
+    fresh = False
+    waited: float | None = 0.0
+    connecting = False
+    expired = False
+    is_of_many = False
+    needs_new = False
+    is_cut = False
+    protocol: ResponseHandler | None = None
+    aside: tuple[Connection, ...] = ()
+
+    def __init__(self, task: asyncio.Task[object], began_at: float, due_at: float) -> None:
+        self.task = task
+        self.began_at = began_at
+        self.due_at = due_at
+        self.cancelling = task.cancelling()
+
+    @property
+    def is_reuse(self) -> bool:
+        """Whether its connection was used before."""
+        return self.protocol is not None and not self.fresh
+
+    def set_aside(self, connection: Connection) -> Callable[[], None]:
+        """Return what keeps a connection that is not taken until another one is found."""
+
+        def keep() -> None:
+            self.aside = (*self.aside, connection)
+
+        return keep
+
+    def give_back(self) -> None:
+        """Let others have the connections that were set aside."""
+        aside, self.aside = self.aside, ()
+        for connection in aside:
+            del connection.close
+            connection.release()
+
+    def was_ended(self) -> bool:
+        """Take back the cancellation that ended it; False if there was another one."""
+        return self.expired and self.task.uncancel() <= self.cancelling
 
 
 class UnfitConnectionError(Exception):

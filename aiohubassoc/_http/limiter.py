@@ -1,126 +1,36 @@
-"""Makes callers wait for the quota, first come first served."""
+"""Makes callers wait for the quota, first come first served; only the first holds a timer."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias, runtime_checkable
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
-from aiohubassoc._http.clock import Clock, SystemClock
-from aiohubassoc._http.wait_queue import WaitQueue
+from aiohubassoc._http.clock import SystemClock, bind_now
+from aiohubassoc._http.limiter_interface import NO_HEADERS
 from aiohubassoc._protocol import headers as _headers
 from aiohubassoc._quota.batch_pacer import BatchPacer
 from aiohubassoc._quota.daily_budget import DailyBudget
 from aiohubassoc._quota.pacer import Pacer
-from aiohubassoc.errors import DailyReserveError, OptionsError
+from aiohubassoc.errors import AioHubAssocError, DailyReserveError, OptionsError
 from aiohubassoc.options import Quota
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from aiohubassoc._http.clock import Clock, Timer
 
     _AnyPacer: TypeAlias = Pacer | BatchPacer
 
-_NO_HEADERS: Mapping[str, str] = {}
+# Seconds. A timer may fire a little early; without this a wait of 0 s would spin.
+_TICK: Final = 1e-4
+# A dictionary keeps the memory of what was removed; below this share of its longest it is copied.
+_SPARSE: Final = 1 / 4
 # While the quota is far away this many calls are recorded together: one by one costs three times as
 # much.
 _TOGETHER: Final = 64
 _running_loop = asyncio.get_running_loop  # asked for every call: the shorter way to it
-
-
-class Limiter(Protocol):
-    """
-    Lets calls go, so that their number stays within the quota.
-
-    Every `acquire` that returns, and every `try_acquire` that returns True, is followed by exactly
-    one `record_response`, `record_no_response` or `release_unused`; a throttle is reported by
-    `record_throttle` before its `record_response`. Instants are those of the event loop's clock,
-    in seconds.
-    """
-
-    @property
-    def quota(self) -> Quota:
-        """The quota that is kept now."""
-        ...
-
-    def try_acquire(self) -> bool:
-        """Acquire if no waiting is needed, and return whether it did; False may be a guess."""
-        ...
-
-    async def acquire(self) -> None:
-        """
-        Return when one call may be sent. Cancelled, it costs nothing.
-
-        Raises:
-            DailyReserveError: no call may be sent any more today.
-        """
-        ...
-
-    def release_unused(self) -> None:
-        """Record that the call was not sent."""
-        ...
-
-    def record_response(
-        self,
-        sent_at: float,
-        responded_at: float,
-        *,
-        exact: bool = True,
-        accepted: bool = True,
-        headers: Mapping[str, str] = _NO_HEADERS,
-    ) -> None:
-        """
-        Record that the call ended with a response.
-
-        Args:
-            sent_at: When it was sent.
-            responded_at: When its response was there.
-            exact: Whether its request was handed to a connection at *sent_at*; False: at some time
-                between the two, as it had to wait for a connection.
-            accepted: Whether HubSpot accepted it: no limit refused it.
-            headers: Of the response, ignoring case: what HubSpot says of its limits.
-        """
-        ...
-
-    def record_no_response(self, sent_at: float) -> None:
-        """
-        Record that the call ended now without a response: cancelled, timed out or cut off.
-
-        Args:
-            sent_at: When it was sent.
-        """
-        ...
-
-    def record_throttle(
-        self, sent_at: float, retry_after: float | None, *, by_quota: bool = True
-    ) -> float:
-        """
-        Hold all calls back, as HubSpot accepts none.
-
-        Args:
-            sent_at: When the call that was throttled was sent.
-            retry_after: Seconds that HubSpot asks for; None where it did not say.
-            by_quota: Whether the reason was the quota.
-
-        Returns:
-            Seconds until calls may go again.
-        """
-        ...
-
-
-@runtime_checkable
-class ExpiringLimiter(Protocol):
-    """A `Limiter` whose permits cannot be used any more when they were not used for long."""
-
-    generation: int
-    """Of the permits that are acquired now."""
-
-    def is_usable(self, generation: int) -> bool:
-        """Return whether a permit of *generation* may still be used, at this moment."""
-        ...
-
-    async def renew(self) -> None:
-        """Trade a permit for one that may be used, or raise as `Limiter.acquire` and keep it."""
-        ...
 
 
 class QuotaLimiter:
@@ -198,11 +108,12 @@ class QuotaLimiter:
             None if reserve_daily is None else DailyBudget(_checked_reserve(reserve_daily))
         )
         self._clock = clock or SystemClock()
+        self._now = self._clock.now
         self._queue = WaitQueue(self._clock, self._try_take, self.release_unused)
         self._loop: asyncio.AbstractEventLoop | None = None
         # Calls that ended and are not recorded yet.
         self._ended: list[tuple[float, float, bool]] = []
-        self._last_headers = _NO_HEADERS
+        self._last_headers = NO_HEADERS
         # What the last response said of the quota, as it stood there and as it was understood.
         self._quota_texts: tuple[str | None, str | None] = (None, None)
         self._named: Quota | None = None
@@ -253,7 +164,7 @@ class QuotaLimiter:
         *,
         exact: bool = True,
         accepted: bool = True,
-        headers: Mapping[str, str] = _NO_HEADERS,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> None:
         """Let the permit come back one window after the call was counted."""
         pacer = self._pacer
@@ -274,7 +185,7 @@ class QuotaLimiter:
     def record_no_response(self, sent_at: float) -> None:
         """Let the permit come back one window and a usual round trip from now."""
         self._record_ended()
-        self._pacer.record_no_response(sent_at, self._clock.now())
+        self._pacer.record_no_response(sent_at, self._now())
         self._queue.wake()
 
     def record_throttle(
@@ -282,7 +193,7 @@ class QuotaLimiter:
     ) -> float:
         """Hold all calls back, those that wait included; return the seconds until they may go."""
         self._record_ended()
-        now = self._clock.now()
+        now = self._now()
         return self._pacer.record_throttle(now, sent_at, retry_after=retry_after, by_quota=by_quota)
 
     def _record_ended(self) -> None:
@@ -346,6 +257,7 @@ class QuotaLimiter:
         if former is not None:
             self._leave(former)
         self._loop = loop
+        self._now = self._queue.now = bind_now(self._clock)
 
     def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
         in_flight = self.in_flight
@@ -360,6 +272,94 @@ class QuotaLimiter:
                 "another event loop is using this limiter: use one limiter for each event loop, "
                 "or close the other loop first"
             )
+
+
+class WaitQueue:
+    """
+    The callers of one event loop that wait for a permit.
+
+    Args:
+        clock: For the timer of the first one.
+        try_take: Takes a permit and returns 0, or returns the seconds until there may be one: inf,
+            not before there is news. What it raises as AioHubAssocError the first caller gets.
+        give_back: Returns a permit that was granted to a caller in the tick of its cancellation.
+
+    Attributes:
+        waiters: The callers that wait, in order.
+        now: Gives the time.
+    """
+
+    def __init__(
+        self, clock: Clock, try_take: Callable[[float], float], give_back: Callable[[], None]
+    ) -> None:
+        self._clock = clock
+        self.now = clock.now
+        self._try_take = try_take
+        self._give_back = give_back
+        # In order; and a caller that is cancelled can leave from the middle.
+        self.waiters: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+        self._longest = 0
+        self._timer: Timer | None = None
+
+    async def acquire(self) -> None:
+        """
+        Return when one call may be sent, in the order of asking. Cancelled, it costs nothing.
+
+        Raises:
+            DailyReserveError: no call may be sent any more today.
+        """
+        if not self.waiters and self._try_take(self.now()) <= 0:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self.waiters[waiter] = None
+        self._longest = max(self._longest, len(self.waiters))
+        self.wake()
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter in self.waiters:
+                self._remove(waiter)
+            elif not waiter.cancelled() and waiter.exception() is None:
+                self._give_back()
+            raise
+
+    def wake(self) -> None:
+        """Grant permits to callers in turn, and set the timer for the first that has to wait."""
+        if not self.waiters:
+            return
+        now = self.now()
+        while self.waiters:
+            waiter = next(iter(self.waiters))
+            if not waiter.done():  # else it is cancelled, and not awake yet
+                try:
+                    wait = self._try_take(now)
+                except AioHubAssocError as error:
+                    waiter.set_exception(error)
+                else:
+                    if wait > 0:
+                        self._wake_at(now + max(wait, _TICK))
+                        return
+                    waiter.set_result(None)
+            self._remove(waiter)
+
+    def forget(self) -> None:
+        """Leave those who wait alone: their event loop is closed."""
+        self.waiters.clear()
+        self._timer = None
+
+    def _remove(self, waiter: asyncio.Future[None]) -> None:
+        del self.waiters[waiter]
+        if len(self.waiters) < _SPARSE * self._longest:
+            self.waiters = OrderedDict(self.waiters)
+            self._longest = len(self.waiters)
+        if not self.waiters:
+            self._wake_at(math.inf)
+
+    def _wake_at(self, when: float) -> None:
+        """Set the one timer; inf: none, as a call that ends wakes them."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if when == math.inf else self._clock.call_at(when, self.wake)
 
 
 def _checked_share(share: float) -> float:

@@ -9,9 +9,10 @@ import attrs
 import tenacity as _t
 
 from aiohubassoc._http.clock import bind_now
-from aiohubassoc._http.limiter import ExpiringLimiter
+from aiohubassoc._http.failures import NoResponse
+from aiohubassoc._http.limiter_interface import ExpiringLimiter
 from aiohubassoc._http.request_state import Call, FinalVerdict, SubjectT, Unfinished, is_uncertain
-from aiohubassoc._http.transport import NoResponse, ReusedResponse
+from aiohubassoc._http.transport import ReusedResponse
 from aiohubassoc._protocol.classify import is_from_hubspot
 from aiohubassoc._protocol.verdicts import (
     About,
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from aiohubassoc._http.auth import TokenSource
     from aiohubassoc._http.clock import Clock
     from aiohubassoc._http.events import Events
-    from aiohubassoc._http.limiter import Limiter
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._http.transport import Transport
     from aiohubassoc._protocol.classify import EndpointProof
     from aiohubassoc._protocol.requests import Endpoint

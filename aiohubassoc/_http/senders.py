@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from aiohubassoc._http.auth import TokenSource
     from aiohubassoc._http.clock import Clock
     from aiohubassoc._http.events import Events
-    from aiohubassoc._http.limiter import Limiter
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._http.transport import Transport
     from aiohubassoc.options import RetryPolicy
 

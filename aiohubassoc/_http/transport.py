@@ -17,20 +17,11 @@ import yarl
 from multidict import CIMultiDict
 
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc._http.connections import Connections, WatchedProtocol, holds_another
-from aiohubassoc._http.deadlines import Deadlines, OnWire
-from aiohubassoc._http.sessions import (
-    HEADERS,
-    JSON_HEADERS,
-    NoResponse,
-    OwnSession,
-    SentOnceError,
-    find_proxy,
-    list_credentials,
-    refuse_unverified,
-    send_once,
-    to_no_response,
-)
+from aiohubassoc._http.connections import Connections, OnWire, WatchedProtocol, holds_another
+from aiohubassoc._http.failures import NoResponse, to_no_response
+from aiohubassoc._http.lent_session import SentOnceError, request_through
+from aiohubassoc._http.network_options import find_proxy, list_credentials, refuse_unverified
+from aiohubassoc._http.own_session import Deadlines, OwnSession
 from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, NO_SECRETS, Redaction, kept_headers
 from aiohubassoc._protocol.verdicts import Response
 from aiohubassoc.errors import (
@@ -47,8 +38,6 @@ if TYPE_CHECKING:
 
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc.options import Timeouts
-
-__all__ = ["NoResponse", "ReusedResponse", "Transport"]
 
 # The reply to a batch of 2,000 pairs is about 600 kB; the links of 1,000 records may be more.
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
@@ -260,32 +249,19 @@ class Transport:
     ) -> tuple[Response | NoResponse, float | None]:
         """Make one call through a lent session, and leave nothing in it."""
         url = self._base.with_path(self._prefix + endpoint.path, encoded=True)
-        timeouts = self._timeouts
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- a coroutine runs in a task
         call = OnWire(task, self._clock.now(), math.inf)
         call.needs_new, call.is_of_many, call.waited = needs_new, bool(endpoint.body), None
-
-        async def lend(
-            request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-        ) -> aiohttp.ClientResponse:
-            # Our token, not its credentials and cookies.
-            request.headers["Authorization"] = f"Bearer {token}"
-            request.headers.popall("Cookie", None)
-            return await send_once(call, self._connections, request, handler)
-
         try:
-            response = await session.request(
-                endpoint.method,
+            response = await request_through(
+                session,
+                call,
+                self._connections,
+                endpoint,
                 url,
-                headers={**HEADERS, **JSON_HEADERS} if endpoint.body else HEADERS,
-                data=endpoint.body or None,
-                timeout=aiohttp.ClientTimeout(
-                    total=timeouts.total, connect=timeouts.connect, sock_read=timeouts.response
-                ),
-                allow_redirects=False,
-                raise_for_status=False,
-                middlewares=(lend,),
+                token=token,
+                timeouts=self._timeouts,
             )
             return await self._read(response, call, endpoint), call.waited
         except (aiohttp.ClientError, OSError) as error:

@@ -27,7 +27,7 @@ from aiohubassoc.token_reading import (
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
-    from aiohubassoc._http.limiter import Limiter
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc.cli.options import AccessOptions, TokenOptions
     from aiohubassoc.observer import Observer
 

@@ -40,7 +40,7 @@ from aiohubassoc.models import Status
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 
-    from aiohubassoc._http.limiter import Limiter
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._run.stream import OutcomeStream, VerificationStream
     from aiohubassoc.account import AccountCheck
     from aiohubassoc.cli.connection import Connection

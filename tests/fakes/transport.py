@@ -15,8 +15,8 @@ from aiohubassoc import Outcome, Pair, Quota, QuotaLimiter, Report, RetryPolicy
 from aiohubassoc._http.auth import TokenProvider, TokenSource
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.events import Events
+from aiohubassoc._http.failures import NoResponse
 from aiohubassoc._http.sender import Sender
-from aiohubassoc._http.transport import NoResponse
 from aiohubassoc._protocol.classify import EndpointProof, judge
 from aiohubassoc._protocol.requests import Endpoint, create_default
 from aiohubassoc._protocol.verdicts import Response
@@ -29,7 +29,7 @@ from aiohubassoc._run.stream import OutcomeStream
 from aiohubassoc.options import ApiVersion
 
 if TYPE_CHECKING:
-    from aiohubassoc._http.limiter import Limiter
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._http.sender import Judge
 
 Scripted = Response | NoResponse | Callable[[Endpoint], Response]

@@ -6,7 +6,7 @@ import asyncio
 
 from aiohubassoc import Timeouts
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc._http.deadlines import Deadlines
+from aiohubassoc._http.own_session import Deadlines
 from tests.conftest import pass_time
 
 

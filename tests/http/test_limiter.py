@@ -455,7 +455,7 @@ async def test_cancelled_callers_leave_the_queue_at_once() -> None:
         task.cancel()
     await asyncio.wait(waiting)
     del waiting, task
-    own = tracemalloc.Filter(inclusive=True, filename_pattern="*/wait_queue.py")
+    own = tracemalloc.Filter(inclusive=True, filename_pattern="*/limiter.py")
     kept = tracemalloc.take_snapshot().filter_traces([own])
     tracemalloc.stop()
     assert 1 == len(limiter._queue.waiters)

@@ -31,8 +31,8 @@ from aiohubassoc import (
     UnconfirmedError,
     WrongEndpointError,
 )
+from aiohubassoc._http.failures import NoResponse
 from aiohubassoc._http.request_state import Call, Unfinished
-from aiohubassoc._http.transport import NoResponse
 from aiohubassoc._protocol.classify import PROVEN_SECONDS, EndpointProof, judge_batch, judge_links
 from aiohubassoc._protocol.verdicts import (
     About,

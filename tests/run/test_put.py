@@ -27,7 +27,7 @@ from aiohubassoc import (
     Status,
     UnconfirmedError,
 )
-from aiohubassoc._http.transport import NoResponse
+from aiohubassoc._http.failures import NoResponse
 from aiohubassoc._protocol.verdicts import Accepted
 from aiohubassoc._run.put import Put
 from aiohubassoc._run.source import Source

@@ -1,47 +1,35 @@
-"""
-The sessions that requests go through, our own or a lent one, and what their exceptions mean.
-
-Through either a request is sent once, over a connection that can be used.
-"""
+"""The client's own session: requests over its own connections, with one timer for all timeouts."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl as _ssl
-from base64 import b64encode
+import math
 from functools import partial
-from http.cookies import SimpleCookie
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-import attrs
 import yarl
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.http_exceptions import ContentEncodingError
 
 from aiohubassoc import __version__
-from aiohubassoc._http.connections import Connections, UnfitConnectionError, WatchedProtocol
-from aiohubassoc._protocol.bounds import NO_SECRETS, Redaction, short
-from aiohubassoc._protocol.requests import checked_proxy, is_loopback
-from aiohubassoc.errors import (
-    ConnectError,
-    ConnectionLostError,
-    InvalidResponseError,
-    OptionsError,
-    ResponseTimeoutError,
-    TransportError,
+from aiohubassoc._http.clock import bind_now
+from aiohubassoc._http.connections import (
+    Connections,
+    OnWire,
+    UnfitConnectionError,
+    WatchedProtocol,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping
+    import ssl as _ssl
+    from collections.abc import Callable, Coroutine, Mapping
 
     from aiohttp.connector import Connection
     from multidict import CIMultiDict
 
-    from aiohubassoc._http.deadlines import Deadlines, OnWire
+    from aiohubassoc._http.clock import Clock, Timer
+    from aiohubassoc.options import Timeouts
 
 HEADERS: Final = {
     "Accept": "application/json",
@@ -50,6 +38,8 @@ HEADERS: Final = {
 }
 JSON_HEADERS: Final = {"Content-Type": "application/json"}
 _NO_TRACES: Final[list[aiohttp.tracing.Trace]] = []
+# Seconds. A timer may fire a little early.
+_TICK: Final = 1e-4
 _BUFFER_BYTES: Final = 64 * 1024  # a session's own default
 _REQUEST: Final[Any] = aiohttp.ClientSession._request  # noqa: SLF001 -- see `OwnSession`
 
@@ -77,6 +67,89 @@ try:
     _IS_KNOWN = _is_known()
 except (AttributeError, ValueError):  # of a later aiohttp
     _IS_KNOWN = False
+
+
+class Deadlines:
+    """
+    The calls in flight.
+
+    A timeout of aiohttp's own costs two timers a call, a tenth of all that a call costs.
+
+    Args:
+        timeouts: For each of them; connecting has a bound elsewhere.
+        clock: Time.
+
+    Attributes:
+        calls: The calls, each by the task that makes it. A call that is over is removed.
+    """
+
+    def __init__(self, timeouts: Timeouts, clock: Clock) -> None:
+        self._answer = math.inf if timeouts.response is None else timeouts.response
+        self._total = math.inf if timeouts.total is None else timeouts.total
+        self._first = min(self._answer, self._total)
+        self._clock = clock
+        self._now = bind_now(clock)
+        self._loop = asyncio.get_running_loop()
+        self.calls: dict[asyncio.Task[object], OnWire] = {}
+        self._timer: Timer | None = None
+        self._timer_at = math.inf
+
+    def begin(self) -> OnWire:
+        """Watch the call that the running task is about to make."""
+        task = asyncio.current_task(self._loop)
+        assert task is not None  # noqa: S101 -- a coroutine runs in a task
+        now = self._now()
+        call = self.calls[task] = OnWire(task, now, now + self._first)
+        if call.due_at < self._timer_at:
+            self._set_timer(call.due_at)
+        return call
+
+    def connecting(self) -> OnWire:
+        """Note that the running task's call opens a connection first, and return it."""
+        call = self.running
+        call.fresh = call.connecting = True
+        call.waited = None
+        call.due_at = call.began_at + self._total
+        return call
+
+    def connected(self) -> None:
+        """Note that it has one: the time for its response begins."""
+        call = self.running
+        call.connecting = False
+        call.began_at, ends_at = self._clock.now(), call.due_at
+        call.due_at = min(ends_at, call.began_at + self._answer)
+        if call.due_at < self._timer_at:
+            self._set_timer(call.due_at)
+
+    def close(self) -> None:
+        """Leave no timer behind."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._timer_at = None, math.inf
+
+    @property
+    def running(self) -> OnWire:
+        """The running task's call."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- see above
+        return self.calls[task]
+
+    def _set_timer(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._timer_at = self._clock.call_at(when, self._sweep), when
+
+    def _sweep(self) -> None:
+        """End the calls that are due, and look again when the next one is."""
+        self.close()
+        now = self._clock.now() + _TICK
+        for call in self.calls.values():
+            if call.due_at <= now:
+                call.expired, call.due_at = True, math.inf
+                call.task.cancel()
+        next_at = min((call.due_at for call in self.calls.values()), default=math.inf)
+        if next_at < math.inf:
+            self._set_timer(next_at)
 
 
 class Connector(aiohttp.TCPConnector):
@@ -255,138 +328,3 @@ class OwnSession:
                 )
             except UnfitConnectionError:
                 continue
-
-
-class SentOnceError(Exception):
-    """Carries an exception past aiohttp's own repeating of calls, which knows its type."""
-
-    def __init__(self, cause: BaseException) -> None:
-        super().__init__()
-        self.cause = cause
-
-
-async def send_once(
-    call: OnWire,
-    connections: Connections,
-    request: aiohttp.ClientRequest,
-    handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
-) -> aiohttp.ClientResponse:
-    """
-    Send a call through a lent session, over a connection that can be used, and leave no cookie.
-
-    Raises:
-        SentOnceError: for what aiohttp would repeat by itself.
-    """
-    send = request.send
-
-    async def checked(connection: Connection) -> aiohttp.ClientResponse:
-        await connections.take_lent(call, connection)
-        return await send(connection)
-
-    request.send = checked  # type: ignore[method-assign, assignment]  # as in CheckedRequest
-    while True:
-        try:
-            response = await handler(request)
-        except UnfitConnectionError:
-            continue
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-            raise
-        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            raise SentOnceError(error) from None
-        response.cookies = SimpleCookie()
-        return response
-
-
-# Characters of a message that aiohttp made, with what it read in it.
-_MOST_CHARACTERS: Final = 500
-
-
-@attrs.frozen
-class NoResponse:
-    """
-    No valid response came.
-
-    Attributes:
-        error: Why.
-        passing: Whether it may pass; False where no other call would fare better.
-        is_too_large: Whether the response was larger than is read.
-        was_reuse: Whether the cause is the connection, as it was used before: it had ended
-            meanwhile, or had received what no request asked for.
-    """
-
-    error: TransportError
-    passing: bool = True
-    is_too_large: bool = False
-    was_reuse: bool = False
-
-
-# Every exception of aiohttp, by its nearest ancestor here: what it means, and whether it may pass.
-FAILURES: Final[Mapping[type[BaseException], tuple[type[TransportError], bool]]] = {
-    aiohttp.ClientConnectorCertificateError: (ConnectError, False),
-    aiohttp.ServerFingerprintMismatch: (ConnectError, False),
-    aiohttp.InvalidURL: (ConnectError, False),
-    aiohttp.NonHttpUrlClientError: (ConnectError, False),
-    aiohttp.ClientConnectorError: (ConnectError, True),
-    aiohttp.ClientHttpProxyError: (ConnectError, True),
-    aiohttp.ConnectionTimeoutError: (ConnectError, True),
-    aiohttp.ServerTimeoutError: (ResponseTimeoutError, True),
-    TimeoutError: (ResponseTimeoutError, True),
-    aiohttp.ClientResponseError: (InvalidResponseError, True),
-    aiohttp.ClientError: (ConnectionLostError, True),
-    OSError: (ConnectionLostError, True),
-}
-
-
-def find_meaning(cls: type[BaseException]) -> tuple[type[TransportError], bool] | None:
-    """Return what an exception of type *cls* means; None if it is not about the network."""
-    return next((FAILURES[base] for base in cls.__mro__ if base in FAILURES), None)
-
-
-def to_no_response(error: BaseException, redaction: Redaction = NO_SECRETS) -> NoResponse:
-    """Return what *error*, raised by aiohttp or the system, means; raise it if it is neither's."""
-    found = find_meaning(type(error))
-    if found is None:
-        raise error
-    made, passing = found
-    cause = error.__cause__
-    if isinstance(cause, ContentEncodingError):  # the body is whole, but cannot be read
-        made = InvalidResponseError
-        text = f"the response cannot be read: {cause.message}, though none was asked for"
-    elif isinstance(error, aiohttp.ClientResponseError):
-        text = f"the response cannot be read: {error.message or 'it is not HTTP'}"
-    else:
-        text = f"{type(error).__name__}: {str(error) or 'no details'}"
-    text = " ".join(redaction.in_text(text).split())
-    return NoResponse(made(short(text, _MOST_CHARACTERS)), passing)
-
-
-def find_proxy(base: yarl.URL) -> str | None:
-    # Asked once: aiohttp's own trust_env asks for each call, and reads .netrc credentials too.
-    # No proxy leads to this machine: a portal for tests is here.
-    if base.host is None or is_loopback(base.host) or proxy_bypass(base.host):
-        return None
-    found = getproxies().get(base.scheme)
-    return checked_proxy(found) if found else None
-
-
-def list_credentials(proxy: str | None) -> set[str]:
-    """Return the credentials of a proxy, in the ways that messages may have them."""
-    written = (proxy or "").partition("://")[2].rpartition("@")[0]
-    plain = unquote(written)
-    return {written, plain, plain.partition(":")[2], b64encode(plain.encode()).decode()}
-
-
-def refuse_unverified(
-    base: yarl.URL, ssl: _ssl.SSLContext | None, session: aiohttp.ClientSession | None
-) -> None:
-    """Raise OptionsError if TLS would go unverified."""
-    if base.scheme != "https":
-        return
-    used: object = ssl
-    if session is not None and isinstance(session.connector, aiohttp.TCPConnector):
-        used = session.connector._ssl  # noqa: SLF001 -- aiohttp shows it nowhere else
-    if used is False or (
-        isinstance(used, _ssl.SSLContext)
-        and not (used.verify_mode == _ssl.CERT_REQUIRED and used.check_hostname)
-    ):
-        raise OptionsError("TLS must be verified: use an SSL context that checks certificates")
