@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self, Unpack
 
 from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc._http.auth import TokenProvider, TokenSource
+from aiohubassoc._http.call_outcome import make_outcome, to_error
 from aiohubassoc._http.clock import Clock, SystemClock
 from aiohubassoc._http.events import Events, parse_portal
 from aiohubassoc._http.limiter import QuotaLimiter
-from aiohubassoc._http.request_state import Call, make_outcome, to_error
+from aiohubassoc._http.sender import Call
 from aiohubassoc._http.senders import Senders, make_senders
 from aiohubassoc._http.transport import Transport
 from aiohubassoc._protocol.requests import checked_base_url, checked_proxy

@@ -24,7 +24,7 @@ DOORS = {
         "testing.mocked",
     },
     "aioresponses": {"testing.mocked"},
-    "tenacity": {"_http.sender"},
+    "tenacity": {"_http.retry_loop"},
     "cattrs": {"_protocol.codec"},
     "orjson": {"_protocol.codec", "shared_quota.snapshot"},
     "psycopg": {"shared_quota.postgres_store", "fleet"},

@@ -12,7 +12,8 @@ from aiohubassoc._account.replies import (
     parse_scopes,
 )
 from aiohubassoc._account.scopes import check_scopes, find_scopes
-from aiohubassoc._http.request_state import Call, to_error
+from aiohubassoc._http.call_outcome import to_error
+from aiohubassoc._http.sender import Call
 from aiohubassoc._protocol import codec, headers as _headers
 from aiohubassoc._protocol.links import encode_records
 from aiohubassoc._protocol.requests import (

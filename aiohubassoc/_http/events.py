@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http.clock import Clock
     from aiohubassoc._http.failures import NoResponse
-    from aiohubassoc._http.request_state import Call
+    from aiohubassoc._http.sender import Call
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc._protocol.verdicts import Verdict
     from aiohubassoc.errors import AioHubAssocError

@@ -12,7 +12,8 @@ import attrs
 from aiohubassoc._batching.attribution import read_refusal, read_reply
 from aiohubassoc._batching.batch import MOST_PAIRS, Batch
 from aiohubassoc._batching.bisection import Bisection
-from aiohubassoc._http.request_state import NO_HISTORY, Call, make_outcome, to_error
+from aiohubassoc._http.call_outcome import NO_HISTORY, make_outcome, to_error
+from aiohubassoc._http.sender import Call
 from aiohubassoc._protocol.requests import BatchRequest
 from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Replied
 from aiohubassoc._run.batch_reader import BatchReader
@@ -37,7 +38,7 @@ from aiohubassoc.replies import DefaultAssociations
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from aiohubassoc._http import request_state as _call
+    from aiohubassoc._http import call_outcome as _call
     from aiohubassoc._http.clock import Clock
     from aiohubassoc._run.lookup_strategies import SkipLinked
     from aiohubassoc._run.put import SendPair

@@ -10,7 +10,8 @@ from aiohubassoc._batching.batch import MOST_PAIRS, LookupBatch
 from aiohubassoc._batching.bisection import Bisection
 from aiohubassoc._batching.error_ids import parse_kind
 from aiohubassoc._batching.link_attribution import named_records, read_links
-from aiohubassoc._http.request_state import Call, NotLinked, to_error
+from aiohubassoc._http.call_outcome import NotLinked, to_error
+from aiohubassoc._http.sender import Call
 from aiohubassoc._protocol.links import LinksReply, RecordLinks
 from aiohubassoc._protocol.requests import LookupRequest
 from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Replied
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from aiohubassoc._http import request_state as _call
+    from aiohubassoc._http import call_outcome as _call
     from aiohubassoc._http.clock import Clock
     from aiohubassoc._run.run import Run
     from aiohubassoc.pair import Pair

@@ -10,8 +10,8 @@ from aiohubassoc.models import LinkState, Outcome, Skip, Status, Verification
 from aiohubassoc.pair import canonical_id
 
 if TYPE_CHECKING:
+    from aiohubassoc._http.call_outcome import History
     from aiohubassoc._http.clock import Clock
-    from aiohubassoc._http.request_state import History
     from aiohubassoc._run.lookup import Found, SendLookup
     from aiohubassoc._run.source import Entry
     from aiohubassoc.errors import AioHubAssocError

@@ -6,7 +6,8 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from aiohubassoc._http.request_state import NO_HISTORY, Call, make_outcome
+from aiohubassoc._http.call_outcome import NO_HISTORY, make_outcome
+from aiohubassoc._http.sender import Call
 from aiohubassoc._protocol.verdicts import About, Accepted, Partial, Refused, Replied
 from aiohubassoc._run.stream import READ_AHEAD
 from aiohubassoc.models import Outcome, Status
@@ -14,8 +15,8 @@ from aiohubassoc.models import Outcome, Status
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from aiohubassoc._http import request_state as _call
-    from aiohubassoc._http.request_state import History
+    from aiohubassoc._http import call_outcome as _call
+    from aiohubassoc._http.call_outcome import History
     from aiohubassoc._run.lookup_strategies import SkipLinked
     from aiohubassoc._run.run import Run
     from aiohubassoc._run.source import Entry

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
 
 import attrs
 
-from aiohubassoc._http.request_state import NO_HISTORY, Call, History, SubjectT, make_unwritten
+from aiohubassoc._http.call_outcome import NO_HISTORY, History, make_unwritten
 from aiohubassoc._protocol.verdicts import Fatal
 from aiohubassoc._run.group_commit import GroupCommit
 from aiohubassoc._run.source import Prefetch
@@ -18,8 +18,9 @@ from aiohubassoc.models import Status
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable
 
-    from aiohubassoc._http import request_state as _call
+    from aiohubassoc._http import call_outcome as _call
     from aiohubassoc._http.clock import Clock, Timer
+    from aiohubassoc._http.sender import Call, SubjectT
     from aiohubassoc._run.failure_limits import FailureLimits
     from aiohubassoc._run.group_commit import Recorder
     from aiohubassoc._run.run_events import RunEvents

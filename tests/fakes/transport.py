@@ -17,7 +17,7 @@ from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.events import Events
 from aiohubassoc._http.failures import NoResponse
 from aiohubassoc._http.sender import Sender
-from aiohubassoc._protocol.classify import EndpointProof, judge
+from aiohubassoc._protocol.classify import EndpointProof
 from aiohubassoc._protocol.requests import Endpoint, create_default
 from aiohubassoc._protocol.verdicts import Response
 from aiohubassoc._run.failure_limits import FailureLimits
@@ -27,10 +27,13 @@ from aiohubassoc._run.run_events import RunEvents
 from aiohubassoc._run.source import Source
 from aiohubassoc._run.stream import OutcomeStream
 from aiohubassoc.options import ApiVersion
+from tests.protocol.judging import judge
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from aiohubassoc._http.limiter_interface import Limiter
-    from aiohubassoc._http.sender import Judge
+    from aiohubassoc._protocol.verdicts import Verdict
 
 Scripted = Response | NoResponse | Callable[[Endpoint], Response]
 
@@ -118,7 +121,7 @@ def sender_of(
     policy: RetryPolicy | None = None,
     concurrency: int = 64,
     jitter: float = 0.5,
-    judge: Judge[Pair] = judge,
+    judge: Callable[[Response, Pair, Callable[[], datetime]], Verdict] = judge,
     proof: EndpointProof | None = None,
     events: Events | None = None,
 ) -> Sender[Pair]:
@@ -126,7 +129,8 @@ def sender_of(
     return Sender(
         transport=transport,  # type: ignore[arg-type]  # it has what a sender uses
         endpoint=partial(create_default, ApiVersion.V4),
-        judge=judge,
+        judge_reply=lambda response, one: judge(response, one, SystemClock().utc_now),
+        judge_refusal=lambda response, one, now: judge(response, one, lambda: now),
         tokens=TokenSource(token),
         limiter=limiter or QuotaLimiter(quota or Quota(1000, 1.0)),
         semaphore=asyncio.Semaphore(concurrency),

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from aiohubassoc import DailyReserveError, OptionsError, Quota, QuotaLimiter
-from aiohubassoc._http.request_state import Call
+from aiohubassoc._http.sender import Call
 from tests.conftest import pass_time, settle
 from tests.fakes.transport import FakeTransport, pair, sender_of
 

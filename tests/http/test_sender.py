@@ -31,9 +31,10 @@ from aiohubassoc import (
     UnconfirmedError,
     WrongEndpointError,
 )
+from aiohubassoc._http.call_outcome import Unfinished
 from aiohubassoc._http.failures import NoResponse
-from aiohubassoc._http.request_state import Call, Unfinished
-from aiohubassoc._protocol.classify import PROVEN_SECONDS, EndpointProof, judge_batch, judge_links
+from aiohubassoc._http.sender import Call
+from aiohubassoc._protocol.classify import PROVEN_SECONDS, EndpointProof
 from aiohubassoc._protocol.verdicts import (
     About,
     Accepted,
@@ -45,6 +46,7 @@ from aiohubassoc._protocol.verdicts import (
 )
 from tests.conftest import pass_time, settle
 from tests.fakes.transport import FakeTransport, error, linked, pair, reply, sender_of
+from tests.protocol.judging import judge_batch, judge_links
 from tests.quota.virtual_portal import most_in_a_window
 
 if TYPE_CHECKING:
@@ -654,7 +656,7 @@ async def test_the_limiter_hears_of_every_call_whatever_is_raised(where: str) ->
     if where == "endpoint":
         sender._endpoint = _boom
     elif where == "judge":
-        sender._judge = _boom
+        sender._judge_reply = _boom
     elif where == "heard":
         call.observer.on_response = _boom  # type: ignore[method-assign]
     else:

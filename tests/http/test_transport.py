@@ -35,11 +35,11 @@ from aiohubassoc import (
 from aiohubassoc._http import own_session, transport as transport_module
 from aiohubassoc._http.failures import NoResponse, find_meaning, to_no_response
 from aiohubassoc._http.transport import Transport
-from aiohubassoc._protocol.classify import judge
 from aiohubassoc._protocol.requests import Endpoint
 from aiohubassoc._protocol.verdicts import Response
 from tests.conftest import pass_time
 from tests.http.slow_resolver import SlowResolver
+from tests.protocol.judging import judge
 
 ENDPOINT = Endpoint("PUT", "/crm/v4/objects/a%2Fb/1/associations/default/c/2")
 TOKEN = "canary-token"

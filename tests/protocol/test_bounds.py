@@ -14,9 +14,9 @@ from aiohubassoc import ApiError, ErrorDetail, InvalidResponseError, Pair, Parti
 from aiohubassoc._batching.error_ids import Excerpts
 from aiohubassoc._protocol import codec
 from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, bounded, kept_headers, short
-from aiohubassoc._protocol.classify import judge
 from aiohubassoc._protocol.links import decode_links
 from aiohubassoc._protocol.verdicts import Partial, Refused, Response, Transient
+from tests.protocol.judging import judge
 from tests.protocol.strategies import json_values
 
 LONG = "x" * 300_000

@@ -31,15 +31,7 @@ from aiohubassoc import (
     WrongEndpointError,
 )
 from aiohubassoc._protocol import codec
-from aiohubassoc._protocol.classify import (
-    PROVEN_SECONDS,
-    EndpointProof,
-    is_from_hubspot,
-    judge,
-    judge_account,
-    judge_batch,
-    judge_links,
-)
+from aiohubassoc._protocol.classify import PROVEN_SECONDS, EndpointProof, is_from_hubspot
 from aiohubassoc._protocol.links import LinksReply, RecordLinks
 from aiohubassoc._protocol.status_table import TABLE, Refusal
 from aiohubassoc._protocol.verdicts import (
@@ -56,6 +48,7 @@ from aiohubassoc._protocol.verdicts import (
     Transient,
     Verdict,
 )
+from tests.protocol.judging import judge, judge_account, judge_batch, judge_links
 from tests.protocol.strategies import near_bodies
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -46,7 +46,7 @@ from tests.fakes.transport import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from aiohubassoc._http.request_state import Call
+    from aiohubassoc._http.sender import Call
     from aiohubassoc._protocol.verdicts import Response
     from aiohubassoc._run.stream import OutcomeStream
 

@@ -1,15 +1,14 @@
-"""One call on its way, and what its run has to do with it."""
+"""What a run gets of a call: reports on the way, its history, and the outcome of its pair."""
 
 from __future__ import annotations
 
-from typing import Generic, Protocol, TypeAlias, TypeVar, assert_never
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, assert_never
 
 import attrs
 
 from aiohubassoc._protocol.verdicts import Accepted, Fatal, Partial, Refused, Replied
 from aiohubassoc.errors import (
     AioHubAssocError,
-    ConnectionLostError,
     PartialFailureError,
     ServerError,
     TransportError,
@@ -19,7 +18,8 @@ from aiohubassoc.models import Outcome, Status
 from aiohubassoc.pair import Pair
 from aiohubassoc.replies import DefaultAssociations
 
-SubjectT = TypeVar("SubjectT")
+if TYPE_CHECKING:
+    from aiohubassoc._http.sender import Call
 
 
 class CallObserver(Protocol):
@@ -88,74 +88,6 @@ class History:
 NO_HISTORY = History()
 
 
-class Call(Generic[SubjectT]):
-    """
-    One logical call, with its retries.
-
-    Args:
-        subject: What the call is about.
-        observer: Its run.
-        history: What earlier calls for the same pairs came to.
-
-    Attributes:
-        attempts: Attempts made, without those that do not count, such as throttled ones.
-        spent: Seconds since the first request was sent, without time in the wait queue.
-        pause: Seconds for which the last throttle paused all calls.
-        in_flight: Whether a request is in flight now.
-        cut_off_in_flight: Whether the call was cancelled then.
-        reply: The last reply that could be read.
-        error: Why the last attempt failed.
-        unknown: The error of the last attempt that may have made the link without a response.
-        uncertain: Whether any attempt may have made the link without a confirmation.
-        token: The token of the last attempt.
-        renewals: How many renewals of tokens had ended by then.
-        token_renewed: Whether it was refused, and this attempt has another one.
-        is_resend: Whether this request repeats one over a new connection, as the same attempt.
-    """
-
-    # On the class: to set a dozen of them for every pair costs as much as reading its reply.
-    attempts: int = 0
-    spent: float = 0.0
-    pause: float = 0.0
-    in_flight: bool = False
-    cut_off_in_flight: bool = False
-    reply: DefaultAssociations | None = None
-    error: AioHubAssocError | None = None
-    unknown: TransportError | None = None
-    uncertain: bool = False
-    token: str = ""
-    renewals: int = 0
-    token_renewed: bool = False
-    is_resend: bool = False
-
-    history: History = NO_HISTORY
-
-    def __init__(
-        self, subject: SubjectT, observer: CallObserver = NO_OBSERVER, history: History = NO_HISTORY
-    ) -> None:
-        self.subject = subject
-        self.observer = observer
-        if history is not NO_HISTORY:
-            self.history = history
-            self.uncertain, self.unknown = history.uncertain, history.unknown
-
-    @property
-    def total_attempts(self) -> int:
-        """The attempts of this call and of those before it."""
-        return self.history.attempts + self.attempts
-
-    def to_history(self) -> History:
-        """Return what a later call for the same pairs must know."""
-        return History(self.total_attempts, self.uncertain, self.unknown)
-
-    def to_cut_off_history(self) -> History:
-        """Return the same for a call that was cancelled: waiting, or in flight."""
-        error, uncertain = self.error, self.uncertain
-        if self.cut_off_in_flight:
-            error, uncertain = ConnectionLostError("the run ended before the response came"), True
-        return History(self.total_attempts, uncertain, self.unknown, error, self.reply)
-
-
 @attrs.define
 class Unfinished:
     """The run ended between two attempts."""
@@ -178,9 +110,7 @@ def to_error(verdict: NotLinked) -> AioHubAssocError:
             assert_never(verdict)
 
 
-def make_outcome(
-    index: int, pair: Pair, call: Call[SubjectT], verdict: Accepted | NotLinked
-) -> Outcome:
+def make_outcome(index: int, pair: Pair, call: Call[Any], verdict: Accepted | NotLinked) -> Outcome:
     """Return the outcome of a pair by that of its call."""
     if isinstance(verdict, Accepted):
         return Outcome(index, pair, Status.LINKED, call.total_attempts, verdict.reply)
