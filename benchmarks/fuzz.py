@@ -86,7 +86,7 @@ def make_responses(_: Path) -> Callable[[bytes], None]:
         headers = CIMultiDict(dict.fromkeys(names, text))
         parsing.retry_after(headers, _NOW)
         parsing.parse_daily(headers)
-        parsing.parse_quota(*parsing.quota_texts(headers))
+        parsing.parse_quota(headers)
         for code in (status, 200, 207, 400, 429):
             response = Response(code, headers, body)
             if code in {200, 207}:

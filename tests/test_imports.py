@@ -26,7 +26,7 @@ DOORS = {
     "aioresponses": {"testing.mocked"},
     "tenacity": {"_http.retry_loop"},
     "cattrs": {"_protocol.codec"},
-    "orjson": {"_protocol.codec", "shared_quota.snapshot"},
+    "orjson": {"_protocol.codec", "_protocol.reply_codec", "shared_quota.snapshot"},
     "psycopg": {"shared_quota.postgres_store", "fleet"},
     "procrastinate": {"fleet"},
     "pyarrow": {"_run.dataframes", "files.parquet_reader", "files.parquet_results"},

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
-    from aiohubassoc._http import request_state as _state
+    from aiohubassoc._http import call_outcome as _state
     from aiohubassoc.options import Quota
 
 Responses: TypeAlias = dict[str, AccountReply | AioHubAssocError]
@@ -81,7 +81,7 @@ def make_check(responses: Responses, base_url: str, types: tuple[str, str]) -> A
     quota, daily_limit, daily_left = None, usage.limit, usage.left
     for response in responses.values():  # the last headers are the freshest
         if isinstance(response, AccountReply):
-            quota = _headers.parse_quota(*_headers.quota_texts(response.headers)) or quota
+            quota = _headers.parse_quota(response.headers) or quota
             limit, left = _headers.parse_daily(response.headers)
             if limit is not None and left is not None:
                 daily_limit, daily_left = limit, left

@@ -18,6 +18,8 @@ from weakref import WeakKeyDictionary, WeakSet
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
 
+from aiohubassoc._http.clock import bind_now
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
@@ -196,7 +198,7 @@ class _LentState:
 
 class Connections:
     """
-    What is known of all connections of one client.
+    What is known of all connections of one client, in the running event loop.
 
     Args:
         clock: Time.
@@ -206,6 +208,7 @@ class Connections:
 
     def __init__(self, clock: Clock, most_in_doubt: int) -> None:
         self._clock = clock
+        self._now = bind_now(clock)
         self._most_in_doubt = most_in_doubt
         self._in_doubt = 0
         self._own: WeakSet[WatchedProtocol] = WeakSet()
@@ -252,7 +255,7 @@ class Connections:
             await self._clock.sleep(_LOOK_AGAIN)
         if state.is_spoilt:
             raise UnfitConnectionError
-        now = self._clock.now()
+        now = self._now()
         call.waited, call.began_at = now - call.began_at, now
 
     def _take_any(
@@ -277,12 +280,12 @@ class Connections:
         return state
 
     def _is_doubted(self, state: ConnectionState) -> bool:
-        return state.doubted_until > self._clock.now()
+        return state.doubted_until > self._now()
 
     def doubt(self, call: OnWire) -> None:
         """Note that the response to *call*, which is being read, is to be confirmed."""
         if call.protocol is not None and call.is_reuse:
-            self._get_state(call.protocol).doubted_until = self._clock.now() + LONGEST_WAIT
+            self._get_state(call.protocol).doubted_until = self._now() + LONGEST_WAIT
             transport = call.protocol.transport
             # It came before the request was sent: it cannot be the response to it.
             if transport is not None and transport.get_write_buffer_size():
@@ -302,7 +305,7 @@ class Connections:
 
     def add_time(self, call: OnWire) -> None:
         """Take into account how long the response to *call* took."""
-        self._times[call.is_of_many].add(self._clock.now() - call.began_at)
+        self._times[call.is_of_many].add(self._now() - call.began_at)
 
     def drop_idle(self) -> None:
         """Use no connection again that is idle now: one of them turned out to be dead."""
@@ -323,7 +326,7 @@ class Connections:
         if call.is_cut or state.call is not None or _has_more(protocol, state):
             state.is_spoilt = True
             return False
-        times, took = self._times[call.is_of_many], self._clock.now() - call.began_at
+        times, took = self._times[call.is_of_many], self._now() - call.began_at
         if protocol.is_connected():
             await self._watch(state, times.wait_after(took))
             if _has_more(protocol, state):
@@ -338,13 +341,13 @@ class Connections:
 
     async def _watch(self, state: ConnectionState, seconds: float) -> None:
         """Keep a connection out of use for so long."""
-        ends_at = self._clock.now() + seconds
+        ends_at = self._now() + seconds
         state.doubted_until = ends_at + LONGEST_WAIT
         self._in_doubt += 1
         try:
             await self._clock.sleep(seconds)
             # A loop that stood still did not read meanwhile, nor perhaps did the server respond.
-            late = self._clock.now() - ends_at
+            late = self._now() - ends_at
             if late > seconds * _LATE_SHARE:
                 await self._clock.sleep(min(late, seconds))
             await self._clock.sleep(0)  # some event loops look at timers before they read

@@ -211,9 +211,9 @@ class QuotaLimiter:
     ) -> None:
         """Learn what HubSpot says of its limits."""
         pacer = self._pacer
-        texts = _headers.quota_texts(headers)
-        if texts != self._quota_texts:
-            self._quota_texts, self._named = texts, _headers.parse_quota(*texts)
+        texts = headers.get(_headers.QUOTA_LIMIT), headers.get(_headers.QUOTA_WINDOW)
+        if texts != self._quota_texts:  # nearly every response names the same quota
+            self._quota_texts, self._named = texts, _headers.parse_quota(headers)
             if self._named is not None:
                 pacer.adopt(self._named)
         if self._named is not None and now < pacer.adopts_remaining_until:

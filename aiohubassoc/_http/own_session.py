@@ -116,7 +116,7 @@ class Deadlines:
         """Note that it has one: the time for its response begins."""
         call = self.running
         call.connecting = False
-        call.began_at, ends_at = self._clock.now(), call.due_at
+        call.began_at, ends_at = self._now(), call.due_at
         call.due_at = min(ends_at, call.began_at + self._answer)
         if call.due_at < self._timer_at:
             self._set_timer(call.due_at)
@@ -142,7 +142,7 @@ class Deadlines:
     def _sweep(self) -> None:
         """End the calls that are due, and look again when the next one is."""
         self.close()
-        now = self._clock.now() + _TICK
+        now = self._now() + _TICK
         for call in self.calls.values():
             if call.due_at <= now:
                 call.expired, call.due_at = True, math.inf

@@ -196,13 +196,9 @@ class Transport:
             body = parts[0] if len(parts) == 1 else content.read_nowait()
             self._responses += 1
             protocol = call.protocol
-            if (
-                type(protocol) is not WatchedProtocol
-                or call.fresh
-                or body.find(self._secret) >= 0
-                or _BACKSLASH in body
-                or _PERCENT in body
-            ):
+            if body.find(self._secret) >= 0 or _BACKSLASH in body or _PERCENT in body:
+                body = self._redaction.in_bytes(body)
+            if type(protocol) is not WatchedProtocol or call.fresh:
                 return self._received(response, body, call), call.waited
             if self._responses % _TIMED == 0:
                 self._connections.add_time(call)
@@ -270,12 +266,11 @@ class Transport:
             return self._failed(error.cause, session, call), call.waited
 
     def _received(self, response: aiohttp.ClientResponse, body: bytes, call: OnWire) -> Response:
-        """Return a whole response with 2xx."""
+        """Return a whole response with 2xx; *body* is without secrets."""
         redaction = self._redaction
         if call.fresh or self._responses % _TIMED == 0:
             self._connections.add_time(call)
         self._connections.release(call)
-        body = redaction.in_bytes(body)
         if call.is_reuse:
             return ReusedResponse(response.status, response.headers, body, "", redaction, call)
         return Response(response.status, response.headers, body, "", redaction)
@@ -305,7 +300,7 @@ class Transport:
             call.is_cut = True
         if status in _2XX:
             if is_whole:
-                return self._received(response, body, call)
+                return self._received(response, self._redaction.in_bytes(body), call)
             return NoResponse(
                 InvalidResponseError(
                     f"the response is larger than {MAX_BODY_BYTES} bytes",

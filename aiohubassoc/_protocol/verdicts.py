@@ -15,6 +15,7 @@ import attrs
 from aiohubassoc._protocol import codec
 from aiohubassoc._protocol.bounds import NO_SECRETS, Redaction, kept_headers
 from aiohubassoc._protocol.links import LinksReply, decode_links
+from aiohubassoc._protocol.reply_codec import decode_pair_reply, decode_reply
 from aiohubassoc.errors import AioHubAssocError, ApiError, InvalidResponseError, UnconfirmedError
 from aiohubassoc.pair import canonical_id
 from aiohubassoc.replies import DefaultAssociations
@@ -185,7 +186,7 @@ Verdict: TypeAlias = (
 
 def judge_pair_reply(response: Response, pair: Pair) -> Verdict:
     """Return what a *response* with 2xx means for *pair*, the pair that was sent."""
-    reply = _read(response, codec.decode_pair_reply)
+    reply = _read(response, decode_pair_reply)
     if isinstance(reply, Transient):
         return reply
     linked = matches(reply, pair)
@@ -201,7 +202,7 @@ def judge_pair_reply(response: Response, pair: Pair) -> Verdict:
 
 def judge_batch_reply(response: Response) -> Verdict:
     """Return what a *response* with 2xx to many pairs means; it is `Replied` if it confirms any."""
-    reply = _read(response, codec.decode_reply)
+    reply = _read(response, decode_reply)
     if isinstance(reply, Transient):
         return reply
     # It says nothing of any pair, or nothing final.
