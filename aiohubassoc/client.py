@@ -23,8 +23,7 @@ from aiohubassoc._run.failure_limits import FailureLimits
 from aiohubassoc._run.lookup_strategies import SkipLinked, Verify
 from aiohubassoc._run.put import Put
 from aiohubassoc._run.run import Run, Strategy
-from aiohubassoc._run.run_events import RunEvents
-from aiohubassoc._run.source import MOST_READ, Pairs, Source
+from aiohubassoc._run.source import MOST_READ, Pairs, Source, count_items
 from aiohubassoc._run.stream import OTHER_LOOP, OutcomeStream, VerificationStream
 from aiohubassoc.arguments import (
     ClientOptions,
@@ -43,6 +42,7 @@ from aiohubassoc.arguments import (
 )
 from aiohubassoc.errors import ClientClosedError, OptionsError
 from aiohubassoc.models import Report, VerificationReport
+from aiohubassoc.observer import RunStartedEvent
 from aiohubassoc.options import Quota, RetryPolicy, Timeouts
 from aiohubassoc.pair import Pair, RecordId
 
@@ -453,27 +453,20 @@ class AssociationClient:
         strategy = self._make_strategy(
             via, senders, batch_size, batch_linger, skip_linked=skip_linked
         )
-        limiter = self._limiter if via == "put" else self._batch_limiter
-        events = RunEvents(
-            self._events,
-            self._clock,
-            mode=via,
-            skip_linked=skip_linked,
-            pairs=pairs,
-            quota=lambda: limiter.quota,
-        )
+        started = self._make_started(via, pairs, skip_linked=skip_linked)
         recorder = None
         if journal is not None:
             portal = {"portal": self._base_url}
             recorder = journal.recording(portal, self._clock, retry_failed=retry_failed)
-            recorder.run_id = events.run_id
+            recorder.run_id = started.run
         report = Report(max_failures_kept=max_failures_kept)
         run = Run(
             Source(pairs, from_type, to_type),
             strategy,
             report,
             clock=self._clock,
-            events=events,
+            events=self._events,
+            started=started,
             ordered=ordered,
             stall_timeout=stall_timeout,
             drain_timeout=drain_timeout,
@@ -481,6 +474,14 @@ class AssociationClient:
             recorder=recorder,
         )
         return OutcomeStream(run, report, senders.loop, "link_each")
+
+    def _make_started(
+        self, mode: str, pairs: object, *, skip_linked: bool = False
+    ) -> RunStartedEvent:
+        """Return what is reported when a run begins, with a new id for the run."""
+        run_id, total = os.urandom(8).hex(), count_items(pairs)
+        quota = (self._limiter if mode == "put" else self._batch_limiter).quota
+        return RunStartedEvent(run_id, self._events.portal, mode, skip_linked, total, quota)
 
     def _make_strategy(
         self, via: str, senders: Senders, batch_size: int, batch_linger: float, *, skip_linked: bool
@@ -550,13 +551,8 @@ class AssociationClient:
             Verify(senders.links.settle, linger=wait, clock=self._clock),
             report,
             clock=self._clock,
-            events=RunEvents(
-                self._events,
-                self._clock,
-                mode="verify",
-                pairs=pairs,
-                quota=lambda: self._batch_limiter.quota,
-            ),
+            events=self._events,
+            started=self._make_started("verify", pairs),
             ordered=ordered,
             stall_timeout=stall_timeout,
             drain_timeout=drain_timeout,

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
-    from aiohubassoc._http import call_outcome as _state
+    from aiohubassoc._http.sender import Send
     from aiohubassoc.options import Quota
 
 Responses: TypeAlias = dict[str, AccountReply | AioHubAssocError]
@@ -271,9 +271,6 @@ def _unknown(name: str, response: AccountReply | AioHubAssocError | None) -> Che
     return CheckItem(name, CheckState.UNKNOWN, f"HubSpot does not say{why}")
 
 
-SendRequest: TypeAlias = "Callable[[Call[AccountRequest]], Awaitable[_state.FinalVerdict]]"
-"""Makes a call about the account until there is a response, or none to be had."""
-
 _FINAL_ERRORS: Final = (
     ResponseTimeoutError,
     AuthenticationError,
@@ -289,7 +286,7 @@ _RECORD: Final = "1"
 
 
 async def check_account(
-    send: SendRequest,
+    send: Send[AccountRequest],
     base_url: str,
     version: str,
     types: tuple[str, str],

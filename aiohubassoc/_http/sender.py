@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
 from aiohubassoc._http.call_outcome import (
     NO_HISTORY,
@@ -47,9 +47,8 @@ SubjectT = TypeVar("SubjectT")
 _2XX: Final = range(200, 300)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
-    from typing import TypeAlias
 
     from aiohubassoc._http.auth import TokenSource
     from aiohubassoc._http.clock import Clock
@@ -132,6 +131,10 @@ class Call(Generic[SubjectT]):
         if self.cut_off_in_flight:
             error, uncertain = ConnectionLostError("the run ended before the response came"), True
         return History(self.total_attempts, uncertain, self.unknown, error, self.reply)
+
+
+Send: TypeAlias = "Callable[[Call[SubjectT]], Awaitable[FinalVerdict]]"
+"""Makes a call, with its retries, to its final verdict: `Sender.send`."""
 
 
 class Sender(Generic[SubjectT]):

@@ -28,16 +28,13 @@ from aiohubassoc.pair import canonical_id
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from aiohubassoc._http import call_outcome as _call
     from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.sender import Send
     from aiohubassoc._run.run import Run
     from aiohubassoc.pair import Pair
     from aiohubassoc.replies import StandardError
-
-SendLookup: TypeAlias = "Callable[[Call[LookupRequest]], Awaitable[_call.FinalVerdict]]"
-"""Makes a call that reads the links of records, with its retries."""
 
 # A record, and where the page of its links begins; None: the first.
 _RecordPage: TypeAlias = "tuple[str, str | None]"
@@ -84,7 +81,7 @@ class PairLookups:
     is_needed = False
     """Whether the run is to stop if no such call gets through."""
 
-    def __init__(self, send: SendLookup, *, linger: float, clock: Clock) -> None:
+    def __init__(self, send: Send[LookupRequest], *, linger: float, clock: Clock) -> None:
         self.send = send
         self.is_proven = False
         self._reader: BatchReader[LookupBatch] = BatchReader(

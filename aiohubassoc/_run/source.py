@@ -57,6 +57,14 @@ MOST_READ: Final = 250  # at once: other tasks wait meanwhile
 _ITEM: Final = itemgetter(1)
 
 
+def count_items(pairs: object) -> int | None:
+    """Return how many items an input has; None where it does not know."""
+    try:
+        return len(pairs) if hasattr(pairs, "__len__") else None
+    except Exception:  # noqa: BLE001 -- code of the caller: the number is not needed
+        return None
+
+
 class Source:
     """
     Reads pairs in their order, for any number of readers.
@@ -167,6 +175,11 @@ class Source:
         finally:
             self.stepping = None
 
+    def end_with(self, error: Exception) -> None:
+        """Read nothing more, and raise *error* at the next `read`, unless another comes first."""
+        self._sync = self._async = None
+        self._error = self._error or error
+
     def _raise_error(self) -> NoReturn:
         assert self._error is not None  # noqa: S101 -- the callers saw it
         error, self._error = self._error, None
@@ -237,7 +250,6 @@ class Prefetch:
         self.find_known: Callable[[int, Pair], Outcome | None] | None = None
         self._run = run
         self._source = source
-        self._error: Exception | None = None  # of an item that was read with pairs before it
 
     async def read(self, most: int) -> list[Entry]:
         """Return the next pairs that need a call, up to *most*; none: there are no more."""
@@ -271,9 +283,6 @@ class Prefetch:
 
     async def _read(self, most: int) -> list[tuple[int, object]]:
         """Return the next items; none: there are no more."""
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
         buffer = self._run.buffer
         room = self._run.read_ahead - buffer.in_hand
         buffer.in_hand += 1  # its place is taken before it is read: reading may wait
@@ -292,18 +301,20 @@ class Prefetch:
             run.open.update(usual)
             return usual
         pairs: list[Entry] = []
+        is_broken = False
         for index, item in items:
             try:
                 pair = item if type(item) is Pair else self._source.pair(index, item)
             except Exception as error:  # noqa: BLE001 -- it is raised behind the pairs before it
                 run.buffer.in_hand -= 1  # it is no pair
-                self._error = self._error or error
+                self._source.end_with(error)
+                is_broken = True
                 continue
             if isinstance(pair, tuple):
                 run.reject(index, *pair)
                 continue
             run.open[index] = pair
-            if not self._is_known(index, pair) and self._error is None:
+            if not (self._is_known(index, pair) or is_broken):
                 pairs.append((index, pair))
         return pairs
 

@@ -12,7 +12,7 @@ from aiohubassoc.errors import ClientClosedError
 from aiohubassoc.models import Outcome, Report, RunReport, Verification, VerificationReport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from aiohubassoc._run.run import Run
@@ -40,15 +40,27 @@ class OutputBuffer(Generic[ResultT]):
     """
     Counts results and keeps them until they are taken; with *ordered* it is a reorder buffer.
 
+    Args:
+        report: Counts them.
+        ordered: Whether they are offered in the order of their indexes.
+        on_result: Is given each result once it is counted; None: the observer takes none.
+
     Attributes:
         in_hand: How many pairs were read whose result was not taken yet.
         ready: What can be taken.
     """
 
-    def __init__(self, report: RunReport, *, ordered: bool) -> None:
+    def __init__(
+        self,
+        report: RunReport,
+        *,
+        ordered: bool,
+        on_result: Callable[[ResultT], None] | None = None,
+    ) -> None:
         self.in_hand = 0
         self.ready: deque[ResultT] = deque()
         self._report = report
+        self._on_result = on_result
         # In order: what is there already but not yet next.
         self._early: dict[int, ResultT] | None = {} if ordered else None
         self._next_index = 0
@@ -86,10 +98,12 @@ class OutputBuffer(Generic[ResultT]):
                 self._next_index += 1
         if self._is_awaited:
             self.wake_takers()
+        if self._on_result is not None:
+            self._on_result(result)
 
     def emit_all(self, results: Sequence[ResultT]) -> None:
         """Count results and offer them."""
-        if self._early is not None:
+        if self._early is not None or self._on_result is not None:
             for result in results:
                 self.emit(result)
             return
@@ -196,8 +210,8 @@ class _ResultStream(Generic[ResultT, ReportT]):
         traceback: TracebackType | None,
     ) -> None:
         await self._run.close()
-        if exc_type is None and (failure := self._run.take_failure()) is not None:
-            raise failure
+        if exc_type is None:
+            self._run.raise_failure()
 
     def __del__(self) -> None:
         if not getattr(self, "_is_entered", True):  # absent if __init__ failed

@@ -16,6 +16,7 @@ import attrs
 
 from aiohubassoc import __version__
 from aiohubassoc._http.event_log import make_extra
+from aiohubassoc._run.group_commit import wait_until_none
 from aiohubassoc.errors import (
     JournalError,
     JournalMismatchError,
@@ -190,17 +191,12 @@ class JournalWriter:
     async def _close(self) -> None:
         """Return when others can have the folder, however often this is cancelled meanwhile."""
         release = asyncio.get_running_loop().run_in_executor(self._thread, self._release)
-        cancelled: asyncio.CancelledError | None = None
-        while not release.done():
-            try:
-                await asyncio.wait([release])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        self._thread.shutdown(wait=False)
-        with in_plain_words(self._folder):
-            release.result()
-        if cancelled is not None:
-            raise cancelled
+        try:
+            await wait_until_none(lambda: [] if release.done() else [release])
+        finally:
+            self._thread.shutdown(wait=False)
+            with in_plain_words(self._folder):
+                release.result()
 
     def _group(self) -> Group:
         """Return what is to be written next, so far without outcomes."""

@@ -23,9 +23,9 @@ from aiohubassoc._protocol.verdicts import Response
 from aiohubassoc._run.failure_limits import FailureLimits
 from aiohubassoc._run.put import Put
 from aiohubassoc._run.run import Run, Strategy
-from aiohubassoc._run.run_events import RunEvents
 from aiohubassoc._run.source import Source
 from aiohubassoc._run.stream import OutcomeStream
+from aiohubassoc.observer import RunStartedEvent
 from aiohubassoc.options import ApiVersion
 from tests.protocol.judging import judge
 
@@ -178,12 +178,14 @@ def stream_over(
         strategy,
         report,
         clock=SystemClock(),
-        events=RunEvents(
-            Events(None, portal="api.hubapi.com", clock=SystemClock()),
-            SystemClock(),
-            mode="put",
-            pairs=(),
-            quota=lambda: Quota(1000, 1.0),
+        events=Events(None, portal="api.hubapi.com", clock=SystemClock()),
+        started=RunStartedEvent(
+            "0123456789abcdef",
+            "api.hubapi.com",
+            "put",
+            skip_linked=False,
+            total=None,
+            quota=Quota(1000, 1.0),
         ),
         **{"stall_timeout": None, **options},
         limits=FailureLimits(stop_after_failures, stop_after_alike),
