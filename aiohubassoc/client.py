@@ -304,7 +304,7 @@ class AssociationClient:
         if not isinstance(pair, Pair):
             raise OptionsError(f"{pair!r} is not a Pair")
         call = Call(pair)
-        verdict = await self._senders_in_loop().single.settle(call)
+        verdict = await self._senders_in_loop().single.send(call)
         assert not isinstance(verdict, Replied)  # noqa: S101 -- that is of many
         if self._events.on_outcome is not None:
             self._events.on_outcome(make_outcome(0, pair, call, verdict))
@@ -347,7 +347,7 @@ class AssociationClient:
         """
         sender = self._senders_in_loop().batch
         on_outcome = self._events.on_outcome
-        return await send_one_batch(sender.settle, (from_type, to_type), pairs, on_outcome)
+        return await send_one_batch(sender.send, (from_type, to_type), pairs, on_outcome)
 
     async def check(self, from_type: str, to_type: str, *, quick: bool = False) -> AccountCheck:
         """
@@ -372,9 +372,9 @@ class AssociationClient:
         senders = self._senders_in_loop()
         pair = Pair(from_type, 1, to_type, 1)
         types = (pair.from_type, pair.to_type)
-        settle = senders.account.settle
+        send = senders.account.send
         base_url, version = self._base_url, self._version
-        return await check_account(settle, base_url, version, types, self._token, quick=quick)
+        return await check_account(send, base_url, version, types, self._token, quick=quick)
 
     def link_each(
         self,
@@ -489,12 +489,12 @@ class AssociationClient:
         check_batches(via, batch_size, batch_linger)
         skip = None
         if skip_linked:
-            skip = SkipLinked(senders.links.settle, linger=batch_linger, clock=self._clock)
+            skip = SkipLinked(senders.links.send, linger=batch_linger, clock=self._clock)
         if via == "put":
-            return Put(senders.single.settle, workers=self._concurrency, skip=skip)
+            return Put(senders.single.send, workers=self._concurrency, skip=skip)
         return Batched(
-            senders.batch.settle,
-            senders.single.settle,
+            senders.batch.send,
+            senders.single.send,
             size=batch_size,
             linger=batch_linger,
             max_in_flight=lambda: getattr(self._batch_limiter, "max_in_flight", None) or 2,
@@ -548,7 +548,7 @@ class AssociationClient:
         report = VerificationReport(max_failures_kept=max_failures_kept)
         run = Run(
             Source(pairs, from_type, to_type),
-            Verify(senders.links.settle, linger=wait, clock=self._clock),
+            Verify(senders.links.send, linger=wait, clock=self._clock),
             report,
             clock=self._clock,
             events=self._events,

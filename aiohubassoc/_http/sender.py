@@ -190,7 +190,7 @@ class Sender(Generic[SubjectT]):
         self._now = bind_now(clock)
         self._loop = asyncio.get_running_loop()
 
-    async def settle(self, call: Call[SubjectT]) -> FinalVerdict:
+    async def send(self, call: Call[SubjectT]) -> FinalVerdict:
         """
         Make *call* to its final verdict.
 

@@ -158,7 +158,7 @@ def stream_of(
 ) -> OutcomeStream:
     """Return a run over the fake."""
     sender = sender or sender_of(transport or FakeTransport())
-    return stream_over(Source(pairs, *types), Put(sender.settle, workers=workers), **options)
+    return stream_over(Source(pairs, *types), Put(sender.send, workers=workers), **options)
 
 
 def stream_over(

@@ -380,7 +380,7 @@ def test_a_coroutine_that_is_thrown_away_with_its_loop_reports_nothing() -> None
 
     async def leave_behind() -> None:
         sender = sender_of(FakeTransport(latency=5.0), limiter=limiter)
-        left.append(asyncio.create_task(sender.settle(Call(pair(1)))))
+        left.append(asyncio.create_task(sender.send(Call(pair(1)))))
         await settle()
 
     async def go_on() -> None:
