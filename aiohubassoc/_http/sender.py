@@ -211,7 +211,7 @@ class Sender(Generic[SubjectT]):
     ) -> Verdict:
         """Wait for a permit, send once, and return the verdict. The limiter hears of every end."""
         limiter = self._limiter
-        if not limiter.try_acquire() and (fatal := await self._wait_for_permit()) is not None:
+        if not limiter.try_acquire() and (fatal := await _wait_for_permit(limiter.acquire)):
             return fatal
         expiring = self._expiring
         generation = 0 if expiring is None else expiring.generation
@@ -225,10 +225,12 @@ class Sender(Generic[SubjectT]):
             await self._semaphore.acquire()  # "async with" costs two coroutines more
             try:
                 endpoint = self._endpoint(call.subject)
-                if expiring is not None and not expiring.is_usable(generation):
-                    fatal = await self._renew_permit(expiring)
-                    if fatal is not None:
-                        return fatal
+                if (
+                    expiring is not None
+                    and not expiring.is_usable(generation)
+                    and (fatal := await _wait_for_permit(expiring.renew))
+                ):
+                    return fatal
                 sent_at = self._now()
                 if call.is_resend:  # it is the same attempt still
                     sending = self._transport.send(endpoint, call.token, needs_new=True)
@@ -321,19 +323,13 @@ class Sender(Generic[SubjectT]):
         if is_from_hubspot(response, verdict):
             self._proof.responded_at = self._now()
 
-    async def _wait_for_permit(self) -> Fatal | None:
-        try:
-            await self._limiter.acquire()
-        except (DailyReserveError, SharedQuotaError) as error:
-            return Fatal(error)
-        return None
 
-    async def _renew_permit(self, limiter: ExpiringLimiter) -> Fatal | None:
-        try:
-            await limiter.renew()
-        except (DailyReserveError, SharedQuotaError) as error:
-            return Fatal(error)
-        return None
+async def _wait_for_permit(acquire: Callable[[], Awaitable[None]]) -> Fatal | None:
+    try:
+        await acquire()
+    except (DailyReserveError, SharedQuotaError) as error:
+        return Fatal(error)
+    return None
 
 
 def _without_response(call: Call[SubjectT], received: NoResponse) -> Transient | Refused | Fatal:
