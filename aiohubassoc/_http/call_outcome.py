@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 class CallObserver(Protocol):
-    """A run, as its calls see it."""
+    """What a call uses of its run."""
 
     stopping: bool
-    """Whether the run ends: calls that failed are not retried."""
+    """Whether the run stops: failed calls are not retried."""
 
     @property
     def run_id(self) -> str | None:
-        """What its events are known by; None: the call is outside any run."""
+        """The id of the run in its events; None: the call is outside any run."""
         ...
 
     def on_response(self, status: int) -> None:
@@ -38,7 +38,7 @@ class CallObserver(Protocol):
         ...
 
     def on_progress(self) -> None:
-        """Note that a pair got its result from HubSpot."""
+        """Note that HubSpot linked or refused a pair."""
         ...
 
     def on_retry(self, error: AioHubAssocError) -> None:
@@ -68,12 +68,12 @@ NO_OBSERVER: CallObserver = _NoObserver()
 @attrs.frozen
 class History:
     """
-    What earlier calls that some pairs were in came to.
+    The results of earlier calls for a pair that have left it without an outcome.
 
     Attributes:
-        attempts: Attempts of these calls.
-        uncertain: Whether one of them may have made the link without a confirmation.
-        unknown: The last of them that may have, though no valid response came.
+        attempts: The attempts of these calls.
+        uncertain: Whether one of the attempts may have made the link without a confirmation.
+        unknown: The error of the last attempt that may have made the link without a response.
         error: Why the last call ended without an outcome; None: it was not cut off.
         reply: The last reply to that call; None: there was none, or it was about other pairs too.
     """
@@ -100,7 +100,7 @@ FinalVerdict: TypeAlias = Accepted | Replied | NotLinked
 
 
 def to_error(verdict: NotLinked) -> AioHubAssocError:
-    """Return why the pair is not linked, or not wholly."""
+    """Return why the pair is not linked, or linked with errors."""
     match verdict:
         case Partial(reply):
             return PartialFailureError(reply)
@@ -111,11 +111,11 @@ def to_error(verdict: NotLinked) -> AioHubAssocError:
 
 
 def make_outcome(index: int, pair: Pair, call: Call[Any], verdict: Accepted | NotLinked) -> Outcome:
-    """Return the outcome of a pair by that of its call."""
+    """Return the outcome of a pair whose *call* ended with this *verdict*."""
     if isinstance(verdict, Accepted):
         return Outcome(index, pair, Status.LINKED, call.total_attempts, verdict.reply)
     error = to_error(verdict)
-    # A refusal says nothing about the attempts before it: one of them may have made the link.
+    # An earlier attempt than the refused one may have made the link.
     maybe = call.uncertain or is_uncertain(error)
     match verdict:
         case Partial(linked=True):
@@ -126,20 +126,20 @@ def make_outcome(index: int, pair: Pair, call: Call[Any], verdict: Accepted | No
             status = Status.UNPROCESSED
         case _:
             assert_never(verdict)
-    # A reply to many pairs is not this pair's.
+    # The reply to a call for many pairs is about other pairs too.
     reply = call.reply if isinstance(call.subject, Pair) else getattr(verdict, "reply", None)
     return Outcome(index, pair, status, call.total_attempts, reply, error, maybe)
 
 
 def is_uncertain(error: AioHubAssocError | None) -> bool:
-    """Return whether HubSpot may have made the link though an attempt came to *error*."""
+    """Return whether HubSpot may have made the link although an attempt ended with *error*."""
     if isinstance(error, TransportError):
         return error.maybe_applied
     return isinstance(error, ServerError | UnconfirmedError)
 
 
 def make_unwritten(outcome: Outcome, cause: AioHubAssocError | None) -> Outcome:
-    """Return what can be claimed of a pair whose outcome could not be written."""
+    """Return what is reported of a pair whose outcome could not be written."""
     if outcome.status is Status.UNPROCESSED:
         return outcome
     return Outcome(

@@ -20,7 +20,7 @@ from aiohubassoc.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Characters of a message that aiohttp made, with what it read in it.
+# The longest message of aiohttp that is kept, in characters: it may quote what a server sent.
 _MOST_CHARACTERS: Final = 500
 
 
@@ -31,10 +31,10 @@ class NoResponse:
 
     Attributes:
         error: Why.
-        passing: Whether it may pass; False where no other call would fare better.
-        is_too_large: Whether the response was larger than is read.
-        was_reuse: Whether the cause is the connection, as it was used before: it had ended
-            meanwhile, or had received what no request asked for.
+        passing: Whether a retry may help. False: every other call would fail too.
+        is_too_large: Whether the response was too large to be read.
+        was_reuse: Whether the cause is that the connection was used before: it had been closed
+            meanwhile, or had received bytes that belong to no request.
     """
 
     error: TransportError
@@ -43,7 +43,7 @@ class NoResponse:
     was_reuse: bool = False
 
 
-# Every exception of aiohttp, by its nearest ancestor here: what it means, and whether it may pass.
+# What an exception of aiohttp means, and whether a retry may help. The nearest base class counts.
 FAILURES: Final[Mapping[type[BaseException], tuple[type[TransportError], bool]]] = {
     aiohttp.ClientConnectorCertificateError: (ConnectError, False),
     aiohttp.ServerFingerprintMismatch: (ConnectError, False),
@@ -66,13 +66,13 @@ def find_meaning(cls: type[BaseException]) -> tuple[type[TransportError], bool] 
 
 
 def to_no_response(error: BaseException, redaction: Redaction = NO_SECRETS) -> NoResponse:
-    """Return what *error*, raised by aiohttp or the system, means; raise it if it is neither's."""
+    """Return what *error* means. Raise it if neither aiohttp nor the system raised it."""
     found = find_meaning(type(error))
     if found is None:
         raise error
     made, passing = found
     cause = error.__cause__
-    if isinstance(cause, ContentEncodingError):  # the body is whole, but cannot be read
+    if isinstance(cause, ContentEncodingError):  # the body is complete, but cannot be decompressed
         made = InvalidResponseError
         text = f"the response cannot be read: {cause.message}, though none was asked for"
     elif isinstance(error, aiohttp.ClientResponseError):

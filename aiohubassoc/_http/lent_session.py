@@ -1,4 +1,4 @@
-"""A session that the caller lends: a request is sent once through it, and leaves nothing in it."""
+"""A session that the caller lends: sends a request through it once, and leaves nothing in it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     import yarl
     from aiohttp.connector import Connection
 
-    from aiohubassoc._http.connections import Connections, OnWire
+    from aiohubassoc._http.connections import Attempt, Connections
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc.options import Timeouts
 
 
 async def request_through(
     session: aiohttp.ClientSession,
-    call: OnWire,
+    attempt: Attempt,
     connections: Connections,
     endpoint: Endpoint,
     url: yarl.URL,
@@ -38,7 +38,7 @@ async def request_through(
     do not apply.
 
     Raises:
-        SentOnceError: for what aiohttp would repeat by itself.
+        SentOnceError: instead of an exception after which aiohttp would send the request again.
     """
 
     async def lend(
@@ -46,7 +46,7 @@ async def request_through(
     ) -> aiohttp.ClientResponse:
         request.headers["Authorization"] = f"Bearer {token}"
         request.headers.popall("Cookie", None)
-        return await _send_once(call, connections, request, handler)
+        return await _send_once(attempt, connections, request, handler)
 
     return await session.request(
         endpoint.method,
@@ -63,7 +63,7 @@ async def request_through(
 
 
 class SentOnceError(Exception):
-    """Carries an exception past aiohttp's own repeating of calls, which knows its type."""
+    """Wraps an exception after which aiohttp would send the request again by itself."""
 
     def __init__(self, cause: BaseException) -> None:
         super().__init__()
@@ -71,21 +71,21 @@ class SentOnceError(Exception):
 
 
 async def _send_once(
-    call: OnWire,
+    attempt: Attempt,
     connections: Connections,
     request: aiohttp.ClientRequest,
     handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
 ) -> aiohttp.ClientResponse:
     """
-    Send a call through a lent session, over a connection that can be used, and leave no cookie.
+    Send a request over a connection that may be used, and let the session keep no cookie.
 
     Raises:
-        SentOnceError: for what aiohttp would repeat by itself.
+        SentOnceError: instead of an exception after which aiohttp would send the request again.
     """
     send = request.send
 
     async def checked(connection: Connection) -> aiohttp.ClientResponse:
-        await connections.take_lent(call, connection)
+        await connections.take_lent(attempt, connection)
         return await send(connection)
 
     request.send = checked  # type: ignore[method-assign, assignment]  # as `CheckedRequest` does

@@ -14,12 +14,11 @@ NO_HEADERS: Mapping[str, str] = {}
 
 class Limiter(Protocol):
     """
-    Lets calls go, so that their number stays within the quota.
+    Grants permits for calls, so that their number stays within the quota.
 
     Every `acquire` that returns, and every `try_acquire` that returns True, is followed by exactly
-    one `record_response`, `record_no_response` or `release_unused`; a throttle is reported by
-    `record_throttle` before its `record_response`. Instants are those of the event loop's clock,
-    in seconds.
+    one `record_response`, `record_no_response` or `release_unused`. A throttle is reported by
+    `record_throttle` before its `record_response`. Times are those of the event loop, in seconds.
     """
 
     @property
@@ -28,12 +27,12 @@ class Limiter(Protocol):
         ...
 
     def try_acquire(self) -> bool:
-        """Acquire if no waiting is needed, and return whether it did; False may be a guess."""
+        """Acquire a permit if one is surely free; return whether it did. False: one may be free."""
         ...
 
     async def acquire(self) -> None:
         """
-        Return when one call may be sent. Cancelled, it costs nothing.
+        Acquire a permit. A cancelled caller uses none.
 
         Raises:
             DailyReserveError: no call may be sent any more today.
@@ -59,16 +58,16 @@ class Limiter(Protocol):
         Args:
             sent_at: When it was sent.
             responded_at: When its response was there.
-            exact: Whether its request was handed to a connection at *sent_at*; False: at some time
-                between the two, as it had to wait for a connection.
-            accepted: Whether HubSpot accepted it: no limit refused it.
-            headers: Of the response, ignoring case: what HubSpot says of its limits.
+            exact: Whether its request was handed to a connection at *sent_at*. False: at some time
+                between the two, because it had to wait for a connection.
+            accepted: Whether no limit refused it.
+            headers: Of the response, ignoring case: HubSpot reports its limits in them.
         """
         ...
 
     def record_no_response(self, sent_at: float) -> None:
         """
-        Record that the call ended now without a response: cancelled, timed out or cut off.
+        Record that the call ended now without a response: cancelled, timed out or lost.
 
         Args:
             sent_at: When it was sent.
@@ -79,7 +78,7 @@ class Limiter(Protocol):
         self, sent_at: float, retry_after: float | None, *, by_quota: bool = True
     ) -> float:
         """
-        Hold all calls back, as HubSpot accepts none.
+        Pause all calls, because HubSpot throttled one.
 
         Args:
             sent_at: When the call that was throttled was sent.
@@ -87,22 +86,22 @@ class Limiter(Protocol):
             by_quota: Whether the reason was the quota.
 
         Returns:
-            Seconds until calls may go again.
+            Seconds until calls may be sent again.
         """
         ...
 
 
 @runtime_checkable
 class ExpiringLimiter(Protocol):
-    """A `Limiter` whose permits cannot be used any more when they were not used for long."""
+    """A `Limiter` whose permits expire when they are not used."""
 
     generation: int
-    """Of the permits that are acquired now."""
+    """The generation of the permits that are acquired now."""
 
     def is_usable(self, generation: int) -> bool:
-        """Return whether a permit of *generation* may still be used, at this moment."""
+        """Return whether a permit of *generation* may be used now."""
         ...
 
     async def renew(self) -> None:
-        """Trade a permit for one that may be used, or raise as `Limiter.acquire` and keep it."""
+        """Exchange a permit for a usable one, or keep it and raise as `Limiter.acquire` does."""
         ...

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 def find_proxy(base: yarl.URL) -> str | None:
     """Return the proxy that the environment names for calls to *base*; None: no proxy."""
-    # Asked once: aiohttp's own trust_env asks for each call, and reads .netrc credentials too.
-    # This machine is reached without a proxy: a portal for tests is here.
+    # Read once: aiohttp's own trust_env reads it for each request, and credentials of .netrc too.
+    # A server on this machine, such as a simulated portal, is reached without a proxy.
     if base.host is None or is_loopback(base.host) or proxy_bypass(base.host):
         return None
     found = getproxies().get(base.scheme)
@@ -28,7 +28,7 @@ def find_proxy(base: yarl.URL) -> str | None:
 
 
 def list_credentials(proxy: str | None) -> set[str]:
-    """Return the credentials of a proxy, in the ways that messages may have them."""
+    """Return the credentials of a proxy in each form that a message may contain."""
     written = (proxy or "").partition("://")[2].rpartition("@")[0]
     plain = unquote(written)
     return {written, plain, plain.partition(":")[2], b64encode(plain.encode()).decode()}
@@ -37,7 +37,7 @@ def list_credentials(proxy: str | None) -> set[str]:
 def refuse_unverified(
     base: yarl.URL, ssl: _ssl.SSLContext | None, session: aiohttp.ClientSession | None
 ) -> None:
-    """Raise OptionsError if TLS would go unverified."""
+    """Raise OptionsError if certificates would not be verified."""
     if base.scheme != "https":
         return
     used: object = ssl

@@ -15,8 +15,8 @@ from aiohttp.client_proto import ResponseHandler
 from aiohubassoc import __version__
 from aiohubassoc._http.clock import bind_now
 from aiohubassoc._http.connections import (
+    Attempt,
     Connections,
-    OnWire,
     UnfitConnectionError,
     WatchedProtocol,
 )
@@ -71,16 +71,16 @@ except (AttributeError, ValueError):  # of a later aiohttp
 
 class Deadlines:
     """
-    The calls in flight.
+    The timeouts of all attempts in flight, by one timer.
 
-    A timeout of aiohttp's own costs two timers a call, a tenth of all that a call costs.
+    aiohttp's own timeouts set two timers for each request. That is a tenth of a call's cost.
 
     Args:
-        timeouts: For each of them; connecting has a bound elsewhere.
+        timeouts: Of each attempt. How long connecting may take, the connector bounds.
         clock: Time.
 
     Attributes:
-        calls: The calls, each by the task that makes it. A call that is over is removed.
+        attempts: The attempts in flight, by task. The caller of `begin` removes each at its end.
     """
 
     def __init__(self, timeouts: Timeouts, clock: Clock) -> None:
@@ -90,49 +90,49 @@ class Deadlines:
         self._clock = clock
         self._now = bind_now(clock)
         self._loop = asyncio.get_running_loop()
-        self.calls: dict[asyncio.Task[object], OnWire] = {}
+        self.attempts: dict[asyncio.Task[object], Attempt] = {}
         self._timer: Timer | None = None
         self._timer_at = math.inf
 
-    def begin(self) -> OnWire:
-        """Watch the call that the running task is about to make."""
+    def begin(self) -> Attempt:
+        """Return a new attempt of the running task; its timeout begins now."""
         task = asyncio.current_task(self._loop)
         assert task is not None  # noqa: S101 -- a coroutine runs in a task
         now = self._now()
-        call = self.calls[task] = OnWire(task, now, now + self._first)
-        if call.due_at < self._timer_at:
-            self._set_timer(call.due_at)
-        return call
+        attempt = self.attempts[task] = Attempt(task, now, now + self._first)
+        if attempt.due_at < self._timer_at:
+            self._set_timer(attempt.due_at)
+        return attempt
 
-    def connecting(self) -> OnWire:
-        """Note that the running task's call opens a connection first, and return it."""
-        call = self.running
-        call.fresh = call.connecting = True
-        call.waited = None
-        call.due_at = call.began_at + self._total
-        return call
+    def connecting(self) -> Attempt:
+        """Note that a connection is being opened for the running task's attempt; return that."""
+        attempt = self.running
+        attempt.fresh = attempt.connecting = True
+        attempt.waited = None
+        attempt.due_at = attempt.began_at + self._total
+        return attempt
 
     def connected(self) -> None:
-        """Note that it has one: the time for its response begins."""
-        call = self.running
-        call.connecting = False
-        call.began_at, ends_at = self._now(), call.due_at
-        call.due_at = min(ends_at, call.began_at + self._answer)
-        if call.due_at < self._timer_at:
-            self._set_timer(call.due_at)
+        """Note that the connection is open: the timeout of the response begins."""
+        attempt = self.running
+        attempt.connecting = False
+        attempt.began_at, ends_at = self._now(), attempt.due_at
+        attempt.due_at = min(ends_at, attempt.began_at + self._answer)
+        if attempt.due_at < self._timer_at:
+            self._set_timer(attempt.due_at)
 
     def close(self) -> None:
-        """Leave no timer behind."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer, self._timer_at = None, math.inf
 
     @property
-    def running(self) -> OnWire:
-        """The running task's call."""
+    def running(self) -> Attempt:
+        """The running task's attempt."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- see above
-        return self.calls[task]
+        return self.attempts[task]
 
     def _set_timer(self, when: float) -> None:
         if self._timer is not None:
@@ -140,32 +140,32 @@ class Deadlines:
         self._timer, self._timer_at = self._clock.call_at(when, self._sweep), when
 
     def _sweep(self) -> None:
-        """End the calls that are due, and look again when the next one is."""
+        """Cancel the attempts that are due, and set the timer for the next one."""
         self.close()
         now = self._now() + _TICK
-        for call in self.calls.values():
-            if call.due_at <= now:
-                call.expired, call.due_at = True, math.inf
-                call.task.cancel()
-        next_at = min((call.due_at for call in self.calls.values()), default=math.inf)
+        for attempt in self.attempts.values():
+            if attempt.due_at <= now:
+                attempt.expired, attempt.due_at = True, math.inf
+                attempt.task.cancel()
+        next_at = min((attempt.due_at for attempt in self.attempts.values()), default=math.inf)
         if next_at < math.inf:
             self._set_timer(next_at)
 
 
 class Connector(aiohttp.TCPConnector):
-    """Shows which calls opened a connection: aiohttp itself shows it only at a great cost."""
+    """Reports for which attempts it opens a connection. aiohttp's traces do that at a high cost."""
 
     deadlines: Deadlines
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 -- aiohttp's own, passed on
         super().__init__(**options)
-        # If a later aiohttp makes them elsewhere, they are watched as those of a lent session.
+        # If a later aiohttp has no such attribute, they are treated like those of a lent session.
         self._factory = partial(WatchedProtocol, loop=self._loop)  # type: ignore[assignment]
 
     async def _create_connection(self, *args: object, **kwargs: object):  # type: ignore[no-untyped-def]  # noqa: ANN202 -- aiohttp's own signature, passed on
-        call = self.deadlines.connecting()
-        if call.aside:
-            call.give_back()
+        attempt = self.deadlines.connecting()
+        if attempt.aside:
+            attempt.give_back()
         connection = await super()._create_connection(*args, **kwargs)  # type: ignore[arg-type]  # see above
         self.deadlines.connected()
         return connection
@@ -173,9 +173,9 @@ class Connector(aiohttp.TCPConnector):
 
 class CheckedRequest(aiohttp.ClientRequest):
     """
-    A request of a session of aiohttp's, sent over a connection that can be used.
+    A request of aiohttp's session that is sent only over a connection that may be used.
 
-    If a later aiohttp sends in another way, every connection is used as it comes.
+    If a later aiohttp does not call `send`, connections are used without that check.
     """
 
     connections: Connections
@@ -187,7 +187,7 @@ class CheckedRequest(aiohttp.ClientRequest):
 
 
 class ReadyRequest(aiohttp.ClientRequest):
-    """A request whose headers are ready made: they are the same for every call."""
+    """A request whose headers are prepared: they are the same for every request."""
 
     ready: CIMultiDict[str]
 
@@ -197,22 +197,22 @@ class ReadyRequest(aiohttp.ClientRequest):
             self.headers.update(headers)
 
     def update_auto_headers(self, skip_auto_headers: object) -> None:
-        """They are there."""
+        """No-op: the prepared headers contain them."""
 
 
 class OwnSession:
     """
-    Connections of our own, and requests over them.
+    The client's own connections, and requests over them.
 
-    What `aiohttp.ClientSession.request` does for each call costs as much as all that this package
-    does. So a request is sent here with the same steps, less those that no call needs. Where they
-    are watched or replaced (by a trace, by mocks such as aioresponses, by a later aiohttp), the
-    request goes through the session as usual.
+    `aiohttp.ClientSession.request` costs as much for each call as all of this package. So `request`
+    takes the same steps, without those that no call here needs. Where aiohttp is traced, mocked
+    (aioresponses) or of a later version with other parts, the request goes through the session as
+    usual.
 
     Args:
         base: The base URL.
         connections: What is known of all connections.
-        deadlines: The calls.
+        deadlines: The timeouts of attempts.
         connect: Seconds for opening a connection; None: no limit.
         ssl: None verifies against the system's certificates.
         proxy: The URL of a proxy; None: none.
@@ -231,8 +231,8 @@ class OwnSession:
         ssl: _ssl.SSLContext | None,
         proxy: str | None,
     ) -> None:
-        # Without a limit: the pool is not to be a second queue. It has as many connections as calls
-        # go at once, and those in doubt, which are as many at most.
+        # No limit, or the pool would be a second wait queue. It has at most as many connections as
+        # there are calls in flight, and as many again that are in doubt.
         self._connector = Connector(limit=0, ssl=ssl or True)
         self._connector.deadlines = deadlines
         self._connections = connections
@@ -251,8 +251,8 @@ class OwnSession:
             timeout=self._timeout,
             proxy=self._proxy,
         )
-        # On a reused connection that turns out dead aiohttp would send a PUT again by itself, past
-        # limiter, attempts and counts. There is no public switch (3.14); a test counts requests.
+        # On a reused connection that is dead aiohttp would send a PUT again by itself, without the
+        # limiter and the counts. There is no public switch (3.14); a test counts requests.
         self._session._retry_connection = False  # noqa: SLF001 -- see above
         self.headers: CIMultiDict[str] = self._session.headers
         self._request_class = type("Request", (ReadyRequest,), {"ready": self.headers})
@@ -268,7 +268,7 @@ class OwnSession:
         await self._session.close()
 
     async def request(  # one coroutine: another costs as much as reading the reply
-        self, call: OnWire, method: str, url: yarl.URL, body: bytes
+        self, attempt: Attempt, method: str, url: yarl.URL, body: bytes
     ) -> aiohttp.ClientResponse:
         """Send a request over a connection that can be used; return its response, not yet read."""
         headers = JSON_HEADERS if body else None
@@ -297,12 +297,12 @@ class OwnSession:
                     type(protocol) is WatchedProtocol
                     and not protocol.is_spoilt
                     and not protocol.doubted_until
-                    and not call.fresh
-                    and not call.needs_new
+                    and not attempt.fresh
+                    and not attempt.needs_new
                 ):
-                    call.protocol, protocol.call = protocol, call  # nearly always
+                    attempt.protocol, protocol.attempt = protocol, attempt  # nearly always
                 else:
-                    protocol = self._connections.take(call, connection)
+                    protocol = self._connections.take(attempt, connection)
                 protocol.set_response_params(read_until_eof=True, read_bufsize=_BUFFER_BYTES)
                 response: aiohttp.ClientResponse = await request.send(connection)
                 try:

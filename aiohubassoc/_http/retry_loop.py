@@ -1,4 +1,4 @@
-"""What follows an attempt that did not just link its pair: its verdict is final, or a retry."""
+"""What follows an attempt that did not link its pair: the verdict is final, or a retry follows."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ SubjectT = TypeVar("SubjectT")
 
 @attrs.define
 class Resend(Transient):
-    """The cause is its connection: send it over a new one, as the same attempt."""
+    """Its connection was the cause: send it again over a new one. It is still the same attempt."""
 
 
 class RetryLoop(Generic[SubjectT]):
     """
-    Decides what follows each attempt of a call, and makes the next one where a retry may help.
+    Decides what follows each attempt of a call, and makes the next attempt where it may help.
 
     Args:
         policy: When to retry.
         clock: Time.
         jitter: Draws evenly from 0 to 1.
-        tokens: Is asked for another token where HubSpot refuses one.
+        tokens: Renews a token that HubSpot refused.
         proof: When HubSpot itself last responded: to any call of the client.
         events: What is reported of calls.
     """
@@ -77,8 +77,8 @@ class RetryLoop(Generic[SubjectT]):
         self._tokens = tokens
         self._proof = proof
         self._events = events
-        # Only this form is safe to share: tasks call it, none iterates it. Stopping is decided in
-        # the core, because tenacity's own stops read another clock than ours.
+        # Called, not iterated: only then tasks may share it. When to give up is decided in
+        # `_protocol/retry.py`, because tenacity's own stops read another clock.
         self._retrying = _t.AsyncRetrying(
             retry=_t.retry_if_result(_is_retry),
             wait=_wait,
@@ -122,7 +122,7 @@ class RetryLoop(Generic[SubjectT]):
         match verdict:
             case Fatal(AuthenticationError()):
                 return await self._with_another_token(call, verdict, renewed=renewed)
-            case Fatal() | Refused(about=About.PATH):  # no pair has its outcome by it
+            case Fatal() | Refused(about=About.PATH):  # it completes no pair
                 return verdict
             case Accepted() | Replied() | Partial() | Refused():
                 call.observer.on_progress()
@@ -140,7 +140,7 @@ class RetryLoop(Generic[SubjectT]):
         """Decide whether a page that HubSpot did not write is about the pair or about the run."""
         if not self._proof.holds(self._clock.now()):
             return Fatal(error)
-        # Other calls get through to HubSpot. One odd id must not end a run of a million.
+        # Other calls reach HubSpot. One odd id must not stop a run of a million pairs.
         call.observer.on_progress()
         return Refused(error)
 
@@ -157,14 +157,14 @@ class RetryLoop(Generic[SubjectT]):
         )
         if isinstance(decision, GiveUp):
             self._events.given_up(call, verdict.error, decision.why)
-            # Where an attempt may have made the link, the caller must know that.
+            # An attempt that may have made the link matters more to the caller than the last one.
             return Refused(call.unknown or verdict.error, About.MOMENT)
         call.spent += decision.after
         return self._retry_unless_stopping(call, verdict.error, decision)
 
     def _after_refusal(self, call: Call[SubjectT], verdict: Throttled) -> FinalVerdict | Retry:
         attempt = call.total_attempts
-        call.attempts -= 1  # it was not the pair's fault
+        call.attempts -= 1  # a throttle does not count as an attempt
         decision: Retry | GiveUp
         if is_beyond_patience(self._policy, verdict):
             decision = GiveUp(Why.PATIENCE)
@@ -178,7 +178,7 @@ class RetryLoop(Generic[SubjectT]):
                 return Fatal(verdict.error)
             return Refused(call.unknown or verdict.error, About.MOMENT)
         call.spent += decision.after
-        # The limiter pauses all calls for that long: no wait of its own on top.
+        # The limiter pauses all calls until then, so this call does not wait here as well.
         return self._retry_unless_stopping(
             call, verdict.error, Retry(0.0), attempt=attempt, delay=decision.after
         )
@@ -186,7 +186,7 @@ class RetryLoop(Generic[SubjectT]):
     async def _with_another_token(
         self, call: Call[SubjectT], verdict: Fatal, *, renewed: bool
     ) -> FinalVerdict | Retry:
-        """Report the refused token, and retry once with another, but not twice in a row."""
+        """Renew the refused token, and retry with the new one, unless that is refused as well."""
         if not await self._tokens.renew(call.token, call.renewals) or renewed:
             return verdict
         self._events.token_renewed(call, verdict.error)
@@ -204,7 +204,7 @@ class RetryLoop(Generic[SubjectT]):
         attempt: int | None = None,
         delay: float | None = None,
     ) -> FinalVerdict | Retry:
-        """Report *attempt*, that of the call if None; *delay* is that of *retry* if None."""
+        """Report a retry; *attempt* and *delay* are those of the call and of *retry* if None."""
         call.error = error
         call.observer.on_retry(error)
         if call.observer.stopping:

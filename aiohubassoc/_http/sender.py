@@ -1,4 +1,4 @@
-"""One call to its end: wait queue, request, verdict, and retries where they help."""
+"""One call: waits for a permit, sends the request, judges the response, and retries."""
 
 from __future__ import annotations
 
@@ -72,25 +72,25 @@ class Call(Generic[SubjectT]):
     Args:
         subject: What the call is about.
         observer: Its run.
-        history: What earlier calls for the same pairs came to.
+        history: The results of earlier calls for the same pairs.
 
     Attributes:
         attempts: Attempts made, without those that do not count, such as throttled ones.
         spent: Seconds since the first request was sent, without time in the wait queue.
         pause: Seconds for which the last throttle paused all calls.
         in_flight: Whether a request is in flight now.
-        cut_off_in_flight: Whether the call was cancelled then.
+        cut_off_in_flight: Whether the call was cancelled while a request was in flight.
         reply: The last reply that could be read.
         error: Why the last attempt failed.
         unknown: The error of the last attempt that may have made the link without a response.
         uncertain: Whether any attempt may have made the link without a confirmation.
         token: The token of the last attempt.
-        renewals: How many renewals of tokens had ended by then.
-        token_renewed: Whether it was refused, and this attempt has another one.
+        renewals: How many renewals of tokens had ended when that token was used.
+        token_renewed: Whether a token was refused, and this attempt has the renewed one.
         is_resend: Whether this request repeats one over a new connection, as the same attempt.
     """
 
-    # On the class: to set a dozen of them for every pair costs as much as reading its reply.
+    # On the class: to set them for every pair would cost as much as to read its reply.
     attempts: int = 0
     spent: float = 0.0
     pause: float = 0.0
@@ -122,11 +122,11 @@ class Call(Generic[SubjectT]):
         return self.history.attempts + self.attempts
 
     def to_history(self) -> History:
-        """Return what a later call for the same pairs must know."""
+        """Return the history for a later call for the same pairs."""
         return History(self.total_attempts, self.uncertain, self.unknown)
 
     def to_cut_off_history(self) -> History:
-        """Return the same for a call that was cancelled: waiting, or in flight."""
+        """Return the same for a call that was cancelled, while it waited or was in flight."""
         error, uncertain = self.error, self.uncertain
         if self.cut_off_in_flight:
             error, uncertain = ConnectionLostError("the run ended before the response came"), True
@@ -139,15 +139,15 @@ Send: TypeAlias = "Callable[[Call[SubjectT]], Awaitable[FinalVerdict]]"
 
 class Sender(Generic[SubjectT]):
     """
-    Makes calls of one kind of one client: all of them under one limiter and one semaphore.
+    Makes the calls of one kind of a client, with one limiter and one semaphore.
 
     Args:
-        transport: Makes one call.
-        endpoint: Gives the call for a subject: a pair, or many.
+        transport: Sends a request.
+        endpoint: Returns the request for a subject: a pair, or many.
         judge_reply: Returns what a response with 2xx means.
         judge_refusal: Returns what any other response means; it is given the date and time.
-        tokens: Gives the token for a call.
-        limiter: Keeps the quota.
+        tokens: Gives the token of each attempt.
+        limiter: Grants permits.
         semaphore: Held while a request is in flight, never while waiting.
         policy: When to retry.
         clock: Time.
@@ -192,10 +192,10 @@ class Sender(Generic[SubjectT]):
 
     async def send(self, call: Call[SubjectT]) -> FinalVerdict:
         """
-        Make *call* to its final verdict.
+        Make a call, with its retries, and return its final verdict.
 
-        Its run learns that HubSpot is alive, but not of a pair that is linked at once: that it
-        sees itself.
+        `CallObserver.on_progress` is called for it, but not if the first attempt links the pair:
+        the caller sees that in the verdict.
 
         Raises:
             ClientClosedError: the client was closed meanwhile.
@@ -209,7 +209,7 @@ class Sender(Generic[SubjectT]):
     async def _try(  # noqa: C901, PLR0912, PLR0915 -- one place owns the permit, on every path
         self, call: Call[SubjectT]
     ) -> Verdict:
-        """Wait for a permit, send once, and return the verdict. The limiter hears of every end."""
+        """Wait for a permit, send once, return the verdict. The limiter is told of every end."""
         limiter = self._limiter
         if not limiter.try_acquire() and (fatal := await _wait_for_permit(limiter.acquire)):
             return fatal
@@ -232,7 +232,7 @@ class Sender(Generic[SubjectT]):
                 ):
                     return fatal
                 sent_at = self._now()
-                if call.is_resend:  # it is the same attempt still
+                if call.is_resend:  # it is still the same attempt
                     sending = self._transport.send(endpoint, call.token, needs_new=True)
                 else:
                     call.attempts += 1
@@ -275,7 +275,7 @@ class Sender(Generic[SubjectT]):
             raise
         finally:
             if not self._loop.is_running():
-                pass  # thrown away with its event loop, whose calls the limiter itself forgets
+                pass  # the event loop is closed: the limiter forgets its calls by itself
             elif sent_at is None:
                 limiter.release_unused()
             elif response is None:
@@ -294,10 +294,10 @@ class Sender(Generic[SubjectT]):
     async def _confirmed(
         self, call: Call[SubjectT], response: Response, verdict: Verdict
     ) -> Verdict:
-        """Return *verdict* once *response* is sure to be the one to *call*."""
-        # The response for many names its records, as that for one pair does that is linked.
+        """Return *verdict* once it is certain that *response* belongs to *call*."""
+        # A reply to a call for many contains the ids of its records: it needs no confirmation.
         if isinstance(response, ReusedResponse) and not isinstance(verdict, Replied):
-            response.body = b""  # it is judged, and other calls continue while this one waits
+            response.body = b""  # it is judged; do not keep it in memory while waiting
             call.in_flight = True
             try:
                 is_own = await self._transport.confirm(response)
@@ -315,8 +315,8 @@ class Sender(Generic[SubjectT]):
     def _note_verdict(
         self, response: Response, verdict: Verdict, call: Call[SubjectT], sent_at: float
     ) -> None:
-        """Hold all calls back after a throttle, and note whether HubSpot responded."""
-        # Before its permit is back: the next in the queue would go with that.
+        """Pause all calls after a throttle, and note whether HubSpot responded."""
+        # Before the permit is released, or the next call in the queue would be sent.
         if isinstance(verdict, Throttled) and not is_beyond_patience(self._policy, verdict):
             wait = clamp(self._policy, verdict.retry_after)
             call.pause = self._limiter.record_throttle(sent_at, wait, by_quota=verdict.by_quota)
@@ -343,7 +343,7 @@ def _without_response(call: Call[SubjectT], received: NoResponse) -> Transient |
 
 
 def _keep_reply(call: Call[SubjectT], verdict: Verdict) -> None:
-    """Keep on *call* what its outcome has to say, even if a later attempt ends otherwise."""
+    """Keep in *call* what its outcome must contain, whatever later attempts end with."""
     if isinstance(verdict, Partial):
         call.reply = verdict.reply
     elif isinstance(verdict, Transient):

@@ -1,4 +1,4 @@
-"""The kinds of calls of a client: for one pair, for many, for links, and about the account."""
+"""The senders of a client, by kind of call: one pair, many pairs, lookups, the account."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class Means(TypedDict):
-    """What all of them share."""
+    """What all senders of a client share."""
 
     transport: Transport
     tokens: TokenSource
@@ -56,14 +56,14 @@ class Means(TypedDict):
 @attrs.frozen
 class Senders:
     """
-    What makes the calls of one client, over the same connections.
+    The senders of one client, over the same connections.
 
     Attributes:
         single: Links one pair.
-        batch: Links many.
-        links: Reads to what records are linked.
-        account: Reads what HubSpot says about the account.
-        loop: The event loop that they work in.
+        batch: Links many pairs.
+        links: Reads to which records others are linked.
+        account: Reads data of the account.
+        loop: The event loop that they serve.
     """
 
     single: Sender[Pair]
@@ -86,8 +86,8 @@ def make_senders(
     batch_limiter: Limiter,
     **shared: Unpack[Means],
 ) -> Senders:
-    """Return the senders of a client; *batch_limiter* is for the calls for many."""
-    proof = EndpointProof()  # of one base URL
+    """Return the senders of a client; *batch_limiter* limits batch calls and lookups."""
+    proof = EndpointProof()  # shared: all calls have the same base URL
     return Senders(
         Sender(
             endpoint=partial(create_default, version),
