@@ -24,7 +24,7 @@ async def _call(deadlines: Deadlines, begins: float, connecting: float) -> tuple
     except asyncio.CancelledError:
         return call.was_ended(), round(loop.time(), 1)
     finally:
-        del deadlines.calls[call.task]
+        del deadlines.attempts[call.task]
     raise AssertionError("it was never ended")
 
 
