@@ -26,9 +26,9 @@ from aiohubassoc.shared_quota.quota import hide_password
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aiohubassoc.cli.options import AccessOptions, LinkCall, TokenOptions
+    from aiohubassoc.cli.options import AccessOptions, TokenOptions
     from aiohubassoc.cli.report import LinkReport, VerifyReport
-    from aiohubassoc.cli.run_folder import Command
+    from aiohubassoc.cli.run_folder import Command, LinkCall
     from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.files.layout import Layout
 

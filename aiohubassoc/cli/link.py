@@ -19,9 +19,7 @@ from aiohubassoc.cli.options import (
     CheckOptions,
     Flag,
     Flat,
-    FolderOptions,
     InputOptions,
-    LinkCall,
     OutputOptions,
     PaceOptions,
     PortalOptions,
@@ -32,22 +30,17 @@ from aiohubassoc.cli.report import Example, ExitCode, LinkReport, outcome_result
 from aiohubassoc.cli.run_folder import (
     REPORTED_LINKED,
     Command,
+    FolderOptions,
     FolderTable,
+    LinkCall,
     get_record,
     open_journal,
     open_temporary_journal,
 )
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.terminal import (
-    StorageError,
-    discard_output,
-    print_error,
-    print_lines,
-    print_link_report,
-    print_verify_report,
-    stdout,
-)
+from aiohubassoc.cli.summary import print_link_report, print_verify_report
+from aiohubassoc.cli.terminal import StorageError, discard_output, print_error, print_lines, stdout
 from aiohubassoc.errors import AioHubAssocError, JournalError, OptionsError
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout

@@ -18,11 +18,10 @@ from aiohubassoc.cli.hints import how_to_link
 from aiohubassoc.cli.options import Flag, Flat
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.sinks import check_output
+from aiohubassoc.cli.summary import plural, print_count
 from aiohubassoc.cli.terminal import (
     StorageError,
     lose_output,
-    plural,
-    print_count,
     print_lines,
     rows_output,
     stderr,

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-    from aiohubassoc.cli.options import LinkCall
     from aiohubassoc.cli.report import LinkReport
+    from aiohubassoc.cli.run_folder import LinkCall
     from aiohubassoc.html_report.contents import Contents
 
 

@@ -17,10 +17,11 @@ from aiohubassoc.cli.run_folder import (
     is_from_pipe,
     open_folder,
 )
-from aiohubassoc.cli.terminal import print_categories, print_count, print_portal, stdout
+from aiohubassoc.cli.summary import print_categories, print_count, print_portal
+from aiohubassoc.cli.terminal import stdout
 from aiohubassoc.errors import AioHubAssocError, InputError
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.journal.lock import is_in_use
+from aiohubassoc.journal.schema import is_in_use
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:

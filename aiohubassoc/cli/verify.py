@@ -41,19 +41,13 @@ from aiohubassoc.cli.run_folder import (
 )
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.terminal import (
-    discard_output,
-    print_lines,
-    print_verify_report,
-    print_warning,
-    stdout,
-)
+from aiohubassoc.cli.summary import print_verify_report
+from aiohubassoc.cli.terminal import discard_output, print_lines, print_warning, stdout
 from aiohubassoc.errors import JournalError, OptionsError
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.journal.journal import Journal
-from aiohubassoc.journal.verifications import add_verification
+from aiohubassoc.journal.journal import Journal, add_verification
 from aiohubassoc.models import LinkState, Status
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from aiohubassoc.html_report.advice import advise
-from aiohubassoc.journal.lock import is_in_use
 from aiohubassoc.journal.reader import Session
 from aiohubassoc.journal.report_reader import FailureGroup, ReportReader, RowWithoutPair
+from aiohubassoc.journal.schema import is_in_use
 from aiohubassoc.journal.statistics import Statistics
 from aiohubassoc.models import Status
 
