@@ -164,6 +164,8 @@ class FolderQuota(SharedQuota):
     def explain(self, error: BaseException) -> SharedQuotaError:
         """Return the error that users see: it is about the folder, which they know."""
         cause, path = error.__cause__, Path(self.url.removeprefix(SQLITE))
+        if not path.parent.is_dir():
+            return SharedQuotaError(f"the run folder {path.parent} was removed during the run")
         if isinstance(cause, OSError | sqlite3.OperationalError):
             return SharedQuotaError(str(plainly(path.parent, cause)))
         return SharedQuotaError(

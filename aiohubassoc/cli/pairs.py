@@ -327,8 +327,8 @@ def _as_json(join: Join, output: str | None, unmatched: str | None) -> dict[str,
 def _print(join: Join, left: KeyedTable, right: KeyedTable, target: _Output) -> None:
     console: Console = stderr() if target.output is None else stdout()
     console.print(
-        f"{plural(join.pairs, 'pair')} of {join.rows['left']:,} rows of {left.name} and "
-        f"{join.rows['right']:,} rows of {right.name}",
+        f"{plural(join.pairs, 'pair')} of {plural(join.rows['left'], 'row')} of {left.name} and "
+        f"{plural(join.rows['right'], 'row')} of {right.name}",
         markup=False,
     )
     for (side, reason), count in sorted(join.unmatched.items()):
@@ -342,7 +342,7 @@ def _print(join: Join, left: KeyedTable, right: KeyedTable, target: _Output) -> 
     steps = []
     if target.unmatched is not None:
         rows = join.unmatched.total()
-        steps.append(f"Wrote {rows:,} rows to {target.unmatched}, each with its reason")
+        steps.append(f"Wrote {plural(rows, 'row')} to {target.unmatched}, each with its reason")
     elif join.unmatched:
         steps.append(
             "To write the rows without a pair to a file: the same command with --unmatched FILE"

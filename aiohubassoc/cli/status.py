@@ -17,7 +17,7 @@ from aiohubassoc.cli.run_folder import (
     is_from_pipe,
     open_folder,
 )
-from aiohubassoc.cli.summary import print_categories, print_count, print_portal
+from aiohubassoc.cli.summary import plural, print_categories, print_count, print_portal
 from aiohubassoc.cli.terminal import stdout
 from aiohubassoc.errors import AioHubAssocError, InputError
 from aiohubassoc.files.pairs import PairTable
@@ -108,7 +108,8 @@ def _print(found: dict[str, Any], console: Console) -> None:
     print_portal(found["portal"], console)
     if found["inputs"]:
         rows = found["input_rows"]
-        of = "" if rows is None else f", about {rows:,} rows"
+        about = f"about {plural(rows, 'row')}" if rows else "no rows"
+        of = "" if rows is None else f", {about}"
         console.print(f"  input: {escape(', '.join(found['inputs']))}{of}")
     for name in ("linked", "partial", "failed", "unprocessed", "invalid"):
         what = "rejected rows" if name == "invalid" else name

@@ -25,7 +25,7 @@ def print_link_report(report: LinkReport, console: Console) -> None:
     seconds, pairs = max(report.seconds, 1e-9), report.pairs
     what = plural(report.total, "pair")
     if report.rows_left:
-        what = f"{report.done:,} of about {report.input_rows:,} rows"
+        what = f"{report.done:,} of about {plural(report.input_rows, 'row')}"
     console.print(
         f"[bold]{what}[/] in {report.seconds:,.1f} s ({report.completed / seconds:,.1f} pairs/s)"
     )
@@ -51,7 +51,7 @@ def print_verify_report(report: VerifyReport, name: str, console: Console) -> No
     """Print what reading back the pairs of *name* found: counts, examples, and the stop."""
     pairs = report.pairs
     console.print(
-        f"[bold]{pairs.total:,} pairs[/] of {escape(name)} read back in "
+        f"[bold]{plural(pairs.total, 'pair')}[/] of {escape(name)} read back in "
         f"{report.seconds:,.1f} s, by {plural(pairs.responses, 'call')}"
     )
     print_portal(report.portal, console)
@@ -135,7 +135,9 @@ def _print_end(report: CommandReport, console: Console) -> None:
     elif report.stopped is not None:
         console.print(f"[bold yellow]Stopped early:[/] {escape(str(report.stopped))}")
     if not report.input_complete:
-        left = f" About {report.rows_left:,} rows are left." if report.rows_left else ""
+        verb = "is" if report.rows_left == 1 else "are"
+        rows = plural(report.rows_left, "row")
+        left = f" About {rows} {verb} left." if report.rows_left else ""
         end = "The input was not read to its end."
         if report.is_limited:
             end = f"The limit of {plural(report.limit or 0, 'pair')} is reached (--limit)."

@@ -56,20 +56,8 @@ class StorageError(Exception):
     """A file of ours cannot be written: its name, and why."""
 
 
-class EscapingConsole(Console):
-    """
-    A console for text from outside; nothing is folded but tables, and no name becomes an emoji.
-
-    Args:
-        **options: Of the base class.
-    """
-
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 -- of the base class
-        super().__init__(highlight=False, emoji=False, soft_wrap=True, **options)
-
-    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 -- of the base class
-        """Return *text* as it is shown: everything printed comes through here."""
-        return super().render_str(text.translate(_ESCAPES), **options)
+class OutputConsole(Console):
+    """A console whose reader may be gone, and whose disk may be full: neither ends the work."""
 
     def on_broken_pipe(self) -> None:
         """Print nothing more: a reader that is gone does not end the run."""
@@ -84,6 +72,22 @@ class EscapingConsole(Console):
             self.on_broken_pipe()
             if not self.stderr:
                 lose_output(error)
+
+
+class EscapingConsole(OutputConsole):
+    """
+    A console for text from outside; nothing is folded but tables, and no name becomes an emoji.
+
+    Args:
+        **options: Of the base class.
+    """
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 -- of the base class
+        super().__init__(highlight=False, emoji=False, soft_wrap=True, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 -- of the base class
+        """Return *text* as it is shown: everything printed comes through here."""
+        return super().render_str(text.translate(_ESCAPES), **options)
 
 
 class _EscapingOutput(io.TextIOBase):
@@ -184,6 +188,11 @@ def lose_output(error: OSError) -> None:
 def take_lost_output() -> str | None:
     """Return, once, why standard output was lost; None: it was not, or nobody wanted to read it."""
     global _lost_output
+    try:
+        if sys.stdout is not None and not sys.stdout.closed:
+            sys.stdout.flush()  # or Python would meet it when it ends, and say so
+    except OSError as error:
+        lose_output(error)
     lost, _lost_output = _lost_output, None
     return lost
 

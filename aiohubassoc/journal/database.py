@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from aiohubassoc._run.group_commit import GROUP
+from aiohubassoc.errors import JournalStorageError
 from aiohubassoc.journal.row_codec import Place
-from aiohubassoc.journal.schema import REFUSED_ALIKE, FolderLock, open_for_writing
+from aiohubassoc.journal.schema import (
+    DATABASE,
+    REFUSED_ALIKE,
+    FolderLock,
+    identify,
+    open_for_writing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -123,6 +130,8 @@ class Database:
                 self.types[from_type, to_type] = number
             self.index()  # what the last session did not come to
             self._files = stack.pop_all()
+        self._folder = folder
+        self._identity = identify(folder)
 
     def header(self) -> dict[str, Any]:
         """Return what is kept about the job."""
@@ -222,7 +231,12 @@ class Database:
             )
 
     def write(self, group: Group) -> None:
-        """Write all of it, or nothing."""
+        """
+        Write all of it, or nothing.
+
+        Raises:
+            JournalStorageError: it was written to a file that is no longer the folder's.
+        """
         usual = group.usual
         if len(usual) == _WHOLE and not (group.has_more or self.types.new):
             # Nearly always. A statement alone is a transaction, and the interpreter's lock, which
@@ -231,6 +245,10 @@ class Database:
         else:
             with _Transaction(self._db):
                 self._write_parts(group)
+        if identify(self._folder) != self._identity:  # SQLite writes on without a word
+            raise JournalStorageError(
+                f"the run folder {self._folder}: {DATABASE} was removed or replaced during the run"
+            )
         self.types.new = []
 
     def _write_parts(self, group: Group) -> None:

@@ -141,6 +141,15 @@ def create_private(path: Path) -> None:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
+def identify(folder: Path) -> tuple[int, int] | None:
+    """Return which file the database of a folder is now; None: there is none."""
+    try:
+        found = (folder / DATABASE).stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def open_for_writing(folder: Path) -> sqlite3.Connection:
     """
     Open the database, made or brought up to date if need be; for any one thread at a time.
