@@ -19,7 +19,7 @@ from aiohubassoc.cli.options import (
     to_options,
 )
 from aiohubassoc.cli.terminal import SIMULATED
-from aiohubassoc.errors import JournalError, OptionsError
+from aiohubassoc.errors import AioHubAssocError, JournalError, OptionsError
 from aiohubassoc.files.byte_source import STDIN, display_name
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
@@ -329,6 +329,18 @@ def is_complete(reader: Reader) -> bool:
 def is_from_pipe(header: Mapping[str, Any]) -> bool:
     """Return whether an input of a run folder cannot be opened again."""
     return any(one["size_bytes"] is None for one in header["inputs"])
+
+
+def estimate_rows(header: dict[str, Any]) -> int | None:
+    """Return about how many rows the input has; None if that is not known any more."""
+    try:
+        command = Command.from_header(header)
+        if is_from_pipe(header):
+            return None
+        with PairTable(command.files, command.input) as table:
+            return table.count_rows()
+    except (AioHubAssocError, OSError):  # gone, changed, or of a program
+        return None
 
 
 def _identify(fingerprint: dict[str, object]) -> str:

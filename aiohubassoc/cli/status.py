@@ -11,16 +11,14 @@ from aiohubassoc.cli.hints import how_to_resume
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import (
-    Command,
     describe_portal,
+    estimate_rows,
     is_complete,
     is_from_pipe,
     open_folder,
 )
 from aiohubassoc.cli.summary import plural, print_categories, print_count, print_portal
 from aiohubassoc.cli.terminal import stdout
-from aiohubassoc.errors import AioHubAssocError, InputError
-from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.schema import is_in_use
 from aiohubassoc.models import Status
 
@@ -74,18 +72,6 @@ def _gather(reader: Reader) -> dict[str, Any]:
         ],
         "runs": [_session(session) for session in sessions],
     }
-
-
-def estimate_rows(header: dict[str, Any]) -> int | None:
-    """Return about how many rows the input has; None if that is not known any more."""
-    try:
-        command = Command.from_header(header)
-        if is_from_pipe(header):
-            return None
-        with PairTable(command.files, command.input) as table:
-            return table.count_rows()
-    except (AioHubAssocError, InputError, OSError):  # gone, changed, or of a program
-        return None
 
 
 def _session(session: Session) -> dict[str, Any]:
