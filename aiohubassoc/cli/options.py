@@ -327,51 +327,6 @@ class OutputOptions(PrintOptions):
 
 
 @attrs.frozen
-class FolderOptions:
-    """
-    How to use a run folder.
-
-    Args:
-        run: Keep every outcome in this folder, so that the run can be resumed.
-        retry_failed: Send pairs again that failed in an earlier run of the folder, wholly or in
-            part.
-        force: Continue though the folder belongs to another job.
-    """
-
-    run: str | None = None
-    retry_failed: Flag = False
-    force: Flag = False
-
-    def check(self) -> None:
-        """Raise OptionsError for options that do not go together."""
-        for option, is_given in (("--retry-failed", self.retry_failed), ("--force", self.force)):
-            if is_given and self.run is None:
-                raise OptionsError(f"{option} is for a run folder: give --run")
-
-
-@attrs.frozen
-class LinkCall:
-    """
-    How ``link`` or ``resume`` was called, besides what a run folder keeps.
-
-    Attributes:
-        token: Where the token is, and the proxy.
-        output: What to print and write, and where.
-        folder: The run folder.
-        uvloop: Use uvloop.
-        limit: The most pairs to take from the input; None: all.
-        checks_account: Whether the account is checked before the first pair.
-    """
-
-    token: AccessOptions = attrs.Factory(AccessOptions)
-    output: OutputOptions = attrs.Factory(OutputOptions)
-    folder: FolderOptions = attrs.Factory(FolderOptions)
-    uvloop: bool = False
-    limit: int | None = None
-    checks_account: bool = False
-
-
-@attrs.frozen
 class CheckOptions:
     """
     What to do about rejected rows and failures.

@@ -27,7 +27,7 @@ from aiohubassoc.fleet.runs import (
 )
 from aiohubassoc.fleet.schema import QUEUE, TASK, check_version, create_tables
 from aiohubassoc.journal.dedupe import SeenPairs
-from aiohubassoc.journal.offsets import make_place, split_place
+from aiohubassoc.journal.row_codec import make_place, split_place
 from aiohubassoc.models import Status
 from aiohubassoc.shared_quota.postgres_store import PostgresStore
 from aiohubassoc.shared_quota.store import UnavailableError, UnusableError

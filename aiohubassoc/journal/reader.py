@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from aiohubassoc.journal.bloom_filter import Key, make_key
-from aiohubassoc.journal.offsets import split_place
-from aiohubassoc.journal.row_codec import NUMBERS, STATUSES
+from aiohubassoc.journal.row_codec import NUMBERS, STATUSES, Key, make_key, split_place
 from aiohubassoc.journal.schema import open_for_reading, reading
 from aiohubassoc.models import Status
 from aiohubassoc.pair import Pair, unchecked_pair

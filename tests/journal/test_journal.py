@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from tests.fakes.transport import error, pair, reply
 from tests.journal.conftest import run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 REFUSED = error(400, category="VALIDATION_ERROR", correlationId="c-1")
@@ -404,6 +406,27 @@ def test_a_full_disk_stops_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch
 
 
 # --- found by reading --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_folder_that_is_removed_stops_the_run(folder: Path, *, replaced: bool) -> None:
+    """What is written to a file that is gone is kept nowhere: it is not reported as linked."""
+
+    def removing() -> Iterator[Pair]:
+        for number in range(1, 2001):
+            if number == 1000:
+                shutil.rmtree(folder)
+                if replaced:
+                    folder.mkdir()
+                    (folder / "journal.db").write_bytes(b"")
+            yield pair(number)
+
+    ran = run(Journal(folder), removing())
+    assert isinstance(ran.report.stopped, JournalStorageError)
+    assert "journal.db was removed or replaced during the run" in str(ran.report.stopped)
+    assert ran.report.total == 2000
+    assert ran.report.linked < 1500
+    assert ran.report.unprocessed == 2000 - ran.report.linked
 
 
 def test_a_partial_link_may_still_be_there_when_it_is_not_linked_wholly(folder: Path) -> None:
