@@ -6,8 +6,8 @@ first, each with a run folder, and half of the clients with a quota that they sh
 the simulator hits a share of the calls; latency is from nothing to 30 seconds; a neighbour uses the
 quota; tokens expire; the server is taken away and comes back; clients are opened and closed; runs
 are cancelled, stopped and left at any moment, and begun again; calls beside them are cancelled too.
-In real time the command is killed and resumed besides. ``--virtual`` runs on a loop whose clock leaps: an hour takes less than half a minute,
-with pauses between the jobs.
+In real time the command is killed and resumed besides. ``--virtual`` runs on a loop whose clock
+leaps: an hour takes less than half a minute, with pauses between the jobs.
 
 All chance comes from the seed, but for what threads and other processes do when. It leaves no file
 behind.
