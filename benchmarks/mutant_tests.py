@@ -60,7 +60,8 @@ _OPTIONS: Final = (
     "no:xdist",
     "--timeout=0",
 )
-_CPU_SECONDS: Final = 5.0  # more than the tests need, which are counted this many times
+_CPU_SECONDS: Final = 1.0  # more than tests need
+_CPU_TIMES: Final = 5.0  # as much as tests need
 _MORE_MEMORY: Final = 2 << 30
 _HANGS_AFTER: Final = 30.0  # seconds without any CPU time
 _LOOK_EVERY: Final = 0.005
@@ -90,18 +91,27 @@ def import_libraries() -> None:
         importlib.import_module(name)
 
 
-def passes_when_imported(mutant: Mutant, tests: Sequence[Sequence[str]], scratch: Path) -> bool:
-    """Return whether all *tests* pass where the module is imported with the change, in a fork."""
-    for index, some in enumerate(tests):
-        if not some:
-            continue
+def passes_when_imported(
+    mutant: Mutant, tests: Sequence[Sequence[str]], scratch: Path, cpu_seconds: float
+) -> bool:
+    """
+    Return whether all tests pass where the module is imported with the change, in forks.
+
+    Args:
+        mutant: The change.
+        tests: For each fork, what pytest is to run.
+        scratch: For files of the tests.
+        cpu_seconds: How long a fork takes without a change.
+    """
+    for some in tests:
 
         def work(some: Sequence[str] = some) -> int:
+            _allow(cpu_seconds)
             sys.meta_path.insert(0, _Finder(mutant))
             code = pytest.main([*_OPTIONS, f"--basetemp={scratch / 'tmp'}", *some])
             return 0 if code == pytest.ExitCode.NO_TESTS_COLLECTED else int(code)
 
-        if not _wait(_fork(work, cpu_seconds=60.0 + 300.0 * index)):
+        if not _wait(_fork(work)):
             return False
     return True
 
@@ -245,7 +255,7 @@ class Nursery:
         for index, item in enumerate(items):
             measured.switch_context(str(index))
             began = time.process_time()
-            self._run(item, items[index + 1 : index + 2])
+            self._run(item, items[index + 1] if index + 1 < len(items) else None)
             seconds.append(time.process_time() - began)
         measured.stop()
         data = measured.get_data()
@@ -258,10 +268,8 @@ class Nursery:
         }
         return _Reach(not self._has_failed, seconds, lines)
 
-    def _run(self, item: pytest.Item, following: Sequence[pytest.Item]) -> None:
-        item.config.hook.pytest_runtest_protocol(
-            item=item, nextitem=following[0] if following else None
-        )
+    def _run(self, item: pytest.Item, following: pytest.Item | None) -> None:
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 
     def _work(self, items: Sequence[pytest.Item], reach: _Reach) -> None:
         running: dict[int, tuple[Mutant, _Watch]] = {}
@@ -296,20 +304,21 @@ class Nursery:
         reached = {one for line in mutant.statement for one in lines.get(line, ())}
         if codes is None or not reached:
             return None
-        chosen = [items[one] for one in sorted(reached, key=reach.seconds.__getitem__)]
+        order = sorted(reached, key=reach.seconds.__getitem__)
 
         def work() -> int:
             for function in self._functions[str(path)]:
                 code = codes.get(code_key(function.__code__))
                 if code is not None:
                     function.__code__ = code
-            for index, item in enumerate(chosen):
-                self._run(item, chosen[index + 1 : index + 2])
+            for one, following in zip(order, [*order[1:], None], strict=True):
+                _allow(reach.seconds[one])
+                self._run(items[one], None if following is None else items[following])
                 if self._has_failed:
                     return 1
             return 0
 
-        return _fork(work, _CPU_SECONDS * (1 + sum(reach.seconds[one] for one in reached)))
+        return _fork(work)
 
 
 def nurse(
@@ -340,7 +349,7 @@ def nurse(
         options = ["-p", "no:cov", f"--basetemp={scratch / 'tmp'}", *tests]
         return int(pytest.main([*_OPTIONS, *options], [Nursery(mutants, jobs, until, send)]))
 
-    pid = _fork(work, cpu_seconds=None, log=log)
+    pid = _fork(work, is_mutant=False, log=log)
     os.close(writing)
     with open(reading, encoding="ascii") as lines:  # noqa: PTH123 -- a descriptor
         for line in lines:
@@ -350,7 +359,13 @@ def nurse(
         raise BrokenTestsError(log.read_text(errors="replace"))
 
 
-def _fork(work: Callable[[], int], cpu_seconds: float | None, log: Path | None = None) -> int:
+def _allow(cpu_seconds: float) -> None:
+    """Allow this process so much more, as tests take, and end it beyond."""
+    most = int(time.process_time() + _CPU_SECONDS + _CPU_TIMES * cpu_seconds) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (most, resource.RLIM_INFINITY))
+
+
+def _fork(work: Callable[[], int], *, is_mutant: bool = True, log: Path | None = None) -> int:
     """Begin *work* in a fork whose exit code is what it returns, and return its id."""
     pid = os.fork()
     if pid:
@@ -361,9 +376,7 @@ def _fork(work: Callable[[], int], cpu_seconds: float | None, log: Path | None =
         os.dup2(out, 1)
         os.dup2(out, 2)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        if cpu_seconds is not None:
-            seconds = int(cpu_seconds) + 1
-            resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+        if is_mutant:
             used = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
             most = used * resource.getpagesize() + _MORE_MEMORY
             resource.setrlimit(resource.RLIMIT_AS, (most, most))
@@ -418,7 +431,7 @@ def _result(work: Callable[[], ResultT]) -> ResultT:
             pickle.dump(work(), pipe)
         return 0
 
-    pid = _fork(send, cpu_seconds=None)
+    pid = _fork(send, is_mutant=False)
     os.close(writing)
     with open(reading, "rb") as pipe:  # noqa: PTH123 -- likewise
         data = pipe.read()

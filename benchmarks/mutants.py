@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import ast
 import random
+import resource
 import sys
 import tempfile
 from collections import Counter
@@ -288,28 +289,37 @@ def judge(mutants: Sequence[Mutant], jobs: int, until: float) -> list[tuple[Muta
                     to_import.append(of_folder[index])
             print(f"{folder}: {monotonic() - began:.0f} s", flush=True)
         print(f"{len(to_import)} of them are to be imported", flush=True)
-        check_import(to_import, scratch)
+        needed = cpu_when_imported(to_import, scratch)
 
         def work(mutant: Mutant) -> None:
             if monotonic() < until:
-                note(mutant, killed=not passes_when_imported(mutant, tests_of(mutant), scratch))
+                tests, seconds = tests_of(mutant), needed[mutant.path.parent]
+                note(mutant, killed=not passes_when_imported(mutant, tests, scratch, seconds))
 
         with ThreadPoolExecutor(jobs) as pool:
             list(pool.map(work, to_import))
     return verdicts
 
 
-def check_import(mutants: Sequence[Mutant], scratch: Path) -> None:
+def cpu_when_imported(mutants: Sequence[Mutant], scratch: Path) -> dict[Path, float]:
     """
-    Import one module of each folder without its change.
+    Return the CPU seconds that the tests of each folder take without a change.
 
     Raises:
-        BrokenTestsError: the tests fail.
+        BrokenTestsError: they fail.
     """
+    needed = {}
     for one in {one.path.parent: one for one in mutants}.values():
-        same = attrs.evolve(one, text=one.before)
-        if not passes_when_imported(same, tests_of(same), scratch):
+        same, before = attrs.evolve(one, text=one.before), _cpu_of_forks()
+        if not passes_when_imported(same, tests_of(same), scratch, 600.0):
             raise BrokenTestsError(f"those of {one.path.parent}, when it is imported")
+        needed[one.path.parent] = _cpu_of_forks() - before
+    return needed
+
+
+def _cpu_of_forks() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def tests_of(mutant: Mutant) -> list[list[str]]:
