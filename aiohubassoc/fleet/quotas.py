@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http.clock import Clock
     from aiohubassoc.options import Quota
-    from aiohubassoc.shared_quota.store import Visit
+    from aiohubassoc.shared_quota.store import Transaction
 
 _T = TypeVar("_T")
 
@@ -98,11 +98,11 @@ class _Line:
         return self._store.local_time()
 
     def open(self) -> None:
-        """Do nothing: the first visit connects."""
+        """Do nothing: the first update connects."""
 
-    def visit(self, name: str, kind: str, change: Callable[[Visit], bytes]) -> None:
+    def update(self, name: str, kind: str, change: Callable[[Transaction], bytes]) -> None:
         """Change one row."""
-        self._store.visit(name, kind, change)
+        self._store.update(name, kind, change)
 
     def submit(self, work: Callable[[], _T]) -> asyncio.Future[_T]:
         """Do *work* in the thread."""

@@ -30,7 +30,7 @@ from aiohubassoc.journal.dedupe import SeenPairs
 from aiohubassoc.journal.offsets import make_place, split_place
 from aiohubassoc.models import Status
 from aiohubassoc.shared_quota.postgres_store import PostgresStore
-from aiohubassoc.shared_quota.store import UnavailableError, UnusableError
+from aiohubassoc.shared_quota.store import PermanentStoreError, TransientStoreError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -365,7 +365,7 @@ def _create_quota_tables(database: str) -> None:
     store = PostgresStore(database)
     try:
         store.open()
-    except (UnavailableError, UnusableError) as error:
+    except (TransientStoreError, PermanentStoreError) as error:
         raise FleetError(f"the tables of the shared quotas: {error}") from error
     finally:
         store.close()
