@@ -16,7 +16,7 @@ from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.limiter import QuotaLimiter
 from aiohubassoc.errors import DailyReserveError, SharedQuotaError
 from aiohubassoc.shared_quota import snapshot
-from aiohubassoc.shared_quota.messages import Grant, NoResponse, Request, Responded, WasThrottled
+from aiohubassoc.shared_quota.messages import Grant, NotResponded, Request, Responded, WasThrottled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -258,7 +258,7 @@ class CommonState:
                     accepted=event.accepted,
                     headers=event.headers,
                 )
-            case NoResponse():
+            case NotResponded():
                 decider.record_no_response(sent_at)
             case WasThrottled():
                 decider.record_throttle(sent_at, event.retry_after, by_quota=event.by_quota)

@@ -17,7 +17,7 @@ from aiohubassoc.options import Quota
 from aiohubassoc.shared_quota.common_state import HEARTBEAT, USABLE
 from aiohubassoc.shared_quota.messages import (
     Grant,
-    NoResponse,
+    NotResponded,
     Request,
     Responded,
     WasThrottled,
@@ -144,7 +144,7 @@ class SharedLimiter:
     def record_no_response(self, sent_at: float) -> None:
         """Let the permit come back one window and a usual round trip from now."""
         self._in_flight -= 1
-        self._events.append(NoResponse(sent_at, self._clock.now()))
+        self._events.append(NotResponded(sent_at, self._clock.now()))
         self._note()
 
     def record_throttle(

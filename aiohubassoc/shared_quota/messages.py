@@ -21,7 +21,7 @@ class Responded:
 
 
 @attrs.frozen
-class NoResponse:
+class NotResponded:
     """A call ended at *at* without a response."""
 
     sent_at: float
@@ -38,7 +38,7 @@ class WasThrottled:
     by_quota: bool
 
 
-Event: TypeAlias = Responded | NoResponse | WasThrottled
+Event: TypeAlias = Responded | NotResponded | WasThrottled
 
 
 @attrs.frozen

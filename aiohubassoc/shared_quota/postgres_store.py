@@ -11,8 +11,8 @@ from aiohubassoc.shared_quota.store import (
     SCHEMA_VERSION,
     VERSION,
     PermanentStoreError,
+    RowTransaction,
     StoredState,
-    Transaction,
     TransientStoreError,
     schema,
 )
@@ -98,7 +98,7 @@ class PostgresStore:
             raise _classify(error) from error
         self._connection = connection
 
-    def update(self, name: str, kind: str, change: Callable[[Transaction], bytes]) -> None:
+    def update(self, name: str, kind: str, change: Callable[[RowTransaction], bytes]) -> None:
         """See `Store`."""
         import psycopg  # noqa: PLC0415 -- an extra
 
@@ -115,7 +115,11 @@ class PostgresStore:
             raise
 
     def _update(
-        self, connection: Connection, name: str, kind: str, change: Callable[[Transaction], bytes]
+        self,
+        connection: Connection,
+        name: str,
+        kind: str,
+        change: Callable[[RowTransaction], bytes],
     ) -> None:
         from psycopg import ClientCursor  # noqa: PLC0415 -- an extra
 
@@ -130,7 +134,7 @@ class PostgresStore:
             return
         ((revision, row_epoch, state),) = found
         row = StoredState(revision, row_epoch, bytes(state)) if state else None
-        changed = change(Transaction(row, epoch, arrived_at, now))
+        changed = change(RowTransaction(row, epoch, arrived_at, now))
         cursor.execute(_COMMIT, (revision + 1, epoch, changed, name, kind))
 
     def close(self) -> None:

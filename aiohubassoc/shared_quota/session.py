@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aiohubassoc._http.clock import Clock
     from aiohubassoc.options import Quota
     from aiohubassoc.shared_quota.messages import Grant, Request
-    from aiohubassoc.shared_quota.store import Transaction
+    from aiohubassoc.shared_quota.store import RowTransaction
 
 ResultT = TypeVar("ResultT")
 
@@ -90,7 +90,7 @@ class CommonRow:
         reply: Grant | None = None
         state, revision, epoch, at = None, 0, "", 0.0
 
-        def change(transaction: Transaction) -> bytes:
+        def change(transaction: RowTransaction) -> bytes:
             nonlocal reply, state, revision, epoch, at
             at = transaction.now if self._store.has_local_time else self._store.local_time()
             state = self._read(transaction)
@@ -109,7 +109,7 @@ class CommonRow:
         self._left = state, revision, epoch
         return reply, at
 
-    def _read(self, transaction: Transaction) -> CommonState:
+    def _read(self, transaction: RowTransaction) -> CommonState:
         left, self._candidate = self._candidate, None
         row = transaction.row
         key = None if row is None else (row.revision, row.epoch)
@@ -141,7 +141,7 @@ class StoreSession:
         strict: Likewise.
         batch_quota: Likewise.
         clock: Time.
-        worker: Where the store is asked; None: a thread.
+        worker: Where the store is asked.
 
     Attributes:
         limiter: Of single calls.
@@ -161,7 +161,7 @@ class StoreSession:
         strict: bool,
         batch_quota: Quota | None,
         clock: Clock,
-        worker: Worker | None = None,
+        worker: Worker,
     ) -> None:
         def make_single(store_clock: StoreClock) -> Decider:
             return Decider(
@@ -174,7 +174,7 @@ class StoreSession:
         self._store = store
         self.explain = explain
         self._is_open = False
-        self._worker = worker or ThreadWorker()
+        self._worker = worker
         identity = process_identity.make_identity()
         self.limiter, self.batch_limiter = (
             SharedLimiter(

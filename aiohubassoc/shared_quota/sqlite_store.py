@@ -17,8 +17,8 @@ from aiohubassoc.shared_quota.store import (
     SCHEMA_VERSION,
     VERSION,
     PermanentStoreError,
+    RowTransaction,
     StoredState,
-    Transaction,
     TransientStoreError,
     schema,
 )
@@ -89,7 +89,7 @@ class SqliteStore:
             raise
         self._db, self._file = db, _identify(self._path)
 
-    def update(self, name: str, kind: str, change: Callable[[Transaction], bytes]) -> None:
+    def update(self, name: str, kind: str, change: Callable[[RowTransaction], bytes]) -> None:
         """See `Store`."""
         if self._db is None:
             self.open()
@@ -108,7 +108,7 @@ class SqliteStore:
         name: str,
         kind: str,
         arrived_at: float,
-        change: Callable[[Transaction], bytes],
+        change: Callable[[RowTransaction], bytes],
     ) -> None:
         # The file is locked to write only, in which a process is hardly ever stopped or put aside;
         # after some times in vain for longer, so that nobody is left out.
@@ -117,7 +117,7 @@ class SqliteStore:
                 _begin(db)
             try:
                 row = _read(db, name, kind)
-                state = change(Transaction(row, self._epoch, arrived_at, self.local_time()))
+                state = change(RowTransaction(row, self._epoch, arrived_at, self.local_time()))
                 if attempt:
                     _begin(db)
                     if _read(db, name, kind, columns="revision, epoch, ''") != (

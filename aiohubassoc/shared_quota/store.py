@@ -55,7 +55,7 @@ class StoredState:
 
     Attributes:
         revision: Counts the changes.
-        epoch: What `Transaction.epoch` was when it was written.
+        epoch: What `RowTransaction.epoch` was when it was written.
         state: The common state.
     """
 
@@ -65,7 +65,7 @@ class StoredState:
 
 
 @attrs.frozen
-class Transaction:
+class RowTransaction:
     """
     A transaction of a store: nobody else is at the row.
 
@@ -98,7 +98,7 @@ class Store(Protocol):
         """Return this machine's monotonic seconds, from any thread."""
         ...
 
-    def update(self, name: str, kind: str, change: Callable[[Transaction], bytes]) -> None:
+    def update(self, name: str, kind: str, change: Callable[[RowTransaction], bytes]) -> None:
         """
         Replace the state of a row by what *change* returns, in one transaction.
 

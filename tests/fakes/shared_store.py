@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from aiohubassoc.shared_quota.store import StoredState, Transaction
+from aiohubassoc.shared_quota.store import RowTransaction, StoredState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,14 +48,14 @@ class MemoryStore:
             raise self.error
         self.is_open = True
 
-    def update(self, name: str, kind: str, change: Callable[[Transaction], bytes]) -> None:
+    def update(self, name: str, kind: str, change: Callable[[RowTransaction], bytes]) -> None:
         """See `Store`."""
         if self.error is not None:
             raise self.error
         self.updates += 1
         now = self.local_time() + self.offset
         row = self.rows.get((name, kind))
-        state = change(Transaction(row, self.epoch, now, now))
+        state = change(RowTransaction(row, self.epoch, now, now))
         revision = (0 if row is None else row.revision) + 1
         self.rows[name, kind] = StoredState(revision, self.epoch, state)
 

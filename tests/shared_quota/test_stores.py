@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from aiohubassoc.shared_quota.store import Store, Transaction
+    from aiohubassoc.shared_quota.store import RowTransaction, Store
 
 pytestmark = pytest.mark.looptime(False)
 
@@ -49,7 +49,7 @@ def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
         store.close()
 
 
-def add_one(transaction: Transaction) -> bytes:
+def add_one(transaction: RowTransaction) -> bytes:
     """Count updates in the state."""
     return str(1 + int(transaction.row.state if transaction.row else 0)).encode()
 
@@ -58,7 +58,7 @@ def read(store: Store, name: str, kind: str = "single") -> int:
     """Return the count."""
     found = b""
 
-    def look(transaction: Transaction) -> bytes:
+    def look(transaction: RowTransaction) -> bytes:
         nonlocal found
         found = transaction.row.state if transaction.row else b"0"
         return found
@@ -93,7 +93,7 @@ def test_no_visit_is_lost_when_many_come_at_once(
     def visit_often(store: Store) -> None:
         seen = (0, 0.0)
 
-        def note(transaction: Transaction) -> bytes:
+        def note(transaction: RowTransaction) -> bytes:
             nonlocal seen
             assert transaction.arrived_at <= transaction.now
             state = add_one(transaction)
@@ -121,7 +121,7 @@ def test_a_visit_that_fails_changes_nothing(
     store = make_store()
     store.update(name, "single", add_one)
 
-    def fail(_: Transaction) -> bytes:
+    def fail(_: RowTransaction) -> bytes:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -337,7 +337,7 @@ def test_a_client_that_is_stopped_in_a_transaction_is_thrown_out(postgres: Postg
     entered = threading.Event()
     first.update("stopped", "single", add_one)
 
-    def stop(transaction: Transaction) -> bytes:
+    def stop(transaction: RowTransaction) -> bytes:
         entered.set()
         go_on.wait(20)
         return add_one(transaction)
@@ -368,7 +368,7 @@ def test_a_server_that_is_restarted_is_another_epoch(postgres: PostgresServer) -
     store = PostgresStore(postgres.url())
     epochs: list[str] = []
 
-    def note(transaction: Transaction) -> bytes:
+    def note(transaction: RowTransaction) -> bytes:
         epochs.append(transaction.epoch)
         return add_one(transaction)
 
