@@ -126,6 +126,7 @@ _FLEET_COMMANDS = (
     ("report", "Write the report of a run as one HTML file."),
     ("portals", "Show the portals of the file, and whether their tokens can be read."),
 )
+_FLEET_MODULES = {"submit": "fleet_submit", "export": "fleet_export", "report": "fleet_export"}
 _FLEET_EXAMPLES = (
     "fleet init --database postgresql://user@host/name",
     "fleet submit acme pairs.csv --from contacts --to companies --portals portals.toml",
@@ -171,7 +172,8 @@ def make_app() -> App:
         help_epilogue=_epilogue(_FLEET_EXAMPLES, _FLEET_NOTE),
     )
     for name, help_ in _FLEET_COMMANDS:
-        fleet.command(f"aiohubassoc.cli.fleet:{name}", name=name, help=help_)
+        module = _FLEET_MODULES.get(name, "fleet")
+        fleet.command(f"aiohubassoc.cli.{module}:{name}", name=name, help=help_)
     app.command(fleet)
     return app
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _NAMES: Final = {"from_type": "from", "to_type": "to"}
 
 
-def _option_name(field: str) -> str:
+def option_name(field: str) -> str:
+    """Return what the command line calls an argument, without its dashes."""
     return _NAMES.get(field) or default_name_transform(field)
 
 
@@ -46,7 +47,7 @@ def _to_share(_: object, tokens: Sequence[Token]) -> float:
 
 Share: TypeAlias = Annotated[float, Parameter(converter=_to_share)]
 # Flags have no opposite: nothing here is true by default.
-Flat: Final = Parameter(name="*", name_transform=_option_name, negative="")
+Flat: Final = Parameter(name="*", name_transform=option_name, negative="")
 InputOptions: TypeAlias = Annotated[Layout, Flat]
 
 
@@ -371,7 +372,7 @@ def check_input(layout: Layout) -> None:
 def to_options(group: attrs.AttrsInstance) -> dict[str, Any]:
     """Return the values of a group by the names of their options."""
     return {
-        f"--{_option_name(field.name)}": getattr(group, field.name)
+        f"--{option_name(field.name)}": getattr(group, field.name)
         for field in attrs.fields(type(group))
     }
 
