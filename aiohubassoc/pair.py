@@ -39,6 +39,11 @@ def path_text(text: str, what: str, most: int) -> str:
     return text
 
 
+def plain_text(text: str) -> str:
+    """Return *text* as a plain str: a member of ``(str, Enum)`` writes its name in an f-string."""
+    return str.__str__(text)
+
+
 def is_float(text: str) -> bool:
     """Return whether *text* is a float written as text, which HubSpot would refuse or misread."""
     return _FLOAT.fullmatch(text) is not None
@@ -100,16 +105,17 @@ def _are_plain(from_type: object, from_id: object, to_type: object, to_id: objec
 def _object_type(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{what} must be a string, not {_shown(value)}")
-    return path_text(value, what, MOST_TYPE)
+    return path_text(plain_text(value), what, MOST_TYPE)
 
 
 def _record_id(value: object, what: str) -> str:
     if isinstance(value, str):
-        if is_float(value):
+        text = plain_text(value)
+        if is_float(text):
             raise ValueError(
-                f"{what} is {_quoted(value)}, a float written as text: keep ids as integers"
+                f"{what} is {_quoted(text)}, a float written as text: keep ids as integers"
             )
-        return path_text(value, what, MOST_ID)
+        return path_text(text, what, MOST_ID)
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise ValueError(f"{what} must be a string or an int, not {_shown(value)}")
     try:

@@ -91,8 +91,8 @@ class Source:
             self._rows = frame_rows(given, from_type, to_type)
             given = self._rows
         elif from_type is not None and to_type is not None:
-            Pair(from_type, 1, to_type, 1)  # the types of all: refused now, not once a pair
-            self._types = (from_type, to_type)
+            pair = Pair(from_type, 1, to_type, 1)  # the types of all: refused now, not once a pair
+            self._types = (pair.from_type, pair.to_type)
         elif from_type is not None or to_type is not None:
             raise OptionsError("give both from_type and to_type, or neither")
         # Each is None once nothing more is read from it.
