@@ -43,7 +43,7 @@ from aiohubassoc.arguments import (
 from aiohubassoc.errors import ClientClosedError, OptionsError
 from aiohubassoc.models import Report, VerificationReport
 from aiohubassoc.options import Quota, RetryPolicy, Timeouts
-from aiohubassoc.pair import Pair, RecordId
+from aiohubassoc.pair import Pair, RecordId, RejectedPair
 
 if TYPE_CHECKING:
     import ssl as _ssl
@@ -298,9 +298,12 @@ class AssociationClient:
             DailyReserveError: the calls left of the day are reserved; nothing was sent.
             ClientClosedError: outside ``async with``.
             OptionsError: it is not a pair.
+            PairError: it is that of an outcome that failed with a PairError.
         """
         if not isinstance(pair, Pair):
             raise OptionsError(f"{pair!r} is not a Pair")
+        if isinstance(pair, RejectedPair):
+            raise pair.to_error()
         call = Call(pair)
         verdict = await self._senders_in_loop().single.settle(call)
         assert not isinstance(verdict, Replied)  # noqa: S101 -- that is of many

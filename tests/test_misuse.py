@@ -13,6 +13,7 @@ from aiohubassoc import (
     AioHubAssocError,
     AssociationClient,
     Journal,
+    LinkState,
     OptionsError,
     Outcome,
     Pair,
@@ -124,6 +125,45 @@ async def test_an_id_of_thousands_of_digits_is_one_failed_pair() -> None:
     (failure,) = report.failures
     assert "more than 64 digits" in str(failure.error)
     assert str(failure.pair) == "contacts:(int) -> companies:1"
+
+
+@pytest.mark.parametrize("given", [1.5, None, "..", "a b", "202.0", b"1", LONG], ids=range(7))
+async def test_the_pair_of_an_outcome_fails_its_checks_again(given: Any) -> None:
+    """It is sent by no verb, and it is the one that is failed, also with the right ones of old."""
+    with mocked() as hubspot:
+        async with AssociationClient("t") as client:
+            first = await client.link_all([(given, 1), (1, 2)], **TYPES)
+            (bad,) = [outcome.pair for outcome in first.failures]
+            hubspot.pairs.clear()
+            again = await client.link_all([bad, PAIR, Pair("contacts", 1, "companies", 3)])
+            async with client.verify([bad]) as found:
+                states = [one.state async for one in found]
+            with pytest.raises(PairError, match=r"from_id|failed its checks"):
+                await client.create_default(bad)
+            with pytest.raises(PairError, match=r"from_id|failed its checks"):
+                await client.create_default_batch("contacts", "companies", [PAIR, bad])
+            plan = await client.plan([bad, PAIR])
+    assert (again.linked, again.failed) == (2, 1)
+    assert isinstance(again.failures[0].error, PairError)
+    assert states == [LinkState.UNKNOWN]
+    assert (plan.invalid, plan.calls) == (1, 1)
+    assert ["2", "3"] == [pair.to_id for pair in hubspot.pairs]
+
+
+async def test_the_pair_of_a_row_fails_its_checks_again(tmp_path: Path) -> None:
+    """A run folder has the values of an item that failed its checks, as text."""
+    rows = pd.DataFrame([{"from_id": None, "to_id": 7, "tag": "kept"}])
+    journal = Journal(tmp_path / "run")
+    with mocked() as hubspot:
+        async with AssociationClient("t") as client:
+            await client.link_all(rows, **TYPES, journal=journal)
+            pairs = [row.pair for row in journal.rows(Status.FAILED)]
+            report = await client.link_all(pairs)
+    assert report.failed == 1
+    assert not hubspot.pairs
+    assert [(str(one.pair), one.pair.tag) for one in report.failures] == [
+        ("contacts:None -> companies:7", "kept")
+    ]
 
 
 # --- options -----------------------------------------------------------------------------------

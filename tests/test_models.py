@@ -22,7 +22,7 @@ from aiohubassoc import (
     TransportError,
 )
 from aiohubassoc._protocol.requests import create_default
-from aiohubassoc.pair import unchecked_pair
+from aiohubassoc.pair import RejectedPair
 
 PAIR = Pair("contacts", 101, "companies", "202")
 
@@ -139,7 +139,7 @@ def test_ids_that_are_too_long(record_id: Any, reported: str) -> None:
     """They are refused as others are, and no message has them whole; nor has what is kept."""
     with pytest.raises(PairError, match=reported) as caught:
         Pair("contacts", record_id, "companies", 202)
-    bad = unchecked_pair("contacts", record_id, "companies", 202)
+    bad: Pair = RejectedPair("contacts", record_id, "companies", 202, tag=None)
     assert len(str(caught.value)) < 400
     assert len(str(bad)) < 200
     with pytest.raises(PairError, match=reported.replace("from", "to")):
