@@ -430,7 +430,8 @@ class AssociationClient:
                 a row for the same reason and linked none between them; ten times as many where each
                 refusal names a record of the pair refused, as deleted records come in rows. Those
                 refused are ``failed``. None: never.
-            stall_timeout: Stop when no pair has completed for this many seconds. None: never.
+            stall_timeout: Stop when no pair has completed for this many seconds since an attempt
+                failed; a slow input does not count. None: never.
             drain_timeout: Seconds that calls in flight may take to end when the block is left
                 early.
             max_failures_kept: How many outcomes the report keeps of those not linked or skipped.
@@ -530,7 +531,8 @@ class AssociationClient:
             from_type: As for `link_each`.
             to_type: As for `link_each`.
             ordered: Whether they come in the input's order.
-            stall_timeout: Stop when no pair has completed for this many seconds. None: never.
+            stall_timeout: Stop when no pair has completed for this many seconds since an attempt
+                failed; a slow input does not count. None: never.
             drain_timeout: Seconds that calls in flight may take to end when the block is left
                 early.
             max_failures_kept: How many pairs the report keeps that are not linked.

@@ -247,6 +247,8 @@ class Run(Generic[ResultT]):
             return
         if self.histories:
             self.histories.pop(index, None)
+        if self._stalled_since is not None and not self.open:
+            self._stalled_since = None  # there is nothing to complete until more is read
         limits = self._limits
         outcome: Any = result  # only outcomes have limits
         if limits is not None and (limits.streak.length or outcome.status is not _LINKED):
