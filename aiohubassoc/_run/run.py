@@ -292,7 +292,7 @@ class Run(Generic[ResultT]):
         self._failure = self._failure or error
         self._has_failed = True
         if not isinstance(error, AioHubAssocError):
-            error = RunStoppedError(f"{type(error).__name__}: {error}")
+            error = RunStoppedError(f"{type(error).__name__}: {_get_text(error)}")
         self.stop(error)
 
     # --- what calls report (a `CallObserver`) ----------------------------------------------------
@@ -413,3 +413,10 @@ class Run(Generic[ResultT]):
             is_whole = not self._has_failed and self._commit.failure is None
             report: Any = self.report
             await self._recorder.close(report, complete=report.input_complete and is_whole)
+
+
+def _get_text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 -- it is the caller's code, and the run must end
+        return "(no text)"
