@@ -20,6 +20,7 @@ from aiohubassoc import (
     PairError,
     Quota,
     QuotaLimiter,
+    RunStoppedError,
     Status,
 )
 from aiohubassoc.testing import mocked
@@ -190,6 +191,24 @@ async def test_options_of_a_run(options: Any, said: str) -> None:
         with pytest.raises(OptionsError) as refused:
             await client.link_all([PAIR], **options)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("cause", "seconds", "said"),
+    [
+        ("shutting down", None, r"such as RunStoppedError\('shutting down'\), not 'shutting down'"),
+        (RuntimeError("x"), None, "an error of aiohubassoc"),
+        (RunStoppedError("x"), -1.0, "drain_timeout must be 0 or more"),
+        (RunStoppedError("x"), float("nan"), "drain_timeout must be 0 or more"),
+    ],
+)
+async def test_causes_of_a_stop(cause: Any, seconds: float | None, said: str) -> None:
+    """They are kept with each pair that is left open: only errors of ours have what is shown."""
+    with mocked():
+        async with AssociationClient("t") as client, client.link_each([PAIR]) as outcomes:
+            with pytest.raises(OptionsError, match=said):
+                outcomes.stop(cause, drain_timeout=seconds)
+            assert [Status.LINKED] == [outcome.status async for outcome in outcomes]
 
 
 async def test_plan_takes_a_journal_only() -> None:
