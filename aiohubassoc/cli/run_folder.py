@@ -29,7 +29,7 @@ from aiohubassoc.journal.reader import Reader
 from aiohubassoc.journal.row_codec import make_place, split_place
 from aiohubassoc.journal.schema import DATABASE
 from aiohubassoc.models import Status
-from aiohubassoc.pair import Pair, unchecked_pair
+from aiohubassoc.pair import Pair, RejectedPair, unchecked_pair
 
 if TYPE_CHECKING:
     import os
@@ -187,7 +187,8 @@ class FolderTable:
             kept = row.pair
             record = Record(row.line, restore_cells(kept), None, row.source)
             ends = (kept.from_type, kept.from_id, kept.to_type, kept.to_id)
-            yield record, unchecked_pair(*ends, tag=record)
+            make = RejectedPair if isinstance(kept, RejectedPair) else unchecked_pair
+            yield record, make(*ends, tag=record)
 
     def cells(self, pair: Pair) -> list[str] | dict[str, object]:
         """Return the row of *pair*."""

@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import sqlite3
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -54,6 +55,21 @@ def test_linked_pairs_are_skipped_without_a_call(folder: Path) -> None:
     assert (10, 50) == (again.report.linked, again.report.skipped)
     assert {str(number) for number in range(50, 60)} == set(again.sent)
     assert {("skipped", "LINKED_BEFORE")} == {reported[1:] for reported in again.reported[:50]}
+
+
+def test_types_from_an_enum_are_found_again(folder: Path) -> None:
+    """The folder has their values: pairs that are linked are not sent twice."""
+
+    class Type(str, Enum):  # noqa: UP042 -- as callers have them: a StrEnum writes its value
+        CONTACTS = "contacts"
+        COMPANIES = "companies"
+
+    types = (Type.CONTACTS, Type.COMPANIES)
+    assert 2 == run(Journal(folder), [(1, 2), (3, 4)], types=types).report.linked
+    again = run(Journal(folder), [(1, 2), (3, 4)], types=("contacts", "companies"))
+    assert (2, []) == (again.report.skipped, again.sent)
+    assert 2 == run(Journal(folder), [(1, 2), (3, 4)], types=types).report.skipped
+    assert 2 == sum(Journal(folder).counts().values())
 
 
 def test_unfinished_pairs_are_sent_again(folder: Path) -> None:
