@@ -11,6 +11,7 @@ from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensErro
 
 from aiohubassoc import __version__
 from aiohubassoc.cli.terminal import (
+    LastingConsole,
     StorageError,
     print_error,
     show_warning,
@@ -150,6 +151,7 @@ def make_app() -> App:
         suppress_keyboard_interrupt=False,
         exit_on_error=False,
         print_error=False,
+        console=LastingConsole(),
     )
     for name, help_ in _COMMANDS:
         own = [example for example in _EXAMPLES if example.split()[0] == name]

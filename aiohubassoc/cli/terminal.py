@@ -15,7 +15,7 @@ import sys
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.markup import escape
 
 from aiohubassoc.errors import JournalInUseError, JournalStorageError, SharedQuotaError
@@ -40,6 +40,10 @@ _FORMATS: Final = {
 }
 _ESCAPES: Final = {**_CONTROLS, **_FORMATS, **{ord(one): repr(one)[1:-1] for one in "\n\r\t"}}
 SIMULATED: Final = "Simulated portal: nothing was sent to HubSpot"
+# Columns of a terminal, where it reports none, or more than anybody has.
+_LEAST_WIDTH: Final = 20
+_MOST_WIDTH: Final = 1_000
+_TABLE_WIDTH: Final = 60
 _SHOWN_LINES: Final = 20
 _SHOWN_EXAMPLES: Final = 5
 # How messages name the values that an option takes: "... 'this' ... one of a, b, c".
@@ -59,20 +63,18 @@ class StorageError(Exception):
     """A file of ours cannot be written: its name, and why."""
 
 
-class EscapingConsole(Console):
-    """
-    A console for text from outside; nothing is folded but tables, and no name becomes an emoji.
+class LastingConsole(Console):
+    """A console that no reader, disk or width brings to an end."""
 
-    Args:
-        **options: Of the base class.
-    """
+    @property
+    def size(self) -> ConsoleDimensions:
+        """Return how large the terminal is; where it says 0 or 2 columns, rich prints nothing."""
+        width, height = super().size
+        return ConsoleDimensions(min(max(width, _LEAST_WIDTH), _MOST_WIDTH), height)
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 -- of the base class
-        super().__init__(highlight=False, emoji=False, soft_wrap=True, **options)
-
-    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 -- of the base class
-        """Return *text* as it is shown: everything printed comes through here."""
-        return super().render_str(text.translate(_ESCAPES), **options)
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self.width, self.height = new_size
 
     def on_broken_pipe(self) -> None:
         """Print nothing more: a reader that is gone does not end the run."""
@@ -87,6 +89,22 @@ class EscapingConsole(Console):
             self.on_broken_pipe()
             if not self.stderr:
                 lose_output(error)
+
+
+class EscapingConsole(LastingConsole):
+    """
+    A console for text from outside; nothing is folded but tables, and no name becomes an emoji.
+
+    Args:
+        **options: Of the base class.
+    """
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 -- of the base class
+        super().__init__(highlight=False, emoji=False, soft_wrap=True, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 -- of the base class
+        """Return *text* as it is shown: everything printed comes through here."""
+        return super().render_str(text.translate(_ESCAPES), **options)
 
 
 class _EscapingOutput(io.TextIOBase):
@@ -292,9 +310,10 @@ def print_categories(rows: Iterable[tuple[int, str, str, str]], console: Console
     """
     Print count, status, category and example of what is not linked.
 
-    On a terminal this is a table; elsewhere each is one line, which no width folds.
+    On a terminal this is a table; elsewhere, and on a narrow one, each is one line.
     """
-    if not console.is_terminal or console.is_dumb_terminal:
+    is_wide = console.is_terminal and not console.is_dumb_terminal and console.width >= _TABLE_WIDTH
+    if not is_wide:
         for count, status, name, example in rows:
             what = f"{status}, {name}" if name else status
             console.print(f"  {count:>9,}  {what}: {example}", markup=False)
