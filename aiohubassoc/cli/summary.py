@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aiohubassoc.cli.report import CommandReport, Example, LinkReport, VerifyReport
 
 _SHOWN_LINES: Final = 20
+_TABLE_WIDTH: Final = 60  # columns; a narrower terminal gets lines
 _SHOWN_EXAMPLES: Final = 5
 
 
@@ -81,9 +82,10 @@ def print_categories(rows: Iterable[tuple[int, str, str, str]], console: Console
     """
     Print count, status, category and example of what is not linked.
 
-    On a terminal this is a table; elsewhere each is one line, which no width folds.
+    On a terminal this is a table; elsewhere, and on a narrow one, each is one line.
     """
-    if not console.is_terminal or console.is_dumb_terminal:
+    is_wide = console.is_terminal and not console.is_dumb_terminal and console.width >= _TABLE_WIDTH
+    if not is_wide:
         for count, status, name, example in rows:
             what = f"{status}, {name}" if name else status
             console.print(f"  {count:>9,}  {what}: {example}", markup=False)

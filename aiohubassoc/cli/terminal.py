@@ -15,7 +15,7 @@ import sys
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.markup import escape
 
 from aiohubassoc.errors import JournalInUseError, JournalStorageError, SharedQuotaError
@@ -39,6 +39,9 @@ _FORMATS: Final = {
 }
 _ESCAPES: Final = {**_CONTROLS, **_FORMATS, **{ord(one): repr(one)[1:-1] for one in "\n\r\t"}}
 SIMULATED: Final = "Simulated portal: nothing was sent to HubSpot"
+# Columns of a terminal, where it reports none, or more than anybody has.
+_LEAST_WIDTH: Final = 20
+_MOST_WIDTH: Final = 1_000
 # How messages name the values that an option takes: "... 'this' ... one of a, b, c".
 _CHOICES: Final = re.compile(r"'([^']+)' .*\b(?:one|none) of (?:[a-z ]+: )?([\w-]+(?:, [\w-]+)+)$")
 
@@ -58,6 +61,16 @@ class StorageError(Exception):
 
 class OutputConsole(Console):
     """A console whose reader may be gone, and whose disk may be full: neither ends the work."""
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """Return how large the terminal is; where it says 0 or 2 columns, rich prints nothing."""
+        width, height = super().size
+        return ConsoleDimensions(min(max(width, _LEAST_WIDTH), _MOST_WIDTH), height)
+
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self.width, self.height = new_size
 
     def on_broken_pipe(self) -> None:
         """Print nothing more: a reader that is gone does not end the run."""

@@ -130,3 +130,12 @@ def test_nothing_can_be_said_where_standard_error_is_full_too(
     portal = start_portal()
     code, _ = _run("link", pairs_file, *TYPES, *FAST, "--no-check", stderr_too=True)
     assert (code, portal.portal.ledger.requests) == (5, 10)
+
+
+@pytest.mark.parametrize("given", ["--help", "link --help", "--version"])
+def test_help(given: str) -> None:
+    """So is what the parser prints."""
+    assert _run(*given.split()) == (
+        5,
+        "aiohubassoc: Cannot write standard output: No space left on device\n",
+    )
