@@ -14,13 +14,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from aiohubassoc.cli.terminal import (
-    EscapingConsole,
-    print_categories,
-    print_error,
-    stderr,
-    stdout,
-)
+from aiohubassoc.cli.summary import print_categories
+from aiohubassoc.cli.terminal import EscapingConsole, print_error, stderr, stdout
 from tests.cli.conftest import TYPES, write_pairs
 
 if TYPE_CHECKING:
