@@ -69,7 +69,7 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/inputs.py
 	$(BIN)/python benchmarks/hostile_files.py
 
-judges: .venv/.dev .venv-judges/.done
+judges: .venv/.dev .venv-judges/.done .venv-proxy/.done
 	$(BIN)/python -m pytest -p no:randomly tests/judges
 
 mutants: .venv/.dev
@@ -87,7 +87,7 @@ docs: .venv/.dev
 	$(BIN)/python docs/check_links.py
 
 clean:
-	rm -rf .venv .venv-judges .venv-lowest .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis docs/_build
+	rm -rf .venv .venv-judges .venv-lowest .venv-proxy .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis docs/_build
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none was found." >&2; exit 1; }
@@ -97,10 +97,10 @@ clean:
 	$(PIP) install --editable '.[cli]'
 	@touch $@
 
-.venv-judges/.done: pyproject.toml
-	$(or $(wildcard .venv/bin/python),$(PYTHON)) -m venv .venv-judges
-	.venv-judges/bin/python -m pip install --quiet --upgrade "pip>=25.1" # knows groups
-	.venv-judges/bin/python -m pip install --quiet --group judges
+.venv-judges/.done .venv-proxy/.done: .venv-%/.done: pyproject.toml
+	$(or $(wildcard .venv/bin/python),$(PYTHON)) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --upgrade "pip>=25.1" # knows groups
+	.venv-$*/bin/python -m pip install --quiet --group $*
 	@touch $@
 
 .venv-lowest/.done: pyproject.toml | .venv/bin/python

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self, Unpack
 
 from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc._http.auth import TokenProvider, TokenSource
+from aiohubassoc._http.call_outcome import make_outcome, to_error
 from aiohubassoc._http.clock import Clock, SystemClock
 from aiohubassoc._http.events import Events, parse_portal
-from aiohubassoc._http.limiter import Limiter, QuotaLimiter
-from aiohubassoc._http.request_state import Call, make_outcome, to_error
+from aiohubassoc._http.limiter import QuotaLimiter
+from aiohubassoc._http.sender import Call
 from aiohubassoc._http.senders import Senders, make_senders
 from aiohubassoc._http.transport import Transport
 from aiohubassoc._protocol.requests import checked_base_url, checked_proxy
@@ -22,8 +23,7 @@ from aiohubassoc._run.failure_limits import FailureLimits
 from aiohubassoc._run.lookup_strategies import SkipLinked, Verify
 from aiohubassoc._run.put import Put
 from aiohubassoc._run.run import Run, Strategy
-from aiohubassoc._run.run_events import RunEvents
-from aiohubassoc._run.source import MOST_READ, Pairs, Source
+from aiohubassoc._run.source import MOST_READ, Pairs, Source, count_items
 from aiohubassoc._run.stream import OTHER_LOOP, OutcomeStream, VerificationStream
 from aiohubassoc.arguments import (
     ClientOptions,
@@ -42,8 +42,9 @@ from aiohubassoc.arguments import (
 )
 from aiohubassoc.errors import ClientClosedError, OptionsError
 from aiohubassoc.models import Report, VerificationReport
+from aiohubassoc.observer import RunStartedEvent
 from aiohubassoc.options import Quota, RetryPolicy, Timeouts
-from aiohubassoc.pair import Pair, RecordId
+from aiohubassoc.pair import Pair, RecordId, RejectedPair
 
 if TYPE_CHECKING:
     import ssl as _ssl
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc.account import AccountCheck
     from aiohubassoc.journal.journal import Journal
     from aiohubassoc.models import Outcome
@@ -298,11 +300,14 @@ class AssociationClient:
             DailyReserveError: the calls left of the day are reserved; nothing was sent.
             ClientClosedError: outside ``async with``.
             OptionsError: it is not a pair.
+            PairError: it is that of an outcome that failed with a PairError.
         """
         if not isinstance(pair, Pair):
             raise OptionsError(f"{pair!r} is not a Pair")
+        if isinstance(pair, RejectedPair):
+            raise pair.to_error()
         call = Call(pair)
-        verdict = await self._senders_in_loop().single.settle(call)
+        verdict = await self._senders_in_loop().single.send(call)
         assert not isinstance(verdict, Replied)  # noqa: S101 -- that is of many
         if self._events.on_outcome is not None:
             self._events.on_outcome(make_outcome(0, pair, call, verdict))
@@ -345,7 +350,7 @@ class AssociationClient:
         """
         sender = self._senders_in_loop().batch
         on_outcome = self._events.on_outcome
-        return await send_one_batch(sender.settle, (from_type, to_type), pairs, on_outcome)
+        return await send_one_batch(sender.send, (from_type, to_type), pairs, on_outcome)
 
     async def check(self, from_type: str, to_type: str, *, quick: bool = False) -> AccountCheck:
         """
@@ -370,9 +375,9 @@ class AssociationClient:
         senders = self._senders_in_loop()
         pair = Pair(from_type, 1, to_type, 1)
         types = (pair.from_type, pair.to_type)
-        settle = senders.account.settle
+        send = senders.account.send
         base_url, version = self._base_url, self._version
-        return await check_account(settle, base_url, version, types, self._token, quick=quick)
+        return await check_account(send, base_url, version, types, self._token, quick=quick)
 
     def link_each(
         self,
@@ -427,7 +432,8 @@ class AssociationClient:
                 a row for the same reason and linked none between them; ten times as many where each
                 refusal names a record of the pair refused, as deleted records come in rows. Those
                 refused are ``failed``. None: never.
-            stall_timeout: Stop when no pair has completed for this many seconds. None: never.
+            stall_timeout: Stop when no pair has completed for this many seconds since an attempt
+                failed; a slow input does not count. None: never.
             drain_timeout: Seconds that calls in flight may take to end when the block is left
                 early.
             max_failures_kept: How many outcomes the report keeps of those not linked or skipped.
@@ -451,27 +457,20 @@ class AssociationClient:
         strategy = self._make_strategy(
             via, senders, batch_size, batch_linger, skip_linked=skip_linked
         )
-        limiter = self._limiter if via == "put" else self._batch_limiter
-        events = RunEvents(
-            self._events,
-            self._clock,
-            mode=via,
-            skip_linked=skip_linked,
-            pairs=pairs,
-            quota=lambda: limiter.quota,
-        )
+        started = self._make_started(via, pairs, skip_linked=skip_linked)
         recorder = None
         if journal is not None:
             portal = {"portal": self._base_url}
             recorder = journal.recording(portal, self._clock, retry_failed=retry_failed)
-            recorder.run_id = events.run_id
+            recorder.run_id = started.run
         report = Report(max_failures_kept=max_failures_kept)
         run = Run(
             Source(pairs, from_type, to_type),
             strategy,
             report,
             clock=self._clock,
-            events=events,
+            events=self._events,
+            started=started,
             ordered=ordered,
             stall_timeout=stall_timeout,
             drain_timeout=drain_timeout,
@@ -480,18 +479,26 @@ class AssociationClient:
         )
         return OutcomeStream(run, report, senders.loop, "link_each")
 
+    def _make_started(
+        self, mode: str, pairs: object, *, skip_linked: bool = False
+    ) -> RunStartedEvent:
+        """Return what is reported when a run begins, with a new id for the run."""
+        run_id, total = os.urandom(8).hex(), count_items(pairs)
+        quota = (self._limiter if mode == "put" else self._batch_limiter).quota
+        return RunStartedEvent(run_id, self._events.portal, mode, skip_linked, total, quota)
+
     def _make_strategy(
         self, via: str, senders: Senders, batch_size: int, batch_linger: float, *, skip_linked: bool
     ) -> Strategy[Outcome]:
         check_batches(via, batch_size, batch_linger)
         skip = None
         if skip_linked:
-            skip = SkipLinked(senders.links.settle, linger=batch_linger, clock=self._clock)
+            skip = SkipLinked(senders.links.send, linger=batch_linger, clock=self._clock)
         if via == "put":
-            return Put(senders.single.settle, workers=self._concurrency, skip=skip)
+            return Put(senders.single.send, workers=self._concurrency, skip=skip)
         return Batched(
-            senders.batch.settle,
-            senders.single.settle,
+            senders.batch.send,
+            senders.single.send,
             size=batch_size,
             linger=batch_linger,
             max_in_flight=lambda: getattr(self._batch_limiter, "max_in_flight", None) or 2,
@@ -527,7 +534,8 @@ class AssociationClient:
             from_type: As for `link_each`.
             to_type: As for `link_each`.
             ordered: Whether they come in the input's order.
-            stall_timeout: Stop when no pair has completed for this many seconds. None: never.
+            stall_timeout: Stop when no pair has completed for this many seconds since an attempt
+                failed; a slow input does not count. None: never.
             drain_timeout: Seconds that calls in flight may take to end when the block is left
                 early.
             max_failures_kept: How many pairs the report keeps that are not linked.
@@ -545,16 +553,11 @@ class AssociationClient:
         report = VerificationReport(max_failures_kept=max_failures_kept)
         run = Run(
             Source(pairs, from_type, to_type),
-            Verify(senders.links.settle, linger=wait, clock=self._clock),
+            Verify(senders.links.send, linger=wait, clock=self._clock),
             report,
             clock=self._clock,
-            events=RunEvents(
-                self._events,
-                self._clock,
-                mode="verify",
-                pairs=pairs,
-                quota=lambda: self._batch_limiter.quota,
-            ),
+            events=self._events,
+            started=self._make_started("verify", pairs),
             ordered=ordered,
             stall_timeout=stall_timeout,
             drain_timeout=drain_timeout,

@@ -16,6 +16,7 @@ from aiohubassoc.replies import DefaultAssociations
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_FIRST_ERROR: Final = 400
 _TOO_MANY: Final = 429
 
 
@@ -141,11 +142,12 @@ class RunReport:
         for result in results:
             self.add(result)
 
-    def add_error(self, status: int) -> None:
-        """Count that the last response had this HTTP status, 400 or more."""
-        self.error_responses += 1
-        if status == _TOO_MANY:
-            self.throttled += 1
+    def add_response(self, status: int) -> None:
+        """Count a response with this HTTP status."""
+        self.responses += 1
+        if status >= _FIRST_ERROR:
+            self.error_responses += 1
+            self.throttled += status == _TOO_MANY
 
 
 @attrs.define(slots=False)

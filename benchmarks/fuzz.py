@@ -60,8 +60,18 @@ def make_responses(_: Path) -> Callable[[bytes], None]:
     from aiohubassoc import Pair  # noqa: PLC0415
     from aiohubassoc._batching.attribution import read_refusal, read_reply  # noqa: PLC0415
     from aiohubassoc._protocol import headers as parsing  # noqa: PLC0415
-    from aiohubassoc._protocol.classify import judge, judge_batch, judge_links  # noqa: PLC0415
-    from aiohubassoc._protocol.verdicts import Refused, Replied, Response  # noqa: PLC0415
+    from aiohubassoc._protocol.classify import (  # noqa: PLC0415
+        judge_pair_refusal,
+        judge_refusal,
+    )
+    from aiohubassoc._protocol.verdicts import (  # noqa: PLC0415
+        Refused,
+        Replied,
+        Response,
+        judge_batch_reply,
+        judge_links_reply,
+        judge_pair_reply,
+    )
     from aiohubassoc.errors import ApiError  # noqa: PLC0415
     from aiohubassoc.replies import DefaultAssociations  # noqa: PLC0415
 
@@ -76,12 +86,16 @@ def make_responses(_: Path) -> Callable[[bytes], None]:
         headers = CIMultiDict(dict.fromkeys(names, text))
         parsing.retry_after(headers, _NOW)
         parsing.parse_daily(headers)
-        parsing.parse_quota(*parsing.quota_texts(headers))
+        parsing.parse_quota(headers)
         for code in (status, 200, 207, 400, 429):
             response = Response(code, headers, body)
-            judge(response, pairs[0], lambda: _NOW)
-            judge_links(response, types, lambda: _NOW)
-            verdict = judge_batch(response, types, lambda: _NOW)
+            if code in {200, 207}:
+                judge_pair_reply(response, pairs[0])
+                judge_links_reply(response)
+                verdict = judge_batch_reply(response)
+            else:
+                judge_pair_refusal(response, pairs[0], _NOW)
+                verdict = judge_refusal(response, types, _NOW)
             if isinstance(verdict, Replied) and isinstance(verdict.reply, DefaultAssociations):
                 parts = read_reply(pairs, verdict.reply)
                 assert len(parts) == len(pairs)

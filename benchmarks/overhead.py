@@ -13,7 +13,6 @@ import gc
 import os
 import statistics
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from time import process_time
 from typing import TYPE_CHECKING
@@ -28,9 +27,8 @@ from aiohubassoc import ApiVersion, Observer, Pair, Quota, Timeouts
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.limiter import QuotaLimiter
 from aiohubassoc._http.transport import Transport
-from aiohubassoc._protocol.classify import judge
 from aiohubassoc._protocol.requests import Endpoint, create_default
-from aiohubassoc._protocol.verdicts import Accepted, Response
+from aiohubassoc._protocol.verdicts import Accepted, Response, judge_pair_reply
 from aiohubassoc.otel import OpenTelemetryObserver
 
 sys.path.insert(0, str(Path(__file__).parent / "peers"))
@@ -74,7 +72,7 @@ def _layers(*names: str) -> Callable[[Job], Awaitable[int]]:
             if "decode" not in names:
                 return answer.status == 200
             assert pair is not None
-            return isinstance(judge(answer, pair, lambda: datetime.now(UTC)), Accepted)
+            return isinstance(judge_pair_reply(answer, pair), Accepted)
 
         await transport.open()
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohubassoc import AuthenticationError, ConnectionLostError, Journal, Pair, Quota
 from aiohubassoc._http.event_log import KEYS
-from aiohubassoc._http.transport import NoResponse
+from aiohubassoc._http.failures import NoResponse
 from tests.fakes.portal import FakePortal, client_of, pairs_of
 from tests.fakes.transport import error
 

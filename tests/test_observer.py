@@ -34,7 +34,7 @@ from aiohubassoc import (
     VerificationReport,
 )
 from aiohubassoc._http.events import parse_portal
-from aiohubassoc._http.transport import NoResponse
+from aiohubassoc._http.failures import NoResponse
 from tests.conftest import settle
 from tests.fakes.portal import FakePortal, client_of, pairs_of
 from tests.fakes.transport import error

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from aiohubassoc import ConnectionLostError, Pair, Quota
-from aiohubassoc._http.transport import NoResponse
+from aiohubassoc._http.failures import NoResponse
 from aiohubassoc.otel import OpenTelemetryObserver, _server
 from tests.fakes.portal import FakePortal, client_of, pairs_of
 from tests.fakes.transport import error

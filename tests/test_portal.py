@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
     from aiohubassoc import Outcome
-    from aiohubassoc._http.deadlines import OnWire
+    from aiohubassoc._http.connections import Attempt
     from aiohubassoc.simulator import ServedPortal
 
 TOKEN = PortalSettings().tokens[0]
@@ -333,7 +333,7 @@ async def test_a_slow_resolver_of_a_lent_session_exceeds_no_quota(
     if not knows:
         take = Connections.take_lent
 
-        async def forgetting(self: Connections, call: OnWire, connection: Any) -> None:
+        async def forgetting(self: Connections, call: Attempt, connection: Any) -> None:
             await take(self, call, connection)
             call.waited = None
 

@@ -12,7 +12,8 @@ from aiohubassoc._account.replies import (
     parse_scopes,
 )
 from aiohubassoc._account.scopes import check_scopes, find_scopes
-from aiohubassoc._http.request_state import Call, to_error
+from aiohubassoc._http.call_outcome import to_error
+from aiohubassoc._http.sender import Call
 from aiohubassoc._protocol import codec, headers as _headers
 from aiohubassoc._protocol.links import encode_records
 from aiohubassoc._protocol.requests import (
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
-    from aiohubassoc._http import request_state as _state
+    from aiohubassoc._http.sender import Send
     from aiohubassoc.options import Quota
 
 Responses: TypeAlias = dict[str, AccountReply | AioHubAssocError]
@@ -80,7 +81,7 @@ def make_check(responses: Responses, base_url: str, types: tuple[str, str]) -> A
     quota, daily_limit, daily_left = None, usage.limit, usage.left
     for response in responses.values():  # the last headers are the freshest
         if isinstance(response, AccountReply):
-            quota = _headers.parse_quota(*_headers.quota_texts(response.headers)) or quota
+            quota = _headers.parse_quota(response.headers) or quota
             limit, left = _headers.parse_daily(response.headers)
             if limit is not None and left is not None:
                 daily_limit, daily_left = limit, left
@@ -270,9 +271,6 @@ def _unknown(name: str, response: AccountReply | AioHubAssocError | None) -> Che
     return CheckItem(name, CheckState.UNKNOWN, f"not reported by HubSpot{why}")
 
 
-SendRequest: TypeAlias = "Callable[[Call[AccountRequest]], Awaitable[_state.FinalVerdict]]"
-"""Makes a call about the account until there is a response, or none to be had."""
-
 _FINAL_ERRORS: Final = (
     ResponseTimeoutError,
     AuthenticationError,
@@ -288,7 +286,7 @@ _RECORD: Final = "1"
 
 
 async def check_account(
-    send: SendRequest,
+    send: Send[AccountRequest],
     base_url: str,
     version: str,
     types: tuple[str, str],

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from aiohubassoc.errors import OptionsError
+from aiohubassoc.pair import plain_text
 
 TokenProvider: TypeAlias = Callable[[str | None], Awaitable[str]]
 """
@@ -26,11 +27,11 @@ class TokenSource:
         token: An access token (service key, private app or OAuth), or a provider of them.
 
     Attributes:
-        fixed: The one token there is; None: ask a provider.
+        fixed: The token; None: a provider gives it.
         renewals: How many renewals have ended.
 
     Raises:
-        OptionsError: it is not a token; so for every method where the provider returns none.
+        OptionsError: it is not a token. Each method raises it if the provider returns none.
     """
 
     def __init__(self, token: str | TokenProvider) -> None:
@@ -42,12 +43,13 @@ class TokenSource:
         else:
             self.fixed = _checked(token)
         self._renewal = asyncio.Lock()
-        # What the last renewal gave, and which it was: in the place of the token that was refused,
-        # and of the one that the provider returned for None. The same token: the renewal failed.
+        # The token of the last renewal and the renewal's number, by the token that it replaces: the
+        # refused one, and the one that the provider returned for None. If it is the refused one
+        # itself, the renewal failed.
         self._renewed: dict[str, tuple[str, int]] = {}
 
     async def current(self) -> str:
-        """Return the provider's token; while one is being renewed, the new one."""
+        """Return the provider's token; during a renewal, wait for the new one."""
         if self._renewal.locked():
             async with self._renewal:
                 pass
@@ -55,10 +57,11 @@ class TokenSource:
 
     async def renew(self, refused: str, renewals: int) -> bool:
         """
-        Return whether there is another token than the one that was *refused*.
+        Return whether there is another token than *refused*.
 
-        The provider is awaited with it, unless it has another already, or was awaited with it since
-        that token was handed out: a late refusal drops no new token.
+        The provider is awaited with the refused token, unless it has another one already, or was
+        awaited with that token since it was handed out. So a late refusal does not discard a new
+        token.
 
         Args:
             refused: The token.
@@ -91,7 +94,7 @@ class TokenSource:
         except asyncio.CancelledError as error:
             if task.cancelling() > cancelling:
                 raise
-            # Passed on, it would look as if the call had been cancelled.
+            # Unchanged, it would look like a cancellation of the call.
             raise OptionsError(
                 "the token provider raised CancelledError: it gave no token"
             ) from error
@@ -99,11 +102,11 @@ class TokenSource:
 
 
 def _checked(token: object) -> str:
-    """Return *token* if it can stand in a header. No message shows it."""
+    """Return *token* if it can be sent in a header. No error message contains it."""
     if not isinstance(token, str) or not token:
         raise OptionsError(f"the token must be a non-empty string, not {type(token).__name__}")
     if token.lower().startswith("bearer "):
         raise OptionsError("give the token alone, without 'Bearer '")
     if not (token.isascii() and token.isprintable()) or " " in token:
         raise OptionsError("the token contains a space, a line break or a character no token has")
-    return token
+    return plain_text(token)

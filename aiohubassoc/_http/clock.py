@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_running_loop = asyncio.get_running_loop  # called several times a call: the shorter way to it
+_running_loop = asyncio.get_running_loop  # a global: it is looked up for every call
 
 
 class Timer(Protocol):
-    """A callback to come."""
+    """A callback that is scheduled."""
 
     def cancel(self) -> None:
-        """Make it never come."""
+        """Cancel the callback."""
         ...
 
 
@@ -28,7 +28,7 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Return after *seconds*, of which 0 or less means the loop's next turn."""
+        """Return after *seconds*; 0 or less: in the event loop's next iteration."""
         ...
 
     def call_at(self, when: float, callback: Callable[[], object]) -> Timer:
@@ -61,5 +61,5 @@ class SystemClock:
 
 
 def bind_now(clock: Clock) -> Callable[[], float]:
-    """Return `clock.now` for the running event loop only: a shorter way, for each call."""
+    """Return a function like `clock.now` that is faster, for the running event loop only."""
     return _running_loop().time if type(clock) is SystemClock else clock.now

@@ -2,11 +2,11 @@
 Connections that are used again, and whether a response belongs to the request before it.
 
 HTTP/1.1 matches responses to requests by their order alone. A response without a request, such as
-the notice of a load balancer, is read as that to the next request, and from then
-on each request gets the response to the one before. A link is confirmed by the ids in its response,
-but a refusal may name no record. So a connection that receives anything while it is idle is closed,
-and a response that confirms nothing is believed only after its connection stayed silent for as long
-as the request's own response would take: that one always follows.
+the notice of a load balancer, is read as the response to the next request. From then on each
+request gets the response to the request before it. A link is confirmed by the ids in its response,
+but a refusal may name no record. So a connection that receives anything while it is idle is closed.
+A response that confirms nothing is believed only after its connection stayed silent for as long as
+the request's own response would take, because that response always follows.
 """
 
 from __future__ import annotations
@@ -18,28 +18,29 @@ from weakref import WeakKeyDictionary, WeakSet
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
 
+from aiohubassoc._http.clock import bind_now
+
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from aiohttp import ClientResponse
     from aiohttp.connector import Connection
 
     from aiohubassoc._http.clock import Clock
-    from aiohubassoc._http.deadlines import OnWire
 
-# A timer of an idle loop is less late than that share of its time.
+# A timer of an idle event loop is late by less than this share of its delay.
 _LATE_SHARE: Final = 0.25
-# Seconds. How often a call looks whether its connection is out of doubt.
+# Seconds between two checks whether the last response of a connection can be believed.
 _LOOK_AGAIN: Final = 0.002
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.\d \d{3}")
 _data_received = ResponseHandler.data_received
-
 
 # How fast mean and deviation follow: as for TCP's retransmission timer (RFC 6298, section 2).
 _MEAN_GAIN: Final = 1 / 8
 _DEVIATION_GAIN: Final = 1 / 4
 _EARLY_FACTOR: Final = 2.0
-# Seconds. The upper bound also holds as long as nothing is known.
+# Seconds. The longest wait is also used while no response was timed.
 _SHORTEST_WAIT: Final = 0.001
 LONGEST_WAIT: Final = 1.0
 _EARLY_SHARE: Final = 0.5
@@ -63,11 +64,11 @@ class ResponseTimes:
 
     def wait_after(self, seconds: float) -> float:
         """
-        Return the seconds after which nothing follows a response that took *seconds*.
+        Return how long to wait before a response that took *seconds* is known to be the last one.
 
-        If that one is not the request's own, the request's own comes about when it usually does.
-        So a response at its usual time is followed by nothing after a usual time more; the sooner
-        it came, the longer it takes to know.
+        If it belongs to another request, the request's own response still comes, about when
+        responses usually come. So after a response at the usual time one usual time is enough. The
+        earlier the response came, the longer the wait.
         """
         if self._mean is None:
             return LONGEST_WAIT
@@ -76,12 +77,77 @@ class ResponseTimes:
         return min(LONGEST_WAIT, max(_SHORTEST_WAIT, usual + _EARLY_FACTOR * early))
 
     def is_early(self, seconds: float) -> bool:
-        """Return whether a response that took *seconds* came sooner than its server can do it."""
+        """Return whether a response that took *seconds* came sooner than its server can send it."""
         return self._mean is not None and seconds < self._mean * _EARLY_SHARE
 
 
+class Attempt:
+    """
+    An attempt in flight: one request of a call, made by the running task.
+
+    Args:
+        task: That task.
+        began_at: When it began, or when the connection was opened that was opened for it.
+        due_at: When it is cancelled if it has not ended.
+
+    Attributes:
+        cancelling: `asyncio.Task.cancelling` of the task when the attempt began.
+        fresh: Whether a connection was opened for it.
+        waited: Seconds that its request waited for a connection. None: not known, because a
+            connection was opened for it.
+        connecting: Whether its connection is being opened. Nothing is sent yet.
+        expired: Whether it was cancelled because it took too long.
+        is_of_many: Whether it is about many pairs.
+        needs_new: Whether it must not use a connection that was used before.
+        is_cut: Whether its response was not read to the end, or came before its request was sent.
+        protocol: Its connection, once it has one.
+        aside: Connections from the pool that it must not use.
+    """
+
+    # On the class: few attempts change them.
+    fresh = False
+    waited: float | None = 0.0
+    connecting = False
+    expired = False
+    is_of_many = False
+    needs_new = False
+    is_cut = False
+    protocol: ResponseHandler | None = None
+    aside: tuple[Connection, ...] = ()
+
+    def __init__(self, task: asyncio.Task[object], began_at: float, due_at: float) -> None:
+        self.task = task
+        self.began_at = began_at
+        self.due_at = due_at
+        self.cancelling = task.cancelling()
+
+    @property
+    def is_reuse(self) -> bool:
+        """Whether its connection was used before."""
+        return self.protocol is not None and not self.fresh
+
+    def set_aside(self, connection: Connection) -> Callable[[], None]:
+        """Return a function that keeps *connection* until the attempt has another one."""
+
+        def keep() -> None:
+            self.aside = (*self.aside, connection)
+
+        return keep
+
+    def give_back(self) -> None:
+        """Return the connections that were set aside to the pool."""
+        aside, self.aside = self.aside, ()
+        for connection in aside:
+            del connection.close
+            connection.release()
+
+    def was_ended(self) -> bool:
+        """Return whether only its timeout cancelled its task, and undo that cancellation."""
+        return self.expired and self.task.uncancel() <= self.cancelling
+
+
 class UnfitConnectionError(Exception):
-    """A connection that was used before must not be used for a call."""
+    """A connection that was used before must not be used for this attempt."""
 
 
 class ConnectionState(Protocol):
@@ -89,119 +155,120 @@ class ConnectionState(Protocol):
     What is known of one connection.
 
     Attributes:
-        call: The call that uses it; None while it is idle.
+        attempt: The attempt that uses it; None while it is idle.
         is_spoilt: Whether it must not be used again.
-        doubted_until: When its last response can be believed; 0: now.
+        doubted_until: The time from which its last response can be believed; 0: now.
     """
 
-    call: OnWire | None
+    attempt: Attempt | None
     is_spoilt: bool
     doubted_until: float
 
 
 class WatchedProtocol(ResponseHandler):
-    """A connection of our own session: it notes what belongs to no request."""
+    """A connection of the client's own session. It notices bytes that belong to no request."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        self.call: OnWire | None = None
+        self.attempt: Attempt | None = None
         self.is_spoilt = False
         self.doubted_until = 0.0
 
     def data_received(self, data: bytes) -> None:
-        """Note bytes that come while it is idle."""
-        if self.call is None:
+        """Mark the connection as unfit if bytes come while it is idle."""
+        if self.attempt is None:
             self.is_spoilt = True
         _data_received(self, data)
 
     def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        """Note bytes that are no response, such as those behind one."""
+        """Mark the connection as unfit if it received bytes that are no HTTP response."""
         if isinstance(exc, HttpProcessingError):
             self.is_spoilt = True
         super().set_exception(exc, *cause)
 
 
 class _LentState:
-    """What is known of a connection that knows nothing of us."""
+    """What is known of a connection of a lent session."""
 
     def __init__(self) -> None:
-        self.call: OnWire | None = None
+        self.attempt: Attempt | None = None
         self.is_spoilt = False
         self.doubted_until = 0.0
 
 
 class Connections:
     """
-    What is known of all connections of one client.
+    What is known of all connections of one client, in the running event loop.
 
     Args:
         clock: Time.
-        most_in_doubt: How many connections may be out of use at once until their last responses
-            can be believed.
+        most_in_doubt: How many connections may be kept out of use at the same time until their
+            last responses can be believed.
     """
 
     def __init__(self, clock: Clock, most_in_doubt: int) -> None:
         self._clock = clock
+        self._now = bind_now(clock)
         self._most_in_doubt = most_in_doubt
         self._in_doubt = 0
         self._own: WeakSet[WatchedProtocol] = WeakSet()
         self._lent: WeakKeyDictionary[ResponseHandler, _LentState] = WeakKeyDictionary()
-        # Of calls for one pair, and of those for many, which take much longer.
+        # Those of calls for one pair, and of calls for many pairs, which take much longer.
         self._times = (ResponseTimes(), ResponseTimes())
 
-    def take(self, call: OnWire, connection: Connection) -> ResponseHandler:
+    def take(self, attempt: Attempt, connection: Connection) -> ResponseHandler:
         """
-        Use a connection of our own session for *call*, before anything is sent, and return it.
+        Use a connection of the own session for *attempt*, before anything is sent, and return it.
 
         Raises:
-            UnfitConnectionError: it must not be used. It is closed for that, or set aside.
+            UnfitConnectionError: it must not be used. aiohttp then closes it, or it is set aside.
         """
         protocol = connection.protocol
         if type(protocol) is not WatchedProtocol:
-            return self._take_any(call, connection)[0]
-        if call.fresh:
+            return self._take_any(attempt, connection)[0]
+        if attempt.fresh:
             self._own.add(protocol)
             protocol.is_spoilt = False
         elif protocol.is_spoilt:
             raise UnfitConnectionError
-        elif protocol.doubted_until or call.needs_new:
+        elif protocol.doubted_until or attempt.needs_new:
             is_doubted = self._is_doubted(protocol)
             if is_doubted and self._in_doubt > self._most_in_doubt:
                 protocol.is_spoilt = True
                 raise UnfitConnectionError
-            if is_doubted or call.needs_new:
-                # What aiohttp calls when it cannot be used.
-                connection.close = call.set_aside(connection)  # type: ignore[method-assign]
+            if is_doubted or attempt.needs_new:
+                # aiohttp calls this after the exception.
+                connection.close = attempt.set_aside(connection)  # type: ignore[method-assign]
                 raise UnfitConnectionError
-        call.protocol, protocol.call = protocol, call
+        attempt.protocol, protocol.attempt = protocol, attempt
         return protocol
 
-    async def take_lent(self, call: OnWire, connection: Connection) -> None:
+    async def take_lent(self, attempt: Attempt, connection: Connection) -> None:
         """
-        Use a connection of a lent session, which may have few: none is set aside.
+        Use a connection of a lent session. None is set aside, as the session may have few.
 
         Raises:
-            UnfitConnectionError: it must not be used. It is closed for that.
+            UnfitConnectionError: it must not be used. aiohttp then closes it.
         """
-        _, state = self._take_any(call, connection)
-        while not call.fresh and self._is_doubted(state):
+        _, state = self._take_any(attempt, connection)
+        while not attempt.fresh and self._is_doubted(state):
             await self._clock.sleep(_LOOK_AGAIN)
         if state.is_spoilt:
             raise UnfitConnectionError
-        now = self._clock.now()
-        call.waited, call.began_at = now - call.began_at, now
+        now = self._now()
+        attempt.waited, attempt.began_at = now - attempt.began_at, now
 
     def _take_any(
-        self, call: OnWire, connection: Connection
+        self, attempt: Attempt, connection: Connection
     ) -> tuple[ResponseHandler, ConnectionState]:
         protocol = connection.protocol
         assert protocol is not None  # noqa: S101 -- it is open
         state = self._get_state(protocol)
-        # It had a response before. If a later aiohttp notes that elsewhere, all are new.
-        call.fresh = getattr(protocol, "_payload", None) is None
-        if not call.fresh and (call.needs_new or state.is_spoilt or protocol.should_close):
+        # Set once it had a response. If a later aiohttp has no such attribute, all count as new.
+        attempt.fresh = getattr(protocol, "_payload", None) is None
+        if not attempt.fresh and (attempt.needs_new or state.is_spoilt or protocol.should_close):
             raise UnfitConnectionError
-        call.protocol, state.call = protocol, call
+        attempt.protocol, state.attempt = protocol, attempt
         return protocol, state
 
     def _get_state(self, protocol: ResponseHandler) -> ConnectionState:
@@ -213,53 +280,54 @@ class Connections:
         return state
 
     def _is_doubted(self, state: ConnectionState) -> bool:
-        return state.doubted_until > self._clock.now()
+        return state.doubted_until > self._now()
 
-    def doubt(self, call: OnWire) -> None:
-        """Note that the response to *call*, which is being read, is to be confirmed."""
-        if call.protocol is not None and call.is_reuse:
-            self._get_state(call.protocol).doubted_until = self._clock.now() + LONGEST_WAIT
-            transport = call.protocol.transport
+    def doubt(self, attempt: Attempt) -> None:
+        """Note that the response to *attempt*, which is being read, has to be confirmed."""
+        if attempt.protocol is not None and attempt.is_reuse:
+            self._get_state(attempt.protocol).doubted_until = self._now() + LONGEST_WAIT
+            transport = attempt.protocol.transport
             # It came before the request was sent: it cannot be the response to it.
             if transport is not None and transport.get_write_buffer_size():
-                call.is_cut = True
+                attempt.is_cut = True
 
-    def spoil(self, call: OnWire) -> None:
-        """Use the connection of *call* for nothing else; it may have been released before."""
-        if call.protocol is not None:
-            self._get_state(call.protocol).is_spoilt = True
+    def spoil(self, attempt: Attempt) -> None:
+        """Never use the connection of *attempt* again, even if it is back in the pool."""
+        if attempt.protocol is not None:
+            self._get_state(attempt.protocol).is_spoilt = True
 
-    def release(self, call: OnWire) -> None:
-        """Note that *call* has its response."""
-        if call.protocol is not None:
-            state = self._get_state(call.protocol)
-            if state.call is call:
-                state.call = None
+    def release(self, attempt: Attempt) -> None:
+        """Note that *attempt* has its whole response."""
+        if attempt.protocol is not None:
+            state = self._get_state(attempt.protocol)
+            if state.attempt is attempt:
+                state.attempt = None
 
-    def add_time(self, call: OnWire) -> None:
-        """Take into account how long the response to *call* took."""
-        self._times[call.is_of_many].add(self._clock.now() - call.began_at)
+    def add_time(self, attempt: Attempt) -> None:
+        """Take into account how long the response to *attempt* took."""
+        self._times[attempt.is_of_many].add(self._now() - attempt.began_at)
 
     def drop_idle(self) -> None:
-        """Use no connection again that is idle now: one of them turned out to be dead."""
+        """Never use the connections again that are idle now: one of them was found dead."""
         states: list[ConnectionState] = [*self._own, *self._lent.values()]
         for state in states:
-            if state.call is None:
+            if state.attempt is None:
                 state.is_spoilt = True
 
-    async def confirm(self, call: OnWire) -> bool:
+    async def confirm(self, attempt: Attempt) -> bool:
         """
-        Return whether the response to *call* is that of its request, as nothing follows it.
+        Return whether the response to *attempt* belongs to its request: nothing follows it.
 
-        Until then no other call uses the connection. False: something followed, or it is not known.
+        No other attempt uses the connection meanwhile. False: something followed, or it is not
+        known.
         """
-        protocol = call.protocol
+        protocol = attempt.protocol
         assert protocol is not None  # noqa: S101 -- it has a response
         state = self._get_state(protocol)
-        if call.is_cut or state.call is not None or _has_more(protocol, state):
+        if attempt.is_cut or state.attempt is not None or _has_more(protocol, state):
             state.is_spoilt = True
             return False
-        times, took = self._times[call.is_of_many], self._clock.now() - call.began_at
+        times, took = self._times[attempt.is_of_many], self._now() - attempt.began_at
         if protocol.is_connected():
             await self._watch(state, times.wait_after(took))
             if _has_more(protocol, state):
@@ -268,19 +336,19 @@ class Connections:
                 return False
             if protocol.is_connected():
                 return True
-        # It ended, so that nothing can follow: but its end may have crossed the
-        # request.
+        # The connection was closed, so nothing can follow. But the server may have closed it before
+        # it read the request.
         return not times.is_early(took)
 
     async def _watch(self, state: ConnectionState, seconds: float) -> None:
-        """Keep a connection out of use for so long."""
-        ends_at = self._clock.now() + seconds
+        """Keep a connection out of use for *seconds*."""
+        ends_at = self._now() + seconds
         state.doubted_until = ends_at + LONGEST_WAIT
         self._in_doubt += 1
         try:
             await self._clock.sleep(seconds)
-            # A loop that stood still did not read meanwhile, nor perhaps did the server respond.
-            late = self._clock.now() - ends_at
+            # An event loop that was blocked read nothing meanwhile; perhaps the server did not run.
+            late = self._now() - ends_at
             if late > seconds * _LATE_SHARE:
                 await self._clock.sleep(min(late, seconds))
             await self._clock.sleep(0)  # some event loops look at timers before they read
@@ -296,12 +364,16 @@ def _has_more(protocol: ResponseHandler, state: ConnectionState) -> bool:
     """Return whether a connection received more than one response to each request."""
     return (
         state.is_spoilt
-        or bool(getattr(protocol, "_buffer", ()))  # whole responses without a request
+        or bool(getattr(protocol, "_buffer", ()))  # further whole responses
         or isinstance(protocol.exception(), HttpProcessingError)
     )
 
 
 def holds_another(response: ClientResponse) -> bool:
-    """Return whether what was begun before it was sent has become the beginning of a response."""
+    """
+    Return whether *response* contains the status line of another one.
+
+    It does if the beginning of an unrequested response came before the request was sent.
+    """
     texts = (response.reason or "", *response.headers.values())
     return any(_STATUS_LINE.search(text) for text in texts)

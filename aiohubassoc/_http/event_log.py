@@ -1,4 +1,4 @@
-"""What is logged of runs and calls: few lines, each with the same extra keys."""
+"""The log of runs and calls: few lines, each with the same extra keys."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 runs: Final = logging.getLogger("aiohubassoc.run")
 calls: Final = logging.getLogger("aiohubassoc.call")
 
-# A program that sets no logging up has nothing on its standard error: reports say the same.
+# Without it Python would print warnings to standard error where a program configures no logging.
 logging.getLogger("aiohubassoc").addHandler(logging.NullHandler())
 
 KEYS: Final = ("run", "pair", "attempt", "status", "category", "correlation_id")
-"""The extra keys of every line; those that it has no value for are None."""
+"""The extra keys of every line. A key without a value is None."""
 _NOTHING: Final = dict.fromkeys(KEYS)
-# Throttles come in bursts: a line for each would be a line for each call in flight.
+# Throttles come in bursts: one for each call in flight.
 _SECONDS_BETWEEN_THROTTLES: Final = 10.0
 _COUNTS: Final = ("linked", "partial", "failed", "unprocessed", "skipped", "missing", "unknown")
 
@@ -49,12 +49,12 @@ def make_extra(
 @attrs.define
 class _Throttles:
     """
-    The throttles of one run that no line has said of yet.
+    The throttles of one run that were not logged yet.
 
     Attributes:
         since: When the last line was logged.
-        count: How many came since.
-        error: Why the last of them came; None: none came.
+        count: How many there were since.
+        error: The error of the last one; None: there was none.
         pause: Seconds of the last pause.
     """
 
@@ -65,7 +65,7 @@ class _Throttles:
 
 
 class EventLog:
-    """Logs for one client. Of each run it keeps the throttles that are still to be summed up."""
+    """The log of one client. It counts the throttles of each run until it logs their number."""
 
     def __init__(self) -> None:
         self._throttles: dict[str | None, _Throttles] = {}
@@ -85,7 +85,7 @@ class EventLog:
         runs.warning("run %s stopped: %s", run, cause, extra=make_extra(run, error=cause))
 
     def run_finished(self, run: str, report: RunReport, seconds: float, now: float) -> None:
-        """Log that a run ended, and the throttles that no line has said of."""
+        """Log that a run ended, and the throttles that were not logged yet."""
         throttles = self._throttles.pop(run, None)
         if throttles is not None:
             _sum_up(run, throttles, now)
@@ -95,7 +95,7 @@ class EventLog:
         runs.info("run %s finished in %.1f s: %s", run, seconds, counts, extra=extra)
 
     def throttled(self, run: str | None, error: AioHubAssocError, pause: float, now: float) -> None:
-        """Log the first throttle; sum up those that follow, a line for each ten seconds."""
+        """Log the first throttle, then the number of throttles every ten seconds."""
         throttles = self._throttles.get(run)
         if throttles is None:
             self._throttles[run] = _Throttles(now)
@@ -109,7 +109,7 @@ class EventLog:
             self._throttles[run] = _Throttles(now)
 
     def retry(self, event: RetryEvent, subject: object) -> None:
-        """Log that a call is sent again."""
+        """Log that a call is retried."""
         if not calls.isEnabledFor(logging.DEBUG):
             return
         extra = make_extra(event.run, pair=event.pair, attempt=event.attempt, error=event.error)

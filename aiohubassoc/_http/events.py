@@ -1,4 +1,4 @@
-"""What happens in a client: given to the log, and to the observer where there is one."""
+"""Reports what happens in a client to the log, and to its observer."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiohubassoc._http.clock import Clock
-    from aiohubassoc._http.request_state import Call
-    from aiohubassoc._http.transport import NoResponse
+    from aiohubassoc._http.failures import NoResponse
+    from aiohubassoc._http.sender import Call
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc._protocol.verdicts import Verdict
     from aiohubassoc.errors import AioHubAssocError
@@ -43,13 +43,13 @@ class Events:
     Reports what happens in one client.
 
     Args:
-        observer: None: only the log is written.
+        observer: None: events are only logged.
         portal: The host that calls go to.
         clock: Time.
 
     Attributes:
-        on_response: None if the observer has no such method: read once for each request.
-        on_outcome: The same, once for each result.
+        on_response: Reports a response; None: the observer has no such method.
+        on_outcome: Reports the outcome of a pair; None: the observer has no such method.
     """
 
     def __init__(self, observer: Observer | None, *, portal: str, clock: Clock) -> None:
@@ -81,7 +81,7 @@ class Events:
         self._give("run_finished", RunFinishedEvent(run, report, now - started_at))
 
     def retry(self, call: Call[Any], error: AioHubAssocError, attempt: int, delay: float) -> None:
-        """Report that attempt number *attempt* came to nothing, and another follows."""
+        """Report that attempt number *attempt* failed, and another follows in *delay* seconds."""
         event = RetryEvent(call.observer.run_id, *_describe(call), attempt, delay, error)
         self._log.retry(event, call.subject)
         self._give("retry", event)
@@ -94,7 +94,7 @@ class Events:
         calls.debug("%s: given up, %s: %s", call.subject, why, error, extra=extra)
 
     def throttled(self, call: Call[Any], error: AioHubAssocError, pause: float) -> None:
-        """Report that HubSpot takes no calls for *pause* seconds."""
+        """Report that HubSpot throttled a call, and all calls pause for *pause* seconds."""
         run = call.observer.run_id
         self._log.throttled(run, error, pause, self._clock.now())
         kind, _, _ = _describe(call)
@@ -102,7 +102,7 @@ class Events:
         self._give("throttled", event)
 
     def token_renewed(self, call: Call[Any], error: AioHubAssocError) -> None:
-        """Log that HubSpot refused the token, and there is another."""
+        """Log that HubSpot refused the token, and that it was renewed."""
         extra = make_extra(call.observer.run_id, error=error)
         calls.info("the access token was refused and renewed", extra=extra)
 
@@ -137,7 +137,7 @@ class Events:
             method(event)
 
     def _bind(self, observer: Observer | None, name: str) -> Callable[[Any], None] | None:
-        """Return what calls a method of *observer*; None: it does not define one."""
+        """Return a function that calls a method of *observer*; None: it does not define one."""
         inherited = getattr(Observer, name)
         method = getattr(observer, name, None)
         if method is None or getattr(type(observer), name, None) is inherited:

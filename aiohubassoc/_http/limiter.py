@@ -1,148 +1,58 @@
-"""Makes callers wait for the quota, first come first served."""
+"""Makes callers wait for the quota, first come first served; only the first holds a timer."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Final, Protocol, Self, TypeAlias, runtime_checkable
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
-from aiohubassoc._http.clock import Clock, SystemClock
-from aiohubassoc._http.wait_queue import WaitQueue
+from aiohubassoc._http.clock import SystemClock, bind_now
+from aiohubassoc._http.limiter_interface import NO_HEADERS
 from aiohubassoc._protocol import headers as _headers
 from aiohubassoc._quota.batch_pacer import BatchPacer
 from aiohubassoc._quota.daily_budget import DailyBudget
 from aiohubassoc._quota.pacer import Pacer
-from aiohubassoc.errors import DailyReserveError, OptionsError
+from aiohubassoc.errors import AioHubAssocError, DailyReserveError, OptionsError
 from aiohubassoc.options import Quota
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from aiohubassoc._http.clock import Clock, Timer
 
     _AnyPacer: TypeAlias = Pacer | BatchPacer
 
-_NO_HEADERS: Mapping[str, str] = {}
-# While the quota is far away this many calls are recorded together: one by one costs three times as
-# much.
+# Seconds. A timer may fire a little early; without this a wait of 0 s would spin.
+_TICK: Final = 1e-4
+# A dictionary does not free the memory of removed entries. It is copied when this share is left.
+_SPARSE: Final = 1 / 4
+# While the quota is far from used up, this many calls are recorded at a time: recording each alone
+# costs three times as much.
 _TOGETHER: Final = 64
 _running_loop = asyncio.get_running_loop  # asked for every call: the shorter way to it
 
 
-class Limiter(Protocol):
-    """
-    Lets calls go, so that their number stays within the quota.
-
-    Every `acquire` that returns, and every `try_acquire` that returns True, is followed by exactly
-    one `record_response`, `record_no_response` or `release_unused`; a throttle is reported by
-    `record_throttle` before its `record_response`. Instants are those of the event loop's clock,
-    in seconds.
-    """
-
-    @property
-    def quota(self) -> Quota:
-        """The quota that is kept now."""
-        ...
-
-    def try_acquire(self) -> bool:
-        """Acquire if no waiting is needed, and return whether it did; False may be a guess."""
-        ...
-
-    async def acquire(self) -> None:
-        """
-        Return when one call may be sent. Cancelled, it costs nothing.
-
-        Raises:
-            DailyReserveError: no call may be sent any more today.
-        """
-        ...
-
-    def release_unused(self) -> None:
-        """Record that the call was not sent."""
-        ...
-
-    def record_response(
-        self,
-        sent_at: float,
-        responded_at: float,
-        *,
-        exact: bool = True,
-        accepted: bool = True,
-        headers: Mapping[str, str] = _NO_HEADERS,
-    ) -> None:
-        """
-        Record that the call ended with a response.
-
-        Args:
-            sent_at: When it was sent.
-            responded_at: When its response was there.
-            exact: Whether its request was handed to a connection at *sent_at*; False: at some time
-                between the two, as it had to wait for a connection.
-            accepted: Whether HubSpot accepted it: no limit refused it.
-            headers: Of the response, ignoring case: what HubSpot says of its limits.
-        """
-        ...
-
-    def record_no_response(self, sent_at: float) -> None:
-        """
-        Record that the call ended now without a response: cancelled, timed out or cut off.
-
-        Args:
-            sent_at: When it was sent.
-        """
-        ...
-
-    def record_throttle(
-        self, sent_at: float, retry_after: float | None, *, by_quota: bool = True
-    ) -> float:
-        """
-        Hold all calls back, as HubSpot accepts none.
-
-        Args:
-            sent_at: When the call that was throttled was sent.
-            retry_after: Seconds that HubSpot asks for; None where it did not say.
-            by_quota: Whether the reason was the quota.
-
-        Returns:
-            Seconds until calls may go again.
-        """
-        ...
-
-
-@runtime_checkable
-class ExpiringLimiter(Protocol):
-    """A `Limiter` whose permits cannot be used any more when they were not used for long."""
-
-    generation: int
-    """Of the permits that are acquired now."""
-
-    def is_usable(self, generation: int) -> bool:
-        """Return whether a permit of *generation* may still be used, at this moment."""
-        ...
-
-    async def renew(self) -> None:
-        """Trade a permit for one that may be used, or raise as `Limiter.acquire` and keep it."""
-        ...
-
-
 class QuotaLimiter:
     """
-    A `Limiter` that never lets more calls into any window than the quota holds.
+    A `Limiter` that lets no more calls into any window than the quota allows.
 
-    Where others use the same quota, or it is lower than given, it finds out how much is there, and
-    probes for more from time to time.
+    If other programs use the same quota, or HubSpot's limit is lower than *quota*, it learns from
+    throttles how many calls are available, and tries more from time to time.
 
-    Several clients of one token keep one quota by sharing one limiter. It serves one event loop at
-    a time: it may move on to another once no call is waiting or in flight, or once the first is
-    closed, whose calls it then forgets. Otherwise `acquire` and `try_acquire` raise OptionsError.
+    Clients of one token share one quota by sharing one limiter. It serves one event loop at a time.
+    It may move to another loop once no call is waiting or in flight, or once the first loop is
+    closed. Otherwise `acquire` and `try_acquire` raise OptionsError.
 
     Args:
-        quota: Calls in a window. It is never exceeded; what HubSpot names in its responses can
-            only lower it. None: begin with 100 in 10 s and adopt what HubSpot names.
-        share: The part of the quota, given or named, that is ours: above 0 and up to 1.
-        reserve_daily: What is left for others of the calls of a day, where HubSpot says how many
-            are left: a number of calls (int), or a share of the day's limit (float from 0 to 1).
-            None: nothing.
-        strict: Whether a call counts at its response: never a call too many, even if the network
-            does, for half a round trip more a window.
+        quota: Upper limit; a limit that HubSpot reports can only lower it. None: start at 100 calls
+            in 10 s and adopt the limit HubSpot reports.
+        share: The part of that quota to use, above 0 and up to 1.
+        reserve_daily: How many of the account's daily calls to leave to other programs, where
+            HubSpot reports how many are left: a number of calls (int), or a share of the daily
+            limit (float from 0 to 1). None: none.
+        strict: Whether a call counts from its response, so that no window exceeds the quota even if
+            the network delays calls. It costs half a round trip for each window.
         clock: For tests. None: the running event loop's.
 
     Raises:
@@ -176,12 +86,12 @@ class QuotaLimiter:
         Return a limiter for batch calls: slow at first, faster while no call is throttled.
 
         HubSpot declares batch calls exempt from the ten-second limit (HubSpot, API usage
-        guidelines), so what its responses say of that limit is not adopted; the day's calls count
-        all the same.
+        guidelines). So the ten-second limit that its responses report is not adopted. The daily
+        limit counts batch calls too.
 
         Args:
-            quota: Calls in a window, never exceeded. None: begin with 10 in 10 s, and rise by one
-                for each window that was too short. Two are in flight at first, at most four.
+            quota: Upper limit. None: start at 10 in 10 s and rise by one for each window that was
+                too short. Two calls are in flight at first, at most four.
             reserve_daily: As for the class.
             clock: As for the class.
 
@@ -198,23 +108,24 @@ class QuotaLimiter:
             None if reserve_daily is None else DailyBudget(_checked_reserve(reserve_daily))
         )
         self._clock = clock or SystemClock()
+        self._now = self._clock.now
         self._queue = WaitQueue(self._clock, self._try_take, self.release_unused)
         self._loop: asyncio.AbstractEventLoop | None = None
-        # Calls that ended and are not recorded yet.
+        # Calls with a response that are not recorded yet.
         self._ended: list[tuple[float, float, bool]] = []
-        self._last_headers = _NO_HEADERS
-        # What the last response said of the quota, as it stood there and as it was understood.
+        self._last_headers = NO_HEADERS
+        # The quota headers of the last response, as texts and parsed.
         self._quota_texts: tuple[str | None, str | None] = (None, None)
         self._named: Quota | None = None
 
     @property
     def quota(self) -> Quota:
-        """The quota that is kept now; of two, the slower."""
+        """The quota that is kept now. If two are kept, the slower one."""
         return self._pacer.quota
 
     @property
     def in_flight(self) -> int:
-        """How many calls may have been sent and have not ended."""
+        """How many calls have a permit and have not ended."""
         self._record_ended()
         return self._pacer.in_flight
 
@@ -224,17 +135,17 @@ class QuotaLimiter:
         return self._pacer.max_in_flight
 
     def try_acquire(self) -> bool:
-        """Acquire if there is room beyond doubt and no caller waits; return whether it did."""
+        """Acquire a permit if one is surely free and no caller waits; return whether it did."""
         if _running_loop() is not self._loop:
             self._enter(_running_loop())
         return not self._queue.waiters and self._daily is None and self._pacer.try_take()
 
     async def acquire(self) -> None:
         """
-        Return when one call may be sent, in the order of asking. Cancelled, it costs nothing.
+        Acquire a permit, first come first served. A cancelled caller uses none.
 
         Raises:
-            DailyReserveError: the calls of the day have come down to what is reserved.
+            DailyReserveError: only the reserved calls of the day are left.
             OptionsError: another event loop uses this limiter.
         """
         if _running_loop() is not self._loop:
@@ -253,9 +164,9 @@ class QuotaLimiter:
         *,
         exact: bool = True,
         accepted: bool = True,
-        headers: Mapping[str, str] = _NO_HEADERS,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> None:
-        """Let the permit come back one window after the call was counted."""
+        """Free the permit one window after HubSpot counted the call."""
         pacer = self._pacer
         if accepted and pacer.has_ample_room and self._daily is None and not self._queue.waiters:
             self._ended.append((sent_at, responded_at, exact))
@@ -272,37 +183,37 @@ class QuotaLimiter:
             self._queue.wake()
 
     def record_no_response(self, sent_at: float) -> None:
-        """Let the permit come back one window and a usual round trip from now."""
+        """Free the permit one window and one usual round trip from now."""
         self._record_ended()
-        self._pacer.record_no_response(sent_at, self._clock.now())
+        self._pacer.record_no_response(sent_at, self._now())
         self._queue.wake()
 
     def record_throttle(
         self, sent_at: float, retry_after: float | None, *, by_quota: bool = True
     ) -> float:
-        """Hold all calls back, those that wait included; return the seconds until they may go."""
+        """Pause all calls; return the seconds until they may be sent."""
         self._record_ended()
-        now = self._clock.now()
+        now = self._now()
         return self._pacer.record_throttle(now, sent_at, retry_after=retry_after, by_quota=by_quota)
 
     def _record_ended(self) -> None:
-        """Record the calls whose recording could wait: until then their permits count as used."""
+        """Record the calls that were not recorded yet. Until then their permits count as used."""
         if not self._ended:
             return
         ended, self._ended = self._ended, []
         for sent_at, responded_at, exact in ended:
             self._pacer.record_response(sent_at, responded_at, exact=exact, accepted=True)
-        # Of responses that came together the last one knows best.
+        # The last response has the newest limits.
         self._learn(sent_at, responded_at, self._last_headers, accepted=True)
 
     def _learn(
         self, sent_at: float, now: float, headers: Mapping[str, str], *, accepted: bool
     ) -> None:
-        """Learn what HubSpot says of its limits."""
+        """Learn the limits that a response reports."""
         pacer = self._pacer
-        texts = _headers.quota_texts(headers)
-        if texts != self._quota_texts:
-            self._quota_texts, self._named = texts, _headers.parse_quota(*texts)
+        texts = headers.get(_headers.QUOTA_LIMIT), headers.get(_headers.QUOTA_WINDOW)
+        if texts != self._quota_texts:  # nearly every response names the same quota
+            self._quota_texts, self._named = texts, _headers.parse_quota(headers)
             if self._named is not None:
                 pacer.adopt(self._named)
         if self._named is not None and now < pacer.adopts_remaining_until:
@@ -311,22 +222,24 @@ class QuotaLimiter:
                 pacer.adopt_remaining(now, self._named.limit, left)
         if self._daily is not None and accepted:
             limit, left = _headers.parse_daily(headers)
-            others = pacer.in_flight - 1  # its own permit is not recorded yet
+            others = pacer.in_flight - 1  # the call itself is not recorded yet
             self._daily.record_response(now, limit, left, sent_at=sent_at, in_flight=others)
 
     def _try_take(self, now: float) -> float:
         """
-        Take a permit and return 0, or the seconds until there may be one: inf, after news only.
+        Take a permit and return 0, or return the seconds until one may be free.
+
+        inf: not before another call ends.
 
         Raises:
-            DailyReserveError: nothing may be sent today.
+            DailyReserveError: no call may be sent today.
         """
         self._record_ended()
         pacer, daily = self._pacer, self._daily
         if daily is not None:
             in_flight = pacer.in_flight
             if not daily.may_go(now, in_flight=in_flight):
-                if in_flight:  # their responses say how many are left
+                if in_flight:  # their responses report how many are left
                     return math.inf
                 raise DailyReserveError(daily.left or 0, daily.reserve_calls or 0)
         wait = pacer.wait(now)
@@ -346,11 +259,12 @@ class QuotaLimiter:
         if former is not None:
             self._leave(former)
         self._loop = loop
+        self._now = self._queue.now = bind_now(self._clock)
 
     def _leave(self, loop: asyncio.AbstractEventLoop) -> None:
         in_flight = self.in_flight
         if loop.is_closed():
-            # What became of them will never be known: HubSpot may still count them.
+            # Their tasks are gone: HubSpot may count them at any moment until now.
             self._queue.forget()
             now = self._clock.now()
             for _ in range(in_flight):
@@ -360,6 +274,94 @@ class QuotaLimiter:
                 "another event loop is using this limiter: use one limiter for each event loop, "
                 "or close the other loop first"
             )
+
+
+class WaitQueue:
+    """
+    The callers of one event loop that wait for a permit.
+
+    Args:
+        clock: For the timer of the first one.
+        try_take: Takes a permit and returns 0, or returns the seconds until one may be free; inf:
+            not before another call ends. If it raises AioHubAssocError, the first caller gets that.
+        give_back: Releases a permit that was granted to a caller just before it was cancelled.
+
+    Attributes:
+        waiters: The callers that wait, in order.
+        now: Gives the time.
+    """
+
+    def __init__(
+        self, clock: Clock, try_take: Callable[[float], float], give_back: Callable[[], None]
+    ) -> None:
+        self._clock = clock
+        self.now = clock.now
+        self._try_take = try_take
+        self._give_back = give_back
+        # Ordered, and a cancelled caller can be removed from the middle.
+        self.waiters: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+        self._longest = 0
+        self._timer: Timer | None = None
+
+    async def acquire(self) -> None:
+        """
+        Acquire a permit, first come first served. A cancelled caller uses none.
+
+        Raises:
+            DailyReserveError: only the reserved calls of the day are left.
+        """
+        if not self.waiters and self._try_take(self.now()) <= 0:
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        self.waiters[waiter] = None
+        self._longest = max(self._longest, len(self.waiters))
+        self.wake()
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter in self.waiters:
+                self._remove(waiter)
+            elif not waiter.cancelled() and waiter.exception() is None:
+                self._give_back()
+            raise
+
+    def wake(self) -> None:
+        """Grant permits to callers in order, and set the timer for the first that has to wait."""
+        if not self.waiters:
+            return
+        now = self.now()
+        while self.waiters:
+            waiter = next(iter(self.waiters))
+            if not waiter.done():  # else it was cancelled, and its task did not run yet
+                try:
+                    wait = self._try_take(now)
+                except AioHubAssocError as error:
+                    waiter.set_exception(error)
+                else:
+                    if wait > 0:
+                        self._wake_at(now + max(wait, _TICK))
+                        return
+                    waiter.set_result(None)
+            self._remove(waiter)
+
+    def forget(self) -> None:
+        """Remove all callers: their event loop is closed."""
+        self.waiters.clear()
+        self._timer = None
+
+    def _remove(self, waiter: asyncio.Future[None]) -> None:
+        del self.waiters[waiter]
+        if len(self.waiters) < _SPARSE * self._longest:
+            self.waiters = OrderedDict(self.waiters)
+            self._longest = len(self.waiters)
+        if not self.waiters:
+            self._wake_at(math.inf)
+
+    def _wake_at(self, when: float) -> None:
+        """Set the one timer; inf: set none, because the end of another call wakes the callers."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if when == math.inf else self._clock.call_at(when, self.wake)
 
 
 def _checked_share(share: float) -> float:

@@ -1,40 +1,38 @@
-"""One call to its end: wait queue, request, verdict, and retries where they help."""
+"""One call: waits for a permit, sends the request, judges the response, and retries."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Generic, assert_never
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
-import attrs
-import tenacity as _t
-
+from aiohubassoc._http.call_outcome import (
+    NO_HISTORY,
+    NO_OBSERVER,
+    CallObserver,
+    FinalVerdict,
+    History,
+    is_uncertain,
+)
 from aiohubassoc._http.clock import bind_now
-from aiohubassoc._http.limiter import ExpiringLimiter
-from aiohubassoc._http.request_state import Call, FinalVerdict, SubjectT, Unfinished, is_uncertain
-from aiohubassoc._http.transport import NoResponse, ReusedResponse
+from aiohubassoc._http.failures import NoResponse
+from aiohubassoc._http.limiter_interface import ExpiringLimiter
+from aiohubassoc._http.retry_loop import Resend, RetryLoop
+from aiohubassoc._http.transport import ReusedResponse
 from aiohubassoc._protocol.classify import is_from_hubspot
+from aiohubassoc._protocol.retry import clamp, is_beyond_patience
 from aiohubassoc._protocol.verdicts import (
     About,
     Accepted,
     Fatal,
-    GiveUp,
-    Intercepted,
     Partial,
     Refused,
     Replied,
-    Retry,
     Throttled,
     Transient,
     Verdict,
-    Why,
-    clamp,
-    decide_throttled,
-    decide_transient,
-    is_beyond_patience,
 )
 from aiohubassoc.errors import (
     AioHubAssocError,
-    AuthenticationError,
     ClientClosedError,
     ConnectError,
     ConnectionLostError,
@@ -44,39 +42,112 @@ from aiohubassoc.errors import (
     UnconfirmedError,
 )
 
+SubjectT = TypeVar("SubjectT")
+
+_2XX: Final = range(200, 300)
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
-    from typing import TypeAlias
 
     from aiohubassoc._http.auth import TokenSource
     from aiohubassoc._http.clock import Clock
     from aiohubassoc._http.events import Events
-    from aiohubassoc._http.limiter import Limiter
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._http.transport import Transport
     from aiohubassoc._protocol.classify import EndpointProof
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc._protocol.verdicts import Response
     from aiohubassoc.options import RetryPolicy
+    from aiohubassoc.replies import DefaultAssociations
 
-    Judge: TypeAlias = Callable[[Response, SubjectT, Callable[[], datetime]], Verdict]
+    JudgeReply: TypeAlias = Callable[[Response, SubjectT], Verdict]
+    JudgeRefusal: TypeAlias = Callable[[Response, SubjectT, datetime], Verdict]
 
 
-@attrs.define
-class _Resend(Transient):
-    """The cause is its connection: send it over a new one, as the same attempt."""
+class Call(Generic[SubjectT]):
+    """
+    One logical call, with its retries.
+
+    Args:
+        subject: What the call is about.
+        observer: Its run.
+        history: The results of earlier calls for the same pairs.
+
+    Attributes:
+        attempts: Attempts made, without those that do not count, such as throttled ones.
+        spent: Seconds since the first request was sent, without time in the wait queue.
+        pause: Seconds for which the last throttle paused all calls.
+        in_flight: Whether a request is in flight now.
+        cut_off_in_flight: Whether the call was cancelled while a request was in flight.
+        reply: The last reply that could be read.
+        error: Why the last attempt failed.
+        unknown: The error of the last attempt that may have made the link without a response.
+        uncertain: Whether any attempt may have made the link without a confirmation.
+        token: The token of the last attempt.
+        renewals: How many renewals of tokens had ended when that token was used.
+        token_renewed: Whether a token was refused, and this attempt has the renewed one.
+        is_resend: Whether this request repeats one over a new connection, as the same attempt.
+    """
+
+    # On the class: to set them for every pair would cost as much as to read its reply.
+    attempts: int = 0
+    spent: float = 0.0
+    pause: float = 0.0
+    in_flight: bool = False
+    cut_off_in_flight: bool = False
+    reply: DefaultAssociations | None = None
+    error: AioHubAssocError | None = None
+    unknown: TransportError | None = None
+    uncertain: bool = False
+    token: str = ""
+    renewals: int = 0
+    token_renewed: bool = False
+    is_resend: bool = False
+
+    history: History = NO_HISTORY
+
+    def __init__(
+        self, subject: SubjectT, observer: CallObserver = NO_OBSERVER, history: History = NO_HISTORY
+    ) -> None:
+        self.subject = subject
+        self.observer = observer
+        if history is not NO_HISTORY:
+            self.history = history
+            self.uncertain, self.unknown = history.uncertain, history.unknown
+
+    @property
+    def total_attempts(self) -> int:
+        """The attempts of this call and of those before it."""
+        return self.history.attempts + self.attempts
+
+    def to_history(self) -> History:
+        """Return the history for a later call for the same pairs."""
+        return History(self.total_attempts, self.uncertain, self.unknown)
+
+    def to_cut_off_history(self) -> History:
+        """Return the same for a call that was cancelled, while it waited or was in flight."""
+        error, uncertain = self.error, self.uncertain
+        if self.cut_off_in_flight:
+            error, uncertain = ConnectionLostError("the run ended before the response came"), True
+        return History(self.total_attempts, uncertain, self.unknown, error, self.reply)
+
+
+Send: TypeAlias = "Callable[[Call[SubjectT]], Awaitable[FinalVerdict]]"
+"""Makes a call, with its retries, to its final verdict: `Sender.send`."""
 
 
 class Sender(Generic[SubjectT]):
     """
-    Makes calls of one kind of one client: all of them under one limiter and one semaphore.
+    Makes the calls of one kind of a client, with one limiter and one semaphore.
 
     Args:
-        transport: Makes one call.
-        endpoint: Gives the call for a subject: a pair, or many.
-        judge: Returns what its response means.
-        tokens: Gives the token for a call.
-        limiter: Keeps the quota.
+        transport: Sends a request.
+        endpoint: Returns the request for a subject: a pair, or many.
+        judge_reply: Returns what a response with 2xx means.
+        judge_refusal: Returns what any other response means; it is given the date and time.
+        tokens: Gives the token of each attempt.
+        limiter: Grants permits.
         semaphore: Held while a request is in flight, never while waiting.
         policy: When to retry.
         clock: Time.
@@ -90,7 +161,8 @@ class Sender(Generic[SubjectT]):
         *,
         transport: Transport,
         endpoint: Callable[[SubjectT], Endpoint],
-        judge: Judge[SubjectT],
+        judge_reply: JudgeReply[SubjectT],
+        judge_refusal: JudgeRefusal[SubjectT],
         tokens: TokenSource,
         limiter: Limiter,
         semaphore: asyncio.Semaphore,
@@ -102,34 +174,28 @@ class Sender(Generic[SubjectT]):
     ) -> None:
         self._transport = transport
         self._endpoint = endpoint
-        self._judge = judge
+        self._judge_reply = judge_reply
+        self._judge_refusal = judge_refusal
         self._tokens = tokens
         self._limiter = limiter
         self._expiring = limiter if isinstance(limiter, ExpiringLimiter) else None
         self._semaphore = semaphore
         self._policy = policy
         self._clock = clock
-        self._jitter = jitter
         self._proof = proof
-        self._events = events
+        self._retry_loop: RetryLoop[SubjectT] = RetryLoop(
+            policy, clock=clock, jitter=jitter, tokens=tokens, proof=proof, events=events
+        )
         self._on_response = events.on_response
         self._now = bind_now(clock)
         self._loop = asyncio.get_running_loop()
-        # Only this form is safe to share: tasks call it, none iterates it. Stopping is decided in
-        # the core, because tenacity's own stops read another clock than ours.
-        self._retrying = _t.AsyncRetrying(
-            retry=_t.retry_if_result(_is_retry),
-            wait=_wait,
-            stop=_t.stop_never,
-            sleep=clock.sleep,
-        )
 
-    async def settle(self, call: Call[SubjectT]) -> FinalVerdict:
+    async def send(self, call: Call[SubjectT]) -> FinalVerdict:
         """
-        Make *call* to its final verdict.
+        Make a call, with its retries, and return its final verdict.
 
-        Its run learns that HubSpot is alive, but not of a pair that is linked at once: that it
-        sees itself.
+        `CallObserver.on_progress` is called for it, but not if the first attempt links the pair:
+        the caller sees that in the verdict.
 
         Raises:
             ClientClosedError: the client was closed meanwhile.
@@ -138,49 +204,14 @@ class Sender(Generic[SubjectT]):
         verdict = await self._try(call)
         if type(verdict) is Accepted and not call.token_renewed:  # nearly always
             return verdict
-        first = await self._follow(call, verdict)
-        # tenacity costs as much as a third of a request: it is entered after a first failure only.
-        return first if not isinstance(first, Retry) else await self._repeat(call, first)
-
-    async def _repeat(self, call: Call[SubjectT], first: Retry) -> FinalVerdict:
-        pending: Retry | None = first
-
-        async def step() -> FinalVerdict | Retry:
-            nonlocal pending
-            if pending is not None:
-                decided, pending = pending, None
-                return decided
-            return await self._follow(call, await self._try(call))
-
-        verdict: FinalVerdict = await self._retrying(step)
-        return verdict
-
-    async def _follow(self, call: Call[SubjectT], verdict: Verdict) -> FinalVerdict | Retry:
-        """Decide what follows an attempt."""
-        renewed, call.token_renewed = call.token_renewed, False
-        match verdict:
-            case Fatal(AuthenticationError()):
-                return await self._with_another_token(call, verdict, renewed=renewed)
-            case Fatal() | Refused(about=About.PATH):  # no pair has its outcome by it
-                return verdict
-            case Accepted() | Replied() | Partial() | Refused():
-                call.observer.on_progress()
-                return verdict
-            case Intercepted(error):
-                return self._after_interception(call, error)
-            case Transient():
-                return self._after_fault(call, verdict)
-            case Throttled():
-                return self._after_refusal(call, verdict)
-            case _:
-                assert_never(verdict)
+        return await self._retry_loop.finish(call, verdict, self._try)
 
     async def _try(  # noqa: C901, PLR0912, PLR0915 -- one place owns the permit, on every path
         self, call: Call[SubjectT]
     ) -> Verdict:
-        """Wait for a permit, send once, and return the verdict. The limiter hears of every end."""
+        """Wait for a permit, send once, return the verdict. The limiter is told of every end."""
         limiter = self._limiter
-        if not limiter.try_acquire() and (fatal := await self._wait_for_permit()) is not None:
+        if not limiter.try_acquire() and (fatal := await _wait_for_permit(limiter.acquire)):
             return fatal
         expiring = self._expiring
         generation = 0 if expiring is None else expiring.generation
@@ -194,12 +225,14 @@ class Sender(Generic[SubjectT]):
             await self._semaphore.acquire()  # "async with" costs two coroutines more
             try:
                 endpoint = self._endpoint(call.subject)
-                if expiring is not None and not expiring.is_usable(generation):
-                    fatal = await self._renew_permit(expiring)
-                    if fatal is not None:
-                        return fatal
+                if (
+                    expiring is not None
+                    and not expiring.is_usable(generation)
+                    and (fatal := await _wait_for_permit(expiring.renew))
+                ):
+                    return fatal
                 sent_at = self._now()
-                if call.is_resend:  # it is the same attempt still
+                if call.is_resend:  # it is still the same attempt
                     sending = self._transport.send(endpoint, call.token, needs_new=True)
                 else:
                     call.attempts += 1
@@ -224,7 +257,10 @@ class Sender(Generic[SubjectT]):
             response, exact = received, waited is not None
             sent_at += waited or 0.0
             call.observer.on_response(response.status)
-            verdict = self._judge(response, call.subject, self._clock.utc_now)
+            if response.status in _2XX:
+                verdict = self._judge_reply(response, call.subject)
+            else:
+                verdict = self._judge_refusal(response, call.subject, self._clock.utc_now())
             if type(verdict) is Accepted:  # nearly always
                 call.reply = verdict.reply
                 self._proof.responded_at = now
@@ -239,7 +275,7 @@ class Sender(Generic[SubjectT]):
             raise
         finally:
             if not self._loop.is_running():
-                pass  # thrown away with its event loop, whose calls the limiter itself forgets
+                pass  # the event loop is closed: the limiter forgets its calls by itself
             elif sent_at is None:
                 limiter.release_unused()
             elif response is None:
@@ -258,10 +294,10 @@ class Sender(Generic[SubjectT]):
     async def _confirmed(
         self, call: Call[SubjectT], response: Response, verdict: Verdict
     ) -> Verdict:
-        """Return *verdict* once *response* is sure to be the one to *call*."""
-        # The response for many names its records, as that for one pair does that is linked.
+        """Return *verdict* once it is certain that *response* belongs to *call*."""
+        # A reply to a call for many contains the ids of its records: it needs no confirmation.
         if isinstance(response, ReusedResponse) and not isinstance(verdict, Replied):
-            response.body = b""  # it is judged, and other calls continue while this one waits
+            response.body = b""  # it is judged; do not keep it in memory while waiting
             call.in_flight = True
             try:
                 is_own = await self._transport.confirm(response)
@@ -272,129 +308,42 @@ class Sender(Generic[SubjectT]):
                 call.in_flight = False
             if not is_own:
                 lost = ConnectionLostError("the response may be that to another request")
-                verdict = _Resend(lost)
+                verdict = Resend(lost)
         _keep_reply(call, verdict)
         return verdict
 
     def _note_verdict(
         self, response: Response, verdict: Verdict, call: Call[SubjectT], sent_at: float
     ) -> None:
-        """Hold all calls back after a throttle, and note whether HubSpot responded."""
-        # Before its permit is back: the next in the queue would go with that.
+        """Pause all calls after a throttle, and note whether HubSpot responded."""
+        # Before the permit is released, or the next call in the queue would be sent.
         if isinstance(verdict, Throttled) and not is_beyond_patience(self._policy, verdict):
             wait = clamp(self._policy, verdict.retry_after)
             call.pause = self._limiter.record_throttle(sent_at, wait, by_quota=verdict.by_quota)
         if is_from_hubspot(response, verdict):
             self._proof.responded_at = self._now()
 
-    async def _wait_for_permit(self) -> Fatal | None:
-        try:
-            await self._limiter.acquire()
-        except (DailyReserveError, SharedQuotaError) as error:
-            return Fatal(error)
-        return None
 
-    async def _renew_permit(self, limiter: ExpiringLimiter) -> Fatal | None:
-        try:
-            await limiter.renew()
-        except (DailyReserveError, SharedQuotaError) as error:
-            return Fatal(error)
-        return None
-
-    def _after_interception(self, call: Call[SubjectT], error: AioHubAssocError) -> Refused | Fatal:
-        """Decide whether a page that HubSpot did not write is about the pair or about the run."""
-        if not self._proof.holds(self._clock.now()):
-            return Fatal(error)
-        # Other calls get through to HubSpot. One odd id must not end a run of a million.
-        call.observer.on_progress()
-        return Refused(error)
-
-    def _after_fault(self, call: Call[SubjectT], verdict: Transient) -> FinalVerdict | Retry:
-        if isinstance(verdict, _Resend):
-            call.is_resend = True
-            return self._retry_unless_stopping(call, verdict.error, Retry(0.0))
-        decision = decide_transient(
-            self._policy,
-            verdict,
-            attempt=call.attempts,
-            elapsed=call.spent,
-            jitter=self._jitter(),
-        )
-        if isinstance(decision, GiveUp):
-            self._events.given_up(call, verdict.error, decision.why)
-            # Where an attempt may have made the link, the caller must know that.
-            return Refused(call.unknown or verdict.error, About.MOMENT)
-        call.spent += decision.after
-        return self._retry_unless_stopping(call, verdict.error, decision)
-
-    def _after_refusal(self, call: Call[SubjectT], verdict: Throttled) -> FinalVerdict | Retry:
-        attempt = call.total_attempts
-        call.attempts -= 1  # it was not the pair's fault
-        decision: Retry | GiveUp
-        if is_beyond_patience(self._policy, verdict):
-            decision = GiveUp(Why.PATIENCE)
-        else:
-            pause = call.pause
-            self._events.throttled(call, verdict.error, pause)
-            decision = decide_throttled(self._policy, pause=pause, elapsed=call.spent)
-        if isinstance(decision, GiveUp):
-            self._events.given_up(call, verdict.error, decision.why)
-            if verdict.ends_run:
-                return Fatal(verdict.error)
-            return Refused(call.unknown or verdict.error, About.MOMENT)
-        call.spent += decision.after
-        # The limiter pauses all calls for that long: no wait of its own on top.
-        return self._retry_unless_stopping(
-            call, verdict.error, Retry(0.0), attempt=attempt, delay=decision.after
-        )
-
-    async def _with_another_token(
-        self, call: Call[SubjectT], verdict: Fatal, *, renewed: bool
-    ) -> FinalVerdict | Retry:
-        """Report the refused token, and retry once with another, but not twice in a row."""
-        if not await self._tokens.renew(call.token, call.renewals) or renewed:
-            return verdict
-        self._events.token_renewed(call, verdict.error)
-        attempt = call.total_attempts
-        call.attempts -= 1
-        call.token_renewed = True
-        return self._retry_unless_stopping(call, verdict.error, Retry(0.0), attempt=attempt)
-
-    def _retry_unless_stopping(
-        self,
-        call: Call[SubjectT],
-        error: AioHubAssocError,
-        retry: Retry,
-        *,
-        attempt: int | None = None,
-        delay: float | None = None,
-    ) -> FinalVerdict | Retry:
-        """Report *attempt*, that of the call if None; *delay* is that of *retry* if None."""
-        call.error = error
-        call.observer.on_retry(error)
-        if call.observer.stopping:
-            return Unfinished(error)
-        self._events.retry(
-            call,
-            error,
-            call.total_attempts if attempt is None else attempt,
-            retry.after if delay is None else delay,
-        )
-        return retry
+async def _wait_for_permit(acquire: Callable[[], Awaitable[None]]) -> Fatal | None:
+    try:
+        await acquire()
+    except (DailyReserveError, SharedQuotaError) as error:
+        return Fatal(error)
+    return None
 
 
 def _without_response(call: Call[SubjectT], received: NoResponse) -> Transient | Refused | Fatal:
     if is_uncertain(received.error):
         call.unknown, call.uncertain = received.error, True
     if received.was_reuse:
-        return _Resend(received.error)
+        return Resend(received.error)
     if received.is_too_large:  # only a smaller call can help
         return Refused(received.error, About.BATCH)
     return Transient(received.error) if received.passing else Fatal(received.error)
 
 
 def _keep_reply(call: Call[SubjectT], verdict: Verdict) -> None:
-    """Keep on *call* what its outcome has to say, even if a later attempt ends otherwise."""
+    """Keep in *call* what its outcome must contain, whatever later attempts end with."""
     if isinstance(verdict, Partial):
         call.reply = verdict.reply
     elif isinstance(verdict, Transient):
@@ -403,14 +352,3 @@ def _keep_reply(call: Call[SubjectT], verdict: Verdict) -> None:
         elif isinstance(verdict.error, TransportError):
             call.unknown = verdict.error
         call.uncertain = call.uncertain or is_uncertain(verdict.error)
-
-
-def _is_retry(verdict: FinalVerdict | Retry) -> bool:
-    return isinstance(verdict, Retry)
-
-
-def _wait(state: _t.RetryCallState) -> float:
-    assert state.outcome is not None  # noqa: S101 -- tenacity asks after a result
-    retry = state.outcome.result()
-    assert isinstance(retry, Retry)  # noqa: S101 -- _is_retry said so
-    return retry.after

@@ -1,4 +1,4 @@
-"""The kinds of calls of a client: for one pair, for many, for links, and about the account."""
+"""The senders of a client, by kind of call: one pair, many pairs, lookups, the account."""
 
 from __future__ import annotations
 
@@ -10,13 +10,7 @@ import attrs
 
 from aiohubassoc._batching.batch import encode_pairs
 from aiohubassoc._http.sender import Sender
-from aiohubassoc._protocol.classify import (
-    EndpointProof,
-    judge,
-    judge_account,
-    judge_batch,
-    judge_links,
-)
+from aiohubassoc._protocol.classify import EndpointProof, judge_pair_refusal, judge_refusal
 from aiohubassoc._protocol.links import encode_records
 from aiohubassoc._protocol.requests import (
     AccountRequest,
@@ -26,21 +20,29 @@ from aiohubassoc._protocol.requests import (
     create_default_batch,
     read_links,
 )
+from aiohubassoc._protocol.verdicts import (
+    judge_account_reply,
+    judge_batch_reply,
+    judge_links_reply,
+    judge_pair_reply,
+)
 from aiohubassoc.pair import Pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from aiohubassoc._http.auth import TokenSource
     from aiohubassoc._http.clock import Clock
     from aiohubassoc._http.events import Events
-    from aiohubassoc._http.limiter import Limiter
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._http.transport import Transport
+    from aiohubassoc._protocol.verdicts import Response, Verdict
     from aiohubassoc.options import RetryPolicy
 
 
 class Means(TypedDict):
-    """What all of them share."""
+    """What all senders of a client share."""
 
     transport: Transport
     tokens: TokenSource
@@ -54,14 +56,14 @@ class Means(TypedDict):
 @attrs.frozen
 class Senders:
     """
-    What makes the calls of one client, over the same connections.
+    The senders of one client, over the same connections.
 
     Attributes:
         single: Links one pair.
-        batch: Links many.
-        links: Reads to what records are linked.
-        account: Reads what HubSpot says about the account.
-        loop: The event loop that they work in.
+        batch: Links many pairs.
+        links: Reads to which records others are linked.
+        account: Reads data of the account.
+        loop: The event loop that they serve.
     """
 
     single: Sender[Pair]
@@ -71,6 +73,12 @@ class Senders:
     loop: asyncio.AbstractEventLoop
 
 
+def _judge_refusal(
+    response: Response, request: BatchRequest | LookupRequest | AccountRequest, now: datetime
+) -> Verdict:
+    return judge_refusal(response, request.types, now)
+
+
 def make_senders(
     version: str,
     *,
@@ -78,12 +86,13 @@ def make_senders(
     batch_limiter: Limiter,
     **shared: Unpack[Means],
 ) -> Senders:
-    """Return the senders of a client; *batch_limiter* is for the calls for many."""
-    proof = EndpointProof()  # of one base URL
+    """Return the senders of a client; *batch_limiter* limits batch calls and lookups."""
+    proof = EndpointProof()  # shared: all calls have the same base URL
     return Senders(
         Sender(
             endpoint=partial(create_default, version),
-            judge=judge,
+            judge_reply=judge_pair_reply,
+            judge_refusal=judge_pair_refusal,
             limiter=limiter,
             proof=proof,
             **shared,
@@ -92,21 +101,24 @@ def make_senders(
             endpoint=lambda inputs: create_default_batch(
                 version, inputs.types, encode_pairs(inputs.pairs)
             ),
-            judge=lambda response, inputs, now: judge_batch(response, inputs.types, now),
+            judge_reply=lambda response, _: judge_batch_reply(response),
+            judge_refusal=_judge_refusal,
             limiter=batch_limiter,
             proof=proof,
             **shared,
         ),
         Sender(
             endpoint=lambda asked: read_links(version, asked.types, encode_records(asked.records)),
-            judge=lambda response, asked, now: judge_links(response, asked.types, now),
+            judge_reply=lambda response, _: judge_links_reply(response),
+            judge_refusal=_judge_refusal,
             limiter=batch_limiter,
             proof=proof,
             **shared,
         ),
         Sender(
             endpoint=lambda request: request.endpoint,
-            judge=lambda response, request, now: judge_account(response, request.types, now),
+            judge_reply=lambda response, _: judge_account_reply(response),
+            judge_refusal=_judge_refusal,
             limiter=limiter,
             proof=proof,
             **shared,

@@ -1,8 +1,8 @@
 """
-One HTTP call, with no retry, no limit and no opinion about the response.
+One attempt of a call: sends a request and reads its response. It neither retries nor judges.
 
-No response, request or exception of aiohttp leaves it: they hold the connection, and some of them
-show the token. What a server says leaves it without the token.
+No object of aiohttp is returned or raised: they hold the connection, and some contain the token.
+In what a server sends the token is replaced.
 """
 
 from __future__ import annotations
@@ -17,20 +17,11 @@ import yarl
 from multidict import CIMultiDict
 
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc._http.connections import Connections, WatchedProtocol, holds_another
-from aiohubassoc._http.deadlines import Deadlines, OnWire
-from aiohubassoc._http.sessions import (
-    HEADERS,
-    JSON_HEADERS,
-    NoResponse,
-    OwnSession,
-    SentOnceError,
-    find_proxy,
-    list_credentials,
-    refuse_unverified,
-    send_once,
-    to_no_response,
-)
+from aiohubassoc._http.connections import Attempt, Connections, WatchedProtocol, holds_another
+from aiohubassoc._http.failures import NoResponse, to_no_response
+from aiohubassoc._http.lent_session import SentOnceError, request_through
+from aiohubassoc._http.network_options import find_proxy, list_credentials, refuse_unverified
+from aiohubassoc._http.own_session import Deadlines, OwnSession
 from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, NO_SECRETS, Redaction, kept_headers
 from aiohubassoc._protocol.verdicts import Response
 from aiohubassoc.errors import (
@@ -48,8 +39,6 @@ if TYPE_CHECKING:
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc.options import Timeouts
 
-__all__ = ["NoResponse", "ReusedResponse", "Transport"]
-
 # The reply to a batch of 2,000 pairs is about 600 kB; the links of 1,000 records may be more.
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 
@@ -59,12 +48,12 @@ _2XX: Final = range(200, 300)
 _FINAL_STATUSES: Final = range(200, 600)
 # The refusal of many pairs may name each of them: this many bytes for each byte of the request.
 _ERROR_BYTES_A_BYTE: Final = 16
-# How many tokens are hidden: one that was renewed may still be repeated.
+# How many tokens are replaced: a server may repeat one that was renewed since.
 _TOKENS_HIDDEN: Final = 3
-# What is shorter may stand in any text by chance, as tokens of tests do.
+# A shorter secret, such as the token of a test, may be in any text by chance.
 _SHORTEST_SECRET: Final = 6
 _NOWHERE: Final = b"\xff\xff"  # bytes that no text has
-# JSON and URLs write letters in other ways with these.
+# JSON and URLs escape characters with these, so a secret may be written in another way.
 _BACKSLASH, _PERCENT = b"\\%"
 _TLS_ALERT: Final = r"b'\x15\x03"  # its beginning, as a message of aiohttp shows it
 # Of responses with a link, one in this many is timed.
@@ -74,13 +63,13 @@ _TIMED: Final = 8
 @attrs.define
 class ReusedResponse(Response):
     """
-    A response over a connection that was used before: it may be that to another request.
+    A response over a connection that was used before. It may belong to another request.
 
     Attributes:
-        call: The call, for `Transport.confirm`.
+        attempt: What it is the response to, for `Transport.confirm`.
     """
 
-    call: OnWire | None = attrs.field(default=None, repr=False)
+    attempt: Attempt | None = attrs.field(default=None, repr=False)
 
 
 class Transport:
@@ -89,10 +78,10 @@ class Transport:
 
     Args:
         base_url: Checked, without a slash at its end.
-        timeouts: For each call.
+        timeouts: Of each attempt.
         connections: The most open connections of its session.
-        session: Somebody else's session to send through; it lends its connections only, and is
-            never closed here. None: `open` makes a session.
+        session: A session that the caller lends. Only its connections are used; it is never closed
+            here. None: `open` makes a session.
         ssl: For its own session: None verifies against the system's certificates.
         proxy: For its own session: the URL of a proxy. None: see *trust_env*.
         trust_env: For its own session: whether the environment's proxy is used.
@@ -112,7 +101,7 @@ class Transport:
         self._base = yarl.URL(base_url)
         self._prefix = self._base.raw_path.rstrip("/")
         self._timeouts = timeouts
-        # Timeouts keep the loop's time: a clock that leaps must not end calls.
+        # Timeouts use the event loop's time: a clock for tests that jumps must not end attempts.
         self._clock = SystemClock()
         self._deadlines: Deadlines  # both are made by `open`
         self._connections: Connections
@@ -131,7 +120,7 @@ class Transport:
 
     @property
     def connections(self) -> int:
-        """How many calls at once find a connection: the pool is not to be a second line."""
+        """How many calls may be in flight, so that none waits in the pool of a lent session."""
         limit = self._most_at_once
         connector = None if self._lent is None else self._lent.connector
         if connector is not None:
@@ -139,9 +128,9 @@ class Transport:
         return limit
 
     async def open(self) -> None:
-        """Be ready for calls in the running event loop."""
-        # asyncio asks for 256 KiB at each read, which the C library of most Linux systems maps and
-        # unmaps each time, a sixth of all that a call costs, until a larger block was freed once.
+        """Make the session, in the running event loop."""
+        # asyncio allocates 256 KiB for each read. glibc maps and unmaps such a block each time, a
+        # sixth of a call's cost, until a larger block was freed once.
         bytes(_LARGER_BLOCK_BYTES)
         self._deadlines = Deadlines(self._timeouts, self._clock)
         self._connections = Connections(self._clock, most_in_doubt=self._most_at_once)
@@ -158,7 +147,7 @@ class Transport:
         )
 
     async def close(self) -> None:
-        """Close every connection of the own session; calls raise ClientClosedError from now on."""
+        """Close the own session. Every `send` from now on raises ClientClosedError."""
         session, self._session = self._session, None
         if session is None:
             return
@@ -170,17 +159,17 @@ class Transport:
         self, endpoint: Endpoint, token: str, *, needs_new: bool = False
     ) -> tuple[Response | NoResponse, float | None]:
         """
-        Make one call and return its whole response, and how long it waited for a connection.
+        Send one request. Return its whole response, and how long it waited for a connection.
 
-        The time is in seconds, before anything was sent; None: it is not known.
+        The wait is in seconds, before anything was sent; None: it is not known.
 
         Args:
             endpoint: What to send.
-            token: With which token.
-            needs_new: Whether to open a connection in any case.
+            token: The access token.
+            needs_new: Whether a connection must not be used that was used before.
 
         Raises:
-            ClientClosedError: not open, or the lent session was closed. Nothing was sent.
+            ClientClosedError: the transport or the lent session is closed. Nothing was sent.
         """
         session = self._session
         if session is None:
@@ -192,132 +181,115 @@ class Transport:
                 raise ClientClosedError
             return await self._send_through(session, endpoint, token, needs_new=needs_new)
         url = self._base.with_path(self._prefix + endpoint.path, encoded=True)
-        call = self._deadlines.begin()
+        attempt = self._deadlines.begin()
         if needs_new:
-            call.needs_new = True
+            attempt.needs_new = True
         try:
-            call.is_of_many = bool(endpoint.body)
-            response = await self._own.request(call, endpoint.method, url, endpoint.body)
+            attempt.is_of_many = bool(endpoint.body)
+            response = await self._own.request(attempt, endpoint.method, url, endpoint.body)
             content = response.content
             if not content.is_eof() or response.status not in _2XX:
-                return await self._read(response, call, endpoint), call.waited
-            # Whole, as nearly every one comes. Reading it in the public way resumes a flow that
-            # is not paused, at a cost.
+                return await self._read(response, attempt, endpoint), attempt.waited
+            # The whole body is there, nearly always. aiohttp's public way to read it costs more.
             parts: Sequence[bytes] = getattr(content, "_buffer", ())
             body = parts[0] if len(parts) == 1 else content.read_nowait()
             self._responses += 1
-            protocol = call.protocol
-            if (
-                type(protocol) is not WatchedProtocol
-                or call.fresh
-                or body.find(self._secret) >= 0
-                or _BACKSLASH in body
-                or _PERCENT in body
-            ):
-                return self._received(response, body, call), call.waited
+            protocol = attempt.protocol
+            if body.find(self._secret) >= 0 or _BACKSLASH in body or _PERCENT in body:
+                body = self._redaction.in_bytes(body)
+            if type(protocol) is not WatchedProtocol or attempt.fresh:
+                return self._received(response, body, attempt), attempt.waited
             if self._responses % _TIMED == 0:
-                self._connections.add_time(call)
-            protocol.call = None  # nearly always: what _received() does, without its calls
-            redaction = self._redaction
-            return ReusedResponse(response.status, response.headers, body, "", redaction, call), 0.0
+                self._connections.add_time(attempt)
+            protocol.attempt = None  # nearly always: what _received() does, without its calls
+            status, headers = response.status, response.headers
+            return ReusedResponse(status, headers, body, "", self._redaction, attempt), 0.0
         except (aiohttp.ClientError, OSError) as error:
-            return self._failed(error, session, call), call.waited
+            return self._failed(error, session, attempt), attempt.waited
         except asyncio.CancelledError:
-            if not call.was_ended():
+            if not attempt.was_ended():
                 raise
-            return self._too_late(call), call.waited
+            return self._too_late(attempt), attempt.waited
         finally:
-            if call.aside:
-                call.give_back()
-            del self._deadlines.calls[call.task]
+            if attempt.aside:
+                attempt.give_back()
+            del self._deadlines.attempts[attempt.task]
 
     async def confirm(self, response: ReusedResponse) -> bool:
         """
-        Return whether a response is that to its own request, as nothing follows it.
+        Return whether a response belongs to its request: nothing follows it on its connection.
 
-        It takes about as long as a response usually does, a second at most; its connection is not
-        used until then. False: the call must be sent again over a new connection.
+        This takes about as long as a response usually does, a second at most. The connection is not
+        used meanwhile. False: the request must be sent again over a new connection.
         """
-        assert response.call is not None  # noqa: S101 -- it is set where it is made
-        is_own = await self._connections.confirm(response.call)
-        # Where connections were closed here, silence says nothing.
+        assert response.attempt is not None  # noqa: S101 -- it is set where it is made
+        is_own = await self._connections.confirm(response.attempt)
+        # On a connection that this client has closed, silence proves nothing.
         return is_own and self._session is not None and not self._session.closed
 
     def _use_token(self, token: str) -> None:
         self._token = token
-        # Each call copies them before it waits for anything.
+        # Each request copies the headers before it waits for anything.
         if self._lent is None:
             self._own.headers["Authorization"] = f"Bearer {token}"
         self._tokens = (token, *(one for one in self._tokens if one != token))[:_TOKENS_HIDDEN]
         secrets = {*self._tokens, *list_credentials(self._proxy)}
         hidden = [one for one in secrets if len(one) >= _SHORTEST_SECRET]
         self._redaction = Redaction(hidden)
-        # A body without it holds no secret, unless that is written in another way.
+        # A body that does not contain this has no secret, unless a secret is escaped in it.
         self._secret = hidden[0].encode() if len(hidden) == 1 else b"" if hidden else _NOWHERE
 
     async def _send_through(
         self, session: aiohttp.ClientSession, endpoint: Endpoint, token: str, *, needs_new: bool
     ) -> tuple[Response | NoResponse, float | None]:
-        """Make one call through a lent session, and leave nothing in it."""
+        """Do the same as `send` through a lent session."""
         url = self._base.with_path(self._prefix + endpoint.path, encoded=True)
-        timeouts = self._timeouts
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- a coroutine runs in a task
-        call = OnWire(task, self._clock.now(), math.inf)
-        call.needs_new, call.is_of_many, call.waited = needs_new, bool(endpoint.body), None
-
-        async def lend(
-            request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-        ) -> aiohttp.ClientResponse:
-            # Our token, not its credentials and cookies.
-            request.headers["Authorization"] = f"Bearer {token}"
-            request.headers.popall("Cookie", None)
-            return await send_once(call, self._connections, request, handler)
-
+        attempt = Attempt(task, self._clock.now(), math.inf)
+        attempt.needs_new, attempt.is_of_many, attempt.waited = needs_new, bool(endpoint.body), None
         try:
-            response = await session.request(
-                endpoint.method,
+            response = await request_through(
+                session,
+                attempt,
+                self._connections,
+                endpoint,
                 url,
-                headers={**HEADERS, **JSON_HEADERS} if endpoint.body else HEADERS,
-                data=endpoint.body or None,
-                timeout=aiohttp.ClientTimeout(
-                    total=timeouts.total, connect=timeouts.connect, sock_read=timeouts.response
-                ),
-                allow_redirects=False,
-                raise_for_status=False,
-                middlewares=(lend,),
+                token=token,
+                timeouts=self._timeouts,
             )
-            return await self._read(response, call, endpoint), call.waited
+            return await self._read(response, attempt, endpoint), attempt.waited
         except (aiohttp.ClientError, OSError) as error:
-            return self._failed(error, session, call), call.waited
+            return self._failed(error, session, attempt), attempt.waited
         except SentOnceError as error:
-            return self._failed(error.cause, session, call), call.waited
+            return self._failed(error.cause, session, attempt), attempt.waited
 
-    def _received(self, response: aiohttp.ClientResponse, body: bytes, call: OnWire) -> Response:
-        """Return a whole response with 2xx."""
+    def _received(
+        self, response: aiohttp.ClientResponse, body: bytes, attempt: Attempt
+    ) -> Response:
+        """Return a whole response with 2xx; *body* is without secrets."""
         redaction = self._redaction
-        if call.fresh or self._responses % _TIMED == 0:
-            self._connections.add_time(call)
-        self._connections.release(call)
-        body = redaction.in_bytes(body)
-        if call.is_reuse:
-            return ReusedResponse(response.status, response.headers, body, "", redaction, call)
+        if attempt.fresh or self._responses % _TIMED == 0:
+            self._connections.add_time(attempt)
+        self._connections.release(attempt)
+        if attempt.is_reuse:
+            return ReusedResponse(response.status, response.headers, body, "", redaction, attempt)
         return Response(response.status, response.headers, body, "", redaction)
 
     async def _read(
-        self, response: aiohttp.ClientResponse, call: OnWire, endpoint: Endpoint
+        self, response: aiohttp.ClientResponse, attempt: Attempt, endpoint: Endpoint
     ) -> Response | NoResponse:
-        """Read *response* to its end, or as far as is needed and close its connection."""
+        """Read *response* to its end. Of one that is too large read a part, and close it."""
         status = response.status
         self._responses += 1
         if status not in _FINAL_STATUSES:
             response.close()
-            self._connections.spoil(call)
-            return self._no_status(response, call)
+            self._connections.spoil(attempt)
+            return self._no_status(response, attempt)
         most = MAX_BODY_BYTES
         if status not in _2XX:
-            self._connections.doubt(call)
-            call.is_cut = call.is_cut or holds_another(response)
+            self._connections.doubt(attempt)
+            attempt.is_cut = attempt.is_cut or holds_another(response)
             most = MOST_ERROR_BYTES + _ERROR_BYTES_A_BYTE * len(endpoint.body)
         try:
             body, is_whole = await _read(response.content, most)
@@ -326,10 +298,10 @@ class Transport:
             raise
         if not (is_whole or response.content.is_eof()):
             response.close()
-            call.is_cut = True
+            attempt.is_cut = True
         if status in _2XX:
             if is_whole:
-                return self._received(response, body, call)
+                return self._received(response, self._redaction.in_bytes(body), attempt)
             return NoResponse(
                 InvalidResponseError(
                     f"the response is larger than {MAX_BODY_BYTES} bytes",
@@ -338,18 +310,18 @@ class Transport:
                 ),
                 is_too_large=True,
             )
-        if call.fresh:
-            self._connections.add_time(call)
-        self._connections.release(call)
+        if attempt.fresh:
+            self._connections.add_time(attempt)
+        self._connections.release(attempt)
         redaction = self._redaction
         headers = CIMultiDict(redaction.in_headers(response.headers))
         url = str(self._base.with_path(self._prefix + endpoint.path, encoded=True))
         body = redaction.in_bytes(body)
-        if call.is_reuse:
-            return ReusedResponse(status, headers, body, url, redaction, call)
+        if attempt.is_reuse:
+            return ReusedResponse(status, headers, body, url, redaction, attempt)
         return Response(status, headers, body, url, redaction)
 
-    def _no_status(self, response: aiohttp.ClientResponse, call: OnWire) -> NoResponse:
+    def _no_status(self, response: aiohttp.ClientResponse, attempt: Attempt) -> NoResponse:
         return NoResponse(
             InvalidResponseError(
                 f"the response has the status {response.status}, which no response to a call has",
@@ -357,11 +329,11 @@ class Transport:
                 status=response.status,
                 headers=kept_headers(self._redaction.in_headers(response.headers)),
             ),
-            was_reuse=call.is_reuse,
+            was_reuse=attempt.is_reuse,
         )
 
     def _failed(
-        self, error: BaseException, session: aiohttp.ClientSession | OwnSession, call: OnWire
+        self, error: BaseException, session: aiohttp.ClientSession | OwnSession, attempt: Attempt
     ) -> NoResponse:
         """
         Return what *error* means.
@@ -369,20 +341,20 @@ class Transport:
         Raises:
             ClientClosedError: the session was closed before the request was sent.
         """
-        if session.closed and call.protocol is None:
+        if session.closed and attempt.protocol is None:
             raise ClientClosedError from None
         result = to_no_response(error, self._redaction)
         is_lost = isinstance(result.error, ConnectionLostError)
-        was_reuse = call.is_reuse and (is_lost or isinstance(result.error, InvalidResponseError))
-        if is_lost and call.is_reuse:
+        was_reuse = attempt.is_reuse and (is_lost or isinstance(result.error, InvalidResponseError))
+        if is_lost and attempt.is_reuse:
             self._connections.drop_idle()
         may_speak_tls = self._base.scheme == "http" and not self._responses
         if may_speak_tls and (is_lost or _TLS_ALERT in result.error.message):
             result.error.message += "; a server that speaks TLS needs a base URL with https://"
         return attrs.evolve(result, was_reuse=was_reuse)
 
-    def _too_late(self, call: OnWire) -> NoResponse:
-        if call.connecting:
+    def _too_late(self, attempt: Attempt) -> NoResponse:
+        if attempt.connecting:
             return NoResponse(ConnectError(f"no connection within {self._timeouts.total:g} s"))
         return NoResponse(ResponseTimeoutError("no response in time"))
 

@@ -23,7 +23,6 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from aiohubassoc._protocol import json_values
 from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, bounded, short
-from aiohubassoc._protocol.fast_codec import cut_results, usual_reply, usual_results
 from aiohubassoc.replies import (
     Association,
     AssociationSpec,
@@ -32,9 +31,8 @@ from aiohubassoc.replies import (
     StandardError,
 )
 
-_LONG_BYTES = 16 * 1024  # longer than the reply for one pair with all its errors
 # Of one pair, what is kept: results, and entries of all lists and objects of its errors.
-_MOST_OF_A_PAIR: Final = 500
+MOST_OF_A_PAIR: Final = 500
 # Of many pairs: an id in quotes takes more bytes than that.
 _BYTES_AN_ENTRY: Final = 8
 _MOST_PROBLEMS: Final = 20
@@ -80,41 +78,23 @@ class ErrorBody:
         return self.status == "error" or bool(self.category or self.correlation_id)
 
 
-def decode_pair_reply(body: bytes) -> DefaultAssociations:
-    """
-    Return the reply of Create Default for one pair, without more than such a reply can have.
-
-    Raises:
-        UndecodableError: as for `decode_reply`.
-    """
-    if len(body) <= _LONG_BYTES and (usual := usual_reply(load(body))) is not None:
-        return usual  # nearly always
-    reply = decode_reply(body, _MOST_OF_A_PAIR)
-    reply.results = reply.results[:_MOST_OF_A_PAIR]
-    return reply
+def count_entries(body: bytes) -> int:
+    """Return how many entries all lists and objects in *body* may have, as its size allows."""
+    return max(MOST_OF_A_PAIR, len(body) // _BYTES_AN_ENTRY)
 
 
-def decode_reply(body: bytes, most_entries: int | None = None) -> DefaultAssociations:
+def structure_reply(value: object, most_entries: int) -> DefaultAssociations:
     """
-    Return the reply of Create Default that *body* holds.
+    Return the reply of Create Default that *value* is.
 
     Args:
-        body: Of a 2xx.
-        most_entries: As for `bounded`: of all that is not a result. None: as its size allows.
+        value: As it was loaded.
+        most_entries: As for `bounded`: of all that is not a result.
 
     Raises:
-        UndecodableError: it is not JSON, or not such a reply.
+        UndecodableError: it is not such a reply.
     """
-    entries = most_entries or _entries(body)
-    if len(body) > _LONG_BYTES:
-        if (long := _long_reply(body, entries)) is not None:
-            return long
-        value = load(body)
-    else:
-        value = load(body)
-        if (usual := usual_reply(value)) is not None:
-            return usual
-    value = _bounded_reply(value, entries)
+    value = _bounded_reply(value, most_entries)
     try:
         reply: DefaultAssociations = _structure_reply(value, DefaultAssociations)
     except Exception:  # noqa: BLE001 -- the slow converter explains what cattrs raised
@@ -122,33 +102,6 @@ def decode_reply(body: bytes, most_entries: int | None = None) -> DefaultAssocia
     else:
         return reply
     raise UndecodableError(problems)
-
-
-def _long_reply(body: bytes, most_entries: int) -> DefaultAssociations | None:
-    """Return the reply that *body* holds, read piece by piece; None if it is unusual."""
-    cut = cut_results(body)
-    if cut is None:
-        return None
-    rest, pieces = cut
-    results: list[Association] = []
-    try:
-        for piece in pieces:
-            read = usual_results(orjson.loads(piece))
-            if read is None:
-                return None
-            results += read
-        value = orjson.loads(rest)
-        reply: DefaultAssociations = usual_reply(value) or _structure_reply(
-            _bounded_reply(value, most_entries), DefaultAssociations
-        )
-    except Exception:  # noqa: BLE001 -- the whole is read and explained
-        return None
-    reply.results = tuple(results)
-    return reply
-
-
-def _entries(body: bytes) -> int:
-    return max(_MOST_OF_A_PAIR, len(body) // _BYTES_AN_ENTRY)
 
 
 def _bounded_reply(value: object, most_entries: int) -> object:
@@ -238,12 +191,12 @@ def decode_error(body: bytes, most_entries: int | None = None) -> ErrorBody | No
         value = _beginning(body) if len(body) >= MOST_ERROR_BYTES else None
     if not isinstance(value, dict):
         return None
-    return _FAST.structure(bounded(value, most_entries or _entries(body)), ErrorBody)
+    return _FAST.structure(bounded(value, most_entries or count_entries(body)), ErrorBody)
 
 
 def decode_pair_error(body: bytes) -> ErrorBody | None:
     """Return the error of a call for one pair, without more than such an error can have."""
-    return decode_error(body, _MOST_OF_A_PAIR)
+    return decode_error(body, MOST_OF_A_PAIR)
 
 
 def _beginning(body: bytes) -> object:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # HubSpot, API usage guidelines, "Rate limit headers". Each may be missing: that means unknown.
-_MAX = "X-HubSpot-RateLimit-Max"
-_INTERVAL = "X-HubSpot-RateLimit-Interval-Milliseconds"
+QUOTA_LIMIT = "X-HubSpot-RateLimit-Max"
+QUOTA_WINDOW = "X-HubSpot-RateLimit-Interval-Milliseconds"
 _REMAINING = "X-HubSpot-RateLimit-Remaining"
 _DAILY = "X-HubSpot-RateLimit-Daily"
 _DAILY_REMAINING = "X-HubSpot-RateLimit-Daily-Remaining"
@@ -33,15 +33,10 @@ _LONGEST_WAIT_SECONDS = 366 * 86_400.0
 _MOST_OF_AN_ID = 200
 
 
-def quota_texts(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """Return what `parse_quota` reads, as it stands there: nearly every response says the same."""
-    return headers.get(_MAX), headers.get(_INTERVAL)
-
-
-def parse_quota(max_text: str | None, interval_text: str | None) -> Quota | None:
+def parse_quota(headers: Mapping[str, str]) -> Quota | None:
     """Return the quota that a response names, or None where it names none that makes sense."""
-    limit = _positive(max_text, _MOST_CALLS)
-    window_ms = _positive(interval_text, _LONGEST_WINDOW_MS)
+    limit = _positive(headers.get(QUOTA_LIMIT), _MOST_CALLS)
+    window_ms = _positive(headers.get(QUOTA_WINDOW), _LONGEST_WINDOW_MS)
     return Quota(limit, window_ms / 1000) if limit and window_ms else None
 
 

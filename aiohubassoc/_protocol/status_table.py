@@ -23,6 +23,7 @@ from aiohubassoc._protocol.verdicts import (
     Throttled,
     Transient,
     Verdict,
+    decode_start,
 )
 from aiohubassoc.errors import (
     SCOPE_KEYS,
@@ -42,8 +43,6 @@ from aiohubassoc.errors import (
     WrongEndpointError,
 )
 
-# The start of a body that is not HubSpot's JSON: enough to recognise whose page it is.
-SHOWN_BYTES: Final = 1000
 _NO_BODY: Final = codec.ErrorBody()
 # Recorded, both without a category: the first names a type by its name, the second by its id.
 _UNKNOWN_TYPE: Final = ("Unable to infer object type from: ", "Invalid object or event type id: ")
@@ -169,11 +168,6 @@ class Refusal:
         if issubclass(cls, UnknownObjectTypeError):
             return {"object_type": self.unknown_type() or ""}
         return {}
-
-
-def decode_start(body: bytes) -> str:
-    """Return the start of a body as text."""
-    return body[:SHOWN_BYTES].decode("utf-8", "replace")
 
 
 # HubSpot, API error handling, 423: "locks will last for 2 seconds".

@@ -1,20 +1,34 @@
-"""A response, what it can mean, and whether to retry. No clock and no randomness in here."""
+"""
+A response, what it can mean, and what one with 2xx does mean: only what its body confirms.
+
+What any other response means, the status table says.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from enum import Enum
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, TypeVar
 
 import attrs
 
-from aiohubassoc._protocol.bounds import NO_SECRETS, Redaction
-from aiohubassoc._protocol.links import LinksReply
-from aiohubassoc.errors import AioHubAssocError, ApiError
+from aiohubassoc._protocol import codec
+from aiohubassoc._protocol.bounds import NO_SECRETS, Redaction, kept_headers
+from aiohubassoc._protocol.links import LinksReply, decode_links
+from aiohubassoc._protocol.reply_codec import decode_pair_reply, decode_reply
+from aiohubassoc.errors import AioHubAssocError, ApiError, InvalidResponseError, UnconfirmedError
+from aiohubassoc.pair import canonical_id
 from aiohubassoc.replies import DefaultAssociations
 
 if TYPE_CHECKING:
-    from aiohubassoc.options import RetryPolicy
+    from collections.abc import Callable
+
+    from aiohubassoc.pair import Pair
+
+_UNFINISHED: Final = frozenset({"PENDING", "PROCESSING"})
+# The start of a body that is not HubSpot's JSON: enough to recognise whose page it is.
+SHOWN_BYTES: Final = 1000
+_T = TypeVar("_T")
 
 
 @attrs.define
@@ -170,91 +184,84 @@ Verdict: TypeAlias = (
 )
 
 
-class Why(StrEnum):
-    """Why a pair is given up."""
-
-    ATTEMPTS = "its attempts are used up"
-    BUDGET = "its time is used up"
-    PATIENCE = "the wait asked for is longer than retry_after_max"
-
-
-@attrs.frozen
-class Retry:
-    """Retry *after* this many seconds."""
-
-    after: float
-
-
-@attrs.frozen
-class GiveUp:
-    """Do not retry."""
-
-    why: Why
+def judge_pair_reply(response: Response, pair: Pair) -> Verdict:
+    """Return what a *response* with 2xx means for *pair*, the pair that was sent."""
+    reply = _read(response, decode_pair_reply)
+    if isinstance(reply, Transient):
+        return reply
+    linked = matches(reply, pair)
+    # `numErrors` counts ends, not pairs; any but 0 means that something was not done.
+    if reply.errors or reply.num_errors:
+        return Partial(reply, linked)
+    if reply.status == "CANCELED" and linked:
+        return Partial(reply, linked=True)
+    if not linked or reply.status in _UNFINISHED:
+        return Transient(UnconfirmedError(reply))
+    return Accepted(reply)
 
 
-Decision: TypeAlias = Retry | GiveUp
+def judge_batch_reply(response: Response) -> Verdict:
+    """Return what a *response* with 2xx to many pairs means; it is `Replied` if it confirms any."""
+    reply = _read(response, decode_reply)
+    if isinstance(reply, Transient):
+        return reply
+    # It says nothing of any pair, or nothing final.
+    if reply.status in _UNFINISHED or not (reply.results or reply.errors):
+        return Transient(UnconfirmedError(reply))
+    return Replied(reply)
 
 
-def clamp(policy: RetryPolicy, retry_after: float | None) -> float | None:
-    """Return *retry_after* cut to what *policy* allows; None stays None. Seconds."""
-    if retry_after is None or policy.retry_after_max is None:
-        return retry_after
-    return min(retry_after, policy.retry_after_max)
+def judge_links_reply(response: Response) -> Verdict:
+    """Return what a *response* with 2xx to a lookup of links means: `Replied`, if it is final."""
+    links = _read(response, decode_links)
+    if isinstance(links, Transient):
+        return links
+    return Replied(links) if links.status not in _UNFINISHED else Transient(UnconfirmedError())
 
 
-def backoff(policy: RetryPolicy, attempt: int, jitter: float) -> float:
-    """
-    Return the seconds to wait after attempt number *attempt* (from 1): "full jitter".
-
-    ``jitter * min(wait_max, wait_initial * 2 ** (attempt - 1))``
-
-    Args:
-        policy: For ``wait_initial`` and ``wait_max``.
-        attempt: From 1.
-        jitter: Drawn evenly from 0 to 1.
-    """
-    doublings = min(attempt - 1, 60)  # beyond that wait_max rules, and 2.0 ** 1100 overflows
-    return jitter * min(policy.wait_max, policy.wait_initial * 2.0**doublings)
+def judge_account_reply(response: Response) -> Verdict:
+    """Return what a *response* with 2xx to a call about the account means: `Replied`, if JSON."""
+    body = _read(response, codec.load)
+    if isinstance(body, Transient):
+        return body
+    return Replied(AccountReply(body if isinstance(body, dict) else {}, response.headers))
 
 
-def decide_transient(
-    policy: RetryPolicy, verdict: Transient, *, attempt: int, elapsed: float, jitter: float
-) -> Decision:
-    """
-    Decide after attempt number *attempt* failed.
-
-    Args:
-        policy: The bounds.
-        verdict: The fault.
-        attempt: From 1: the attempts made, this one included.
-        elapsed: Seconds since the pair was first sent, without time in the wait queue.
-        jitter: Drawn evenly from 0 to 1.
-    """
-    if policy.attempts is not None and attempt >= policy.attempts:
-        return GiveUp(Why.ATTEMPTS)
-    wait = verdict.wait_min + backoff(policy, attempt, jitter)
-    return _within(policy, max(wait, clamp(policy, verdict.retry_after) or 0.0), elapsed)
+def matches(reply: DefaultAssociations, pair: Pair) -> bool:
+    """Return whether a result of *reply* links *pair*, in either direction."""
+    from_id, to_id = pair.from_id, pair.to_id
+    for result in reply.results:  # nearly always the first
+        one, other = result.from_id, result.to_id
+        if (one == from_id and other == to_id) or (one == to_id and other == from_id):
+            return True
+    # HubSpot responds with the number that it read: 0101 comes back as 101.
+    ends = {
+        (canonical_id(from_id), canonical_id(to_id)),
+        (canonical_id(to_id), canonical_id(from_id)),
+    }
+    return any((canonical_id(r.from_id), canonical_id(r.to_id)) in ends for r in reply.results)
 
 
-def is_beyond_patience(policy: RetryPolicy, verdict: Throttled) -> bool:
-    """Return whether the run ends rather than wait as long as HubSpot asks for."""
-    patience = policy.retry_after_max
-    return verdict.ends_run and patience is not None and (verdict.retry_after or 0.0) > patience
+def _read(response: Response, decode: Callable[[bytes], _T]) -> _T | Transient:
+    try:
+        return decode(response.body)
+    except codec.UndecodableError as error:
+        if not response.body.strip():
+            return Transient(UnconfirmedError())
+        return Transient(make_invalid_response(response, error.problems))
 
 
-def decide_throttled(policy: RetryPolicy, *, pause: float, elapsed: float) -> Decision:
-    """
-    Decide after a throttle: it does not count as an attempt.
+def make_invalid_response(response: Response, problems: tuple[str, ...]) -> InvalidResponseError:
+    return InvalidResponseError(
+        f"the response with status {response.status} cannot be read: {'; '.join(problems[:3])}",
+        maybe_applied=True,
+        status=response.status,
+        headers=kept_headers(response.redaction.in_headers(response.headers)),
+        body_start=decode_start(response.body),
+        problems=problems,
+    )
 
-    Args:
-        policy: The bounds.
-        pause: Seconds for which all calls are paused.
-        elapsed: Seconds since the pair was first sent, without time in the wait queue.
-    """
-    return _within(policy, pause, elapsed)
 
-
-def _within(policy: RetryPolicy, wait: float, elapsed: float) -> Decision:
-    if policy.budget is not None and elapsed + wait > policy.budget:
-        return GiveUp(Why.BUDGET)
-    return Retry(wait)
+def decode_start(body: bytes) -> str:
+    """Return the start of a body as text."""
+    return body[:SHOWN_BYTES].decode("utf-8", "replace")

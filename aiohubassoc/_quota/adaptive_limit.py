@@ -1,8 +1,8 @@
 """
-How much of the quota is available: less than its limit while other clients use it too.
+How much of the quota is available: less than its limit while other programs use it too.
 
-A 429 of the quota is a measurement: what is available is what HubSpot accepted from this client in
-the window before. Time is an argument, in seconds.
+A 429 by the quota is a measurement: what is available is what HubSpot accepted from this client in
+the window before it. Time is an argument, in seconds.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ import attrs
 if TYPE_CHECKING:
     from aiohubassoc.options import Quota
 
-# A throttle this near to the limit is an error in the moment of counting, not other users' calls,
+# A throttle this near to the limit is an error in the estimated times, not other programs' calls,
 _NEAR_CALLS: Final = 2
 _NEAR_SHARE: Final = 0.02
-# unless it comes in one window after another: then the limit is lower than assumed.
+# unless it comes in each of several windows: then the limit is lower than assumed.
 _NEAR_MOST: Final = 3
 _NEAR_FORGOTTEN_WINDOWS: Final = 5
-# One call more is tried at first, then two, four, eight, each time after this part of a window.
+# One more call is tried at first, then two, four, eight, each time after this part of a window.
 _DOUBLING_WINDOWS: Final = 1 / 8
 _MOST_DOUBLINGS: Final = 30.0
-# How long to wait before that, in windows, after 0, 1, 2 and more failed tries.
+# How many windows to wait before that, after 0, 1, 2 and more failed tries.
 _PATIENCE_WINDOWS: Final = (1 / 4, 1 / 2, 1.0, 2.0, 3.0)
-# A throttle with less than this share of the limit accepted is doubted: it may be no quota's at
-# all, so as many calls as would disprove it, and this share of them more, are tried at once.
+# If less than this share of the limit was accepted before a throttle, the quota may not be its
+# cause. To find out, more calls are tried at once: this number, and this share of those accepted.
 _DOUBTED_SHARE: Final = 1 / 10
 _DISPROOF_CALLS: Final = 4
 _DISPROOF_SHARE: Final = 1 / 8
-# A throttle is isolated if this many times as many calls, in flight beside it, were accepted.
+# A throttle is isolated if this many times as many of the calls in flight with it were accepted.
 _ALONE: Final = 8
-# Calls in flight at first, and how many more for each call accepted, until a whole quota got
-# through: it bounds the 429s if others use the quota or it is set too high. Twice as fast where
-# HubSpot named the limit.
+# The most calls in flight at first, and how many more for each accepted call, until a whole quota
+# of calls was accepted in a window. This bounds the 429s if other programs use the quota, or if it
+# is set too high. It rises twice as fast if HubSpot named the limit.
 _FIRST_IN_FLIGHT: Final = 16
 _GROWTH: Final = 1 / 8
 _GROWTH_NAMED: Final = 1 / 4
@@ -77,25 +77,25 @@ class AdaptiveLimit:
     def __init__(self, quota: Quota) -> None:
         self._quota = quota
         self._is_named = False
-        # What is measured is measured in this window, and all counts are of it.
+        # All measurements and counts are of this window.
         self.window = quota.window
         self._limit: float = quota.limit
         self.growth = _GROWTH
         self.is_proven = False
         self.max_in_flight: float = _FIRST_IN_FLIGHT
         self.level: _Level | None = None
-        # The highest limit since the cut: proof of a lower one is no proof of this.
+        # The highest limit since the cut: to reach a lower one proves nothing about this one.
         self._whole: float = quota.limit
         self._cut_at = -math.inf
         self._before_cut: _Level | None = None
-        # The calls in flight at the cut: how many still are, and what became of the others.
+        # Of the calls in flight at the cut: how many still are, were accepted, were throttled.
         self.in_flight_at_cut = self._accepted_at_cut = self._throttled_at_cut = 0
         self._near_count = 0
         self._near_at = -math.inf
 
     @property
     def is_doubted(self) -> bool:
-        """Whether it was cut by a throttle that is being tested."""
+        """Whether the last throttle may have had another cause than the quota."""
         return self.level is not None and self.level.disproof > 0
 
     def at(self, now: float) -> int:
@@ -158,10 +158,10 @@ class AdaptiveLimit:
             self.level = None
 
     def record_end(self, *, sent_at: float) -> None:
-        """Learn that a call is no longer in flight, after what became of it was recorded."""
+        """Learn that a call is no longer in flight. Its result was recorded before."""
         if sent_at <= self._cut_at:
             self.in_flight_at_cut -= 1
-            # Undone if the throttle was isolated: then it was not about the quota.
+            # An isolated throttle was not by the quota: undo the cut.
             if not self.in_flight_at_cut and self._accepted_at_cut >= _ALONE * max(
                 1, self._throttled_at_cut
             ):
@@ -183,7 +183,7 @@ class AdaptiveLimit:
         self._before_cut, self._cut_at = level, now
         self.in_flight_at_cut, self._accepted_at_cut, self._throttled_at_cut = beside, 0, 0
         self._whole = self._limit if level is None else max(self._whole, self._limit)
-        self._prove()  # from now on the level is the bound
+        self._prove()  # from now on the level bounds the calls
         if level is None:
             self.level = self._cut(own, now, 0)
         elif now >= level.tries_at:
@@ -220,7 +220,7 @@ class AdaptiveLimit:
             return 0
         if level.disproof:
             return level.disproof
-        # The slack: a timer that was set for this very moment must find it come.
+        # 1e-9: rounding must not make a timer that was set for this moment too early.
         doublings = (now - level.tries_at) / (_DOUBLING_WINDOWS * self.window) + 1e-9
         return min(_most_more(level), int(2.0 ** min(doublings, _MOST_DOUBLINGS)))
 
@@ -237,5 +237,5 @@ def _near(count: float) -> int:
 
 
 def _most_more(level: _Level) -> int:
-    # Twice what got through: without demand it does not grow.
+    # At most twice what was accepted beyond the base: without demand it does not grow.
     return 1 + 2 * (level.shown - level.base)

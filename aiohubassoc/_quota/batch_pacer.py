@@ -1,9 +1,9 @@
 """
-When batch calls may go. Time is an argument, in seconds.
+Decides when the next batch call may be sent. Time is an argument, in seconds.
 
-HubSpot declares them exempt from the ten-second limit of single calls and names no other, so the
-pace begins low, rises slowly while nothing is throttled, and falls when something is. What
-HubSpot's headers say of ten seconds is about single calls.
+HubSpot declares batch calls exempt from the ten-second limit of single calls and publishes no other
+limit. So the limit here starts low, rises slowly while no call is throttled, and falls when one is.
+The ten-second limit in HubSpot's headers is that of single calls.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from aiohubassoc.options import Quota
 
 FIRST_QUOTA: Final = Quota(10)
 _FIRST_IN_FLIGHT: Final = 2
-# Each holds up to 2,000 pairs in memory until its outcomes are taken.
+# Each batch in flight keeps up to 2,000 pairs in memory.
 MOST_IN_FLIGHT: Final = 4
-# A level that was throttled is tried again after this many windows, then twice as many, and so on:
-# the 429s are to stay far below HubSpot's 5 % of errors.
+# A limit that was throttled is tried again after this many windows, then after twice as many, and
+# so on: 429s stay far below 5 % of responses (HubSpot, API usage guidelines).
 _FIRST_PATIENCE: Final = 8
 _MOST_PATIENCE: Final = 128
 
 
 class BatchPacer:
     """
-    When batch calls may go; the interface is that of `Pacer`.
+    Decides when batch calls may be sent. It has the methods of `Pacer`.
 
     Args:
-        given: The quota that is never exceeded. None: begin with 10 in 10 s and rise.
+        given: Upper limit. None: start at 10 in 10 s and rise.
 
     Attributes:
         max_in_flight: How many calls may be in flight.
-        limit: How many may go in a window now.
+        limit: How many may be sent in a window now.
     """
 
     adopts_remaining_until = -math.inf
@@ -51,12 +51,12 @@ class BatchPacer:
         self._bucket = TokenBucket(quota)
         self._round_trips = RoundTrips()
         self._cooldown = Cooldown()
-        # What held a call up since the last rise.
+        # Why calls had to wait since the last rise.
         self._lacked_permits = self._lacked_flight = False
         self._rises_at = math.inf  # from the first call on
         self._throttled_limit = math.inf
         self._throttled_in_flight = math.inf
-        # What went well: as many in a window, and as many in flight.
+        # What was reached without a throttle: calls in a window, and calls in flight.
         self._proven_limit = self._proven_in_flight = 0
         self._most_in_flight = 0  # since the last rise
         self._patience = _FIRST_PATIENCE
@@ -70,15 +70,15 @@ class BatchPacer:
 
     @property
     def in_flight(self) -> int:
-        """How many calls took a permit and have not ended."""
+        """How many calls have a permit and have not ended."""
         return self._bucket.in_flight
 
     def is_calm(self, _now: float) -> bool:
-        """As `Pacer.is_calm`: never, as the pace may rise and fall."""
+        """As `Pacer.is_calm`: never, because the limit changes."""
         return False
 
     def count_by(self, _moment: float) -> int:
-        """As `Pacer.count_by`: unknown, so none."""
+        """As `Pacer.count_by`: 0, because it is not known."""
         return 0
 
     def set_aside(self, count: int) -> None:
@@ -95,7 +95,7 @@ class BatchPacer:
             self._bucket = self._bucket.copy_for(self._given)
 
     def wait(self, now: float) -> float:
-        """Return the seconds until a call may go: 0 means now, inf not before the next response."""
+        """Return the seconds until a call may be sent; inf: not before another call ends."""
         self._rise(now)
         if self._bucket.in_flight >= min(self.max_in_flight, self._cooldown.max_in_flight):
             self._lacked_flight = True
@@ -108,18 +108,18 @@ class BatchPacer:
         return max(wait, self._cooldown.wait(now))
 
     def try_take(self) -> bool:
-        """Let a call go if it need not be asked how long to wait: never, as the pace may rise."""
+        """As `Pacer.try_take`: never, because the limit changes."""
         return False
 
     def take(self, now: float) -> None:
-        """Let a call go."""
+        """Take a permit for a call that is sent now."""
         if self._rises_at == math.inf:
             self._rises_at = now + self._window
         self._bucket.take()
         self._most_in_flight = max(self._most_in_flight, self._bucket.in_flight)
 
     def release_unused(self) -> None:
-        """Return the permit of a call that was not sent."""
+        """Free the permit of a call that was not sent, at once."""
         self._bucket.release_unused()
 
     def record_response(
@@ -138,8 +138,10 @@ class BatchPacer:
     def record_throttle(
         self, now: float, sent_at: float, *, retry_after: float | None, by_quota: bool
     ) -> float:
-        """Pause all calls after a throttle, and go slower: as `Pacer.record_throttle`."""
-        if by_quota and sent_at > self._cut_at:  # those in flight together are one throttle
+        """As `Pacer.record_throttle`: pause all calls, and lower the limit."""
+        if (
+            by_quota and sent_at > self._cut_at
+        ):  # calls in flight at a throttle may be throttled too
             own = self._bucket.accepted_until((sent_at + now) / 2)
             if self._throttled_limit < math.inf or self._throttled_in_flight < math.inf:
                 self._patience = min(self._patience * 2, _MOST_PATIENCE)
@@ -166,13 +168,13 @@ class BatchPacer:
         """No-op, as `adopt`."""
 
     def _are_too_many_in_flight(self, own: int) -> bool:
-        """Return whether it is not the window that throttles, with *own* calls accepted in it."""
+        """Return whether calls in flight were too many, as only *own* were accepted in a window."""
         in_flight = self._bucket.in_flight
         is_usual = own <= self._proven_limit and in_flight > self._proven_in_flight
         return in_flight > 1 and (is_usual or own < self.limit // 2)
 
     def _rise(self, now: float) -> None:
-        """Allow one more for each window without a throttle in which that was wanted."""
+        """Allow one more call after each window without a throttle in which calls had to wait."""
         if now < self._rises_at:
             return
         self._rises_at = now + self._window

@@ -1,4 +1,4 @@
-"""What is left of the calls of a day, as HubSpot reports it. Time is an argument, in seconds."""
+"""How many of the day's calls are left, by HubSpot's reports. Time is an argument, in seconds."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Final
 # A report is out of date after this long: HubSpot's count restarts each midnight, in the account's
 # own time zone.
 _STALE_AFTER: Final = 3600.0
-# Responses: more than can overtake one call, with a thousand in flight.
+# How many responses are remembered: more than come while one call of a thousand is in flight.
 _REMEMBERED: Final = 4096
 
 
 class DailyBudget:
     """
-    When the calls left of the day are down to the reserve.
+    Decides whether another call would use the reserve of the day's calls.
 
-    *reserve*: calls a day as an int; or a share of the daily limit from 0 to 1 as a float, which
-    applies once HubSpot reported that limit.
+    *reserve*: calls a day as an int, or a share of the daily limit as a float from 0 to 1. A share
+    applies once HubSpot has reported that limit.
     """
 
     def __init__(self, reserve: float) -> None:
@@ -26,18 +26,18 @@ class DailyBudget:
         self._limit: int | None = None
         self._left: int | None = None
         self._reported_at = -math.inf
-        # When responses came, and which of them did not say what is left.
+        # The times of responses, and of those that did not report what is left.
         self._responded: deque[float] = deque(maxlen=_REMEMBERED)
         self._silent: deque[float] = deque(maxlen=_REMEMBERED)
 
     @property
     def left(self) -> int | None:
-        """How many calls of the day are left at most; None: HubSpot did not say."""
+        """How many of the day's calls are left at most; None: HubSpot did not report it."""
         return self._left
 
     @property
     def reserve_calls(self) -> int | None:
-        """How many calls are reserved; None: a share of a limit that is not known."""
+        """How many calls are reserved; None: it is a share, and the daily limit is not known."""
         if isinstance(self._reserve, int):
             return self._reserve
         return None if self._limit is None else math.ceil(self._reserve * self._limit)
@@ -58,20 +58,20 @@ class DailyBudget:
             if self._left is not None:
                 self._left -= 1
         else:
-            # Responses overtake one another: any of those meanwhile may be of a later call.
+            # Responses come in any order: each one since then may belong to a later call.
             left -= _since(self._silent, sent_at)
             overtaking = _since(self._responded, sent_at) + in_flight
             if self._left is None or left < self._left or left > self._left + overtaking:
-                self._left = left  # more than can be is a new day
+                self._left = left  # more than possible: a new day has begun
             self._reported_at = now
         self._responded.append(now)
 
     def may_go(self, now: float, *, in_flight: int) -> bool:
         """
-        Return whether one more call leaves the reserve alone; one an hour may find out.
+        Return whether one more call does not use the reserve. Once an hour one call may find out.
 
         Calls in flight may be counted already or not. They are taken as not counted, so False is
-        final only when there are none.
+        final only if none is in flight.
         """
         reserve = self.reserve_calls
         if self._left is None or reserve is None or self._left - in_flight > reserve:

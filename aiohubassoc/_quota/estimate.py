@@ -1,4 +1,4 @@
-"""What a run will take: its pacer in virtual time, before anything is sent. Times in seconds."""
+"""Estimates how long a run takes, by its pacer in virtual time. Times are in seconds."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 _DAY: Final = 86_400.0
 # HubSpot, Associations v4: the most pairs of one batch call.
 _BATCH_MOST: Final = 2000
-# How many calls are simulated one by one; more where they are less than two windows.
+# How many calls are simulated: two windows of them if that is more, up to the second number.
 _SIMULATED: Final = 5_000
 _MOST_SIMULATED: Final = 20_000
-# How far round trips lie from their mean, in deviations, one after another: the middles of 16 equal
-# parts of a normal distribution, the longer of two first.
+# Successive round trips differ from their mean by this many deviations: the middles of 16 equal
+# parts of a normal distribution, in pairs, the longer one first.
 _DEVIATIONS: Final = tuple(
     sign * deviations
     for deviations in (0.08, 0.78, 0.24, 0.58, 0.40, 1.86, 1.01, 1.32)
@@ -97,7 +97,7 @@ def estimate(
     finishes_after = seconds
     if days > 1:
         last = calls - (days - 1) * daily_calls
-        # A quota so slow that the day's calls outlast the day waits for no night.
+        # With a slow quota the day's calls take longer than the day, so none has to wait.
         finishes_after = max(seconds, (days - 1) * _DAY + min(run.seconds(last), _DAY))
     return Estimate(calls, seconds, days, finishes_after, calls / daily_calls)
 
@@ -111,7 +111,7 @@ def batch_calls(pairs_by_types: Mapping[tuple[str, str], int], most: int = _BATC
 
 
 class _VirtualRun:
-    """When the calls of a run end: the first as the pacer allows, the rest by extrapolation."""
+    """When the calls of a run end: the first ones as simulated, the others by extrapolation."""
 
     def __init__(
         self, calls: int, pacer: Pacer | BatchPacer, concurrency: int, trips: list[float]
@@ -119,16 +119,16 @@ class _VirtualRun:
         pacer.adopt(pacer.quota)
         most = max(_SIMULATED, min(2 * pacer.quota.limit, _MOST_SIMULATED))
         self._ended_at = _simulate(min(calls, most), pacer, concurrency, trips)
-        self._quota = pacer.quota  # as it rose to
+        self._quota = pacer.quota  # a batch pacer has raised it
         in_flight = min(concurrency, pacer.max_in_flight or concurrency)
-        self._least = sum(trips) / len(trips) / in_flight  # seconds of a call
+        self._least = sum(trips) / len(trips) / in_flight  # seconds for each call
 
     def seconds(self, calls: int) -> float:
         """Return when this number of calls has ended; 0 without calls."""
         windows = (calls - 1) // self._quota.limit if calls else 0
         rest = calls - windows * self._quota.limit
-        # The second: what a quota takes of which less than two windows were simulated. The third:
-        # calls after those, whose round trips need not be the mean.
+        # The second: for a quota of which less than two windows were simulated. The third: the mean
+        # round trip may be longer than those of the simulated calls.
         by_quota = windows * self._quota.window + self._extrapolated(rest)
         return max(self._extrapolated(calls), by_quota, calls * self._least)
 
@@ -138,7 +138,7 @@ class _VirtualRun:
         size = len(ended_at) - 1
         if calls <= size:
             return ended_at[calls]
-        # By whole windows, as calls go in bursts.
+        # By whole windows, because calls are sent in bursts.
         period = size // 2 // limit * limit or size // 2
         periods = -(-(calls - size) // period)
         each = ended_at[-1] - ended_at[-1 - period]

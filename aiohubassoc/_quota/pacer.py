@@ -1,4 +1,4 @@
-"""Everything that decides when the next call may go. Time is an argument, in seconds."""
+"""Decides when the next call may be sent. Time is an argument, in seconds."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from aiohubassoc._quota.adaptive_limit import AdaptiveLimit
 from aiohubassoc._quota.token_bucket import RoundTrips, TokenBucket
 from aiohubassoc.options import Quota
 
-# Calls in flight after 0, 1, 2 and more throttles in a row: a closed quota is to reject few.
+# The most calls in flight after 0, 1, 2 and more throttles in a row: then few more are throttled.
 _MOST_AFTER: Final = (math.inf, 8, 1)
 
 
 class Cooldown:
-    """No call goes after a throttle, until a moment that only ever moves later."""
+    """The pause after a throttle: no call is sent before its end, which never moves earlier."""
 
     def __init__(self) -> None:
         self._ends_at = -math.inf
@@ -22,16 +22,16 @@ class Cooldown:
         self.throttles_in_a_row = 0
 
     def wait(self, now: float) -> float:
-        """Return the seconds until it ends; 0 when there is none."""
+        """Return the seconds until the pause ends; 0: there is none."""
         return max(0.0, self._ends_at - now)
 
     def is_over(self, now: float) -> bool:
-        """Return whether there is nothing to wait for, nor a throttle to be wary of."""
+        """Return whether the pause has ended, and a call was accepted since."""
         return self.throttles_in_a_row == 0 and self._ends_at <= now
 
     @property
     def max_in_flight(self) -> float:
-        """How many calls may be in flight: few until one of them gets through."""
+        """How many calls may be in flight: few until one of them is accepted."""
         return _MOST_AFTER[min(self.throttles_in_a_row, len(_MOST_AFTER) - 1)]
 
     def record_throttle(
@@ -40,21 +40,21 @@ class Cooldown:
         """
         Begin a pause, or make it longer, and return the seconds until it ends.
 
-        It lasts for *retry_after* seconds where HubSpot names them, and at least for a hundredth
-        of *window*, twice as long with each throttle of a call that was sent after the one before,
+        It lasts *retry_after* seconds if HubSpot names them, and at least a hundredth of *window*.
+        That minimum doubles with each throttle of a call that was sent after the previous throttle,
         up to the whole window.
         """
-        # Calls that were in flight together are throttled together: that is one throttle.
+        # Calls in flight at a throttle may be throttled too. Together they count as one throttle.
         if sent_at > self._began_at:
             self.throttles_in_a_row += 1
             self._began_at = now
-        doublings = min(self.throttles_in_a_row - 1, 7)  # 2 ** 7 hundredths are over a window
+        doublings = min(self.throttles_in_a_row - 1, 7)  # 2 ** 7 hundredths are more than a window
         pause = max(retry_after or 0.0, min(window, window / 100 * 2.0**doublings))
         self._ends_at = max(self._ends_at, now + pause)
         return self.wait(now)
 
     def record_accepted(self, sent_at: float) -> None:
-        """Reset to short pauses if the call was sent after the last throttle."""
+        """Make the next pause short again if the call was sent after the last throttle."""
         if sent_at > self._began_at:
             self.throttles_in_a_row = 0
 
@@ -62,32 +62,32 @@ class Cooldown:
 # The lowest published ten-second limit of a private app: safe for every account until HubSpot
 # names its limit. HubSpot, API usage guidelines, "Limits".
 SAFE_START: Final = Quota.STARTER
-# After a throttle although the limit was kept, calls count so much nearer to their responses.
+# After a throttle although the limit was kept, calls are counted later: see `RoundTrips.lean`.
 _LEAN: Final = 0.5
-# After a throttle by the quota calls keep a distance: bunched together, many would be in flight
-# before the next throttle is known. A little less than even, so that none of the quota is lost.
+# After a throttle by the quota calls are spaced. In a burst many would be in flight before the next
+# throttle is known. The interval is a little shorter than even spacing, to use all of the quota.
 _SPACING: Final = 0.9
-# How many windows long either lasts.
+# How many windows spacing and later counting last.
 _WARY_WINDOWS: Final = 10
-# With room for this many more calls it does not matter when a call is recorded.
+# While at least this many permits are free, calls may be recorded later.
 _AMPLE_CALLS: Final = 1000
-# However small a share is: 30 years, still a number.
+# Seconds: the window of the smallest share is about 30 years, not infinite.
 _LONGEST_WINDOW: Final = 1e9
 
 
 class Pacer:
     """
-    When calls may go, so that the quota is kept.
-
-    Attributes:
-        max_in_flight: None: nothing but the quota bounds how many calls are in flight.
-        adopts_remaining_until: When the first window ends: until then `adopt_remaining` is of use.
-        has_ample_room: Whether the limit is so far away that a call may be recorded a little later.
+    Decides when single calls may be sent, so that the quota is kept.
 
     Args:
         given: Upper limit. None: start with `SAFE_START` until HubSpot names a quota.
         share: The part of the quota to use, above 0 and up to 1.
-        strict: Whether a call counts at its response in any network.
+        strict: Whether a call is always counted at its response.
+
+    Attributes:
+        max_in_flight: None: only the quota bounds how many calls are in flight.
+        adopts_remaining_until: The end of the first window. Later `adopt_remaining` does nothing.
+        has_ample_room: Whether so many permits are free that calls may be recorded later.
     """
 
     max_in_flight: int | None = None
@@ -99,7 +99,7 @@ class Pacer:
         self._share = share
         self._named: Quota | None = None
         first = _shared(given or SAFE_START, share)
-        # Where two quotas are kept, the last is the one that HubSpot throttles by.
+        # If two quotas are kept, the last is HubSpot's.
         self._buckets: tuple[TokenBucket, ...] = (TokenBucket(first),)
         self._adaptive = AdaptiveLimit(first)
         self._round_trips = RoundTrips(strict=strict)
@@ -115,35 +115,35 @@ class Pacer:
 
     @property
     def quota(self) -> Quota:
-        """The quota that is kept now; of two, the slower."""
+        """The quota that is kept now. If two are kept, the slower one."""
         return min((b.quota for b in self._buckets), key=lambda quota: quota.rate_per_second)
 
     @property
     def in_flight(self) -> int:
-        """How many calls took a permit and have not ended."""
+        """How many calls have a permit and have not ended."""
         return self._buckets[0].in_flight
 
     @property
     def room(self) -> int:
-        """How many calls more than the last one may go whatever the time is."""
+        """How many more calls may be sent without waiting, however much later."""
         return self._room
 
     def is_calm(self, now: float) -> bool:
-        """Return whether nothing but the limit is to be kept, and no throttle came of late."""
+        """Return whether only the limit applies, and calls are not spaced after a throttle."""
         return now >= self._wary_until and self._is_plain(now)
 
     def count_by(self, moment: float) -> int:
-        """Return how many calls may go until a *moment* to come, while it `is_calm`."""
+        """Return how many calls may be sent until a future *moment*, while it `is_calm`."""
         flight = self._adaptive.max_in_flight - self.in_flight
         return int(min(flight, *(bucket.count_by(moment) for bucket in self._buckets)))
 
     def set_aside(self, count: int) -> None:
-        """Leave so many permits to others, until as many are returned by a negative *count*."""
+        """Reserve *count* permits for others. A negative *count* frees them."""
         for bucket in self._buckets:
             bucket.in_flight += count
 
     def wait(self, now: float) -> float:
-        """Return the seconds until a call may go: 0 means now, inf not before the next response."""
+        """Return the seconds until a call may be sent; inf: not before another call ends."""
         bucket = self._buckets[-1]
         if bucket.in_flight >= self._adaptive.max_in_flight:
             return math.inf
@@ -179,11 +179,11 @@ class Pacer:
             wait = min(wait, self._adaptive.rises_in(now))
             if now < self._others_until:
                 wait = min(wait, self._others_until - now)
-            wait = max(wait, bucket.wait(now))  # a limit that may rise does not lift the quota
+            wait = max(wait, bucket.wait(now))  # the lowered limit may rise, the quota not
         return max(wait, self._cooldown.wait(now))
 
     def try_take(self) -> bool:
-        """Let a call go if there was room at the last `take`: permits only come back since."""
+        """Take a permit if one was free at the last `take`: since then none can have been lost."""
         if self._room <= 0:
             return False
         self._room -= 1
@@ -191,7 +191,7 @@ class Pacer:
         return True
 
     def take(self, now: float) -> None:
-        """Let a call go."""
+        """Take a permit for a call that is sent now."""
         if self._began_at is None:
             self._began_at = now
             self.adopts_remaining_until = now + self._buckets[-1].quota.window
@@ -206,7 +206,7 @@ class Pacer:
             self._room = int(min(room, self._adaptive.max_in_flight - self.in_flight))
 
     def release_unused(self) -> None:
-        """Return the permit of a call that was not sent."""
+        """Free the permit of a call that was not sent, at once."""
         for bucket in self._buckets:
             bucket.release_unused()
 
@@ -214,7 +214,7 @@ class Pacer:
         self, sent_at: float, responded_at: float, *, exact: bool, accepted: bool
     ) -> None:
         """
-        Let the permit of a call come back one window after HubSpot counted the call.
+        Free the permit of a call one window after HubSpot counted the call.
 
         *exact*: its request was handed to a connection at *sent_at*, not later. *accepted*: HubSpot
         did not throttle it.
@@ -226,7 +226,7 @@ class Pacer:
         self._record(counted_at, sent_at, responded_at, accepted=accepted)
 
     def record_no_response(self, sent_at: float, now: float) -> None:
-        """Return the permit of a cancelled call: HubSpot may count it a round trip later."""
+        """Free the permit of a call without a response: HubSpot may count it a round trip later."""
         self._record(now + self._round_trips.longest, sent_at, now, accepted=False)
 
     def _record(self, counted_at: float, sent_at: float, now: float, *, accepted: bool) -> None:
@@ -236,9 +236,11 @@ class Pacer:
             self._cooldown.record_accepted(sent_at)
         adaptive = self._adaptive
         if adaptive.level is None and adaptive.is_proven:
-            return  # all of the limit is available: an accepted call changes nothing
+            return  # the limit is not lowered: an accepted call proves nothing new
         if accepted and adaptive.level is None and bucket.remembered < bucket.quota.limit:
-            adaptive.max_in_flight += adaptive.growth  # too few are remembered to show more
+            adaptive.max_in_flight += (
+                adaptive.growth
+            )  # fewer calls than the limit are remembered: they prove no more
         elif accepted:
             own = bucket.accepted_until(counted_at, adaptive.window)
             adaptive.record_accepted(own, sent_at=sent_at)
@@ -267,7 +269,7 @@ class Pacer:
         return self._cooldown.record_throttle(now, sent_at, retry_after=retry_after, window=window)
 
     def adopt(self, quota: Quota) -> None:
-        """Keep the *quota* that HubSpot names too, or instead where none was given."""
+        """Keep the *quota* that HubSpot names: in addition to the given one, if there is one."""
         if quota == self._named:
             return
         self._named = quota
@@ -277,7 +279,7 @@ class Pacer:
         self._keep_own_quotas()
 
     def apply_options(self) -> None:
-        """Keep the quotas of this pacer, after another one's state was loaded into it."""
+        """Keep the quotas of this pacer's options, after the state of another was loaded."""
         if self._own_quotas != [bucket.quota for bucket in self._buckets]:
             self._adaptive.adopt(self._own_quotas[-1])
             self._keep_own_quotas()
@@ -298,14 +300,14 @@ class Pacer:
 
     def adopt_remaining(self, now: float, limit: int, remaining: int) -> None:
         """
-        Leave what other clients have used already out of the first window.
+        Subtract the calls of other programs from the first window.
 
-        *remaining* is what was left of HubSpot's *limit* when it counted the call.
+        *remaining* is what was left of HubSpot's *limit* when it counted a call.
         """
         if now >= self.adopts_remaining_until:
             return
         bucket = self._buckets[-1]
-        # Some of those in flight were not counted yet: others have used at least this.
+        # At least this many: HubSpot may not have counted all of our calls in flight yet.
         others = limit - remaining - bucket.in_flight - bucket.remembered_accepted
         if others > self._others_count:
             self._others_count = others

@@ -1,11 +1,11 @@
 """
 The token bucket that is safe for a rolling window.
 
-Time is an argument here, in seconds on any clock that only moves on; it is never read.
+Time is an argument here, in seconds of a clock that never goes back; no clock is read.
 
-A bucket of N permits that refills evenly lets up to 2N calls into the first window. This one gives
-each permit back one window after HubSpot counted the call that used it. That moment lies between
-sending and response; `RoundTrips` estimates it.
+A bucket of N permits that refills evenly lets up to 2N calls into the first window. Here each
+permit is free again one window after HubSpot counted its call. HubSpot counts a call at some moment
+between sending and response; `RoundTrips` estimates it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from aiohubassoc.options import Quota
 
-# Permits that came back are forgotten this many at a time: each time costs a copy of the rest.
+# Old calls are forgotten this many at a time, because each time the others are copied.
 _FORGOTTEN_AT_ONCE: Final = 512
 
 
 class TokenBucket:
     """
-    Permits for calls: as many as the quota's limit, each back one window after its call.
+    Permits for calls: as many as the quota's limit. Each is free one window after its call.
 
     Attributes:
         quota: The limit and the window.
         in_flight: Permits of calls that have not ended.
-        memory: For how many seconds calls are remembered after their permits came back.
+        memory: How many seconds calls are remembered after their permits were free again.
     """
 
     def __init__(self, quota: Quota) -> None:
@@ -36,15 +36,15 @@ class TokenBucket:
         self.in_flight = 0
         self._window = quota.window
         self.memory = quota.window
-        # The moments at which calls were counted, sorted; the permits of those before `_first` are
-        # back. A call without a response may be counted a little later than now.
+        # The times at which calls were counted, sorted. The permits of those before `_first` are
+        # free again. A call without a response may be counted a little later than now.
         self._counted: list[float] = []
         self._first = 0
-        self._rejected: list[float] = []  # which of them HubSpot did not accept, sorted too
+        self._rejected: list[float] = []  # those that HubSpot did not accept, sorted
 
     def wait(self, now: float, limit: int | None = None) -> float:
         """
-        Return the seconds until a permit is there: 0 means go, inf that all are in flight.
+        Return the seconds until a permit is free; 0: now; inf: calls in flight hold all of them.
 
         *limit*: how many permits there are; None: the quota's limit.
         """
@@ -56,16 +56,16 @@ class TokenBucket:
             return 0.0
         if excess > size - first:
             return math.inf
-        # More than one must come back when the limit was lowered.
+        # After the limit was lowered, more than one has to be free again.
         return counted[first + excess - 1] + window - now
 
     @property
     def room(self) -> int:
-        """How many permits there were at the last `wait`, less those taken since."""
+        """How many permits were free at the last `wait`, less those taken since."""
         return self.quota.limit - self.in_flight - len(self._counted) + self._first
 
     def count_by(self, moment: float) -> int:
-        """Return how many permits are there at a *moment* to come, if none is taken before."""
+        """Return how many permits are free at a future *moment*, if none is taken before."""
         back = bisect_right(self._counted, moment - self._window, self._first)
         return self.quota.limit - self.in_flight - len(self._counted) + back
 
@@ -74,21 +74,21 @@ class TokenBucket:
         self.in_flight += 1
 
     def release_unused(self) -> None:
-        """Return the permit of a call that was never sent."""
+        """Free the permit of a call that was not sent, at once."""
         self.in_flight -= 1
 
     def record(self, counted_at: float, now: float, *, accepted: bool = True) -> None:
         """
-        Let the permit of a call that ended come back one window after the call was counted.
+        Record that a call ended. Its permit is free one window after *counted_at*.
 
         *counted_at* may be later than *now* for a call without a response. *accepted*: HubSpot is
-        known to have accepted it.
+        known to have accepted the call.
         """
         self.in_flight -= 1
         insort(self._counted, counted_at)
         if not accepted:
             insort(self._rejected, counted_at)
-        self._advance(now)  # `wait` may not be called for long, while the quota is far away
+        self._advance(now)  # `wait` is not called while many permits are free
         if self._first > _FORGOTTEN_AT_ONCE and self._first * 2 > len(self._counted):
             self._forget()
 
@@ -99,7 +99,7 @@ class TokenBucket:
 
     @property
     def remembered_accepted(self) -> int:
-        """How many of them HubSpot accepted."""
+        """How many of the remembered calls HubSpot accepted."""
         return len(self._counted) - len(self._rejected)
 
     def accepted_until(self, moment: float, window: float | None = None) -> int:
@@ -111,7 +111,7 @@ class TokenBucket:
         return count
 
     def copy_for(self, quota: Quota, *, remember: float = 0.0) -> TokenBucket:
-        """Return a bucket of another *quota* that knows of the same calls, and for how long."""
+        """Return a bucket for *quota* with the same calls; they are kept for *remember* seconds."""
         bucket = TokenBucket(quota)
         bucket.in_flight = self.in_flight
         bucket.memory = max(quota.window, remember)
@@ -120,7 +120,7 @@ class TokenBucket:
         return bucket
 
     def _advance(self, now: float) -> None:
-        """Pass over the permits that are back."""
+        """Count the permits as free that are free again at *now*."""
         counted, first, window = self._counted, self._first, self._window
         size = len(counted)
         while first < size and counted[first] + window <= now:
@@ -128,7 +128,7 @@ class TokenBucket:
         self._first = first
 
     def _forget(self) -> None:
-        # Longer than the permits need, for `accepted_until` a moment that lies a little back.
+        # Kept longer than for the permits: `accepted_until` may ask for a past moment.
         before = self._counted[self._first - 1] - self.memory
         gone = bisect_right(self._counted, before)
         del self._counted[:gone]
@@ -138,18 +138,22 @@ class TokenBucket:
 
 # How fast the running mean and deviation follow, as TCP's round-trip estimate does (RFC 6298).
 _GAIN: Final = 1 / 16
-# A call this many deviations slower than the mean says little about when it was counted.
+# If a call is slower than the mean by this many deviations, it is unclear when it was counted.
 _SLOW_DEVIATIONS: Final = 2.0
-# How far beyond the midpoint, in deviations. tests/quota/test_pacer.py has the cases.
+# The margin beyond the midpoint, in deviations. tests/quota/test_pacer.py has the cases.
 _MARGIN_DEVIATIONS: Final = 0.4
-# The longest round trip to be expected: this many deviations above the mean (RFC 6298, 2.3), and a
-# second more while nothing is known (RFC 6298, 2.1), which goes as fast as the mean is learned.
+# The longest round trip to expect: this many deviations above the mean (RFC 6298, 2.3), and at
+# first one second more (RFC 6298, 2.1). That second shrinks with each round trip.
 _LONGEST_DEVIATIONS: Final = 4.0
 _UNKNOWN_SECONDS: Final = 1.0
 
 
 class RoundTrips:
-    """When HubSpot counted a call; with *strict* at its response: safe with any network."""
+    """
+    Estimates when HubSpot counted a call.
+
+    With *strict* it is the time of the response, which is never too early.
+    """
 
     def __init__(self, *, strict: bool = False) -> None:
         self._strict = strict
@@ -160,10 +164,11 @@ class RoundTrips:
 
     def counted_at(self, sent_at: float, responded_at: float, *, exact: bool) -> float:
         """
-        Return the moment at which a call with a response counts, and learn from it.
+        Return when a call with a response was counted, and learn from its round trip.
 
-        The midpoint of the round trip and a margin for jitter; the response itself for a call that
-        was much slower than most, or whose request was sent some time after *sent_at*: not *exact*.
+        It is the middle of the round trip plus a margin for jitter. For a call much slower than
+        most it is half a mean round trip before the response. If the request was sent at an unknown
+        time after *sent_at* (not *exact*), it is the time of the response.
         """
         if not exact:
             return responded_at
@@ -180,7 +185,7 @@ class RoundTrips:
             return responded_at
         after_middle = _MARGIN_DEVIATIONS * deviation
         if off > _SLOW_DEVIATIONS * deviation:
-            # Whether the way there or back was slow: the way back took about as long as most do.
+            # It is not known which way was slow. The way back took at least about its usual time.
             counted_at = responded_at - max(0.0, mean / 2 - deviation)
         else:
             counted_at = min(sent_at + took / 2 + after_middle, responded_at)
@@ -188,10 +193,10 @@ class RoundTrips:
 
     @property
     def longest(self) -> float:
-        """Seconds that nearly every round trip stays below."""
+        """The seconds that nearly no round trip exceeds."""
         mean = self._mean or 0.0
         return mean + _LONGEST_DEVIATIONS * self._deviation + self._unknown
 
     def lean(self, share: float) -> None:
-        """Count calls nearer to their response by *share* of the way, from 0 to 1."""
+        """Count calls later: by this *share*, 0 to 1, of the time that is left to the response."""
         self._lean = share

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import repeat
-from operator import attrgetter
-from typing import TYPE_CHECKING, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
 from aiohubassoc._batching.attribution import read_refusal, read_reply
 from aiohubassoc._batching.batch import MOST_PAIRS, Batch
 from aiohubassoc._batching.bisection import Bisection
-from aiohubassoc._http.request_state import NO_HISTORY, Call, make_outcome, to_error
+from aiohubassoc._http.call_outcome import NO_HISTORY, make_outcome, to_error
+from aiohubassoc._http.sender import Call
 from aiohubassoc._protocol.requests import BatchRequest
 from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Replied
 from aiohubassoc._run.batch_reader import BatchReader
@@ -35,20 +35,16 @@ from aiohubassoc.models import Outcome, Status
 from aiohubassoc.replies import DefaultAssociations
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from aiohubassoc._http import request_state as _call
+    from aiohubassoc._http.call_outcome import FinalVerdict, NotLinked
     from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.sender import Send
     from aiohubassoc._run.lookup_strategies import SkipLinked
-    from aiohubassoc._run.put import SendPair
     from aiohubassoc._run.source import Entry
     from aiohubassoc.pair import Pair, RecordId
 
-BatchRequestCall: TypeAlias = Call[BatchRequest]
-SendBatch: TypeAlias = "Callable[[BatchRequestCall], Awaitable[_call.FinalVerdict]]"
-"""Makes a call for many pairs with its retries."""
 
-_INDEX: Final = attrgetter("index")
 _ALL_LINKED: Final = {DefaultAssociations}
 _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
 
@@ -70,8 +66,8 @@ class Batched(LinkStrategy):
 
     def __init__(
         self,
-        send: SendBatch,
-        send_pair: SendPair,
+        send: Send[BatchRequest],
+        send_pair: Send[Pair],
         *,
         size: int,
         linger: float,
@@ -138,7 +134,7 @@ class Batched(LinkStrategy):
         self,
         indexes: Sequence[int],
         verdict: Replied,
-        call: BatchRequestCall,
+        call: Call[BatchRequest],
         bisection: Bisection[Entry],
     ) -> None:
         """Report what a reply says about each pair, and bisect no further."""
@@ -153,8 +149,8 @@ class Batched(LinkStrategy):
     async def _after_refusal(
         self,
         indexes: Sequence[int],
-        verdict: _call.NotLinked,
-        call: BatchRequestCall,
+        verdict: NotLinked,
+        call: Call[BatchRequest],
         bisection: Bisection[Entry],
     ) -> None:
         """Report what a failed call says about its pairs, and how to continue with the others."""
@@ -196,7 +192,7 @@ class Batched(LinkStrategy):
 
 
 def read_outcomes(
-    indexes: Sequence[int], verdict: Replied, call: BatchRequestCall
+    indexes: Sequence[int], verdict: Replied, call: Call[BatchRequest]
 ) -> tuple[list[Outcome], list[Outcome], list[Entry]]:
     """Return the pairs that a reply links, the others that it mentions, and those it does not."""
     assert isinstance(verdict.reply, DefaultAssociations)  # noqa: S101 -- of a call that links
@@ -223,7 +219,7 @@ def read_outcomes(
 
 
 async def send_one_batch(
-    send: SendBatch,
+    send: Send[BatchRequest],
     types: tuple[str, str],
     pairs: Iterable[Pair | tuple[RecordId, RecordId]],
     on_outcome: Callable[[Outcome], None] | None = None,
@@ -243,44 +239,35 @@ async def send_one_batch(
     batch = _make_batch(types, pairs)
     call = Call(BatchRequest(types, batch.pairs))
     verdict = await send(call)
-    assert not isinstance(verdict, Accepted)  # noqa: S101 -- that is of one pair
-    if isinstance(verdict, Replied):
-        outcomes = _read_all(batch, verdict, call)
-    else:
-        entries = zip(batch.indexes, batch.pairs, strict=True)
-        outcomes = [make_outcome(index, pair, call, verdict) for index, pair in entries]
-    outcomes = _with_repeats(outcomes, batch)
+    found = {outcome.index: outcome for outcome in _make_outcomes(batch, verdict, call)}
+    for position, repeats in batch.repeats.items():
+        first = found[batch.indexes[position]]
+        found |= {index: attrs.evolve(first, index=index, pair=pair) for index, pair in repeats}
+    outcomes = [found[index] for index in sorted(found)]
     if on_outcome is not None:
         for outcome in outcomes:
             on_outcome(outcome)
-    if not isinstance(verdict, Replied):
+    if not isinstance(verdict, Accepted | Replied):
         raise to_error(verdict)
     return outcomes
 
 
-def _read_all(batch: Batch, verdict: Replied, call: Call[BatchRequest]) -> list[Outcome]:
-    """Return what a reply says of each pair, in any order."""
+def _make_outcomes(
+    batch: Batch, verdict: FinalVerdict, call: Call[BatchRequest]
+) -> Iterator[Outcome]:
+    """Yield what a verdict means for each pair of a batch that is not sent again, in any order."""
+    assert not isinstance(verdict, Accepted)  # noqa: S101 -- that is of one pair
+    if not isinstance(verdict, Replied):
+        for index, pair in zip(batch.indexes, batch.pairs, strict=True):
+            yield make_outcome(index, pair, call, verdict)
+        return
     linked, others, unmentioned = read_outcomes(batch.indexes, verdict, call)
+    yield from linked
+    yield from others
     # Not the whole reply: it is about other pairs.
     error = UnconfirmedError(DefaultAssociations((), verdict.reply.status))
-    return [
-        *linked,
-        *others,
-        *(
-            Outcome(index, pair, Status.FAILED, call.attempts, error=error, maybe_applied=True)
-            for index, pair in unmentioned
-        ),
-    ]
-
-
-def _with_repeats(outcomes: list[Outcome], batch: Batch) -> list[Outcome]:
-    """Return outcomes in the order of their pairs, with those of pairs that repeat one."""
-    outcomes.sort(key=_INDEX)
-    for position, repeats in batch.repeats.items():
-        outcomes += [
-            attrs.evolve(outcomes[position], index=index, pair=pair) for index, pair in repeats
-        ]
-    return sorted(outcomes, key=_INDEX)
+    for index, pair in unmentioned:
+        yield Outcome(index, pair, Status.FAILED, call.attempts, error=error, maybe_applied=True)
 
 
 def _make_batch(types: tuple[str, str], pairs: Iterable[Pair | tuple[RecordId, RecordId]]) -> Batch:

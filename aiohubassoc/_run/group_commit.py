@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from aiohubassoc.errors import RunStoppedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from aiohubassoc._http.clock import Clock, Timer
     from aiohubassoc.models import Outcome, Report
@@ -44,6 +44,22 @@ LINGER_SECONDS: Final = 0.1
 GROUP: Final = 400
 
 
+async def wait_until_none(begin: Callable[[], Collection[asyncio.Future[Any]]]) -> None:
+    """
+    Wait for tasks until there are none, however often the waiting task is cancelled meanwhile.
+
+    *begin* returns those to wait for next. A cancellation is raised at the end.
+    """
+    cancelled: asyncio.CancelledError | None = None
+    while tasks := begin():
+        try:
+            await asyncio.wait(tasks)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
 class GroupCommit:
     """
     Hands outcomes to *on_written* once they are written, in their order.
@@ -51,6 +67,7 @@ class GroupCommit:
     What could not be written goes to *on_lost*, with the reason; nothing is written from then on.
 
     Attributes:
+        recorder: Writes them.
         failure: Why outcomes were lost; None: none was.
     """
 
@@ -62,7 +79,7 @@ class GroupCommit:
         on_written: Callable[[list[Outcome]], None],
         on_lost: Callable[[list[Outcome], BaseException], None],
     ) -> None:
-        self._recorder = recorder
+        self.recorder = recorder
         self._clock = clock
         self._on_written = on_written
         self._on_lost = on_lost
@@ -98,23 +115,27 @@ class GroupCommit:
             self._timer = None
         if not self._group and self._pending:
             self._group, self._pending = self._pending[:GROUP], self._pending[GROUP:]
-            self._writing = asyncio.create_task(self._recorder.write(self._group))
+            self._writing = asyncio.create_task(self.recorder.write(self._group))
             # Only this callback handles the end of the write. It runs in a later turn of the loop,
             # even if the write failed or was cancelled before its first turn.
             self._writing.add_done_callback(self._end_write)
 
-    async def close(self) -> None:
-        """Return when all is handed on. Cancelled, it waits all the same: a write cannot be."""
-        cancelled: asyncio.CancelledError | None = None
-        while not self.is_empty:
+    async def close(self, report: Report, *, is_failed: bool) -> None:
+        """
+        Return when all is handed on and the recorder is closed. A cancellation waits for writes.
+
+        *is_failed*: the run failed with an error of the caller's own code.
+        """
+
+        def write_next() -> Collection[asyncio.Future[Any]]:
             self.flush()
-            assert self._writing is not None  # noqa: S101 -- what is pending is being written now
-            try:
-                await asyncio.wait([self._writing])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
+            return [] if self.is_empty or self._writing is None else [self._writing]
+
+        try:
+            await wait_until_none(write_next)
+        finally:
+            complete = report.input_complete and not is_failed and self.failure is None
+            await self.recorder.close(report, complete=complete)
 
     def _end_write(self, task: asyncio.Task[None]) -> None:
         group, self._group = self._group, []

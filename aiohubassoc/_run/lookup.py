@@ -10,7 +10,8 @@ from aiohubassoc._batching.batch import MOST_PAIRS, LookupBatch
 from aiohubassoc._batching.bisection import Bisection
 from aiohubassoc._batching.error_ids import parse_kind
 from aiohubassoc._batching.link_attribution import named_records, read_links
-from aiohubassoc._http.request_state import Call, NotLinked, to_error
+from aiohubassoc._http.call_outcome import NotLinked, to_error
+from aiohubassoc._http.sender import Call
 from aiohubassoc._protocol.links import LinksReply, RecordLinks
 from aiohubassoc._protocol.requests import LookupRequest
 from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Replied
@@ -27,16 +28,13 @@ from aiohubassoc.pair import canonical_id
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from aiohubassoc._http import request_state as _call
     from aiohubassoc._http.clock import Clock
+    from aiohubassoc._http.sender import Send
     from aiohubassoc._run.run import Run
     from aiohubassoc.pair import Pair
     from aiohubassoc.replies import StandardError
-
-SendLookup: TypeAlias = "Callable[[Call[LookupRequest]], Awaitable[_call.FinalVerdict]]"
-"""Makes a call that reads the links of records, with its retries."""
 
 # A record, and where the page of its links begins; None: the first.
 _RecordPage: TypeAlias = "tuple[str, str | None]"
@@ -83,7 +81,7 @@ class PairLookups:
     is_needed = False
     """Whether the run is to stop if no such call gets through."""
 
-    def __init__(self, send: SendLookup, *, linger: float, clock: Clock) -> None:
+    def __init__(self, send: Send[LookupRequest], *, linger: float, clock: Clock) -> None:
         self.send = send
         self.is_proven = False
         self._reader: BatchReader[LookupBatch] = BatchReader(

@@ -10,9 +10,11 @@ from aiohubassoc.models import LinkState, Outcome, Skip, Status, Verification
 from aiohubassoc.pair import canonical_id
 
 if TYPE_CHECKING:
+    from aiohubassoc._http.call_outcome import History
     from aiohubassoc._http.clock import Clock
-    from aiohubassoc._http.request_state import History
-    from aiohubassoc._run.lookup import Found, SendLookup
+    from aiohubassoc._http.sender import Send
+    from aiohubassoc._protocol.requests import LookupRequest
+    from aiohubassoc._run.lookup import Found
     from aiohubassoc._run.source import Entry
     from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.pair import Pair
@@ -27,7 +29,7 @@ class SkipLinked(PairLookups):
     A pair of which HubSpot does not say whether it is linked is read too: sending it is safe.
     """
 
-    def __init__(self, send: SendLookup, *, linger: float, clock: Clock) -> None:
+    def __init__(self, send: Send[LookupRequest], *, linger: float, clock: Clock) -> None:
         super().__init__(send, linger=linger, clock=clock)
         self._ready: list[Entry] = []
         self._news = asyncio.Event()

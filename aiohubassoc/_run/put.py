@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-from aiohubassoc._http.request_state import NO_HISTORY, Call, make_outcome
+from aiohubassoc._http.call_outcome import NO_HISTORY, make_outcome
+from aiohubassoc._http.sender import Call
 from aiohubassoc._protocol.verdicts import About, Accepted, Partial, Refused, Replied
 from aiohubassoc._run.stream import READ_AHEAD
 from aiohubassoc.models import Outcome, Status
@@ -14,16 +15,13 @@ from aiohubassoc.models import Outcome, Status
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from aiohubassoc._http import request_state as _call
-    from aiohubassoc._http.request_state import History
+    from aiohubassoc._http.call_outcome import History
+    from aiohubassoc._http.sender import Send
     from aiohubassoc._run.lookup_strategies import SkipLinked
     from aiohubassoc._run.run import Run
     from aiohubassoc._run.source import Entry
     from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.pair import Pair
-
-SendPair: TypeAlias = "Callable[[Call[Pair]], Awaitable[_call.FinalVerdict]]"
-"""Makes a call for one pair, with its retries."""
 
 # Pairs read at once: of a slow sync input no more, as responses wait meanwhile.
 _MOST_READ: Final = 16
@@ -31,7 +29,7 @@ _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a c
 
 
 async def link_one(
-    run: Run[Outcome], send: SendPair, index: int, pair: Pair
+    run: Run[Outcome], send: Send[Pair], index: int, pair: Pair
 ) -> AioHubAssocError | None:
     """Make the call for one pair, give its outcome to the run, and return why it was refused."""
     call = Call(pair, run, run.histories.get(index, NO_HISTORY))
@@ -48,7 +46,7 @@ async def link_one(
 
 
 async def link_singly(
-    run: Run[Outcome], send: SendPair, entries: Iterable[Entry], concurrency: int
+    run: Run[Outcome], send: Send[Pair], entries: Iterable[Entry], concurrency: int
 ) -> int:
     """Make a call for each pair; return how many HubSpot refused. A stop leaves some open."""
     waiting = deque(entries)
@@ -105,7 +103,7 @@ class LinkStrategy:
 class Put(LinkStrategy):
     """Links pairs by a call for each, *workers* at once; *skip* leaves out what is linked."""
 
-    def __init__(self, send: SendPair, *, workers: int, skip: SkipLinked | None = None) -> None:
+    def __init__(self, send: Send[Pair], *, workers: int, skip: SkipLinked | None = None) -> None:
         super().__init__(skip, READ_AHEAD)
         self._send = send
         self._most_workers = min(workers, READ_AHEAD)

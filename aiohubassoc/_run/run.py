@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
 
 import attrs
 
-from aiohubassoc._http.request_state import NO_HISTORY, Call, History, SubjectT, make_unwritten
+from aiohubassoc._http.call_outcome import NO_HISTORY, History, make_unwritten
 from aiohubassoc._protocol.verdicts import Fatal
-from aiohubassoc._run.group_commit import GroupCommit
+from aiohubassoc._run.group_commit import GroupCommit, wait_until_none
 from aiohubassoc._run.source import Prefetch
-from aiohubassoc._run.stream import ResultT
+from aiohubassoc._run.stream import OutputBuffer, ResultT
 from aiohubassoc.errors import AioHubAssocError, RunStoppedError
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterable
+    from collections.abc import Callable, Collection, Coroutine, Iterable
 
-    from aiohubassoc._http import request_state as _call
+    from aiohubassoc._http.call_outcome import FinalVerdict
     from aiohubassoc._http.clock import Clock, Timer
+    from aiohubassoc._http.events import Events
+    from aiohubassoc._http.sender import Call, Send, SubjectT
     from aiohubassoc._run.failure_limits import FailureLimits
     from aiohubassoc._run.group_commit import Recorder
-    from aiohubassoc._run.run_events import RunEvents
     from aiohubassoc._run.source import Source
-    from aiohubassoc._run.stream import OutputBuffer
     from aiohubassoc.models import Outcome, RunReport
+    from aiohubassoc.observer import RunStartedEvent
     from aiohubassoc.pair import Pair
 
-_FIRST_ERROR: Final = 400
 _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
 
 
@@ -61,6 +61,7 @@ class Run(Generic[ResultT]):
     cancelled or fails meanwhile, at the end the run reports what is still in there.
 
     Args:
+        started: What is reported when it begins.
         ordered: Whether results come in the input's order.
         stall_timeout: Seconds without a completed pair after which it stops; None: never.
         drain_timeout: Seconds that calls in flight may take to end when it is left early.
@@ -82,7 +83,8 @@ class Run(Generic[ResultT]):
         report: RunReport,
         *,
         clock: Clock,
-        events: RunEvents,
+        events: Events,
+        started: RunStartedEvent,
         ordered: bool = False,
         stall_timeout: float | None = 300.0,
         drain_timeout: float = 5.0,
@@ -90,14 +92,17 @@ class Run(Generic[ResultT]):
         recorder: Recorder | None = None,
     ) -> None:
         self.report = report
+        self.on_response = report.add_response
         self.open: dict[int, Pair] = {}
         self.repeats: dict[int, list[int]] = {}
         self.histories: dict[int, History] = {}
         self.stopping = self.is_cut_off = False
         self.read_ahead = strategy.read_ahead
-        self.run_id = events.run_id
+        self.run_id = started.run
         self._events = events
-        self.buffer: OutputBuffer[ResultT] = events.make_buffer(report, ordered=ordered)
+        self._started = started
+        self._started_at: float | None = None
+        self.buffer = OutputBuffer[ResultT](report, ordered=ordered, on_result=events.on_outcome)
         self.prefetch = Prefetch(self, source)
         self._source = source
         self._strategy = strategy
@@ -105,7 +110,6 @@ class Run(Generic[ResultT]):
         self._stall_timeout = stall_timeout
         self._drain_timeout = drain_timeout
         self._limits = limits
-        self._recorder = recorder
         self._commit: GroupCommit | None = None
         self._emit: Callable[[ResultT], None] = self.buffer.emit
         self._emit_all: Callable[[list[ResultT]], None] = self.buffer.emit_all
@@ -131,10 +135,11 @@ class Run(Generic[ResultT]):
 
     async def start(self) -> None:
         """Open the recorder and begin to work."""
-        if self._recorder is not None:
-            await self._recorder.open()
-            self.prefetch.find_known = self._recorder.begin
-        self._events.started()
+        if self._commit is not None:
+            await self._commit.recorder.open()
+            self.prefetch.find_known = self._commit.recorder.begin
+        self._started_at = self._clock.now()
+        self._events.run_started(self._started)
         self._strategy.start(self)
 
     async def next(self) -> ResultT:
@@ -155,7 +160,7 @@ class Run(Generic[ResultT]):
             return
         self.stopping = True
         self.report.stopped = cause
-        self._events.stopped(cause)
+        self._events.run_stopped(self.run_id, cause)
         current = asyncio.current_task()
         for task, call in self._tasks.items():
             if call is not None and not call.in_flight and task is not current:
@@ -168,31 +173,36 @@ class Run(Generic[ResultT]):
         try:
             await self._close()
         finally:
-            self._events.finished(self.report)
+            started_at, self._started_at = self._started_at, None
+            if started_at is not None:
+                self._events.run_finished(self.run_id, self.report, started_at)
 
     async def _close(self) -> None:
         self.is_cut_off = True
-        if self._tasks:
-            self.stop(RunStoppedError("the run was left early: the rest of the input was not read"))
-            self._cancel(task for task, call in self._tasks.items() if call is None)
+        left_early = RunStoppedError("the run was left early: the rest of the input was not read")
         try:
             if self._tasks:
+                self.stop(left_early)
+                self._cancel(task for task, call in self._tasks.items() if call is None)
                 await asyncio.wait(self._tasks, timeout=self._drain_timeout)
         finally:
             if self._cut_off_timer is not None:
                 self._cut_off_timer.cancel()
             try:
-                await self._end_tasks()
+                await wait_until_none(self._cancel_all)
             finally:
                 self.report_open()
                 self.report.input_complete = self._source.is_complete
-                await self._close_recorder()
+                if self._commit is not None:
+                    report: Any = self.report
+                    await self._commit.close(report, is_failed=self._has_failed)
                 await self._source.close()
 
-    def take_failure(self) -> BaseException | None:
-        """Return what the run failed with, once; None: nothing, or it was taken before."""
-        failure, self._failure = self._failure, None
-        return failure
+    def raise_failure(self) -> None:
+        """Raise what the run failed with, once."""
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
 
     # --- for strategies --------------------------------------------------------------------------
 
@@ -211,10 +221,10 @@ class Run(Generic[ResultT]):
 
     async def call(
         self,
-        send: Callable[[Call[SubjectT]], Awaitable[_call.FinalVerdict]],
+        send: Send[SubjectT],
         call: Call[SubjectT],
         indexes: Iterable[int],
-    ) -> _call.FinalVerdict:
+    ) -> FinalVerdict:
         """Make a call for pairs. A stop lets it end in flight, and cancels it elsewhere."""
         task: Any = asyncio.current_task()
         self._tasks[task] = call
@@ -247,6 +257,8 @@ class Run(Generic[ResultT]):
             return
         if self.histories:
             self.histories.pop(index, None)
+        if self._stalled_since is not None and not self.open:
+            self._stalled_since = None  # there is nothing to complete until more is read
         limits = self._limits
         outcome: Any = result  # only outcomes have limits
         if limits is not None and (limits.streak.length or outcome.status is not _LINKED):
@@ -290,17 +302,10 @@ class Run(Generic[ResultT]):
         self._failure = self._failure or error
         self._has_failed = True
         if not isinstance(error, AioHubAssocError):
-            error = RunStoppedError(f"{type(error).__name__}: {error}")
+            error = RunStoppedError(f"{type(error).__name__}: {_get_text(error)}")
         self.stop(error)
 
     # --- what calls report (a `CallObserver`) ----------------------------------------------------
-
-    def on_response(self, status: int) -> None:
-        """Count a response."""
-        report = self.report
-        report.responses += 1
-        if status >= _FIRST_ERROR:
-            report.add_error(status)
 
     def on_progress(self) -> None:
         """Note that a pair has completed."""
@@ -343,9 +348,8 @@ class Run(Generic[ResultT]):
         if self.buffer.ready:
             return False
         self.report.input_complete = self._source.is_complete
-        if (failure := self.take_failure()) is not None:
-            self.is_cut_off = True  # the rest of the input is the caller's
-            raise failure
+        self.is_cut_off |= self._failure is not None  # the rest of the input is the caller's
+        self.raise_failure()
         if self.is_cut_off or self._source.is_over or not self.stopping:
             return True
         self.begin(self.prefetch.reject_rest())
@@ -390,24 +394,14 @@ class Run(Generic[ResultT]):
         for task in tasks:
             task.cancel()
 
-    async def _end_tasks(self) -> None:
-        """Cancel every task and wait until it has ended, however often this one is cancelled."""
-        cancelled: asyncio.CancelledError | None = None
-        while self._tasks:
-            self._cancel(self._tasks)
-            try:
-                await asyncio.wait(self._tasks)
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
+    def _cancel_all(self) -> Collection[asyncio.Task[None]]:
+        """Cancel every task, and return those that have not ended."""
+        self._cancel(self._tasks)
+        return self._tasks
 
-    async def _close_recorder(self) -> None:
-        if self._commit is None or self._recorder is None:
-            return
-        try:
-            await self._commit.close()
-        finally:
-            is_whole = not self._has_failed and self._commit.failure is None
-            report: Any = self.report
-            await self._recorder.close(report, complete=report.input_complete and is_whole)
+
+def _get_text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 -- it is the caller's code, and the run must end
+        return "(no text)"

@@ -19,7 +19,7 @@ from aiohubassoc._run.dataframes import ArrowArray, ArrowStream, RejectedRow, fr
 from aiohubassoc._run.input_errors import not_a_pair, not_iterable
 from aiohubassoc.errors import JournalError, OptionsError, PairError, RunStoppedError
 from aiohubassoc.models import Outcome, Status
-from aiohubassoc.pair import Pair, RecordId, unchecked_pair
+from aiohubassoc.pair import Pair, RecordId, RejectedPair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -57,6 +57,14 @@ MOST_READ: Final = 250  # at once: other tasks wait meanwhile
 _ITEM: Final = itemgetter(1)
 
 
+def count_items(pairs: object) -> int | None:
+    """Return how many items an input has; None where it does not know."""
+    try:
+        return len(pairs) if hasattr(pairs, "__len__") else None
+    except Exception:  # noqa: BLE001 -- code of the caller: the number is not needed
+        return None
+
+
 class Source:
     """
     Reads pairs in their order, for any number of readers.
@@ -91,8 +99,8 @@ class Source:
             self._rows = frame_rows(given, from_type, to_type)
             given = self._rows
         elif from_type is not None and to_type is not None:
-            Pair(from_type, 1, to_type, 1)  # the types of all: refused now, not once a pair
-            self._types = (from_type, to_type)
+            pair = Pair(from_type, 1, to_type, 1)  # the types of all: refused now, not once a pair
+            self._types = (pair.from_type, pair.to_type)
         elif from_type is not None or to_type is not None:
             raise OptionsError("give both from_type and to_type, or neither")
         # Each is None once nothing more is read from it.
@@ -167,6 +175,11 @@ class Source:
         finally:
             self.stepping = None
 
+    def end_with(self, error: Exception) -> None:
+        """Read nothing more, and raise *error* at the next `read`, unless another comes first."""
+        self._sync = self._async = None
+        self._error = self._error or error
+
     def _raise_error(self) -> NoReturn:
         assert self._error is not None  # noqa: S101 -- the callers saw it
         error, self._error = self._error, None
@@ -209,7 +222,7 @@ def read_pair(
         PairError: it is neither a pair nor two ids.
     """
     if isinstance(item, Pair):
-        return item
+        return (item, item.to_error()) if isinstance(item, RejectedPair) else item
     if types is None:
         raise OptionsError(not_a_pair(index, item, has_types=False))
     try:
@@ -222,7 +235,7 @@ def read_pair(
     try:
         return Pair(from_type, from_id, to_type, to_id)
     except PairError as error:
-        return unchecked_pair(from_type, from_id, to_type, to_id), error
+        return RejectedPair(from_type, from_id, to_type, to_id, tag=None), error
 
 
 class Prefetch:
@@ -237,7 +250,6 @@ class Prefetch:
         self.find_known: Callable[[int, Pair], Outcome | None] | None = None
         self._run = run
         self._source = source
-        self._error: Exception | None = None  # of an item that was read with pairs before it
 
     async def read(self, most: int) -> list[Entry]:
         """Return the next pairs that need a call, up to *most*; none: there are no more."""
@@ -271,9 +283,6 @@ class Prefetch:
 
     async def _read(self, most: int) -> list[tuple[int, object]]:
         """Return the next items; none: there are no more."""
-        if self._error is not None:
-            error, self._error = self._error, None
-            raise error
         buffer = self._run.buffer
         room = self._run.read_ahead - buffer.in_hand
         buffer.in_hand += 1  # its place is taken before it is read: reading may wait
@@ -292,18 +301,20 @@ class Prefetch:
             run.open.update(usual)
             return usual
         pairs: list[Entry] = []
+        is_broken = False
         for index, item in items:
             try:
                 pair = item if type(item) is Pair else self._source.pair(index, item)
             except Exception as error:  # noqa: BLE001 -- it is raised behind the pairs before it
                 run.buffer.in_hand -= 1  # it is no pair
-                self._error = self._error or error
+                self._source.end_with(error)
+                is_broken = True
                 continue
             if isinstance(pair, tuple):
                 run.reject(index, *pair)
                 continue
             run.open[index] = pair
-            if not self._is_known(index, pair) and self._error is None:
+            if not (self._is_known(index, pair) or is_broken):
                 pairs.append((index, pair))
         return pairs
 

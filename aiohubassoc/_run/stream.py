@@ -8,15 +8,14 @@ import warnings
 from collections import deque
 from typing import TYPE_CHECKING, Final, Generic, Protocol, Self, TypeVar
 
-from aiohubassoc.errors import ClientClosedError
+from aiohubassoc.errors import AioHubAssocError, ClientClosedError, OptionsError
 from aiohubassoc.models import Outcome, Report, RunReport, Verification, VerificationReport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from aiohubassoc._run.run import Run
-    from aiohubassoc.errors import AioHubAssocError
 
 # The input is read at most this many pairs beyond the last result taken.
 READ_AHEAD: Final = 1000
@@ -40,15 +39,27 @@ class OutputBuffer(Generic[ResultT]):
     """
     Counts results and keeps them until they are taken; with *ordered* it is a reorder buffer.
 
+    Args:
+        report: Counts them.
+        ordered: Whether they are offered in the order of their indexes.
+        on_result: Is given each result once it is counted; None: the observer takes none.
+
     Attributes:
         in_hand: How many pairs were read whose result was not taken yet.
         ready: What can be taken.
     """
 
-    def __init__(self, report: RunReport, *, ordered: bool) -> None:
+    def __init__(
+        self,
+        report: RunReport,
+        *,
+        ordered: bool,
+        on_result: Callable[[ResultT], None] | None = None,
+    ) -> None:
         self.in_hand = 0
         self.ready: deque[ResultT] = deque()
         self._report = report
+        self._on_result = on_result
         # In order: what is there already but not yet next.
         self._early: dict[int, ResultT] | None = {} if ordered else None
         self._next_index = 0
@@ -86,10 +97,12 @@ class OutputBuffer(Generic[ResultT]):
                 self._next_index += 1
         if self._is_awaited:
             self.wake_takers()
+        if self._on_result is not None:
+            self._on_result(result)
 
     def emit_all(self, results: Sequence[ResultT]) -> None:
         """Count results and offer them."""
-        if self._early is not None:
+        if self._early is not None or self._on_result is not None:
             for result in results:
                 self.emit(result)
             return
@@ -166,7 +179,19 @@ class _ResultStream(Generic[ResultT, ReportT]):
                 nothing more is read; a step of the input that is under way is not waited for.
                 None: as long as their timeouts allow, and the rest of the input is read and
                 reported.
+
+        Raises:
+            OptionsError: *cause* is none of this package's errors, such as
+                ``RunStoppedError("shutting down")``, or *drain_timeout* is no such number.
         """
+        given: object = cause
+        if not isinstance(given, AioHubAssocError):
+            raise OptionsError(
+                "cause must be an error of aiohubassoc, such as RunStoppedError('shutting down'), "
+                f"not {given!r}"
+            )
+        if drain_timeout is not None and not drain_timeout >= 0:  # nan too
+            raise OptionsError(f"drain_timeout must be 0 or more, or None, not {drain_timeout!r}")
         self._run.stop(cause, drain_timeout=drain_timeout)
 
     async def __aenter__(self) -> Self:
@@ -196,8 +221,8 @@ class _ResultStream(Generic[ResultT, ReportT]):
         traceback: TracebackType | None,
     ) -> None:
         await self._run.close()
-        if exc_type is None and (failure := self._run.take_failure()) is not None:
-            raise failure
+        if exc_type is None:
+            self._run.raise_failure()
 
     def __del__(self) -> None:
         if not getattr(self, "_is_entered", True):  # absent if __init__ failed

@@ -1,4 +1,4 @@
-"""A run in its folder: the lock, the database, and the one thread that writes it."""
+"""A run in its folder: the database, and the one thread that writes it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import attrs
 
 from aiohubassoc import __version__
 from aiohubassoc._http.event_log import make_extra
+from aiohubassoc._run.group_commit import wait_until_none
 from aiohubassoc.errors import (
     JournalError,
     JournalMismatchError,
@@ -24,7 +25,6 @@ from aiohubassoc.errors import (
 )
 from aiohubassoc.journal.database import Database, Group, RejectedRecord
 from aiohubassoc.journal.known_pairs import KnownPairs
-from aiohubassoc.journal.lock import FolderLock
 from aiohubassoc.journal.row_codec import are_usual, is_bad, to_values, writable
 from aiohubassoc.journal.schema import in_plain_words, reading
 from aiohubassoc.models import Status
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http.clock import Clock
     from aiohubassoc.journal.collector import StatisticsObserver
-    from aiohubassoc.journal.offsets import Places
+    from aiohubassoc.journal.row_codec import Places
     from aiohubassoc.models import Outcome, Report
     from aiohubassoc.pair import Pair
 
@@ -113,7 +113,6 @@ class JournalWriter:
         self._force = force
         self._retry_failed = retry_failed
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="aiohubassoc-journal")
-        self._lock: FolderLock | None = None
         self._ledger: Database | None = None
         self._known: KnownPairs | None = None
         self._session = 0
@@ -190,17 +189,12 @@ class JournalWriter:
     async def _close(self) -> None:
         """Return when others can have the folder, however often this is cancelled meanwhile."""
         release = asyncio.get_running_loop().run_in_executor(self._thread, self._release)
-        cancelled: asyncio.CancelledError | None = None
-        while not release.done():
-            try:
-                await asyncio.wait([release])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        self._thread.shutdown(wait=False)
-        with in_plain_words(self._folder):
-            release.result()
-        if cancelled is not None:
-            raise cancelled
+        try:
+            await wait_until_none(lambda: [] if release.done() else [release])
+        finally:
+            self._thread.shutdown(wait=False)
+            with in_plain_words(self._folder):
+                release.result()
 
     def _group(self) -> Group:
         """Return what is to be written next, so far without outcomes."""
@@ -266,7 +260,6 @@ class JournalWriter:
     def _open(self) -> str | None:
         # Ids and HubSpot's messages are private.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = FolderLock(self._folder)
         self._ledger = ledger = Database(self._folder)
         had = ledger.header().get("job")
         if not self._force:
@@ -306,8 +299,6 @@ class JournalWriter:
             self._known.close()
         if self._ledger is not None:
             self._ledger.close()
-        if self._lock is not None:
-            self._lock.release()
 
 
 def _compare(folder: Path, had: object, given: object) -> None:

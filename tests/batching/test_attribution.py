@@ -13,7 +13,8 @@ from hypothesis import given, settings, strategies as st
 from aiohubassoc import Association, DefaultAssociations, Pair, ValidationError
 from aiohubassoc._batching.attribution import ReplyPart, read_refusal, read_reply
 from aiohubassoc._batching.error_ids import find_ids
-from aiohubassoc._protocol.codec import UndecodableError, decode_error, decode_reply
+from aiohubassoc._protocol.codec import UndecodableError, decode_error
+from aiohubassoc._protocol.reply_codec import decode_reply
 from aiohubassoc._protocol.verdicts import Partial
 from tests.protocol.strategies import Truth, near_bodies, number, truths
 

@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 
 from aiohubassoc import AssociationClient, Pair, Quota, RetryPolicy
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc._http.transport import NoResponse
+from aiohubassoc._http.failures import NoResponse
 from aiohubassoc._protocol.verdicts import Response
 from tests.fakes.transport import error, reply
 

@@ -15,22 +15,25 @@ from aiohubassoc import Outcome, Pair, Quota, QuotaLimiter, Report, RetryPolicy
 from aiohubassoc._http.auth import TokenProvider, TokenSource
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.events import Events
+from aiohubassoc._http.failures import NoResponse
 from aiohubassoc._http.sender import Sender
-from aiohubassoc._http.transport import NoResponse
-from aiohubassoc._protocol.classify import EndpointProof, judge
+from aiohubassoc._protocol.classify import EndpointProof
 from aiohubassoc._protocol.requests import Endpoint, create_default
 from aiohubassoc._protocol.verdicts import Response
 from aiohubassoc._run.failure_limits import FailureLimits
 from aiohubassoc._run.put import Put
 from aiohubassoc._run.run import Run, Strategy
-from aiohubassoc._run.run_events import RunEvents
 from aiohubassoc._run.source import Source
 from aiohubassoc._run.stream import OutcomeStream
+from aiohubassoc.observer import RunStartedEvent
 from aiohubassoc.options import ApiVersion
+from tests.protocol.judging import judge
 
 if TYPE_CHECKING:
-    from aiohubassoc._http.limiter import Limiter
-    from aiohubassoc._http.sender import Judge
+    from datetime import datetime
+
+    from aiohubassoc._http.limiter_interface import Limiter
+    from aiohubassoc._protocol.verdicts import Verdict
 
 Scripted = Response | NoResponse | Callable[[Endpoint], Response]
 
@@ -118,7 +121,7 @@ def sender_of(
     policy: RetryPolicy | None = None,
     concurrency: int = 64,
     jitter: float = 0.5,
-    judge: Judge[Pair] = judge,
+    judge: Callable[[Response, Pair, Callable[[], datetime]], Verdict] = judge,
     proof: EndpointProof | None = None,
     events: Events | None = None,
 ) -> Sender[Pair]:
@@ -126,7 +129,8 @@ def sender_of(
     return Sender(
         transport=transport,  # type: ignore[arg-type]  # it has what a sender uses
         endpoint=partial(create_default, ApiVersion.V4),
-        judge=judge,
+        judge_reply=lambda response, one: judge(response, one, SystemClock().utc_now),
+        judge_refusal=lambda response, one, now: judge(response, one, lambda: now),
         tokens=TokenSource(token),
         limiter=limiter or QuotaLimiter(quota or Quota(1000, 1.0)),
         semaphore=asyncio.Semaphore(concurrency),
@@ -154,7 +158,7 @@ def stream_of(
 ) -> OutcomeStream:
     """Return a run over the fake."""
     sender = sender or sender_of(transport or FakeTransport())
-    return stream_over(Source(pairs, *types), Put(sender.settle, workers=workers), **options)
+    return stream_over(Source(pairs, *types), Put(sender.send, workers=workers), **options)
 
 
 def stream_over(
@@ -174,12 +178,14 @@ def stream_over(
         strategy,
         report,
         clock=SystemClock(),
-        events=RunEvents(
-            Events(None, portal="api.hubapi.com", clock=SystemClock()),
-            SystemClock(),
-            mode="put",
-            pairs=(),
-            quota=lambda: Quota(1000, 1.0),
+        events=Events(None, portal="api.hubapi.com", clock=SystemClock()),
+        started=RunStartedEvent(
+            "0123456789abcdef",
+            "api.hubapi.com",
+            "put",
+            skip_linked=False,
+            total=None,
+            quota=Quota(1000, 1.0),
         ),
         **{"stall_timeout": None, **options},
         limits=FailureLimits(stop_after_failures, stop_after_alike),

@@ -21,7 +21,7 @@ from aiohubassoc import (
     Status,
     Timeouts,
 )
-from aiohubassoc._http import sessions
+from aiohubassoc._http import own_session
 from aiohubassoc._http.transport import ReusedResponse, Transport
 from aiohubassoc._protocol.requests import Endpoint
 from tests.conftest import pass_time
@@ -557,7 +557,7 @@ async def test_where_aiohttp_makes_connections_in_another_way(
 ) -> None:
     """Then whole responses are seen that nobody asked for, as in a lent session."""
     plain = aiohttp.TCPConnector.__init__
-    monkeypatch.setattr(sessions.Connector, "__init__", plain)
+    monkeypatch.setattr(own_session.Connector, "__init__", plain)
 
     async def respond(exchange: Exchange) -> None:
         if exchange.number == 2 and not idle:
@@ -582,7 +582,7 @@ async def test_where_requests_go_through_aiohttps_session(
     idle: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As with a later aiohttp, or where it is traced: no other call's response is believed."""
-    monkeypatch.setattr(sessions, "_IS_KNOWN", False)
+    monkeypatch.setattr(own_session, "_IS_KNOWN", False)
 
     async def respond(exchange: Exchange) -> None:
         if exchange.number == 2 and not idle:

@@ -6,7 +6,7 @@ import asyncio
 
 from aiohubassoc import Timeouts
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc._http.deadlines import Deadlines
+from aiohubassoc._http.own_session import Deadlines
 from tests.conftest import pass_time
 
 
@@ -24,7 +24,7 @@ async def _call(deadlines: Deadlines, begins: float, connecting: float) -> tuple
     except asyncio.CancelledError:
         return call.was_ended(), round(loop.time(), 1)
     finally:
-        del deadlines.calls[call.task]
+        del deadlines.attempts[call.task]
     raise AssertionError("it was never ended")
 
 

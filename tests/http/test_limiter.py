@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from aiohubassoc import DailyReserveError, OptionsError, Quota, QuotaLimiter
-from aiohubassoc._http.request_state import Call
+from aiohubassoc._http.sender import Call
 from tests.conftest import pass_time, settle
 from tests.fakes.transport import FakeTransport, pair, sender_of
 
@@ -380,7 +380,7 @@ def test_a_coroutine_that_is_thrown_away_with_its_loop_reports_nothing() -> None
 
     async def leave_behind() -> None:
         sender = sender_of(FakeTransport(latency=5.0), limiter=limiter)
-        left.append(asyncio.create_task(sender.settle(Call(pair(1)))))
+        left.append(asyncio.create_task(sender.send(Call(pair(1)))))
         await settle()
 
     async def go_on() -> None:
@@ -455,7 +455,7 @@ async def test_cancelled_callers_leave_the_queue_at_once() -> None:
         task.cancel()
     await asyncio.wait(waiting)
     del waiting, task
-    own = tracemalloc.Filter(inclusive=True, filename_pattern="*/wait_queue.py")
+    own = tracemalloc.Filter(inclusive=True, filename_pattern="*/limiter.py")
     kept = tracemalloc.take_snapshot().filter_traces([own])
     tracemalloc.stop()
     assert 1 == len(limiter._queue.waiters)

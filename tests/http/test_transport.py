@@ -32,14 +32,14 @@ from aiohubassoc import (
     Timeouts,
     TransportError,
 )
-from aiohubassoc._http import sessions, transport as transport_module
-from aiohubassoc._http.sessions import find_meaning, to_no_response
-from aiohubassoc._http.transport import NoResponse, Transport
-from aiohubassoc._protocol.classify import judge
+from aiohubassoc._http import own_session, transport as transport_module
+from aiohubassoc._http.failures import NoResponse, find_meaning, to_no_response
+from aiohubassoc._http.transport import Transport
 from aiohubassoc._protocol.requests import Endpoint
 from aiohubassoc._protocol.verdicts import Response
 from tests.conftest import pass_time
 from tests.http.slow_resolver import SlowResolver
+from tests.protocol.judging import judge
 
 ENDPOINT = Endpoint("PUT", "/crm/v4/objects/a%2Fb/1/associations/default/c/2")
 TOKEN = "canary-token"
@@ -112,8 +112,8 @@ async def test_the_request_is_what_hubspot_documents(
     monkeypatch: pytest.MonkeyPatch, *, ready: bool
 ) -> None:
     """A PUT without a body, the path as it was encoded, the token, and who is asking."""
-    assert sessions._IS_KNOWN
-    monkeypatch.setattr(sessions, "_IS_KNOWN", ready)
+    assert own_session._IS_KNOWN
+    monkeypatch.setattr(own_session, "_IS_KNOWN", ready)
     seen: list[web.BaseRequest] = []
 
     async def handler(request: web.BaseRequest) -> web.Response:
@@ -145,7 +145,7 @@ async def test_a_call_with_a_body(
     monkeypatch: pytest.MonkeyPatch, *, ready: bool, lent: bool
 ) -> None:
     """JSON, sent whole and named as such; the call after it has none and names none."""
-    monkeypatch.setattr(sessions, "_IS_KNOWN", ready)
+    monkeypatch.setattr(own_session, "_IS_KNOWN", ready)
     seen: list[tuple[str, bytes, str | None, str | None]] = []
 
     async def handler(request: web.BaseRequest) -> web.Response:

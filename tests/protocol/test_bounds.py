@@ -12,11 +12,11 @@ from hypothesis import given, strategies as st
 
 from aiohubassoc import ApiError, ErrorDetail, InvalidResponseError, Pair, PartialFailureError
 from aiohubassoc._batching.error_ids import Excerpts
-from aiohubassoc._protocol import codec
+from aiohubassoc._protocol import codec, reply_codec
 from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, bounded, kept_headers, short
-from aiohubassoc._protocol.classify import judge
 from aiohubassoc._protocol.links import decode_links
 from aiohubassoc._protocol.verdicts import Partial, Refused, Response, Transient
+from tests.protocol.judging import judge
 from tests.protocol.strategies import json_values
 
 LONG = "x" * 300_000
@@ -103,7 +103,9 @@ def test_no_error_inside_a_success_is_large(error: Any, count: int) -> None:
 )
 def test_no_reply_is_large(changes: dict[str, Any]) -> None:
     """An id that is longer than any is no id of ours, and what is cut never looks like one."""
-    reply = codec.decode_pair_reply(orjson.dumps({"status": "COMPLETE", "results": [], **changes}))
+    reply = reply_codec.decode_pair_reply(
+        orjson.dumps({"status": "COMPLETE", "results": [], **changes})
+    )
     assert len(pickle.dumps(reply)) < MOST_PICKLED
 
 

@@ -18,17 +18,16 @@ from aiohubassoc import (
     ErrorDetail,
     StandardError,
 )
-from aiohubassoc._protocol import codec, json_values
+from aiohubassoc._protocol import codec, json_values, reply_codec
 from aiohubassoc._protocol.codec import (
     ErrorBody,
     UndecodableError,
     decode_error,
-    decode_reply,
     dump,
     load,
     structure_errors,
 )
-from aiohubassoc._protocol.fast_codec import cut_results
+from aiohubassoc._protocol.reply_codec import cut_results, decode_reply
 from tests.protocol.strategies import near_bodies
 
 # HubSpot, Associations v4, "Create Default": the documented reply with each field filled.
@@ -617,7 +616,7 @@ def test_the_reply_for_one_pair_is_read_as_any_other(count: int) -> None:
     """With the results that such a reply can have: 500 at most."""
     fields = {**DOCUMENTED, "results": _many(count), "errors": [], "numErrors": None, "links": {}}
     body = orjson.dumps(fields)
-    reply = codec.decode_pair_reply(body)
+    reply = reply_codec.decode_pair_reply(body)
     assert decode_reply(body).results[:500] == reply.results
     assert min(count, 500) == len(reply.results)
 

@@ -14,7 +14,6 @@ from aiohubassoc._protocol.headers import (
     parse_daily,
     parse_quota,
     parse_remaining,
-    quota_texts,
     retry_after,
 )
 
@@ -111,7 +110,7 @@ def test_any_limit_survives(texts: tuple[str | None, ...]) -> None:
             if text is not None
         }
     )
-    quota = parse_quota(*quota_texts(headers))
+    quota = parse_quota(headers)
     assert quota is None or (quota.limit <= 10**6 and quota.window <= 86_400)
     for number in (parse_remaining(headers), *parse_daily(headers)):
         assert number is None or 0 <= number <= 10**9
@@ -123,7 +122,7 @@ def _quota(limit: str | None, interval_ms: str | None) -> Quota | None:
         "X-HubSpot-RateLimit-Interval-Milliseconds": interval_ms,
     }
     named = CIMultiDict({k: v for k, v in headers.items() if v is not None})
-    return parse_quota(*quota_texts(named))
+    return parse_quota(named)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import ApiError, RetryPolicy, ServerError
-from aiohubassoc._protocol.verdicts import (
+from aiohubassoc._protocol.retry import (
     GiveUp,
     Retry,
-    Throttled,
-    Transient,
     Why,
     backoff,
     clamp,
@@ -18,6 +16,7 @@ from aiohubassoc._protocol.verdicts import (
     decide_transient,
     is_beyond_patience,
 )
+from aiohubassoc._protocol.verdicts import Throttled, Transient
 
 ERROR = ServerError(500, None, "internal error", None)
 POLICY = RetryPolicy()

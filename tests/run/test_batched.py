@@ -35,7 +35,7 @@ from aiohubassoc import (
     UnconfirmedError,
     ValidationError,
 )
-from aiohubassoc._http.transport import NoResponse
+from aiohubassoc._http.failures import NoResponse
 from aiohubassoc._protocol.verdicts import Response
 from tests.conftest import pass_time, settle
 from tests.fakes.portal import FakePortal, client_of, ends_of, inputs_of, pairs_of

@@ -21,7 +21,7 @@ from aiohubassoc import (
     Verification,
 )
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc._http.transport import NoResponse
+from aiohubassoc._http.failures import NoResponse
 from tests.conftest import pass_time
 from tests.fakes.interruption import Interruption, interrupt_everywhere
 from tests.fakes.portal import FakePortal, client_of, ends_of
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from aiohubassoc._http.limiter import Limiter
+    from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._run.stream import OutcomeStream, VerificationStream
     from tests.fakes.portal import Scripted
 

@@ -70,7 +70,7 @@ def read(
 
 def run_of(frame: Any, transport: FakeTransport) -> OutcomeStream:
     """Return a run over the fake."""
-    strategy = Put(sender_of(transport).settle, workers=8)
+    strategy = Put(sender_of(transport).send, workers=8)
     return stream_over(Source(frame, *TYPES), strategy)
 
 

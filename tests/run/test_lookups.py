@@ -33,7 +33,7 @@ from aiohubassoc import (
     UnconfirmedError,
     Verification,
 )
-from aiohubassoc._http.transport import NoResponse
+from aiohubassoc._http.failures import NoResponse
 from tests.conftest import pass_time, settle
 from tests.fakes.portal import (
     FakePortal,

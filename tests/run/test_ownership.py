@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from aiohubassoc import AssociationClient, Outcome, Verification
-    from aiohubassoc._http.transport import NoResponse
+    from aiohubassoc._http.failures import NoResponse
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc._protocol.verdicts import Response
 

@@ -27,7 +27,7 @@ from aiohubassoc import (
     Status,
     UnconfirmedError,
 )
-from aiohubassoc._http.transport import NoResponse
+from aiohubassoc._http.failures import NoResponse
 from aiohubassoc._protocol.verdicts import Accepted
 from aiohubassoc._run.put import Put
 from aiohubassoc._run.source import Source
@@ -46,7 +46,7 @@ from tests.fakes.transport import (
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from aiohubassoc._http.request_state import Call
+    from aiohubassoc._http.sender import Call
     from aiohubassoc._protocol.verdicts import Response
     from aiohubassoc._run.stream import OutcomeStream
 
@@ -398,6 +398,20 @@ async def test_a_slow_quota_is_no_trouble() -> None:
     sender = sender_of(transport, quota=Quota(2, 1000.0))
     stream = stream_of([pair(n) for n in range(6)], sender=sender, stall_timeout=60.0)
     assert ["linked"] * 6 == _by_index(await _all(stream))
+
+
+async def test_a_slow_input_is_no_trouble() -> None:
+    """Faults of pairs that come minutes apart do not end a run: nothing was to complete between."""
+
+    async def slow() -> AsyncIterator[Pair]:
+        for number in range(4):
+            yield pair(number)
+            await pass_time(600.0)
+
+    transport = FakeTransport({"0": [error(503)] * 5, "1": [error(503)], "2": [error(503)] * 5})
+    stream = stream_of(slow(), transport, stall_timeout=300.0)
+    assert ["failed", "linked", "failed", "linked"] == _by_index(await _all(stream))
+    assert stream.report.stopped is None
 
 
 # --- leaving early, cancellation -------------------------------------------------------------

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, strategies as st
 
-from aiohubassoc._protocol import codec
-from aiohubassoc._protocol.fast_codec import usual_reply
+from aiohubassoc._protocol import codec, reply_codec
+from aiohubassoc._protocol.reply_codec import usual_reply
 from tests.protocol.strategies import json_values
 from tests.simulator.portal_calls import make_portal, put
 
@@ -69,13 +69,13 @@ def test_either_way_gives_the_same(changes: list[tuple[int, Any]]) -> None:
     body = json.dumps(document).encode()
     quick = _told(body)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(codec, "usual_reply", lambda _: None)
+        patch.setattr(reply_codec, "usual_reply", lambda _: None)
         assert quick == _told(body)
 
 
 def _told(body: bytes) -> object:
     try:
-        return codec.decode_reply(body)
+        return reply_codec.decode_reply(body)
     except codec.UndecodableError as error:
         return error.problems
 
@@ -85,7 +85,7 @@ def test_a_date_without_a_zone(name: str) -> None:
     """Is unusual, and UTC."""
     document = USUAL | {name: "2026-11-23T10:00:00"}
     assert usual_reply(document) is None
-    assert codec.decode_reply(json.dumps(document).encode()).results
+    assert reply_codec.decode_reply(json.dumps(document).encode()).results
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_one_field_besides_the_required_ones_is_not_overlooked(more: dict[str, A
     reply = {"status": "COMPLETE", "results": [], "startedAt": date, "completedAt": date, **more}
     quick = _told(json.dumps(reply).encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(codec, "usual_reply", lambda _: None)
+        patch.setattr(reply_codec, "usual_reply", lambda _: None)
         assert quick == _told(json.dumps(reply).encode())
 
 

@@ -1,0 +1,153 @@
+"""What a run gets of a call: reports on the way, its history, and the outcome of its pair."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, assert_never
+
+import attrs
+
+from aiohubassoc._protocol.verdicts import Accepted, Fatal, Partial, Refused, Replied
+from aiohubassoc.errors import (
+    AioHubAssocError,
+    PartialFailureError,
+    ServerError,
+    TransportError,
+    UnconfirmedError,
+)
+from aiohubassoc.models import Outcome, Status
+from aiohubassoc.pair import Pair
+from aiohubassoc.replies import DefaultAssociations
+
+if TYPE_CHECKING:
+    from aiohubassoc._http.sender import Call
+
+
+class CallObserver(Protocol):
+    """What a call uses of its run."""
+
+    stopping: bool
+    """Whether the run stops: failed calls are not retried."""
+
+    @property
+    def run_id(self) -> str | None:
+        """The id of the run in its events; None: the call is outside any run."""
+        ...
+
+    def on_response(self, status: int) -> None:
+        """Count a response with this HTTP status."""
+        ...
+
+    def on_progress(self) -> None:
+        """Note that HubSpot linked or refused a pair."""
+        ...
+
+    def on_retry(self, error: AioHubAssocError) -> None:
+        """Note that an attempt failed; another one follows."""
+        ...
+
+
+class _NoObserver:
+    """The observer of a call outside any run."""
+
+    stopping = False
+    run_id = None
+
+    def on_response(self, status: int) -> None:
+        """No-op."""
+
+    def on_progress(self) -> None:
+        """No-op."""
+
+    def on_retry(self, error: AioHubAssocError) -> None:
+        """No-op."""
+
+
+NO_OBSERVER: CallObserver = _NoObserver()
+
+
+@attrs.frozen
+class History:
+    """
+    The results of earlier calls for a pair that have left it without an outcome.
+
+    Attributes:
+        attempts: The attempts of these calls.
+        uncertain: Whether one of the attempts may have made the link without a confirmation.
+        unknown: The error of the last attempt that may have made the link without a response.
+        error: Why the last call ended without an outcome; None: it was not cut off.
+        reply: The last reply to that call; None: there was none, or it was about other pairs too.
+    """
+
+    attempts: int = 0
+    uncertain: bool = False
+    unknown: TransportError | None = None
+    error: AioHubAssocError | None = None
+    reply: DefaultAssociations | None = None
+
+
+NO_HISTORY = History()
+
+
+@attrs.define
+class Unfinished:
+    """The run ended between two attempts."""
+
+    error: AioHubAssocError
+
+
+NotLinked: TypeAlias = Partial | Refused | Fatal | Unfinished
+FinalVerdict: TypeAlias = Accepted | Replied | NotLinked
+
+
+def to_error(verdict: NotLinked) -> AioHubAssocError:
+    """Return why the pair is not linked, or linked with errors."""
+    match verdict:
+        case Partial(reply):
+            return PartialFailureError(reply)
+        case Refused(error) | Fatal(error) | Unfinished(error):
+            return error
+        case _:
+            assert_never(verdict)
+
+
+def make_outcome(index: int, pair: Pair, call: Call[Any], verdict: Accepted | NotLinked) -> Outcome:
+    """Return the outcome of a pair whose *call* ended with this *verdict*."""
+    if isinstance(verdict, Accepted):
+        return Outcome(index, pair, Status.LINKED, call.total_attempts, verdict.reply)
+    error = to_error(verdict)
+    # An earlier attempt than the refused one may have made the link.
+    maybe = call.uncertain or is_uncertain(error)
+    match verdict:
+        case Partial(linked=True):
+            status, maybe = Status.PARTIAL, False
+        case Partial() | Refused():
+            status = Status.FAILED
+        case Fatal() | Unfinished():
+            status = Status.UNPROCESSED
+        case _:
+            assert_never(verdict)
+    # The reply to a call for many pairs is about other pairs too.
+    reply = call.reply if isinstance(call.subject, Pair) else getattr(verdict, "reply", None)
+    return Outcome(index, pair, status, call.total_attempts, reply, error, maybe)
+
+
+def is_uncertain(error: AioHubAssocError | None) -> bool:
+    """Return whether HubSpot may have made the link although an attempt ended with *error*."""
+    if isinstance(error, TransportError):
+        return error.maybe_applied
+    return isinstance(error, ServerError | UnconfirmedError)
+
+
+def make_unwritten(outcome: Outcome, cause: AioHubAssocError | None) -> Outcome:
+    """Return what is reported of a pair whose outcome could not be written."""
+    if outcome.status is Status.UNPROCESSED:
+        return outcome
+    return Outcome(
+        outcome.index,
+        outcome.pair,
+        Status.UNPROCESSED,
+        outcome.attempts,
+        outcome.reply,
+        cause,
+        maybe_applied=outcome.maybe_applied or outcome.status is not Status.FAILED,
+    )

@@ -1,0 +1,102 @@
+"""Whether a call is retried, and after how many seconds. No clock and no randomness in here."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+import attrs
+
+if TYPE_CHECKING:
+    from aiohubassoc._protocol.verdicts import Throttled, Transient
+    from aiohubassoc.options import RetryPolicy
+
+
+class Why(StrEnum):
+    """Why a pair is given up."""
+
+    ATTEMPTS = "its attempts are used up"
+    BUDGET = "its time is used up"
+    PATIENCE = "the wait asked for is longer than retry_after_max"
+
+
+@attrs.frozen
+class Retry:
+    """Retry *after* this many seconds."""
+
+    after: float
+
+
+@attrs.frozen
+class GiveUp:
+    """Do not retry."""
+
+    why: Why
+
+
+Decision: TypeAlias = Retry | GiveUp
+
+
+def clamp(policy: RetryPolicy, retry_after: float | None) -> float | None:
+    """Return *retry_after* cut to what *policy* allows; None stays None. Seconds."""
+    if retry_after is None or policy.retry_after_max is None:
+        return retry_after
+    return min(retry_after, policy.retry_after_max)
+
+
+def backoff(policy: RetryPolicy, attempt: int, jitter: float) -> float:
+    """
+    Return the seconds to wait after attempt number *attempt* (from 1): "full jitter".
+
+    ``jitter * min(wait_max, wait_initial * 2 ** (attempt - 1))``
+
+    Args:
+        policy: For ``wait_initial`` and ``wait_max``.
+        attempt: From 1.
+        jitter: Drawn evenly from 0 to 1.
+    """
+    doublings = min(attempt - 1, 60)  # beyond that wait_max rules, and 2.0 ** 1100 overflows
+    return jitter * min(policy.wait_max, policy.wait_initial * 2.0**doublings)
+
+
+def decide_transient(
+    policy: RetryPolicy, verdict: Transient, *, attempt: int, elapsed: float, jitter: float
+) -> Decision:
+    """
+    Decide after attempt number *attempt* failed.
+
+    Args:
+        policy: The bounds.
+        verdict: The fault.
+        attempt: From 1: the attempts made, this one included.
+        elapsed: Seconds since the pair was first sent, without time in the wait queue.
+        jitter: Drawn evenly from 0 to 1.
+    """
+    if policy.attempts is not None and attempt >= policy.attempts:
+        return GiveUp(Why.ATTEMPTS)
+    wait = verdict.wait_min + backoff(policy, attempt, jitter)
+    return _within(policy, max(wait, clamp(policy, verdict.retry_after) or 0.0), elapsed)
+
+
+def is_beyond_patience(policy: RetryPolicy, verdict: Throttled) -> bool:
+    """Return whether the run ends rather than wait as long as HubSpot asks for."""
+    patience = policy.retry_after_max
+    return verdict.ends_run and patience is not None and (verdict.retry_after or 0.0) > patience
+
+
+def decide_throttled(policy: RetryPolicy, *, pause: float, elapsed: float) -> Decision:
+    """
+    Decide after a throttle: it does not count as an attempt.
+
+    Args:
+        policy: The bounds.
+        pause: Seconds for which all calls are paused.
+        elapsed: Seconds since the pair was first sent, without time in the wait queue.
+    """
+    return _within(policy, pause, elapsed)
+
+
+def _within(policy: RetryPolicy, wait: float, elapsed: float) -> Decision:
+    if policy.budget is not None and elapsed + wait > policy.budget:
+        return GiveUp(Why.BUDGET)
+    return Retry(wait)
