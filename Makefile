@@ -1,14 +1,14 @@
-# Every command makes what it needs from nothing: Python 3.11 or newer, git and make are enough.
+# Each target creates what it needs. Required: Python 3.11 or newer, git and make.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-# What "make quick" leaves out: processes, real time, and single cases that take seconds each.
+# What "make quick" leaves out: tests with processes or in real time, and cases that take seconds.
 SLOW := --ignore=tests/cli --ignore=tests/benchmarks --ignore=tests/docs \
   -k "not (refusals_that_name_one_record_each_time or nightly_sync or recorder_that_fails_at_once)"
 
-# The tests of the package itself, without processes, browsers, databases and documentation.
+# The tests of the package without processes, browsers, databases and documentation.
 CORE := tests/protocol tests/batching tests/quota tests/http tests/run tests/account tests/journal \
   tests/files tests/simulator tests/testing tests/test_client.py tests/test_portal.py \
   tests/test_batch_portal.py tests/test_errors.py tests/test_options.py tests/test_planning.py
@@ -16,17 +16,17 @@ CORE := tests/protocol tests/batching tests/quota tests/http tests/run tests/acc
 .PHONY: help demo quick test test-lowest judges mutants audit check format bench docs clean
 
 help:
-	@echo "make demo    link 2,000 pairs against an embedded HubSpot portal"
-	@echo "make quick   make check, then the fast tests: about a minute"
-	@echo "make test    make check, the documentation, then every test"
+	@echo "make demo    link 2,000 pairs against a simulated HubSpot portal"
+	@echo "make quick   make check and the fast tests: about a minute"
+	@echo "make test    make check, the documentation and all tests"
 	@echo "make check   format, lint, types, import contracts"
-	@echo "make format  rewrite the code in its format"
+	@echo "make format  format the code"
 	@echo "make bench   benchmarks, in real time (minutes)"
-	@echo "make judges  others' tools judge the simulator and the client (minutes)"
-	@echo "make mutants change the rules one by one: the tests must notice (an hour)"
-	@echo "make test-lowest  the tests with the oldest dependencies that are allowed"
-	@echo "make audit   known vulnerabilities of the dependencies (asks a service)"
-	@echo "make docs    the documentation, in docs/_build/html"
+	@echo "make judges  check the simulator and the client with external tools (minutes)"
+	@echo "make mutants mutation tests of the rules (an hour)"
+	@echo "make test-lowest  the tests with the oldest allowed dependencies"
+	@echo "make audit   look up known vulnerabilities of the dependencies (needs a network)"
+	@echo "make docs    build the documentation in docs/_build/html"
 
 demo: .venv/.cli
 	$(BIN)/aiohubassoc demo
@@ -69,13 +69,13 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/inputs.py
 	$(BIN)/python benchmarks/hostile_files.py
 
-judges: .venv/.dev .venv-judges/.done
+judges: .venv/.dev .venv-judges/.done .venv-proxy/.done
 	$(BIN)/python -m pytest -p no:randomly tests/judges
 
 mutants: .venv/.dev
 	$(BIN)/python benchmarks/mutants.py --jobs 2
 
-# Those of the package itself and of its tests, from pyproject.toml.
+# The oldest dependencies of the package and of its tests, from pyproject.toml.
 test-lowest: .venv-lowest/.done
 	.venv-lowest/bin/python -m pytest -q -n 2 $(CORE)
 
@@ -87,7 +87,7 @@ docs: .venv/.dev
 	$(BIN)/python docs/check_links.py
 
 clean:
-	rm -rf .venv .venv-judges .venv-lowest .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis docs/_build
+	rm -rf .venv .venv-judges .venv-lowest .venv-proxy .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis docs/_build
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; none was found." >&2; exit 1; }
@@ -97,10 +97,10 @@ clean:
 	$(PIP) install --editable '.[cli]'
 	@touch $@
 
-.venv-judges/.done: pyproject.toml
-	$(or $(wildcard .venv/bin/python),$(PYTHON)) -m venv .venv-judges
-	.venv-judges/bin/python -m pip install --quiet --upgrade "pip>=25.1" # knows groups
-	.venv-judges/bin/python -m pip install --quiet --group judges
+.venv-judges/.done .venv-proxy/.done: .venv-%/.done: pyproject.toml
+	$(or $(wildcard .venv/bin/python),$(PYTHON)) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --upgrade "pip>=25.1" # knows groups
+	.venv-$*/bin/python -m pip install --quiet --group $*
 	@touch $@
 
 .venv-lowest/.done: pyproject.toml | .venv/bin/python
@@ -112,7 +112,7 @@ clean:
 	  --requirement .venv-lowest/requirements.txt --editable .
 	@touch $@
 
-# Pinned with hashes; refreshed by "uv pip compile", as docs/how-to/develop.md says.
+# Pinned with hashes. To update them: docs/how-to/develop.md, "Versions".
 .venv/.dev: requirements-dev.txt pyproject.toml | .venv/bin/python
 	$(PIP) install --require-hashes --requirement requirements-dev.txt
 	$(PIP) install --no-deps --no-build-isolation --editable .

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from importlib.util import find_spec
 from typing import Final
 
+# Of a closed stream: what it cannot do fails, as it does on the closed descriptor. Nobody misses
+# what would be said on standard error.
+_CLOSED: Final = (("stdin", os.O_WRONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))
 # Objects allocated before a garbage collection; 700 by default. Outcomes live until they are
 # reported and have no reference cycles.
 _COLLECTED_AT: Final = 20_000
@@ -14,6 +18,7 @@ _COLLECTED_AT: Final = 20_000
 
 def main() -> int:
     """Run the command line and return its exit code."""
+    _open_closed_streams()
     # An extra: the library works without it.
     if find_spec("cyclopts") is None or find_spec("rich") is None:
         sys.stderr.write(
@@ -24,6 +29,20 @@ def main() -> int:
 
     gc.set_threshold(_COLLECTED_AT)  # the program is ours here: a library must not do so
     return run(sys.argv[1:])
+
+
+def _open_closed_streams() -> None:
+    """Open the standard streams that are closed: no file or socket of ours gets their number."""
+    for number, (name, flags) in enumerate(_CLOSED):
+        if getattr(sys, name) is not None:
+            continue
+        opened = os.open(os.devnull, flags)  # the lowest number that is free: most often its own
+        if opened != number:
+            os.dup2(opened, number)
+            os.close(opened)
+        os.set_inheritable(number, True)
+        if number:  # of standard input None says that it is closed
+            setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 if __name__ == "__main__":

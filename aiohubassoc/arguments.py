@@ -14,6 +14,7 @@ from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc._http.events import METHODS
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import ApiVersion, Quota, RetryPolicy, Timeouts, check_count
+from aiohubassoc.pair import plain_text
 
 if TYPE_CHECKING:
     import ssl as _ssl
@@ -88,7 +89,7 @@ def check_version(text: str, clock: Clock) -> str:
         raise OptionsError(
             f"api_version {text!r} is neither YYYY-MM, YYYY-MM-beta, nor one of {known}"
         )
-    version = str(text)
+    version = plain_text(text)
     if version not in list(ApiVersion):
         warnings.warn(
             f"api_version {version!r} is not known to aiohubassoc {__version__}: "

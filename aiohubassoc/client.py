@@ -44,7 +44,7 @@ from aiohubassoc.errors import ClientClosedError, OptionsError
 from aiohubassoc.models import Report, VerificationReport
 from aiohubassoc.observer import RunStartedEvent
 from aiohubassoc.options import Quota, RetryPolicy, Timeouts
-from aiohubassoc.pair import Pair, RecordId
+from aiohubassoc.pair import Pair, RecordId, RejectedPair
 
 if TYPE_CHECKING:
     import ssl as _ssl
@@ -300,9 +300,12 @@ class AssociationClient:
             DailyReserveError: the calls left of the day are reserved; nothing was sent.
             ClientClosedError: outside ``async with``.
             OptionsError: it is not a pair.
+            PairError: it is that of an outcome that failed with a PairError.
         """
         if not isinstance(pair, Pair):
             raise OptionsError(f"{pair!r} is not a Pair")
+        if isinstance(pair, RejectedPair):
+            raise pair.to_error()
         call = Call(pair)
         verdict = await self._senders_in_loop().single.send(call)
         assert not isinstance(verdict, Replied)  # noqa: S101 -- that is of many
@@ -429,7 +432,8 @@ class AssociationClient:
                 a row for the same reason and linked none between them; ten times as many where each
                 refusal names a record of the pair refused, as deleted records come in rows. Those
                 refused are ``failed``. None: never.
-            stall_timeout: Stop when no pair has completed for this many seconds. None: never.
+            stall_timeout: Stop when no pair has completed for this many seconds since an attempt
+                failed; a slow input does not count. None: never.
             drain_timeout: Seconds that calls in flight may take to end when the block is left
                 early.
             max_failures_kept: How many outcomes the report keeps of those not linked or skipped.
@@ -530,7 +534,8 @@ class AssociationClient:
             from_type: As for `link_each`.
             to_type: As for `link_each`.
             ordered: Whether they come in the input's order.
-            stall_timeout: Stop when no pair has completed for this many seconds. None: never.
+            stall_timeout: Stop when no pair has completed for this many seconds since an attempt
+                failed; a slow input does not count. None: never.
             drain_timeout: Seconds that calls in flight may take to end when the block is left
                 early.
             max_failures_kept: How many pairs the report keeps that are not linked.

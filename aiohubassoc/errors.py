@@ -4,26 +4,26 @@ Every exception of the package.
 ::
 
     AioHubAssocError
-    ├── OptionsError (ValueError)      an option or argument that cannot work
-    ├── PairError (ValueError)         a pair that cannot be sent, found before the network
+    ├── OptionsError (ValueError)      an invalid option or argument
+    ├── PairError (ValueError)         an invalid pair; nothing was sent for it
     ├── InputError (ValueError)        a file that cannot be read as pairs
-    ├── ClientClosedError              a client used outside its ``async with``
+    ├── ClientClosedError              the client is used outside its ``async with``
     ├── RunStoppedError                the run ended before this pair completed
-    ├── RefusedAlikeError              the run ended as HubSpot refused pair after pair alike
-    ├── PreviousFailureError            an earlier run of the run folder could not link it
-    ├── JournalError                   a run folder that cannot be used
+    ├── RefusedAlikeError              HubSpot refused many pairs in a row for the same reason
+    ├── PreviousFailureError           the pair failed in an earlier run of the run folder
+    ├── JournalError                   a run folder cannot be used
     │   ├── JournalInUseError          another process is using it
     │   ├── JournalMismatchError       it belongs to another job
-    │   ├── JournalVersionError        it was written by a newer version, or is something else
+    │   ├── JournalVersionError        it was written by a newer version, or is not a run folder
     │   └── JournalStorageError        it cannot be read or written: a full disk, no permission
     ├── FleetError                     the database of a fleet cannot be used
     ├── SharedQuotaError               the store of a shared quota cannot be used
-    ├── DailyReserveError              what is left of the day's calls is reserved for others
+    ├── DailyReserveError              the remaining calls of the day are reserved
     ├── TransportError                 no valid response; see ``maybe_applied``
-    │   ├── ConnectError         nothing was sent
-    │   ├── ConnectionLostError        sent, then the connection broke
-    │   ├── ResponseTimeoutError         sent, no response in time
-    │   └── InvalidResponseError         responded, but not as documented
+    │   ├── ConnectError               nothing was sent
+    │   ├── ConnectionLostError        the connection broke after sending
+    │   ├── ResponseTimeoutError       sent, but no response in time
+    │   └── InvalidResponseError       the response is not in HubSpot's documented form
     ├── ApiError                       HubSpot responded with an error
     │   ├── AuthenticationError        401: the token
     │   ├── MissingScopesError         403: the token's scopes
@@ -31,17 +31,18 @@ Every exception of the package.
     │   ├── NotFoundError              404: a record
     │   ├── ValidationError            400: an id
     │   │   └── UnknownObjectTypeError 400: an object type
-    │   ├── WrongEndpointError         3xx, 405, 410, or 404 that HubSpot's API did not write
-    │   ├── GatewayError               any other 4xx that HubSpot's API did not write
+    │   ├── WrongEndpointError         3xx, 405, 410, or 404 that does not come from HubSpot's API
+    │   ├── GatewayError               any other 4xx that does not come from HubSpot's API
     │   ├── LockedError                423: a record is locked
     │   ├── MigratingError             477: the account is being moved
     │   ├── RateLimitedError           429
     │   │   └── DailyLimitError        429 of the daily limit
     │   └── ServerError                5xx
     ├── PartialFailureError            2xx with errors inside
-    ├── UnconfirmedError               2xx that confirms nothing
+    └── UnconfirmedError               2xx that does not confirm the link
 
-All of them pickle. They carry plain values and models, never a live response, session or token.
+All errors can be pickled. They contain plain values and models, never a response object, a session
+or a token.
 """
 
 from __future__ import annotations
@@ -62,10 +63,10 @@ if TYPE_CHECKING:
 # 2024-2026; HubSpot, Associations v4, the example of an error, read 2026-11-28).
 SCOPE_KEYS: Final = ("requiredGranularScopes", "requiredScopes", "missingScopes")
 _BETWEEN_SCOPES: Final = re.compile(r"[\s,\[\]{}\"']+")
-# A merged record has one other id, in both directions; more would only fill the message.
+# A merged record has one other id, in both directions; more would only lengthen the message.
 _RESULTS_SHOWN: Final = 4
 _ID_SHOWN: Final = 64
-# How much of a response's lists a message shows; the error itself has all that was kept.
+# How much of a response's lists a message shows; the error's attributes have all of it.
 _MOST_NAMES = 5
 _MOST_VALUES = 20
 _MOST_LETTERS = 100
@@ -82,13 +83,13 @@ def _listed(values: Sequence[str]) -> str:
 
 @attrs.define(slots=False)
 class AioHubAssocError(Exception):
-    """The base of every error of this package."""
+    """The base class of every error of this package."""
 
     _label: ClassVar[str] = "ERROR"
 
     @property
     def label(self) -> str:
-        """A short upper-case name to group failures by; HubSpot's category where there is one."""
+        """A short upper-case name to group failures by; HubSpot's category if there is one."""
         return self._label
 
 
@@ -101,19 +102,19 @@ class _MessageError(AioHubAssocError):
 
 
 class OptionsError(_MessageError, ValueError):
-    """An option or argument that cannot work. Nothing was sent."""
+    """An invalid option or argument. Nothing was sent."""
 
     _label = "INVALID_OPTIONS"
 
 
 class PairError(_MessageError, ValueError):
-    """A pair that cannot be sent. The message names the pair and what is wrong with it."""
+    """An invalid pair. The message names the pair and says what is wrong with it."""
 
     _label = "INVALID_PAIR"
 
 
 class InputError(_MessageError, ValueError):
-    """A file that cannot be read as pairs. The message says why and what to do."""
+    """A file cannot be read as pairs. The message says why and what to do."""
 
     _label = "INVALID_INPUT"
 
@@ -135,10 +136,10 @@ class RunStoppedError(_MessageError):
 @attrs.define(slots=False)
 class RefusedAlikeError(AioHubAssocError):
     """
-    The run ended because HubSpot refused pair after pair for the same reason and linked none.
+    The run ended because HubSpot refused many pairs in a row for the same reason and linked none.
 
     Attributes:
-        count: How many pairs in a row were refused alike.
+        count: How many pairs in a row were refused for that reason.
         error: The last of these refusals.
     """
 
@@ -156,12 +157,12 @@ class RefusedAlikeError(AioHubAssocError):
 @attrs.define(slots=False)
 class PreviousFailureError(AioHubAssocError):
     """
-    An earlier run of the same run folder could not link the pair, and it was not resent.
+    The pair failed in an earlier run of the same run folder and was not sent again.
 
     Attributes:
         category: The category of that failure.
         message: Its message.
-        correlation_id: What HubSpot's support asks for; None where there was none.
+        correlation_id: The id for HubSpot's support; None if the response had none.
     """
 
     category: str
@@ -196,7 +197,7 @@ class JournalInUseError(JournalError):
     Another process is using the run folder.
 
     Attributes:
-        process_id: Its process id; None where it could not be found out.
+        process_id: Its process id; None if unknown.
     """
 
     process_id: int | None = None
@@ -209,7 +210,7 @@ class JournalMismatchError(JournalError):
     The run folder belongs to another job: another input, other types, another portal.
 
     Attributes:
-        differences: What differs: a name to what the folder has and what was given.
+        differences: For each name that differs, the folder's value and the given value.
     """
 
     differences: Mapping[str, tuple[object, object]] = attrs.Factory(dict)
@@ -217,7 +218,7 @@ class JournalMismatchError(JournalError):
 
 
 class JournalVersionError(JournalError):
-    """The run folder was written by a newer version of this package, or by something else."""
+    """The run folder was written by a newer version of this package, or by another program."""
 
     _label = "JOURNAL_VERSION"
 
@@ -231,9 +232,9 @@ class JournalStorageError(JournalError):
 @attrs.define(slots=False)
 class SharedQuotaError(_MessageError):
     """
-    The store of a shared quota cannot be used, so that nothing may be sent.
+    The store of a shared quota cannot be used, so nothing can be sent.
 
-    The message names the store, without its password, and says why and what to do.
+    The message names the store without its password, and says why and what to do.
     """
 
     _label = "SHARED_QUOTA"
@@ -242,14 +243,14 @@ class SharedQuotaError(_MessageError):
 @attrs.define(slots=False)
 class DailyReserveError(AioHubAssocError):
     """
-    The calls left of the day are those that ``reserve_daily`` keeps for others.
+    The remaining calls of the day are reserved for other programs (``reserve_daily``).
 
-    The count restarts at midnight in the account's time zone (HubSpot, API usage guidelines,
+    The daily limit resets at midnight in the account's time zone (HubSpot, API usage guidelines,
     "Limits").
 
     Attributes:
         left: How many calls of the day are left.
-        reserved: How many are reserved.
+        reserved: How many calls are reserved.
     """
 
     left: int
@@ -258,20 +259,20 @@ class DailyReserveError(AioHubAssocError):
 
     def __str__(self) -> str:
         return (
-            f"{self.left:,} calls of the day are left and {self.reserved:,} are reserved: continue "
-            "after midnight in the account's time zone, when HubSpot's count restarts"
+            f"{self.left:,} calls of the day are left and {self.reserved:,} are reserved. Continue "
+            "after midnight in the account's time zone, when the daily limit resets"
         )
 
 
 @attrs.define(slots=False)
 class TransportError(_MessageError):
     """
-    No valid response came.
+    There was no valid response.
 
     Attributes:
-        message: What happened, for people.
-        maybe_applied: True when HubSpot may have made the link though no response came. Sending the
-            pair again is safe: the call is idempotent.
+        message: What happened.
+        maybe_applied: True if HubSpot may have made the link although no response confirmed it.
+            Sending the pair again is safe, because the call is idempotent.
     """
 
     maybe_applied: bool = True
@@ -287,13 +288,13 @@ class ConnectError(TransportError):
 
 
 class ConnectionLostError(TransportError):
-    """The connection broke after the call may have been sent."""
+    """The connection broke after the call was sent, or while it was being sent."""
 
     _label = "CONNECTION_LOST"
 
 
 class ResponseTimeoutError(TransportError):
-    """The call was sent and no whole response came in time."""
+    """The call was sent, but no complete response arrived in time."""
 
     _label = "RESPONSE_TIMEOUT"
 
@@ -301,7 +302,7 @@ class ResponseTimeoutError(TransportError):
 @attrs.define(slots=False)
 class InvalidResponseError(TransportError):
     """
-    A response came that is not what HubSpot documents.
+    The response is not in HubSpot's documented form.
 
     Attributes:
         status: The HTTP status of the response.
@@ -324,12 +325,12 @@ class ApiError(AioHubAssocError):
 
     Attributes:
         status: The HTTP status.
-        category: HubSpot's category such as ``"VALIDATION_ERROR"``; None where the body has none.
+        category: HubSpot's category such as ``"VALIDATION_ERROR"``; None if the body has none.
         message: HubSpot's message, or the start of a body that is not HubSpot's JSON.
-        correlation_id: What HubSpot's support asks for; None where the response has none.
+        correlation_id: The id for HubSpot's support; None if the response has none.
         errors: The details, in HubSpot's order.
         context: HubSpot's context: names to lists of values, often the ids that caused the error.
-        sub_category: HubSpot's finer category, as text; None where there is none.
+        sub_category: HubSpot's subcategory, as text; None if there is none.
     """
 
     status: int
@@ -342,7 +343,7 @@ class ApiError(AioHubAssocError):
 
     @property
     def label(self) -> str:
-        """HubSpot's category, or ``HTTP_`` and the status where there is none."""
+        """HubSpot's category, or ``HTTP_`` and the status if there is none."""
         return self.category or f"HTTP_{self.status}"
 
     def __str__(self) -> str:
@@ -353,15 +354,15 @@ class ApiError(AioHubAssocError):
 
 
 class AuthenticationError(ApiError):
-    """The token was refused: it is wrong, expired or revoked. Every other pair would fail too."""
+    """The token was refused: it is wrong, expired or revoked. All other pairs would fail too."""
 
 
 class MissingScopesError(ApiError):
-    """The token lacks scopes. Every other pair would fail too."""
+    """The token lacks scopes. All other pairs would fail too."""
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """The scopes that HubSpot says are required, each once; empty where it names none."""
+        """The required scopes in HubSpot's response, each once; empty if it names none."""
         return tuple(dict.fromkeys(self._named()))
 
     def _named(self) -> Iterator[str]:
@@ -377,25 +378,25 @@ class MissingScopesError(ApiError):
 
 class PermissionDeniedError(ApiError):
     """
-    The token's user or app, or the account, may not do this. Every other pair would fail too.
+    The token's user or app, or the account, lacks the permission. All other pairs would fail too.
 
-    HubSpot also responds so to the token of a private app once its creator has left: rotate the
-    token or use a service key (HubSpot, Legacy private apps, read 2026-11-28).
+    HubSpot gives the same response if the creator of a private app has left: rotate the token or
+    use a service key (HubSpot, Legacy private apps, read 2026-11-28).
     """
 
 
 class NotFoundError(ApiError):
-    """A record of the pair does not exist (any more)."""
+    """A record of the pair does not exist, or no longer exists."""
 
 
 class ValidationError(ApiError):
-    """An id or object type of the pair is not valid. Also HubSpot's error for missing records."""
+    """An id or object type of the pair is not valid, or a record does not exist."""
 
 
 @attrs.define(slots=False)
 class UnknownObjectTypeError(ValidationError):
     """
-    HubSpot does not know an object type. Every other pair of that type would fail too.
+    HubSpot does not know an object type. All other pairs of that type would fail too.
 
     Attributes:
         object_type: The type as it was sent.
@@ -407,7 +408,7 @@ class UnknownObjectTypeError(ValidationError):
 @attrs.define(slots=False)
 class WrongEndpointError(ApiError):
     """
-    HubSpot's API has nothing at this URL: the base URL or the API version is wrong.
+    There is no API call at this URL: the base URL or the API version is wrong.
 
     Attributes:
         url: The URL of the request.
@@ -422,7 +423,7 @@ class WrongEndpointError(ApiError):
 @attrs.define(slots=False)
 class GatewayError(ApiError):
     """
-    A gateway, a proxy or a firewall refused the request; HubSpot's API did not write the response.
+    A gateway, a proxy or a firewall refused the request; the response is not from HubSpot's API.
 
     Attributes:
         url: The URL of the request.
@@ -432,8 +433,8 @@ class GatewayError(ApiError):
 
     def __str__(self) -> str:
         return (
-            f"{super().__str__()}; HubSpot's API did not write this response: check the base URL "
-            f"and every proxy and firewall between here and {self.url}"
+            f"{super().__str__()}; this response is not from HubSpot's API: check the base URL "
+            f"and every proxy and firewall between this machine and {self.url}"
         )
 
 
@@ -444,10 +445,10 @@ class LockedError(ApiError):
 @attrs.define(slots=False)
 class MigratingError(ApiError):
     """
-    The account is being moved between HubSpot's data centres and takes no calls.
+    The account is being moved between HubSpot's data centres and accepts no calls.
 
     Attributes:
-        retry_after: Seconds that HubSpot asks to wait, up to 24 hours; None where it did not say.
+        retry_after: Seconds that HubSpot asks to wait, up to 24 hours; None if not in the response.
     """
 
     retry_after: float | None = None
@@ -460,7 +461,7 @@ class RateLimitedError(ApiError):
 
     Attributes:
         policy: HubSpot's name of the limit, such as ``"TEN_SECONDLY_ROLLING"``; None if not named.
-        retry_after: Seconds that HubSpot asks to wait; None where it did not say.
+        retry_after: Seconds that HubSpot asks to wait; None if not in the response.
     """
 
     policy: str | None = None
@@ -468,7 +469,7 @@ class RateLimitedError(ApiError):
 
     @property
     def label(self) -> str:
-        """``RATE_LIMIT`` and the policy: HubSpot's responses mostly have no category here."""
+        """``RATE_LIMIT`` and the policy, because these responses mostly have no category."""
         return f"RATE_LIMIT_{self.policy}" if self.policy else "RATE_LIMIT"
 
 
@@ -477,12 +478,12 @@ class DailyLimitError(RateLimitedError):
 
 
 class ServerError(ApiError):
-    """HubSpot or its edge failed."""
+    """HubSpot or its CDN failed."""
 
 
 @attrs.define(slots=False)
 class PartialFailureError(AioHubAssocError):
-    """HubSpot responded 2xx, with errors inside or a cancelled status. The reply holds them all."""
+    """HubSpot responded 2xx with errors inside or the status CANCELED. See ``reply``."""
 
     reply: DefaultAssociations
 
@@ -497,21 +498,19 @@ class PartialFailureError(AioHubAssocError):
         errors = "; ".join(
             f"{one.category or 'error'}: {one.message}" for one in reply.errors[:_MOST_NAMES]
         )
-        made = f"{len(reply.results)} results" if reply.results else "nothing linked"
-        count = "" if reply.num_errors is None else f", numErrors {reply.num_errors}"
-        return (
-            f"HubSpot responded with success ({reply.status}), but with {made}{count} and "
-            f"{errors or 'no named errors'}"
-        )
+        results = len(reply.results)
+        made = f"with {results} results and reported" if results else "but linked nothing"
+        count = "" if reply.num_errors is None else f" (numErrors {reply.num_errors})"
+        return f"HubSpot responded {reply.status} {made}: {errors or 'no error text'}{count}"
 
 
 @attrs.define(slots=False)
 class UnconfirmedError(AioHubAssocError):
     """
-    HubSpot responded 2xx, each time without confirming the link.
+    HubSpot responded 2xx, but no response confirmed the link.
 
     Attributes:
-        reply: The last reply; None where the response had no body.
+        reply: The last reply; None if the response had no body.
     """
 
     reply: DefaultAssociations | None = None
@@ -519,12 +518,9 @@ class UnconfirmedError(AioHubAssocError):
 
     def __str__(self) -> str:
         if self.reply is None:
-            return (
-                "HubSpot responded with success and without a body: nothing confirms that the pair "
-                "is linked"
-            )
+            return "HubSpot responded 2xx without a body, which does not confirm the link"
         results = self.reply.results
-        # Of a record that was merged into another, HubSpot may link the other: its id is in them.
+        # For a merged record HubSpot may link the remaining record: the results have its id.
         shown = [
             f"{result.from_id[:_ID_SHOWN]} -> {result.to_id[:_ID_SHOWN]}"
             for result in results[:_RESULTS_SHOWN]
@@ -532,6 +528,6 @@ class UnconfirmedError(AioHubAssocError):
         more = ["..."] if len(results) > _RESULTS_SHOWN else []
         named = f" ({', '.join(shown + more)})" if shown else ""
         return (
-            f"HubSpot responded with success ({self.reply.status}) and {len(results)} "
-            f"results{named}, none of which confirms this pair"
+            f"HubSpot responded {self.reply.status} with {len(results)} results{named}, none of "
+            "which confirms this pair"
         )

@@ -39,6 +39,11 @@ def path_text(text: str, what: str, most: int) -> str:
     return text
 
 
+def plain_text(text: str) -> str:
+    """Return *text* as a plain str: a member of ``(str, Enum)`` writes its name in an f-string."""
+    return str.__str__(text)
+
+
 def is_float(text: str) -> bool:
     """Return whether *text* is a float written as text, which HubSpot would refuse or misread."""
     return _FLOAT.fullmatch(text) is not None
@@ -100,16 +105,17 @@ def _are_plain(from_type: object, from_id: object, to_type: object, to_id: objec
 def _object_type(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{what} must be a string, not {_shown(value)}")
-    return path_text(value, what, MOST_TYPE)
+    return path_text(plain_text(value), what, MOST_TYPE)
 
 
 def _record_id(value: object, what: str) -> str:
     if isinstance(value, str):
-        if is_float(value):
+        text = plain_text(value)
+        if is_float(text):
             raise ValueError(
-                f"{what} is {_quoted(value)}, a float written as text: keep ids as integers"
+                f"{what} is {_quoted(text)}, a float written as text: keep ids as integers"
             )
-        return path_text(value, what, MOST_ID)
+        return path_text(text, what, MOST_ID)
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise ValueError(f"{what} must be a string or an int, not {_shown(value)}")
     try:
@@ -209,24 +215,43 @@ def _named(from_type: object, from_id: object, to_type: object, to_id: object) -
     return " -> ".join(f"{_shown(kind, MOST_TYPE)}:{_shown(one)}" for kind, one in ends)
 
 
-def unchecked_pair(
-    from_type: object, from_id: object, to_type: object, to_id: object, *, tag: object = None
-) -> Pair:
+class RejectedPair(Pair[TagT]):
     """
-    Return a pair that failed its checks, or passed them before: with the values as given.
+    A pair that failed its checks, with the values as given. It cannot be linked.
 
     Of what is too long to be an id or a type it has the beginning.
     """
+
+    __slots__ = ()
+
+    def __init__(
+        self, from_type: object, from_id: object, to_type: object, to_id: object, *, tag: TagT
+    ) -> None:
+        _set_fields(self, (from_type, from_id, to_type, to_id), tag)
+
+    def to_error(self) -> PairError:
+        """Return why it cannot be linked."""
+        try:
+            Pair(self.from_type, self.from_id, self.to_type, self.to_id)
+        except PairError as error:
+            return error
+        # What was cut, or is kept as text, may look like an id.
+        return PairError(f"the pair {self} failed its checks before")
+
+
+def unchecked_pair(
+    from_type: object, from_id: object, to_type: object, to_id: object, *, tag: object = None
+) -> Pair:
+    """Return a pair that passed its checks before, or that is not to be linked."""
     pair: Pair = object.__new__(Pair)
-    for name, value in (
-        ("from_type", from_type),
-        ("from_id", from_id),
-        ("to_type", to_type),
-        ("to_id", to_id),
-    ):
+    _set_fields(pair, (from_type, from_id, to_type, to_id), tag)
+    return pair
+
+
+def _set_fields(pair: Pair, values: tuple[object, object, object, object], tag: object) -> None:
+    for name, value in zip(("from_type", "from_id", "to_type", "to_id"), values, strict=True):
         _set(pair, name, _shown(value, MOST_TYPE) if _is_too_long(value) else value)
     _set(pair, "tag", tag)
-    return pair
 
 
 def canonical_id(record_id: str) -> str:

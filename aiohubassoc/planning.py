@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from aiohubassoc.journal.journal import Journal
-    from aiohubassoc.journal.offsets import Place
+    from aiohubassoc.journal.row_codec import Place
     from aiohubassoc.pair import Pair
 
 # Seconds from sending a call to its response that are expected, as nothing was sent yet.

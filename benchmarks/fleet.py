@@ -5,10 +5,6 @@ Runs of several portals are queued and linked by several worker processes. At ra
 them is killed, frozen for longer than its runs are its own, or ended by SIGTERM, and PostgreSQL is
 stopped for seconds. Afterwards each pair has one outcome, each portal's records say the same, no
 response was a 429, and no window was above the quota.
-
-With ``--scale`` it measures instead how many portals at 19 calls a second one worker carries, how
-long procrastinate takes to find a job among those of 5,000 portals, and the pairs a second of one,
-two and four workers.
 """
 
 from __future__ import annotations
@@ -16,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -28,7 +23,6 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-import psycopg
 from postgres import PostgresServer, postgres_server
 from report import conclude, print_table
 
@@ -39,6 +33,7 @@ from aiohubassoc.simulator import FaultPlan, Latency, PortalSettings, portal_pro
 if TYPE_CHECKING:
     from aiohubassoc.simulator import PortalProcess
 
+TOKEN_VARIABLE: Final = "AHAS_FLEET_TOKEN"  # noqa: S105 -- the name of a variable
 _HEARTBEAT, _DEAD_AFTER = 0.5, 4.0
 _LATENCY: Final = Latency(0.04, 0.3, 0.04, 0.3)
 _FAULTS: Final = FaultPlan(server_error_500=0.01, reset_after=0.01)
@@ -60,7 +55,7 @@ class Workers:
 
     def start(self, count: int) -> None:
         """Start so many."""
-        environment = {**os.environ, "AHAS_FLEET_TOKEN": "simulated-token"}
+        environment = {**os.environ, TOKEN_VARIABLE: "simulated-token"}
         for _ in range(count):
             process = subprocess.Popen(self._command, env=environment, stderr=subprocess.DEVNULL)
             self.running.append(process)
@@ -87,7 +82,7 @@ def write_portals(path: Path, portals: list[PortalProcess], quota: str) -> None:
     path.write_text(
         "".join(
             f'[portals.p{number}]\nbase_url = "{portal.base_url}"\n'
-            f'token_env = "AHAS_FLEET_TOKEN"\nquota = "{quota}"\n'
+            f'token_env = "{TOKEN_VARIABLE}"\nquota = "{quota}"\n'
             for number, portal in enumerate(portals)
         ),
         encoding="utf-8",
@@ -229,105 +224,6 @@ async def run_kills(arguments: argparse.Namespace, stack: ExitStack) -> int:
     return conclude("fleet", rows, checks)
 
 
-async def measure_scale(arguments: argparse.Namespace, stack: ExitStack) -> int:
-    """Measure portals a worker, polls, and throughput."""
-    server = stack.enter_context(postgres_server())
-    home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-    settings = PortalSettings(quota_limit=None, keep_links=False, keep_arrivals=False)
-    served = stack.enter_context(portal_process(settings))
-    path = home / "portals.toml"
-    rows: list[dict[str, Any]] = []
-    checks: dict[str, bool] = {}
-    async with Fleet(server.url) as fleet:
-        await fleet.init()
-        for count in arguments.scale_portals:
-            write_portals(path, [served] * count, "190/10s")
-            rows.append(await _carry(fleet, server.url, path, count, arguments.seconds))
-        print_table(rows)
-        carried = max(
-            (row["portals"] for row in rows if row["share of 19/s"] > _CARRIED), default=0
-        )
-        checks[f"one worker carries {carried} portals at 19 calls/s, at least 150"] = carried >= 150
-        poll_ms = await _poll(fleet, server.url, arguments.queued)
-        print(f"a poll with {arguments.queued:,} portals queued: {poll_ms:.1f} ms\n")
-        checks["a poll takes at most 25 ms"] = poll_ms <= 25
-    return conclude(
-        "fleet_scale", [*rows, {"queued": arguments.queued, "poll_ms": poll_ms}], checks
-    )
-
-
-_CARRIED: Final = 0.97
-
-
-async def _carry(
-    fleet: Fleet, database: str, path: Path, portals: int, seconds: float
-) -> dict[str, Any]:
-    """Let one worker link for so many portals, and return how fast it does."""
-    pairs = [(i, i) for i in range(1, int(19 * seconds * 3) + 200)]
-    runs = [
-        await fleet.submit(f"p{n}", pairs, from_type="contacts", to_type="companies")
-        for n in range(portals)
-    ]
-    workers = Workers(database, path, "--max-runs", str(portals), "--dead-after", "60")
-    workers.start(1)
-    (process,) = workers.running
-    try:
-        while not all(one.linked for one in await fleet.runs() if one.run in runs):  # noqa: ASYNC110
-            await asyncio.sleep(1.0)
-        before, cpu_before = await _linked(fleet, runs), _cpu_seconds(process.pid)
-        began = time.monotonic()
-        await asyncio.sleep(seconds)
-        elapsed = time.monotonic() - began
-        after, cpu_after = await _linked(fleet, runs), _cpu_seconds(process.pid)
-        memory = _memory_mb(process.pid)
-    finally:
-        workers.end()
-    for run in runs:
-        await fleet.cancel(run)
-    rate = (after - before) / elapsed
-    return {
-        "portals": portals,
-        "pairs/s": rate,
-        "share of 19/s": rate / (19 * portals),
-        "worker's cores": (cpu_after - cpu_before) / elapsed,
-        "worker's MB": memory,
-        "KB a portal": memory * 1000 / portals,
-    }
-
-
-async def _linked(fleet: Fleet, runs: list[int]) -> int:
-    wanted = set(runs)
-    return sum(one.linked for one in await fleet.runs() if one.run in wanted)
-
-
-def _cpu_seconds(process_id: int) -> float:
-    fields = Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _memory_mb(process_id: int) -> float:
-    pages = int(Path(f"/proc/{process_id}/statm").read_text(encoding="ascii").split()[1])
-    return pages * resource.getpagesize() / 1e6
-
-
-async def _poll(fleet: Fleet, database: str, queued: int) -> float:
-    """Return how many ms procrastinate takes to fetch a job, at the median."""
-    for number in range(queued):
-        await fleet.submit(f"q{number}", [(1, 1)], from_type="contacts", to_type="companies")
-    times = []
-    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as db:
-        await db.execute("analyze procrastinate_jobs")
-        row = await (await db.execute("select procrastinate_register_worker_v1()")).fetchone()
-        worker = row[0] if row else None
-        for _ in range(20):
-            began = time.perf_counter()
-            await db.execute(
-                "select procrastinate_fetch_job_v2(array['aiohubassoc']::varchar[], %s)", (worker,)
-            )
-            times.append(time.perf_counter() - began)
-    return sorted(times)[len(times) // 2] * 1000
-
-
 def main() -> int:
     """Read the arguments, run, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
@@ -341,14 +237,9 @@ def main() -> int:
     parser.add_argument("--quota", type=int, default=60)
     parser.add_argument("--window", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--scale", action="store_true")
-    parser.add_argument("--scale-portals", type=int, nargs="+", default=[50, 150, 200])
-    parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--queued", type=int, default=5000)
     arguments = parser.parse_args()
-    work = measure_scale if arguments.scale else run_kills
     with ExitStack() as stack:
-        return asyncio.run(work(arguments, stack))
+        return asyncio.run(run_kills(arguments, stack))
 
 
 if __name__ == "__main__":

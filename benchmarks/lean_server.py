@@ -24,8 +24,7 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# As recorded: one line of JSON, both directions, dates in milliseconds. It names a limit that
-# binds nobody, so that clients which read the headers have as much to read as with HubSpot.
+# As recorded: one line of JSON, both directions, dates in milliseconds.
 _THERE = (
     '{{"from":{{"id":"{0}"}},"to":{{"id":"{1}"}},'
     '"associationSpec":{{"associationCategory":"HUBSPOT_DEFINED","associationTypeId":279}}}}'
@@ -41,20 +40,28 @@ _BODY = (
 _ONE = _BODY.replace("{}", f"{_THERE},{_BACK}")
 # Results of a batch come in no order (HubSpot, Associations v4). A step is one, and costs nothing.
 _STEP = 7
+# It names a limit that binds nobody unless it is asked for another one, so that clients which read
+# the headers have as much to read as with HubSpot. It keeps none.
+_NO_LIMIT = (1_000_000, 1000)
 _HEADERS = (
-    b"Date: Mon, 23 Nov 2026 10:15:30 GMT\r\n"
-    b"X-HubSpot-Correlation-Id: 4c5e6f70-8192-4a3b-8c5d-6e7f80910212\r\n"
-    b"X-HubSpot-RateLimit-Max: 1000000\r\n"
-    b"X-HubSpot-RateLimit-Interval-Milliseconds: 1000\r\n"
-    b"X-HubSpot-RateLimit-Remaining: 999999\r\n"
-    b"Server: cloudflare\r\n"
+    "Date: Mon, 23 Nov 2026 10:15:30 GMT\r\n"
+    "X-HubSpot-Correlation-Id: 4c5e6f70-8192-4a3b-8c5d-6e7f80910212\r\n"
+    "X-HubSpot-RateLimit-Max: {0}\r\n"
+    "X-HubSpot-RateLimit-Interval-Milliseconds: {1}\r\n"
+    "X-HubSpot-RateLimit-Remaining: {2}\r\n"
+    "Server: cloudflare\r\n"
 )
+
+
+def _make_headers(limit: int, milliseconds: int) -> bytes:
+    return _HEADERS.format(limit, milliseconds, limit - 1).encode()
 
 
 class _Connection(asyncio.Protocol):
     """One connection; requests may come in pieces, or several in one."""
 
     count = 0
+    headers = _make_headers(*_NO_LIMIT)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)  # uvloop's has no common base
@@ -93,7 +100,7 @@ class _Connection(asyncio.Protocol):
             body = _ONE.format(parts[-5], parts[-1]).encode()
         self._transport.write(
             b"HTTP/1.1 200 OK\r\n%bContent-Type: %b\r\nContent-Length: %d\r\n\r\n%b"
-            % (_HEADERS, kind, len(body), body)
+            % (self.headers, kind, len(body), body)
         )
 
 
@@ -131,10 +138,13 @@ def cores() -> tuple[int, int] | None:
 
 
 @contextlib.contextmanager
-def lean_server() -> Iterator[LeanServer]:
-    """Run a server until the block is left."""
+def lean_server(limit: tuple[int, int] = _NO_LIMIT) -> Iterator[LeanServer]:
+    """Run a server until the block is left; its headers name *limit*: calls and milliseconds."""
     process = subprocess.Popen(
-        [sys.executable, Path(__file__)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, Path(__file__), *map(str, limit)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -156,6 +166,7 @@ async def _serve() -> None:
 
 
 if __name__ == "__main__":
+    _Connection.headers = _make_headers(*map(int, sys.argv[1:3]))
     try:
         import uvloop
     except ImportError:

@@ -1,9 +1,10 @@
 """
 What the tests of the rules notice: one change to their code at a time, and the tests again.
 
-A mutant is a copy of the package with one comparison, operator, constant, condition, or returned
-value changed. It runs the tests of its own folder, those of its module first, until one fails. A
-mutant that no test notices has survived: a missing test, or code that does nothing.
+A mutant is the package with one comparison, operator, constant, condition, or returned value
+changed. It runs the tests of its own folder that come to it, until one fails. A mutant that no test
+notices has survived: a missing test, or code that does nothing. How that is fast enough for all of
+them: `mutant_tests.py`.
 
 A sample is drawn by the seed, the same share of each module, so that a part of an hour says
 something of all of them. Without ``--sample`` every mutant runs until the minutes are over.
@@ -13,27 +14,25 @@ from __future__ import annotations
 
 import argparse
 import ast
-import os
 import random
-import shutil
-import subprocess
+import resource
 import sys
 import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from itertools import filterfalse
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 import attrs
+from mutant_tests import ROOT, BrokenTestsError, import_libraries, nurse, passes_when_imported
 from report import conclude, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-ROOT: Final = Path(__file__).parents[1]
 FOLDERS: Final = ("_protocol", "_batching", "_quota")
-_COPIED: Final = ("aiohubassoc", "tests", "benchmarks", "examples", "pyproject.toml")
 _MOST_SURVIVORS: Final = 0.03
 
 _COMPARISONS: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
@@ -57,6 +56,10 @@ _OPERATORS: Final[dict[type[ast.operator], type[ast.operator]]] = {
     ast.Mod: ast.Mult,
     ast.Pow: ast.Mult,
 }
+_WITH_BLOCKS: Final = (
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.If, ast.For, ast.AsyncFor),
+    *(ast.While, ast.With, ast.AsyncWith, ast.Try, ast.Match),
+)
 _CALLS: Final = {"min": "max", "max": "min", "any": "all", "all": "any"}
 
 
@@ -73,6 +76,7 @@ class Mutant:
         line: Counted from 1.
         kind: Of the change.
         before: The text that is changed.
+        statement: The lines of the statement around it, of one with a block up to the change.
     """
 
     path: Path
@@ -82,6 +86,7 @@ class Mutant:
     line: int
     kind: str
     before: str
+    statement: range
 
     def __str__(self) -> str:
         """Return where it is and what changes."""
@@ -100,29 +105,37 @@ def mutants_of(path: Path, source: bytes) -> list[Mutant]:
     for line in lines:
         starts.append(starts[-1] + len(line))
     found = []
-    for node, kind, text in _changes(ast.parse(source)):
+    for statement, node, kind, text in _changes(ast.parse(source)):
         if node.end_lineno is None or node.end_col_offset is None:
             continue
         start = starts[node.lineno - 1] + node.col_offset
         end = starts[node.end_lineno - 1] + node.end_col_offset
         before = source[start:end].decode()
-        found.append(Mutant(path, start, end, text, node.lineno, kind, before))
+        last = node if isinstance(statement, _WITH_BLOCKS) else statement
+        around = range(statement.lineno, (last.end_lineno or node.lineno) + 1)
+        found.append(Mutant(path, start, end, text, node.lineno, kind, before, around))
     return found
 
 
-def _changes(tree: ast.AST) -> Iterator[tuple[ast.expr, str, str]]:
-    for node in _code(tree):
-        match node:
-            case ast.Return(value=ast.expr() as value) if not _is_none(value):
-                yield value, "return", "None"
-            case ast.If(test=test) | ast.IfExp(test=test) | ast.While(test=test) if isinstance(
-                test, ast.Name | ast.Attribute | ast.Call
-            ):
-                yield test, "condition", f"(not {ast.unparse(test)})"
-            case ast.expr():
-                yield from _changes_of_expression(node)
-            case _:
-                pass
+def _changes(tree: ast.Module) -> Iterator[tuple[ast.stmt, ast.expr, str, str]]:
+    for part in filterfalse(_for_type_checkers, tree.body):
+        for statement, node in _code(part, part):
+            for change in _changes_of(node):
+                yield statement, *change
+
+
+def _changes_of(node: ast.AST) -> Iterator[tuple[ast.expr, str, str]]:
+    match node:
+        case ast.Return(value=ast.expr() as value) if not _is_none(value):
+            yield value, "return", "None"
+        case ast.If(test=test) | ast.IfExp(test=test) | ast.While(test=test) if isinstance(
+            test, ast.Name | ast.Attribute | ast.Call
+        ):
+            yield test, "condition", f"(not {ast.unparse(test)})"
+        case ast.expr():
+            yield from _changes_of_expression(node)
+        case _:
+            pass
 
 
 def _changes_of_expression(node: ast.expr) -> Iterator[tuple[ast.expr, str, str]]:
@@ -154,15 +167,20 @@ def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
-def _code(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield what runs: no annotation, no decorator, nothing that only a type checker reads."""
-    yield node
+def _code(node: ast.AST, statement: ast.stmt) -> Iterator[tuple[ast.stmt, ast.AST]]:
+    """
+    Yield what runs, each with its statement.
+
+    Left out are annotations, decorators, and what only a type checker reads.
+    """
+    statement = node if isinstance(node, ast.stmt) else statement
+    yield statement, node
     for name, value in ast.iter_fields(node):
         if name in {"annotation", "returns", "decorator_list", "type_params"}:
             continue
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST) and not _for_type_checkers(child):
-                yield from _code(child)
+                yield from _code(child, statement)
 
 
 def _for_type_checkers(node: ast.AST) -> bool:
@@ -189,77 +207,16 @@ def drawn(mutants: Sequence[Mutant], count: int | None, seed: int) -> list[Mutan
     return rng.sample(kept, len(kept))
 
 
-class Workshop:
-    """
-    A copy of what the tests need, in which one mutant after the other stands.
-
-    Args:
-        folder: An empty one.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        # With the dates of the files: what the first run compiles holds until a file is changed.
-        ignored = shutil.ignore_patterns("__pycache__", "results")
-        for name in _COPIED:
-            source = ROOT / name
-            if source.is_dir():
-                shutil.copytree(source, folder / name, ignore=ignored)
-            else:
-                shutil.copy2(source, folder / name)
-
-    def survives(self, mutant: Mutant, seconds: float) -> bool:
-        """Return whether every test passes. A test run that takes longer than *seconds* fails."""
-        path = self._folder / mutant.path
-        source, times = path.read_bytes(), path.stat()
-        try:
-            path.write_bytes(mutant.applied(source))
-            return self.passes(mutant.path, seconds, "-B")
-        finally:
-            path.write_bytes(source)
-            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-
-    def passes(self, module: Path, seconds: float, *more: str) -> bool:
-        """Return whether the tests of a module's folder pass in that time, its own first."""
-        tests = Path("tests") / module.parent.name.removeprefix("_")
-        own = tests / f"test_{module.stem}.py"
-        # Apart: most mutants fail there, and need not wait until all are collected.
-        if (self._folder / own).exists():
-            return self._pass([own], seconds, more) and self._pass(
-                [tests, f"--ignore={own}"], seconds, more
-            )
-        return self._pass([tests], seconds, more)
-
-    def _pass(self, tests: Sequence[Path | str], seconds: float, more: Sequence[str]) -> bool:
-        command = [sys.executable, *more, "-m", "pytest", "-q", "-x", "-p", "no:randomly"]
-        command += ["-p", "no:cacheprovider", *map(str, tests)]
-        try:
-            done = subprocess.run(
-                command,
-                cwd=self._folder,
-                env={
-                    **os.environ,
-                    "PYTHONPATH": str(self._folder),
-                    "HYPOTHESIS_PROFILE": "quick",  # the same few draws for each mutant
-                },
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                timeout=seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return False
-        return done.returncode == 0
-
-
 def main() -> int:
     """Measure, print and return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", nargs="+", default=FOLDERS, metavar="FOLDER_OR_MODULE")
     parser.add_argument("--sample", type=int, help="how many; without it, all")
     parser.add_argument("--seed", type=int, default=1, help="of the sample and its order")
-    parser.add_argument("--minutes", type=float, default=60.0, help="no new mutant after these")
-    parser.add_argument("--jobs", type=int, default=1, help="mutants at the same time")
+    parser.add_argument("--minutes", type=float, default=240.0, help="no new mutant after these")
+    parser.add_argument("--jobs", type=int, default=2, help="mutants at the same time")
     parser.add_argument("--most", type=float, default=_MOST_SURVIVORS, help="share that survives")
     options = parser.parse_args()
     paths = [
@@ -271,56 +228,107 @@ def main() -> int:
     everything = [one for path in paths for one in mutants_of(path, (ROOT / path).read_bytes())]
     waiting = drawn(everything, options.sample, options.seed)
     print(f"{len(everything)} mutants in {len(paths)} modules; {len(waiting)} drawn", flush=True)
-    deadline = monotonic() + 60 * options.minutes
-    killed: Counter[str] = Counter()
-    survivors: list[Mutant] = []
-    with tempfile.TemporaryDirectory() as folder:
-        seconds = {}
-        shop = Workshop(_made(Path(folder) / "0"))
-        for name in sorted({path.parent.name for path in paths}):
-            begun = monotonic()
-            if not shop.passes(Path("aiohubassoc", name, "__init__.py"), 600):
-                print(f"the tests of {name} fail without a mutant", file=sys.stderr)
-                return 2
-            seconds[name] = 60 + 5 * (monotonic() - begun)
-            print(f"the tests of {name} take {monotonic() - begun:.0f} s", flush=True)
-        shops = [shop, *(Workshop(_made(Path(folder) / str(n))) for n in range(1, options.jobs))]
-
-        def work(shop: Workshop) -> None:
-            while waiting and monotonic() < deadline:
-                mutant = waiting.pop()
-                if shop.survives(mutant, seconds[mutant.path.parent.name]):
-                    survivors.append(mutant)
-                    print(f"survived  {mutant}", flush=True)
-                else:
-                    killed[str(mutant.path)] += 1
-
-        with ThreadPoolExecutor(options.jobs) as pool:
-            list(pool.map(work, shops))
-    survived = Counter(str(one.path) for one in survivors)
-    total = killed.total() + survived.total()
+    try:
+        verdicts = judge(waiting, options.jobs, monotonic() + 60 * options.minutes)
+    except BrokenTestsError as error:
+        print(f"the tests fail without a mutant:\n{error}", file=sys.stderr)
+        return 2
     rows = [
         {
-            "module": path,
-            "mutants": killed[path] + survived[path],
-            "killed": killed[path],
-            "survived": survived[path],
+            "module": str(path),
+            "mutants": ran.total(),
+            "killed": ran[True],
+            "survived": ran[False],
         }
-        for path in sorted({*killed, *survived})
+        for path in paths
+        if (ran := Counter(killed for one, killed in verdicts if one.path == path))
     ]
     if not rows:
         print("no mutant ran: more --minutes are needed", file=sys.stderr)
         return 2
     print_table(rows)
-    print(f"{total} ran, {len(waiting)} did not: {survived.total() / total:.1%} survived")
-    listed = [{"survivor": str(one)} for one in sorted(survivors, key=str)]
+    survivors = sorted((str(one) for one, killed in verdicts if not killed))
+    share = len(survivors) / len(verdicts)
+    print(f"{len(verdicts)} ran, {len(waiting) - len(verdicts)} did not: {share:.1%} survived")
+    listed = [{"survivor": one} for one in survivors]
     claim = f"at most {options.most:.0%} of the mutants survive"
-    return conclude("mutants", [*rows, *listed], {claim: survived.total() <= options.most * total})
+    return conclude("mutants", [*rows, *listed], {claim: share <= options.most})
 
 
-def _made(folder: Path) -> Path:
-    folder.mkdir()
-    return folder
+def judge(mutants: Sequence[Mutant], jobs: int, until: float) -> list[tuple[Mutant, bool]]:
+    """
+    Return each mutant that ran with whether a test noticed it.
+
+    One whose code was changed in place, and that survived, is imported as well: what was computed
+    from it while the package was imported may tell.
+
+    Raises:
+        BrokenTestsError: the tests fail without a mutant.
+    """
+    import_libraries()
+    verdicts: list[tuple[Mutant, bool]] = []
+
+    def note(mutant: Mutant, *, killed: bool) -> None:
+        verdicts.append((mutant, killed))
+        if not len(verdicts) % 100:
+            print(f"{len(verdicts)} of {len(mutants)}", flush=True)
+        if not killed:
+            print(f"survived  {mutant}", flush=True)
+
+    with tempfile.TemporaryDirectory() as home:
+        scratch = Path(home)
+        to_import: list[Mutant] = []
+        for folder in sorted({one.path.parent.name for one in mutants}):
+            of_folder = [one for one in mutants if one.path.parent.name == folder]
+            tests = f"tests/{folder.removeprefix('_')}"
+            began = monotonic()
+            for index, killed in nurse(of_folder, [tests], jobs=jobs, until=until, scratch=scratch):
+                if killed:
+                    note(of_folder[index], killed=True)
+                else:
+                    to_import.append(of_folder[index])
+            print(f"{folder}: {monotonic() - began:.0f} s", flush=True)
+        print(f"{len(to_import)} of them are to be imported", flush=True)
+        needed = cpu_when_imported(to_import, scratch)
+
+        def work(mutant: Mutant) -> None:
+            if monotonic() < until:
+                tests, seconds = tests_of(mutant), needed[mutant.path.parent]
+                note(mutant, killed=not passes_when_imported(mutant, tests, scratch, seconds))
+
+        with ThreadPoolExecutor(jobs) as pool:
+            list(pool.map(work, to_import))
+    return verdicts
+
+
+def cpu_when_imported(mutants: Sequence[Mutant], scratch: Path) -> dict[Path, float]:
+    """
+    Return the CPU seconds that the tests of each folder take without a change.
+
+    Raises:
+        BrokenTestsError: they fail.
+    """
+    needed = {}
+    for one in {one.path.parent: one for one in mutants}.values():
+        same, before = attrs.evolve(one, text=one.before), _cpu_of_forks()
+        if not passes_when_imported(same, tests_of(same), scratch, 600.0):
+            raise BrokenTestsError(f"those of {one.path.parent}, when it is imported")
+        needed[one.path.parent] = _cpu_of_forks() - before
+    return needed
+
+
+def _cpu_of_forks() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def tests_of(mutant: Mutant) -> list[list[str]]:
+    """Return the tests of its module, which most mutants fail, and the others of its folder."""
+    folder = Path("tests") / mutant.path.parent.name.removeprefix("_")
+    own = folder / f"test_{mutant.path.stem}.py"
+    if (ROOT / own).exists():
+        return [[str(own)], [str(folder), f"--ignore={own}"]]
+    return [[str(folder)]]
 
 
 if __name__ == "__main__":

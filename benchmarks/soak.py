@@ -2,12 +2,12 @@
 A storm for as long as you like: the records of server, run folders and reports agree pair by pair.
 
 Several jobs at a time link pairs by single calls, in batches, and with a look at what is linked
-first, each with a run folder. Every fault of the simulator hits a share of the calls; latency is
-from nothing to seconds; a neighbour uses the quota; the server is taken away and comes back with
-another token; clients are opened and closed; runs are cancelled, stopped and left at any moment,
-and begun again; calls beside them are cancelled too. In real time the command is killed and resumed
-besides. ``--virtual`` runs on a loop whose clock leaps: an hour takes less than half a minute,
-with pauses between the jobs.
+first, each with a run folder, and half of the clients with a quota that they share. Every fault of
+the simulator hits a share of the calls; latency is from nothing to 30 seconds; a neighbour uses the
+quota; tokens expire; the server is taken away and comes back; clients are opened and closed; runs
+are cancelled, stopped and left at any moment, and begun again; calls beside them are cancelled too.
+In real time the command is killed and resumed besides. ``--virtual`` runs on a loop whose clock
+leaps: an hour takes less than half a minute, with pauses between the jobs.
 
 All chance comes from the seed, but for what threads and other processes do when. It leaves no file
 behind.
@@ -27,7 +27,7 @@ import time
 from collections import Counter
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 from kills import Runs, contradicted, untrue
@@ -43,9 +43,12 @@ from aiohubassoc import (
     Quota,
     RetryPolicy,
     RunStoppedError,
+    SharedQuota,
     Status,
     Timeouts,
 )
+from aiohubassoc.shared_quota.session import StoreSession
+from aiohubassoc.shared_quota.sqlite_store import SqliteStore
 from aiohubassoc.simulator import (
     Fault,
     FaultPlan,
@@ -57,7 +60,9 @@ from aiohubassoc.simulator import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
+
+ResultT = TypeVar("ResultT")
 
 _JOBS: Final = 4  # at once
 _MOST_PAIRS: Final = 80
@@ -65,8 +70,10 @@ _BATCH: Final = 20
 _MOST_SESSIONS: Final = 12
 _FAULT_SHARE: Final = 0.3  # of all calls, for all faults together
 _QUOTA: Final = Quota(100, 10.0)
-_LATENCY: Final = Latency(0.03, 1.0, 0.05, 1.0, stray_share=0.03, stray_max=6.0)
-_TIMEOUTS: Final = Timeouts(connect=2.0, response=5.0)
+_LATENCY: Final = Latency(0.03, 1.0, 0.05, 1.0, stray_share=0.03, stray_max=30.0)
+_TIMEOUTS: Final = (Timeouts(connect=2.0, response=5.0), Timeouts())
+_TOKEN_LIFE: Final = 20.0  # seconds at most
+_STORE_TAKES: Final = 0.001  # seconds
 _KILLS_SHARE: Final = 0.3  # of the real time, for the command
 _KILLS: Final = 3
 _PAUSE: Final = 600.0  # in virtual time, where a job takes about 15 s
@@ -85,6 +92,8 @@ class Findings:
     calls: int = 0
     cancelled_calls: int = 0
     lives: int = 0
+    tokens: int = 0
+    sharing: int = 0
     requests: int = 0
     faults: Counter[str] = attrs.Factory(Counter)
     wrong: Counter[str] = attrs.Factory(Counter)
@@ -124,16 +133,18 @@ class Server:
         """Serve until it is over, with pauses."""
         port = 0
         while not over.is_set():
-            self.token = f"soak-token-{self._findings.lives}"
-            async with serve(self._settings(), port=port) as served:
+            self._issue_token()
+            async with serve(self._settings(), port=port) as served, asyncio.TaskGroup() as group:
                 port = int(served.base_url.rpartition(":")[2])
                 self.base_url, self._portal = served.base_url, served.portal
                 served.portal.add_links((a, b, c, d) for a, b, c, d in self._past)
                 self._findings.lives += 1
                 self.is_up.set()
+                expiring = group.create_task(self._let_tokens_expire(served.portal))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._life * self._rng.uniform(0.2, 2.0)):
                         await over.wait()
+                expiring.cancel()
             ledger = served.portal.ledger
             self._past, self._portal = self.books(), None
             self._findings.requests += ledger.requests
@@ -154,6 +165,17 @@ class Server:
         """Return the token that it accepts now."""
         await asyncio.sleep(0.01 if refused else 0.0)
         return self.token
+
+    def _issue_token(self) -> None:
+        self._findings.tokens += 1
+        self.token = f"soak-token-{self._findings.tokens}"
+
+    async def _let_tokens_expire(self, portal: Any) -> None:  # noqa: ANN401 -- the simulator's
+        while True:
+            await asyncio.sleep(self._rng.uniform(0.0, _TOKEN_LIFE))
+            portal.revoke(self.token)
+            self._issue_token()
+            portal.accept(self.token)
 
     def _settings(self) -> PortalSettings:
         rng = self._rng
@@ -191,6 +213,7 @@ class Job:
         server: Where it links.
         folder: The run folder.
         findings: What it counts into.
+        quota: What half of its clients share with those of the other jobs.
         ends_at: When it is to be over, of the loop's clock.
     """
 
@@ -202,12 +225,14 @@ class Job:
         server: Server,
         folder: Path,
         findings: Findings,
+        quota: SharedQuota,
         ends_at: float,
     ) -> None:
         self._rng = rng = Random(f"{seed}-{number}")
         self._server = server
         self._folder = folder
         self._findings = findings
+        self._quota = quota
         self._ends_at = ends_at
         first = 1 + number * _MOST_PAIRS
         own = [
@@ -235,13 +260,16 @@ class Job:
 
     def _client(self) -> AssociationClient:
         rng = self._rng
+        shares = rng.random() < 0.5
+        self._findings.sharing += shares
         return AssociationClient(
             self._server.current_token,
             base_url=self._server.base_url,
             quota=_QUOTA if rng.random() < 0.5 else None,
+            shared_quota=self._quota if shares else None,
             concurrency=rng.choice((1, 4, 32)),
             retry=RetryPolicy(attempts=rng.choice((2, 5, 8)), wait_initial=0.1, wait_max=3.0),
-            timeouts=_TIMEOUTS,
+            timeouts=rng.choice(_TIMEOUTS),
             jitter=rng.random,
         )
 
@@ -389,7 +417,7 @@ def _key(pair: Pair) -> tuple[str, ...]:
 
 
 async def storm(
-    seconds: float, seed: int, home: Path, *, pause: float = 0.0
+    seconds: float, seed: int, home: Path, quota: SharedQuota, *, pause: float = 0.0
 ) -> tuple[Findings, dict[str, bool]]:
     """
     Let it rage for *seconds* of the running loop, and return what was found.
@@ -398,6 +426,7 @@ async def storm(
         seconds: How long new jobs begin.
         seed: Of all chance.
         home: For run folders.
+        quota: What half of the clients share.
         pause: The longest pause between two jobs of a worker, in seconds.
     """
     loop, findings = asyncio.get_running_loop(), Findings()
@@ -414,7 +443,13 @@ async def storm(
             number = next(numbers)
             folder = home / str(number)
             await Job(
-                number, seed=seed, server=server, folder=folder, findings=findings, ends_at=ends_at
+                number,
+                seed=seed,
+                server=server,
+                folder=folder,
+                findings=findings,
+                quota=quota,
+                ends_at=ends_at,
             ).run()
             _remove(folder)
             memory.append(_memory_mb())
@@ -491,13 +526,65 @@ def kill_the_command(seconds: float, seed: int) -> tuple[int, Counter[str]]:
     return killed, wrong
 
 
+def _url(home: Path) -> str:
+    return f"sqlite:///{home / 'quota.db'}"
+
+
+class _VirtualStore(SqliteStore):
+    """The file, with the loop's clock."""
+
+    def __init__(self, path: str, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(path)
+        self.local_time = loop.time  # type: ignore[method-assign]
+
+
+class _LoopWorker:
+    """Asks the store on the loop, whose clock would leap while a thread does."""
+
+    def submit(self, work: Callable[[], ResultT]) -> asyncio.Future[ResultT]:
+        """See `Worker`."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[ResultT] = loop.create_future()
+
+        def do() -> None:
+            if not future.done():
+                try:
+                    future.set_result(work())
+                except Exception as error:  # noqa: BLE001 -- it is the future's
+                    future.set_exception(error)
+
+        loop.call_later(_STORE_TAKES, do)
+        return future
+
+    def close(self) -> None:
+        """See `Worker`."""
+
+
+@attrs.frozen(repr=False)
+class VirtualQuota(SharedQuota):
+    """
+    A shared quota in the time of a loop.
+
+    Args:
+        loop: Whose clock the store has.
+    """
+
+    loop: asyncio.AbstractEventLoop = attrs.field(kw_only=True)
+
+    def open_session(self, **options: Any) -> StoreSession:  # noqa: ANN401 -- as they are
+        """See `SharedQuota`."""
+        store = _VirtualStore(self.url.removeprefix("sqlite:///"), self.loop)
+        return StoreSession(store, self.key, self.explain, **options, worker=_LoopWorker())
+
+
 def run_virtually(seconds: float, seed: int, home: Path) -> tuple[Findings, dict[str, bool]]:
     """Let the storm rage in virtual time."""
     import looptime  # noqa: PLC0415 -- of the tests
 
     loop = looptime.new_event_loop()
     try:
-        return loop.run_until_complete(storm(seconds, seed, home, pause=_PAUSE))
+        quota = VirtualQuota(_url(home), loop=loop)
+        return loop.run_until_complete(storm(seconds, seed, home, quota, pause=_PAUSE))
     finally:
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.run_until_complete(loop.shutdown_default_executor())
@@ -527,7 +614,8 @@ def main(arguments: Iterable[str] | None = None) -> int:
             findings, checks = run_virtually(seconds, seed, Path(home))
         else:
             share = (1 - _KILLS_SHARE) * seconds
-            findings, checks = asyncio.run(storm(share, seed, Path(home)))
+            quota = SharedQuota(_url(Path(home)))
+            findings, checks = asyncio.run(storm(share, seed, Path(home), quota))
             killed, wrong = kill_the_command(seconds - share, seed)
     row = {
         "seed": seed,

@@ -20,6 +20,7 @@ extensions = [
     "cyclopts.ext.sphinx",  # the reference of all options, from the program itself
     "public_names",
     "llms_txt",
+    "unbroken_words",
 ]
 exclude_patterns = ["_build", "_ext"]
 html_theme = "furo"

@@ -1,4 +1,4 @@
-"""A DAG for Airflow: links the pairs of a night's export, and resumes what was interrupted."""
+"""An Airflow DAG that links the pairs of a nightly export. A retry resumes the run."""
 
 import subprocess
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from airflow.exceptions import AirflowFailException
 from airflow.sdk import dag, task
 
-_RETRIED = {3, 75, 130, 143}  # stopped early, folder in use, told to stop
+_RETRIED = {3, 75, 130, 143}  # stopped early, run folder in use, SIGINT, SIGTERM
 
 
 @dag(
@@ -18,7 +18,7 @@ _RETRIED = {3, 75, 130, 143}  # stopped early, folder in use, told to stop
 def hubspot_links():
     @task
     def link(ds=None):
-        """Link the pairs of the date; a retry sends only what has no outcome yet."""
+        """Link the pairs of one date. A retry sends only pairs without an outcome."""
         done = subprocess.run(
             [
                 *("aiohubassoc", "link", f"/srv/export/{ds}.csv"),
@@ -26,7 +26,7 @@ def hubspot_links():
                 *("--run", f"/var/lib/sync/{ds}", "--skip-linked", "--require-rows", "--json"),
                 *("--token-file", "/run/secrets/hubspot"),
             ],
-            stdout=subprocess.PIPE,  # standard error goes to the task's log
+            stdout=subprocess.PIPE,  # standard error goes to the task log
             text=True,
         )
         print(done.stdout)

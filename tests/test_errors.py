@@ -112,7 +112,7 @@ def test_a_partial_failure_without_named_errors() -> None:
     """`numErrors` alone is reported too."""
     error = PartialFailureError(REPLY)
     assert "PARTIAL_FAILURE" == error.label
-    assert "numErrors 2 and no named errors" in str(error)
+    assert "no error text (numErrors 2)" in str(error)
 
 
 def test_unconfirmed_without_a_body() -> None:

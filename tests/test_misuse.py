@@ -13,12 +13,14 @@ from aiohubassoc import (
     AioHubAssocError,
     AssociationClient,
     Journal,
+    LinkState,
     OptionsError,
     Outcome,
     Pair,
     PairError,
     Quota,
     QuotaLimiter,
+    RunStoppedError,
     Status,
 )
 from aiohubassoc.testing import mocked
@@ -126,6 +128,45 @@ async def test_an_id_of_thousands_of_digits_is_one_failed_pair() -> None:
     assert str(failure.pair) == "contacts:(int) -> companies:1"
 
 
+@pytest.mark.parametrize("given", [1.5, None, "..", "a b", "202.0", b"1", LONG], ids=range(7))
+async def test_the_pair_of_an_outcome_fails_its_checks_again(given: Any) -> None:
+    """It is sent by no verb, and it is the one that is failed, also with the right ones of old."""
+    with mocked() as hubspot:
+        async with AssociationClient("t") as client:
+            first = await client.link_all([(given, 1), (1, 2)], **TYPES)
+            (bad,) = [outcome.pair for outcome in first.failures]
+            hubspot.pairs.clear()
+            again = await client.link_all([bad, PAIR, Pair("contacts", 1, "companies", 3)])
+            async with client.verify([bad]) as found:
+                states = [one.state async for one in found]
+            with pytest.raises(PairError, match=r"from_id|failed its checks"):
+                await client.create_default(bad)
+            with pytest.raises(PairError, match=r"from_id|failed its checks"):
+                await client.create_default_batch("contacts", "companies", [PAIR, bad])
+            plan = await client.plan([bad, PAIR])
+    assert (again.linked, again.failed) == (2, 1)
+    assert isinstance(again.failures[0].error, PairError)
+    assert states == [LinkState.UNKNOWN]
+    assert (plan.invalid, plan.calls) == (1, 1)
+    assert ["2", "3"] == [pair.to_id for pair in hubspot.pairs]
+
+
+async def test_the_pair_of_a_row_fails_its_checks_again(tmp_path: Path) -> None:
+    """A run folder has the values of an item that failed its checks, as text."""
+    rows = pd.DataFrame([{"from_id": None, "to_id": 7, "tag": "kept"}])
+    journal = Journal(tmp_path / "run")
+    with mocked() as hubspot:
+        async with AssociationClient("t") as client:
+            await client.link_all(rows, **TYPES, journal=journal)
+            pairs = [row.pair for row in journal.rows(Status.FAILED)]
+            report = await client.link_all(pairs)
+    assert report.failed == 1
+    assert not hubspot.pairs
+    assert [(str(one.pair), one.pair.tag) for one in report.failures] == [
+        ("contacts:None -> companies:7", "kept")
+    ]
+
+
 # --- options -----------------------------------------------------------------------------------
 
 
@@ -150,6 +191,24 @@ async def test_options_of_a_run(options: Any, said: str) -> None:
         with pytest.raises(OptionsError) as refused:
             await client.link_all([PAIR], **options)
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("cause", "seconds", "said"),
+    [
+        ("shutting down", None, r"such as RunStoppedError\('shutting down'\), not 'shutting down'"),
+        (RuntimeError("x"), None, "an error of aiohubassoc"),
+        (RunStoppedError("x"), -1.0, "drain_timeout must be 0 or more"),
+        (RunStoppedError("x"), float("nan"), "drain_timeout must be 0 or more"),
+    ],
+)
+async def test_causes_of_a_stop(cause: Any, seconds: float | None, said: str) -> None:
+    """They are kept with each pair that is left open: only errors of ours have what is shown."""
+    with mocked():
+        async with AssociationClient("t") as client, client.link_each([PAIR]) as outcomes:
+            with pytest.raises(OptionsError, match=said):
+                outcomes.stop(cause, drain_timeout=seconds)
+            assert [Status.LINKED] == [outcome.status async for outcome in outcomes]
 
 
 async def test_plan_takes_a_journal_only() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from enum import Enum
 from typing import Any
 
 import attrs
@@ -20,7 +21,8 @@ from aiohubassoc import (
     Status,
     TransportError,
 )
-from aiohubassoc.pair import unchecked_pair
+from aiohubassoc._protocol.requests import create_default
+from aiohubassoc.pair import RejectedPair
 
 PAIR = Pair("contacts", 101, "companies", "202")
 
@@ -48,6 +50,24 @@ def test_ids_are_kept_as_strings() -> None:
     assert ["101", "101", "7", "18446744073709551617", "-1"] == [
         Pair("contacts", record_id, "companies", 1).from_id for record_id in ids
     ]
+
+
+class Named(str, Enum):  # noqa: UP042 -- as callers have them: a StrEnum writes its value
+    """Names of object types, and an id."""
+
+    CONTACTS = "contacts"
+    DEALS = "2-1234567"
+    FIRST = "101"
+
+
+def test_names_from_an_enum_are_kept_as_their_values() -> None:
+    """They are plain strings from then on: an f-string of the member would write its name."""
+    named = Pair(Named.CONTACTS, Named.FIRST, Named.DEALS, 5)
+    kept = (named.from_type, named.from_id, named.to_type, named.to_id)
+    assert ("contacts", "101", "2-1234567", "5") == kept
+    assert {str} == {*map(type, kept)}
+    assert str(named) == "contacts:101 -> 2-1234567:5"
+    assert create_default("v4", named).path == create_default("v4", Pair(*kept)).path
 
 
 @pytest.mark.parametrize(
@@ -119,7 +139,7 @@ def test_ids_that_are_too_long(record_id: Any, reported: str) -> None:
     """They are refused as others are, and no message has them whole; nor has what is kept."""
     with pytest.raises(PairError, match=reported) as caught:
         Pair("contacts", record_id, "companies", 202)
-    bad = unchecked_pair("contacts", record_id, "companies", 202)
+    bad: Pair = RejectedPair("contacts", record_id, "companies", 202, tag=None)
     assert len(str(caught.value)) < 400
     assert len(str(bad)) < 200
     with pytest.raises(PairError, match=reported.replace("from", "to")):

@@ -210,7 +210,7 @@ def test_the_job_of_kubernetes_retries_what_may_succeed_later() -> None:
 
 def test_the_table_says_which_exit_codes_are_final() -> None:
     """As units, job and task have it."""
-    table = OPERATIONS.partition("| exit code | retry by itself? |")[2].partition("\n\n")[0]
+    table = OPERATIONS.partition("| exit code | retry automatically? |")[2].partition("\n\n")[0]
     rows = re.findall(r"^\| ([\d, ]+) \| (\w+)", table, re.MULTILINE)
     final = {
         int(code)

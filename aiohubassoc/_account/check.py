@@ -1,4 +1,4 @@
-"""Makes the calls of a check, and stops where every later call would end alike."""
+"""Makes the calls of an account check, and stops when all later calls would fail too."""
 
 from __future__ import annotations
 
@@ -268,7 +268,7 @@ def _unknown(name: str, response: AccountReply | AioHubAssocError | None) -> Che
         why = f" (it responded {response.status} {response.category or 'without a category'})"
     elif isinstance(response, TransportError):
         why = f" ({response})"
-    return CheckItem(name, CheckState.UNKNOWN, f"HubSpot does not say{why}")
+    return CheckItem(name, CheckState.UNKNOWN, f"not reported by HubSpot{why}")
 
 
 _FINAL_ERRORS: Final = (

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from aiohubassoc.errors import OptionsError
+from aiohubassoc.pair import plain_text
 
 TokenProvider: TypeAlias = Callable[[str | None], Awaitable[str]]
 """
@@ -108,4 +109,4 @@ def _checked(token: object) -> str:
         raise OptionsError("give the token alone, without 'Bearer '")
     if not (token.isascii() and token.isprintable()) or " " in token:
         raise OptionsError("the token contains a space, a line break or a character no token has")
-    return token
+    return plain_text(token)

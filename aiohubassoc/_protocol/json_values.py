@@ -58,7 +58,8 @@ def integer(value: object, _: object = None) -> int:
     # orjson reads integers above 2**64 as floats: no reason to call a reply garbled.
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    # No count has more digits, and Python makes no int of thousands of them.
+    if isinstance(value, str) and len(value) <= MOST_ID and value.isascii() and value.isdigit():
         return int(value)
     raise WrongShapeError(f"{json_text(value)} is not an int")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 import attrs
 
 from aiohubassoc.errors import OptionsError, PairError
-from aiohubassoc.pair import Pair, is_float, unchecked_pair
+from aiohubassoc.pair import Pair, RejectedPair, is_float
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -112,7 +112,7 @@ def _rows(
             try:
                 item = Pair(from_type, from_id, to_type, to_id, tag=tag)
             except PairError as error:
-                bad = unchecked_pair(from_type, from_id, to_type, to_id, tag=tag)
+                bad: Pair = RejectedPair(from_type, from_id, to_type, to_id, tag=tag)
                 item = RejectedRow(bad, _row_error(row, bad, error))
             yield item
             row += 1

@@ -257,6 +257,8 @@ class Run(Generic[ResultT]):
             return
         if self.histories:
             self.histories.pop(index, None)
+        if self._stalled_since is not None and not self.open:
+            self._stalled_since = None  # there is nothing to complete until more is read
         limits = self._limits
         outcome: Any = result  # only outcomes have limits
         if limits is not None and (limits.streak.length or outcome.status is not _LINKED):
@@ -300,7 +302,7 @@ class Run(Generic[ResultT]):
         self._failure = self._failure or error
         self._has_failed = True
         if not isinstance(error, AioHubAssocError):
-            error = RunStoppedError(f"{type(error).__name__}: {error}")
+            error = RunStoppedError(f"{type(error).__name__}: {_get_text(error)}")
         self.stop(error)
 
     # --- what calls report (a `CallObserver`) ----------------------------------------------------
@@ -396,3 +398,10 @@ class Run(Generic[ResultT]):
         """Cancel every task, and return those that have not ended."""
         self._cancel(self._tasks)
         return self._tasks
+
+
+def _get_text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 -- it is the caller's code, and the run must end
+        return "(no text)"

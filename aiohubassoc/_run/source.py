@@ -19,7 +19,7 @@ from aiohubassoc._run.dataframes import ArrowArray, ArrowStream, RejectedRow, fr
 from aiohubassoc._run.input_errors import not_a_pair, not_iterable
 from aiohubassoc.errors import JournalError, OptionsError, PairError, RunStoppedError
 from aiohubassoc.models import Outcome, Status
-from aiohubassoc.pair import Pair, RecordId, unchecked_pair
+from aiohubassoc.pair import Pair, RecordId, RejectedPair
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -99,8 +99,8 @@ class Source:
             self._rows = frame_rows(given, from_type, to_type)
             given = self._rows
         elif from_type is not None and to_type is not None:
-            Pair(from_type, 1, to_type, 1)  # raises now, not once for each pair
-            self._types = (from_type, to_type)
+            pair = Pair(from_type, 1, to_type, 1)  # raises now, not once for each pair
+            self._types = (pair.from_type, pair.to_type)
         elif from_type is not None or to_type is not None:
             raise OptionsError("give both from_type and to_type, or neither")
         # Each is None once no more is read from it.
@@ -222,7 +222,7 @@ def read_pair(
         PairError: it is neither a pair nor two ids.
     """
     if isinstance(item, Pair):
-        return item
+        return (item, item.to_error()) if isinstance(item, RejectedPair) else item
     if types is None:
         raise OptionsError(not_a_pair(index, item, has_types=False))
     try:
@@ -235,7 +235,7 @@ def read_pair(
     try:
         return Pair(from_type, from_id, to_type, to_id)
     except PairError as error:
-        return unchecked_pair(from_type, from_id, to_type, to_id), error
+        return RejectedPair(from_type, from_id, to_type, to_id, tag=None), error
 
 
 class Prefetch:

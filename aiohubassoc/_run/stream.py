@@ -8,7 +8,7 @@ import warnings
 from collections import deque
 from typing import TYPE_CHECKING, Final, Generic, Protocol, Self, TypeVar
 
-from aiohubassoc.errors import ClientClosedError
+from aiohubassoc.errors import AioHubAssocError, ClientClosedError, OptionsError
 from aiohubassoc.models import Outcome, Report, RunReport, Verification, VerificationReport
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from aiohubassoc._run.run import Run
-    from aiohubassoc.errors import AioHubAssocError
 
 # The input is read at most this many pairs beyond the last result taken.
 READ_AHEAD: Final = 1000
@@ -180,7 +179,19 @@ class _ResultStream(Generic[ResultT, ReportT]):
                 nothing more is read; a step of the input that is under way is not waited for.
                 None: as long as their timeouts allow, and the rest of the input is read and
                 reported.
+
+        Raises:
+            OptionsError: *cause* is none of this package's errors, such as
+                ``RunStoppedError("shutting down")``, or *drain_timeout* is no such number.
         """
+        given: object = cause
+        if not isinstance(given, AioHubAssocError):
+            raise OptionsError(
+                "cause must be an error of aiohubassoc, such as RunStoppedError('shutting down'), "
+                f"not {given!r}"
+            )
+        if drain_timeout is not None and not drain_timeout >= 0:  # nan too
+            raise OptionsError(f"drain_timeout must be 0 or more, or None, not {drain_timeout!r}")
         self._run.stop(cause, drain_timeout=drain_timeout)
 
     async def __aenter__(self) -> Self:

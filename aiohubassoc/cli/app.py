@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import warnings
 from functools import partial
 from typing import TYPE_CHECKING, cast
@@ -11,9 +12,12 @@ from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensErro
 
 from aiohubassoc import __version__
 from aiohubassoc.cli.terminal import (
+    OutputConsole,
     StorageError,
     print_error,
+    print_lines,
     show_warning,
+    stdout,
     suggest,
     suggest_choice,
     take_lost_output,
@@ -122,6 +126,7 @@ _FLEET_COMMANDS = (
     ("report", "Write the report of a run as one HTML file."),
     ("portals", "Show the portals of the file, and whether their tokens can be read."),
 )
+_FLEET_MODULES = {"submit": "fleet_submit", "export": "fleet_export", "report": "fleet_export"}
 _FLEET_EXAMPLES = (
     "fleet init --database postgresql://user@host/name",
     "fleet submit acme pairs.csv --from contacts --to companies --portals portals.toml",
@@ -146,6 +151,7 @@ def make_app() -> App:
         help_format="markdown",
         version=__version__,
         version_flags=["--version"],
+        console=OutputConsole(),
         result_action="return_value",
         suppress_keyboard_interrupt=False,
         exit_on_error=False,
@@ -166,7 +172,8 @@ def make_app() -> App:
         help_epilogue=_epilogue(_FLEET_EXAMPLES, _FLEET_NOTE),
     )
     for name, help_ in _FLEET_COMMANDS:
-        fleet.command(f"aiohubassoc.cli.fleet:{name}", name=name, help=help_)
+        module = _FLEET_MODULES.get(name, "fleet")
+        fleet.command(f"aiohubassoc.cli.{module}:{name}", name=name, help=help_)
     app.command(fleet)
     return app
 
@@ -195,13 +202,8 @@ def _run(app: App, arguments: Sequence[str], stack: contextlib.ExitStack) -> int
         if asks_for_json(arguments):  # an error in the command line is a line of JSON, too
             stack.enter_context(json_lines())
     try:
-        command, bound, _ = app.parse_args(list(arguments))
-        one_each = (bound.arguments.get(name, STDIN) for name in ("left", "right"))
-        for file in (*bound.arguments.get("files", ()), *one_each):
-            if file.startswith("-") and file != STDIN:
-                raise OptionsError(_unknown_option(file, app, arguments))
-        output = bound.arguments.get("output") or bound.arguments.get("options")
-        return _call(partial(command, *bound.args, **bound.kwargs), output, stack)
+        work, output = _parse(app, arguments)
+        return _call(work, output, stack)
     except (CycloptsError, AioHubAssocError) as error:
         message = str(error)
         if isinstance(error, UnknownOptionError):
@@ -217,20 +219,43 @@ def _run(app: App, arguments: Sequence[str], stack: contextlib.ExitStack) -> int
         return to_exit_code(error)
 
 
-def _call(work: Callable[[], int], output: object, stack: contextlib.ExitStack) -> int:
+def _parse(app: App, arguments: Sequence[str]) -> tuple[Callable[[], int | None], object]:
+    """Return what does the work of a command, and what it was given of its output."""
+    command, bound, _ = app.parse_args(list(arguments))
+    one_each = (bound.arguments.get(name, STDIN) for name in ("left", "right"))
+    for file in (*bound.arguments.get("files", ()), *one_each):
+        if file.startswith("-") and file != STDIN:
+            raise OptionsError(_unknown_option(file, app, arguments))
+    work = partial(command, *bound.args, **bound.kwargs)
+    if arguments[:1] == [_COMPLETION]:
+        work = partial(_install_completion, work)
+    return work, bound.arguments.get("output") or bound.arguments.get("options")
+
+
+def _call(work: Callable[[], int | None], output: object, stack: contextlib.ExitStack) -> int:
     """Do the work of a command, with the logs and the end command that *output* asks for."""
-    work = partial(_work_and_print, work)
+    done = partial(_work_and_print, work)
     if not hasattr(output, "log_format"):  # a `PrintOptions` has it
-        return work()
+        return done()
     options = cast("PrintOptions", output)
     from aiohubassoc.cli.logs import logged  # noqa: PLC0415 -- only if there are such options
 
     stack.enter_context(logged(options))
     if options.on_end is None:
-        return work()
+        return done()
     from aiohubassoc.cli.on_end import run_with_end  # noqa: PLC0415 -- only if asked
 
-    return run_with_end(options.on_end, work)
+    return run_with_end(options.on_end, done)
+
+
+def _install_completion(install: Callable[[], None]) -> None:
+    """Install it, and print what that prints: it would do so past everything that may go wrong."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()) as printed:
+            install()
+    except OSError as error:
+        raise StorageError(f"the completion of the shell: {error.strerror}") from None
+    print_lines(printed.getvalue().splitlines(), stdout())
 
 
 def _work_and_print(work: Callable[[], int | None]) -> int:

@@ -16,7 +16,8 @@ from aiohubassoc.cli.connection import Connection, name_token_source
 from aiohubassoc.cli.options import AccessOptions, Flag, Flat, PortalOptions, check_input
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import Command
-from aiohubassoc.cli.terminal import print_lines, print_portal, stdout
+from aiohubassoc.cli.summary import print_portal
+from aiohubassoc.cli.terminal import print_lines, stdout
 from aiohubassoc.files.layout import Layout
 
 if TYPE_CHECKING:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import sqlite3
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -13,9 +15,10 @@ from aiohubassoc._http.auth import TokenProvider
 from aiohubassoc.cli.run_folder import SIMULATED_PORTAL, Command, describe_portal
 from aiohubassoc.cli.terminal import print_warning
 from aiohubassoc.client import BASE_URL, BASE_URL_VARIABLE, TOKEN_VARIABLES, AssociationClient
-from aiohubassoc.errors import OptionsError
+from aiohubassoc.errors import OptionsError, SharedQuotaError
+from aiohubassoc.journal.schema import plainly
 from aiohubassoc.options import Quota
-from aiohubassoc.shared_quota.quota import SharedQuota
+from aiohubassoc.shared_quota.quota import FOLDER_FILE, SQLITE, SharedQuota
 from aiohubassoc.token_reading import (
     RenewingToken,
     find_other_readers,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc.cli.options import AccessOptions, TokenOptions
     from aiohubassoc.observer import Observer
+    from aiohubassoc.shared_quota.store import Store
 
 # What the library calls what is an option here.
 _ARGUMENTS: Final = re.compile(
@@ -78,9 +82,7 @@ class Connection:
         """
         shared = command.pace.shared()
         if shared is None and folder is not None:
-            from aiohubassoc.journal.folder_quota import make_folder_quota  # noqa: PLC0415 -- if used
-
-            shared = make_folder_quota(folder)
+            shared = FolderQuota.of_folder(folder)
         if command.portal.simulate:
             if access.proxy is not None:
                 raise OptionsError("--proxy is for HubSpot: a simulated portal is on this machine")
@@ -143,6 +145,34 @@ class Connection:
             )
         except OptionsError as error:
             raise OptionsError(_ARGUMENTS.sub(_to_option, str(error))) from None
+
+
+class FolderQuota(SharedQuota):
+    """The quota that the runs of a run folder share, so that one knows what the last one sent."""
+
+    @classmethod
+    def of_folder(cls, folder: str | os.PathLike[str]) -> FolderQuota:
+        """Return that of a run folder, which is made if it is not there."""
+        return cls(f"{SQLITE}{Path(folder) / FOLDER_FILE}")
+
+    def make_store(self) -> Store:
+        """Return the store, which is not open yet."""
+        from aiohubassoc.shared_quota.sqlite_store import SqliteStore  # noqa: PLC0415 -- when used
+
+        return SqliteStore(self.url.removeprefix(SQLITE), makes_folder=True)
+
+    def explain(self, error: BaseException) -> SharedQuotaError:
+        """Return the error that users see: it is about the folder, which they know."""
+        cause, path = error.__cause__, Path(self.url.removeprefix(SQLITE))
+        if not path.parent.is_dir():
+            return SharedQuotaError(f"the run folder {path.parent} was removed during the run")
+        if isinstance(cause, OSError | sqlite3.OperationalError):
+            return SharedQuotaError(str(plainly(path.parent, cause)))
+        return SharedQuotaError(
+            f"{path}, which knows what the last run sent, cannot be used, so nothing may be sent: "
+            f"{error}. If it is damaged and no run uses the folder: rm {path}*, and go on after a "
+            "window of the quota, ten seconds"
+        )
 
 
 def find_base_url(given: str | None) -> str:

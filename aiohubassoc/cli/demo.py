@@ -12,10 +12,11 @@ from rich.markup import escape
 from aiohubassoc.cli.connection import Connection
 from aiohubassoc.cli.hints import compose
 from aiohubassoc.cli.link import LinkRun
-from aiohubassoc.cli.options import LinkCall, PaceOptions, PortalOptions
-from aiohubassoc.cli.run_folder import Command
+from aiohubassoc.cli.options import PaceOptions, PortalOptions
+from aiohubassoc.cli.run_folder import Command, LinkCall
 from aiohubassoc.cli.simulate import demo_portal
-from aiohubassoc.cli.terminal import print_lines, print_link_report, stdout
+from aiohubassoc.cli.summary import print_link_report
+from aiohubassoc.cli.terminal import print_lines, stdout
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable

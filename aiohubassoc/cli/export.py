@@ -11,7 +11,8 @@ from aiohubassoc.cli.export_options import ExportOptions
 from aiohubassoc.cli.options import Flag, Flat
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import Command, is_from_pipe, open_folder, restore_cells
-from aiohubassoc.cli.sinks import check_output
+from aiohubassoc.cli.sinks import check_outputs
+from aiohubassoc.cli.summary import plural
 from aiohubassoc.cli.terminal import print_warning, stderr, stdout
 from aiohubassoc.errors import AioHubAssocError, OptionsError
 from aiohubassoc.files.pairs import PairTable
@@ -49,7 +50,7 @@ def export(
     try:
         with open_folder(folder) as reader:
             kept = reader.header().get("command") or {}  # a program's folder has none
-            check_output("--output", rows.output, inputs=kept.get("files", ()), folder=folder)
+            check_outputs({"--output": rows.output}, inputs=kept.get("files", ()), folder=folder)
         with open_folder(folder) as reader:
             selected = _Selected(reader, rows.statuses())
             count = 0
@@ -65,7 +66,7 @@ def export(
         written = {"rows": count, "output": rows.output, "format": rows.file_format}
         stdout().out(json.dumps(written))
     elif rows.output is not None:
-        stderr().print(f"{count:,} rows in {escape(rows.output)}")
+        stderr().print(f"{plural(count, 'row')} in {escape(rows.output)}")
     return ExitCode.ALL_LINKED
 
 

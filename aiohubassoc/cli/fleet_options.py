@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from datetime import datetime
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 import attrs
 
-from aiohubassoc.cli.options import Flag
+from aiohubassoc.cli.options import Flag, option_name
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.fleet import FleetOptions, FleetPortal, load_portals
+from aiohubassoc.fleet import Fleet, FleetOptions, FleetPortal, FleetWorker, load_portals
+from aiohubassoc.fleet.worker import check_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+_T = TypeVar("_T")
 
 _DATABASE: Final = "AIOHUBASSOC_DATABASE"
 _PORTALS: Final = "AIOHUBASSOC_PORTALS"
@@ -33,6 +40,15 @@ class DatabaseOptions:
         if url := self.database or os.environ.get(_DATABASE, "").strip():
             return url
         raise OptionsError(f"no database: give --database, or set {_DATABASE}")
+
+    def use(self, work: Callable[[Fleet], Awaitable[_T]]) -> _T:
+        """Return what *work* returns for the fleet in it."""
+
+        async def connected() -> _T:
+            async with Fleet(self.url()) as fleet:
+                return await work(fleet)
+
+        return asyncio.run(connected())
 
 
 @attrs.frozen
@@ -105,3 +121,32 @@ class SubmitOptions:
             raise OptionsError(
                 f"--start-at {self.start_at!r} is no time such as 2026-11-30T22:00+01:00"
             ) from None
+
+
+@attrs.frozen
+class WorkerOptions:
+    """
+    How a worker works.
+
+    Args:
+        max_runs: The most runs at once; of one portal one runs at a time.
+        poll: Seconds between looks for new runs, besides PostgreSQL's notifications.
+        heartbeat: Seconds between signs of life.
+        dead_after: Seconds without one after which other workers take the runs over.
+        drain_timeout: Seconds that calls in flight may take to end when the worker is stopped.
+        no_listen: Use no LISTEN, for a PgBouncer that pools transactions.
+    """
+
+    max_runs: int = 150
+    poll: float = 1.0
+    heartbeat: float = 5.0
+    dead_after: float = 30.0
+    drain_timeout: float = 5.0
+    no_listen: Flag = False
+
+    def make_worker(self, database: str, portals: Mapping[str, FleetPortal]) -> FleetWorker:
+        """Return the worker, or OptionsError."""
+        options = attrs.asdict(self)
+        listen = not options.pop("no_listen")
+        check_worker(**options, name=lambda field: f"--{option_name(field)}")
+        return FleetWorker(database, portals, listen=listen, **options)

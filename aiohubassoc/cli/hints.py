@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.cli.connection import find_base_url, name_token_source
 from aiohubassoc.cli.options import given
+from aiohubassoc.cli.summary import plural
 from aiohubassoc.cli.terminal import suggest
 from aiohubassoc.errors import (
     AuthenticationError,
@@ -21,14 +22,15 @@ from aiohubassoc.errors import (
     UnknownObjectTypeError,
 )
 from aiohubassoc.files.byte_source import STDIN
+from aiohubassoc.journal.journal import Journal
 from aiohubassoc.shared_quota.quota import hide_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aiohubassoc.cli.options import AccessOptions, LinkCall, TokenOptions
+    from aiohubassoc.cli.options import AccessOptions, TokenOptions
     from aiohubassoc.cli.report import LinkReport, VerifyReport
-    from aiohubassoc.cli.run_folder import Command
+    from aiohubassoc.cli.run_folder import Command, LinkCall
     from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.files.layout import Layout
 
@@ -53,6 +55,8 @@ def after_link(
 ) -> list[str]:
     """Return what to do after a run that linked; *needs_input*: to give the input again."""
     folder, failures = call.folder.run, call.output.failures
+    if folder is not None and not Journal(folder).is_there:  # removed during the run
+        folder = None
     steps = [step] if (step := after_stop(report.stopped, call.token)) else []
     if isinstance(report.stopped, UnknownObjectTypeError):
         return steps  # the same command would meet it again
@@ -69,8 +73,9 @@ def after_link(
         resume = compose("resume", [folder], options)
         steps.append(f"To send those again that failed: {resume}")
     if failures is not None and report.rows_written:
-        rows = "1 row" if report.rows_written == 1 else f"{report.rows_written:,} rows"
-        steps.append(f"Wrote {rows} to {failures}, each with its reason")
+        steps.append(
+            f"Wrote {plural(report.rows_written, 'row')} to {failures}, each with its reason"
+        )
         where = _list_portal(command, call.token)
         steps.append(how_to_link(failures, command.input, where))
     elif folder is not None and report.not_linked + report.invalid:
@@ -204,12 +209,13 @@ def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) ->
         options["--no-check"] = True
     if report.pairs.linked:
         options["--skip-linked"] = True  # it needs no call for what is linked by now
+    options |= given(call.folder)
     again = compose("link", command.files, options)
     steps = [
         f"To continue, give the input again: {again}"
         if STDIN in command.files
         else f"To continue: {again}"
     ]
-    if not command.portal.simulate:
+    if not command.portal.simulate and call.folder.run is None:
         steps.append("With --run FOLDER a run can be resumed: aiohubassoc resume FOLDER")
     return steps

@@ -6,7 +6,6 @@ import asyncio
 import json
 import tempfile
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import attrs
@@ -19,9 +18,7 @@ from aiohubassoc.cli.options import (
     CheckOptions,
     Flag,
     Flat,
-    FolderOptions,
     InputOptions,
-    LinkCall,
     OutputOptions,
     PaceOptions,
     PortalOptions,
@@ -32,23 +29,18 @@ from aiohubassoc.cli.report import Example, ExitCode, LinkReport, outcome_result
 from aiohubassoc.cli.run_folder import (
     REPORTED_LINKED,
     Command,
+    FolderOptions,
     FolderTable,
+    LinkCall,
     get_record,
     open_journal,
     open_temporary_journal,
 )
 from aiohubassoc.cli.runner import Runner
-from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.terminal import (
-    StorageError,
-    discard_output,
-    print_error,
-    print_lines,
-    print_link_report,
-    print_verify_report,
-    stdout,
-)
-from aiohubassoc.errors import AioHubAssocError, JournalError, OptionsError
+from aiohubassoc.cli.sinks import check_outputs
+from aiohubassoc.cli.summary import print_link_report, print_verify_report
+from aiohubassoc.cli.terminal import StorageError, discard_output, print_error, print_lines, stdout
+from aiohubassoc.errors import AioHubAssocError, OptionsError
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
@@ -300,19 +292,19 @@ def _make_client(connection: Connection, observer: StatisticsObserver | None) ->
 
 def _write_report(run: LinkRun, call: LinkCall) -> int:
     """Write the report that is asked for, and return the exit code of that alone."""
-    from aiohubassoc.cli.report_file import report_link  # noqa: PLC0415 -- only if asked
+    from aiohubassoc.cli.report_file import (  # noqa: PLC0415 -- only if asked
+        report_link,
+        write_and_say,
+    )
 
-    path = call.output.report
+    path, journal = call.output.report, run.journal
     assert path is not None  # noqa: S101 -- it is asked for
-    assert run.journal is not None  # noqa: S101 -- then there is one
-    try:
-        report_link(path, run.journal.folder, run.report, run.command, call)
-    except (StorageError, JournalError) as error:
-        print_error(f"Cannot write {error}")
-        return ExitCode.STORAGE
-    if not call.output.json_:
-        run.console.print(f"Wrote the report to {path}", markup=False)
-    return ExitCode.ALL_LINKED
+    assert journal is not None  # noqa: S101 -- then there is one
+    return write_and_say(
+        path,
+        lambda: report_link(path, journal.folder, run.report, run.command, call),
+        None if call.output.json_ else run.console,
+    )
 
 
 async def _read_back(
@@ -354,17 +346,9 @@ def _check(command: Command, call: LinkCall) -> None:
         "--report": call.output.report,
         "--log-file": call.output.log_file,
     }
-    written = [Path(path).resolve() for path in files.values() if path is not None]
-    if len(set(written)) < len(written):
-        raise OptionsError(f"{', '.join(files)} must be different files")
-    for option, path in files.items():
-        check_output(
-            option,
-            path,
-            inputs=command.files,
-            token_file=call.token.token_file,
-            folder=call.folder.run,
-        )
+    check_outputs(
+        files, inputs=command.files, token_file=call.token.token_file, folder=call.folder.run
+    )
     if call.output.report is not None:
         from aiohubassoc.html_report.page import check_installed  # noqa: PLC0415 -- only if asked
 

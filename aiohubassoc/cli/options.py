@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _NAMES: Final = {"from_type": "from", "to_type": "to"}
 
 
-def _option_name(field: str) -> str:
+def option_name(field: str) -> str:
+    """Return what the command line calls an argument, without its dashes."""
     return _NAMES.get(field) or default_name_transform(field)
 
 
@@ -46,7 +47,7 @@ def _to_share(_: object, tokens: Sequence[Token]) -> float:
 
 Share: TypeAlias = Annotated[float, Parameter(converter=_to_share)]
 # Flags have no opposite: nothing here is true by default.
-Flat: Final = Parameter(name="*", name_transform=_option_name, negative="")
+Flat: Final = Parameter(name="*", name_transform=option_name, negative="")
 InputOptions: TypeAlias = Annotated[Layout, Flat]
 
 
@@ -327,51 +328,6 @@ class OutputOptions(PrintOptions):
 
 
 @attrs.frozen
-class FolderOptions:
-    """
-    How to use a run folder.
-
-    Args:
-        run: Keep every outcome in this folder, so that the run can be resumed.
-        retry_failed: Send pairs again that failed in an earlier run of the folder, wholly or in
-            part.
-        force: Continue though the folder belongs to another job.
-    """
-
-    run: str | None = None
-    retry_failed: Flag = False
-    force: Flag = False
-
-    def check(self) -> None:
-        """Raise OptionsError for options that do not go together."""
-        for option, is_given in (("--retry-failed", self.retry_failed), ("--force", self.force)):
-            if is_given and self.run is None:
-                raise OptionsError(f"{option} is for a run folder: give --run")
-
-
-@attrs.frozen
-class LinkCall:
-    """
-    How ``link`` or ``resume`` was called, besides what a run folder keeps.
-
-    Attributes:
-        token: Where the token is, and the proxy.
-        output: What to print and write, and where.
-        folder: The run folder.
-        uvloop: Use uvloop.
-        limit: The most pairs to take from the input; None: all.
-        checks_account: Whether the account is checked before the first pair.
-    """
-
-    token: AccessOptions = attrs.Factory(AccessOptions)
-    output: OutputOptions = attrs.Factory(OutputOptions)
-    folder: FolderOptions = attrs.Factory(FolderOptions)
-    uvloop: bool = False
-    limit: int | None = None
-    checks_account: bool = False
-
-
-@attrs.frozen
 class CheckOptions:
     """
     What to do about rejected rows and failures.
@@ -416,7 +372,7 @@ def check_input(layout: Layout) -> None:
 def to_options(group: attrs.AttrsInstance) -> dict[str, Any]:
     """Return the values of a group by the names of their options."""
     return {
-        f"--{_option_name(field.name)}": getattr(group, field.name)
+        f"--{option_name(field.name)}": getattr(group, field.name)
         for field in attrs.fields(type(group))
     }
 

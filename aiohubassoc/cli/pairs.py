@@ -17,12 +17,11 @@ from cyclopts import Parameter
 from aiohubassoc.cli.hints import how_to_link
 from aiohubassoc.cli.options import Flag, Flat
 from aiohubassoc.cli.report import ExitCode
-from aiohubassoc.cli.sinks import check_output
+from aiohubassoc.cli.sinks import check_outputs
+from aiohubassoc.cli.summary import plural, print_count
 from aiohubassoc.cli.terminal import (
     StorageError,
     lose_output,
-    plural,
-    print_count,
     print_lines,
     rows_output,
     stderr,
@@ -195,17 +194,7 @@ def _check_files(inputs: tuple[str, str], output: str | None, unmatched: str | N
         STDIN in inputs or (Path(left).exists() and not Path(left).is_file())
     ):
         raise OptionsError("LEFT and RIGHT are both standard input: name a file for one of them")
-    check_output("--output", output, inputs=inputs)
-    check_output("--unmatched", unmatched, inputs=inputs)
-    if (
-        output is not None
-        and unmatched is not None
-        and (
-            Path(output).resolve() == Path(unmatched).resolve()
-            or (Path(output).is_file() and file_identity(output) == file_identity(unmatched))
-        )
-    ):
-        raise OptionsError(f"--output and --unmatched are both {output}: name two files")
+    check_outputs({"--output": output, "--unmatched": unmatched}, inputs=inputs)
 
 
 class _Output:
@@ -328,8 +317,8 @@ def _as_json(join: Join, output: str | None, unmatched: str | None) -> dict[str,
 def _print(join: Join, left: KeyedTable, right: KeyedTable, target: _Output) -> None:
     console: Console = stderr() if target.output is None else stdout()
     console.print(
-        f"{plural(join.pairs, 'pair')} of {join.rows['left']:,} rows of {left.name} and "
-        f"{join.rows['right']:,} rows of {right.name}",
+        f"{plural(join.pairs, 'pair')} of {plural(join.rows['left'], 'row')} of {left.name} and "
+        f"{plural(join.rows['right'], 'row')} of {right.name}",
         markup=False,
     )
     for (side, reason), count in sorted(join.unmatched.items()):
@@ -343,7 +332,7 @@ def _print(join: Join, left: KeyedTable, right: KeyedTable, target: _Output) -> 
     steps = []
     if target.unmatched is not None:
         rows = join.unmatched.total()
-        steps.append(f"Wrote {rows:,} rows to {target.unmatched}, each with its reason")
+        steps.append(f"Wrote {plural(rows, 'row')} to {target.unmatched}, each with its reason")
     elif join.unmatched:
         steps.append(
             "To write the rows without a pair to a file: the same command with --unmatched FILE"

@@ -17,9 +17,7 @@ from aiohubassoc.cli.options import (
     BatchOptions,
     Flag,
     Flat,
-    FolderOptions,
     InputOptions,
-    LinkCall,
     OutputOptions,
     PaceOptions,
     QuotaOptions,
@@ -28,20 +26,14 @@ from aiohubassoc.cli.options import (
 )
 from aiohubassoc.cli.progress import duration
 from aiohubassoc.cli.report import ExitCode, LinkReport
-from aiohubassoc.cli.run_folder import Command
-from aiohubassoc.cli.terminal import (
-    StorageError,
-    plural,
-    print_count,
-    print_invalid,
-    print_lines,
-    stdout,
-)
+from aiohubassoc.cli.run_folder import Command, FolderOptions, LinkCall
+from aiohubassoc.cli.summary import plural, print_count, print_invalid
+from aiohubassoc.cli.terminal import StorageError, print_lines, stdout
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.journal import Journal
-from aiohubassoc.journal.offsets import make_place
+from aiohubassoc.journal.row_codec import make_place
 from aiohubassoc.options import Quota
 from aiohubassoc.planning import BATCH_ROUND_TRIP, Planner
 

@@ -9,10 +9,9 @@ from cyclopts import Parameter
 
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
 from aiohubassoc.cli.report import ExitCode
-from aiohubassoc.cli.report_file import write_report
+from aiohubassoc.cli.report_file import report_folder
 from aiohubassoc.cli.run_folder import open_folder
-from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.status import estimate_rows
+from aiohubassoc.cli.sinks import check_outputs
 from aiohubassoc.cli.terminal import stderr, stdout
 from aiohubassoc.html_report.page import check_installed
 
@@ -34,16 +33,9 @@ def report(
     """
     check_installed()
     with open_folder(folder) as reader:
-        header = reader.header()
-        kept = header.get("command") or {}  # a program's folder has none
-        check_output("--output", output, inputs=kept.get("files", ()), folder=folder)
-        write_report(
-            output,
-            folder,
-            header=header,
-            name=folder,
-            input_rows=None if reader.is_read_to_its_end() else estimate_rows(header),
-        )
+        kept = reader.header().get("command") or {}  # a program's folder has none
+        check_outputs({"--output": output}, inputs=kept.get("files", ()), folder=folder)
+    report_folder(output, folder)
     if json_:
         stdout().out(json.dumps({"run": folder, "output": output}))
     else:

@@ -10,19 +10,34 @@ import attrs
 from aiohubassoc import __version__
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.hints import after_link, compose
-from aiohubassoc.cli.run_folder import SIMULATED_PORTAL, Command, describe_portal, is_from_pipe
-from aiohubassoc.cli.terminal import SIMULATED, StorageError
-from aiohubassoc.errors import OptionsError
-from aiohubassoc.html_report.contents import Asked, read_contents
-from aiohubassoc.html_report.page import render
+from aiohubassoc.cli.report import ExitCode
+from aiohubassoc.cli.run_folder import (
+    SIMULATED_PORTAL,
+    Command,
+    describe_portal,
+    estimate_rows,
+    is_from_pipe,
+)
+from aiohubassoc.cli.terminal import SIMULATED, StorageError, print_error
+from aiohubassoc.errors import JournalError, OptionsError
+from aiohubassoc.html_report.contents import (
+    MOST_REJECTED,
+    Asked,
+    ReadBack,
+    VerificationResult,
+    read_contents,
+)
+from aiohubassoc.html_report.page import render, render_read_back
 from aiohubassoc.journal.reader import Reader
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from aiohubassoc.cli.options import LinkCall
-    from aiohubassoc.cli.report import LinkReport
+    from rich.console import Console
+
+    from aiohubassoc.cli.report import LinkReport, VerifyReport
+    from aiohubassoc.cli.run_folder import LinkCall
     from aiohubassoc.html_report.contents import Contents
 
 
@@ -69,11 +84,43 @@ def write_report(
         next_steps = _find_steps(str(folder), header, contents)
     else:
         next_steps = [(step, "") for step in steps]
-    page = render(attrs.evolve(contents, steps=next_steps))
+    _write(path, render(attrs.evolve(contents, steps=next_steps)))
+
+
+def write_and_say(path: str, write: Callable[[], None], console: Console | None) -> ExitCode:
+    """
+    Have a report written, print what came of it, and return the exit code of that alone.
+
+    Args:
+        path: The file.
+        write: Writes it.
+        console: Where it is said that it was written; None: nowhere.
+    """
     try:
-        Path(path).write_text(page, "utf-8")
-    except OSError as error:
-        raise StorageError(f"{path}: {error.strerror}") from None
+        write()
+    except StorageError as error:
+        print_error(f"Cannot write {error}")
+        return ExitCode.STORAGE
+    except JournalError as error:
+        print_error(f"Cannot write the report {path}: {error}")
+        return ExitCode.STORAGE
+    if console is not None:
+        console.print(f"Wrote the report to {path}", markup=False)
+    return ExitCode.ALL_LINKED
+
+
+def report_folder(path: str, folder: str) -> None:
+    """
+    Write the report of a run folder, of which no run ends now.
+
+    Raises:
+        JournalError: the folder cannot be read.
+        StorageError: the file cannot be written.
+    """
+    with Reader(folder) as reader:
+        header = reader.header()
+        rows = None if reader.is_read_to_its_end() else estimate_rows(header)
+    write_report(path, folder, header=header, name=folder, input_rows=rows)
 
 
 def report_link(
@@ -102,6 +149,63 @@ def report_link(
         steps = after_link(report, command, call, needs_input=not is_read)
     rows = None if is_read else report.input_rows
     write_report(path, folder, header=header, name=name, steps=steps, input_rows=rows)
+
+
+def report_read_back(
+    path: str, report: VerifyReport, command: Command, names: Sequence[str], steps: Sequence[str]
+) -> None:
+    """
+    Write the report of links of files that were read back.
+
+    Args:
+        path: The file to write.
+        report: What was found.
+        command: What was asked for.
+        names: How messages call the inputs.
+        steps: What to do next.
+
+    Raises:
+        StorageError: the file cannot be written.
+    """
+    pairs, now = report.pairs, SystemClock().utc_now()
+    examples = [one.as_json() for one in (*report.first_missing, *report.first_unknown)]
+    types = " to ".join(one for one in (command.input.from_type, command.input.to_type) if one)
+    contents = ReadBack(
+        asked=Asked(
+            portal=report.portal,
+            inputs=tuple(names),
+            settings=(("Types", types),) if types else (),
+            input_rows=None if report.input_complete else report.input_rows,
+        ),
+        result=VerificationResult(
+            now, pairs.linked, pairs.missing, pairs.unknown, report.input_complete, tuple(examples)
+        ),
+        duplicates=report.duplicates,
+        rejected=report.invalid,
+        rejected_rows=[
+            (one["place"], one["problem"]) for one in report.invalid_lines[:MOST_REJECTED]
+        ],
+        stopped=_describe_stop(report),
+        seconds=report.seconds,
+        calls=pairs.responses,
+        version=__version__,
+        made_at=now,
+        steps=[(step, "") for step in steps],
+    )
+    _write(path, render_read_back(contents))
+
+
+def _describe_stop(report: VerifyReport) -> str | None:
+    if report.signal is not None:
+        return "It was interrupted."
+    return None if report.stopped is None else str(report.stopped)
+
+
+def _write(path: str, page: str) -> None:
+    try:
+        Path(path).write_text(page, "utf-8")
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}") from None
 
 
 def _find_steps(

@@ -11,8 +11,6 @@ from aiohubassoc.cli.options import (
     AccessOptions,
     Flag,
     Flat,
-    FolderOptions,
-    LinkCall,
     OutputOptions,
     PaceOptions,
     SendOptions,
@@ -20,7 +18,9 @@ from aiohubassoc.cli.options import (
 )
 from aiohubassoc.cli.run_folder import (
     Command,
+    FolderOptions,
     FolderTable,
+    LinkCall,
     is_complete,
     is_from_pipe,
     open_folder,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.terminal import StorageError
 from aiohubassoc.errors import InputError
-from aiohubassoc.journal.offsets import make_place, split_place
+from aiohubassoc.journal.row_codec import make_place, split_place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable

@@ -1,4 +1,4 @@
-"""What the command keeps in a run folder of itself and its input, to resume a run."""
+"""The command as a run folder keeps it, with its input, to resume a run; and how it is called."""
 
 from __future__ import annotations
 
@@ -9,30 +9,33 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from aiohubassoc.cli.options import (
+    AccessOptions,
     CheckOptions,
+    Flag,
+    OutputOptions,
     PaceOptions,
     PortalOptions,
     SendOptions,
     to_options,
 )
 from aiohubassoc.cli.terminal import SIMULATED
-from aiohubassoc.errors import JournalError, OptionsError
+from aiohubassoc.errors import AioHubAssocError, JournalError, OptionsError
 from aiohubassoc.files.byte_source import STDIN, display_name
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.record import Record
 from aiohubassoc.journal.journal import Journal
-from aiohubassoc.journal.offsets import make_place, split_place
 from aiohubassoc.journal.reader import Reader
+from aiohubassoc.journal.row_codec import make_place, split_place
 from aiohubassoc.journal.schema import DATABASE
 from aiohubassoc.models import Status
-from aiohubassoc.pair import Pair, unchecked_pair
+from aiohubassoc.pair import Pair, RejectedPair, unchecked_pair
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Mapping
 
-    from aiohubassoc.journal.offsets import Place
+    from aiohubassoc.journal.row_codec import Place
 
 # What a run reports as there.
 REPORTED_LINKED: Final = (Status.LINKED, Status.PARTIAL)
@@ -98,6 +101,51 @@ class Command:
         return ", ".join(display_name(path) for path in self.files)
 
 
+@attrs.frozen
+class FolderOptions:
+    """
+    How to use a run folder.
+
+    Args:
+        run: Keep every outcome in this folder, so that the run can be resumed.
+        retry_failed: Send pairs again that failed in an earlier run of the folder, wholly or in
+            part.
+        force: Continue though the folder belongs to another job.
+    """
+
+    run: str | None = None
+    retry_failed: Flag = False
+    force: Flag = False
+
+    def check(self) -> None:
+        """Raise OptionsError for options that do not go together."""
+        for option, is_given in (("--retry-failed", self.retry_failed), ("--force", self.force)):
+            if is_given and self.run is None:
+                raise OptionsError(f"{option} is for a run folder: give --run")
+
+
+@attrs.frozen
+class LinkCall:
+    """
+    How ``link`` or ``resume`` was called, besides what a run folder keeps.
+
+    Attributes:
+        token: Where the token is, and the proxy.
+        output: What to print and write, and where.
+        folder: The run folder.
+        uvloop: Use uvloop.
+        limit: The most pairs to take from the input; None: all.
+        checks_account: Whether the account is checked before the first pair.
+    """
+
+    token: AccessOptions = attrs.Factory(AccessOptions)
+    output: OutputOptions = attrs.Factory(OutputOptions)
+    folder: FolderOptions = attrs.Factory(FolderOptions)
+    uvloop: bool = False
+    limit: int | None = None
+    checks_account: bool = False
+
+
 class FolderTable:
     """
     The pairs of a run folder whose input can no longer be read, or need not be.
@@ -139,7 +187,8 @@ class FolderTable:
             kept = row.pair
             record = Record(row.line, restore_cells(kept), None, row.source)
             ends = (kept.from_type, kept.from_id, kept.to_type, kept.to_id)
-            yield record, unchecked_pair(*ends, tag=record)
+            make = RejectedPair if isinstance(kept, RejectedPair) else unchecked_pair
+            yield record, make(*ends, tag=record)
 
     def cells(self, pair: Pair) -> list[str] | dict[str, object]:
         """Return the row of *pair*."""
@@ -281,6 +330,18 @@ def is_complete(reader: Reader) -> bool:
 def is_from_pipe(header: Mapping[str, Any]) -> bool:
     """Return whether an input of a run folder cannot be opened again."""
     return any(one["size_bytes"] is None for one in header["inputs"])
+
+
+def estimate_rows(header: dict[str, Any]) -> int | None:
+    """Return about how many rows the input has; None if that is not known any more."""
+    try:
+        command = Command.from_header(header)
+        if is_from_pipe(header):
+            return None
+        with PairTable(command.files, command.input) as table:
+            return table.count_rows()
+    except (AioHubAssocError, OSError):  # gone, changed, or of a program
+        return None
 
 
 def _identify(fingerprint: dict[str, object]) -> str:

@@ -17,15 +17,8 @@ from aiohubassoc.cli import terminal
 from aiohubassoc.cli.report import Example, ExitCode
 from aiohubassoc.cli.row_source import RowSource
 from aiohubassoc.cli.sinks import JsonlOutput, Sinks
-from aiohubassoc.cli.terminal import (
-    StorageError,
-    print_error,
-    print_invalid,
-    print_portal,
-    print_warning,
-    stderr,
-    stdout,
-)
+from aiohubassoc.cli.summary import print_invalid, print_portal
+from aiohubassoc.cli.terminal import StorageError, print_error, print_warning, stderr, stdout
 from aiohubassoc.errors import (
     AioHubAssocError,
     InputError,
@@ -34,7 +27,7 @@ from aiohubassoc.errors import (
 )
 from aiohubassoc.files.results import RowResult
 from aiohubassoc.journal.dedupe import SeenPairs
-from aiohubassoc.journal.offsets import make_place
+from aiohubassoc.journal.row_codec import make_place
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:

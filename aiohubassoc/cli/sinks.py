@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
+import stat
 import sys
 from collections import deque
 from pathlib import Path
@@ -16,7 +19,7 @@ from aiohubassoc.journal.schema import DATABASE, LOCK
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from aiohubassoc.files.parquet_results import ParquetResults
     from aiohubassoc.files.record import Record
@@ -182,6 +185,33 @@ class Sinks:
                 self.problem = f"{self._path}: {error.strerror}"
 
 
+def check_outputs(
+    outputs: Mapping[str, str | None],
+    *,
+    inputs: Iterable[str],
+    token_file: str | None = None,
+    folder: str | None = None,
+) -> None:
+    """
+    Refuse to overwrite files that are needed, and to write two outputs to one file.
+
+    Args:
+        outputs: The options that name files to be written, and these files; None: none is written.
+        inputs: As for `check_output`, and so for the others.
+
+    Raises:
+        OptionsError: an output is such a file, in a run folder, or another output's file as well.
+    """
+    given = [(option, path) for option, path in outputs.items() if path is not None]
+    for option, path in given:
+        check_output(option, path, inputs=inputs, token_file=token_file, folder=folder)
+        if _is_standard_output(path, appends=option == "--log-file"):
+            raise OptionsError(f"{option} {path} and standard output are the same file: name two")
+    for (option, path), (other, second) in itertools.combinations(given, 2):
+        if _are_one(path, second):
+            raise OptionsError(f"{option} {path} and {other} {second} are the same file: name two")
+
+
 def check_output(
     option: str,
     path: str | None,
@@ -219,6 +249,32 @@ def check_output(
 def _is_same_file(one: str, other: str) -> bool:
     # Of plain files only: nothing in a pipe or a device is overwritten.
     return file_identity(one) == file_identity(other) and Path(other).is_file()
+
+
+def _are_one(one: str, other: str) -> bool:
+    """Return whether two names are, or would be, of one plain file."""
+    if Path(one).exists() or Path(other).exists():
+        return _is_same_file(one, other)
+    return _is_same_folder(Path(one).resolve(), Path(other).resolve())
+
+
+def _is_standard_output(path: str, *, appends: bool) -> bool:
+    """Return whether standard output goes to that plain file; two that append get along."""
+    try:
+        status = os.fstat(sys.stdout.fileno())
+        if appends and _appends(sys.stdout.fileno()):
+            return False
+    except (AttributeError, OSError, ValueError):  # closed, or not a file of the system
+        return False
+    return stat.S_ISREG(status.st_mode) and file_identity(path) == (status.st_dev, status.st_ino)
+
+
+def _appends(descriptor: int) -> bool:
+    try:
+        import fcntl  # noqa: PLC0415 -- not on Windows
+    except ImportError:
+        return False
+    return bool(fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_APPEND)
 
 
 def _find_run_folder(path: str, folder: str | None) -> str | None:

@@ -11,16 +11,15 @@ from aiohubassoc.cli.hints import how_to_resume
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import (
-    Command,
     describe_portal,
+    estimate_rows,
     is_complete,
     is_from_pipe,
     open_folder,
 )
-from aiohubassoc.cli.terminal import print_categories, print_count, print_portal, stdout
-from aiohubassoc.errors import AioHubAssocError, InputError
-from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.journal.lock import is_in_use
+from aiohubassoc.cli.summary import plural, print_categories, print_count, print_portal
+from aiohubassoc.cli.terminal import stdout
+from aiohubassoc.journal.schema import is_in_use
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
@@ -75,18 +74,6 @@ def _gather(reader: Reader) -> dict[str, Any]:
     }
 
 
-def estimate_rows(header: dict[str, Any]) -> int | None:
-    """Return about how many rows the input has; None if that is not known any more."""
-    try:
-        command = Command.from_header(header)
-        if is_from_pipe(header):
-            return None
-        with PairTable(command.files, command.input) as table:
-            return table.count_rows()
-    except (AioHubAssocError, InputError, OSError):  # gone, changed, or of a program
-        return None
-
-
 def _session(session: Session) -> dict[str, Any]:
     return {
         "number": session.number,
@@ -107,7 +94,8 @@ def _print(found: dict[str, Any], console: Console) -> None:
     print_portal(found["portal"], console)
     if found["inputs"]:
         rows = found["input_rows"]
-        of = "" if rows is None else f", about {rows:,} rows"
+        about = f"about {plural(rows, 'row')}" if rows else "no rows"
+        of = "" if rows is None else f", {about}"
         console.print(f"  input: {escape(', '.join(found['inputs']))}{of}")
     for name in ("linked", "partial", "failed", "unprocessed", "invalid"):
         what = "rejected rows" if name == "invalid" else name

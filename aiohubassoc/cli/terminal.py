@@ -15,7 +15,7 @@ import sys
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.markup import escape
 
 from aiohubassoc.errors import JournalInUseError, JournalStorageError, SharedQuotaError
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from aiohubassoc.cli.report import CommandReport, Example, LinkReport, VerifyReport
 
 # C0, DEL and C1 begin or are commands of terminals (ECMA-48); a line end would forge a line.
 _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
@@ -40,8 +39,9 @@ _FORMATS: Final = {
 }
 _ESCAPES: Final = {**_CONTROLS, **_FORMATS, **{ord(one): repr(one)[1:-1] for one in "\n\r\t"}}
 SIMULATED: Final = "Simulated portal: nothing was sent to HubSpot"
-_SHOWN_LINES: Final = 20
-_SHOWN_EXAMPLES: Final = 5
+# Columns of a terminal, where it reports none, or more than anybody has.
+_LEAST_WIDTH: Final = 20
+_MOST_WIDTH: Final = 1_000
 # How messages name the values that an option takes: "... 'this' ... one of a, b, c".
 _CHOICES: Final = re.compile(r"'([^']+)' .*\b(?:one|none) of (?:[a-z ]+: )?([\w-]+(?:, [\w-]+)+)$")
 
@@ -59,20 +59,18 @@ class StorageError(Exception):
     """A file of ours cannot be written: its name, and why."""
 
 
-class EscapingConsole(Console):
-    """
-    A console for text from outside; nothing is folded but tables, and no name becomes an emoji.
+class OutputConsole(Console):
+    """A console whose reader may be gone, and whose disk may be full: neither ends the work."""
 
-    Args:
-        **options: Of the base class.
-    """
+    @property
+    def size(self) -> ConsoleDimensions:
+        """Return how large the terminal is; where it says 0 or 2 columns, rich prints nothing."""
+        width, height = super().size
+        return ConsoleDimensions(min(max(width, _LEAST_WIDTH), _MOST_WIDTH), height)
 
-    def __init__(self, **options: Any) -> None:  # noqa: ANN401 -- of the base class
-        super().__init__(highlight=False, emoji=False, soft_wrap=True, **options)
-
-    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 -- of the base class
-        """Return *text* as it is shown: everything printed comes through here."""
-        return super().render_str(text.translate(_ESCAPES), **options)
+    @size.setter
+    def size(self, new_size: tuple[int, int]) -> None:
+        self.width, self.height = new_size
 
     def on_broken_pipe(self) -> None:
         """Print nothing more: a reader that is gone does not end the run."""
@@ -87,6 +85,22 @@ class EscapingConsole(Console):
             self.on_broken_pipe()
             if not self.stderr:
                 lose_output(error)
+
+
+class EscapingConsole(OutputConsole):
+    """
+    A console for text from outside; nothing is folded but tables, and no name becomes an emoji.
+
+    Args:
+        **options: Of the base class.
+    """
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 -- of the base class
+        super().__init__(highlight=False, emoji=False, soft_wrap=True, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:  # noqa: ANN401 -- of the base class
+        """Return *text* as it is shown: everything printed comes through here."""
+        return super().render_str(text.translate(_ESCAPES), **options)
 
 
 class _EscapingOutput(io.TextIOBase):
@@ -187,6 +201,11 @@ def lose_output(error: OSError) -> None:
 def take_lost_output() -> str | None:
     """Return, once, why standard output was lost; None: it was not, or nobody wanted to read it."""
     global _lost_output
+    try:
+        if sys.stdout is not None and not sys.stdout.closed:
+            sys.stdout.flush()  # or Python would meet it when it ends, and say so
+    except OSError as error:
+        lose_output(error)
     lost, _lost_output = _lost_output, None
     return lost
 
@@ -228,132 +247,7 @@ def suggest_choice(message: str) -> str:
     return suggest(value.partition("=")[0], choices.split(", "))
 
 
-# --- what a run came to ------------------------------------------------------------------------
-
-
-def print_link_report(report: LinkReport, console: Console) -> None:
-    """Print counts by status, categories with an example each, rejected rows, and the stop."""
-    seconds, pairs = max(report.seconds, 1e-9), report.pairs
-    what = plural(report.total, "pair")
-    if report.rows_left:
-        what = f"{report.done:,} of about {report.input_rows:,} rows"
-    console.print(
-        f"[bold]{what}[/] in {report.seconds:,.1f} s ({report.completed / seconds:,.1f} pairs/s)"
-    )
-    print_portal(report.portal, console)
-    for name, count in report.counts().items():
-        print_count(count, "rejected rows" if name == "invalid" else name, console)
-    if pairs.error_responses:
-        console.print(
-            f"{pairs.error_responses:,} of {pairs.responses:,} responses were errors "
-            f"({pairs.error_share:.1%}), {pairs.throttled:,} of them 429"
-        )
-    categories = []
-    for one in report.categories.values():
-        example, message = one.example, one.example.result.message
-        if message != str(report.stopped):  # that is printed below
-            text = f"{example.place}, {example.pair}: {message}"
-            categories.append((one.count, one.status, one.name, text))
-    print_categories(categories, console)
-    _print_end(report, console)
-
-
-def print_verify_report(report: VerifyReport, name: str, console: Console) -> None:
-    """Print what reading back the pairs of *name* found: counts, examples, and the stop."""
-    pairs = report.pairs
-    console.print(
-        f"[bold]{pairs.total:,} pairs[/] of {escape(name)} read back in "
-        f"{report.seconds:,.1f} s, by {plural(pairs.responses, 'call')}"
-    )
-    print_portal(report.portal, console)
-    print_count(pairs.linked, "linked", console)
-    print_count(pairs.missing, "missing: HubSpot does not have the link", console)
-    print_count(pairs.unknown, "unknown: HubSpot was not asked, or did not say", console)
-    print_count(report.duplicates, "repeat an earlier one", console)
-    print_count(report.invalid, "rejected rows", console)
-    _print_examples(report.first_missing, pairs.missing, console)
-    _print_examples(report.first_unknown, pairs.unknown, console)
-    _print_end(report, console)
-
-
-def print_portal(portal: str, console: Console, *, more: str = "") -> None:
-    """Print where pairs go, and *more* of it; nothing if that is not known."""
-    if portal:
-        console.print(portal if portal == SIMULATED else f"Portal: {portal}{more}", markup=False)
-
-
-def print_count(count: int, what: str, console: Console) -> None:
-    """Print a line of a list of counts; no line for 0."""
-    if count:
-        console.print(f"  {count:>9,}  {what}")
-
-
-def print_categories(rows: Iterable[tuple[int, str, str, str]], console: Console) -> None:
-    """
-    Print count, status, category and example of what is not linked.
-
-    On a terminal this is a table; elsewhere each is one line, which no width folds.
-    """
-    if not console.is_terminal or console.is_dumb_terminal:
-        for count, status, name, example in rows:
-            what = f"{status}, {name}" if name else status
-            console.print(f"  {count:>9,}  {what}: {example}", markup=False)
-        return
-    from rich.table import Table  # noqa: PLC0415 -- only if there is one
-
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
-    for column in ("count", "status", "category", "for example"):
-        table.add_column(column, overflow="fold", justify="right" if column == "count" else "left")
-    for count, status, name, example in rows:
-        table.add_row(f"{count:,}", status, escape(name) or "-", escape(example))
-    if table.row_count:
-        console.print(table, soft_wrap=False)
-
-
-def print_invalid(report: CommandReport, console: Console) -> None:
-    """Print the first rejected rows, and what is wrong with each."""
-    lines = [f"{one['place']}: {one['problem']}" for one in report.invalid_lines]
-    _print_first(lines[:_SHOWN_LINES], report.invalid, console)
-
-
 def print_lines(lines: Iterable[str], console: Console) -> None:
     """Print lines as they are."""
     for line in lines:
         console.print(line, markup=False)
-
-
-def plural(count: int, noun: str) -> str:
-    """Return a count with its noun, such as ``1 call`` and ``2 calls``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _print_first(lines: list[str], count: int, console: Console) -> None:
-    """Print lines, the first of *count*."""
-    print_lines((f"  {line}" for line in lines), console)
-    if lines and count > len(lines):
-        console.print(f"  ... and {count - len(lines):,} more")
-
-
-def _print_examples(examples: list[Example], count: int, console: Console) -> None:
-    lines = [
-        f"{one.place}: {one.result.status}, {one.pair}: {one.result.message}"
-        for one in examples[:_SHOWN_EXAMPLES]
-    ]
-    _print_first(lines, count, console)
-
-
-def _print_end(report: CommandReport, console: Console) -> None:
-    if report.input_counts is not None:
-        print_lines(report.input_counts.sentences(), console)
-    print_invalid(report, console)
-    if report.signal is not None:
-        cause = "by Ctrl-C" if report.signal == signal.SIGINT else "by a signal"
-        console.print(f"[bold yellow]Interrupted {cause}.[/]")
-    elif report.stopped is not None:
-        console.print(f"[bold yellow]Stopped early:[/] {escape(str(report.stopped))}")
-    if not report.input_complete:
-        left = f" About {report.rows_left:,} rows are left." if report.rows_left else ""
-        end = "The input was not read to its end."
-        if report.is_limited:
-            end = f"The limit of {plural(report.limit or 0, 'pair')} is reached (--limit)."
-        console.print(f"[yellow]{end}[/]{left}")

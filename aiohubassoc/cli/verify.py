@@ -40,20 +40,14 @@ from aiohubassoc.cli.run_folder import (
     open_folder,
 )
 from aiohubassoc.cli.runner import Runner
-from aiohubassoc.cli.sinks import check_output
-from aiohubassoc.cli.terminal import (
-    discard_output,
-    print_lines,
-    print_verify_report,
-    print_warning,
-    stdout,
-)
+from aiohubassoc.cli.sinks import check_outputs
+from aiohubassoc.cli.summary import print_verify_report
+from aiohubassoc.cli.terminal import discard_output, print_lines, print_warning, stdout
 from aiohubassoc.errors import JournalError, OptionsError
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.journal.journal import Journal
-from aiohubassoc.journal.verifications import add_verification
+from aiohubassoc.journal.journal import Journal, add_verification
 from aiohubassoc.models import LinkState, Status
 
 if TYPE_CHECKING:
@@ -77,12 +71,15 @@ class VerifyOptions(PrintOptions):
     What to print and write of links that were read back, and where.
 
     Args:
+        report: Write a report of what was found to this file, as HTML that needs no network; of a
+            run folder the report of its run.
         output: Write the rows that are missing or unknown to this file, as they were in the
             input, with the reason: as CSV, or as its name ends: .jsonl or .parquet.
         missing: Of these write only those that are missing.
         unknown: Of these write only those that are unknown.
     """
 
+    report: str | None = None
     output: str | None = None
     missing: Flag = False
     unknown: Flag = False
@@ -194,8 +191,8 @@ class VerifyRun(Runner):
             self.sinks.write_row(self._table.cells(pair), result)
 
 
-def keep_verification(folder: str | os.PathLike[str], report: VerifyReport) -> None:
-    """Keep what was read back in the run folder, for its report; if that cannot be, warn."""
+def keep_verification(folder: str | os.PathLike[str], report: VerifyReport) -> bool:
+    """Return whether the run folder keeps what was read back, for its report; else warn."""
     found = report.as_json()
     for name in ("first_missing", "first_unknown"):
         found[name] = [
@@ -213,6 +210,8 @@ def keep_verification(folder: str | os.PathLike[str], report: VerifyReport) -> N
         )
     except JournalError as error:
         print_warning(f"the run folder does not keep what was read back: {error}")
+        return False
+    return True
 
 
 def _find_folder(paths: list[str]) -> str | None:
@@ -252,29 +251,56 @@ def _read_back(
     folder: str | None = None,
 ) -> int:
     """Read back the pairs of *table*, of a run folder or of files; return the exit code."""
-    for option, path in (("--output", options.output), ("--log-file", options.log_file)):
-        check_output(
-            option,
-            path,
-            inputs=command.files,
-            token_file=token.token_file,
-            folder=folder,
-        )
+    if options.report is not None:
+        from aiohubassoc.html_report.page import check_installed  # noqa: PLC0415 -- only if asked
+
+        check_installed()
+    check_outputs(
+        {"--output": options.output, "--report": options.report, "--log-file": options.log_file},
+        inputs=command.files,
+        token_file=token.token_file,
+        folder=folder,
+    )
     with ExitStack() as stack:
         connection = Connection.open(stack, command, token)
         run = VerifyRun(connection, table, options, finds_duplicates=folder is None)
         code = asyncio.run(run.run(connection.make_client()))
-        if folder is not None and run.began:
-            keep_verification(folder, run.report)
-        about = {"run": folder, "output": options.output, "exit_code": int(code)}
-        on_end.result = {**run.report.as_json(), **about}
+        is_kept = folder is not None and run.began and keep_verification(folder, run.report)
+    steps = []
+    if run.began and run.sinks.problem is None:
+        steps = after_verify(run.report, command, token, options.output, folder)
+    if run.began and not options.json_:
+        print_verify_report(run.report, folder or table.name, run.console)
+        print_lines(steps, run.console)
+    if options.report is not None and run.began:
+        kept_in = folder if is_kept else None
+        code = max(code, _write_report(run, options, table.names, steps, kept_in))
+    about = {"run": folder, "output": options.output, "report": options.report}
+    on_end.result = {**run.report.as_json(), **about, "exit_code": int(code)}
     if options.json_:
         stdout().out(json.dumps(on_end.result))
-    elif run.began:
-        print_verify_report(run.report, folder or table.name, run.console)
-        if run.sinks.problem is None:
-            steps = after_verify(run.report, command, token, options.output, folder)
-            print_lines(steps, run.console)
     if run.sinks.output_is_gone:
         discard_output()
     return code
+
+
+def _write_report(
+    run: VerifyRun, options: VerifyOptions, names: list[str], steps: list[str], folder: str | None
+) -> int:
+    """Write the report of what was found, of *folder* with its run; return the exit code of it."""
+    from aiohubassoc.cli.report_file import (  # noqa: PLC0415 -- only if asked
+        report_folder,
+        report_read_back,
+        write_and_say,
+    )
+
+    path = options.report
+    assert path is not None  # noqa: S101 -- it is asked for
+
+    def write() -> None:
+        if folder is not None:
+            report_folder(path, folder)
+        else:
+            report_read_back(path, run.report, run.command, names, steps)
+
+    return write_and_say(path, write, None if options.json_ else run.console)

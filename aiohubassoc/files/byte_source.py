@@ -289,15 +289,16 @@ def estimate_lines(path: str) -> int | None:
         is_packed = detect_compression(source.head) is not None
         most = _COUNTED_UNPACKED_BYTES if is_packed else _COUNTED_BYTES
         lines = counted = 0
-        ends = b""
+        ends = rest = b""
         try:
             with decompressed(source) as file:
                 while block := file.read(1 << 20):
                     ends = ends or (b"\n" if b"\n" in block else b"\r")  # of old Macs
                     lines += block.count(ends)
                     counted += len(block)
+                    rest = block[-2:].strip(b"\0")[-1:]  # of UTF-16
                     if counted >= most:
                         return round(lines * source.size_bytes / source.taken_bytes)
         except (InputError, OSError):
             return None
-        return lines
+        return lines + (rest != ends)  # the last one may lack its end

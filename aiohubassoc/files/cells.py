@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 # From here on a float no longer holds every whole number.
 _LARGEST_FLOAT: Final = 2**53
@@ -43,7 +43,7 @@ class Formula(str):
 class CellList(str):
     """The JSON text of a list in one cell."""
 
-    _values: list[object]
+    _values: Sequence[object]
 
     __slots__ = ("_values",)
 
@@ -52,6 +52,13 @@ class CellList(str):
         """Make one of a list's elements; None: an empty list, whose text is empty."""
         made = cls("" if values is None else to_json(values))
         made._values = values or []
+        return made
+
+    @classmethod
+    def from_texts(cls, text: str, elements: Sequence[str]) -> Self:
+        """Make one of its text and the text of each element."""
+        made = cls(text)
+        made._values = elements
         return made
 
     @property

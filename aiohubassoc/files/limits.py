@@ -28,7 +28,6 @@ _ROWS_PER_BYTE: Final = 2
 # bytes or more.
 TEXT_RATIO: Final = 50
 XML_RATIO: Final = 50
-PARQUET_RATIO: Final = 16
 
 
 def most_bytes(size_bytes: int, ratio: int) -> int:

@@ -257,7 +257,7 @@ class _InputFile:
         if self.may_block or not self._is_text:
             return self._count
         lines = estimate_lines(self._path)
-        return None if lines is None else max(lines - self._has_header, 1)
+        return None if lines is None else max(lines - self._has_header, 0)
 
     def fingerprint(self) -> dict[str, object]:
         """Return what identifies the input."""

@@ -1,42 +1,43 @@
-"""Parquet files, read some thousand rows at a time."""
+"""Parquet files, decoded in a process of their own and read some hundred rows at a time."""
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+import subprocess
+import sys
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from aiohubassoc.errors import InputError
-from aiohubassoc.files.cells import CellList, value_text
-from aiohubassoc.files.limits import CELL_IDS, COLUMNS, PARQUET_RATIO, most_bytes, most_rows
+from aiohubassoc.files.cells import CellList, Float
+from aiohubassoc.files.limits import most_rows
+from aiohubassoc.files.parquet_decoder import NO_LIBRARY, TOO_MUCH
 from aiohubassoc.files.record import Record
 from aiohubassoc.files.text import character_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from types import ModuleType
+    from collections.abc import Iterator
 
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-_BATCH_ROWS: Final = 2000
-# Each column of a row group is read in pieces.
-_BUFFER_BYTES: Final = 1 << 16
-_TEXT: Final = "BYTE_ARRAY"
-# Texts that repeat are stored once, and a batch of rows could be of any size: one that would take
-# more is read row by row, and its longer texts are cut.
-_BATCH_BYTES: Final = 32 << 20
-_REPEATED_BYTES: Final = 1 << 15
-_CUT_CHARS: Final = 1 << 10
-# A cell of a list, an object or a map; each value inside is an object of Python's.
-_CELL_BYTES: Final = CELL_IDS * 100
-_VALUE_BYTES: Final = 100
+_WRITE_ANEW: Final = "write it anew without compression, if you know what is in it"
+_ONE_THREAD: Final = {
+    "ARROW_DEFAULT_MEMORY_POOL": "system",  # others reserve memory that they do not use
+    "ARROW_IO_THREADS": "1",
+    "MALLOC_ARENA_MAX": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
 
 
 class ParquetReader:
     """
     The rows of a Parquet file, each cell as text; the first are the columns' names.
 
+    Another process decodes it, see `parquet_decoder`. That process ends with this reader, or when
+    it has rows for a process that is gone.
+
     Args:
-        file: The file, at its beginning; closed by `close`.
+        file: The file; closed by `close`.
 
     Attributes:
         count: The number of rows.
@@ -56,250 +57,107 @@ class ParquetReader:
         self.name = name
         self.row_chars = 0
         self._file = file
+        self._process = self._start()
+        # Always there after Popen with a pipe.
+        self._messages: IO[bytes] = self._process.stdout  # type: ignore[assignment]
         try:
-            # Imported when such a file is opened: it takes a tenth of a second.
-            import pyarrow.compute  # noqa: PLC0415
-            import pyarrow.parquet  # noqa: PLC0415
-        except ImportError:
-            raise InputError(
-                f"{name} is a Parquet file, which needs a library: "
-                "pip install 'aiohubassoc[parquet]'"
-            ) from None
-        self._arrow: ModuleType = pyarrow
-        self._repeating: pq.ParquetFile | None = None
-        try:
-            self._parquet = self._open()
-            self._metadata = self._parquet.metadata
-            self._refuse_bomb(file.seek(0, 2))
-        except (pyarrow.ArrowException, OSError) as error:
-            raise self._damaged(error) from None
-        schema = self._parquet.schema_arrow
-        self._header = list(schema.names)
-        self._cells = [_ColumnReader(pyarrow, kind) for kind in schema.types]
-        self.list_columns = frozenset(n for n, cells in enumerate(self._cells) if cells.is_list)
-        self.count: int | None = self._metadata.num_rows
+            description, _ = self._receive()
+            self._header: list[str] = description["names"]
+            self.list_columns = frozenset[int](description["lists"])
+            self.count: int | None = self._bounded(description["rows"])
+        except BaseException:
+            self._stop()
+            raise
 
     def __iter__(self) -> Iterator[Record]:
         yield Record(0, self._header)
         line = 0
-        for columns in self._batches():
-            has_broken = any(isinstance(column, _Undecoded) for column in columns)
+        while True:
+            message, size = self._receive()
+            if "problem" in message:
+                return
+            columns: list[list[Any]] = message["columns"]
+            if not columns:
+                continue
+            for place in message["typed"]:
+                columns[place] = list(map(_decoded_cell, columns[place]))
+            self.row_chars = size // len(columns[0])
+            has_undecoded = message["undecoded"]
             for fields in zip(*columns, strict=True):
                 line += 1
-                problem = character_problem("".join(fields), "utf-8") if has_broken else None
+                problem = character_problem("".join(fields), "utf-8") if has_undecoded else None
                 yield Record(line, list(fields), problem)
 
     def close(self) -> None:
-        """Close the file."""
-        self._parquet.close()
+        """End the process and close the file."""
+        self._stop()
         self._file.close()
 
-    def _open(self, **how: Any) -> pq.ParquetFile:  # noqa: ANN401 -- as pyarrow takes it
-        return self._arrow.parquet.ParquetFile(
-            self._file,
-            pre_buffer=False,
-            buffer_size=_BUFFER_BYTES,
-            page_checksum_verification=True,  # else damage could come as other ids
-            **how,
-        )
-
-    def _batches(self) -> Iterator[list[Iterable[str]]]:
+    def _start(self) -> subprocess.Popen[bytes]:
+        # It finds what this process finds, and no module beside the input.
+        path = os.pathsep.join(filter(None, sys.path))
         try:
-            for group in range(self._metadata.num_row_groups):
-                # One thread: more of them would read ahead without need.
-                for batch in self._reader(group).iter_batches(
-                    batch_size=_BATCH_ROWS, row_groups=[group], use_threads=False
-                ):
-                    self.row_chars = batch.nbytes // max(batch.num_rows, 1)
-                    yield [
-                        cells.texts(column)
-                        for cells, column in zip(self._cells, batch.columns, strict=True)
-                    ]
-        except (self._arrow.ArrowException, OSError) as error:
-            raise self._damaged(error) from None
-
-    def _reader(self, group: int) -> pq.ParquetFile:
-        """
-        Return what reads a row group.
-
-        A text that repeats stands in it once, and a batch of rows could be of any size: where one
-        is long, each is kept once in memory too.
-        """
-        texts = [
-            chunk.path_in_schema
-            for chunk in self._chunks(group)
-            if chunk.physical_type == _TEXT
-            and chunk.has_dictionary_page
-            and chunk.total_uncompressed_size > _REPEATED_BYTES
-        ]
-        if not texts:
-            return self._parquet
-        if self._repeating is None:
-            paths = {
-                one.path_in_schema for one in self._chunks(group) if one.physical_type == _TEXT
-            }
-            self._repeating = self._open(metadata=self._metadata, read_dictionary=list(paths))
-        first = next(
-            self._repeating.iter_batches(
-                batch_size=1, row_groups=[group], columns=texts, use_threads=False
-            ),
-            None,
-        )
-        if (
-            first is not None
-            and max(map(self._cells[0].longest_stored, first.columns)) > _REPEATED_BYTES
-        ):
-            return self._repeating
-        return self._parquet
-
-    def _chunks(self, group: int) -> list[pq.ColumnChunkMetaData]:
-        row_group = self._metadata.row_group(group)
-        return [row_group.column(place) for place in range(row_group.num_columns)]
-
-    def _refuse_bomb(self, size_bytes: int) -> None:
-        if self._metadata.num_columns > COLUMNS:
-            columns = self._metadata.num_columns
-            raise InputError(f"{self.name} has {columns:,} columns: is this a table?")
-        for group in range(self._metadata.num_row_groups):
-            chunks = self._chunks(group)
-            texts = sum(
-                chunk.total_uncompressed_size for chunk in chunks if chunk.physical_type == _TEXT
+            return subprocess.Popen(
+                [sys.executable, "-P", "-m", "aiohubassoc.files.parquet_decoder"],
+                stdin=self._file,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # nobody can use the last words of a library
+                env={**os.environ, **_ONE_THREAD, "PYTHONPATH": path},
+                start_new_session=True,  # Ctrl-C at a terminal is for us
             )
-            values = max((chunk.num_values for chunk in chunks), default=0)
-            if max(values, self._metadata.num_rows) > most_rows(size_bytes) or texts > most_bytes(
-                size_bytes, PARQUET_RATIO
-            ):
-                raise InputError(
-                    f"{self.name} unpacks to far more than a table of its size: write it anew "
-                    "without compression, if you know what is in it"
-                )
+        except OSError as error:
+            raise InputError(
+                f"{self.name} cannot be read: no process could be started for it: {error.strerror}"
+            ) from None
 
-    def _damaged(self, error: Exception) -> InputError:
-        message = str(error).partition("\n")[0][:200]
-        return InputError(f"{self.name} cannot be read as a Parquet file: {message}")
+    def _stop(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._messages.close()
 
-
-class _Undecoded(list[str]):
-    """A column with texts that are not UTF-8."""
-
-
-class _ColumnReader:
-    """
-    Reads one column.
-
-    Attributes:
-        is_list: Whether its cells are lists.
-    """
-
-    def __init__(self, arrow: ModuleType, kind: pa.DataType) -> None:
-        self._arrow = arrow
-        types = arrow.types
-        self.is_list = (
-            types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
-        )
-        # Python's dates have an end, and neither nanoseconds nor zones of any name.
-        self._not_for_python = (ValueError, OverflowError, LookupError, arrow.ArrowException)
-        self._dictionary: pa.Array | None = None
-        self._decoded: Sequence[str] = []
-
-    def texts(self, column: pa.Array) -> Iterable[str]:
-        """Return the cells of one batch."""
-        types = self._arrow.types
-        if types.is_dictionary(column.type):
-            return self._repeated(column)
-        if types.is_string(column.type) or types.is_large_string(column.type):
-            return self._strings(column)
-        if types.is_integer(column.type):
-            return ["" if number is None else str(number) for number in column.to_pylist()]
-        if types.is_nested(column.type) and self._bytes(column) > _BATCH_BYTES:
-            return self._cut(column)
-        try:
-            return [self._text(value) for value in column.to_pylist()]
-        except self._not_for_python:
-            return [self._one(column, row) for row in range(len(column))]
-
-    def _strings(self, column: pa.Array) -> list[str]:
-        try:
-            return [text or "" for text in column.to_pylist()]
-        except UnicodeDecodeError:
-            values = column.cast(self._arrow.large_binary()).to_pylist()
-            return _Undecoded(
-                "" if value is None else value.decode(errors="surrogateescape") for value in values
+    def _receive(self) -> tuple[dict[str, Any], int]:
+        """Return the next message, and its size in bytes; that of the end has no problem."""
+        line = self._messages.readline()
+        if not line.endswith(b"\n"):
+            raise self._crashed(self._process.wait())
+        message: dict[str, Any] = json.loads(line)
+        problem = message.get("problem")
+        if problem is None:
+            return message, len(line)
+        if problem == NO_LIBRARY:
+            raise InputError(
+                f"{self.name} is a Parquet file, which needs a library: "
+                "pip install 'aiohubassoc[parquet]'"
             )
+        if problem == TOO_MUCH:
+            raise self._too_much()
+        raise InputError(f"{self.name} cannot be read as a Parquet file: {problem}")
 
-    def _repeated(self, column: pa.DictionaryArray) -> Iterable[str]:
-        if self._bytes(column) <= _BATCH_BYTES:
-            return self.texts(column.dictionary_decode())
-        dictionary = column.dictionary
-        if self._dictionary is None or not _is_same(self._dictionary, dictionary):
-            self._dictionary = dictionary
-            self._decoded = [
-                text if len(text) <= _REPEATED_BYTES else f"{text[:_CUT_CHARS]}..."
-                for text in self.texts(dictionary)
-            ]
-        decoded = self._decoded
-        return ["" if at is None else decoded[at] for at in column.indices.to_pylist()]
+    def _bounded(self, rows: int) -> int:
+        if rows > most_rows(os.fstat(self._file.fileno()).st_size):
+            raise self._too_much()
+        return rows
 
-    def _cut(self, column: pa.Array) -> Iterator[str]:
-        for row in range(len(column)):
-            cell = column.slice(row, 1)
-            if self._bytes(cell) > _CELL_BYTES or self._longest(cell) > _REPEATED_BYTES:
-                yield "(a value that is too long)"
-            else:
-                yield self._one(column, row)
+    def _too_much(self) -> InputError:
+        return InputError(
+            f"{self.name} unpacks to far more than a table of its size: {_WRITE_ANEW}"
+        )
 
-    def _one(self, column: pa.Array, row: int) -> str:
-        try:
-            return self._text(column[row].as_py())
-        except self._not_for_python:
-            return " ".join(column.slice(row, 1).to_string().split()).removeprefix("[ ")[:-2]
-
-    def _text(self, value: object) -> str:
-        if self.is_list and (value is None or isinstance(value, list)):
-            return CellList.from_values(value)
-        return value_text(value)
-
-    def longest_stored(self, array: pa.Array) -> int:
-        """Return the length in bytes of the longest text that rows beside *array* may have too."""
-        if self._arrow.types.is_dictionary(array.type):
-            compute = self._arrow.compute
-            return compute.max(compute.binary_length(array.dictionary)).as_py() or 0
-        return max(map(self.longest_stored, self._inside(array)), default=0)
-
-    def _longest(self, array: pa.Array) -> int:
-        """Return the length in bytes of its longest text, among those that may repeat."""
-        if self._arrow.types.is_dictionary(array.type):
-            return max(self._lengths(array)[0], default=0)
-        return max(map(self._longest, self._inside(array)), default=0)
-
-    def _bytes(self, array: pa.Array) -> int:
-        """Return about how many bytes the values take as objects, each counted where it repeats."""
-        if self._arrow.types.is_dictionary(array.type):
-            used = sum(length * count for length, count in zip(*self._lengths(array), strict=True))
-            return max(used, len(array) * _VALUE_BYTES)
-        if self._arrow.types.is_nested(array.type):
-            return sum(map(self._bytes, self._inside(array)))
-        return max(int(array.nbytes), len(array) * _VALUE_BYTES)
-
-    def _lengths(self, array: pa.DictionaryArray) -> tuple[list[int], list[int]]:
-        """Return the lengths of the texts that *array* has, and how often it has each."""
-        counts = array.indices.drop_null().value_counts()
-        places, times = counts.flatten()
-        lengths = self._arrow.compute.binary_length(array.dictionary.take(places))
-        return lengths.fill_null(0).to_pylist(), times.to_pylist()
-
-    def _inside(self, array: pa.Array) -> list[pa.Array]:
-        """Return the arrays that a nested one is made of."""
-        types = self._arrow.types
-        if types.is_struct(array.type):
-            return list(array.flatten())
-        if types.is_map(array.type):
-            return [array.keys, array.items]
-        return [array.flatten()] if types.is_nested(array.type) else []
+    def _crashed(self, code: int) -> InputError:
+        if sys.platform != "win32" and code == -signal.SIGXCPU:
+            return self._too_much()
+        reason = f"exit code {code}" if code >= 0 else f"signal {-code}"
+        return InputError(
+            f"{self.name} cannot be read as a Parquet file: pyarrow crashed ({reason}), so it is "
+            "damaged, or unpacks to far more than a table of its size. Write it anew, or save it "
+            "as CSV"
+        )
 
 
-def _is_same(one: pa.Array, other: pa.Array) -> bool:
-    """Return whether both are the same values in memory, which are not looked at."""
-    return len(one) == len(other) and [buffer and buffer.address for buffer in one.buffers()] == [
-        buffer and buffer.address for buffer in other.buffers()
-    ]
+def _decoded_cell(cell: Any) -> str:  # noqa: ANN401 -- see `parquet_decoder`
+    if isinstance(cell, str):
+        return cell
+    if len(cell) == 1:
+        return Float(cell[0])
+    text, elements = cell
+    return CellList.from_texts(text, [_decoded_cell(element) for element in elements])

@@ -15,9 +15,9 @@ from aiohubassoc._http.clock import Clock
 from aiohubassoc.errors import FleetError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from psycopg_pool import AsyncConnectionPool
+
+    from aiohubassoc.fleet.ending import RunEnding
 
 # A cancelled run stops within a second: so often the database is asked.
 _ASK_EVERY: Final = 0.4
@@ -108,27 +108,8 @@ class Owned:
         self._held[ownership.owner] = ownership
         return ownership, row
 
-    async def end(
-        self,
-        ownership: Ownership,
-        state: str,
-        *,
-        reason: str | None = None,
-        due_at: datetime | None = None,
-        wait: float = 0.0,
-        retries: int = 0,
-    ) -> None:
-        """
-        Give the run back in that state; nothing happens where another worker has it by now.
-
-        Args:
-            ownership: What `claim` returned.
-            state: A `RunState`.
-            reason: Why it stands still.
-            due_at: When it continues. None: after *wait* seconds, if it is not at its end.
-            wait: See *due_at*.
-            retries: How often it was begun again in a row without a completed pair.
-        """
+    async def end(self, ownership: Ownership, ending: RunEnding) -> None:
+        """Give a run back; nothing happens where another worker has it by now."""
         statement = (
             "update aiohubassoc_runs set owner = null, job = null, reason = %(reason)s,"
             " retries = %(retries)s, state = case when cancel_requested and"
@@ -142,11 +123,7 @@ class Owned:
         values = {
             "run": ownership.run,
             "owner": ownership.owner,
-            "state": state,
-            "reason": reason,
-            "due_at": due_at,
-            "wait": wait,
-            "retries": retries,
+            **attrs.asdict(ending, recurse=False),
         }
         try:
             await self.retry(ownership, lambda db: db.execute(statement, values))

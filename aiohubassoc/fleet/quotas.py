@@ -9,15 +9,14 @@ import attrs
 
 from aiohubassoc.shared_quota.postgres_store import PostgresStore
 from aiohubassoc.shared_quota.quota import SharedQuota
-from aiohubassoc.shared_quota.session import StoreSession, ThreadWorker
+from aiohubassoc.shared_quota.session import ThreadWorker
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from aiohubassoc._http.clock import Clock
-    from aiohubassoc.options import Quota
-    from aiohubassoc.shared_quota.store import Visit
+    from aiohubassoc.shared_quota.session import Worker
+    from aiohubassoc.shared_quota.store import RowTransaction, Store
 
 _T = TypeVar("_T")
 
@@ -35,53 +34,35 @@ class FleetQuotas:
 
     def __init__(self, database: str) -> None:
         self._database = database
-        self._lines = [_Line(database) for _ in range(_CONNECTIONS)]
-        self._next = cycle(self._lines)
+        self._connections = [_LentConnection(database) for _ in range(_CONNECTIONS)]
+        self._next = cycle(self._connections)
 
-    def of_portal(self, portal: str) -> PortalQuota:
+    def for_portal(self, portal: str) -> SharedQuota:
         """Return the quota of a portal, as a client takes it."""
-        shared = SharedQuota(self._database, f"fleet:{portal}")
-        return PortalQuota(shared, next(self._next))
+        return _PortalQuota(self._database, f"fleet:{portal}", connection=next(self._next))
 
     async def close(self) -> None:
         """Close the connections."""
-        for line in self._lines:
-            await line.end()
+        for connection in self._connections:
+            await connection.end()
 
 
-@attrs.frozen
-class PortalQuota:
-    """What `AssociationClient` takes for its ``shared_quota``: a quota by a line of the worker."""
+@attrs.frozen(repr=False)
+class _PortalQuota(SharedQuota):
+    """A shared quota that goes through a connection of the worker."""
 
-    _shared: SharedQuota
-    _line: _Line
+    connection: _LentConnection = attrs.field(kw_only=True)
 
-    def open_session(
-        self,
-        *,
-        quota: Quota | None,
-        share: float,
-        reserve_daily: float | None,
-        strict: bool,
-        batch_quota: Quota | None,
-        clock: Clock,
-    ) -> StoreSession:
-        """Return a client's way to it; the arguments are the client's."""
-        return StoreSession(
-            self._line,
-            self._shared.key,
-            self._shared.explain,
-            quota=quota,
-            share=share,
-            reserve_daily=reserve_daily,
-            strict=strict,
-            batch_quota=batch_quota,
-            clock=clock,
-            worker=self._line,
-        )
+    def make_store(self) -> Store:
+        """Return the worker's connection."""
+        return self.connection
+
+    def make_worker(self) -> Worker:
+        """Return the thread of the worker's connection."""
+        return self.connection
 
 
-class _Line:
+class _LentConnection:
     """One connection and its thread, for many clients: a store that no client opens or closes."""
 
     keeps_time = PostgresStore.keeps_time
@@ -98,11 +79,11 @@ class _Line:
         return self._store.local_time()
 
     def open(self) -> None:
-        """Do nothing: the first visit connects."""
+        """Do nothing: the first update connects."""
 
-    def visit(self, name: str, kind: str, change: Callable[[Visit], bytes]) -> None:
+    def update(self, name: str, kind: str, change: Callable[[RowTransaction], bytes]) -> None:
         """Change one row."""
-        self._store.visit(name, kind, change)
+        self._store.update(name, kind, change)
 
     def submit(self, work: Callable[[], _T]) -> asyncio.Future[_T]:
         """Do *work* in the thread."""

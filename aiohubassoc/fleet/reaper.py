@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import psycopg
 
-from aiohubassoc.fleet.store import DEFER, describe
+from aiohubassoc.fleet.database import describe
+from aiohubassoc.fleet.jobs import defer_jobs, finish_job
 
 if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
@@ -86,14 +87,14 @@ class Reaper:
                 due += await self._requeue_orphaned(db)
                 self._reaped_at = now
             if due:
-                await db.execute(DEFER, (due,))
+                await defer_jobs(db, due)
 
     async def _requeue_orphaned(self, db: psycopg.AsyncConnection) -> list[int]:
         cursor = await db.execute(_ORPHANED, (self._dead_after,))
         orphaned = await cursor.fetchall()
         for _, job, is_doing in orphaned:
             if is_doing:
-                await db.execute("select procrastinate_finish_job_v1(%s, 'aborted', true)", (job,))
+                await finish_job(db, job)
         runs = [run for run, *_ in orphaned]
         if not runs:
             return []

@@ -11,9 +11,9 @@ import attrs
 import psycopg
 
 from aiohubassoc.errors import JournalStorageError
+from aiohubassoc.fleet.database import describe, to_text
 from aiohubassoc.fleet.ownership import Ownership
 from aiohubassoc.fleet.runs import NUMBERS, OPEN
-from aiohubassoc.fleet.store import describe
 from aiohubassoc.models import Outcome, Status
 
 if TYPE_CHECKING:
@@ -183,17 +183,14 @@ def _values(run: int, outcome: Outcome) -> tuple[Any, ...]:
         OPEN if is_open else NUMBERS[outcome.status],
         outcome.attempts,
         outcome.maybe_applied,
-        _text(outcome.category),
-        _text(message),
-        _text(outcome.correlation_id),
+        _optional_text(outcome.category),
+        _optional_text(message),
+        _optional_text(outcome.correlation_id),
     )
 
 
-def _text(value: str | None) -> str | None:
-    """Return *value* as PostgreSQL takes it: without NUL, and without lone surrogates."""
-    if value is None:
-        return None
-    return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()
+def _optional_text(value: str | None) -> str | None:
+    return None if value is None else to_text(value)
 
 
 class FleetRecorder:

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
 VERSION: Final = 1
-QUEUE: Final = "aiohubassoc"
-TASK: Final = "aiohubassoc.link_run"
 
 # One advisory lock for all that makes tables: two "fleet init" at once wait for each other.
 _LOCK: Final = 0x61686173

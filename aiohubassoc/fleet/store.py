@@ -7,13 +7,13 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
 import psycopg
 from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
 
 from aiohubassoc._run.source import Pairs, Source
 from aiohubassoc.errors import FleetError, OptionsError
+from aiohubassoc.fleet.database import connect, describe
+from aiohubassoc.fleet.jobs import cancel_job, defer_jobs
 from aiohubassoc.fleet.runs import (
     NUMBERS,
     OPEN,
@@ -25,39 +25,23 @@ from aiohubassoc.fleet.runs import (
     SubmittedInput,
     to_row,
 )
-from aiohubassoc.fleet.schema import QUEUE, TASK, check_version, create_tables
-from aiohubassoc.journal.dedupe import SeenPairs
-from aiohubassoc.journal.offsets import make_place, split_place
+from aiohubassoc.fleet.schema import check_version, create_tables
+from aiohubassoc.fleet.submission import store_run
 from aiohubassoc.models import Status
 from aiohubassoc.shared_quota.postgres_store import PostgresStore
-from aiohubassoc.shared_quota.store import UnavailableError, UnusableError
+from aiohubassoc.shared_quota.store import PermanentStoreError, TransientStoreError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
     from datetime import datetime
     from types import TracebackType
     from typing import Self
 
-
 _PAGE: Final = 2000
-_CONNECT_SECONDS: Final = 10
-_COLUMNS: Final = (
-    "run, n, from_type, from_id, to_type, to_id, source, line, cells, status, category, message"
-)
 _ROW: Final = (
     "n, from_type, from_id, to_type, to_id, source, line, cells, status, attempts, maybe_applied,"
     " category, message, correlation_id"
 )
-# In one transaction with the run, so that no run is without its job and no job without its run.
-DEFER: Final = f"""
-update aiohubassoc_runs r set job = (
-  select unnest(procrastinate_defer_jobs_v1(array[row(
-    '{QUEUE}', '{TASK}', r.priority, 'aiohubassoc:' || r.portal, null,
-    jsonb_build_object('run', r.id), null
-  )::procrastinate_job_to_defer_v1]))
-)
-where r.id = any(%s)
-"""
 
 
 class Fleet:
@@ -133,37 +117,17 @@ class Fleet:
         about = SubmittedInput() if about is None else about
         source = Source(pairs, from_type, to_type)
         async with self._connection() as db, db.transaction():
-            cursor = await db.execute(
-                "insert into aiohubassoc_runs (portal, state, priority, due_at, options, columns,"
-                " sources, total, skipped, rejected)"
-                " values (%s, 'queued', %s, %s, %s, %s, %s, 0, 0, 0) returning id",
-                (
-                    portal,
-                    priority,
-                    start_at,
-                    Jsonb(attrs.asdict(options)),
-                    _json(about.columns),
-                    _json(about.sources),
-                ),
-            )
-            row = await cursor.fetchone()
-            assert row is not None  # noqa: S101 -- "returning"
-            run = int(row[0])
-            try:
-                total, skipped = await _copy_pairs(db, run, source, about)
-            finally:
-                await source.close()
-            async with cursor.copy(
-                "copy aiohubassoc_rejected_rows (run, source, line, problem, cells) from stdin"
-            ) as copy:
-                for number, line, problem, cells in about.rejected:
-                    await copy.write_row((run, number, line, _text(problem), _json(cells)))
-            await db.execute(
-                "update aiohubassoc_runs set total = %s, skipped = %s, rejected = %s where id = %s",
-                (total, skipped, len(about.rejected), run),
+            run = await store_run(
+                db,
+                portal,
+                source,
+                options=options,
+                priority=priority,
+                start_at=start_at,
+                about=about,
             )
             if start_at is None:
-                await db.execute(DEFER, ([run],))
+                await defer_jobs(db, [run])
         return run
 
     async def runs(self, run: int | None = None) -> list[FleetRun]:
@@ -212,7 +176,7 @@ class Fleet:
                 if await known.fetchone() is None:
                     raise OptionsError(f"there is no run {run}")
             elif row[0] is not None:  # one that no worker has fetched yet
-                await db.execute("select procrastinate_cancel_job_v1(%s, false, false)", (row[0],))
+                await cancel_job(db, row[0])
 
     async def resume(self, run: int, *, retry_failed: bool = False) -> None:
         """
@@ -257,7 +221,7 @@ class Fleet:
                     f"nothing of run {run} is left to send"
                     + ("" if retry_failed else "; --retry-failed sends its failed pairs again")
                 )
-            await db.execute(DEFER, ([run],))
+            await defer_jobs(db, [run])
 
     async def rows(self, run: int, *statuses: Status) -> AsyncIterator[FleetRow]:
         """
@@ -365,67 +329,7 @@ def _create_quota_tables(database: str) -> None:
     store = PostgresStore(database)
     try:
         store.open()
-    except (UnavailableError, UnusableError) as error:
+    except (TransientStoreError, PermanentStoreError) as error:
         raise FleetError(f"the tables of the shared quotas: {error}") from error
     finally:
         store.close()
-
-
-async def connect(database: str) -> psycopg.AsyncConnection:
-    """
-    Return a connection in autocommit mode.
-
-    Raises:
-        FleetError: it cannot be made. The message has no password.
-    """
-    try:
-        return await psycopg.AsyncConnection.connect(
-            database, autocommit=True, connect_timeout=_CONNECT_SECONDS
-        )
-    except psycopg.ProgrammingError:  # its text may be the URI, with its password
-        raise FleetError("the database is no libpq URI, such as postgresql://host/name") from None
-    except psycopg.Error as error:
-        raise FleetError(f"cannot connect to the database: {describe(error)}") from None
-
-
-def describe(error: psycopg.Error) -> str:
-    """Return what PostgreSQL says, in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-async def _copy_pairs(
-    db: psycopg.AsyncConnection, run: int, source: Source, about: SubmittedInput
-) -> tuple[int, int]:
-    """Store all pairs; return how many there are, and how many of them repeat an earlier one."""
-    total = skipped = 0
-    statement = f"copy aiohubassoc_pairs ({_COLUMNS}) from stdin"
-    async with db.cursor() as cursor, cursor.copy(statement) as copy:
-        with SeenPairs() as seen:
-            while items := await source.read(_PAGE):
-                for index, item in items:
-                    pair = source.pair(index, item)
-                    if isinstance(pair, tuple):
-                        raise pair[1]
-                    place = (0, index) if about.place is None else about.place(pair)
-                    first = seen.first_place(pair, make_place(*place))
-                    skip: Sequence[object] = (OPEN, None, None)
-                    if first is not None:
-                        message = f"repeats {about.describe_place(*split_place(first))}"
-                        skip = (NUMBERS[Status.SKIPPED], "DUPLICATE", _text(message))
-                        skipped += 1
-                    cells = None if about.cells is None else about.cells(pair)
-                    kept = None if cells in (None, [pair.from_id, pair.to_id]) else _json(cells)
-                    ends = (pair.from_type, pair.from_id, pair.to_type, pair.to_id)
-                    await copy.write_row((run, index, *ends, *place, kept, *skip))
-                total += len(items)
-    return total, skipped
-
-
-def _json(value: object) -> str:
-    # ASCII only, so without NUL and lone surrogates, which PostgreSQL does not take.
-    return json.dumps(value)
-
-
-def _text(value: str) -> str:
-    """Return *value* as PostgreSQL takes it: without NUL, and without lone surrogates."""
-    return value.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 if TYPE_CHECKING:
-    from aiohubassoc.journal.statistics import Statistics
-    from aiohubassoc.journal.timeline import Timeline
+    from aiohubassoc.journal.statistics import Statistics, Timeline
 
 HEIGHT: Final = 100.0
 _NICE: Final = (1.0, 2.0, 2.5, 5.0, 10.0)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from aiohubassoc.html_report.advice import advise
-from aiohubassoc.journal.lock import is_in_use
 from aiohubassoc.journal.reader import Session
 from aiohubassoc.journal.report_reader import FailureGroup, ReportReader, RowWithoutPair
+from aiohubassoc.journal.schema import is_in_use
 from aiohubassoc.journal.statistics import Statistics
 from aiohubassoc.models import Status
 
@@ -25,7 +25,8 @@ DescribePlace: TypeAlias = "Callable[[int, int], str]"
 
 _MOST_TYPES: Final = 5
 _MOST_GROUPS: Final = 20
-_MOST_REJECTED: Final = 20
+MOST_REJECTED: Final = 20
+"""The most rejected rows that a report shows."""
 _MOST_SESSIONS: Final = 20
 _MOST_VERIFICATIONS: Final = 5
 _MOST_EXAMPLES: Final = 10
@@ -113,6 +114,47 @@ class VerificationResult:
     def total(self) -> int:
         """How many pairs were to be read back."""
         return self.linked + self.missing + self.unknown
+
+    @property
+    def parts(self) -> list[tuple[str, str, int]]:
+        """Key, name for people, and number."""
+        return [
+            ("linked", "linked", self.linked),
+            ("failed", "missing: HubSpot does not have the link", self.missing),
+            ("unprocessed", "unknown: HubSpot was not asked, or did not say", self.unknown),
+        ]
+
+
+@attrs.frozen(kw_only=True)
+class ReadBack:
+    """
+    All that a report says of links that were read back, where there is no run folder.
+
+    Attributes:
+        asked: What was asked for, and where it went.
+        result: What was found.
+        duplicates: Rows that repeat an earlier one.
+        rejected: Rows of the input that hold no pair.
+        rejected_rows: The first of them: the place of each, and its problem.
+        stopped: Why the reading ended early; None: it did not.
+        seconds: How long it took.
+        calls: How many calls it took.
+        version: Of this package.
+        made_at: When the report was made; aware.
+        steps: What to do next: a sentence, and a command or an empty string.
+    """
+
+    asked: Asked
+    result: VerificationResult
+    duplicates: int
+    rejected: int
+    rejected_rows: Sequence[tuple[str, str]]
+    stopped: str | None
+    seconds: float
+    calls: int
+    version: str
+    made_at: datetime
+    steps: Sequence[tuple[str, str]] = ()
 
 
 @attrs.frozen(kw_only=True)
@@ -215,7 +257,7 @@ def read_contents(  # noqa: D417 -- see `Contents`
             ],
             other_groups=failures.other_groups,
             statistics=reader.statistics(),
-            rejected=reader.rejected_rows(_MOST_REJECTED),
+            rejected=reader.rejected_rows(MOST_REJECTED),
             verifications=[
                 _to_result(kept) for kept in reader.verifications()[:_MOST_VERIFICATIONS]
             ],

@@ -15,7 +15,7 @@ from aiohubassoc.html_report.outside_text import MOST_LETTERS, make_visible
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from aiohubassoc.html_report.contents import Contents
+    from aiohubassoc.html_report.contents import Contents, ReadBack
 
 _TEMPLATES: Final = "templates"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -43,18 +43,33 @@ def render(contents: Contents) -> str:
     Raises:
         OptionsError: jinja2 is not installed.
     """
-    check_installed()
-    environment = _make_environment()
-    style = _read("report.css")
     statistics = contents.statistics
-    page = environment.get_template("report.html.j2").render(
+    return _fill(
+        "report.html.j2",
         contents=contents,
         outcomes=contents.outcomes,
         statistics=statistics,
         pairs_chart=None if statistics is None else draw_pairs(statistics),
         calls_chart=None if statistics is None else draw_calls(statistics),
-        style=environment.filters["trusted"](style),
-        style_hash=_hash(style),
+    )
+
+
+def render_read_back(contents: ReadBack) -> str:
+    """
+    Return the page of links that were read back, as `render` does.
+
+    Raises:
+        OptionsError: jinja2 is not installed.
+    """
+    return _fill("read_back.html.j2", contents=contents)
+
+
+def _fill(template: str, **values: object) -> str:
+    check_installed()
+    environment = _make_environment()
+    style = _read("report.css")
+    page = environment.get_template(template).render(
+        **values, style=environment.filters["trusted"](style), style_hash=_hash(style)
     )
     return page + "\n"
 

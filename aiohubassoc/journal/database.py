@@ -1,7 +1,8 @@
-"""Writing to a run folder's database: plain calls, for one thread at a time."""
+"""Writing to a run folder's database: plain calls, by one process, for one thread at a time."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -9,8 +10,15 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from aiohubassoc._run.group_commit import GROUP
-from aiohubassoc.journal.offsets import Place
-from aiohubassoc.journal.schema import REFUSED_ALIKE, open_for_writing
+from aiohubassoc.errors import JournalStorageError
+from aiohubassoc.journal.row_codec import Place
+from aiohubassoc.journal.schema import (
+    DATABASE,
+    REFUSED_ALIKE,
+    FolderLock,
+    identify,
+    open_for_writing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,27 +109,29 @@ class Types(dict[tuple[str, str], int]):
 
 class Database:
     """
-    The database of a run folder, open for writing.
+    The database of a run folder, open for writing: nobody else writes it until it is closed.
 
     Args:
-        folder: The run folder; it exists, and is locked.
+        folder: The run folder; it exists.
 
     Raises:
+        JournalInUseError: another process, or another run of this one, is writing it.
         JournalVersionError: its database is not ours, or newer.
         sqlite3.Error: it cannot be opened or written; so for every method.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._db = open_for_writing(folder)
         self.types: Final = Types()
         """The numbers of object types; new ones are written with the next group."""
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.callback(FolderLock(folder).release)
+            self._db = stack.enter_context(contextlib.closing(open_for_writing(folder)))
             for number, from_type, to_type in self._db.execute("select * from types"):
                 self.types[from_type, to_type] = number
             self.index()  # what the last session did not come to
-        except BaseException:
-            self._db.close()
-            raise
+            self._files = stack.pop_all()
+        self._folder = folder
+        self._identity = identify(folder)
 
     def header(self) -> dict[str, Any]:
         """Return what is kept about the job."""
@@ -221,7 +231,12 @@ class Database:
             )
 
     def write(self, group: Group) -> None:
-        """Write all of it, or nothing."""
+        """
+        Write all of it, or nothing.
+
+        Raises:
+            JournalStorageError: it was written to a file that is no longer the folder's.
+        """
         usual = group.usual
         if len(usual) == _WHOLE and not (group.has_more or self.types.new):
             # Nearly always. A statement alone is a transaction, and the interpreter's lock, which
@@ -230,6 +245,10 @@ class Database:
         else:
             with _Transaction(self._db):
                 self._write_parts(group)
+        if identify(self._folder) != self._identity:  # SQLite writes on without a word
+            raise JournalStorageError(
+                f"the run folder {self._folder}: {DATABASE} was removed or replaced during the run"
+            )
         self.types.new = []
 
     def _write_parts(self, group: Group) -> None:
@@ -263,8 +282,8 @@ class Database:
             self._db.execute("update header set value = ? where name = 'indexed'", (str(last),))
 
     def close(self) -> None:
-        """Close it. The last connection to close moves everything into one file."""
-        self._db.close()
+        """Let others write. The last connection to close moves everything into one file."""
+        self._files.close()
 
 
 class _Transaction:

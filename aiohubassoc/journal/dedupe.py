@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from aiohubassoc.journal.bloom_filter import make_key
+from aiohubassoc.journal.row_codec import make_key
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from aiohubassoc.journal.offsets import Place
+    from aiohubassoc.journal.row_codec import Place
     from aiohubassoc.pair import Pair
 
 

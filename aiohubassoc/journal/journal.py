@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.journal.collector import StatisticsObserver
-from aiohubassoc.journal.offsets import ByIndex, Places
+from aiohubassoc.journal.database import Database
 from aiohubassoc.journal.reader import Reader
-from aiohubassoc.journal.schema import DATABASE
+from aiohubassoc.journal.row_codec import ByIndex, Places
+from aiohubassoc.journal.schema import DATABASE, in_plain_words
 from aiohubassoc.journal.writer import InputNotes, JournalWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from aiohubassoc._http.clock import Clock
     from aiohubassoc.journal.reader import JournalRow
@@ -130,3 +134,20 @@ class Journal:
             force=self._force,
             retry_failed=retry_failed,
         )
+
+
+def add_verification(folder: Path, at: datetime, value: Mapping[str, Any]) -> None:
+    """
+    Keep what reading the links of *folder* back found, for a report.
+
+    Args:
+        folder: The run folder.
+        at: When it was found; aware.
+        value: Counts and examples, as JSON takes them.
+
+    Raises:
+        JournalInUseError: a run is using the folder.
+        JournalError: it cannot be written.
+    """
+    with in_plain_words(folder), contextlib.closing(Database(folder)) as database:
+        database.add_verification(int(at.timestamp() * 1000), json.dumps(value))

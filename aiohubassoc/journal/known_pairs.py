@@ -10,8 +10,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import PreviousFailureError
-from aiohubassoc.journal.bloom_filter import BloomFilter, Key
-from aiohubassoc.journal.row_codec import LINKED, PARTIAL, STATUSES, UNPROCESSED
+from aiohubassoc.journal.row_codec import LINKED, PARTIAL, STATUSES, UNPROCESSED, Key
 from aiohubassoc.journal.schema import NOT_OURS, REFUSED_ALIKE, open_for_reading, plainly
 from aiohubassoc.models import Outcome, Skip, Status
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from aiohubassoc.journal.offsets import Place, Places
+    from aiohubassoc.journal.row_codec import Place, Places
     from aiohubassoc.pair import Pair
 
 _FIND: Final = """
@@ -31,6 +30,33 @@ where seen.types = (select id from types where from_type = ? and to_type = ?)
 """
 _INDEX: Final = attrgetter("index")
 _LINKED_BEFORE: Final = Skip("LINKED_BEFORE", "was linked in an earlier run")
+# 2 MiB for any number of pairs: of a million, one in thirty is looked up for nothing.
+_PLACE_BITS: Final = 21
+_PLACES: Final = (1 << _PLACE_BITS) - 1
+# Two bits of one byte for each key: a second byte would be another miss of the processor's cache.
+_MASKS: Final = tuple(1 << (n & 7) | 1 << (n >> 3 & 7) for n in range(64))
+
+
+class BloomFilter:
+    """
+    Remembers keys in little memory: "not met" is certain, "met" may be a mistake.
+
+    To ask the database for each pair would cost more than to write its outcome.
+    """
+
+    def __init__(self) -> None:
+        self._bits = bytearray(_PLACES + 1)
+
+    def meet(self, hashed: int) -> bool:
+        """Note a key by its hash, and return whether it may have been met before."""
+        place = hashed & _PLACES
+        mask = _MASKS[hashed >> _PLACE_BITS & 63]
+        bits = self._bits
+        byte = bits[place]
+        if byte & mask == mask:
+            return True
+        bits[place] = byte | mask
+        return False
 
 
 class KnownPairs:

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from aiohubassoc.journal.bloom_filter import Key, make_key
-from aiohubassoc.journal.offsets import split_place
-from aiohubassoc.journal.row_codec import NUMBERS, STATUSES
+from aiohubassoc.journal.row_codec import BAD, NUMBERS, STATUSES, Key, make_key, split_place
 from aiohubassoc.journal.schema import open_for_reading, reading
 from aiohubassoc.models import Status
-from aiohubassoc.pair import Pair, unchecked_pair
+from aiohubassoc.pair import Pair, RejectedPair, unchecked_pair
 
 if TYPE_CHECKING:
     import os
@@ -220,7 +218,8 @@ class Reader:
             for row in self._db.execute(_ROWS.format(marks), numbers):
                 *ends, status, place, attempts, maybe, category, message = row[:10]
                 correlation, at_ms, session, tag = row[10:]
-                pair = unchecked_pair(*ends, tag=None if tag is None else json.loads(tag))
+                make = RejectedPair if status == BAD else unchecked_pair
+                pair = make(*ends, tag=None if tag is None else json.loads(tag))
                 yield JournalRow(
                     pair,
                     STATUSES[status],

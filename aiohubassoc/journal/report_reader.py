@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from aiohubassoc.journal.offsets import split_place
 from aiohubassoc.journal.reader import Reader, to_instant
-from aiohubassoc.journal.row_codec import STATUSES
+from aiohubassoc.journal.row_codec import STATUSES, split_place
 from aiohubassoc.journal.schema import reading
 from aiohubassoc.journal.statistics import OTHER, Statistics
 from aiohubassoc.models import Status

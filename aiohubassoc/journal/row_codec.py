@@ -1,10 +1,11 @@
-"""Outcomes as values of the database."""
+"""What a run folder keeps of a pair, as values of its database: key, place, tag and outcome."""
 
 from __future__ import annotations
 
+import json
 from itertools import repeat
 from operator import attrgetter, eq, is_
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from aiohubassoc.errors import PairError
 from aiohubassoc.models import Status
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aiohubassoc.models import Outcome
+    from aiohubassoc.pair import Pair
 
 LINKED: Final = 1
 PARTIAL: Final = 2
@@ -32,6 +34,72 @@ _WRITTEN: Final = {**NUMBERS, Status.SKIPPED: LINKED}
 _TextOrNone: TypeAlias = str | None
 _STATUS: Final = attrgetter("status")
 _ATTEMPTS: Final = attrgetter("attempts")
+# The most lines of an input, as bits.
+_LINE_BITS: Final = 40
+
+Key: TypeAlias = str
+"""Both types and ids, as written: a pair's parts hold no line ends."""
+Place: TypeAlias = int
+"""Which input, from 0, and the line of it, or the index in it: see `make_place`."""
+
+
+def make_key(pair: Pair) -> Key:
+    """Return what the pair is known by."""
+    # Not a tuple: thousands of them are kept, and the garbage collector would look at each.
+    return f"{pair.from_type}\n{pair.to_type}\n{pair.from_id}\n{pair.to_id}"
+
+
+def make_place(source: int, line: int) -> Place:
+    """Return a place; places of the same input are in its order, those of later ones behind."""
+    return source << _LINE_BITS | line
+
+
+def split_place(place: Place) -> tuple[int, int]:
+    """Return input and line of a place."""
+    return place >> _LINE_BITS, place & (1 << _LINE_BITS) - 1
+
+
+class Places(Protocol):
+    """Describes pairs to a journal."""
+
+    are_stable: bool
+    """Whether each pair stands at the same place in every run: the input is the same."""
+
+    def place(self, index: int, pair: Pair) -> Place:
+        """Return where it stands."""
+        ...
+
+    def describe(self, place: Place) -> str:
+        """Return how people call that place."""
+        ...
+
+    def tag(self, pair: Pair) -> str | None:
+        """Return what is kept with the pair, as text; None: nothing."""
+        ...
+
+
+class ByIndex:
+    """Places of an iterable: an index, whose pairs may come in another order next time."""
+
+    are_stable = False
+
+    def place(self, index: int, pair: Pair) -> Place:
+        """Return the index."""
+        del pair
+        return index
+
+    def describe(self, place: Place) -> str:
+        """Return it as messages call items of the input."""
+        return f"item {place}"
+
+    def tag(self, pair: Pair) -> str | None:
+        """Return the caller's tag as JSON; its ``repr()`` where it cannot be written as such."""
+        if pair.tag is None:
+            return None
+        try:
+            return json.dumps(pair.tag)
+        except (TypeError, ValueError, RecursionError):
+            return json.dumps(repr(pair.tag))
 
 
 def are_usual(outcomes: Sequence[Outcome]) -> bool:

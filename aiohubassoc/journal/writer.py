@@ -1,4 +1,4 @@
-"""A run in its folder: the lock, the database, and the one thread that writes it."""
+"""A run in its folder: the database, and the one thread that writes it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from aiohubassoc.errors import (
 )
 from aiohubassoc.journal.database import Database, Group, RejectedRecord
 from aiohubassoc.journal.known_pairs import KnownPairs
-from aiohubassoc.journal.lock import FolderLock
 from aiohubassoc.journal.row_codec import are_usual, is_bad, to_values, writable
 from aiohubassoc.journal.schema import in_plain_words, reading
 from aiohubassoc.models import Status
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http.clock import Clock
     from aiohubassoc.journal.collector import StatisticsObserver
-    from aiohubassoc.journal.offsets import Places
+    from aiohubassoc.journal.row_codec import Places
     from aiohubassoc.models import Outcome, Report
     from aiohubassoc.pair import Pair
 
@@ -114,7 +113,6 @@ class JournalWriter:
         self._force = force
         self._retry_failed = retry_failed
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="aiohubassoc-journal")
-        self._lock: FolderLock | None = None
         self._ledger: Database | None = None
         self._known: KnownPairs | None = None
         self._session = 0
@@ -262,7 +260,6 @@ class JournalWriter:
     def _open(self) -> str | None:
         # Ids and HubSpot's messages are private.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = FolderLock(self._folder)
         self._ledger = ledger = Database(self._folder)
         had = ledger.header().get("job")
         if not self._force:
@@ -302,8 +299,6 @@ class JournalWriter:
             self._known.close()
         if self._ledger is not None:
             self._ledger.close()
-        if self._lock is not None:
-            self._lock.release()
 
 
 def _compare(folder: Path, had: object, given: object) -> None:

@@ -16,7 +16,7 @@ from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.limiter import QuotaLimiter
 from aiohubassoc.errors import DailyReserveError, SharedQuotaError
 from aiohubassoc.shared_quota import snapshot
-from aiohubassoc.shared_quota.messages import Grant, Request, Responded, Unanswered, WasThrottled
+from aiohubassoc.shared_quota.messages import Grant, NotResponded, Request, Responded, WasThrottled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -219,8 +219,8 @@ class CommonState:
             request = attrs.evolve(request, events=())
         holder.seen, holder.number = now, request.number
         is_forfeited, holder.is_lapsed = holder.is_lapsed, False
-        hand = 0 if is_forfeited else request.hand
-        self._set_leases(holder, request.ended + request.out + hand, now)
+        unused = 0 if is_forfeited else request.unused
+        self._set_leases(holder, request.ended + request.in_flight + unused, now)
         for event in request.events:
             self._record(event, came_at - request.base)
         _ = self._decider.in_flight  # records those whose recording could wait
@@ -240,7 +240,7 @@ class CommonState:
             "wait": None if reply.wait == math.inf else reply.wait,
         }
         if request.is_last:
-            for _ in range(request.out):  # their calls were cut off, and may be counted
+            for _ in range(request.in_flight):  # their calls were cut off, and may be counted
                 self._decider.pacer.record_no_response(now, now)
             del self._holders[request.holder]
         return reply
@@ -258,7 +258,7 @@ class CommonState:
                     accepted=event.accepted,
                     headers=event.headers,
                 )
-            case Unanswered():
+            case NotResponded():
                 decider.record_no_response(sent_at)
             case WasThrottled():
                 decider.record_throttle(sent_at, event.retry_after, by_quota=event.by_quota)

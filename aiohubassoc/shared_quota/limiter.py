@@ -17,12 +17,12 @@ from aiohubassoc.options import Quota
 from aiohubassoc.shared_quota.common_state import HEARTBEAT, USABLE
 from aiohubassoc.shared_quota.messages import (
     Grant,
+    NotResponded,
     Request,
     Responded,
-    Unanswered,
     WasThrottled,
 )
-from aiohubassoc.shared_quota.store import UnavailableError
+from aiohubassoc.shared_quota.store import TransientStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,9 +80,9 @@ class SharedLimiter:
         self.generation = 0
         self._cooldown = Cooldown()
         self._paused_until = -math.inf
-        # From when on each permit in hand may be used, in order; and how many calls have one.
-        self._hand: deque[float] = deque()
-        self._out = 0
+        # From when on each unused permit may be used, in order; and how many calls have one.
+        self._unused: deque[float] = deque()
+        self._in_flight = 0
         self._usable_until = -math.inf
         self._next_at = -math.inf  # when to ask again
         self._needs_news = False
@@ -103,11 +103,11 @@ class SharedLimiter:
     @property
     def in_flight(self) -> int:
         """How many calls of this client may have been sent and have not ended."""
-        return self._out
+        return self._in_flight
 
     def try_acquire(self) -> bool:
-        """Acquire if a permit is in hand and no caller waits; return whether it did."""
-        return bool(self._hand) and not self._queue.waiters and self._take_one(self._clock.now())
+        """Acquire if there is an unused permit and no caller waits; return whether it did."""
+        return bool(self._unused) and not self._queue.waiters and self._take_one(self._clock.now())
 
     async def acquire(self) -> None:
         """
@@ -122,7 +122,7 @@ class SharedLimiter:
 
     def release_unused(self) -> None:
         """Record that a call was not sent: its permit is for any process."""
-        self._out -= 1
+        self._in_flight -= 1
         self._note()
 
     def record_response(
@@ -135,7 +135,7 @@ class SharedLimiter:
         headers: Mapping[str, str] = _NO_HEADERS,
     ) -> None:
         """Let the permit come back one window after the call was counted."""
-        self._out -= 1
+        self._in_flight -= 1
         if accepted:
             self._cooldown.record_accepted(sent_at)
         self._events.append(Responded(sent_at, responded_at, exact, accepted, headers))
@@ -143,8 +143,8 @@ class SharedLimiter:
 
     def record_no_response(self, sent_at: float) -> None:
         """Let the permit come back one window and a usual round trip from now."""
-        self._out -= 1
-        self._events.append(Unanswered(sent_at, self._clock.now()))
+        self._in_flight -= 1
+        self._events.append(NotResponded(sent_at, self._clock.now()))
         self._note()
 
     def record_throttle(
@@ -177,11 +177,11 @@ class SharedLimiter:
         Raises:
             DailyReserveError, SharedQuotaError: as for `acquire`; the old permit is kept.
         """
-        self._out -= 1
+        self._in_flight -= 1
         try:
             await self._queue.acquire()
         except BaseException:
-            self._out += 1
+            self._in_flight += 1
             raise
 
     # --- open and closed -------------------------------------------------------------------------
@@ -191,7 +191,7 @@ class SharedLimiter:
         Let the common state know of this client.
 
         Raises:
-            UnavailableError, UnusableError, SharedQuotaError: it cannot be read or written.
+            TransientStoreError, PermanentStoreError, SharedQuotaError: it cannot be used.
         """
         self._number += 1
         request = self._complete(Request(self._identity, self._number, (), 0, 0, 0))
@@ -205,7 +205,7 @@ class SharedLimiter:
                     while self._is_asking:
                         self._answered.clear()
                         await self._answered.wait()
-                    last = attrs.evolve(self._make_request(), hand=0, want=0, is_last=True)
+                    last = attrs.evolve(self._make_request(), unused=0, want=0, is_last=True)
                     request = self._complete(last)
                     await self._session.submit(lambda: self._row.request(request))
         self._fail(ClientClosedError())
@@ -213,11 +213,11 @@ class SharedLimiter:
     # --- the way to the store --------------------------------------------------------------------
 
     def _take_one(self, now: float) -> bool:
-        hand = self._hand
-        if not hand or hand[0] > now or not self._paused_until <= now <= self._usable_until:
+        unused = self._unused
+        if not unused or unused[0] > now or not self._paused_until <= now <= self._usable_until:
             return False
-        hand.popleft()
-        self._out += 1
+        unused.popleft()
+        self._in_flight += 1
         return True
 
     def _try_take(self, now: float) -> float:
@@ -229,9 +229,11 @@ class SharedLimiter:
         if self._daily_error is not None:
             raise self._daily_error
         wait = math.inf
-        if self._hand and now <= self._usable_until:
-            wait = max(self._hand[0], self._paused_until) - now
-        if not self._is_asking and (wait == math.inf or len(self._queue.waiters) > len(self._hand)):
+        if self._unused and now <= self._usable_until:
+            wait = max(self._unused[0], self._paused_until) - now
+        if not self._is_asking and (
+            wait == math.inf or len(self._queue.waiters) > len(self._unused)
+        ):
             ask_in = max(self._paused_until, self._next_at) - now
             if ask_in <= 0:
                 self._ask()
@@ -275,12 +277,14 @@ class SharedLimiter:
         self._session.submit(lambda: self._row.request(request)).add_done_callback(self._received)
 
     def _make_request(self) -> Request:
-        want = max(0, min(len(self._queue.waiters), _MOST_WANTED) - len(self._hand))
+        want = max(0, min(len(self._queue.waiters), _MOST_WANTED) - len(self._unused))
         if not self._queue.waiters and self._clock.now() - self._sent_at >= HEARTBEAT:
-            self._hand.clear()  # nobody needed them
+            self._unused.clear()  # nobody needed them
         self._number += 1
         events, self._events = tuple(self._events), []
-        return Request(self._identity, self._number, events, self._out, len(self._hand), want)
+        return Request(
+            self._identity, self._number, events, self._in_flight, len(self._unused), want
+        )
 
     def _complete(self, request: Request) -> Request:
         return attrs.evolve(request, base=self._clock.now(), stamp=self._session.stamp())
@@ -290,7 +294,7 @@ class SharedLimiter:
             return
         error = future.exception()
         now = self._clock.now()
-        if isinstance(error, UnavailableError) and self._is_patient(now):
+        if isinstance(error, TransientStoreError) and self._is_patient(now):
             self._clock.call_at(now + _RETRY_EVERY, self._send)
             return
         if error is not None:
@@ -306,9 +310,9 @@ class SharedLimiter:
     def _take_over(self, reply: Grant, at: float) -> None:
         """Take over a *reply* that refers to the moment *at*."""
         if reply.is_forfeited:
-            self._hand.clear()
+            self._unused.clear()
             self.generation += 1
-        self._hand.extend(at + after for after in reply.granted)
+        self._unused.extend(at + after for after in reply.granted)
         self._usable_until = self._sent_at + USABLE
         self._next_at = -math.inf if reply.wait == math.inf else at + reply.wait
         self._needs_news = reply.needs_news
@@ -320,7 +324,7 @@ class SharedLimiter:
         self._daily_error = None
         if self._events:
             self._note()
-        elif self._out or self._hand:
+        elif self._in_flight or self._unused:
             self._ask_in(HEARTBEAT)
 
     def _is_patient(self, now: float) -> bool:
@@ -332,7 +336,7 @@ class SharedLimiter:
         """Let nothing more be sent."""
         self._failure = self._failure or error
         self._is_asking = False
-        self._hand.clear()
+        self._unused.clear()
         self._usable_until = -math.inf
         if self._timer is not None:
             self._timer.cancel()

@@ -21,7 +21,7 @@ class Responded:
 
 
 @attrs.frozen
-class Unanswered:
+class NotResponded:
     """A call ended at *at* without a response."""
 
     sent_at: float
@@ -38,7 +38,7 @@ class WasThrottled:
     by_quota: bool
 
 
-Event: TypeAlias = Responded | Unanswered | WasThrottled
+Event: TypeAlias = Responded | NotResponded | WasThrottled
 
 
 @attrs.frozen
@@ -50,8 +50,8 @@ class Request:
         holder: The process, and which of its clients.
         number: Of the request: one that is repeated is carried out once.
         events: What became of calls, in order; instants are of the process' clock.
-        out: Permits of calls that have not ended.
-        hand: Permits that wait for calls.
+        in_flight: Permits of calls that have not ended.
+        unused: Permits that wait for calls.
         want: More permits that calls wait for.
         base: When it was sent, by the process' clock.
         stamp: The same by the store's, where the process can read that; None: when it came there.
@@ -61,8 +61,8 @@ class Request:
     holder: str
     number: int
     events: tuple[Event, ...]
-    out: int
-    hand: int
+    in_flight: int
+    unused: int
     want: int
     base: float = 0.0
     stamp: float | None = None

@@ -10,10 +10,10 @@ from aiohubassoc.shared_quota.store import (
     NEWER,
     SCHEMA_VERSION,
     VERSION,
-    KeptState,
-    UnavailableError,
-    UnusableError,
-    Visit,
+    PermanentStoreError,
+    RowTransaction,
+    StoredState,
+    TransientStoreError,
     schema,
 )
 
@@ -95,10 +95,10 @@ class PostgresStore:
                 connection.close()
                 raise
         except psycopg.Error as error:
-            raise _judged(error) from error
+            raise _classify(error) from error
         self._connection = connection
 
-    def visit(self, name: str, kind: str, change: Callable[[Visit], bytes]) -> None:
+    def update(self, name: str, kind: str, change: Callable[[RowTransaction], bytes]) -> None:
         """See `Store`."""
         import psycopg  # noqa: PLC0415 -- an extra
 
@@ -106,16 +106,20 @@ class PostgresStore:
             self.open()
         assert self._connection is not None  # noqa: S101 -- just opened
         try:
-            self._visit(self._connection, name, kind, change)
+            self._update(self._connection, name, kind, change)
         except psycopg.Error as error:
             self.close()
-            raise _judged(error) from error
+            raise _classify(error) from error
         except BaseException:
             self.close()  # and with it the transaction
             raise
 
-    def _visit(
-        self, connection: Connection, name: str, kind: str, change: Callable[[Visit], bytes]
+    def _update(
+        self,
+        connection: Connection,
+        name: str,
+        kind: str,
+        change: Callable[[RowTransaction], bytes],
     ) -> None:
         from psycopg import ClientCursor  # noqa: PLC0415 -- an extra
 
@@ -126,11 +130,11 @@ class PostgresStore:
         if not found:  # a new one: whoever comes first makes it, for sure on the disk
             cursor.execute("rollback")
             cursor.execute(_INSERT, (name, kind))
-            self._visit(connection, name, kind, change)
+            self._update(connection, name, kind, change)
             return
         ((revision, row_epoch, state),) = found
-        row = KeptState(revision, row_epoch, bytes(state)) if state else None
-        changed = change(Visit(row, epoch, arrived_at, now))
+        row = StoredState(revision, row_epoch, bytes(state)) if state else None
+        changed = change(RowTransaction(row, epoch, arrived_at, now))
         cursor.execute(_COMMIT, (revision + 1, epoch, changed, name, kind))
 
     def close(self) -> None:
@@ -158,15 +162,17 @@ def _make_tables(connection: Connection) -> None:
                     connection.execute(statement.encode())
     (version,) = connection.execute(VERSION).fetchone() or (0,)
     if int(str(version)) > SCHEMA_VERSION:
-        raise UnusableError(NEWER)
+        raise PermanentStoreError(NEWER)
 
 
-def _judged(error: _psycopg.Error) -> Exception:
+def _classify(error: _psycopg.Error) -> Exception:
     text = " ".join(str(error).split())
     state = error.sqlstate
     if state is None:  # not from the server, or refused while connecting
         lasting = ("authentication failed", "does not exist", "no pg_hba.conf", "no password")
-        return (UnusableError if any(one in text for one in lasting) else UnavailableError)(text)
+        return (
+            PermanentStoreError if any(one in text for one in lasting) else TransientStoreError
+        )(text)
     if state.startswith(_PASSING) and state not in _LASTING:
-        return UnavailableError(text)
-    return UnusableError(text)
+        return TransientStoreError(text)
+    return PermanentStoreError(text)

@@ -15,7 +15,7 @@ from aiohubassoc.errors import OptionsError, SharedQuotaError
 if TYPE_CHECKING:
     from aiohubassoc._http.clock import Clock
     from aiohubassoc.options import Quota
-    from aiohubassoc.shared_quota.session import StoreSession
+    from aiohubassoc.shared_quota.session import StoreSession, Worker
     from aiohubassoc.shared_quota.store import Store
 
 SQLITE: Final = "sqlite:///"
@@ -95,6 +95,7 @@ class SharedQuota:
             strict=strict,
             batch_quota=batch_quota,
             clock=clock,
+            worker=self.make_worker(),
         )
 
     def explain(self, error: BaseException) -> SharedQuotaError:
@@ -114,6 +115,12 @@ class SharedQuota:
         from aiohubassoc.shared_quota.postgres_store import PostgresStore  # noqa: PLC0415 -- above
 
         return PostgresStore(self.url)
+
+    def make_worker(self) -> Worker:
+        """Return where the store is asked: a thread for each session."""
+        from aiohubassoc.shared_quota.session import ThreadWorker  # noqa: PLC0415 -- as above
+
+        return ThreadWorker()
 
     def __repr__(self) -> str:
         return f"SharedQuota({hide_password(self.url)!r}, key={self.key!r})"

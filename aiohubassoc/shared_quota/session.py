@@ -10,7 +10,7 @@ from aiohubassoc.errors import SharedQuotaError
 from aiohubassoc.shared_quota import process_identity
 from aiohubassoc.shared_quota.common_state import CommonState, Decider, StoreClock
 from aiohubassoc.shared_quota.limiter import SharedLimiter
-from aiohubassoc.shared_quota.store import Store, UnavailableError, UnusableError
+from aiohubassoc.shared_quota.store import PermanentStoreError, Store, TransientStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from aiohubassoc._http.clock import Clock
     from aiohubassoc.options import Quota
     from aiohubassoc.shared_quota.messages import Grant, Request
-    from aiohubassoc.shared_quota.store import Visit
+    from aiohubassoc.shared_quota.store import RowTransaction
 
 ResultT = TypeVar("ResultT")
 
@@ -84,41 +84,44 @@ class CommonRow:
         Carry out a request; return the reply and the machine's monotonic time to which it refers.
 
         Raises:
-            UnavailableError: the store cannot be reached just now; nothing is known of it.
-            UnusableError, SharedQuotaError: it cannot be used.
+            TransientStoreError: the store cannot be reached just now; nothing is known of it.
+            PermanentStoreError, SharedQuotaError: it cannot be used.
         """
         reply: Grant | None = None
         state, revision, epoch, at = None, 0, "", 0.0
 
-        def change(visit: Visit) -> bytes:
+        def change(transaction: RowTransaction) -> bytes:
             nonlocal reply, state, revision, epoch, at
-            at = visit.now if self._store.has_local_time else self._store.local_time()
-            state = self._read(visit)
-            revision, epoch = (0 if visit.row is None else visit.row.revision) + 1, visit.epoch
-            reply = state.apply(request, visit.now, visit.arrived_at)
+            at = transaction.now if self._store.has_local_time else self._store.local_time()
+            state = self._read(transaction)
+            revision, epoch = (
+                (0 if transaction.row is None else transaction.row.revision) + 1,
+                transaction.epoch,
+            )
+            reply = state.apply(request, transaction.now, transaction.arrived_at)
             return state.dump()
 
         left, self._left = self._left, None  # whatever comes, it is another one from now on
         self._candidate = left
-        self._store.visit(self._name, self._kind, change)
+        self._store.update(self._name, self._kind, change)
         assert state is not None  # noqa: S101 -- the store called
         assert reply is not None  # noqa: S101 -- the store called
         self._left = state, revision, epoch
         return reply, at
 
-    def _read(self, visit: Visit) -> CommonState:
+    def _read(self, transaction: RowTransaction) -> CommonState:
         left, self._candidate = self._candidate, None
-        row = visit.row
+        row = transaction.row
         key = None if row is None else (row.revision, row.epoch)
-        if left is not None and left[1:] == key and left[2] == visit.epoch:
+        if left is not None and left[1:] == key and left[2] == transaction.epoch:
             return left[0]
         clock = StoreClock()
         state = CommonState(self._make_decider(clock), clock, self._is_gone)
         if row is not None:
             state.load(
                 row.state,
-                visit.now,
-                is_same_epoch=row.epoch == visit.epoch,
+                transaction.now,
+                is_same_epoch=row.epoch == transaction.epoch,
                 keeps_time=self._store.keeps_time,
             )
         return state
@@ -138,7 +141,7 @@ class StoreSession:
         strict: Likewise.
         batch_quota: Likewise.
         clock: Time.
-        worker: Where the store is asked; None: a thread.
+        worker: Where the store is asked.
 
     Attributes:
         limiter: Of single calls.
@@ -158,7 +161,7 @@ class StoreSession:
         strict: bool,
         batch_quota: Quota | None,
         clock: Clock,
-        worker: Worker | None = None,
+        worker: Worker,
     ) -> None:
         def make_single(store_clock: StoreClock) -> Decider:
             return Decider(
@@ -171,7 +174,7 @@ class StoreSession:
         self._store = store
         self.explain = explain
         self._is_open = False
-        self._worker = worker or ThreadWorker()
+        self._worker = worker
         identity = process_identity.make_identity()
         self.limiter, self.batch_limiter = (
             SharedLimiter(
@@ -195,7 +198,7 @@ class StoreSession:
             await self.submit(self._store.open)
             await self.limiter.register()
             self._is_open = True
-        except (UnavailableError, UnusableError, SharedQuotaError) as error:
+        except (TransientStoreError, PermanentStoreError, SharedQuotaError) as error:
             await self.submit(self._store.close)
             self._worker.close()
             raise self.explain(error) from error

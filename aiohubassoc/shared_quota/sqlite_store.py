@@ -16,10 +16,10 @@ from aiohubassoc.shared_quota.store import (
     NOT_OURS,
     SCHEMA_VERSION,
     VERSION,
-    KeptState,
-    UnavailableError,
-    UnusableError,
-    Visit,
+    PermanentStoreError,
+    RowTransaction,
+    StoredState,
+    TransientStoreError,
     schema,
 )
 
@@ -66,7 +66,7 @@ class SqliteStore:
             self._make_folder()
         if not self._path.parent.is_dir():
             folder = self._path.parent.absolute()
-            raise UnusableError(
+            raise PermanentStoreError(
                 f"there is no folder {folder}. An absolute path has four slashes: sqlite:////..."
             )
         db: sqlite3.Connection | None = None
@@ -82,33 +82,33 @@ class SqliteStore:
         except (OSError, sqlite3.Error) as error:
             if db is not None:
                 db.close()
-            raise _judged(error) from error
+            raise _classify(error) from error
         except BaseException:
             if db is not None:
                 db.close()
             raise
         self._db, self._file = db, _identify(self._path)
 
-    def visit(self, name: str, kind: str, change: Callable[[Visit], bytes]) -> None:
+    def update(self, name: str, kind: str, change: Callable[[RowTransaction], bytes]) -> None:
         """See `Store`."""
         if self._db is None:
             self.open()
         assert self._db is not None  # noqa: S101 -- just opened
         if _identify(self._path) != self._file:
-            raise UnusableError("the file was removed or replaced while it was in use")
+            raise PermanentStoreError("the file was removed or replaced while it was in use")
         arrived_at = self.local_time()
         try:
-            self._visit(self._db, name, kind, arrived_at, change)
+            self._update(self._db, name, kind, arrived_at, change)
         except (OSError, sqlite3.Error) as error:
-            raise _judged(error) from error
+            raise _classify(error) from error
 
-    def _visit(
+    def _update(
         self,
         db: sqlite3.Connection,
         name: str,
         kind: str,
         arrived_at: float,
-        change: Callable[[Visit], bytes],
+        change: Callable[[RowTransaction], bytes],
     ) -> None:
         # The file is locked to write only, in which a process is hardly ever stopped or put aside;
         # after some times in vain for longer, so that nobody is left out.
@@ -117,7 +117,7 @@ class SqliteStore:
                 _begin(db)
             try:
                 row = _read(db, name, kind)
-                state = change(Visit(row, self._epoch, arrived_at, self.local_time()))
+                state = change(RowTransaction(row, self._epoch, arrived_at, self.local_time()))
                 if attempt:
                     _begin(db)
                     if _read(db, name, kind, columns="revision, epoch, ''") != (
@@ -149,7 +149,7 @@ class SqliteStore:
             self._made_folder = self._made_folder or not folder.exists()
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise _judged(error) from error
+            raise _classify(error) from error
 
     def _remove_folder(self) -> None:
         """Leave no run folder behind of a run that did not begin."""
@@ -162,10 +162,10 @@ class SqliteStore:
 
 def _read(
     db: sqlite3.Connection, name: str, kind: str, columns: str = "revision, epoch, state"
-) -> KeptState | None:
+) -> StoredState | None:
     found = db.execute(_READ.format(columns), (name, kind)).fetchone()
     return (
-        None if found is None else KeptState(int(found[0]), str(found[1]), bytes(found[2] or b""))
+        None if found is None else StoredState(int(found[0]), str(found[1]), bytes(found[2] or b""))
     )
 
 
@@ -204,22 +204,22 @@ def _make_tables(db: sqlite3.Connection) -> None:
 def _check_tables(db: sqlite3.Connection) -> None:
     names = _table_names(db)
     if "aiohubassoc_quota_schema" not in names:
-        raise UnusableError(f"{NOT_OURS}: it has the tables {', '.join(sorted(names)[:5])}")
+        raise PermanentStoreError(f"{NOT_OURS}: it has the tables {', '.join(sorted(names)[:5])}")
     (version,) = db.execute(VERSION).fetchone()
     if version > SCHEMA_VERSION:
-        raise UnusableError(NEWER)
+        raise PermanentStoreError(NEWER)
 
 
 def _table_names(db: sqlite3.Connection) -> set[str]:
     return {name for (name,) in db.execute("select name from sqlite_schema where type = 'table'")}
 
 
-def _judged(error: Exception) -> Exception:
+def _classify(error: Exception) -> Exception:
     if isinstance(error, sqlite3.OperationalError) and _is_busy(error):
-        return UnavailableError("the file is locked by another process")
+        return TransientStoreError("the file is locked by another process")
     if isinstance(error, sqlite3.DatabaseError) and "not a database" in str(error):
-        return UnusableError(f"{NOT_OURS}: the file is no SQLite database")
-    return UnusableError(str(error))
+        return PermanentStoreError(f"{NOT_OURS}: the file is no SQLite database")
+    return PermanentStoreError(str(error))
 
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:

@@ -40,22 +40,22 @@ def schema(bytes_type: str) -> list[str]:
     return [text.format(bytes=bytes_type, version=SCHEMA_VERSION) for text in _SCHEMA]
 
 
-class UnavailableError(Exception):
+class TransientStoreError(Exception):
     """A store cannot be reached just now: it is restarted, or locked by others."""
 
 
-class UnusableError(Exception):
+class PermanentStoreError(Exception):
     """A store cannot be used, and that will not pass."""
 
 
 @attrs.frozen
-class KeptState:
+class StoredState:
     """
     What a store has of one quota.
 
     Attributes:
         revision: Counts the changes.
-        epoch: What `Visit.epoch` was when it was written.
+        epoch: What `RowTransaction.epoch` was when it was written.
         state: The common state.
     """
 
@@ -65,7 +65,7 @@ class KeptState:
 
 
 @attrs.frozen
-class Visit:
+class RowTransaction:
     """
     A transaction of a store: nobody else is at the row.
 
@@ -76,14 +76,14 @@ class Visit:
         now: The store's time since nobody else is at the row.
     """
 
-    row: KeptState | None
+    row: StoredState | None
     epoch: str
     arrived_at: float
     now: float
 
 
 class Store(Protocol):
-    """Keeps common states. Each method may raise `UnavailableError` and `UnusableError`."""
+    """Keeps common states. Methods may raise `TransientStoreError`, `PermanentStoreError`."""
 
     keeps_time: bool
     """Whether instants mean something though the epoch is another."""
@@ -98,7 +98,7 @@ class Store(Protocol):
         """Return this machine's monotonic seconds, from any thread."""
         ...
 
-    def visit(self, name: str, kind: str, change: Callable[[Visit], bytes]) -> None:
+    def update(self, name: str, kind: str, change: Callable[[RowTransaction], bytes]) -> None:
         """
         Replace the state of a row by what *change* returns, in one transaction.
 

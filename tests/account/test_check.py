@@ -253,7 +253,7 @@ async def test_calls_that_are_reserved_for_others() -> None:
     assert "98 are reserved" in found.item("daily limit").text
 
 
-# --- what HubSpot does not say -----------------------------------------------------------------
+# --- what HubSpot does not report --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("how", ["refused_calls", "unknown_calls"])
@@ -277,7 +277,7 @@ async def test_calls_that_hubspot_refuses_or_does_not_know(
     assert unknown == items | ({"quota"} if call == "usage" else set())
     assert found.ok
     for name in items:
-        assert found.item(name).text.startswith("HubSpot does not say")
+        assert found.item(name).text.startswith("not reported by HubSpot")
 
 
 async def test_passing_faults_are_retried() -> None:

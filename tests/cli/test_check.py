@@ -116,7 +116,7 @@ def test_what_hubspot_does_not_say(check: Any, how: str) -> None:
     """Is no failure."""
     result = check(headers="none", **{how: ("details", "usage", "token_info", "limits")})
     assert result.code == 0
-    assert result.out.count("HubSpot does not say") == 5
+    assert result.out.count("not reported by HubSpot") == 5
 
 
 def test_where_the_token_came_from(

@@ -8,7 +8,7 @@ import pytest
 
 from aiohubassoc.cli.app import make_app
 from aiohubassoc.cli.terminal import suggest, suggest_choice
-from aiohubassoc.journal.lock import FolderLock
+from aiohubassoc.journal.schema import FolderLock
 from tests.cli.conftest import TOKEN, TYPES
 
 if TYPE_CHECKING:

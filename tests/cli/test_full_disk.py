@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from tests.cli.processes import COMMAND
 if TYPE_CHECKING:
     from tests.cli.conftest import Command, StartPortal
 
+_COMPLETION = "--install-completion"
 FULL = Path("/dev/full")  # every write to it fails as on a full disk
 pytestmark = [
     pytest.mark.looptime(False),
@@ -21,7 +23,7 @@ pytestmark = [
 ]
 
 
-def _run(*arguments: object, stderr_too: bool = False) -> tuple[int, str]:
+def _run(*arguments: object, stderr_too: bool = False, **environment: str) -> tuple[int, str]:
     with FULL.open("wb") as full:
         done = subprocess.run(
             [*COMMAND, *map(str, arguments)],
@@ -30,6 +32,7 @@ def _run(*arguments: object, stderr_too: bool = False) -> tuple[int, str]:
             text=True,
             timeout=60,
             check=False,
+            env={**os.environ, **environment},
         )
     return done.returncode, done.stderr or ""
 
@@ -84,6 +87,30 @@ def test_other_commands(
     )
 
 
+@pytest.mark.parametrize(
+    "given", ["", "--help", "--version", "link --help", "fleet", "fleet --help", _COMPLETION]
+)
+def test_what_the_parser_prints(given: str, tmp_path: Path) -> None:
+    """It prints by itself: the same line and exit code."""
+    code, err = _run(*given.split(), HOME=str(tmp_path), SHELL="/bin/bash")
+    assert (code, err) == (
+        5,
+        "aiohubassoc: Cannot write standard output: No space left on device\n",
+    )
+
+
+@pytest.mark.parametrize("given", ["--help", "--version", "link --help"])
+def test_a_reader_that_is_gone_before_the_parser_prints(given: str) -> None:
+    """Ends nothing: as of any command in a pipe."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as pipe:  # noqa: PTH123 -- a descriptor
+        done = subprocess.run(
+            [*COMMAND, *given.split()], stdout=pipe, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_the_end_command_gets_the_exit_code(
     start_portal: StartPortal, pairs_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,3 +130,12 @@ def test_nothing_can_be_said_where_standard_error_is_full_too(
     portal = start_portal()
     code, _ = _run("link", pairs_file, *TYPES, *FAST, "--no-check", stderr_too=True)
     assert (code, portal.portal.ledger.requests) == (5, 10)
+
+
+@pytest.mark.parametrize("given", ["--help", "link --help", "--version"])
+def test_help(given: str) -> None:
+    """So is what the parser prints."""
+    assert _run(*given.split()) == (
+        5,
+        "aiohubassoc: Cannot write standard output: No space left on device\n",
+    )

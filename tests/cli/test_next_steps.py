@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import signal
 import sys
 from typing import TYPE_CHECKING, Any
@@ -105,6 +106,38 @@ def test_what_ctrl_c_left_is_sent_by_the_command_that_is_named(
     result = command(*_step(out, "To continue: "), "--json")
     assert (result.code, result.reported["linked"] + result.reported["skipped"]) == (0, 3000)
     assert result.reported["skipped"] > 300
+
+
+@pytest.mark.looptime(False)
+@pytest.mark.parametrize("more", [(), ("--report", "run.html")])
+def test_a_run_folder_that_is_removed_during_the_run(
+    command: Command,
+    start_portal: StartPortal,
+    tmp_path: Path,
+    folder: Path,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    more: tuple[str, ...],
+) -> None:
+    """Cannot be resumed: the command that is named needs nothing of it."""
+    monkeypatch.chdir(tmp_path)
+    portal = start_portal(faults=FaultPlan(slow=0.5, slow_seconds=0.2))
+    pairs = write_pairs(tmp_path / "pairs.csv", 3000)
+    given = ("link", "--no-check", pairs, *TYPES, *FAST, "--run", folder, *more)
+    with started(*COMMAND, *given) as process:
+        until_requests(portal, 400, process)
+        shutil.rmtree(folder)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 5, err
+    assert f"the run folder {folder}" in out
+    assert "was removed" in out
+    assert "rm " not in out
+    assert "resume" not in out
+    assert "Traceback" not in err
+    again = _step(out, "To continue: ")
+    assert ("--skip-linked" in again, again[-2:]) == (True, ["--run", str(folder)])
+    result = command(*again, "--json")
+    assert (result.code, result.reported["linked"] + result.reported["skipped"]) == (0, 3000)
 
 
 # --- after failures ------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.errors import OptionsError
 from tests.cli.conftest import FAST, TOKEN, TYPES, write_pairs
+from tests.cli.processes import COMMAND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +38,15 @@ def work(
     return tmp_path
 
 
+# Pairs of options that name files to be written by one command.
+_TWO_OUTPUTS = (
+    ("link", "pairs.csv", *TYPES, "--failures", "--report"),
+    ("link", "pairs.csv", *TYPES, "--failures", "--log-file"),
+    ("resume", "one", "--report", "--log-file"),
+    ("verify", "one", "--output", "--log-file"),
+    ("verify", "one", "--output", "--report"),
+    ("pairs", "pairs.csv", "pairs.csv", "--on", "from_id", "--output", "--unmatched"),
+)
 # Every option that names a file to be written, with a command that has an input, a token file and
 # the run folder ``one``.
 _OUTPUTS = {
@@ -101,6 +112,41 @@ def test_what_is_needed_is_not_overwritten(
         assert result.code == 2, result
         assert "would overwrite" in result.err or "is in the run folder" in result.err
         assert (work / path).read_bytes() == before
+
+
+@pytest.mark.parametrize("way", ["same name", *_WAYS, "not there yet"])
+@pytest.mark.parametrize("given", _TWO_OUTPUTS, ids=lambda given: " ".join((given[0], *given[-2:])))
+def test_two_outputs_are_two_files(
+    command: Command, work: Path, *, given: tuple[str, ...], way: str
+) -> None:
+    """Whatever their names: one would overwrite the other, and nothing is sent or written."""
+    *words, one, other = given
+    (work / "out.csv").write_text("kept", encoding="utf-8")
+    second = _WAYS[way]("out.csv", work) if way in _WAYS else "./out.csv"
+    if way == "not there yet":
+        (work / "out.csv").unlink()
+    result = command(*words, one, "out.csv", other, second)
+    assert (result.code, result.err.count(" the same file: name two")) == (2, 1), result
+    assert result.err.startswith(f"aiohubassoc: {one} out.csv and {other} {second} are")
+    assert way == "not there yet" or (work / "out.csv").read_text("utf-8") == "kept"
+
+
+@pytest.mark.looptime(False)
+@pytest.mark.parametrize("option", ["--failures", "--log-file"])
+def test_an_output_is_not_the_file_that_standard_output_goes_to(work: Path, option: str) -> None:
+    """Two writers would write over each other; a device takes both."""
+    given = [*COMMAND, "link", "pairs.csv", *TYPES, *FAST, "--json", option]
+    pipe = subprocess.PIPE
+    with (work / "out.json").open("wb") as file:
+        done = subprocess.run([*given, "out.json"], stdout=file, stderr=pipe, check=False)
+    assert (done.returncode, (work / "out.json").read_bytes()) == (2, b"")
+    assert f"{option} out.json and standard output are the same file".encode() in done.stderr
+    with open(os.devnull, "wb") as file:  # noqa: PTH123 -- a device
+        done = subprocess.run([*given, os.devnull], stdout=file, check=False)
+    assert done.returncode == 0
+    with (work / "out.json").open("ab") as file:  # as of cron: both append
+        done = subprocess.run([*given, "out.json"], stdout=file, stderr=pipe, check=False)
+    assert done.returncode == (0 if option == "--log-file" else 2)
 
 
 @pytest.mark.parametrize("verb", _OUTPUTS)

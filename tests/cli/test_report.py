@@ -42,12 +42,8 @@ from aiohubassoc.cli.report import (
     verification_result,
 )
 from aiohubassoc.cli.runner import interruptible
-from aiohubassoc.cli.terminal import (
-    EscapingConsole,
-    print_categories,
-    print_invalid,
-    print_link_report,
-)
+from aiohubassoc.cli.summary import print_categories, print_invalid, print_link_report
+from aiohubassoc.cli.terminal import EscapingConsole
 from aiohubassoc.files.results import RowResult
 from tests.conftest import pass_time
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.conftest import TYPES, write_pairs
+from tests.cli.conftest import TYPES, make, write_pairs
 from tests.html_report.conftest import Page
 from tests.journal.test_report_reader import make_old
 
@@ -179,6 +179,87 @@ def test_what_was_read_back_is_in_the_report(
     assert text_of(html).count("10 pairs read back from HubSpot") == 2
 
 
+def test_verify_writes_a_report_of_a_run_folder(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    folder: Path,
+) -> None:
+    """It is that of the run, with what was just read back."""
+    html = html_of(folder)
+    portal = start_portal(unmade_share=0.4)
+    link(pairs_file, "--run", folder)
+    missing = 10 - len(portal.portal.ledger.links)
+    result = command("verify", folder, "--report", html)
+    assert result.code == 1
+    assert result.out.endswith(f"Wrote the report to {html}\n")
+    text = text_of(html)
+    assert f"{missing} missing when read back" in text
+    assert "Pairs over time" in text
+    assert text.count("10 pairs read back from HubSpot") == 1
+
+
+def test_verify_writes_a_report_of_files(
+    command: Command, start_portal: StartPortal, pairs_file: Path, tmp_path: Path
+) -> None:
+    """What was asked and found, the first that are missing, rejected rows, what to do next."""
+    html = tmp_path / "found.html"
+    portal = start_portal()
+    write_pairs(pairs_file, 10, "1e5,7\n1,100001\n")
+    make(portal, range(1, 8))
+    given = ("verify", pairs_file, *TYPES, "--skip-invalid")
+    result = command(*given, "--report", html, "--json")
+    assert (result.code, result.reported["report"]) == (1, str(html))
+    text = text_of(html)
+    for said in (
+        "7 of 10 pairs linked",
+        "3 missing",
+        portal.base_url,
+        "contacts to companies",
+        "pairs.csv",
+        "missing: HubSpot does not have the link",
+        "line 9: HubSpot does not have the link",
+        "contacts:8 -> companies:100008",
+        "1 row repeats an earlier one",
+        "1 row rejected",
+        "a number with an exponent",
+        "--output missing.csv",
+    ):
+        assert said in text, said
+    make(portal, range(1, 11))
+    assert command(*given, "--report", html).code == 1  # of the rejected row
+    assert "All 10 pairs are linked" in text_of(html)
+
+
+def test_a_report_of_what_was_not_read_back(
+    command: Command, start_portal: StartPortal, pairs_file: Path, tmp_path: Path
+) -> None:
+    """Says why; one that cannot be written is named, with exit code 5."""
+    html = tmp_path / "found.html"
+    start_portal(tokens=("another",))
+    assert command("verify", pairs_file, *TYPES, "--report", html).code == 4
+    text = text_of(html)
+    assert "Not fully verified" in text
+    assert "The reading stopped early. 401" in text
+    result = command("verify", pairs_file, *TYPES, "--report", tmp_path / "no" / "x.html")
+    assert (result.code, "Cannot write " in result.err) == (5, True)
+
+
+def test_a_report_of_what_was_read_back_holds_hostile_text(
+    command: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """As text, with nothing that is obeyed."""
+    html, path = tmp_path / "x.html", tmp_path / "<b>\u202e.csv"
+    start_portal()
+    path.write_text("from_id,to_id\n<script>alert(1)</script>,\u202e\n1,2\n", encoding="utf-8")
+    command("verify", path, *TYPES, "--skip-invalid", "--any-id", "--report", html)
+    raw = html.read_text(encoding="utf-8")
+    assert "<script" not in raw
+    assert "\u202e" not in raw
+    assert "default-src 'none'" in raw
+
+
 def test_a_report_never_overwrites_what_is_needed(
     link: Command,
     command: Command,
@@ -298,5 +379,5 @@ def test_two_outputs_are_two_files(
     portal = start_portal()
     result = link(pairs_file, "--report", html, "--failures", html)
     assert result.code == 2
-    assert "must be different files" in result.err
+    assert "are the same file: name two" in result.err
     assert not portal.portal.ledger.calls

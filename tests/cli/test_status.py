@@ -170,6 +170,25 @@ def test_only_the_last_runs_are_printed(
     assert len(command("status", folder, "--json").reported["runs"]) == 7
 
 
+@pytest.mark.parametrize(("rows", "named"), [("", "no rows"), ("1,2\n", "about 1 row\n")])
+def test_an_input_of_a_row_or_none(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    tmp_path: Path,
+    *,
+    rows: str,
+    named: str,
+) -> None:
+    """Is called so."""
+    start_portal()
+    path = tmp_path / "pairs.csv"
+    path.write_text(f"from_id,to_id\n{rows}", encoding="utf-8")
+    link(path, "--run", tmp_path / "run")
+    assert f"input: {path}, {named}" in command("status", tmp_path / "run").out
+    assert command("status", tmp_path / "run", "--json").reported["input_rows"] == len(rows) // 4
+
+
 @pytest.mark.parametrize("given", ["pairs.csv", "-"])
 def test_more_input_that_was_not_read_is_no_completion(
     link: Command, command: Command, start_portal: StartPortal, tmp_path: Path, *, given: str

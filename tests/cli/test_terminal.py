@@ -14,7 +14,8 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from aiohubassoc.cli.terminal import print_error, stderr, stdout
+from aiohubassoc.cli.summary import print_categories
+from aiohubassoc.cli.terminal import EscapingConsole, print_error, stderr, stdout
 from tests.cli.conftest import TYPES, write_pairs
 
 if TYPE_CHECKING:
@@ -179,3 +180,25 @@ def test_a_letter_that_the_terminal_lacks(capsys: pytest.CaptureFixture[str]) ->
     """Does not end the work; a lone half of one neither."""
     stderr().print("half \udcff")
     assert capsys.readouterr().err == "half \\udcff\n"
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "2", "100000000000"])
+def test_a_width_that_no_terminal_has(
+    command: Command, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    """What is printed is printed all the same."""
+    monkeypatch.setenv("COLUMNS", columns)
+    result = command("link", "--help")
+    assert (result.code, "Exit codes" in result.out) == (0, True)
+    stdout().print("text")
+    assert command("status", "none").err.startswith("aiohubassoc: none is not a run folder")
+
+
+def test_a_narrow_terminal_has_no_table(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A column of a few letters can be neither read nor copied."""
+    monkeypatch.setenv("COLUMNS", "40")
+    console = EscapingConsole(force_terminal=True)
+    print_categories([(1, "failed", "NAME", "a correlation id, e6b1bce0-98e4-4a8b")], console)
+    assert "failed, NAME: a correlation id, e6b1bce0-98e4-4a8b" in capsys.readouterr().out

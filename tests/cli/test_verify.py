@@ -116,6 +116,7 @@ def test_json_is_one_object_and_nothing_else(
         "first_unknown": [],
         "run": None,
         "output": None,
+        "report": None,
         "exit_code": 1,
     }
 

@@ -42,6 +42,14 @@ def test_the_tree_has_every_module_that_links() -> None:
     assert _tree() == expected
 
 
+def test_the_modules_that_the_page_names_exist() -> None:
+    """In the package, or from the root."""
+    named = set(re.findall(r"`([\w/]+/\w+\.py)`", PAGE))
+    assert len(named) > 20
+    folders = (ROOT, ROOT / "aiohubassoc")
+    assert [name for name in named if not any((one / name).is_file() for one in folders)] == []
+
+
 @pytest.mark.parametrize("picture", ["design", "at_the_quota"])
 def test_pictures_are_as_their_script_draws_them(
     picture: str, monkeypatch: pytest.MonkeyPatch

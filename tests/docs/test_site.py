@@ -239,3 +239,14 @@ def test_messages_that_are_explained_exist(message: str) -> None:
     source = "\n".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
     shown = "\n".join(re.findall(r"^```console\n(.*?)^```", TROUBLE, re.MULTILINE | re.DOTALL))
     assert message in source or message in shown
+
+
+def test_options_are_not_broken_on_a_phone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words with hyphens in console blocks, not those in tags, in other blocks, or very long."""
+    monkeypatch.syspath_prepend(str(DOCS / "_ext"))
+    keep_words = importlib.import_module("unbroken_words").keep_words
+    begin, end = '<div class="highlight-console notranslate"><pre>', "</pre></div>"
+    long = "-".join(["word"] * 10)
+    page = f'{begin}<span class="a-b">x</span> --skip-linked {long} a.csv{end}<p>--all</p>'
+    kept = '<span class="word">--skip-linked</span>'
+    assert keep_words(page) == page.replace("--skip-linked", kept)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from aiohubassoc.shared_quota.store import KeptState, Visit
+from aiohubassoc.shared_quota.store import RowTransaction, StoredState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,17 +25,17 @@ class MemoryStore:
         rows: What is kept.
         epoch: Which start of the machine this is.
         offset: The store's clock, less the event loop's.
-        error: What each visit raises.
-        visits: How many there were.
+        error: What each update raises.
+        updates: How many there were.
     """
 
-    rows: dict[tuple[str, str], KeptState] = attrs.Factory(dict)
+    rows: dict[tuple[str, str], StoredState] = attrs.Factory(dict)
     epoch: str = "first"
     keeps_time: bool = True
     has_local_time: bool = False
     offset: float = 0.0
     error: Exception | None = None
-    visits: int = 0
+    updates: int = 0
     is_open: bool = False
 
     def local_time(self) -> float:
@@ -48,16 +48,16 @@ class MemoryStore:
             raise self.error
         self.is_open = True
 
-    def visit(self, name: str, kind: str, change: Callable[[Visit], bytes]) -> None:
+    def update(self, name: str, kind: str, change: Callable[[RowTransaction], bytes]) -> None:
         """See `Store`."""
         if self.error is not None:
             raise self.error
-        self.visits += 1
+        self.updates += 1
         now = self.local_time() + self.offset
         row = self.rows.get((name, kind))
-        state = change(Visit(row, self.epoch, now, now))
+        state = change(RowTransaction(row, self.epoch, now, now))
         revision = (0 if row is None else row.revision) + 1
-        self.rows[name, kind] = KeptState(revision, self.epoch, state)
+        self.rows[name, kind] = StoredState(revision, self.epoch, state)
 
     def close(self) -> None:
         """See `Store`."""

@@ -6,6 +6,9 @@ import datetime as dt
 import decimal
 import io
 import json
+import os
+import signal
+import subprocess
 import sys
 from itertools import islice
 from pathlib import Path
@@ -18,7 +21,7 @@ from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import InputError, Pair
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.files.parquet_reader import ParquetReader
+from aiohubassoc.files.parquet_decoder import encoded_messages
 from aiohubassoc.files.record import Record
 from tests.files.reading import counts_of, file_of, ids_of, layout, problems_of, refusal_of, rows_of
 
@@ -118,7 +121,7 @@ def test_values_that_python_does_not_have(tmp_path: Path) -> None:
     assert "1970-01-01" in third[5]
 
 
-@settings(max_examples=50)
+@settings(max_examples=15)  # each starts a process
 @given(
     st.lists(
         st.tuples(
@@ -165,11 +168,10 @@ def test_the_first_row_comes_at_once(tmp_path: Path, group_rows: int) -> None:
     how: dict[str, Any] = {"row_group_size": group_rows, "use_dictionary": False}
     path = Path(_file(tmp_path, {"from_id": ids, "to_id": ids}, **how))
     with _Counting(path) as file:
-        rows = ParquetReader(file, "x")
-        assert [Record(0, ["from_id", "to_id"]), Record(1, ["0", "0"])] == list(islice(rows, 2))
+        described, rows = islice(map(json.loads, encoded_messages(file)), 2)
+        assert (["from_id", "to_id"], 200_000) == (described["names"], described["rows"])
+        assert ["0", "0"] == [column[0] for column in rows["columns"]]
         assert file.taken_bytes < path.stat().st_size / 4
-        assert 200_000 == rows.count
-        rows.close()
 
 
 # --- what cannot be used -------------------------------------------------------------------------
@@ -278,13 +280,128 @@ def test_a_text_of_that_name(tmp_path: Path) -> None:
     assert "is not a Parquet file, though --format parquet says so" in reported
 
 
-def test_without_the_library(tmp_path: Path, monkeypatch: Any) -> None:
+def test_without_the_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is said how to get it."""
     path = _file(tmp_path, {"from_id": [1], "to_id": [2]})
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    _replace_pyarrow(tmp_path, monkeypatch, "raise ImportError")
     assert "is a Parquet file, which needs a library: pip install 'aiohubassoc[parquet]'" in (
         refusal_of(path)
     )
+
+
+# --- the process that decodes it -----------------------------------------------------------------
+
+
+def _replace_pyarrow(folder: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> None:
+    """Let *source* run in place of the library in processes that are started."""
+    (folder / "lib").mkdir()
+    (folder / "lib" / "pyarrow.py").write_text(source)
+    monkeypatch.syspath_prepend(folder / "lib")
+
+
+@pytest.mark.parametrize("source", ["import os; os.abort()", "import os; os._exit(3)"])
+def test_a_crash_of_the_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    """It is the error of one file, and what to do."""
+    path = _file(tmp_path, {"from_id": [1], "to_id": [2]})
+    _replace_pyarrow(tmp_path, monkeypatch, source)
+    message = refusal_of(path)
+    assert message.startswith(f"{path} cannot be read as a Parquet file: pyarrow crashed (")
+    assert message.endswith("Write it anew, or save it as CSV")
+
+
+def test_a_crash_after_some_rows(tmp_path: Path) -> None:
+    """They were read; then the file is named."""
+    ids = list(range(1, 20_001))
+    path = _file(tmp_path, {"from_id": ids, "to_id": ids})
+    read: list[int] = []
+    with PairTable(path, layout()) as table, pytest.raises(InputError) as caught:
+        for record, _ in table:
+            read.append(record.line)
+            if record.line == 1:
+                (child,) = _children()
+                os.kill(child, signal.SIGKILL)
+    assert str(caught.value).startswith(f"{path} cannot be read as a Parquet file: pyarrow crashed")
+    assert list(range(1, len(read) + 1)) == read
+    assert len(read) < 20_000
+
+
+def _children() -> list[int]:
+    tasks = Path("/proc/self/task").glob("*/children")
+    found = [int(pid) for task in tasks for pid in task.read_text().split()]
+    names = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in found}
+    return [pid for pid, name in names.items() if b"parquet_decoder" in name]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others do not bound a process's memory")
+def test_a_page_that_claims_more_than_it_has(tmp_path: Path) -> None:
+    """The memory is not taken, and the file is named."""
+    columns = {"from_id": [1], "to_id": [2], "x": ["7" * (2 << 20)]}
+    path = Path(_file(tmp_path, columns, compression="zstd", use_dictionary=False))
+    assert [("1", "2")] == ids_of(str(path))
+    page = pq.ParquetFile(path).metadata.row_group(0).column(2).data_page_offset
+    data = bytearray(path.read_bytes())
+    # In Thrift's compact protocol the page's second field is its size, in seven bits a byte.
+    size = data.index(b"\x15", page + 1) + 1
+    assert [True, True, True, False] == [byte > 127 for byte in data[size : size + 4]]
+    data[size : size + 4] = b"\xfe\xff\xff\x7f"  # 134 MB
+    path.write_bytes(data)
+    with PairTable(str(path), layout()) as table, pytest.raises(InputError) as caught:
+        list(table)
+    assert str(caught.value).startswith(f"{path} unpacks to far more than a table of its size")
+
+
+def test_this_process_does_not_load_the_library(tmp_path: Path) -> None:
+    """What it does at damage is not done here."""
+    path = _file(tmp_path, {"from_id": [1], "to_id": [2]})
+    command = [sys.executable, "-X", "importtime", "-m", "aiohubassoc", "plan", path]
+    types = ["--from", "contacts", "--to", "companies"]
+    ended = subprocess.run([*command, *types], capture_output=True, text=True, check=True)
+    assert "pyarrow" not in ended.stderr
+
+
+def test_the_process_ends_with_its_reader(tmp_path: Path) -> None:
+    """Whether its rows were read or not."""
+    ids = list(range(1, 100_001))
+    path = _file(tmp_path, {"from_id": ids, "to_id": ids})
+    with PairTable(path, layout()) as table:
+        next(iter(table))
+        assert 1 == len(_children())
+    assert [] == _children()
+
+
+def test_the_process_ends_when_nobody_reads(tmp_path: Path) -> None:
+    """As after the end of the process that started it."""
+    ids = list(range(1, 100_001))
+    path = _file(tmp_path, {"from_id": ids, "to_id": ids})
+    with Path(path).open("rb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "aiohubassoc.files.parquet_decoder"],
+            stdin=file,
+            stdout=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        with process.stdout as messages:
+            messages.readline()
+        assert 0 == process.wait(60)
+
+
+def test_without_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said which file could not be read."""
+    path = _file(tmp_path, {"from_id": [1], "to_id": [2]})
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
+    assert f"{path} cannot be read: no process could be started for it: No such file" in (
+        refusal_of(path)
+    )
+
+
+def test_nothing_beside_the_input_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module in the working directory, as one that came with the file."""
+    path = _file(tmp_path, {"from_id": [1], "to_id": [2]})
+    (tmp_path / "pyarrow.py").write_text("import os; os._exit(3)")
+    monkeypatch.chdir(tmp_path)
+    assert [("1", "2")] == ids_of(path)
 
 
 # --- lists -----------------------------------------------------------------------------------

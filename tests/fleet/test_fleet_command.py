@@ -143,6 +143,11 @@ def test_a_file_is_submitted_linked_and_exported(fleet_command: Command, tmp_pat
         (("submit", "acme", "x.csv", *TYPES, "--start-at", "soon"), "--start-at"),
         (("status", "--database", "postgresql://u:secret@127.0.0.1:1/x"), "cannot connect"),
         (("worker", "--portals", "no-such.toml"), "no-such.toml"),
+        (("worker", "--max-runs", "0"), "--max-runs must be 1 or more"),
+        (("worker", "--poll", "0"), "--poll must be more than 0"),
+        (("worker", "--heartbeat", "nan"), "--heartbeat must be more than 0"),
+        (("worker", "--drain-timeout", "-1"), "--drain-timeout must be 0 or more"),
+        (("worker", "--dead-after", "8"), "--dead-after must be more than twice --heartbeat"),
     ],
 )
 def test_what_cannot_work_ends_with_2_and_says_why(

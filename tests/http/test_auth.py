@@ -220,3 +220,19 @@ async def test_what_is_no_token(token: Any) -> None:
         await TokenSource(provider).current()
     with pytest.raises(OptionsError, match="token"):
         TokenSource(token)
+
+
+async def test_a_token_that_shows_itself_to_nobody() -> None:
+    """It stands in the header as it is, whatever its class writes in its place."""
+
+    class Hidden(str):
+        __slots__ = ()
+
+        def __str__(self) -> str:
+            return "***"
+
+    async def provider(_: str | None) -> str:
+        return Hidden("token-2")
+
+    assert f"{TokenSource(Hidden('token-1')).fixed}" == "token-1"
+    assert f"{await TokenSource(provider).current()}" == "token-2"

@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from aiohubassoc import Pair
 from aiohubassoc.journal.dedupe import SeenPairs
-from aiohubassoc.journal.offsets import make_place
+from aiohubassoc.journal.row_codec import make_place
 
 ids = st.sampled_from(["1", "2", "12", "01"])
 kinds = st.sampled_from(["contacts", "contact", "0-1"])

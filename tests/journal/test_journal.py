@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import sqlite3
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -32,6 +34,7 @@ from tests.fakes.transport import error, pair, reply
 from tests.journal.conftest import run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 REFUSED = error(400, category="VALIDATION_ERROR", correlationId="c-1")
@@ -52,6 +55,21 @@ def test_linked_pairs_are_skipped_without_a_call(folder: Path) -> None:
     assert (10, 50) == (again.report.linked, again.report.skipped)
     assert {str(number) for number in range(50, 60)} == set(again.sent)
     assert {("skipped", "LINKED_BEFORE")} == {reported[1:] for reported in again.reported[:50]}
+
+
+def test_types_from_an_enum_are_found_again(folder: Path) -> None:
+    """The folder has their values: pairs that are linked are not sent twice."""
+
+    class Type(str, Enum):  # noqa: UP042 -- as callers have them: a StrEnum writes its value
+        CONTACTS = "contacts"
+        COMPANIES = "companies"
+
+    types = (Type.CONTACTS, Type.COMPANIES)
+    assert 2 == run(Journal(folder), [(1, 2), (3, 4)], types=types).report.linked
+    again = run(Journal(folder), [(1, 2), (3, 4)], types=("contacts", "companies"))
+    assert (2, []) == (again.report.skipped, again.sent)
+    assert 2 == run(Journal(folder), [(1, 2), (3, 4)], types=types).report.skipped
+    assert 2 == sum(Journal(folder).counts().values())
 
 
 def test_unfinished_pairs_are_sent_again(folder: Path) -> None:
@@ -404,6 +422,27 @@ def test_a_full_disk_stops_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch
 
 
 # --- found by reading --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_folder_that_is_removed_stops_the_run(folder: Path, *, replaced: bool) -> None:
+    """What is written to a file that is gone is kept nowhere: it is not reported as linked."""
+
+    def removing() -> Iterator[Pair]:
+        for number in range(1, 2001):
+            if number == 1000:
+                shutil.rmtree(folder)
+                if replaced:
+                    folder.mkdir()
+                    (folder / "journal.db").write_bytes(b"")
+            yield pair(number)
+
+    ran = run(Journal(folder), removing())
+    assert isinstance(ran.report.stopped, JournalStorageError)
+    assert "journal.db was removed or replaced during the run" in str(ran.report.stopped)
+    assert ran.report.total == 2000
+    assert ran.report.linked < 1500
+    assert ran.report.unprocessed == 2000 - ran.report.linked
 
 
 def test_a_partial_link_may_still_be_there_when_it_is_not_linked_wholly(folder: Path) -> None:

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aiohubassoc import Journal, JournalInUseError, Outcome, Report, Status
-from aiohubassoc.journal.lock import FolderLock
+from aiohubassoc.journal.journal import add_verification
 from aiohubassoc.journal.report_reader import ReportReader
-from aiohubassoc.journal.schema import VERSION
-from aiohubassoc.journal.verifications import add_verification
+from aiohubassoc.journal.schema import VERSION, FolderLock
 from tests.fakes.transport import error, pair
 from tests.journal.conftest import run
 from tests.journal.test_statistics import Clock, response, started

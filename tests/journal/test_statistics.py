@@ -10,8 +10,15 @@ from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import ApiError, Outcome, Pair, PreviousFailureError, Quota, Status
 from aiohubassoc.journal.collector import StatisticsObserver
-from aiohubassoc.journal.statistics import OTHER, Counts, SlowResponse, Statistics
-from aiohubassoc.journal.timeline import COUNTED, MOST_BUCKETS, Timeline
+from aiohubassoc.journal.statistics import (
+    COUNTED,
+    MOST_BUCKETS,
+    OTHER,
+    Counts,
+    SlowResponse,
+    Statistics,
+    Timeline,
+)
 from aiohubassoc.models import Report, Skip
 from aiohubassoc.observer import (
     CallKind,

@@ -188,6 +188,7 @@ def test_an_odd_status_is_none(status: object) -> None:
         (b'{"results": [], "errors": {}}', "$.errors: {} is not a list"),
         (b'{"results": [], "numErrors": true}', "$.numErrors: true is not an int"),
         (b'{"results": [], "numErrors": "some"}', '$.numErrors: "some" is not an int'),
+        (b'{"results": [], "numErrors": "%b"}' % (b"9" * 5000), '$.numErrors: "999'),
     ],
 )
 def test_a_broken_answer_says_what_is_wrong_and_where(body: bytes, problem: str) -> None:

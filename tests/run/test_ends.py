@@ -136,6 +136,28 @@ async def test_a_sync_input_may_raise_it_too() -> None:
                 await client.link_all(broken(), **options)
 
 
+async def test_the_input_may_raise_what_cannot_be_printed() -> None:
+    """The run ends all the same, and raises it."""
+
+    class Unprintable(Exception):  # noqa: N818 -- as callers have them
+        def __str__(self) -> str:
+            raise ValueError("no text")
+
+    def broken() -> Iterator[Pair]:
+        yield from pairs_of(3)
+        raise Unprintable
+
+    async with client_of(FakePortal()) as client, asyncio.timeout(60.0):
+        for options in VERBS.values():
+            stream = client.link_each(broken(), **options)
+            with pytest.raises(Unprintable):
+                async with stream as outcomes:
+                    async for _ in outcomes:
+                        pass
+            assert 3 == stream.report.total
+            assert "Unprintable" in str(stream.report.stopped)
+
+
 async def test_a_run_that_was_read_to_its_end_says_so() -> None:
     """And only then its report raises nothing."""
     async with client_of(FakePortal()) as client:

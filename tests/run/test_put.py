@@ -400,6 +400,20 @@ async def test_a_slow_quota_is_no_trouble() -> None:
     assert ["linked"] * 6 == _by_index(await _all(stream))
 
 
+async def test_a_slow_input_is_no_trouble() -> None:
+    """Faults of pairs that come minutes apart do not end a run: nothing was to complete between."""
+
+    async def slow() -> AsyncIterator[Pair]:
+        for number in range(4):
+            yield pair(number)
+            await pass_time(600.0)
+
+    transport = FakeTransport({"0": [error(503)] * 5, "1": [error(503)], "2": [error(503)] * 5})
+    stream = stream_of(slow(), transport, stall_timeout=300.0)
+    assert ["failed", "linked", "failed", "linked"] == _by_index(await _all(stream))
+    assert stream.report.stopped is None
+
+
 # --- leaving early, cancellation -------------------------------------------------------------
 
 

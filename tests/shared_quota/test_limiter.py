@@ -12,7 +12,7 @@ from aiohubassoc import DailyReserveError, Quota, SharedQuotaError
 from aiohubassoc.errors import ClientClosedError
 from aiohubassoc.shared_quota.common_state import HEARTBEAT, LEASE, USABLE
 from aiohubassoc.shared_quota.limiter import PATIENCE
-from aiohubassoc.shared_quota.store import KeptState, UnavailableError, UnusableError
+from aiohubassoc.shared_quota.store import PermanentStoreError, StoredState, TransientStoreError
 from tests.conftest import pass_time, settle
 from tests.fakes.shared_store import LoopWorker, MemoryStore
 from tests.shared_quota.crowd import Portal, make_session, send
@@ -58,7 +58,7 @@ async def test_a_store_that_cannot_be_used_is_an_error_before_anything_is_sent(
     store: MemoryStore,
 ) -> None:
     """Whether that passes or not; and it is closed again."""
-    for error in (UnusableError("not ours"), UnavailableError("away")):
+    for error in (PermanentStoreError("not ours"), TransientStoreError("away")):
         store.error = error
         with pytest.raises(SharedQuotaError, match=str(error)):
             await make_session(store, QUOTA).open()
@@ -71,9 +71,9 @@ async def test_a_store_that_cannot_be_written_is_found_when_it_is_opened(
     """It is visited once, though nothing is sent yet."""
 
     def fail(*_: object) -> None:
-        raise UnusableError("full")
+        raise PermanentStoreError("full")
 
-    monkeypatch.setattr(MemoryStore, "visit", fail)
+    monkeypatch.setattr(MemoryStore, "update", fail)
     with pytest.raises(SharedQuotaError, match="full"):
         await make_session(store, QUOTA).open()
 
@@ -83,7 +83,7 @@ async def test_a_store_that_is_away_for_a_while_is_survived(
 ) -> None:
     """Callers wait, and what became of calls is reported once it is back."""
     await limiter.acquire()
-    store.error = UnavailableError("restarted")
+    store.error = TransientStoreError("restarted")
     now = asyncio.get_running_loop().time()
     limiter.record_response(now, now + 0.1)
     waiting = asyncio.create_task(limiter.acquire())
@@ -98,7 +98,7 @@ async def test_a_store_that_stays_away_ends_all_that_wait(
     store: MemoryStore, limiter: SharedLimiter
 ) -> None:
     """And all that come later; nothing rests on a guess."""
-    store.error = UnavailableError("restarted")
+    store.error = TransientStoreError("restarted")
     waiting = [asyncio.create_task(limiter.acquire()) for _ in range(3)]
     await pass_time(PATIENCE + 1)
     for task in waiting:
@@ -114,7 +114,7 @@ async def test_a_store_that_breaks_ends_all_that_wait_at_once(
     store: MemoryStore, limiter: SharedLimiter
 ) -> None:
     """A full disk does not pass."""
-    store.error = UnusableError("disk full")
+    store.error = PermanentStoreError("disk full")
     with pytest.raises(SharedQuotaError, match="disk full"):
         await limiter.acquire()
 
@@ -132,7 +132,7 @@ async def test_a_permit_in_hand_is_not_used_once_the_store_is_away(
     assert limiter.try_acquire()
     limiter.release_unused()
     await settle()
-    store.error = UnavailableError("away")
+    store.error = TransientStoreError("away")
     await pass_time(USABLE + 0.1)
     assert not limiter.try_acquire()
     store.error = None
@@ -174,15 +174,15 @@ async def test_a_client_with_calls_in_flight_keeps_its_permits(
 ) -> None:
     """It comes to the store now and then, though nothing happens."""
     await limiter.acquire()
-    visits = store.visits
+    updates = store.updates
     await pass_time(3 * LEASE)
-    assert store.visits - visits >= 3 * LEASE / HEARTBEAT - 2
+    assert store.updates - updates >= 3 * LEASE / HEARTBEAT - 2
     assert limiter.is_usable(limiter.generation)
     limiter.release_unused()
     await pass_time(3 * LEASE)
-    visits = store.visits
+    updates = store.updates
     await pass_time(3 * LEASE)
-    assert store.visits == visits  # and stays away when it has none
+    assert store.updates == updates  # and stays away when it has none
 
 
 async def test_a_reply_that_is_lost_is_given_again(store: MemoryStore) -> None:
@@ -197,7 +197,7 @@ async def test_a_reply_that_is_lost_is_given_again(store: MemoryStore) -> None:
         reply = request(row, asked)  # type: ignore[arg-type]
         carried_out += 1
         if carried_out == 1:
-            raise UnavailableError("the connection broke")
+            raise TransientStoreError("the connection broke")
         return reply
 
     row.request = lose_the_first.__get__(row)  # type: ignore[method-assign]
@@ -284,7 +284,7 @@ async def test_a_close_does_not_wait_for_a_store_that_is_away(
     await limiter.acquire()
     worker = session._worker
     assert isinstance(worker, LoopWorker)
-    store.error = UnavailableError("away")
+    store.error = TransientStoreError("away")
     limiter.record_no_response(0.0)
     await pass_time(0.5)
     begun = asyncio.get_running_loop().time()
@@ -310,21 +310,21 @@ async def test_a_new_epoch_costs_one_window(store: MemoryStore, limiter: SharedL
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"[]", b"{}", b'{"format": 1}'])
 async def test_a_state_that_cannot_be_read_is_an_error(store: MemoryStore, content: bytes) -> None:
     """It is not taken for an empty one."""
-    store.rows["default", "single"] = KeptState(1, store.epoch, content)
+    store.rows["default", "single"] = StoredState(1, store.epoch, content)
     with pytest.raises(SharedQuotaError, match="what is kept of it cannot be read"):
         await make_session(store, QUOTA).open()
 
 
 async def test_a_state_of_a_newer_version_is_an_error(store: MemoryStore) -> None:
     """Whatever stands in it."""
-    store.rows["default", "single"] = KeptState(1, store.epoch, b'{"format": 1000}')
+    store.rows["default", "single"] = StoredState(1, store.epoch, b'{"format": 1000}')
     with pytest.raises(SharedQuotaError, match="a newer version of aiohubassoc wrote it: upgrade"):
         await make_session(store, QUOTA).open()
 
 
 async def test_a_state_of_an_older_version_costs_one_window(store: MemoryStore) -> None:
     """What it says is not known, so that a whole window may have been used."""
-    store.rows["default", "single"] = KeptState(1, store.epoch, b'{"format": 0}')
+    store.rows["default", "single"] = StoredState(1, store.epoch, b'{"format": 0}')
     session = await other(store)
     begun = asyncio.get_running_loop().time()
     await session.limiter.acquire()

@@ -22,8 +22,8 @@ from aiohubassoc import (
     QuotaLimiter,
     SharedQuota,
 )
+from aiohubassoc.cli.connection import FolderQuota
 from aiohubassoc.errors import SharedQuotaError
-from aiohubassoc.journal.folder_quota import make_folder_quota
 from aiohubassoc.shared_quota.process_identity import is_gone, make_identity
 from aiohubassoc.shared_quota.quota import hide_password, to_kept_url
 from aiohubassoc.simulator import PortalSettings, serve
@@ -213,17 +213,17 @@ async def test_a_damaged_file_of_a_run_folder_can_be_deleted(
 ) -> None:
     """It is said how, since nothing of the run is in it."""
     folder = tmp_path / "run"
-    async with make_client(portal, make_folder_quota(folder)) as client:
+    async with make_client(portal, FolderQuota.of_folder(folder)) as client:
         await client.link_all(pairs(2), journal=Journal(folder))
     path = folder / "quota.db"
     path.write_bytes(b"something else " * 100)
     for other in folder.glob("quota.db-*"):
         other.unlink()
     with pytest.raises(SharedQuotaError, match=r"no run uses the folder: rm .*quota\.db\*"):
-        async with make_client(portal, make_folder_quota(folder)):
+        async with make_client(portal, FolderQuota.of_folder(folder)):
             pass
     path.unlink()
-    async with make_client(portal, make_folder_quota(folder)) as client:
+    async with make_client(portal, FolderQuota.of_folder(folder)) as client:
         report = await client.link_all(pairs(3), journal=Journal(folder))
     assert (report.linked, report.skipped) == (1, 2)
 
@@ -254,13 +254,13 @@ async def test_a_store_that_goes_away_stops_the_run_in_good_order(
 async def test_a_run_folder_has_a_quota_of_its_own(portal: ServedPortal, tmp_path: Path) -> None:
     """In the folder, which is made for it, and is gone again if no run began."""
     folder = tmp_path / "runs" / "one"
-    async with make_client(portal, make_folder_quota(folder)):
+    async with make_client(portal, FolderQuota.of_folder(folder)):
         assert folder.stat().st_mode & 0o777 == 0o700
     assert not folder.exists()
-    async with make_client(portal, make_folder_quota(folder)) as client:
+    async with make_client(portal, FolderQuota.of_folder(folder)) as client:
         await client.link_all(pairs(1), journal=Journal(folder))
     assert (folder / "quota.db").is_file()
-    async with make_client(portal, make_folder_quota(folder)):
+    async with make_client(portal, FolderQuota.of_folder(folder)):
         pass
     assert (folder / "quota.db").is_file()
 

@@ -13,14 +13,14 @@ import pytest
 
 from aiohubassoc.shared_quota.postgres_store import PostgresStore
 from aiohubassoc.shared_quota.sqlite_store import SqliteStore
-from aiohubassoc.shared_quota.store import UnavailableError, UnusableError
+from aiohubassoc.shared_quota.store import PermanentStoreError, TransientStoreError
 from tests.fakes.postgres_server import PASSWORD, PostgresServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from aiohubassoc.shared_quota.store import Store, Visit
+    from aiohubassoc.shared_quota.store import RowTransaction, Store
 
 pytestmark = pytest.mark.looptime(False)
 
@@ -49,21 +49,21 @@ def make_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Calla
         store.close()
 
 
-def add_one(visit: Visit) -> bytes:
-    """Count visits in the state."""
-    return str(1 + int(visit.row.state if visit.row else 0)).encode()
+def add_one(transaction: RowTransaction) -> bytes:
+    """Count updates in the state."""
+    return str(1 + int(transaction.row.state if transaction.row else 0)).encode()
 
 
 def read(store: Store, name: str, kind: str = "single") -> int:
     """Return the count."""
     found = b""
 
-    def look(visit: Visit) -> bytes:
+    def look(transaction: RowTransaction) -> bytes:
         nonlocal found
-        found = visit.row.state if visit.row else b"0"
+        found = transaction.row.state if transaction.row else b"0"
         return found
 
-    store.visit(name, kind, look)
+    store.update(name, kind, look)
     return int(found)
 
 
@@ -73,9 +73,9 @@ def test_states_are_kept_by_name_and_kind(
     """And another connection finds them."""
     name = request.node.name
     first = make_store()
-    first.visit(name, "single", add_one)
-    first.visit(name, "single", add_one)
-    first.visit(name, "batch", add_one)
+    first.update(name, "single", add_one)
+    first.update(name, "single", add_one)
+    first.update(name, "batch", add_one)
     second = make_store()
     assert read(second, name) == 2
     assert read(second, name, "batch") == 1
@@ -85,7 +85,7 @@ def test_states_are_kept_by_name_and_kind(
 def test_no_visit_is_lost_when_many_come_at_once(
     make_store: Callable[[], Store], request: pytest.FixtureRequest
 ) -> None:
-    """Each sees what the one before it left, and time continues from visit to visit."""
+    """Each sees what the one before it left, and time continues from one to the next."""
     name = request.node.name
     times: list[tuple[int, float]] = []
     stores = [make_store() for _ in range(4)]
@@ -93,15 +93,15 @@ def test_no_visit_is_lost_when_many_come_at_once(
     def visit_often(store: Store) -> None:
         seen = (0, 0.0)
 
-        def note(visit: Visit) -> bytes:
+        def note(transaction: RowTransaction) -> bytes:
             nonlocal seen
-            assert visit.arrived_at <= visit.now
-            state = add_one(visit)
-            seen = (int(state), visit.now)
+            assert transaction.arrived_at <= transaction.now
+            state = add_one(transaction)
+            seen = (int(state), transaction.now)
             return state
 
         for _ in range(50):
-            store.visit(name, "single", note)
+            store.update(name, "single", note)
             times.append(seen)
 
     threads = [threading.Thread(target=visit_often, args=(store,)) for store in stores]
@@ -119,14 +119,14 @@ def test_a_visit_that_fails_changes_nothing(
     """And the next one finds the store free."""
     name = request.node.name
     store = make_store()
-    store.visit(name, "single", add_one)
+    store.update(name, "single", add_one)
 
-    def fail(_: Visit) -> bytes:
+    def fail(_: RowTransaction) -> bytes:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        store.visit(name, "single", fail)
-    store.visit(name, "single", add_one)
+        store.update(name, "single", fail)
+    store.update(name, "single", add_one)
     assert read(make_store(), name) == 2
 
 
@@ -140,7 +140,7 @@ def test_a_file_is_private(tmp_path: Path) -> None:
     store.open()
     store.close()
     assert path.stat().st_mode & 0o777 == 0o600
-    with pytest.raises(UnusableError, match=r"no folder .*/none\. An absolute path has four"):
+    with pytest.raises(PermanentStoreError, match=r"no folder .*/none\. An absolute path has four"):
         SqliteStore(str(tmp_path / "none" / "quota.db")).open()
     SqliteStore(str(tmp_path / "none" / "quota.db"), makes_folder=True).open()
 
@@ -150,7 +150,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -
     """It is left as it is."""
     path = tmp_path / "quota.db"
     path.write_bytes(content)
-    with pytest.raises(UnusableError, match=r"no store of aiohubassoc|no SQLite database"):
+    with pytest.raises(PermanentStoreError, match=r"no store of aiohubassoc|no SQLite database"):
         SqliteStore(str(path)).open()
     assert path.read_bytes() == content
 
@@ -160,14 +160,16 @@ def test_a_corrupt_file_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "quota.db"
     store = SqliteStore(str(path))
     store.open()
-    store.visit("a", "single", lambda _: b"x" * 5000)
+    store.update("a", "single", lambda _: b"x" * 5000)
     store.close()
     content = path.read_bytes()
     path.write_bytes(content[:100] + os.urandom(len(content) - 100))
     store = SqliteStore(str(path))
-    with pytest.raises(UnusableError, match=r"malformed|corrupt|not a database|not ours|no store"):
+    with pytest.raises(
+        PermanentStoreError, match=r"malformed|corrupt|not a database|not ours|no store"
+    ):
         store.open()
-        store.visit("a", "single", add_one)
+        store.update("a", "single", add_one)
     store.close()
 
 
@@ -177,7 +179,7 @@ def test_somebody_elses_database_is_refused(tmp_path: Path) -> None:
     db = sqlite3.connect(path)
     db.execute("create table moz_places (id integer)")
     db.commit()
-    with pytest.raises(UnusableError, match=r"no store of aiohubassoc: .* moz_places"):
+    with pytest.raises(PermanentStoreError, match=r"no store of aiohubassoc: .* moz_places"):
         SqliteStore(str(path)).open()
     assert len(db.execute("select * from sqlite_schema").fetchall()) == 1
     db.close()
@@ -193,7 +195,7 @@ def test_tables_of_a_newer_version_are_refused(tmp_path: Path) -> None:
     db.execute("update aiohubassoc_quota_schema set version = 2")
     db.commit()
     db.close()
-    with pytest.raises(UnusableError, match=r"newer version of aiohubassoc.*: upgrade"):
+    with pytest.raises(PermanentStoreError, match=r"newer version of aiohubassoc.*: upgrade"):
         SqliteStore(str(path)).open()
 
 
@@ -204,11 +206,11 @@ def test_a_file_that_is_locked_may_be_free_later(tmp_path: Path) -> None:
     store.open()
     db = sqlite3.connect(path, isolation_level=None)
     db.execute("begin immediate")
-    with pytest.raises(UnavailableError, match="locked"):
-        store.visit("a", "single", add_one)
+    with pytest.raises(TransientStoreError, match="locked"):
+        store.update("a", "single", add_one)
     db.execute("commit")
     db.close()
-    store.visit("a", "single", add_one)
+    store.update("a", "single", add_one)
     store.close()
 
 
@@ -221,14 +223,14 @@ def test_a_file_that_is_removed_in_use_is_an_error(tmp_path: Path, *, replace: b
     path.unlink()
     if replace:
         SqliteStore(str(path)).open()
-    with pytest.raises(UnusableError, match="removed or replaced"):
-        store.visit("a", "single", add_one)
+    with pytest.raises(PermanentStoreError, match="removed or replaced"):
+        store.update("a", "single", add_one)
     store.close()
 
 
 def test_a_folder_instead_of_a_file_is_an_error(tmp_path: Path) -> None:
     """With the system's reason."""
-    with pytest.raises(UnusableError, match="directory"):
+    with pytest.raises(PermanentStoreError, match="directory"):
         SqliteStore(str(tmp_path)).open()
 
 
@@ -238,14 +240,14 @@ def test_a_full_disk_is_an_error(tmp_path: Path) -> None:
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from aiohubassoc.shared_quota.sqlite_store import SqliteStore
-from aiohubassoc.shared_quota.store import UnusableError
+from aiohubassoc.shared_quota.store import PermanentStoreError
 store = SqliteStore(sys.argv[1])
 store.open()
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 try:
     for number in range(100):
-        store.visit("a", "single", lambda _: bytes(5000))
-except UnusableError as error:
+        store.update("a", "single", lambda _: bytes(5000))
+except PermanentStoreError as error:
     print("unusable:", error)
 """
     done = subprocess.run(
@@ -262,9 +264,9 @@ except UnusableError as error:
 
 def test_a_wrong_password_is_an_error(postgres: PostgresServer) -> None:
     """At once: it does not pass."""
-    with pytest.raises(UnusableError, match="authentication failed"):
+    with pytest.raises(PermanentStoreError, match="authentication failed"):
         PostgresStore(postgres.url("guarded", "wrong")).open()
-    with pytest.raises(UnusableError, match="no password"):
+    with pytest.raises(PermanentStoreError, match="no password"):
         PostgresStore(postgres.url("guarded")).open()
 
 
@@ -276,18 +278,18 @@ def test_a_user_who_may_not_create_tables_uses_those_that_are_there(
     owner.open()
     owner.close()
     guarded = PostgresStore(postgres.url("guarded", PASSWORD))
-    with pytest.raises(UnusableError, match="permission denied"):
+    with pytest.raises(PermanentStoreError, match="permission denied"):
         guarded.open()
     tables = "aiohubassoc_quota, aiohubassoc_quota_schema"
     postgres.run(f"grant select, insert, update on {tables} to guarded")
     guarded.open()
-    guarded.visit("guarded", "single", add_one)
+    guarded.update("guarded", "single", add_one)
     guarded.close()
 
 
 def test_a_database_that_is_not_there_is_an_error(postgres: PostgresServer) -> None:
     """It does not pass."""
-    with pytest.raises(UnusableError, match="does not exist"):
+    with pytest.raises(PermanentStoreError, match="does not exist"):
         PostgresStore(postgres.url(database="none")).open()
 
 
@@ -299,7 +301,7 @@ def test_tables_of_a_newer_version_are_refused_in_postgresql(postgres: PostgresS
     assert store._connection is not None
     store._connection.execute("update aiohubassoc_quota_schema set version = 2")
     store.close()
-    with pytest.raises(UnusableError, match=r"newer version of aiohubassoc.*: upgrade"):
+    with pytest.raises(PermanentStoreError, match=r"newer version of aiohubassoc.*: upgrade"):
         PostgresStore(postgres.url(database="newer")).open()
 
 
@@ -312,7 +314,7 @@ def test_clients_that_make_the_tables_at_once_all_succeed(postgres: PostgresServ
         store = PostgresStore(postgres.url(database="together"))
         try:
             store.open()
-            store.visit("a", "single", add_one)
+            store.update("a", "single", add_one)
         except Exception as error:  # noqa: BLE001 -- of a thread
             failed.append(error)
         store.close()
@@ -333,49 +335,49 @@ def test_a_client_that_is_stopped_in_a_transaction_is_thrown_out(postgres: Postg
     first, second = PostgresStore(postgres.url()), PostgresStore(postgres.url())
     go_on = threading.Event()
     entered = threading.Event()
-    first.visit("stopped", "single", add_one)
+    first.update("stopped", "single", add_one)
 
-    def stop(visit: Visit) -> bytes:
+    def stop(transaction: RowTransaction) -> bytes:
         entered.set()
         go_on.wait(20)
-        return add_one(visit)
+        return add_one(transaction)
 
     failed: list[Exception] = []
 
     def visit_and_stop() -> None:
         try:
-            first.visit("stopped", "single", stop)
-        except UnavailableError as error:
+            first.update("stopped", "single", stop)
+        except TransientStoreError as error:
             failed.append(error)
 
     thread = threading.Thread(target=visit_and_stop)
     thread.start()
     entered.wait(20)
-    second.visit("stopped", "single", add_one)
+    second.update("stopped", "single", add_one)
     go_on.set()
     thread.join()
     assert failed
-    first.visit("stopped", "single", add_one)
+    first.update("stopped", "single", add_one)
     assert read(second, "stopped") == 3
     first.close()
     second.close()
 
 
 def test_a_server_that_is_restarted_is_another_epoch(postgres: PostgresServer) -> None:
-    """The first visit after it fails, and passes; nothing that was committed is lost."""
+    """The first update after it fails, and passes; nothing that was committed is lost."""
     store = PostgresStore(postgres.url())
     epochs: list[str] = []
 
-    def note(visit: Visit) -> bytes:
-        epochs.append(visit.epoch)
-        return add_one(visit)
+    def note(transaction: RowTransaction) -> bytes:
+        epochs.append(transaction.epoch)
+        return add_one(transaction)
 
-    store.visit("restart", "single", note)
+    store.update("restart", "single", note)
     postgres.stop()
-    with pytest.raises(UnavailableError):
-        store.visit("restart", "single", note)
+    with pytest.raises(TransientStoreError):
+        store.update("restart", "single", note)
     postgres.start()
-    store.visit("restart", "single", note)
+    store.update("restart", "single", note)
     assert len(set(epochs)) == 2
     assert read(store, "restart") == 2
     store.close()

@@ -1,0 +1,146 @@
+"""What a run came to, for people: the summary at its end, and what other commands have of it."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Final
+
+from rich.markup import escape
+
+from aiohubassoc.cli.terminal import SIMULATED, print_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.console import Console
+
+    from aiohubassoc.cli.report import CommandReport, Example, LinkReport, VerifyReport
+
+_SHOWN_LINES: Final = 20
+_TABLE_WIDTH: Final = 60  # columns; a narrower terminal gets lines
+_SHOWN_EXAMPLES: Final = 5
+
+
+def print_link_report(report: LinkReport, console: Console) -> None:
+    """Print counts by status, categories with an example each, rejected rows, and the stop."""
+    seconds, pairs = max(report.seconds, 1e-9), report.pairs
+    what = plural(report.total, "pair")
+    if report.rows_left:
+        what = f"{report.done:,} of about {plural(report.input_rows or 0, 'row')}"
+    console.print(
+        f"[bold]{what}[/] in {report.seconds:,.1f} s ({report.completed / seconds:,.1f} pairs/s)"
+    )
+    print_portal(report.portal, console)
+    for name, count in report.counts().items():
+        print_count(count, "rejected rows" if name == "invalid" else name, console)
+    if pairs.error_responses:
+        console.print(
+            f"{pairs.error_responses:,} of {pairs.responses:,} responses were errors "
+            f"({pairs.error_share:.1%}), {pairs.throttled:,} of them 429"
+        )
+    categories = []
+    for one in report.categories.values():
+        example, message = one.example, one.example.result.message
+        if message != str(report.stopped):  # that is printed below
+            text = f"{example.place}, {example.pair}: {message}"
+            categories.append((one.count, one.status, one.name, text))
+    print_categories(categories, console)
+    _print_end(report, console)
+
+
+def print_verify_report(report: VerifyReport, name: str, console: Console) -> None:
+    """Print what reading back the pairs of *name* found: counts, examples, and the stop."""
+    pairs = report.pairs
+    console.print(
+        f"[bold]{plural(pairs.total, 'pair')}[/] of {escape(name)} read back in "
+        f"{report.seconds:,.1f} s, by {plural(pairs.responses, 'call')}"
+    )
+    print_portal(report.portal, console)
+    print_count(pairs.linked, "linked", console)
+    print_count(pairs.missing, "missing: HubSpot does not have the link", console)
+    print_count(pairs.unknown, "unknown: HubSpot was not asked, or did not say", console)
+    print_count(report.duplicates, "repeat an earlier one", console)
+    print_count(report.invalid, "rejected rows", console)
+    _print_examples(report.first_missing, pairs.missing, console)
+    _print_examples(report.first_unknown, pairs.unknown, console)
+    _print_end(report, console)
+
+
+def print_portal(portal: str, console: Console, *, more: str = "") -> None:
+    """Print where pairs go, and *more* of it; nothing if that is not known."""
+    if portal:
+        console.print(portal if portal == SIMULATED else f"Portal: {portal}{more}", markup=False)
+
+
+def print_count(count: int, what: str, console: Console) -> None:
+    """Print a line of a list of counts; no line for 0."""
+    if count:
+        console.print(f"  {count:>9,}  {what}")
+
+
+def print_categories(rows: Iterable[tuple[int, str, str, str]], console: Console) -> None:
+    """
+    Print count, status, category and example of what is not linked.
+
+    On a terminal this is a table; elsewhere, and on a narrow one, each is one line.
+    """
+    is_wide = console.is_terminal and not console.is_dumb_terminal and console.width >= _TABLE_WIDTH
+    if not is_wide:
+        for count, status, name, example in rows:
+            what = f"{status}, {name}" if name else status
+            console.print(f"  {count:>9,}  {what}: {example}", markup=False)
+        return
+    from rich.table import Table  # noqa: PLC0415 -- only if there is one
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
+    for column in ("count", "status", "category", "for example"):
+        table.add_column(column, overflow="fold", justify="right" if column == "count" else "left")
+    for count, status, name, example in rows:
+        table.add_row(f"{count:,}", status, escape(name) or "-", escape(example))
+    if table.row_count:
+        console.print(table, soft_wrap=False)
+
+
+def print_invalid(report: CommandReport, console: Console) -> None:
+    """Print the first rejected rows, and what is wrong with each."""
+    lines = [f"{one['place']}: {one['problem']}" for one in report.invalid_lines]
+    _print_first(lines[:_SHOWN_LINES], report.invalid, console)
+
+
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun, such as ``1 call`` and ``2 calls``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _print_first(lines: list[str], count: int, console: Console) -> None:
+    """Print lines, the first of *count*."""
+    print_lines((f"  {line}" for line in lines), console)
+    if lines and count > len(lines):
+        console.print(f"  ... and {count - len(lines):,} more")
+
+
+def _print_examples(examples: list[Example], count: int, console: Console) -> None:
+    lines = [
+        f"{one.place}: {one.result.status}, {one.pair}: {one.result.message}"
+        for one in examples[:_SHOWN_EXAMPLES]
+    ]
+    _print_first(lines, count, console)
+
+
+def _print_end(report: CommandReport, console: Console) -> None:
+    if report.input_counts is not None:
+        print_lines(report.input_counts.sentences(), console)
+    print_invalid(report, console)
+    if report.signal is not None:
+        cause = "by Ctrl-C" if report.signal == signal.SIGINT else "by a signal"
+        console.print(f"[bold yellow]Interrupted {cause}.[/]")
+    elif report.stopped is not None:
+        console.print(f"[bold yellow]Stopped early:[/] {escape(str(report.stopped))}")
+    if not report.input_complete:
+        verb = "is" if report.rows_left == 1 else "are"
+        rows = plural(report.rows_left, "row")
+        left = f" About {rows} {verb} left." if report.rows_left else ""
+        end = "The input was not read to its end."
+        if report.is_limited:
+            end = f"The limit of {plural(report.limit or 0, 'pair')} is reached (--limit)."
+        console.print(f"[yellow]{end}[/]{left}")
