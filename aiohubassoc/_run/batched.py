@@ -18,8 +18,9 @@ from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Replied
 from aiohubassoc._run.batch_reader import BatchReader
 from aiohubassoc._run.dataframes import is_frame
 from aiohubassoc._run.input_errors import not_iterable
-from aiohubassoc._run.put import LinkStrategy, link_one, link_singly
+from aiohubassoc._run.put import link_one, link_singly
 from aiohubassoc._run.source import read_pair
+from aiohubassoc._run.strategy import LinkStrategy
 from aiohubassoc.errors import (
     ApiError,
     ConnectError,

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 from aiohubassoc._http.call_outcome import NO_HISTORY, make_outcome
 from aiohubassoc._http.sender import Call
 from aiohubassoc._protocol.verdicts import About, Accepted, Partial, Refused, Replied
+from aiohubassoc._run.strategy import LinkStrategy
 from aiohubassoc._run.stream import READ_AHEAD
 from aiohubassoc.models import Outcome, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Iterable
 
-    from aiohubassoc._http.call_outcome import History
     from aiohubassoc._http.sender import Send
     from aiohubassoc._run.lookup_strategies import SkipLinked
     from aiohubassoc._run.run import Run
@@ -60,44 +60,6 @@ async def link_singly(
 
     await asyncio.wait([run.begin_task(work()) for _ in range(min(len(waiting), concurrency))])
     return refused
-
-
-class LinkStrategy:
-    """What both strategies that link pairs have in common."""
-
-    def __init__(self, skip: SkipLinked | None, read_ahead: int) -> None:
-        self._skip = skip
-        self.read_ahead = read_ahead + (0 if skip is None else skip.read_ahead)
-
-    def start(self, run: Run[Outcome]) -> None:
-        """Begin to read."""
-        self._run = run
-        self._read: Callable[[int], Awaitable[list[Entry]]] = run.prefetch.read
-        if self._skip is not None:
-            self._skip.start(run)
-            self._read = self._skip.read
-        run.begin(self._work())
-
-    async def _work(self) -> None:
-        raise NotImplementedError
-
-    def wake(self) -> None:
-        """Wake waiting tasks: the run stops."""
-        if self._skip is not None:
-            self._skip.wake()
-
-    def make_rejected(self, index: int, pair: Pair, error: AioHubAssocError) -> Outcome:
-        """Return the outcome of a pair that cannot be sent."""
-        return Outcome(index, pair, Status.FAILED, error=error)
-
-    def make_open(
-        self, index: int, pair: Pair, history: History, cause: AioHubAssocError | None
-    ) -> Outcome:
-        """Return the outcome of a pair that the run leaves open."""
-        error, uncertain = history.error or cause, history.uncertain
-        return Outcome(
-            index, pair, Status.UNPROCESSED, history.attempts, history.reply, error, uncertain
-        )
 
 
 class Put(LinkStrategy):

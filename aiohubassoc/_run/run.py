@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 import attrs
 
@@ -25,32 +25,12 @@ if TYPE_CHECKING:
     from aiohubassoc._run.failure_limits import FailureLimits
     from aiohubassoc._run.group_commit import Recorder
     from aiohubassoc._run.source import Source
+    from aiohubassoc._run.strategy import Strategy
     from aiohubassoc.models import Outcome, RunReport
     from aiohubassoc.observer import RunStartedEvent
     from aiohubassoc.pair import Pair
 
 _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
-
-
-class Strategy(Protocol[ResultT]):
-    """Makes the results of pairs. The run itself reports the pairs that get no result here."""
-
-    read_ahead: int
-    """How many pairs beyond the last result taken it needs to have read."""
-
-    def start(self, run: Run[ResultT]) -> None:
-        """Begin the tasks."""
-
-    def wake(self) -> None:
-        """Wake waiting tasks, and cancel timers: the run stops."""
-
-    def make_rejected(self, index: int, pair: Pair, error: AioHubAssocError) -> ResultT:
-        """Return the result of a pair that cannot be sent."""
-
-    def make_open(
-        self, index: int, pair: Pair, history: History, cause: AioHubAssocError | None
-    ) -> ResultT:
-        """Return the result of a pair that the run leaves open for this *cause*."""
 
 
 class Run(Generic[ResultT]):
