@@ -22,7 +22,7 @@ from aiohubassoc._run.batched import Batched, send_one_batch
 from aiohubassoc._run.failure_limits import FailureLimits
 from aiohubassoc._run.lookup_strategies import SkipLinked, Verify
 from aiohubassoc._run.put import Put
-from aiohubassoc._run.run import Run, Strategy
+from aiohubassoc._run.run import Run
 from aiohubassoc._run.source import MOST_READ, Pairs, Source, count_items
 from aiohubassoc._run.stream import OTHER_LOOP, OutcomeStream, VerificationStream
 from aiohubassoc.arguments import (
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from aiohubassoc._http.limiter_interface import Limiter
+    from aiohubassoc._run.strategy import Strategy
     from aiohubassoc.account import AccountCheck
     from aiohubassoc.journal.journal import Journal
     from aiohubassoc.models import Outcome

@@ -1,4 +1,4 @@
-"""Pairs on their way into calls for many: grouped by their types until a call is full or due."""
+"""Groups pairs by their object types into batches, until a batch is full or due."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Batch:
     Attributes:
         pairs: One for each input of the call, *most* at most.
         indexes: The index of each in the caller's input.
-        repeats: Indexes and pairs that repeat one of them, by its position.
+        repeats: By position: the indexes and pairs that repeat the pair there.
     """
 
     def __init__(self, types: tuple[str, str], most: int, now: float) -> None:
@@ -46,10 +46,10 @@ class Batch:
 
     def add(self, index: int, pair: Pair) -> bool:
         """
-        Take a pair, and return whether it could be taken.
+        Add a pair, and return whether it could be added.
 
         A repeat shares the input and the outcome of the first. A pair that would link the same ids
-        the other way round cannot be taken: both would look the same in the reply.
+        in the other direction cannot be added: both would look the same in the reply.
         """
         from_id, to_id = pair.from_id, pair.to_id
         if from_id[0] == "0":
@@ -71,7 +71,7 @@ class Batch:
 def encode_pairs(pairs: Sequence[Pair]) -> bytes:
     """Return the body of the call that links *pairs*."""
     together = "".join([pair.from_id + pair.to_id for pair in pairs])
-    if together.isalnum() and together.isascii():  # nearly always: nothing is to be escaped
+    if together.isalnum() and together.isascii():  # nearly always: no character needs an escape
         inputs = ",".join(
             [f'{{"from":{{"id":"{p.from_id}"}},"to":{{"id":"{p.to_id}"}}}}' for p in pairs]
         )
@@ -101,7 +101,7 @@ class LookupBatch:
         return len(self.wanted) >= MOST_RECORDS or self._count >= MOST_PAIRS
 
     def add(self, index: int, pair: Pair) -> bool:
-        """Take a pair; every one can be taken."""
+        """Add a pair. Every pair can be added."""
         self.wanted.setdefault(canonical_id(pair.from_id), []).append((index, pair))
         self._count += 1
         return True
@@ -112,7 +112,7 @@ class LookupBatch:
             yield from pairs
 
     def to_ids(self) -> dict[str, set[str]]:
-        """Return the ids of the second records that are of interest, by those of the first."""
+        """Return the ids of the second records of the pairs, by the id of the first record."""
         return {
             from_id: {canonical_id(pair.to_id) for _, pair in pairs}
             for from_id, pairs in self.wanted.items()
@@ -131,7 +131,7 @@ class PairGroup(Protocol):
         ...
 
     def add(self, index: int, pair: Pair) -> bool:
-        """Take a pair, and return whether it could be taken; else it waits for the next group."""
+        """Add a pair, and return whether it could be added. If not, it goes to the next group."""
         ...
 
 
@@ -158,7 +158,7 @@ class Batcher(Generic[GroupT]):
         return self._wait + min((b.began_at for b in self._open.values()), default=math.inf)
 
     def add(self, pairs: Iterable[tuple[int, Pair]], now: float) -> list[GroupT]:
-        """Take pairs with their indexes, and return the groups that are full with them."""
+        """Add pairs with their indexes, and return the groups that are full now."""
         full = []
         from_type = to_type = None
         group: GroupT | None = None
@@ -193,5 +193,5 @@ class Batcher(Generic[GroupT]):
     def _cut(self, types: tuple[str, str], now: float) -> GroupT:
         group = self._open.pop(types)
         if held := self._held.pop(types, None):
-            self.add(held, now)  # fewer than fill a group: each has its mirror image in this one
+            self.add(held, now)  # they fill no group: each is the reverse of a pair in this one
         return group

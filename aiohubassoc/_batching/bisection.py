@@ -1,8 +1,8 @@
 """
 Finds the items that HubSpot refuses among many, with few calls.
 
-A part that is refused is halved until each rejected item is found. Drivers make the calls; the cost
-laws in tests/batching/test_bisection.py run on this very worklist.
+A refused part is halved until each rejected item is found. The callers make the calls. The cost
+laws in tests/batching/test_bisection.py run on this worklist.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ItemT = TypeVar("ItemT")
 
 
 class RefusalRate:
-    """The share of items refused just before. Where it is high, halving does not pay."""
+    """The share of recent items that were refused. If it is high, single calls are cheaper."""
 
     # From this share on. 380 rejected items of 2,000, evenly spread, take as many calls either way;
     # it is less because a share that only happens to be low costs more than one that is high.
@@ -80,7 +80,7 @@ class Part(Generic[ItemT]):
 
 
 class Bisection(Generic[ItemT]):
-    """The parts of a batch to send next. After each `next`, say what came of that part."""
+    """The parts of a batch to send next. Report the result of each part after its `next`."""
 
     def __init__(self, items: Sequence[ItemT]) -> None:
         self._parts = [Part(items)]
@@ -88,7 +88,7 @@ class Bisection(Generic[ItemT]):
         self._rate = RefusalRate()
 
     def next(self) -> Part[ItemT] | None:
-        """Return the next part to send; None when there is none left."""
+        """Return the next part to send; None: there are no more."""
         while self._parts:
             part = self._current = self._parts.pop()
             if part.was_sent and self._rate.favours_single_calls(len(part.items)):
@@ -117,12 +117,12 @@ class Bisection(Generic[ItemT]):
             self._push(rest)
 
     def failed(self) -> None:
-        """Note that the part did not get through, perhaps for its size: its halves may."""
+        """Note that the part failed, perhaps because of its size. Its halves may succeed."""
         self.closed()
         self._halve(has_rejected_item=False)
 
     def send_singly(self) -> None:
-        """Note that nothing is known about the part: each of its items is to go singly."""
+        """Note that the result of the part is unknown. Each of its items is sent singly."""
         self.closed()
         self._push(self._current.items, is_singly=True)
 
@@ -131,7 +131,7 @@ class Bisection(Generic[ItemT]):
         self.accepted(len(self._current.items), refused)
 
     def closed(self) -> None:
-        """Note that the part was refused. Unless another method is called, none of it is resent."""
+        """Note that the part was refused. Without a call of another method none of it is resent."""
         part = self._current
         while (split := part.half_of) is not None:
             if part.is_first:

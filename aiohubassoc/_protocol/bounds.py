@@ -1,8 +1,8 @@
 """
-What is kept of a server's texts: no more than a largest size, and no secret.
+Bounds the texts and lists that a server sends, and replaces secrets in them.
 
-An outcome keeps its error and its reply, a report keeps a thousand outcomes. So all texts and
-lists from outside have a largest size, and secrets that a server repeats are replaced.
+An outcome keeps its error and its reply, and a report keeps a thousand outcomes. So everything from
+outside has a largest size, and secrets that a server repeats are replaced.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST_ID: Final = 64
 MOST_ERROR_BYTES: Final = 64 * 1024
 _MOST_NAME: Final = 200
 _MOST_HEADERS: Final = 50
-# Deeper than anything that HubSpot documents. What lies below has no meaning to us.
+# Levels of nesting: more than anything that HubSpot documents. What is below is left out.
 _MOST_LEVELS: Final = 20
 
 

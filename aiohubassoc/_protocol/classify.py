@@ -58,7 +58,7 @@ def _look_up(refusal: Refusal) -> Verdict:
     for row in TABLE:
         if row.fits(refusal):
             return row.verdict(refusal)
-    # What is no status of HTTP proves nothing, even if the body does.
+    # A status that HTTP does not define proves nothing, whatever the body says.
     response = refusal.response
     return Transient(
         make_invalid_response(response, (f"{response.status} is no status of a final response",))
@@ -66,7 +66,7 @@ def _look_up(refusal: Refusal) -> Verdict:
 
 
 def is_from_hubspot(response: Response, verdict: Verdict) -> bool:
-    """Return whether HubSpot's API wrote *response*, which means *verdict*, not something else."""
+    """Return whether HubSpot's API wrote *response*, whose verdict is *verdict*."""
     match verdict:
         case Accepted() | Replied() | Partial():
             return True
@@ -77,9 +77,9 @@ def is_from_hubspot(response: Response, verdict: Verdict) -> bool:
             return body is not None and body.is_hubspot
 
 
-# For so long a response of HubSpot's own shows that a gateway's refusal is about one pair. It is
-# longer than a usual call with its retries, and short enough that a firewall that closes in the
-# middle of a run costs few pairs.
+# Seconds. If HubSpot itself responded within them, a gateway's refusal is about one pair. They are
+# longer than a usual call with its retries, and so short that a firewall that blocks all calls in
+# the middle of a run costs few pairs.
 PROVEN_SECONDS: Final = 10.0
 
 

@@ -37,7 +37,7 @@ MOST_OF_A_PAIR: Final = 500
 _BYTES_AN_ENTRY: Final = 8
 _MOST_PROBLEMS: Final = 20
 _MOST_ERRORS: Final = 50_000  # of a thousand records whose links are read
-# A string, or all that is there of it; a bracket; a comma.
+# A string, or its beginning where the body was cut; a bracket; a comma.
 _JSON_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{},]', re.DOTALL)
 _CLOSED: Final = bytes.maketrans(b"[{", b"]}")
 _LONGEST_LETTER: Final = 12  # bytes, of a letter in JSON that is written as two escapes
@@ -105,7 +105,7 @@ def structure_reply(value: object, most_entries: int) -> DefaultAssociations:
 
 
 def _bounded_reply(value: object, most_entries: int) -> object:
-    """Return *value* with everything bounded but its results, which are read strictly."""
+    """Return *value* with everything bounded except its results, which are read strictly."""
     if not isinstance(value, dict):
         return value
     rest = {name: entry for name, entry in value.items() if name != "results"}
@@ -213,14 +213,14 @@ def _beginning(body: bytes) -> object:
             open_brackets.pop()
         elif text == b",":
             whole, unclosed = mark.start(), b"".join(open_brackets)
-    # In the midst of a text: as much of it as is there, less an escape or a letter that is not.
+    # The cut is inside a string: keep its beginning, without an incomplete escape or character.
     tail = b"".join(open_brackets)
     for end in range(len(body), len(body) - _LONGEST_LETTER, -1):
         try:
             return orjson.loads(body[:end] + b'"' + tail[::-1].translate(_CLOSED))
         except orjson.JSONDecodeError:
             continue
-    # Or what was there before the last comma.
+    # The cut is elsewhere: keep what is before the last comma.
     try:
         return orjson.loads(body[:whole] + unclosed[::-1].translate(_CLOSED))
     except orjson.JSONDecodeError:

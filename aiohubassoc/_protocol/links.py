@@ -1,8 +1,8 @@
 """
-What HubSpot says of the links that are there: the reply to "Read" of a batch of records.
+The reply to "Read" of a batch of records: the links that exist.
 
-HubSpot, Associations v4. What decides (whose links, to which records, of which kind, whether there
-are more or were errors) is read strictly; the rest does not matter here.
+HubSpot, Associations v4. Strictly read are records, their links and kinds, the next page, and
+errors. Everything else is ignored.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class LinksReply:
     The reply for a batch of records.
 
     Attributes:
-        records: The links of each record that is mentioned, by its id. One without links is mostly
-            not among them: HubSpot names it in an error.
-        errors: What HubSpot says of the others.
+        records: The links of each record in the reply, by its id. A record without links is mostly
+            not there: HubSpot names it in an error.
+        errors: HubSpot's errors about other records.
         status: As in `DefaultAssociations`.
         num_errors: As in `DefaultAssociations`.
     """
@@ -135,7 +135,7 @@ def _has_default(types: object) -> bool:
     It is the one without a label: labelled links are kept beside it, each as a separate entry.
     """
     if not isinstance(types, list) or not types:
-        return True  # the link is there, and nothing is said against it
+        return True  # the link exists, and its kind is not known
     return any(not isinstance(kind, dict) or not kind.get("label") for kind in types)
 
 

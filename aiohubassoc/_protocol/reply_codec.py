@@ -166,8 +166,8 @@ def cut_results(body: bytes) -> tuple[bytes, list[bytes]] | None:
     """
     Return *body* with an empty list of results, and its results in pieces: lists of them.
 
-    None: there is any doubt that the list is the reply's own. Nothing is decided here: where a cut
-    fell into the midst of something, a piece or the rest is no JSON.
+    None: it is not certain that the list belongs to the reply itself. If a cut is inside a value, a
+    piece or the rest is not valid JSON, and the caller reads the whole body instead.
     """
     match = _BEGIN.match(body)
     if match is None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Why(StrEnum):
-    """Why a pair is given up."""
+    """Why a call is not retried."""
 
     ATTEMPTS = "its attempts are used up"
     BUDGET = "its time is used up"
@@ -79,7 +79,7 @@ def decide_transient(
 
 
 def is_beyond_patience(policy: RetryPolicy, verdict: Throttled) -> bool:
-    """Return whether the run ends rather than wait as long as HubSpot asks for."""
+    """Return whether HubSpot asks for so long a wait that the run stops instead."""
     patience = policy.retry_after_max
     return verdict.ends_run and patience is not None and (verdict.retry_after or 0.0) > patience
 

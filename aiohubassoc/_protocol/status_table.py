@@ -1,9 +1,9 @@
 """
-The status table: what each response that is not 2xx means, as data, and what such a one says.
+The status table: what each response that is not 2xx means, as data.
 
-Rows are read from the top; the first that fits decides. Each says what a refusal is about, and
-nothing else in the package knows statuses. HubSpot, API error handling, and recorded responses
-(2013-2026); where the two leave a doubt, the row takes the reading that loses no pair.
+The first row from the top that fits decides. Each row says what a refusal is about. No other module
+knows statuses. Sources: HubSpot, API error handling, and recorded responses (2013-2026). Where they
+leave a doubt, the row has the meaning that loses no pair.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Refusal:
     A response that is not 2xx.
 
     Attributes:
-        response: It itself.
+        response: The response.
         body: What could be read of its body.
         types: The two object types of the pairs that were sent.
         now: The local time, aware.
@@ -184,9 +184,9 @@ class Row:
         about: What such a refusal is about, in a call for many pairs.
         error: The class of the error.
         why: The reason, for people.
-        when: What else must hold; None: nothing.
-        wait_min: Seconds below which a retry is of no use.
-        judge: Makes the verdict; None: *about* says which.
+        when: A further condition; None: there is none.
+        wait_min: Seconds before which a retry cannot succeed.
+        judge: Makes the verdict; None: *about* decides it.
     """
 
     statuses: frozenset[int] | range
@@ -198,13 +198,13 @@ class Row:
     judge: Callable[[Refusal, ApiError], Verdict] | None = None
 
     def fits(self, refusal: Refusal) -> bool:
-        """Return whether it decides *refusal* if no row above does."""
+        """Return whether the row fits *refusal*."""
         return refusal.response.status in self.statuses and (
             self.when is None or self.when(refusal)
         )
 
     def verdict(self, refusal: Refusal) -> Verdict:
-        """Return what it says of *refusal*."""
+        """Return the verdict of the row on *refusal*."""
         error = refusal.to_error(self.error)
         if self.judge is not None:
             return self.judge(refusal, error)

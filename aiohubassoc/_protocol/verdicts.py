@@ -1,7 +1,7 @@
 """
-A response, what it can mean, and what one with 2xx does mean: only what its body confirms.
+What a response can mean, and what a 2xx means: only what its body confirms.
 
-What any other response means, the status table says.
+The meaning of other statuses is in `status_table.py`.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Response:
         status: The HTTP status.
         headers: By name, ignoring case.
         body: Whole.
-        url: What was asked, for messages.
-        redaction: What to hide in its headers where they are kept. Elsewhere it is hidden.
+        url: The URL of the request, for messages.
+        redaction: Replaces secrets in headers that are kept. In body and url they are replaced.
     """
 
     status: int
@@ -52,18 +52,18 @@ class Response:
 
 
 class About(Enum):
-    """What a refusal is about. It decides who else would meet it."""
+    """What a refusal is about. It decides which other calls would be refused too."""
 
     PAIR = "pair"
-    """What was sent: this pair, or of many calls in one some of them. Others may fare better."""
+    """This pair, or some pairs of a batch. Others may succeed."""
     BATCH = "batch"
-    """How much was sent at once. Fewer in one call may fare better; of one pair: that pair."""
+    """How much was sent in one call. A smaller batch may succeed. For one pair: that pair."""
     PATH = "path"
-    """The path of a call for many. Calls for one pair may fare better."""
+    """The path of a batch call. Calls for one pair may succeed."""
     RUN = "run"
-    """The token, the account, the object type or the address. No call would fare better."""
+    """The token, the account, the object type or the base URL. No call would succeed."""
     MOMENT = "moment"
-    """The time. The same call may fare better later."""
+    """The moment. The same call may succeed later."""
 
 
 @attrs.define
@@ -95,14 +95,14 @@ class AccountReply:
 
 @attrs.define
 class Replied:
-    """A call for many, or about the account, got its reply; what that says is read elsewhere."""
+    """A 2xx to a call for many, or about the account. The caller reads what the reply says."""
 
     reply: DefaultAssociations | LinksReply | AccountReply
 
 
 @attrs.define
 class Partial:
-    """2xx with errors inside; *linked* if a result matches the pair all the same."""
+    """A 2xx with errors in it; *linked*: whether a result links the pair nevertheless."""
 
     about: ClassVar[About] = About.PAIR
     reply: DefaultAssociations
@@ -112,13 +112,13 @@ class Partial:
 @attrs.define
 class Throttled:
     """
-    HubSpot takes no calls for a while, from any task.
+    HubSpot accepts no calls for a while, from any task.
 
     Attributes:
-        error: What to say if the pair is given up.
+        error: The error of the pair if it is not retried.
         retry_after: Seconds; None where HubSpot did not say.
-        ends_run: Whether giving up on this pair means giving up on all.
-        by_quota: Whether it is the quota of the window that is used up.
+        ends_run: Whether the run stops if the pair is not retried.
+        by_quota: Whether the quota of the window is used up.
     """
 
     about: ClassVar[About] = About.MOMENT
@@ -131,12 +131,12 @@ class Throttled:
 @attrs.define
 class Transient:
     """
-    It may pass: retry.
+    A retry may succeed.
 
     Attributes:
-        error: What to say if the pair is given up.
+        error: The error of the pair if it is not retried.
         retry_after: Seconds that HubSpot asks for; None where it did not say.
-        wait_min: Seconds below which a retry is of no use.
+        wait_min: Seconds before which a retry cannot succeed.
     """
 
     about: ClassVar[About] = About.MOMENT
@@ -152,8 +152,8 @@ class Refused:
 
     Attributes:
         error: Why.
-        about: `About.PAIR` and `About.BATCH`: HubSpot refused what was sent. `About.PATH`: as it
-            says. `About.MOMENT`: the attempts are used up. Never `About.RUN`.
+        about: `About.PAIR` and `About.BATCH`: HubSpot refused what was sent. `About.PATH`: the path
+            was refused. `About.MOMENT`: the attempts are used up. Never `About.RUN`.
     """
 
     error: AioHubAssocError
@@ -165,7 +165,7 @@ class Intercepted:
     """
     A gateway, a proxy or a firewall responded to a call for one pair, not HubSpot.
 
-    It is about the pair where HubSpot itself responded a moment ago, else about the run.
+    If HubSpot itself responded a moment ago it is about the pair, otherwise about the run.
     """
 
     error: AioHubAssocError
@@ -173,7 +173,7 @@ class Intercepted:
 
 @attrs.define
 class Fatal:
-    """No pair would fare better: the run stops."""
+    """No other pair would succeed: the run stops."""
 
     about: ClassVar[About] = About.RUN
     error: AioHubAssocError
@@ -190,7 +190,7 @@ def judge_pair_reply(response: Response, pair: Pair) -> Verdict:
     if isinstance(reply, Transient):
         return reply
     linked = matches(reply, pair)
-    # `numErrors` counts ends, not pairs; any but 0 means that something was not done.
+    # `numErrors` counts ends, not pairs. Any value but 0 means that a link may be missing.
     if reply.errors or reply.num_errors:
         return Partial(reply, linked)
     if reply.status == "CANCELED" and linked:
@@ -205,7 +205,7 @@ def judge_batch_reply(response: Response) -> Verdict:
     reply = _read(response, decode_reply)
     if isinstance(reply, Transient):
         return reply
-    # It says nothing of any pair, or nothing final.
+    # It contains no pair, or is not final.
     if reply.status in _UNFINISHED or not (reply.results or reply.errors):
         return Transient(UnconfirmedError(reply))
     return Replied(reply)

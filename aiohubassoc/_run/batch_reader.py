@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 class BatchReader(Generic[GroupT]):
     """
-    The batches of a run.
+    Makes the batches of a run.
 
-    A batch that is not full is sent after *linger* seconds, for a slow input. It waits longer while
-    nothing more is read because results are not taken.
+    With a slow input, a batch that is not full is sent after *linger* seconds. It waits longer
+    while no pairs are read because the caller takes no results.
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class BatchReader(Generic[GroupT]):
         is_more_coming: Callable[[], bool] = bool,
     ) -> None:
         """
-        Read pairs to the end, or until the run stops, and *send* each batch that is to go.
+        Read pairs until the end or until the run stops, and *send* each batch that is full or due.
 
-        While *is_more_coming* says that pairs come in any case, a batch that is due can wait.
+        While *is_more_coming* returns True, more pairs are sure to come, so a due batch waits.
         """
         self._run, self._send, self._is_more_coming = run, send, is_more_coming
         try:
@@ -57,7 +57,7 @@ class BatchReader(Generic[GroupT]):
             self.cancel_timer()
 
     def cancel_timer(self) -> None:
-        """Send no batch for its waiting any more."""
+        """Cancel the timer of the batch that is due next."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

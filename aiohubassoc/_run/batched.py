@@ -1,4 +1,4 @@
-"""Calls for many pairs: bisected where HubSpot refuses them, and pair by pair at last."""
+"""Links pairs by batch calls. A batch that HubSpot refuses is bisected, at last pair by pair."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Replied
 from aiohubassoc._run.batch_reader import BatchReader
 from aiohubassoc._run.dataframes import is_frame
 from aiohubassoc._run.input_errors import not_iterable
-from aiohubassoc._run.put import LinkStrategy, link_one, link_singly
+from aiohubassoc._run.put import link_one, link_singly
 from aiohubassoc._run.source import read_pair
+from aiohubassoc._run.strategy import LinkStrategy
 from aiohubassoc.errors import (
     ApiError,
     ConnectError,
@@ -51,17 +52,17 @@ _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a c
 
 class Batched(LinkStrategy):
     """
-    Links pairs by calls for many.
+    Links pairs by batch calls.
 
     Args:
         send: Makes a call for many pairs.
         send_pair: Makes a call for one pair.
         size: The most pairs of a batch.
         linger: Seconds after which a batch is sent even if it is not full.
-        max_in_flight: Gives how many batches may be in flight.
+        max_in_flight: Returns how many batches may be in flight.
         concurrency: How many pairs of a batch may be sent singly at once.
         clock: For *linger*.
-        skip: Leaves out what is linked already; None: nothing is left out.
+        skip: Leaves out pairs that are linked already; None: none are left out.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class Batched(LinkStrategy):
         self._send = send
         self._send_pair = send_pair
         self._concurrency = concurrency
-        # Whether calls for many get through; None while nothing is known.
+        # Whether batch calls reach HubSpot; None: not known yet.
         self._is_batch_path_open: bool | None = None
         self._reader: BatchReader[Batch] = BatchReader(
             lambda types, now: Batch(types, size, now), linger=linger, clock=clock
@@ -94,7 +95,7 @@ class Batched(LinkStrategy):
         await self._reader.read(self._run, self._read, self._begin, is_more_coming)
 
     def wake(self) -> None:
-        """Wake the tasks that wait for one another, and send no batch for its waiting."""
+        """Wake waiting tasks, and cancel the timer of the next batch: the run stops."""
         super().wake()
         self._reader.cancel_timer()
 
@@ -159,7 +160,7 @@ class Batched(LinkStrategy):
         is_unconfirmed = isinstance(error, UnconfirmedError)
         about = verdict.about if isinstance(verdict, Refused) else None
         if about is not About.PATH and (
-            # The run ends; or a smaller call would fail too.
+            # The run stops, or a smaller call would fail too.
             about is None
             or isinstance(error, RateLimitedError | MigratingError | ConnectError)
             or (len(pairs) == 1 and not is_unconfirmed)
@@ -231,7 +232,7 @@ async def send_one_batch(
         send: Makes the call.
         types: The object types of all pairs.
         pairs: The pairs.
-        on_outcome: Is given each outcome, also if the call raises. None: nothing is.
+        on_outcome: Gets each outcome, also if the call raises. None: outcomes are only returned.
 
     Raises:
         AioHubAssocError: as `AssociationClient.create_default_batch` says.
@@ -264,7 +265,7 @@ def _make_outcomes(
     linked, others, unmentioned = read_outcomes(batch.indexes, verdict, call)
     yield from linked
     yield from others
-    # Not the whole reply: it is about other pairs.
+    # Without the results in the reply: they are about other pairs.
     error = UnconfirmedError(DefaultAssociations((), verdict.reply.status))
     for index, pair in unmentioned:
         yield Outcome(index, pair, Status.FAILED, call.attempts, error=error, maybe_applied=True)

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    # Takes the place of a column and returns its values in one slice; None is null.
+    # One slice of a frame: returns the values of the column with this number; None is null.
     Slice: TypeAlias = Callable[[int], list[object]]
-    # The names of the columns, and the slices.
+    # The names of the columns of a frame, and its slices.
     Opened: TypeAlias = tuple[list[str], Iterator[Slice]]
 
-# How many rows are Python objects at once, however long a batch is.
+# How many rows are Python objects at a time, even if an Arrow batch is longer.
 SLICE_ROWS: Final = 1024
 _IDS: Final = ("from_id", "to_id")
 _COLUMNS: Final = (*_IDS, "from_type", "to_type", "tag")
@@ -49,7 +49,7 @@ class RejectedRow(NamedTuple):
 
 
 def is_frame(given: object) -> bool:
-    """Return whether *given* is a frame; its contents are not looked at."""
+    """Return whether *given* is a data frame. Its columns are not checked."""
     if _is_pandas("Series", given):  # of pairs, it is an iterable like others
         return False
     return (
@@ -63,7 +63,7 @@ def frame_rows(
     frame: object, from_type: str | None, to_type: str | None
 ) -> Generator[Pair | RejectedRow, None, None]:
     """
-    Return the rows of a frame in their order. It is opened when the first one is asked for.
+    Return the rows of a frame in their order. The frame is opened for the first row.
 
     Args:
         frame: It needs columns ``from_id`` and ``to_id`` and may have ``from_type``, ``to_type``
@@ -72,13 +72,13 @@ def frame_rows(
         to_type: As *from_type*.
 
     Raises:
-        OptionsError: pyarrow is missing; and, once the first row is asked for: a column is, or is
-            there twice, or Arrow cannot hold the frame.
+        OptionsError: pyarrow is missing. At the first row: a column is missing or there twice, or
+            Arrow cannot represent the frame.
         PairError: a type that cannot be sent.
     """
     types = {"from_type": from_type, "to_type": to_type}
     some_type = "contacts"
-    Pair(  # refused now, not once a row
+    Pair(  # raises now, not once for each row
         some_type if from_type is None else from_type,
         1,
         some_type if to_type is None else to_type,
@@ -106,7 +106,7 @@ def _rows(
     row = 0
     for values_at in slices:
         columns = (_values(values_at, places.get(name), types.get(name)) for name in _COLUMNS)
-        # Only those of the ids are sure to end, and they come first.
+        # The columns of ids end with the slice; a default type repeats without end.
         for from_id, to_id, from_type, to_type, tag in zip(*columns, strict=False):
             item: Pair | RejectedRow
             try:
@@ -193,10 +193,10 @@ def _arrow_values(part: pa.RecordBatch, place: int) -> list[object]:
         and pa.types.is_decimal(column.type)
         and column.type.scale == 0
     ):
-        column = column.cast(pa.string())  # as databases have whole numbers
+        column = column.cast(pa.string())  # databases export integers as decimals
     try:
         values: list[object] = column.to_pylist()
-    except (ValueError, OverflowError):  # of one cell: the others are to be sent
+    except (ValueError, OverflowError):  # one cell is the cause: the others can be sent
         values = [_arrow_value(scalar) for scalar in column]
     return values
 
@@ -210,12 +210,12 @@ def _arrow_value(scalar: pa.Scalar) -> object:
 
 
 # --- pandas, without Arrow ---------------------------------------------------------------------
-# pandas makes Arrow of a whole frame at once, of the columns that are ignored too, and refuses it
-# whole for one cell that differs in kind from the others of its column.
+# To make an Arrow table, pandas converts the whole frame at once, ignored columns included. It
+# fails if one cell has another type than the others of its column.
 
 
 def _is_pandas(name: str, given: object) -> bool:
-    # A caller with a pandas frame has loaded pandas.
+    # Who has a pandas frame has imported pandas.
     return isinstance(given, getattr(sys.modules.get("pandas"), name, ()))
 
 

@@ -1,4 +1,4 @@
-"""When too many pairs have failed, or were refused alike, for a run to continue."""
+"""Stops a run when too many pairs have failed, or too many in a row were refused alike."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
     from aiohubassoc.replies import StandardError
 
-# Deleted records come in rows. If each refusal names a record of the pair refused, this many times
-# as many are needed.
+# Deleted records are often adjacent in the input. If each refusal names a record of its pair, this
+# many times as many refusals stop the run.
 _NAMED_FACTOR: Final = 10
-# A text may have been cut anywhere after this many characters: the rest is not compared.
+# Only this many characters are compared, because a text may have been cut anywhere after them.
 _COMPARED: Final = 300
 _READ: Final = 4_000
 _QUOTED: Final = re.compile(r"(?<!\w)'[^']*'(?!\w)|\"[^\"]*\"|`[^`]*`")
@@ -31,13 +31,13 @@ _RefusalKey: TypeAlias = tuple[int | None, str | None, str]
 
 class RefusalStreak:
     """
-    Pairs that were refused alike, one after the other, with no link between them.
+    Pairs in a row that HubSpot refused for the same reason, with no link between them.
 
     Pairs that needed no call, or failed for another reason, do not change it.
 
     Args:
-        limit: How many end the run; ten times as many where each refusal names a record of its own
-            pair. 1 or more; None: never.
+        limit: After how many the run stops; ten times as many where each refusal names a record of
+            the refused pair. 1 or more; None: never.
 
     Attributes:
         length: How many pairs there are in it; 0 once HubSpot linked a pair, wholly or in part.
@@ -53,7 +53,7 @@ class RefusalStreak:
 
     def refused(self, pair: Pair, error: AioHubAssocError) -> RefusedAlikeError | None:
         """
-        Note that HubSpot refused a pair, and return why the run ends; None: it continues.
+        Note that HubSpot refused a pair. Return why the run stops; None: it continues.
 
         *error* is about the pair (`About.PAIR`). Errors that are not HubSpot's are not counted.
         """
@@ -71,7 +71,7 @@ class RefusalStreak:
 
 
 def _to_key(error: ApiError | PartialFailureError, ids: set[str]) -> _RefusalKey:
-    """Return what refusals that are alike have in common."""
+    """Return the status, category and text of a refusal; equal ones are alike."""
     if isinstance(error, ApiError):
         return error.status, error.category, _blanked(error.message, ids)
     first = next(iter(error.reply.errors), None)
@@ -95,7 +95,7 @@ def _blanked(text: str, ids: set[str]) -> str:
 
 
 def _names(error: ApiError | PartialFailureError, ids: set[str]) -> bool:
-    """Return whether HubSpot's error contains one of *ids*, not as a part of a longer word."""
+    """Return whether an error of HubSpot contains one of *ids* as a whole word."""
     errors = (error,) if isinstance(error, ApiError) else error.reply.errors
     texts = [text for one in errors for text in _texts(one)]
     return any(_contains(text, one) for text in texts for one in ids)
@@ -123,10 +123,10 @@ _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a c
 
 class FailureLimits:
     """
-    When a run is to stop for the pairs that failed, or were refused alike; None: never.
+    Decides when a run stops because pairs failed, or were refused alike. None: never.
 
     Attributes:
-        streak: The pairs refused alike. While it is empty, a link changes nothing.
+        streak: The pairs refused alike. While it is empty, links need not be noted.
     """
 
     def __init__(self, stop_after_failures: int | None, stop_after_alike: int | None) -> None:
@@ -136,16 +136,16 @@ class FailureLimits:
         self._first_index = 0  # the lowest index of a pair in the streak
 
     def note_link(self, index: int) -> None:
-        """Note that HubSpot linked the pair at this index, or that and others before it."""
-        # Calls in flight end in any order: one for a pair before the streak is not between.
+        """Note that HubSpot linked the pair at this index, perhaps with others before it."""
+        # Calls end in any order. A link of a pair before the streak does not interrupt the streak.
         if index > self._first_index:
             self.streak.length = 0
 
     def check(self, outcome: Outcome, *, is_refusal: bool) -> AioHubAssocError | None:
         """
-        Count an outcome, and return why the run is to stop; None: it continues.
+        Count an outcome, and return why the run stops; None: it continues.
 
-        *is_refusal*: HubSpot refused that pair, and linked none by the same response.
+        *is_refusal*: HubSpot refused that pair, and its response linked no other pair.
         """
         status = outcome.status
         if status is _LINKED or status is Status.PARTIAL:

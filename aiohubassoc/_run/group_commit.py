@@ -1,4 +1,4 @@
-"""Outcomes that wait until they are written, in groups: a write for each would cost too much."""
+"""Writes outcomes in groups before they are reported: a write for each would cost too much."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ if TYPE_CHECKING:
 
 
 class Recorder(Protocol):
-    """Opened before the first pair, closed after the last; used by one run at a time."""
+    """Records the outcomes of a run. Opened before the first pair, closed after the last."""
 
     async def open(self) -> None:
-        """Be ready for the run, or raise JournalError."""
+        """Open it for a run, or raise JournalError."""
 
     def begin(self, index: int, pair: Pair) -> Outcome | None:
         """
-        Return the outcome of a pair that needs no call; None: send it.
+        Return the outcome of a pair that needs no call; None: it has to be sent.
 
-        One that is not ``skipped`` is written like any other, before it is reported. A folder that
-        can no longer be read raises JournalError.
+        A returned outcome that is not ``skipped`` is written before it is reported, like any other.
+        Raises JournalError if the folder can no longer be read.
         """
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:
-        """Return when all outcomes are written, or raise JournalError: none is."""
+        """Write all outcomes, or raise JournalError and write none."""
 
     async def close(self, report: Report, *, complete: bool) -> None:
-        """End the run; *complete*: the input was read to its end and every outcome written."""
+        """Close it; *complete*: the input was read to its end, and every outcome is written."""
 
 
-# A group is written once its first outcome waited this long: with the writing itself, no outcome
-# is held for more than 0.2 s.
+# A group is written once its first outcome waited this many seconds. Together with the write no
+# outcome waits for more than 0.2 s.
 LINGER_SECONDS: Final = 0.1
-# Or once it has this many: to hand a group to the writing thread and back costs as much as to
-# write some hundred pairs. Twice as many, and a few in flight, are what may be in hand.
+# Or once it has this many outcomes: to pass a group to the writing thread and back costs as much as
+# to write some hundred pairs. At most two groups wait, and the outcomes of calls in flight.
 GROUP: Final = 400
 
 
 async def wait_until_none(begin: Callable[[], Collection[asyncio.Future[Any]]]) -> None:
     """
-    Wait for tasks until there are none, however often the waiting task is cancelled meanwhile.
+    Wait for tasks until there are none left, however often the waiting task is cancelled.
 
-    *begin* returns those to wait for next. A cancellation is raised at the end.
+    *begin* returns the tasks to wait for next. A cancellation is raised at the end.
     """
     cancelled: asyncio.CancelledError | None = None
     while tasks := begin():
@@ -62,9 +62,10 @@ async def wait_until_none(begin: Callable[[], Collection[asyncio.Future[Any]]]) 
 
 class GroupCommit:
     """
-    Hands outcomes to *on_written* once they are written, in their order.
+    Passes outcomes to *on_written* once they are written, in their order.
 
-    What could not be written goes to *on_lost*, with the reason; nothing is written from then on.
+    Outcomes that could not be written go to *on_lost*, with the reason. After that no more are
+    written.
 
     Attributes:
         recorder: Writes them.
@@ -91,7 +92,7 @@ class GroupCommit:
 
     @property
     def is_empty(self) -> bool:
-        """Whether every outcome was handed on."""
+        """Whether every outcome was passed on."""
         return not (self._pending or self._group)
 
     def add(self, outcome: Outcome) -> None:
@@ -109,7 +110,7 @@ class GroupCommit:
             self.add(outcome)
 
     def flush(self) -> None:
-        """Begin to write what there is."""
+        """Begin to write the waiting outcomes, unless a group is being written."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -122,7 +123,7 @@ class GroupCommit:
 
     async def close(self, report: Report, *, is_failed: bool) -> None:
         """
-        Return when all is handed on and the recorder is closed. A cancellation waits for writes.
+        Wait until all outcomes are passed on, and close the recorder, even if cancelled meanwhile.
 
         *is_failed*: the run failed with an error of the caller's own code.
         """

@@ -1,4 +1,4 @@
-"""What is wrong with an input that is no pairs, and what to give instead."""
+"""Messages for an input that does not consist of pairs, with advice what to pass instead."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ENDS: Final = 4
 
 
 def not_iterable(given: object) -> OptionsError:
-    """Return the error of an input that is no iterable of pairs."""
+    """Return the error for an input that is not an iterable of pairs."""
     kind = given.__name__ if isinstance(given, type) else type(given).__name__
     message = f"pairs must be an iterable of Pair, not {kind}"
     if advice := _advise_input(given):
@@ -26,7 +26,7 @@ def not_iterable(given: object) -> OptionsError:
 
 def not_a_pair(index: int, item: object, *, has_types: bool) -> str:
     """
-    Return what is wrong with an item of an input.
+    Return the message for an item of an input that is not a pair.
 
     Args:
         index: Its place in the input.

@@ -1,4 +1,4 @@
-"""Which pairs are linked already: their records' links, read page by page, in batches."""
+"""Finds out which pairs are linked: reads the links of their records, in batches, page by page."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
 # A record, and where the page of its links begins; None: the first.
 _RecordPage: TypeAlias = "tuple[str, str | None]"
-# How often a record is asked for that no response mentions.
+# How many responses may leave out a record before it is no longer asked for.
 _MOST_UNMENTIONED: Final = 2
 _MULTI_STATUS: Final = 207  # RFC 4918, 11.1: a response with errors inside
-# As recorded; its category is that of a record that does not exist.
+# As recorded. Its category is the same as that of a record that does not exist.
 _NO_LINKS: Final = "crm.associations.NO_ASSOCIATIONS_FOUND"
 # One is in flight while the next is read.
 _BATCHES_AT_ONCE: Final = 2
@@ -53,9 +53,10 @@ class Found:
     What was found about a record.
 
     Attributes:
-        linked: Those of the wanted records to which it is linked.
-        error: Why there may be more, or why there can be none; None: these are all.
-        is_known: Whether there are no more.
+        linked: The wanted records to which it is linked.
+        error: Why it may have more links, or why it can have none; None: these are all.
+        is_known: Whether these are all its links to wanted records.
+        times_unmentioned: How many responses left it out.
     """
 
     linked: set[str] = attrs.Factory(set)
@@ -66,10 +67,10 @@ class Found:
 
 class PairLookups:
     """
-    Finds out which pairs of a run are linked; a subclass says what follows from it.
+    Finds out which pairs of a run are linked. A subclass decides what follows.
 
     Args:
-        send: Makes a call that reads the links of records, with its retries.
+        send: Makes a call that reads the links of records.
         linger: Seconds after which a batch of pairs is looked up even if it is not full.
         clock: For *linger*.
 
@@ -79,7 +80,7 @@ class PairLookups:
 
     read_ahead = MOST_PAIRS * _BATCHES_AT_ONCE
     is_needed = False
-    """Whether the run is to stop if no such call gets through."""
+    """Whether the run stops if no such call reaches HubSpot."""
 
     def __init__(self, send: Send[LookupRequest], *, linger: float, clock: Clock) -> None:
         self.send = send
@@ -90,21 +91,21 @@ class PairLookups:
         self._asking: set[asyncio.Task[None]] = set()
 
     def start(self, run: Run[Any]) -> None:
-        """Begin to read and to ask."""
+        """Begin to read pairs, and to look them up."""
         self.run = run
         self._reading = run.begin_task(self._reader.read(run, run.prefetch.read, self._begin))
         self._reading.add_done_callback(self._on_end)
 
     def is_asking(self) -> bool:
-        """Return whether more pairs may be found soon."""
+        """Return whether lookups are in progress, after which `note` is called."""
         return bool(self._asking)
 
     def wake(self) -> None:
-        """Look no batch up for its waiting any more: the run stops."""
+        """Cancel the timer of the batch that is due next: the run stops."""
         self._reader.cancel_timer()
 
     def note(self, index: int, pair: Pair, found: Found) -> None:
-        """Take a pair that was looked up; with `Found.error` None the run may have stopped."""
+        """Take a pair that was looked up. If the run stopped, *found* may be incomplete."""
         raise NotImplementedError
 
     @property
@@ -127,7 +128,7 @@ class PairLookups:
 
 
 class Lookup:
-    """Reads which of the links exist that a batch asks for."""
+    """Reads which links of a batch of pairs exist."""
 
     def __init__(self, owner: PairLookups, batch: LookupBatch) -> None:
         self._owner = owner
@@ -140,7 +141,7 @@ class Lookup:
         self._alone: list[_RecordPage] = []
 
     async def read(self) -> Mapping[str, Found]:
-        """Return what was found about each; if the run stops meanwhile, not all is known."""
+        """Return what was found about each record; incomplete if the run stops meanwhile."""
         asked: list[_RecordPage] = [(record_id, None) for record_id in self._wanted]
         while asked and not self._run.stopping:
             await self._read(Bisection(asked))
@@ -150,7 +151,7 @@ class Lookup:
         return self._found
 
     async def _read(self, bisection: Bisection[_RecordPage]) -> None:
-        """Ask for records and note what the responses say, without those that are refused."""
+        """Ask for records, bisect where HubSpot refuses, and note what the responses say."""
         while not self._run.stopping and (part := bisection.next()) is not None:
             if part.is_singly:
                 bisection.completed_singly(await self._read_singly(part.items))
@@ -171,7 +172,7 @@ class Lookup:
         return refused
 
     async def _ask(self, asked: Sequence[_RecordPage]) -> NotLinked | None:
-        """Make one call and note what its response says; return why there is none."""
+        """Make one call and note what its response says. Return why it failed; None: it did not."""
         call = Call(LookupRequest(self._types, asked), self._run)
         verdict = await self._run.call(self._owner.send, call, ())
         if isinstance(verdict, Replied):
@@ -188,10 +189,10 @@ class Lookup:
     def _after_refusal(
         self, bisection: Bisection[_RecordPage], asked: Sequence[_RecordPage], refusal: NotLinked
     ) -> None:
-        """Note what a refusal means, and how to continue with the other records."""
+        """Note what a refusal means for its records, and how to continue with the others."""
         about = _about(refusal)
         error = to_error(refusal)
-        is_unreadable = isinstance(error, InvalidResponseError)  # perhaps for one of the records
+        is_unreadable = isinstance(error, InvalidResponseError)  # one record may be the cause
         if len(asked) == 1 or not (about in {About.PAIR, About.BATCH} or is_unreadable):
             for record_id, _ in asked:
                 self._end(record_id, refusal)
@@ -218,11 +219,11 @@ class Lookup:
             if self._ask_next(record_id, after[record_id]):
                 continue
             if not read.nameless:
-                found.is_known = True  # records without links may just be left out
+                found.is_known = True  # HubSpot may leave out records without links
             elif len(asked) == 1:
                 self._end(record_id, Refused(_to_api_error(read.nameless[0])))
             elif len(read.unmentioned) <= len(read.nameless):
-                # An error without a name can then only be about it.
+                # Asked for alone, an error that names no record can only be about it.
                 self._alone.append((record_id, after[record_id]))
             else:
                 found.error = _to_api_error(read.nameless[0])
@@ -248,19 +249,19 @@ class Lookup:
         elif links.after is None:
             found.is_known = True
         elif links.after == after:
-            found.error = UnconfirmedError()  # the same page for ever
+            found.error = UnconfirmedError()  # HubSpot would return the same page for ever
         else:
             self._next.append((record_id, links.after))
 
     def _end(self, record_id: str, refusal: NotLinked) -> None:
-        """Note that nothing more can be read about a record."""
+        """Note that the other links of a record cannot be read."""
         found = self._found[record_id]
         error = to_error(refusal)
         if isinstance(error, ApiError) and error.sub_category == _NO_LINKS:
             found.is_known = True
             return
         found.error = error
-        # No such record, no such link.
+        # A record that does not exist has no links.
         found.is_known = _about(refusal) is About.PAIR and _is_gone(error)
 
 
@@ -275,7 +276,7 @@ def _is_gone(error: AioHubAssocError) -> bool:
 
 
 def _to_api_error(error: StandardError) -> ApiError:
-    """Return an error inside a response as that of a call for one record."""
+    """Return an error inside a 2xx response as the error of a call for one record."""
     cls = NotFoundError if error.category == "OBJECT_NOT_FOUND" else ApiError
     return cls(
         _MULTI_STATUS,

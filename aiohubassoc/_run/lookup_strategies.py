@@ -1,4 +1,4 @@
-"""What a run does with the links that exist: skip the pairs that have one, or report them all."""
+"""What follows from a lookup: linked pairs are skipped, or every pair is reported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class SkipLinked(PairLookups):
     """
     Reads the pairs of a run that are not linked yet, and reports the others as skipped.
 
-    A pair of which HubSpot does not say whether it is linked is read too: sending it is safe.
+    If HubSpot does not say whether a pair is linked, the pair is read too: to send it is safe.
     """
 
     def __init__(self, send: Send[LookupRequest], *, linger: float, clock: Clock) -> None:
@@ -40,7 +40,7 @@ class SkipLinked(PairLookups):
         self._news.set()
 
     async def read(self, _: int) -> list[Entry]:
-        """Return all pairs that are there, at least one; none: there are no more."""
+        """Wait for pairs that are not linked, and return them. None of them: there are no more."""
         while not (self._ready or self.run.stopping or self._is_done):
             self._news.clear()
             await self._news.wait()
@@ -52,7 +52,7 @@ class SkipLinked(PairLookups):
         self._news.set()
 
     def note(self, index: int, pair: Pair, found: Found) -> None:
-        """Report a pair that is linked, and keep another one for `read`."""
+        """Report a linked pair as skipped, and keep any other pair for `read`."""
         if canonical_id(pair.to_id) in found.linked:
             self.run.put(Outcome(index, pair, Status.SKIPPED, skip=LINKED_ALREADY))
         else:
@@ -72,11 +72,11 @@ class Verify(PairLookups):
     def make_open(
         self, index: int, pair: Pair, _: History, cause: AioHubAssocError | None
     ) -> Verification:
-        """Return the result of a pair that the run leaves open. Nothing was sent for it."""
+        """Return the result of a pair that the run leaves open."""
         return Verification(index, pair, LinkState.UNKNOWN, cause)
 
     def note(self, index: int, pair: Pair, found: Found) -> None:
-        """Report what was found; a pair of which nothing is known the run reports at its end."""
+        """Report what was found. The run itself reports a pair of which nothing is known."""
         if canonical_id(pair.to_id) in found.linked:
             self.run.put(Verification(index, pair, LinkState.LINKED))
         elif found.is_known:

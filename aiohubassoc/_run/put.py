@@ -1,4 +1,4 @@
-"""A call for each pair: one pair, one call, one outcome."""
+"""Links pairs by a call for each: one pair, one call, one outcome."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 from aiohubassoc._http.call_outcome import NO_HISTORY, make_outcome
 from aiohubassoc._http.sender import Call
 from aiohubassoc._protocol.verdicts import About, Accepted, Partial, Refused, Replied
+from aiohubassoc._run.strategy import LinkStrategy
 from aiohubassoc._run.stream import READ_AHEAD
 from aiohubassoc.models import Outcome, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Iterable
 
-    from aiohubassoc._http.call_outcome import History
     from aiohubassoc._http.sender import Send
     from aiohubassoc._run.lookup_strategies import SkipLinked
     from aiohubassoc._run.run import Run
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.pair import Pair
 
-# Pairs read at once: of a slow sync input no more, as responses wait meanwhile.
+# How many pairs are read at a time: responses wait while a sync input is read.
 _MOST_READ: Final = 16
 _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
 
@@ -31,7 +31,7 @@ _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a c
 async def link_one(
     run: Run[Outcome], send: Send[Pair], index: int, pair: Pair
 ) -> AioHubAssocError | None:
-    """Make the call for one pair, give its outcome to the run, and return why it was refused."""
+    """Make the call for one pair, and give its outcome to the run. Return why it was refused."""
     call = Call(pair, run, run.histories.get(index, NO_HISTORY))
     verdict = await run.call(send, call, (index,))
     if isinstance(verdict, Accepted):  # nearly always
@@ -48,7 +48,7 @@ async def link_one(
 async def link_singly(
     run: Run[Outcome], send: Send[Pair], entries: Iterable[Entry], concurrency: int
 ) -> int:
-    """Make a call for each pair; return how many HubSpot refused. A stop leaves some open."""
+    """Make a call for each pair. Return how many HubSpot refused. A stop leaves pairs open."""
     waiting = deque(entries)
     refused = 0
 
@@ -62,46 +62,8 @@ async def link_singly(
     return refused
 
 
-class LinkStrategy:
-    """What the strategies that link have in common: their results are outcomes."""
-
-    def __init__(self, skip: SkipLinked | None, read_ahead: int) -> None:
-        self._skip = skip
-        self.read_ahead = read_ahead + (0 if skip is None else skip.read_ahead)
-
-    def start(self, run: Run[Outcome]) -> None:
-        """Begin to read."""
-        self._run = run
-        self._read: Callable[[int], Awaitable[list[Entry]]] = run.prefetch.read
-        if self._skip is not None:
-            self._skip.start(run)
-            self._read = self._skip.read
-        run.begin(self._work())
-
-    async def _work(self) -> None:
-        raise NotImplementedError
-
-    def wake(self) -> None:
-        """Wake the tasks that wait for one another."""
-        if self._skip is not None:
-            self._skip.wake()
-
-    def make_rejected(self, index: int, pair: Pair, error: AioHubAssocError) -> Outcome:
-        """Return the outcome of a pair that cannot be sent."""
-        return Outcome(index, pair, Status.FAILED, error=error)
-
-    def make_open(
-        self, index: int, pair: Pair, history: History, cause: AioHubAssocError | None
-    ) -> Outcome:
-        """Return the outcome of a pair that the run leaves open."""
-        error, uncertain = history.error or cause, history.uncertain
-        return Outcome(
-            index, pair, Status.UNPROCESSED, history.attempts, history.reply, error, uncertain
-        )
-
-
 class Put(LinkStrategy):
-    """Links pairs by a call for each, *workers* at once; *skip* leaves out what is linked."""
+    """Links pairs by a call for each, *workers* at a time; *skip* leaves out linked pairs."""
 
     def __init__(self, send: Send[Pair], *, workers: int, skip: SkipLinked | None = None) -> None:
         super().__init__(skip, READ_AHEAD)
@@ -112,14 +74,14 @@ class Put(LinkStrategy):
         self._entries: deque[Entry] = deque()  # read, and not yet sent
 
     async def _work(self) -> None:
-        """Begin a worker for each pair, until there are as many as may be."""
+        """Begin a worker for each pair, up to the most workers."""
         while self._is_growing and (entry := await self._next()) is not None:
             self._workers += 1
             self._is_growing = self._workers < self._most_workers
             self._run.begin(self._link_from(entry))
 
     async def _link_from(self, entry: Entry | None) -> None:
-        """Link a pair, and the next ones unless another task reads."""
+        """Link a pair, then further pairs if each worker reads its own."""
         while entry is not None:
             await link_one(self._run, self._send, *entry)
             if self._is_growing:

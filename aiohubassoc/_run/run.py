@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 import attrs
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aiohubassoc._run.failure_limits import FailureLimits
     from aiohubassoc._run.group_commit import Recorder
     from aiohubassoc._run.source import Source
+    from aiohubassoc._run.strategy import Strategy
     from aiohubassoc.models import Outcome, RunReport
     from aiohubassoc.observer import RunStartedEvent
     from aiohubassoc.pair import Pair
@@ -32,33 +33,12 @@ if TYPE_CHECKING:
 _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
 
 
-class Strategy(Protocol[ResultT]):
-    """How the pairs of a run get results. Those that it gives no result, the run reports itself."""
-
-    read_ahead: int
-    """How many pairs beyond the last result taken it needs to be read."""
-
-    def start(self, run: Run[ResultT]) -> None:
-        """Begin the tasks."""
-
-    def wake(self) -> None:
-        """Wake the tasks that wait for one another, and cancel timers: the run stops."""
-
-    def make_rejected(self, index: int, pair: Pair, error: AioHubAssocError) -> ResultT:
-        """Return the result of a pair that cannot be sent."""
-
-    def make_open(
-        self, index: int, pair: Pair, history: History, cause: AioHubAssocError | None
-    ) -> ResultT:
-        """Return the result of a pair that the run leaves open, for this cause."""
-
-
 class Run(Generic[ResultT]):
     """
     Reads pairs, lets a strategy work on them, and returns one result for each.
 
-    A pair is in `open` from the moment it is read to the moment it has a result. No matter what is
-    cancelled or fails meanwhile, at the end the run reports what is still in there.
+    A pair is in `open` from the moment it is read to the moment it has a result. At the end the run
+    reports what is still in `open`, no matter what was cancelled or failed.
 
     Args:
         started: What is reported when it begins.
@@ -68,12 +48,12 @@ class Run(Generic[ResultT]):
 
     Attributes:
         open: The pairs that were read and have no result yet, by their index in the input.
-        repeats: The indexes of open pairs that share the call of another, by the index of that one.
-        histories: What earlier calls for open pairs came to, by index.
-        stopping: Whether nothing more is sent.
-        is_cut_off: Whether nothing more is read either.
+        repeats: By the index of an open pair: the indexes of its repeats, which share its call.
+        histories: The results of earlier calls for open pairs, by index.
+        stopping: Whether no more calls are made.
+        is_cut_off: Whether no more pairs are read either.
         read_ahead: How many pairs beyond the last result taken may be read.
-        run_id: What its events are known by.
+        run_id: Its id in logs and events.
     """
 
     def __init__(
@@ -134,7 +114,7 @@ class Run(Generic[ResultT]):
         return sum(call.in_flight for call in self._tasks.values() if call is not None)
 
     async def start(self) -> None:
-        """Open the recorder and begin to work."""
+        """Open the recorder and begin to read."""
         if self._commit is not None:
             await self._commit.recorder.open()
             self.prefetch.find_known = self._commit.recorder.begin
@@ -143,7 +123,7 @@ class Run(Generic[ResultT]):
         self._strategy.start(self)
 
     async def next(self) -> ResultT:
-        """Return the next result; raise what the caller's own code raised once all is reported."""
+        """Return the next result. At the end, raise what code of the caller raised."""
         buffer = self.buffer
         while not buffer.ready:
             if self._is_idle() and self._is_at_end():
@@ -153,7 +133,7 @@ class Run(Generic[ResultT]):
         return buffer.take()
 
     def stop(self, cause: AioHubAssocError, *, drain_timeout: float | None = None) -> None:
-        """Send nothing more: see `OutcomeStream.stop`."""
+        """Make no more calls: see `OutcomeStream.stop`."""
         if drain_timeout is not None:
             self._set_cut_off(self._clock.now() + drain_timeout)
         if self.stopping:
@@ -169,7 +149,7 @@ class Run(Generic[ResultT]):
         self.buffer.wake_readers()
 
     async def close(self) -> None:
-        """Shut down, however often it is cancelled: no task is left, every pair is reported."""
+        """End all tasks and report every pair, however often this is cancelled meanwhile."""
         try:
             await self._close()
         finally:
@@ -212,8 +192,8 @@ class Run(Generic[ResultT]):
 
     def begin_task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Begin a task and return it."""
-        # Not create_task: an eager task factory would run the work in here, which may begin a
-        # thousand further tasks, each in the one before.
+        # Not create_task: an eager task factory would run the work here at once. It may begin a
+        # thousand further tasks, each inside the one before.
         task = asyncio.Task(work, loop=asyncio.get_running_loop())
         self._tasks[task] = None
         task.add_done_callback(self._end_task)
@@ -225,7 +205,7 @@ class Run(Generic[ResultT]):
         call: Call[SubjectT],
         indexes: Iterable[int],
     ) -> FinalVerdict:
-        """Make a call for pairs. A stop lets it end in flight, and cancels it elsewhere."""
+        """Make a call for pairs. A stop cancels it, unless its request is in flight."""
         task: Any = asyncio.current_task()
         self._tasks[task] = call
         try:
@@ -240,7 +220,7 @@ class Run(Generic[ResultT]):
         return verdict
 
     def remember(self, indexes: Iterable[int], history: History) -> None:
-        """Keep what a call came to, for the pairs that have no result by it."""
+        """Keep the history of a call for the pairs that it left without a result."""
         for index in indexes:
             for one in (index, *self.repeats.get(index, ())):
                 if one in self.open:
@@ -248,9 +228,9 @@ class Run(Generic[ResultT]):
 
     def put(self, result: ResultT, *, is_refusal: bool = False) -> None:
         """
-        Take the result of a pair and of its repeats; a second one of the same pair is ignored.
+        Take the result of a pair and its repeats. A second result of the same pair is ignored.
 
-        *is_refusal*: HubSpot refused that pair, and linked none by the same response.
+        *is_refusal*: HubSpot refused that pair, and its response linked no other pair.
         """
         index = result.index
         if self.open.pop(index, None) is None:
@@ -271,7 +251,7 @@ class Run(Generic[ResultT]):
                 self.put(attrs.evolve(result, index=repeat, pair=pair))  # type: ignore[misc]
 
     def put_all(self, results: list[ResultT]) -> None:
-        """Take the results of one response: all of them linked."""
+        """Take the results of one response, all of them linked."""
         if self.repeats or self.histories:
             for result in results:
                 self.put(result)
@@ -283,13 +263,13 @@ class Run(Generic[ResultT]):
         self._emit_all(taken)
 
     def put_known(self, outcome: Outcome, *, is_written: bool) -> None:
-        """Take an outcome from the recorder: it needs no call and stops nothing."""
+        """Take an outcome of the recorder: no call was made for it, and it counts as no failure."""
         result: Any = outcome
         del self.open[result.index]
         (self.buffer.emit if is_written else self._emit)(result)
 
     def reject(self, index: int, pair: Pair, error: AioHubAssocError) -> None:
-        """Report an item that has the form of a pair, and cannot be sent."""
+        """Report a pair with values that cannot be sent."""
         make = self._strategy
         if self.stopping:  # it is not recorded: it is no pair
             self.buffer.emit(make.make_open(index, pair, NO_HISTORY, self.report.stopped))
@@ -298,7 +278,7 @@ class Run(Generic[ResultT]):
             self.put(make.make_rejected(index, pair, error))
 
     def fail(self, error: BaseException) -> None:
-        """Stop for a failure of the caller's own code; it is raised once all is reported."""
+        """Stop because code of the caller failed. Its error is raised once all is reported."""
         self._failure = self._failure or error
         self._has_failed = True
         if not isinstance(error, AioHubAssocError):
@@ -322,7 +302,7 @@ class Run(Generic[ResultT]):
     # --- the end ---------------------------------------------------------------------------------
 
     def report_open(self) -> None:
-        """Report the pairs that no task works on any more: they are left open."""
+        """Report the pairs that are still open. No task works on them any more."""
         left, histories, cause = self.open, self.histories, self.report.stopped
         self.open, self.histories, self.repeats = {}, {}, {}
         for index, pair in left.items():
@@ -330,7 +310,7 @@ class Run(Generic[ResultT]):
             self._emit(self._strategy.make_open(index, pair, history, cause))
 
     def _is_idle(self) -> bool:
-        """Return whether no task works on pairs. After a cut-off a step of the input does not."""
+        """Return whether no task works on pairs; after a cut-off, reading does not count."""
         return not self._tasks or (
             self.is_cut_off and self._tasks.keys() <= {self._source.stepping}
         )
@@ -342,7 +322,7 @@ class Run(Generic[ResultT]):
                 self.stop(RunStoppedError("the run ended without an outcome for some pairs"))
             self.report_open()
         if self._commit is not None and not self._commit.is_empty:
-            self._commit.flush()  # no others come to fill its group
+            self._commit.flush()  # no further outcomes come that would fill the group
             return False
         self.buffer.close_gaps()
         if self.buffer.ready:
@@ -384,7 +364,7 @@ class Run(Generic[ResultT]):
         self._cut_off_timer = self._clock.call_at(at, self._cut_off)
 
     def _cut_off(self) -> None:
-        """Cancel calls, and never the caller's iterator in the middle of a step."""
+        """Cancel all tasks, except one that waits for the next item of the caller's iterator."""
         self.is_cut_off = True
         self._cancel(task for task in self._tasks if task is not self._source.stepping)
         self.buffer.wake_readers()

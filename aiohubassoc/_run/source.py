@@ -1,4 +1,4 @@
-"""The input of a run: pairs from any iterable, read while there is room, and up to its end."""
+"""The input of a run: reads pairs from any iterable while there is room, to its end."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ which win over the types given for all, and ``tag``. Others are ignored. Ids are
 any width; a row with another one, or none, is a failed outcome, whose error names the row.
 """
 
-# They unpack into two values, but not into ids in an order that the caller chose.
+# They may unpack into two values, but these are not two ids in the caller's order.
 _NOT_TWO_IDS: Final = (str, bytes, bytearray, memoryview, Mapping, AbstractSet)
 
 
@@ -69,12 +69,12 @@ class Source:
     """
     Reads pairs in their order, for any number of readers.
 
-    Only the input itself can end. An iterator that raised anything, or was cancelled in the middle
-    of a step, is not read any further, and `is_complete` stays False.
+    An iterator that raised an exception, or was cancelled while it was asked for an item, is not
+    read any further, and `is_complete` stays False.
 
     Args:
-        pairs: Any sync or async iterable, or a data frame. A sync one is read on the event
-            loop: it should not wait, as lists, generators and files do not. Nothing is read yet.
+        pairs: Any sync or async iterable, or a data frame. A sync one is read on the event loop, so
+            it should not wait; lists, generators and files do not. Nothing is read yet.
         from_type: The object type of all ``from_id``; None if the items are pairs. With a data
             frame: of the rows that have none themselves; None if all have one.
         to_type: The object type of all ``to_id``; None as for *from_type*.
@@ -95,40 +95,40 @@ class Source:
         self.stepping: asyncio.Task[object] | None = None
         self._rows: Generator[object, None, None] | None = None
         self._types: tuple[str, str] | None = None
-        if is_frame(given):  # before anything else: many are iterables, of their columns' names
+        if is_frame(given):  # checked first: many data frames iterate over their columns' names
             self._rows = frame_rows(given, from_type, to_type)
             given = self._rows
         elif from_type is not None and to_type is not None:
-            pair = Pair(from_type, 1, to_type, 1)  # the types of all: refused now, not once a pair
+            pair = Pair(from_type, 1, to_type, 1)  # raises now, not once for each pair
             self._types = (pair.from_type, pair.to_type)
         elif from_type is not None or to_type is not None:
             raise OptionsError("give both from_type and to_type, or neither")
-        # Each is None once nothing more is read from it.
+        # Each is None once no more is read from it.
         self._sync: Iterator[object] | None = None
         self._async: AsyncIterator[object] | None = None
         self._to_close: AsyncIterator[object] | None = None
         if isinstance(given, AsyncIterable):
             self._async = aiter(given)
-            if self._async is not given:  # the caller's own iterator stays as it is
+            if self._async is not given:  # the caller closes an iterator of its own
                 self._to_close = self._async
         elif isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping):
             self._sync = iter(given)
         else:
             raise not_iterable(given)
         self._turn = asyncio.Lock()  # an async iterator is asked by one task at a time
-        self._error: BaseException | None = None  # raised by the input after items that were read
+        self._error: BaseException | None = None  # raised by the next `read`
         self._count = 0
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more is read: the input ended, or raised."""
+        """Whether no more is read: the input ended, or raised an error that was raised here."""
         return self._sync is None and self._async is None and self._error is None
 
     async def read(self, most: int) -> list[tuple[int, object]]:
         """
-        Return the next items with their indexes in the input; none: it is over.
+        Return the next items with their indexes in the input; an empty list: there are no more.
 
-        Of a sync input they are up to *most*; of an async one it is one.
+        A sync input gives up to *most* items, an async one gives one.
         """
         if self._async is None:
             return self.read_now(most)
@@ -136,7 +136,7 @@ class Source:
             return self._numbered(await self._take_step())
 
     def read_now(self, most: int) -> list[tuple[int, object]]:
-        """Return the next items of a sync input, up to *most*: those before an error are kept."""
+        """Return up to *most* items of a sync input. Its error is raised after the items before."""
         if self._error is not None:
             self._raise_error()
         taken: list[object] = []
@@ -157,7 +157,7 @@ class Source:
         return list(enumerate(items, first))
 
     async def _take_step(self) -> list[object]:
-        """Return the next item of an async input; none: it is over."""
+        """Return the next item of an async input in a list; an empty list: there are no more."""
         if self._async is None:  # it ended while this task waited for its turn
             return []
         task = self.stepping = asyncio.current_task()
@@ -169,14 +169,14 @@ class Source:
         except BaseException as error:
             self._async = None
             if isinstance(error, asyncio.CancelledError) and not (task and task.cancelling()):
-                self._error = error  # this task was not cancelled: the iterator raised it
+                self._error = error  # the iterator raised it: this task was not cancelled
                 self._raise_error()
             raise
         finally:
             self.stepping = None
 
     def end_with(self, error: Exception) -> None:
-        """Read nothing more, and raise *error* at the next `read`, unless another comes first."""
+        """Read no more, and raise *error* at the next `read`, unless an earlier one is due."""
         self._sync = self._async = None
         self._error = self._error or error
 
@@ -184,13 +184,13 @@ class Source:
         assert self._error is not None  # noqa: S101 -- the callers saw it
         error, self._error = self._error, None
         if isinstance(error, asyncio.CancelledError):
-            # As it is, it would pass for a cancellation of the caller's own task.
+            # Unchanged, it would look like a cancellation of the caller's task.
             raise RunStoppedError("the input raised CancelledError") from error
         raise error
 
     def pair(self, index: int, item: object) -> Pair | tuple[Pair, PairError]:
         """
-        Return the pair that *item* is, or the values it has and why they cannot be sent.
+        Return *item* as a pair, or a pair of its values and why they cannot be sent.
 
         Raises:
             OptionsError: it is not a pair, and no types were given.
@@ -201,9 +201,9 @@ class Source:
         return read_pair(index, item, self._types)
 
     async def close(self) -> None:
-        """Close the iterator if it was made here; the caller's own stays as it is."""
+        """Close the iterator if it was made here. The caller closes an iterator of its own."""
         if self._rows is not None:
-            self._rows.close()  # it holds a batch
+            self._rows.close()  # it keeps a slice of the data frame in memory
         close = getattr(self._to_close, "aclose", None)
         if close is not None:
             await close()
@@ -213,9 +213,9 @@ def read_pair(
     index: int, item: object, types: tuple[str, str] | None
 ) -> Pair | tuple[Pair, PairError]:
     """
-    Return the pair that *item* is, or the values it has and why they cannot be sent.
+    Return *item* as a pair, or a pair of its values and why they cannot be sent.
 
-    It may be two ids where *types* says their object types. *index* is for messages.
+    It may be two ids if *types* has their object types. *index* is for messages.
 
     Raises:
         OptionsError: it is not a pair, and no types were given.
@@ -243,7 +243,7 @@ class Prefetch:
     Reads the pairs of a run, and registers each with the run in the same step.
 
     Attributes:
-        find_known: Gives the outcome of a pair that needs no call; None: no pair is known.
+        find_known: Returns the outcome of a pair that needs no call. None: every pair needs one.
     """
 
     def __init__(self, run: Run[Any], source: Source) -> None:
@@ -252,7 +252,7 @@ class Prefetch:
         self._source = source
 
     async def read(self, most: int) -> list[Entry]:
-        """Return the next pairs that need a call, up to *most*; none: there are no more."""
+        """Return up to *most* pairs that need a call; an empty list: there are no more."""
         pairs: list[Entry] = []
         while not (pairs or self._run.stopping):
             if await self._wait_for_room(most):
@@ -263,7 +263,7 @@ class Prefetch:
         return [] if self._run.stopping else pairs
 
     async def reject_rest(self) -> None:
-        """Read the rest of the input once the run has stopped: no pair of it is sent."""
+        """Read and report the rest of the input after the run has stopped. No pair is sent."""
         while not self._run.is_cut_off:
             if await self._wait_for_room(MOST_READ):
                 continue
@@ -273,19 +273,19 @@ class Prefetch:
             self._run.report_open()
 
     async def _wait_for_room(self, most: int) -> bool:
-        """Return whether there was none, so that anything may have happened meanwhile."""
+        """Wait for room. Return whether it waited: the run may have stopped meanwhile."""
         run = self._run
         if run.buffer.in_hand < run.read_ahead:
             return False
-        # Room for *most*: to wake a reader for each result taken costs more than reading.
+        # For room for *most*: to wake a reader for each result taken costs more than reading.
         await run.buffer.wait_for_room(max(run.read_ahead - most, run.read_ahead * _REFILL_SHARE))
         return True
 
     async def _read(self, most: int) -> list[tuple[int, object]]:
-        """Return the next items; none: there are no more."""
+        """Return the next items; an empty list: there are no more."""
         buffer = self._run.buffer
         room = self._run.read_ahead - buffer.in_hand
-        buffer.in_hand += 1  # its place is taken before it is read: reading may wait
+        buffer.in_hand += 1  # reserved before reading, as other tasks may read meanwhile
         items: list[tuple[int, object]] = []
         try:
             items = await self._source.read(min(most, room))
@@ -297,7 +297,7 @@ class Prefetch:
         """Register items with the run, and return the pairs that need a call."""
         run = self._run
         if self.find_known is None and {*map(type, map(_ITEM, items))} == {Pair}:
-            usual = cast("list[Entry]", items)  # nearly always: at the speed of C
+            usual = cast("list[Entry]", items)  # nearly always; fast, as it runs in C
             run.open.update(usual)
             return usual
         pairs: list[Entry] = []
@@ -305,8 +305,8 @@ class Prefetch:
         for index, item in items:
             try:
                 pair = item if type(item) is Pair else self._source.pair(index, item)
-            except Exception as error:  # noqa: BLE001 -- it is raised behind the pairs before it
-                run.buffer.in_hand -= 1  # it is no pair
+            except Exception as error:  # noqa: BLE001 -- raised after the pairs before it
+                run.buffer.in_hand -= 1  # it gets no result
                 self._source.end_with(error)
                 is_broken = True
                 continue

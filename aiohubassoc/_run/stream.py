@@ -1,4 +1,4 @@
-"""Results on their way to the caller: the buffer that keeps them, and the public streams."""
+"""What the caller gets of a run: the public streams, and the buffer of their results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OTHER_LOOP: Final = (
 
 
 class Indexed(Protocol):
-    """What became of the pair with this index in the input."""
+    """A result of a run, with the pair's index in the input."""
 
     index: int
 
@@ -37,16 +37,16 @@ ReportT = TypeVar("ReportT", bound=RunReport)
 
 class OutputBuffer(Generic[ResultT]):
     """
-    Counts results and keeps them until they are taken; with *ordered* it is a reorder buffer.
+    Counts results, and keeps them until they are taken. With *ordered* it is a reorder buffer.
 
     Args:
         report: Counts them.
         ordered: Whether they are offered in the order of their indexes.
-        on_result: Is given each result once it is counted; None: the observer takes none.
+        on_result: Reports each result to the observer; None: the observer takes none.
 
     Attributes:
-        in_hand: How many pairs were read whose result was not taken yet.
-        ready: What can be taken.
+        in_hand: How many pairs were read whose results were not taken yet.
+        ready: The results that can be taken.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class OutputBuffer(Generic[ResultT]):
         self.ready: deque[ResultT] = deque()
         self._report = report
         self._on_result = on_result
-        # In order: what is there already but not yet next.
+        # With *ordered*: results that wait for those before them.
         self._early: dict[int, ResultT] | None = {} if ordered else None
         self._next_index = 0
         self._is_full = self._is_awaited = False
@@ -70,7 +70,7 @@ class OutputBuffer(Generic[ResultT]):
 
     @property
     def holds_up_readers(self) -> bool:
-        """Whether nothing more is read until results are taken, and some can be taken."""
+        """Whether readers wait until results are taken, and there are results to take."""
         return self._is_full and bool(self.ready)
 
     async def wait_for_room(self, until: float) -> None:
@@ -86,7 +86,7 @@ class OutputBuffer(Generic[ResultT]):
         self._room.set()
 
     def emit(self, result: ResultT) -> None:
-        """Count a result and offer it."""
+        """Count a result, and offer it to the caller."""
         self._report.add(result)
         if self._early is None:
             self.ready.append(result)
@@ -101,7 +101,7 @@ class OutputBuffer(Generic[ResultT]):
             self._on_result(result)
 
     def emit_all(self, results: Sequence[ResultT]) -> None:
-        """Count results and offer them."""
+        """Count results, and offer them to the caller."""
         if self._early is not None or self._on_result is not None:
             for result in results:
                 self.emit(result)
@@ -129,8 +129,8 @@ class OutputBuffer(Generic[ResultT]):
         return self.ready.popleft()
 
     def close_gaps(self) -> None:
-        """Offer what is early, as nothing can come before it any more."""
-        if self._early:  # an item that was no pair has no result
+        """Offer the results that wait for others, because no others come any more."""
+        if self._early:  # for an item without a result: it was not a pair
             self.ready.extend(self._early.pop(index) for index in sorted(self._early))
 
 

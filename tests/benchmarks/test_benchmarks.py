@@ -85,7 +85,7 @@ ROOT = Path(__file__).parents[2]
             "--without-peers",
             "--untimed",
         ),
-        ("modules.py", "--most-put", "16", "--most-row", "81"),
+        ("modules.py", "--most-put", "16", "--most-row", "77"),
         ("overhead.py", "--rounds", "2", "--pairs", "60"),
         ("startup.py", "--rounds", "1", "--untimed"),
         (

@@ -22,7 +22,7 @@ from aiohubassoc._protocol.requests import Endpoint, create_default
 from aiohubassoc._protocol.verdicts import Response
 from aiohubassoc._run.failure_limits import FailureLimits
 from aiohubassoc._run.put import Put
-from aiohubassoc._run.run import Run, Strategy
+from aiohubassoc._run.run import Run
 from aiohubassoc._run.source import Source
 from aiohubassoc._run.stream import OutcomeStream
 from aiohubassoc.observer import RunStartedEvent
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._protocol.verdicts import Verdict
+    from aiohubassoc._run.strategy import Strategy
 
 Scripted = Response | NoResponse | Callable[[Endpoint], Response]
 
