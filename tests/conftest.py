@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING
 
 import aioresponses.core
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from aiohubassoc.testing.mocked import ResponseWithWriter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-settings.register_profile("default", deadline=None)
+# How fast a machine draws examples says nothing of the code.
+_ANY_SPEED = (HealthCheck.too_slow,)
+settings.register_profile("default", deadline=None, suppress_health_check=_ANY_SPEED)
 # For "make quick": a law is tried with few draws, the same ones each time.
 _QUICK_EXAMPLES = 5
-settings.register_profile("quick", deadline=None, max_examples=_QUICK_EXAMPLES, derandomize=True)
+settings.register_profile(
+    "quick", settings.get_profile("default"), max_examples=_QUICK_EXAMPLES, derandomize=True
+)
 _PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 settings.load_profile(_PROFILE)
 _OWN_SETTINGS = "_hypothesis_internal_use_settings"  # where @settings keeps them; not exported

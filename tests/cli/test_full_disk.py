@@ -28,7 +28,7 @@ def _run(*arguments: object, stderr_too: bool = False) -> tuple[int, str]:
             stdout=full,
             stderr=full if stderr_too else subprocess.PIPE,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
     return done.returncode, done.stderr or ""

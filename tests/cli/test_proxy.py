@@ -40,7 +40,7 @@ def _proxy(target: str, status: str = "") -> Iterator[Proxy]:
         yield proxy
     finally:
         loop.call_soon_threadsafe(over.set)
-        thread.join(30)
+        thread.join(300)
 
 
 @pytest.mark.parametrize("how", ["option", "HTTP_PROXY", "http_proxy"])

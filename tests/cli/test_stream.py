@@ -265,6 +265,6 @@ def test_lines_come_as_rows_do(start_portal: StartPortal) -> None:
             process.stdin.write(f"{number},{number}\n")
             process.stdin.flush()
             assert json.loads(process.stdout.readline())["from"] == f"contacts:{number}"
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert (process.returncode, out) == (0, "")
     assert "1,003  linked" in err

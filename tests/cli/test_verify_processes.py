@@ -36,7 +36,7 @@ def test_lines_come_as_rows_do(start_portal: StartPortal) -> None:
         process.stdin.write("1001,101001\n")
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["status"] == "missing"
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert (process.returncode, out) == (1, "")
     assert "1,000  linked" in err
 
@@ -93,7 +93,7 @@ def test_a_signal_while_a_run_is_read_back(start_portal: StartPortal, tmp_path: 
     with started(*call) as process:
         until_requests(portal, 2, process)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert (process.returncode, "Traceback" in err) == (130, False)
     reported = json.loads(out)
     assert (reported["linked"], reported["stopped"], reported["exit_code"]) == (10, None, 130)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc.simulator import PortalProcess
 
-pytestmark = [pytest.mark.looptime(False), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.looptime(False), pytest.mark.timeout(600)]
 
 TYPES = ("--from", "contacts", "--to", "companies")
 
