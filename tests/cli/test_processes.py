@@ -79,7 +79,7 @@ def test_a_signal_before_anything_was_sent(start_portal: StartPortal) -> None:
         process.send_signal(signal.SIGINT)
         # Not communicate(): it would end the standard input, which the process must not wait for.
         out, err = process.stdout.read(), process.stderr.read()
-        process.wait(60)
+        process.wait(300)
     assert process.returncode == 130
     assert out == ""
     assert portal.portal.ledger.requests == 0
@@ -143,7 +143,7 @@ def test_simulate_serves_until_it_is_told_to_end() -> None:
             assert json.load(answer)["requests"] == 0
         assert f"HUBSPOT_ACCESS_TOKEN={TOKEN} aiohubassoc link" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        assert process.wait(300) == 0
 
 
 def test_version_and_help() -> None:

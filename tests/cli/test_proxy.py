@@ -34,7 +34,7 @@ def _proxy(target: str, status: str = "") -> Iterator[Proxy]:
 
     thread = threading.Thread(target=lambda: asyncio.run(served()))
     thread.start()
-    assert ready.wait(30)
+    assert ready.wait(300)
     proxy, loop, over = shared[0]
     try:
         yield proxy

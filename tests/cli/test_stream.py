@@ -237,7 +237,7 @@ def test_a_reader_that_leaves_stops_the_run(
             assert json.loads(process.stdout.readline())["ok"]
         process.stdout.close()
         err = process.stderr.read()
-        assert process.wait(60) == 5
+        assert process.wait(300) == 5
     assert "Stopped early: cannot write standard output: Broken pipe" in err
     assert "Traceback" not in err
     assert "Exception ignored" not in err

@@ -57,7 +57,7 @@ def test_a_signal_ends_it_in_good_order(
         process.send_signal(number)
         # Not communicate(): it would end the standard input.
         out, err = process.stdout.read(), process.stderr.read()
-        process.wait(60)
+        process.wait(300)
     assert (process.returncode, "Traceback" in err) == (code, False)
     reported = json.loads(out)
     assert (reported["exit_code"], reported["stopped"], reported["missing"]) == (
@@ -79,7 +79,7 @@ def test_a_reader_that_leaves_ends_it(start_portal: StartPortal, tmp_path: Path)
         process.stdout.readline()
         process.stdout.close()
         err = process.stderr.read()
-        assert process.wait(60) == 5
+        assert process.wait(300) == 5
     assert "Stopped early: cannot write standard output: Broken pipe" in err
     assert "Traceback" not in err
     assert "Exception ignored" not in err
