@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import signal
@@ -166,6 +167,8 @@ def _without_rights(path: Path) -> Iterator[None]:
     for name in path.rglob("*"):
         name.chmod(0o755 if name.is_dir() else 0o444)
     if os.geteuid() == 0:  # whom no permission holds
+        # Python may lie where nobody else may read: what fails to be imported is remembered.
+        codecs.lookup("ascii")
         os.seteuid(65534)
         try:
             yield
