@@ -175,8 +175,8 @@ def test_the_first_row_comes_at_once(tmp_path: Path, group_rows: int) -> None:
     """However long the file is, little of it is read for that, in one row group or in many."""
     ids = [n**5 % 10**15 for n in range(200_000)]
     how: dict[str, Any] = {"row_group_size": group_rows, "use_dictionary": False}
-    pages = {"data_page_size": 64 * 1024, "write_batch_size": 1000}  # older ones make larger pages
-    path = Path(_file(tmp_path, {"from_id": ids, "to_id": ids}, **how, **pages))
+    how |= {"data_page_size": 64 * 1024, "write_batch_size": 1000}  # as new ones do by themselves
+    path = Path(_file(tmp_path, {"from_id": ids, "to_id": ids}, **how))
     with _Counting(path) as file:
         rows = ParquetReader(file, "x")
         assert [Record(0, ["from_id", "to_id"]), Record(1, ["0", "0"])] == list(islice(rows, 2))
