@@ -54,6 +54,7 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/batch.py
 	$(BIN)/python benchmarks/nightly.py
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/callbacks.py
 	$(BIN)/python benchmarks/modules.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/memory.py

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import json
 import random
 import resource
 import sys
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 from mutant_tests import ROOT, BrokenTestsError, import_libraries, nurse, passes_when_imported
-from report import conclude, print_table
+from report import RESULTS, conclude, print_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -214,6 +215,7 @@ def main() -> int:
     )
     parser.add_argument("--only", nargs="+", default=FOLDERS, metavar="FOLDER_OR_MODULE")
     parser.add_argument("--sample", type=int, help="how many; without it, all")
+    parser.add_argument("--again", action="store_true", help="those that survived the last time")
     parser.add_argument("--seed", type=int, default=1, help="of the sample and its order")
     parser.add_argument("--minutes", type=float, default=240.0, help="no new mutant after these")
     parser.add_argument("--jobs", type=int, default=2, help="mutants at the same time")
@@ -226,6 +228,10 @@ def main() -> int:
         if folder in options.only or path.stem in options.only
     ]
     everything = [one for path in paths for one in mutants_of(path, (ROOT / path).read_bytes())]
+    if options.again:
+        last = json.loads((RESULTS / "mutants.json").read_text(encoding="utf-8"))["rows"]
+        survivors = {row.get("survivor") for row in last}
+        everything = [one for one in everything if str(one) in survivors]
     waiting = drawn(everything, options.sample, options.seed)
     print(f"{len(everything)} mutants in {len(paths)} modules; {len(waiting)} drawn", flush=True)
     try:
@@ -247,10 +253,10 @@ def main() -> int:
         print("no mutant ran: more --minutes are needed", file=sys.stderr)
         return 2
     print_table(rows)
-    survivors = sorted((str(one) for one, killed in verdicts if not killed))
-    share = len(survivors) / len(verdicts)
+    survived = sorted(str(one) for one, killed in verdicts if not killed)
+    share = len(survived) / len(verdicts)
     print(f"{len(verdicts)} ran, {len(waiting) - len(verdicts)} did not: {share:.1%} survived")
-    listed = [{"survivor": one} for one in survivors]
+    listed = [{"survivor": one} for one in survived]
     claim = f"at most {options.most:.0%} of the mutants survive"
     return conclude("mutants", [*rows, *listed], {claim: share <= options.most})
 

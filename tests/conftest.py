@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import aioresponses.core
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from aiohubassoc.testing.mocked import ResponseWithWriter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-settings.register_profile("default", deadline=None)
+# How fast a machine draws examples says nothing of the code.
+_ANY_SPEED = (HealthCheck.too_slow,)
+settings.register_profile("default", deadline=None, suppress_health_check=_ANY_SPEED)
 # For "make quick": a law is tried with few draws, the same ones each time.
 _QUICK_EXAMPLES = 5
-settings.register_profile("quick", deadline=None, max_examples=_QUICK_EXAMPLES, derandomize=True)
+settings.register_profile(
+    "quick", settings.get_profile("default"), max_examples=_QUICK_EXAMPLES, derandomize=True
+)
 _PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 settings.load_profile(_PROFILE)
 _OWN_SETTINGS = "_hypothesis_internal_use_settings"  # where @settings keeps them; not exported
@@ -39,19 +44,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             setattr(law, _OWN_SETTINGS, settings(own, max_examples=_QUICK_EXAMPLES))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _no_loop_left_behind() -> Iterator[None]:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Iterator[None]:
     """
-    Close the event loop that pytest-asyncio 1.5.0 leaves behind on Python 3.11.
+    Close the event loop that pytest-asyncio leaves behind on Python 3.11, after each test.
 
-    Its asking for the current loop makes one that nobody closes (pytest-dev/pytest-asyncio#724):
-    with warnings as errors the ResourceWarning would fail a test in some random orders.
+    Its asking for the current loop makes one that nobody closes (pytest-dev/pytest-asyncio#724).
+    With warnings as errors the ResourceWarning would fail whichever test runs when it is collected:
+    after `asyncio.run` in a test nothing refers to it.
     """
     yield
-    policy = asyncio.get_event_loop_policy()
-    local = getattr(policy, "_local", None)
+    if sys.version_info >= (3, 14):
+        return
+    local = getattr(asyncio.get_event_loop_policy(), "_local", None)
     loop = getattr(local, "_loop", None)
-    if loop is not None and not loop.is_closed():
+    if loop is not None and not loop.is_running():
         loop.close()
 
 

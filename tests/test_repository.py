@@ -98,7 +98,7 @@ class Night:
     def run(self, pairs: int) -> tuple[int, str]:
         """Run the script; return its exit code and what it printed."""
         process = self.start(pairs)
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=300)
         return process.returncode, printed
 
 
@@ -132,7 +132,7 @@ def test_the_nightly_script_ends_when_it_is_told_to(programs: Path, tmp_path: Pa
         while portal.ledger()["requests"] < _OF_THE_CHECK + 1:
             assert process.poll() is None
         process.terminate()
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=300)
     assert process.returncode == 143, printed
     assert "To continue: " in printed
 
@@ -237,7 +237,7 @@ def test_the_steps_of_the_image_install_the_command(tmp_path: Path) -> None:
         },
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -330,9 +330,11 @@ class Connections:
         times, took = self._times[attempt.is_of_many], self._now() - attempt.began_at
         if protocol.is_connected():
             await self._watch(state, times.wait_after(took))
-            if _has_more(protocol, state):
+            is_taken = state.call is not None  # where the loop stood still for longer than a doubt
+            if is_taken or _has_more(protocol, state):
                 state.is_spoilt = True
-                protocol.close()
+                if not is_taken:
+                    protocol.close()
                 return False
             if protocol.is_connected():
                 return True

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import Association, DefaultAssociations, Pair, ValidationError
-from aiohubassoc._batching.attribution import ReplyPart, read_refusal, read_reply
-from aiohubassoc._batching.error_ids import find_ids
+from aiohubassoc._batching.attribution import BatchIndex, ReplyPart, read_refusal, read_reply
+from aiohubassoc._batching.error_ids import Mention, find_ids
 from aiohubassoc._protocol.codec import UndecodableError, decode_error
 from aiohubassoc._protocol.reply_codec import decode_reply
 from aiohubassoc._protocol.verdicts import Partial
@@ -308,6 +308,11 @@ OF_3 = {"context": {"fromObjectId": ["3"], "toObjectId": ["4"]}}
         (BOTH[:2] + BOTH[4:5], [OF_3, OF_3], 1, "linked failed linked"),
         (BOTH[:2] + BOTH[4:], [OF_3], 2, "linked failed linked"),
         (BOTH, [OF_3], 1, "linked partial linked"),
+        # Of three errors each pair that is not there has two at most: the other is linked.
+        (BOTH[:1], [], 3, "linked alone alone"),
+        (BOTH[:1], [], 5, "alone alone alone"),
+        # One that is there in one direction, and one that is not: the first is linked.
+        (BOTH[:3], [], 1, "linked alone alone"),
         # No errors.
         (BOTH[:3] + BOTH[4:], [], 0, "linked linked linked"),
         (BOTH[:3] + BOTH[4:], [], None, "linked linked linked"),
@@ -540,8 +545,9 @@ def test_a_record_that_is_named_once_need_not_be_both_ends() -> None:
     """Its link with itself is no more meant than its others."""
     pairs = _pairs((1, 1), (1, 2), types=("contacts", "contacts"))
     for context in ({"id": ["1"]}, {"objectIds": ["1", "1"]}):
-        said = read_reply(pairs, _reply([(1, 1)], [{"context": context}]))
-        assert ["linked", "alone"] == _kinds(said)
+        for order in (pairs, pairs[::-1]):
+            said = _kinds(read_reply(order, _reply([(1, 1)], [{"context": context}])))
+            assert {pairs[0]: "linked", pairs[1]: "alone"} == dict(zip(order, said, strict=True))
 
 
 def test_one_input_may_have_two_errors() -> None:
@@ -621,3 +627,34 @@ def test_a_hint_of_one_end_is_not_about_each_of_two_ids() -> None:
     pairs = [Pair("contacts", one, "contacts", other) for one, other in ends]
     error = _refusal({"ids": ["1", "3"]}, subCategory="crm.associations.TO_OBJECT_NOT_FOUND")
     assert {1} == read_refusal(pairs, error).keys()
+
+
+def test_all_pairs_of_a_record_may_be_linked_and_have_an_error() -> None:
+    """As each is linked, and the record is named, it is about each."""
+    pairs = _pairs((1, 2), (1, 3))
+    links = [(1, 2), (2, 1), (1, 3), (3, 1)]
+    said = read_reply(pairs, _reply(links, [{"context": {"fromObjectId": ["1"]}}]))
+    assert ["partial", "partial"] == _kinds(said)
+
+
+@pytest.mark.parametrize(
+    ("ends", "mentions"),
+    [
+        # Perhaps the other end by an id without a role; a contact and a company have id 4.
+        ([(4, 4)], [("4", "from"), ("4", None)]),
+        # 3 is a company of the first pair, and a contact of another one.
+        ([(2, 3), (3, 1), (2, 2)], [("3", "from"), ("2", "to")]),
+    ],
+)
+def test_an_id_of_either_type_names_no_pair(
+    ends: list[tuple[int, int]], mentions: list[tuple[str, str | None]]
+) -> None:
+    """Unless both ends are named by their roles, and the record is at that end."""
+    found = [Mention(one, role, None, is_sure=False, is_other_end=False) for one, role in mentions]
+    assert set() == BatchIndex(_pairs(*ends)).named(found, set())
+
+
+def test_an_unknown_id_beside_may_be_the_other_end() -> None:
+    """Of a pair that nobody knows by it: none is named."""
+    found = [Mention(one, None, None, is_sure=False, is_other_end=False) for one in ("1", "9")]
+    assert set() == BatchIndex(_pairs((1, 2))).named(found, set())

@@ -153,3 +153,12 @@ def test_groups_of_another_kind() -> None:
     assert [] == cutter.add(enumerate(_pairs((1, 2), (2, 1), (1, 2))), 0.0)
     (window,) = cutter.rest(0.0)
     assert [0, 2, 1] == [index for index, _ in window.items()]
+
+
+def test_types_that_differ_in_one_end_do_not_go_together() -> None:
+    """Whichever end it is."""
+    for types in (("deals", "companies"), ("contacts", "deals")):
+        pairs = [Pair("contacts", 1, "companies", 2), Pair(types[0], 3, types[1], 4)]
+        cutter = _cutter(5)
+        assert [] == cutter.add(enumerate(pairs), 0.0)
+        assert [[pair] for pair in pairs] == [group.pairs for group in cutter.rest(1.0)]

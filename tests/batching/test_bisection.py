@@ -123,3 +123,85 @@ def test_a_part_of_which_nothing_is_known_goes_singly() -> None:
     assert (list(part.items), part.is_singly) == (["a", "b", "c"], True)
     bisection.completed_singly(0)
     assert bisection.next() is None
+
+
+def _steps(size: int, bad: Collection[int], *, named: bool = False) -> str:
+    """Return the parts that go, as their first and last item; with a mark where they go singly."""
+    bisection = Bisection(range(size))
+    steps = []
+    while (part := bisection.next()) is not None:
+        items = [*part.items]
+        steps.append(f"{items[0]}-{items[-1]}" + "!" * part.is_singly)
+        refused = {position for position, item in enumerate(items) if item in bad}
+        if part.is_singly:
+            bisection.completed_singly(len(refused))
+        elif refused:
+            bisection.refused(refused if named else ())
+        else:
+            bisection.accepted(len(items))
+    return " ".join(steps)
+
+
+@pytest.mark.parametrize(
+    ("size", "bad", "steps"),
+    [
+        (8, (), "0-7"),
+        # 4-7 and 6-7 need no call: the other half was accepted.
+        (8, (6,), "0-7 0-3 4-5 6-6! 7-7!"),
+        (9, (0,), "0-8 0-4 0-2 0-1 0-0! 1-1! 2-2! 3-4! 5-8!"),
+        # As 0-3 was refused, 4-7 may be accepted.
+        (8, (1, 5), "0-7 0-3 0-1 0-0! 1-1! 2-3! 4-7!"),
+        (16, (0, 15), "0-15 0-7 0-3 0-1 0-0! 1-1! 2-3! 4-7! 8-15 8-11 12-13 14-14! 15-15!"),
+    ],
+)
+def test_each_step(size: int, bad: tuple[int, ...], steps: str) -> None:
+    """Halves in their order; singly what is one, or what many were refused of just before."""
+    assert _steps(size, bad) == steps
+
+
+def test_a_batch_of_one_goes_as_a_batch() -> None:
+    """At first: nothing of it was refused."""
+    assert _steps(1, ()) == "0-0"
+
+
+def test_what_is_left_of_many_that_were_named_goes_singly() -> None:
+    """Five of ten were refused: what is left of such a batch is likely to be refused too."""
+    assert _steps(10, range(5), named=True) == "0-9 5-9!"
+    assert _steps(40, (1, 30), named=True) == "0-39 0-39"
+
+
+def test_what_a_reply_does_not_mention_goes_singly() -> None:
+    """And is in the place of its part."""
+    bisection = Bisection(range(6))
+    assert bisection.next() is not None
+    bisection.accepted(4, singly=[4, 5])
+    part = bisection.next()
+    assert part is not None
+    assert ([*part.items], part.is_singly) == ([4, 5], True)
+    bisection.completed_singly(0)
+    assert bisection.next() is None
+
+
+def test_the_half_of_a_part_that_was_too_large_need_not_be_refused() -> None:
+    """It is sent, though the first half was accepted."""
+    bisection = Bisection(range(40))
+    assert bisection.next() is not None
+    bisection.failed()
+    for items in (range(20), range(20, 40)):
+        part = bisection.next()
+        assert part is not None
+        assert ([*part.items], part.is_singly) == ([*items], False)
+        bisection.accepted(20)
+    assert bisection.next() is None
+
+
+def test_a_half_with_a_refused_item_in_a_reply_explains_the_refusal() -> None:
+    """So the other half is sent, and not halved unsent."""
+    bisection = Bisection(range(40))
+    assert bisection.next() is not None
+    bisection.refused(())
+    assert bisection.next() is not None
+    bisection.accepted(20, refused=1)
+    part = bisection.next()
+    assert part is not None
+    assert [*part.items] == [*range(20, 40)]

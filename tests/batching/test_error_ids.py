@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc import ErrorDetail
-from aiohubassoc._batching.error_ids import Excerpts, Mention, find_ids, parse_kind
+from aiohubassoc._batching.error_ids import Excerpts, Mention, find_ids, ids_in, parse_kind
 from aiohubassoc._protocol.json_values import context as read_context
 from tests.protocol.strategies import json_values, near_bodies
 
@@ -160,3 +160,19 @@ def test_no_context_is_too_odd(context: object, sub_category: str | None) -> Non
     assert {one.record_id for one in reported} <= known
     excerpt, _ = Excerpts(read, (), known).of(ENDS)
     assert all(set(values) <= set(read[name]) for name, values in excerpt.items())
+
+
+@pytest.mark.parametrize("name", ["objecttype", "fromobjecttype", "associationtypeid"])
+def test_a_type_names_no_record(name: str) -> None:
+    """Even if it looks like one."""
+    assert [] == list(ids_in(name, "CONTACT=12"))
+    assert [("12", "contact", True)] == list(ids_in("why", "CONTACT=12"))
+
+
+def test_a_hundred_values_that_name_no_record_are_kept() -> None:
+    """The first ones, in their order."""
+    why = tuple(f"reason {chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(150))
+    excerpt, _ = Excerpts({"why": why}, (), KNOWN).of(ENDS)
+    assert {"why": why[:100]} == excerpt
+    details = [ErrorDetail(message=one) for one in why]
+    assert tuple(details[:100]) == Excerpts({}, details, KNOWN).of(ENDS)[1]

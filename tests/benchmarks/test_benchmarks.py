@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.looptime(False)
-@pytest.mark.timeout(420)  # on a busy machine a part of them takes minutes
+@pytest.mark.timeout(600)  # on a busy machine a part of them takes minutes
 @pytest.mark.parametrize(
     "command",
     [

@@ -150,7 +150,7 @@ def test_a_function_gets_its_changed_code() -> None:
 
 
 @pytest.mark.looptime(False)
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_what_no_test_notices_is_said(tmp_path: Path) -> None:
     """A constant, a condition in place, one that never ends, and one that no test comes to."""
     home = tmp_path / "project"

@@ -31,14 +31,14 @@ def _storm(home: Path, *options: str) -> str:
 
 
 @pytest.mark.looptime(False)
-@pytest.mark.timeout(320)
+@pytest.mark.timeout(600)
 def test_an_hour_of_virtual_time(tmp_path: Path) -> None:
     """Every fault, cancellation and restart: the records agree pair by pair."""
     assert "ok  the records" in _storm(tmp_path, "--virtual", "--minutes", "60", "--seed", "7")
 
 
 @pytest.mark.looptime(False)
-@pytest.mark.timeout(320)
+@pytest.mark.timeout(600)
 def test_some_seconds_of_real_time(tmp_path: Path) -> None:
     """The command is killed besides."""
     assert "ok  the records" in _storm(tmp_path, "--minutes", "0.2", "--seed", "3")

@@ -152,12 +152,12 @@ def _in_thread(settings: PortalSettings, port: int) -> Iterator[ServedPortal]:
 
     thread = threading.Thread(target=lambda: asyncio.run(served()))
     thread.start()
-    running, loop, over = ready.get(timeout=30)
+    running, loop, over = ready.get(timeout=300)
     try:
         yield running
     finally:
         loop.call_soon_threadsafe(over.set)
-        thread.join(30)
+        thread.join(300)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def run(*command: object, stdin: str = "", **environment: str) -> subprocess.Com
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
         env={**os.environ, **environment},
     )
@@ -77,5 +77,5 @@ def kill_run(portal: ServedPortal, *command: object, after: int) -> int:
     with started(*command) as process:
         until_requests(portal, after, process)
         process.kill()
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
     return process.pid

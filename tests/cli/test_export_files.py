@@ -156,4 +156,4 @@ def test_nobody_reads_the_rows(
         assert process.stdout.readline().startswith(b"note,from_id,to_id,status")
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait(60) == 5
+        assert process.wait(300) == 5

@@ -30,7 +30,7 @@ def _run(*arguments: object, stderr_too: bool = False, **environment: str) -> tu
             stdout=full,
             stderr=full if stderr_too else subprocess.PIPE,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
             env={**os.environ, **environment},
         )

@@ -143,7 +143,7 @@ def test_ctrl_c_ends_it(start_portal: StartPortal, pairs_file: Path, folder: Pat
     with started(*COMMAND, "link", pairs_file, *TYPES, "--run", folder) as process:
         until_requests(portal, 1, process)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert (process.returncode, out) == (130, "")
     assert err == "Interrupted; nothing was sent. To go on: the same command again\n"
     assert not folder.exists()

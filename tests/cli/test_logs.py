@@ -264,7 +264,7 @@ def test_progress_is_a_line_of_json(start_portal: StartPortal) -> None:
             seen.append(line)
             if " in flight" in line:
                 process.send_signal(signal.SIGINT)
-        assert 130 == process.wait(timeout=30)
+        assert 130 == process.wait(timeout=300)
     assert running.base_url
     lines = lines_of("".join(seen))
     progress = next(line for line in lines if " in flight" in line["message"])

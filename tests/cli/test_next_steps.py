@@ -95,7 +95,7 @@ def test_what_ctrl_c_left_is_sent_by_the_command_that_is_named(
     with started(*COMMAND, "link", "--no-check", pairs, *TYPES, *FAST, *more) as process:
         until_requests(portal, 400, process)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
     assert "Interrupted by Ctrl-C." in out
     assert " of about 3,000 rows in " in out

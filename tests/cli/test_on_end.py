@@ -135,7 +135,7 @@ def test_it_runs_after_ctrl_c(start_portal: StartPortal, given: Path) -> None:
         assert process.stdout is not None
         assert "127.0.0.1" in process.stdout.readline()  # it has begun
         process.send_signal(2)
-        assert 130 == process.wait(timeout=30)
+        assert 130 == process.wait(timeout=300)
     assert {"exit_code": 130, "input_complete": False}.items() <= read(given).items()
 
 

@@ -38,7 +38,7 @@ def test_the_first_signal_drains(
     with started(*LINK, "--json", stdin=ROWS) as process:
         until_requests(portal, 600, process)
         process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == code, err
     reported = json.loads(out)
     assert reported["exit_code"] == code
@@ -60,7 +60,7 @@ def test_a_second_signal_leaves_at_once(start_portal: StartPortal, tmp_path: Pat
         # The same signal twice may be merged into one by the system.
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode in {130, 143}
     assert out == ""
     assert "Traceback" not in err
@@ -79,7 +79,7 @@ def test_a_signal_before_anything_was_sent(start_portal: StartPortal) -> None:
         process.send_signal(signal.SIGINT)
         # Not communicate(): it would end the standard input, which the process must not wait for.
         out, err = process.stdout.read(), process.stderr.read()
-        process.wait(60)
+        process.wait(300)
     assert process.returncode == 130
     assert out == ""
     assert portal.portal.ledger.requests == 0
@@ -103,7 +103,7 @@ def test_nobody_reads_the_summary(start_portal: StartPortal, json_: list[str]) -
             stdout=writing,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
     finally:
@@ -139,11 +139,11 @@ def test_simulate_serves_until_it_is_told_to_end() -> None:
         line = process.stderr.readline()
         found = re.search(r"(http://127\.0\.0\.1:\d+), 190/10s calls\.", line)
         assert found, line
-        with urllib.request.urlopen(f"{found[1]}/_portal/ledger", timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{found[1]}/_portal/ledger", timeout=300) as answer:  # noqa: S310
             assert json.load(answer)["requests"] == 0
         assert f"HUBSPOT_ACCESS_TOKEN={TOKEN} aiohubassoc link" in process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        assert process.wait(300) == 0
 
 
 def test_version_and_help() -> None:

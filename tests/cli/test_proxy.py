@@ -34,13 +34,13 @@ def _proxy(target: str, status: str = "") -> Iterator[Proxy]:
 
     thread = threading.Thread(target=lambda: asyncio.run(served()))
     thread.start()
-    assert ready.wait(30)
+    assert ready.wait(300)
     proxy, loop, over = shared[0]
     try:
         yield proxy
     finally:
         loop.call_soon_threadsafe(over.set)
-        thread.join(30)
+        thread.join(300)
 
 
 @pytest.mark.parametrize("how", ["option", "HTTP_PROXY", "http_proxy"])

@@ -239,7 +239,7 @@ def test_a_named_pipe_is_not_opened_again(
     assert link(pipe, "--run", folder).code == 0
     writer.join()
     with started(*COMMAND, name, folder, "--json") as process:
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (0, "")
     reported = json.loads(out)
     assert (reported["linked"], reported.get("input_rows")) == (1 if name == "status" else 0, None)

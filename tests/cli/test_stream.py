@@ -237,7 +237,7 @@ def test_a_reader_that_leaves_stops_the_run(
             assert json.loads(process.stdout.readline())["ok"]
         process.stdout.close()
         err = process.stderr.read()
-        assert process.wait(60) == 5
+        assert process.wait(300) == 5
     assert "Stopped early: cannot write standard output: Broken pipe" in err
     assert "Traceback" not in err
     assert "Exception ignored" not in err
@@ -265,6 +265,6 @@ def test_lines_come_as_rows_do(start_portal: StartPortal) -> None:
             process.stdin.write(f"{number},{number}\n")
             process.stdin.flush()
             assert json.loads(process.stdout.readline())["from"] == f"contacts:{number}"
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert (process.returncode, out) == (0, "")
     assert "1,003  linked" in err

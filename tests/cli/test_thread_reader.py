@@ -26,7 +26,7 @@ async def test_what_is_there_comes_before_more_is_read() -> None:
 
     def slowly() -> Iterator[int]:
         yield 1
-        assert go_on.wait(60)
+        assert go_on.wait(300)
         yield 2
 
     taken = []
@@ -77,7 +77,7 @@ async def test_it_can_be_ended_whatever_it_waits_for(blocked: bool) -> None:
         while True:
             number += 1
             if blocked and number > 10:
-                assert forever.wait(60)
+                assert forever.wait(300)
             yield number
 
     reader = ThreadReader(endless())

@@ -36,7 +36,7 @@ def test_lines_come_as_rows_do(start_portal: StartPortal) -> None:
         process.stdin.write("1001,101001\n")
         process.stdin.flush()
         assert json.loads(process.stdout.readline())["status"] == "missing"
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert (process.returncode, out) == (1, "")
     assert "1,000  linked" in err
 
@@ -57,7 +57,7 @@ def test_a_signal_ends_it_in_good_order(
         process.send_signal(number)
         # Not communicate(): it would end the standard input.
         out, err = process.stdout.read(), process.stderr.read()
-        process.wait(60)
+        process.wait(300)
     assert (process.returncode, "Traceback" in err) == (code, False)
     reported = json.loads(out)
     assert (reported["exit_code"], reported["stopped"], reported["missing"]) == (
@@ -79,7 +79,7 @@ def test_a_reader_that_leaves_ends_it(start_portal: StartPortal, tmp_path: Path)
         process.stdout.readline()
         process.stdout.close()
         err = process.stderr.read()
-        assert process.wait(60) == 5
+        assert process.wait(300) == 5
     assert "Stopped early: cannot write standard output: Broken pipe" in err
     assert "Traceback" not in err
     assert "Exception ignored" not in err
@@ -93,7 +93,7 @@ def test_a_signal_while_a_run_is_read_back(start_portal: StartPortal, tmp_path: 
     with started(*call) as process:
         until_requests(portal, 2, process)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert (process.returncode, "Traceback" in err) == (130, False)
     reported = json.loads(out)
     assert (reported["linked"], reported["stopped"], reported["exit_code"]) == (10, None, 130)

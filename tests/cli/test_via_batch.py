@@ -181,7 +181,7 @@ def test_a_signal_lets_batches_on_the_wire_end(start_portal: StartPortal, tmp_pa
     with started(*COMMAND, "link", "--no-check", pairs, *options) as process:
         until_requests(portal, 20, process)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert (process.returncode, "Traceback" in err) == (130, False)
     reported = json.loads(out)
     assert (reported["stopped"], reported["failed"]) == ("interrupted", 0)

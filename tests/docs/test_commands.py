@@ -26,7 +26,7 @@ from aiohubassoc.simulator import PortalSettings, portal_process
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.looptime(False), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.looptime(False), pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("aiohubassoc", "examples", "README.md", "docs", "pyproject.toml")
@@ -88,7 +88,7 @@ class Shell:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
 

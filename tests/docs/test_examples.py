@@ -98,7 +98,7 @@ def run_python(code: str, base_url: str, folder: Path, reported: str = "") -> No
         input=reported,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -85,7 +85,7 @@ def test_a_line_in_is_a_line_out(tmp_path: Path) -> None:
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
     assert (done.returncode, done.stdout) == (0, f"{shown}\n")

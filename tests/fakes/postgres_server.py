@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _DEBIAN: Final = "/usr/lib/postgresql"
-_START_SECONDS: Final = 30.0
+_START_SECONDS: Final = 300.0
 PASSWORD: Final = "right-password"
 # Who logs in as "guarded" needs that password.
 _HBA: Final = """

@@ -183,7 +183,7 @@ _rows = st.lists(st.tuples(st.integers(1, 6), st.sampled_from("abc")), max_size=
 
 
 @given(left=_rows, right=_rows, all_matches=st.booleans())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_the_join_of_two_tables(
     tmp_path: Path,
     left: list[tuple[int, str]],

@@ -26,6 +26,18 @@ from aiohubassoc.files.record import Record
 from tests.files.reading import counts_of, file_of, ids_of, layout, problems_of, refusal_of, rows_of
 
 
+def _writes_views() -> bool:
+    """Return whether this pyarrow can write texts as views: older ones can read them only."""
+    try:
+        pq.write_table(pa.table({"a": pa.array(["b"], pa.string_view())}), io.BytesIO())
+    except pa.ArrowNotImplementedError:
+        return False
+    return True
+
+
+_VIEWS = [pa.array(["101", str(2**62)], pa.string_view())] if _writes_views() else []
+
+
 def _file(folder: Path, columns: dict[str, Any], name: str = "pairs.parquet", **how: Any) -> str:
     path = folder / name
     pq.write_table(pa.table(columns), path, **how)
@@ -43,7 +55,7 @@ def _file(folder: Path, columns: dict[str, Any], name: str = "pairs.parquet", **
         pa.array(["101", str(2**62)]),
         pa.array(["101", str(2**62)], pa.large_string()),
         pa.array(["101", str(2**62)]).dictionary_encode(),
-        pa.array(["101", str(2**62)], pa.string_view()),
+        *_VIEWS,
         pa.array([b"101", str(2**62).encode()]),
         pa.array([101, 2**62], pa.decimal128(38)),
     ],
@@ -166,6 +178,7 @@ def test_the_first_row_comes_at_once(tmp_path: Path, group_rows: int) -> None:
     """However long the file is, little of it is read for that, in one row group or in many."""
     ids = [n**5 % 10**15 for n in range(200_000)]
     how: dict[str, Any] = {"row_group_size": group_rows, "use_dictionary": False}
+    how |= {"data_page_size": 64 * 1024, "write_batch_size": 1000}  # as new ones do by themselves
     path = Path(_file(tmp_path, {"from_id": ids, "to_id": ids}, **how))
     with _Counting(path) as file:
         described, rows = islice(map(json.loads, encoded_messages(file)), 2)

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from aiohubassoc.fleet import FleetRun
     from aiohubassoc.simulator import ServedPortal
 
-pytestmark = [pytest.mark.looptime(False), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.looptime(False), pytest.mark.timeout(600)]
 
 ENDED = {RunState.DONE, RunState.FAILED, RunState.CANCELLED}
-PATIENCE = 60.0
+PATIENCE = 300.0
 
 
 async def nap() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc.simulator import PortalProcess
 
-pytestmark = [pytest.mark.looptime(False), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.looptime(False), pytest.mark.timeout(600)]
 
 TYPES = ("--from", "contacts", "--to", "companies")
 
@@ -114,7 +114,7 @@ def test_a_file_is_submitted_linked_and_exported(fleet_command: Command, tmp_pat
         ended = fleet_command.until_ended(number)
     finally:
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(60) == 143
+        assert worker.wait(300) == 143
     names = ("state", "linked", "partial", "failed", "unprocessed", "skipped")
     assert [ended[name] for name in names] == ["done", 2, 0, 1, 0, 1]
     linked = fleet_command("export", str(number), "--linked", "--format", "csv").out.splitlines()

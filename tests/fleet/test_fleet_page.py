@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aiohubassoc.fleet import Fleet
     from aiohubassoc.simulator import ServedPortal
 
-pytestmark = [pytest.mark.looptime(False), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.looptime(False), pytest.mark.timeout(600)]
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "fleet.md"
 

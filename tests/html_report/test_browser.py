@@ -49,7 +49,7 @@ def browse(html: Path, tmp_path: Path, *options: str) -> tuple[str, str]:
         ],
         check=True,
         capture_output=True,
-        timeout=100,
+        timeout=300,
     )
     return ran.stdout.decode("utf-8"), ran.stderr.decode("utf-8", "replace")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ from aiohubassoc import (
     Timeouts,
 )
 from aiohubassoc._http import own_session
+from aiohubassoc._http.clock import SystemClock
+from aiohubassoc._http.connections import Attempt, Connections, WatchedProtocol
 from aiohubassoc._http.transport import ReusedResponse, Transport
 from aiohubassoc._protocol.requests import Endpoint
 from tests.conftest import pass_time
@@ -600,3 +603,29 @@ async def test_where_requests_go_through_aiohttps_session(
         assert (Status.LINKED, 1) == (outcome.status, outcome.attempts)
         assert 2 == server.connections
         assert Status.LINKED is (await _one(client, 3)).status
+
+
+async def test_a_call_that_took_the_connection_meanwhile_keeps_it() -> None:
+    """The loop stood still for so long that the connection was in use again: it is not closed."""
+    loop = asyncio.get_running_loop()
+
+    class Clock(SystemClock):
+        async def sleep(self, seconds: float) -> None:
+            if seconds:
+                protocol.call = other
+                protocol.is_spoilt = True  # the response to the other call is coming
+
+    class OpenTransport(asyncio.Transport):
+        def is_closing(self) -> bool:
+            return False
+
+    task = asyncio.current_task()
+    assert task is not None
+    connections = Connections(Clock(), most_in_doubt=8)
+    protocol = WatchedProtocol(loop)
+    transport = protocol.transport = OpenTransport()
+    call, other = (Attempt(task, loop.time(), math.inf) for _ in range(2))
+    call.protocol = protocol
+    assert not await connections.confirm(call)
+    assert protocol.transport is transport
+    assert protocol.is_spoilt

@@ -19,6 +19,7 @@ import pytest
 import trustme
 import yarl
 from aiohttp import web
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.test_utils import TestServer
 
 from aiohubassoc import (
@@ -981,3 +982,13 @@ async def test_whoever_traces_aiohttp_sees_the_requests(monkeypatch: pytest.Monk
         for _ in range(2):
             await transport.send(ENDPOINT, TOKEN)
     assert ["PUT", "PUT"] == seen
+
+
+async def test_a_connection_that_was_closed_here_is_lost() -> None:
+    """In the midst of a body, by whatever closed it: aiohttp raises RuntimeError for it."""
+    protocol = ResponseHandler(asyncio.get_running_loop())
+    content = aiohttp.StreamReader(protocol, 2**16, loop=asyncio.get_running_loop())
+    content.feed_data(b"the beginning")
+    with pytest.raises(aiohttp.ClientConnectionError) as lost:
+        await transport_module._read(content, 1000)
+    assert isinstance(to_no_response(lost.value).error, ConnectionLostError)

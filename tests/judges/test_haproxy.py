@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.looptime(False)
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(
     not haproxy.command(), reason="haproxy is not installed: apt-get install haproxy"
 )

@@ -83,7 +83,7 @@ def contradictions(outcomes: list[Outcome], links: Counter[Any]) -> list[Outcome
     return wrong
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(not MITMDUMP.exists(), reason="mitmproxy is not installed: make judges")
 @pytest.mark.parametrize("via", ["put", "batch"])
 async def test_the_truth_about_every_pair_behind_a_damaging_proxy(tmp_path: Path, via: str) -> None:

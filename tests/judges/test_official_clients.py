@@ -17,7 +17,7 @@ from tests.judges.found import ROOT, python_or_skip
 pytestmark = pytest.mark.looptime(False)
 
 
-@pytest.mark.timeout(300)  # their imports take seconds
+@pytest.mark.timeout(600)  # their imports take seconds
 @pytest.mark.parametrize(
     ("module", "script"),
     [("hubspot", "official_client.py"), ("hubspot_sdk", "official_sdk.py")],

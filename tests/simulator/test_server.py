@@ -281,7 +281,7 @@ def test_the_module_by_itself(
     assert ready["pid"] == module_process.pid
     assert _put(ready["base_url"], put_path()) == 200
     module_process.send_signal(number)
-    assert module_process.wait(30) == 0
+    assert module_process.wait(300) == 0
 
 
 @pytest.mark.parametrize(
@@ -325,4 +325,4 @@ def test_settings_as_json(source: str, tmp_path: Path) -> None:
         ready = json.loads(process.stdout.readline())
         assert _put(ready["base_url"], put_path()) == 401
         process.terminate()
-        assert process.wait(30) == 0
+        assert process.wait(300) == 0

@@ -41,7 +41,7 @@ def _run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
         cwd=folder / "project",
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         check=False,
     )
 
