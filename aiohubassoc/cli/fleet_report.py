@@ -39,6 +39,10 @@ async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | N
     _, names = await fleet.input_of(number)
     groups = await fleet.failure_groups(number, most=_MOST_GROUPS, examples=_EXAMPLES)
     rejected = await fleet.rejected_rows(number)
+    duplicates, already = await fleet.skipped_counts(number)
+    statistics = await fleet.statistics(number)
+    if statistics is not None:
+        statistics.duplicates = duplicates
 
     def place(source: int, line: int) -> str:
         if not names:
@@ -63,10 +67,12 @@ async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | N
             input_rows=None,
         ),
         types=await fleet.types_of(number),
-        outcomes=Outcomes(run.linked, 0, run.partial, run.failed, run.unprocessed, run.rejected),
+        outcomes=Outcomes(
+            run.linked, already, run.partial, run.failed, run.unprocessed, run.rejected
+        ),
         failures=failures,
         other_groups=0,
-        statistics=None,
+        statistics=statistics,
         rejected=[
             RowWithoutPair(source, line, problem, ", ".join(map(str, cells)))
             for source, line, problem, cells in rejected[:_MOST_REJECTED]

@@ -99,7 +99,7 @@ class Owned:
                 "update aiohubassoc_runs set state = 'running', owner = %s, due_at = null,"
                 " reason = null, started_at = coalesce(started_at, now())"
                 " where id = %s and job = %s and state in ('queued', 'running', 'sleeping')"
-                " returning portal, options, retries, linked + partial + failed as settled",
+                " returning portal, options, retries, statistics",
                 (ownership.owner, run, job),
             )
             row = await cursor.fetchone()

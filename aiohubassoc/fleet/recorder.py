@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
 
     from aiohubassoc._http.clock import Clock
+    from aiohubassoc.journal.collector import StatisticsObserver
     from aiohubassoc.models import Report
     from aiohubassoc.pair import Pair
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 _LINGER_SECONDS: Final = 0.2
 _MANY: Final = 400
 _RETRY_SECONDS: Final = 0.5
+# How a run goes is kept with a write this often: some kB for each run.
+_STATISTICS_EVERY: Final = 10.0
 # The rows of runs are locked in their order, so that no two workers wait for each other. Who does
 # not own a run any more writes nothing of it: another worker has its pairs.
 _OWNED: Final = """
@@ -52,6 +56,10 @@ from unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[]
   as c (run, linked, partial, failed, skipped)
 where r.id = c.run
 """
+_KEEP_STATISTICS: Final = """
+update aiohubassoc_runs r set statistics = k.statistics
+from unnest(%s::bigint[], %s::text[]) as k (run, statistics) where r.id = k.run
+"""
 _COUNTED: Final = (
     NUMBERS[Status.LINKED],
     NUMBERS[Status.PARTIAL],
@@ -66,6 +74,7 @@ class _PendingWrite:
 
     ownership: Ownership
     outcomes: Sequence[Outcome]
+    statistics: str | None
     written: asyncio.Future[None]
 
 
@@ -86,15 +95,22 @@ class OutcomeWriter:
         self._news = asyncio.Event()
         self._many = asyncio.Event()
 
-    async def write(self, ownership: Ownership, outcomes: Sequence[Outcome]) -> None:
+    async def write(
+        self, ownership: Ownership, outcomes: Sequence[Outcome], statistics: str | None = None
+    ) -> None:
         """
         Return when *outcomes* are written, all of them.
+
+        Args:
+            ownership: Of the run.
+            outcomes: New ones; those of a pair that has one already are not written.
+            statistics: How the run went so far, to be kept instead of what was; None: not due.
 
         Raises:
             JournalStorageError: none of them is.
         """
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_PendingWrite(ownership, outcomes, written))
+        self._waiting.append(_PendingWrite(ownership, outcomes, statistics, written))
         self._count += len(outcomes)
         self._news.set()
         if self._count >= _MANY:
@@ -158,6 +174,13 @@ async def _write(db: psycopg.AsyncConnection, groups: list[_PendingWrite]) -> se
         if group.ownership.run in owned
         for outcome in group.outcomes
     ]
+    kept = {
+        group.ownership.run: group.statistics
+        for group in groups
+        if group.statistics is not None and group.ownership.run in owned
+    }
+    if kept:
+        await db.execute(_KEEP_STATISTICS, (list(kept), list(kept.values())))
     if not rows:
         return owned
     columns = [list(column) for column in zip(*rows, strict=True)]
@@ -200,18 +223,35 @@ class FleetRecorder:
     Args:
         writer: Writes for all runs of the worker.
         ownership: This worker's right to write them.
+        observer: Collects how the run goes.
+        statistics: What it collected of the run before; None: nothing.
+        clock: Time.
     """
 
-    def __init__(self, writer: OutcomeWriter, ownership: Ownership) -> None:
+    def __init__(
+        self,
+        writer: OutcomeWriter,
+        ownership: Ownership,
+        *,
+        observer: StatisticsObserver,
+        statistics: str | None,
+        clock: Clock,
+    ) -> None:
         self._writer = writer
         self._ownership = ownership
+        self._observer = observer
+        self._statistics = statistics
+        self._clock = clock
+        self._statistics_at = 0.0
 
     def recording(self, *_: object, **__: object) -> FleetRecorder:
         """Return itself: the run's own journal."""
         return self
 
     async def open(self) -> None:
-        """Be ready: it is."""
+        """Be ready: add to what was collected of the run before."""
+        self._observer.begin(self._statistics, self._clock)
+        self._statistics_at = self._clock.now()
 
     def begin(self, index: int, pair: Pair) -> Outcome | None:
         """Return None: only pairs without an outcome are read."""
@@ -229,9 +269,17 @@ class FleetRecorder:
         completed = [
             one for one in outcomes if one.attempts or one.status is not Status.UNPROCESSED
         ]
-        if completed:
-            await self._writer.write(self._ownership, completed)
+        if not completed:
+            return
+        statistics = None
+        if self._clock.now() - self._statistics_at >= _STATISTICS_EVERY:
+            self._statistics_at = self._clock.now()
+            statistics = self._observer.to_json()
+        await self._writer.write(self._ownership, completed, statistics)
 
     async def close(self, report: Report, *, complete: bool) -> None:
-        """Be done: the worker says how the run ended."""
+        """Keep how the run went; the worker says how it ended."""
         del report, complete
+        if self._ownership.holds:
+            with contextlib.suppress(JournalStorageError):  # no outcome is lost by that
+                await self._writer.write(self._ownership, (), self._observer.to_json())

@@ -10,7 +10,9 @@ from aiohubassoc.client import AssociationClient
 from aiohubassoc.errors import OptionsError, RunStoppedError
 from aiohubassoc.fleet.ending import RunEnding, make_ending
 from aiohubassoc.fleet.recorder import FleetRecorder, OutcomeWriter
+from aiohubassoc.fleet.run_observer import RunObserver
 from aiohubassoc.fleet.runs import RunState
+from aiohubassoc.journal.collector import StatisticsObserver
 from aiohubassoc.pair import unchecked_pair
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from aiohubassoc._http.clock import Clock
     from aiohubassoc.fleet.ownership import Owned, Ownership
     from aiohubassoc.fleet.portals import FleetPortal
     from aiohubassoc.fleet.quotas import FleetQuotas
@@ -36,7 +39,8 @@ class RunLinker:
         owned: The runs that this worker owns.
         writer: Writes their outcomes.
         quotas: The quotas of the portals.
-        observer: What every run reports to; None: nothing.
+        observer: What every run reports to besides; None: nothing.
+        clock: Time.
         drain_timeout: Seconds that calls in flight may take to end when a run is stopped.
     """
 
@@ -48,6 +52,7 @@ class RunLinker:
         quotas: FleetQuotas,
         *,
         observer: Observer | None,
+        clock: Clock,
         drain_timeout: float,
     ) -> None:
         self._portals = portals
@@ -55,6 +60,7 @@ class RunLinker:
         self._writer = writer
         self._quotas = quotas
         self._observer = observer
+        self._clock = clock
         self._drain_timeout = drain_timeout
         self._streams: set[Any] = set()
         self._is_stopped = False
@@ -82,6 +88,7 @@ class RunLinker:
             raise OptionsError(f"the worker has no portal {row['portal']!r} in its file")
         tokens = _FencedToken(portal.read_token(), ownership)
         options = row["options"]
+        observer = StatisticsObserver() if self._observer is None else RunObserver(self._observer)
         client = AssociationClient(
             tokens,
             base_url=portal.base_url,
@@ -92,13 +99,23 @@ class RunLinker:
             reserve_daily=portal.reserve_daily,
             allow_http=portal.allow_http,
             shared_quota=self._quotas.for_portal(portal.name),
-            observer=self._observer,
+            observer=observer,
+            clock=self._clock,
+        )
+        limiter = client.batch_limiter if options["via"] == "batch" else client.limiter
+        observer.find_quota = lambda: limiter.quota
+        recorder = FleetRecorder(
+            self._writer,
+            ownership,
+            observer=observer,
+            statistics=row["statistics"],
+            clock=self._clock,
         )
         async with client:
             source = _OpenPairs(self._owned, ownership)
             stream = client.link_each(
                 source.pairs(),
-                journal=FleetRecorder(self._writer, ownership),  # type: ignore[arg-type]
+                journal=recorder,  # type: ignore[arg-type]
                 drain_timeout=self._drain_timeout,
                 max_failures_kept=0,
                 **options,

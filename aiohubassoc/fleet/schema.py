@@ -12,7 +12,7 @@ from aiohubassoc.errors import FleetError
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 # One advisory lock for all that makes tables: two "fleet init" at once wait for each other.
 _LOCK: Final = 0x61686173
@@ -42,7 +42,8 @@ create table aiohubassoc_runs (
   rejected bigint not null,
   submitted_at timestamptz not null default now(),
   started_at timestamptz,
-  ended_at timestamptz
+  ended_at timestamptz,
+  statistics text
 ) with (fillfactor = 50);
 create index aiohubassoc_runs_open on aiohubassoc_runs (id)
   where state in ('queued', 'running', 'sleeping');
@@ -74,6 +75,8 @@ create table aiohubassoc_rejected_rows (
 );
 create index aiohubassoc_rejected_rows_run on aiohubassoc_rejected_rows (run);
 """
+# What makes tables of a version those of the next one.
+_UPGRADES: Final = {1: "alter table aiohubassoc_runs add column statistics text"}
 # procrastinate looks at every job of a lock for each job that it fetches. With 5,000 portals queued
 # this index makes a poll twenty times as fast.
 _JOB_INDEX: Final = """
@@ -84,13 +87,13 @@ create index if not exists aiohubassoc_jobs_lock on procrastinate_jobs (lock, st
 
 async def create_tables(db: AsyncConnection) -> bool:
     """
-    Make the tables of procrastinate and of the fleet where they are not there yet.
+    Make the tables of procrastinate and of the fleet, or upgrade those of an earlier version.
 
     Args:
         db: A connection in autocommit mode.
 
     Returns:
-        True if tables were made; False if all were there.
+        True if tables were made or upgraded; False if all were there.
 
     Raises:
         FleetError: the tables are those of a newer version.
@@ -106,9 +109,13 @@ async def create_tables(db: AsyncConnection) -> bool:
         if is_new:
             await db.execute(_TABLES)
             await db.execute("insert into aiohubassoc_fleet values (%s)", (VERSION,))
-        else:
-            await check_version(db)
-    return is_new or not has_jobs
+            return True
+        found = await _read_version(db)
+        for version in range(found, VERSION):
+            await db.execute(_UPGRADES[version].encode())
+        if found < VERSION:
+            await db.execute("update aiohubassoc_fleet set version = %s", (VERSION,))
+    return found < VERSION or not has_jobs
 
 
 async def check_version(db: AsyncConnection) -> None:
@@ -119,15 +126,28 @@ async def check_version(db: AsyncConnection) -> None:
         FleetError: there are none, or they are of another version.
     """
     try:
-        row = await (await db.execute("select version from aiohubassoc_fleet")).fetchone()
+        version = await _read_version(db)
     except pg.UndefinedTable:
         raise FleetError("the database has no fleet: run aiohubassoc fleet init first") from None
-    version = 0 if row is None else row[0]
+    if version < VERSION:
+        raise FleetError(
+            "the fleet's tables were made by an earlier aiohubassoc: upgrade them with "
+            "aiohubassoc fleet init"
+        )
+
+
+async def _read_version(db: AsyncConnection) -> int:
+    """Return the version of the tables; raise FleetError if it is a newer one."""
+    row = await (await db.execute("select version from aiohubassoc_fleet")).fetchone()
+    version = 0 if row is None else int(row[0])
     if version > VERSION:
         raise FleetError(
             f"the fleet's tables were made by a newer aiohubassoc (version {version}, this one "
             f"knows {VERSION}): update aiohubassoc"
         )
+    if version < min(_UPGRADES):
+        raise FleetError("the table aiohubassoc_fleet has no version: it is not that of a fleet")
+    return version
 
 
 async def _has_table(db: AsyncConnection, name: str) -> bool:

@@ -26,7 +26,8 @@ from aiohubassoc.fleet.runs import (
     to_row,
 )
 from aiohubassoc.fleet.schema import check_version, create_tables
-from aiohubassoc.fleet.submission import store_run
+from aiohubassoc.fleet.submission import DUPLICATE, store_run
+from aiohubassoc.journal.statistics import Statistics
 from aiohubassoc.models import Status
 from aiohubassoc.shared_quota.postgres_store import PostgresStore
 from aiohubassoc.shared_quota.store import PermanentStoreError, TransientStoreError
@@ -290,6 +291,32 @@ class Fleet:
                 rows = [to_row(row) for row in await cursor.fetchall()]
                 found.append((STATUSES[status], category, count, rows))
         return found
+
+    async def skipped_counts(self, run: int) -> tuple[int, int]:
+        """Return how many pairs of a run repeat an earlier one, and how many were linked before."""
+        async with self._connection() as db:
+            cursor = await db.execute(
+                "select count(*) filter (where category = %(repeats)s),"
+                " count(*) filter (where category is distinct from %(repeats)s)"
+                " from aiohubassoc_pairs where run = %(run)s and status = %(skipped)s",
+                {"run": run, "repeats": DUPLICATE, "skipped": NUMBERS[Status.SKIPPED]},
+            )
+            row = await cursor.fetchone()
+            assert row is not None  # noqa: S101 -- counts
+            return row[0], row[1]
+
+    async def statistics(self, run: int) -> Statistics | None:
+        """Return how a run went over time; None: a worker of an earlier version linked it."""
+        async with self._connection() as db:
+            cursor = await db.execute(
+                "select statistics, started_at from aiohubassoc_runs where id = %s", (run,)
+            )
+            row = await cursor.fetchone()
+        if row is None:
+            raise OptionsError(f"there is no run {run}")
+        if row[1] is None:  # it has not begun
+            return Statistics()
+        return None if row[0] is None else Statistics.from_json(row[0])
 
     async def types_of(self, run: int) -> list[tuple[str, str]]:
         """Return the first few pairs of object types of a run."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from aiohubassoc._run.source import Source
 
+DUPLICATE: Final = "DUPLICATE"
+"""The category of a pair that repeats an earlier one."""
 _PAGE: Final = 2000
 _COLUMNS: Final = (
     "run, n, from_type, from_id, to_type, to_id, source, line, cells, status, category, message"
@@ -95,7 +97,7 @@ async def _copy_pairs(
                     skip: Sequence[object] = (OPEN, None, None)
                     if first is not None:
                         message = f"repeats {about.describe_place(*split_place(first))}"
-                        skip = (NUMBERS[Status.SKIPPED], "DUPLICATE", to_text(message))
+                        skip = (NUMBERS[Status.SKIPPED], DUPLICATE, to_text(message))
                         skipped += 1
                     cells = None if about.cells is None else about.cells(pair)
                     kept = None if cells in (None, [pair.from_id, pair.to_id]) else to_json(cells)

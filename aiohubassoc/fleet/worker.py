@@ -104,6 +104,7 @@ class FleetWorker:
             self._writer,
             self._quotas,
             observer=observer,
+            clock=self._clock,
             drain_timeout=drain_timeout,
         )
         self._stopping: asyncio.Event | None = None

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from aiohubassoc import OptionsError, Pair, PairError, Status
+from aiohubassoc.cli.fleet_report import read_fleet_contents
 from aiohubassoc.errors import FleetError
 from aiohubassoc.fleet import (
     Fleet,
@@ -124,6 +125,46 @@ async def test_tables_of_a_newer_version_are_refused(fleet: Fleet, database: str
         await fleet.runs()
     with pytest.raises(FleetError, match="newer aiohubassoc"):
         await fleet.init()
+
+
+async def init_by_five(database: str) -> list[bool]:
+    """Call init five times at once, and return what it returned, sorted."""
+
+    async def init() -> bool:
+        async with Fleet(database) as fleet:
+            return await fleet.init()
+
+    async with asyncio.TaskGroup() as tasks:
+        calls = [tasks.create_task(init()) for _ in range(5)]
+    return sorted(call.result() for call in calls)
+
+
+async def make_first_version(database: str) -> None:
+    """Make the tables those of the first version."""
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as db:
+        await db.execute("alter table aiohubassoc_runs drop column statistics")
+        await db.execute("update aiohubassoc_fleet set version = 1")
+
+
+async def test_tables_of_an_earlier_version_are_upgraded_by_many_at_once(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """One of them does it, the others find it done; runs of before are linked after it."""
+    run = await submit(fleet, pairs(3))
+    await make_first_version(database)
+    with pytest.raises(FleetError, match="fleet init"):
+        await fleet.runs()
+    with pytest.raises(FleetError, match="fleet init"):
+        await FleetWorker(database, portals).run()
+
+    assert await init_by_five(database) == [False] * 4 + [True]
+    async with working(database, portals):
+        assert (await until(fleet, run)).linked == 3
+
+
+async def test_many_make_the_tables_at_once(database: str) -> None:
+    """One of them makes them, the others find them."""
+    assert await init_by_five(database) == [False] * 4 + [True]
 
 
 async def test_a_database_without_tables_names_the_command(database: str) -> None:
@@ -281,6 +322,48 @@ async def test_a_worker_that_is_stopped_gives_its_runs_to_the_next(
         assert (ended.state, ended.linked) == (RunState.DONE, 220)
         assert portal.ledger()["throttled"] == {}
         assert {link[-1] for link in portal.links()["links"]} == {1}
+
+
+async def test_what_is_collected_of_a_run_adds_up_over_its_workers(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """As a run folder's over its runs; and the worker's own observer gets every event."""
+    seen: list[str] = []
+
+    class Watching:
+        """An observer that leaves methods out."""
+
+        def response(self, event: Any) -> None:
+            """Note it."""
+            seen.append(event.kind)
+
+    run = await submit(fleet, pairs(220))
+    async with working(database, portals, observer=Watching()):
+        while not (await fleet.runs(run))[0].linked:
+            await nap()
+    async with working(database, portals, observer=Watching()):
+        assert (await until(fleet, run)).linked == 220
+    statistics = await fleet.statistics(run)
+    assert statistics is not None
+    assert len(statistics.runs) == 2
+    assert statistics.responses.total == len(seen) >= 220
+    assert sum(statistics.timeline.counts["linked"]) == 220
+    assert max(statistics.timeline.quota) == 100.0
+
+
+async def test_pairs_that_were_linked_before_are_not_repeats(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """Both are skipped, and the report tells them apart."""
+    for items in (pairs(3), [*pairs(5), (1, 1)]):
+        run = await submit(fleet, items, options=FleetOptions(skip_linked=True))
+        async with working(database, portals):
+            ended = await until(fleet, run)
+    assert (ended.linked, ended.skipped) == (2, 4)
+    assert await fleet.skipped_counts(run) == (1, 3)
+    contents = await read_fleet_contents(fleet, run, None)
+    assert (contents.outcomes.linked_now, contents.outcomes.linked_already) == (2, 3)
+    assert contents.outcomes.total == 5
 
 
 async def test_a_worker_that_no_longer_owns_a_run_sends_and_writes_nothing(

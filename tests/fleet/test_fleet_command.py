@@ -14,6 +14,7 @@ import pytest
 
 from aiohubassoc.cli.app import run
 from aiohubassoc.simulator import PortalSettings, portal_process
+from tests.html_report.conftest import Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,6 +127,12 @@ def test_a_file_is_submitted_linked_and_exported(fleet_command: Command, tmp_pat
     assert f"run {number} of acme" in html
     assert "VALIDATION_ERROR" in html
     assert "contacts:5000" in html
+    shown = Page(html)
+    assert shown.open == []
+    for said in ("Pairs over time", "Calls over time", "1 row repeats an earlier one."):
+        assert said in shown.text
+    assert "Not collected" not in shown.text
+    assert "quota" in {given.get("class") for tag, given in shown.tags}  # its line in a chart
     failed = tmp_path / "failed.jsonl"
     assert fleet_command("export", str(number), "--failed", "--output", str(failed)).code == 0
     (row,) = map(json.loads, failed.read_text(encoding="utf-8").splitlines())
@@ -159,6 +166,20 @@ def test_what_cannot_work_ends_with_2_and_says_why(
     assert message in done.err
     assert "secret" not in done.err
     assert "Traceback" not in done.err
+
+
+def test_the_report_of_a_run_that_has_not_begun_says_so(
+    fleet_command: Command, tmp_path: Path
+) -> None:
+    """No call was made; nothing is said of run folders."""
+    source = tmp_path / "pairs.csv"
+    source.write_text("from_id,to_id\n1,2\n", encoding="utf-8")
+    number = fleet_command.json("submit", "acme", str(source), *TYPES)["run"]
+    page = tmp_path / "run.html"
+    assert fleet_command("report", str(number), "-o", str(page)).code == 0
+    text = Page(page.read_text(encoding="utf-8")).text
+    assert "No call was made." in text
+    assert "run folder" not in text
 
 
 def test_a_row_without_a_pair_stores_nothing_unless_it_is_skipped(
