@@ -6,7 +6,6 @@ import asyncio
 import json
 import tempfile
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import attrs
@@ -38,7 +37,7 @@ from aiohubassoc.cli.run_folder import (
     open_temporary_journal,
 )
 from aiohubassoc.cli.runner import Runner
-from aiohubassoc.cli.sinks import check_output
+from aiohubassoc.cli.sinks import check_different, check_output, check_writable
 from aiohubassoc.cli.terminal import (
     StorageError,
     discard_output,
@@ -354,9 +353,7 @@ def _check(command: Command, call: LinkCall) -> None:
         "--report": call.output.report,
         "--log-file": call.output.log_file,
     }
-    written = [Path(path).resolve() for path in files.values() if path is not None]
-    if len(set(written)) < len(written):
-        raise OptionsError(f"{', '.join(files)} must be different files")
+    check_different(files)
     for option, path in files.items():
         check_output(
             option,
@@ -369,6 +366,7 @@ def _check(command: Command, call: LinkCall) -> None:
         from aiohubassoc.html_report.page import check_installed  # noqa: PLC0415 -- only if asked
 
         check_installed()
+        check_writable(call.output.report)
     if STDIN in command.files and call.token.token_stdin:
         raise OptionsError("standard input holds either the pairs or the token")
     if call.limit is not None and call.limit < 1:

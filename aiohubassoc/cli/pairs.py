@@ -17,7 +17,7 @@ from cyclopts import Parameter
 from aiohubassoc.cli.hints import how_to_link
 from aiohubassoc.cli.options import Flag, Flat
 from aiohubassoc.cli.report import ExitCode
-from aiohubassoc.cli.sinks import check_output
+from aiohubassoc.cli.sinks import check_different, check_output
 from aiohubassoc.cli.terminal import (
     StorageError,
     lose_output,
@@ -197,15 +197,7 @@ def _check_files(inputs: tuple[str, str], output: str | None, unmatched: str | N
         raise OptionsError("LEFT and RIGHT are both standard input: name a file for one of them")
     check_output("--output", output, inputs=inputs)
     check_output("--unmatched", unmatched, inputs=inputs)
-    if (
-        output is not None
-        and unmatched is not None
-        and (
-            Path(output).resolve() == Path(unmatched).resolve()
-            or (Path(output).is_file() and file_identity(output) == file_identity(unmatched))
-        )
-    ):
-        raise OptionsError(f"--output and --unmatched are both {output}: name two files")
+    check_different({"--output": output, "--unmatched": unmatched})
 
 
 class _Output:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from collections import deque
 from pathlib import Path
@@ -16,7 +18,7 @@ from aiohubassoc.journal.schema import DATABASE, LOCK
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from aiohubassoc.files.parquet_results import ParquetResults
     from aiohubassoc.files.record import Record
@@ -214,6 +216,45 @@ def check_output(
             f"{option} {path} is in the run folder {found}, which is the run's own: name a file "
             "outside"
         )
+
+
+def check_different(files: Mapping[str, str | None]) -> None:
+    """
+    Refuse one file for two outputs, under any of its names.
+
+    Args:
+        files: The files to be written, by their options; None: none is.
+
+    Raises:
+        OptionsError: two of them are one file.
+    """
+    found: dict[object, str] = {}
+    for option, path in files.items():
+        if path is None:
+            continue
+        identity = file_identity(path) if Path(path).exists() else Path(path).resolve()
+        if identity in found:
+            raise OptionsError(f"{found[identity]} and {option} are both {path}: name two files")
+        found[identity] = option
+
+
+def check_writable(path: str) -> None:
+    """
+    Raise StorageError for a file that surely cannot be written later; nothing is made of it now.
+
+    Raises:
+        StorageError: it is a directory, is in none, or may not be written.
+    """
+    file = Path(path).resolve()
+    if file.is_dir():
+        problem = errno.EISDIR
+    elif not file.parent.is_dir():
+        problem = errno.ENOENT
+    elif not os.access(file if file.exists() else file.parent, os.W_OK):
+        problem = errno.EACCES
+    else:
+        return
+    raise StorageError(f"{path}: {os.strerror(problem)}")
 
 
 def _is_same_file(one: str, other: str) -> bool:

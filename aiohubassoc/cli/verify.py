@@ -40,7 +40,7 @@ from aiohubassoc.cli.run_folder import (
     open_folder,
 )
 from aiohubassoc.cli.runner import Runner
-from aiohubassoc.cli.sinks import check_output
+from aiohubassoc.cli.sinks import check_different, check_output
 from aiohubassoc.cli.terminal import (
     discard_output,
     print_lines,
@@ -252,7 +252,9 @@ def _read_back(
     folder: str | None = None,
 ) -> int:
     """Read back the pairs of *table*, of a run folder or of files; return the exit code."""
-    for option, path in (("--output", options.output), ("--log-file", options.log_file)):
+    written = {"--output": options.output, "--log-file": options.log_file}
+    check_different(written)
+    for option, path in written.items():
         check_output(
             option,
             path,

@@ -185,7 +185,7 @@ def test_no_input_is_overwritten(
         (("--on", "Record ID", "--match", "fuzzy"), "--match"),
         (("--on", "Record ID", "--all-match"), "Did you mean --all-matches?"),
         (("--on", "Record ID", "--delimiter", ";;"), "--delimiter"),
-        (("--on", "Record ID", "--output", "x", "--unmatched", "./x"), "are both x"),
+        (("--on", "Record ID", "--output", "x", "--unmatched", "./x"), "are both ./x"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
