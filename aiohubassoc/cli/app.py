@@ -202,6 +202,7 @@ def _run(app: App, arguments: Sequence[str], stack: contextlib.ExitStack) -> int
         if asks_for_json(arguments):  # an error in the command line is a line of JSON, too
             stack.enter_context(json_lines())
     try:
+        _check_values(arguments)
         work, output = _parse(app, arguments)
         return _call(work, output, stack)
     except (CycloptsError, AioHubAssocError) as error:
@@ -217,6 +218,17 @@ def _run(app: App, arguments: Sequence[str], stack: contextlib.ExitStack) -> int
         return to_exit_code(error)
     except KeyboardInterrupt as error:
         return to_exit_code(error)
+
+
+def _check_values(arguments: Sequence[str]) -> None:
+    """Raise OptionsError for an empty value: as a path it would be the folder one is in."""
+    for before, one in zip(("", *arguments), arguments, strict=False):
+        option, equals, value = one.partition("=")
+        if one and not (option.startswith("--") and equals and not value):
+            continue
+        what = option if one else before
+        name = what if what.startswith("--") else "an argument"
+        raise OptionsError(f"{name} is empty: a variable of the shell may not be set")
 
 
 def _parse(app: App, arguments: Sequence[str]) -> tuple[Callable[[], int | None], object]:

@@ -37,7 +37,7 @@ from aiohubassoc.cli.run_folder import (
     open_temporary_journal,
 )
 from aiohubassoc.cli.runner import Runner
-from aiohubassoc.cli.sinks import check_outputs
+from aiohubassoc.cli.sinks import check_outputs, check_writable
 from aiohubassoc.cli.summary import print_link_report, print_verify_report
 from aiohubassoc.cli.terminal import StorageError, discard_output, print_error, print_lines, stdout
 from aiohubassoc.errors import AioHubAssocError, OptionsError
@@ -353,6 +353,7 @@ def _check(command: Command, call: LinkCall) -> None:
         from aiohubassoc.html_report.page import check_installed  # noqa: PLC0415 -- only if asked
 
         check_installed()
+        check_writable(call.output.report)
     if STDIN in command.files and call.token.token_stdin:
         raise OptionsError("standard input holds either the pairs or the token")
     if call.limit is not None and call.limit < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -244,6 +245,25 @@ def check_output(
             f"{option} {path} is in the run folder {found}, which is the run's own: name a file "
             "outside"
         )
+
+
+def check_writable(path: str) -> None:
+    """
+    Raise StorageError for a file that surely cannot be written later; nothing is made of it now.
+
+    Raises:
+        StorageError: it is a directory, is in none, or may not be written.
+    """
+    file = Path(path).resolve()
+    if file.is_dir():
+        problem = errno.EISDIR
+    elif not file.parent.is_dir():
+        problem = errno.ENOENT
+    elif not os.access(file if file.exists() else file.parent, os.W_OK):
+        problem = errno.EACCES
+    else:
+        return
+    raise StorageError(f"{path}: {os.strerror(problem)}")
 
 
 def _is_same_file(one: str, other: str) -> bool:

@@ -40,7 +40,7 @@ from aiohubassoc.cli.run_folder import (
     open_folder,
 )
 from aiohubassoc.cli.runner import Runner
-from aiohubassoc.cli.sinks import check_outputs
+from aiohubassoc.cli.sinks import check_outputs, check_writable
 from aiohubassoc.cli.summary import print_verify_report
 from aiohubassoc.cli.terminal import discard_output, print_lines, print_warning, stdout
 from aiohubassoc.errors import JournalError, OptionsError
@@ -255,6 +255,7 @@ def _read_back(
         from aiohubassoc.html_report.page import check_installed  # noqa: PLC0415 -- only if asked
 
         check_installed()
+        check_writable(options.report)
     check_outputs(
         {"--output": options.output, "--report": options.report, "--log-file": options.log_file},
         inputs=command.files,

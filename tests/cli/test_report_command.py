@@ -6,6 +6,7 @@ import builtins
 import re
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +16,6 @@ from tests.html_report.conftest import Page
 from tests.journal.test_report_reader import make_old
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.cli.conftest import Command, StartPortal
 
 
@@ -294,6 +293,7 @@ def test_a_token_file_is_never_overwritten(
     assert token.read_text() == "simulated-token"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_a_report_that_cannot_be_written_changes_no_outcome(
     link: Command,
     command: Command,
@@ -303,7 +303,7 @@ def test_a_report_that_cannot_be_written_changes_no_outcome(
 ) -> None:
     """The exit code is that of storage, and the rest of the summary is there."""
     start_portal()
-    path = folder.parents[1] / "none" / "run.html"
+    path = "/dev/full"
     result = link(pairs_file, "--run", folder, "--report", path)
     assert result.code == 5
     assert f"Cannot write {path}" in result.err
@@ -380,4 +380,15 @@ def test_two_outputs_are_two_files(
     result = link(pairs_file, "--report", html, "--failures", html)
     assert result.code == 2
     assert "are the same file: name two" in result.err
+    assert not portal.portal.ledger.calls
+
+
+def test_a_report_that_cannot_be_written(
+    link: Command, start_portal: StartPortal, pairs_file: Path, tmp_path: Path
+) -> None:
+    """Is found before anything is sent, as of --failures."""
+    portal = start_portal()
+    for path in (tmp_path, tmp_path / "none" / "run.html"):
+        result = link(pairs_file, "--report", path)
+        assert (result.code, f"Cannot write {path}: " in result.err) == (5, True)
     assert not portal.portal.ledger.calls

@@ -440,3 +440,21 @@ def test_uvloop_that_is_not_installed(
     result = command("link", "--no-check", pairs_file, *TYPES, "--uvloop")
     assert 2 == result.code
     assert "pip install 'aiohubassoc[speed]'" in result.err
+
+
+@pytest.mark.parametrize("option", ["--run", "--failures", "--report", "--log-file", "--from"])
+@pytest.mark.parametrize("is_joined", [False, True])
+def test_an_empty_value(
+    link: Command, start_portal: StartPortal, pairs_file: Path, option: str, *, is_joined: bool
+) -> None:
+    """A variable that is not set; as a path it would be the folder that one is in."""
+    portal = start_portal()
+    result = link(pairs_file, *([f"{option}="] if is_joined else [option, ""]))
+    assert (result.code, f"{option} is empty" in result.err) == (2, True)
+    assert not portal.portal.ledger.calls
+
+
+def test_an_empty_argument(command: Command) -> None:
+    """So is a file or a run folder."""
+    assert (command("status", "").code, command("link", "", *TYPES).code) == (2, 2)
+    assert "an argument is empty" in command("resume", "").err
