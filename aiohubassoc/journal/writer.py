@@ -128,7 +128,7 @@ class JournalWriter:
         try:
             with reading(self._folder):
                 statistics = await self._in_thread(self._open)
-            self._observer.begin(statistics, self._clock)
+            self._observer.begin(statistics, self._clock, self.run_id)
             self._statistics_at = self._clock.now()
         except BaseException:
             await self._close()
@@ -153,7 +153,7 @@ class JournalWriter:
         group = self._group()
         if self._clock.now() - self._statistics_at >= _STATISTICS_EVERY:
             self._statistics_at = self._clock.now()
-            group.statistics = self._observer.to_json()
+            group.statistics = self._take_statistics(known)
         with in_plain_words(self._folder):
             self._add(outcomes, group, known, ledger)
         if known.unindexed >= _INDEX_EVERY:
@@ -162,6 +162,7 @@ class JournalWriter:
             known.indexed()
         await self._in_thread(partial(ledger.write, group))
         known.written(outcomes)
+        self._observer.count(outcomes)
 
     async def close(self, report: Report, *, complete: bool) -> None:
         """Note how the run ended, and let others have the folder."""
@@ -170,7 +171,8 @@ class JournalWriter:
         alike = cause.error.label if isinstance(cause, RefusedAlikeError) else None
         complete = complete and not self._notes.is_cut_short
         group = self._group()
-        group.statistics = self._observer.to_json()
+        assert self._known is not None  # noqa: S101 -- set by `open`
+        group.statistics = self._take_statistics(self._known)
         try:
             await self._in_thread(
                 lambda: self._end(group, complete=complete, stopped=stopped, alike=alike)
@@ -199,6 +201,10 @@ class JournalWriter:
             release.result()
         if cancelled is not None:
             raise cancelled
+
+    def _take_statistics(self, known: KnownPairs) -> str | None:
+        self._observer.duplicates = known.duplicates
+        return self._observer.to_json()
 
     def _group(self) -> Group:
         """Return what is to be written next, so far without outcomes."""
