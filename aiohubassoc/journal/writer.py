@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain, repeat
@@ -22,7 +20,7 @@ from aiohubassoc.errors import (
     PreviousFailureError,
     RefusedAlikeError,
 )
-from aiohubassoc.journal.database import Database, Group, RejectedRecord
+from aiohubassoc.journal.database import Database, DatabaseThread, Group, RejectedRecord
 from aiohubassoc.journal.known_pairs import KnownPairs
 from aiohubassoc.journal.row_codec import are_usual, is_bad, to_values, writable
 from aiohubassoc.journal.schema import in_plain_words, reading
@@ -111,7 +109,7 @@ class JournalWriter:
         self._clock = clock
         self._force = force
         self._retry_failed = retry_failed
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="aiohubassoc-journal")
+        self._thread = DatabaseThread("journal")
         self._ledger: Database | None = None
         self._known: KnownPairs | None = None
         self._session = 0
@@ -185,22 +183,12 @@ class JournalWriter:
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         with in_plain_words(self._folder):
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            return await self._thread.run(work)
 
     async def _close(self) -> None:
         """Return when others can have the folder, however often this is cancelled meanwhile."""
-        release = asyncio.get_running_loop().run_in_executor(self._thread, self._release)
-        cancelled: asyncio.CancelledError | None = None
-        while not release.done():
-            try:
-                await asyncio.wait([release])
-            except asyncio.CancelledError as error:
-                cancelled = error
-        self._thread.shutdown(wait=False)
         with in_plain_words(self._folder):
-            release.result()
-        if cancelled is not None:
-            raise cancelled
+            await self._thread.close(self._release)
 
     def _take_statistics(self, known: KnownPairs) -> str | None:
         self._observer.duplicates = known.duplicates
