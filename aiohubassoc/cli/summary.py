@@ -68,8 +68,8 @@ def print_verify_report(report: VerifyReport, name: str, console: Console) -> No
     print_count(pairs.unknown, "unknown: HubSpot was not asked, or did not say", console)
     print_count(report.duplicates, "repeat an earlier one", console)
     print_count(report.invalid, "rejected rows", console)
-    _print_examples(report.first_missing, pairs.missing, console)
-    _print_examples(report.first_unknown, pairs.unknown, console)
+    _print_examples(report.first_missing, pairs.missing, str(report.stopped), console)
+    _print_examples(report.first_unknown, pairs.unknown, str(report.stopped), console)
     _print_end(report, console)
 
 
@@ -158,10 +158,11 @@ def _print_first(lines: list[str], count: int, console: Console) -> None:
         console.print(f"  ... and {count - len(lines):,} more")
 
 
-def _print_examples(examples: list[Example], count: int, console: Console) -> None:
+def _print_examples(examples: list[Example], count: int, stopped: str, console: Console) -> None:
     lines = [
         f"{one.place}: {one.result.status}, {one.pair}: {one.result.message}"
         for one in examples[:_SHOWN_EXAMPLES]
+        if one.result.message != stopped  # that is printed below
     ]
     _print_first(lines, count, console)
 
