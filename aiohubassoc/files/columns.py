@@ -206,10 +206,10 @@ class PairColumns:
         ends = _end(first, places[0], header), _end(second, places[1], header)
         untyped = [one for one, end in zip(self._wanted, ends, strict=True) if not end.is_typed]
         if untyped:
-            names = " and ".join(repr(f"{one.end}_type") for one in untyped)
+            missing = " and ".join(repr(f"{one.end}_type") for one in untyped)
             options = " and ".join(f"--{one.end}" for one in untyped)
             columns = "column" if len(untyped) == 1 else "columns"
-            raise InputError(f"{header.table} has no {columns} {names}: give {options}")
+            raise InputError(f"{header.table} has no {columns} {missing}: give {options}")
         return ends
 
     def _id_column(self, wanted: Wanted, header: Header) -> int | None:

@@ -113,7 +113,9 @@ def test_a_type_that_no_column_shows_has_to_be_given(command: Command, tmp_path:
     step = "To link them, with an object type such as contacts for TYPE: "
     *_, (before, after) = [line.split(": ") for line in result.out.splitlines()]
     assert f"{before}: " == step
-    program, *arguments = shlex.split(after.replace("TYPE", "deals", 1).replace("TYPE", "tickets", 1))
+    program, *arguments = shlex.split(
+        after.replace("TYPE", "deals", 1).replace("TYPE", "tickets", 1)
+    )
     assert program == "aiohubassoc"
     assert command(*arguments, "--simulate").code == 0
 
