@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random  # noqa: TID251 -- it is injected here
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal, NoReturn, Self, Unpack
 
 from aiohubassoc._batching.batch import MOST_PAIRS
@@ -611,23 +612,21 @@ class AssociationClient:
             JournalError: the folder cannot be read.
             OSError, sqlite3.Error: the temporary file that finds duplicates cannot be written.
         """
-        from aiohubassoc.planning import Planner  # noqa: PLC0415 -- only when asked for
+        from aiohubassoc.planning import Planner, used_in_thread  # noqa: PLC0415 -- when asked for
 
         check_journal(journal)
         source = Source(pairs, from_type, to_type)
-        with Planner(journal, retry_failed=retry_failed) as planner:
+        planner = Planner(journal, retry_failed=retry_failed)
+        async with used_in_thread(planner) as thread:
             try:
                 while items := await source.read(MOST_READ):
-                    for index, item in items:
-                        pair = source.pair(index, item)
-                        if isinstance(pair, tuple):
-                            planner.invalid += 1
-                        else:
-                            planner.add(pair, index)
-                    await self._clock.sleep(0)  # or other tasks would wait for all of it
+                    read = [(source.pair(index, item), index) for index, item in items]
+                    valid = [(pair, at) for pair, at in read if not isinstance(pair, tuple)]
+                    planner.invalid += len(read) - len(valid)
+                    await thread.run(partial(planner.add_all, valid))
             finally:
                 await source.close()
-            return await asyncio.to_thread(
+            plan = partial(
                 planner.plan,
                 self._limiter.quota,
                 concurrency=self._concurrency,
@@ -635,6 +634,7 @@ class AssociationClient:
                 now=self._clock.utc_now(),
                 batch_quota=self._batch_quota,
             )
+            return await thread.run(plan)
 
     async def _token(self) -> str:
         return self._tokens.fixed or await self._tokens.current()

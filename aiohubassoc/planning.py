@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from contextlib import ExitStack
 from datetime import datetime, timedelta
@@ -13,12 +14,14 @@ from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc._quota.batch_pacer import BatchPacer
 from aiohubassoc._quota.estimate import batch_calls, estimate
 from aiohubassoc._quota.pacer import Pacer
+from aiohubassoc.journal.database import DatabaseThread
 from aiohubassoc.journal.dedupe import FanOut, SeenPairs
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
 from aiohubassoc.options import Quota
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
     from typing import Self
 
     from aiohubassoc.journal.journal import Journal
@@ -134,6 +137,11 @@ class Planner:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    def add_all(self, pairs: Iterable[tuple[Pair, Place]]) -> None:
+        """Count pairs, each with its place in the input."""
+        for pair, place in pairs:
+            self.add(pair, place)
+
     def add(self, pair: Pair, place: Place) -> None:
         """Count the pair at the position *place* of the input."""
         if self._seen.first_place(pair, place) is not None:
@@ -202,3 +210,14 @@ class Planner:
             self._seen.largest_fan_out(),
             _EVENTS_A_LINK * self._needed.total(),
         )
+
+
+@contextlib.asynccontextmanager
+async def used_in_thread(planner: Planner) -> AsyncIterator[DatabaseThread]:
+    """Enter *planner* in a thread of its own, which is to make all other calls of it, too."""
+    thread = DatabaseThread("plan")
+    try:
+        await thread.run(planner.__enter__)
+        yield thread
+    finally:
+        await thread.close(planner.__exit__)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ import pytest
 from aiohubassoc import AssociationClient, Journal, OptionsError, Pair, Quota
 from aiohubassoc.planning import BATCH_ROUND_TRIP, Planner
 from aiohubassoc.testing import FakeClock
+from tests.conftest import settle
 from tests.fakes.transport import error, pair
 from tests.journal.conftest import run
 
@@ -34,6 +37,10 @@ async def _plan(pairs: Any, client: AssociationClient | None = None, **options: 
 
 def _counts(plan: Plan) -> tuple[int, ...]:
     return (plan.pairs, plan.duplicates, plan.invalid, plan.linked_before, plan.failed_before)
+
+
+def _names(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 async def test_every_item_is_counted_once() -> None:
@@ -65,6 +72,33 @@ async def test_async_inputs_are_read_to_their_end() -> None:
 
     assert 700 == (await _plan(rows())).calls
     assert closed
+
+
+@pytest.mark.looptime(False)
+@pytest.mark.parametrize("step", ["__enter__", "add_all", "plan"])
+async def test_a_plan_that_is_cancelled_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Wherever it is, and however often: its temporary file is gone, and so is its thread."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    begun, may_end = threading.Event(), threading.Event()
+    original = getattr(Planner, step)
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        begun.set()
+        assert may_end.wait(30)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(Planner, step, slow)
+    task = asyncio.create_task(_plan(map(pair, range(10))))
+    assert await asyncio.to_thread(begun.wait, 30)
+    for _ in range(3):
+        task.cancel()
+        await settle()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert _names(tmp_path) == []
 
 
 @pytest.mark.parametrize("retry_failed", [True, False])

@@ -8,7 +8,13 @@ import warnings
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from cyclopts import App, CycloptsError, UnknownOptionError, UnusedCliTokensError
+from cyclopts import (
+    App,
+    CycloptsError,
+    MissingArgumentError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
 
 from aiohubassoc import __version__
 from aiohubassoc.cli.terminal import (
@@ -209,6 +215,8 @@ def _run(app: App, arguments: Sequence[str], stack: contextlib.ExitStack) -> int
         message = str(error)
         if isinstance(error, UnknownOptionError):
             message = _unknown_option(error.token.keyword or error.token.value, app, arguments)
+        elif isinstance(error, MissingArgumentError):
+            message = _missing_argument(error, app, arguments)
         elif isinstance(error, UnusedCliTokensError):
             message = f"there is no use for {', '.join(map(repr, error.unused_tokens or ()))}"
         print_error(message + suggest_choice(message))
@@ -280,14 +288,44 @@ def _work_and_print(work: Callable[[], int | None]) -> int:
     return code if code > 1 else to_exit_code(StorageError())
 
 
-def _unknown_option(option: str, app: App, arguments: Sequence[str]) -> str:
-    """Return what is said of an option that the command called by *arguments* does not have."""
-    command = app
+def _missing_argument(error: MissingArgumentError, app: App, arguments: Sequence[str]) -> str:
+    """Return what is said of a command without what it needs, or an option without its value."""
+    argument, (command, names) = error.argument, _find_command(app, arguments)
+    assert argument is not None  # noqa: S101 -- it is about one
+    keyword = error.keyword or next((one.keyword for one in argument.tokens if one.keyword), None)
+    if keyword is not None:
+        return f"{keyword} needs a value: aiohubassoc {' '.join(names)} --help"
+    options = _option_names(command)
+    for word in error.unused_tokens or ():
+        if word.startswith("--") and word.partition("=")[0] not in options:
+            return _unknown_option(word, app, arguments)
+    lacking = [argument.name]
+    if argument.name.startswith("-"):
+        given = {word.partition("=")[0] for word in arguments}
+        known = command.assemble_argument_collection()
+        options_needed = [one for one in known if one.required and one.name.startswith("-")]
+        lacking = [one.name for one in options_needed if not given.intersection(one.names)]
+    return f"{names[-1]} needs {' and '.join(lacking)}: aiohubassoc {' '.join(names)} --help"
+
+
+def _find_command(app: App, arguments: Sequence[str]) -> tuple[App, list[str]]:
+    """Return the command that *arguments* call, and the names that call it."""
+    command, names = app, []
     for name in arguments:
         if name not in command:
             break
         command = command[name]
+        names.append(name)
+    return command, names
+
+
+def _option_names(command: App) -> list[str]:
     # One that only has subcommands takes no arguments of its own.
     known = command.assemble_argument_collection() if command.default_command else ()
-    names = [name for one in known for name in one.names if name.startswith("--")]
+    return [name for one in known for name in one.names if name.startswith("--")]
+
+
+def _unknown_option(option: str, app: App, arguments: Sequence[str]) -> str:
+    """Return what is said of an option that the command called by *arguments* does not have."""
+    names = _option_names(_find_command(app, arguments)[0])
     return f"there is no option {option}{suggest(option.partition('=')[0], names)}"

@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from aiohubassoc.account import CheckState
 from aiohubassoc.cli.connection import Connection, name_token_source
+from aiohubassoc.cli.hints import compose, list_portal
 from aiohubassoc.cli.options import AccessOptions, Flag, Flat, PortalOptions, check_input
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import Command
@@ -52,7 +53,8 @@ def check(
     layout = Layout(from_type=from_type, to_type=to_type)
     check_input(layout)
     with ExitStack() as stack:
-        connection = Connection.open(stack, Command((), layout, portal), token)
+        command = Command((), layout, portal)
+        connection = Connection.open(stack, command, token)
         found = asyncio.run(_check(connection, from_type, to_type))
     source = "the simulated portal" if portal.simulate else name_token_source(token)
     items = [_with_source(item, source) for item in found.items]
@@ -64,7 +66,8 @@ def check(
         print_portal(connection.portal, console, more=connection.details)
         _print(items, console)
         again = "Fix what failed, then check again."
-        ready = f"Next: aiohubassoc link FILE --from {from_type} --to {to_type}"
+        options = {"--from": from_type, "--to": to_type, **list_portal(command, token)}
+        ready = f"Next: {compose('link', ['FILE'], options)}"
         print_lines([ready if found.ok else again], console)
     if found.item("token").state is CheckState.FAILED:
         return ExitCode.UNAUTHORIZED

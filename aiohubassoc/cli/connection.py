@@ -164,10 +164,10 @@ class FolderQuota(SharedQuota):
     def explain(self, error: BaseException) -> SharedQuotaError:
         """Return the error that users see: it is about the folder, which they know."""
         cause, path = error.__cause__, Path(self.url.removeprefix(SQLITE))
-        if not path.parent.is_dir():
-            return SharedQuotaError(f"the run folder {path.parent} was removed during the run")
         if isinstance(cause, OSError | sqlite3.OperationalError):
             return SharedQuotaError(str(plainly(path.parent, cause)))
+        if not path.parent.is_dir():
+            return SharedQuotaError(f"the run folder {path.parent} was removed during the run")
         return SharedQuotaError(
             f"{path}, which knows what the last run sent, cannot be used, so nothing may be sent: "
             f"{error}. If it is damaged and no run uses the folder: rm {path}*, and go on after a "

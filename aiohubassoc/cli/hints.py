@@ -57,7 +57,7 @@ def after_link(
     folder, failures = call.folder.run, call.output.failures
     if folder is not None and not Journal(folder).is_there:  # removed during the run
         folder = None
-    steps = [step] if (step := after_stop(report.stopped, call.token)) else []
+    steps = _find_causes(report, call)
     if isinstance(report.stopped, UnknownObjectTypeError):
         return steps  # the same command would meet it again
     if report.unfinished or not report.input_complete:
@@ -76,13 +76,23 @@ def after_link(
         steps.append(
             f"Wrote {plural(report.rows_written, 'row')} to {failures}, each with its reason"
         )
-        where = _list_portal(command, call.token)
+        where = list_portal(command, call.token)
         steps.append(how_to_link(failures, command.input, where))
     elif folder is not None and report.not_linked + report.invalid:
         export = compose("export", [folder], {"--failed": True, "--output": "failed.csv"})
         steps.append(f"To write those that failed to a file: {export}")
     elif failures is None and report.not_linked + report.invalid:
         steps.append("To write rows that fail to a file: the same command with --failures FILE")
+    return steps
+
+
+def _find_causes(report: LinkReport, call: LinkCall) -> list[str]:
+    """Return what is to be mended before pairs are sent again."""
+    steps = [step] if (step := after_stop(report.stopped, call.token)) else []
+    if report.not_linked and not (report.pairs.responses or report.pairs.skipped):
+        steps.append(
+            f"No response came from {report.portal}. Check the network, the proxy and --base-url"
+        )
     return steps
 
 
@@ -94,20 +104,28 @@ def after_verify(
     folder: str | None,
 ) -> list[str]:
     """Return what to do after the links of *folder* were read back; None: those of files."""
-    if not (report.unfinished or report.not_linked):
-        return []
-    where = _list_portal(command, access)
-    if output is not None:
-        return [how_to_link(output, command.input, where)]
+    steps = [step] if (step := after_stop(report.stopped, access)) else []
+    is_cut_short = report.stopped is not None or report.signal is not None
+    if not (report.unfinished or report.not_linked or is_cut_short):
+        return steps
+    where = list_portal(command, access)
+    if output is not None and not is_cut_short:
+        written = how_to_link(output, command.input, where)
+        return [*steps, written] if report.rows_written else steps
     if command.portal.simulate:  # that portal is gone
-        return []
+        return steps
     sources: Iterable[str] = command.files
-    given_options = {**given(command.input), **where}
+    options = {**given(command.input), **where}
     if folder:  # it knows the portal
-        sources, given_options = [folder], _list_access(access)
+        sources, options = [folder], _list_access(access)
+    else:
+        options |= {name: True for name in ("--skip-invalid",) if command.check.skip_invalid}
     again = ", give the input again" if STDIN in sources else ""
-    verify = compose("verify", sources, {**given_options, "--output": "missing.csv"})
-    return [f"To write those that are not linked to a file{again}: {verify}"]
+    what = "To read them back again" if is_cut_short else "To write those not linked to a file"
+    if output is not None or not is_cut_short:
+        options["--output"] = output or "missing.csv"
+    verify = compose("verify", sources, options)
+    return [*steps, f"{what}{again}: {verify}"]
 
 
 def how_to_resume(folder: str, *, needs_input: bool, access: AccessOptions | None = None) -> str:
@@ -117,6 +135,13 @@ def how_to_resume(folder: str, *, needs_input: bool, access: AccessOptions | Non
         return f"To continue, give the input again, with the same command and --run {named}"
     options = {} if access is None else _list_access(access)
     return f"To continue: {compose('resume', [folder], options)}"
+
+
+def after_move(folder: str, command: Command, access: AccessOptions) -> str:
+    """Return how the run of *folder* continues whose input is no longer where it was."""
+    files = ["FILE"] * len(command.files)
+    options = {**given(command.input), **list_portal(command, access), "--run": folder}
+    return f"If it was moved: {compose('link', files, options)}"
 
 
 def how_to_link(path: str, input_: Layout, where: Mapping[str, object] | None = None) -> str:
@@ -132,7 +157,7 @@ def how_to_link(path: str, input_: Layout, where: Mapping[str, object] | None = 
     return f"To link them: {compose('link', [path], {**options, **(where or {})})}"
 
 
-def _list_portal(command: Command, access: AccessOptions) -> dict[str, object]:
+def list_portal(command: Command, access: AccessOptions) -> dict[str, object]:
     """Return the options by which another command goes where *command* went."""
     options = {**given(command.portal), **_list_access(access)}
     if options.get("--base-url") == find_base_url(None):
@@ -198,7 +223,7 @@ def after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> str:
 
 def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) -> list[str]:
     """Return how to continue a run that has no run folder."""
-    options: dict[str, object] = {**given(command.input), **_list_portal(command, call.token)}
+    options: dict[str, object] = {**given(command.input), **list_portal(command, call.token)}
     for group in (command.pace, command.check, command.send, call.output):
         options |= given(group)
     if command.pace.shared_quota is not None:

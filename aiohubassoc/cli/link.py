@@ -38,7 +38,7 @@ from aiohubassoc.cli.run_folder import (
 )
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_outputs, check_writable
-from aiohubassoc.cli.summary import print_link_report, print_verify_report
+from aiohubassoc.cli.summary import log_end, plural, print_link_report, print_verify_report
 from aiohubassoc.cli.terminal import StorageError, discard_output, print_error, print_lines, stdout
 from aiohubassoc.errors import AioHubAssocError, OptionsError
 from aiohubassoc.files.byte_source import STDIN
@@ -200,31 +200,43 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
             code = loop.run(run.run(client))
             if run.obstacle is not None:
                 _print_obstacle(run.obstacle, call)
-            elif run.began and not call.output.json_:
-                _print(run, code, call, needs_input=rows.may_block)
+            steps = _find_steps(run, code, call, needs_input=rows.may_block)
+            if run.began and run.prints_summary:
+                print_link_report(run.report, run.console)
+                print_lines(steps, run.console)
             is_at_end = code in {ExitCode.ALL_LINKED, ExitCode.SOME_FAILED}
             if command.send.verify and journal is not None and is_at_end:
                 read_back = _read_back(connection, client, journal, rows)
                 verify_code, verification = loop.run(read_back)
                 code = max(code, verify_code)
-        if call.output.report is not None and run.began:
-            code = max(code, _write_report(run, call))
-        about = {
-            "run": call.folder.run,
-            "failures": call.output.failures,
-            "report": call.output.report,
-            "rows_written": run.report.rows_written,
-            "verification": None if verification is None else verification.as_json(),
-            "exit_code": int(code),
-        }
-        on_end.result = {**run.report.as_json(), **about}
-        if call.output.json_:
-            # ASCII only: any encoding can write it, also what the input held of broken characters.
-            stdout().out(json.dumps(on_end.result))
-        elif command.send.verify and run.began:
-            _print_verification(verification, run, call)
-        if run.sinks.output_is_gone:
-            discard_output()
+        return _end(run, call, code, verification, steps)
+
+
+def _end(
+    run: LinkRun, call: LinkCall, code: int, verification: VerifyReport | None, steps: list[str]
+) -> int:
+    """Write, print and log what is to be reported of a run, and return the exit code."""
+    if call.output.report is not None and run.began:
+        code = max(code, _write_report(run, call))
+    about = {
+        "run": call.folder.run,
+        "failures": call.output.failures,
+        "report": call.output.report,
+        "rows_written": run.report.rows_written,
+        "verification": None if verification is None else verification.as_json(),
+        "exit_code": int(code),
+    }
+    on_end.result = {**run.report.as_json(), **about}
+    if call.output.json_:
+        # ASCII only: any encoding can write it, also what the input held of broken characters.
+        stdout().out(json.dumps(on_end.result))
+    if run.command.send.verify and run.began:
+        steps += _end_verification(verification, run, call)
+    if run.began:
+        what = f"{plural(run.report.total, 'pair')} in {run.report.seconds:,.1f} s"
+        log_end(what, run.report, on_end.result, steps)
+    if run.sinks.output_is_gone:
+        discard_output()
     return code
 
 
@@ -250,13 +262,14 @@ def _find_input_problem(command: Command) -> str | None:
     return None
 
 
-def _print(run: LinkRun, code: int, call: LinkCall, *, needs_input: bool) -> None:
+def _find_steps(run: LinkRun, code: int, call: LinkCall, *, needs_input: bool) -> list[str]:
+    """Return what to do after the run."""
+    if not run.began or (code == ExitCode.ALL_LINKED and not run.report.is_limited):
+        return []
     from aiohubassoc.cli.hints import after_link  # noqa: PLC0415 -- only where there are any
 
-    print_link_report(run.report, run.console)
-    if code != ExitCode.ALL_LINKED or run.report.is_limited:
-        needs_input = needs_input and not run.report.input_complete
-        print_lines(after_link(run.report, run.command, call, needs_input=needs_input), run.console)
+    needs_input = needs_input and not run.report.input_complete
+    return after_link(run.report, run.command, call, needs_input=needs_input)
 
 
 def _print_obstacle(obstacle: AioHubAssocError, call: LinkCall) -> None:
@@ -303,7 +316,7 @@ def _write_report(run: LinkRun, call: LinkCall) -> int:
     return write_and_say(
         path,
         lambda: report_link(path, journal.folder, run.report, run.command, call),
-        None if call.output.json_ else run.console,
+        run.console if run.prints_summary else None,
     )
 
 
@@ -327,15 +340,19 @@ async def _read_back(
     return code, run.report
 
 
-def _print_verification(report: VerifyReport | None, run: LinkRun, call: LinkCall) -> None:
+def _end_verification(report: VerifyReport | None, run: LinkRun, call: LinkCall) -> list[str]:
+    """Print what reading back found, and return what to do next."""
     from aiohubassoc.cli.hints import after_verify  # noqa: PLC0415 -- only if asked
 
     if report is None:
-        run.console.print("[yellow]Nothing was read back (--verify): the run ended early.[/]")
-        return
-    print_verify_report(report, "the run", run.console)
+        if run.prints_summary:
+            run.console.print("[yellow]Nothing was read back (--verify): the run ended early.[/]")
+        return []
     steps = after_verify(report, run.command, call.token, None, call.folder.run)
-    print_lines(steps, run.console)
+    if run.prints_summary:
+        print_verify_report(report, "the run", run.console)
+        print_lines(steps, run.console)
+    return steps
 
 
 def _check(command: Command, call: LinkCall) -> None:

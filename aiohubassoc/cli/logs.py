@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aiohubassoc._http.event_log import KEYS
@@ -14,7 +15,7 @@ from aiohubassoc.cli import terminal
 from aiohubassoc.cli.terminal import StorageError, escape_controls, print_error, stderr
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from aiohubassoc.cli.options import PrintOptions
 
@@ -34,6 +35,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         line |= {key: value for key in KEYS if (value := getattr(record, key, None)) is not None}
+        line |= getattr(record, "result", {})
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line)
@@ -101,8 +103,7 @@ def json_lines() -> Iterator[logging.Handler]:
     handler.setFormatter(JsonFormatter())
 
     def emit(level: str, text: str) -> None:
-        number = logging.getLevelNamesMapping()[level]
-        handler.handle(logging.LogRecord(_LIBRARY, number, "", 0, text, None, None))
+        handler.handle(_make_record(level, text))
 
     terminal.emit_line, before = emit, terminal.emit_line
     terminal.run_id = None
@@ -134,11 +135,27 @@ def logged(options: PrintOptions) -> Iterator[None]:
         else:
             handler = _StderrHandler()
             handler.setFormatter(TextFormatter())
+        if is_json:
+            terminal.emit_end = partial(_emit_end, handler)
+            stack.callback(setattr, terminal, "emit_end", None)
         level = (options.log_level or "info").upper()
         terminal.prints_logs = path is None
         stack.callback(setattr, terminal, "prints_logs", False)
         stack.enter_context(_attached(handler, level))
         yield
+
+
+def _emit_end(
+    handler: logging.Handler, level: str, text: str, result: Mapping[str, object]
+) -> None:
+    record = _make_record(level, text)
+    record.run, record.result = terminal.run_id, result
+    handler.handle(record)
+
+
+def _make_record(level: str, text: str) -> logging.LogRecord:
+    number = logging.getLevelNamesMapping()[level]
+    return logging.LogRecord(_LIBRARY, number, "", 0, text, None, None)
 
 
 def _open(path: str) -> _FileHandler:

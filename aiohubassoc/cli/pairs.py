@@ -50,6 +50,8 @@ MatchBy: TypeAlias = Literal["exact", "email-domain"]
 
 _HEADER: Final = ("from_id", "to_id", "from_key", "to_key")
 _OWN_COLUMNS: Final = ("side", "line", "reason", "message")
+# Stands in a command for an object type that no column shows.
+_TYPE: Final = "TYPE"
 _TO_KEYS: Final = {
     "exact": (exact_key, exact_key),
     "email-domain": (email_domain, site_domain),
@@ -338,12 +340,9 @@ def _print(join: Join, left: KeyedTable, right: KeyedTable, target: _Output) -> 
             "To write the rows without a pair to a file: the same command with --unmatched FILE"
         )
     if target.output is not None and join.pairs:
-        types = Layout(from_type=left.object_type, to_type=right.object_type)
-        missing = [
-            option
-            for option, own in (("--from", types.from_type), ("--to", types.to_type))
-            if own is None
-        ]
+        types = Layout(from_type=left.object_type or _TYPE, to_type=right.object_type or _TYPE)
         step = how_to_link(target.output, types)
-        steps.append(f"{step}, with {' and '.join(missing)}" if missing else step)
+        if _TYPE in {types.from_type, types.to_type}:
+            step = step.replace("them:", "them, with an object type such as contacts for TYPE:", 1)
+        steps.append(step)
     print_lines(steps, console)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import attrs
 
+from aiohubassoc.cli.hints import after_move
 from aiohubassoc.cli.link import link_pairs
 from aiohubassoc.cli.options import (
     AccessOptions,
@@ -25,6 +27,7 @@ from aiohubassoc.cli.run_folder import (
     is_from_pipe,
     open_folder,
 )
+from aiohubassoc.cli.terminal import print_lines, stderr
 from aiohubassoc.errors import OptionsError
 
 
@@ -78,4 +81,6 @@ def resume(
         is_done = is_complete(reader) and not retry_failed
         checks_account = not (no_check or command.portal.simulate or is_done)
         call = LinkCall(token, output, options, uvloop, checks_account=checks_account)
+        if table is None and not all(Path(file).exists() for file in command.files):
+            print_lines([after_move(folder, command, token)], stderr())
         return link_pairs(command, call, table)

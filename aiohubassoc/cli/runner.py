@@ -71,6 +71,7 @@ class Runner(ABC):
         obstacle: Why nothing was sent, if the check found that every pair would fail.
         console: Where people read what comes of it.
         prints_portal: Whether the first line says where the pairs go.
+        prints_summary: Whether people read at the end what came of it.
         began: Whether anything may have been sent.
         sinks: What is written of the rows.
     """
@@ -105,6 +106,7 @@ class Runner(ABC):
         self._report = report
         self._check = check
         self.prints_portal = not output.json_
+        self.prints_summary = not output.json_ and terminal.emit_line is None
         self._checking: asyncio.Task[AccountCheck] | None = None
         self._source: RowSource | None = None
         self._stream: Stream | None = None

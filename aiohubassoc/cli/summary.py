@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.markup import escape
 
+from aiohubassoc.cli import terminal
 from aiohubassoc.cli.terminal import SIMULATED, print_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rich.console import Console
 
@@ -19,6 +20,13 @@ if TYPE_CHECKING:
 _SHOWN_LINES: Final = 20
 _TABLE_WIDTH: Final = 60  # columns; a narrower terminal gets lines
 _SHOWN_EXAMPLES: Final = 5
+# What is counted, and how it is called in one line.
+_COUNTED: Final = {
+    **{name: name for name in ("linked", "partial", "failed", "unprocessed", "skipped")},
+    "missing": "missing",
+    "unknown": "unknown",
+    "invalid": "rejected rows",
+}
 
 
 def print_link_report(report: LinkReport, console: Console) -> None:
@@ -61,9 +69,42 @@ def print_verify_report(report: VerifyReport, name: str, console: Console) -> No
     print_count(pairs.unknown, "unknown: HubSpot was not asked, or did not say", console)
     print_count(report.duplicates, "repeat an earlier one", console)
     print_count(report.invalid, "rejected rows", console)
-    _print_examples(report.first_missing, pairs.missing, console)
-    _print_examples(report.first_unknown, pairs.unknown, console)
+    _print_examples(report.first_missing, pairs.missing, str(report.stopped), console)
+    _print_examples(report.first_unknown, pairs.unknown, str(report.stopped), console)
     _print_end(report, console)
+
+
+def log_end(
+    what: str, report: CommandReport, result: Mapping[str, Any], steps: Sequence[str]
+) -> None:
+    """
+    Log the end of a run as one line, where there is a log of JSON.
+
+    Args:
+        what: How many pairs took how long.
+        report: What came of them.
+        result: What ``--json`` prints.
+        steps: What to do next.
+    """
+    if terminal.emit_end is None:
+        return
+    counts = [f"{result[key]:,} {name}" for key, name in _COUNTED.items() if result.get(key)]
+    # `run` is the id of the run in each line of a log.
+    line = {"run_folder" if key == "run" else key: _shorten(value) for key, value in result.items()}
+    level = "INFO" if result["exit_code"] == 0 else "WARNING"
+    text = f"{what}: {', '.join(counts) or 'none'}"
+    if (end := _describe_early_end(report)) is not None:
+        text += f". {end[0]}{end[1]}"
+    terminal.emit_end(level, text, {**line, "next": list(steps)})
+
+
+def _shorten(value: object) -> object:
+    """Return a value with no more of each list than a summary shows."""
+    if isinstance(value, list):
+        return [_shorten(one) for one in value[:_SHOWN_EXAMPLES]]
+    if isinstance(value, dict):
+        return {key: _shorten(one) for key, one in value.items()}
+    return value
 
 
 def print_portal(portal: str, console: Console, *, more: str = "") -> None:
@@ -119,10 +160,11 @@ def _print_first(lines: list[str], count: int, console: Console) -> None:
         console.print(f"  ... and {count - len(lines):,} more")
 
 
-def _print_examples(examples: list[Example], count: int, console: Console) -> None:
+def _print_examples(examples: list[Example], count: int, stopped: str, console: Console) -> None:
     lines = [
         f"{one.place}: {one.result.status}, {one.pair}: {one.result.message}"
         for one in examples[:_SHOWN_EXAMPLES]
+        if one.result.message != stopped  # that is printed below
     ]
     _print_first(lines, count, console)
 
@@ -131,11 +173,8 @@ def _print_end(report: CommandReport, console: Console) -> None:
     if report.input_counts is not None:
         print_lines(report.input_counts.sentences(), console)
     print_invalid(report, console)
-    if report.signal is not None:
-        cause = "by Ctrl-C" if report.signal == signal.SIGINT else "by a signal"
-        console.print(f"[bold yellow]Interrupted {cause}.[/]")
-    elif report.stopped is not None:
-        console.print(f"[bold yellow]Stopped early:[/] {escape(str(report.stopped))}")
+    if (early := _describe_early_end(report)) is not None:
+        console.print(f"[bold yellow]{early[0]}[/]{escape(early[1])}")
     if not report.input_complete:
         verb = "is" if report.rows_left == 1 else "are"
         rows = plural(report.rows_left, "row")
@@ -144,3 +183,11 @@ def _print_end(report: CommandReport, console: Console) -> None:
         if report.is_limited:
             end = f"The limit of {plural(report.limit or 0, 'pair')} is reached (--limit)."
         console.print(f"[yellow]{end}[/]{left}")
+
+
+def _describe_early_end(report: CommandReport) -> tuple[str, str] | None:
+    """Return that a run ended early, and why; None: it did not."""
+    if report.signal is not None:
+        cause = "Ctrl-C" if report.signal == signal.SIGINT else "a signal"
+        return f"Interrupted by {cause}.", ""
+    return None if report.stopped is None else ("Stopped early:", f" {report.stopped}")

@@ -21,7 +21,7 @@ from rich.markup import escape
 from aiohubassoc.errors import JournalInUseError, JournalStorageError, SharedQuotaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from rich.text import Text
 
@@ -48,6 +48,8 @@ _CHOICES: Final = re.compile(r"'([^']+)' .*\b(?:one|none) of (?:[a-z ]+: )?([\w-
 
 emit_line: Callable[[str, str], None] | None = None
 """Takes the level and the text of a line for standard error; None: it is printed as text."""
+emit_end: Callable[[str, str, Mapping[str, object]], None] | None = None
+"""Takes level, text and counts of the end of a run, for a log of JSON; None: there is none."""
 prints_logs = False
 """Whether log lines are printed on standard error."""
 run_id: str | None = None

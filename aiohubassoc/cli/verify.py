@@ -41,7 +41,7 @@ from aiohubassoc.cli.run_folder import (
 )
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_outputs, check_writable
-from aiohubassoc.cli.summary import print_verify_report
+from aiohubassoc.cli.summary import log_end, plural, print_verify_report
 from aiohubassoc.cli.terminal import discard_output, print_lines, print_warning, stdout
 from aiohubassoc.errors import JournalError, OptionsError
 from aiohubassoc.files.byte_source import STDIN
@@ -270,7 +270,7 @@ def _read_back(
     steps = []
     if run.began and run.sinks.problem is None:
         steps = after_verify(run.report, command, token, options.output, folder)
-    if run.began and not options.json_:
+    if run.began and run.prints_summary:
         print_verify_report(run.report, folder or table.name, run.console)
         print_lines(steps, run.console)
     if options.report is not None and run.began:
@@ -280,6 +280,10 @@ def _read_back(
     on_end.result = {**run.report.as_json(), **about, "exit_code": int(code)}
     if options.json_:
         stdout().out(json.dumps(on_end.result))
+    if run.began:
+        pairs = plural(run.report.pairs.total, "pair")
+        what = f"{pairs} read back in {run.report.seconds:,.1f} s"
+        log_end(what, run.report, on_end.result, steps)
     if run.sinks.output_is_gone:
         discard_output()
     return code
@@ -304,4 +308,4 @@ def _write_report(
         else:
             report_read_back(path, run.report, run.command, names, steps)
 
-    return write_and_say(path, write, None if options.json_ else run.console)
+    return write_and_say(path, write, run.console if run.prints_summary else None)

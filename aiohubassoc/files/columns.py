@@ -128,6 +128,11 @@ class End:
     type_index: int | None = None
     object_type: str | None = None
 
+    @property
+    def is_typed(self) -> bool:
+        """Whether anything says of what type its ids are."""
+        return self.type_index is not None or self.object_type is not None
+
 
 FindColumns: TypeAlias = Callable[[Header], tuple[End, End]]
 """
@@ -198,7 +203,14 @@ class PairColumns:
                 if place is None
             ]
             raise header.missing(names, self._choice(header, places))
-        return _end(first, places[0], header), _end(second, places[1], header)
+        ends = _end(first, places[0], header), _end(second, places[1], header)
+        untyped = [one for one, end in zip(self._wanted, ends, strict=True) if not end.is_typed]
+        if untyped:
+            missing = " and ".join(repr(f"{one.end}_type") for one in untyped)
+            options = " and ".join(f"--{one.end}" for one in untyped)
+            columns = "column" if len(untyped) == 1 else "columns"
+            raise InputError(f"{header.table} has no {columns} {missing}: give {options}")
+        return ends
 
     def _id_column(self, wanted: Wanted, header: Header) -> int | None:
         index = header.find(wanted.id_name if wanted.column is None else wanted.column)
@@ -270,8 +282,6 @@ def _end(wanted: Wanted, index: int, header: Header) -> End:
     type_name = f"{wanted.end}_type"
     type_index = header.find(type_name)
     object_type = wanted.object_type or hubspot.named_type(column)
-    if type_index is None and object_type is None:
-        raise InputError(f"{header.table} has no column {type_name!r}: give --{wanted.end}")
     several = hubspot.holds_several(column)
     return End(column[:SHOWN_CHARS], index, several, type_name, type_index, object_type)
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from aiohubassoc.errors import PreviousFailureError
 from aiohubassoc.journal.statistics import SlowResponse, Statistics
-from aiohubassoc.models import Outcome, Status
+from aiohubassoc.models import Status
 from aiohubassoc.observer import CallKind, Observer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from aiohubassoc._http.clock import Clock
-    from aiohubassoc.models import Verification
+    from aiohubassoc.models import Outcome
     from aiohubassoc.observer import (
         ResponseEvent,
         RetryEvent,
@@ -25,13 +26,11 @@ if TYPE_CHECKING:
     )
     from aiohubassoc.options import Quota
 
-_DUPLICATE: Final = "DUPLICATE"
 _ABOUT_MANY: Final = {
     CallKind.BATCH: "a batch of {:,} pairs",
     CallKind.LOOKUP: "the links of {:,} records",
 }
 _NO_RESPONSE: Final = "no response"
-_VERIFY: Final = "verify"
 _BATCH: Final = "batch"
 
 
@@ -39,9 +38,13 @@ class StatisticsObserver(Observer):
     """
     Collects from the events of a run what a report shows: in bounded memory, for one run at a time.
 
+    What other runs of the client report is not counted. Outcomes carry no run: those of this one
+    are what its folder is given to write.
+
     Attributes:
         find_quota: Returns the quota that is kept now; None: that of the run's start is shown.
-        is_used: Whether a run has reported to it.
+        is_used: Whether the run has reported to it.
+        duplicates: How many pairs of the run repeat an earlier one.
     """
 
     def __init__(self) -> None:
@@ -57,21 +60,23 @@ class StatisticsObserver(Observer):
         self._active_before = 0.0
         self._offset = 0.0
         self._paused_until = 0.0
-        self._duplicates = 0
+        self.duplicates = 0
 
-    def begin(self, kept: str | None, clock: Clock) -> None:
+    def begin(self, kept: str | None, clock: Clock, run: str | None) -> None:
         """
         Add the run that begins now to what is known.
 
         Args:
             kept: What the run folder kept of earlier runs; None: nothing.
             clock: Time.
+            run: What its events name it by; None: it has none.
         """
+        self._run, self.is_used = run, False
         found = None if kept is None else Statistics.from_json(kept)
         self._statistics = found or Statistics()
         self._clock = clock
         self._began_at = clock.now()
-        self._duplicates = 0
+        self.duplicates = 0
         self._active_before = self._statistics.active_seconds
         self._offset = self._paused_until = self._statistics.begin_run(_to_ms(clock))
 
@@ -84,20 +89,31 @@ class StatisticsObserver(Observer):
         statistics.active_seconds = self._active_before + now - self._offset
         statistics.window = self._window
         statistics.is_batch = self._is_batch
-        if self._duplicates:
-            statistics.duplicates = self._duplicates
+        if self.duplicates:
+            statistics.duplicates = self.duplicates
         # A pause that the end of the run cuts short was no longer than that.
         rest = max(0.0, self._paused_until - now)
         return attrs.evolve(statistics, paused_seconds=statistics.paused_seconds - rest).to_json()
 
+    def count(self, outcomes: Sequence[Outcome]) -> None:
+        """Count pairs of the run whose outcomes were just written."""
+        if not self.is_used:
+            return
+        now, timeline = self._now(), self._statistics.timeline
+        by_status = Counter(outcome.status for outcome in outcomes)
+        before = sum(isinstance(one.error, PreviousFailureError) for one in outcomes)
+        not_linked = by_status[Status.FAILED] + by_status[Status.PARTIAL] - before
+        for name, count in (("linked", by_status[Status.LINKED]), ("not_linked", not_linked)):
+            if count:
+                timeline.add(name, now, count)
+
     # --- events --------------------------------------------------------------------------------
 
     def run_started(self, event: RunStartedEvent) -> None:
-        """Collect from this run, unless it only reads."""
-        if event.mode == _VERIFY:
+        """Collect from this run."""
+        if not self._is_ours(event.run):
             return
         self.is_used = True
-        self._run = event.run
         self._is_batch = event.mode == _BATCH
         self._note(event.quota)
 
@@ -145,19 +161,6 @@ class StatisticsObserver(Observer):
             self._statistics.timeline.add_pause(begin, end - begin)
             self._statistics.paused_seconds += end - begin
             self._paused_until = end
-
-    def outcome(self, outcome: Outcome | Verification) -> None:
-        """Count a pair."""
-        if not isinstance(outcome, Outcome) or self._clock is None:
-            return
-        status = outcome.status
-        if status is Status.LINKED:
-            self._statistics.timeline.add("linked", self._now())
-        elif status is Status.FAILED or status is Status.PARTIAL:
-            if not isinstance(outcome.error, PreviousFailureError):  # that was in an earlier run
-                self._statistics.timeline.add("not_linked", self._now())
-        elif outcome.category == _DUPLICATE:
-            self._duplicates += 1
 
     def _is_ours(self, run: str | None) -> bool:
         return run is not None and run == self._run

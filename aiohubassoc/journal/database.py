@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import sqlite3
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import attrs
 
@@ -21,8 +23,10 @@ from aiohubassoc.journal.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+_T = TypeVar("_T")
 
 RejectedRecord: TypeAlias = tuple[Place, str, str]
 """Place, problem, cells as JSON."""
@@ -284,6 +288,36 @@ class Database:
     def close(self) -> None:
         """Let others write. The last connection to close moves everything into one file."""
         self._files.close()
+
+
+class DatabaseThread:
+    """
+    The one thread in which files and databases are used: no event loop waits for a disk.
+
+    Args:
+        name: What it is for.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"aiohubassoc-{name}")
+
+    async def run(self, work: Callable[[], _T]) -> _T:
+        """Return what *work* returns; cancelled, it does not wait for what has begun."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    async def close(self, release: Callable[[], object]) -> None:
+        """Return once all else is done and *release* was called, however often it is cancelled."""
+        last = asyncio.get_running_loop().run_in_executor(self._thread, release)
+        cancelled: asyncio.CancelledError | None = None
+        while not last.done():
+            try:
+                await asyncio.wait([last])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        self._thread.shutdown(wait=False)
+        last.result()
+        if cancelled is not None:
+            raise cancelled
 
 
 class _Transaction:

@@ -72,6 +72,7 @@ class KnownPairs:
     Attributes:
         rows: Of pairs on their way that have a row, by their index: the row, and whether an attempt
             of an earlier run made the link in part, or may have made it.
+        duplicates: How many pairs of this run repeat an earlier one of it.
 
     Raises:
         sqlite3.Error: the database cannot be read; so for every method.
@@ -79,6 +80,7 @@ class KnownPairs:
 
     def __init__(self, folder: Path, session: int, places: Places, *, retry_failed: bool) -> None:
         self.rows: dict[int, tuple[int, bool]] = {}
+        self.duplicates = 0
         self._folder = folder
         self._db = open_for_reading(folder)
         self._session = session
@@ -171,5 +173,6 @@ class KnownPairs:
         )
 
     def _duplicate(self, index: int, pair: Pair, first: Place) -> Outcome:
+        self.duplicates += 1
         skip = Skip("DUPLICATE", f"repeats {self._places.describe(first)}")
         return Outcome(index, pair, Status.SKIPPED, skip=skip)

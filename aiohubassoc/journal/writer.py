@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import chain, repeat
@@ -16,14 +14,13 @@ import attrs
 
 from aiohubassoc import __version__
 from aiohubassoc._http.event_log import make_extra
-from aiohubassoc._run.group_commit import wait_until_none
 from aiohubassoc.errors import (
     JournalError,
     JournalMismatchError,
     PreviousFailureError,
     RefusedAlikeError,
 )
-from aiohubassoc.journal.database import Database, Group, RejectedRecord
+from aiohubassoc.journal.database import Database, DatabaseThread, Group, RejectedRecord
 from aiohubassoc.journal.known_pairs import KnownPairs
 from aiohubassoc.journal.row_codec import are_usual, is_bad, to_values, writable
 from aiohubassoc.journal.schema import in_plain_words, reading
@@ -112,7 +109,7 @@ class JournalWriter:
         self._clock = clock
         self._force = force
         self._retry_failed = retry_failed
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="aiohubassoc-journal")
+        self._thread = DatabaseThread("journal")
         self._ledger: Database | None = None
         self._known: KnownPairs | None = None
         self._session = 0
@@ -129,7 +126,7 @@ class JournalWriter:
         try:
             with reading(self._folder):
                 statistics = await self._in_thread(self._open)
-            self._observer.begin(statistics, self._clock)
+            self._observer.begin(statistics, self._clock, self.run_id)
             self._statistics_at = self._clock.now()
         except BaseException:
             await self._close()
@@ -154,7 +151,7 @@ class JournalWriter:
         group = self._group()
         if self._clock.now() - self._statistics_at >= _STATISTICS_EVERY:
             self._statistics_at = self._clock.now()
-            group.statistics = self._observer.to_json()
+            group.statistics = self._take_statistics(known)
         with in_plain_words(self._folder):
             self._add(outcomes, group, known, ledger)
         if known.unindexed >= _INDEX_EVERY:
@@ -163,6 +160,7 @@ class JournalWriter:
             known.indexed()
         await self._in_thread(partial(ledger.write, group))
         known.written(outcomes)
+        self._observer.count(outcomes)
 
     async def close(self, report: Report, *, complete: bool) -> None:
         """Note how the run ended, and let others have the folder."""
@@ -171,7 +169,8 @@ class JournalWriter:
         alike = cause.error.label if isinstance(cause, RefusedAlikeError) else None
         complete = complete and not self._notes.is_cut_short
         group = self._group()
-        group.statistics = self._observer.to_json()
+        assert self._known is not None  # noqa: S101 -- set by `open`
+        group.statistics = self._take_statistics(self._known)
         try:
             await self._in_thread(
                 lambda: self._end(group, complete=complete, stopped=stopped, alike=alike)
@@ -184,17 +183,16 @@ class JournalWriter:
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         with in_plain_words(self._folder):
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            return await self._thread.run(work)
 
     async def _close(self) -> None:
         """Return when others can have the folder, however often this is cancelled meanwhile."""
-        release = asyncio.get_running_loop().run_in_executor(self._thread, self._release)
-        try:
-            await wait_until_none(lambda: [] if release.done() else [release])
-        finally:
-            self._thread.shutdown(wait=False)
-            with in_plain_words(self._folder):
-                release.result()
+        with in_plain_words(self._folder):
+            await self._thread.close(self._release)
+
+    def _take_statistics(self, known: KnownPairs) -> str | None:
+        self._observer.duplicates = known.duplicates
+        return self._observer.to_json()
 
     def _group(self) -> Group:
         """Return what is to be written next, so far without outcomes."""

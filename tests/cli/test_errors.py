@@ -64,7 +64,12 @@ def test_what_may_have_been_meant(
 @pytest.mark.parametrize(
     ("arguments", "reported"),
     [
-        (("status",), 'Command "status" parameter FOLDER requires an argument.'),
+        (("status",), "status needs FOLDER: aiohubassoc status --help"),
+        (("report", "r"), "report needs --output: aiohubassoc report --help"),
+        (("check",), "check needs --from and --to: aiohubassoc check --help"),
+        (("check", "--form", "a", "--to", "b"), "no option --form. Did you mean --from?"),
+        (("fleet", "status", "--database"), "--database needs a value: aiohubassoc fleet status"),
+        (("link", "x", "--quota"), "--quota needs a value: aiohubassoc link --help"),
         (("status", "x", "y"), "there is no use for 'y'"),
         (("link", "x", "--share", "5x"), "'5x' is neither a part such as 0.5 nor a percentage"),
         (("link", "/nowhere", *TYPES), "cannot open /nowhere: No such file or directory"),

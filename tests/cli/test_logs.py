@@ -54,8 +54,56 @@ def test_every_line_is_json(link: Command, start_portal: StartPortal, pairs_file
     messages = _messages(lines, "INFO")
     assert f"run {next(iter(run))} started: pairs by put to 127.0.0.1" in messages[0]
     assert any("finished in" in message and "1 failed" in message for message in messages)
-    assert any(message.startswith("3 pairs in") for message in messages)
-    assert any("999999" in message for message in messages)
+
+
+def test_the_end_of_a_run_is_one_line_with_its_counts(
+    link: Command, command: Command, start_portal: StartPortal, pairs_file: Path, folder: Path
+) -> None:
+    """With the keys of ``--json``, short lists, and what to type next; text prints none of it."""
+    start_portal(records_up_to=1000)
+    rejected = "".join(f"x{n},1\n" for n in range(30))
+    pairs_file.write_text(f"{pairs_file.read_text('utf-8')}{rejected}", encoding="utf-8")
+    given = (pairs_file, "--skip-invalid", "--run", folder, *JSON)
+    result = link(*given, "--verify")
+    *_, end = lines_of(result.err)
+    assert (result.out, result.code, end["level"]) == ("", 1, "WARNING")
+    assert end["message"].startswith("3 pairs in ")
+    assert end["message"].endswith(" s: 2 linked, 1 failed, 30 rejected rows")
+    counts = {name: end[name] for name in ("total", "linked", "failed", "skipped", "invalid")}
+    assert counts == {"total": 3, "linked": 2, "failed": 1, "skipped": 0, "invalid": 30}
+    assert (end["exit_code"], end["run_folder"]) == (1, str(folder))
+    assert "999999" in end["categories"][0]["example"]["pair"]
+    assert len(end["invalid_lines"]) == 5
+    assert end["verification"]["linked"] == 2
+    assert any("--retry-failed" in step for step in end["next"])
+    assert not [line for line in lines_of(result.err) if "retry-failed" in line["message"]]
+    reported = link(pairs_file, "--skip-invalid", "--json").reported
+    assert reported.keys() - end.keys() == set()
+    *_, end = lines_of(command("verify", folder, *JSON).err)
+    assert end["message"].startswith("2 pairs read back in ")
+    assert (end["level"], end["linked"], end["missing"]) == ("INFO", 2, 0)
+
+
+def test_a_log_file_has_the_end_of_a_run_too(
+    link: Command, start_portal: StartPortal, pairs_file: Path, tmp_path: Path
+) -> None:
+    """Where it holds JSON, at any level; the summary stays where it is."""
+    start_portal()
+    path = tmp_path / "run.log"
+    result = link(pairs_file, "--log-file", path, *JSON, "--log-level", "error")
+    (end,) = lines_of(path.read_text("utf-8"))
+    assert (end["linked"], "3 pairs in" in result.out, result.err) == (3, True, "")
+
+
+def test_a_run_that_stops_ends_with_a_line(
+    link: Command, start_portal: StartPortal, pairs_file: Path
+) -> None:
+    """That says why and what to do."""
+    start_portal(tokens=("another",))
+    *_, end = lines_of(link(pairs_file, *JSON).err)
+    assert end["stopped"].startswith("401")
+    assert end["exit_code"] == 4
+    assert "HubSpot refused the access token" in end["next"][0]
 
 
 def test_json_of_results_stays_on_standard_output(
@@ -65,7 +113,7 @@ def test_json_of_results_stays_on_standard_output(
     start_portal()
     result = link(pairs_file, *JSON, "--json")
     assert 3 == result.reported["linked"]
-    assert 2 == len(lines_of(result.err))
+    assert 3 == len(lines_of(result.err))
     stream = link(pairs_file, *JSON, "--stream")
     assert 3 == len(stream.lines)
     assert lines_of(stream.err)
@@ -210,7 +258,7 @@ def test_a_log_file_takes_the_lines(
         result = link(pairs_file, "--log-file", path, "--log-format", format_)
         assert ("", True) == (result.err, "3 pairs in" in result.out)
     lines = path.read_text(encoding="utf-8").splitlines()
-    assert 4 == len(lines)
+    assert len(lines) == (6 if format_ == "json" else 4)
     assert ("json" == format_) is lines[0].startswith("{")
 
 

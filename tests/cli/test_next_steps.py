@@ -332,6 +332,69 @@ def test_an_object_type_that_hubspot_does_not_know(
     assert "To continue" not in result.out
 
 
+@pytest.mark.parametrize("verb", ["link", "verify"])
+def test_a_refused_token_of_what_is_read_back(
+    command: Command, start_portal: StartPortal, pairs_file: Path, verb: str
+) -> None:
+    """The cause is said once, with its cure, and what reads the links back once it is mended."""
+    start_portal(tokens=("another",))
+    result = command("verify", pairs_file, *TYPES)
+    assert result.code == 4
+    assert result.out.count("Authentication credentials not found") == 1
+    assert "HubSpot refused the access token (401). Check HUBSPOT_ACCESS_TOKEN\n" in result.out
+    start_portal()
+    command(verb, pairs_file, *TYPES)
+    again = command(*_step(result.out, "To read them back again: "))
+    assert again.code == (0 if verb == "link" else 1)
+
+
+def test_a_check_ends_with_a_command_that_goes_where_it_went(
+    command: Command, start_portal: StartPortal, pairs_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the same token; only the file has to be put in."""
+    portal = start_portal()
+    monkeypatch.delenv("HUBSPOT_BASE_URL")
+    monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
+    token = pairs_file.with_name("my token")
+    token.write_text(TOKEN, encoding="utf-8")
+    token.chmod(0o600)
+    result = command("check", *TYPES, "--base-url", portal.base_url, "--token-file", token)
+    step = _step(result.out, "Next: ")
+    assert step.count("FILE") == 1
+    again = [str(pairs_file) if word == "FILE" else word for word in step]
+    assert (result.code, command(*again).code, portal.portal.ledger.links_total) == (0, 0, 10)
+
+
+def test_an_input_that_was_moved(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    folder: Path,
+) -> None:
+    """Is named with the command that continues from its new place."""
+    portal = start_portal(daily_limit=4)
+    link(pairs_file, "--run", folder)
+    moved = pairs_file.rename(pairs_file.with_name("elsewhere.csv"))
+    result = command("resume", folder)
+    assert (result.code, "No such file or directory" in result.err) == (2, True)
+    step = _step(result.err, "If it was moved: ")
+    assert step.count("FILE") == 1
+    start_portal(instead_of=portal)
+    again = command(*[str(moved) if word == "FILE" else word for word in step], "--json")
+    assert (again.code, again.reported["linked"] + again.reported["skipped"]) == (0, 10)
+
+
+def test_nobody_that_responds(command: Command, pairs_file: Path, folder: Path) -> None:
+    """What to look at, and the command that sends them again."""
+    given = ("--base-url", "http://127.0.0.1:1", "--run", folder, "--token-command", "echo x")
+    result = command("link", pairs_file, *TYPES, *FAST, "--no-check", *given)
+    assert result.code == 1
+    said = "No response came from http://127.0.0.1:1. Check the network, the proxy and --base-url\n"
+    assert said in result.out
+    assert "--retry-failed" in _step(result.out, "To send those again that failed: ")
+
+
 @pytest.mark.parametrize("keeps", [False, True])
 def test_pairs_that_are_refused_alike(
     link: Command,

@@ -110,7 +110,14 @@ def test_a_type_that_no_column_shows_has_to_be_given(command: Command, tmp_path:
     path = tmp_path / "things.csv"
     path.write_text("Record ID,key\n1,a\n", encoding="utf-8")
     result = command("pairs", path, path, "--on", "KEY", "--output", tmp_path / "pairs.csv")
-    assert result.out.endswith(", with --from and --to\n")
+    step = "To link them, with an object type such as contacts for TYPE: "
+    *_, (before, after) = [line.split(": ") for line in result.out.splitlines()]
+    assert f"{before}: " == step
+    program, *arguments = shlex.split(
+        after.replace("TYPE", "deals", 1).replace("TYPE", "tickets", 1)
+    )
+    assert program == "aiohubassoc"
+    assert command(*arguments, "--simulate").code == 0
 
 
 def test_json_says_what_was_written(

@@ -138,7 +138,8 @@ def test_people_are_told_the_same(
         "  line 4: missing, contacts:3 -> companies:100003: HubSpot does not have the link\n",
         "  ... and 2 more\n",
         "  line 11: from_id is '1e5'",
-        f"to a file: aiohubassoc verify {pairs} --from contacts --to companies --output missing",
+        f"to a file: aiohubassoc verify {pairs} --from contacts --to companies --skip-invalid ",
+        "--skip-invalid --output missing.csv",
     ):
         assert expected in printed
     assert "unknown" not in printed

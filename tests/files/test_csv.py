@@ -245,6 +245,12 @@ def _refused(content: str, reported: str, **options: Any) -> Any:
         _refused('"from_id,to_id\n1,2\n', "line 1: has a quote that is never closed"),
         _refused("from_id,to_id\n", "has no column 'from_type': give --from", from_type=None),
         _refused("from_id,to_id\n", "has no column 'to_type': give --to", to_type=None),
+        _refused(
+            "from_id,to_id\n",
+            "has no columns 'from_type' and 'to_type': give --from and --to",
+            from_type=None,
+            to_type=None,
+        ),
     ],
 )
 def test_a_file_that_cannot_be_read(

@@ -61,6 +61,7 @@ async def _record(folder: Path, clock: Clock, *, is_killed: bool, seconds: float
     """Have a run write one outcome after *seconds*; a killed one does not come to its end."""
     journal = Journal(folder)
     writer = journal.recording({}, clock, retry_failed=False)
+    writer.run_id = "a"  # as `started` and `response` name it
     await writer.open()
     journal.observer.run_started(started())
     journal.observer.response(response())

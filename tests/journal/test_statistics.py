@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from aiohubassoc import ApiError, Outcome, Pair, PreviousFailureError, Quota, Status
+from aiohubassoc import (
+    ApiError,
+    AssociationClient,
+    Journal,
+    Outcome,
+    Pair,
+    PreviousFailureError,
+    Quota,
+    Status,
+)
 from aiohubassoc.journal.collector import StatisticsObserver
+from aiohubassoc.journal.report_reader import ReportReader
 from aiohubassoc.journal.statistics import (
     COUNTED,
     MOST_BUCKETS,
@@ -19,7 +30,7 @@ from aiohubassoc.journal.statistics import (
     Statistics,
     Timeline,
 )
-from aiohubassoc.models import Report, Skip
+from aiohubassoc.models import Report
 from aiohubassoc.observer import (
     CallKind,
     ResponseEvent,
@@ -28,9 +39,11 @@ from aiohubassoc.observer import (
     RunStartedEvent,
     ThrottleEvent,
 )
+from aiohubassoc.simulator import PortalSettings, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 PAIR = Pair("contacts", 1, "companies", 2)
 
@@ -88,8 +101,9 @@ def observing(
 ) -> StatisticsObserver:
     """Return an observer whose run has begun."""
     observer = StatisticsObserver()
-    observer.run_started(event or started())
-    observer.begin(kept, clock)
+    event = event or started()
+    observer.begin(kept, clock, event.run)
+    observer.run_started(event)
     return observer
 
 
@@ -187,7 +201,7 @@ def test_it_stays_small() -> None:
         error = ApiError(500, f"{number}" + "y" * 500, "words", None)
         observer.retry(RetryEvent("a", CallKind.PUT, PAIR, 1, 1, 0.1, error))
         observer.throttled(throttle(1.0, f"{number}" + "z" * 500))
-        observer.outcome(Outcome(number, PAIR, Status.LINKED, 1))
+        observer.count([Outcome(number, PAIR, Status.LINKED, 1)])
     assert len(observer.to_json() or "") < 60_000
 
 
@@ -234,9 +248,9 @@ def test_events_are_counted_where_they_belong() -> None:
     observer.response(response(400))
     observer.response(response(429))
     observer.response(response(None))
-    observer.outcome(Outcome(0, PAIR, Status.LINKED, 1))
+    observer.count([Outcome(0, PAIR, Status.LINKED, 1)])
     error = ApiError(400, "BAD", "bad", None)
-    observer.outcome(Outcome(1, PAIR, Status.FAILED, 1, error=error))
+    observer.count([Outcome(1, PAIR, Status.FAILED, 1, error=error)])
     found = kept_of(observer)
     timeline = found.timeline
     sent = [at for at, count in enumerate(timeline.counts["responses"]) if count]
@@ -283,18 +297,55 @@ def test_a_second_run_adds_up_in_buckets_of_its_own() -> None:
 
 
 def test_only_the_run_itself_is_counted() -> None:
-    """Not what the client does besides, nor one that reads."""
+    """Not what the client does besides: other runs of it, before and meanwhile."""
     clock = Clock()
     observer = observing(clock)
+    for other in (started("verify", run="v"), started("batch", run="b"), started(run="c")):
+        observer.run_started(other)
+        observer.response(response(run=other.run))
     observer.response(response(run=None))
-    observer.response(response(run="b"))
-    observer.run_started(started("verify", run="v"))
-    observer.response(response(run="v"))
-    assert kept_of(observer).responses.total == 0
+    observer.run_finished(RunFinishedEvent("b", Report(), 1.0))
+    found = kept_of(observer)
+    assert (found.responses.total, found.is_batch) == (0, False)
     observer.response(response())
     observer.run_finished(RunFinishedEvent("a", Report(), 1.0))
     observer.response(response())
     assert kept_of(observer).responses.total == 1
+
+
+@pytest.mark.looptime(False)
+async def test_a_journal_counts_its_own_run_alone(folder: Path) -> None:
+    """Though its client does more at the same time, before and after."""
+    journal = Journal(folder)
+    types: dict[str, Any] = {"from_type": "contacts", "to_type": "companies"}
+    portal_settings = PortalSettings(quota_limit=None)
+    async with (
+        serve(portal_settings) as portal,
+        AssociationClient(
+            portal_settings.tokens[0], base_url=portal.base_url, observer=journal.observer
+        ) as client,
+    ):
+        await client.link_all([(n, n) for n in range(1, 31)], **types)
+        async with asyncio.TaskGroup() as tasks:
+            own = [(n, n) for n in range(101, 151)]
+            tasks.create_task(client.link_all(own, **types, journal=journal))
+            tasks.create_task(client.link_all([(n, n) for n in range(201, 301)], **types))
+            tasks.create_task(client.create_default(Pair("contacts", 1, "companies", 2)))
+        await client.link_all([(n, n) for n in range(401, 411)], **types)
+    with ReportReader(folder) as reader:
+        found = reader.statistics()
+    assert found is not None
+    assert found.responses.total == 50
+    assert sum(found.timeline.counts["linked"]) == 50
+
+
+def test_a_run_that_does_not_report_keeps_nothing() -> None:
+    """Though an earlier one of the same observer did."""
+    clock = Clock()
+    observer = observing(clock)
+    assert observer.to_json() is not None
+    observer.begin(None, clock, "z")
+    assert observer.to_json() is None
 
 
 def test_calls_of_another_kind_are_not_held_to_the_quota() -> None:
@@ -313,7 +364,7 @@ def test_what_failed_before_is_not_counted_again() -> None:
     clock = Clock()
     observer = observing(clock)
     error = PreviousFailureError("BAD", "bad", None)
-    observer.outcome(Outcome(0, PAIR, Status.FAILED, 3, error=error))
+    observer.count([Outcome(0, PAIR, Status.FAILED, 3, error=error)])
     assert sum(kept_of(observer).timeline.counts["not_linked"]) == 0
 
 
@@ -322,9 +373,7 @@ def test_duplicates_are_those_of_the_last_run_that_met_any() -> None:
     clock, kept = Clock(), None
     for count in (3, 5, 0):
         observer = observing(clock, kept)
-        for index in range(count):
-            skip = Skip("DUPLICATE", "repeats item 0")
-            observer.outcome(Outcome(index, PAIR, Status.SKIPPED, skip=skip))
+        observer.duplicates = count
         kept = observer.to_json()
     assert (Statistics.from_json(kept or "") or Statistics()).duplicates == 5
 
@@ -345,5 +394,5 @@ def test_the_quota_is_that_which_is_kept_now() -> None:
 def test_without_events_nothing_is_kept() -> None:
     """The client does not report to it: the report says so."""
     observer = StatisticsObserver()
-    observer.begin(None, Clock())
+    observer.begin(None, Clock(), "a")
     assert observer.to_json() is None

@@ -8,9 +8,7 @@ memory or finds in one page:
   than the read, for every pair of a run that is resumed.
 - ``row_of_bad``, of an item that failed its checks.
 
-The modules that are first needed in a run are read then, once a process. A client's ``plan``, which
-sends nothing, finds duplicates in a temporary file that it writes on the loop, 250 pairs at a time,
-without waiting for the disk.
+The modules that are first needed in a run are read then, once a process.
 """
 
 from __future__ import annotations
@@ -85,6 +83,17 @@ async def test_all_else_that_a_client_does() -> None:
             await client.check("contacts", "companies")
             async with client.verify(PAIRS) as found:
                 assert len(PAIRS) == len([one async for one in found])
+    assert [] == blocking.found
+
+
+async def test_a_plan(tmp_path: Path) -> None:
+    """Duplicates are found in a temporary file, and a run folder is read."""
+    journal = Journal(tmp_path / "run")
+    async with simulated_portal(SETTINGS) as served, _client(served.base_url) as client:
+        await client.link_all(PAIRS[:50], journal=journal)
+        with blocking_calls(ALLOWED) as blocking:
+            plan = await client.plan([*PAIRS, *PAIRS], journal=journal)
+    assert len(PAIRS) == plan.pairs == plan.duplicates
     assert [] == blocking.found
 
 
