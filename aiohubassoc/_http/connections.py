@@ -330,7 +330,7 @@ class Connections:
         times, took = self._times[attempt.is_of_many], self._now() - attempt.began_at
         if protocol.is_connected():
             await self._watch(state, times.wait_after(took))
-            is_taken = state.call is not None  # where the loop stood still for longer than a doubt
+            is_taken = state.attempt is not None  # after the loop stood still for too long
             if is_taken or _has_more(protocol, state):
                 state.is_spoilt = True
                 if not is_taken:

@@ -226,7 +226,12 @@ class FleetRecorder:
         observer: Collects how the run goes.
         statistics: What it collected of the run before; None: nothing.
         clock: Time.
+
+    Attributes:
+        run_id: What its events and log lines know the run by; None: it is not known.
     """
+
+    run_id: str | None = None
 
     def __init__(
         self,
@@ -250,7 +255,7 @@ class FleetRecorder:
 
     async def open(self) -> None:
         """Be ready: add to what was collected of the run before."""
-        self._observer.begin(self._statistics, self._clock)
+        self._observer.begin(self._statistics, self._clock, self.run_id)
         self._statistics_at = self._clock.now()
 
     def begin(self, index: int, pair: Pair) -> Outcome | None:
@@ -276,6 +281,7 @@ class FleetRecorder:
             self._statistics_at = self._clock.now()
             statistics = self._observer.to_json()
         await self._writer.write(self._ownership, completed, statistics)
+        self._observer.count(completed)
 
     async def close(self, report: Report, *, complete: bool) -> None:
         """Keep how the run went; the worker says how it ended."""

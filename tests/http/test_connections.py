@@ -612,7 +612,7 @@ async def test_a_call_that_took_the_connection_meanwhile_keeps_it() -> None:
     class Clock(SystemClock):
         async def sleep(self, seconds: float) -> None:
             if seconds:
-                protocol.call = other
+                protocol.attempt = other
                 protocol.is_spoilt = True  # the response to the other call is coming
 
     class OpenTransport(asyncio.Transport):
