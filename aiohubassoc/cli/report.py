@@ -27,7 +27,7 @@ _LISTED: Final = 100
 _MOST_CATEGORIES: Final = 50
 _WITHOUT_ERROR: Final = {
     LinkState.MISSING: ("NOT_LINKED", "HubSpot does not have the link"),
-    LinkState.UNKNOWN: ("NOT_TOLD", "HubSpot did not say"),
+    LinkState.UNKNOWN: ("UNKNOWN", "HubSpot did not say"),
 }
 
 
@@ -228,8 +228,8 @@ class _RowReport(ABC):
             "input": None if self.input_counts is None else self.input_counts.as_json(),
             "invalid": self.invalid,
             "seconds": round(self.seconds, 3),
-            "answers": self.pairs.responses,
-            "error_answers": self.pairs.error_responses,
+            "responses": self.pairs.responses,
+            "error_responses": self.pairs.error_responses,
             "stopped": None if self.stopped is None else str(self.stopped),
             "input_complete": self.input_complete,
             "limit": self.limit,

@@ -50,8 +50,8 @@ def test_json_is_one_object_and_nothing_else(
         "limit": None,
         "rows_left": 0,
         "invalid_lines": [],
-        "answers": 10,
-        "error_answers": 5,
+        "responses": 10,
+        "error_responses": 5,
         "throttled": 0,
         "portal": portal.base_url,
         "input": {

@@ -86,7 +86,7 @@ def test_json_is_one_object_and_nothing_else(
     assert (result.code, result.err) == (1, "")
     reported = result.reported
     assert reported.pop("seconds") >= 0
-    assert reported.pop("answers") == 1
+    assert reported.pop("responses") == 1
     first, second = reported.pop("first_missing")
     assert first == {
         "line": 4,
@@ -110,7 +110,7 @@ def test_json_is_one_object_and_nothing_else(
         "limit": None,
         "rows_left": 0,
         "invalid": 1,
-        "error_answers": 0,
+        "error_responses": 0,
         "stopped": None,
         "input_complete": True,
         "first_unknown": [],
