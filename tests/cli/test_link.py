@@ -100,7 +100,7 @@ def test_a_reserve_of_the_day(
     result = link(write_pairs(tmp_path / "pairs.csv", 300), "--reserve-daily", reserve, "--json")
     assert (3, 100) == (result.code, result.reported["linked"])
     assert 200 == result.reported["unprocessed"]
-    assert "continue after midnight in the account's time zone" in result.reported["stopped"]
+    assert "Continue after midnight in the account's time zone" in result.reported["stopped"]
     assert 100 == running.portal.ledger.requests
 
 
