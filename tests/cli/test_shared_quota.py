@@ -103,7 +103,7 @@ def test_a_store_that_cannot_be_used_lets_nothing_go(
     [
         (["--shared-quota", "redis://x"], "--shared-quota must be sqlite:///FILE"),
         (["--shared-key", "x"], "--shared-key is for --shared-quota"),
-        (["--shared-quota", "sqlite:///x", "--shared-key", ""], "--shared-key must be a text"),
+        (["--shared-quota", "sqlite:///x", "--shared-key", ""], "--shared-key is empty"),
     ],
 )
 def test_what_is_no_shared_quota_is_refused(

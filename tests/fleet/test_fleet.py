@@ -23,7 +23,7 @@ from aiohubassoc.fleet import (
     SubmittedInput,
 )
 from aiohubassoc.options import Quota
-from aiohubassoc.simulator import FaultPlan, PortalSettings, portal_process, serve
+from aiohubassoc.simulator import FaultPlan, PortalSettings, serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -307,7 +307,8 @@ async def test_a_worker_that_is_stopped_gives_its_runs_to_the_next(
 ) -> None:
     """A worker that is stopped gives its runs to the next one, and the quota it has used."""
     settings = PortalSettings(quota_limit=100, quota_window=3.0)
-    with portal_process(settings) as portal:
+    # In this loop: a process of its own may get a call late on a busy machine, and count it later.
+    async with serve(settings) as portal:
         quota = Quota(100, 3.0)
         here = {"acme": attrs.evolve(portals["acme"], base_url=portal.base_url, quota=quota)}
         run = await submit(fleet, pairs(220))
@@ -320,8 +321,8 @@ async def test_a_worker_that_is_stopped_gives_its_runs_to_the_next(
         async with working(database, here):
             ended = await until(fleet, run)
         assert (ended.state, ended.linked) == (RunState.DONE, 220)
-        assert portal.ledger()["throttled"] == {}
-        assert {link[-1] for link in portal.links()["links"]} == {1}
+        assert not portal.portal.ledger.throttled
+        assert set(portal.portal.ledger.links.values()) == {1}
 
 
 async def test_what_is_collected_of_a_run_adds_up_over_its_workers(

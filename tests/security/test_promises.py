@@ -22,7 +22,7 @@ def test_a_named_test_exists(named: str) -> None:
 
 def test_each_promise_names_its_test() -> None:
     """But for those about files that are kept beside the code."""
-    part = TEXT[TEXT.index("## What is promised") : TEXT.index("## What is not")]
+    part = TEXT[TEXT.index("## Guarantees") : TEXT.index("## Not protected")]
     promises = [line for line in part.splitlines() if line.startswith("- **")]
     assert len(promises) > 5
     for promise in promises:
