@@ -54,7 +54,6 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/batch.py
 	$(BIN)/python benchmarks/nightly.py
 	$(BIN)/python benchmarks/overhead.py
-	$(BIN)/python benchmarks/callbacks.py
 	$(BIN)/python benchmarks/modules.py
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/memory.py
@@ -69,6 +68,7 @@ bench: .venv/.dev
 	$(BIN)/python benchmarks/run_report.py
 	$(BIN)/python benchmarks/inputs.py
 	$(BIN)/python benchmarks/hostile_files.py
+	$(BIN)/python benchmarks/callbacks.py
 
 judges: .venv/.dev .venv-judges/.done .venv-proxy/.done
 	$(BIN)/python -m pytest -p no:randomly tests/judges

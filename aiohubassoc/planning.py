@@ -214,7 +214,7 @@ class Planner:
 
 @contextlib.asynccontextmanager
 async def used_in_thread(planner: Planner) -> AsyncIterator[DatabaseThread]:
-    """Enter *planner* in a thread of its own, which is to make all other calls of it, too."""
+    """Enter *planner* in a separate thread. All its other methods must be called there as well."""
     thread = DatabaseThread("plan")
     try:
         await thread.run(planner.__enter__)

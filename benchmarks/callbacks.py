@@ -3,7 +3,7 @@ The longest callback on the event loop: how long a program's other tasks wait fo
 
 Each case makes the largest replies and inputs that there are. What is counted is CPU time of the
 loop's thread, so that a busy machine changes little, and it is compared with what the same machine
-takes to read JSON: a ratio, and milliseconds. The portal is a process of its own.
+takes to read JSON: a ratio, and milliseconds. The portal runs in a separate process.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Longest:
 _RUN: Final = events.Handle._run  # noqa: SLF001 -- where every callback is called
 
 
-def _name(callback: Any) -> str:  # noqa: ANN401 -- whatever a loop calls
+def _name(callback: Any) -> str:  # noqa: ANN401 -- any callback of an event loop
     task = getattr(callback, "__self__", None)
     if isinstance(task, asyncio.Task):
         return str(getattr(task.get_coro(), "__qualname__", task))

@@ -343,7 +343,7 @@ def _without_response(call: Call[SubjectT], received: NoResponse) -> Transient |
 
 
 def _keep_reply(call: Call[SubjectT], verdict: Verdict) -> None:
-    """Keep in *call* what its outcome must contain, whatever later attempts end with."""
+    """Keep in *call* what its outcome must contain, however later attempts end."""
     if isinstance(verdict, Partial):
         call.reply = verdict.reply
     elif isinstance(verdict, Transient):

@@ -58,7 +58,7 @@ def _look_up(refusal: Refusal) -> Verdict:
     for row in TABLE:
         if row.fits(refusal):
             return row.verdict(refusal)
-    # A status that HTTP does not define proves nothing, whatever the body says.
+    # A status that HTTP does not define proves nothing, even with a valid body.
     response = refusal.response
     return Transient(
         make_invalid_response(response, (f"{response.status} is no status of a final response",))

@@ -242,9 +242,10 @@ def checked_proxy(text: str) -> str:
     try:
         parts = urlsplit(url)
         scheme, host, _ = parts.scheme, parts.hostname, parts.port
-    except ValueError:
+        (host or "").encode("idna")  # of a name with an empty or long part aiohttp can make nothing
+    except ValueError:  # of which UnicodeError is one
         scheme, host = "", None
-    if not host or any(letter.isspace() for letter in url):
+    if not host or " " in url or not url.isprintable():
         raise OptionsError("proxy must be a URL such as http://proxy:3128: it names no host")
     if scheme not in {"http", "https"}:
         raise OptionsError(f"proxy must be an http or https URL: aiohttp does not speak {scheme!r}")

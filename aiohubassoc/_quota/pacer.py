@@ -87,7 +87,7 @@ class Pacer:
     Attributes:
         max_in_flight: None: only the quota bounds how many calls are in flight.
         adopts_remaining_until: The end of the first window. Later `adopt_remaining` does nothing.
-        has_ample_room: Whether so many permits are free that calls may be recorded later.
+        has_ample_room: Whether enough permits are free to record calls later, in groups.
     """
 
     max_in_flight: int | None = None

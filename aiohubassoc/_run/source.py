@@ -109,7 +109,9 @@ class Source:
         self._to_close: AsyncIterator[object] | None = None
         if isinstance(given, AsyncIterable):
             self._async = aiter(given)
-            if self._async is not given:  # the caller closes an iterator of its own
+            if (
+                self._async is not given
+            ):  # else the caller gave an iterator, and closes it
                 self._to_close = self._async
         elif isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping):
             self._sync = iter(given)
@@ -201,7 +203,7 @@ class Source:
         return read_pair(index, item, self._types)
 
     async def close(self) -> None:
-        """Close the iterator if it was made here. The caller closes an iterator of its own."""
+        """Close the iterator if it was made here. The caller closes an iterator that it gave."""
         if self._rows is not None:
             self._rows.close()  # it keeps a slice of the data frame in memory
         close = getattr(self._to_close, "aclose", None)

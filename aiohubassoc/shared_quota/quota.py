@@ -45,7 +45,8 @@ def _check_url(_: object, field: attrs.Attribute[str], value: object) -> None:
 
 
 def _check_key(_: object, field: attrs.Attribute[str], value: object) -> None:
-    if not isinstance(value, str) or not value or "\0" in value:
+    is_text = isinstance(value, str) and value and "\0" not in value
+    if not is_text or any("\ud800" <= letter <= "\udfff" for letter in str(value)):  # no UTF-8
         raise OptionsError(f"{field.name} must be a text that is not empty, not {value!r}")
 
 

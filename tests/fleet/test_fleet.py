@@ -307,7 +307,7 @@ async def test_a_worker_that_is_stopped_gives_its_runs_to_the_next(
 ) -> None:
     """A worker that is stopped gives its runs to the next one, and the quota it has used."""
     settings = PortalSettings(quota_limit=100, quota_window=3.0)
-    # In this loop: a process of its own may get a call late on a busy machine, and count it later.
+    # In this event loop: on a busy machine a separate process would count calls later.
     async with serve(settings) as portal:
         quota = Quota(100, 3.0)
         here = {"acme": attrs.evolve(portals["acme"], base_url=portal.base_url, quota=quota)}

@@ -180,6 +180,10 @@ async def test_no_message_shows_the_password(base_url: str, status: str) -> None
         ("http://user:canary@proxy:x", "names no host"),
         ("http://user:canary@pro xy:1", "names no host"),
         ("", "names no host"),
+        ("http://a..b:1", "names no host"),
+        (f"http://{'a' * 64}:1", "names no host"),
+        ("http://\x01:1", "names no host"),
+        ("http://\udcff:1", "names no host"),
         (5, "must be a URL"),
     ],
 )

@@ -50,7 +50,7 @@ def test_a_url_that_is_none_is_refused(url: Any) -> None:
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("key", ["", None, 3, "a\0b"])
+@pytest.mark.parametrize("key", ["", None, 3, "a\0b", "\udcff"])
 def test_a_key_that_is_none_is_refused(key: Any) -> None:
     """A quota has a name."""
     with pytest.raises(OptionsError, match="key must be a text"):
