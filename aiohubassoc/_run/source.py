@@ -109,9 +109,7 @@ class Source:
         self._to_close: AsyncIterator[object] | None = None
         if isinstance(given, AsyncIterable):
             self._async = aiter(given)
-            if (
-                self._async is not given
-            ):  # else the caller gave an iterator, and closes it
+            if self._async is not given:  # else the caller gave an iterator, and closes it
                 self._to_close = self._async
         elif isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping):
             self._sync = iter(given)
