@@ -49,26 +49,30 @@ format: .venv/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only .
 
+# Every one is run, also after one whose bar is missed.
 bench: .venv/.dev
-	$(BIN)/python benchmarks/throughput.py
-	$(BIN)/python benchmarks/batch.py
-	$(BIN)/python benchmarks/nightly.py
-	$(BIN)/python benchmarks/overhead.py
-	$(BIN)/python benchmarks/modules.py
-	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/memory.py
-	$(BIN)/python benchmarks/quota.py
-	$(BIN)/python benchmarks/shared.py
-	$(BIN)/python benchmarks/faults.py
-	$(BIN)/python benchmarks/kills.py
-	$(BIN)/python benchmarks/kills.py --via batch
-	$(BIN)/python benchmarks/soak.py --minutes 5
-	$(BIN)/python benchmarks/fuzz.py
-	$(BIN)/python benchmarks/journal.py
-	$(BIN)/python benchmarks/run_report.py
-	$(BIN)/python benchmarks/inputs.py
-	$(BIN)/python benchmarks/hostile_files.py
-	$(BIN)/python benchmarks/callbacks.py
+	@missed=""; \
+	run() { echo "python benchmarks/$$*"; $(BIN)/python benchmarks/$$* || missed="$$missed; $$*"; }; \
+	run throughput.py; \
+	run batch.py; \
+	run nightly.py; \
+	run overhead.py; \
+	run modules.py; \
+	run startup.py; \
+	run memory.py; \
+	run quota.py; \
+	run shared.py; \
+	run faults.py; \
+	run kills.py; \
+	run kills.py --via batch; \
+	run soak.py --minutes 5; \
+	run fuzz.py; \
+	run journal.py; \
+	run run_report.py; \
+	run inputs.py; \
+	run hostile_files.py; \
+	run callbacks.py; \
+	test -z "$$missed" || { echo "missed$$missed"; exit 1; }
 
 judges: .venv/.dev .venv-judges/.done .venv-proxy/.done
 	$(BIN)/python -m pytest -p no:randomly tests/judges
