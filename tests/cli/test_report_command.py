@@ -218,7 +218,7 @@ def test_verify_writes_a_report_of_files(
         "contacts to companies",
         "pairs.csv",
         "missing: HubSpot does not have the link",
-        "line 9: HubSpot does not have the link",
+        "line 9",
         "contacts:8 -> companies:100008",
         "1 row repeats an earlier one",
         "1 row rejected",
