@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -48,7 +49,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     script = {"3": [refused], "5": [refused], "20": [error(429, policyName="DAILY")]}
     ran = run(Journal(folder), PAIRS, script, workers=1)
     assert {Status.LINKED, Status.FAILED, Status.UNPROCESSED} <= {o.status for o in ran.outcomes}
-    with sqlite3.connect(folder / "journal.db") as db:
+    with closing(sqlite3.connect(folder / "journal.db")) as db, db:
         db.execute("insert into unusable values (7, 'no id', '[\"a\"]')")
         db.execute("insert into verifications values (1, 1, '{}')")
     db.close()
@@ -108,7 +109,7 @@ def test_a_forged_value(
     """In any column of any table."""
     folder = _copy(whole, tmp_path_factory)
     table, column = forged
-    with sqlite3.connect(folder / "journal.db") as db:
+    with closing(sqlite3.connect(folder / "journal.db")) as db, db:
         try:
             db.execute(f"update or ignore {table} set {column} = ?", (value,))  # noqa: S608 -- ours
         except (sqlite3.Error, OverflowError):  # what the schema does not take
