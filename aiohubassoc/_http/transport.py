@@ -46,8 +46,6 @@ _LARGER_BLOCK_BYTES: Final = 4 * 1024 * 1024
 
 _2XX: Final = range(200, 300)
 _FINAL_STATUSES: Final = range(200, 600)
-# The refusal of many pairs may name each of them: this many bytes for each byte of the request.
-_ERROR_BYTES_A_BYTE: Final = 16
 # How many tokens are replaced: a server may repeat one that was renewed since.
 _TOKENS_HIDDEN: Final = 3
 # A shorter secret, such as the token of a test, may be in any text by chance.
@@ -290,7 +288,7 @@ class Transport:
         if status not in _2XX:
             self._connections.doubt(attempt)
             attempt.is_cut = attempt.is_cut or holds_another(response)
-            most = MOST_ERROR_BYTES + _ERROR_BYTES_A_BYTE * len(endpoint.body)
+            most = MOST_ERROR_BYTES
         try:
             body, is_whole = await _read(response.content, most)
         except BaseException:
