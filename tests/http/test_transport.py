@@ -890,6 +890,20 @@ async def test_nothing_that_a_server_says_has_the_token(status: str, lent: bool)
     assert "canary" not in shown
 
 
+async def test_every_token_that_was_used_is_hidden() -> None:
+    """A command that gives another token each time is no reason to show the earlier ones."""
+    tokens = [f"canary-{number:03}" for number in range(200)]
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        return web.Response(status=400, text=" ".join(tokens))
+
+    async with serving(handler) as base_url, opened(base_url) as transport:
+        for token in (*tokens, *tokens[::50]):
+            response, _ = await transport.send(ENDPOINT, token)
+    assert isinstance(response, Response)
+    assert b" ".join([b"[secret]"] * 200) == response.body
+
+
 @pytest.mark.parametrize(
     "credentials", ["u:pw", "user:s3cret-word", "user:s3cret%40word", "user:s3%2Fcret", "s3cret"]
 )
