@@ -284,9 +284,11 @@ class AssociationClient:
         """Close the connections; every call from now on raises ClientClosedError."""
         self._closed = True
         self._senders = None
-        await self._transport.close()
-        if self._shared is not None:
-            await self._shared.close()
+        try:
+            await self._transport.close()
+        finally:  # cancelled or not
+            if self._shared is not None:
+                await self._shared.close()
 
     async def create_default(self, pair: Pair) -> DefaultAssociations:
         """
