@@ -54,7 +54,7 @@ async def test_a_cancelled_close_closes_the_shared_quota(
     await client.__aenter__()
     close, session = client._transport.close, client._shared
     assert session is not None
-    monkeypatch.setattr(client._transport, "close", lambda: asyncio.sleep(9))
+    monkeypatch.setattr(client._transport, "close", lambda: pass_time(9))
     whole = session.close
 
     async def close_store() -> None:
