@@ -202,9 +202,13 @@ class AssociationClient:
             strict=strict_quota,
             clock=self._clock,
         )
-        self._batch_limiter = batch_limiter or QuotaLimiter.for_batches(
-            batch_quota, reserve_daily=reserve_daily, clock=self._clock
-        )
+        if batch_limiter is None:
+            batch_limiter = own_batches = QuotaLimiter.for_batches(
+                batch_quota, reserve_daily=reserve_daily, clock=self._clock
+            )
+            if limiter is None and isinstance(self._limiter, QuotaLimiter):
+                own_batches.share_daily(self._limiter)
+        self._batch_limiter = batch_limiter
         self._retry = retry
         self._jitter = jitter or random.random
         self._transport = Transport(

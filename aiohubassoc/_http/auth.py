@@ -89,8 +89,9 @@ class TokenSource:
     @asynccontextmanager
     async def _time_limit(self) -> AsyncIterator[None]:
         """Bound the wait for the provider, and for a renewal that another call has begun."""
+        limit = asyncio.timeout(self._timeout)
         try:
-            async with asyncio.timeout(self._timeout) as limit:
+            async with limit:
                 yield
         except TimeoutError:
             if not limit.expired():  # it is the provider's own
