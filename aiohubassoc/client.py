@@ -83,7 +83,8 @@ class AssociationClient:
         token: An access token (service key, private app or OAuth), or
             ``async def token(refused: str | None) -> str``, awaited for each call with None. After
             a 401 it gets the refused token, once for all calls that were refused, and one more
-            attempt is made with the token it returns.
+            attempt is made with the token it returns. A call waits for it for *timeouts*' ``total``
+            at most; then the call raises `RunStoppedError`, and a run stops with it.
         base_url: Where HubSpot's API is. Must be https unless it is this machine.
         api_version: ``"v4"``, or a dated version such as ``"2026-09"`` or ``"2027-03-beta"``. One
             that is not an `ApiVersion` is used with a warning.
@@ -180,7 +181,7 @@ class AssociationClient:
         self._concurrency = checked_concurrency(concurrency)
         self._base_url = checked_base_url(base_url, allow_http=allow_http)
         self._events = Events(observer, portal=parse_portal(self._base_url), clock=self._clock)
-        self._tokens = TokenSource(token)
+        self._tokens = TokenSource(token, timeouts.total)
         check_shared_quota(shared_quota, limiter, batch_limiter)
         self._shared: StoreSession | None = None
         self._batch_quota = batch_quota
@@ -201,9 +202,13 @@ class AssociationClient:
             strict=strict_quota,
             clock=self._clock,
         )
-        self._batch_limiter = batch_limiter or QuotaLimiter.for_batches(
-            batch_quota, reserve_daily=reserve_daily, clock=self._clock
-        )
+        if batch_limiter is None:
+            batch_limiter = own_batches = QuotaLimiter.for_batches(
+                batch_quota, reserve_daily=reserve_daily, clock=self._clock
+            )
+            if limiter is None and isinstance(self._limiter, QuotaLimiter):
+                own_batches.share_daily(self._limiter)
+        self._batch_limiter = batch_limiter
         self._retry = retry
         self._jitter = jitter or random.random
         self._transport = Transport(
@@ -284,9 +289,11 @@ class AssociationClient:
         """Close the connections; every call from now on raises ClientClosedError."""
         self._closed = True
         self._senders = None
-        await self._transport.close()
-        if self._shared is not None:
-            await self._shared.close()
+        try:
+            await self._transport.close()
+        finally:  # cancelled or not
+            if self._shared is not None:
+                await self._shared.close()
 
     async def create_default(self, pair: Pair) -> DefaultAssociations:
         """

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
@@ -173,13 +173,23 @@ class Excerpts:
     ) -> None:
         self._context = _Excerpt(context, known)
         self._details = [(detail, _Excerpt(detail.context, known)) for detail in details]
+        # By the ids that they name, as a refusal may have a detail for each of many pairs.
+        self._by_id: dict[str, list[int]] = {}
+        self._general: list[int] = []
+        for number, (_, excerpt) in enumerate(self._details):
+            for one in excerpt.ids:
+                self._by_id.setdefault(one, []).append(number)
+            if not excerpt.ids:
+                self._general.append(number)
 
     def of(self, ends: tuple[RecordKey, RecordKey]) -> tuple[Context, tuple[ErrorDetail, ...]]:
         """Return the context and details about a pair with these ends, and about no record."""
         details: list[ErrorDetail] = []
-        for detail, excerpt in self._details:
+        about = chain.from_iterable(self._by_id.get(one, ()) for _, one in ends)
+        for number in sorted({*self._general[:_MOST_KEPT], *about}):
             if len(details) == _MOST_KEPT:
                 break
+            detail, excerpt = self._details[number]
             context = excerpt.of(ends)
             if context is detail.context:
                 details.append(detail)
@@ -204,6 +214,11 @@ class _Excerpt:
                 self._by_id.setdefault(one, []).append((number, kind))
             if not named and len(self._general) < _MOST_KEPT:
                 self._general.append(number)
+
+    @property
+    def ids(self) -> Collection[str]:
+        """The ids that its values name."""
+        return self._by_id.keys()
 
     def of(self, ends: tuple[RecordKey, RecordKey]) -> Context:
         picked = {*self._general, *islice(self._about(ends), _MOST_KEPT)}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeAlias
 
-from aiohubassoc.errors import OptionsError
+from aiohubassoc.errors import OptionsError, RunStoppedError
 from aiohubassoc.pair import plain_text
 
 TokenProvider: TypeAlias = Callable[[str | None], Awaitable[str]]
@@ -25,6 +26,7 @@ class TokenSource:
 
     Args:
         token: An access token (service key, private app or OAuth), or a provider of them.
+        timeout: Seconds that a call waits for the provider. None: no limit.
 
     Attributes:
         fixed: The token; None: a provider gives it.
@@ -32,11 +34,13 @@ class TokenSource:
 
     Raises:
         OptionsError: it is not a token. Each method raises it if the provider returns none.
+        RunStoppedError: each method, if the provider does not return in time.
     """
 
-    def __init__(self, token: str | TokenProvider) -> None:
+    def __init__(self, token: str | TokenProvider, timeout: float | None = None) -> None:
         self.fixed: str | None = None
         self.renewals = 0
+        self._timeout = timeout
         self._provider: TokenProvider | None = None
         if callable(token):
             self._provider = token
@@ -50,10 +54,11 @@ class TokenSource:
 
     async def current(self) -> str:
         """Return the provider's token; during a renewal, wait for the new one."""
-        if self._renewal.locked():
-            async with self._renewal:
-                pass
-        return self._newest(await self._ask(None))
+        async with self._time_limit():
+            if self._renewal.locked():
+                async with self._renewal:
+                    pass
+            return self._newest(await self._ask(None))
 
     async def renew(self, refused: str, renewals: int) -> bool:
         """
@@ -69,7 +74,7 @@ class TokenSource:
         """
         if self._provider is None:
             return False
-        async with self._renewal:
+        async with self._time_limit(), self._renewal:
             newest, number = self._renewed.get(refused, (refused, 0))
             if number > renewals:
                 return newest != refused
@@ -80,6 +85,20 @@ class TokenSource:
             self.renewals += 1
             self._renewed = dict.fromkeys((given, refused), (newest, self.renewals))
             return newest != refused
+
+    @asynccontextmanager
+    async def _time_limit(self) -> AsyncIterator[None]:
+        """Bound the wait for the provider, and for a renewal that another call has begun."""
+        limit = asyncio.timeout(self._timeout)
+        try:
+            async with limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():  # it is the provider's own
+                raise
+            raise RunStoppedError(
+                f"the token provider returned no token within {self._timeout:g} s"
+            ) from None
 
     def _newest(self, token: str) -> str:
         return self._renewed[token][0] if token in self._renewed else token

@@ -117,6 +117,12 @@ class QuotaLimiter:
         # The quota headers of the last response, as texts and parsed.
         self._quota_texts: tuple[str | None, str | None] = (None, None)
         self._named: Quota | None = None
+        self._sharing: tuple[QuotaLimiter, ...] = (self,)  # those with the same daily reserve
+
+    def share_daily(self, other: QuotaLimiter) -> None:
+        """Keep one daily reserve with *other*: HubSpot's daily limit counts the calls of both."""
+        self._daily, self._sharing = other._daily, (*other._sharing, self)
+        other._sharing = self._sharing
 
     @property
     def quota(self) -> Quota:
@@ -155,7 +161,7 @@ class QuotaLimiter:
     def release_unused(self) -> None:
         """Return the permit of a call that was not sent."""
         self._pacer.release_unused()
-        self._queue.wake()
+        self._wake()
 
     def record_response(
         self,
@@ -180,13 +186,13 @@ class QuotaLimiter:
                 self._learn(sent_at, responded_at, headers, accepted=accepted)
         finally:
             pacer.record_response(sent_at, responded_at, exact=exact, accepted=accepted)
-            self._queue.wake()
+            self._wake()
 
     def record_no_response(self, sent_at: float) -> None:
         """Free the permit one window and one usual round trip from now."""
         self._record_ended()
         self._pacer.record_no_response(sent_at, self._now())
-        self._queue.wake()
+        self._wake()
 
     def record_throttle(
         self, sent_at: float, retry_after: float | None, *, by_quota: bool = True
@@ -195,6 +201,14 @@ class QuotaLimiter:
         self._record_ended()
         now = self._now()
         return self._pacer.record_throttle(now, sent_at, retry_after=retry_after, by_quota=by_quota)
+
+    def _count_in_flight(self) -> int:
+        """Return how many calls are in flight that the daily limit counts."""
+        return sum(one._pacer.in_flight for one in self._sharing)  # noqa: SLF001 -- its own class
+
+    def _wake(self) -> None:
+        for one in self._sharing:
+            one._queue.wake()  # noqa: SLF001 -- its own class
 
     def _record_ended(self) -> None:
         """Record the calls that were not recorded yet. Until then their permits count as used."""
@@ -222,7 +236,7 @@ class QuotaLimiter:
                 pacer.adopt_remaining(now, self._named.limit, left)
         if self._daily is not None and accepted:
             limit, left = _headers.parse_daily(headers)
-            others = pacer.in_flight - 1  # the call itself is not recorded yet
+            others = self._count_in_flight() - 1  # the call itself is not recorded yet
             self._daily.record_response(now, limit, left, sent_at=sent_at, in_flight=others)
 
     def _try_take(self, now: float) -> float:
@@ -237,7 +251,7 @@ class QuotaLimiter:
         self._record_ended()
         pacer, daily = self._pacer, self._daily
         if daily is not None:
-            in_flight = pacer.in_flight
+            in_flight = self._count_in_flight()
             if not daily.may_go(now, in_flight=in_flight):
                 if in_flight:  # their responses report how many are left
                     return math.inf

@@ -46,10 +46,9 @@ _LARGER_BLOCK_BYTES: Final = 4 * 1024 * 1024
 
 _2XX: Final = range(200, 300)
 _FINAL_STATUSES: Final = range(200, 600)
-# The refusal of many pairs may name each of them: this many bytes for each byte of the request.
-_ERROR_BYTES_A_BYTE: Final = 16
-# How many tokens are replaced: a server may repeat one that was renewed since.
-_TOKENS_HIDDEN: Final = 3
+# How many tokens are replaced in what a server sends, those used last: it may repeat one that was
+# renewed since. With a new one each half an hour these are the tokens of five days.
+_TOKENS_HIDDEN: Final = 256
 # A shorter secret, such as the token of a test, may be in any text by chance.
 _SHORTEST_SECRET: Final = 6
 _NOWHERE: Final = b"\xff\xff"  # bytes that no text has
@@ -112,7 +111,7 @@ class Transport:
         self._session: aiohttp.ClientSession | OwnSession | None = None
         self._own: OwnSession
         self._token = ""
-        self._tokens: tuple[str, ...] = ()
+        self._tokens: dict[str, None] = {}  # in the order in which they were last used
         self._redaction = NO_SECRETS
         self._secret = _NOWHERE
         self._responses = 0
@@ -232,7 +231,13 @@ class Transport:
         # Each request copies the headers before it waits for anything.
         if self._lent is None:
             self._own.headers["Authorization"] = f"Bearer {token}"
-        self._tokens = (token, *(one for one in self._tokens if one != token))[:_TOKENS_HIDDEN]
+        is_known = token in self._tokens
+        self._tokens.pop(token, None)
+        self._tokens[token] = None
+        if is_known:
+            return
+        if len(self._tokens) > _TOKENS_HIDDEN:
+            del self._tokens[next(iter(self._tokens))]
         secrets = {*self._tokens, *list_credentials(self._proxy)}
         hidden = [one for one in secrets if len(one) >= _SHORTEST_SECRET]
         self._redaction = Redaction(hidden)
@@ -290,7 +295,7 @@ class Transport:
         if status not in _2XX:
             self._connections.doubt(attempt)
             attempt.is_cut = attempt.is_cut or holds_another(response)
-            most = MOST_ERROR_BYTES + _ERROR_BYTES_A_BYTE * len(endpoint.body)
+            most = MOST_ERROR_BYTES
         try:
             body, is_whole = await _read(response.content, most)
         except BaseException:

@@ -73,7 +73,7 @@ def is_from_hubspot(response: Response, verdict: Verdict) -> bool:
         case Transient(UnconfirmedError()):
             return bool(response.body.strip())  # a reply that can be read, or nothing
         case _:
-            body = codec.decode_error(response.body)
+            body = response.error or codec.decode_error(response.body)
             return body is not None and body.is_hubspot
 
 

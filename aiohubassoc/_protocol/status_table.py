@@ -80,7 +80,8 @@ class Refusal:
         decode: Callable[[bytes], codec.ErrorBody | None] = codec.decode_error,
     ) -> Refusal:
         """Return the refusal that *response* is; *decode* reads its body."""
-        return cls(response, decode(response.body) or _NO_BODY, types, now)
+        response.error = decode(response.body) or _NO_BODY
+        return cls(response, response.error, types, now)
 
     @property
     def retry_after(self) -> float | None:

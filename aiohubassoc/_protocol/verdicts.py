@@ -42,6 +42,7 @@ class Response:
         body: Whole.
         url: The URL of the request, for messages.
         redaction: Replaces secrets in headers that are kept. In body and url they are replaced.
+        error: What the body says of an error, once it was read; None: it was not.
     """
 
     status: int
@@ -49,6 +50,7 @@ class Response:
     body: bytes
     url: str = ""
     redaction: Redaction = attrs.field(default=NO_SECRETS, repr=False)
+    error: codec.ErrorBody | None = attrs.field(default=None, init=False, repr=False, eq=False)
 
 
 class About(Enum):

@@ -21,7 +21,6 @@ from aiohubassoc.errors import (
     ApiError,
     InvalidResponseError,
     NotFoundError,
-    UnconfirmedError,
     ValidationError,
 )
 from aiohubassoc.pair import canonical_id
@@ -43,6 +42,9 @@ _MOST_UNMENTIONED: Final = 2
 _MULTI_STATUS: Final = 207  # RFC 4918, 11.1: a response with errors inside
 # As recorded. Its category is the same as that of a record that does not exist.
 _NO_LINKS: Final = "crm.associations.NO_ASSOCIATIONS_FOUND"
+# Pages of the links of one record. HubSpot names no limit of links: with some hundred a page it is
+# more than any record has.
+_MOST_PAGES: Final = 1_000
 # One is in flight while the next is read.
 _BATCHES_AT_ONCE: Final = 2
 
@@ -57,12 +59,25 @@ class Found:
         error: Why it may have more links, or why it can have none; None: these are all.
         is_known: Whether these are all its links to wanted records.
         times_unmentioned: How many responses left it out.
+        pages: How many pages of its links were read.
+        cursor: Where a page after one of these begins: of the last whose number is a power of two.
     """
 
     linked: set[str] = attrs.Factory(set)
     error: AioHubAssocError | None = None
     is_known: bool = False
     times_unmentioned: int = 0
+    pages: int = 0
+    cursor: str | None = None
+
+    def is_endless(self, after: str) -> bool:
+        """Note a further page, which begins at *after*; return whether the pages may never end."""
+        if after == self.cursor or self.pages >= _MOST_PAGES:
+            return True
+        self.pages += 1
+        if self.pages & (self.pages - 1) == 0:  # sooner or later this is one of any circle
+            self.cursor = after
+        return False
 
 
 class PairLookups:
@@ -248,8 +263,12 @@ class Lookup:
                 found.error = _to_api_error(doubt)
         elif links.after is None:
             found.is_known = True
-        elif links.after == after:
-            found.error = UnconfirmedError()  # HubSpot would return the same page for ever
+        elif found.is_endless(links.after):
+            found.error = InvalidResponseError(
+                f"HubSpot's pages of the links of record {record_id} do not end: {found.pages:,} "
+                "were read, and the last names a page as the next that was read before, or is one "
+                "of too many"
+            )
         else:
             self._next.append((record_id, links.after))
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import Association, DefaultAssociations, Pair, ValidationError
+from aiohubassoc._batching import error_ids
 from aiohubassoc._batching.attribution import BatchIndex, ReplyPart, read_refusal, read_reply
 from aiohubassoc._batching.error_ids import Mention, find_ids
 from aiohubassoc._protocol.codec import UndecodableError, decode_error
@@ -242,6 +243,25 @@ def test_a_long_list_of_names_costs_no_more() -> None:
     assert [{"INVALID_OBJECT_IDS": (one,)} for one in sentences] == [
         getattr(refused[n].error, "context", None) for n in range(2000)
     ]
+
+
+def test_details_are_looked_up_by_the_ids_they_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 300 details, each pair's are cut out once, not 300 times."""
+    cut = []
+    whole = error_ids._Excerpt.of
+
+    def counted(excerpt: Any, ends: Any) -> Any:
+        cut.append(ends)
+        return whole(excerpt, ends)
+
+    monkeypatch.setattr(error_ids._Excerpt, "of", counted)
+    pairs = _pairs(*((n, n + 10**6) for n in range(1, 301)))
+    details = [{"message": f"no {n}", "context": {"invalidFromId": [n]}} for n in range(1, 301)]
+    refused = read_refusal(pairs, _refusal({}, details))
+    assert [(f"no {n}",) for n in range(1, 301)] == [
+        tuple(one.message for one in getattr(refused[n].error, "errors", ())) for n in range(300)
+    ]
+    assert 2 * len(pairs) == len(cut)
 
 
 def test_what_was_told_of_the_whole_is_told_of_each() -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from aiohubassoc import OptionsError
+from aiohubassoc import OptionsError, RunStoppedError, Timeouts
 from aiohubassoc._http.auth import TokenProvider, TokenSource
 from tests.conftest import pass_time, settle
+from tests.fakes.portal import FakePortal, client_of, pairs_of
+from tests.fakes.transport import error
 
 
 class Service:
@@ -206,6 +208,41 @@ async def test_a_call_that_is_cancelled_while_it_waits_for_a_token_is_cancelled(
     await asyncio.wait([task])
     assert task.cancelled()
     assert "token-1" == await service.call()
+
+
+@pytest.mark.parametrize("at", [None, "token-1"])
+async def test_a_provider_that_never_returns_stops_the_run(at: str | None) -> None:
+    """After the timeout of a call, whether it is asked for a token or for another one."""
+
+    async def provider(refused: str | None) -> str:
+        if refused == at:
+            await asyncio.Event().wait()
+        return "token-1"
+
+    portal = FakePortal(script={"put": [error(401, category="EXPIRED_AUTHENTICATION")] * 9})
+    client = client_of(portal, token=provider, timeouts=Timeouts(total=7.0), concurrency=4)
+    began = asyncio.get_running_loop().time()
+    async with client:
+        with pytest.raises(RunStoppedError, match="no token within 7 s") as caught:
+            async with client.link_each(pairs_of(20)) as outcomes:
+                async for _ in outcomes:
+                    pass
+        with pytest.raises(RunStoppedError, match="no token within 7 s"):
+            await client.create_default(pairs_of(1)[0])
+    report = outcomes.report
+    assert report.stopped is caught.value
+    assert report.total == report.unprocessed > 0
+    assert asyncio.get_running_loop().time() - began < 15.0
+
+
+async def test_a_timeout_of_the_providers_own_is_its_own() -> None:
+    """It is raised as it is."""
+
+    async def provider(_: str | None) -> str:
+        raise TimeoutError("my service is slow")
+
+    with pytest.raises(TimeoutError, match="my service is slow"):
+        await TokenSource(provider, 7.0).current()
 
 
 @pytest.mark.parametrize("token", ["", "Bearer abc", "a b", "a\nb", "é", None, b"abc"])

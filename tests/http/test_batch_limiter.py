@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from aiohubassoc import DailyReserveError, OptionsError, Quota, QuotaLimiter
+from aiohubassoc import (
+    AssociationClient,
+    DailyReserveError,
+    OptionsError,
+    Quota,
+    QuotaLimiter,
+)
 from tests.conftest import settle
 
 
@@ -55,6 +61,40 @@ async def test_what_the_headers_say_of_ten_seconds_is_not_believed() -> None:
     )
     assert [0.0] * 20 == [await _call(limiter, headers=headers) for _ in range(20)]
     assert Quota(50) == limiter.quota
+
+
+def _client_of(**options: Any) -> tuple[QuotaLimiter, QuotaLimiter]:
+    """Return both limiters of a client."""
+    client = AssociationClient("token-1", **options)
+    assert isinstance(client.limiter, QuotaLimiter)
+    assert isinstance(client.batch_limiter, QuotaLimiter)
+    return client.limiter, client.batch_limiter
+
+
+async def test_single_calls_and_batches_have_one_daily_reserve() -> None:
+    """What a batch's response reports holds for single calls too, and the other way round."""
+    for order in (1, -1):
+        one, other = _client_of(reserve_daily=100)[::order]
+        await _call(one, headers=_told(1000, 100))
+        with pytest.raises(DailyReserveError, match="100 calls"):
+            await other.acquire()
+
+
+async def test_calls_of_either_kind_in_flight_count() -> None:
+    """Two calls are left: a third waits for the end of either, and goes if it took none."""
+    for order in (1, -1):
+        one, other = _client_of(reserve_daily=100)[::order]
+        await _call(one, headers=_told(1000, 102))
+        await one.acquire()
+        await other.acquire()
+        third = asyncio.create_task(one.acquire())
+        await settle()
+        assert not third.done()
+        other.release_unused()
+        await settle()
+        assert third.done()
+        one.release_unused()
+        one.release_unused()
 
 
 async def test_a_refusal_holds_everybody_and_halves_the_pace() -> None:

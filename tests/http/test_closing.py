@@ -19,12 +19,15 @@ from aiohubassoc import (
     Pair,
     Quota,
     RetryPolicy,
+    SharedQuota,
     Status,
 )
-from tests.conftest import pass_time
+from tests.conftest import pass_time, settle
 from tests.http.raw_server import Exchange, raw_server, refused
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aiohubassoc import Outcome
 
 LENT = [pytest.param(False, id="own"), pytest.param(True, id="lent")]
@@ -39,6 +42,33 @@ def _count(outcomes: list[Outcome]) -> Counter[tuple[Status, int, bool, str]]:
 
 async def _close(client: AssociationClient, session: aiohttp.ClientSession | None) -> None:
     await (client.aclose() if session is None else session.close())
+
+
+async def test_a_cancelled_close_closes_the_shared_quota(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Cancelled while the connections close: the store is closed nevertheless."""
+    closed = []
+    shared = SharedQuota(f"sqlite:///{tmp_path / 'quota.db'}")
+    client = AssociationClient("token-1", shared_quota=shared)
+    await client.__aenter__()
+    close, session = client._transport.close, client._shared
+    assert session is not None
+    monkeypatch.setattr(client._transport, "close", lambda: pass_time(9))
+    whole = session.close
+
+    async def close_store() -> None:
+        await whole()
+        closed.append(True)
+
+    monkeypatch.setattr(session, "close", close_store)
+    task = asyncio.create_task(client.aclose())
+    await settle()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await close()
+    assert [True] == closed
 
 
 @pytest.mark.parametrize("lent", LENT)

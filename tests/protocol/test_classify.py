@@ -30,7 +30,7 @@ from aiohubassoc import (
     ValidationError,
     WrongEndpointError,
 )
-from aiohubassoc._protocol import reply_codec
+from aiohubassoc._protocol import codec, reply_codec
 from aiohubassoc._protocol.classify import PROVEN_SECONDS, EndpointProof, is_from_hubspot
 from aiohubassoc._protocol.links import LinksReply, RecordLinks
 from aiohubassoc._protocol.status_table import TABLE, Refusal
@@ -342,6 +342,21 @@ def test_who_wrote_a_response(status: int, body: bytes, *, expected: bool) -> No
     answer = Response(status, {}, body)
     assert expected == is_from_hubspot(answer, _judge(status, body))
     assert expected == is_from_hubspot(answer, _judge_batch(status, body))
+
+
+def test_the_body_of_an_error_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For its meaning and for who wrote it: 64 KiB take as long as many calls."""
+    decoded = []
+    decode = codec.decode_error
+
+    def counted(body: bytes, *args: Any) -> Any:
+        decoded.append(body)
+        return decode(body, *args)
+
+    monkeypatch.setattr(codec, "decode_error", counted)
+    response = Response(400, {}, _body(category="VALIDATION_ERROR"))
+    assert is_from_hubspot(response, judge(response, PAIR, lambda: NOW))
+    assert 1 == len(decoded)
 
 
 def test_the_error_carries_what_hubspot_said() -> None:

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from aiohubassoc import VerificationReport, VerificationStream
+    from aiohubassoc._protocol.verdicts import Response
 
 LOST = NoResponse(ConnectionLostError("lost"))
 SCOPES = error(403, category="MISSING_SCOPES")
@@ -437,18 +438,29 @@ async def test_options_that_cannot_work(options: dict[str, Any], named: str) -> 
             client.verify([], **options)
 
 
-async def test_a_page_that_never_ends_is_unknown() -> None:
-    """The same page again and again is no proof of anything."""
-    endless = answer(
-        {
-            "results": [
-                {"from": {"id": "1"}, "to": [], "paging": {"next": {"after": "x"}}},
-            ]
-        }
-    )
-    portal = FakePortal(script={"read": [endless] * 100})
+@pytest.mark.parametrize("circle", [1, 2, 3, 7])
+async def test_pages_that_go_round_in_a_circle_are_unknown(circle: int) -> None:
+    """The same pages again and again are no proof of anything; at most four rounds are read."""
+    cursors = itertools.cycle(range(circle))
+    portal = FakePortal(script={"read": [lambda *_: _page(next(cursors))] * 100})
     reported, _ = await verify(portal, pairs_of(1))
-    assert (["unknown"], 2) == (states(reported), portal.calls["read"])
+    assert ["unknown"] == states(reported)
+    assert isinstance(reported[0].error, InvalidResponseError)
+    assert "record 1 do not end" in str(reported[0].error)
+    assert portal.calls["read"] <= 4 * circle
+
+
+async def test_pages_that_never_end_are_unknown() -> None:
+    """Each names another one: a thousand are read."""
+    cursors = itertools.count()
+    portal = FakePortal(script={"read": [lambda *_: _page(next(cursors))] * 2000})
+    reported, _ = await verify(portal, pairs_of(1))
+    assert (["unknown"], 1001) == (states(reported), portal.calls["read"])
+
+
+def _page(after: int) -> Response:
+    paging = {"next": {"after": f"cursor-{after}"}}
+    return answer({"results": [{"from": {"id": "1"}, "to": [], "paging": paging}]})
 
 
 async def test_an_answer_too_large_is_asked_for_in_halves() -> None:
