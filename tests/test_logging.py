@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
 
 from aiohubassoc import AuthenticationError, ConnectionLostError, Journal, Pair, Quota
 from aiohubassoc._http.event_log import KEYS
@@ -14,9 +16,8 @@ from tests.fakes.portal import FakePortal, client_of, pairs_of
 from tests.fakes.transport import error
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
-
-    import pytest
 
     from aiohubassoc._protocol.verdicts import Response
 
@@ -180,6 +181,40 @@ async def test_what_a_run_folder_says_names_the_run(
     unclosed, begin, _ = caplog.records
     assert "ended without closing it" in unclosed.getMessage()
     assert extras_of(unclosed) == extras_of(begin)
+
+
+@pytest.mark.parametrize("via", ["put", "batch"])
+@pytest.mark.parametrize("raised", [RuntimeError("no room"), pytest.fail.Exception("unexpected")])
+async def test_what_a_handler_raises_ends_nothing(
+    via: Literal["put", "batch"], raised: BaseException, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The program's own handlers and filters may fail, also while a run stops."""
+
+    class Broken(logging.Handler):
+        def emit(self, _: logging.LogRecord) -> None:
+            raise raised
+
+    async def breaking() -> AsyncIterator[Pair]:
+        for pair in pairs_of(5):
+            yield pair
+        raise KeyError("the input broke")
+
+    logger, handler = logging.getLogger("aiohubassoc"), Broken()
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        async with client_of(FakePortal(script={via: [UNAVAILABLE, throttle()]})) as client:
+            stream = client.link_each(breaking(), via=via, batch_linger=0.1)
+            with pytest.raises(KeyError, match="the input broke"):
+                async with stream as outcomes:
+                    async for _ in outcomes:
+                        pass
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+    assert 5 == stream.report.total
+    assert str(raised) in capsys.readouterr().err
 
 
 def test_a_program_without_logging_prints_nothing() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from multidict import CIMultiDict
@@ -404,16 +404,21 @@ async def test_what_an_observer_raises_ends_nothing(caplog: pytest.LogCaptureFix
     assert record.exc_info is not None
 
 
-async def test_a_cancellation_raised_by_an_observer_cancels_nothing() -> None:
-    """An observer that reads a cancelled future, say."""
+@pytest.mark.parametrize("via", ["put", "batch"])
+@pytest.mark.parametrize("raised", [asyncio.CancelledError, pytest.fail.Exception, GeneratorExit])
+async def test_what_is_no_exception_ends_nothing_either(
+    via: Literal["put", "batch"], raised: type[BaseException]
+) -> None:
+    """An observer that reads a cancelled future, say, or that calls `pytest.fail`."""
 
-    class Cancelling:
+    class Raising:
         def outcome(self, outcome: object) -> None:
-            raise asyncio.CancelledError
+            raise raised
 
-    observer: Any = Cancelling()
+    observer: Any = Raising()
     async with client_of(FakePortal(), observer=observer) as client:
-        assert 3 == (await client.link_all(pairs_of(3))).linked
+        report = await client.link_all([*pairs_of(3), *pairs_of(3)], via=via)
+    assert (6, 6, None) == (report.total, report.linked, report.stopped)
 
 
 @pytest.mark.parametrize("name", ["run_started", "run_finished", "response", "outcome"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -46,6 +47,24 @@ def make_extra(
     return extra
 
 
+def write(
+    logger: logging.Logger,
+    level: int,
+    text: str,
+    *args: object,
+    extra: dict[str, object],
+    exc_info: bool = False,
+) -> None:
+    """Write a line. What a handler or filter of the program raises is printed, and ends nothing."""
+    try:
+        logger.log(level, text, *args, extra=extra, exc_info=exc_info, stacklevel=2)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:  # noqa: BLE001 -- code of the caller: a run must not hang because of it
+        if logging.raiseExceptions:
+            traceback.print_exc()
+
+
 @attrs.define
 class _Throttles:
     """
@@ -74,7 +93,9 @@ class EventLog:
         """Log that a run begins."""
         pairs = "pairs" if event.total is None else f"{event.total:,} pairs"
         asked = ", asking first which are linked" if event.skip_linked else ""
-        runs.info(
+        write(
+            runs,
+            logging.INFO,
             "run %s started: %s by %s to %s%s, quota %s",
             *(event.run, pairs, event.mode, event.portal, asked, event.quota),
             extra=make_extra(event.run),
@@ -82,7 +103,8 @@ class EventLog:
 
     def run_stopped(self, run: str, cause: AioHubAssocError) -> None:
         """Log that a run sends nothing more."""
-        runs.warning("run %s stopped: %s", run, cause, extra=make_extra(run, error=cause))
+        extra = make_extra(run, error=cause)
+        write(runs, logging.WARNING, "run %s stopped: %s", run, cause, extra=extra)
 
     def run_finished(self, run: str, report: RunReport, seconds: float, now: float) -> None:
         """Log that a run ended, and the throttles that were not logged yet."""
@@ -92,7 +114,8 @@ class EventLog:
         found = ((getattr(report, name, 0), name) for name in _COUNTS)
         counts = ", ".join(f"{count:,} {name}" for count, name in found if count) or "no pairs"
         extra = make_extra(run)
-        runs.info("run %s finished in %.1f s: %s", run, seconds, counts, extra=extra)
+        text = "run %s finished in %.1f s: %s"
+        write(runs, logging.INFO, text, run, seconds, counts, extra=extra)
 
     def throttled(self, run: str | None, error: AioHubAssocError, pause: float, now: float) -> None:
         """Log the first throttle, then the number of throttles every ten seconds."""
@@ -100,7 +123,8 @@ class EventLog:
         if throttles is None:
             self._throttles[run] = _Throttles(now)
             extra = make_extra(run, error=error)
-            calls.info("HubSpot throttles: all calls pause %.2f s: %s", pause, error, extra=extra)
+            text = "HubSpot throttles: all calls pause %.2f s: %s"
+            write(calls, logging.INFO, text, pause, error, extra=extra)
             return
         throttles.count += 1
         throttles.error, throttles.pause = error, pause
@@ -114,13 +138,16 @@ class EventLog:
             return
         extra = make_extra(event.run, pair=event.pair, attempt=event.attempt, error=event.error)
         text = "%s: attempt %d failed, retrying in %.2f s: %s"
-        calls.debug(text, subject, event.attempt, event.delay, event.error, extra=extra)
+        args = (subject, event.attempt, event.delay, event.error)
+        write(calls, logging.DEBUG, text, *args, extra=extra)
 
 
 def _sum_up(run: str | None, throttles: _Throttles, now: float) -> None:
     if throttles.error is None:
         return
-    calls.info(
+    write(
+        calls,
+        logging.INFO,
         "HubSpot throttled %d more calls in %.1f s; the last pause is %.2f s: %s",
         *(throttles.count, now - throttles.since, throttles.pause, throttles.error),
         extra=make_extra(run, error=throttles.error),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohubassoc._http.event_log import EventLog, calls, make_extra
+from aiohubassoc._http.event_log import EventLog, calls, make_extra, write
 from aiohubassoc._protocol.headers import correlation_id
 from aiohubassoc._protocol.requests import BatchRequest, LookupRequest
 from aiohubassoc._protocol.verdicts import Accepted, Partial, Replied, Response
@@ -91,7 +91,8 @@ class Events:
         run, attempt = call.observer.run_id, call.total_attempts
         _, pair, _ = _describe(call)
         extra = make_extra(run, pair=pair, attempt=attempt, error=error)
-        calls.debug("%s: given up, %s: %s", call.subject, why, error, extra=extra)
+        text = "%s: given up, %s: %s"
+        write(calls, logging.DEBUG, text, call.subject, why, error, extra=extra)
 
     def throttled(self, call: Call[Any], error: AioHubAssocError, pause: float) -> None:
         """Report that HubSpot throttled a call, and all calls pause for *pause* seconds."""
@@ -104,7 +105,7 @@ class Events:
     def token_renewed(self, call: Call[Any], error: AioHubAssocError) -> None:
         """Log that HubSpot refused the token, and that it was renewed."""
         extra = make_extra(call.observer.run_id, error=error)
-        calls.info("the access token was refused and renewed", extra=extra)
+        write(calls, logging.INFO, "the access token was refused and renewed", extra=extra)
 
     def _report_response(
         self,
@@ -146,7 +147,9 @@ class Events:
         def call(event: object) -> None:
             try:
                 method(event)
-            except (Exception, asyncio.CancelledError):  # noqa: BLE001 -- code of the caller
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException:  # noqa: BLE001 -- code of the caller: no outcome is lost by it
                 self._log_raised(observer, name)
 
         return call
@@ -155,11 +158,14 @@ class Events:
         if self._has_raised:
             return
         self._has_raised = True
-        calls.exception(
+        write(
+            calls,
+            logging.ERROR,
             "%s of the observer %s raised; the run continues. What it raises from now on is not "
             "logged",
             *(name, type(observer).__name__),
             extra=make_extra(None),
+            exc_info=True,
         )
 
 

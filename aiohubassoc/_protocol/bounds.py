@@ -135,9 +135,11 @@ def _spelled(secret: bytes) -> bytes:
     for code in secret:
         letter = re.escape(bytes([code]))
         number = b"".join(b"[%b%b]" % (one, one.upper()) for one in _digits(code))
-        ways = [letter, b"%" + number, rb"\\+u00" + number]
+        # The first letter is looked for everywhere: each row of backslashes is read only once.
+        backslashes = rb"\\+" if letters else rb"(?<!\\)\\+"
+        ways = [letter, b"%" + number, backslashes + b"u00" + number]
         if code in _ESCAPED_IN_JSON:
-            ways.append(rb"\\+" + letter)
+            ways.append(backslashes + letter)
         letters.append(b"(?:%b)" % b"|".join(ways))
     return b"".join(letters)
 

@@ -175,7 +175,7 @@ class Source:
         finally:
             self.stepping = None
 
-    def end_with(self, error: Exception) -> None:
+    def end_with(self, error: BaseException) -> None:
         """Read no more, and raise *error* at the next `read`, unless an earlier one is due."""
         self._sync = self._async = None
         self._error = self._error or error
@@ -305,7 +305,7 @@ class Prefetch:
         for index, item in items:
             try:
                 pair = item if type(item) is Pair else self._source.pair(index, item)
-            except Exception as error:  # noqa: BLE001 -- raised after the pairs before it
+            except BaseException as error:  # noqa: BLE001 -- raised after the pairs before it
                 run.buffer.in_hand -= 1  # it gets no result
                 self._source.end_with(error)
                 is_broken = True
@@ -326,6 +326,9 @@ class Prefetch:
             known = self.find_known(index, pair)
         except JournalError as error:
             self._run.stop(error)
+            return False
+        except Exception as error:  # noqa: BLE001 -- a pair may be of a class of the caller's
+            self._run.fail(error)
             return False
         if known is not None:
             self._run.put_known(known, is_written=known.status is Status.SKIPPED)

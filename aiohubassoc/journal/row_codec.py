@@ -93,13 +93,20 @@ class ByIndex:
         return f"item {place}"
 
     def tag(self, pair: Pair) -> str | None:
-        """Return the caller's tag as JSON; its ``repr()`` where it cannot be written as such."""
+        """Return the caller's tag as JSON, or its ``repr()``, or its type: one of these works."""
         if pair.tag is None:
             return None
         try:
             return json.dumps(pair.tag)
-        except (TypeError, ValueError, RecursionError):
-            return json.dumps(repr(pair.tag))
+        except Exception:  # noqa: BLE001 -- a tag may be an object of any class
+            return json.dumps(_get_text(pair.tag))
+
+
+def _get_text(tag: object) -> str:
+    try:
+        return repr(tag)
+    except Exception:  # noqa: BLE001 -- it is the caller's code, and the link is made
+        return f"({type(tag).__name__})"
 
 
 def are_usual(outcomes: Sequence[Outcome]) -> bool:

@@ -7,7 +7,7 @@ import os
 import shutil
 import sqlite3
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -243,6 +243,25 @@ def test_items_that_fail_their_checks_are_kept_one_by_one(folder: Path) -> None:
 
 
 # --- what is kept ------------------------------------------------------------------------------
+
+
+class Unprintable(dict[str, int]):
+    """A tag that fails however it is written."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no text")
+
+    def items(self) -> NoReturn:
+        """Fail, as JSON asks for it."""
+        raise RuntimeError("no entries")
+
+
+@pytest.mark.parametrize("tag", [10**5000, Unprintable(a=1)], ids=["digits", "unprintable"])
+def test_a_tag_that_cannot_be_written_costs_no_outcome(folder: Path, tag: object) -> None:
+    """Its type is kept in its place; Python writes no int of thousands of digits."""
+    ran = run(Journal(folder), [Pair("contacts", 1, "companies", 2, tag=tag)])
+    (row,) = Journal(folder).rows()
+    assert (1, f"({type(tag).__name__})") == (ran.report.linked, row.pair.tag)
 
 
 def test_a_row_has_all_that_was_told(folder: Path) -> None:

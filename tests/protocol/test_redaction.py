@@ -39,6 +39,14 @@ def test_however_it_is_written(written: str) -> None:
     )
 
 
+def test_a_body_of_backslashes_is_read_once() -> None:
+    """Each may begin an escape. Time that grows with the square would be hours here."""
+    body = b'{"message":"' + b"\\" * 2_000_000 + b'u0070at"}'
+    redaction = Redaction([TOKEN])
+    assert body == redaction.in_bytes(body)
+    assert len(body) < len(redaction.in_bytes(body + TOKEN.encode())) == len(body) + 8
+
+
 @given(SECRETS, st.text(max_size=20), st.text(max_size=20))
 def test_no_secret_is_left(secret: str, before: str, after: str) -> None:
     """In any text, in the three ways that it is usually written."""

@@ -372,3 +372,46 @@ async def test_items_that_were_read_with_one_that_is_no_pair_are_reported(ordere
             assert stream.report.input_complete == (left == 0)
             with pytest.raises(BulkLinkError, match="item 20"):
                 stream.report.raise_for_failures()
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+@pytest.mark.parametrize("raised", [asyncio.CancelledError, GeneratorExit, KeyError])
+async def test_an_item_may_raise_anything(verb: str, raised: type[BaseException]) -> None:
+    """An item that reads a cancelled future, say: those read with it are reported, and why."""
+
+    class Lazy:
+        def __iter__(self) -> Iterator[int]:
+            raise raised
+
+    ids: list[Any] = [(number, number) for number in range(1, 20)]
+    ids.insert(5, Lazy())
+    source = iter(ids)
+    async with client_of(FakePortal()) as client:
+        types = {"from_type": "contacts", "to_type": "companies"}
+        stream = client.link_each(source, **types, **VERBS[verb])
+        expected = RunStoppedError if raised is asyncio.CancelledError else raised
+        with pytest.raises(expected):
+            async with stream as outcomes:
+                async for _ in outcomes:
+                    pass
+    assert len(ids) - len(list(source)) - 1 == stream.report.total
+    with pytest.raises(BulkLinkError):
+        stream.report.raise_for_failures()
+
+
+async def test_a_recorder_that_cannot_read_a_pair_loses_none() -> None:
+    """A pair without attributes, say, of a class of the caller's."""
+
+    class Bare(Pair):
+        def __init__(self) -> None:
+            pass
+
+    source = iter([*pairs_of(5), Bare(), *pairs_of(14)])
+    recorder = FakeRecorder(known={})
+    async with client_of(FakePortal()) as client:
+        stream = client.link_each(source, journal=FakeJournal(recorder))  # type: ignore[arg-type]  # it has what a run uses
+        with pytest.raises(AttributeError):
+            async with stream as outcomes:
+                async for _ in outcomes:
+                    pass
+    assert 20 - len(list(source)) == stream.report.total
