@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import attrs
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from aiohubassoc.files.ids import TypeNames
     from aiohubassoc.files.record import Ends, InputCounts, Record
 
+_T = TypeVar("_T")
 # A title, a date, a blank line: a header stands among the first rows.
 _HEADER_ROWS: Final = 20
 
@@ -125,6 +126,10 @@ class Table:
             self._beginning = to_json([self.header, *(row.fields for row in self._ahead)])
         return self._beginning
 
+    def hold_back(self, made: Iterator[_T]) -> Iterator[_T]:
+        """Yield what was made of each row, of text as `CsvReader.hold_back` does."""
+        return made if self._csv is None else self._csv.hold_back(made)
+
     def refuse_if_broken(self, record: Record) -> None:
         """
         Refuse the rest of a file of text if *record*, which gave no pair, is part of a broken one.
@@ -133,7 +138,7 @@ class Table:
             InputError: It is.
         """
         if self._csv is not None:
-            self._csv.refuse_if_broken(record.line)
+            self._csv.refuse_if_broken(record.line, record.fields)
 
     def close(self) -> None:
         """Close the file."""
@@ -148,7 +153,7 @@ class Table:
             record.kept = fields[:width]
         elif have != width:
             if self._csv is not None:
-                self._csv.refuse_if_broken(record.line, is_in_shape=False)
+                self._csv.refuse_if_broken(record.line, fields, is_in_shape=False)
             record.kept = fields[: width + 1]
             record.problem = (
                 f"has too many fields: {have:,}, the header has {width}"
