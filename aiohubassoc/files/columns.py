@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _SHOWN_COLUMNS: Final = 30
 _NUMBERS: Final = re.compile(r"[\d.,eE+ -]*")
-_OTHER_DELIMITERS: Final = {
+# What separates the columns instead, and what to do about it.
+OTHER_DELIMITERS: Final = {
     ";": "semicolons: give --delimiter ';'",
     "\t": "tabs: give --format tsv",
     "|": "bars: give --delimiter '|'",
@@ -96,7 +97,7 @@ class Header:
         if self.delimiter is not None:
             if first.startswith("{"):
                 return "holds JSON, not a table: give --format jsonl"
-            for other, advice in _OTHER_DELIMITERS.items():
+            for other, advice in OTHER_DELIMITERS.items():
                 if len(self.cells) == 1 and other in first and other != self.delimiter:
                     return f"separates its columns by {advice}"
         if all(map(_NUMBERS.fullmatch, self.cells)):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import deque
 from functools import partial
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 
@@ -15,8 +16,12 @@ from aiohubassoc.files.record import Record
 from aiohubassoc.files.text import character_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
+_T = TypeVar("_T")
+# Rows are held back by this much after a row with a cell in quotes.
+_HELD_ROWS: Final = 1000
+_HELD_CHARS: Final = 1 << 20
 # Lines of a longer row are not kept.
 _FOLDED_CHARS: Final = 1 << 16
 _WIDE_CHARS: Final = 1 << 20
@@ -24,12 +29,23 @@ _TEXT_AFTER_QUOTE: Final = "expected after"
 _MARKED_QUOTE = re.compile(r'\\"(?!")')
 
 
+class _BrokenRecordError(InputError):
+    """A record whose quotes do not fit, or that does not end; *why* is what it has."""
+
+    def __init__(self, name: str, line: int, why: str, next_step: str = "") -> None:
+        self.line = line
+        self.why = why
+        next_step = next_step or "Nothing after it can be read: repair that record"
+        super().__init__(f"{name}, line {line}: {why}. {next_step}")
+
+
 class CsvReader:
     """
     The rows of a CSV or TSV file, the header among them; a blank line is none.
 
     After a record whose quotes do not fit, it is not known which lines are rows and which are lines
-    of its cells: the file ends there.
+    of its cells: the file ends there. It may have begun earlier, where a quote that is not doubled
+    seemed to end a cell: see `hold_back`.
 
     Args:
         file: The text; closed by `close`.
@@ -60,15 +76,20 @@ class CsvReader:
         self._earlier = _Lines()  # facts about its lines before them, if it is long
         self._bare_line = 0  # the latest row whose quotes are text
         self._is_narrow = False  # of a long row: its lines are UTF-8, a byte a character
-        self._line = lines_before
+        self._line = self._begun = lines_before
+        self._quoted_line = 0  # the line of the latest row if it has a cell in quotes; else 0
+        self._held: deque[tuple[int, int, Any]] = deque()  # of each row that line, length and item
+        one = re.escape(delimiter)
+        cell = rf'(?:"(?:[^"]|"")*+"|[^"{one}]*+)'
+        self._is_sound = re.compile(f"{cell}(?:{one}{cell})*+").fullmatch
         csv.field_size_limit(max(CELL_CHARS, csv.field_size_limit()))
 
     def __iter__(self) -> Iterator[Record]:
         reader = csv.reader(self._lines(), delimiter=self._dialect, strict=True)
         while True:
             self._taken.clear()
-            self.row_chars = 0
-            begun = self._line + 1
+            self.row_chars = self._quoted_line = 0
+            self._begun = begun = self._line + 1
             try:
                 fields = next(reader)
             except StopIteration:
@@ -92,23 +113,80 @@ class CsvReader:
                 del fields
                 self._earlier = _Lines()
 
-    def refuse_if_broken(self, line: int, *, is_in_shape: bool = True) -> None:
+    def hold_back(self, made: Iterable[_T]) -> Iterator[_T]:
+        """
+        Yield what was *made* of each row, one by one as they are read.
+
+        A quote that is not doubled ends its cell too early. The lines behind it look like rows,
+        until a later quote does not fit. So a row with a cell in quotes is held back, and all rows
+        behind it, until 1,000 more rows or 1 MiB of text were read, or the end.
+
+        Raises:
+            InputError: A record broke; what is held back may be of its lines and is not yielded.
+        """
+        held, chars = self._held, 0
+        failure: Exception | None = None
+        try:
+            for item in made:
+                if not held and not self._quoted_line:
+                    yield item
+                    continue
+                row_chars = self.row_chars
+                held.append((self._quoted_line, row_chars, item))
+                chars += row_chars
+                while held and (
+                    not held[0][0] or len(held) > _HELD_ROWS or chars - held[0][1] > _HELD_CHARS
+                ):
+                    _, row_chars, item = held.popleft()  # noqa: PLW2901 -- an earlier one
+                    chars -= row_chars
+                    yield item
+        except _BrokenRecordError as error:
+            if not held:
+                raise
+            raise _BrokenRecordError(
+                self.name,
+                held[0][0],
+                f"has a quote that may not end its cell, as line {error.line} {error.why}",
+                f"Nothing from it on is read: repair the record at line {error.line} or before it",
+            ) from None
+        except (InputError, OSError) as error:
+            failure = error
+        while held:
+            yield held.popleft()[2]
+        if failure is not None:
+            raise failure
+
+    def refuse_if_broken(
+        self, line: int, fields: Iterable[str], *, is_in_shape: bool = True
+    ) -> None:
         """
         Refuse the rest of the file if the latest row, which gave no pair, is part of a record.
 
         Args:
             line: The line on which the row begins.
+            fields: Its cells.
             is_in_shape: Whether it has as many fields as the header.
 
         Raises:
-            InputError: It has an odd number of quotes and not its fields, or quotes that are
-                marked by a backslash.
+            InputError: It has an odd number of quotes and not its fields, quotes that are marked by
+                a backslash, or, behind a row with a cell in quotes, one that ends a cell only.
         """
+        text = "" if self._earlier.count else "".join(self._taken).rstrip("\r\n")
         self._fold()
         if self._earlier.has_marked_quote:
             raise self._broken(line, 'has a backslash before a quote, where CSV has two quotes: ""')
         if not is_in_shape and (self._earlier.quotes % 2 or line == self._bare_line):
             raise self._broken(line, "has a quote without its other one, and not its columns")
+        may_be_text = self._dialect == "\t" and not self._earlier.quotes % 2
+        if (
+            self._held
+            and not may_be_text
+            and any(cell.endswith('"') for cell in fields)
+            and not self._is_sound(text)
+        ):
+            raise self._broken(
+                line, "has a quote at the end of a cell that does not begin with one"
+            )
         self._earlier = _Lines()
 
     def close(self) -> None:
@@ -142,10 +220,12 @@ class CsvReader:
         return counts == {columns - 1}
 
     def _lines(self) -> Iterator[str]:
-        taken = self._taken
+        taken, opening = self._taken, f'{self._dialect}"'
         for line in iter(partial(self._file.readline, ROW_CHARS), ""):
             self._line += 1
             self.row_chars += len(line)
+            if '"' in line and not self._quoted_line and (line[0] == '"' or opening in line):
+                self._quoted_line = self._begun
             taken.append(line)
             if self.row_chars <= _FOLDED_CHARS:
                 yield line
@@ -177,9 +257,7 @@ class CsvReader:
         self._taken.clear()
 
     def _broken(self, line: int, why: str) -> InputError:
-        return InputError(
-            f"{self.name}, line {line}: {why}. Nothing after it can be read: repair that record"
-        )
+        return _BrokenRecordError(self.name, line, why)
 
     def _character_problem(self) -> str | None:
         for line in self._taken:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.byte_source import decompressed, detect_compression
+from aiohubassoc.files.columns import OTHER_DELIMITERS
 from aiohubassoc.files.csv_reader import CsvReader
 from aiohubassoc.files.excel_reader import ExcelReader
 from aiohubassoc.files.jsonl import JsonlReader
@@ -52,6 +53,8 @@ _OBJECT: Final = re.compile(r"\s*\{")
 _ARRAY: Final = re.compile(r"\s*\[\s*[\[{]")
 # What Excel writes and reads above a header.
 _SEPARATOR_LINE: Final = re.compile(r"\ufeff?\"?sep=([^\"\w\s]|\t)\"?[\r\n]", re.IGNORECASE)
+# A header in quotes, and what separates its columns.
+_QUOTED_HEADER: Final = re.compile(r'[\ufeff\r\n]*"[^"\r\n]*"([;\t|,])')
 _HEAD_BYTES: Final = 4096
 _SOME_BYTES: Final = 32
 _UTF_8: Final = "utf-8"
@@ -156,6 +159,9 @@ def _csv_reader(
     if separator is not None:
         text.readline()
         delimiter = layout.delimiter or separator[1]
+    quoted = _QUOTED_HEADER.match(head)
+    if quoted is not None and delimiter not in {quoted[1], "\t"}:  # in TSV quotes may be text
+        raise InputError(f"{name} separates its columns by {OTHER_DELIMITERS[quoted[1]]}")
     return CsvReader(
         text,
         name=name,

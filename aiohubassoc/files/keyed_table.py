@@ -194,12 +194,8 @@ class KeyedTable:
                 if self._rows.header != self.header:
                     raise InputError(f"{self.name} was changed while the other file was read")
             rows = self._rows
-            for record in rows:
-                row = self._keyed(record)
-                if row.problem is not None and isinstance(rows, Table):
-                    rows.refuse_if_broken(record)
-                if rows.row_chars > KEPT_CHARS:
-                    record.compact()
+            made = self._keyed_rows(rows)
+            for row in rows.hold_back(made) if isinstance(rows, Table) else made:
                 self.counts.rows += 1
                 yield row
             rows.close()
@@ -213,6 +209,15 @@ class KeyedTable:
         if isinstance(fields, dict):
             return [value_text(fields.get(name)) for name in self.header]
         return fields
+
+    def _keyed_rows(self, rows: Table | JsonlReader) -> Iterator[KeyedRow]:
+        for record in rows:
+            row = self._keyed(record)
+            if row.problem is not None and isinstance(rows, Table):
+                rows.refuse_if_broken(record)
+            if rows.row_chars > KEPT_CHARS:
+                record.compact()
+            yield row
 
     def _keyed(self, record: Record) -> KeyedRow:
         if record.problem is not None:

@@ -24,7 +24,7 @@ from aiohubassoc.files.record import InputCounts, Record
 from aiohubassoc.files.table import Table, TablePairs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Self
 
     from aiohubassoc.files.byte_source import ByteSource
@@ -148,13 +148,8 @@ class PairTable:
         are_several = len(self._inputs) > 1
         counts = self.counts
         for source, taken in enumerate(self._inputs):
-            for record, pairs in taken:
-                if are_several:
-                    record.source = source
-                    if isinstance(record.kept, list):
-                        record.kept = self._merged.aligned(source, record.kept)
-                if taken.row_chars > KEPT_CHARS:
-                    record.compact()
+            align = partial(self._align, source) if are_several else None
+            for record, pairs in taken.read(align):
                 counts.rows += 1
                 if not pairs or not counts.is_checked:
                     counts.add(record, pairs, self._place)
@@ -166,6 +161,11 @@ class PairTable:
             taken.close()
         counts.end()
         self._has_ended = True
+
+    def _align(self, source: int, record: Record) -> None:
+        record.source = source
+        if isinstance(record.kept, list):
+            record.kept = self._merged.aligned(source, record.kept)
 
     def _place(self, record: Record) -> str:
         return self.place(record.source, record.line)
@@ -181,7 +181,6 @@ class _InputFile:
     Attributes:
         unit: What `Record.line` counts in it.
         may_block: Whether reading it may wait for somebody; it cannot be opened again then.
-        row_chars: About how long the latest row is.
         pairs: Reads the pairs of its rows.
     """
 
@@ -196,7 +195,6 @@ class _InputFile:
         self._path = path
         self._layout = layout
         self._counts = counts
-        self.row_chars = 0
         self._rows: Table | JsonlReader | None = self._open(first_counts)
         rows = self._rows
         self.header = rows.header
@@ -214,8 +212,15 @@ class _InputFile:
             self.close()
             raise
 
-    def __iter__(self) -> Iterator[tuple[Record, Sequence[Pair] | None]]:
-        """Yield each row with its pairs, or with None and its problem set."""
+    def read(
+        self, align: Callable[[Record], None] | None
+    ) -> Iterator[tuple[Record, Sequence[Pair] | None]]:
+        """
+        Yield each row with its pairs, or with None and its problem set.
+
+        Args:
+            align: Called with each row; None: nothing is.
+        """
         if self._rows is None:
             self._rows = self._open(self._counts)
             if self._rows.header != self.header:
@@ -223,27 +228,37 @@ class _InputFile:
                     f"{self.name} was changed while other inputs were read: its columns are now "
                     f"{', '.join(self._rows.header)}"
                 )
-        rows, pairs_of = self._rows, self.pairs.pairs
-        table = rows if isinstance(rows, Table) else None
-        made = 0
+        rows = self._rows
+        made = self._pairs_of(rows, align)
         try:
             if self.may_block:
                 rows.beginning()  # it cannot be read again
-            for record in rows:
-                pairs = pairs_of(record)
-                self.row_chars = rows.row_chars
-                if pairs:
-                    made += len(pairs)
-                    if len(pairs) > 1 and made > most_rows(self._size_bytes()):
-                        raise InputError(
-                            f"{self.name}, {self.unit} {record.line}: {made:,} pairs are too many "
-                            "for a file of its size"
-                        )
-                elif table is not None:
-                    table.refuse_if_broken(record)
-                yield record, pairs
+            yield from rows.hold_back(made) if isinstance(rows, Table) else made
         except OSError as error:
             raise InputError(f"{self.name} cannot be read further: {error.strerror}") from None
+
+    def _pairs_of(
+        self, rows: Table | JsonlReader, align: Callable[[Record], None] | None
+    ) -> Iterator[tuple[Record, Sequence[Pair] | None]]:
+        pairs_of = self.pairs.pairs
+        table = rows if isinstance(rows, Table) else None
+        made = 0
+        for record in rows:
+            pairs = pairs_of(record)
+            if pairs:
+                made += len(pairs)
+                if len(pairs) > 1 and made > most_rows(self._size_bytes()):
+                    raise InputError(
+                        f"{self.name}, {self.unit} {record.line}: {made:,} pairs are too many "
+                        "for a file of its size"
+                    )
+            elif table is not None:
+                table.refuse_if_broken(record)
+            if align is not None:
+                align(record)
+            if rows.row_chars > KEPT_CHARS:
+                record.compact()
+            yield record, pairs
 
     def close(self) -> None:
         """Close the file; its rows are read by another opening if it can be opened again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import attrs
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from aiohubassoc.files.ids import TypeNames
     from aiohubassoc.files.record import Ends, InputCounts, Record
 
+_T = TypeVar("_T")
 # A title, a date, a blank line: a header stands among the first rows.
 _HEADER_ROWS: Final = 20
 
@@ -86,11 +87,12 @@ class Table:
         self._reader = reader
         self._csv = reader if isinstance(reader, CsvReader) else None
         self.is_text = self._csv is not None
+        self._find = find
         self._rows = iter(reader)
         self._ahead: list[Record] = []
         self._beginning: str | None = None
         self._header_line = 0
-        self.header, self.ends = self._find_header(find)
+        self.header, self.ends = self._find_header()
         self._named = max(n for n, column in enumerate(self.header, 1) if column.strip())
 
     @property
@@ -125,15 +127,35 @@ class Table:
             self._beginning = to_json([self.header, *(row.fields for row in self._ahead)])
         return self._beginning
 
+    def hold_back(self, made: Iterator[_T]) -> Iterator[_T]:
+        """Yield what was made of each row, of text as `CsvReader.hold_back` does."""
+        return made if self._csv is None else self._csv.hold_back(made)
+
     def refuse_if_broken(self, record: Record) -> None:
         """
-        Refuse the rest of a file of text if *record*, which gave no pair, is part of a broken one.
+        Refuse the rest of the file if *record*, which gave no pair, shows that it is no table.
 
         Raises:
-            InputError: It is.
+            InputError: It is part of a record of text that broke, or the header of another table.
         """
+        fields = record.fields
+        assert isinstance(fields, list)  # noqa: S101 -- a table's rows are its cells
         if self._csv is not None:
-            self._csv.refuse_if_broken(record.line)
+            self._csv.refuse_if_broken(record.line, fields)
+        if not any(self.header[end.index] in fields for end in self.ends):
+            return
+        try:
+            found = [end.index for end in self._find(Header([cell.strip() for cell in fields], ""))]
+        except MissingColumnsError:
+            return
+        except InputError:  # it is in doubt what they are
+            found = []
+        if found != [end.index for end in self.ends]:
+            raise InputError(
+                f"{self._reader.name}, {self.unit} {record.line} names other columns than "
+                f"{self.unit} {self._header_line}: nothing from it on is read. Put what is behind "
+                "it into a file by itself"
+            )
 
     def close(self) -> None:
         """Close the file."""
@@ -148,7 +170,7 @@ class Table:
             record.kept = fields[:width]
         elif have != width:
             if self._csv is not None:
-                self._csv.refuse_if_broken(record.line, is_in_shape=False)
+                self._csv.refuse_if_broken(record.line, fields, is_in_shape=False)
             record.kept = fields[: width + 1]
             record.problem = (
                 f"has too many fields: {have:,}, the header has {width}"
@@ -158,14 +180,14 @@ class Table:
         if record.kept == self.header:
             record.problem = "repeats the header"
 
-    def _find_header(self, find: FindColumns) -> tuple[list[str], tuple[End, End]]:
+    def _find_header(self) -> tuple[list[str], tuple[End, End]]:
         errors: list[tuple[MissingColumnsError, int]] = []
         reader = self._reader
         for record, fields in self._candidates(errors):
             cells = [cell.strip() for cell in fields]
             name = f"{reader.name}, {reader.unit} {record.line}," if errors else reader.name
             try:
-                first, second = find(
+                first, second = self._find(
                     Header(cells, name, reader.unit, reader.delimiter, reader.hint)
                 )
             except MissingColumnsError as error:

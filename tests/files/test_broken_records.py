@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import csv
+import gzip
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
 
 from aiohubassoc.files.limits import CELL_CHARS, ROW_CHARS
-from tests.files.reading import broken_at, file_of, ids_of, problems_of, refusal_of, rows_of
+from aiohubassoc.files.pairs import PairTable
+from tests.files.reading import (
+    broken_at,
+    file_of,
+    ids_of,
+    layout,
+    problems_of,
+    refusal_of,
+    rows_of,
+    standard_input,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -196,3 +208,81 @@ def test_a_cell_of_tsv_may_hold_lines_and_tabs(tmp_path: Path, row: str) -> None
         ("102", "203"),
         ("104", "205"),
     ]
+
+
+LATE = [
+    '301,"TV 55"\n901,x,902\nBye",401\n',
+    '301,"TV 55",401\n901,x,902\nBye"\n',
+    '301,"55", 65" TVs\n901,x,902\nBye",401\n',
+    '301,"5"\n901,"x",902\n903,"y",904\nBye",401\n',
+    '301,"5",401\n901,x,902\nfoo,bar,b"\n',  # it has all columns, but is no pair
+    '301,"5",7\n901,x,902\n903,"\n104,x,205\n',  # what ends the cell seems to begin one
+    '301,"5"\n' + "901,x,902\n" * 997 + 'Bye",401\n',
+]
+
+
+@pytest.mark.parametrize("broken", LATE)
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+@pytest.mark.parametrize("before", ["101,x,202\n", '101,"x, y",202\n'])
+def test_rows_inside_of_a_cell_that_seems_to_end_are_not_read(
+    tmp_path: Path, before: str, delimiter: str, broken: str
+) -> None:
+    """A quote that is not doubled ends its cell too early; a later one shows that it did."""
+    first = "from_id,note,to_id\n" + before * 2000 + "102,x,203\n" * 1001
+    text = (first + broken + "501,fine,601\n").replace(",", delimiter)
+    name = "x.tsv" if delimiter == "\t" else "x.csv"
+    path = file_of(tmp_path, text, name)
+    read, reported = broken_at(path)
+    assert ["101 202"] * 2000 + ["102 203"] * 1001 == [
+        " ".join(part.partition(":")[2] for part in pair.split(" -> ")) for pair in read
+    ]
+    assert reported.startswith(f"{path}, line 3003: has ")
+
+
+def test_a_quote_that_ends_what_it_did_not_begin(tmp_path: Path) -> None:
+    """Nor does an even number of quotes on that line hide it."""
+    path = file_of(tmp_path, f'{HEADER}{GOOD}301,"5"\n901,x,902\nfoo "bar",401\n')
+    read, reported = broken_at(path, to_type=None)
+    assert ["contacts:101 -> companies:202"] == read
+    assert (
+        f"{path}, line 3: has a quote that may not end its cell, as line 5 has a quote" in reported
+    )
+
+
+def test_a_record_that_broke_in_a_file_with_quotes_in_each_row(tmp_path: Path) -> None:
+    """Any of the 1,000 rows before may be the one: the file ends before them."""
+    rows = '"101","x","202"\n' * 5000
+    path = file_of(tmp_path, f'"from_id","note","to_id"\n{rows}"103","5"\n901,x,902\n",204\n')
+    read, reported = broken_at(path)
+    assert ["contacts:101 -> companies:202"] * len(read) == read
+    assert 4000 <= len(read) <= 5000
+    assert f"line {len(read) + 2}: has a quote that may not end its cell" in reported
+    assert "as line 5004 has a quote that is never closed" in reported
+
+
+@pytest.mark.parametrize("end", [",x,202\n", ',the 5" model,202\n', ',"say ""hi""",202\n'])
+def test_a_rejected_row_after_quotes_ends_nothing(tmp_path: Path, end: str) -> None:
+    """Its quotes are sound, or text in a cell that goes on behind them."""
+    path = file_of(tmp_path, f'{HEADER}101,"x, y",202\nfoo{end}103,x,204\n')
+    read = rows_of(path, to_type=None)
+    assert ["101", None, "103"] == [pair and pair.from_id for _, pair in read]
+
+
+def test_what_came_before_damage_is_read(tmp_path: Path) -> None:
+    """Rows with quotes too, where nothing says that a record broke."""
+    rows = "".join(f'{n},"{n * n}",{n + 1}\n' for n in range(101, 5000))
+    packed = gzip.compress(f"from_id,note,to_id\n{rows}".encode())
+    read, reported = broken_at(file_of(tmp_path, packed[:-2000], "x.csv.gz"))
+    assert "is cut off" in reported
+    assert len(read) > 3000
+
+
+def test_rows_without_quotes_are_not_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a pipe that stays open, each is there as soon as it was written."""
+    with standard_input(monkeypatch) as writer:
+        writer.write(b'from_id,note,to_id\n101,x,202\n102,the 5" model,203\n')
+        with PairTable("-", layout()) as table:
+            rows = iter(table)
+            assert ["101", "102"] == [pair and pair.from_id for _, pair in islice(rows, 2)]
+            writer.close()
+            assert not list(rows)

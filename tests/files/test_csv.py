@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import re
 import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import assume, given, strategies as st
 
 from aiohubassoc import InputError, Pair
 from aiohubassoc.files.csv_reader import CsvReader
@@ -105,6 +106,10 @@ def test_what_was_written_comes_back(
     rows: list[tuple[int, int, str]], delimiter: str, line_end: str
 ) -> None:
     """Cells that the csv library wrote come back as they were, whatever stands in them."""
+    # Tabs in each line of a cell may be those of a row.
+    assume(
+        delimiter != "\t" or not any("\t" in row[2] and re.search("[\r\n]", row[2]) for row in rows)
+    )
     file = io.StringIO(newline="")
     # Before Python 3.13 it leaves a lone carriage return unquoted by itself.
     writer = csv.writer(
@@ -211,6 +216,17 @@ def _refused(content: str, reported: str, **options: Any) -> Any:
         _refused("\n\n", "is empty"),
         _refused(
             "from_id;to_id\n1;2\n", "separates its columns by semicolons: give --delimiter ';'"
+        ),
+        _refused(
+            '"from_id";"to_id"\n"1";"2"\n',
+            "separates its columns by semicolons: give --delimiter ';'",
+        ),
+        _refused(
+            '\ufeff"from_id"\t"to_id"\n"1"\t"2"\n',
+            "separates its columns by tabs: give --format tsv",
+        ),
+        _refused(
+            'from "x" y;"to_id"\n1;2\n', "separates its columns by semicolons: give --delimiter ';'"
         ),
         _refused("from_id\tto_id\n1\t2\n", "separates its columns by tabs: give --format tsv"),
         _refused("from_id|to_id\n1|2\n", "separates its columns by bars: give --delimiter '|'"),

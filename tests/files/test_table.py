@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import openpyxl
 import pytest
 
-from tests.files.reading import counts_of, file_of, ids_of, problems_of, refusal_of, rows_of
+from tests.files.reading import (
+    broken_at,
+    counts_of,
+    file_of,
+    ids_of,
+    problems_of,
+    refusal_of,
+    rows_of,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,3 +146,46 @@ def test_the_line_of_excel_that_says_what_is_between_columns(
     ((record, pair),) = rows_of(file_of(tmp_path, content), **options)
     assert pair is not None
     assert (3, "101") == (record.line, pair.from_id)
+
+
+# --- tables one behind the other -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("from_id,to_id", "to_id,from_id"),
+        ("from_id,to_id,note", "from_id,note,to_id"),
+        ("from_id,to_id,note", "note,from_id,to_id"),
+        ("from_id,to_id", "note,from_id,to_id"),
+        ("from_id,to_id,note", '"TO_ID","from_id",x'),
+        (
+            "Record ID,Note,Associated Company IDs",
+            "Record ID,Deal Name,Associated Company IDs",
+        ),
+    ],
+)
+def test_a_header_of_another_table_ends_the_file(tmp_path: Path, first: str, second: str) -> None:
+    """Files that were put together: the columns of the rows behind it are others."""
+    rows = "101,202,303\n" if first.count(",") > 1 else "101,202\n"
+    content = f"{first}\n{rows * 1500}\n{second}\n404,505,606\n"
+    path = file_of(tmp_path, content.replace("202,303", "202,203") if "Deal" in second else content)
+    read, reported = broken_at(path, to_type=None if "Deal" in second else "companies")
+    assert len(read) == 1500
+    assert f"{path}, line 1503 names other columns than line 1" in reported
+    assert "Put what is behind it into a file by itself" in reported
+
+
+@pytest.mark.parametrize("second", ["from_id,to_id,note", "from_id,to_id,other", "from_id,x,y"])
+def test_a_header_of_the_same_columns_is_only_rejected(tmp_path: Path, second: str) -> None:
+    """Or a row that names only one of them."""
+    path = file_of(tmp_path, f"from_id,to_id,note\n101,202,x\n{second}\n103,204,y\n")
+    assert [3] == list(problems_of(path))
+
+
+def test_a_header_of_another_table_in_a_sheet(tmp_path: Path) -> None:
+    """Its row is named."""
+    path = _sheet(tmp_path, ("from_id", "to_id"), (1, 2), (), ("to_id", "from_id"), (4, 3))
+    read, reported = broken_at(path)
+    assert read == ["contacts:1 -> companies:2"]
+    assert "row 4 names other columns than row 1" in reported
