@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -18,7 +17,7 @@ from aiohubassoc.cli.options import AccessOptions, Flag, Flat, PortalOptions, ch
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import Command
 from aiohubassoc.cli.summary import print_portal
-from aiohubassoc.cli.terminal import print_lines, stdout
+from aiohubassoc.cli.terminal import print_lines, print_result, stdout
 from aiohubassoc.files.layout import Layout
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def check(
     items = [_with_source(item, source) for item in found.items]
     if json_:
         about = {"portal": connection.portal, "from": from_type, "to": to_type}
-        stdout().out(json.dumps(about | {"token_source": source} | _to_json(found, items)))
+        print_result(about | {"token_source": source} | _to_json(found, items))
     else:
         console = stdout()
         print_portal(connection.portal, console, more=connection.details)
