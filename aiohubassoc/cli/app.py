@@ -17,7 +17,7 @@ from cyclopts import (
 )
 
 from aiohubassoc import __version__
-from aiohubassoc.cli import terminal
+from aiohubassoc.cli import signals, terminal
 from aiohubassoc.cli.terminal import (
     OutputConsole,
     StorageError,
@@ -75,8 +75,8 @@ Nothing is sent before the first 1,000 rows are checked.
 
 Exit codes: 0 every pair linked or skipped; 1 some failed or were rejected; 2 usage or input; \
 3 stopped early; 4 token or scopes; 5 a file or the run folder could not be written; 75 another \
-process uses the run folder; 130 and 143 interrupted. With --verify also 1 if a link is missing, \
-and 3 if HubSpot did not say.
+process uses the run folder; 129, 130 and 143 interrupted. With --verify also 1 if a link is \
+missing, and 3 if HubSpot did not say.
 """
 _VERIFY = """\
 Read links back: say of each pair of files, or of a run folder, whether HubSpot has its link.
@@ -85,7 +85,7 @@ Nothing is written to HubSpot; up to 1,000 records are asked for in a call, whic
 read. A pair is linked, missing, or unknown if HubSpot was not asked or did not say.
 
 Exit codes: 0 every pair linked; 1 some missing, or rows rejected; 2 usage or input; 3 some \
-unknown; 4 token or scopes; 5 a file could not be written; 130 and 143 interrupted.
+unknown; 4 token or scopes; 5 a file could not be written; 129, 130 and 143 interrupted.
 """
 _CHECK = """\
 Check the account before a run: the token, its scopes for two object types, the quota and what is \
@@ -94,7 +94,7 @@ left of the day, whether HubSpot knows the types, and records at their associati
 Nothing is written to HubSpot. Each line is ok, failed with the cure, or what HubSpot does not say.
 
 Exit codes: 0 nothing failed; 1 a run would fail, wholly or in part; 2 usage; 4 the token is \
-refused; 130 and 143 interrupted.
+refused; 129, 130 and 143 interrupted.
 """
 _PAIRS = """\
 Join two exports by a column of each: write the pairs of record ids that link takes.
@@ -125,7 +125,7 @@ _MODULES = {"report": "report_command"}
 _FLEET_COMMANDS = (
     ("init", "Make the tables of the fleet in its database; it may be repeated."),
     ("submit", "Queue a run: check files as link does, and store their pairs."),
-    ("worker", "Link queued runs until Ctrl-C or SIGTERM; any number of workers may."),
+    ("worker", "Link queued runs until Ctrl-C, SIGTERM or SIGHUP; any number of workers may."),
     ("status", "Show how far runs are."),
     ("cancel", "Cancel a run: it stops within a second; what was done is kept."),
     ("resume", "Queue a run again that failed or was cancelled."),
@@ -217,7 +217,8 @@ def _run(app: App, arguments: Sequence[str], stack: contextlib.ExitStack) -> int
         return end_by_error(error, _describe_usage(error, app, arguments), json_=json_)
     work = partial(_work_and_print, work, json_=json_)
     try:
-        return _call(work, output, stack)
+        with signals.raised():
+            return _call(work, output, stack)
     except (AioHubAssocError, StorageError) as error:
         return end_by_error(error, json_=json_)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -11,6 +10,7 @@ from cyclopts import Parameter
 from rich.markup import escape
 
 from aiohubassoc.account import CheckState
+from aiohubassoc.cli import signals
 from aiohubassoc.cli.connection import Connection, name_token_source
 from aiohubassoc.cli.hints import compose, list_portal
 from aiohubassoc.cli.options import AccessOptions, Flag, Flat, PortalOptions, check_input
@@ -54,7 +54,7 @@ def check(
     with ExitStack() as stack:
         command = Command((), layout, portal)
         connection = Connection.open(stack, command, token)
-        found = asyncio.run(_check(connection, from_type, to_type))
+        found = signals.run(_check(connection, from_type, to_type))
     source = "the simulated portal" if portal.simulate else name_token_source(token)
     items = [_with_source(item, source) for item in found.items]
     if json_:

@@ -17,7 +17,7 @@ from aiohubassoc.cli.fleet_status import print_runs, show_live
 from aiohubassoc.cli.link import loop_factory
 from aiohubassoc.cli.options import Flag, Flat
 from aiohubassoc.cli.report import ExitCode
-from aiohubassoc.cli.runner import interruptible
+from aiohubassoc.cli.signals import interruptible
 from aiohubassoc.cli.terminal import print_result, stderr, stdout
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.fleet import Fleet, FleetPortal, RunState
@@ -43,7 +43,7 @@ def worker(
     uvloop: Flag = False,
 ) -> int:
     """
-    Link the runs of the fleet until Ctrl-C or SIGTERM; any number of workers may.
+    Link the runs of the fleet until Ctrl-C, SIGTERM or SIGHUP; any number of workers may.
 
     Args:
         database: Where the runs are.

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from rich.console import Console, ConsoleDimensions
 from rich.markup import escape
 
+from aiohubassoc.cli.signals import Interrupted, describe
 from aiohubassoc.errors import JournalInUseError, JournalStorageError, SharedQuotaError
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def end_by_error(error: BaseException, message: str = "", *, json_: bool) -> int
     code = to_exit_code(error)
     message = message or str(error)
     if isinstance(error, KeyboardInterrupt):
-        message = "Interrupted by Ctrl-C"
+        message = describe(code - 128)
     elif isinstance(error, StorageError):
         message = f"Cannot write {error}"
     message += suggest_choice(message)
@@ -219,7 +220,7 @@ def to_exit_code(error: BaseException) -> int:
     from aiohubassoc.cli.report import ExitCode  # noqa: PLC0415 -- loads the library
 
     if isinstance(error, KeyboardInterrupt):
-        return 128 + signal.SIGINT
+        return 128 + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
     if isinstance(error, JournalInUseError):
         return int(ExitCode.IN_USE)
     storage = (JournalStorageError, SharedQuotaError, StorageError)
