@@ -18,6 +18,9 @@ _COLLECTED_AT: Final = 20_000
 
 def main() -> int:
     """Run the command line and return its exit code."""
+    from aiohubassoc.cli.signals import install  # noqa: PLC0415 -- loads little
+
+    install()
     _open_closed_streams()
     # An extra: the library works without it.
     if find_spec("cyclopts") is None or find_spec("rich") is None:

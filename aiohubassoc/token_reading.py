@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import math
 import os
 import re
 import shlex
 import stat
 import subprocess
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.client import TOKEN_VARIABLES
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 # A password manager may ask a server or a person, so it has a minute.
 _COMMAND_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 0.5
 _MOST_STDERR: Final = 2000
 # As in the files that a shell or Docker reads; the padding of a token (ab==) is no name.
 _ASSIGNMENT: Final = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*=\s*([^=\s].*)", re.ASCII)
@@ -59,22 +62,26 @@ class RenewingToken:
     A `TokenProvider` that returns one token until HubSpot refuses it, then reads the next one.
 
     Args:
-        read: Returns the current token, or raises OptionsError.
+        read: Returns the current token, or raises OptionsError; soon if its argument is set.
         warn: Called with a message if there is no new token.
     """
 
-    def __init__(self, read: Callable[[], str], warn: Callable[[str], object]) -> None:
+    def __init__(self, read: Callable[[Event], str], warn: Callable[[str], object]) -> None:
         self._read = read
         self._warn = warn
-        self._token = read()
+        self._token = read(Event())
 
     async def __call__(self, refused: str | None) -> str:
         """Return the token; after a refusal the next one, or the same one if there is no other."""
         if refused == self._token:
+            is_over = Event()
             try:
-                self._token = await asyncio.to_thread(self._read)  # neither file nor command blocks
+                # Neither file nor command blocks.
+                self._token = await asyncio.to_thread(self._read, is_over)
             except OptionsError as error:  # the refusal itself ends the run, in good order
                 self._warn(f"there is no new access token: {error}".replace(refused, "..."))
+            finally:
+                is_over.set()
         return self._token
 
 
@@ -97,9 +104,16 @@ def token_from_file(path: str) -> str:
     raise OptionsError(f"{path} is empty: it must hold the access token")
 
 
-def token_from_command(command: str, seconds: float = _COMMAND_SECONDS) -> str:
+def token_from_command(
+    command: str, is_over: Event | None = None, seconds: float = _COMMAND_SECONDS
+) -> str:
     """
     Return what *command* prints; it is split as a shell does, and no shell runs.
+
+    Args:
+        command: The command.
+        is_over: Once it is set, nobody waits for the token, and the command is ended.
+        seconds: How long it may take.
 
     Raises:
         OptionsError: it cannot be run, fails, takes longer than *seconds*, or prints no token.
@@ -112,10 +126,7 @@ def token_from_command(command: str, seconds: float = _COMMAND_SECONDS) -> str:
         raise OptionsError("--token-command is empty: it must print the access token")
     name = f"--token-command ({words[0]})"
     try:
-        # Standard input may hold the pairs.
-        done = subprocess.run(  # noqa: S603 -- it is what the user asks for
-            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
-        )
+        done = _run(words, is_over or Event(), seconds)
     except subprocess.TimeoutExpired as error:
         said = _quoted(error.stderr, error.stdout)
         raise OptionsError(f"{name} did not end within {seconds:g} s{said}") from None
@@ -133,6 +144,28 @@ def token_from_command(command: str, seconds: float = _COMMAND_SECONDS) -> str:
         said = _quoted(done.stderr, b"")
         raise OptionsError(f"{name} printed nothing: it must print the access token{said}")
     return token
+
+
+def _run(words: list[str], is_over: Event, seconds: float) -> subprocess.CompletedProcess[bytes]:
+    pipe, looks = subprocess.PIPE, math.ceil(seconds / _LOOK_SECONDS)
+    with subprocess.Popen(  # noqa: S603 -- it is what the user asks for
+        words,
+        stdin=subprocess.DEVNULL,  # ours may hold the pairs
+        stdout=pipe,
+        stderr=pipe,
+    ) as process:
+        try:
+            while True:
+                looks -= 1
+                try:
+                    output = process.communicate(timeout=_LOOK_SECONDS)
+                except subprocess.TimeoutExpired:
+                    if looks <= 0 or is_over.is_set():
+                        raise
+                else:
+                    return subprocess.CompletedProcess(words, process.returncode, *output)
+        finally:
+            process.kill()
 
 
 def _quoted(stderr: bytes | None, stdout: bytes | None) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from airflow.exceptions import AirflowFailException
 from airflow.sdk import dag, task
 
-_RETRIED = {3, 75, 130, 143}  # stopped early, run folder in use, SIGINT, SIGTERM
+_RETRIED = {3, 75, 129, 130, 143}  # stopped early, run folder in use, SIGHUP, SIGINT, SIGTERM
 
 
 @dag(

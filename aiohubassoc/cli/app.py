@@ -17,15 +17,16 @@ from cyclopts import (
 )
 
 from aiohubassoc import __version__
+from aiohubassoc.cli import signals, terminal
 from aiohubassoc.cli.terminal import (
     OutputConsole,
     StorageError,
+    end_by_error,
     print_error,
     print_lines,
     show_warning,
     stdout,
     suggest,
-    suggest_choice,
     take_lost_output,
     to_exit_code,
 )
@@ -74,8 +75,8 @@ Nothing is sent before the first 1,000 rows are checked.
 
 Exit codes: 0 every pair linked or skipped; 1 some failed or were rejected; 2 usage or input; \
 3 stopped early; 4 token or scopes; 5 a file or the run folder could not be written; 75 another \
-process uses the run folder; 130 and 143 interrupted. With --verify also 1 if a link is missing, \
-and 3 if HubSpot did not say.
+process uses the run folder; 129, 130 and 143 interrupted. With --verify also 1 if a link is \
+missing, and 3 if HubSpot did not say.
 """
 _VERIFY = """\
 Read links back: say of each pair of files, or of a run folder, whether HubSpot has its link.
@@ -84,7 +85,7 @@ Nothing is written to HubSpot; up to 1,000 records are asked for in a call, whic
 read. A pair is linked, missing, or unknown if HubSpot was not asked or did not say.
 
 Exit codes: 0 every pair linked; 1 some missing, or rows rejected; 2 usage or input; 3 some \
-unknown; 4 token or scopes; 5 a file could not be written; 130 and 143 interrupted.
+unknown; 4 token or scopes; 5 a file could not be written; 129, 130 and 143 interrupted.
 """
 _CHECK = """\
 Check the account before a run: the token, its scopes for two object types, the quota and what is \
@@ -93,7 +94,7 @@ left of the day, whether HubSpot knows the types, and records at their associati
 Nothing is written to HubSpot. Each line is ok, failed with the cure, or what HubSpot does not say.
 
 Exit codes: 0 nothing failed; 1 a run would fail, wholly or in part; 2 usage; 4 the token is \
-refused; 130 and 143 interrupted.
+refused; 129, 130 and 143 interrupted.
 """
 _PAIRS = """\
 Join two exports by a column of each: write the pairs of record ids that link takes.
@@ -124,7 +125,7 @@ _MODULES = {"report": "report_command"}
 _FLEET_COMMANDS = (
     ("init", "Make the tables of the fleet in its database; it may be repeated."),
     ("submit", "Queue a run: check files as link does, and store their pairs."),
-    ("worker", "Link queued runs until Ctrl-C or SIGTERM; any number of workers may."),
+    ("worker", "Link queued runs until Ctrl-C, SIGTERM or SIGHUP; any number of workers may."),
     ("status", "Show how far runs are."),
     ("cancel", "Cancel a run: it stops within a second; what was done is kept."),
     ("resume", "Queue a run again that failed or was cancelled."),
@@ -207,25 +208,30 @@ def _run(app: App, arguments: Sequence[str], stack: contextlib.ExitStack) -> int
 
         if asks_for_json(arguments):  # an error in the command line is a line of JSON, too
             stack.enter_context(json_lines())
+    json_ = any(one.partition("=")[0] == "--json" for one in arguments)
+    terminal.result = None
     try:
         _check_values(arguments)
         work, output = _parse(app, arguments)
-        return _call(work, output, stack)
     except (CycloptsError, AioHubAssocError) as error:
-        message = str(error)
-        if isinstance(error, UnknownOptionError):
-            message = _unknown_option(error.token.keyword or error.token.value, app, arguments)
-        elif isinstance(error, MissingArgumentError):
-            message = _missing_argument(error, app, arguments)
-        elif isinstance(error, UnusedCliTokensError):
-            message = f"there is no use for {', '.join(map(repr, error.unused_tokens or ()))}"
-        print_error(message + suggest_choice(message))
-        return to_exit_code(error)
-    except StorageError as error:
-        print_error(f"Cannot write {error}")
-        return to_exit_code(error)
-    except KeyboardInterrupt as error:
-        return to_exit_code(error)
+        return end_by_error(error, _describe_usage(error, app, arguments), json_=json_)
+    work = partial(_work_and_print, work, json_=json_)
+    try:
+        with signals.raised():
+            return _call(work, output, stack)
+    except (AioHubAssocError, StorageError) as error:
+        return end_by_error(error, json_=json_)
+
+
+def _describe_usage(error: Exception, app: App, arguments: Sequence[str]) -> str:
+    """Return what is said of a command line that cannot be understood."""
+    if isinstance(error, UnknownOptionError):
+        return _unknown_option(error.token.keyword or error.token.value, app, arguments)
+    if isinstance(error, MissingArgumentError):
+        return _missing_argument(error, app, arguments)
+    if isinstance(error, UnusedCliTokensError):
+        return f"there is no use for {', '.join(map(repr, error.unused_tokens or ()))}"
+    return str(error)
 
 
 def _check_values(arguments: Sequence[str]) -> None:
@@ -252,20 +258,19 @@ def _parse(app: App, arguments: Sequence[str]) -> tuple[Callable[[], int | None]
     return work, bound.arguments.get("output") or bound.arguments.get("options")
 
 
-def _call(work: Callable[[], int | None], output: object, stack: contextlib.ExitStack) -> int:
+def _call(work: Callable[[], int], output: object, stack: contextlib.ExitStack) -> int:
     """Do the work of a command, with the logs and the end command that *output* asks for."""
-    done = partial(_work_and_print, work)
     if not hasattr(output, "log_format"):  # a `PrintOptions` has it
-        return done()
+        return work()
     options = cast("PrintOptions", output)
     from aiohubassoc.cli.logs import logged  # noqa: PLC0415 -- only if there are such options
 
     stack.enter_context(logged(options))
     if options.on_end is None:
-        return done()
+        return work()
     from aiohubassoc.cli.on_end import run_with_end  # noqa: PLC0415 -- only if asked
 
-    return run_with_end(options.on_end, done)
+    return run_with_end(options.on_end, work)
 
 
 def _install_completion(install: Callable[[], None]) -> None:
@@ -278,9 +283,12 @@ def _install_completion(install: Callable[[], None]) -> None:
     print_lines(printed.getvalue().splitlines(), stdout())
 
 
-def _work_and_print(work: Callable[[], int | None]) -> int:
+def _work_and_print(work: Callable[[], int | None], *, json_: bool) -> int:
     """Do the work of a command; it is no success if standard output could not be written."""
-    code = int(work() or 0)
+    try:
+        code = int(work() or 0)
+    except (AioHubAssocError, StorageError, KeyboardInterrupt) as error:
+        code = end_by_error(error, json_=json_)
     lost = take_lost_output()
     if lost is None:
         return code

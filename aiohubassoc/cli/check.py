@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -12,13 +10,14 @@ from cyclopts import Parameter
 from rich.markup import escape
 
 from aiohubassoc.account import CheckState
+from aiohubassoc.cli import signals
 from aiohubassoc.cli.connection import Connection, name_token_source
 from aiohubassoc.cli.hints import compose, list_portal
 from aiohubassoc.cli.options import AccessOptions, Flag, Flat, PortalOptions, check_input
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import Command
 from aiohubassoc.cli.summary import print_portal
-from aiohubassoc.cli.terminal import print_lines, stdout
+from aiohubassoc.cli.terminal import print_lines, print_result, stdout
 from aiohubassoc.files.layout import Layout
 
 if TYPE_CHECKING:
@@ -55,12 +54,12 @@ def check(
     with ExitStack() as stack:
         command = Command((), layout, portal)
         connection = Connection.open(stack, command, token)
-        found = asyncio.run(_check(connection, from_type, to_type))
+        found = signals.run(_check(connection, from_type, to_type))
     source = "the simulated portal" if portal.simulate else name_token_source(token)
     items = [_with_source(item, source) for item in found.items]
     if json_:
         about = {"portal": connection.portal, "from": from_type, "to": to_type}
-        stdout().out(json.dumps(about | {"token_source": source} | _to_json(found, items)))
+        print_result(about | {"token_source": source} | _to_json(found, items))
     else:
         console = stdout()
         print_portal(connection.portal, console, more=connection.details)

@@ -6,6 +6,7 @@ import os
 import re
 import sqlite3
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -205,9 +206,9 @@ def read_token(options: TokenOptions) -> str | TokenProvider:
     if path is not None:
         if warning := find_other_readers(path):
             print_warning(warning)
-        return RenewingToken(lambda: token_from_file(path), print_warning)
+        return RenewingToken(lambda _: token_from_file(path), print_warning)
     if command is not None:
-        return RenewingToken(lambda: token_from_command(command), print_warning)
+        return RenewingToken(partial(token_from_command, command), print_warning)
     if options.token_stdin:
         token = parse_token(sys.stdin.readline()) if sys.stdin is not None else ""
         if not token:

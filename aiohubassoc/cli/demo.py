@@ -79,7 +79,7 @@ def demo() -> int:
         code = asyncio.run(run.run(connection.make_client()))
         ledger, links = portal.ledger(), portal.links()["links"]
     print_link_report(run.report, console)
-    if run.report.stopped is not None:
+    if run.report.stopped is not None or run.report.signal is not None:
         return code
     differences = compare(pairs, run.outcomes, links)
     _print_ledger(ledger, console)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 from rich.markup import escape
@@ -13,7 +12,7 @@ from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import Command, is_from_pipe, open_folder, restore_cells
 from aiohubassoc.cli.sinks import check_outputs
 from aiohubassoc.cli.summary import plural
-from aiohubassoc.cli.terminal import print_warning, stderr, stdout
+from aiohubassoc.cli.terminal import print_result, print_warning, stderr
 from aiohubassoc.errors import AioHubAssocError, OptionsError
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.results import RowResult
@@ -64,7 +63,7 @@ def export(
         print_warning(f"Rows that no run has read are missing here: {selected.missing}")
     if json_:
         written = {"rows": count, "output": rows.output, "format": rows.file_format}
-        stdout().out(json.dumps(written))
+        print_result(written)
     elif rows.output is not None:
         stderr().print(f"{plural(count, 'row')} in {escape(rows.output)}")
     return ExitCode.ALL_LINKED

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -18,8 +17,8 @@ from aiohubassoc.cli.fleet_status import print_runs, show_live
 from aiohubassoc.cli.link import loop_factory
 from aiohubassoc.cli.options import Flag, Flat
 from aiohubassoc.cli.report import ExitCode
-from aiohubassoc.cli.runner import interruptible
-from aiohubassoc.cli.terminal import stderr, stdout
+from aiohubassoc.cli.signals import interruptible
+from aiohubassoc.cli.terminal import print_result, stderr, stdout
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.fleet import Fleet, FleetPortal, RunState
 
@@ -44,7 +43,7 @@ def worker(
     uvloop: Flag = False,
 ) -> int:
     """
-    Link the runs of the fleet until Ctrl-C or SIGTERM; any number of workers may.
+    Link the runs of the fleet until Ctrl-C, SIGTERM or SIGHUP; any number of workers may.
 
     Args:
         database: Where the runs are.
@@ -97,7 +96,7 @@ def status(
             return
         runs = await fleet.runs(run)
         if json_:
-            stdout().out(json.dumps({"runs": [_as_json(attrs.asdict(one)) for one in runs]}))
+            print_result({"runs": [_as_json(attrs.asdict(one)) for one in runs]})
         else:
             print_runs(runs, stdout())
 
@@ -165,7 +164,7 @@ def portals(
     """
     shown = [_describe(portal) for portal in portals.load().values()]
     if json_:
-        stdout().out(json.dumps({"portals": shown}))
+        print_result({"portals": shown})
     else:
         for one in shown:
             quota = one["quota"] or "as HubSpot reports"

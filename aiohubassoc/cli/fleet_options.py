@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 import attrs
 
+from aiohubassoc.cli import signals
 from aiohubassoc.cli.options import Flag, option_name
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.fleet import Fleet, FleetOptions, FleetPortal, FleetWorker, load_portals
@@ -48,7 +48,7 @@ class DatabaseOptions:
             async with Fleet(self.url()) as fleet:
                 return await work(fleet)
 
-        return asyncio.run(connected())
+        return signals.run(connected())
 
 
 @attrs.frozen

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cyclopts import Parameter
@@ -12,7 +11,7 @@ from aiohubassoc.cli.fleet_options import DatabaseOptions, PortalsOptions, Submi
 from aiohubassoc.cli.options import Flag, Flat, InputOptions, check_input
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.row_source import RowSource
-from aiohubassoc.cli.terminal import stdout
+from aiohubassoc.cli.terminal import print_result, stdout
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
@@ -78,7 +77,7 @@ def submit(
 
     run, total = database.use(work)
     if json_:
-        stdout().out(json.dumps({"run": run}))
+        print_result({"run": run})
     else:
         stdout().print(f"Run {run}: {total:,} pairs queued for {portal}", markup=False)
         stdout().print(f"To see how it goes: aiohubassoc fleet status {run}", markup=False)

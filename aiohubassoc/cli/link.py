@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 from cyclopts import Parameter
 
-from aiohubassoc.cli import on_end
 from aiohubassoc.cli.connection import Connection, find_base_url
 from aiohubassoc.cli.options import (
     AccessOptions,
@@ -39,7 +37,13 @@ from aiohubassoc.cli.run_folder import (
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_outputs, check_writable
 from aiohubassoc.cli.summary import log_end, plural, print_link_report, print_verify_report
-from aiohubassoc.cli.terminal import StorageError, discard_output, print_error, print_lines, stdout
+from aiohubassoc.cli.terminal import (
+    StorageError,
+    discard_output,
+    print_error,
+    print_lines,
+    print_result,
+)
 from aiohubassoc.errors import AioHubAssocError, OptionsError
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
@@ -226,15 +230,13 @@ def _end(
         "verification": None if verification is None else verification.as_json(),
         "exit_code": int(code),
     }
-    on_end.result = {**run.report.as_json(), **about}
-    if call.output.json_:
-        # ASCII only: any encoding can write it, also what the input held of broken characters.
-        stdout().out(json.dumps(on_end.result))
+    result = {**run.report.as_json(), **about}
+    print_result(result, json_=call.output.json_)
     if run.command.send.verify and run.began:
         steps += _end_verification(verification, run, call)
     if run.began:
         what = f"{plural(run.report.total, 'pair')} in {run.report.seconds:,.1f} s"
-        log_end(what, run.report, on_end.result, steps)
+        log_end(what, run.report, result, steps)
     if run.sinks.output_is_gone:
         discard_output()
     return code

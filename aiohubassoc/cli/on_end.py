@@ -9,8 +9,9 @@ import subprocess
 import tempfile
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohubassoc.cli.terminal import StorageError, print_error, print_lines, stderr, to_exit_code
-from aiohubassoc.errors import AioHubAssocError, OptionsError
+from aiohubassoc.cli import terminal
+from aiohubassoc.cli.terminal import print_error, print_lines, stderr
+from aiohubassoc.errors import OptionsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 # A job that is to end must not wait for a message for ever.
 _SECONDS: Final = 60.0
 _MOST_OUTPUT: Final = 4_000
-
-
-result: dict[str, Any] | None = None
-"""What ``--json`` prints, set by the command that has it; None: there is none."""
 
 
 def run_with_end(text: str, work: Callable[[], int]) -> int:
@@ -32,26 +29,21 @@ def run_with_end(text: str, work: Callable[[], int]) -> int:
 
     Args:
         text: The command, split as a shell does; no shell runs.
-        work: Does the work of the process and sets `result`. If it raises, the command is given the
-            error and the exit code.
+        work: Does the work of the process and leaves what came of it in `terminal.result`. If it
+            raises, the command is given the error and the exit code.
 
     Raises:
         OptionsError: the text cannot be split, or is empty; nothing was done.
         BaseException: what *work* raises.
     """
-    global result
-    words, result = _split(text), None
+    words = _split(text)
     try:
         code = work()
     except BaseException as error:
-        _run(words, {"error": _say(error), "exit_code": _to_code(error)})
+        _run(words, {"error": str(error), "exit_code": 1})  # Python's own code
         raise
-    _run(words, _make_result(code))
+    _run(words, {**(terminal.result or {}), "exit_code": code})
     return code
-
-
-def _make_result(code: int) -> dict[str, Any]:
-    return {**(result or {}), "exit_code": code}
 
 
 def _split(text: str) -> list[str]:
@@ -62,15 +54,6 @@ def _split(text: str) -> list[str]:
     if not words:
         raise OptionsError("--on-end is empty: it must name a command")
     return words
-
-
-def _say(error: BaseException) -> str:
-    return f"Cannot write {error}" if isinstance(error, StorageError) else str(error)
-
-
-def _to_code(error: BaseException) -> int:
-    is_known = isinstance(error, AioHubAssocError | StorageError | KeyboardInterrupt)
-    return int(to_exit_code(error)) if is_known else 1  # Python's own
 
 
 def _run(words: list[str], given_result: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -28,7 +27,7 @@ from aiohubassoc.cli.progress import duration
 from aiohubassoc.cli.report import ExitCode, LinkReport
 from aiohubassoc.cli.run_folder import Command, FolderOptions, LinkCall
 from aiohubassoc.cli.summary import plural, print_count, print_invalid
-from aiohubassoc.cli.terminal import StorageError, print_lines, stdout
+from aiohubassoc.cli.terminal import StorageError, print_lines, print_result, stdout
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
@@ -134,7 +133,7 @@ def print_plan(command: Command, call: LinkCall, *, daily_limit: int | None) -> 
             "batch_finishes_at_local": _local_time(made.batch_finishes_at).isoformat(),
             "invalid_lines": rows.invalid_lines,
         }
-        stdout().out(json.dumps(result))
+        print_result(result)
     else:
         _print(made, table, rows, command, stdout())
     return ExitCode.SOME_FAILED if rows.invalid else ExitCode.ALL_LINKED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -12,7 +11,7 @@ from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.report_file import report_folder
 from aiohubassoc.cli.run_folder import open_folder
 from aiohubassoc.cli.sinks import check_outputs
-from aiohubassoc.cli.terminal import stderr, stdout
+from aiohubassoc.cli.terminal import print_result, stderr
 from aiohubassoc.html_report.page import check_installed
 
 
@@ -37,7 +36,7 @@ def report(
         check_outputs({"--output": output}, inputs=kept.get("files", ()), folder=folder)
     report_folder(output, folder)
     if json_:
-        stdout().out(json.dumps({"run": folder, "output": output}))
+        print_result({"run": folder, "output": output})
     else:
         stderr().print(f"Wrote the report to {output}", markup=False)
     return ExitCode.ALL_LINKED

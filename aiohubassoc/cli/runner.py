@@ -6,8 +6,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
-import signal
 import sqlite3
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -16,6 +14,7 @@ from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli import terminal
 from aiohubassoc.cli.report import Example, ExitCode
 from aiohubassoc.cli.row_source import RowSource
+from aiohubassoc.cli.signals import describe, interruptible
 from aiohubassoc.cli.sinks import JsonlOutput, Sinks
 from aiohubassoc.cli.summary import print_invalid, print_portal
 from aiohubassoc.cli.terminal import StorageError, print_error, print_warning, stderr, stdout
@@ -31,7 +30,7 @@ from aiohubassoc.journal.row_codec import make_place
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterable, AsyncIterator, Iterator
 
     from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._run.stream import OutcomeStream, VerificationStream
@@ -176,7 +175,8 @@ class Runner(ABC):
         return self._report.signal is not None
 
     def _end_unbegun(self) -> int:
-        stderr().print("Interrupted; nothing was sent. To go on: the same command again")
+        what = describe(self._report.signal or 0)
+        stderr().print(f"{what}; nothing was sent. To continue: the same command again")
         return self._report.exit_code()
 
     def stop(self, reason: str, drain_timeout: float | None = None) -> None:
@@ -331,35 +331,3 @@ def printed_warnings() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-
-
-@contextlib.contextmanager
-def interruptible(on_first: Callable[[int], None]) -> Iterator[None]:
-    """
-    Call *on_first* with the signal's number at the first Ctrl-C or SIGTERM inside the block.
-
-    A second signal ends the process at once.
-    """
-    received: list[int] = []
-    loop = asyncio.get_running_loop()
-
-    def on_signal(number: int) -> None:
-        if received:
-            os._exit(128 + number)  # at once: no draining, no summary
-        received.append(number)
-        on_first(number)
-
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.getsignal(number) for number in numbers}
-    for number in numbers:
-        try:
-            loop.add_signal_handler(number, on_signal, number)
-        except NotImplementedError:  # Windows
-            signal.signal(number, lambda got, _: loop.call_soon_threadsafe(on_signal, got))
-    try:
-        yield
-    finally:
-        for number in numbers:
-            with contextlib.suppress(NotImplementedError):
-                loop.remove_signal_handler(number)
-            signal.signal(number, before[number])

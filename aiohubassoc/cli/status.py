@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.markup import escape
@@ -18,7 +17,7 @@ from aiohubassoc.cli.run_folder import (
     open_folder,
 )
 from aiohubassoc.cli.summary import plural, print_categories, print_count, print_portal
-from aiohubassoc.cli.terminal import stdout
+from aiohubassoc.cli.terminal import print_result, stdout
 from aiohubassoc.journal.schema import is_in_use
 from aiohubassoc.models import Status
 
@@ -41,7 +40,7 @@ def status(folder: str, /, *, json_: Flag = False) -> int:
     with open_folder(folder) as reader:
         found = _gather(reader)
     if json_:
-        stdout().out(json.dumps(found))
+        print_result(found)
     else:
         _print(found, stdout())
     return ExitCode.ALL_LINKED

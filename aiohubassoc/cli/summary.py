@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from typing import TYPE_CHECKING, Any, Final
 
 from rich.markup import escape
 
 from aiohubassoc.cli import terminal
+from aiohubassoc.cli.signals import describe
 from aiohubassoc.cli.terminal import SIMULATED, print_lines
 
 if TYPE_CHECKING:
@@ -188,6 +188,5 @@ def _print_end(report: CommandReport, console: Console) -> None:
 def _describe_early_end(report: CommandReport) -> tuple[str, str] | None:
     """Return that a run ended early, and why; None: it did not."""
     if report.signal is not None:
-        cause = "Ctrl-C" if report.signal == signal.SIGINT else "a signal"
-        return f"Interrupted by {cause}.", ""
+        return f"{describe(report.signal)}.", ""
     return None if report.stopped is None else ("Stopped early:", f" {report.stopped}")

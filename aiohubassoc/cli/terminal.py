@@ -8,6 +8,7 @@ may hold what a terminal obeys: it is shown escaped.
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 from rich.console import Console, ConsoleDimensions
 from rich.markup import escape
 
+from aiohubassoc.cli.signals import Interrupted, describe
 from aiohubassoc.errors import JournalInUseError, JournalStorageError, SharedQuotaError
 
 if TYPE_CHECKING:
@@ -54,6 +56,8 @@ prints_logs = False
 """Whether log lines are printed on standard error."""
 run_id: str | None = None
 """The run that lines are about; None: there is none yet."""
+result: dict[str, Any] | None = None
+"""What ``--json`` prints, and ``--on-end`` is given; None: nothing came of the command yet."""
 _lost_output: str | None = None
 
 
@@ -167,12 +171,43 @@ def print_warning(message: str) -> None:
     stderr().print(f"[yellow]aiohubassoc:[/] {escape(message)}")
 
 
+def print_result(content: dict[str, Any], *, json_: bool = True) -> None:
+    """Keep what came of the command; print it as one JSON object if *json_* says so."""
+    global result  # noqa: PLW0603 -- a process does one command
+    result = content
+    if json_:
+        # ASCII only: any encoding can write it, also what the input held of broken characters.
+        stdout().out(json.dumps(content))
+
+
 def print_error(message: str) -> None:
     """Print why the command did not do its work, or not all of it."""
     if emit_line is not None:
         emit_line("ERROR", message)
         return
     stderr().print(f"[bold red]aiohubassoc:[/] {escape(message)}")
+
+
+def end_by_error(error: BaseException, message: str = "", *, json_: bool) -> int:
+    """
+    Print why a command ends, also as the object of ``--json``; return the exit code.
+
+    Args:
+        error: What has ended it.
+        message: What is said of it; empty: what it says itself.
+        json_: Whether ``--json`` is given.
+    """
+    code = to_exit_code(error)
+    message = message or str(error)
+    if isinstance(error, KeyboardInterrupt):
+        message = describe(code - 128)
+    elif isinstance(error, StorageError):
+        message = f"Cannot write {error}"
+    message += suggest_choice(message)
+    print_error(message)
+    if result is None:  # else it came to something, and said so
+        print_result({"error": message, "exit_code": code}, json_=json_)
+    return code
 
 
 def escape_controls(text: str) -> str:
@@ -185,11 +220,11 @@ def to_exit_code(error: BaseException) -> int:
     from aiohubassoc.cli.report import ExitCode  # noqa: PLC0415 -- loads the library
 
     if isinstance(error, KeyboardInterrupt):
-        return 128 + signal.SIGINT
+        return 128 + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
     if isinstance(error, JournalInUseError):
-        return ExitCode.IN_USE
+        return int(ExitCode.IN_USE)
     storage = (JournalStorageError, SharedQuotaError, StorageError)
-    return ExitCode.STORAGE if isinstance(error, storage) else ExitCode.USAGE
+    return int(ExitCode.STORAGE if isinstance(error, storage) else ExitCode.USAGE)
 
 
 def lose_output(error: OSError) -> None:

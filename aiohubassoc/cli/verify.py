@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -12,7 +11,6 @@ import attrs
 from cyclopts import Parameter
 
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc.cli import on_end
 from aiohubassoc.cli.connection import Connection
 from aiohubassoc.cli.hints import after_verify
 from aiohubassoc.cli.options import (
@@ -42,7 +40,12 @@ from aiohubassoc.cli.run_folder import (
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_outputs, check_writable
 from aiohubassoc.cli.summary import log_end, plural, print_verify_report
-from aiohubassoc.cli.terminal import discard_output, print_lines, print_warning, stdout
+from aiohubassoc.cli.terminal import (
+    discard_output,
+    print_lines,
+    print_result,
+    print_warning,
+)
 from aiohubassoc.errors import JournalError, OptionsError
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
@@ -277,13 +280,12 @@ def _read_back(
         kept_in = folder if is_kept else None
         code = max(code, _write_report(run, options, table.names, steps, kept_in))
     about = {"run": folder, "output": options.output, "report": options.report}
-    on_end.result = {**run.report.as_json(), **about, "exit_code": int(code)}
-    if options.json_:
-        stdout().out(json.dumps(on_end.result))
+    result = {**run.report.as_json(), **about, "exit_code": int(code)}
+    print_result(result, json_=options.json_)
     if run.began:
         pairs = plural(run.report.pairs.total, "pair")
         what = f"{pairs} read back in {run.report.seconds:,.1f} s"
-        log_end(what, run.report, on_end.result, steps)
+        log_end(what, run.report, result, steps)
     if run.sinks.output_is_gone:
         discard_output()
     return code

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import tomllib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -81,9 +82,9 @@ class FleetPortal:
             OptionsError: there is none, or it cannot be read.
         """
         if (path := self.token_file) is not None:
-            return RenewingToken(lambda: token_from_file(path), logger.warning)
+            return RenewingToken(lambda _: token_from_file(path), logger.warning)
         if (command := self.token_command) is not None:
-            return RenewingToken(lambda: token_from_command(command), logger.warning)
+            return RenewingToken(partial(token_from_command, command), logger.warning)
         assert self.token_env is not None  # noqa: S101 -- one of the three is set
         if token := parse_token(os.environ.get(self.token_env, "")):
             return token

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -139,8 +140,10 @@ def test_an_output_is_not_the_file_that_standard_output_goes_to(work: Path, opti
     pipe = subprocess.PIPE
     with (work / "out.json").open("wb") as file:
         done = subprocess.run([*given, "out.json"], stdout=file, stderr=pipe, check=False)
-    assert (done.returncode, (work / "out.json").read_bytes()) == (2, b"")
-    assert f"{option} out.json and standard output are the same file".encode() in done.stderr
+    problem = f"{option} out.json and standard output are the same file: name two"
+    assert (done.returncode, problem.encode() in done.stderr) == (2, True)
+    # Nothing but what --json prints of an error.
+    assert json.loads((work / "out.json").read_bytes()) == {"error": problem, "exit_code": 2}
     with open(os.devnull, "wb") as file:  # noqa: PTH123 -- a device
         done = subprocess.run([*given, os.devnull], stdout=file, check=False)
     assert done.returncode == 0

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aiohubassoc.simulator import FaultPlan
-from tests.cli.conftest import TOKEN, write_pairs
-from tests.cli.processes import COMMAND, LINK, PYTHON, run, started, until_requests
+from tests.cli.conftest import TOKEN, TYPES, write_pairs
+from tests.cli.processes import COMMAND, LINK, PYTHON, run, started, until, until_requests
 
 if TYPE_CHECKING:
     from tests.cli.conftest import StartPortal
@@ -29,7 +29,9 @@ ROWS = "from_id,to_id\n" + "".join(f"{number},{number}\n" for number in range(1,
 # --- signals -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
 def test_the_first_signal_drains(
     start_portal: StartPortal, number: signal.Signals, code: int
 ) -> None:
@@ -64,6 +66,71 @@ def test_a_second_signal_leaves_at_once(start_portal: StartPortal, tmp_path: Pat
     assert process.returncode in {130, 143}
     assert out == ""
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("json_", [[], ["--json"]])
+def test_a_signal_before_the_run_ends_with_a_line(
+    tmp_path: Path, number: signal.Signals, json_: list[str]
+) -> None:
+    """While the token is asked for: the command that gives it ends, too."""
+    pairs, began = write_pairs(tmp_path / "pairs.csv", 10), tmp_path / "began"
+    # More than a pipe takes: once it is written, it is waited for.
+    token = f"sh -c 'head -c 200000 /dev/zero >&2; echo $$ > {began}; exec sleep 1000'"
+    command = [*COMMAND, "link", pairs, *TYPES, "--token-command", token, *json_]
+    with started(*command) as process:
+        until(lambda: began.exists() and bool(began.read_text()), process)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=300)
+    name = "Ctrl-C" if number is signal.SIGINT else number.name
+    assert (process.returncode, err) == (128 + number, f"aiohubassoc: Interrupted by {name}\n")
+    object_ = {"error": f"Interrupted by {name}", "exit_code": 128 + number}
+    assert (json.loads(out) if json_ else out) == (object_ if json_ else "")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(began.read_text()), 0)
+
+
+def test_a_signal_while_modules_are_loaded() -> None:
+    """Ends the process with the same line."""
+    code = """
+import os, signal, sys
+from aiohubassoc.__main__ import main
+sys.meta_path.insert(0, type("Finder", (), {"find_spec": lambda self, name, *_: (
+    os.kill(os.getpid(), signal.SIGINT) if name == "cyclopts" else None)})())
+main()
+"""
+    done = run(*PYTHON, "-c", code, "--json")
+    assert (done.returncode, done.stderr) == (130, "aiohubassoc: Interrupted by Ctrl-C\n")
+    assert json.loads(done.stdout) == {"error": "Interrupted by Ctrl-C", "exit_code": 130}
+
+
+def test_nohup(start_portal: StartPortal, tmp_path: Path) -> None:
+    """A run that is to outlive its terminal goes on."""
+    portal = start_portal(faults=FaultPlan(slow=0.02, slow_seconds=0.3))
+    pairs = write_pairs(tmp_path / "pairs.csv", 300)
+    command = [str(pairs) if word == "-" else word for word in LINK]
+    with started("nohup", *command, "--json") as process:
+        until_requests(portal, 100, process)
+        process.send_signal(signal.SIGHUP)
+        out, err = process.communicate(timeout=300)
+    assert (process.returncode, json.loads(out)["linked"]) == (0, 300), err
+
+
+def test_a_signal_while_a_new_token_is_asked_for(start_portal: StartPortal, tmp_path: Path) -> None:
+    """Nothing waits for the command that gives it."""
+    start_portal()
+    pairs, asked = write_pairs(tmp_path / "pairs.csv", 10), tmp_path / "asked"
+    token = (
+        f"sh -c 'test -e {asked} && echo $$ > {asked} && exec sleep 1000; touch {asked}; echo x'"
+    )
+    command = [str(pairs) if word == "-" else word for word in LINK]
+    with started(*command, "--token-command", token) as process:
+        until(lambda: asked.exists() and bool(asked.read_text()), process)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=300)
+    assert (process.returncode, "Traceback" in err) == (143, False), err
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(asked.read_text()), 0)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="this system has no /proc")

@@ -41,7 +41,7 @@ from aiohubassoc.cli.report import (
     outcome_result,
     verification_result,
 )
-from aiohubassoc.cli.runner import interruptible
+from aiohubassoc.cli.signals import interruptible
 from aiohubassoc.cli.summary import print_categories, print_invalid, print_link_report
 from aiohubassoc.cli.terminal import EscapingConsole
 from aiohubassoc.files.results import RowResult

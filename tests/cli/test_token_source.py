@@ -199,7 +199,7 @@ def test_a_command_that_hangs() -> None:
     """It is ended; what it said is passed on."""
     code = "import sys, time; print('unlock it', file=sys.stderr, flush=True); time.sleep(60)"
     with pytest.raises(OptionsError, match=r"did not end within 1 s"):
-        token_from_command(_python(code), 1)
+        token_from_command(_python(code), seconds=1)
 
 
 def test_a_command_that_fails_is_a_usage_error(command: Command, pairs_file: Path) -> None:

@@ -1,0 +1,139 @@
+"""Ctrl-C, SIGTERM and SIGHUP: a run ends in good order, anything else at once and quietly."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+    from types import FrameType
+
+_T = TypeVar("_T")
+
+# Windows has no SIGHUP.
+_NUMBERS: Final = tuple(
+    signal.Signals[name]
+    for name in ("SIGINT", "SIGTERM", "SIGHUP")
+    if name in signal.Signals.__members__
+)
+_raises = False
+_received = 0
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal has ended the command."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def describe(number: int) -> str:
+    """Return what a signal has done, for people."""
+    name = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
+    return f"Interrupted by {name}"
+
+
+def install() -> None:
+    """
+    Have a signal end this process with a line and the exit code 128 plus its number.
+
+    A signal that is ignored stays so: SIGHUP under ``nohup``.
+    """
+    for number in _NUMBERS:
+        if signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
+            signal.signal(number, _on_signal)
+
+
+@contextlib.contextmanager
+def raised() -> Iterator[None]:
+    """Have the first signal raise `Interrupted` in the block, for what is to be cleaned up."""
+    global _raises  # noqa: PLW0603 -- a process has one handler
+    _raises = True
+    try:
+        yield
+    finally:
+        _raises = False
+
+
+def _on_signal(number: int, _: FrameType | None) -> None:
+    global _received  # noqa: PLW0603 -- as above
+    _received += 1
+    if _raises and _received == 1:
+        raise Interrupted(number)
+    _leave(number)
+
+
+def _leave(number: int) -> NoReturn:
+    """End the process. Nothing is imported or locked here: the signal may come at any moment."""
+    text = describe(number)
+    with contextlib.suppress(OSError):
+        if "--json" in sys.argv and _received == 1:
+            os.write(1, f'{{"error": "{text}", "exit_code": {128 + number}}}\n'.encode())
+        os.write(2, f"aiohubassoc: {text}\n".encode())
+    os._exit(128 + number)
+
+
+@contextlib.contextmanager
+def interruptible(on_first: Callable[[int], None]) -> Iterator[None]:
+    """
+    Call *on_first* with the number of the first signal inside the block; in an event loop.
+
+    A second signal ends the process at once.
+    """
+    import asyncio  # noqa: PLC0415 -- it takes long, and the handler is to be there before
+
+    received: list[int] = []
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: int) -> None:
+        if received:
+            os._exit(128 + number)  # at once: no draining, no summary
+        received.append(number)
+        on_first(number)
+
+    before = {number: signal.getsignal(number) for number in _NUMBERS}
+    if before.get(_NUMBERS[-1]) is signal.SIG_IGN:
+        del before[_NUMBERS[-1]]
+    for number in before:
+        try:
+            loop.add_signal_handler(number, on_signal, number)
+        except NotImplementedError:  # Windows
+            signal.signal(number, lambda got, _: loop.call_soon_threadsafe(on_signal, got))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+            signal.signal(number, handler)
+
+
+def run(work: Coroutine[Any, Any, _T]) -> _T:
+    """
+    Return what *work* returns, run in an event loop; a signal cancels it.
+
+    Raises:
+        Interrupted: a signal came.
+    """
+    import asyncio  # noqa: PLC0415 -- as above
+
+    async def cancellable() -> _T:
+        task = asyncio.create_task(work)
+        received: list[int] = []
+
+        def cancel(number: int) -> None:
+            received.append(number)
+            task.cancel()
+
+        with interruptible(cancel):
+            await asyncio.wait({task})
+        if task.cancelled() and received:
+            raise Interrupted(received[0])
+        return task.result()
+
+    return asyncio.run(cancellable())
