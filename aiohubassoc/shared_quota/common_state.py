@@ -131,6 +131,7 @@ class CommonState:
         # What is kept for those who leave calls of the day to others, though this one does not.
         self._daily: dict[str, Any] | None = None
         self._held_until = -math.inf
+        self._is_to_hold = False
         # Permits are granted in advance up to here: nobody gets an earlier one after that.
         self._paced_to = -math.inf
         # The store's clock may be set back: the time here only moves on.
@@ -139,13 +140,12 @@ class CommonState:
 
     # --- in and out ------------------------------------------------------------------------------
 
-    def load(self, text: bytes, now: float, *, is_same_epoch: bool, keeps_time: bool) -> None:
+    def load(self, text: bytes, *, is_same_epoch: bool, keeps_time: bool) -> None:
         """
         Take over what is kept.
 
         Args:
             text: The state as it is kept.
-            now: The store's time.
             is_same_epoch: Whether the store was not started anew since.
             keeps_time: Whether its instants mean something though it was.
 
@@ -165,8 +165,11 @@ class CommonState:
                 "a newer version of aiohubassoc wrote it: upgrade this one, or use another key"
             )
         if not is_readable or not is_same_epoch:
-            # What was sent just before may be missing: as if a whole window had been used by now.
-            self._held_until = now + self._shift + self._decider.quota.window
+            self.hold_window()
+
+    def hold_window(self) -> None:
+        """Grant nothing for a window from the next request on: what was sent before is unknown."""
+        self._is_to_hold = True
 
     def _load(self, state: dict[str, Any]) -> None:
         decider = self._decider
@@ -178,6 +181,8 @@ class CommonState:
         self._holders = {name: _Holder(**one) for name, one in state["holders"].items()}
         self._held_until, self._paced_to = float(state["held_until"]), float(state["paced_to"])
         self._now, self._shift = float(state["now"]), state["shift"]
+        if not math.isfinite(self._now):
+            raise ValueError(f"its time is {self._now}")
 
     def dump(self) -> bytes:
         """Return what is to be kept."""
@@ -210,6 +215,9 @@ class CommonState:
         """
         self._shift += max(0.0, self._now - now - self._shift)
         self._now = now = now + self._shift
+        if self._is_to_hold:
+            self._held_until = now + self._decider.quota.window
+            self._is_to_hold = False
         came_at = (arrived_at if request.stamp is None else request.stamp) + self._shift
         self._expire(now)
         holder = self._holders.setdefault(request.holder, _Holder(now, is_lapsed=True))

@@ -7,13 +7,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohubassoc.shared_quota.store import (
-    NEWER,
-    SCHEMA_VERSION,
     VERSION,
     PermanentStoreError,
     RowTransaction,
     StoredState,
     TransientStoreError,
+    check_version,
     schema,
 )
 
@@ -26,13 +25,15 @@ if TYPE_CHECKING:
 
 # Statements that go together, for one round trip: in a pipeline the idle timeout does not count.
 # Nobody waits for a disk at each call: what a crash of the server loses, the epoch makes good. A
-# process that is stopped in the midst of a transaction is thrown out.
+# process that is stopped in the midst of a transaction is thrown out. Nothing depends on the
+# settings of the session, such as its time zone: those of other clients may differ.
 _BEGIN: Final = """
-begin;
+begin isolation level read committed;
 set local synchronous_commit = off;
 set local lock_timeout = '3s';
 set local idle_in_transaction_session_timeout = '1s';
-select pg_postmaster_start_time()::text, extract(epoch from clock_timestamp())::float8;
+select extract(epoch from pg_postmaster_start_time())::numeric::text,
+  extract(epoch from clock_timestamp())::float8;
 select revision, epoch, state from aiohubassoc_quota where name = %s and kind = %s for update;
 select extract(epoch from clock_timestamp())::float8
 """
@@ -52,8 +53,9 @@ select exists (
 _LOCK: Final = "select pg_advisory_xact_lock(hashtext('aiohubassoc_quota'))"
 _CONNECT_SECONDS: Final = 10
 # SQLSTATE classes of errors that pass: connection, resources, operator intervention; then lock and
-# serialization. PostgreSQL, appendix A.
-_PASSING: Final = ("08", "53", "57", "55P03", "40", "25P03")
+# serialization; a transaction that was idle; a server that takes no writes until a failover is
+# over. PostgreSQL, appendix A.
+_PASSING: Final = ("08", "53", "57", "55P03", "40", "25P03", "25006")
 # Of these, what does not: a full disk.
 _LASTING: Final = ("53100",)
 
@@ -160,9 +162,7 @@ def _make_tables(connection: Connection) -> None:
             if not (connection.execute(_IS_THERE).fetchone() or (False,))[0]:
                 for statement in schema("bytea"):
                     connection.execute(statement.encode())
-    (version,) = connection.execute(VERSION).fetchone() or (0,)
-    if int(str(version)) > SCHEMA_VERSION:
-        raise PermanentStoreError(NEWER)
+    check_version(connection.execute(VERSION).fetchone())
 
 
 def _classify(error: _psycopg.Error) -> Exception:

@@ -27,7 +27,7 @@ FOLDER_FILE: Final = "quota.db"
 
 
 def _check_url(_: object, field: attrs.Attribute[str], value: object) -> None:
-    if isinstance(value, str):
+    if isinstance(value, str) and "\0" not in value:
         if value.startswith(SQLITE) and value[len(SQLITE) :] not in {"", ":memory:"}:
             return
         if value.startswith(_POSTGRES):

@@ -6,19 +6,18 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from aiohubassoc.errors import SharedQuotaError
 from aiohubassoc.shared_quota import process_identity
 from aiohubassoc.shared_quota.common_state import CommonState, Decider, StoreClock
 from aiohubassoc.shared_quota.limiter import SharedLimiter
-from aiohubassoc.shared_quota.store import PermanentStoreError, Store, TransientStoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aiohubassoc._http.clock import Clock
+    from aiohubassoc.errors import SharedQuotaError
     from aiohubassoc.options import Quota
     from aiohubassoc.shared_quota.messages import Grant, Request
-    from aiohubassoc.shared_quota.store import RowTransaction
+    from aiohubassoc.shared_quota.store import RowTransaction, Store
 
 ResultT = TypeVar("ResultT")
 
@@ -75,6 +74,7 @@ class CommonRow:
         self._kind = kind
         self._make_decider = make_decider
         self._is_gone = is_gone
+        self._seen = 0  # the last revision
         # The state as it was left: while nobody else changes it, it need not be read.
         self._left: tuple[CommonState, int, str] | None = None
         self._candidate: tuple[CommonState, int, str] | None = None
@@ -106,7 +106,7 @@ class CommonRow:
         self._store.update(self._name, self._kind, change)
         assert state is not None  # noqa: S101 -- the store called
         assert reply is not None  # noqa: S101 -- the store called
-        self._left = state, revision, epoch
+        self._left, self._seen = (state, revision, epoch), revision
         return reply, at
 
     def _read(self, transaction: RowTransaction) -> CommonState:
@@ -120,10 +120,11 @@ class CommonRow:
         if row is not None:
             state.load(
                 row.state,
-                transaction.now,
                 is_same_epoch=row.epoch == transaction.epoch,
                 keeps_time=self._store.keeps_time,
             )
+        if (0 if row is None else row.revision) < self._seen:  # deleted, or from a backup
+            state.hold_window()
         return state
 
 
@@ -197,11 +198,12 @@ class StoreSession:
         try:
             await self.submit(self._store.open)
             await self.limiter.register()
-            self._is_open = True
-        except (TransientStoreError, PermanentStoreError, SharedQuotaError) as error:
-            await self.submit(self._store.close)
-            self._worker.close()
-            raise self.explain(error) from error
+        except BaseException as error:
+            await self._close_store()
+            if isinstance(error, Exception):
+                raise self.explain(error) from error
+            raise
+        self._is_open = True
 
     async def close(self) -> None:
         """Return what is left of permits, if the store can be reached, and close it."""
@@ -212,9 +214,12 @@ class StoreSession:
             await self.limiter.close()
             await self.batch_limiter.close()
         finally:  # cancelled or not
-            closed = self.submit(self._store.close)
-            self._worker.close()
-            await closed
+            await self._close_store()
+
+    async def _close_store(self) -> None:
+        closed = self.submit(self._store.close)
+        self._worker.close()
+        await closed
 
     def submit(self, work: Callable[[], ResultT]) -> asyncio.Future[ResultT]:
         """Do *work* in the store's thread."""

@@ -11,6 +11,7 @@ import math
 from collections import Counter, deque
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
 
 import attrs
 import orjson
@@ -72,8 +73,9 @@ def load(owner: object, state: dict[str, Any]) -> None:
 
 
 def to_bytes(state: dict[str, Any]) -> bytes:
-    """Return a state as JSON."""
-    return orjson.dumps(state)
+    """Return a state as JSON, with the checksum of what follows: a database has none itself."""
+    body = orjson.dumps(state)
+    return b'{"crc":%d,%b' % (crc32(body), body[1:])
 
 
 def from_bytes(text: bytes) -> dict[str, Any]:
@@ -81,11 +83,13 @@ def from_bytes(text: bytes) -> dict[str, Any]:
     Return the state that stands in JSON.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is none, or was damaged.
     """
     state = orjson.loads(text)
     if not isinstance(state, dict):
         raise ValueError("it is no object")  # noqa: TRY004 -- JSON has no types to be wrong
+    if state.pop("crc", None) not in {None, crc32(b"{" + text.partition(b",")[2])}:
+        raise ValueError("its checksum is wrong")
     return state
 
 

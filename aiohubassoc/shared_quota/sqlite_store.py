@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from aiohubassoc.shared_quota.store import (
-    NEWER,
     NOT_OURS,
-    SCHEMA_VERSION,
     VERSION,
     PermanentStoreError,
     RowTransaction,
     StoredState,
     TransientStoreError,
+    check_version,
     schema,
 )
 
@@ -120,7 +119,7 @@ class SqliteStore:
                 state = change(RowTransaction(row, self._epoch, arrived_at, self.local_time()))
                 if attempt:
                     _begin(db)
-                    if _read(db, name, kind, columns="revision, epoch, ''") != (
+                    if _read(db, name, kind, columns="revision, epoch, x''") != (
                         None if row is None else attrs.evolve(row, state=b"")
                     ):
                         db.execute("rollback")
@@ -164,9 +163,11 @@ def _read(
     db: sqlite3.Connection, name: str, kind: str, columns: str = "revision, epoch, state"
 ) -> StoredState | None:
     found = db.execute(_READ.format(columns), (name, kind)).fetchone()
-    return (
-        None if found is None else StoredState(int(found[0]), str(found[1]), bytes(found[2] or b""))
-    )
+    if found is None:
+        return None
+    if list(map(type, found)) != [int, str, bytes]:  # SQLite keeps any value in any column
+        raise PermanentStoreError(f"{NOT_OURS}: its row {name!r} holds other values")
+    return StoredState(*found)
 
 
 def _begin(db: sqlite3.Connection) -> None:
@@ -205,9 +206,7 @@ def _check_tables(db: sqlite3.Connection) -> None:
     names = _table_names(db)
     if "aiohubassoc_quota_schema" not in names:
         raise PermanentStoreError(f"{NOT_OURS}: it has the tables {', '.join(sorted(names)[:5])}")
-    (version,) = db.execute(VERSION).fetchone()
-    if version > SCHEMA_VERSION:
-        raise PermanentStoreError(NEWER)
+    check_version(db.execute(VERSION).fetchone())
 
 
 def _table_names(db: sqlite3.Connection) -> set[str]:
@@ -223,7 +222,8 @@ def _classify(error: Exception) -> Exception:
 
 
 def _is_busy(error: sqlite3.OperationalError) -> bool:
-    return (error.sqlite_errorcode & 0xFF) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+    busy = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
+    return (error.sqlite_errorcode & 0xFF) in busy
 
 
 def _identify(path: Path) -> tuple[int, int] | None:

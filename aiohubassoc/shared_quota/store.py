@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 SCHEMA_VERSION: Final = 1
 """Of the tables; that of what stands in `state` is `snapshot.FORMAT`."""
@@ -30,7 +30,7 @@ _SCHEMA: Final = (
 )
 VERSION: Final = "select version from aiohubassoc_quota_schema"
 NOT_OURS: Final = "it is no store of aiohubassoc"
-NEWER: Final = (
+_NEWER: Final = (
     "a newer version of aiohubassoc made its tables: upgrade this one, or use another store"
 )
 
@@ -38,6 +38,23 @@ NEWER: Final = (
 def schema(bytes_type: str) -> list[str]:
     """Return the statements that make the tables in a database with that type of bytes."""
     return [text.format(bytes=bytes_type, version=SCHEMA_VERSION) for text in _SCHEMA]
+
+
+def check_version(row: Sequence[object] | None) -> None:
+    """
+    Return if tables are of this version.
+
+    Args:
+        row: The response to `VERSION`; None: it has no row.
+
+    Raises:
+        PermanentStoreError: they are of a newer version, or not ours.
+    """
+    version = None if row is None else row[0]
+    if not isinstance(version, int):
+        raise PermanentStoreError(f"{NOT_OURS}: its tables have no version")
+    if version > SCHEMA_VERSION:
+        raise PermanentStoreError(_NEWER)
 
 
 class TransientStoreError(Exception):

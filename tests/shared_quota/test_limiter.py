@@ -6,10 +6,12 @@ import asyncio
 from random import Random  # noqa: TID251 -- seeded
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 
 from aiohubassoc import DailyReserveError, Quota, SharedQuotaError
 from aiohubassoc.errors import ClientClosedError
+from aiohubassoc.shared_quota import snapshot
 from aiohubassoc.shared_quota.common_state import HEARTBEAT, LEASE, USABLE
 from aiohubassoc.shared_quota.limiter import PATIENCE
 from aiohubassoc.shared_quota.store import PermanentStoreError, StoredState, TransientStoreError
@@ -307,12 +309,93 @@ async def test_a_new_epoch_costs_one_window(store: MemoryStore, limiter: SharedL
     limiter.release_unused()
 
 
+async def test_a_clock_that_is_set_back_by_a_restart_changes_nothing_about_that(
+    store: MemoryStore, limiter: SharedLimiter
+) -> None:
+    """The window begins when the restart is noticed, not at what the clock shows."""
+    loop = asyncio.get_running_loop()
+    await limiter.acquire()
+    limiter.record_response(loop.time(), loop.time())
+    await pass_time(1)
+    store.epoch, store.offset = "second", -3600.0
+    second = await other(store)
+    begun = loop.time()
+    await second.limiter.acquire()
+    assert loop.time() - begun >= QUOTA.window - 0.1
+    second.limiter.release_unused()
+    await second.close()
+
+
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"[]", b"{}", b'{"format": 1}'])
 async def test_a_state_that_cannot_be_read_is_an_error(store: MemoryStore, content: bytes) -> None:
     """It is not taken for an empty one."""
     store.rows["default", "single"] = StoredState(1, store.epoch, content)
     with pytest.raises(SharedQuotaError, match="what is kept of it cannot be read"):
         await make_session(store, QUOTA).open()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("now", "inf"), ("held_until", []), ("holders", {"x/1": {"seen": -100.0}}), ("shift", None)],
+)
+async def test_a_state_with_other_values_is_an_error(
+    store: MemoryStore, name: str, value: object
+) -> None:
+    """Whatever it breaks, and whenever."""
+    await (await other(store)).close()
+    state = {**snapshot.from_bytes(store.rows["default", "single"].state), name: value}
+    store.rows["default", "single"] = StoredState(1, store.epoch, orjson.dumps(state))
+    with pytest.raises(SharedQuotaError):
+        await make_session(store, QUOTA).open()
+    assert not store.is_open
+
+
+async def test_a_state_that_was_damaged_is_an_error(store: MemoryStore) -> None:
+    """Though it can be read."""
+    await (await other(store)).close()
+    state = store.rows["default", "single"].state
+    assert b'"limit":10' in state
+    damaged = state.replace(b'"limit":10', b'"limit":90')
+    store.rows["default", "single"] = StoredState(1, store.epoch, damaged)
+    with pytest.raises(SharedQuotaError, match="checksum"):
+        await make_session(store, QUOTA).open()
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+async def test_a_state_that_is_lost_in_mid_run_costs_one_window(
+    store: MemoryStore, limiter: SharedLimiter, *, is_deleted: bool
+) -> None:
+    """Its row is deleted, or an earlier one comes back: the calls since then are not known."""
+    loop = asyncio.get_running_loop()
+    earlier = store.rows["default", "single"]
+    for _ in range(QUOTA.limit):
+        await limiter.acquire()
+    await pass_time(0.1)
+    for _ in range(QUOTA.limit):
+        limiter.record_response(loop.time() - 0.1, loop.time())
+    await pass_time(1)
+    if is_deleted:
+        del store.rows["default", "single"]
+    else:
+        store.rows["default", "single"] = earlier
+    begun = loop.time()
+    await limiter.acquire()
+    assert loop.time() - begun >= QUOTA.window - 1.2
+    limiter.release_unused()
+
+
+async def test_a_client_that_is_cancelled_while_it_opens_closes_its_store(
+    store: MemoryStore,
+) -> None:
+    """Nothing is left open."""
+    session = make_session(store, QUOTA)
+    opening = asyncio.create_task(session.open())
+    await pass_time(0)
+    assert store.is_open
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert not store.is_open
 
 
 async def test_a_state_of_a_newer_version_is_an_error(store: MemoryStore) -> None:

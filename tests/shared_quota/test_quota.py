@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     [
         *("", "quota.db", "sqlite://quota.db", "sqlite:///", "sqlite:///:memory:", "redis://x"),
         *("postgresql:/x", "mysql://root:secret@x/y", None, 5, b"sqlite:///x"),
+        *("sqlite:///a\0b", "postgresql://host/a\0b"),
     ],
 )
 def test_a_url_that_is_none_is_refused(url: Any) -> None:

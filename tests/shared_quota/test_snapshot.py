@@ -90,6 +90,29 @@ def test_what_is_kept_of_many_calls_is_bounded_and_never_too_early() -> None:
         assert kept.count_by(moment) >= bucket.count_by(moment - 0.02)
 
 
+def test_a_state_that_was_damaged_is_refused() -> None:
+    """Whichever byte it is: another digit is another quota, and JSON all the same."""
+    pacer, now = used_pacer(Quota(60, 5.0), 30)
+    text = snapshot.to_bytes({"format": snapshot.FORMAT, "pacer": snapshot.dump(pacer, now)})
+    state = snapshot.from_bytes(text)
+    refused = 0
+    for place in range(len(text)):
+        damaged = bytearray(text)
+        damaged[place] ^= 1
+        try:
+            found = snapshot.from_bytes(bytes(damaged))
+        except ValueError:
+            refused += 1
+        else:  # the name of the checksum
+            assert found.items() >= state.items()
+    assert refused >= len(text) - len("crc")
+
+
+def test_a_state_without_a_checksum_is_of_an_earlier_version() -> None:
+    """It is read as it is."""
+    assert snapshot.from_bytes(b'{"format":1}') == {"format": 1}
+
+
 def test_other_attributes_are_refused() -> None:
     """A state of another version is not read as if it were of this one."""
     state = snapshot.dump(Pacer(Quota(10)), 0.0)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
@@ -199,6 +200,35 @@ def test_tables_of_a_newer_version_are_refused(tmp_path: Path) -> None:
         SqliteStore(str(path)).open()
 
 
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("update aiohubassoc_quota set state = 'text'", "its row 'a' holds other values"),
+        ("update aiohubassoc_quota set state = 1000000000000", "its row 'a' holds other values"),
+        ("update aiohubassoc_quota set revision = 'x'", "its row 'a' holds other values"),
+        ("update aiohubassoc_quota_schema set version = 'x'", "its tables have no version"),
+        ("delete from aiohubassoc_quota_schema", "its tables have no version"),
+        ("drop table aiohubassoc_quota", "no such table"),
+    ],
+)
+def test_tables_that_somebody_changed_are_refused(
+    tmp_path: Path, statement: str, message: str
+) -> None:
+    """SQLite keeps any value in any column."""
+    path = tmp_path / "quota.db"
+    store = SqliteStore(str(path))
+    store.open()
+    store.update("a", "single", add_one)
+    store.close()
+    db = sqlite3.connect(path)
+    db.execute(statement)
+    db.commit()
+    db.close()
+    with pytest.raises(PermanentStoreError, match=message):
+        store.update("a", "single", add_one)
+    store.close()
+
+
 def test_a_file_that_is_locked_may_be_free_later(tmp_path: Path) -> None:
     """That passes; it is not waited for in the dark."""
     path = tmp_path / "quota.db"
@@ -360,6 +390,111 @@ def test_a_client_that_is_stopped_in_a_transaction_is_thrown_out(postgres: Postg
     first.update("stopped", "single", add_one)
     assert read(second, "stopped") == 3
     first.close()
+    second.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "-c timezone=Asia/Tokyo",
+        "-c datestyle=German",
+        "-c extra_float_digits=-15",
+        "-c bytea_output=escape",
+        "-c standard_conforming_strings=off",
+    ],
+)
+def test_settings_of_a_session_change_nothing(postgres: PostgresServer, options: str) -> None:
+    """One machine's time zone is not another's: both are of one epoch, and see the same state."""
+    plain = PostgresStore(postgres.url())
+    other = PostgresStore(f"{postgres.url()}&options={quote(options)}")
+    seen: list[tuple[object, ...]] = []
+
+    def note(transaction: RowTransaction) -> bytes:
+        row = transaction.row
+        seen.append((row and row.state, row and row.epoch, transaction.epoch))
+        return b"\x00\\'\xff"
+
+    for store in (plain, other, plain, other):
+        store.update(options, "single", note)
+    assert len(set(seen[1:])) == 1
+    assert seen[1][0] == b"\x00\\'\xff"
+    plain.close()
+    other.close()
+
+
+def test_a_strict_default_isolation_lets_nobody_fail(postgres: PostgresServer) -> None:
+    """A database may be set to serializable: one after the other, each sees what was committed."""
+    url = f"{postgres.url()}&options={quote('-c default_transaction_isolation=serializable')}"
+    stores = [PostgresStore(url) for _ in range(3)]
+    stores[0].update("strict", "single", add_one)
+    failed: list[Exception] = []
+
+    def visit_often(store: PostgresStore) -> None:
+        try:
+            for _ in range(20):
+                store.update("strict", "single", add_one)
+        except TransientStoreError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=visit_often, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert read(stores[0], "strict") == 61
+    for store in stores:
+        store.close()
+
+
+@pytest.mark.parametrize(
+    ("setting", "passes"), [("default_transaction_read_only=on", True), ("search_path=none", False)]
+)
+def test_a_server_that_takes_no_writes_may_take_them_later(
+    postgres: PostgresServer, setting: str, *, passes: bool
+) -> None:
+    """As during a failover; tables that are gone do not come back."""
+    owner = PostgresStore(postgres.url())
+    owner.update("failover", "single", add_one)
+    owner.close()
+    store = PostgresStore(f"{postgres.url()}&options={quote('-c ' + setting)}")
+    with pytest.raises(TransientStoreError if passes else PermanentStoreError):
+        store.update("failover", "single", add_one)
+    store.close()
+
+
+def test_tables_that_are_dropped_in_mid_run_are_an_error(postgres: PostgresServer) -> None:
+    """It does not pass."""
+    postgres.run("create database dropped")
+    store = PostgresStore(postgres.url(database="dropped"))
+    store.update("a", "single", add_one)
+    other = PostgresStore(postgres.url(database="dropped"))
+    other.open()
+    assert other._connection is not None
+    other._connection.execute("drop table aiohubassoc_quota")
+    with pytest.raises(PermanentStoreError, match="does not exist"):
+        store.update("a", "single", add_one)
+    store.close()
+    other.close()
+
+
+def test_too_many_connections_may_pass(postgres: PostgresServer) -> None:
+    """Another client may leave."""
+    postgres.run("create role crowded login connection limit 1", "create database crowd")
+    first = PostgresStore(postgres.url("crowded", database="crowd"))
+    postgres.run("alter database crowd owner to crowded")
+    first.update("a", "single", add_one)
+    second = PostgresStore(postgres.url("crowded", database="crowd"))
+    with pytest.raises(TransientStoreError, match="too many connections"):
+        second.update("a", "single", add_one)
+    first.close()
+    while True:
+        try:
+            second.update("a", "single", add_one)
+        except TransientStoreError:  # the server has not noticed yet
+            continue
+        break
+    assert read(second, "a") == 2
     second.close()
 
 
