@@ -25,7 +25,7 @@ class DailyBudget:
         self._reserve = reserve
         self._limit: int | None = None
         self._left: int | None = None
-        self._reported_at = -math.inf
+        self._reported_at = math.inf
         # The times of responses, and of those that did not report what is left.
         self._responded: deque[float] = deque(maxlen=_REMEMBERED)
         self._silent: deque[float] = deque(maxlen=_REMEMBERED)
@@ -61,8 +61,9 @@ class DailyBudget:
             # Responses come in any order: each one since then may belong to a later call.
             left -= _since(self._silent, sent_at)
             overtaking = _since(self._responded, sent_at) + in_flight
-            if self._left is None or left < self._left or left > self._left + overtaking:
-                self._left = left  # more than possible: a new day has begun
+            if self._left is not None and left <= self._left + overtaking:
+                left = min(left, self._left)
+            self._left = left  # more than possible: a new day has begun
             self._reported_at = now
         self._responded.append(now)
 

@@ -89,8 +89,10 @@ class TokenBucket:
         if not accepted:
             insort(self._rejected, counted_at)
         self._advance(now)  # `wait` is not called while many permits are free
-        if self._first > _FORGOTTEN_AT_ONCE and self._first * 2 > len(self._counted):
-            self._forget()
+        # Kept longer than for the permits: `accepted_until` may ask for a past moment.
+        before = now - self._window - self.memory
+        if len(self._counted) > _FORGOTTEN_AT_ONCE and self._counted[_FORGOTTEN_AT_ONCE] <= before:
+            self._forget(before)
 
     @property
     def remembered(self) -> int:
@@ -127,9 +129,7 @@ class TokenBucket:
             first += 1
         self._first = first
 
-    def _forget(self) -> None:
-        # Kept longer than for the permits: `accepted_until` may ask for a past moment.
-        before = self._counted[self._first - 1] - self.memory
+    def _forget(self, before: float) -> None:
         gone = bisect_right(self._counted, before)
         del self._counted[:gone]
         self._first -= gone

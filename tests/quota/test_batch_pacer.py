@@ -308,3 +308,344 @@ def test_a_rise_is_news() -> None:
         pace.record_response(now - 0.9, now, exact=True, accepted=True)
     assert pytest.approx(10.0 - now) == pace.wait(now)
     assert (0.0, 11) == (pace.wait(10.0), pace.limit)
+
+
+# --- exact steps -------------------------------------------------------------------------------
+
+
+def _answer(pace: BatchPacer, now: float, count: int | None = None) -> None:
+    """Let calls in flight be accepted; None: all of them. Each is counted now."""
+    for _ in range(pace.in_flight if count is None else count):
+        pace.record_response(now, now, exact=False, accepted=True)
+
+
+def _send_all(pace: BatchPacer, now: float) -> None:
+    """Send all that may go in this moment, and let others wait for a permit and for the wire."""
+    while (wait := pace.wait(now)) in {0.0, math.inf}:
+        if wait == math.inf:
+            _answer(pace, now)
+        else:
+            pace.take(now)
+    _answer(pace, now)
+
+
+def _windows(pace: BatchPacer, begin: float, count: int) -> list[tuple[int, int]]:
+    """Return the limits of windows in which calls wait: of calls, and of those in flight."""
+    limits = []
+    for number in range(count):
+        pace.wait(begin + number * WINDOW)
+        limits.append((pace.limit, pace.max_in_flight))
+        _send_all(pace, begin + number * WINDOW + 1.0)
+    return limits
+
+
+def _accept(pace: BatchPacer, now: float, count: int) -> None:
+    """Send this many calls, one after another, each accepted at once."""
+    for _ in range(count):
+        pace.take(now)
+        _answer(pace, now)
+
+
+def _throttle(pace: BatchPacer, now: float, in_flight: int = 1) -> None:
+    """Throttle one of *in_flight* calls that were sent half a second ago."""
+    for _ in range(in_flight):
+        pace.take(now - 0.5)
+    pace.record_throttle(now, now - 0.5, retry_after=None, by_quota=True)
+    for _ in range(in_flight):
+        pace.record_response(now - 0.5, now, exact=False, accepted=False)
+
+
+def _proven() -> BatchPacer:
+    """Return the pacer of 20 calls that sent 12 in the first window, two of them at once."""
+    pace = BatchPacer(Quota(20))
+    _accept(pace, 0.0, 1)  # windows count from here; that of the first rise does not hold it
+    _accept(pace, 1.0, 10)
+    pace.take(1.0)
+    pace.take(1.0)
+    assert math.inf == pace.wait(1.0)  # a third one would go
+    _answer(pace, 1.0)
+    assert 0.0 == pace.wait(10.0)
+    assert (20, 3) == (pace.limit, pace.max_in_flight)
+    return pace
+
+
+def test_nothing_is_promised_ahead() -> None:
+    """The limit changes: no call may go without asking, and none may be recorded later."""
+    pace = BatchPacer()
+    pace.take(0.0)
+    assert (False, 0, False) == (pace.is_calm(0.0), pace.count_by(99.0), pace.try_take())
+    assert (False, 0) == (pace.has_ample_room, pace.room)
+    assert -math.inf == pace.adopts_remaining_until
+
+
+def test_permits_that_are_set_aside_are_in_flight() -> None:
+    """Until they are given back."""
+    pace = BatchPacer()
+    pace.set_aside(2)
+    assert (2, math.inf) == (pace.in_flight, pace.wait(0.0))
+    pace.set_aside(-1)
+    assert (1, 0.0) == (pace.in_flight, pace.wait(0.0))
+
+
+def test_the_options_are_kept_after_a_state_was_loaded() -> None:
+    """A limit above the given one is lowered, a lower one stays, and the calls are known."""
+    for limit, expected in ((30, 5), (3, 3)):
+        pace = BatchPacer(Quota(5))
+        _accept(pace, 0.0, 3)
+        pace.limit = limit  # as of another client
+        pace.apply_options()
+        assert Quota(expected) == pace.quota
+        assert (0.0 if expected == 5 else WINDOW) == pace.wait(0.0)
+
+
+def test_another_window_is_kept_after_a_state_was_loaded() -> None:
+    """The calls of the other client are known in it."""
+    pace = BatchPacer(Quota(5))
+    _accept(pace, 0.0, 5)
+    vars(pace)["_given"] = Quota(5, 60.0)
+    pace.apply_options()
+    assert (Quota(5, 60.0), 60.0) == (pace.quota, pace.wait(0.0))
+
+
+def test_without_a_quota_there_is_none_to_keep() -> None:
+    """What was loaded stays."""
+    pace = BatchPacer()
+    pace.limit = 30
+    pace.apply_options()
+    assert Quota(30) == pace.quota
+
+
+def test_a_call_without_a_response_may_be_counted_a_second_later() -> None:
+    """Nothing is known of the network: a second, and no call was accepted."""
+    pace = BatchPacer(Quota(1))
+    pace.take(0.0)
+    pace.record_no_response(0.0, 0.5)
+    assert 0.5 + 1.0 + WINDOW == 2.0 + pace.wait(2.0)
+
+
+def test_each_window_in_which_calls_wait_allows_one_more() -> None:
+    """Of calls, and up to four in flight."""
+    pace = BatchPacer()
+    _accept(pace, 0.0, 1)
+    _send_all(pace, 1.0)
+    assert [(11, 3), (12, 4), (13, 4), (14, 4)] == _windows(pace, 10.0, 4)
+
+
+THE_LIMIT = (10, 1)
+THE_WIRE = (20, 1)
+
+
+@pytest.mark.parametrize(
+    ("own", "in_flight", "expected"),
+    [
+        # As many calls as before, but three at once, which is more than before.
+        (12, 3, THE_WIRE),
+        (13, 3, THE_LIMIT),
+        (12, 2, THE_LIMIT),
+        # Less than half of the limit got through: it is not the limit.
+        (9, 2, THE_WIRE),
+        (10, 2, THE_LIMIT),
+        (9, 1, THE_LIMIT),  # unless the call was alone
+    ],
+)
+def test_what_a_throttle_is_about(own: int, in_flight: int, expected: tuple[int, int]) -> None:
+    """Calls in a window, or calls at once: the one that is new is halved, and those in flight."""
+    pace = _proven()
+    _accept(pace, 12.0, own)
+    _throttle(pace, 13.5, in_flight)
+    assert expected == (pace.limit, pace.max_in_flight)
+
+
+def test_the_calls_that_count_are_those_before_the_throttle() -> None:
+    """Up to the middle of its round trip, and the limit is known to be above them."""
+    pace = BatchPacer(Quota(20))
+    _accept(pace, 1.0, 1)
+    _accept(pace, 1.5, 11)
+    pace.take(1.5)
+    _accept_beside(pace, 2.5, 3)
+    # Sent at 1.6 and throttled at 2.8: its middle, 2.2, is after twelve and before three.
+    pace.record_throttle(2.8, 1.6, retry_after=None, by_quota=True)
+    pace.record_response(1.6, 2.8, exact=False, accepted=False)
+    # Up to twelve at once, then one more after each eight windows.
+    limits = [limit for limit, _ in _windows(pace, 12.8, 8)]
+    assert [10, 11, 12, 12, 12, 12, 12, 13] == limits
+
+
+def _accept_beside(pace: BatchPacer, now: float, count: int) -> None:
+    for _ in range(count):
+        pace.take(now)
+        _answer(pace, now, 1)
+
+
+def test_after_a_throttle_of_the_limit() -> None:
+    """It rises to what was accepted, and then by one each time that eight windows were clean."""
+    pace = _proven()
+    _accept(pace, 12.0, 13)
+    _throttle(pace, 13.5, 3)
+    limits = [10, 11, 12, 13, 13, 13, 13, 14, *[14] * 7, 15]
+    wires = [1, 2, 3, *[4] * 13]
+    assert list(zip(limits, wires, strict=True)) == _windows(pace, 23.5, 16)
+
+
+def test_after_a_throttle_of_the_wire() -> None:
+    """One less than were throttled at once, and one more after eight clean windows each."""
+    pace = _proven()
+    _accept(pace, 12.0, 12)
+    _throttle(pace, 13.5, 3)
+    wires = [1, 2, 2, 2, 2, 2, 2, 3, *[3] * 7, 4]
+    assert [(20, one) for one in wires] == _windows(pace, 23.5, 16)
+
+
+def test_a_throttle_without_an_accepted_call_shows_no_limit() -> None:
+    """The limit is halved, and rises again to all of it without patience."""
+    pace = BatchPacer(Quota(16))
+    _throttle(pace, 1.0)
+    assert [8, 9, 10, 11, 12, 13, 14, 15, 16, 16] == [
+        limit for limit, _ in _windows(pace, 11.0, 10)
+    ]
+
+
+def test_after_it_rose_with_patience_what_it_reached_is_known() -> None:
+    """A throttle that shows no limit takes it back no further than that."""
+    pace = BatchPacer(Quota(16))
+    _accept(pace, 1.0, 4)
+    _throttle(pace, 2.0)
+    # Four were accepted: the next after eight windows each.
+    assert [8] * 7 + [9] == [limit for limit, _ in _windows(pace, 12.0, 8)]
+    # No call was accepted since 83. The limit is 4; calls waited before, so it rises at once, to
+    # 9, and then after sixteen windows.
+    _throttle(pace, 104.0)
+    limits = [limit for limit, _ in _windows(pace, 114.0, 17)]
+    assert [5, 6, 7, 8, *[9] * 11, 10, 10] == limits
+
+
+@pytest.mark.parametrize(
+    ("throttles", "patience", "limit"),
+    [(1, 8, 8), (2, 16, 4), (3, 32, 2), (4, 64, 1), (5, 128, 1), (6, 128, 1)],
+)
+def test_patience_doubles(throttles: int, patience: int, limit: int) -> None:
+    """With each throttle after the first, from 8 windows to 128; the limit is 1 at least."""
+    pace = BatchPacer(Quota(16))
+    now = 0.0
+    for _ in range(throttles):
+        now += 20.0
+        _accept(pace, now - 1.0, 1)  # so a second call in a window is what was throttled
+        _throttle(pace, now)
+    assert (limit, 1) == (pace.limit, pace.max_in_flight)
+    limits = [each for each, _ in _windows(pace, now + WINDOW, patience)]
+    assert [limit] * (patience - 1) + [limit + 1] == limits
+
+
+def test_patience_doubles_after_throttles_of_either_kind() -> None:
+    """First of the wire, then of the limit: 16 windows."""
+    pace = _proven()
+    _accept(pace, 12.0, 12)
+    _throttle(pace, 13.5, 3)
+    _accept(pace, 30.0, 1)
+    _throttle(pace, 31.0)
+    limits = [limit for limit, _ in _windows(pace, 41.0, 16)]
+    assert [10] * 15 + [11] == limits
+
+
+def test_a_call_of_the_moment_of_a_throttle_belongs_to_it() -> None:
+    """Only one that was sent later shows something new."""
+    pace = BatchPacer(Quota(16))
+    _throttle(pace, 1.0)
+    for sent_at, limit in ((1.0, 8), (1.25, 4)):
+        pace.take(sent_at)
+        _refuse(pace, 2.0, sent_at)
+        assert limit == pace.limit
+
+
+def test_one_accepted_call_proves_nothing_of_the_first_window() -> None:
+    """Before a window was clean no number of calls is usual."""
+    pace = BatchPacer(Quota(3))
+    _accept(pace, 0.0, 1)
+    _throttle(pace, 1.5, 2)  # one of 3 is not below their half, rounded down
+    assert (1, 1) == (pace.limit, pace.max_in_flight)
+
+
+def test_a_throttle_takes_back_what_was_proven() -> None:
+    """If 12 were accepted once and 3 before a throttle, 5 are not usual any more."""
+    pace = _proven()
+    _accept(pace, 12.0, 3)
+    _throttle(pace, 13.5)
+    assert (10, 1) == (pace.limit, pace.max_in_flight)
+    for begin in (23.5, 33.5):  # few calls, but more of them wait for the wire
+        while pace.wait(begin) == 0.0:
+            pace.take(begin)
+        _answer(pace, begin)
+    assert 0.0 == pace.wait(43.5)
+    assert (10, 3) == (pace.limit, pace.max_in_flight)
+    _accept(pace, 44.0, 5)
+    _throttle(pace, 45.0, 3)
+    assert (5, 1) == (pace.limit, pace.max_in_flight)
+
+
+def test_a_wait_of_less_than_a_second_counts() -> None:
+    """Whoever waited at all wants one more in the next window."""
+    pace = BatchPacer()
+    _accept(pace, 0.0, 10)
+    assert 0.5 == pace.wait(9.5)
+    assert (0.0, 11) == (pace.wait(10.0), pace.limit)
+
+
+def test_the_wire_is_open_again_after_an_accepted_call() -> None:
+    """Throttles that are not by the quota leave two; one goes until it is accepted."""
+    pace = BatchPacer()
+    for now in (1.0, 2.0):
+        pace.take(now)
+        _refuse(pace, now, now, by_quota=False)
+    pace.take(5.0)
+    assert math.inf == pace.wait(5.0)
+    _answer(pace, 5.0)
+    pace.take(6.0)
+    assert 0.0 == pace.wait(6.0)
+
+
+def test_calls_without_a_response_show_no_limit() -> None:
+    """It is not known that they were accepted: the limit rises without patience."""
+    pace = BatchPacer(Quota(20))
+    for _ in range(12):
+        pace.take(1.0)
+        pace.record_no_response(1.0, 1.0)
+    _throttle(pace, 9.0)
+    assert [10, 11, 12, 13, 14] == [limit for limit, _ in _windows(pace, 19.0, 5)]
+
+
+@pytest.mark.parametrize(("windows", "in_flight", "limit"), [(2, 2, 10), (8, 3, 20)])
+def test_what_a_throttle_of_the_wire_proves(windows: int, in_flight: int, limit: int) -> None:
+    """If three at once were too many, a throttle of two is of the limit, one of three is not."""
+    pace = _proven()
+    _accept(pace, 12.0, 12)
+    _throttle(pace, 13.5, 3)
+    _windows(pace, 23.5, windows - 1)
+    last = 23.5 + (windows - 1) * WINDOW
+    pace.wait(last)
+    assert in_flight == pace.max_in_flight
+    _accept(pace, last + 2.0, 12)
+    _throttle(pace, last + 3.0, in_flight)
+    assert limit == pace.limit
+
+
+def test_half_of_four_at_once_are_two() -> None:
+    """A throttle halves both, and nothing rises for a window after it."""
+    pace = BatchPacer()
+    _accept(pace, 0.0, 1)
+    _send_all(pace, 1.0)
+    assert (12, 4) == _windows(pace, 10.0, 2)[-1]
+    _throttle(pace, 32.0)
+    pace.wait(41.99)
+    assert (6, 2) == (pace.limit, pace.max_in_flight)
+    pace.wait(42.0)
+    assert (7, 3) == (pace.limit, pace.max_in_flight)
+
+
+def test_what_the_wire_reached_with_patience_is_known() -> None:
+    """A throttle of the limit takes it back; it rises to that number again at once."""
+    pace = _proven()
+    _accept(pace, 12.0, 12)
+    _throttle(pace, 13.5, 3)
+    assert (20, 3) == _windows(pace, 23.5, 8)[-1]
+    _throttle(pace, 105.0)
+    assert [(11, 2), (12, 3), (13, 3)] == _windows(pace, 115.0, 3)

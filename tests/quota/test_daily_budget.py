@@ -97,3 +97,34 @@ def test_all_but_the_reserve_can_be_used(reserve: int, first: int) -> None:
         now += 1.0
         _told(budget, now, left, 0, now - 0.5)
     assert reserve == left
+
+
+def test_only_more_than_overtaking_explains_is_a_new_day() -> None:
+    """A response that left before five others may report five more than they did, not six."""
+    for reported, expected in ((55, 50), (56, 56)):
+        budget = DailyBudget(0)
+        _told(budget, 0.0, 50)
+        _told(budget, 1.0, reported, in_flight=5, sent_at=0.5)
+        assert expected == budget.left
+
+
+def test_responses_since_a_call_was_sent_may_be_of_later_calls() -> None:
+    """Each one since then, also of the same moment, may be counted after it: each takes one."""
+    budget = DailyBudget(0)
+    for second in (1.0, 2.0, 3.0):
+        _told(budget, second, None, sent_at=second)
+    _told(budget, 4.0, 50, sent_at=2.0)
+    assert 50 - 2 == budget.left
+    # One response since each was sent, none in flight: 49 may be an old report, 50 is a new day.
+    for sent_at, reported, expected in ((3.5, 49, 48), (4.5, 50, 50)):
+        _told(budget, 5.0, reported, sent_at=sent_at)
+        assert expected == budget.left
+
+
+def test_responses_are_not_remembered_without_end() -> None:
+    """4,096 are, and no more: memory does not grow with a run."""
+    budget = DailyBudget(0)
+    for _ in range(5000):
+        _told(budget, 1.0, None, sent_at=1.0)
+    _told(budget, 1.0, 10_000, sent_at=1.0)
+    assert 10_000 - 4096 == budget.left

@@ -46,3 +46,34 @@ def test_leaning_counts_nearer_to_the_response() -> None:
     assert pytest.approx(500.075, abs=1e-3) == trips.counted_at(500.0, 500.1, exact=True)
     trips.lean(0.0)
     assert pytest.approx(600.05, abs=1e-3) == trips.counted_at(600.0, 600.1, exact=True)
+
+
+def test_the_estimate_follows_as_tcp_s_does() -> None:
+    """RFC 6298: half of the first round trip is its deviation; then a sixteenth of each change."""
+    trips = RoundTrips()
+    assert 1.0 == trips.longest  # nothing is known: a second
+    assert 1.0 == trips.counted_at(0.0, 1.0, exact=True)
+    # Mean 1, deviation 1/2, and 15/16 of the second.
+    assert 1.0 + 4 * 0.5 + 15 / 16 == trips.longest
+    # A round trip of 2 is two deviations above the mean, which is not slow: its middle is at 11,
+    # and 0.4 deviations are the margin. The mean moves by 1/16, the deviation by 0.5/16.
+    assert 11.0 + 0.4 * 0.5 == trips.counted_at(10.0, 12.0, exact=True)
+    assert 1.0625 + 4 * 0.53125 + (15 / 16) ** 2 == trips.longest
+
+
+def test_a_slow_call_counts_from_one_way_less_the_deviation() -> None:
+    """A call above two deviations from the mean: the way back took about half of the mean."""
+    trips = RoundTrips()
+    for _ in range(33):
+        trips.counted_at(0.0, 1.0, exact=True)
+    deviation = 0.5 * (15 / 16) ** 32
+    assert deviation < 0.1  # of a mean of 1
+    assert pytest.approx(8.0 - (0.5 - deviation)) == trips.counted_at(3.0, 8.0, exact=True)
+
+
+def test_a_call_between_two_and_three_deviations_is_slow() -> None:
+    """After one round trip of 1, whose deviation is taken for 1/2."""
+    trips = RoundTrips()
+    trips.counted_at(0.0, 1.0, exact=True)
+    # 2.25 is 2.5 deviations above: half a mean less the deviation is nothing before the response.
+    assert 12.25 == trips.counted_at(10.0, 12.25, exact=True)

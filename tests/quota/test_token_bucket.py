@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
+from itertools import pairwise
 
 from hypothesis import given, strategies as st
 
@@ -114,7 +115,7 @@ def test_a_call_that_was_not_sent_costs_nothing() -> None:
     bucket = TokenBucket(Quota(1, 10.0))
     bucket.take()
     bucket.release_unused()
-    assert 0.0 == bucket.wait(0.0)
+    assert (0.0, 0) == (bucket.wait(0.0), bucket.in_flight)
 
 
 def test_a_permit_comes_back_one_window_after_it_was_counted() -> None:
@@ -176,3 +177,50 @@ def test_what_is_long_past_is_forgotten_though_nobody_asks() -> None:
         bucket.record(number / 100, number / 100)
     assert bucket.remembered < 2000
     assert 100 == bucket.accepted_until(199.99)
+
+
+def test_how_many_permits_are_free() -> None:
+    """The room is the limit less those in flight and those counted in the last window."""
+    bucket = TokenBucket(Quota(10, 4.0))
+    for counted_at in (1.0, 2.0, 3.0):
+        bucket.take()
+        bucket.record(counted_at, counted_at)
+    bucket.take()
+    assert (10 - 1 - 3, 3) == (bucket.room, bucket.remembered)
+    # The permits are free again at 5, 6 and 7.
+    assert [6, 7, 8, 9, 9] == [bucket.count_by(at) for at in (4.5, 5.0, 6.0, 7.0, 99.0)]
+    assert 0.0 == bucket.wait(5.0)
+    assert 10 - 1 - 2 == bucket.room
+    assert [7, 8] == [bucket.count_by(at) for at in (5.5, 6.5)]
+
+
+def test_how_many_of_the_remembered_calls_were_accepted() -> None:
+    """All but those that were rejected."""
+    bucket = TokenBucket(Quota(10, 4.0))
+    for accepted in (True, False, True, False, True):
+        bucket.take()
+        bucket.record(1.0, 1.0, accepted=accepted)
+    assert (5, 3) == (bucket.remembered, bucket.remembered_accepted)
+
+
+def test_how_long_calls_are_remembered() -> None:
+    """For the window of the quota, or longer where that is asked."""
+    bucket = TokenBucket(Quota(1, 4.0))
+    copies = [bucket.copy_for(Quota(1, 0.5))]
+    copies += [bucket.copy_for(Quota(1, 0.5), remember=seconds) for seconds in (0.25, 20.0)]
+    assert [4.0, 0.5, 0.5, 20.0] == [one.memory for one in (bucket, *copies)]
+
+
+def test_old_calls_are_forgotten_in_groups() -> None:
+    """Two windows are always known; older calls are dropped by 513, so that few copies are made."""
+    bucket = TokenBucket(Quota(1, 1.0))
+    sizes = []
+    for second in range(3000):
+        bucket.take()
+        bucket.record(float(second), float(second))
+        sizes.append(bucket.remembered)
+        # One call a second: one in the window that ends now, and one in the window before it.
+        assert min(second, 1) == bucket.accepted_until(second - 1.0)
+    # 512 that are too old, and the two of two windows. The next one brings it to two.
+    assert (512 + 2, 2) == (max(sizes), min(sizes[514:]))
+    assert 5 == sum(b < a for a, b in pairwise(sizes))  # 3000 // 513
