@@ -16,7 +16,7 @@ from aiohubassoc._http.call_outcome import (
 from aiohubassoc._http.clock import bind_now
 from aiohubassoc._http.failures import NoResponse
 from aiohubassoc._http.limiter_interface import ExpiringLimiter
-from aiohubassoc._http.retry_loop import Resend, RetryLoop
+from aiohubassoc._http.retry_loop import Means, Resend, RetryLoop
 from aiohubassoc._http.transport import ReusedResponse
 from aiohubassoc._protocol.classify import is_from_hubspot
 from aiohubassoc._protocol.retry import clamp, is_beyond_patience
@@ -50,15 +50,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
-    from aiohubassoc._http.auth import TokenSource
-    from aiohubassoc._http.clock import Clock
-    from aiohubassoc._http.events import Events
     from aiohubassoc._http.limiter_interface import Limiter
-    from aiohubassoc._http.transport import Transport
-    from aiohubassoc._protocol.classify import EndpointProof
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc._protocol.verdicts import Response
-    from aiohubassoc.options import RetryPolicy
     from aiohubassoc.replies import DefaultAssociations
 
     JudgeReply: TypeAlias = Callable[[Response, SubjectT], Verdict]
@@ -142,52 +136,35 @@ class Sender(Generic[SubjectT]):
     Makes the calls of one kind of a client, with one limiter and one semaphore.
 
     Args:
-        transport: Sends a request.
+        means: What it shares with the other senders.
+        limiter: Grants permits.
         endpoint: Returns the request for a subject: a pair, or many.
         judge_reply: Returns what a response with 2xx means.
         judge_refusal: Returns what any other response means; it is given the date and time.
-        tokens: Gives the token of each attempt.
-        limiter: Grants permits.
-        semaphore: Held while a request is in flight, never while waiting.
-        policy: When to retry.
-        clock: Time.
-        jitter: Draws evenly from 0 to 1.
-        proof: When HubSpot itself last responded: to any call of the client.
-        events: What is reported of calls.
     """
 
     def __init__(
         self,
-        *,
-        transport: Transport,
+        means: Means,
+        limiter: Limiter,
         endpoint: Callable[[SubjectT], Endpoint],
         judge_reply: JudgeReply[SubjectT],
         judge_refusal: JudgeRefusal[SubjectT],
-        tokens: TokenSource,
-        limiter: Limiter,
-        semaphore: asyncio.Semaphore,
-        policy: RetryPolicy,
-        clock: Clock,
-        jitter: Callable[[], float],
-        proof: EndpointProof,
-        events: Events,
     ) -> None:
-        self._transport = transport
+        self._transport = means.transport
         self._endpoint = endpoint
         self._judge_reply = judge_reply
         self._judge_refusal = judge_refusal
-        self._tokens = tokens
+        self._tokens = means.tokens
         self._limiter = limiter
         self._expiring = limiter if isinstance(limiter, ExpiringLimiter) else None
-        self._semaphore = semaphore
-        self._policy = policy
-        self._clock = clock
-        self._proof = proof
-        self._retry_loop: RetryLoop[SubjectT] = RetryLoop(
-            policy, clock=clock, jitter=jitter, tokens=tokens, proof=proof, events=events
-        )
-        self._on_response = events.on_response
-        self._now = bind_now(clock)
+        self._semaphore = means.semaphore
+        self._policy = means.policy
+        self._clock = means.clock
+        self._proof = means.proof
+        self._retry_loop: RetryLoop[SubjectT] = RetryLoop(means)
+        self._on_response = means.events.on_response
+        self._now = bind_now(means.clock)
         self._loop = asyncio.get_running_loop()
 
     async def send(self, call: Call[SubjectT]) -> FinalVerdict:
