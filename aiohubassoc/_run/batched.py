@@ -14,7 +14,7 @@ from aiohubassoc._batching.bisection import Bisection
 from aiohubassoc._http.call_outcome import NO_HISTORY, make_outcome, to_error
 from aiohubassoc._http.sender import Call
 from aiohubassoc._protocol.requests import BatchRequest
-from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Replied
+from aiohubassoc._protocol.verdicts import About, Accepted, Replied
 from aiohubassoc._run.batch_reader import BatchReader
 from aiohubassoc._run.dataframes import is_frame
 from aiohubassoc._run.input_errors import not_iterable
@@ -158,10 +158,10 @@ class Batched(LinkStrategy):
         run, pairs = self._run, call.subject.pairs
         error = to_error(verdict)
         is_unconfirmed = isinstance(error, UnconfirmedError)
-        about = verdict.about if isinstance(verdict, Refused) else None
+        about = verdict.about
         if about is not About.PATH and (
             # The run stops, or a smaller call would fail too.
-            about is None
+            about is About.RUN
             or isinstance(error, RateLimitedError | MigratingError | ConnectError)
             or (len(pairs) == 1 and not is_unconfirmed)
         ):
