@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
 from aiohubassoc._http.call_outcome import (
@@ -51,11 +52,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aiohubassoc._http.limiter_interface import Limiter
+    from aiohubassoc._protocol.codec import Steps
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc._protocol.verdicts import Response
     from aiohubassoc.replies import DefaultAssociations
 
-    JudgeReply: TypeAlias = Callable[[Response, SubjectT], Verdict]
+    JudgeReply: TypeAlias = Callable[[Response, SubjectT], Verdict | Steps[Verdict]]
     JudgeRefusal: TypeAlias = Callable[[Response, SubjectT, datetime], Verdict]
 
 
@@ -139,7 +141,7 @@ class Sender(Generic[SubjectT]):
         means: What it shares with the other senders.
         limiter: Grants permits.
         endpoint: Returns the request for a subject: a pair, or many.
-        judge_reply: Returns what a response with 2xx means.
+        judge_reply: Returns what a response with 2xx means, in steps if it is about many.
         judge_refusal: Returns what any other response means; it is given the date and time.
     """
 
@@ -235,7 +237,11 @@ class Sender(Generic[SubjectT]):
             sent_at += waited or 0.0
             call.observer.on_response(response.status)
             if response.status in _2XX:
-                verdict = self._judge_reply(response, call.subject)
+                judged = self._judge_reply(response, call.subject)
+                if type(judged) is Accepted or not isinstance(judged, Generator):
+                    verdict = judged  # nearly always
+                else:
+                    verdict = await self._step(call, judged)
             else:
                 verdict = self._judge_refusal(response, call.subject, self._clock.utc_now())
             if type(verdict) is Accepted:  # nearly always
@@ -267,6 +273,18 @@ class Sender(Generic[SubjectT]):
         if type(verdict) is Accepted:  # nearly always
             return verdict
         return await self._confirmed(call, response, verdict)
+
+    async def _step(self, call: Call[SubjectT], judging: Steps[Verdict]) -> Verdict:
+        """Return the result of *judging*, and let other tasks run between its steps."""
+        call.in_flight = True  # so a stop of the run lets it end
+        while True:
+            try:
+                next(judging)
+            except StopIteration as end:
+                call.in_flight = False
+                verdict: Verdict = end.value
+                return verdict
+            await self._clock.sleep(0)
 
     async def _confirmed(
         self, call: Call[SubjectT], response: Response, verdict: Verdict

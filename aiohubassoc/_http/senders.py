@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from aiohubassoc._batching.attribution import judge_batch
 from aiohubassoc._batching.batch import encode_pairs
 from aiohubassoc._http.sender import Sender
 from aiohubassoc._protocol.classify import judge_pair_refusal, judge_refusal
@@ -22,7 +23,6 @@ from aiohubassoc._protocol.requests import (
 )
 from aiohubassoc._protocol.verdicts import (
     judge_account_reply,
-    judge_batch_reply,
     judge_links_reply,
     judge_pair_reply,
 )
@@ -80,7 +80,7 @@ def make_senders(
             endpoint=lambda inputs: create_default_batch(
                 version, inputs.types, encode_pairs(inputs.pairs)
             ),
-            judge_reply=lambda response, _: judge_batch_reply(response),
+            judge_reply=lambda response, inputs: judge_batch(response, inputs.pairs),
             judge_refusal=_judge_refusal,
         ),
         Sender(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
-from aiohubassoc._batching.attribution import read_refusal, read_reply
+from aiohubassoc._batching.attribution import read_refusal
 from aiohubassoc._batching.batch import MOST_PAIRS, Batch
 from aiohubassoc._batching.bisection import Bisection
 from aiohubassoc._http.call_outcome import NO_HISTORY, make_outcome, to_error
@@ -105,7 +105,7 @@ class Batched(LinkStrategy):
         run.read_ahead = max(run.read_ahead, self._most_in_hand() + more)
         for position, repeats in batch.repeats.items():
             run.repeats[batch.indexes[position]] = [index for index, _ in repeats]
-        run.begin(self._link(batch))
+        _ = run.begin(self._link(batch))
 
     def _most_in_hand(self) -> int:
         """Return how many pairs may be in hand: those of the batches in flight, at least two."""
@@ -198,7 +198,7 @@ def read_outcomes(
     """Return the pairs that a reply links, the others that it mentions, and those it does not."""
     assert isinstance(verdict.reply, DefaultAssociations)  # noqa: S101 -- of a call that links
     pairs, attempts = call.subject.pairs, call.total_attempts
-    parts = read_reply(pairs, verdict.reply)
+    parts = verdict.parts
     if {*map(type, parts)} == _ALL_LINKED:  # nearly always: at the speed of C
         replies = cast("list[DefaultAssociations]", parts)
         return (

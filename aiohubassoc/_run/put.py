@@ -78,7 +78,7 @@ class Put(LinkStrategy):
         while self._is_growing and (entry := await self._next()) is not None:
             self._workers += 1
             self._is_growing = self._workers < self._most_workers
-            self._run.begin(self._link_from(entry))
+            _ = self._run.begin(self._link_from(entry))
 
     async def _link_from(self, entry: Entry | None) -> None:
         """Link a pair, then further pairs if each worker reads its own."""

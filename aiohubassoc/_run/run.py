@@ -328,7 +328,7 @@ class Run(Generic[ResultT]):
         self.raise_failure()
         if self.is_cut_off or self._source.is_over or not self.stopping:
             return True
-        self.begin(self.prefetch.reject_rest())
+        _ = self.begin(self.prefetch.reject_rest())
         return False
 
     def _report_lost(self, outcomes: list[Outcome], error: BaseException) -> None:
