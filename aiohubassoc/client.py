@@ -14,6 +14,7 @@ from aiohubassoc._http.call_outcome import make_outcome, to_error
 from aiohubassoc._http.clock import Clock, SystemClock
 from aiohubassoc._http.events import Events, parse_portal
 from aiohubassoc._http.limiter import QuotaLimiter
+from aiohubassoc._http.retry_loop import Means
 from aiohubassoc._http.sender import Call
 from aiohubassoc._http.senders import Senders, make_senders
 from aiohubassoc._http.transport import Transport
@@ -265,15 +266,17 @@ class AssociationClient:
         await self._transport.open()
         self._senders = make_senders(
             self._version,
+            Means(
+                self._transport,
+                self._tokens,
+                asyncio.Semaphore(self._transport.connections),
+                self._retry,
+                self._clock,
+                self._jitter,
+                self._events,
+            ),
             limiter=self._limiter,
             batch_limiter=self._batch_limiter,
-            transport=self._transport,
-            tokens=self._tokens,
-            semaphore=asyncio.Semaphore(self._transport.connections),
-            policy=self._retry,
-            clock=self._clock,
-            jitter=self._jitter,
-            events=self._events,
         )
         return self
 

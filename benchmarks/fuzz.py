@@ -64,6 +64,7 @@ def make_responses(_: Path) -> Callable[[bytes], None]:
         judge_pair_refusal,
         judge_refusal,
     )
+    from aiohubassoc._protocol.codec import finish  # noqa: PLC0415
     from aiohubassoc._protocol.verdicts import (  # noqa: PLC0415
         Refused,
         Replied,
@@ -92,12 +93,12 @@ def make_responses(_: Path) -> Callable[[bytes], None]:
             if code in {200, 207}:
                 judge_pair_reply(response, pairs[0])
                 judge_links_reply(response)
-                verdict = judge_batch_reply(response)
+                verdict = finish(judge_batch_reply(response))
             else:
                 judge_pair_refusal(response, pairs[0], _NOW)
                 verdict = judge_refusal(response, types, _NOW)
             if isinstance(verdict, Replied) and isinstance(verdict.reply, DefaultAssociations):
-                parts = read_reply(pairs, verdict.reply)
+                parts = finish(read_reply(pairs, verdict.reply))
                 assert len(parts) == len(pairs)
             if isinstance(verdict, Refused) and isinstance(verdict.error, ApiError):
                 read_refusal(pairs, verdict.error)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 import attrs
 
 from aiohubassoc._batching.error_ids import Excerpts, Mention, RecordKey, find_ids, parse_kind
-from aiohubassoc._protocol.verdicts import Partial, Refused
+from aiohubassoc._protocol.codec import ERRORS_AT_ONCE
+from aiohubassoc._protocol.verdicts import Partial, Refused, Replied, judge_batch_reply
 from aiohubassoc.errors import ApiError
 from aiohubassoc.pair import canonical_id
 from aiohubassoc.replies import DefaultAssociations, StandardError
@@ -23,6 +24,8 @@ from aiohubassoc.replies import DefaultAssociations, StandardError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from aiohubassoc._protocol.codec import Steps
+    from aiohubassoc._protocol.verdicts import Response, Verdict
     from aiohubassoc.pair import Pair
     from aiohubassoc.replies import Association
 
@@ -147,7 +150,15 @@ _ENDS: Final = 2
 _DIRECTIONS: Final = 2
 
 
-def read_reply(pairs: Sequence[Pair], reply: DefaultAssociations) -> list[ReplyPart]:
+def judge_batch(response: Response, pairs: Sequence[Pair]) -> Steps[Verdict]:
+    """Return what a *response* with 2xx means for *pairs*, with the part about each of them."""
+    verdict = yield from judge_batch_reply(response)
+    if isinstance(verdict, Replied) and isinstance(verdict.reply, DefaultAssociations):
+        verdict.parts = yield from read_reply(pairs, verdict.reply)
+    return verdict
+
+
+def read_reply(pairs: Sequence[Pair], reply: DefaultAssociations) -> Steps[list[ReplyPart]]:
     """Return the part of *reply* about each of *pairs*: different ones of the same two types."""
     found = _match_results(pairs, reply.results)
     errors: _Errors = {}
@@ -157,7 +168,7 @@ def read_reply(pairs: Sequence[Pair], reply: DefaultAssociations) -> list[ReplyP
     if is_alone:
         errors = {0: reply.errors} if reply.errors else {}
     elif reply.errors or reply.num_errors:
-        errors, nameless = _match_errors(pairs, found, reply.errors)
+        errors, nameless = yield from _match_errors(pairs, found, reply.errors)
         doubtful = _doubtful(found, errors, _left_over(reply, nameless))
     is_odd = reply.status == "CANCELED" or (is_alone and bool(reply.num_errors))
     status, began, ended, asked = (
@@ -246,13 +257,13 @@ def _share_out(
 
 def _match_errors(
     pairs: Sequence[Pair], found: _ResultsByPair, errors: tuple[StandardError, ...]
-) -> tuple[_Errors, int]:
+) -> Steps[tuple[_Errors, int]]:
     """Return the errors of each pair by its position, and how many are of no pair."""
     inputs = BatchIndex(pairs)
     linked = {position for position, results in enumerate(found) if results}
     own: _Errors = {}
     nameless = 0
-    for error in errors:
+    for number, error in enumerate(errors, 1):
         named = inputs.named(find_ids(error.context, error.errors, error.sub_category), linked)
         nameless += not named
         if named:
@@ -260,6 +271,8 @@ def _match_errors(
             for position in named:
                 part = _excerpt(error, excerpts, inputs.ends(position))
                 own[position] = (*own.get(position, ()), part)
+        if number % ERRORS_AT_ONCE == 0:
+            yield
     return own, nameless
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, assert_never
 
 import attrs
 
-from aiohubassoc._protocol.verdicts import Accepted, Fatal, Partial, Refused, Replied
+from aiohubassoc._protocol.verdicts import About, Accepted, Fatal, Partial, Refused, Replied
 from aiohubassoc.errors import (
     AioHubAssocError,
     PartialFailureError,
@@ -92,6 +92,7 @@ NO_HISTORY = History()
 class Unfinished:
     """The run ended between two attempts."""
 
+    about: ClassVar[About] = About.RUN
     error: AioHubAssocError
 
 

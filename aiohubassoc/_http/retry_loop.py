@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar, assert_never
 
 import attrs
 import tenacity as _t
 
+from aiohubassoc._http.auth import TokenSource
 from aiohubassoc._http.call_outcome import FinalVerdict, Unfinished
+from aiohubassoc._http.clock import Clock
+from aiohubassoc._http.events import Events
+from aiohubassoc._http.transport import Transport
+from aiohubassoc._protocol.classify import EndpointProof
 from aiohubassoc._protocol.retry import (
     GiveUp,
     Retry,
@@ -29,16 +36,12 @@ from aiohubassoc._protocol.verdicts import (
     Verdict,
 )
 from aiohubassoc.errors import AioHubAssocError, AuthenticationError
+from aiohubassoc.options import RetryPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
-    from aiohubassoc._http.auth import TokenSource
-    from aiohubassoc._http.clock import Clock
-    from aiohubassoc._http.events import Events
     from aiohubassoc._http.sender import Call
-    from aiohubassoc._protocol.classify import EndpointProof
-    from aiohubassoc.options import RetryPolicy
 
 SubjectT = TypeVar("SubjectT")
 
@@ -48,42 +51,46 @@ class Resend(Transient):
     """Its connection was the cause: send it again over a new one. It is still the same attempt."""
 
 
-class RetryLoop(Generic[SubjectT]):
+@attrs.frozen
+class Means:
     """
-    Decides what follows each attempt of a call, and makes the next attempt where it may help.
+    What all senders of a client share.
 
-    Args:
+    Attributes:
+        transport: Sends a request.
+        tokens: Gives the token of each attempt, and renews one that HubSpot refused.
+        semaphore: Held while a request is in flight, never while waiting.
         policy: When to retry.
         clock: Time.
         jitter: Draws evenly from 0 to 1.
-        tokens: Renews a token that HubSpot refused.
-        proof: When HubSpot itself last responded: to any call of the client.
         events: What is reported of calls.
+        proof: When HubSpot itself last responded: to any call, as all have the same base URL.
     """
 
-    def __init__(
-        self,
-        policy: RetryPolicy,
-        *,
-        clock: Clock,
-        jitter: Callable[[], float],
-        tokens: TokenSource,
-        proof: EndpointProof,
-        events: Events,
-    ) -> None:
-        self._policy = policy
-        self._clock = clock
-        self._jitter = jitter
-        self._tokens = tokens
-        self._proof = proof
-        self._events = events
+    transport: Transport
+    tokens: TokenSource
+    semaphore: asyncio.Semaphore
+    policy: RetryPolicy
+    clock: Clock
+    jitter: Callable[[], float]
+    events: Events
+    proof: EndpointProof = attrs.Factory(EndpointProof)
+
+
+class RetryLoop(Generic[SubjectT]):
+    """Decides what follows each attempt of a call, and makes the next one where it may help."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._policy = means.policy
+        self._events = means.events
         # Called, not iterated: only then tasks may share it. When to give up is decided in
         # `_protocol/retry.py`, because tenacity's own stops read another clock.
         self._retrying = _t.AsyncRetrying(
             retry=_t.retry_if_result(_is_retry),
             wait=_wait,
             stop=_t.stop_never,
-            sleep=clock.sleep,
+            sleep=means.clock.sleep,
         )
 
     async def finish(
@@ -138,7 +145,7 @@ class RetryLoop(Generic[SubjectT]):
 
     def _after_interception(self, call: Call[SubjectT], error: AioHubAssocError) -> Refused | Fatal:
         """Decide whether a page that HubSpot did not write is about the pair or about the run."""
-        if not self._proof.holds(self._clock.now()):
+        if not self._means.proof.holds(self._means.clock.now()):
             return Fatal(error)
         # Other calls reach HubSpot. One odd id must not stop a run of a million pairs.
         call.observer.on_progress()
@@ -153,7 +160,7 @@ class RetryLoop(Generic[SubjectT]):
             verdict,
             attempt=call.attempts,
             elapsed=call.spent,
-            jitter=self._jitter(),
+            jitter=self._means.jitter(),
         )
         if isinstance(decision, GiveUp):
             self._events.given_up(call, verdict.error, decision.why)
@@ -187,7 +194,7 @@ class RetryLoop(Generic[SubjectT]):
         self, call: Call[SubjectT], verdict: Fatal, *, renewed: bool
     ) -> FinalVerdict | Retry:
         """Renew the refused token, and retry with the new one, unless that is refused as well."""
-        if not await self._tokens.renew(call.token, call.renewals) or renewed:
+        if not await self._means.tokens.renew(call.token, call.renewals) or renewed:
             return verdict
         self._events.token_renewed(call, verdict.error)
         attempt = call.total_attempts

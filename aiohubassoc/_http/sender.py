@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
 from aiohubassoc._http.call_outcome import (
@@ -16,7 +17,7 @@ from aiohubassoc._http.call_outcome import (
 from aiohubassoc._http.clock import bind_now
 from aiohubassoc._http.failures import NoResponse
 from aiohubassoc._http.limiter_interface import ExpiringLimiter
-from aiohubassoc._http.retry_loop import Resend, RetryLoop
+from aiohubassoc._http.retry_loop import Means, Resend, RetryLoop
 from aiohubassoc._http.transport import ReusedResponse
 from aiohubassoc._protocol.classify import is_from_hubspot
 from aiohubassoc._protocol.retry import clamp, is_beyond_patience
@@ -50,18 +51,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import datetime
 
-    from aiohubassoc._http.auth import TokenSource
-    from aiohubassoc._http.clock import Clock
-    from aiohubassoc._http.events import Events
     from aiohubassoc._http.limiter_interface import Limiter
-    from aiohubassoc._http.transport import Transport
-    from aiohubassoc._protocol.classify import EndpointProof
+    from aiohubassoc._protocol.codec import Steps
     from aiohubassoc._protocol.requests import Endpoint
     from aiohubassoc._protocol.verdicts import Response
-    from aiohubassoc.options import RetryPolicy
     from aiohubassoc.replies import DefaultAssociations
 
-    JudgeReply: TypeAlias = Callable[[Response, SubjectT], Verdict]
+    JudgeReply: TypeAlias = Callable[[Response, SubjectT], Verdict | Steps[Verdict]]
     JudgeRefusal: TypeAlias = Callable[[Response, SubjectT, datetime], Verdict]
 
 
@@ -142,52 +138,35 @@ class Sender(Generic[SubjectT]):
     Makes the calls of one kind of a client, with one limiter and one semaphore.
 
     Args:
-        transport: Sends a request.
-        endpoint: Returns the request for a subject: a pair, or many.
-        judge_reply: Returns what a response with 2xx means.
-        judge_refusal: Returns what any other response means; it is given the date and time.
-        tokens: Gives the token of each attempt.
+        means: What it shares with the other senders.
         limiter: Grants permits.
-        semaphore: Held while a request is in flight, never while waiting.
-        policy: When to retry.
-        clock: Time.
-        jitter: Draws evenly from 0 to 1.
-        proof: When HubSpot itself last responded: to any call of the client.
-        events: What is reported of calls.
+        endpoint: Returns the request for a subject: a pair, or many.
+        judge_reply: Returns what a response with 2xx means, in steps if it is about many.
+        judge_refusal: Returns what any other response means; it is given the date and time.
     """
 
     def __init__(
         self,
-        *,
-        transport: Transport,
+        means: Means,
+        limiter: Limiter,
         endpoint: Callable[[SubjectT], Endpoint],
         judge_reply: JudgeReply[SubjectT],
         judge_refusal: JudgeRefusal[SubjectT],
-        tokens: TokenSource,
-        limiter: Limiter,
-        semaphore: asyncio.Semaphore,
-        policy: RetryPolicy,
-        clock: Clock,
-        jitter: Callable[[], float],
-        proof: EndpointProof,
-        events: Events,
     ) -> None:
-        self._transport = transport
+        self._transport = means.transport
         self._endpoint = endpoint
         self._judge_reply = judge_reply
         self._judge_refusal = judge_refusal
-        self._tokens = tokens
+        self._tokens = means.tokens
         self._limiter = limiter
         self._expiring = limiter if isinstance(limiter, ExpiringLimiter) else None
-        self._semaphore = semaphore
-        self._policy = policy
-        self._clock = clock
-        self._proof = proof
-        self._retry_loop: RetryLoop[SubjectT] = RetryLoop(
-            policy, clock=clock, jitter=jitter, tokens=tokens, proof=proof, events=events
-        )
-        self._on_response = events.on_response
-        self._now = bind_now(clock)
+        self._semaphore = means.semaphore
+        self._policy = means.policy
+        self._clock = means.clock
+        self._proof = means.proof
+        self._retry_loop: RetryLoop[SubjectT] = RetryLoop(means)
+        self._on_response = means.events.on_response
+        self._now = bind_now(means.clock)
         self._loop = asyncio.get_running_loop()
 
     async def send(self, call: Call[SubjectT]) -> FinalVerdict:
@@ -258,7 +237,11 @@ class Sender(Generic[SubjectT]):
             sent_at += waited or 0.0
             call.observer.on_response(response.status)
             if response.status in _2XX:
-                verdict = self._judge_reply(response, call.subject)
+                judged = self._judge_reply(response, call.subject)
+                if type(judged) is Accepted or not isinstance(judged, Generator):
+                    verdict = judged  # nearly always
+                else:
+                    verdict = await self._step(call, judged)
             else:
                 verdict = self._judge_refusal(response, call.subject, self._clock.utc_now())
             if type(verdict) is Accepted:  # nearly always
@@ -290,6 +273,18 @@ class Sender(Generic[SubjectT]):
         if type(verdict) is Accepted:  # nearly always
             return verdict
         return await self._confirmed(call, response, verdict)
+
+    async def _step(self, call: Call[SubjectT], judging: Steps[Verdict]) -> Verdict:
+        """Return the result of *judging*, and let other tasks run between its steps."""
+        call.in_flight = True  # so a stop of the run lets it end
+        while True:
+            try:
+                next(judging)
+            except StopIteration as end:
+                call.in_flight = False
+                verdict: Verdict = end.value
+                return verdict
+            await self._clock.sleep(0)
 
     async def _confirmed(
         self, call: Call[SubjectT], response: Response, verdict: Verdict

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING
 
 import attrs
 
+from aiohubassoc._batching.attribution import judge_batch
 from aiohubassoc._batching.batch import encode_pairs
 from aiohubassoc._http.sender import Sender
-from aiohubassoc._protocol.classify import EndpointProof, judge_pair_refusal, judge_refusal
+from aiohubassoc._protocol.classify import judge_pair_refusal, judge_refusal
 from aiohubassoc._protocol.links import encode_records
 from aiohubassoc._protocol.requests import (
     AccountRequest,
@@ -22,35 +23,17 @@ from aiohubassoc._protocol.requests import (
 )
 from aiohubassoc._protocol.verdicts import (
     judge_account_reply,
-    judge_batch_reply,
     judge_links_reply,
     judge_pair_reply,
 )
 from aiohubassoc.pair import Pair
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
-    from aiohubassoc._http.auth import TokenSource
-    from aiohubassoc._http.clock import Clock
-    from aiohubassoc._http.events import Events
     from aiohubassoc._http.limiter_interface import Limiter
-    from aiohubassoc._http.transport import Transport
+    from aiohubassoc._http.retry_loop import Means
     from aiohubassoc._protocol.verdicts import Response, Verdict
-    from aiohubassoc.options import RetryPolicy
-
-
-class Means(TypedDict):
-    """What all senders of a client share."""
-
-    transport: Transport
-    tokens: TokenSource
-    semaphore: asyncio.Semaphore
-    policy: RetryPolicy
-    clock: Clock
-    jitter: Callable[[], float]
-    events: Events
 
 
 @attrs.frozen
@@ -80,48 +63,39 @@ def _judge_refusal(
 
 
 def make_senders(
-    version: str,
-    *,
-    limiter: Limiter,
-    batch_limiter: Limiter,
-    **shared: Unpack[Means],
+    version: str, means: Means, *, limiter: Limiter, batch_limiter: Limiter
 ) -> Senders:
     """Return the senders of a client; *batch_limiter* limits batch calls and lookups."""
-    proof = EndpointProof()  # shared: all calls have the same base URL
     return Senders(
         Sender(
+            means,
+            limiter,
             endpoint=partial(create_default, version),
             judge_reply=judge_pair_reply,
             judge_refusal=judge_pair_refusal,
-            limiter=limiter,
-            proof=proof,
-            **shared,
         ),
         Sender(
+            means,
+            batch_limiter,
             endpoint=lambda inputs: create_default_batch(
                 version, inputs.types, encode_pairs(inputs.pairs)
             ),
-            judge_reply=lambda response, _: judge_batch_reply(response),
+            judge_reply=lambda response, inputs: judge_batch(response, inputs.pairs),
             judge_refusal=_judge_refusal,
-            limiter=batch_limiter,
-            proof=proof,
-            **shared,
         ),
         Sender(
+            means,
+            batch_limiter,
             endpoint=lambda asked: read_links(version, asked.types, encode_records(asked.records)),
             judge_reply=lambda response, _: judge_links_reply(response),
             judge_refusal=_judge_refusal,
-            limiter=batch_limiter,
-            proof=proof,
-            **shared,
         ),
         Sender(
+            means,
+            limiter,
             endpoint=lambda request: request.endpoint,
             judge_reply=lambda response, _: judge_account_reply(response),
             judge_refusal=_judge_refusal,
-            limiter=limiter,
-            proof=proof,
-            **shared,
         ),
         asyncio.get_running_loop(),
     )

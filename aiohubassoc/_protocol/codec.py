@@ -10,10 +10,10 @@ is of another shape is kept as its JSON text where text is due, and left out els
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final, TypeVar, cast, get_origin, get_type_hints
+from typing import Any, Final, TypeAlias, TypeVar, cast, get_origin, get_type_hints
 
 import attrs
 import cattrs
@@ -42,6 +42,9 @@ _JSON_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{},]', re.DOTALL)
 _CLOSED: Final = bytes.maketrans(b"[{", b"]}")
 _LONGEST_LETTER: Final = 12  # bytes, of a letter in JSON that is written as two escapes
 _T = TypeVar("_T", bound=attrs.AttrsInstance)
+_ValueT = TypeVar("_ValueT")
+Steps: TypeAlias = Generator[None, None, _ValueT]
+"""Work that gives way to other tasks where it yields, to its result."""
 
 
 class UndecodableError(ValueError):
@@ -144,6 +147,30 @@ def structure_errors(value: object) -> tuple[StandardError, ...]:
     except json_values.WrongShapeError as error:
         raise UndecodableError((f"$.errors: {error}",)) from None
     return errors
+
+
+# Errors that are read or assigned at a time, while other tasks of the event loop wait.
+ERRORS_AT_ONCE: Final = 50
+
+
+def structure_in_steps(values: list[object], most_entries: int) -> Steps[tuple[StandardError, ...]]:
+    """Return the errors that *values* are; *most_entries* as for `bounded`, of each step."""
+    errors: list[StandardError] = []
+    for begin in range(0, min(len(values), most_entries), ERRORS_AT_ONCE):
+        part = bounded(values[begin : begin + ERRORS_AT_ONCE], most_entries)
+        errors += _FAST.structure(part, tuple[StandardError, ...])
+        yield
+    return tuple(errors)
+
+
+def finish(steps: Steps[_ValueT]) -> _ValueT:
+    """Return the result of work that is done in steps, all of them at once."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: _ValueT = end.value
+            return result
 
 
 def _find_problems(value: object) -> tuple[str, ...]:

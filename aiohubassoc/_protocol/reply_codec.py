@@ -16,7 +16,16 @@ from typing import Any, Final
 import orjson
 
 from aiohubassoc._protocol.bounds import MOST_ID, short
-from aiohubassoc._protocol.codec import MOST_OF_A_PAIR, count_entries, load, structure_reply
+from aiohubassoc._protocol.codec import (
+    ERRORS_AT_ONCE,
+    MOST_OF_A_PAIR,
+    Steps,
+    count_entries,
+    finish,
+    load,
+    structure_in_steps,
+    structure_reply,
+)
 from aiohubassoc.replies import Association, AssociationSpec, DefaultAssociations
 
 _from_iso = datetime.fromisoformat
@@ -56,15 +65,35 @@ def decode_reply(body: bytes, most_entries: int | None = None) -> DefaultAssocia
     Raises:
         UndecodableError: it is not JSON, or not such a reply.
     """
+    return finish(decode_in_steps(body, most_entries))
+
+
+def decode_in_steps(body: bytes, most_entries: int | None = None) -> Steps[DefaultAssociations]:
+    """Do the same as `decode_reply`, a part of many errors at a time."""
     entries = most_entries or count_entries(body)
+    errors: list[object] = []
     if len(body) > _LONG_BYTES:
-        read = _long_reply(body, entries)
-        return structure_reply(load(body), entries) if read is None else read
-    value = load(body)
-    return usual_reply(value) or structure_reply(value, entries)
+        reply = _long_reply(body, entries, errors)
+        if reply is None:
+            reply = structure_reply(_move_errors(load(body), errors), entries)
+    else:
+        value = load(body)
+        reply = usual_reply(value) or structure_reply(value, entries)
+    if errors:
+        reply.errors = yield from structure_in_steps(errors, entries)
+    return reply
 
 
-def _long_reply(body: bytes, most_entries: int) -> DefaultAssociations | None:
+def _move_errors(value: Any, errors: list[object]) -> Any:  # noqa: ANN401 -- what JSON holds
+    """Return *value* without its errors if it has many, and put those into *errors*."""
+    found = value.get("errors") if isinstance(value, dict) else None
+    if not isinstance(found, list) or len(found) <= ERRORS_AT_ONCE:
+        return value
+    errors[:] = found
+    return {**value, "errors": []}
+
+
+def _long_reply(body: bytes, most_entries: int, errors: list[object]) -> DefaultAssociations | None:
     """Return the reply that *body* holds, read piece by piece; None if it is unusual."""
     cut = cut_results(body)
     if cut is None:
@@ -78,7 +107,7 @@ def _long_reply(body: bytes, most_entries: int) -> DefaultAssociations | None:
                 return None
             results += read
         value = orjson.loads(rest)
-        reply = usual_reply(value) or structure_reply(value, most_entries)
+        reply = usual_reply(value) or structure_reply(_move_errors(value, errors), most_entries)
     except ValueError:  # the whole is read and explained
         return None
     reply.results = tuple(results)

@@ -6,7 +6,7 @@ The meaning of other statuses is in `status_table.py`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, TypeVar
 
@@ -15,7 +15,7 @@ import attrs
 from aiohubassoc._protocol import codec
 from aiohubassoc._protocol.bounds import NO_SECRETS, Redaction, kept_headers
 from aiohubassoc._protocol.links import LinksReply, decode_links
-from aiohubassoc._protocol.reply_codec import decode_pair_reply, decode_reply
+from aiohubassoc._protocol.reply_codec import decode_in_steps, decode_pair_reply
 from aiohubassoc.errors import AioHubAssocError, ApiError, InvalidResponseError, UnconfirmedError
 from aiohubassoc.pair import canonical_id
 from aiohubassoc.replies import DefaultAssociations
@@ -97,9 +97,16 @@ class AccountReply:
 
 @attrs.define
 class Replied:
-    """A 2xx to a call for many, or about the account. The caller reads what the reply says."""
+    """
+    A 2xx to a call for many, or about the account. The caller reads what the reply says.
+
+    Attributes:
+        reply: The reply.
+        parts: Of a call that links: the part about each pair, in their order; see `read_reply`.
+    """
 
     reply: DefaultAssociations | LinksReply | AccountReply
+    parts: Sequence[DefaultAssociations | Partial | None] = ()
 
 
 @attrs.define
@@ -202,11 +209,12 @@ def judge_pair_reply(response: Response, pair: Pair) -> Verdict:
     return Accepted(reply)
 
 
-def judge_batch_reply(response: Response) -> Verdict:
+def judge_batch_reply(response: Response) -> codec.Steps[Verdict]:
     """Return what a *response* with 2xx to many pairs means; it is `Replied` if it confirms any."""
-    reply = _read(response, decode_reply)
-    if isinstance(reply, Transient):
-        return reply
+    try:
+        reply = yield from decode_in_steps(response.body)
+    except codec.UndecodableError as error:
+        return _judge_undecodable(response, error)
     # It contains no pair, or is not final.
     if reply.status in _UNFINISHED or not (reply.results or reply.errors):
         return Transient(UnconfirmedError(reply))
@@ -248,9 +256,13 @@ def _read(response: Response, decode: Callable[[bytes], _T]) -> _T | Transient:
     try:
         return decode(response.body)
     except codec.UndecodableError as error:
-        if not response.body.strip():
-            return Transient(UnconfirmedError())
-        return Transient(make_invalid_response(response, error.problems))
+        return _judge_undecodable(response, error)
+
+
+def _judge_undecodable(response: Response, error: codec.UndecodableError) -> Transient:
+    if not response.body.strip():
+        return Transient(UnconfirmedError())
+    return Transient(make_invalid_response(response, error.problems))
 
 
 def make_invalid_response(response: Response, problems: tuple[str, ...]) -> InvalidResponseError:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 
-from aiohubassoc._batching.attribution import read_refusal, read_reply
+from aiohubassoc._batching.attribution import read_refusal
 from aiohubassoc._batching.batch import MOST_PAIRS, Batch
 from aiohubassoc._batching.bisection import Bisection
 from aiohubassoc._http.call_outcome import NO_HISTORY, make_outcome, to_error
 from aiohubassoc._http.sender import Call
 from aiohubassoc._protocol.requests import BatchRequest
-from aiohubassoc._protocol.verdicts import About, Accepted, Refused, Replied
+from aiohubassoc._protocol.verdicts import About, Accepted, Replied
 from aiohubassoc._run.batch_reader import BatchReader
 from aiohubassoc._run.dataframes import is_frame
 from aiohubassoc._run.input_errors import not_iterable
@@ -105,7 +105,7 @@ class Batched(LinkStrategy):
         run.read_ahead = max(run.read_ahead, self._most_in_hand() + more)
         for position, repeats in batch.repeats.items():
             run.repeats[batch.indexes[position]] = [index for index, _ in repeats]
-        run.begin(self._link(batch))
+        _ = run.begin(self._link(batch))
 
     def _most_in_hand(self) -> int:
         """Return how many pairs may be in hand: those of the batches in flight, at least two."""
@@ -158,10 +158,10 @@ class Batched(LinkStrategy):
         run, pairs = self._run, call.subject.pairs
         error = to_error(verdict)
         is_unconfirmed = isinstance(error, UnconfirmedError)
-        about = verdict.about if isinstance(verdict, Refused) else None
+        about = verdict.about
         if about is not About.PATH and (
             # The run stops, or a smaller call would fail too.
-            about is None
+            about is About.RUN
             or isinstance(error, RateLimitedError | MigratingError | ConnectError)
             or (len(pairs) == 1 and not is_unconfirmed)
         ):
@@ -198,7 +198,7 @@ def read_outcomes(
     """Return the pairs that a reply links, the others that it mentions, and those it does not."""
     assert isinstance(verdict.reply, DefaultAssociations)  # noqa: S101 -- of a call that links
     pairs, attempts = call.subject.pairs, call.total_attempts
-    parts = read_reply(pairs, verdict.reply)
+    parts = verdict.parts
     if {*map(type, parts)} == _ALL_LINKED:  # nearly always: at the speed of C
         replies = cast("list[DefaultAssociations]", parts)
         return (

@@ -108,7 +108,7 @@ class PairLookups:
     def start(self, run: Run[Any]) -> None:
         """Begin to read pairs, and to look them up."""
         self.run = run
-        self._reading = run.begin_task(self._reader.read(run, run.prefetch.read, self._begin))
+        self._reading = run.begin(self._reader.read(run, run.prefetch.read, self._begin))
         self._reading.add_done_callback(self._on_end)
 
     def is_asking(self) -> bool:
@@ -128,7 +128,7 @@ class PairLookups:
         return self._reading.done() and not self._asking
 
     def _begin(self, batch: LookupBatch) -> None:
-        task = self.run.begin_task(self._ask(batch))
+        task = self.run.begin(self._ask(batch))
         self._asking.add(task)
         task.add_done_callback(self._on_end)
 
@@ -197,7 +197,7 @@ class Lookup:
             return None
         assert not isinstance(verdict, Accepted)  # noqa: S101 -- that is of one pair
         owner = self._owner
-        if _about(verdict) is About.PATH and owner.is_needed and not owner.is_proven:
+        if verdict.about is About.PATH and owner.is_needed and not owner.is_proven:
             self._run.stop(to_error(verdict))
         return verdict
 
@@ -205,8 +205,7 @@ class Lookup:
         self, bisection: Bisection[_RecordPage], asked: Sequence[_RecordPage], refusal: NotLinked
     ) -> None:
         """Note what a refusal means for its records, and how to continue with the others."""
-        about = _about(refusal)
-        error = to_error(refusal)
+        about, error = refusal.about, to_error(refusal)
         is_unreadable = isinstance(error, InvalidResponseError)  # one record may be the cause
         if len(asked) == 1 or not (about in {About.PAIR, About.BATCH} or is_unreadable):
             for record_id, _ in asked:
@@ -281,11 +280,7 @@ class Lookup:
             return
         found.error = error
         # A record that does not exist has no links.
-        found.is_known = _about(refusal) is About.PAIR and _is_gone(error)
-
-
-def _about(refusal: NotLinked) -> About | None:
-    return refusal.about if isinstance(refusal, Refused) else None
+        found.is_known = refusal.about is About.PAIR and _is_gone(error)
 
 
 def _is_gone(error: AioHubAssocError) -> bool:

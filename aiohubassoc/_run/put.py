@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohubassoc._http.call_outcome import NO_HISTORY, make_outcome
 from aiohubassoc._http.sender import Call
-from aiohubassoc._protocol.verdicts import About, Accepted, Partial, Refused, Replied
+from aiohubassoc._protocol.verdicts import About, Accepted, Replied
 from aiohubassoc._run.strategy import LinkStrategy
 from aiohubassoc._run.stream import READ_AHEAD
 from aiohubassoc.models import Outcome, Status
@@ -40,7 +40,7 @@ async def link_one(
         return None
     assert not isinstance(verdict, Replied)  # noqa: S101 -- it was a call for one pair
     outcome = make_outcome(index, pair, call, verdict)
-    is_refusal = isinstance(verdict, Partial | Refused) and verdict.about is About.PAIR
+    is_refusal = verdict.about is About.PAIR
     run.put(outcome, is_refusal=is_refusal)
     return outcome.error if is_refusal else None
 
@@ -58,7 +58,7 @@ async def link_singly(
             error = await link_one(run, send, *waiting.popleft())
             refused += error is not None
 
-    await asyncio.wait([run.begin_task(work()) for _ in range(min(len(waiting), concurrency))])
+    await asyncio.wait([run.begin(work()) for _ in range(min(len(waiting), concurrency))])
     return refused
 
 
@@ -78,7 +78,7 @@ class Put(LinkStrategy):
         while self._is_growing and (entry := await self._next()) is not None:
             self._workers += 1
             self._is_growing = self._workers < self._most_workers
-            self._run.begin(self._link_from(entry))
+            _ = self._run.begin(self._link_from(entry))
 
     async def _link_from(self, entry: Entry | None) -> None:
         """Link a pair, then further pairs if each worker reads its own."""

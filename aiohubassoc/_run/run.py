@@ -169,7 +169,7 @@ class Run(Generic[ResultT]):
             if self._cut_off_timer is not None:
                 self._cut_off_timer.cancel()
             try:
-                await wait_until_none(self._cancel_all)
+                await wait_until_none(lambda: self._cancel(self._tasks))
             finally:
                 self.report_open()
                 self.report.input_complete = self._source.is_complete
@@ -186,12 +186,8 @@ class Run(Generic[ResultT]):
 
     # --- for strategies --------------------------------------------------------------------------
 
-    def begin(self, work: Coroutine[None, None, None]) -> None:
-        """Begin a task. The run ends when all its tasks have ended."""
-        _ = self.begin_task(work)
-
-    def begin_task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Begin a task and return it."""
+    def begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Begin a task and return it. The run ends when all its tasks have ended."""
         # Not create_task: an eager task factory would run the work here at once. It may begin a
         # thousand further tasks, each inside the one before.
         task = asyncio.Task(work, loop=asyncio.get_running_loop())
@@ -332,7 +328,7 @@ class Run(Generic[ResultT]):
         self.raise_failure()
         if self.is_cut_off or self._source.is_over or not self.stopping:
             return True
-        self.begin(self.prefetch.reject_rest())
+        _ = self.begin(self.prefetch.reject_rest())
         return False
 
     def _report_lost(self, outcomes: list[Outcome], error: BaseException) -> None:
@@ -370,13 +366,10 @@ class Run(Generic[ResultT]):
         self.buffer.wake_readers()
         self.buffer.wake_takers()
 
-    def _cancel(self, tasks: Iterable[asyncio.Task[None]]) -> None:
+    def _cancel(self, tasks: Iterable[asyncio.Task[None]]) -> Collection[asyncio.Task[None]]:
+        """Cancel tasks, and return all of the run that have not ended."""
         for task in tasks:
             task.cancel()
-
-    def _cancel_all(self) -> Collection[asyncio.Task[None]]:
-        """Cancel every task, and return those that have not ended."""
-        self._cancel(self._tasks)
         return self._tasks
 
 

@@ -53,7 +53,7 @@ class LinkStrategy:
         if self._skip is not None:
             self._skip.start(run)
             self._read = self._skip.read
-        run.begin(self._work())
+        _ = run.begin(self._work())
 
     async def _work(self) -> None:
         raise NotImplementedError

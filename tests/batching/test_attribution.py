@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import Association, DefaultAssociations, Pair, ValidationError
-from aiohubassoc._batching import error_ids
-from aiohubassoc._batching.attribution import BatchIndex, ReplyPart, read_refusal, read_reply
+from aiohubassoc._batching import attribution, error_ids
+from aiohubassoc._batching.attribution import BatchIndex, ReplyPart, read_refusal
 from aiohubassoc._batching.error_ids import Mention, find_ids
-from aiohubassoc._protocol.codec import UndecodableError, decode_error
+from aiohubassoc._protocol.codec import UndecodableError, decode_error, finish
 from aiohubassoc._protocol.reply_codec import decode_reply
-from aiohubassoc._protocol.verdicts import Partial
+from aiohubassoc._protocol.verdicts import Partial, Response
 from tests.protocol.strategies import Truth, near_bodies, number, truths
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ TYPES = ("contacts", "companies")
 
 def _pairs(*ends: tuple[int | str, int | str], types: tuple[str, str] = TYPES) -> list[Pair]:
     return [Pair(types[0], one, types[1], other) for one, other in ends]
+
+
+def read_reply(pairs: Sequence[Pair], reply: DefaultAssociations) -> list[ReplyPart]:
+    """Return what a reply says of each pair."""
+    return finish(attribution.read_reply(pairs, reply))
 
 
 def _reply(
@@ -221,6 +226,28 @@ def test_ids_are_matched_as_numbers() -> None:
     pairs = _pairs(("0101", "2"), ("3", "004"), ("0a", "5"), ("6", "7"))
     said = read_reply(pairs, _reply([(2, 101), (3, 4), ("a", 5), ("06", 7)]))
     assert ["linked", "linked", "alone", "linked"] == _kinds(said)
+
+
+def test_many_errors_are_read_a_part_at_a_time() -> None:
+    """Of 2,000 no step reads or assigns more than fifty, and the result is the same."""
+    pairs = _pairs(*((n, n + 10**6) for n in range(1, 2001)))
+    errors = [
+        {"category": "OBJECT_NOT_FOUND", "message": f"no {n}", "context": {"fromObjectId": [n]}}
+        for n in range(1, 2001)
+    ]
+    body = orjson.dumps({"status": "COMPLETE", "results": [], "errors": errors})
+    steps = attribution.judge_batch(Response(207, {}, body), pairs)
+    taken, verdict = 0, None
+    while verdict is None:
+        try:
+            next(steps)
+            taken += 1
+        except StopIteration as end:
+            verdict = end.value
+    assert 2 * 2000 // 50 == taken
+    assert list(range(1, 2001)) == [
+        int(_part(part).errors[0].context["fromObjectId"][0]) for part in verdict.parts
+    ]
 
 
 def test_leading_zeros_cost_no_more() -> None:

@@ -16,6 +16,7 @@ from aiohubassoc._http.auth import TokenProvider, TokenSource
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.events import Events
 from aiohubassoc._http.failures import NoResponse
+from aiohubassoc._http.retry_loop import Means
 from aiohubassoc._http.sender import Sender
 from aiohubassoc._protocol.classify import EndpointProof
 from aiohubassoc._protocol.requests import Endpoint, create_default
@@ -127,19 +128,22 @@ def sender_of(
     events: Events | None = None,
 ) -> Sender[Pair]:
     """Return a sender over the fake, in the running loop's time."""
+    means = Means(
+        transport,  # type: ignore[arg-type]  # it has what a sender uses
+        TokenSource(token),
+        asyncio.Semaphore(concurrency),
+        policy or RetryPolicy(),
+        SystemClock(),
+        lambda: jitter,
+        events or Events(None, portal="api.hubapi.com", clock=SystemClock()),
+        proof or EndpointProof(),
+    )
     return Sender(
-        transport=transport,  # type: ignore[arg-type]  # it has what a sender uses
+        means,
+        limiter or QuotaLimiter(quota or Quota(1000, 1.0)),
         endpoint=partial(create_default, ApiVersion.V4),
         judge_reply=lambda response, one: judge(response, one, SystemClock().utc_now),
         judge_refusal=lambda response, one, now: judge(response, one, lambda: now),
-        tokens=TokenSource(token),
-        limiter=limiter or QuotaLimiter(quota or Quota(1000, 1.0)),
-        semaphore=asyncio.Semaphore(concurrency),
-        policy=policy or RetryPolicy(),
-        clock=SystemClock(),
-        jitter=lambda: jitter,
-        proof=proof or EndpointProof(),
-        events=events or Events(None, portal="api.hubapi.com", clock=SystemClock()),
     )
 
 

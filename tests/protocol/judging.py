@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiohubassoc._protocol.classify import judge_pair_refusal, judge_refusal
+from aiohubassoc._protocol.codec import finish
 from aiohubassoc._protocol.verdicts import (
     judge_account_reply,
     judge_batch_reply,
@@ -32,7 +33,7 @@ def judge(response: Response, pair: Pair, now: Callable[[], datetime]) -> Verdic
 def judge_batch(response: Response, types: tuple[str, str], now: Callable[[], datetime]) -> Verdict:
     """Return what it means for a batch."""
     if response.status in _SUCCESS:
-        return judge_batch_reply(response)
+        return finish(judge_batch_reply(response))
     return judge_refusal(response, types, now())
 
 

@@ -198,6 +198,29 @@ async def test_batches_are_built_while_others_are_on_the_wire() -> None:
 # --- blame -------------------------------------------------------------------------------------
 
 
+async def test_a_stop_while_many_errors_are_read_loses_nothing() -> None:
+    """Other tasks run meanwhile; one stops the run, and what the reply says is still reported."""
+    pairs = pairs_of(2000)
+    began = asyncio.Event()
+
+    def begin(portal: FakePortal, endpoint: Any) -> Response:
+        began.set()
+        return portal.usual(endpoint)
+
+    portal = FakePortal(bad=range(1, 1001), script={"batch": [begin]})
+    async with (
+        client_of(portal) as client,
+        client.link_each(pairs, via="batch", stop_after_alike=None) as outcomes,
+    ):
+        await began.wait()
+        await settle()  # twenty of the forty steps
+        assert 0 == outcomes.report.total
+        outcomes.stop(RunStoppedError("enough"))
+        reported = [outcome async for outcome in outcomes]
+    assert {"linked": 1000, "failed": 1000} == Counter(one.status.value for one in reported)
+    assert str(outcomes.report.stopped) == "enough"
+
+
 async def test_errors_go_to_the_pairs_they_name() -> None:
     """A 207 that names three of 2,000 costs one call, and nobody else is blamed."""
     portal = FakePortal(bad=[7, 900, 1_000_033])
