@@ -278,6 +278,28 @@ async def test_what_a_stream_shows() -> None:
             ]
 
 
+async def test_a_stop_after_the_end_changes_nothing() -> None:
+    """A handler of a signal may call it at any time, but a run that ended did not end early."""
+    async with client_of(FakePortal()) as client:
+        async with client.link_each(pairs_of(5)) as outcomes, client.verify(pairs_of(5)) as found:
+            for stream in (outcomes, found):
+                async for _ in stream:
+                    pass
+                stream.stop(RunStoppedError("too late"), drain_timeout=1.0)
+        outcomes.stop(RunStoppedError("too late"))
+    assert (None, None) == (outcomes.report.stopped, found.report.stopped)
+    outcomes.report.raise_for_failures()
+
+
+async def test_a_stop_by_another_thread_is_refused_and_changes_nothing() -> None:
+    """It is no half stop: what it changes belongs to the event loop."""
+    async with client_of(FakePortal()) as client, client.link_each(pairs_of(5)) as outcomes:
+        with pytest.raises(ClientClosedError, match="call_soon_threadsafe"):
+            await asyncio.to_thread(outcomes.stop, RunStoppedError("by a thread"))
+        assert 5 == len([outcome async for outcome in outcomes])
+    assert (5, None) == (outcomes.report.linked, outcomes.report.stopped)
+
+
 # --- loops ---------------------------------------------------------------------------------------
 
 
@@ -387,7 +409,7 @@ async def test_an_item_may_raise_anything(verb: str, raised: type[BaseException]
     ids.insert(5, Lazy())
     source = iter(ids)
     async with client_of(FakePortal()) as client:
-        types = {"from_type": "contacts", "to_type": "companies"}
+        types: dict[str, Any] = {"from_type": "contacts", "to_type": "companies"}
         stream = client.link_each(source, **types, **VERBS[verb])
         expected = RunStoppedError if raised is asyncio.CancelledError else raised
         with pytest.raises(expected):
