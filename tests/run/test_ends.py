@@ -123,6 +123,41 @@ async def test_a_cancelled_error_out_of_the_input_is_a_failure_of_it(verb: str) 
     assert [(stream.report, False)] == recorder.closed
 
 
+@pytest.mark.parametrize("verb", sorted(VERBS))
+@pytest.mark.parametrize("how", ["left", "cut off"])
+async def test_an_input_that_ends_because_it_is_cancelled_was_not_read_to_its_end(
+    verb: str, how: str
+) -> None:
+    """As one that ends with the cancellation: nobody knows what it would have given."""
+
+    async def ending() -> AsyncIterator[Pair]:
+        for pair in pairs_of(100):
+            try:
+                await pass_time(0.1)
+            except asyncio.CancelledError:
+                return
+            yield pair
+
+    recorder = FakeRecorder()
+    async with client_of(FakePortal()) as client:
+        stream = client.link_each(
+            ending(),
+            journal=FakeJournal(recorder),  # type: ignore[arg-type]  # it has what a run uses
+            batch_linger=0.05,
+            **VERBS[verb],
+        )
+        async with stream as outcomes:
+            await pass_time(1.05)
+            if how == "cut off":
+                outcomes.stop(RunStoppedError("enough"), drain_timeout=0.0)
+                async for _ in outcomes:
+                    pass
+    assert not stream.report.input_complete
+    assert [(stream.report, False)] == recorder.closed
+    with pytest.raises(BulkLinkError, match="not the rest of the input"):
+        stream.report.raise_for_failures()
+
+
 async def test_a_sync_input_may_raise_it_too() -> None:
     """It is no cancellation of the caller's task."""
 
