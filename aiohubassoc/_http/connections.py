@@ -145,6 +145,10 @@ class Attempt:
         """Return whether only its timeout cancelled its task, and undo that cancellation."""
         return self.expired and self.task.uncancel() <= self.cancelling
 
+    def was_cancelled(self) -> bool:
+        """Return whether its task was cancelled since it began."""
+        return self.task.cancelling() > self.cancelling
+
 
 class UnfitConnectionError(Exception):
     """A connection that was used before must not be used for this attempt."""

@@ -154,7 +154,7 @@ class Transport:
         if session is not self._lent:
             await session.close()
 
-    async def send(  # noqa: C901, PLR0912 -- a coroutine more costs as much as reading the reply
+    async def send(  # noqa: C901, PLR0911, PLR0912 -- a coroutine more costs as much as reading the reply
         self, endpoint: Endpoint, token: str, *, needs_new: bool = False
     ) -> tuple[Response | NoResponse, float | None]:
         """
@@ -206,9 +206,9 @@ class Transport:
         except (aiohttp.ClientError, OSError) as error:
             return self._failed(error, session, attempt), attempt.waited
         except asyncio.CancelledError:
-            if not attempt.was_ended():
-                raise
-            return self._too_late(attempt), attempt.waited
+            if attempt.was_ended():
+                return self._too_late(attempt), attempt.waited
+            return self._interrupted(session, attempt), attempt.waited
         finally:
             if attempt.aside:
                 attempt.give_back()
@@ -268,6 +268,8 @@ class Transport:
             return self._failed(error, session, attempt), attempt.waited
         except SentOnceError as error:
             return self._failed(error.cause, session, attempt), attempt.waited
+        except asyncio.CancelledError:
+            return self._interrupted(session, attempt), attempt.waited
 
     def _received(
         self, response: aiohttp.ClientResponse, body: bytes, attempt: Attempt
@@ -357,6 +359,24 @@ class Transport:
         if may_speak_tls and (is_lost or _TLS_ALERT in result.error.message):
             result.error.message += "; a server that speaks TLS needs a base URL with https://"
         return attrs.evolve(result, was_reuse=was_reuse)
+
+    def _interrupted(
+        self, session: aiohttp.ClientSession | OwnSession, attempt: Attempt
+    ) -> NoResponse:
+        """
+        Return what a CancelledError of *session* means; call it while that is handled.
+
+        aiohttp cancels lookups of host names when a session is closed. To the caller it would look
+        like a cancellation of the call.
+
+        Raises:
+            CancelledError: the task was cancelled.
+            ClientClosedError: the session was closed before the request was sent.
+        """
+        if attempt.was_cancelled():
+            raise  # noqa: PLE0704 -- see above
+        error = aiohttp.ClientConnectionError("the session cancelled the request")
+        return self._failed(error, session, attempt)
 
     def _too_late(self, attempt: Attempt) -> NoResponse:
         if attempt.connecting:

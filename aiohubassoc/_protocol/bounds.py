@@ -131,7 +131,7 @@ class Redaction:
 
 def _spelled(secret: bytes) -> bytes:
     """Return a pattern of *secret* however its letters are written."""
-    letters = []
+    letters: list[bytes] = []
     for code in secret:
         letter = re.escape(bytes([code]))
         number = b"".join(b"[%b%b]" % (one, one.upper()) for one in _digits(code))

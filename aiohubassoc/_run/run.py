@@ -113,6 +113,11 @@ class Run(Generic[ResultT]):
         """How many requests of this run are in flight."""
         return sum(call.in_flight for call in self._tasks.values() if call is not None)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the input was read to its end, and no pair is without a result."""
+        return self._source.is_complete and not (self._tasks or self.open)
+
     async def start(self) -> None:
         """Open the recorder and begin to read."""
         if self._commit is not None:

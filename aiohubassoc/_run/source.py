@@ -164,7 +164,8 @@ class Source:
         try:
             return [await anext(self._async)]
         except StopAsyncIteration:
-            self._async, self.is_complete = None, True
+            # A generator may return because it was cancelled: then this is not the input's end.
+            self._async, self.is_complete = None, not (task and task.cancelling())
             return []
         except BaseException as error:
             self._async = None

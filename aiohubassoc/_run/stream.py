@@ -24,6 +24,11 @@ OTHER_LOOP: Final = (
     "each ('async with AssociationClient(...)')"
 )
 
+_OTHER_THREAD: Final = (
+    "stop() belongs to the event loop of the client: from another thread call "
+    "loop.call_soon_threadsafe(outcomes.stop, cause)"
+)
+
 
 class Indexed(Protocol):
     """A result of a run, with the pair's index in the input."""
@@ -173,6 +178,8 @@ class _ResultStream(Generic[ResultT, ReportT]):
         """
         Send nothing more. Calls in flight end; every other pair that was read is left open.
 
+        It changes nothing once every pair of the input has its result.
+
         Args:
             cause: What the report and these pairs say.
             drain_timeout: Seconds that calls in flight may take to end. Then they are cut off, and
@@ -183,6 +190,7 @@ class _ResultStream(Generic[ResultT, ReportT]):
         Raises:
             OptionsError: *cause* is none of this package's errors, such as
                 ``RunStoppedError("shutting down")``, or *drain_timeout* is no such number.
+            ClientClosedError: it was not called in the client's event loop; nothing is stopped.
         """
         given: object = cause
         if not isinstance(given, AioHubAssocError):
@@ -192,6 +200,14 @@ class _ResultStream(Generic[ResultT, ReportT]):
             )
         if drain_timeout is not None and not drain_timeout >= 0:  # nan too
             raise OptionsError(f"drain_timeout must be 0 or more, or None, not {drain_timeout!r}")
+        if self._run.has_ended:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        if loop is not self._loop:
+            raise ClientClosedError(_OTHER_THREAD)
         self._run.stop(cause, drain_timeout=drain_timeout)
 
     async def __aenter__(self) -> Self:

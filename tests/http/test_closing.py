@@ -24,6 +24,7 @@ from aiohubassoc import (
 )
 from tests.conftest import pass_time, settle
 from tests.http.raw_server import Exchange, raw_server, refused
+from tests.http.slow_resolver import SlowResolver
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,6 +131,52 @@ async def test_a_client_that_is_closed_while_it_connects(monkeypatch: pytest.Mon
         with pytest.raises(ClientClosedError):
             await linking
         assert 0 == server.requests
+
+
+@pytest.mark.parametrize("lent", LENT)
+async def test_a_client_that_is_closed_while_a_name_is_looked_up(
+    lent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session cancels the lookup, not the call: nobody cancelled that; nothing was sent."""
+    resolver = SlowResolver(1.0)
+    monkeypatch.setattr(aiohttp.connector, "DefaultResolver", lambda **_: resolver)
+    session = aiohttp.ClientSession() if lent else None
+    client = AssociationClient("token-1", base_url="http://localhost:1", session=session)
+    async with client:
+        call = asyncio.create_task(client.create_default(Pair("contacts", 1, "companies", 1)))
+        run = asyncio.create_task(client.link_all([Pair("contacts", 2, "companies", 2)]))
+        await pass_time(0.1)
+        await _close(client, session)
+        assert await asyncio.wait([call, run])
+    assert ["ClientClosedError"] * 2 == [type(one.exception()).__name__ for one in (call, run)]
+
+
+async def test_a_lent_session_whose_traces_raise_a_cancellation_cancels_nothing() -> None:
+    """As one whose connections break: the caller's task was not cancelled."""
+
+    async def trace(*_: object) -> None:
+        raise asyncio.CancelledError
+
+    async def respond(exchange: Exchange) -> None:
+        exchange.link()
+
+    traces = aiohttp.TraceConfig()
+    traces.on_request_end.append(trace)
+    async with (
+        raw_server(respond) as server,
+        aiohttp.ClientSession(trace_configs=[traces]) as session,
+        AssociationClient(
+            "token-1",
+            base_url=server.base_url,
+            session=session,
+            retry=RetryPolicy(attempts=2, wait_initial=0.01),
+        ) as client,
+    ):
+        with pytest.raises(ConnectionLostError) as caught:
+            await client.create_default(Pair("contacts", 1, "companies", 1))
+        report = await client.link_all([Pair("contacts", 1, "companies", 1)])
+    assert caught.value.maybe_applied
+    assert (1, None, True) == (report.failed, report.stopped, report.failures[0].maybe_applied)
 
 
 async def test_a_client_that_is_closed_before_a_refusal_is_sure() -> None:

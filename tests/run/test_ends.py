@@ -123,6 +123,41 @@ async def test_a_cancelled_error_out_of_the_input_is_a_failure_of_it(verb: str) 
     assert [(stream.report, False)] == recorder.closed
 
 
+@pytest.mark.parametrize("verb", sorted(VERBS))
+@pytest.mark.parametrize("how", ["left", "cut off"])
+async def test_an_input_that_ends_because_it_is_cancelled_was_not_read_to_its_end(
+    verb: str, how: str
+) -> None:
+    """As one that ends with the cancellation: nobody knows what it would have given."""
+
+    async def ending() -> AsyncIterator[Pair]:
+        for pair in pairs_of(100):
+            try:
+                await pass_time(0.1)
+            except asyncio.CancelledError:
+                return
+            yield pair
+
+    recorder = FakeRecorder()
+    async with client_of(FakePortal()) as client:
+        stream = client.link_each(
+            ending(),
+            journal=FakeJournal(recorder),  # type: ignore[arg-type]  # it has what a run uses
+            batch_linger=0.05,
+            **VERBS[verb],
+        )
+        async with stream as outcomes:
+            await pass_time(1.05)
+            if how == "cut off":
+                outcomes.stop(RunStoppedError("enough"), drain_timeout=0.0)
+                async for _ in outcomes:
+                    pass
+    assert not stream.report.input_complete
+    assert [(stream.report, False)] == recorder.closed
+    with pytest.raises(BulkLinkError, match="not the rest of the input"):
+        stream.report.raise_for_failures()
+
+
 async def test_a_sync_input_may_raise_it_too() -> None:
     """It is no cancellation of the caller's task."""
 
@@ -278,6 +313,28 @@ async def test_what_a_stream_shows() -> None:
             ]
 
 
+async def test_a_stop_after_the_end_changes_nothing() -> None:
+    """A handler of a signal may call it at any time, but a run that ended did not end early."""
+    async with client_of(FakePortal()) as client:
+        async with client.link_each(pairs_of(5)) as outcomes, client.verify(pairs_of(5)) as found:
+            for stream in (outcomes, found):
+                async for _ in stream:
+                    pass
+                stream.stop(RunStoppedError("too late"), drain_timeout=1.0)
+        outcomes.stop(RunStoppedError("too late"))
+    assert (None, None) == (outcomes.report.stopped, found.report.stopped)
+    outcomes.report.raise_for_failures()
+
+
+async def test_a_stop_by_another_thread_is_refused_and_changes_nothing() -> None:
+    """It is no half stop: what it changes belongs to the event loop."""
+    async with client_of(FakePortal()) as client, client.link_each(pairs_of(5)) as outcomes:
+        with pytest.raises(ClientClosedError, match="call_soon_threadsafe"):
+            await asyncio.to_thread(outcomes.stop, RunStoppedError("by a thread"))
+        assert 5 == len([outcome async for outcome in outcomes])
+    assert (5, None) == (outcomes.report.linked, outcomes.report.stopped)
+
+
 # --- loops ---------------------------------------------------------------------------------------
 
 
@@ -387,7 +444,7 @@ async def test_an_item_may_raise_anything(verb: str, raised: type[BaseException]
     ids.insert(5, Lazy())
     source = iter(ids)
     async with client_of(FakePortal()) as client:
-        types = {"from_type": "contacts", "to_type": "companies"}
+        types: dict[str, Any] = {"from_type": "contacts", "to_type": "companies"}
         stream = client.link_each(source, **types, **VERBS[verb])
         expected = RunStoppedError if raised is asyncio.CancelledError else raised
         with pytest.raises(expected):
