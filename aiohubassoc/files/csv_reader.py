@@ -146,7 +146,7 @@ class CsvReader:
             raise _BrokenRecordError(
                 self.name,
                 held[0][0],
-                f"has a quote that may not end its cell, as line {error.line} {error.why}",
+                f"has a quote that may not end its cell (line {error.line}: {error.why})",
                 f"Nothing from it on is read: repair the record at line {error.line} or before it",
             ) from None
         except (InputError, OSError) as error:

@@ -230,7 +230,8 @@ class Table:
 
 
 def _is_blank(fields: Iterable[str]) -> bool:
-    return not any(cell.strip() or type(cell) is Formula for cell in fields)
+    # DOS ends a file with the last of these.
+    return not any(cell.strip(" \t\r\n\x1a").strip() or type(cell) is Formula for cell in fields)
 
 
 class TablePairs:

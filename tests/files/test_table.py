@@ -41,6 +41,7 @@ def _sheet(folder: Path, *rows: tuple[object, ...]) -> str:
         "from_id,to_id,,\n101,202,,\n103,204,x,\n",
         ",from_id,to_id\n0,101,202\n1,103,204\n",  # as pandas writes its index
         ' ,,\n"",""\nfrom_id,to_id\n101,202\n103,204\n',
+        "from_id,to_id\r\n101,202\r\n103,204\r\n\x1a",  # as DOS ends a file
     ],
 )
 def test_what_has_no_content_is_nothing(tmp_path: Path, content: str) -> None:
