@@ -174,7 +174,7 @@ def test_a_header_of_another_table_ends_the_file(tmp_path: Path, first: str, sec
     read, reported = broken_at(path, to_type=None if "Deal" in second else "companies")
     assert len(read) == 1500
     assert f"{path}, line 1503 names other columns than line 1" in reported
-    assert "Put what is behind it into a file by itself" in reported
+    assert "Put the rows after it into another file" in reported
 
 
 @pytest.mark.parametrize("second", ["from_id,to_id,note", "from_id,to_id,other", "from_id,x,y"])
