@@ -84,8 +84,8 @@ def _many_rows() -> bytes:
     return _gz(rows)
 
 
-def _emoji() -> bytes:
-    row = b"1,2," + b"a" * (16 * MB - 100) + "😀".encode() + b"\n"
+def _emoji(quote: bytes = b"") -> bytes:
+    row = b"1,2," + quote + b"a" * (16 * MB - 100) + "😀".encode() + quote + b"\n"
     return _gz([b"from_id,to_id,note\n", *[row] * 5, b"3,4," + _noise(MB) + b"\n"])
 
 
@@ -94,8 +94,8 @@ def _wide() -> bytes:
     return _gz([head, *[b"1,2" + b",ab" * 16_000 + b"\n"] * 1900, b"1" + _noise(MB)])
 
 
-def _short_cells() -> bytes:
-    cells = ",ab" * 680 + "\n"
+def _short_cells(cell: str = "ab") -> bytes:
+    cells = f",{cell}" * 680 + "\n"
     head = "from_id,to_id" + ",c" * 680 + "\n"
     return _gz([head.encode(), *(f"{n},{n}{cells}".encode() for n in range(1, 24_000))])
 
@@ -123,6 +123,8 @@ TEXTS: Final[dict[str, tuple[Callable[[], bytes], tuple[str, ...]]]] = {
     "commas-of-16-mb.csv.gz": (lambda: _gz([_HEAD, *[b"," * 16 * MB + b"x\n"] * 3]), ()),
     "rows-of-16000-cells.csv.gz": (_wide, ()),
     "rows-of-680-short-cells.csv.gz": (_short_cells, ()),
+    "quoted-cells-of-four-byte-characters.csv.gz": (lambda: _emoji(b'"'), ()),
+    "rows-of-680-quoted-cells.csv.gz": (lambda: _short_cells('"ab"'), ()),
     "header-of-500000-columns.csv": (lambda: b"c," * 500_000 + b"\n1,2\n", ()),
     "header-of-one-long-name.csv": (lambda: b"c" * 1_000_000 + b"\n1\n", ()),
     "id-of-900000-digits.csv": (lambda: _HEAD + b"9" * 900_000 + b",2\n", ()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import sys
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from aiohubassoc.cli.connection import find_base_url, name_token_source
 from aiohubassoc.cli.options import given
 from aiohubassoc.cli.summary import plural
-from aiohubassoc.cli.terminal import suggest
+from aiohubassoc.cli.terminal import escape_controls, suggest
 from aiohubassoc.errors import (
     AuthenticationError,
     DailyLimitError,
@@ -131,7 +132,7 @@ def after_verify(
 def how_to_resume(folder: str, *, needs_input: bool, access: AccessOptions | None = None) -> str:
     """Return how a run of *folder* continues; *needs_input*: its input must be given again."""
     if needs_input:
-        named = shlex.quote(folder)
+        named = quote(folder)
         return f"To continue, give the input again, with the same command and --run {named}"
     options = {} if access is None else _list_access(access)
     return f"To continue: {compose('resume', [folder], options)}"
@@ -178,10 +179,31 @@ def compose(command: str, paths: Iterable[str], options: Mapping[str, object] | 
     called = Path(sys.argv[0])
     found = shutil.which(_PROGRAM)
     is_elsewhere = called.name == _PROGRAM and (not found or not called.samefile(found))
-    words = [str(called) if is_elsewhere else _PROGRAM, command, *paths]
+    words = [str(called) if is_elsewhere else _PROGRAM, *command.split()]
+    # A word that begins with a dash would be an option.
+    words += [f"./{path}" if path.startswith("-") and path != STDIN else path for path in paths]
     for name, value in (options or {}).items():
-        words += [name] if value is True else [name, str(value)]
-    return shlex.join(words)
+        if value is True:
+            words.append(name)
+        elif str(value).startswith("-"):
+            words.append(f"{name}={value}")
+        else:
+            words += [name, str(value)]
+    return " ".join(map(quote, words))
+
+
+def quote(word: str) -> str:
+    """Return *word* as a POSIX shell reads it, in characters that are printed as they are."""
+    # What is not UTF-8 is a lone surrogate, which no output prints.
+    if escape_controls(word) == word == word.encode(errors="ignore").decode():
+        return shlex.quote(word)
+    data = "".join(_octal(byte) for byte in os.fsencode(word))
+    return f"\"$(printf '{data}')\""
+
+
+def _octal(byte: int) -> str:
+    is_plain = chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in " ./_,:=+@")
+    return chr(byte) if is_plain else f"\\{byte:03o}"
 
 
 def _hide_password(proxy: str) -> str:

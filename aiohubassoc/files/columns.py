@@ -73,7 +73,9 @@ class Header:
         same = [n for n, cell in enumerate(self.cells) if normalize(cell) == wanted]
         found = [n for n in same if self.cells[n] == column.strip()] or same
         if len(found) > 1:
-            raise InputError(f"{self.table} has more than one column {shown(column)}")
+            raise InputError(
+                f"{self.table} has more than one column {shown(column)}: rename the others"
+            )
         return found[0] if found else None
 
     def missing(self, names: Sequence[str], choice: str) -> MissingColumnsError:
@@ -266,6 +268,11 @@ class PairColumns:
         return f"Choose with {' '.join(options)}"
 
     def _suggested(self, wanted: Wanted, columns: Sequence[str]) -> str | None:
+        # Other spellings of the usual name: From ID, fromId, from-object-id.
+        own = {f"{wanted.end}{word}id" for word in ("", "object", "record")}
+        for column in columns:
+            if re.sub(r"[\W_]", "", column).casefold() in own:
+                return column
         object_type = wanted.object_type and hubspot.standard_type(wanted.object_type)
         named = [column for column in columns if hubspot.named_type(column)]
         if object_type is None:  # no type is given: in the order of the columns

@@ -117,12 +117,12 @@ class CsvReader:
         """
         Yield what was *made* of each row, one by one as they are read.
 
-        A quote that is not doubled ends its cell too early. The lines behind it look like rows,
-        until a later quote does not fit. So a row with a cell in quotes is held back, and all rows
-        behind it, until 1,000 more rows or 1 MiB of text were read, or the end.
+        A quote that is not doubled ends its cell too early. The lines after it look like rows
+        until a later quote does not fit. So a row with a cell in quotes and all rows after it are
+        held back until 1,000 more rows, 1 MiB of text, or the end of the file were read.
 
         Raises:
-            InputError: A record broke; what is held back may be of its lines and is not yielded.
+            InputError: A record broke. What is held back may be part of it and is not yielded.
         """
         held, chars = self._held, 0
         failure: Exception | None = None
@@ -146,7 +146,7 @@ class CsvReader:
             raise _BrokenRecordError(
                 self.name,
                 held[0][0],
-                f"has a quote that may not end its cell, as line {error.line} {error.why}",
+                f"has a quote that may not end its cell (line {error.line}: {error.why})",
                 f"Nothing from it on is read: repair the record at line {error.line} or before it",
             ) from None
         except (InputError, OSError) as error:
@@ -169,7 +169,7 @@ class CsvReader:
 
         Raises:
             InputError: It has an odd number of quotes and not its fields, quotes that are marked by
-                a backslash, or, behind a row with a cell in quotes, one that ends a cell only.
+                a backslash, or, after a row with a cell in quotes, one that only ends a cell.
         """
         text = "" if self._earlier.count else "".join(self._taken).rstrip("\r\n")
         self._fold()

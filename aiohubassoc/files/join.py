@@ -98,7 +98,7 @@ class Join:
 
     Raises:
         InputError: Reading a file failed.
-        OSError, sqlite3.Error: The temporary file cannot be written; so for every method.
+        OSError, sqlite3.Error: The temporary file cannot be written; every method may raise it.
     """
 
     def __init__(

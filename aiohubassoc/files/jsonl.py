@@ -13,7 +13,7 @@ import attrs
 from aiohubassoc.errors import InputError
 from aiohubassoc.files import hubspot
 from aiohubassoc.files.cells import Float, to_json
-from aiohubassoc.files.columns import Wanted, normalize, note_labels
+from aiohubassoc.files.columns import Wanted, list_columns, normalize, note_labels
 from aiohubassoc.files.ids import IdRule, RejectedRowError, reject
 from aiohubassoc.files.limits import COLUMNS, KEPT_CHARS, SHOWN_CHARS, shown
 from aiohubassoc.files.not_ids import Kind
@@ -35,6 +35,7 @@ _DEPTH: Final = 100
 # A value takes some 30 times the memory of its text.
 _LONG_CHARS: Final = 1 << 20
 _VALUES: Final = 500_000
+_SHOWN_KEYS: Final = 8
 _BLANKS: Final = " \t\r\n"  # what may stand around an object
 _EXAMPLE: Final = '{"from": "contacts:101", "to": "companies:202"}'
 
@@ -119,6 +120,10 @@ def _object(line: str) -> dict[str, object]:
     try:
         value = _DECODER.decode(line.rstrip(_BLANKS))
     except json.JSONDecodeError as error:
+        if line.strip() == "{":
+            raise ValueError(
+                "is not JSON: an object must stand in one line: jq -c . writes it so"
+            ) from None
         what = (error.msg[:1].lower() + error.msg[1:]).removesuffix(" at")
         raise ValueError(f"is not JSON: {what} at column {error.pos + 1}") from None
     except RecursionError:
@@ -279,7 +284,12 @@ class _KeyedEnd:
                     normalize(key) != self._id_name,
                     hubspot.holds_several(key),
                 )
-        raise RejectedRowError("has no " + " or ".join(map(repr, reversed(self._names))))
+        missing = " or ".join(map(repr, reversed(self._names)))
+        others = ""
+        if fields and len(self._names) > 1:  # the user named none
+            keys = list_columns(list(fields)[:_SHOWN_KEYS], quoted=False)
+            others = f". Its keys: {keys}. Choose with --{self._end}-column"
+        raise RejectedRowError(f"has no {missing}{others}")
 
     def records(self, fields: Mapping[str, object]) -> Ends:
         """Return the records of this end; raise a RejectedRowError if one is invalid."""

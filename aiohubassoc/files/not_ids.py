@@ -159,7 +159,7 @@ _NUMBER = re.compile(  # of any locale, digits of any script
     re.VERBOSE,
 )
 _LISTED = re.compile(r"(\d+)((,\d+)+|( \d{3})+)", re.ASCII)
-_BETWEEN_IDS = re.compile(r"[;,|/&+\s]+")
+_BETWEEN_IDS = re.compile(r"[;,|/&+\s；，、،؛]+")
 _BRACKETS: Final = "()[]{}"
 
 

@@ -53,7 +53,7 @@ class PairTable:
         name: The name of the inputs together, in messages.
         names: The name of each of them, by `Record.source`.
         header: The columns of all inputs together, as written.
-        may_block: Whether reading may wait for somebody.
+        may_block: Whether reading may wait for a pipe.
         counts: The counts of the rows read so far.
 
     Raises:
@@ -180,7 +180,7 @@ class _InputFile:
 
     Attributes:
         unit: What `Record.line` counts in it.
-        may_block: Whether reading it may wait for somebody; it cannot be opened again then.
+        may_block: Whether reading it may wait for a pipe, which cannot be opened again.
         pairs: Reads the pairs of its rows.
     """
 
@@ -338,7 +338,7 @@ def open_rows(
 
 
 def _refuse_repeats(paths: Sequence[str]) -> None:
-    # Before any is opened: to open a pipe a second time would wait for ever.
+    # Before any is opened: opening a pipe a second time never returns.
     known: dict[object, str] = {}
     for path in paths:
         identity = file_identity(path)

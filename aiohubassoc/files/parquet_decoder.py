@@ -46,7 +46,7 @@ def main() -> None:
     """Write the messages of the file on standard input to standard output."""
     with os.fdopen(os.dup(1), "wb") as output, open(0, "rb", closefd=False) as file:
         os.dup2(2, 1)  # what a library prints is no message
-        with contextlib.suppress(BrokenPipeError):  # nobody reads any more
+        with contextlib.suppress(BrokenPipeError):  # the reader has ended
             for line in encoded_messages(file):
                 output.write(line)
                 output.flush()

@@ -101,7 +101,7 @@ class ParquetReader:
                 [sys.executable, "-P", "-m", "aiohubassoc.files.parquet_decoder"],
                 stdin=self._file,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,  # nobody can use the last words of a library
+                stderr=subprocess.DEVNULL,  # what a library prints when it crashes
                 env={**os.environ, **_ONE_THREAD, "PYTHONPATH": path},
                 start_new_session=True,  # Ctrl-C at a terminal is for us
             )

@@ -73,7 +73,7 @@ class ParquetResults:
         header: The input's columns.
 
     Raises:
-        OSError: it cannot be written; so for every method.
+        OSError: it cannot be written; every method may raise it.
     """
 
     def __init__(self, path: str, header: Sequence[str]) -> None:

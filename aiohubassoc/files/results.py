@@ -48,7 +48,7 @@ class CsvResults:
     input has a column of such a name, it is called ``aiohubassoc_status`` and so on.
 
     Raises:
-        OSError: It cannot be written; so for every method.
+        OSError: It cannot be written; every method may raise it.
     """
 
     def __init__(self, file: TextIO, header: Sequence[str]) -> None:
@@ -69,7 +69,7 @@ class JsonResults:
     Writes JSON Lines with the names and values of the input, and those of the outcome.
 
     Raises:
-        OSError: It cannot be written; so for every method.
+        OSError: It cannot be written; every method may raise it.
     """
 
     def __init__(self, file: TextIO, header: Sequence[str]) -> None:
@@ -119,7 +119,7 @@ class FailuresFile:
         format_: ``csv`` or ``jsonl``; None: as the name says.
 
     Raises:
-        OSError: It cannot be written; so for every method.
+        OSError: It cannot be written; every method may raise it.
     """
 
     def __init__(self, path: str, header: Sequence[str], format_: str | None = None) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aiohubassoc.files.record import Ends, InputCounts, Record
 
 _T = TypeVar("_T")
-# A title, a date, a blank line: a header stands among the first rows.
+# A title, a date, an empty line: a header stands among the first rows.
 _HEADER_ROWS: Final = 20
 
 
@@ -133,7 +133,7 @@ class Table:
 
     def refuse_if_broken(self, record: Record) -> None:
         """
-        Refuse the rest of the file if *record*, which gave no pair, shows that it is no table.
+        Refuse the rest of the file if *record*, which gave no pair, shows that it is not rows.
 
         Raises:
             InputError: It is part of a record of text that broke, or the header of another table.
@@ -153,8 +153,8 @@ class Table:
         if found != [end.index for end in self.ends]:
             raise InputError(
                 f"{self._reader.name}, {self.unit} {record.line} names other columns than "
-                f"{self.unit} {self._header_line}: nothing from it on is read. Put what is behind "
-                "it into a file by itself"
+                f"{self.unit} {self._header_line}: nothing from it on is read. Put the rows after "
+                "it into another file"
             )
 
     def close(self) -> None:
@@ -230,7 +230,8 @@ class Table:
 
 
 def _is_blank(fields: Iterable[str]) -> bool:
-    return not any(cell.strip() or type(cell) is Formula for cell in fields)
+    # DOS ends a file with the last of these.
+    return not any(cell.strip(" \t\r\n\x1a").strip() or type(cell) is Formula for cell in fields)
 
 
 class TablePairs:

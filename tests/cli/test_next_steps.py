@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from aiohubassoc.cli.hints import compose
+from aiohubassoc.cli.terminal import escape_controls
 from aiohubassoc.simulator import FaultPlan
 from tests.cli.conftest import FAST, TOKEN, TYPES, write_pairs
 from tests.cli.processes import COMMAND, started, until_requests
@@ -29,6 +32,55 @@ def _step(printed: str, begin: str) -> list[str]:
     program, *arguments = shlex.split(line.partition(": ")[2])
     assert program == "aiohubassoc"
     return arguments
+
+
+def _typed(printed: str) -> list[str]:
+    """Return the words that a POSIX shell makes of a command, without the program's name."""
+    script = f"set -- {printed.partition('aiohubassoc ')[2]}; printf '%s\\0' \"$@\""
+    shell = subprocess.run(["/bin/sh", "-c", os.fsencode(script)], capture_output=True, check=True)
+    return [os.fsdecode(word) for word in shell.stdout.split(b"\0")[:-1]]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no POSIX shell")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "-x.csv",
+        "--help",
+        "my pairs.csv",
+        "it's 5\" $HOME `x` \\.csv",
+        "a\nb\tc.csv",
+        "\x1b[31m\u202e%s.csv",
+        "Müller 株式.csv",
+        os.fsdecode(b"-caf\xe9 '\\x%d'.csv"),
+    ],
+)
+def test_a_command_with_any_file_name_works_as_typed(name: str) -> None:
+    """What is printed names that file in a POSIX shell, and nothing in it is escaped."""
+    printed = compose("fleet export", [name, "-"], {"--run": name, "--strict": True})
+    assert escape_controls(printed) == printed
+    is_like_an_option = name.startswith("-")
+    assert _typed(printed) == [
+        *("fleet", "export", f"./{name}" if is_like_an_option else name, "-"),
+        *([f"--run={name}"] if is_like_an_option else ["--run", name]),
+        "--strict",
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a name of bytes")
+@pytest.mark.parametrize("name", ["-f.csv", "a 'b'\n.csv", os.fsdecode(b"caf\xe9.csv")])
+def test_a_failures_file_of_any_name_is_linked_as_typed(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The printed command finds it, with the row that no command can link."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.csv").write_text("from_id,to_id\n1,2\n3,x\n", encoding="utf-8")
+    options = [*TYPES, "--simulate", "--skip-invalid", f"--failures={name}"]
+    printed = command("link", "in.csv", *options).out
+    (line,) = [one for one in printed.splitlines() if one.startswith("To link them: ")]
+    result = command(*_typed(line))
+    assert result.code == 2
+    assert "the only row is rejected: line 2: to_id is 'x'" in result.err
 
 
 # --- where it went -------------------------------------------------------------------------------

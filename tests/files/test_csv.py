@@ -248,6 +248,15 @@ def _refused(content: str, reported: str, **options: Any) -> Any:
             "Choose with --from-column --to-column",
         ),
         _refused(
+            "From ID,toId,note\n1,2,x\n",
+            "Its columns: From ID, toId, note. Choose with --from-column 'From ID' "
+            "--to-column toId",
+        ),
+        _refused(
+            "fromObjectId,to-id\n",
+            "Choose with --from-column fromObjectId --to-column to-id",
+        ),
+        _refused(
             "from_id,to\n",
             "has no column 'to_id'. Its columns: from_id, to. Choose with --to-column",
         ),

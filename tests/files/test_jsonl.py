@@ -193,6 +193,12 @@ def test_any_text_is_taken_line_by_line(tmp_path_factory: Any, text: str) -> Non
         ("null", "is not an object such as"),
         ("{}", "has no 'from' or 'from_id'"),
         ('{"from": 1}', "has no 'to' or 'to_id'"),
+        (
+            '{"fromId": 1, "toId": 2}',
+            "has no 'from' or 'from_id'. Its keys: fromId, toId. Choose with --from-column",
+        ),
+        ("{", "is not JSON: an object must stand in one line: jq -c . writes it so"),
+        ("  {  ", "an object must stand in one line"),
         ('{"From": 1, "FROM": 1, "to": 2}', "has more than one 'from'"),
         ('{"from": null, "to": 2}', "from is 'null', a placeholder for nothing"),
         ('{"from": 1, "to_id": true}', "to_id is 'true', a truth value"),

@@ -41,6 +41,7 @@ def _sheet(folder: Path, *rows: tuple[object, ...]) -> str:
         "from_id,to_id,,\n101,202,,\n103,204,x,\n",
         ",from_id,to_id\n0,101,202\n1,103,204\n",  # as pandas writes its index
         ' ,,\n"",""\nfrom_id,to_id\n101,202\n103,204\n',
+        "from_id,to_id\r\n101,202\r\n103,204\r\n\x1a",  # as DOS ends a file
     ],
 )
 def test_what_has_no_content_is_nothing(tmp_path: Path, content: str) -> None:
@@ -173,7 +174,7 @@ def test_a_header_of_another_table_ends_the_file(tmp_path: Path, first: str, sec
     read, reported = broken_at(path, to_type=None if "Deal" in second else "companies")
     assert len(read) == 1500
     assert f"{path}, line 1503 names other columns than line 1" in reported
-    assert "Put what is behind it into a file by itself" in reported
+    assert "Put the rows after it into another file" in reported
 
 
 @pytest.mark.parametrize("second", ["from_id,to_id,note", "from_id,to_id,other", "from_id,x,y"])
