@@ -16,7 +16,7 @@ import pytest
 
 psycopg = pytest.importorskip("psycopg", reason="the extra 'fleet' is not installed")
 
-from postgres import PostgresServer, find_programs, postgres_server  # noqa: E402
+from postgres import PostgresServer, postgres_server, why_not  # noqa: E402
 from psycopg.conninfo import conninfo_to_dict  # noqa: E402
 
 from aiohubassoc.fleet import Fleet, FleetPortal  # noqa: E402 -- needs psycopg
@@ -34,8 +34,8 @@ TOKEN_VARIABLE = "AHAS_TEST_TOKEN"
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """Return the server of all tests."""
-    if find_programs() is None:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    if reason := why_not():
+        pytest.skip(reason)
     with postgres_server() as server:
         yield server
 
@@ -74,9 +74,9 @@ def pgbouncer(database: str) -> Iterator[str]:
 def database(postgres: PostgresServer) -> str:
     """Return the URI of an empty database."""
     name = f"test_{uuid4().hex}"
-    with psycopg.connect(postgres.url, autocommit=True) as db:
+    with psycopg.connect(postgres.url(), autocommit=True) as db:
         db.execute(f'create database "{name}"')
-    return postgres.url.replace("/postgres?", f"/{name}?")
+    return postgres.url(database=name)
 
 
 @pytest.fixture

@@ -327,9 +327,9 @@ async def test_a_fleet_works_behind_a_pgbouncer_that_pools_transactions(
 
 async def test_a_database_that_cannot_hold_every_text_is_refused(postgres: PostgresServer) -> None:
     """A message of HubSpot may hold any letter."""
-    async with await psycopg.AsyncConnection.connect(postgres.url, autocommit=True) as db:
+    async with await psycopg.AsyncConnection.connect(postgres.url(), autocommit=True) as db:
         await db.execute("create database latin encoding 'LATIN1' template template0 locale 'C'")
-    async with Fleet(postgres.url.replace("/postgres?", "/latin?")) as fleet:
+    async with Fleet(postgres.url(database="latin")) as fleet:
         with pytest.raises(FleetError, match="encoding LATIN1: create one with encoding 'UTF8'"):
             await fleet.init()
 
@@ -338,9 +338,9 @@ async def test_a_database_without_an_encoding_holds_every_text(
     postgres: PostgresServer, portals: dict[str, FleetPortal]
 ) -> None:
     """Texts are UTF-8 there too."""
-    async with await psycopg.AsyncConnection.connect(postgres.url, autocommit=True) as db:
+    async with await psycopg.AsyncConnection.connect(postgres.url(), autocommit=True) as db:
         await db.execute("create database ascii encoding 'SQL_ASCII' template template0 locale 'C'")
-    url = postgres.url.replace("/postgres?", "/ascii?")
+    url = postgres.url(database="ascii")
     snowy = {"\N{SNOWMAN}": attrs.evolve(portals["acme"], name="\N{SNOWMAN}")}
     async with Fleet(url) as fleet:
         await fleet.init()
