@@ -186,7 +186,7 @@ async def run_kills(arguments: argparse.Namespace, stack: ExitStack) -> int:
     ]
     path = home / "portals.toml"
     write_portals(path, portals, f"{arguments.quota}/{arguments.window:g}s")
-    async with Fleet(server.url) as fleet:
+    async with Fleet(server.url()) as fleet:
         await fleet.init()
         runs = [
             await fleet.submit(
@@ -198,12 +198,12 @@ async def run_kills(arguments: argparse.Namespace, stack: ExitStack) -> int:
             for number in range(arguments.portals)
         ]
     options = ("--heartbeat", str(_HEARTBEAT), "--dead-after", str(_DEAD_AFTER), "--poll", "0.5")
-    workers = Workers(server.url, path, *options)
+    workers = Workers(server.url(), path, *options)
     stack.callback(workers.end)
     workers.start(arguments.workers)
     began = time.monotonic()
     done = await torment(server, workers, rng, arguments)
-    async with Fleet(server.url) as fleet:
+    async with Fleet(server.url()) as fleet:
         all_ended = await wait_for_runs(fleet, runs, _PATIENCE)
         seconds = time.monotonic() - began
         rows = [

@@ -266,9 +266,9 @@ async def run(arguments: argparse.Namespace, stack: ExitStack) -> int:
     rows: list[dict[str, Any]] = []
     checks: dict[str, bool] = {}
     options = ("--uvloop",) if arguments.uvloop else ()
-    async with Fleet(server.url) as fleet:
+    async with Fleet(server.url()) as fleet:
         await fleet.init()
-        bench = Bench(fleet, server.url, path, arguments.seconds, options)
+        bench = Bench(fleet, server.url(), path, arguments.seconds, options)
         carried = 0
         for count in arguments.scale_portals:
             if "carry" in arguments.parts:
@@ -286,7 +286,7 @@ async def run(arguments: argparse.Namespace, stack: ExitStack) -> int:
             print_table(racing)
             rows += racing
         if "poll" in arguments.parts:
-            poll_ms = await measure_poll(fleet, server.url, arguments.queued)
+            poll_ms = await measure_poll(fleet, server.url(), arguments.queued)
             print(f"a poll with {arguments.queued:,} portals queued: {poll_ms:.1f} ms\n")
             rows.append({"queued": arguments.queued, "poll_ms": poll_ms})
             checks[f"a poll takes at most {_MOST_POLL_MS} ms"] = poll_ms <= _MOST_POLL_MS

@@ -31,6 +31,7 @@ from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
+from postgres import postgres_server, why_not
 from report import conclude, print_table
 
 from aiohubassoc import AssociationClient, Pair, Quota, SharedQuota
@@ -39,7 +40,7 @@ from aiohubassoc.simulator import Latency, Neighbour, PortalSettings, portal_pro
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tests.fakes.postgres_server import PostgresServer
+    from postgres import PostgresServer
 
 _LATENCY: Final = Latency(before_median=0.04, before_sigma=0.3, after_median=0.04, after_sigma=0.3)
 _LIMIT: Final = 190
@@ -396,7 +397,7 @@ def with_postgres(
     rows: list[dict[str, Any]] = []
     checks: dict[str, bool] = {}
 
-    def restart(how: signal.Signals, away: float) -> Callable[[], None]:
+    def restart(how: str, away: float) -> Callable[[], None]:
         def act() -> None:
             time.sleep(1.5 * quota.window)
             server.stop(how)
@@ -406,8 +407,8 @@ def with_postgres(
         return act
 
     cases: dict[str, dict[str, Any]] = {
-        "restarted": {"in_mid_run": restart(signal.SIGINT, 0.0)},
-        "crashed, 3 s away": {"in_mid_run": restart(signal.SIGQUIT, 3.0)},
+        "restarted": {"in_mid_run": restart("fast", 0.0)},
+        "crashed, 3 s away": {"in_mid_run": restart("immediate", 3.0)},
         "clocks 5 s apart": {"clock_offsets": (0.0, 5.0, -5.0, 10.0)},
     }
     for name, more in cases.items():
@@ -563,9 +564,6 @@ def main() -> int:
 
 def start_postgres(stack: contextlib.ExitStack) -> PostgresServer | None:
     """Start PostgreSQL until *stack* ends; None where there is none."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))
-    from tests.fakes.postgres_server import postgres_server, why_not  # noqa: PLC0415 -- see above
-
     if reason := why_not():
         print(f"without PostgreSQL: {reason}\n")
         return None

@@ -117,7 +117,7 @@ class SubmitOptions:
             return None
         try:
             return datetime.fromisoformat(self.start_at).astimezone()
-        except ValueError:
+        except (ValueError, OverflowError):
             raise OptionsError(
                 f"--start-at {self.start_at!r} is no time such as 2026-11-30T22:00+01:00"
             ) from None

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 
 from aiohubassoc.errors import FleetError
 
-_CONNECT_SECONDS: Final = 10
+# Nothing is prepared: behind a PgBouncer that pools transactions each statement may go to another
+# session. Texts are UTF-8 whatever the encoding of the database is.
+CONNECTION: Final[dict[str, Any]] = {
+    "connect_timeout": 10,
+    "prepare_threshold": None,
+    "client_encoding": "utf8",
+}
+"""How each connection of a fleet is made; the arguments are those of `psycopg.connect`."""
 
 
 async def connect(database: str) -> psycopg.AsyncConnection:
@@ -20,17 +27,15 @@ async def connect(database: str) -> psycopg.AsyncConnection:
         FleetError: it cannot be made. The message has no password.
     """
     try:
-        return await psycopg.AsyncConnection.connect(
-            database, autocommit=True, connect_timeout=_CONNECT_SECONDS
-        )
+        return await psycopg.AsyncConnection.connect(database, autocommit=True, **CONNECTION)
     except psycopg.ProgrammingError:  # its text may be the URI, with its password
         raise FleetError("the database is no libpq URI, such as postgresql://host/name") from None
     except psycopg.Error as error:
         raise FleetError(f"cannot connect to the database: {describe(error)}") from None
 
 
-def describe(error: psycopg.Error) -> str:
-    """Return what PostgreSQL says, in one line."""
+def describe(error: Exception) -> str:
+    """Return what PostgreSQL, or the way to it, says, in one line."""
     return " ".join(str(error).split()) or type(error).__name__
 
 

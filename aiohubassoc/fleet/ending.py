@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _FIRST_WAIT: Final = 2.0  # seconds before a run that broke continues; doubles each time
 _LONGEST_WAIT: Final = 300.0
 _MOST_DOUBLINGS: Final = 10
+_LONGEST_DAY: Final = timedelta(hours=25)  # when clocks are set back
 
 
 @attrs.frozen
@@ -85,10 +86,12 @@ async def _end_of_day(client: AssociationClient) -> datetime:
     """Return when the account's day ends; where HubSpot does not say, in an hour."""
     with contextlib.suppress(AioHubAssocError):
         check = await client.check("contacts", "companies")
-        if check.resets_at is not None:
+        now = datetime.now(UTC)
+        # Not what would let the run sleep for years, or go on at once, again and again.
+        if check.resets_at is not None and now < check.resets_at < now + _LONGEST_DAY:
             return check.resets_at
         if check.utc_offset is not None:
-            here = datetime.now(UTC) + check.utc_offset
+            here = now + check.utc_offset
             midnight = here.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
             return midnight - check.utc_offset
     return datetime.now(UTC) + timedelta(hours=1)

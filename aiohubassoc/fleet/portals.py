@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from aiohubassoc._protocol.requests import checked_base_url
-from aiohubassoc.client import BASE_URL
+from aiohubassoc.client import BASE_URL, AssociationClient
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import Quota
 from aiohubassoc.token_reading import (
@@ -51,6 +50,9 @@ class FleetPortal:
         token_file: The file that holds it; it is read again when HubSpot refuses the token.
         token_command: The command that prints it; it is run again when HubSpot refuses the
             token. One of the three is set.
+
+    Raises:
+        OptionsError: an argument that cannot work.
     """
 
     name: str
@@ -73,6 +75,28 @@ class FleetPortal:
         if self.token_file is not None:
             return f"file {self.token_file}"
         return f"command {self.token_command}"
+
+    def __attrs_post_init__(self) -> None:
+        """Raise OptionsError for what no client of the portal can use."""
+        if not _is_text(self.name):
+            raise OptionsError(f"a portal cannot be called {self.name!r}")
+        if not isinstance(self.allow_http, bool):
+            raise OptionsError(f"allow_http must be true or false, not {self.allow_http!r}")
+        self.make_client("unused")
+
+    def make_client(self, token: str | TokenProvider, **options: Any) -> AssociationClient:  # noqa: ANN401 -- the client's
+        """Return a client of the portal; *options* are more of its arguments."""
+        return AssociationClient(
+            token,
+            base_url=self.base_url,
+            api_version=self.api_version,
+            quota=self.quota,
+            batch_quota=self.batch_quota,
+            share=self.share,
+            reserve_daily=self.reserve_daily,
+            allow_http=self.allow_http,
+            **options,
+        )
 
     def read_token(self) -> str | TokenProvider:
         """
@@ -108,7 +132,7 @@ def load_portals(path: str | Path) -> dict[str, FleetPortal]:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise OptionsError(f"cannot read the portals in {path}: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise OptionsError(f"{path} is not TOML: {error}") from None
     entries = content.get("portals")
     if not isinstance(entries, dict) or not entries:
@@ -138,17 +162,19 @@ def _parse(path: Path, name: str, entry: Any) -> FleetPortal:  # noqa: ANN401 --
     if len([key for key in _TOKENS if key in entry]) != 1:
         raise OptionsError(f"{where} needs one of {', '.join(_TOKENS)}")
     for key in ("base_url", "quota", "batch_quota", "api_version", *_TOKENS):
-        if key in entry and (not isinstance(entry[key], str) or not entry[key].strip()):
+        if key in entry and not _is_text(entry[key]):
             raise OptionsError(f"{where}: {key} must be a text, not {entry[key]!r}")
     try:
         values = dict(entry)
         for key in ("quota", "batch_quota"):
             if key in values:
                 values[key] = Quota.parse(values[key])
-        base_url = values.setdefault("base_url", BASE_URL)
-        checked_base_url(base_url, allow_http=bool(values.get("allow_http", False)))
+        if "token_file" in values:
+            values["token_file"] = str(path.parent / values["token_file"])
+        return FleetPortal(name, **values)
     except OptionsError as error:
         raise OptionsError(f"{where}: {error}") from None
-    if "token_file" in values:
-        values["token_file"] = str(path.parent / values["token_file"])
-    return FleetPortal(name, **values)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value.strip() != "" and "\0" not in value

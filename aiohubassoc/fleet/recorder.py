@@ -139,7 +139,7 @@ class OutcomeWriter:
                     owned = await _write(db, groups)
             except psycopg.OperationalError as error:
                 reason = describe(error)
-            except psycopg.Error as error:
+            except Exception as error:  # noqa: BLE001 -- else all runs would wait for ever
                 _fail(groups, f"the fleet's database: {describe(error)}")
                 return
             else:

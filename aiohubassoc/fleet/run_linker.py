@@ -6,7 +6,6 @@ import contextlib
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohubassoc.client import AssociationClient
 from aiohubassoc.errors import OptionsError, RunStoppedError
 from aiohubassoc.fleet.ending import RunEnding, make_ending
 from aiohubassoc.fleet.recorder import FleetRecorder, OutcomeWriter
@@ -89,15 +88,8 @@ class RunLinker:
         tokens = _FencedToken(portal.read_token(), ownership)
         options = row["options"]
         observer = StatisticsObserver() if self._observer is None else RunObserver(self._observer)
-        client = AssociationClient(
+        client = portal.make_client(
             tokens,
-            base_url=portal.base_url,
-            api_version=portal.api_version,
-            quota=portal.quota,
-            batch_quota=portal.batch_quota,
-            share=portal.share,
-            reserve_daily=portal.reserve_daily,
-            allow_http=portal.allow_http,
             shared_quota=self._quotas.for_portal(portal.name),
             observer=observer,
             clock=self._clock,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import attrs
 
 from aiohubassoc._batching.batch import MOST_PAIRS
+from aiohubassoc.arguments import check_batches, check_limits
 from aiohubassoc.models import Status
 from aiohubassoc.pair import Pair
 
@@ -56,6 +57,9 @@ class FleetOptions:
         skip_linked: Whether HubSpot is asked first which pairs are linked already.
         stop_after_failures: Stop once this many pairs failed; None: never.
         stop_after_alike: Stop once this many pairs in a row were refused alike; None: never.
+
+    Raises:
+        OptionsError: an argument that cannot work.
     """
 
     via: Literal["put", "batch"] = "put"
@@ -63,6 +67,11 @@ class FleetOptions:
     skip_linked: bool = False
     stop_after_failures: int | None = None
     stop_after_alike: int | None = 50
+
+    def __attrs_post_init__(self) -> None:
+        """Raise OptionsError for an argument that cannot work."""
+        check_limits(self.stop_after_failures, self.stop_after_alike)
+        check_batches(self.via, self.batch_size, 1.0)
 
 
 @attrs.frozen(kw_only=True)

@@ -96,11 +96,12 @@ async def create_tables(db: AsyncConnection) -> bool:
         True if tables were made or upgraded; False if all were there.
 
     Raises:
-        FleetError: the tables are those of a newer version.
+        FleetError: the tables are those of a newer version, or the database cannot hold every text.
         psycopg.Error: the database refuses.
     """
     async with db.transaction():
         await db.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+        await _check_encoding(db)
         has_jobs = await _has_table(db, "procrastinate_jobs")
         if not has_jobs:
             await db.execute(SchemaManager.get_schema().encode())
@@ -116,6 +117,15 @@ async def create_tables(db: AsyncConnection) -> bool:
         if found < VERSION:
             await db.execute("update aiohubassoc_fleet set version = %s", (VERSION,))
     return found < VERSION or not has_jobs
+
+
+async def _check_encoding(db: AsyncConnection) -> None:
+    row = await (await db.execute("show server_encoding")).fetchone()
+    encoding = None if row is None else row[0]
+    if encoding not in {"UTF8", "SQL_ASCII"}:
+        raise FleetError(
+            f"the database has the encoding {encoding}: create one with encoding 'UTF8'"
+        )
 
 
 async def check_version(db: AsyncConnection) -> None:

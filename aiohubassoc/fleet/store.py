@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import asynccontextmanager
+from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
@@ -12,7 +13,7 @@ from psycopg.rows import dict_row
 
 from aiohubassoc._run.source import Pairs, Source
 from aiohubassoc.errors import FleetError, OptionsError
-from aiohubassoc.fleet.database import connect, describe
+from aiohubassoc.fleet.database import connect, describe, to_text
 from aiohubassoc.fleet.jobs import cancel_job, defer_jobs
 from aiohubassoc.fleet.runs import (
     NUMBERS,
@@ -105,7 +106,7 @@ class Fleet:
             from_type: As for `AssociationClient.link_each`.
             to_type: As for `AssociationClient.link_each`.
             options: How they are sent.
-            priority: Runs with a higher number go first.
+            priority: Runs with a higher number go first; -2**31 to 2**31 - 1.
             start_at: An aware time before which it does not start. None: at once.
             about: What else is kept of the input. None: nothing.
 
@@ -113,8 +114,12 @@ class Fleet:
             OptionsError: an argument that cannot work.
             PairError: an item that cannot be sent.
         """
-        if start_at is not None and start_at.tzinfo is None:
-            raise OptionsError("start_at must be aware: give it a time zone")
+        if to_text(portal) != portal:
+            raise OptionsError(f"a portal cannot be called {portal!r}")
+        if not -(2**31) <= priority < 2**31:  # an integer of PostgreSQL
+            raise OptionsError(f"priority must be from {-(2**31)} to {2**31 - 1}, not {priority}")
+        if start_at is not None:
+            _check_start(start_at)
         about = SubmittedInput() if about is None else about
         source = Source(pairs, from_type, to_type)
         async with self._connection() as db, db.transaction():
@@ -143,7 +148,7 @@ class Fleet:
                 "select id as run, portal, state, total, linked, partial, failed, total - linked -"
                 " partial - failed - skipped as unprocessed, skipped, rejected, priority, due_at,"
                 " reason, submitted_at, started_at, ended_at from aiohubassoc_runs"
-                " where %(run)s::bigint is null or id = %(run)s order by id",
+                " where %(run)s::numeric is null or id = %(run)s order by id",
                 {"run": run},
             )
             found = [
@@ -350,6 +355,17 @@ class Fleet:
             yield self._db
         except psycopg.Error as error:
             raise FleetError(f"the fleet's database: {describe(error)}") from error
+
+
+def _check_start(start_at: datetime) -> None:
+    """Return if a run may start then, and each reader can show it in a time zone."""
+    if start_at.tzinfo is None:
+        raise OptionsError("start_at must be aware: give it a time zone")
+    try:
+        for days in (-2, 2):
+            (start_at + timedelta(days)).astimezone(UTC)
+    except OverflowError:
+        raise OptionsError(f"start_at {start_at} is out of range") from None
 
 
 def _create_quota_tables(database: str) -> None:

@@ -14,7 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.errors import FleetError, OptionsError
-from aiohubassoc.fleet.database import connect
+from aiohubassoc.fleet.database import CONNECTION, connect
 from aiohubassoc.fleet.ending import RunEnding
 from aiohubassoc.fleet.jobs import QUEUE, TASK
 from aiohubassoc.fleet.ownership import Owned
@@ -92,7 +92,7 @@ class FleetWorker:
             max_size=8,
             open=False,
             timeout=dead_after / 2,
-            kwargs={"autocommit": True, "connect_timeout": 10},
+            kwargs={"autocommit": True, **CONNECTION},
         )
         self._clock = SystemClock() if clock is None else clock
         self._owned = Owned(self._pool, dead_after / 2, self._clock)
@@ -150,7 +150,7 @@ class FleetWorker:
         """Let procrastinate fetch jobs until this worker is stopped or the database goes away."""
         app = App(
             connector=PsycopgConnector(
-                conninfo=self._database, min_size=1, max_size=4, kwargs={"connect_timeout": 10}
+                conninfo=self._database, min_size=1, max_size=4, kwargs=CONNECTION
             )
         )
         app.task(name=TASK, queue=QUEUE, pass_context=True)(self._link_run)

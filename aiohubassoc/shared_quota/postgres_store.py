@@ -90,6 +90,7 @@ class PostgresStore:
                 connect_timeout=_CONNECT_SECONDS,
                 application_name="aiohubassoc",
                 prepare_threshold=None,  # for PgBouncer
+                client_encoding="utf8",
             )
             try:
                 _make_tables(connection)

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import Mock
 
 import pytest
-
-from tests.fakes.postgres_server import why_not
+from postgres import why_not
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -10,7 +16,8 @@ import pytest
 
 psycopg = pytest.importorskip("psycopg", reason="the extra 'fleet' is not installed")
 
-from postgres import PostgresServer, find_programs, postgres_server  # noqa: E402
+from postgres import PostgresServer, postgres_server, why_not  # noqa: E402
+from psycopg.conninfo import conninfo_to_dict  # noqa: E402
 
 from aiohubassoc.fleet import Fleet, FleetPortal  # noqa: E402 -- needs psycopg
 from aiohubassoc.options import Quota  # noqa: E402
@@ -27,19 +34,49 @@ TOKEN_VARIABLE = "AHAS_TEST_TOKEN"
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """Return the server of all tests."""
-    if find_programs() is None:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    if reason := why_not():
+        pytest.skip(reason)
     with postgres_server() as server:
         yield server
+
+
+@contextlib.contextmanager
+def pgbouncer(database: str) -> Iterator[str]:
+    """Run a PgBouncer in transaction mode, and yield the URI of the database behind it."""
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        pytest.skip("PgBouncer is not installed: apt-get install pgbouncer")
+    about = conninfo_to_dict(database)
+    folder = Path(tempfile.mkdtemp(prefix="ahas-pgb-"))  # short: a socket's path is
+    folder.chmod(0o755)
+    path = folder / "ini"
+    path.write_text(
+        f"[databases]\n* = host={about['host']} user=postgres pool_size=2\n"
+        f"[pgbouncer]\nlisten_addr=\nunix_socket_dir={folder}\nlisten_port=6543\nauth_type=any\npool_mode=transaction\n",
+        encoding="utf-8",
+    )
+    user = "postgres" if os.geteuid() == 0 else None  # it refuses root
+    if user is not None:
+        shutil.chown(folder, user)
+    process = subprocess.Popen([program, "-q", str(path)], user=user, stderr=subprocess.DEVNULL)
+    try:
+        while not (folder / ".s.PGSQL.6543").exists():
+            assert process.poll() is None
+            threading.Event().wait(0.02)
+        yield f"postgresql://postgres@/{about['dbname']}?host={folder}&port=6543"
+    finally:
+        process.terminate()
+        process.wait()
+        shutil.rmtree(folder)
 
 
 @pytest.fixture
 def database(postgres: PostgresServer) -> str:
     """Return the URI of an empty database."""
     name = f"test_{uuid4().hex}"
-    with psycopg.connect(postgres.url, autocommit=True) as db:
+    with psycopg.connect(postgres.url(), autocommit=True) as db:
         db.execute(f'create database "{name}"')
-    return postgres.url.replace("/postgres?", f"/{name}?")
+    return postgres.url(database=name)
 
 
 @pytest.fixture

@@ -21,12 +21,16 @@ from aiohubassoc.fleet import (
     FleetWorker,
     RunState,
     SubmittedInput,
+    recorder,
 )
 from aiohubassoc.options import Quota
 from aiohubassoc.simulator import FaultPlan, PortalSettings, serve
+from tests.fleet.conftest import pgbouncer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from postgres import PostgresServer
 
     from aiohubassoc.fleet import FleetRun
     from aiohubassoc.simulator import ServedPortal
@@ -269,6 +273,103 @@ async def test_a_start_without_a_time_zone_is_refused(fleet: Fleet) -> None:
     """A start without a time zone is refused."""
     with pytest.raises(OptionsError, match="aware"):
         await submit(fleet, pairs(1), start_at=datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"start_at": datetime.max.replace(tzinfo=UTC)}, "out of range"),
+        ({"start_at": datetime.min.replace(tzinfo=UTC)}, "out of range"),
+        ({"priority": 2**31}, "priority must be"),
+        ({"portal": "a\0b"}, "cannot be called"),
+        ({"portal": "\udcff"}, "cannot be called"),
+    ],
+)
+async def test_what_cannot_be_stored_is_refused(
+    fleet: Fleet, options: dict[str, Any], message: str
+) -> None:
+    """Before anything is, so that runs can be listed still."""
+    with pytest.raises(OptionsError, match=message):
+        await submit(fleet, pairs(1), **options)
+    assert await fleet.runs() == []
+
+
+async def test_a_number_that_no_run_has_is_no_run(fleet: Fleet) -> None:
+    """However large it is."""
+    for number in (-1, 2**31, 2**63, 10**30):
+        for work in (fleet.runs(number), fleet.cancel(number), fleet.resume(number)):
+            with pytest.raises(OptionsError, match="there is no run"):
+                await work
+
+
+async def test_no_statement_is_prepared(fleet: Fleet) -> None:
+    """A PgBouncer that pools transactions would send it to a session that does not know it."""
+    for _ in range(8):
+        await fleet.runs()
+    assert fleet._db is not None
+    cursor = await fleet._db.execute("select count(*) from pg_prepared_statements")
+    assert await cursor.fetchone() == (0,)
+
+
+async def test_a_fleet_works_behind_a_pgbouncer_that_pools_transactions(
+    database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """All of it: the tables, runs, workers, quotas."""
+    with pgbouncer(database) as url:
+        async with Fleet(url) as fleet:
+            await fleet.init()
+            runs = [await submit(fleet, pairs(150), portal=name) for name in portals]
+            async with working(url, portals, listen=False):
+                for run in runs:
+                    ended = await until(fleet, run)
+                    assert (ended.state, ended.linked) == (RunState.DONE, 150)
+
+
+async def test_a_database_that_cannot_hold_every_text_is_refused(postgres: PostgresServer) -> None:
+    """A message of HubSpot may hold any letter."""
+    async with await psycopg.AsyncConnection.connect(postgres.url(), autocommit=True) as db:
+        await db.execute("create database latin encoding 'LATIN1' template template0 locale 'C'")
+    async with Fleet(postgres.url(database="latin")) as fleet:
+        with pytest.raises(FleetError, match="encoding LATIN1: create one with encoding 'UTF8'"):
+            await fleet.init()
+
+
+async def test_a_database_without_an_encoding_holds_every_text(
+    postgres: PostgresServer, portals: dict[str, FleetPortal]
+) -> None:
+    """Texts are UTF-8 there too."""
+    async with await psycopg.AsyncConnection.connect(postgres.url(), autocommit=True) as db:
+        await db.execute("create database ascii encoding 'SQL_ASCII' template template0 locale 'C'")
+    url = postgres.url(database="ascii")
+    snowy = {"\N{SNOWMAN}": attrs.evolve(portals["acme"], name="\N{SNOWMAN}")}
+    async with Fleet(url) as fleet:
+        await fleet.init()
+        run = await submit(fleet, [*pairs(3), (5000, 1)], portal="\N{SNOWMAN}")
+        async with working(url, snowy):
+            ended = await until(fleet, run)
+        assert (ended.portal, ended.linked, ended.failed) == ("\N{SNOWMAN}", 3, 1)
+        (row,) = [row async for row in fleet.rows(run, Status.FAILED)]
+        assert row.category == "VALIDATION_ERROR"
+
+
+async def test_outcomes_that_cannot_be_written_let_no_run_wait_for_ever(
+    fleet: Fleet,
+    database: str,
+    portals: dict[str, FleetPortal],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the error is, the run says so and continues later."""
+    writing = recorder._write
+
+    async def fail_once(*arguments: Any) -> set[int]:
+        monkeypatch.setattr(recorder, "_write", writing)
+        raise UnicodeEncodeError("latin-1", "\N{SNOWMAN}", 0, 1, "ordinal not in range")
+
+    monkeypatch.setattr(recorder, "_write", fail_once)
+    run = await submit(fleet, pairs(20))
+    async with working(database, portals):
+        ended = await until(fleet, run)
+    assert (ended.state, ended.linked) == (RunState.DONE, 20)
 
 
 async def test_a_queued_run_that_is_cancelled_never_starts(

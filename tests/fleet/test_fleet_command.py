@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.looptime(False), pytest.mark.timeout(600)]
 
+_LATE = "9999-12-31T23:59:59-14:00"
 TYPES = ("--from", "contacts", "--to", "companies")
 
 
@@ -149,6 +150,8 @@ def test_a_file_is_submitted_linked_and_exported(fleet_command: Command, tmp_pat
         (("submit", "acme", "no-such-file.csv", *TYPES), "no-such-file.csv"),
         (("submit", "acme", "x.csv", *TYPES, "--start-at", "soon"), "--start-at"),
         (("status", "--database", "postgresql://u:secret@127.0.0.1:1/x"), "cannot connect"),
+        (("submit", "acme", "x.csv", *TYPES, "--start-at", _LATE), "--start-at"),
+        (("status", "9" * 30), f"no run {'9' * 30}"),
         (("worker", "--portals", "no-such.toml"), "no-such.toml"),
         (("worker", "--max-runs", "0"), "--max-runs must be 1 or more"),
         (("worker", "--poll", "0"), "--poll must be more than 0"),

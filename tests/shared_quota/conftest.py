@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
-from tests.fakes.postgres_server import PostgresServer, postgres_server, why_not
+from postgres import PostgresServer, postgres_server, why_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -32,8 +32,9 @@ from tests.conftest import pass_time
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from postgres import PostgresServer
+
     from aiohubassoc.simulator import ServedPortal
-    from tests.fakes.postgres_server import PostgresServer
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+from postgres import PASSWORD, PostgresServer
 
 from aiohubassoc.shared_quota.postgres_store import PostgresStore
 from aiohubassoc.shared_quota.sqlite_store import SqliteStore
 from aiohubassoc.shared_quota.store import PermanentStoreError, TransientStoreError
-from tests.fakes.postgres_server import PASSWORD, PostgresServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
