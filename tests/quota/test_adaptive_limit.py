@@ -36,6 +36,10 @@ def _cut(
     return limit
 
 
+def _is_cut(limit: AdaptiveLimit) -> bool:
+    return limit.level is not None
+
+
 def _try_fails(limit: AdaptiveLimit, own: int, now: float) -> None:
     """Throttle a call that was sent after the last cut."""
     assert not limit.record_throttle(own, now, sent_at=now - 0.001, beside=1)
@@ -113,7 +117,7 @@ def test_a_level_of_the_whole_limit_does_not_rise() -> None:
     limit.record_accepted(100, sent_at=-1.0)  # it was in flight at the cut: it lifts nothing
     assert (100, math.inf) == (limit.at(0.0), limit.rises_in(0.0))
     assert 100 == limit.at(1000.0)
-    assert limit.level is not None
+    assert _is_cut(limit)
 
 
 def test_a_whole_limit_of_accepted_calls_lifts_the_level() -> None:
@@ -121,7 +125,7 @@ def test_a_whole_limit_of_accepted_calls_lifts_the_level() -> None:
     limit = _cut(60)
     for own, sent_at, is_cut in ((99, 0.1, True), (100, 0.0, True), (100, 0.1, False)):
         limit.record_accepted(own, sent_at=sent_at)
-        assert is_cut == (limit.level is not None)
+        assert is_cut == _is_cut(limit)
     assert 100 == limit.at(0.0)
 
 
@@ -229,7 +233,7 @@ def test_a_tenth_of_the_limit_is_not_doubted() -> None:
     limit = _cut(10)
     assert (False, 10) == (limit.is_doubted, limit.at(0.0))
     limit.record_accepted(14, sent_at=0.1)
-    assert limit.level is not None
+    assert _is_cut(limit)
 
 
 def test_no_accepted_call_leaves_four_to_try() -> None:
@@ -373,15 +377,15 @@ def test_a_lower_limit_proves_nothing_of_the_higher_one() -> None:
     limit = _cut(40)
     limit.adopt(Quota(50, 10.0))
     limit.record_accepted(99, sent_at=0.1)
-    assert limit.level is not None
+    assert _is_cut(limit)
     limit.adopt(Quota(100, 20.0))  # the same pace, measured in 20 s: 200 are the whole
     limit.record_accepted(199, sent_at=0.1)
-    assert limit.level is not None
+    assert _is_cut(limit)
     limit.record_accepted(200, sent_at=0.1)
-    assert limit.level is None
+    assert not _is_cut(limit)
     _try_fails(limit, 40, 1.0)  # 100 in 20 s are the limit now: they lift the next level
     limit.record_accepted(100, sent_at=1.1)
-    assert limit.level is None
+    assert not _is_cut(limit)
 
 
 def test_without_a_level_the_limit_of_the_moment_is_the_whole() -> None:
@@ -390,12 +394,12 @@ def test_without_a_level_the_limit_of_the_moment_is_the_whole() -> None:
     limit.adopt(Quota(50, 10.0))
     _try_fails(limit, 20, 0.0)
     limit.record_accepted(50, sent_at=0.1)
-    assert limit.level is None
+    assert not _is_cut(limit)
     _try_fails(limit, 20, 1.0)
     limit.adopt(Quota(70, 10.0))
     _try_fails(limit, 10, 2.0)  # another cut: the highest since the first is still 70
     limit.adopt(Quota(30, 10.0))
     limit.record_accepted(69, sent_at=2.1)
-    assert limit.level is not None
+    assert _is_cut(limit)
     limit.record_accepted(70, sent_at=2.1)
-    assert limit.level is None
+    assert not _is_cut(limit)
