@@ -248,6 +248,14 @@ def test_large_quotas(calls: int, limit: int, windows: int) -> None:
     assert 5.0 * windows == seconds
 
 
+def test_the_last_call_of_a_large_quota_takes_its_round_trip() -> None:
+    """Two windows, and then one call as if it were the first."""
+    wire: dict[str, Any] = {"concurrency": 10**6, "round_trip": 0.1}
+    quota = Quota(30_000, 5.0)
+    expected = 2 * 5.0 + _single(1, quota, **wire).seconds
+    assert pytest.approx(expected) == _single(60_001, quota, **wire).seconds
+
+
 # --- days ----------------------------------------------------------------------------------------
 
 
