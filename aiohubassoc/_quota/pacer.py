@@ -311,7 +311,7 @@ class Pacer:
         bucket = self._buckets[-1]
         # At least this many: HubSpot may not have counted all of our calls in flight yet.
         others = limit - remaining - bucket.in_flight - bucket.remembered_accepted
-        if others > self._others_count:
+        if others >= max(1, self._others_count):
             self._others_count = others
             self._others_until = self.adopts_remaining_until
             self._close_room()

@@ -237,6 +237,7 @@ def test_batches_go_on_as_the_second_half_of_those_simulated() -> None:
     ("calls", "limit", "windows"),
     [
         (40_000, 10_001, 3),
+        (10**6, 19_999, 50),  # one whole window was simulated
         (60_000, 30_000, 1),  # fewer calls than a window were simulated
         (60_001, 30_000, 2),
         (10**6, 30_000, 33),

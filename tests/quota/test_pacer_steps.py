@@ -248,6 +248,18 @@ def test_calls_of_others_in_the_first_window() -> None:
     assert [4.0] * 4 + [12.0] * 5 + [13.0] == _send_times(pacer, 4.0, 10)
 
 
+def test_calls_of_others_in_a_first_window_that_was_named_longer() -> None:
+    """The same number of them, reported again, counts until that window ends."""
+    pacer = Pacer(Quota(10))
+    _accept(pacer, 2.0, 1)
+    pacer.take(3.0)
+    pacer.adopt_remaining(3.0, 10, 4)  # four of others, until 12
+    pacer.adopt(Quota(10, 20.0))
+    pacer.adopt_remaining(3.0, 10, 4)  # until 22
+    pacer.record_response(3.0, 3.0, exact=False, accepted=True)
+    assert [4.0] * 4 + [22.0] == _send_times(pacer, 4.0, 5)
+
+
 def test_one_call_of_another_program_counts() -> None:
     """Nine of ten are ours."""
     pacer = Pacer(Quota(10))
