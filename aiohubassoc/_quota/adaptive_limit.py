@@ -57,7 +57,7 @@ class _Level:
     shown: int
     base: int
     tries_at: float
-    failed_tries: int = 0
+    failed_tries: int
     disproof: int = 0
 
 
@@ -88,15 +88,17 @@ class AdaptiveLimit:
         self._whole: float = quota.limit
         self._cut_at = -math.inf
         self._before_cut: _Level | None = None
-        # Of the calls in flight at the cut: how many still are, were accepted, were throttled.
-        self.in_flight_at_cut = self._accepted_at_cut = self._throttled_at_cut = 0
-        self._near_count = 0
+        # Of the calls in flight at the cut: how many still are, were accepted, were throttled. And
+        # how many windows in a row had a throttle near the limit, and since when the last of them.
+        self.in_flight_at_cut = self._accepted_at_cut = self._throttled_at_cut = (
+            self._near_count
+        ) = 0
         self._near_at = -math.inf
 
     @property
     def is_doubted(self) -> bool:
         """Whether the last throttle may have had another cause than the quota."""
-        return self.level is not None and self.level.disproof > 0
+        return self.level is not None and bool(self.level.disproof)
 
     def at(self, now: float) -> int:
         """Return the calls allowed in a window of the quota."""
@@ -113,11 +115,10 @@ class AdaptiveLimit:
         level = self.level
         if level is None or level.shown >= self._limit:
             return math.inf
-        more = self._more(level, now) + 1
+        more = max(self._more(level, now), level.shown - level.base) + 1
         if more > _most_more(level):
             return math.inf
-        due = level.tries_at + math.log2(more) * _DOUBLING_WINDOWS * self.window
-        return max(0.0, due - now)
+        return level.tries_at + math.log2(more) * _DOUBLING_WINDOWS * self.window - now
 
     def adopt(self, quota: Quota) -> None:
         """
@@ -127,12 +128,10 @@ class AdaptiveLimit:
         in a short one is no proof for a longer one.
         """
         before = self._quota.window if self._is_named else quota.window
-        window = max(quota.window, before, 0.0 if self.level is None else self.window)
+        window = max(quota.window, before, before if self.level is None else self.window)
         scale = window / self.window
-        self.level, self._before_cut = (
-            _scaled(self.level, scale),
-            _scaled(self._before_cut, scale),
-        )
+        self.level = _scaled(self.level, scale)
+        self._before_cut = _scaled(self._before_cut, scale)
         self.window, self._quota, self._is_named = window, quota, True
         self._limit = quota.limit * (window / quota.window)
         self._whole = self._limit if self.level is None else max(self._limit, self._whole * scale)
@@ -182,7 +181,8 @@ class AdaptiveLimit:
             return True
         self._before_cut, self._cut_at = level, now
         self.in_flight_at_cut, self._accepted_at_cut, self._throttled_at_cut = beside, 0, 0
-        self._whole = self._limit if level is None else max(self._whole, self._limit)
+        if level is None:
+            self._whole = self._limit
         self._prove()  # from now on the level bounds the calls
         if level is None:
             self.level = self._cut(own, now, 0)
@@ -218,11 +218,10 @@ class AdaptiveLimit:
         """Return how many calls beyond the base are tried."""
         if now < level.tries_at:
             return 0
-        if level.disproof:
-            return level.disproof
         # 1e-9: rounding must not make a timer that was set for this moment too early.
         doublings = (now - level.tries_at) / (_DOUBLING_WINDOWS * self.window) + 1e-9
-        return min(_most_more(level), int(2.0 ** min(doublings, _MOST_DOUBLINGS)))
+        tried = min(_most_more(level), int(2.0 ** min(doublings, _MOST_DOUBLINGS)))
+        return max(level.disproof, tried)
 
 
 def _scaled(level: _Level | None, scale: float) -> _Level | None:

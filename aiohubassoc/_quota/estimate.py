@@ -138,8 +138,8 @@ class _VirtualRun:
         size = len(ended_at) - 1
         if calls <= size:
             return ended_at[calls]
-        # By whole windows, because calls are sent in bursts.
-        period = size // 2 // limit * limit or size // 2
+        # By whole windows if there are any, because calls are sent in bursts.
+        period = (size // limit + 1) // 2 * limit or size // 2
         periods = -(-(calls - size) // period)
         each = ended_at[-1] - ended_at[-1 - period]
         return ended_at[calls - periods * period] + periods * each

@@ -11,6 +11,9 @@ from aiohubassoc.options import Quota
 
 # The most calls in flight after 0, 1, 2 and more throttles in a row: then few more are throttled.
 _MOST_AFTER: Final = (math.inf, 8, 1)
+# The shortest pause after that many throttles in a row, in hundredths of a window. 0: of a call
+# that was in flight at an earlier throttle.
+_PAUSES: Final = (1, 1, 2, 4, 8, 16, 32, 64, 100)
 
 
 class Cooldown:
@@ -48,8 +51,8 @@ class Cooldown:
         if sent_at > self._began_at:
             self.throttles_in_a_row += 1
             self._began_at = now
-        doublings = min(self.throttles_in_a_row - 1, 7)  # 2 ** 7 hundredths are more than a window
-        pause = max(retry_after or 0.0, min(window, window / 100 * 2.0**doublings))
+        hundredths = _PAUSES[min(self.throttles_in_a_row, len(_PAUSES) - 1)]
+        pause = max(retry_after or 0.0, hundredths * window / 100)
         self._ends_at = max(self._ends_at, now + pause)
         return self.wait(now)
 
@@ -174,13 +177,11 @@ class Pacer:
         limit = self._adaptive.at(now)
         if now < self._others_until:
             limit = min(limit, max(1, bucket.quota.limit - self._others_count))
-        wait = bucket.wait(now, limit)
-        if wait > 0:
-            wait = min(wait, self._adaptive.rises_in(now))
-            if now < self._others_until:
-                wait = min(wait, self._others_until - now)
-            wait = max(wait, bucket.wait(now))  # the lowered limit may rise, the quota not
-        return max(wait, self._cooldown.wait(now))
+        wait = min(bucket.wait(now, limit), self._adaptive.rises_in(now))
+        if now < self._others_until:
+            wait = min(wait, self._others_until - now)
+        # The lowered limit may rise, the quota not.
+        return max(wait, bucket.wait(now), self._cooldown.wait(now))
 
     def try_take(self) -> bool:
         """Take a permit if one was free at the last `take`: since then none can have been lost."""
@@ -195,12 +196,13 @@ class Pacer:
         if self._began_at is None:
             self._began_at = now
             self.adopts_remaining_until = now + self._buckets[-1].quota.window
-        if now < self._wary_until and not self._adaptive.is_doubted:
-            interval = _SPACING * self._buckets[-1].quota.window / self._adaptive.at(now)
-            self._next_at = max(self._next_at + interval, now)
         for bucket in self._buckets:
             bucket.take()
-        if len(self._buckets) == 1 and now >= self._wary_until and self._is_plain(now):
+        if now < self._wary_until:
+            if not self._adaptive.is_doubted:
+                interval = _SPACING * self._buckets[-1].quota.window / self._adaptive.at(now)
+                self._next_at = max(self._next_at + interval, now)
+        elif len(self._buckets) == 1 and self._is_plain(now):
             room = self._buckets[0].room
             self.has_ample_room = room >= _AMPLE_CALLS
             self._room = int(min(room, self._adaptive.max_in_flight - self.in_flight))
@@ -309,7 +311,7 @@ class Pacer:
         bucket = self._buckets[-1]
         # At least this many: HubSpot may not have counted all of our calls in flight yet.
         others = limit - remaining - bucket.in_flight - bucket.remembered_accepted
-        if others > self._others_count:
+        if others >= max(1, self._others_count):
             self._others_count = others
             self._others_until = self.adopts_remaining_until
             self._close_room()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from aiohubassoc._quota.pacer import Cooldown
@@ -78,3 +80,42 @@ def test_a_cooldown_is_over_when_a_call_got_through() -> None:
     assert not cooldown.is_over(2.0)
     cooldown.record_accepted(2.0)
     assert cooldown.is_over(2.0)
+
+
+def test_a_late_response_to_an_old_throttle_pauses_too() -> None:
+    """Of a call that was in flight at a throttle, after another call was accepted."""
+    cooldown = Cooldown()
+    _throttle(cooldown, 1.0, 1.0)
+    cooldown.record_accepted(2.0)
+    assert pytest.approx(0.1) == _throttle(cooldown, 3.0, 1.0)
+
+
+def test_few_calls_may_be_in_flight_until_one_is_accepted() -> None:
+    """Eight after a throttle, one after the next, all again after an accepted call."""
+    cooldown = Cooldown()
+    most = [cooldown.max_in_flight]
+    for now in (1.0, 2.0, 3.0):
+        _throttle(cooldown, now, now)
+        most.append(cooldown.max_in_flight)
+    cooldown.record_accepted(3.0)  # sent in the moment of the throttle
+    most.append(cooldown.max_in_flight)
+    cooldown.record_accepted(3.5)
+    most.append(cooldown.max_in_flight)
+    assert [math.inf, 8, 1, 1, 1, math.inf] == most
+
+
+def test_a_pause_is_over_when_a_call_was_accepted_after_it() -> None:
+    """Both: time passed, and a call got through."""
+    cooldown = Cooldown()
+    assert cooldown.is_over(0.0)
+    _throttle(cooldown, 1.0, 1.0, retry_after=3.0)
+    assert not cooldown.is_over(9.0)
+    cooldown.record_accepted(1.5)
+    assert [False, True] == [cooldown.is_over(now) for now in (3.9, 4.0)]
+
+
+def test_a_call_of_the_moment_of_a_throttle_belongs_to_it() -> None:
+    """Only one that was sent later makes the pause longer."""
+    cooldown = Cooldown()
+    pauses = [_throttle(cooldown, now, sent_at) for now, sent_at in ((1.0, 0.5), (2.0, 1.0))]
+    assert pytest.approx([0.1, 0.1]) == pauses

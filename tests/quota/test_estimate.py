@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
+from statistics import NormalDist
 from typing import Any
 
 import pytest
@@ -138,6 +140,121 @@ def test_the_pacer_says_what_arithmetic_said(quota: Quota, concurrency: int) -> 
     for count, seconds in zip(COUNTS, ARITHMETIC[quota, concurrency], strict=True):
         reported = _single(count, quota, concurrency=concurrency).seconds
         assert math.isclose(reported, seconds, rel_tol=0.03), count
+
+
+# --- exact steps ---------------------------------------------------------------------------------
+
+
+def _strict(calls: int, quota: Quota, **options: Any) -> float:
+    return estimate(calls, Pacer(quota, strict=True), **options).seconds
+
+
+class _Counted(Pacer):
+    """Counts the calls that were simulated."""
+
+    count = 0
+
+    def take(self, now: float) -> None:
+        self.count += 1
+        super().take(now)
+
+
+@pytest.mark.parametrize(
+    ("calls", "limit", "simulated"),
+    [
+        (4999, 190, 4999),
+        (5001, 190, 5000),  # the others are extrapolated
+        (10**6, 190, 5000),
+        (10**6, 4000, 8000),  # two windows
+        (10**6, 10_000, 20_000),
+        (10**6, 10_001, 20_000),
+        (10**6, 10**6, 20_000),
+    ],
+)
+def test_how_many_calls_are_simulated(calls: int, limit: int, simulated: int) -> None:
+    """An estimate takes a moment, however many calls and however large the quota."""
+    pacer = _Counted(Quota(limit))
+    estimate(calls, pacer, round_trip=0.0)
+    assert simulated == pacer.count
+
+
+def test_round_trips_are_spread_as_a_normal_distribution() -> None:
+    """Each of the middles of its 16 equal parts comes once, the longer of a pair first."""
+    # One call in flight and no quota to speak of: each call takes its round trip.
+    ends = [_single(n, Quota(1000), concurrency=1, round_trip=1.0, jitter=0.5) for n in range(17)]
+    took = [(b.seconds - a.seconds - 1.0) / 0.5 for a, b in pairwise(ends)]
+    middles = [NormalDist().inv_cdf((part + 0.5) / 16) for part in range(16)]
+    assert pytest.approx(middles, abs=0.006) == sorted(took)
+    assert [True, False] * 8 == [one > 0 for one in took]
+    assert pytest.approx([-one for one in took[::2]]) == took[1::2]
+
+
+def test_as_many_are_in_flight_as_a_client_has() -> None:
+    """Sixty-four, if nothing else is said."""
+    seconds = [_single(5000, Quota(10**6), **options).seconds for options in ({}, FEW, MORE)]
+    assert seconds[1] == seconds[0] > seconds[2]
+
+
+FEW = {"concurrency": 64}
+MORE = {"concurrency": 65}
+
+
+def test_a_permit_that_is_free_before_a_response_is_used() -> None:
+    """Two calls in 1 s, which take 4 s and a little: the fifth goes between two responses."""
+    # Of a mean of 4 s and half of it as deviation:
+    trips = [4 + 2 * n for n in (0.08, -0.08, 0.78, -0.78, 0.24)]
+    third = trips[1] + 1.0  # the second call ends first
+    fourth = trips[0] + 1.0
+    assert third < fourth
+    fifth = fourth + trips[3] + 1.0
+    assert fourth + trips[3] < fifth < third + trips[2]
+    expected = fifth + trips[4]
+    reported = _strict(5, Quota(2, 1.0), round_trip=4.0, jitter=0.5)
+    assert pytest.approx(expected) == reported
+
+
+@pytest.mark.parametrize("calls", [4998, 5000, 5001, 5005, 7499, 7500, 10_001, 10**6])
+def test_many_calls_go_on_as_the_second_half_of_those_simulated(calls: int) -> None:
+    """Seven at once in each 10 s and a round trip of 1 s: no jitter, strictly counted."""
+    expected = (calls - 1) // 7 * 11.0 + 1.0
+    reported = _strict(calls, Quota(7), round_trip=1.0, jitter=0.0)
+    assert pytest.approx(expected, rel=1e-12) == reported
+
+
+def test_batches_go_on_as_the_second_half_of_those_simulated() -> None:
+    """While the limit rises each window is faster: by whole windows of the last one."""
+    pacer = BatchPacer()
+    estimate(5000, pacer, round_trip=0.1, jitter=0.0)
+    # The limit is that of the last window.
+    period = 2500 // pacer.limit * pacer.limit
+    assert 2400 < period <= 2500
+    all_of_them, before = (_paced(calls, round_trip=0.1).seconds for calls in (5000, 5000 - period))
+    reported = _paced(5000 + 3 * period, round_trip=0.1).seconds
+    assert pytest.approx(all_of_them + 3 * (all_of_them - before)) == reported
+
+
+@pytest.mark.parametrize(
+    ("calls", "limit", "windows"),
+    [
+        (40_000, 10_001, 3),
+        (10**6, 19_999, 50),  # one whole window was simulated
+        (60_000, 30_000, 1),  # fewer calls than a window were simulated
+        (60_001, 30_000, 2),
+        (10**6, 30_000, 33),
+    ],
+)
+def test_large_quotas(calls: int, limit: int, windows: int) -> None:
+    """No way there: the limit goes at once, and again after each window."""
+    seconds = _single(calls, Quota(limit, 5.0), concurrency=10**6, round_trip=0.0).seconds
+    assert 5.0 * windows == seconds
+
+
+def test_the_last_call_of_a_large_quota_takes_its_round_trip() -> None:
+    """Two windows, and then one call as if it were the first."""
+    wire: dict[str, Any] = {"concurrency": 10**6, "round_trip": 0.1}
+    quota = Quota(30_000, 5.0)
+    expected = 2 * 5.0 + _single(1, quota, **wire).seconds
+    assert pytest.approx(expected) == _single(60_001, quota, **wire).seconds
 
 
 # --- days ----------------------------------------------------------------------------------------
