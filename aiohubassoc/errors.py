@@ -72,6 +72,11 @@ _MOST_VALUES = 20
 _MOST_LETTERS = 100
 
 
+def plural(count: int, noun: str) -> str:
+    """Return a count with its noun, such as ``1 call`` and ``2 calls``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def _listed(values: Sequence[str]) -> str:
     shown = [
         one if len(one) <= _MOST_LETTERS else f"{one[:_MOST_LETTERS]}..."
@@ -149,8 +154,8 @@ class RefusedAlikeError(AioHubAssocError):
 
     def __str__(self) -> str:
         return (
-            f"HubSpot refused {self.count:,} pairs in a row for the same reason and linked none "
-            f"between them. The last refusal: {self.error}"
+            f"HubSpot refused {plural(self.count, 'pair')} in a row for the same reason and linked "
+            f"none between them. The last refusal: {self.error}"
         )
 
 
@@ -259,7 +264,7 @@ class DailyReserveError(AioHubAssocError):
 
     def __str__(self) -> str:
         return (
-            f"{self.left:,} calls of the day are left and {self.reserved:,} are reserved. Continue "
+            f"{plural(self.left, 'call')} of the day left, {self.reserved:,} reserved. Continue "
             "after midnight in the account's time zone, when the daily limit resets"
         )
 

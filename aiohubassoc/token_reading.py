@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Final
 
+from aiohubassoc._http.auth import checked_token
 from aiohubassoc.client import TOKEN_VARIABLES
 from aiohubassoc.errors import OptionsError
 
@@ -100,8 +101,18 @@ def token_from_file(path: str) -> str:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise OptionsError(f"cannot read the token in {path}: {reason}") from None
     if token := parse_token(text):
-        return token
+        return _checked(token, path)
     raise OptionsError(f"{path} is empty: it must hold the access token")
+
+
+def _checked(token: str, source: str) -> str:
+    """Return *token* if it can be sent; else raise OptionsError, which names its source."""
+    try:
+        return checked_token(token)
+    except OptionsError as error:
+        raise OptionsError(
+            f"{source}: {error}. It must give the access token, and no more"
+        ) from None
 
 
 def token_from_command(
@@ -143,7 +154,7 @@ def token_from_command(
     if not token:
         said = _quoted(done.stderr, b"")
         raise OptionsError(f"{name} printed nothing: it must print the access token{said}")
-    return token
+    return _checked(token, name)
 
 
 def _run(words: list[str], is_over: Event, seconds: float) -> subprocess.CompletedProcess[bytes]:

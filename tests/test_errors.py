@@ -19,6 +19,7 @@ from aiohubassoc import (
     Status,
     errors,
 )
+from aiohubassoc._protocol.requests import BatchRequest
 from aiohubassoc.errors import (
     AioHubAssocError,
     ApiError,
@@ -28,6 +29,7 @@ from aiohubassoc.errors import (
     PreviousFailureError,
     RefusedAlikeError,
     UnconfirmedError,
+    plural,
 )
 
 API: dict[str, Any] = {
@@ -155,3 +157,14 @@ def test_errors_can_be_raised_from_and_noted() -> None:
         raise error from ZeroDivisionError()
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert caught.value is error
+
+
+def test_one_of_something_is_said_as_one() -> None:
+    """In each message with a count."""
+    assert ["1 call", "2 calls", "1,200 calls", "0 calls"] == [
+        plural(count, "call") for count in (1, 2, 1200, 0)
+    ]
+    assert "refused 1 pair in a row" in str(RefusedAlikeError(1, AioHubAssocError()))
+    assert "1 call of the day left" in str(DailyReserveError(1, 10))
+    request = BatchRequest(("contacts", "companies"), [Pair("contacts", 1, "companies", 2)])
+    assert "1 pair from contacts to companies" == str(request)

@@ -46,6 +46,7 @@ from aiohubassoc.errors import (
     UnknownObjectTypeError,
     ValidationError,
     WrongEndpointError,
+    plural,
 )
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _portal(portal: PortalReply, responses: Responses) -> CheckItem:
 def _quota(quota: Quota | None, responses: Responses) -> CheckItem:
     if quota is None:
         return _unknown("quota", responses.get("details"))
-    return _ok("quota", f"{quota.limit:,} calls in {quota.window:g} s")
+    return _ok("quota", f"{plural(quota.limit, 'call')} in {quota.window:g} s")
 
 
 def _daily_limit(

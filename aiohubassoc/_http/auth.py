@@ -45,7 +45,7 @@ class TokenSource:
         if callable(token):
             self._provider = token
         else:
-            self.fixed = _checked(token)
+            self.fixed = checked_token(token)
         self._renewal = asyncio.Lock()
         # The token of the last renewal and the renewal's number, by the token that it replaces: the
         # refused one, and the one that the provider returned for None. If it is the refused one
@@ -117,10 +117,10 @@ class TokenSource:
             raise OptionsError(
                 "the token provider raised CancelledError: it gave no token"
             ) from error
-        return _checked(token)
+        return checked_token(token)
 
 
-def _checked(token: object) -> str:
+def checked_token(token: object) -> str:
     """Return *token* if it can be sent in a header. No error message contains it."""
     if not isinstance(token, str) or not token:
         raise OptionsError(f"the token must be a non-empty string, not {type(token).__name__}")

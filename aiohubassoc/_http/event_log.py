@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from aiohubassoc.errors import AioHubAssocError
+from aiohubassoc.errors import AioHubAssocError, plural
 from aiohubassoc.observer import error_correlation_id, error_status
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class EventLog:
 
     def run_started(self, event: RunStartedEvent) -> None:
         """Log that a run begins."""
-        pairs = "pairs" if event.total is None else f"{event.total:,} pairs"
+        pairs = "pairs" if event.total is None else plural(event.total, "pair")
         asked = ", asking first which are linked" if event.skip_linked else ""
         write(
             runs,

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 
 import attrs
 
-from aiohubassoc.errors import OptionsError
+from aiohubassoc.errors import OptionsError, plural
 from aiohubassoc.options import ApiVersion
 from aiohubassoc.pair import Pair
 
@@ -61,7 +61,7 @@ class BatchRequest:
     pairs: Sequence[Pair]
 
     def __str__(self) -> str:
-        return f"{len(self.pairs):,} pairs from {self.types[0]} to {self.types[1]}"
+        return f"{plural(len(self.pairs), 'pair')} from {self.types[0]} to {self.types[1]}"
 
 
 @attrs.frozen

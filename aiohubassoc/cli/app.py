@@ -60,6 +60,7 @@ _EXAMPLES = (
     "simulate --port 8080",
 )
 _ACCESS = "The access token is read from HUBSPOT_ACCESS_TOKEN."
+_MOST_LETTERS = 200
 _COMPLETION = "--install-completion"
 _LINE = (
     'A line of --stream: {"from": "contacts:1", "to": "companies:2", "ok": true, '
@@ -289,11 +290,19 @@ def _work_and_print(work: Callable[[], int | None], *, json_: bool) -> int:
         code = int(work() or 0)
     except (AioHubAssocError, StorageError, KeyboardInterrupt) as error:
         code = end_by_error(error, json_=json_)
+    except OSError as error:  # of a path that the system does not take, or a folder that is gone
+        code = end_by_error(error, _describe_system(error), json_=json_)
     lost = take_lost_output()
     if lost is None:
         return code
     print_error(f"Cannot write standard output: {lost}")
     return code if code > 1 else to_exit_code(StorageError())
+
+
+def _describe_system(error: OSError) -> str:
+    """Return what is said of a file that the system does not give."""
+    about = "" if error.filename is None else f"{str(error.filename)[:_MOST_LETTERS]}: "
+    return f"Cannot use {about}{error.strerror or error}"
 
 
 def _missing_argument(error: MissingArgumentError, app: App, arguments: Sequence[str]) -> str:

@@ -11,9 +11,8 @@ from aiohubassoc.cli.options import Flag, Flat
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import Command, is_from_pipe, open_folder, restore_cells
 from aiohubassoc.cli.sinks import check_outputs
-from aiohubassoc.cli.summary import plural
 from aiohubassoc.cli.terminal import print_result, print_warning, stderr
-from aiohubassoc.errors import AioHubAssocError, OptionsError
+from aiohubassoc.errors import AioHubAssocError, OptionsError, plural
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.results import RowResult
 from aiohubassoc.models import Status

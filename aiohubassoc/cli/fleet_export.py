@@ -14,6 +14,7 @@ from aiohubassoc.cli.options import Flat
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.terminal import StorageError, stderr
+from aiohubassoc.errors import plural
 from aiohubassoc.files.results import RowResult
 from aiohubassoc.html_report.page import check_installed, render
 from aiohubassoc.models import Status
@@ -65,7 +66,7 @@ def export(
     except OSError as error:
         return rows.to_exit_code(error)
     if rows.output is not None:
-        stderr().print(f"{count:,} rows in {rows.output}", markup=False)
+        stderr().print(f"{plural(count, 'row')} in {rows.output}", markup=False)
     return ExitCode.ALL_LINKED
 
 

@@ -12,7 +12,7 @@ from aiohubassoc.cli.options import Flag, Flat, InputOptions, check_input
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.row_source import RowSource
 from aiohubassoc.cli.terminal import print_result, stdout
-from aiohubassoc.errors import InputError
+from aiohubassoc.errors import InputError, plural
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.fleet import Fleet, SubmittedInput, find_portal
@@ -79,7 +79,7 @@ def submit(
     if json_:
         print_result({"run": run})
     else:
-        stdout().print(f"Run {run}: {total:,} pairs queued for {portal}", markup=False)
+        stdout().print(f"Run {run}: {plural(total, 'pair')} queued for {portal}", markup=False)
         stdout().print(f"To see how it goes: aiohubassoc fleet status {run}", markup=False)
     return ExitCode.ALL_LINKED
 

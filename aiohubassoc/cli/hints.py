@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.cli.connection import find_base_url, name_token_source
 from aiohubassoc.cli.options import given
-from aiohubassoc.cli.summary import plural
 from aiohubassoc.cli.terminal import escape_controls, suggest
 from aiohubassoc.errors import (
     AuthenticationError,
@@ -21,6 +20,7 @@ from aiohubassoc.errors import (
     PermissionDeniedError,
     RefusedAlikeError,
     UnknownObjectTypeError,
+    plural,
 )
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.journal.journal import Journal

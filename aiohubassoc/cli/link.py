@@ -36,7 +36,7 @@ from aiohubassoc.cli.run_folder import (
 )
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_outputs, check_writable
-from aiohubassoc.cli.summary import log_end, plural, print_link_report, print_verify_report
+from aiohubassoc.cli.summary import log_end, print_link_report, print_verify_report
 from aiohubassoc.cli.terminal import (
     StorageError,
     discard_output,
@@ -44,7 +44,7 @@ from aiohubassoc.cli.terminal import (
     print_lines,
     print_result,
 )
-from aiohubassoc.errors import AioHubAssocError, OptionsError
+from aiohubassoc.errors import AioHubAssocError, OptionsError, plural
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable

@@ -18,7 +18,7 @@ from aiohubassoc.cli.hints import how_to_link
 from aiohubassoc.cli.options import Flag, Flat
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.sinks import check_outputs
-from aiohubassoc.cli.summary import plural, print_count
+from aiohubassoc.cli.summary import print_count
 from aiohubassoc.cli.terminal import (
     StorageError,
     lose_output,
@@ -27,7 +27,7 @@ from aiohubassoc.cli.terminal import (
     stderr,
     stdout,
 )
-from aiohubassoc.errors import InputError, OptionsError
+from aiohubassoc.errors import InputError, OptionsError, plural
 from aiohubassoc.files.byte_source import STDIN, file_identity
 from aiohubassoc.files.join import Join, Joined, Unmatched
 from aiohubassoc.files.keyed_table import (

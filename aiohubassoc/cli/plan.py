@@ -26,9 +26,9 @@ from aiohubassoc.cli.options import (
 from aiohubassoc.cli.progress import duration
 from aiohubassoc.cli.report import ExitCode, LinkReport
 from aiohubassoc.cli.run_folder import Command, FolderOptions, LinkCall
-from aiohubassoc.cli.summary import plural, print_count, print_invalid
+from aiohubassoc.cli.summary import print_count, print_invalid
 from aiohubassoc.cli.terminal import StorageError, print_lines, print_result, stdout
-from aiohubassoc.errors import OptionsError
+from aiohubassoc.errors import OptionsError, plural
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.journal import Journal

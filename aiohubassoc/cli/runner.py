@@ -23,6 +23,7 @@ from aiohubassoc.errors import (
     InputError,
     JournalStorageError,
     RunStoppedError,
+    plural,
 )
 from aiohubassoc.files.results import RowResult
 from aiohubassoc.journal.dedupe import SeenPairs
@@ -298,10 +299,9 @@ class Runner(ABC):
         self.sinks.write_line(lambda jsonl: jsonl.duplicate(record, pair, message))
 
     def _refuse(self, rejected: list[Record]) -> None:
-        rows = "row" if len(rejected) == 1 else "rows"
         print_error(
-            f"{self._table.name}: {len(rejected):,} {rows} cannot be used; nothing was sent. Fix "
-            "them, or skip them with --skip-invalid"
+            f"{self._table.name}: {plural(len(rejected), 'row')} cannot be used; nothing was sent. "
+            "Fix them, or skip them with --skip-invalid"
         )
         for record in rejected:
             self._report.add_invalid(record.line, self.place(record), record.problem or "")

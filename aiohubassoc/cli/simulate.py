@@ -22,6 +22,8 @@ from aiohubassoc.simulator import (
 # 40 ms each way, log-normal: about what a client in another region of the same continent sees.
 _LATENCY: Final = Latency(before_median=0.04, before_sigma=0.3, after_median=0.04, after_sigma=0.3)
 
+_MOST_LATENCY: Final = 3600.0  # seconds
+
 
 def simulate(
     *,
@@ -51,6 +53,8 @@ def simulate(
         seed: Of everything random.
     """
     limit = Quota.parse(quota)
+    if not 0 <= latency <= _MOST_LATENCY:
+        raise OptionsError(f"--latency must be 0 to {_MOST_LATENCY:g} seconds, not {latency:g}")
     shares: dict[str, Any] = dict(map(_fault, fault or ()))
     way = latency / 2
     try:

@@ -16,8 +16,9 @@ from aiohubassoc.cli.run_folder import (
     is_from_pipe,
     open_folder,
 )
-from aiohubassoc.cli.summary import plural, print_categories, print_count, print_portal
+from aiohubassoc.cli.summary import print_categories, print_count, print_portal
 from aiohubassoc.cli.terminal import print_result, stdout
+from aiohubassoc.errors import plural
 from aiohubassoc.journal.schema import is_in_use
 from aiohubassoc.models import Status
 

@@ -9,6 +9,7 @@ from rich.markup import escape
 from aiohubassoc.cli import terminal
 from aiohubassoc.cli.signals import describe
 from aiohubassoc.cli.terminal import SIMULATED, print_lines
+from aiohubassoc.errors import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -146,11 +147,6 @@ def print_invalid(report: CommandReport, console: Console) -> None:
     """Print the first rejected rows, and what is wrong with each."""
     lines = [f"{one['place']}: {one['problem']}" for one in report.invalid_lines]
     _print_first(lines[:_SHOWN_LINES], report.invalid, console)
-
-
-def plural(count: int, noun: str) -> str:
-    """Return a count with its noun, such as ``1 call`` and ``2 calls``."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _print_first(lines: list[str], count: int, console: Console) -> None:

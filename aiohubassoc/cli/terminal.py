@@ -223,7 +223,7 @@ def to_exit_code(error: BaseException) -> int:
         return 128 + (error.number if isinstance(error, Interrupted) else signal.SIGINT)
     if isinstance(error, JournalInUseError):
         return int(ExitCode.IN_USE)
-    storage = (JournalStorageError, SharedQuotaError, StorageError)
+    storage = (JournalStorageError, SharedQuotaError, StorageError, OSError)
     return int(ExitCode.STORAGE if isinstance(error, storage) else ExitCode.USAGE)
 
 

@@ -39,14 +39,14 @@ from aiohubassoc.cli.run_folder import (
 )
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_outputs, check_writable
-from aiohubassoc.cli.summary import log_end, plural, print_verify_report
+from aiohubassoc.cli.summary import log_end, print_verify_report
 from aiohubassoc.cli.terminal import (
     discard_output,
     print_lines,
     print_result,
     print_warning,
 )
-from aiohubassoc.errors import JournalError, OptionsError
+from aiohubassoc.errors import JournalError, OptionsError, plural
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable

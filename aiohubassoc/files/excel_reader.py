@@ -6,7 +6,7 @@ import datetime as dt
 from collections import deque
 from typing import IO, TYPE_CHECKING, Final
 
-from aiohubassoc.errors import InputError
+from aiohubassoc.errors import InputError, plural
 from aiohubassoc.files.cells import Formula, LongNumber, value_text
 from aiohubassoc.files.excel_workbook import (
     CELL_CHARS,
@@ -92,7 +92,9 @@ class ExcelReader:
         if self._other_sheets:
             sentences.append(f"Other sheets, for --sheet: {_listed(self._other_sheets)}")
         if self._hidden_rows:
-            sentences.append(f"{self._hidden_rows:,} hidden rows were left out: --include-hidden")
+            sentences.append(
+                f"{plural(self._hidden_rows, 'hidden row')} left out: --include-hidden"
+            )
         return ". ".join(sentences)
 
     def __iter__(self) -> Iterator[Record]:

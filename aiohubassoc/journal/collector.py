@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from aiohubassoc.errors import PreviousFailureError
+from aiohubassoc.errors import PreviousFailureError, plural
 from aiohubassoc.journal.statistics import SlowResponse, Statistics
 from aiohubassoc.models import Status
 from aiohubassoc.observer import CallKind, Observer
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from aiohubassoc.options import Quota
 
 _ABOUT_MANY: Final = {
-    CallKind.BATCH: "a batch of {:,} pairs",
-    CallKind.LOOKUP: "the links of {:,} records",
+    CallKind.BATCH: ("a batch of ", "pair"),
+    CallKind.LOOKUP: ("the links of ", "record"),
 }
 _NO_RESPONSE: Final = "no response"
 _BATCH: Final = "batch"
@@ -137,8 +137,8 @@ class StatisticsObserver(Observer):
         statistics.add_response(at, event.status, event.seconds, is_main=is_main)
         if statistics.is_slow(event.seconds):
             pair = event.pair
-            of_many = _ABOUT_MANY.get(event.kind, "{:,} pairs").format(event.pairs)
-            about = of_many if pair is None else str(pair)
+            what, noun = _ABOUT_MANY.get(event.kind, ("", "pair"))
+            about = what + plural(event.pairs, noun) if pair is None else str(pair)
             statistics.add_slow(
                 SlowResponse(
                     event.seconds, _to_ms(self._clock), event.status, about, event.correlation_id

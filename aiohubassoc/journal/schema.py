@@ -100,6 +100,9 @@ _MEANINGS: Final = (
     ("unable to open", "it cannot be opened or made: is the folder writable?"),
     ("not a database", "journal.db is not a database"),
     ("malformed", "journal.db is damaged"),
+    ("no such table", "journal.db is damaged"),
+    ("no such column", "journal.db is damaged"),
+    ("Could not decode", "journal.db is damaged"),
     ("disk I/O error", "it cannot be read or written (disk I/O error)"),
 )
 # What reading a value raises if it is of another type, out of range or not the JSON it should be.
@@ -268,13 +271,13 @@ def is_in_use(folder: Path) -> bool:
     if not (folder / LOCK).is_file():
         return False
     uri = f"{(folder / LOCK).resolve().as_uri()}?mode=ro"
-    db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0.0)
     try:
-        db.execute("select count(*) from sqlite_schema").fetchone()
-    except sqlite3.OperationalError as error:
+        with contextlib.closing(
+            sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0.0)
+        ) as db:
+            db.execute("select count(*) from sqlite_schema").fetchone()
+    except sqlite3.Error as error:  # one that is damaged is locked by nobody
         return "locked" in str(error)
-    finally:
-        db.close()
     return False
 
 

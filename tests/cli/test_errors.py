@@ -224,3 +224,29 @@ def test_the_token_is_no_example(command: Command) -> None:
     printed = command("link", "--help").out
     assert TOKEN not in printed
     assert "The access token is read from HUBSPOT_ACCESS_TOKEN." in printed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("link", "pairs.csv", "--run", "x" * 5000),
+        ("link", "pairs.csv", "--report", "x" * 5000),
+        ("link", "pairs.csv", "--failures", "x" * 5000),
+        ("link", "x" * 5000),
+        ("plan", "pairs.csv", "--run", "x" * 5000),
+        ("verify", "pairs.csv", "--output", "x" * 5000),
+        ("status", "x" * 5000),
+        ("report", "x" * 5000, "--output", "y"),
+    ],
+    ids=lambda words: " ".join(words)[:30],
+)
+def test_a_name_that_the_system_does_not_take(
+    command: Command, pairs_file: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    """Is an error in a line, not a traceback."""
+    monkeypatch.chdir(pairs_file.parent)
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "t")
+    types = TYPES if arguments[0] in {"link", "plan", "verify"} else ()
+    result = command(*arguments, *types)
+    assert result.code in {2, 5}
+    assert "File name too long" in result.err

@@ -214,3 +214,15 @@ def test_one_source_only(command: Command, pairs_file: Path, token_file: Path) -
     both = ("--token-file", token_file, "--token-command", "true")
     result = command("link", pairs_file, *TYPES, *both)
     assert (result.code, result.err.count("--token-file or --token-command, not both")) == (2, 1)
+
+
+@pytest.mark.parametrize("printed", ["a b", "x\\ny", "a\\0b", "\\u00e9", "x" * 10 + " " * 99 + "y"])
+def test_a_command_that_prints_more_than_a_token(
+    command: Command, pairs_file: Path, printed: str
+) -> None:
+    """Is named, before anything begins; what it printed is not shown."""
+    gives = _python(f"import sys; sys.stdout.buffer.write('{printed}'.encode())")
+    result = command("link", pairs_file, *TYPES, "--token-command", gives)
+    assert (result.code, result.out) == (2, "")
+    assert "--token-command (" in result.err
+    assert "contains a space, a line break or a character no token has" in result.err

@@ -230,7 +230,7 @@ def test_a_hidden_header_is_named(tmp_path: Path) -> None:
     """It is no header, and the message says that rows were left out."""
     path = _file(tmp_path, HEADER, ("Contact", "Company"), (1, 2))
     _changed(path, "xl/worksheets/sheet1.xml", ('<row r="1"', '<row r="1" hidden="1"'))
-    assert "1 hidden rows were left out: --include-hidden" in refusal_of(path)
+    assert "1 hidden row left out: --include-hidden" in refusal_of(path)
 
 
 # --- what came back ------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import Journal, JournalError, Pair, Status
 from aiohubassoc.journal.report_reader import ReportReader
+from aiohubassoc.journal.schema import LOCK, is_in_use, plainly
 from tests.fakes.transport import error, pair
 from tests.journal.conftest import run
 
@@ -153,3 +154,28 @@ def test_any_bytes_as_its_log(
     (folder / "journal.db-wal").write_bytes(content)
     _use(folder)
     shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 1000])
+def test_a_lock_that_is_damaged_is_locked_by_nobody(
+    whole: Path, tmp_path: Path, content: bytes
+) -> None:
+    """Whoever reads the folder is not stopped by it."""
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    (folder / LOCK).write_bytes(content)
+    assert not is_in_use(folder)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "no such table: sessions",
+        "no such column: is_of_folder",
+        "Could not decode to UTF-8 column 'value' with text '{" + "x" * 10_000,
+    ],
+)
+def test_what_a_damaged_database_says_is_not_shown(tmp_path: Path, problem: str) -> None:
+    """Neither its columns nor what stands in them."""
+    said = str(plainly(tmp_path, sqlite3.OperationalError(problem)))
+    assert said == f"the run folder {tmp_path}: journal.db is damaged"

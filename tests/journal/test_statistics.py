@@ -356,7 +356,7 @@ def test_calls_of_another_kind_are_not_held_to_the_quota() -> None:
     found = kept_of(observer)
     assert found.responses.total == 1
     assert sum(found.timeline.counts["responses"]) == 0
-    assert found.slowest[0].about == "the links of 1 records"
+    assert found.slowest[0].about == "the links of 1 record"
 
 
 def test_what_failed_before_is_not_counted_again() -> None:
