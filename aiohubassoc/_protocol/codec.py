@@ -260,10 +260,17 @@ def _association(converter: cattrs.Converter) -> Callable[[object, object], Asso
         return Association(
             json_values.record_id(value.get("from"), "from"),
             json_values.record_id(value.get("to"), "to"),
-            spec(value.get("associationSpec"), AssociationSpec),
+            spec(_with_short_texts(value.get("associationSpec")), AssociationSpec),
         )
 
     return structure
+
+
+def _with_short_texts(value: object) -> object:
+    """Return what a result says of its link, which nothing has bounded yet."""
+    if not isinstance(value, dict):
+        return value
+    return {name: short(one) if isinstance(one, str) else one for name, one in value.items()}
 
 
 def _lenient(converter: cattrs.Converter, cls: type[_T]) -> Callable[[object, object], _T]:
@@ -283,8 +290,7 @@ def _lenient(converter: cattrs.Converter, cls: type[_T]) -> Callable[[object, ob
             if (one := value.get(key)) is None:
                 continue
             try:
-                field = converter.structure(one, hint)
-                read[name] = short(field) if isinstance(field, str) else field
+                read[name] = converter.structure(one, hint)
             except Exception:  # noqa: BLE001 -- an unreadable ornament must not hide the rest
                 if is_text:
                     read[name] = json_values.json_text(one)
