@@ -256,7 +256,7 @@ def _association(converter: cattrs.Converter) -> Callable[[object, object], Asso
 
     def structure(value: object, _: object) -> Association:
         if not isinstance(value, dict):
-            raise json_values.WrongShapeError(f"{json_values.json_text(value)} is not an object")
+            raise json_values.WrongShapeError(json_values.is_not(value, "an object"))
         return Association(
             json_values.record_id(value.get("from"), "from"),
             json_values.record_id(value.get("to"), "to"),
@@ -308,9 +308,7 @@ def _reply(converter: cattrs.Converter) -> Callable[[object, Any], DefaultAssoci
 
     def structure(value: object, cls: type) -> DefaultAssociations:
         if not isinstance(value, dict):
-            raise json_values.WrongShapeError(
-                f"{json_values.json_text(value)[:60]} is not an object"
-            )
+            raise json_values.WrongShapeError(json_values.is_not(value, "an object"))
         return inner(value, cls)
 
     return structure
@@ -330,7 +328,7 @@ def _tuple_factory(
             return ()
         # cattrs alone would take the text "abc" for three entries.
         if not isinstance(value, list):
-            raise json_values.WrongShapeError(f"{json_values.json_text(value)[:60]} is not a list")
+            raise json_values.WrongShapeError(json_values.is_not(value, "a list"))
         return cast("tuple[object, ...]", inner(value, cls))
 
     return structure

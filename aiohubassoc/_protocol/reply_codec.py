@@ -176,13 +176,13 @@ def cut_results(body: bytes) -> tuple[bytes, list[bytes]] | None:
     end = body.find(b"]", begin)
     # Of two fields of one name the last one holds: the name must not stand behind them, not even
     # in other letters.
-    if end < 0 or body.find(_NAME, end) >= 0 or body.find(b"\\", end) >= 0:
+    if end == -1 or body.find(_NAME, end) != -1 or body.find(b"\\", end) != -1:
         return None
     pieces = []
     start = begin
     while end - start > _PIECE_BYTES:
         between = body.find(_BETWEEN, start + _PIECE_BYTES, end)
-        if between < 0:
+        if between == -1:
             break
         if between - start > _LONGEST_PIECE:
             return None

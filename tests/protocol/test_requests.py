@@ -233,6 +233,14 @@ def test_unusable_base_urls(text: Any, reported: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_a_long_url_is_shown_by_its_start() -> None:
+    """A hundred characters of it; of one with a name or password nothing."""
+    url = f"https://a/{'x' * 1000}"
+    with pytest.raises(OptionsError) as caught:
+        checked_base_url(url)
+    assert str(caught.value) == f"base_url '{url[:100]}'... is longer than 1,000 characters"
+
+
 _PARTS = ["://", "[", "]", "::1", ":", "1", "a", "-", ".", "xn--", "%2f", "é", "。", "İ", "/", "@"]
 
 
