@@ -267,9 +267,9 @@ def _association(converter: cattrs.Converter) -> Callable[[object, object], Asso
 
 
 def _with_short_texts(value: object) -> object:
-    """Return what a result says of its link, which nothing has bounded yet."""
+    """Return what a result says of its link, which nothing has bounded; None if no object."""
     if not isinstance(value, dict):
-        return value
+        return None
     return {name: short(one) if isinstance(one, str) else one for name, one in value.items()}
 
 

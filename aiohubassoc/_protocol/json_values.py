@@ -40,7 +40,7 @@ def text(value: object, _: object = None) -> str:
 def json_text(value: object) -> str:
     """Return the JSON of *value*, or its start where it is long: the rest is never written."""
     if isinstance(value, str):
-        value = value[: MOST_TEXT + 1]
+        value = value[:MOST_TEXT]  # with its quotes it is longer
     text = ""
     try:
         for piece in _ENCODER.iterencode(value):

@@ -180,10 +180,7 @@ def cut_results(body: bytes) -> tuple[bytes, list[bytes]] | None:
         return None
     pieces = []
     start = begin
-    while end - start > _PIECE_BYTES:
-        between = body.find(_BETWEEN, start + _PIECE_BYTES, end)
-        if between == -1:
-            break
+    while (between := body.find(_BETWEEN, start + _PIECE_BYTES, end)) != -1:
         if between - start > _LONGEST_PIECE:
             return None
         pieces.append(b"[%b}]" % body[start:between])

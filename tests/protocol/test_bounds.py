@@ -264,6 +264,14 @@ def test_an_error_keeps_as_many_entries_as_its_body_can_have(count: int) -> None
     assert tuple(map(str, ids)) == error.context["ids"]
 
 
+def test_no_error_keeps_more_entries_than_ids_have_room() -> None:
+    """One for each eight bytes: a list of single digits fills no memory."""
+    body = orjson.dumps({"status": "error", "context": {"ids": [1] * 10_000}})
+    error = codec.decode_error(body)
+    assert error is not None
+    assert len(body) // 8 - 3 == len(error.context["ids"])
+
+
 def test_an_error_of_one_pair_keeps_500_entries() -> None:
     """Its two ends need few; a server that sends more fills no memory."""
     body = orjson.dumps({"context": {"ids": [1] * 600}, "status": "error"})
@@ -294,6 +302,14 @@ def test_the_beginning_of_an_error_is_read(length: int, escaped: bool) -> None:
     assert error.is_hubspot
     assert ("VALIDATION_ERROR", "c-1") == (error.category, error.correlation_id)
     assert (error.message or "").startswith('ä😀"\\ ],{[ä')
+
+
+def test_an_error_that_was_cut_has_64_kib() -> None:
+    """So much of one is read at least, and its beginning is enough."""
+    body = orjson.dumps({"status": "error", "message": "x" * 70_000})[: 64 * 1024]
+    error = codec.decode_error(body)
+    assert error is not None
+    assert error.is_hubspot
 
 
 @pytest.mark.parametrize(
