@@ -214,7 +214,7 @@ def _is_name(host: str) -> bool:
         name = host.encode("idna").decode("ascii")
         name.encode("ascii").decode("idna")  # xn-- and what is no such label
     except UnicodeError:
-        return False
+        name = ""
     is_number = name.rstrip(".").rpartition(".")[2].isdigit()
     return _is_address(name) if is_number else _NAME.fullmatch(name) is not None
 

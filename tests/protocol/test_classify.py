@@ -567,6 +567,14 @@ def test_a_garbled_success(body: bytes) -> None:
     assert error.problems[0] in str(error)
 
 
+def test_of_many_problems_a_message_names_three() -> None:
+    """The error has the others."""
+    error = _error(_judge(200, orjson.dumps({"results": [1, 2, 3, 4]})))
+    assert 4 == len(error.problems)
+    assert "; ".join(error.problems[:3]) in str(error)
+    assert error.problems[3] not in str(error)
+
+
 @pytest.mark.parametrize("body", [HTML, b'{"portalId": ', b""])
 def test_a_garbled_success_about_the_account(body: bytes) -> None:
     """It is asked again; what can be read is a reply, if only an empty one."""
