@@ -22,9 +22,11 @@ from aiohubassoc.replies import Association, AssociationSpec, DefaultAssociation
 _from_iso = datetime.fromisoformat
 # status, results, startedAt, completedAt: HubSpot, Associations v4, names them as required.
 _ALWAYS_THERE: Final = 4
-
-
-_LONG_BYTES = 16 * 1024  # longer than the reply for one pair with all its errors
+# About sixty results.
+_PIECE_BYTES: Final = 8 * 1024
+# A piece is longer only where a result is longer than any that HubSpot documents. The reply for one
+# pair is shorter, with all its errors, and needs no cut.
+_LONGEST_PIECE: Final = 2 * _PIECE_BYTES
 
 
 def decode_pair_reply(body: bytes) -> DefaultAssociations:
@@ -35,7 +37,7 @@ def decode_pair_reply(body: bytes) -> DefaultAssociations:
         UndecodableError: as for `decode_reply`.
     """
     try:
-        usual = usual_reply(orjson.loads(body)) if len(body) <= _LONG_BYTES else None
+        usual = usual_reply(orjson.loads(body)) if len(body) <= _LONGEST_PIECE else None
     except orjson.JSONDecodeError:  # explained below
         usual = None
     if usual is not None:  # nearly always
@@ -57,7 +59,7 @@ def decode_reply(body: bytes, most_entries: int | None = None) -> DefaultAssocia
         UndecodableError: it is not JSON, or not such a reply.
     """
     entries = most_entries or count_entries(body)
-    if len(body) > _LONG_BYTES:
+    if len(body) > _LONGEST_PIECE:
         read = _long_reply(body, entries)
         return structure_reply(load(body), entries) if read is None else read
     value = load(body)
@@ -147,10 +149,6 @@ def _spec(category: str, type_id: int) -> AssociationSpec:
     return AssociationSpec(short(category), type_id)
 
 
-# About sixty results.
-_PIECE_BYTES: Final = 8 * 1024
-# A piece is longer only where a result is longer than any that HubSpot documents.
-_LONGEST_PIECE: Final = 2 * _PIECE_BYTES
 _NAME: Final = b'"results"'
 # The beginning of a reply, down to its own list of results: before it there are only names with
 # a number, a word, an empty list or object, or a text without quotes and escapes.

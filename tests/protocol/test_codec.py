@@ -651,6 +651,29 @@ def test_the_usual_long_reply_is_never_loaded_as_a_whole(monkeypatch: pytest.Mon
     assert (600, 1) == (len(reply.results), len(reply.errors))
 
 
+@pytest.mark.parametrize(
+    ("results", "lengths"),
+    [
+        # The last piece has 16 KiB at most; the brace that ends another one is beyond them.
+        ([16_384], [16_384]),
+        ([16_385], None),
+        ([16_385, 2], [16_385, 2]),
+        ([16_386, 2], None),
+        ([2, 16_385], None),
+        # The first 8 KiB are never cut.
+        ([8_192, 9], [8_202]),
+        ([8_193, 9], [8_193, 9]),
+        ([4_000, 4_192, 9], [8_193, 9]),
+        ([100] * 200, [8_281, 8_281, 3_635]),
+    ],
+)
+def test_a_piece_has_eight_to_sixteen_kib(results: list[int], lengths: list[int] | None) -> None:
+    """It ends with the first result that ends behind 8 KiB. No larger one is made."""
+    listed = b",".join(b"{" + b"x" * (length - 2) + b"}" for length in results)
+    cut = cut_results(b'{"results":[%b]}' % listed)
+    assert lengths == (None if cut is None else [len(piece) - 2 for piece in cut[1]])
+
+
 def test_a_list_that_does_not_end_is_not_cut() -> None:
     """Nothing is known of what follows."""
     assert cut_results(orjson.dumps({"results": _many(600)}).replace(b"]", b"")) is None
