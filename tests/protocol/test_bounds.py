@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 from aiohubassoc import ApiError, ErrorDetail, InvalidResponseError, Pair, PartialFailureError
 from aiohubassoc._batching.error_ids import Excerpts
 from aiohubassoc._protocol import codec, reply_codec
-from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, bounded, kept_headers, short
+from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, bounded, is_cut, kept_headers, short
 from aiohubassoc._protocol.links import decode_links
 from aiohubassoc._protocol.verdicts import Partial, Refused, Response, Transient
 from tests.protocol.judging import judge
@@ -176,6 +176,12 @@ def test_what_is_cut_says_so() -> None:
     assert {"A": "1"} == kept_headers({"A": "1", "Set-Cookie": "x"})
 
 
+def test_what_was_cut_is_known() -> None:
+    """By its end."""
+    assert all(is_cut(text) for text in ("...", "ab...", short("x" * 3_000), short("abc", 2)))
+    assert not any(is_cut(text) for text in ("", "..", "a... b", "(3 characters)", "...\n"))
+
+
 @pytest.mark.parametrize(
     ("name", "most"),
     [("message", 2_000), ("category", 2_000), ("correlationId", 2_000), ("title", 2_000)],
@@ -313,14 +319,48 @@ def test_an_error_that_was_cut_has_64_kib() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tail", "errors"), [(b'{"message":"a"},{"mess', 1), (b'{"message":"a"},{"message":"b', 2)]
+    ("tail", "messages"),
+    [
+        (b'{"message":"a"},{"mess', ["a"]),
+        (b'{"message":"a"},{"message":"b', ["a", "b..."]),
+        (b'{"message":"a"},{"message":"', ["a", "..."]),
+        (b'{"message":"a"},{"message":"b\\', ["a", "b..."]),
+        (b'{"message":"a"},{"message":"b"', ["a"]),
+        (b'{"message":"a"},{"message":404', ["a"]),
+        (b'{"message":"a"},', ["a"]),
+        (b'{"message":"a"}', []),
+        (b'"a","b', ["a", "b..."]),
+        (b'"a",["b', ["a", '["b..."]']),
+    ],
 )
-def test_a_cut_list_is_read_as_far_as_it_goes(tail: bytes, errors: int) -> None:
-    """Entries that are whole, and a text that was begun."""
+def test_a_cut_list_is_read_as_far_as_it_goes(tail: bytes, messages: list[str]) -> None:
+    """Entries that are whole, and a text that was begun, which says so."""
     filler = b'{"status":"error","x":"%b","errors":[' % (b"x" * MOST_ERROR_BYTES)
     found = codec.decode_error(filler + tail)
     assert found is not None
-    assert errors == len(found.errors)
+    assert messages == [error.message for error in found.errors]
+    assert {"...": ("...",)} == found.context
+
+
+@pytest.mark.parametrize(
+    ("tail", "context"),
+    [
+        (b'"id":["12","34', {"id": ("12", "34...")}),
+        (b'"id":["12","34"', {"id": ("12",)}),
+        (b'"id":["12","34"]', {"id": ("12",)}),
+        (b'"id":["12","34"],"x":[{"y":1', {"id": ("12", "34")}),
+        (b'"id":["12","34"],"x":[{"y":"1', {"id": ("12", "34"), "x": ('{"y":"1..."}',)}),
+        (b'"id":[12,34', {"id": ("12",)}),
+        (b'"id":"12', {"id": ("12...",)}),
+    ],
+)
+def test_a_cut_context_says_so(tail: bytes, context: dict[str, tuple[str, ...]]) -> None:
+    """No number is kept that may have had more digits, and no text without a mark."""
+    body = b'{"x":"%b","status":"error","context":{%b' % (b"x" * MOST_ERROR_BYTES, tail)
+    found = codec.decode_error(body)
+    assert found is not None
+    assert {**context, "...": ("...",)} == found.context
+    assert found.is_hubspot
 
 
 @pytest.mark.parametrize("start", [b"<html>", b"[", b'"', b"]", b"{]", b"1", b""])
