@@ -27,6 +27,7 @@ _PIECE_BYTES: Final = 8 * 1024
 # A piece is longer only where a result is longer than any that HubSpot documents. The reply for one
 # pair is shorter, with all its errors, and needs no cut.
 _LONGEST_PIECE: Final = 2 * _PIECE_BYTES
+_LONG_BYTES: Final = _LONGEST_PIECE
 
 
 def decode_pair_reply(body: bytes) -> DefaultAssociations:
@@ -37,7 +38,7 @@ def decode_pair_reply(body: bytes) -> DefaultAssociations:
         UndecodableError: as for `decode_reply`.
     """
     try:
-        usual = usual_reply(orjson.loads(body)) if len(body) <= _LONGEST_PIECE else None
+        usual = usual_reply(orjson.loads(body)) if len(body) <= _LONG_BYTES else None
     except orjson.JSONDecodeError:  # explained below
         usual = None
     if usual is not None:  # nearly always
@@ -59,7 +60,7 @@ def decode_reply(body: bytes, most_entries: int | None = None) -> DefaultAssocia
         UndecodableError: it is not JSON, or not such a reply.
     """
     entries = most_entries or count_entries(body)
-    if len(body) > _LONGEST_PIECE:
+    if len(body) > _LONG_BYTES:
         read = _long_reply(body, entries)
         return structure_reply(load(body), entries) if read is None else read
     value = load(body)
