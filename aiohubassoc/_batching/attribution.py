@@ -297,7 +297,7 @@ def _doubtful(found: _ResultsByPair, named: Collection[int], left_over: float) -
         return set()
     ways = [len({(one.from_id, one.to_id) for one in results or ()}) for results in found]
     linked = {position for position, count in enumerate(ways) if count} - {*named}
-    usual = max(ways, default=0)
+    usual = max(ways)
     incomplete = {position for position in linked if ways[position] < usual}
     suspects = len(found) - len(linked) + len(incomplete)
     # Where each pair has one direction, the way back may be what failed.

@@ -74,9 +74,12 @@ class Part(Generic[ItemT]):
     def is_known_refused(self) -> bool:
         """Whether a call is needless: the first half was accepted, so this one is not."""
         split = self.half_of
-        if split is None or self.is_first:
-            return False
-        return split.has_rejected_item and not split.first_had_refusal
+        return (
+            split is not None
+            and not self.is_first
+            and split.has_rejected_item
+            and not split.first_had_refusal
+        )
 
 
 class Bisection(Generic[ItemT]):

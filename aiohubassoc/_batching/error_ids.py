@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
+from aiohubassoc._protocol.bounds import CUT, is_cut
 from aiohubassoc.pair import canonical_id
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Mention:
     An id in an error.
 
     Attributes:
-        record_id: As HubSpot writes ids.
+        record_id: As HubSpot writes ids. ``...`` stands for others that were cut off.
         role: ``"from"`` or ``"to"`` where the error says which; None where not.
         kind: The object type as `parse_kind` names it; None: not known.
         is_sure: Whether the error says that this very record is the cause, not that it is one end
@@ -116,6 +117,9 @@ def _of_context(context: Context, hint: str | None) -> Iterator[Mention]:
         kinds = _kinds(context, role)
         is_other_end = None not in {role, hint} and role != hint
         for value in values:
+            if is_cut(value):  # its last id may be cut too, and what is missing may name others
+                yield Mention(CUT)
+                continue
             for record_id, kind, is_sure in ids_in(name, value):
                 yield Mention(
                     record_id,

@@ -28,9 +28,19 @@ _MOST_HEADERS: Final = 50
 _MOST_LEVELS: Final = 20
 
 
+# What was cut ends with it.
+CUT: Final = "..."
+_CUT_END: Final = re.compile(r"\.\.\.(?: \([\d,]+ characters\))?\Z")
+
+
 def short(text: str, most: int = MOST_TEXT) -> str:
     """Return *text*, or its first *most* characters and how many it has."""
-    return text if len(text) <= most else f"{text[:most]}... ({len(text):,} characters)"
+    return text if len(text) <= most else f"{text[:most]}{CUT} ({len(text):,} characters)"
+
+
+def is_cut(text: str) -> bool:
+    """Return whether *text* may be only the first characters of what a server sent."""
+    return _CUT_END.search(text) is not None
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -75,7 +85,7 @@ def bounded(value: object, most_entries: int) -> object:
         if not isinstance(one, list | dict):
             return one
         if levels == 0:
-            return "..."
+            return CUT
         if isinstance(one, list):
             return [walk(entry, levels - 1) for entry in taken(one)]
         return {

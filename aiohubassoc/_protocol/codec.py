@@ -22,7 +22,7 @@ from cattrs.cols import homogenous_tuple_structure_factory
 from cattrs.gen import make_dict_structure_fn, override
 
 from aiohubassoc._protocol import json_values
-from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, bounded, short
+from aiohubassoc._protocol.bounds import CUT, MOST_ERROR_BYTES, bounded, short
 from aiohubassoc.replies import (
     Association,
     AssociationSpec,
@@ -38,7 +38,7 @@ _BYTES_AN_ENTRY: Final = 8
 _MOST_PROBLEMS: Final = 20
 _MOST_ERRORS: Final = 50_000  # of a thousand records whose links are read
 # A string, or its beginning where the body was cut; a bracket; a comma.
-_JSON_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[\]{},]', re.DOTALL)
+_JSON_MARKS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+("?)|[\[\]{},]', re.DOTALL)
 _CLOSED: Final = bytes.maketrans(b"[{", b"]}")
 _LONGEST_LETTER: Final = 12  # bytes, of a letter in JSON that is written as two escapes
 _T = TypeVar("_T", bound=attrs.AttrsInstance)
@@ -209,16 +209,22 @@ def decode_error(body: bytes, most_entries: int | None = None) -> ErrorBody | No
     Return the error that *body* holds as far as it can be read; None if it is no JSON object.
 
     Args:
-        body: Of a response that is not 2xx. Of one that was cut the beginning is read.
+        body: Of a response that is not 2xx. Of one that was cut the beginning is read: a text that
+            the cut is in ends with "...", and so does the context.
         most_entries: As for `bounded`. None: as its size allows.
     """
+    is_cut = False
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
+        is_cut = True
         value = _beginning(body) if len(body) >= MOST_ERROR_BYTES else None
     if not isinstance(value, dict):
         return None
-    return _FAST.structure(bounded(value, most_entries or count_entries(body)), ErrorBody)
+    error = _FAST.structure(bounded(value, most_entries or count_entries(body)), ErrorBody)
+    if is_cut:
+        error.context = {**error.context, CUT: (CUT,)}
+    return error
 
 
 def decode_pair_error(body: bytes) -> ErrorBody | None:
@@ -230,6 +236,7 @@ def _beginning(body: bytes) -> object:
     """Return the JSON value of which *body* is the beginning; None if it is not one's."""
     open_brackets: list[bytes] = []
     whole, unclosed = 0, b""
+    begun = len(body)  # where the text begins that the cut is in
     for mark in _JSON_MARKS.finditer(body):
         text = mark[0]
         if text in {b"[", b"{"}:
@@ -240,11 +247,13 @@ def _beginning(body: bytes) -> object:
             open_brackets.pop()
         elif text == b",":
             whole, unclosed = mark.start(), b"".join(open_brackets)
-    # The cut is inside a string: keep its beginning, without an incomplete escape or character.
-    tail = b"".join(open_brackets)
-    for end in range(len(body), len(body) - _LONGEST_LETTER, -1):
+        elif not mark[1]:
+            begun = mark.start()
+    # Keep the beginning of that text, without an incomplete escape or character.
+    tail = CUT.encode() + b'"' + b"".join(open_brackets)[::-1].translate(_CLOSED)
+    for end in range(len(body), max(begun, len(body) - _LONGEST_LETTER), -1):
         try:
-            return orjson.loads(body[:end] + b'"' + tail[::-1].translate(_CLOSED))
+            return orjson.loads(body[:end] + tail)
         except orjson.JSONDecodeError:
             continue
     # The cut is elsewhere: keep what is before the last comma.
@@ -283,14 +292,21 @@ def _association(converter: cattrs.Converter) -> Callable[[object, object], Asso
 
     def structure(value: object, _: object) -> Association:
         if not isinstance(value, dict):
-            raise json_values.WrongShapeError(f"{json_values.json_text(value)} is not an object")
+            raise json_values.WrongShapeError(json_values.is_not(value, "an object"))
         return Association(
             json_values.record_id(value.get("from"), "from"),
             json_values.record_id(value.get("to"), "to"),
-            spec(value.get("associationSpec"), AssociationSpec),
+            spec(_with_short_texts(value.get("associationSpec")), AssociationSpec),
         )
 
     return structure
+
+
+def _with_short_texts(value: object) -> object:
+    """Return what a result says of its link, which nothing has bounded; None if no object."""
+    if not isinstance(value, dict):
+        return None
+    return {name: short(one) if isinstance(one, str) else one for name, one in value.items()}
 
 
 def _lenient(converter: cattrs.Converter, cls: type[_T]) -> Callable[[object, object], _T]:
@@ -310,8 +326,7 @@ def _lenient(converter: cattrs.Converter, cls: type[_T]) -> Callable[[object, ob
             if (one := value.get(key)) is None:
                 continue
             try:
-                field = converter.structure(one, hint)
-                read[name] = short(field) if isinstance(field, str) else field
+                read[name] = converter.structure(one, hint)
             except Exception:  # noqa: BLE001 -- an unreadable ornament must not hide the rest
                 if is_text:
                     read[name] = json_values.json_text(one)
@@ -329,9 +344,7 @@ def _reply(converter: cattrs.Converter) -> Callable[[object, Any], DefaultAssoci
 
     def structure(value: object, cls: type) -> DefaultAssociations:
         if not isinstance(value, dict):
-            raise json_values.WrongShapeError(
-                f"{json_values.json_text(value)[:60]} is not an object"
-            )
+            raise json_values.WrongShapeError(json_values.is_not(value, "an object"))
         return inner(value, cls)
 
     return structure
@@ -351,7 +364,7 @@ def _tuple_factory(
             return ()
         # cattrs alone would take the text "abc" for three entries.
         if not isinstance(value, list):
-            raise json_values.WrongShapeError(f"{json_values.json_text(value)[:60]} is not a list")
+            raise json_values.WrongShapeError(json_values.is_not(value, "a list"))
         return cast("tuple[object, ...]", inner(value, cls))
 
     return structure

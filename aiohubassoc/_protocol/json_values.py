@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from aiohubassoc._protocol.bounds import MOST_ID, MOST_TEXT, short
 
 MISSING = "is missing"
+_MOST_SHOWN = 60  # characters of a value that is wrong
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 # How Java writes a map of lists (HubSpot, Associations v4, the example of an error).
 _JAVA_MAP = re.compile(r"(?<![\w.-])([\w.-]{1,64})=\[([^\[\]]*)\]")
@@ -33,13 +34,13 @@ def text(value: object, _: object = None) -> str:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise WrongShapeError(f"{json_text(value)} is not a string")
+    raise WrongShapeError(is_not(value, "a string"))
 
 
 def json_text(value: object) -> str:
     """Return the JSON of *value*, or its start where it is long: the rest is never written."""
     if isinstance(value, str):
-        value = value[: MOST_TEXT + 1]
+        value = value[:MOST_TEXT]  # with its quotes it is longer
     text = ""
     try:
         for piece in _ENCODER.iterencode(value):
@@ -49,6 +50,11 @@ def json_text(value: object) -> str:
     except RecursionError:  # orjson reads deeper nesting than json writes
         return "(nested too deeply)"
     return text
+
+
+def is_not(value: object, due: str) -> str:
+    """Return the problem that *value*, of which it shows the start, is not *due*: "an int"."""
+    return f"{json_text(value)[:_MOST_SHOWN]} is not {due}"
 
 
 def integer(value: object, _: object = None) -> int:
@@ -61,7 +67,7 @@ def integer(value: object, _: object = None) -> int:
     # No count has more digits, and Python makes no int of thousands of them.
     if isinstance(value, str) and len(value) <= MOST_ID and value.isascii() and value.isdigit():
         return int(value)
-    raise WrongShapeError(f"{json_text(value)} is not an int")
+    raise WrongShapeError(is_not(value, "an int"))
 
 
 def date(value: object, _: object = None) -> datetime | None:
@@ -118,4 +124,4 @@ def record_id(end: object, where: str) -> str:
     try:
         return short(text(end["id"]), MOST_ID)
     except WrongShapeError:
-        raise WrongShapeError(f"{json_text(end['id'])} is not an id", f".{where}.id") from None
+        raise WrongShapeError(is_not(end["id"], "an id"), f".{where}.id") from None

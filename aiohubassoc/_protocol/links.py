@@ -74,12 +74,10 @@ def decode_links(body: bytes) -> LinksReply:
     """
     value = codec.load(body)
     if not isinstance(value, dict):
-        raise codec.UndecodableError((f"$: {json_values.json_text(value)[:60]} is not an object",))
+        raise codec.UndecodableError((f"$: {json_values.is_not(value, 'an object')}",))
     results = value.get("results")
     if not isinstance(results, list):
-        raise codec.UndecodableError(
-            (f"$.results: {json_values.json_text(results)[:60]} is not a list",)
-        )
+        raise codec.UndecodableError((f"$.results: {json_values.is_not(results, 'a list')}",))
     records: dict[str, RecordLinks] = {}
     for number, result in enumerate(results):
         try:
@@ -105,16 +103,14 @@ def _num_errors(value: dict[str, Any]) -> int | None:
 
 def _add(result: Any, records: dict[str, RecordLinks]) -> None:  # noqa: ANN401 -- what JSON holds
     if not isinstance(result, dict):
-        raise json_values.WrongShapeError(f"{json_values.json_text(result)[:60]} is not an object")
+        raise json_values.WrongShapeError(json_values.is_not(result, "an object"))
     from_id = canonical_id(json_values.record_id(result.get("from"), "from"))
     links = records.setdefault(from_id, RecordLinks())
     ends = result.get("to")
     if ends is None:
         ends = []
     if not isinstance(ends, list):
-        raise json_values.WrongShapeError(
-            f"{json_values.json_text(ends)[:60]} is not a list", ".to"
-        )
+        raise json_values.WrongShapeError(json_values.is_not(ends, "a list"), ".to")
     for number, end in enumerate(ends):
         if not isinstance(end, dict) or "toObjectId" not in end:
             raise json_values.WrongShapeError(json_values.MISSING, f".to[{number}].toObjectId")
@@ -146,5 +142,6 @@ def _after(paging: object) -> str | None:
         return None
     text = json_values.text_or_json(after)
     if len(text) > MOST_TEXT:
-        raise json_values.WrongShapeError(f"{text[:60]}... is too long", ".paging.next.after")
+        due = f"a cursor of at most {MOST_TEXT:,} characters"
+        raise json_values.WrongShapeError(json_values.is_not(after, due), ".paging.next.after")
     return text

@@ -31,9 +31,12 @@ from aiohubassoc.replies import Association, AssociationSpec, DefaultAssociation
 _from_iso = datetime.fromisoformat
 # status, results, startedAt, completedAt: HubSpot, Associations v4, names them as required.
 _ALWAYS_THERE: Final = 4
-
-
-_LONG_BYTES = 16 * 1024  # longer than the reply for one pair with all its errors
+# About sixty results.
+_PIECE_BYTES: Final = 8 * 1024
+# A piece is longer only where a result is longer than any that HubSpot documents. The reply for one
+# pair is shorter, with all its errors, and needs no cut.
+_LONGEST_PIECE: Final = 2 * _PIECE_BYTES
+_LONG_BYTES: Final = _LONGEST_PIECE
 
 
 def decode_pair_reply(body: bytes) -> DefaultAssociations:
@@ -176,10 +179,6 @@ def _spec(category: str, type_id: int) -> AssociationSpec:
     return AssociationSpec(short(category), type_id)
 
 
-# About sixty results.
-_PIECE_BYTES: Final = 8 * 1024
-# A piece is longer only where a result is longer than any that HubSpot documents.
-_LONGEST_PIECE: Final = 2 * _PIECE_BYTES
 _NAME: Final = b'"results"'
 # The beginning of a reply, down to its own list of results: before it there are only names with
 # a number, a word, an empty list or object, or a text without quotes and escapes.
@@ -205,14 +204,11 @@ def cut_results(body: bytes) -> tuple[bytes, list[bytes]] | None:
     end = body.find(b"]", begin)
     # Of two fields of one name the last one holds: the name must not stand behind them, not even
     # in other letters.
-    if end < 0 or body.find(_NAME, end) >= 0 or body.find(b"\\", end) >= 0:
+    if end == -1 or body.find(_NAME, end) != -1 or body.find(b"\\", end) != -1:
         return None
     pieces = []
     start = begin
-    while end - start > _PIECE_BYTES:
-        between = body.find(_BETWEEN, start + _PIECE_BYTES, end)
-        if between < 0:
-            break
+    while (between := body.find(_BETWEEN, start + _PIECE_BYTES, end)) != -1:
         if between - start > _LONGEST_PIECE:
             return None
         pieces.append(b"[%b}]" % body[start:between])

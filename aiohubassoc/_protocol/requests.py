@@ -189,7 +189,7 @@ def checked_base_url(text: str, *, allow_http: bool = False) -> str:  # noqa: C9
         raise OptionsError(f"base_url {shown} is not a URL{why}") from None
     if parts.scheme not in {"http", "https"} or not host:
         raise OptionsError(f"base_url {shown} must begin with https:// and name a host")
-    if parts.username is not None or parts.password is not None:
+    if parts.username is not None:  # empty where only a password stands
         raise OptionsError("base_url must not hold credentials")
     if "?" in text or "#" in text:
         raise OptionsError(f"base_url {shown} must not hold a query or fragment")
@@ -214,17 +214,20 @@ def _is_name(host: str) -> bool:
         name = host.encode("idna").decode("ascii")
         name.encode("ascii").decode("idna")  # xn-- and what is no such label
     except UnicodeError:
-        return False
+        name = ""
     is_number = name.rstrip(".").rpartition(".")[2].isdigit()
     return _is_address(name) if is_number else _NAME.fullmatch(name) is not None
 
 
 def _is_address(host: str) -> bool:
+    return _parse_address(host) is not None
+
+
+def _parse_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        ipaddress.ip_address(host)
+        return ipaddress.ip_address(host)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def checked_proxy(text: str) -> str:
@@ -256,7 +259,5 @@ def is_loopback(host: str) -> bool:
     """Return whether *host* is this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    address = _parse_address(host)
+    return address is not None and address.is_loopback

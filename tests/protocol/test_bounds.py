@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import orjson
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import given, strategies as st
 from aiohubassoc import ApiError, ErrorDetail, InvalidResponseError, Pair, PartialFailureError
 from aiohubassoc._batching.error_ids import Excerpts
 from aiohubassoc._protocol import codec, reply_codec
-from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, bounded, kept_headers, short
+from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES, bounded, is_cut, kept_headers, short
 from aiohubassoc._protocol.links import decode_links
 from aiohubassoc._protocol.verdicts import Partial, Refused, Response, Transient
 from tests.protocol.judging import judge
@@ -140,7 +140,7 @@ def test_no_list_of_links_is_large() -> None:
     page = {"from": {"id": "1"}, "to": [{"toObjectId": LONG}]}
     links = decode_links(orjson.dumps({"results": [page]})).records["1"]
     assert all(len(one) < 100 for one in links.linked)
-    with pytest.raises(codec.UndecodableError, match="is too long"):
+    with pytest.raises(codec.UndecodableError, match="is not a cursor of at most 2,000 characters"):
         decode_links(orjson.dumps({"results": [page | {"paging": {"next": {"after": LONG}}}]}))
 
 
@@ -176,6 +176,116 @@ def test_what_is_cut_says_so() -> None:
     assert {"A": "1"} == kept_headers({"A": "1", "Set-Cookie": "x"})
 
 
+def test_what_was_cut_is_known() -> None:
+    """By its end."""
+    assert all(is_cut(text) for text in ("...", "ab...", short("x" * 3_000), short("abc", 2)))
+    assert not any(is_cut(text) for text in ("", "..", "a... b", "(3 characters)", "...\n"))
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("message", 2_000), ("category", 2_000), ("correlationId", 2_000), ("title", 2_000)],
+)
+def test_a_text_of_an_error_is_whole_up_to_its_bound(name: str, most: int) -> None:
+    """2,000 characters; of a longer one the beginning and its length are kept."""
+    kept, cut = (
+        codec.decode_error(orjson.dumps({"status": "error", name: "x" * count}))
+        for count in (most, most + 1)
+    )
+    field = {"correlationId": "correlation_id"}.get(name, name)
+    assert "x" * most == getattr(kept, field)
+    assert "x" * most + "... (2,001 characters)" == getattr(cut, field)
+
+
+def test_an_id_is_whole_up_to_its_bound() -> None:
+    """64 characters: HubSpot's have at most 20. A longer one never looks like an id."""
+    for count, expected in ((64, "x" * 64), (65, "x" * 64 + "... (65 characters)")):
+        end = {"id": "x" * count}
+        reply = reply_codec.decode_reply(orjson.dumps({"results": [{"from": end, "to": end}]}))
+        (result,) = reply.results
+        assert (expected, expected) == (result.from_id, result.to_id)
+
+
+def test_the_first_headers_are_kept() -> None:
+    """Fifty of them, with names of 200 and values of 2,000 characters."""
+    headers = {f"x-{number}": "1" for number in range(51)}
+    assert [f"x-{number}" for number in range(50)] == list(kept_headers(headers))
+    assert {"n" * 200: "v" * 2_000} == kept_headers({"n" * 200: "v" * 2_000})
+    (kept,) = kept_headers({"n" * 201: "v" * 2_001}).items()
+    assert ("n" * 200 + "... (201 characters)", "v" * 2_000 + "... (2,001 characters)") == kept
+
+
+def _levels(count: int, inner: Any) -> Any:
+    for level in range(count):
+        inner = [inner] if level % 2 else {"a": inner}
+    return inner
+
+
+def test_twenty_levels_are_kept() -> None:
+    """More than HubSpot documents; of what is below only that it was there."""
+    assert _levels(20, 1) == bounded(_levels(20, 1), 100)
+    assert _levels(20, "...") == bounded(_levels(20, [1]), 100)
+    assert _levels(20, "...") == bounded(_levels(20, {"b": 1}), 100)
+
+
+@pytest.mark.parametrize("names", [False, True])
+def test_all_lists_and_objects_have_so_many_entries_together(*, names: bool) -> None:
+    """Those that come first, outer ones before inner ones."""
+
+    def make(*counts: int) -> Any:
+        inner = [{str(n): 0 for n in range(count)} if names else [0] * count for count in counts]
+        return {str(n): one for n, one in enumerate(inner)} if names else inner
+
+    assert make(3, 3, 0) == bounded(make(3, 3, 3), 9)
+    assert make(3, 3, 1) == bounded(make(3, 3, 3), 10)
+    assert make(3, 3, 3) == bounded(make(3, 3, 3), 12)
+
+
+def test_a_name_is_whole_up_to_its_bound() -> None:
+    """200 characters."""
+    assert {"n" * 200: 1} == bounded({"n" * 200: 1}, 9)
+    assert {"n" * 200 + "... (201 characters)": 1} == bounded({"n" * 201: 1}, 9)
+
+
+def test_short_texts_use_up_nothing_of_the_long_ones() -> None:
+    """A list of ids, of up to 64 characters each, leaves the message beside it whole."""
+    value = {"id": ["x" * 64] * 50, "message": "m" * 2_000}
+    assert value == bounded(value, 60)
+
+
+def test_long_texts_share_what_there_is() -> None:
+    """64 characters for each entry; the first texts get them, and each keeps its first 64."""
+    first, second, third = cast("list[str]", bounded(["x" * 1_900, "y" * 1_900, "z" * 1_900], 31))
+    assert "x" * 1_900 == first  # 31 * 64 - 1,900 = 84 are left
+    assert "y" * 84 + "... (1,900 characters)" == second
+    assert "z" * 64 + "... (1,900 characters)" == third
+
+
+@pytest.mark.parametrize("count", [400, 5_000])
+def test_an_error_keeps_as_many_entries_as_its_body_can_have(count: int) -> None:
+    """A refusal of thousands of pairs may name each; of a short one none is left out either."""
+    ids = [str(10**9 + number) for number in range(count)] if count > 500 else [1] * count
+    error = codec.decode_error(orjson.dumps({"status": "error", "context": {"ids": ids}}))
+    assert error is not None
+    assert tuple(map(str, ids)) == error.context["ids"]
+
+
+def test_no_error_keeps_more_entries_than_ids_have_room() -> None:
+    """One for each eight bytes: a list of single digits fills no memory."""
+    body = orjson.dumps({"status": "error", "context": {"ids": [1] * 10_000}})
+    error = codec.decode_error(body)
+    assert error is not None
+    assert len(body) // 8 - 3 == len(error.context["ids"])
+
+
+def test_an_error_of_one_pair_keeps_500_entries() -> None:
+    """Its two ends need few; a server that sends more fills no memory."""
+    body = orjson.dumps({"context": {"ids": [1] * 600}, "status": "error"})
+    error = codec.decode_pair_error(body)
+    assert error is not None
+    assert 500 - len(orjson.loads(body)) - 1 == len(error.context["ids"])
+
+
 # --- the beginning of a body ---------------------------------------------------------------------
 
 WORDS = {
@@ -200,15 +310,57 @@ def test_the_beginning_of_an_error_is_read(length: int, escaped: bool) -> None:
     assert (error.message or "").startswith('ä😀"\\ ],{[ä')
 
 
+def test_an_error_that_was_cut_has_64_kib() -> None:
+    """So much of one is read at least, and its beginning is enough."""
+    body = orjson.dumps({"status": "error", "message": "x" * 70_000})[: 64 * 1024]
+    error = codec.decode_error(body)
+    assert error is not None
+    assert error.is_hubspot
+
+
 @pytest.mark.parametrize(
-    ("tail", "errors"), [(b'{"message":"a"},{"mess', 1), (b'{"message":"a"},{"message":"b', 2)]
+    ("tail", "messages"),
+    [
+        (b'{"message":"a"},{"mess', ["a"]),
+        (b'{"message":"a"},{"message":"b', ["a", "b..."]),
+        (b'{"message":"a"},{"message":"', ["a", "..."]),
+        (b'{"message":"a"},{"message":"b\\', ["a", "b..."]),
+        (b'{"message":"a"},{"message":"b"', ["a"]),
+        (b'{"message":"a"},{"message":404', ["a"]),
+        (b'{"message":"a"},', ["a"]),
+        (b'{"message":"a"}', []),
+        (b'"a","b', ["a", "b..."]),
+        (b'"a",["b', ["a", '["b..."]']),
+    ],
 )
-def test_a_cut_list_is_read_as_far_as_it_goes(tail: bytes, errors: int) -> None:
-    """Entries that are whole, and a text that was begun."""
+def test_a_cut_list_is_read_as_far_as_it_goes(tail: bytes, messages: list[str]) -> None:
+    """Entries that are whole, and a text that was begun, which says so."""
     filler = b'{"status":"error","x":"%b","errors":[' % (b"x" * MOST_ERROR_BYTES)
     found = codec.decode_error(filler + tail)
     assert found is not None
-    assert errors == len(found.errors)
+    assert messages == [error.message for error in found.errors]
+    assert {"...": ("...",)} == found.context
+
+
+@pytest.mark.parametrize(
+    ("tail", "context"),
+    [
+        (b'"id":["12","34', {"id": ("12", "34...")}),
+        (b'"id":["12","34"', {"id": ("12",)}),
+        (b'"id":["12","34"]', {"id": ("12",)}),
+        (b'"id":["12","34"],"x":[{"y":1', {"id": ("12", "34")}),
+        (b'"id":["12","34"],"x":[{"y":"1', {"id": ("12", "34"), "x": ('{"y":"1..."}',)}),
+        (b'"id":[12,34', {"id": ("12",)}),
+        (b'"id":"12', {"id": ("12...",)}),
+    ],
+)
+def test_a_cut_context_says_so(tail: bytes, context: dict[str, tuple[str, ...]]) -> None:
+    """No number is kept that may have had more digits, and no text without a mark."""
+    body = b'{"x":"%b","status":"error","context":{%b' % (b"x" * MOST_ERROR_BYTES, tail)
+    found = codec.decode_error(body)
+    assert found is not None
+    assert {**context, "...": ("...",)} == found.context
+    assert found.is_hubspot
 
 
 @pytest.mark.parametrize("start", [b"<html>", b"[", b'"', b"]", b"{]", b"1", b""])

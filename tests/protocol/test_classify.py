@@ -31,7 +31,7 @@ from aiohubassoc import (
     WrongEndpointError,
 )
 from aiohubassoc._protocol import codec, reply_codec
-from aiohubassoc._protocol.classify import PROVEN_SECONDS, EndpointProof, is_from_hubspot
+from aiohubassoc._protocol.classify import EndpointProof, is_from_hubspot
 from aiohubassoc._protocol.links import LinksReply, RecordLinks
 from aiohubassoc._protocol.status_table import TABLE, Refusal
 from aiohubassoc._protocol.verdicts import (
@@ -448,6 +448,24 @@ def test_a_throttled_answer_says_by_what_and_how_long() -> None:
     assert "RATE_LIMIT" == _error(_judge(429)).label
 
 
+@pytest.mark.parametrize(
+    ("body", "by_quota"),
+    [
+        (_body(policyName="TEN_SECONDLY_ROLLING"), True),
+        (_body(policyName="ten_secondly_rolling"), True),
+        (_body(policyName="SECONDLY"), False),
+        (_body(), True),
+        (b"error code: 1015", False),
+        (b"", False),
+    ],
+)
+def test_which_429_says_that_the_window_is_used_up(body: bytes, *, by_quota: bool) -> None:
+    """HubSpot's rolling limit, or its API without a policy; not a second's, not the edge's."""
+    verdict = _judge(429, body)
+    assert isinstance(verdict, Throttled)
+    assert verdict.by_quota is by_quota
+
+
 def test_a_429_that_says_nothing_does_not_end_the_run() -> None:
     """Cloudflare's has no body of HubSpot's."""
     verdict = _judge(429, b"error code: 1015")
@@ -459,6 +477,7 @@ def test_a_migration_ends_the_run_in_the_end() -> None:
     """477: everybody is held, and giving up on one pair means giving up on all."""
     verdict = _judge(477, retry_after="86400")
     assert isinstance(verdict, Throttled)
+    assert not verdict.by_quota
     assert (86400.0, True, 86400.0) == (
         verdict.retry_after,
         verdict.ends_run,
@@ -563,6 +582,14 @@ def test_a_garbled_success(body: bytes) -> None:
     assert error.problems[0] in str(error)
 
 
+def test_of_many_problems_a_message_names_three() -> None:
+    """The error has the others."""
+    error = _error(_judge(200, orjson.dumps({"results": [1, 2, 3, 4]})))
+    assert 4 == len(error.problems)
+    assert "; ".join(error.problems[:3]) in str(error)
+    assert error.problems[3] not in str(error)
+
+
 @pytest.mark.parametrize("body", [HTML, b'{"portalId": ', b""])
 def test_a_garbled_success_about_the_account(body: bytes) -> None:
     """It is asked again; what can be read is a reply, if only an empty one."""
@@ -573,6 +600,14 @@ def test_a_garbled_success_about_the_account(body: bytes) -> None:
         assert isinstance(verdict, Replied)
         assert isinstance(verdict.reply, AccountReply)
         assert verdict.reply.body == values
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [({"status": "COMPLETE"}, "COMPLETE"), ({"status": 5}, None), ({}, None)]
+)
+def test_the_status_of_a_reply_about_the_account(body: dict[str, Any], status: str | None) -> None:
+    """As in the other replies, which have one; what is no text is none."""
+    assert status == AccountReply(body, {}).status
 
 
 def test_ids_match_as_numbers() -> None:
@@ -733,10 +768,10 @@ def _told(error: Any) -> tuple[object, ...]:
 
 
 def test_a_response_of_hubspots_proves_the_endpoint_for_a_while() -> None:
-    """Not before there was one, and no longer than named."""
+    """Not before there was one, and for ten seconds."""
     proof = EndpointProof()
     assert not proof.holds(0.0)
     proof.responded_at = 100.0
     assert proof.holds(100.0)
-    assert proof.holds(100.0 + PROVEN_SECONDS)
-    assert not proof.holds(100.5 + PROVEN_SECONDS)
+    assert proof.holds(110.0)
+    assert not proof.holds(110.5)

@@ -256,6 +256,48 @@ def test_a_broken_reply_says_what_is_wrong_and_where(body: object, problems: tup
     assert problems == _problems(orjson.dumps(body))
 
 
+_LONG_LIST = ["x" * 100]
+_SHOWN = orjson.dumps(_LONG_LIST).decode()[:60]
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (_LONG_LIST, f"$: {_SHOWN} is not an object"),
+        ({"results": {"x": _LONG_LIST}}, f'$.results: {{"x":{_SHOWN[:55]} is not a list'),
+        ({"results": [_LONG_LIST]}, f"$.results[0]: {_SHOWN} is not an object"),
+        (
+            {"results": [{"from": {"id": _LONG_LIST}}]},
+            f"$.results[0].from.id: {_SHOWN} is not an id",
+        ),
+        ({"results": [], "status": _LONG_LIST}, f"$.status: {_SHOWN} is not a string"),
+        ({"results": [], "numErrors": _LONG_LIST}, f"$.numErrors: {_SHOWN} is not an int"),
+    ],
+)
+def test_a_problem_shows_the_start_of_the_value(body: object, problem: str) -> None:
+    """Sixty characters of it."""
+    assert (problem,) == _problems(orjson.dumps(body))
+
+
+@pytest.mark.parametrize("length", [64, 65])
+def test_no_count_has_more_digits(length: int) -> None:
+    """Python would take minutes for one of megabytes."""
+    if length == 64:
+        assert int("9" * 64) == _reply(numErrors="9" * length).num_errors
+    else:
+        with pytest.raises(UndecodableError, match="is not an int"):
+            _reply(numErrors="9" * length)
+
+
+def test_a_value_in_place_of_a_text_is_whole_up_to_its_bound() -> None:
+    """2,000 characters of its JSON."""
+    kept, cut = ["x" * 1_996], ["x" * 1_997]
+    assert (2_000, 2_001) == (len(orjson.dumps(kept)), len(orjson.dumps(cut)))
+    (first, second) = _reply(errors=[{"category": kept}, {"category": cut}]).errors
+    assert orjson.dumps(kept).decode() == first.category
+    assert orjson.dumps(cut).decode()[:2_000] + "..." == second.category
+
+
 def test_an_id_too_large_for_json_readers_is_refused() -> None:
     """Integers of 2**64 and more are read as floats: such an id cannot be trusted."""
     (problem,) = _problems(b'{"results": [{"from": {"id": 18446744073709551617}}]}')
@@ -431,6 +473,11 @@ def test_errors_by_themselves() -> None:
     assert odd == list(structure_errors(["text", None, [1]]))
 
 
+def test_of_endless_errors_the_first_are_kept() -> None:
+    """50 for each of the thousand records that one call can be about."""
+    assert 50_000 == len(structure_errors([None] * 50_001))
+
+
 @pytest.mark.parametrize(
     ("value", "shown"), [({}, "{}"), ("no", '"no"'), (0, "0"), (False, "false")]
 )
@@ -590,7 +637,46 @@ def test_the_usual_long_reply_is_cut() -> None:
     for order in (fields, first):
         cut = cut_results(orjson.dumps(order))
         assert cut is not None
-        assert len(cut[1]) > 5
+        rest, pieces = cut
+        assert len(pieces) > 5
+        assert fields["results"] == [one for piece in pieces for one in orjson.loads(piece)]
+        assert {**fields, "results": []} == orjson.loads(rest)
+
+
+def test_the_usual_long_reply_is_never_loaded_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Piece by piece only: the objects of a body take many times its memory."""
+    monkeypatch.delattr(reply_codec, "load")
+    fields = {**DOCUMENTED, "links": None, "results": _many(600)}
+    reply = decode_reply(orjson.dumps(fields))
+    assert (600, 1) == (len(reply.results), len(reply.errors))
+
+
+@pytest.mark.parametrize(
+    ("results", "lengths"),
+    [
+        # The last piece has 16 KiB at most; the brace that ends another one is beyond them.
+        ([16_384], [16_384]),
+        ([16_385], None),
+        ([16_385, 2], [16_385, 2]),
+        ([16_386, 2], None),
+        ([2, 16_385], None),
+        # The first 8 KiB are never cut.
+        ([8_192, 9], [8_202]),
+        ([8_193, 9], [8_193, 9]),
+        ([4_000, 4_192, 9], [8_193, 9]),
+        ([100] * 200, [8_281, 8_281, 3_635]),
+    ],
+)
+def test_a_piece_has_eight_to_sixteen_kib(results: list[int], lengths: list[int] | None) -> None:
+    """It ends with the first result that ends behind 8 KiB. No larger one is made."""
+    listed = b",".join(b"{" + b"x" * (length - 2) + b"}" for length in results)
+    cut = cut_results(b'{"results":[%b]}' % listed)
+    assert lengths == (None if cut is None else [len(piece) - 2 for piece in cut[1]])
+
+
+def test_a_list_that_does_not_end_is_not_cut() -> None:
+    """Nothing is known of what follows."""
+    assert cut_results(orjson.dumps({"results": _many(600)}).replace(b"]", b"")) is None
 
 
 @pytest.mark.parametrize("end", [1, 2, 100, 3000])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, strategies as st
@@ -16,6 +17,9 @@ from aiohubassoc._protocol.headers import (
     parse_remaining,
     retry_after,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 
@@ -149,6 +153,56 @@ def test_a_quota_is_told_or_not(
 ) -> None:
     """Both headers together name a quota; a missing or senseless one names none."""
     assert expected == _quota(limit, interval_ms)
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [
+        ("Max", 10**6),
+        ("Interval-Milliseconds", 86_400_000),
+        ("Remaining", 10**6),
+        ("Daily", 10**9),
+        ("Daily-Remaining", 10**9),
+    ],
+)
+def test_no_limit_is_larger(name: str, most: int) -> None:
+    """Up to this number a header is believed: no published limit or window comes near it."""
+    header = f"X-HubSpot-RateLimit-{name}"
+    read: dict[str, Callable[[CIMultiDict[str]], object]] = {
+        "Max": lambda headers: _quota(headers[header], "1000"),
+        "Interval-Milliseconds": lambda headers: _quota("1", headers[header]),
+        "Remaining": parse_remaining,
+        "Daily": lambda headers: parse_daily(headers)[0],
+        "Daily-Remaining": lambda headers: parse_daily(headers)[1],
+    }
+    expected = {"Max": Quota(most, 1.0), "Interval-Milliseconds": Quota(1, most / 1000)}
+    assert expected.get(name, most) == read[name](CIMultiDict({header: str(most)}))
+    assert read[name](CIMultiDict({header: str(most + 1)})) is None
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_no_wait_is_longer_than_a_year(sign: str) -> None:
+    """A leap year is the longest that is believed, in either direction."""
+    year = 366 * 86_400
+    longest = retry_after({"Retry-After": f"{sign}{year}"}, NOW)
+    assert longest == (0.0 if sign else float(year))
+    assert retry_after({"Retry-After": f"{sign}{year}.5"}, NOW) is None
+
+
+def test_what_is_left_may_be_nothing() -> None:
+    """0 is an answer of these headers; of the limit of a day it is nonsense."""
+    left = {"X-HubSpot-RateLimit-Remaining": "0", "X-HubSpot-RateLimit-Daily-Remaining": "0"}
+    assert 0 == parse_remaining(left)
+    assert (None, 0) == parse_daily({**left, "X-HubSpot-RateLimit-Daily": "0"})
+    assert (None, None) == parse_daily({})
+    assert parse_remaining({}) is None
+
+
+def test_a_correlation_id_is_short() -> None:
+    """HubSpot's has 36 characters; one of up to 200 is kept whole."""
+    name = "X-HubSpot-Correlation-Id"
+    assert "x" * 200 == correlation_id({name: "x" * 200})
+    assert "x" * 200 + "... (201 characters)" == correlation_id({name: "x" * 201})
 
 
 def test_the_correlation_id_is_read_whatever_its_case() -> None:

@@ -107,6 +107,14 @@ def test_where_the_next_page_begins(paging: object, after: str | None) -> None:
     assert after == _links(_result(_end(2), paging=paging)).after
 
 
+def test_a_cursor_of_any_usual_length_is_handed_back() -> None:
+    """Up to 2,000 characters; a longer one is not cut, as another page would be read then."""
+    paging = {"next": {"after": "x" * 2_000}}
+    assert "x" * 2_000 == _links(_result(paging=paging)).after
+    with pytest.raises(UndecodableError, match="is not a cursor"):
+        _links(_result(paging={"next": {"after": "x" * 2_001}}))
+
+
 def test_a_record_that_is_told_twice() -> None:
     """All its links count, and there is more if either says so."""
     more = _result(_end(2), paging={"next": {"after": "2"}})

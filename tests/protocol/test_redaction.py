@@ -10,6 +10,7 @@ from hypothesis import given, strategies as st
 from multidict import CIMultiDict
 
 from aiohubassoc._protocol.bounds import NO_SECRETS, Redaction
+from aiohubassoc._protocol.verdicts import Response
 
 TOKEN = 'pat-na1-1a2b3c4d/"\\aaaa'
 SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=300, codec="utf-8"), min_size=6)
@@ -45,6 +46,18 @@ def test_a_body_of_backslashes_is_read_once() -> None:
     redaction = Redaction([TOKEN])
     assert body == redaction.in_bytes(body)
     assert len(body) < len(redaction.in_bytes(body + TOKEN.encode())) == len(body) + 8
+
+
+@pytest.mark.parametrize("text", ["old-token", "a old-token b", "new-token", "old-token new-token"])
+def test_each_of_several_secrets_is_replaced(text: str) -> None:
+    """Also where the text has only one of them: a server may repeat a token that was renewed."""
+    redacted = Redaction(["old-token", "new-token"]).in_text(text)
+    assert redacted == text.replace("old-token", "[secret]").replace("new-token", "[secret]")
+
+
+def test_a_response_does_not_show_how_it_is_redacted() -> None:
+    """Its repr may be logged."""
+    assert "edaction" not in repr(Response(200, {}, b"", redaction=Redaction(["secret"])))
 
 
 @given(SECRETS, st.text(max_size=20), st.text(max_size=20))

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, strategies as st
 
+from aiohubassoc import DefaultAssociations
 from aiohubassoc._protocol import codec, reply_codec
+from aiohubassoc._protocol.bounds import short
 from aiohubassoc._protocol.reply_codec import usual_reply
 from tests.protocol.strategies import json_values
 from tests.simulator.portal_calls import make_portal, put
@@ -78,6 +80,33 @@ def _told(body: bytes) -> object:
         return reply_codec.decode_reply(body)
     except codec.UndecodableError as error:
         return error.problems
+
+
+@pytest.mark.parametrize(
+    ("from_id", "to_id"),
+    [
+        ("x" * 63, "1"),
+        ("x" * 64, "1"),
+        ("x" * 65, "1"),
+        ("1", "x" * 65),
+        ("x" * 65, "y" * 65),
+        ("x" * 32, "y" * 32),
+    ],
+)
+@pytest.mark.parametrize("category", ["WORK", "x" * 2_000, "x" * 2_001])
+def test_either_way_cuts_at_the_same_length(from_id: str, to_id: str, category: str) -> None:
+    """Ids after 64 characters, a category after 2,000."""
+    spec = {"associationCategory": category, "associationTypeId": 1}
+    ends = {"from": {"id": from_id}, "to": {"id": to_id}}
+    document = USUAL | {"results": [{**ends, "associationSpec": spec}]}
+    quick = _told(json.dumps(document).encode())
+    assert isinstance(quick, DefaultAssociations)
+    (result,) = quick.results
+    assert (short(from_id, 64), short(to_id, 64)) == (result.from_id, result.to_id)
+    assert short(category, 2_000) == result.association_spec.association_category
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reply_codec, "usual_reply", lambda _: None)
+        assert quick == _told(json.dumps(document).encode())
 
 
 @pytest.mark.parametrize("name", ["startedAt", "completedAt", "requestedAt"])

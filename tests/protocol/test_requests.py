@@ -10,13 +10,20 @@ from yarl import URL
 
 from aiohubassoc import ApiVersion, OptionsError, Pair, PairError
 from aiohubassoc._protocol.requests import (
+    AccountRequest,
     BatchRequest,
     Endpoint,
     LookupRequest,
+    account_details,
+    association_limits,
     checked_base_url,
+    checked_proxy,
     create_default,
     create_default_batch,
+    daily_usage,
+    is_loopback,
     read_links,
+    token_info,
 )
 
 
@@ -77,6 +84,34 @@ def test_each_version_has_its_batch_paths(version: str, start: str) -> None:
     assert Endpoint("POST", f"{start}/read", body) == read_links(version, types, body)
 
 
+@pytest.mark.parametrize(
+    ("version", "dated"),
+    [
+        (ApiVersion.V4, "2026-03"),
+        (ApiVersion.V2026_03, "2026-03"),
+        (ApiVersion.V2026_09, "2026-09"),
+        ("2027-03-beta", "2027-03-beta"),
+    ],
+)
+def test_the_calls_about_the_account(version: str, dated: str) -> None:
+    """HubSpot, Account information and Limits: they have dated versions only, never v4."""
+    usage = f"/account-info/{dated}/api-usage/daily/private-apps"
+    limits = f"/crm/limits/{dated}/associations/records/p1%2Fx/companies"
+    assert Endpoint("GET", f"/account-info/{dated}/details") == account_details(version)
+    assert Endpoint("GET", usage) == daily_usage(version)
+    assert Endpoint("GET", limits) == association_limits(version, ("p1/x", "companies"))
+
+
+def test_the_call_about_a_token() -> None:
+    """HubSpot, Private apps: it is in the body of a POST, and is not shown."""
+    path = "/oauth/v2/private-apps/get/access-token-info"
+    endpoint = token_info(b'{"tokenKey": "secret"}')
+    assert Endpoint("POST", path, b'{"tokenKey": "secret"}') == endpoint
+    assert "secret" not in repr(endpoint)
+    assert f"POST {path}" == str(AccountRequest(endpoint))
+    assert ("", "") == AccountRequest(endpoint).types
+
+
 @given(st.text(min_size=1), st.sampled_from(ApiVersion))
 def test_no_type_can_change_the_batch_paths(kind: str, version: ApiVersion) -> None:
     """Whatever a type holds is one segment of the path, and comes back as it was."""
@@ -117,6 +152,7 @@ def test_awkward_ids_are_encoded(text: str) -> None:
         ("https://xn--4ca.example", "https://xn--4ca.example"),
         ("https://[fe80::1]:8", "https://[fe80::1]:8"),
         ("https://192.0.2.1", "https://192.0.2.1"),
+        (f"https://a/{'a' * 990}", f"https://a/{'a' * 990}"),
     ],
 )
 def test_usable_base_urls(text: str, expected: str) -> None:
@@ -134,10 +170,14 @@ def test_usable_base_urls(text: str, expected: str) -> None:
         ("ftp://api.hubapi.com", "must begin with https://"),
         ("https://", "name a host"),
         ("https://user:secret@api.hubapi.com", "credentials"),
+        ("https://secret@api.hubapi.com", "credentials"),
+        ("https://:secret@api.hubapi.com", "credentials"),
+        ("https://@api.hubapi.com", "credentials"),
         ("https://api.hubapi.com?a=b", "query"),
         ("https://api.hubapi.com#a", "fragment"),
         ("https://api.hubapi.com:port", "not a URL"),
-        ("https://[::1", "not a URL"),
+        ("https://[::1", "not a URL: Invalid IPv6 URL"),
+        ("https://user@api.hubapi.com:secret", "not a URL$"),
         ("ftp://user:secret@api.hubapi.com", "must begin with https://"),
         ("https://user:secret@api.hubapi.com:port", "not a URL"),
         ("user:secret@api.hubapi.com", "must begin with https://"),
@@ -194,6 +234,14 @@ def test_unusable_base_urls(text: Any, reported: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_a_long_url_is_shown_by_its_start() -> None:
+    """A hundred characters of it; of one with a name or password nothing."""
+    url = f"https://a/{'x' * 1000}"
+    with pytest.raises(OptionsError) as caught:
+        checked_base_url(url)
+    assert str(caught.value) == f"base_url '{url[:100]}'... is longer than 1,000 characters"
+
+
 _PARTS = ["://", "[", "]", "::1", ":", "1", "a", "-", ".", "xn--", "%2f", "é", "。", "İ", "/", "@"]
 
 
@@ -225,3 +273,61 @@ def test_a_request_about_many_says_what_it_is() -> None:
     assert str(BatchRequest(types, [pair] * 1200)) == "1,200 pairs from contacts to companies"
     lookup = LookupRequest(types, [("1", None), ("2", "after")])
     assert str(lookup) == "the links of 2 contacts to companies"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("http://proxy:3128", "http://proxy:3128"),
+        ("proxy:3128", "http://proxy:3128"),
+        ("//proxy", "http://proxy"),
+        (" https://user:secret@proxy:3128 ", "https://user:secret@proxy:3128"),
+        ("http://[::1]:3128", "http://[::1]:3128"),
+    ],
+)
+def test_usable_proxies(text: str, expected: str) -> None:
+    """A proxy is a URL; where it has no scheme it is http, as curl reads it."""
+    assert expected == checked_proxy(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reported"),
+    [
+        (None, "must be a URL such as http://proxy:3128, not None"),
+        (3128, "not 3128"),
+        ("", "names no host"),
+        ("http://", "names no host"),
+        ("http://:3128", "names no host"),
+        ("http://user:secret@", "names no host"),
+        ("http://pro xy:3128", "names no host"),
+        ("http://pro\u200bxy:3128", "names no host"),
+        ("http://a..b", "names no host"),
+        (f"http://{'a' * 64}", "names no host"),
+        ("http://proxy:port", "names no host"),
+        ("http://user:secret@[::1", "names no host"),
+        ("socks5://user:secret@proxy", "does not speak 'socks5'"),
+    ],
+)
+def test_unusable_proxies(text: Any, reported: str) -> None:
+    """Refused with the reason, and without showing a password."""
+    with pytest.raises(OptionsError, match=reported) as caught:
+        checked_proxy(text)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("localhost", True),
+        ("portal.localhost", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("10.0.0.1", False),
+        ("localhost.example", False),
+        ("mylocalhost", False),
+        ("", False),
+    ],
+)
+def test_which_hosts_are_this_machine(host: str, *, expected: bool) -> None:
+    """Names and addresses of the loopback, as RFC 6761 and RFC 1122 have them."""
+    assert is_loopback(host) is expected
