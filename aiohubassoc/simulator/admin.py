@@ -1,7 +1,7 @@
 """
-The portal's own paths: its ledger to read, its tokens to change, links to add.
+The portal's own paths, which the ledger does not count.
 
-The ledger does not count them.
+They read the ledger, accept and revoke tokens, and add links.
 """
 
 from __future__ import annotations

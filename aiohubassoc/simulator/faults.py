@@ -1,4 +1,4 @@
-"""Which call a fault meets, and what it does to the response."""
+"""Which fault hits a call, and how it changes the response."""
 
 from __future__ import annotations
 
@@ -26,25 +26,12 @@ if TYPE_CHECKING:
 NEED_RESULTS = frozenset({Fault.ERRORS_IN_2XX, Fault.PARTIAL_207})
 
 
-def mutate(fault: Fault, document: Document, *, is_read: bool) -> tuple[int, Document]:
-    """
-    Return the status and the body that *fault* makes of a success.
-
-    Args:
-        fault: One that changes a success.
-        document: The body; with a result, where `NEED_RESULTS` has the fault.
-        is_read: Whether it is the body of a read of links.
-    """
-    status, change = (_OF_READ if is_read else _OF_LINKING)[fault]
-    return status, change(document)
-
-
 def _pending(document: Document) -> Document:
     return _with_results(document, []) | {"status": "PENDING"}
 
 
 def _empty(document: Document) -> Document:
-    # Without results and without errors, as recorded.
+    # Recorded responses have neither results nor errors.
     return _with_results(document, [])
 
 
@@ -166,14 +153,7 @@ _NO_STATUS = 0  # of a response that is never sent
 
 
 class Faults:
-    """
-    The faults of one portal.
-
-    Args:
-        plan: Which faults, how often, how long.
-        rng: Draws which fault hits.
-        types: Make scripts hold under every name of a type.
-    """
+    """The faults of one portal."""
 
     def __init__(self, plan: FaultPlan, rng: SeededRandom, types: ObjectTypes) -> None:
         self._rng = rng
@@ -199,9 +179,9 @@ class Faults:
 
         Args:
             call: The call.
-            pair: Its pair. None: another call, which no pair's script is about.
+            pair: The pair of a call for one pair; None for other calls.
             key: The key of random draws.
-            position: Which one it is.
+            position: The position of the call among all calls.
         """
         scripts = [
             (self._pair_scripts.get(pair, ()) if pair else (), position.of_key),
@@ -221,15 +201,15 @@ class Faults:
         return self._drawn[index] if index < len(self._drawn) else None
 
     def replacement(self, fault: Fault) -> PortalResponse | None:
-        """Return the response that *fault* makes, None if it changes another one."""
+        """Return the response that *fault* sends instead, None if it changes the usual response."""
         return self._replacements.get(fault)
 
     def is_done(self, fault: Fault) -> bool:
-        """Return whether the call is done although *fault* hides it."""
+        """Return whether the call makes its links in spite of *fault*."""
         return fault not in self._replacements and fault not in _NOT_DONE
 
     def change(self, fault: Fault, call: PortalCall, response: PortalResponse) -> PortalResponse:
-        """Return the changed *response*: the same object if the fault does not show on it."""
+        """Return the changed *response*: the same object if the fault has no effect on it."""
         if fault is Fault.SLOW:
             return attrs.evolve(response, delay=response.delay + self._slow_seconds)
         if fault in _DELIVERIES:
@@ -246,8 +226,8 @@ class Faults:
             return attrs.evolve(response)
         if fault is Fault.NO_BODY:
             return attrs.evolve(response, status=204, document=None)
-        status, document = mutate(fault, document, is_read=is_read)
-        return attrs.evolve(response, status=status, document=document)
+        status, change_body = (_OF_READ if is_read else _OF_LINKING)[fault]
+        return attrs.evolve(response, status=status, document=change_body(document))
 
 
 def _can_show(fault: Fault, response: PortalResponse, *, is_read: bool) -> bool:

@@ -1,10 +1,10 @@
 """
 The portal: requests in, responses out.
 
-Rule 1: nothing here waits or reads a clock. Time is an argument, in seconds, and never goes back.
+Rule 1: nothing here waits or reads a clock. Time is an argument in seconds and never decreases.
 Rule 2: a request is checked in one order: path, token, scopes, the CDN's faults, rate limits,
 HubSpot's faults, object types, ids, records.
-Rule 3: what is drawn depends on the seed, the pair and how often it came, and on nothing else.
+Rule 3: a random draw depends only on the seed, the pair and how often the pair was received.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc.simulator.fault_plan import ScriptedPair
 
-# After these the same call is likely to come again, with and without faults.
+# After these statuses a client is likely to send the same call again.
 _SENT_AGAIN = frozenset({401, 403, 429})
 
 
@@ -141,7 +141,7 @@ class Portal:
     def _bare_response(
         self, request: PortalRequest, authorization: str | None, now: float
     ) -> tuple[PortalResponse, Fault | None]:
-        """Return the response without its common headers, and the fault that shows on it."""
+        """Return the response without its common headers, and the fault that changed it."""
         call, key = request.call, request.key
         if call is None:
             return cdn_pages.not_found(), None
@@ -160,7 +160,7 @@ class Portal:
                 return self._rate_limited(policy, request, now), None
             inputs = parse_inputs(call, request.body)
             self.ledger.record_counted(now, call.kind, len(inputs.documents))
-            # Only of requests that will be closed: the others would stay in flight.
+            # Only requests that were opened: nobody would close the others.
             if request.is_batch and request in self._open:
                 self._batches_in_flight.add(request)
         self._requests.record_pass(key, call)
@@ -188,7 +188,7 @@ class Portal:
         context: CallContext,
         fault: Fault | None,
     ) -> tuple[PortalResponse, Fault | None]:
-        """Return the response to a call that passed, and the fault that shows on it."""
+        """Return the response to a call that passed, and the fault that changed it."""
         if fault is not None and (replacement := self._faults.replacement(fault)) is not None:
             return replacement, fault
         result = self._run(call, body, inputs, context)
@@ -200,7 +200,7 @@ class Portal:
         is_done = fault is None or self._faults.is_done(fault)
         if is_done:
             self.ledger.record_linked(self._store.add_by_call(result.linked))
-        # The pairs that a batch with this fault refuses are refused as it says.
+        # A batch with this fault still refuses the pairs that its response names.
         if is_done or fault is Fault.UNMADE:
             self.ledger.record_refused(result.refused)
         return response, fault
