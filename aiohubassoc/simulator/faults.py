@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aiohubassoc.simulator.seeded_random import SeededRandom
 
 # These replace a result by an error.
-NEED_RESULTS = frozenset({Fault.ERRORS_IN_2XX, Fault.PARTIAL_207})
+_NEED_RESULTS = frozenset({Fault.ERRORS_IN_2XX, Fault.PARTIAL_207})
 
 
 def _pending(document: Document) -> Document:
@@ -141,7 +141,7 @@ BEFORE_HUBSPOT = frozenset(
         Fault.RESET_BEFORE,
     }
 )
-_NOT_DONE = frozenset({Fault.ERRORS_IN_2XX, Fault.EMPTY_RESULTS, Fault.UNMADE})
+_MAKE_NO_LINK = frozenset({Fault.ERRORS_IN_2XX, Fault.EMPTY_RESULTS, Fault.UNMADE})
 
 _DELIVERIES = {
     Fault.NEVER_AFTER: Delivery.NEVER,
@@ -204,9 +204,9 @@ class Faults:
         """Return the response that *fault* sends instead, None if it changes the usual response."""
         return self._replacements.get(fault)
 
-    def is_done(self, fault: Fault) -> bool:
+    def makes_links(self, fault: Fault) -> bool:
         """Return whether the call makes its links in spite of *fault*."""
-        return fault not in self._replacements and fault not in _NOT_DONE
+        return fault not in self._replacements and fault not in _MAKE_NO_LINK
 
     def change(self, fault: Fault, call: PortalCall, response: PortalResponse) -> PortalResponse:
         """Return the changed *response*: the same object if the fault has no effect on it."""
@@ -219,7 +219,7 @@ class Faults:
         if (
             document is None
             or isinstance(call, AccountCall)
-            or not _can_show(fault, response, is_read=is_read)
+            or not _has_effect(fault, response, is_read=is_read)
         ):
             return response
         if fault is Fault.UNMADE:
@@ -230,14 +230,14 @@ class Faults:
         return attrs.evolve(response, status=status, document=change_body(document))
 
 
-def _can_show(fault: Fault, response: PortalResponse, *, is_read: bool) -> bool:
+def _has_effect(fault: Fault, response: PortalResponse, *, is_read: bool) -> bool:
     """Return whether *fault* can change this response to a success."""
     if not response.is_success or response.document is None:
         return False
     has_results = bool(response.document.get("results"))
     if is_read:
         # A read that finds nothing is a success too.
-        return fault is not Fault.UNMADE and (has_results or fault not in NEED_RESULTS)
+        return fault is not Fault.UNMADE and (has_results or fault not in _NEED_RESULTS)
     return has_results
 
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from aiohubassoc.simulator.fault_plan import ScriptedPair
 
 # After these statuses a client is likely to send the same call again.
-_SENT_AGAIN = frozenset({401, 403, 429})
+_RETRIED = frozenset({401, 403, 429})
 
 
 class Portal:
@@ -134,7 +134,7 @@ class Portal:
         response, fault = self._bare_response(request, authorization, now)
         is_silent = response.delivery in (Delivery.NEVER, Delivery.RESET)
         self.ledger.record_response(now, 0 if is_silent else response.status, fault)
-        if not self.settings.keep_links and fault is None and response.status not in _SENT_AGAIN:
+        if not self.settings.keep_links and fault is None and response.status not in _RETRIED:
             self._requests.forget(request.key)
         return self._headers.add(response, request)
 
@@ -197,11 +197,11 @@ class Portal:
             response = self._faults.change(fault, call, response)
             if response is result.response:
                 fault = None
-        is_done = fault is None or self._faults.is_done(fault)
-        if is_done:
+        makes_links = fault is None or self._faults.makes_links(fault)
+        if makes_links:
             self.ledger.record_linked(self._store.add_by_call(result.linked))
         # A batch with this fault still refuses the pairs that its response names.
-        if is_done or fault is Fault.UNMADE:
+        if makes_links or fault is Fault.UNMADE:
             self.ledger.record_refused(result.refused)
         return response, fault
 
