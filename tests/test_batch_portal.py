@@ -100,7 +100,7 @@ async def test_batches_in_every_version(version: ApiVersion) -> None:
 
 @pytest.mark.parametrize("missing", ["207", "400"])
 @pytest.mark.parametrize("errors", ["named", "ends", "unnamed", "first"])
-async def test_blame_in_every_style(
+async def test_errors_are_matched_to_pairs_in_every_style(
     missing: Literal["207", "400"], errors: Literal["named", "ends", "unnamed", "first"]
 ) -> None:
     """However the portal tells which records are missing, the pairs that fail are those."""
@@ -128,7 +128,7 @@ async def test_ids_that_are_alike_on_both_sides() -> None:
 
 
 @pytest.mark.parametrize("fault", PASSING)
-async def test_a_fault_that_passes(fault: Fault) -> None:
+async def test_temporary_faults_are_retried(fault: Fault) -> None:
     """It hits the first batch: that is sent again, and every pair is linked."""
     plan = FaultPlan(script_batches=(fault.value,), slow_seconds=2.0)
     async with simulated_portal(_unlimited(faults=plan)) as running:
@@ -152,7 +152,7 @@ async def test_everything_at_once() -> None:
     assert counted[Status.LINKED] >= 2850
 
 
-async def test_a_portal_with_a_lower_limit_is_found_out() -> None:
+async def test_the_pace_adapts_to_a_lower_limit() -> None:
     """It takes 4 batch calls in 10 s, one at a time: few are refused, no pair is lost."""
     settings = _unlimited(
         batch_limit=4,
@@ -214,7 +214,7 @@ async def test_two_clients_share_a_batch_limiter() -> None:
         assert 5 == running.portal.ledger.max_batch_in_window
 
 
-async def test_a_limiter_of_single_calls_will_do() -> None:
+async def test_a_single_call_limiter_works_for_batches() -> None:
     """It bounds no calls in flight, so as many batches as usual are prepared."""
     limiter = QuotaLimiter(Quota(5, 10.0))
     async with simulated_portal(_unlimited()) as running:
@@ -224,7 +224,7 @@ async def test_a_limiter_of_single_calls_will_do() -> None:
     assert {Status.LINKED} == {outcome.status for outcome in outcomes}
 
 
-async def test_a_limiter_has_a_quota_of_its_own() -> None:
+async def test_a_limiter_and_a_quota_exclude_each_other() -> None:
     """Both at once cannot be meant."""
     with pytest.raises(OptionsError, match="batch_limiter"):
         AssociationClient(TOKEN, batch_quota=Quota(5), batch_limiter=QuotaLimiter.for_batches())
@@ -338,7 +338,7 @@ async def test_records_with_many_links_are_read_page_by_page() -> None:
 
 
 @pytest.mark.parametrize("version", ApiVersion)
-async def test_what_was_told_and_not_made_is_found(version: ApiVersion) -> None:
+async def test_verify_finds_links_that_were_confirmed_but_not_made(version: ApiVersion) -> None:
     """The books of the portal know which; reading back finds the same."""
     pairs = _pairs(2500)
     async with simulated_portal(_unlimited(unmade_share=0.01)) as running:
@@ -395,7 +395,7 @@ async def test_missing_records_while_reading_back(errors: str, missing: str) -> 
         assert one.state == (LinkState.LINKED if is_there else LinkState.MISSING), one
 
 
-async def test_the_verbs_as_the_design_writes_them() -> None:
+async def test_the_example_of_the_design_runs() -> None:
     """What users copy from the page works."""
     async with simulated_portal(_unlimited()) as running, _client(running) as client:
         (outcome,) = await client.create_default_batch("deals", "contacts", [(1, 2)])

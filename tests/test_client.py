@@ -149,7 +149,7 @@ def _error(**more: Any) -> dict[str, Any]:
         ({"exception": aiohttp.ServerDisconnectedError()}, ConnectionLostError),
     ],
 )
-async def test_what_is_no_link_is_raised(
+async def test_a_pair_that_is_not_linked_raises(
     hubspot: aioresponses, client: AssociationClient, answer: dict[str, Any], expected: type
 ) -> None:
     """Each kind of failure is an exception of its own, without the token anywhere in it."""
@@ -160,7 +160,7 @@ async def test_what_is_no_link_is_raised(
     assert (None, None) == (caught.value.__cause__, caught.value.__context__)
 
 
-async def test_a_passing_fault_is_not_noticed(
+async def test_temporary_errors_are_retried(
     hubspot: aioresponses, client: AssociationClient
 ) -> None:
     """500, 429, a lost connection, nonsense, and then the link."""
@@ -172,7 +172,7 @@ async def test_a_passing_fault_is_not_noticed(
     assert "COMPLETE" == (await client.create_default(PAIR)).status
 
 
-async def test_only_pairs_are_taken(client: AssociationClient) -> None:
+async def test_only_pairs_are_accepted(client: AssociationClient) -> None:
     """Ids without their types are no pair."""
     with pytest.raises(OptionsError, match="not a Pair"):
         await client.create_default((1, 2))  # type: ignore[arg-type]  # that is the point
@@ -283,7 +283,7 @@ async def test_two_clients_share_a_limiter(hubspot: aioresponses) -> None:
     assert 30.0 <= clock.now() < 31.0
 
 
-async def test_the_quota_is_learned(hubspot: aioresponses) -> None:
+async def test_the_quota_is_adopted_from_the_headers(hubspot: aioresponses) -> None:
     """Without one, the first responses name it."""
     hubspot.put(ANY, callback=echo, repeat=True)
     async with AssociationClient("t") as client:
@@ -315,7 +315,7 @@ async def test_a_client_cannot_be_entered_twice(client: AssociationClient) -> No
         await client.__aenter__()
 
 
-async def test_a_client_closed_under_a_run(hubspot: aioresponses) -> None:
+async def test_closing_the_client_ends_its_run(hubspot: aioresponses) -> None:
     """The run ends with what it could not do, and says why."""
     hubspot.put(ANY, callback=echo, repeat=True)
     client = AssociationClient("t", quota=Quota(5, 10.0))
@@ -332,7 +332,7 @@ async def test_a_client_closed_under_a_run(hubspot: aioresponses) -> None:
     assert outcomes.report.linked >= 1
 
 
-def test_the_token_shows_nowhere() -> None:
+def test_the_token_is_not_in_the_repr() -> None:
     """Not in the client's repr, nor in an error about it."""
     client = AssociationClient("canary-token", api_version="2026-09")
     assert "<AssociationClient https://api.hubapi.com 2026-09 new>" == repr(client)
@@ -427,7 +427,7 @@ def test_a_later_version_is_used_with_a_warning(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ApiVersion)
-def test_a_known_version_is_used_without_a_word(version: ApiVersion) -> None:
+def test_a_known_version_gives_no_warning(version: ApiVersion) -> None:
     """Given as a text or as the member; warnings are errors here."""
     AssociationClient("t", api_version=version)
     AssociationClient("t", api_version=version.value)
@@ -457,7 +457,7 @@ async def test_timeouts_are_set_by_default(timeouts: dict[str, Any], seconds: fl
         await pass_time(100)
 
 
-async def test_a_lent_session(hubspot: aioresponses) -> None:
+async def test_a_session_of_the_caller(hubspot: aioresponses) -> None:
     """It is sent through and stays open."""
     hubspot.put(URL_V4, payload=success())
     async with aiohttp.ClientSession() as session:
@@ -466,7 +466,7 @@ async def test_a_lent_session(hubspot: aioresponses) -> None:
         assert not session.closed
 
 
-async def test_a_retry_policy_of_ones_own(hubspot: aioresponses) -> None:
+async def test_a_custom_retry_policy(hubspot: aioresponses) -> None:
     """One try is one try."""
     hubspot.put(URL_V4, status=500, repeat=True)
     policy = RetryPolicy(attempts=1)

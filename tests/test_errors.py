@@ -96,7 +96,7 @@ def test_every_error_is_drawn_in_the_tree(cls: type[AioHubAssocError]) -> None:
     assert cls.__name__ in (errors.__doc__ or "")
 
 
-def test_an_api_error_tells_its_context() -> None:
+def test_an_api_error_shows_its_context() -> None:
     """The rejected ids and the correlation id stand in the message."""
     expected = "400 C: m [id: 1, 2] (correlation id c-1)"
     assert expected == str(ApiError(**API))
@@ -132,7 +132,7 @@ def test_unconfirmed_names_what_was_linked_instead() -> None:
     assert len(text) < 500
 
 
-def test_refusals_alike_say_how_many_and_which() -> None:
+def test_refused_alike_shows_count_and_last_refusal() -> None:
     """The last one stands for all."""
     text = str(RefusedAlikeError(1500, ApiError(**API)))
     assert "1,500 pairs in a row" in text

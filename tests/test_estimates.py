@@ -88,7 +88,7 @@ async def test_a_short_run_agrees_within_a_round_trip(count: int) -> None:
     assert math.isclose(reported.seconds, took, rel_tol=0.05, abs_tol=round_trip)
 
 
-async def test_without_a_quota_it_is_the_most() -> None:
+async def test_without_a_quota_the_estimate_is_an_upper_bound() -> None:
     """The client begins with the lowest quota there is and finds that there is more."""
     took = await _run(600, PROFESSIONAL, None, NEAR)
     round_trip = _round_trip(NEAR)

@@ -54,7 +54,7 @@ def _importers(graph: grimp.ImportGraph, module: str) -> set[str]:
 
 
 @pytest.mark.parametrize("library", sorted(DOORS))
-def test_a_library_has_one_door(graph: grimp.ImportGraph, library: str) -> None:
+def test_a_library_is_imported_only_where_allowed(graph: grimp.ImportGraph, library: str) -> None:
     """Whoever else needs it goes through that module."""
     importers = _importers(graph, library) if library in graph.modules else set()
     for importer in importers:
@@ -63,7 +63,7 @@ def test_a_library_has_one_door(graph: grimp.ImportGraph, library: str) -> None:
         assert importers
 
 
-def test_the_simulator_is_an_island(graph: grimp.ImportGraph) -> None:
+def test_the_simulator_shares_no_code_with_the_client(graph: grimp.ImportGraph) -> None:
     """It shares no code with what it judges, and only the command and the tests start it."""
     inside = {"aiohubassoc.simulator", *graph.find_descendants("aiohubassoc.simulator")}
     for module in inside:

@@ -115,7 +115,7 @@ async def test_a_call_outside_a_run_has_no_run(caplog: pytest.LogCaptureFixture)
     assert "None contacts:1 -> companies:2 503" == formatter.format(record)
 
 
-async def test_throttles_are_summed_up(caplog: pytest.LogCaptureFixture) -> None:
+async def test_throttles_are_logged_as_summaries(caplog: pytest.LogCaptureFixture) -> None:
     """The first at once, then a line for each ten seconds, and the rest at the end."""
     caplog.set_level("INFO", "aiohubassoc")
     portal = FakePortal(script={"put": [throttle()] * 30})
@@ -164,7 +164,7 @@ async def test_throttles_of_two_runs_are_kept_apart(caplog: pytest.LogCaptureFix
     assert 2 == len({extras_of(one)["run"] for one in firsts})
 
 
-async def test_what_a_run_folder_says_names_the_run(
+async def test_log_lines_of_a_run_folder_name_the_run(
     caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     """Such as that an earlier process ended without closing it."""
@@ -192,7 +192,7 @@ def test_a_program_without_logging_prints_nothing() -> None:
     assert ("", "") == (done.stdout, done.stderr)
 
 
-async def test_nothing_is_put_together_when_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_text_is_built_when_the_level_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     """A retry costs no text where DEBUG is off."""
 
     def fail(*_: object, **__: object) -> None:

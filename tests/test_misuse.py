@@ -99,7 +99,7 @@ async def test_items_without_types(item: Any) -> None:
         (b"12", "not bytes"),
     ],
 )
-async def test_what_one_batch_does_not_take(given: Any, advice: str) -> None:
+async def test_create_default_batch_refuses_other_inputs(given: Any, advice: str) -> None:
     """Though `link_each` may."""
     async with AssociationClient("t") as client:
         with pytest.raises(OptionsError) as refused:
@@ -107,7 +107,7 @@ async def test_what_one_batch_does_not_take(given: Any, advice: str) -> None:
     assert advice in str(refused.value)
 
 
-async def test_one_batch_is_not_async() -> None:
+async def test_create_default_batch_refuses_async_inputs() -> None:
     """An async iterable is for `link_each`."""
     async with AssociationClient("t") as client:
         given: Any = _pairs()
@@ -211,7 +211,7 @@ async def test_causes_of_a_stop(cause: Any, seconds: float | None, said: str) ->
             assert [Status.LINKED] == [outcome.status async for outcome in outcomes]
 
 
-async def test_plan_takes_a_journal_only() -> None:
+async def test_plan_accepts_only_a_journal() -> None:
     """As `link_each` does."""
     given: Any = "runs/x"
     with pytest.raises(OptionsError, match=r"Journal\('runs/x'\)"):
@@ -256,7 +256,7 @@ def test_options_of_a_client(options: Any, said: str) -> None:
     assert said in str(refused.value)
 
 
-def test_names_in_other_letters_are_hosts() -> None:
+def test_international_host_names_are_accepted() -> None:
     """They are looked up as IDNA."""
     assert "münchen" in repr(AssociationClient("t", base_url="https://münchen.example"))
 

@@ -146,7 +146,7 @@ def test_ids_that_are_too_long(record_id: Any, reported: str) -> None:
         Pair("contacts", 1, "companies", record_id)
 
 
-def test_the_longest_that_are_taken() -> None:
+def test_the_longest_ids_and_types_are_accepted() -> None:
     """64 digits or letters of an id, 128 letters of a type."""
     pair = Pair("t" * 128, 10**64 - 1, "companies", "x" * 64)
     assert ("9" * 64, f"{'t' * 128}:{'9' * 64} -> companies:{'x' * 64}") == (
@@ -188,7 +188,7 @@ def test_a_pair_reads_as_it_is_written() -> None:
 
 
 @pytest.mark.parametrize(("one", "other"), [("contacts", "companies:1"), ("contacts:", "a:1")])
-def test_a_short_form_that_is_none(one: str, other: str) -> None:
+def test_invalid_short_forms(one: str, other: str) -> None:
     """A colon or an id that is missing is an error."""
     with pytest.raises(PairError):
         Pair.of(one, other)
@@ -208,7 +208,7 @@ def _outcome(index: int, status: Status, **more: Any) -> Outcome:
     return Outcome(index, PAIR, status, **more)
 
 
-def test_an_outcome_says_whether_it_is_fine() -> None:
+def test_an_outcome_is_ok_if_linked_or_skipped() -> None:
     """Linked and skipped are; category and correlation id come from the error."""
     assert [True, False, False, False, True] == [
         _outcome(0, status).ok

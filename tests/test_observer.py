@@ -107,7 +107,7 @@ class Broken(Everything):
 # --- what is given ------------------------------------------------------------------------------
 
 
-async def test_a_run_begins_and_ends_once_around_all_else() -> None:
+async def test_a_run_has_one_start_and_one_end_event() -> None:
     """The order is that in which things happen, and all events name the run."""
     observer = Everything()
     async with client_of(FakePortal(), observer=observer, quota=Quota(50, 1.0)) as client:
@@ -121,7 +121,7 @@ async def test_a_run_begins_and_ends_once_around_all_else() -> None:
     assert pytest.approx(0.1) == finished.seconds
 
 
-async def test_a_response_says_what_call_it_is_to() -> None:
+async def test_a_response_event_describes_its_call() -> None:
     """The pair, the attempt, the status, the seconds and the correlation id."""
     observer = Everything()
     headers = CIMultiDict({"X-HubSpot-Correlation-Id": "c-200"})
@@ -144,7 +144,7 @@ async def test_a_response_says_what_call_it_is_to() -> None:
     assert pytest.approx(0.1) == last.seconds
 
 
-async def test_a_retry_says_why_and_when() -> None:
+async def test_a_retry_event_has_reason_and_delay() -> None:
     """The reason is a status and a category, or the name of what went wrong on the way."""
     observer = Everything()
     portal = FakePortal(script={"put": [LOST, UNAVAILABLE]})
@@ -157,7 +157,7 @@ async def test_a_retry_says_why_and_when() -> None:
     assert (PAIR, CallKind.PUT, 1) == (lost.pair, lost.kind, lost.pairs)
 
 
-async def test_a_throttle_says_for_how_long_and_by_which_limit() -> None:
+async def test_a_throttle_event_has_pause_and_policy() -> None:
     """It is counted as no attempt, so the next one has the same number."""
     observer = Everything()
     async with client_of(FakePortal(script={"put": [THROTTLED]}), observer=observer) as client:
@@ -300,7 +300,7 @@ async def test_pairs_that_a_run_folder_knows_have_outcomes(tmp_path: Path) -> No
     assert [] == observer.all("response")
 
 
-async def test_two_runs_at_once_are_told_apart() -> None:
+async def test_events_of_concurrent_runs_have_their_run_id() -> None:
     """By their ids."""
     observer = Everything()
     async with client_of(FakePortal(), observer=observer) as client, asyncio.TaskGroup() as group:
@@ -325,7 +325,7 @@ async def test_calls_about_the_account_have_responses() -> None:
     )
 
 
-async def test_an_input_that_cannot_say_how_long_it_is() -> None:
+async def test_an_input_whose_len_raises() -> None:
     """Then the total is not known, and the run continues."""
 
     class Odd(list[Pair]):
@@ -392,7 +392,9 @@ async def test_a_run_whose_folder_is_refused_is_not_started(tmp_path: Path) -> N
 # --- what an observer may be and do -------------------------------------------------------------
 
 
-async def test_what_an_observer_raises_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_exception_of_an_observer_does_not_end_the_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """It is logged once, with its traceback."""
     portal = FakePortal(script={"put": [UNAVAILABLE, THROTTLED]})
     async with client_of(portal, observer=Broken()) as client:
@@ -475,7 +477,7 @@ async def _awaits(event: object) -> None:
         (type("O", (), {"retry": staticmethod(_awaits)})(), "retry must be a plain function"),
     ],
 )
-def test_what_cannot_observe_is_refused(observer: Any, message: str) -> None:
+def test_invalid_observers_are_refused(observer: Any, message: str) -> None:
     """When the client is made."""
     with pytest.raises(OptionsError, match=message):
         AssociationClient("token-1", observer=observer)

@@ -93,7 +93,7 @@ def test_what_cannot_work_is_refused(cls: Any, arguments: dict[str, Any]) -> Non
     assert isinstance(caught.value, ValueError)
 
 
-def test_none_means_no_bound() -> None:
+def test_none_means_no_limit() -> None:
     """For everything that bounds."""
     assert RetryPolicy(attempts=None, budget=None, retry_after_max=None).budget is None
     assert Timeouts(connect=None, response=None, total=None).total is None

@@ -212,7 +212,7 @@ async def test_verifying_counts_states(telemetry: Telemetry) -> None:
     assert 1 == (run.attributes or {})["aiohubassoc.pairs.missing"]
 
 
-async def test_nothing_is_needed_where_no_sdk_is_set_up() -> None:
+async def test_without_an_sdk_nothing_is_exported() -> None:
     """The API alone does nothing, at no cost but that of its calls."""
     observer = OpenTelemetryObserver(trace_calls=True)
     async with client_of(FakePortal(), observer=observer) as client:
@@ -233,7 +233,7 @@ def test_the_server_is_an_address_and_a_port(portal: str, host: str, port: int) 
     assert {"server.address": host, "server.port": port} == _server(portal)
 
 
-def test_without_the_extra_it_says_how_to_get_it() -> None:
+def test_without_the_extra_the_error_says_what_to_install() -> None:
     """When the module is imported."""
     code = "import sys; sys.modules['opentelemetry'] = None; import aiohubassoc.otel"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -51,7 +51,7 @@ async def test_every_item_is_counted_once() -> None:
     assert (2, 1) == (plan.calls, plan.batch_calls)
 
 
-async def test_batches_are_of_one_kind_each() -> None:
+async def test_batches_have_pairs_of_the_same_types() -> None:
     """2,000 pairs at most, of the same object types."""
     pairs = [*map(pair, range(2001)), *(Pair("deals", n, "contacts", n) for n in range(3))]
     plan = await _plan(pairs)
@@ -141,7 +141,7 @@ async def test_more_than_a_day() -> None:
     assert NOW + timedelta(days=2) < plan.finishes_at < NOW + timedelta(days=2, seconds=60)
 
 
-async def test_batches_have_costs_of_their_own() -> None:
+async def test_batches_are_planned_separately() -> None:
     """Calls, time, days, and the share of the day, beside those of single calls."""
     plan = await _plan(map(pair, range(5000)), daily_calls=2)
     assert (5000, 2500, 2500.0) == (plan.calls, plan.days, plan.daily_share)
@@ -165,7 +165,7 @@ def test_a_batch_quota_and_a_size() -> None:
     assert ("1/10s", None) == (slow.as_json()["batch_quota"], usual.as_json()["batch_quota"])
 
 
-async def test_a_client_reckons_with_its_own_batch_quota() -> None:
+async def test_a_plan_uses_the_client_s_batch_quota() -> None:
     """As with its quota."""
     plan = await _plan(map(pair, range(6000)), _client(batch_quota=Quota(1)))
     assert (3, Quota(1)) == (plan.batch_calls, plan.batch_quota)

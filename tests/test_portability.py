@@ -115,7 +115,7 @@ def _lack(node: ast.AST) -> str | None:
 @pytest.mark.parametrize(
     "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
 )
-def test_no_call_that_a_system_lacks(path: Path) -> None:
+def test_no_call_is_missing_on_windows_or_macos(path: Path) -> None:
     """Where there is one, it has another way beside it."""
     assert finds(path.read_text(encoding="utf-8")) == []
 
@@ -133,7 +133,7 @@ def test_no_call_that_a_system_lacks(path: Path) -> None:
         "if sys.platform == 'win32':\n    pass\nos.getuid()",
     ],
 )
-def test_what_it_finds(source: str) -> None:
+def test_calls_without_a_fallback_are_found(source: str) -> None:
     """Or the test above would prove nothing."""
     assert len(finds(source)) == 1
 
@@ -148,6 +148,6 @@ def test_what_it_finds(source: str) -> None:
         "os.kill(pid, signal.SIGTERM)",
     ],
 )
-def test_what_has_another_way(source: str) -> None:
+def test_calls_with_a_fallback_are_accepted(source: str) -> None:
     """It is not found."""
     assert finds(source) == []

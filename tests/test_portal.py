@@ -96,7 +96,7 @@ def _contradicted(running: ServedPortal, outcomes: Iterable[Outcome]) -> list[Ou
 
 
 @pytest.mark.parametrize("fault", PASSING)
-async def test_a_fault_that_passes(fault: Fault) -> None:
+async def test_temporary_faults_are_retried(fault: Fault) -> None:
     """The pair is linked in the end, by a further try where one was needed."""
     pair = Pair("contacts", 1, "companies", 2)
     script = {("contacts", "1", "companies", "2"): (fault.value,)}
@@ -130,7 +130,7 @@ async def test_a_fault_that_passes(fault: Fault) -> None:
         (Fault.GARBLED_BODY, True),
     ],
 )
-async def test_an_answer_that_stays_unknown(fault: Fault, *, maybe_applied: bool) -> None:
+async def test_an_unknown_result_may_be_applied(fault: Fault, *, maybe_applied: bool) -> None:
     """Is reported as a transport error that may have been applied."""
     plan = FaultPlan(**{fault.value: 1.0})  # type: ignore[arg-type]
     async with simulated_portal(_unlimited(faults=plan)) as running:
@@ -149,7 +149,7 @@ async def test_an_answer_that_stays_unknown(fault: Fault, *, maybe_applied: bool
         (Fault.REDIRECT_302, Status.FAILED),
     ],
 )
-async def test_an_answer_that_stands(fault: Fault, status: Status) -> None:
+async def test_final_responses(fault: Fault, status: Status) -> None:
     """Once HubSpot has answered another pair, it is the pair's own."""
     plan = FaultPlan(script_all=(None, fault.value))
     async with simulated_portal(_unlimited(faults=plan)) as running:
@@ -159,7 +159,7 @@ async def test_an_answer_that_stands(fault: Fault, status: Status) -> None:
         assert running.portal.ledger.requests == 3
 
 
-async def test_a_link_that_is_told_and_not_made() -> None:
+async def test_a_link_that_is_confirmed_but_not_made() -> None:
     """Is reported as linked: no response to a call shows it, only reading the links does."""
     plan = FaultPlan(script_all=(None, "unmade"))
     async with simulated_portal(_unlimited(faults=plan)) as running:
@@ -168,7 +168,7 @@ async def test_a_link_that_is_told_and_not_made() -> None:
         assert _contradicted(running, outcomes) == [outcomes[1]]
 
 
-async def test_a_refusal_does_not_hide_a_try_that_may_have_linked() -> None:
+async def test_a_refusal_keeps_maybe_applied_of_an_earlier_attempt() -> None:
     """The first try linked the pair and its response was lost; the second was refused."""
     plan = FaultPlan(script_all=(None, "reset_after", "not_found_html_404"))
     async with simulated_portal(_unlimited(faults=plan)) as running:
@@ -303,7 +303,7 @@ async def test_no_window_holds_more_than_the_quota() -> None:
         assert not books.throttled
 
 
-async def test_thousands_in_line_all_succeed() -> None:
+async def test_thousands_in_the_wait_queue_all_succeed() -> None:
     """However long the line: waiting in it costs no try and no budget."""
     async with simulated_portal(PortalSettings(quota_limit=19, quota_window=1.0)) as running:
         async with _client(running, quota=Quota(19, 1.0)) as client, asyncio.TaskGroup() as group:
@@ -312,7 +312,7 @@ async def test_thousands_in_line_all_succeed() -> None:
         assert not running.portal.ledger.throttled
 
 
-async def test_a_quota_is_learned() -> None:
+async def test_a_quota_is_adopted_from_the_headers() -> None:
     """Without one of its own the client takes what the headers say."""
     settings = PortalSettings(quota_limit=190, latency=LATENCY)
     async with simulated_portal(settings) as running:
@@ -326,7 +326,7 @@ async def test_a_quota_is_learned() -> None:
 
 @pytest.mark.parametrize("knows", [True, False])
 @pytest.mark.parametrize("strict", [True, False])
-async def test_a_slow_resolver_of_a_lent_session_exceeds_no_quota(
+async def test_a_slow_resolver_of_a_caller_s_session_exceeds_no_quota(
     monkeypatch: pytest.MonkeyPatch, *, strict: bool, knows: bool
 ) -> None:
     """A call counts from when its request was sent; from its response where that is unknown."""
@@ -378,7 +378,7 @@ async def _both(one: AssociationClient, other: AssociationClient) -> list[Any]:
     return [task.result() for task in tasks]
 
 
-async def test_a_neighbours_429s_cost_no_tries() -> None:
+async def test_throttles_by_other_clients_are_not_attempts() -> None:
     """They hold everybody, and every pair is linked all the same."""
     settings = PortalSettings(quota_limit=20, latency=LATENCY, headers="none")
     async with simulated_portal(settings) as running:
@@ -392,7 +392,7 @@ async def test_a_neighbours_429s_cost_no_tries() -> None:
 # --- leaving early -------------------------------------------------------------------------------
 
 
-async def test_leaving_early_drains() -> None:
+async def test_leaving_early_waits_for_calls_in_flight() -> None:
     """What is in flight ends; no more is sent, and nothing is left open."""
     async with simulated_portal(_unlimited(latency=LATENCY)) as running:
         async with _client(running, quota=UNLIMITED) as client:
@@ -437,7 +437,7 @@ async def _endless() -> AsyncIterator[Pair]:
 # --- the public names, as the design has them ---------------------------------------------------
 
 
-async def test_the_verbs_as_the_design_writes_them() -> None:
+async def test_the_example_of_the_design_runs() -> None:
     """One call, many as they finish, many to the end."""
     pairs = _pairs(20)
     async with simulated_portal(_unlimited(records_up_to=10)) as running:
@@ -493,7 +493,7 @@ async def test_no_id_changes_the_path(record_id: str) -> None:
         assert [pair.from_id for pair in running.portal.ledger.refused] == [record_id]
 
 
-async def test_users_can_test_with_a_clock_that_leaps() -> None:
+async def test_a_fake_clock_skips_waits() -> None:
     """Retries take no time on it."""
     plan = FaultPlan(unavailable_503=1.0, first_arrivals_only=4)
     async with simulated_portal(_unlimited(faults=plan)) as running:

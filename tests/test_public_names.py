@@ -23,7 +23,7 @@ def test_every_public_name_is_there() -> None:
         assert name in dir(aiohubassoc)
 
 
-def test_every_public_name_has_one_home() -> None:
+def test_every_public_name_is_defined_where_it_is_imported_from() -> None:
     """A name is loaded from the module that defines it."""
     for name, home in HOMES.items():
         assert getattr(import_module(home), name) is getattr(aiohubassoc, name)

@@ -102,7 +102,7 @@ class Night:
         return process.returncode, printed
 
 
-def test_the_nightly_script_links_resumes_and_proves(
+def test_the_nightly_script_links_resumes_and_verifies(
     programs: Path, base_url: str, tmp_path: Path
 ) -> None:
     """A second start on the same day sends nothing again."""
@@ -114,7 +114,7 @@ def test_the_nightly_script_links_resumes_and_proves(
         assert "2 pairs of the run read back" in printed
 
 
-def test_the_nightly_script_hands_on_the_exit_code(
+def test_the_nightly_script_returns_the_exit_code(
     programs: Path, base_url: str, tmp_path: Path
 ) -> None:
     """An empty export is not a quiet night."""
@@ -125,7 +125,7 @@ def test_the_nightly_script_hands_on_the_exit_code(
 _OF_THE_CHECK = 2
 
 
-def test_the_nightly_script_ends_when_it_is_told_to(programs: Path, tmp_path: Path) -> None:
+def test_the_nightly_script_ends_after_a_signal(programs: Path, tmp_path: Path) -> None:
     """The signal reaches the command, though a shell was started."""
     with portal_process(PortalSettings(quota_limit=5, quota_window=60.0)) as portal:
         process = Night(tmp_path, programs, portal.base_url).start(50)
@@ -255,7 +255,7 @@ def test_the_image_has_these_steps() -> None:
     assert "ENV PATH=/opt/aiohubassoc/bin:$PATH" in text
 
 
-def test_the_workflow_runs_what_people_run() -> None:
+def test_the_workflow_runs_the_make_targets() -> None:
     """On every version of Python that the package names."""
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text())
     job = workflow["jobs"]["test"]
@@ -268,13 +268,13 @@ def test_the_workflow_runs_what_people_run() -> None:
     assert job["steps"][-1] == {"run": ".ci/run"}
 
 
-def test_forms_are_yaml() -> None:
+def test_issue_forms_are_yaml() -> None:
     """A form that is not would not be shown."""
     for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"):
         assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)
 
 
-def test_hooks_are_local() -> None:
+def test_git_hooks_use_no_network() -> None:
     """Nothing is fetched to make a commit; they run what `make check` runs."""
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -302,7 +302,7 @@ def test_the_source_distribution_has_every_file_of_the_repository(tmp_path: Path
         assert names == {*listed.stdout.splitlines(), "PKG-INFO"}
 
 
-def test_no_index_of_packages_is_named() -> None:
+def test_no_package_index_is_configured() -> None:
     """Where packages come from is for whoever installs them to say."""
     hosts = [f"{name}.org" for name in ("pypi", "pythonhosted", "npmjs")]
     listed = [*ROOT.glob("*.*"), *(ROOT / ".github").rglob("*.*"), *(ROOT / "docs").rglob("*.md")]

@@ -63,7 +63,7 @@ def test_pictures_are_as_their_script_draws_them(
         del sys.modules[script.__name__]
 
 
-def test_the_table_of_doors_is_that_of_the_test() -> None:
+def test_the_table_of_imports_is_that_of_the_test() -> None:
     """Which library may be imported where."""
     source = (ROOT / "tests" / "test_imports.py").read_text(encoding="utf-8")
     doors = next(

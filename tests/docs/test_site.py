@@ -105,7 +105,7 @@ def test_every_page_that_code_names_is_among_the_sources() -> None:
     assert [name for name in named if not name.startswith(titles)] == []
 
 
-def test_programs_find_every_page(site: Path) -> None:
+def test_llms_txt_lists_every_page(site: Path) -> None:
     """`llms.txt` lists them, and each is there as Markdown."""
     listed = set(
         re.findall(r"\]\(([\w/-]+\.md)\)", (site / "llms.txt").read_text(encoding="utf-8"))
@@ -119,7 +119,7 @@ def test_programs_find_every_page(site: Path) -> None:
     assert all((site / page).is_file() for page in pages)
 
 
-def test_only_what_is_typed_is_copied(site: Path) -> None:
+def test_the_copy_button_copies_only_commands(site: Path) -> None:
     """No prompt and no output."""
     script = (site / "_static" / "copybutton.js").read_text(encoding="utf-8")
     assert re.search(r"copybuttonPromptText|'\\\\\$ '|\\\\\$ ", script)
@@ -143,7 +143,7 @@ def test_the_reference_shows_names_as_they_are_imported() -> None:
 @pytest.mark.parametrize(
     "name", ["aiohubassoc.client.AssociationClient", "aiohubassoc._http.Limit"]
 )
-def test_a_longer_or_private_path_is_none_to_show(name: str) -> None:
+def test_private_and_longer_paths_are_found(name: str) -> None:
     """Or the tests beside it would prove nothing."""
     assert not is_imported_so(name)
 

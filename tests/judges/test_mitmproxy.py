@@ -132,7 +132,7 @@ async def test_the_truth_about_every_pair_behind_a_damaging_proxy(tmp_path: Path
         (Status.UNPROCESSED, True, False, False),
     ],
 )
-def test_the_judge_can_say_no(
+def test_the_check_itself_fails_on_a_violation(
     status: Status, maybe_applied: bool, is_there: bool, is_wrong: bool
 ) -> None:
     """A link that is not there, and one that nobody knows of."""

@@ -159,7 +159,7 @@ def test_refused_and_unknown_calls(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_they_need_a_token_and_one_method(name: str) -> None:
+def test_account_calls_need_a_token_and_their_method(name: str) -> None:
     """401 without one; 405 for another method."""
     method, path, body = CALLS[name]
     assert send(make_portal(), method, path, body, authorization=None).status == 401
@@ -182,7 +182,7 @@ def test_paths_that_do_not_exist(path: str) -> None:
     assert send(make_portal(), "GET", path).status == 404
 
 
-def test_they_count_as_single_calls() -> None:
+def test_account_calls_count_as_single_calls() -> None:
     """In the ten-second window and for the day, not as batch calls."""
     portal = make_portal(quota_limit=2, batch_limit=1)
     assert [send(portal, *CALLS["details"]).status for _ in range(3)] == [200, 200, 429]
@@ -192,7 +192,7 @@ def test_they_count_as_single_calls() -> None:
     assert not portal.ledger.type_names.keys() - {"contacts", "companies"}
 
 
-def test_faults_have_a_script_of_their_own() -> None:
+def test_account_calls_have_a_separate_fault_script() -> None:
     """Shares and the script of all calls are for the calls that link and read."""
     plan = FaultPlan(
         script_account=(None, "unavailable_503", "cut_body", "errors_in_2xx"),

@@ -96,7 +96,7 @@ def test_a_leaky_bucket_holds_an_even_rate(gaps: list[float], limit: int) -> Non
 
 @pytest.mark.parametrize("kind", ["rolling", "fixed", "gcra"])
 @given(GAPS, st.integers(1, 3))
-def test_retry_after_is_true(kind: str, gaps: list[float], limit: int) -> None:
+def test_after_retry_after_the_call_is_accepted(kind: str, gaps: list[float], limit: int) -> None:
     """There is room that many whole seconds later."""
     limits = _limits(quota_limit=limit, quota_window=2.5, quota_kind=kind)
     now = 0.0
