@@ -177,7 +177,7 @@ def main() -> int:
     }
     seen, whole = measure(pairs, series=options.series, **size)
     rows = {peer: row(peer, seen) for peer in seen}
-    asked = [peers.OURS_BATCH_TELL]
+    asked = [peers.OURS_BATCH_IDENTIFY]
     if not options.without_peers:
         # Apart, and fewer: they take most of the time.
         pairs = dict.fromkeys((peers.THREADS_BATCH, peers.SDK_BATCH), options.peer_pairs)
@@ -186,7 +186,7 @@ def main() -> int:
         )
         whole = whole and all_whole
         rows |= {peer: row(peer, beside) for peer in pairs}
-        asked += [peers.THREADS_BATCH_TELL, peers.SDK_BATCH_TELL]
+        asked += [peers.THREADS_BATCH_IDENTIFY, peers.SDK_BATCH_IDENTIFY]
     print_table(list(rows.values()))
     print(f"servers and clients on cores of their own: {'yes' if cores() else 'no'}\n")
     reported = [told_of_a_207(peer) for peer in asked]

@@ -322,16 +322,16 @@ def main() -> int:
         runs = Runs(Path(home), portal, rows, _FORMS[options.via], rng)
         runs.kill_some(options.kills)
         last = runs.finish()
-        books, links = portal.ledger(), portal.links()["links"]
+        ledger, links = portal.ledger(), portal.links()["links"]
         settled, resent = runs.settled(), runs.resent()
         status = json.loads(runs.ask("status", str(runs.folder), "--json"))
         exported = runs.ask("export", str(runs.folder), "--linked", "--format", "jsonl")
     counts = Counter(row.status for row in settled.values())
     killed = [session for session in runs.sessions if session.was_killed]
-    retried = sum(books["faults"].values())
-    calls = books["calls"]
+    retried = sum(ledger["faults"].values())
+    calls = ledger["calls"]
     # A pair that shared a call with one wrong is in another call: that is not sent again.
-    sent = calls.get("put", 0) if options.via == "put" else books["batch_inputs"]
+    sent = calls.get("put", 0) if options.via == "put" else ledger["batch_inputs"]
     again = sent - options.pairs - retried * (1 if options.via == "put" else _BATCH)
     per_kill = max(0.0, again / max(1, len(killed)))
     round_trip = _LATENCY.before_median + _LATENCY.after_median
@@ -344,8 +344,8 @@ def main() -> int:
         "lines reported": sum(len(session.reported) for session in runs.sessions),
         "pairs": options.pairs,
         **{name.value: counts[name] for name in (Status.LINKED, Status.FAILED)},
-        "calls": books["requests"],
-        "pairs in them": calls.get("put", 0) + books["batch_inputs"],
+        "calls": ledger["requests"],
+        "pairs in them": calls.get("put", 0) + ledger["batch_inputs"],
         "faults": retried,
         "sent again": max(0, again),
         "of them a kill": round(per_kill, 1),

@@ -3,7 +3,7 @@ A nightly sync: most pairs are linked already, and the portal's records say what
 
 A simulated portal has all links but a few; the same pairs are linked, once by single calls and
 once by batches, with ``skip_linked``. Then all of them are read back from a portal that says of
-some that they are linked and made nothing: what is found missing is held against its books.
+some that they are linked and made nothing: what is found missing is held against its ledger.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def sync(count: int, new: set[int], via: Via) -> dict[str, Any]:
             ends(pair) for number, pair in enumerate(pairs_of(count)) if number not in new
         )
         linked, skipped = asyncio.run(_sync(portal, count, via))
-        books = portal.ledger()
-    calls = books["calls"]
+        ledger = portal.ledger()
+    calls = ledger["calls"]
     return {
         "pairs": count,
         "new": len(new),
@@ -75,7 +75,7 @@ def sync(count: int, new: set[int], via: Via) -> dict[str, Any]:
         "reads": calls.get("read", 0),
         "PUTs": calls.get("put", 0),
         "batches": calls.get("batch", 0),
-        "links made": books["links"]["pairs"],
+        "links made": ledger["links"]["pairs"],
     }
 
 
@@ -92,7 +92,7 @@ def verify(count: int) -> tuple[dict[str, Any], bool]:
     settings = PortalSettings(quota_limit=None, keep_arrivals=False, unmade_share=_UNMADE_SHARE)
     with portal_process(settings) as portal:
         linked, missing, unknown = asyncio.run(_verify(portal, count))
-        books = portal.ledger()
+        ledger = portal.ledger()
         made = {tuple(row[:4]) for row in portal.links()["links"]}
     unmade = {ends(pair) for pair in pairs_of(count)} - made
     reported = {
@@ -101,7 +101,7 @@ def verify(count: int) -> tuple[dict[str, Any], bool]:
         "found missing": len(missing),
         "unknown": unknown,
         "not in the records": len(unmade),
-        "reads": books["calls"]["read"],
+        "reads": ledger["calls"]["read"],
     }
     return reported, set(map(ends, missing)) == unmade
 

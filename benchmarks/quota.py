@@ -84,17 +84,17 @@ def measure(
 
     with portal_process(settings) as portal:
         reported, seconds = asyncio.run(run())
-        books = portal.ledger()
+        ledger = portal.ledger()
         instants = [instant for instant, _ in portal.arrivals()]
     least = (count - 1) // quota.limit * quota.window
     row = {
         "client": name,
         "quota": str(quota),
         "pairs": count,
-        "lost": count - books["links"]["pairs"],
-        "reported wrongly": abs(reported - books["links"]["pairs"]),
-        "429s": sum(books["throttled"].values()),
-        "most in a window": books["max_seen_in_window"],
+        "lost": count - ledger["links"]["pairs"],
+        "reported wrongly": abs(reported - ledger["links"]["pairs"]),
+        "429s": sum(ledger["throttled"].values()),
+        "most in a window": ledger["max_seen_in_window"],
         "seconds": seconds,
         "times the least": seconds / least if least else float("nan"),
     }
@@ -139,14 +139,14 @@ def against_peers(count: int) -> tuple[list[dict[str, Any]], dict[str, bool]]:
         settings = PortalSettings(quota_limit=_LIMIT, latency=_LATENCY)
         with portal_process(settings) as portal, peer.contender() as process:
             seen = process.run(portal.base_url, count, 16)
-            books = portal.ledger()
-        refused = sum(books["throttled"].values())
+            ledger = portal.ledger()
+        refused = sum(ledger["throttled"].values())
         return {
             "client": peer.name,
-            "linked": books["links"]["pairs"],
-            "lost": count - books["links"]["pairs"],
+            "linked": ledger["links"]["pairs"],
+            "lost": count - ledger["links"]["pairs"],
             "seconds": round(seen.wall_seconds, 1),
-            "429s, share": round(refused / max(1, books["requests"]), 3),
+            "429s, share": round(refused / max(1, ledger["requests"]), 3),
         }
 
     there = peers.available(_PEERS)
@@ -253,13 +253,13 @@ def adaptive(windows: int, *, untimed: bool) -> tuple[list[dict[str, Any]], dict
             begun = perf_counter()
             report = asyncio.run(run())
             seconds = perf_counter() - begun
-            books = portal.ledger()
+            ledger = portal.ledger()
         least = (count - 1) // scenario.rate * settings.quota_window
         return {
             "scenario": scenario.name,
             "pairs": count,
-            "lost": count - books["links"]["pairs"],
-            "429s": sum(books["throttled"].values()),
+            "lost": count - ledger["links"]["pairs"],
+            "429s": sum(ledger["throttled"].values()),
             "errors, share": round(report.error_share, 4),
             "seconds": round(seconds, 1),
             "times the least": round(seconds / least, 3) if least else float("nan"),

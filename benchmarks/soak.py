@@ -146,12 +146,12 @@ class Server:
                         await over.wait()
                 expiring.cancel()
             ledger = served.portal.ledger
-            self._past, self._portal = self.books(), None
+            self._past, self._portal = self.link_counts(), None
             self._findings.requests += ledger.requests
             self._findings.faults.update(ledger.faults)
             await asyncio.sleep(self._rng.uniform(0.0, 1.5))
 
-    def books(self) -> Counter[tuple[str, ...]]:
+    def link_counts(self) -> Counter[tuple[str, ...]]:
         """Return how often each pair was linked."""
         links = {} if self._portal is None else self._portal.ledger.links
         return self._past + Counter({tuple(pair): count for pair, count in links.items()})
@@ -276,7 +276,7 @@ class Job:
     async def _session(self) -> bool:
         """Run once, disturbed or not, and return whether nothing is left to do."""
         rng, findings = self._rng, self._findings
-        before = self._server.books()
+        before = self._server.link_counts()
         reported: list[Outcome] = []
         streams: list[Any] = []
         fate = rng.choice(("cancel", "stop", "leave", "none"))
@@ -329,7 +329,7 @@ class Job:
         return is_whole and all(outcome.status is not Status.UNPROCESSED for outcome in reported)
 
     def _look_at(self, reported: list[Outcome], before: Counter[tuple[str, ...]]) -> None:
-        check, books = self._findings.check, self._server.books()
+        check, link_counts = self._findings.check, self._server.link_counts()
         indexes = sorted(outcome.index for outcome in reported)
         check("each pair read has one outcome", holds=indexes == list(range(len(reported))))
         for outcome in reported:
@@ -340,12 +340,12 @@ class Job:
                     about=outcome,
                 )
                 key = _key(outcome.pair)
-                check("and not sent", holds=books[key] == before[key], about=outcome)
+                check("and not sent", holds=link_counts[key] == before[key], about=outcome)
         self._linked |= {one.pair for one in reported if one.status is Status.LINKED}
 
     def _compare(self) -> None:
         """Compare the folder with the reports and with the server's books."""
-        check, books = self._findings.check, self._server.books()
+        check, link_counts = self._findings.check, self._server.link_counts()
         if not Journal(self._folder).is_there:
             check("what was reported is in a folder", holds=not self._linked)
             return
@@ -353,17 +353,17 @@ class Job:
         linked = {pair for pair, row in rows.items() if row.status is Status.LINKED}
         check("the folder has what was reported", holds=self._linked <= linked)
         for pair, row in rows.items():
-            if row.status in {Status.FAILED, Status.UNPROCESSED} and _key(pair) in books:
+            if row.status in {Status.FAILED, Status.UNPROCESSED} and _key(pair) in link_counts:
                 check(
                     "a link that was not confirmed is possible", holds=row.maybe_applied, about=row
                 )
-        false = sum(_key(pair) not in books for pair in linked)
+        false = sum(_key(pair) not in link_counts for pair in linked)
         most = self._server.unmade() * _BATCH
         check("the server has what is linked", holds=false <= most, about=(false, most))
 
     async def _verify(self) -> None:
         await self._server.is_up.wait()
-        books = self._server.books()
+        link_counts = self._server.link_counts()
         async with self._client() as client, client.verify(self._pairs) as found:
             states = [(one.pair, one.state) async for one in found]
         self._findings.check(
@@ -373,7 +373,7 @@ class Job:
         # A fault of a read may hide a link, and none can show one that is not there.
         for pair, state in states:
             if state is LinkState.LINKED:
-                is_there = _key(pair) in books
+                is_there = _key(pair) in link_counts
                 self._findings.check("what is read back is there", holds=is_there, about=pair)
 
     async def _calls(self, client: AssociationClient) -> None:
@@ -400,7 +400,7 @@ class Job:
             self._findings.check(
                 "a call that returned has linked",
                 holds=not is_linked
-                or _key(pair) in self._server.books()
+                or _key(pair) in self._server.link_counts()
                 or self._server.unmade() > unmade,
                 about=pair,
             )

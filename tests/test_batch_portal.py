@@ -94,8 +94,8 @@ async def test_batches_in_every_version(version: ApiVersion) -> None:
     async with simulated_portal(_unlimited()) as running:
         outcomes = await _link(_client(running, api_version=version.value), _pairs(4100))
         _check(running, outcomes, 4100)
-        books = running.portal.ledger
-    assert ({"batch": 3}, 4100) == (books.calls, books.batch_inputs)
+        ledger = running.portal.ledger
+    assert ({"batch": 3}, 4100) == (ledger.calls, ledger.batch_inputs)
 
 
 @pytest.mark.parametrize("missing", ["207", "400"])
@@ -165,10 +165,10 @@ async def test_the_pace_adapts_to_a_lower_limit() -> None:
             _client(running, batch_quota=None, timeouts=Timeouts()), _pairs(9000), batch_size=50
         )
         _check(running, outcomes, 9000)
-        books = running.portal.ledger
+        ledger = running.portal.ledger
     assert {Status.LINKED} == {outcome.status for outcome in outcomes}
     assert {1} == {outcome.attempts for outcome in outcomes}
-    assert books.responses[429] / books.responses.total() < 0.1
+    assert ledger.responses[429] / ledger.responses.total() < 0.1
 
 
 async def test_the_headers_of_single_calls_slow_no_batch_down() -> None:
@@ -176,10 +176,10 @@ async def test_the_headers_of_single_calls_slow_no_batch_down() -> None:
     settings = PortalSettings(quota_limit=1, quota_window=10.0, headers="all")
     async with simulated_portal(settings) as running:
         outcomes = await _link(_client(running), _pairs(1000), batch_size=50)
-        books = running.portal.ledger
-        assert books.first_counted is not None
-        assert books.last_counted is not None
-        assert books.last_counted - books.first_counted < 5.0
+        ledger = running.portal.ledger
+        assert ledger.first_counted is not None
+        assert ledger.last_counted is not None
+        assert ledger.last_counted - ledger.first_counted < 5.0
     assert 1000 == len(outcomes)
 
 
@@ -339,7 +339,7 @@ async def test_records_with_many_links_are_read_page_by_page() -> None:
 
 @pytest.mark.parametrize("version", ApiVersion)
 async def test_verify_finds_links_that_were_confirmed_but_not_made(version: ApiVersion) -> None:
-    """The books of the portal know which; reading back finds the same."""
+    """The ledger of the portal know which; reading back finds the same."""
     pairs = _pairs(2500)
     async with simulated_portal(_unlimited(unmade_share=0.01)) as running:
         client = _client(running, api_version=version.value)

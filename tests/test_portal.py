@@ -297,10 +297,10 @@ async def test_no_window_holds_more_than_the_quota() -> None:
             calls = [group.create_task(client.create_default(pair)) for pair in _pairs(60)]
         assert [run.result().linked for run in runs] == [60] * 3
         assert all(call.result().status == "COMPLETE" for call in calls)
-        books = running.portal.ledger
-        assert books.requests == 240
-        assert books.max_seen_in_window == 50
-        assert not books.throttled
+        ledger = running.portal.ledger
+        assert ledger.requests == 240
+        assert ledger.max_seen_in_window == 50
+        assert not ledger.throttled
 
 
 async def test_thousands_in_the_wait_queue_all_succeed() -> None:

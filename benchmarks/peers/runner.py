@@ -52,10 +52,10 @@ def path(number: int) -> str:
     return f"/crm/v4/objects/{FROM_TYPE}/{number}/associations/default/{TO_TYPE}/{number}"
 
 
-def answer(tell: Callable[[Job], Mapping[str, Any]]) -> None:
+def run_jobs(run: Callable[[Job], Mapping[str, Any]]) -> None:
     """Say of each job what *tell* has to say, until the input ends."""
     for line in sys.stdin:
-        print(json.dumps(tell(Job(**json.loads(line)))), flush=True)
+        print(json.dumps(run(Job(**json.loads(line)))), flush=True)
 
 
 def serve(link: Callable[[Job], int]) -> None:
@@ -69,7 +69,7 @@ def serve(link: Callable[[Job], int]) -> None:
         reported = {"linked": linked, "failed": job.count - linked}
         return reported | {"cpu_seconds": cpu, "wall_seconds": wall}
 
-    answer(timed)
+    run_jobs(timed)
 
 
 def serve_async(link: Callable[[Job], Awaitable[int]], *, loop: str = "asyncio") -> None:
@@ -107,7 +107,7 @@ async def shared_out(
     return sum(await asyncio.gather(*(work() for _ in range(workers))))
 
 
-def heard(
+def identified(
     job: Job,
     what: str,
     results: Iterable[tuple[str, str]] = (),
