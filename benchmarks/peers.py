@@ -100,7 +100,7 @@ SDK_BATCH_IDENTIFY = Peer("hubspot-sdk 0.1.0a9", "official_sdk_batch.py", ("iden
 
 
 def available(peers: Iterable[Peer]) -> list[Peer]:
-    """Return those that can run here, and say which cannot and why."""
+    """Return those that can run here, and print which cannot and why."""
     there = []
     for peer in peers:
         if peer.home == "node" and not (shutil.which("node") and shutil.which("npm")):

@@ -35,7 +35,7 @@ def find_programs() -> Path | None:
 @attrs.frozen
 class PostgresServer:
     """
-    A running server, which trusts whoever reaches its socket.
+    A running server, which needs no password on its socket.
 
     Attributes:
         folder: Where its data and its socket are.

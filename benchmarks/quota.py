@@ -1,12 +1,12 @@
 """
-How near to the quota, what is lost at it, and what the portal saw.
+Measures how much of the quota each client uses, and how many pairs it loses.
 
 1. Ours: 1,800 pairs at 190 calls a second and at 190 in 10 s; and how scripts keep a quota.
-2. Peers: 500 pairs at 190 in 10 s, 16 at once, 80 ms a round trip: linked, lost, time, 429s.
-3. A quota that is not what it seems: set too high, unknown, shared, kept in other ways.
+2. Peers: 500 pairs at 190 in 10 s, 16 in flight, 80 ms a round trip: linked, lost, time, 429s.
+3. Quotas that are set too high, unknown, shared, or enforced in other ways.
 
-The portal's records judge what was sent. The least possible time is that of a client that
-knows everything: ``floor((n - 1) / limit)`` windows, no time in flight at all.
+The counts are those of the portal. The shortest possible time is ``floor((n - 1) / limit)``
+windows, without time in flight.
 """
 
 from __future__ import annotations
@@ -231,7 +231,7 @@ _SCENARIOS = (
 
 
 def adaptive(windows: int, *, untimed: bool) -> tuple[list[dict[str, Any]], dict[str, bool]]:
-    """Run part 3: all at the same time, each for so many windows of what there is."""
+    """Run part 3: all scenarios concurrently, each for this number of windows."""
 
     def one(scenario: Scenario) -> dict[str, Any]:
         count = windows * scenario.rate

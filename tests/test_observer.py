@@ -1,4 +1,4 @@
-"""What an observer is given, for every verb, and that it can end nothing."""
+"""The events of an observer for every method, and that its errors end nothing."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Everything(Observer):
 
 
 class Broken(Everything):
-    """Raises whatever happens."""
+    """Raises for every event."""
 
     def __getattribute__(self, name: str) -> Any:
         if name not in {"run_started", "run_finished", "response", "retry", "outcome"}:
@@ -108,7 +108,7 @@ class Broken(Everything):
 
 
 async def test_a_run_has_one_start_and_one_end_event() -> None:
-    """The order is that in which things happen, and all events name the run."""
+    """Events have their order in time, and all have the run's id."""
     observer = Everything()
     async with client_of(FakePortal(), observer=observer, quota=Quota(50, 1.0)) as client:
         report = await client.link_all([PAIR])
@@ -158,7 +158,7 @@ async def test_a_retry_event_has_reason_and_delay() -> None:
 
 
 async def test_a_throttle_event_has_pause_and_policy() -> None:
-    """It is counted as no attempt, so the next one has the same number."""
+    """A throttle is not an attempt, so the next attempt has the same number."""
     observer = Everything()
     async with client_of(FakePortal(script={"put": [THROTTLED]}), observer=observer) as client:
         await client.create_default(PAIR)
@@ -172,7 +172,7 @@ async def test_a_throttle_event_has_pause_and_policy() -> None:
 
 
 async def test_a_renewed_token_is_a_retry_of_the_same_attempt() -> None:
-    """A 401 that another token mends."""
+    """A 401 after which another token is accepted."""
 
     async def token(refused: str | None) -> str:
         return "token-2" if refused else "token-1"
@@ -187,7 +187,7 @@ async def test_a_renewed_token_is_a_retry_of_the_same_attempt() -> None:
 
 
 async def test_a_call_that_is_resent_over_a_new_connection_is_a_retry() -> None:
-    """It is the same attempt still."""
+    """It is still the same attempt."""
     observer = Everything()
     spoilt = NoResponse(ConnectionLostError("it was closed"), was_reuse=True)
 
@@ -219,7 +219,7 @@ async def test_one_pair_outside_a_run_has_an_outcome_however_it_ends() -> None:
 
 
 async def test_a_batch_outside_a_run_has_an_outcome_for_each_pair() -> None:
-    """Those that repeat another among them."""
+    """Repeated pairs too."""
     observer = Everything()
     async with client_of(FakePortal(bad=[2]), observer=observer) as client:
         outcomes = await client.create_default_batch(
@@ -232,7 +232,7 @@ async def test_a_batch_outside_a_run_has_an_outcome_for_each_pair() -> None:
 
 
 async def test_a_batch_that_raises_has_an_outcome_for_each_pair() -> None:
-    """Nothing is known of any of them but what the call came to."""
+    """Each pair has the result of the call."""
     observer = Everything()
     portal = FakePortal(script={"batch": [error(401)]})
     async with client_of(portal, observer=observer) as client:
@@ -247,7 +247,7 @@ async def test_a_batch_that_raises_has_an_outcome_for_each_pair() -> None:
 async def test_each_pair_of_a_run_has_one_outcome(
     via: Any, skip_linked: bool, ordered: bool
 ) -> None:
-    """Linked, failed, skipped or rejected: what is taken is what is observed."""
+    """Linked, failed, skipped or rejected: the observer gets the outcomes that the caller gets."""
     observer = Everything()
     portal = FakePortal(bad=[7], linked=[("3", "1000003")])
     pairs: list[Any] = [(n, n + 1_000_000) for n in range(1, 40)]
@@ -312,7 +312,7 @@ async def test_events_of_concurrent_runs_have_their_run_id() -> None:
 
 
 async def test_calls_about_the_account_have_responses() -> None:
-    """They have no pairs."""
+    """Their events have no pair."""
     observer = Everything()
     async with client_of(FakePortal(script={"read": [error(401)]}), observer=observer) as client:
         await client.check("contacts", "companies", quick=True)
@@ -326,7 +326,7 @@ async def test_calls_about_the_account_have_responses() -> None:
 
 
 async def test_an_input_whose_len_raises() -> None:
-    """Then the total is not known, and the run continues."""
+    """The total is None, and the run continues."""
 
     class Odd(list[Pair]):
         def __len__(self) -> int:
@@ -342,7 +342,7 @@ async def test_an_input_whose_len_raises() -> None:
 
 
 async def test_a_run_that_stops_is_finished_with_its_cause() -> None:
-    """All its pairs have outcomes before."""
+    """All its pairs have outcomes before the event."""
     observer = Everything()
     portal = FakePortal(script={"put": [error(401)] * 10})
     async with client_of(portal, observer=observer) as client:
@@ -380,7 +380,7 @@ async def test_a_run_whose_input_breaks_is_finished() -> None:
 
 
 async def test_a_run_whose_folder_is_refused_is_not_started(tmp_path: Path) -> None:
-    """What cannot begin does not end."""
+    """There is no start event and no end event."""
     (tmp_path / "run").write_text("a file")
     observer = Everything()
     async with client_of(FakePortal(), observer=observer) as client:
@@ -407,7 +407,7 @@ async def test_an_exception_of_an_observer_does_not_end_the_run(
 
 
 async def test_a_cancellation_raised_by_an_observer_cancels_nothing() -> None:
-    """An observer that reads a cancelled future, say."""
+    """For example an observer that reads a cancelled future."""
 
     class Cancelling:
         def outcome(self, outcome: object) -> None:
@@ -429,7 +429,7 @@ async def test_any_method_may_be_missing(name: str) -> None:
 
 
 async def test_methods_that_a_subclass_does_not_define_are_not_called() -> None:
-    """They cost nothing."""
+    """Missing methods cost nothing."""
 
     class One(Observer):
         def retry(self, event: RetryEvent) -> None:
@@ -443,7 +443,7 @@ async def test_methods_that_a_subclass_does_not_define_are_not_called() -> None:
 
 
 async def test_an_observer_may_stop_the_run() -> None:
-    """From any of its methods."""
+    """Every method may call `stop`."""
 
     class Stopping:
         def __init__(self) -> None:
@@ -496,12 +496,12 @@ def test_invalid_observers_are_refused(observer: Any, message: str) -> None:
     ],
 )
 def test_the_portal_is_a_host_and_a_port_that_is_not_443(base_url: str, portal: str) -> None:
-    """As an event names it."""
+    """The form of `portal` in events."""
     assert parse_portal(base_url) == portal
 
 
 def test_events_are_frozen() -> None:
-    """They are facts."""
+    """Events cannot be changed."""
     event = RunFinishedEvent("run", Report(), 1.0)
     with pytest.raises(AttributeError):
         event.seconds = 2.0  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""What Windows and macOS lack is nowhere called without another way."""
+"""Calls that Windows or macOS lack always have a fallback."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _lack(node: ast.AST) -> str | None:
     "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
 )
 def test_no_call_is_missing_on_windows_or_macos(path: Path) -> None:
-    """Where there is one, it has another way beside it."""
+    """Each such call has a fallback."""
     assert finds(path.read_text(encoding="utf-8")) == []
 
 
@@ -134,7 +134,7 @@ def test_no_call_is_missing_on_windows_or_macos(path: Path) -> None:
     ],
 )
 def test_calls_without_a_fallback_are_found(source: str) -> None:
-    """Or the test above would prove nothing."""
+    """Otherwise the test above would prove nothing."""
     assert len(finds(source)) == 1
 
 
@@ -149,5 +149,5 @@ def test_calls_without_a_fallback_are_found(source: str) -> None:
     ],
 )
 def test_calls_with_a_fallback_are_accepted(source: str) -> None:
-    """It is not found."""
+    """They are not reported."""
     assert finds(source) == []

@@ -1,4 +1,4 @@
-"""What a contributor, a forge and a machine that runs the command every night rely on."""
+"""The files for contributors, CI, packages and nightly runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.looptime(False)
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 OPERATIONS = (ROOT / "docs" / "how-to" / "operations.md").read_text(encoding="utf-8")
-# No retry mends these: docs/how-to/operations.md.
+# A retry cannot succeed after these: docs/how-to/operations.md.
 FINAL = {1, 2, 4, 5}
 
 
@@ -62,7 +62,7 @@ def programs(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def base_url() -> Iterator[str]:
-    """Run a portal that lets a night be short."""
+    """Run a portal with a high quota."""
     settings = PortalSettings(quota_limit=1000, quota_window=0.1, records_up_to=1000)
     with portal_process(settings) as process:
         yield process.base_url
@@ -117,7 +117,7 @@ def test_the_nightly_script_links_resumes_and_verifies(
 def test_the_nightly_script_returns_the_exit_code(
     programs: Path, base_url: str, tmp_path: Path
 ) -> None:
-    """An empty export is not a quiet night."""
+    """An empty export is an error."""
     assert Night(tmp_path, programs, base_url).run(0)[0] == 1
 
 
@@ -126,7 +126,7 @@ _OF_THE_CHECK = 2
 
 
 def test_the_nightly_script_ends_after_a_signal(programs: Path, tmp_path: Path) -> None:
-    """The signal reaches the command, though a shell was started."""
+    """The shell passes the signal to the command."""
     with portal_process(PortalSettings(quota_limit=5, quota_window=60.0)) as portal:
         process = Night(tmp_path, programs, portal.base_url).start(50)
         while portal.ledger()["requests"] < _OF_THE_CHECK + 1:
@@ -149,7 +149,7 @@ class _FailError(Exception):
 def test_the_airflow_task_retries_what_may_succeed_later(
     code: int, raised: type[Exception] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And fails at once otherwise."""
+    """It fails immediately otherwise."""
     called: list[list[str]] = []
     bodies: list[Any] = []
 
@@ -194,7 +194,7 @@ def test_the_units_of_systemd_retry_what_may_succeed_later() -> None:
 
 
 def test_the_job_of_kubernetes_retries_what_may_succeed_later() -> None:
-    """And its paths are mounted."""
+    """Its paths are mounted."""
     (text,) = blocks("yaml")
     job = yaml.safe_load(text)["spec"]["jobTemplate"]["spec"]
     rule = job["podFailurePolicy"]["rules"][0]
@@ -247,7 +247,7 @@ def test_the_steps_of_the_image_install_the_command(tmp_path: Path) -> None:
 
 
 def test_the_image_has_these_steps() -> None:
-    """And runs as nobody, until it is asked to stop."""
+    """It runs without privileges, until it gets a signal."""
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert "RUN /source/.ci/install-into /opt/aiohubassoc" in text
     assert re.search(r"^USER \d+$", text, re.MULTILINE)
@@ -256,7 +256,7 @@ def test_the_image_has_these_steps() -> None:
 
 
 def test_the_workflow_runs_the_make_targets() -> None:
-    """On every version of Python that the package names."""
+    """On every Python version that the package declares."""
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text())
     job = workflow["jobs"]["test"]
     named = [
@@ -269,13 +269,13 @@ def test_the_workflow_runs_the_make_targets() -> None:
 
 
 def test_issue_forms_are_yaml() -> None:
-    """A form that is not would not be shown."""
+    """GitHub does not show invalid forms."""
     for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"):
         assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)
 
 
 def test_git_hooks_use_no_network() -> None:
-    """Nothing is fetched to make a commit; they run what `make check` runs."""
+    """A commit downloads nothing; the hooks run the tools of `make check`."""
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for repo in hooks["repos"]:
@@ -303,7 +303,7 @@ def test_the_source_distribution_has_every_file_of_the_repository(tmp_path: Path
 
 
 def test_no_package_index_is_configured() -> None:
-    """Where packages come from is for whoever installs them to say."""
+    """The user chooses the package index."""
     hosts = [f"{name}.org" for name in ("pypi", "pythonhosted", "npmjs")]
     listed = [*ROOT.glob("*.*"), *(ROOT / ".github").rglob("*.*"), *(ROOT / "docs").rglob("*.md")]
     for path in listed:
@@ -313,7 +313,7 @@ def test_no_package_index_is_configured() -> None:
 
 
 def test_the_changelog_has_a_release_for_each_version() -> None:
-    """And a place for what comes next."""
+    """The first section is for unreleased changes."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     headings = re.findall(r"^## \[(.+?)\]", text, re.MULTILINE)
     assert headings[0] == "Unreleased"

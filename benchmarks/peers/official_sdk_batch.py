@@ -1,4 +1,4 @@
-"""hubspot-sdk's batch call, with asyncio on aiohttp: timed, or asked what it tells of a 207."""
+"""hubspot-sdk's batch call with aiohttp: CPU, or the pairs identified after a 207."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""hubspot-api-client's batch call, which blocks: timed, or asked what it tells of a 207."""
+"""hubspot-api-client's blocking batch call: CPU, or the pairs identified after a 207."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""aiohubassoc's batches: timed, measured for memory, or asked what it tells of a 207."""
+"""aiohubassoc's batches: CPU, memory, or the pairs identified after a 207."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def link(job: Job) -> int:
 
 
 async def identify(job: Job) -> Mapping[str, Any]:
-    """Count what the outcomes say."""
+    """Count the outcomes by status."""
     async with _client(job) as client, _run(client, job) as outcomes:
         reported = Counter([outcome.status async for outcome in outcomes])
     return {

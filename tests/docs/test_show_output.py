@@ -1,4 +1,4 @@
-"""What stands below a command in the documentation is what it prints."""
+"""The output below a command in the documentation is its real output."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_what_commands_print_is_what_pages_show(name: str, script: ModuleType) -> None:
-    """Else: python docs/show_output.py."""
+    """If it fails, run python docs/show_output.py."""
     ((_, text, shown),) = script.show_pages((ROOT / name,))
     assert script.normalize(text) == script.normalize(shown)
 
 
 def test_there_are_pages_with_outputs() -> None:
-    """Or the test above would prove nothing."""
+    """Otherwise the test above would prove nothing."""
     assert len(PAGES) >= 6
 
 
 def test_the_output_of_a_command_is_replaced(script: ModuleType, tmp_path: Path) -> None:
-    """And what is not run stays."""
+    """Commands that are not run keep their output."""
     page = (
         "```console\n$ aiohubassoc --version\nold\n"
         "$ cat pairs.csv | aiohubassoc link -\nkept\n```\n"

@@ -1,4 +1,4 @@
-"""A PostgreSQL of its own: in a temporary folder, on a socket only, gone at the end."""
+"""A temporary PostgreSQL server in a temporary folder, on a Unix socket only."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class PostgresServer:
             time.sleep(0.02)
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Stop: by SIGINT in good order, without waiting for clients; by SIGQUIT as a crash."""
+        """Stop: SIGINT disconnects clients and shuts down; SIGQUIT is like a crash."""
         if self.process is not None:
             self.process.send_signal(how)
             self.process.wait(_START_SECONDS)
@@ -131,7 +131,7 @@ def _find_programs() -> str | None:
 
 
 def _find_user() -> pwd.struct_passwd | None:
-    """Return whom to run it as; None: oneself."""
+    """Return the user to run it as; None: the current user."""
     if os.getuid() != 0:
         return None
     for name in ("postgres", "nobody"):

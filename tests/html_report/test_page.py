@@ -70,7 +70,7 @@ def test_markup_from_outside_is_text(text: str) -> None:
 
 @pytest.mark.parametrize("text", UNSEEN.values(), ids=UNSEEN)
 def test_invisible_characters_are_escaped(text: str) -> None:
-    """The page holds no such character, and says which there was."""
+    """The page contains escapes instead of such characters."""
     found = page(text)
     assert {"\n"} >= {one for one in found.html if unicodedata.category(one)[0] == "C"}
     assert not re.search("[\u2028\u2029]", found.html)
@@ -136,7 +136,7 @@ def test_nothing_is_loaded_and_nothing_runs() -> None:
 
 
 def test_long_text_is_cut() -> None:
-    """The page stays small, whatever HubSpot or a file says, and says how long the text was."""
+    """A long text of HubSpot or of a file is cut, and its length is shown."""
     found = page("x" * 1_000_000)
     assert len(found.html) < 100_000
     assert "(1,000,000 letters)" in found.text
@@ -226,19 +226,19 @@ def test_every_part_of_the_bar_can_be_seen() -> None:
     ],
 )
 def test_known_values_are_shown(values: dict[str, Any], said: str) -> None:
-    """And what is not known, too."""
+    """Unknown values are named as unknown."""
     assert said in page(**values).text
 
 
 def test_a_killed_run_is_named() -> None:
-    """The last run has no end, and is not under way."""
+    """The last run has no end, and no process uses the folder."""
     killed = [Session(1, 11, "1.0", NOON, None, False, None, None)]
     assert "The last run was killed" in page(sessions=killed, state="unfinished").text
     assert "The last run was killed" not in page(sessions=killed, state="running").text
 
 
 def test_batches_have_the_quota_of_calls_only() -> None:
-    """A call is for many pairs then."""
+    """A batch call contains many pairs."""
     single = statistics()
     single.timeline.add("linked", 1.0, 5)
     single.timeline.add("responses", 1.0, 5)

@@ -1,4 +1,4 @@
-"""The token and the proxy's password are in nothing that a run leaves, whatever goes wrong."""
+"""No output of a run contains the token or the proxy's password, for any error."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ async def test_a_proxy_with_a_password(
 
 
 def test_the_check_itself_fails_on_a_violation(tmp_path: Path) -> None:
-    """A secret is found however it is written."""
+    """A secret is found in every form."""
     for secret in SECRETS:
         with pytest.raises(AssertionError):
             _has_no_secret(f"<{secret}>", "here")

@@ -118,7 +118,7 @@ async def test_faults_that_replace_the_response(
     ],
 )
 async def test_faults_that_change_a_success(fault: Fault, status: int, *, is_linked: bool) -> None:
-    """A 2xx status, and a body that says the rest."""
+    """The status is 2xx, and only the body shows the fault."""
     seen, was_linked = await _hit(fault)
     assert (seen.status, was_linked) == (status, is_linked)
     if fault is Fault.NO_BODY:
@@ -150,7 +150,7 @@ async def test_faults_that_change_a_success(fault: Fault, status: int, *, is_lin
     ],
 )
 async def test_connections_that_fail(fault: Fault, failure: str, *, is_linked: bool) -> None:
-    """The client cannot know whether the pair is linked; the ledger does."""
+    """Only the ledger shows whether the pair is linked."""
     seen, was_linked = await _hit(fault)
     assert (seen.failure, was_linked) == (failure, is_linked)
 
@@ -164,7 +164,7 @@ async def test_a_body_that_stops_in_the_middle() -> None:
 
 
 async def test_a_slow_response() -> None:
-    """It is sent that much later, whole."""
+    """The whole response is delayed."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
     seen, is_linked = await _hit(Fault.SLOW, slow_seconds=7.0)
@@ -186,7 +186,7 @@ def test_shares_are_kept() -> None:
 
 
 def test_the_same_requests_get_the_same_responses() -> None:
-    """In any order; another seed is another portal."""
+    """In any order; another seed gives other responses."""
     plan = FaultPlan(server_error_500=0.2, no_body=0.2, partial_207=0.2)
     settings: dict[str, Any] = {
         "faults": plan,

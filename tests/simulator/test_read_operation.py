@@ -182,7 +182,7 @@ def test_a_record_without_links_by_other_settings(
 
 @pytest.mark.parametrize("names", ["named", "first", "ends", "unnamed"])
 def test_a_read_of_a_missing_record(names: str) -> None:
-    """The others are read; an error names the missing one as `batch_errors` says."""
+    """The others are read; an error names the missing one as configured by `batch_errors`."""
     portal = make_portal(records_up_to=50, batch_errors=names)
     put(portal, 1, 5)
     response = read(portal, 1, 99)

@@ -1,4 +1,4 @@
-"""A portal on a socket, in this process and in one of its own."""
+"""A portal on a socket, in this process and in a separate one."""
 
 from __future__ import annotations
 

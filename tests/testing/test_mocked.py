@@ -97,7 +97,7 @@ async def test_other_calls_are_refused_and_other_hosts_are_not_reached() -> None
 
 
 def test_without_aioresponses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says what to install; nothing else of the module needs it."""
+    """The error names the extra to install; the rest of the module works without it."""
     real = builtins.__import__
 
     def without(name: str, *more: Any) -> Any:
