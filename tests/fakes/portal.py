@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     Ends = tuple[str, str]
     Scripted = Response | NoResponse | Callable[["FakePortal", Endpoint], Response] | None
 
-SPEC = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 279}
 FAST = Quota(1_000_000, 1.0)
 # The same, with a window so long that the rate does not rise.
 STEADY = Quota(1_000_000, 1_000.0)
