@@ -43,10 +43,14 @@ def _errors_only(document: Document) -> Document:
 
 
 def _partial(document: Document) -> Document:
-    *results, lost = document["results"]
+    lost = document["results"][-1]
     ids = {"fromObjectId": [lost["from"]["id"]], "toObjectId": [lost["to"]["id"]]}
-    error = _error("One direction could not be associated", ids)
-    return _with_results(document, results, [*(document.get("errors") or []), error])
+    return _without_last(document, _error("One direction could not be associated", ids))
+
+
+def _without_last(document: Document, error: Document) -> Document:
+    errors = [*(document.get("errors") or []), error]
+    return _with_results(document, document["results"][:-1], errors)
 
 
 def _unknown_fields(document: Document) -> Document:
@@ -71,8 +75,7 @@ def _read_errors_only(document: Document) -> Document:
 
 
 def _read_partial(document: Document) -> Document:
-    *results, lost = document["results"]
-    return _with_results(document, results, [*(document.get("errors") or []), _read_error(lost)])
+    return _without_last(document, _read_error(document["results"][-1]))
 
 
 def _read_unknown_fields(document: Document) -> Document:

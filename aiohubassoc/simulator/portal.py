@@ -156,7 +156,9 @@ class Portal:
         fault = self._faults.pick(call, request.pair, key, position)
         inputs = BatchInputs()
         if fault not in BEFORE_HUBSPOT:
-            if (policy := self._take(request, now)) is not None:
+            in_flight = len(self._batches_in_flight)
+            policy = self._limits.take(now, is_batch=request.is_batch, in_flight=in_flight)
+            if policy is not None:
                 return self._rate_limited(policy, request, now), None
             inputs = parse_inputs(call, request.body)
             self.ledger.record_counted(now, call.kind, len(inputs.documents))
@@ -166,10 +168,6 @@ class Portal:
         self._requests.record_pass(key, call)
         context = CallContext(now, key, position.of_key)
         return self._serve(call, request.body, inputs, context, fault)
-
-    def _take(self, request: PortalRequest, now: float) -> str | None:
-        in_flight = len(self._batches_in_flight)
-        return self._limits.take(now, is_batch=request.is_batch, in_flight=in_flight)
 
     def _rate_limited(self, policy: str, request: PortalRequest, now: float) -> PortalResponse:
         self.ledger.record_throttled(policy)
