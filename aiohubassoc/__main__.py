@@ -8,8 +8,8 @@ import sys
 from importlib.util import find_spec
 from typing import Final
 
-# Of a closed stream: what it cannot do fails, as it does on the closed descriptor. Nobody misses
-# what would be said on standard error.
+# How a closed stream is opened: reading standard input and writing standard output then fail, as
+# they do on a closed descriptor. What is written to standard error is discarded.
 _CLOSED: Final = (("stdin", os.O_WRONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))
 # Objects allocated before a garbage collection; 700 by default. Outcomes live until they are
 # reported and have no reference cycles.
@@ -30,21 +30,21 @@ def main() -> int:
         return 2
     from aiohubassoc.cli.app import run  # noqa: PLC0415 -- imports the extra
 
-    gc.set_threshold(_COLLECTED_AT)  # the program is ours here: a library must not do so
+    gc.set_threshold(_COLLECTED_AT)  # the process is ours; a library must not do this
     return run(sys.argv[1:])
 
 
 def _open_closed_streams() -> None:
-    """Open the standard streams that are closed: no file or socket of ours gets their number."""
+    """Open the closed standard streams, so that no other file or socket gets their number."""
     for number, (name, flags) in enumerate(_CLOSED):
         if getattr(sys, name) is not None:
             continue
-        opened = os.open(os.devnull, flags)  # the lowest number that is free: most often its own
+        opened = os.open(os.devnull, flags)  # the lowest free number: usually the right one
         if opened != number:
             os.dup2(opened, number)
             os.close(opened)
         os.set_inheritable(number, True)
-        if number:  # of standard input None says that it is closed
+        if number:  # standard input stays None, which means closed
             setattr(sys, name, open(number, "w", encoding="utf-8", closefd=False))  # noqa: SIM115
 
 

@@ -19,7 +19,7 @@ class CheckState(StrEnum):
     FAILED = "failed"
     """A run would fail for this, wholly or in part."""
     UNKNOWN = "unknown"
-    """HubSpot does not report it: it refused the call, does not know it, or did not respond."""
+    """Unknown: HubSpot refused the call, does not have it, or did not respond."""
 
 
 @attrs.frozen

@@ -122,7 +122,7 @@ def check_shared_quota(shared_quota: object, *limiters: object) -> None:
         )
     if any(limiter is not None for limiter in limiters):
         raise OptionsError(
-            "give a shared_quota or limiters: a shared quota has limiters of its own"
+            "give a shared_quota or limiters, not both: a shared quota has its own limiters"
         )
 
 

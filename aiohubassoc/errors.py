@@ -113,13 +113,13 @@ class OptionsError(_MessageError, ValueError):
 
 
 class PairError(_MessageError, ValueError):
-    """An invalid pair. The message names the pair and says what is wrong with it."""
+    """An invalid pair. The message has the pair and the problem."""
 
     _label = "INVALID_PAIR"
 
 
 class InputError(_MessageError, ValueError):
-    """A file cannot be read as pairs. The message says why and what to do."""
+    """A file cannot be read as pairs. The message has the reason and what to do."""
 
     _label = "INVALID_INPUT"
 
@@ -133,7 +133,7 @@ class ClientClosedError(_MessageError):
 
 
 class RunStoppedError(_MessageError):
-    """The run ended before this pair completed; the message says why it ended."""
+    """The run ended before this pair completed; the message has the reason."""
 
     _label = "RUN_STOPPED"
 
@@ -184,14 +184,14 @@ class PreviousFailureError(AioHubAssocError):
 
 
 class JournalError(_MessageError):
-    """A run folder cannot be used. The message names it and says why and what to do."""
+    """A run folder cannot be used. The message has its path, the reason and what to do."""
 
     _label = "JOURNAL"
 
 
 @attrs.define(slots=False)
 class FleetError(_MessageError):
-    """The database of a fleet cannot be used. The message says why and what to do."""
+    """The database of a fleet cannot be used. The message has the reason and what to do."""
 
     _label = "FLEET"
 
@@ -239,7 +239,7 @@ class SharedQuotaError(_MessageError):
     """
     The store of a shared quota cannot be used, so nothing can be sent.
 
-    The message names the store without its password, and says why and what to do.
+    The message has the store without its password, the reason and what to do.
     """
 
     _label = "SHARED_QUOTA"

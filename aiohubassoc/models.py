@@ -49,7 +49,7 @@ class Skip:
     message: str
 
 
-_LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
+_LINKED: Final = Status.LINKED  # a lookup on the enum costs as much as a function call
 _STATUS: Final = attrgetter("status")
 
 

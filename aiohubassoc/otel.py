@@ -179,7 +179,7 @@ def _server(portal: str) -> dict[str, AttributeValue]:
 
 
 def _call(event: ResponseEvent) -> dict[str, AttributeValue]:
-    """Return what a span of a request says and a metric does not: it may be any value."""
+    """Return the attributes of a span that a metric must not have: they have many values."""
     attributes: dict[str, AttributeValue] = {
         "aiohubassoc.call.kind": event.kind.value,
         "aiohubassoc.call.pairs": event.pairs,

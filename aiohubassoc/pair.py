@@ -32,10 +32,10 @@ def path_text(text: str, what: str, most: int) -> str:
         raise ValueError(f"{what} has {len(text):,} characters, more than {most}")
     if not text or text.isspace():
         raise ValueError(f"{what} is empty")
-    if text in {".", ".."}:  # a path segment that would climb
+    if text in {".", ".."}:  # a path segment that means another path
         raise ValueError(f"{what} cannot be {text!r}")
-    if " " in text or not text.isprintable():  # also keeps out lone surrogates and BOMs
-        raise ValueError(f"{what} holds a blank or a control character: {text!r}")
+    if " " in text or not text.isprintable():  # also refuses lone surrogates and BOMs
+        raise ValueError(f"{what} contains a blank or a control character: {text!r}")
     return text
 
 
@@ -53,9 +53,9 @@ RecordId: TypeAlias = str | SupportsIndex
 """A record's id as callers may give it: a string, an int, or an object with ``__index__``."""
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeVar as TypeVarWithDefault  # checkers bring it along
+    from typing_extensions import TypeVar as TypeVarWithDefault  # type checkers provide it
 
-    # Pair alone has a tag of any type. Python supports defaults of type variables since 3.13.
+    # ``Pair`` without a type has any tag. Python has defaults of type variables since 3.13.
     TagT = TypeVarWithDefault("TagT", default=Any)
 else:
     TagT = TypeVar("TagT")
@@ -71,7 +71,7 @@ _TOO_LARGE: Final = 10**MOST_ID
 
 
 def _shown(value: object, most: int = MOST_ID) -> str:
-    """Return *value* for a message, cut to a length."""
+    """Return *value* for a message, cut to *most* characters."""
     if isinstance(value, str | bytes | bytearray):
         value = value[: most + 1]
     try:
@@ -96,7 +96,7 @@ def _are_plain(from_type: object, from_id: object, to_type: object, to_id: objec
     ):
         return False
     types, ids = from_type + to_type, from_id + to_id
-    # Letters beside digits could be a float written as text: 1e16.
+    # Letters among digits could be a float written as text: 1e16.
     if len(types) + len(ids) > MOST_ID or not (ids.isdecimal() and ids.isascii()):
         return False
     return types.isalnum() and types.isascii()
@@ -119,7 +119,7 @@ def _record_id(value: object, what: str) -> str:
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise ValueError(f"{what} must be a string or an int, not {_shown(value)}")
     try:
-        number = operator.index(value)  # numpy's integers and their like
+        number = operator.index(value)  # for example numpy's integers
     except TypeError:  # and numpy's arrays
         raise ValueError(f"{what} must be a string or an int, not {_shown(value)}") from None
     if abs(number) >= _TOO_LARGE:

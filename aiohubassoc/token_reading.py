@@ -21,21 +21,21 @@ from aiohubassoc.errors import OptionsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A password manager may ask a server or a person, so it has a minute.
+# A password manager may ask a server or a person.
 _COMMAND_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 0.5
 _MOST_STDERR: Final = 2000
-# As in the files that a shell or Docker reads; the padding of a token (ab==) is no name.
+# NAME=value as in shell and Docker files. The value must not start with "=": ab== is a token.
 _ASSIGNMENT: Final = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*=\s*([^=\s].*)", re.ASCII)
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def parse_token(text: str) -> str:
     """
-    Return the token in *text* without what files and shells put around it; empty if there is none.
+    Return the token in *text*; empty if there is none.
 
-    Taken off are blanks, a byte order mark, ``NAME=`` and quotes. Of several lines it is the one
-    that assigns a variable of the token; lines that begin with ``#`` are comments.
+    Blanks, a byte order mark, ``NAME=`` and quotes are removed, and lines that begin with ``#`` are
+    ignored. If a line assigns a variable of the token, the other lines are ignored too.
     """
     lines = [line.strip() for line in text.lstrip("\ufeff").splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
@@ -77,9 +77,9 @@ class RenewingToken:
         if refused == self._token:
             is_over = Event()
             try:
-                # Neither file nor command blocks.
+                # Reading may block.
                 self._token = await asyncio.to_thread(self._read, is_over)
-            except OptionsError as error:  # the refusal itself ends the run, in good order
+            except OptionsError as error:  # the old token is refused again, which stops the run
                 self._warn(f"there is no new access token: {error}".replace(refused, "..."))
             finally:
                 is_over.set()
@@ -95,14 +95,14 @@ def token_from_file(path: str) -> str:
     """
     try:
         content = Path(path).read_bytes()
-        # PowerShell writes the second one.
+        # PowerShell writes UTF-16.
         text = content.decode("utf-16" if content.startswith(_UTF16) else "utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not text"
         raise OptionsError(f"cannot read the token in {path}: {reason}") from None
     if token := parse_token(text):
         return _checked(token, path)
-    raise OptionsError(f"{path} is empty: it must hold the access token")
+    raise OptionsError(f"{path} is empty: it must contain the access token")
 
 
 def _checked(token: str, source: str) -> str:
@@ -119,7 +119,7 @@ def token_from_command(
     command: str, is_over: Event | None = None, seconds: float = _COMMAND_SECONDS
 ) -> str:
     """
-    Return what *command* prints; it is split as a shell does, and no shell runs.
+    Return the token that *command* prints. It is split as by a shell, and no shell runs.
 
     Args:
         command: The command.
@@ -150,7 +150,7 @@ def token_from_command(
     try:
         token = parse_token(done.stdout.decode())
     except UnicodeDecodeError:
-        raise OptionsError(f"{name} printed what is not text") from None
+        raise OptionsError(f"{name} printed bytes that are not text") from None
     if not token:
         said = _quoted(done.stderr, b"")
         raise OptionsError(f"{name} printed nothing: it must print the access token{said}")
@@ -180,7 +180,7 @@ def _run(words: list[str], is_over: Event, seconds: float) -> subprocess.Complet
 
 
 def _quoted(stderr: bytes | None, stdout: bytes | None) -> str:
-    """Return what a command wrote to standard error, without a token that it may have printed."""
+    """Return the standard error of a command, without the words of its standard output."""
     text = (stderr or b"").decode(errors="replace").strip()[-_MOST_STDERR:]
     for secret in (stdout or b"").decode(errors="replace").split():
         text = text.replace(secret, "...")
@@ -192,7 +192,7 @@ def find_other_readers(path: str) -> str | None:
     try:
         mode = Path(path).stat().st_mode
     except OSError:
-        return None  # reading it says why
+        return None  # reading the file reports the error
     if os.name == "posix" and stat.S_ISREG(mode) and mode & stat.S_IROTH:
         return (
             f"the token file {path} can be read by every user of this machine: "

@@ -1,13 +1,12 @@
 """
-What a pair costs by the batch, what is reported of a batch that failed in part, and flat memory.
+Measures batches: CPU per pair, the pairs identified after a 207, calls of bisection, and memory.
 
-CPU per pair as a ratio to bare aiohttp with a PUT a pair, measured as in `throughput.py`: one lean
-server, all in processes of their own, in turn, anew for each series. Beside ours: aiohttp and
-orjson alone, below which no client can go, and the batch calls of the official clients. Each sends
-2,000 pairs a call. Then, against a simulated portal, what the caller of each can say of every pair
-after a 207 with three failures whose errors name both records. Then how many calls it takes ours
-to find the rejected pairs where the portal refuses whole batches and names nobody. Then the peak
-memory of many pairs and of few.
+CPU per pair as a ratio to bare aiohttp with a PUT per pair, measured as in `throughput.py`, of
+aiohubassoc, of aiohttp and orjson alone (a lower bound), and of the batch calls of the official
+clients. Each sends 2,000 pairs per call. Then, against a simulated portal: the pairs that the
+caller can identify after a 207 with three failures whose errors name both records; the calls that
+aiohubassoc needs to find the rejected pairs if the portal refuses whole batches without naming a
+record; and the peak memory of many pairs and of few.
 """
 
 from __future__ import annotations
@@ -177,7 +176,7 @@ def main() -> int:
     }
     seen, whole = measure(pairs, series=options.series, **size)
     rows = {peer: row(peer, seen) for peer in seen}
-    asked = [peers.OURS_BATCH_TELL]
+    asked = [peers.OURS_BATCH_IDENTIFY]
     if not options.without_peers:
         # Apart, and fewer: they take most of the time.
         pairs = dict.fromkeys((peers.THREADS_BATCH, peers.SDK_BATCH), options.peer_pairs)
@@ -186,7 +185,7 @@ def main() -> int:
         )
         whole = whole and all_whole
         rows |= {peer: row(peer, beside) for peer in pairs}
-        asked += [peers.THREADS_BATCH_TELL, peers.SDK_BATCH_TELL]
+        asked += [peers.THREADS_BATCH_IDENTIFY, peers.SDK_BATCH_IDENTIFY]
     print_table(list(rows.values()))
     print(f"servers and clients on cores of their own: {'yes' if cores() else 'no'}\n")
     reported = [told_of_a_207(peer) for peer in asked]
@@ -197,14 +196,14 @@ def main() -> int:
     print_table([few, many])
     mine, growth = reported[0], many["peak memory, MB"] - few["peak memory, MB"]
     checks = {
-        "every pair was linked, and answered once": whole,
+        "every pair was linked, and reported once": whole,
         f"of a 207: {mine['reported as linked']:,} reported as linked, "
         f"{mine['reported as failed']} as failed, "
         "as the portal's records": (
             mine["reported as linked"] == mine["pairs linked"] == _ONE_CALL - _FAILING
             and mine["not reported"] == 0
         ),
-        "whole batches refused: the pairs at fault are found, and nobody else": all(
+        "whole batches refused: exactly the rejected pairs are found": all(
             each["batches reported rightly"]
             == f"{options.split_batches} of {options.split_batches}"
             for each in split

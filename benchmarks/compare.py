@@ -1,16 +1,16 @@
 """
-Two commits in one sitting: what a pair costs by each, and whether that differs.
+Compares the CPU per pair of two commits in one run.
 
     python benchmarks/compare.py BASE [HEAD]
 
 Both are checked out into temporary folders. Processes of both link pairs against one lean server,
-in turn, first the one and then the other; a series starts them anew, since how a process lies in
-memory makes it faster or slower for as long as it lives. The figure is CPU per pair of *HEAD*
-divided by that of *BASE*, with a bootstrap interval over the series.
+by turns. Each series starts new processes, because the memory layout of a process makes it faster
+or slower for its whole life. The result is CPU per pair of *HEAD* divided by that of *BASE*, with
+a bootstrap interval over the series.
 
-The verdict is "better" or "worse" where the whole interval is beyond the tolerance, "the same"
-where all of it is within, and "not known" otherwise or with fewer than eight series: more series
-may tell. "worse" is exit code 1. A commit beside itself shows what the machine's noise is worth.
+The verdict is "better" or "worse" if the whole interval is beyond the tolerance, "the same" if all
+of it is within, and "not known" otherwise or with fewer than eight series; then run more series.
+"worse" is exit code 1. Comparing a commit with itself shows the noise of the machine.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ class Contender:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            # Or warnings of a peer's own would hide the table.
+            # Otherwise warnings of the peer would hide the table.
             env={**os.environ, "PYTHONWARNINGS": "ignore", "NODE_NO_WARNINGS": "1"},
         )
         if (pair := cores()) is not None:
@@ -84,7 +84,7 @@ class Contender:
 
     def ask(self, base_url: str, count: int, concurrency: int) -> dict[str, Any]:
         """
-        Return what it says of the next *count* pairs.
+        Send a job of *count* pairs to the process and return its result.
 
         Raises:
             RuntimeError: the process ended instead.

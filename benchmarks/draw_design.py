@@ -163,7 +163,7 @@ def _align(rows: list[tuple[str, str]]) -> list[str]:
 
 
 def _summary(module: Path) -> str:
-    """Return what the first sentence of a module says of it, without an end."""
+    """Return the first sentence of a module's docstring, without its full stop."""
     text = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
     first = " ".join(text.partition("\n\n")[0].split()).replace("``", "")
     return re.split(r"(?<=[a-z\d`\)])[.] ", first)[0].removesuffix(".")

@@ -1,12 +1,12 @@
 """
-The truth about every pair while everything that can go wrong does.
+Checks the outcome of every pair while every kind of fault occurs.
 
-20,000 pairs of existing records; every fault that passes hits a share of the calls; there is no
-quota, and a response may take a second. Then, each in a separate run, what ends a run and what
-a response says of a pair for good. What was reported is compared with the portal's records.
+20,000 pairs of existing records; every temporary fault hits a share of the calls; there is no
+quota, and a response may take a second. Then separate runs with responses that end a run, and with
+responses that are final for a pair. The outcomes are compared with the portal's records.
 
-The tries of a pair are 7, not the 5 of the default: with the faults at 2 % each a third of all
-tries fails, and 5 of them in a row for one pair in 220.
+A pair has 7 attempts, not the default of 5: with the faults at 2 % each a third of all attempts
+fails, and 5 attempts in a row fail for one pair in 220.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ if TYPE_CHECKING:
 _UNLIMITED = Quota(1_000_000, 1.0)
 _POLICY = RetryPolicy(attempts=7)
 _CONCURRENCY = 400
-# What no further try mends: the response stands. `partial_207` is a link that was half made.
+# Faults that no retry repairs. `partial_207` is a link that was made in one direction only.
 _LASTING = (
     Fault.ERRORS_IN_2XX,
     Fault.PARTIAL_207,
     Fault.NOT_FOUND_HTML_404,
     Fault.REDIRECT_302,
 )
-# Nor may a response be believed that says so and made nothing: reading back finds it.
+# Without the fault that confirms a link and makes none: only reading back finds it.
 _PASSING = [fault for fault in Fault if fault not in (*_LASTING, Fault.UNMADE)]
 # At least 19,900 of 20,000.
 _LINKED_SHARE = 0.995
@@ -80,7 +80,7 @@ class Run:
             self.seconds = perf_counter() - begun
             self.ledger = portal.ledger()
             links = portal.links()
-        # The books count the connection over which they are asked for.
+        # The ledger counts the connection over which it is read.
         self.left += self.ledger["open_connections"] - 1
         self.made = {tuple(row[:4]) for row in links["links"]}
         self.indexes = Counter(outcome.index for outcome in self.outcomes)
@@ -179,7 +179,7 @@ def passing(count: int, share: float) -> tuple[Run, dict[str, bool]]:
 
 
 def lasting(count: int) -> Iterable[tuple[Run, dict[str, bool]]]:
-    """Run with what a response says of a pair for good, one after the other."""
+    """Run with each response that is final for a pair, one after the other."""
     for fault, status in (
         (Fault.ERRORS_IN_2XX, Status.FAILED),
         (Fault.PARTIAL_207, Status.PARTIAL),
@@ -229,7 +229,7 @@ def ending(count: int) -> Iterable[tuple[Run, dict[str, bool]]]:
                     or isinstance(outcome.error, error)
                     for outcome in reported
                 ),
-                f"{name}: what was on the wire is all that was sent after it": (
+                f"{name}: only the calls in flight were sent after it": (
                     run.ledger["requests"] <= len(run.having(Status.LINKED)) + _CONCURRENCY
                 ),
             },

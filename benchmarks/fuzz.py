@@ -126,7 +126,7 @@ def make_files(home: Path) -> Callable[[bytes], None]:
 
 
 def make_folders(home: Path) -> Callable[[bytes], None]:
-    """Return what opens a run folder whose database the bytes change, where they say."""
+    """Return a function that opens a run folder after it changed its database by the bytes."""
     import asyncio  # noqa: PLC0415 -- instrumented first
 
     from aiohubassoc import Journal, JournalError, Outcome, Pair, Report, Status  # noqa: PLC0415
@@ -243,7 +243,7 @@ def fuzz_at_random(target: str, seconds: int, seed: int, home: Path) -> int:
 
 
 def main() -> int:
-    """Fuzz each target in a process of its own, and return the exit code."""
+    """Fuzz each target in a separate process, and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
     parser.add_argument("--targets", nargs="*", choices=TARGETS, default=list(TARGETS))

@@ -178,7 +178,7 @@ async def _link(base_url: str, count: int, quota: Quota | None) -> int:
 
 def measure(count: int, quota: Quota, given: Quota | None) -> dict[str, Any]:
     """
-    Return what the log and the portal say of a run.
+    Return the counts of the log and of the portal for a run.
 
     Args:
         count: Of pairs.

@@ -134,7 +134,7 @@ def cpu_row(name: str, seen: dict[str, list[Round]]) -> dict[str, Any]:
 
 
 async def work_alone(folder: Path, ids: list[int]) -> float:
-    """Return the CPU that the folder's own code takes a pair, in microseconds, without a run."""
+    """Return the CPU per pair of the folder's code, in microseconds, without a run."""
     recording = Journal(folder).recording({}, SystemClock(), retry_failed=False)
     await recording.open()
     spent = 0.0

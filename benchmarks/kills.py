@@ -1,12 +1,11 @@
 """
-The truth about every pair though the command is killed again and again.
+Checks the outcome of every pair while the command is killed again and again.
 
-The command links the pairs of a file, some of them twice in it, with a run folder, against a
-portal of another process where some records are missing and some calls go wrong. It is killed at a
-random moment, begun again by ``resume`` or by the same ``link``, killed again; the last time it
-may end. It links one by one, or, with ``--via batch``, in batches. Each line that any of these
-processes wrote is kept, and compared with the folder as it was found after the kill, with what was
-reported before and after, and with the portal's records.
+The command links the pairs of a file, some of which are repeated, with a run folder, against a
+portal in another process with missing records and faults. It is killed at a random moment and
+started again by ``resume`` or by the same ``link``; the last time it is not killed. It sends single
+calls, or batches with ``--via batch``. Each line of output of these processes is compared with the
+folder after the kill, with the lines of the other processes, and with the portal's records.
 """
 
 from __future__ import annotations
@@ -42,9 +41,9 @@ _LATENCY: Final = Latency(0.04, 0.3, 0.04, 0.3)
 _FAULTS: Final = FaultPlan(server_error_500=0.01, reset_after=0.01, reset_before=0.01)
 _MISSING_SHARE: Final = 0.01
 _REPEATED_SHARE: Final = 0.05
-# Of the kills: while the command is starting, or tells what it knows from before.
+# The share of kills while the command starts, or reports the outcomes of earlier runs.
 _EARLY_SHARE: Final = 0.3
-# How long an outcome waits at most until it is in the folder, and so is reported, in seconds.
+# Maximum seconds until an outcome is written to the folder and reported.
 _HELD: Final = 0.2
 _LOOK_EVERY: Final = 0.0005
 _PATIENCE: Final = 600.0
@@ -67,8 +66,8 @@ class Replied:
 
     line: int
     ends: Ends
-    truth: str  # what it says of the pair: a status, or duplicate
-    is_news: bool  # whether it was linked just then
+    truth: str  # a status, or duplicate
+    is_news: bool  # whether it was linked by this process
 
 
 @attrs.frozen
@@ -129,7 +128,7 @@ class Runs:
         self._resume = ["resume", str(self.folder), "--stream"]
 
     def kill_some(self, kills: int) -> None:
-        """Begin so many sessions and kill each of them, if it is still there."""
+        """Start *kills* sessions and kill each of them if it has not ended."""
         for left in range(kills, 0, -1):
             command = self._link
             if left % 2 and self._can_resume():
@@ -322,16 +321,16 @@ def main() -> int:
         runs = Runs(Path(home), portal, rows, _FORMS[options.via], rng)
         runs.kill_some(options.kills)
         last = runs.finish()
-        books, links = portal.ledger(), portal.links()["links"]
+        ledger, links = portal.ledger(), portal.links()["links"]
         settled, resent = runs.settled(), runs.resent()
         status = json.loads(runs.ask("status", str(runs.folder), "--json"))
         exported = runs.ask("export", str(runs.folder), "--linked", "--format", "jsonl")
     counts = Counter(row.status for row in settled.values())
     killed = [session for session in runs.sessions if session.was_killed]
-    retried = sum(books["faults"].values())
-    calls = books["calls"]
+    retried = sum(ledger["faults"].values())
+    calls = ledger["calls"]
     # A pair that shared a call with one wrong is in another call: that is not sent again.
-    sent = calls.get("put", 0) if options.via == "put" else books["batch_inputs"]
+    sent = calls.get("put", 0) if options.via == "put" else ledger["batch_inputs"]
     again = sent - options.pairs - retried * (1 if options.via == "put" else _BATCH)
     per_kill = max(0.0, again / max(1, len(killed)))
     round_trip = _LATENCY.before_median + _LATENCY.after_median
@@ -344,8 +343,8 @@ def main() -> int:
         "lines reported": sum(len(session.reported) for session in runs.sessions),
         "pairs": options.pairs,
         **{name.value: counts[name] for name in (Status.LINKED, Status.FAILED)},
-        "calls": books["requests"],
-        "pairs in them": calls.get("put", 0) + books["batch_inputs"],
+        "calls": ledger["requests"],
+        "pairs in them": calls.get("put", 0) + ledger["batch_inputs"],
         "faults": retried,
         "sent again": max(0, again),
         "of them a kill": round(per_kill, 1),
@@ -359,7 +358,7 @@ def main() -> int:
     checks = {
         f"{options.kills} sessions were killed, no other ended": len(killed) == options.kills,
         "the last one ends as a run with failures does": last.code == _SOME_FAILED,
-        "it tells of every row of the input, once": (
+        "it reports every row of the input once": (
             Counter(reported.line for reported in last.reported) == Counter(range(2, len(rows) + 2))
         ),
         "every pair is settled in the folder, and no other": len(settled) == options.pairs
@@ -372,8 +371,8 @@ def main() -> int:
         "no row was reported with two truths": untrue(runs.sessions) == 0,
         "the portal's records agree with every pair": contradicted(settled, links) == 0,
         "no pair was sent again once it was settled": resent == 0,
-        f"at most {most_per_kill:.0f} pairs a kill were sent again: those on the wire, and those "
-        f"answered {_HELD:g} s before it": per_kill <= most_per_kill,
+        f"at most {most_per_kill:.0f} pairs a kill were sent again: those in flight, and those "
+        f"whose response came {_HELD:g} s before it": per_kill <= most_per_kill,
     }
     return conclude(f"kills-{options.via}", [row], checks)
 

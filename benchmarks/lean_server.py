@@ -1,9 +1,9 @@
 """
-A server that costs next to nothing, for what a client itself costs.
+A server that needs very little CPU, to measure the CPU of a client.
 
-It answers each Create Default, of one pair or of a batch, with HubSpot's usual reply and headers,
-reads no token and keeps no books but a count of the pairs. Run as a script it is a process of its
-own, on the machine's last core where processes can be pinned.
+It responds to each Create Default, of one pair or of a batch, with HubSpot's usual reply and
+headers. It reads no token and keeps only a count of the pairs. As a script it is a separate
+process, on the machine's last core where processes can be pinned.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _BODY = (
 _ONE = _BODY.replace("{}", f"{_THERE},{_BACK}")
 # Results of a batch come in no order (HubSpot, Associations v4). A step is one, and costs nothing.
 _STEP = 7
-# It names a limit that binds nobody unless it is asked for another one, so that clients which read
-# the headers have as much to read as with HubSpot. It keeps none.
+# The limit in the headers, which it does not enforce: clients that read the headers have as much
+# to read as with HubSpot.
 _NO_LIMIT = (1_000_000, 1000)
 _HEADERS = (
     "Date: Mon, 23 Nov 2026 10:15:30 GMT\r\n"

@@ -1,9 +1,9 @@
 """
-A nightly sync: most pairs are linked already, and the portal's records say what it cost.
+Measures the calls of a nightly sync in which most pairs are linked already.
 
-A simulated portal has all links but a few; the same pairs are linked, once by single calls and
-once by batches, with ``skip_linked``. Then all of them are read back from a portal that says of
-some that they are linked and made nothing: what is found missing is held against its books.
+A simulated portal has all links but a few. The same pairs are linked with ``skip_linked``, once by
+single calls and once by batches. Then all of them are read back from a portal that confirmed some
+links without making them: the missing links are compared with its ledger.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _UNMADE_SHARE: Final = 0.01
 
 
 def pairs_of(count: int) -> Iterator[Pair]:
-    """Yield this many pairs, each with a first record of its own."""
+    """Yield *count* pairs with different first records."""
     return (Pair("contacts", n, "companies", n + 10_000_000) for n in range(1, count + 1))
 
 
@@ -58,14 +58,14 @@ async def _sync(portal: PortalProcess, count: int, via: Via) -> tuple[int, int]:
 
 
 def sync(count: int, new: set[int], via: Via) -> dict[str, Any]:
-    """Link pairs of which only *new* ones are not linked, and return what the records say."""
+    """Link pairs of which only *new* ones are not linked; return the counts of the portal."""
     with portal_process(_SETTINGS) as portal:
         portal.add_links(
             ends(pair) for number, pair in enumerate(pairs_of(count)) if number not in new
         )
         linked, skipped = asyncio.run(_sync(portal, count, via))
-        books = portal.ledger()
-    calls = books["calls"]
+        ledger = portal.ledger()
+    calls = ledger["calls"]
     return {
         "pairs": count,
         "new": len(new),
@@ -75,7 +75,7 @@ def sync(count: int, new: set[int], via: Via) -> dict[str, Any]:
         "reads": calls.get("read", 0),
         "PUTs": calls.get("put", 0),
         "batches": calls.get("batch", 0),
-        "links made": books["links"]["pairs"],
+        "links made": ledger["links"]["pairs"],
     }
 
 
@@ -88,11 +88,11 @@ async def _verify(portal: PortalProcess, count: int) -> tuple[int, Sequence[Pair
 
 
 def verify(count: int) -> tuple[dict[str, Any], bool]:
-    """Link, read back, and return what was found, and whether the records say the same."""
+    """Link, read back, and return the result, and whether the portal's ledger agrees."""
     settings = PortalSettings(quota_limit=None, keep_arrivals=False, unmade_share=_UNMADE_SHARE)
     with portal_process(settings) as portal:
         linked, missing, unknown = asyncio.run(_verify(portal, count))
-        books = portal.ledger()
+        ledger = portal.ledger()
         made = {tuple(row[:4]) for row in portal.links()["links"]}
     unmade = {ends(pair) for pair in pairs_of(count)} - made
     reported = {
@@ -101,7 +101,7 @@ def verify(count: int) -> tuple[dict[str, Any], bool]:
         "found missing": len(missing),
         "unknown": unknown,
         "not in the records": len(unmade),
-        "reads": books["calls"]["read"],
+        "reads": ledger["calls"]["read"],
     }
     return reported, set(map(ends, missing)) == unmade
 

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 def _layers(*names: str) -> Callable[[Job], Awaitable[int]]:
-    """Return a way to link pairs with these layers of ours, put together by hand."""
+    """Return a function that links pairs with only these layers of the client."""
 
     async def link(job: Job) -> int:
         transport = Transport(job.base_url, timeouts=Timeouts(), connections=job.concurrency)
@@ -99,7 +99,7 @@ class _Counting(Observer):
 
 
 def _with_sdk(*, trace_calls: bool = False) -> OpenTelemetryObserver:
-    """Return an observer whose metrics are kept in memory, and whose spans nobody exports."""
+    """Return an observer with metrics in memory and spans that are not exported."""
     return OpenTelemetryObserver(
         trace_calls=trace_calls,
         tracer_provider=TracerProvider(shutdown_on_exit=False),

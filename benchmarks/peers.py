@@ -88,17 +88,19 @@ NODE_LIMITED = Peer(
 BARE_BATCH = Peer("bare aiohttp and orjson, batches", "bare_batch.py", ("asyncio",))
 OURS_BATCH = Peer("aiohubassoc, link_each, batches", "ours_batch.py", ("asyncio",))
 OURS_BATCH_PEAK = Peer("aiohubassoc, link_each, batches", "ours_batch.py", ("peak",))
-OURS_BATCH_TELL = Peer("aiohubassoc", "ours_batch.py", ("tell",))
+OURS_BATCH_IDENTIFY = Peer("aiohubassoc", "ours_batch.py", ("identify",))
 THREADS_BATCH = Peer(
     "hubspot-api-client 12, batches", "official_threads_batch.py", ("link",), "python"
 )
-THREADS_BATCH_TELL = Peer("hubspot-api-client 12", "official_threads_batch.py", ("tell",), "python")
+THREADS_BATCH_IDENTIFY = Peer(
+    "hubspot-api-client 12", "official_threads_batch.py", ("identify",), "python"
+)
 SDK_BATCH = Peer("hubspot-sdk 0.1.0a9, batches", "official_sdk_batch.py", ("link",), "python")
-SDK_BATCH_TELL = Peer("hubspot-sdk 0.1.0a9", "official_sdk_batch.py", ("tell",), "python")
+SDK_BATCH_IDENTIFY = Peer("hubspot-sdk 0.1.0a9", "official_sdk_batch.py", ("identify",), "python")
 
 
 def available(peers: Iterable[Peer]) -> list[Peer]:
-    """Return those that can run here, and say which cannot and why."""
+    """Return those that can run here, and print which cannot and why."""
     there = []
     for peer in peers:
         if peer.home == "node" and not (shutil.which("node") and shutil.which("npm")):

@@ -1,12 +1,12 @@
 """
-How near to the quota, what is lost at it, and what the portal saw.
+Measures how much of the quota each client uses, and how many pairs it loses.
 
 1. Ours: 1,800 pairs at 190 calls a second and at 190 in 10 s; and how scripts keep a quota.
-2. Peers: 500 pairs at 190 in 10 s, 16 at once, 80 ms a round trip: linked, lost, time, 429s.
-3. A quota that is not what it seems: set too high, unknown, shared, kept in other ways.
+2. Peers: 500 pairs at 190 in 10 s, 16 in flight, 80 ms a round trip: linked, lost, time, 429s.
+3. Quotas that are set too high, unknown, shared, or enforced in other ways.
 
-The portal's records judge what was sent. The least possible time is that of a client that
-knows everything: ``floor((n - 1) / limit)`` windows, no time in flight at all.
+The counts are those of the portal. The shortest possible time is ``floor((n - 1) / limit)``
+windows, without time in flight.
 """
 
 from __future__ import annotations
@@ -84,17 +84,17 @@ def measure(
 
     with portal_process(settings) as portal:
         reported, seconds = asyncio.run(run())
-        books = portal.ledger()
+        ledger = portal.ledger()
         instants = [instant for instant, _ in portal.arrivals()]
     least = (count - 1) // quota.limit * quota.window
     row = {
         "client": name,
         "quota": str(quota),
         "pairs": count,
-        "lost": count - books["links"]["pairs"],
-        "reported wrongly": abs(reported - books["links"]["pairs"]),
-        "429s": sum(books["throttled"].values()),
-        "most in a window": books["max_seen_in_window"],
+        "lost": count - ledger["links"]["pairs"],
+        "reported wrongly": abs(reported - ledger["links"]["pairs"]),
+        "429s": sum(ledger["throttled"].values()),
+        "most in a window": ledger["max_seen_in_window"],
         "seconds": seconds,
         "times the least": seconds / least if least else float("nan"),
     }
@@ -139,14 +139,14 @@ def against_peers(count: int) -> tuple[list[dict[str, Any]], dict[str, bool]]:
         settings = PortalSettings(quota_limit=_LIMIT, latency=_LATENCY)
         with portal_process(settings) as portal, peer.contender() as process:
             seen = process.run(portal.base_url, count, 16)
-            books = portal.ledger()
-        refused = sum(books["throttled"].values())
+            ledger = portal.ledger()
+        refused = sum(ledger["throttled"].values())
         return {
             "client": peer.name,
-            "linked": books["links"]["pairs"],
-            "lost": count - books["links"]["pairs"],
+            "linked": ledger["links"]["pairs"],
+            "lost": count - ledger["links"]["pairs"],
             "seconds": round(seen.wall_seconds, 1),
-            "429s, share": round(refused / max(1, books["requests"]), 3),
+            "429s, share": round(refused / max(1, ledger["requests"]), 3),
         }
 
     there = peers.available(_PEERS)
@@ -231,7 +231,7 @@ _SCENARIOS = (
 
 
 def adaptive(windows: int, *, untimed: bool) -> tuple[list[dict[str, Any]], dict[str, bool]]:
-    """Run part 3: all at the same time, each for so many windows of what there is."""
+    """Run part 3: all scenarios concurrently, each for this number of windows."""
 
     def one(scenario: Scenario) -> dict[str, Any]:
         count = windows * scenario.rate
@@ -253,13 +253,13 @@ def adaptive(windows: int, *, untimed: bool) -> tuple[list[dict[str, Any]], dict
             begun = perf_counter()
             report = asyncio.run(run())
             seconds = perf_counter() - begun
-            books = portal.ledger()
+            ledger = portal.ledger()
         least = (count - 1) // scenario.rate * settings.quota_window
         return {
             "scenario": scenario.name,
             "pairs": count,
-            "lost": count - books["links"]["pairs"],
-            "429s": sum(books["throttled"].values()),
+            "lost": count - ledger["links"]["pairs"],
+            "429s": sum(ledger["throttled"].values()),
             "errors, share": round(report.error_share, 4),
             "seconds": round(seconds, 1),
             "times the least": round(seconds / least, 3) if least else float("nan"),

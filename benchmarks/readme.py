@@ -135,7 +135,7 @@ def rewritten(text: str, table: Table, results: list[Mapping[str, Any]]) -> tupl
         first, *others = [cell.strip() for cell in line.strip("|").split("|")]
         label = first.replace("*", "")
         if label not in table.clients:
-            raise ValueError(f"{label!r} is no client that benchmarks/readme.py knows")
+            raise ValueError(f"{label!r} is not a client in benchmarks/readme.py")
         row = by_client.get(table.clients[label].name)
         if row is None:
             without.append(label)
@@ -162,7 +162,7 @@ def main() -> int:
     for table in TABLES:
         if not options.kept:
             script = Path(__file__).with_name(f"{table.benchmark}.py")
-            # A claim that does not hold is the benchmark's to say; its figures are figures still.
+            # Figures are also taken from a benchmark that missed a bar: its exit code reports it.
             code = max(code, subprocess.run([sys.executable, script], check=False).returncode)
         path = RESULTS / f"{table.benchmark}.json"
         if not path.exists():

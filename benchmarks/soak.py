@@ -1,16 +1,16 @@
 """
-A storm for as long as you like: the records of server, run folders and reports agree pair by pair.
+Runs under all faults for any time, and compares server, run folders and reports pair by pair.
 
-Several jobs at a time link pairs by single calls, in batches, and with a look at what is linked
-first, each with a run folder, and half of the clients with a quota that they share. Every fault of
-the simulator hits a share of the calls; latency is from nothing to 30 seconds; a neighbour uses the
-quota; tokens expire; the server is taken away and comes back; clients are opened and closed; runs
-are cancelled, stopped and left at any moment, and begun again; calls beside them are cancelled too.
-In real time the command is killed and resumed besides. ``--virtual`` runs on a loop whose clock
-leaps: an hour takes less than half a minute, with pauses between the jobs.
+Several concurrent jobs link pairs by single calls, in batches, and with ``skip_linked``, each with
+a run folder; half of the clients share a quota. Every fault of the simulator hits a share of the
+calls; latency is 0 to 30 seconds; a neighbour uses the quota; tokens expire; the server stops and
+starts again; clients are opened and closed; runs are cancelled, stopped and left at any moment, and
+started again; single calls beside them are cancelled too. In real time the command is also killed
+and resumed. ``--virtual`` runs on a loop whose clock jumps: an hour takes less than half a minute,
+with pauses between the jobs.
 
-All chance comes from the seed, but for what threads and other processes do when. It leaves no file
-behind.
+All random numbers come from the seed; the timing of threads and of other processes does not. It
+leaves no file behind.
 """
 
 from __future__ import annotations
@@ -146,12 +146,12 @@ class Server:
                         await over.wait()
                 expiring.cancel()
             ledger = served.portal.ledger
-            self._past, self._portal = self.books(), None
+            self._past, self._portal = self.link_counts(), None
             self._findings.requests += ledger.requests
             self._findings.faults.update(ledger.faults)
             await asyncio.sleep(self._rng.uniform(0.0, 1.5))
 
-    def books(self) -> Counter[tuple[str, ...]]:
+    def link_counts(self) -> Counter[tuple[str, ...]]:
         """Return how often each pair was linked."""
         links = {} if self._portal is None else self._portal.ledger.links
         return self._past + Counter({tuple(pair): count for pair, count in links.items()})
@@ -205,12 +205,12 @@ class Server:
 
 class Job:
     """
-    Pairs of its own in a run folder of its own, linked in as many sessions as it takes.
+    Pairs that are linked with a separate run folder, in any number of sessions.
 
     Args:
-        number: Of the job.
-        seed: Of its chance.
-        server: Where it links.
+        number: The number of the job.
+        seed: The seed of its random numbers.
+        server: The server to which it links.
         folder: The run folder.
         findings: What it counts into.
         quota: What half of its clients share with those of the other jobs.
@@ -276,7 +276,7 @@ class Job:
     async def _session(self) -> bool:
         """Run once, disturbed or not, and return whether nothing is left to do."""
         rng, findings = self._rng, self._findings
-        before = self._server.books()
+        before = self._server.link_counts()
         reported: list[Outcome] = []
         streams: list[Any] = []
         fate = rng.choice(("cancel", "stop", "leave", "none"))
@@ -320,7 +320,7 @@ class Job:
         for stream in streams:
             reported += [outcome async for outcome in stream]
             findings.check(
-                "a report counts what it tells", holds=len(reported) == stream.report.total
+                "a report counts every outcome", holds=len(reported) == stream.report.total
             )
         findings.sessions += 1
         findings.outcomes += len(reported)
@@ -329,7 +329,7 @@ class Job:
         return is_whole and all(outcome.status is not Status.UNPROCESSED for outcome in reported)
 
     def _look_at(self, reported: list[Outcome], before: Counter[tuple[str, ...]]) -> None:
-        check, books = self._findings.check, self._server.books()
+        check, link_counts = self._findings.check, self._server.link_counts()
         indexes = sorted(outcome.index for outcome in reported)
         check("each pair read has one outcome", holds=indexes == list(range(len(reported))))
         for outcome in reported:
@@ -340,12 +340,12 @@ class Job:
                     about=outcome,
                 )
                 key = _key(outcome.pair)
-                check("and not sent", holds=books[key] == before[key], about=outcome)
+                check("and not sent", holds=link_counts[key] == before[key], about=outcome)
         self._linked |= {one.pair for one in reported if one.status is Status.LINKED}
 
     def _compare(self) -> None:
-        """Compare the folder with the reports and with the server's books."""
-        check, books = self._findings.check, self._server.books()
+        """Compare the folder with the reports and with the server's links."""
+        check, link_counts = self._findings.check, self._server.link_counts()
         if not Journal(self._folder).is_there:
             check("what was reported is in a folder", holds=not self._linked)
             return
@@ -353,17 +353,17 @@ class Job:
         linked = {pair for pair, row in rows.items() if row.status is Status.LINKED}
         check("the folder has what was reported", holds=self._linked <= linked)
         for pair, row in rows.items():
-            if row.status in {Status.FAILED, Status.UNPROCESSED} and _key(pair) in books:
+            if row.status in {Status.FAILED, Status.UNPROCESSED} and _key(pair) in link_counts:
                 check(
                     "a link that was not confirmed is possible", holds=row.maybe_applied, about=row
                 )
-        false = sum(_key(pair) not in books for pair in linked)
+        false = sum(_key(pair) not in link_counts for pair in linked)
         most = self._server.unmade() * _BATCH
         check("the server has what is linked", holds=false <= most, about=(false, most))
 
     async def _verify(self) -> None:
         await self._server.is_up.wait()
-        books = self._server.books()
+        link_counts = self._server.link_counts()
         async with self._client() as client, client.verify(self._pairs) as found:
             states = [(one.pair, one.state) async for one in found]
         self._findings.check(
@@ -373,7 +373,7 @@ class Job:
         # A fault of a read may hide a link, and none can show one that is not there.
         for pair, state in states:
             if state is LinkState.LINKED:
-                is_there = _key(pair) in books
+                is_there = _key(pair) in link_counts
                 self._findings.check("what is read back is there", holds=is_there, about=pair)
 
     async def _calls(self, client: AssociationClient) -> None:
@@ -400,7 +400,7 @@ class Job:
             self._findings.check(
                 "a call that returned has linked",
                 holds=not is_linked
-                or _key(pair) in self._server.books()
+                or _key(pair) in self._server.link_counts()
                 or self._server.unmade() > unmade,
                 about=pair,
             )
@@ -539,7 +539,7 @@ class _VirtualStore(SqliteStore):
 
 
 class _LoopWorker:
-    """Asks the store on the loop, whose clock would leap while a thread does."""
+    """Uses the store on the loop: its clock would jump while a thread works."""
 
     def submit(self, work: Callable[[], ResultT]) -> asyncio.Future[ResultT]:
         """See `Worker`."""
@@ -604,9 +604,9 @@ def main(arguments: Iterable[str] | None = None) -> int:
     )
     parser.add_argument("--minutes", type=_positive, default=30.0, help="may be a fraction")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--virtual", action="store_true", help="minutes of a clock that leaps")
+    parser.add_argument("--virtual", action="store_true", help="minutes of virtual time")
     options = parser.parse_args(None if arguments is None else list(arguments))
-    logging.disable(logging.ERROR)  # each run says why it was stopped
+    logging.disable(logging.ERROR)  # each run logs why it was stopped
     seconds, seed = options.minutes * 60.0, options.seed
     began, killed, wrong = time.perf_counter(), 0, Counter[str]()
     with tempfile.TemporaryDirectory() as home:

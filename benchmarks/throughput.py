@@ -1,10 +1,10 @@
 """
-What a pair costs: CPU per pair, ours and what people use today, by a server that costs nothing.
+Measures the CPU per pair of aiohubassoc and of other clients.
 
-All link pairs against one lean server, each in a separate process, one round after the other in
-turn, so that whatever the machine does meets all of them. A series starts every process anew: how
-a process lies in memory makes it faster or slower for as long as it lives. The ratio is that of
-two rounds beside each other, ours to bare aiohttp: a pool of workers, PUT, ``read()``.
+All link pairs against one lean server, each in a separate process, by turns, so that other load on
+the machine affects all of them. Each series starts new processes, because the memory layout of a
+process makes it faster or slower for its whole life. The ratio is that of two adjacent rounds, ours
+to bare aiohttp: a pool of workers, PUT, ``read()``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every test stands on."""
+"""Fixtures and settings of all tests."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from aiohubassoc.testing.mocked import ResponseWithWriter
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-# How fast a machine draws examples says nothing of the code.
+# The speed at which a machine draws examples is not tested.
 _ANY_SPEED = (HealthCheck.too_slow,)
 settings.register_profile("default", deadline=None, suppress_health_check=_ANY_SPEED)
-# For "make quick": a law is tried with few draws, the same ones each time.
+# For "make quick": few examples of each property, always the same.
 _QUICK_EXAMPLES = 5
 settings.register_profile(
     "quick", settings.get_profile("default"), max_examples=_QUICK_EXAMPLES, derandomize=True
@@ -34,7 +34,7 @@ setattr(aioresponses.core, "ClientResponse", ResponseWithWriter)  # noqa: B010 -
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Bound the draws of laws that name a number of their own, which no profile reaches."""
+    """Limit the examples of tests with a fixed number of them, which profiles do not change."""
     if _PROFILE != "quick":
         return
     for item in items:
@@ -71,13 +71,13 @@ async def _no_task_left_behind() -> AsyncIterator[None]:
 
 
 async def settle() -> None:
-    """Let every task that can run do so; no time passes."""
+    """Let every task run that can; no time passes."""
     for _ in range(20):
         await asyncio.sleep(0)  # noqa: TID251 -- the one place: a turn of the loop, no waiting
 
 
 async def pass_time(seconds: float) -> None:
-    """Let virtual time pass: tests run on a loop whose clock leaps when there is nothing to do."""
+    """Let virtual time pass: the loop's clock jumps ahead when nothing is left to do."""
     loop = asyncio.get_running_loop()
     over = loop.create_future()
     loop.call_later(seconds, over.set_result, None)

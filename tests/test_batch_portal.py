@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 TOKEN = PortalSettings().tokens[0]
 UNLIMITED = Quota(10**6, 1.0)
-# What no further try mends, or no client can see; `partial_207` is a link that was half made.
+# Faults that no retry repairs or no client can see; `partial_207` links in one direction only.
 LASTING = {
     Fault.ERRORS_IN_2XX,
     Fault.PARTIAL_207,
@@ -73,7 +73,7 @@ def _made(running: ServedPortal) -> set[tuple[str, ...]]:
 
 
 def _check(running: ServedPortal, outcomes: Iterable[Outcome], count: int) -> None:
-    """Each pair has one outcome, and the portal's records bear it out."""
+    """Check that each pair has one outcome that agrees with the portal's records."""
     made, reported = _made(running), list(outcomes)
     assert list(range(count)) == sorted(outcome.index for outcome in reported)
     for outcome in reported:
@@ -90,20 +90,20 @@ def _check(running: ServedPortal, outcomes: Iterable[Outcome], count: int) -> No
 
 @pytest.mark.parametrize("version", ApiVersion)
 async def test_batches_in_every_version(version: ApiVersion) -> None:
-    """The same call under another path."""
+    """Only the path depends on the API version."""
     async with simulated_portal(_unlimited()) as running:
         outcomes = await _link(_client(running, api_version=version.value), _pairs(4100))
         _check(running, outcomes, 4100)
-        books = running.portal.ledger
-    assert ({"batch": 3}, 4100) == (books.calls, books.batch_inputs)
+        ledger = running.portal.ledger
+    assert ({"batch": 3}, 4100) == (ledger.calls, ledger.batch_inputs)
 
 
 @pytest.mark.parametrize("missing", ["207", "400"])
 @pytest.mark.parametrize("errors", ["named", "ends", "unnamed", "first"])
-async def test_blame_in_every_style(
+async def test_errors_are_matched_to_pairs_in_every_style(
     missing: Literal["207", "400"], errors: Literal["named", "ends", "unnamed", "first"]
 ) -> None:
-    """However the portal tells which records are missing, the pairs that fail are those."""
+    """Exactly the pairs of missing records fail, in each style of HubSpot's errors."""
     settings = _unlimited(missing_share=0.02, batch_missing=missing, batch_errors=errors)
     async with simulated_portal(settings) as running:
         outcomes = await _link(_client(running), _pairs(1000))
@@ -116,7 +116,7 @@ async def test_blame_in_every_style(
 
 
 async def test_ids_that_are_alike_on_both_sides() -> None:
-    """Contact 7 is missing, company 7 is not: nobody else pays for it."""
+    """Contact 7 is missing and company 7 exists: only pairs of the contact fail."""
     pairs = [Pair("contacts", a, "companies", b) for a in range(1, 30) for b in range(1, 30)]
     settings = _unlimited(missing_share=0.1, batch_errors="ends")
     async with simulated_portal(settings) as running:
@@ -128,8 +128,8 @@ async def test_ids_that_are_alike_on_both_sides() -> None:
 
 
 @pytest.mark.parametrize("fault", PASSING)
-async def test_a_fault_that_passes(fault: Fault) -> None:
-    """It hits the first batch: that is sent again, and every pair is linked."""
+async def test_temporary_faults_are_retried(fault: Fault) -> None:
+    """The fault hits the first batch, which is sent again; every pair is linked."""
     plan = FaultPlan(script_batches=(fault.value,), slow_seconds=2.0)
     async with simulated_portal(_unlimited(faults=plan)) as running:
         outcomes = await _link(_client(running, timeouts=Timeouts(response=1.0)), _pairs(30))
@@ -152,8 +152,8 @@ async def test_everything_at_once() -> None:
     assert counted[Status.LINKED] >= 2850
 
 
-async def test_a_portal_with_a_lower_limit_is_found_out() -> None:
-    """It takes 4 batch calls in 10 s, one at a time: few are refused, no pair is lost."""
+async def test_the_pace_adapts_to_a_lower_limit() -> None:
+    """The portal accepts 4 batch calls in 10 s, one in flight: few 429s, no pair is lost."""
     settings = _unlimited(
         batch_limit=4,
         batch_max_in_flight=1,
@@ -165,26 +165,26 @@ async def test_a_portal_with_a_lower_limit_is_found_out() -> None:
             _client(running, batch_quota=None, timeouts=Timeouts()), _pairs(9000), batch_size=50
         )
         _check(running, outcomes, 9000)
-        books = running.portal.ledger
+        ledger = running.portal.ledger
     assert {Status.LINKED} == {outcome.status for outcome in outcomes}
     assert {1} == {outcome.attempts for outcome in outcomes}
-    assert books.responses[429] / books.responses.total() < 0.1
+    assert ledger.responses[429] / ledger.responses.total() < 0.1
 
 
 async def test_the_headers_of_single_calls_slow_no_batch_down() -> None:
-    """They speak of the other limit: here of one call in ten seconds."""
+    """They report the limit of single calls: here one call in ten seconds."""
     settings = PortalSettings(quota_limit=1, quota_window=10.0, headers="all")
     async with simulated_portal(settings) as running:
         outcomes = await _link(_client(running), _pairs(1000), batch_size=50)
-        books = running.portal.ledger
-        assert books.first_counted is not None
-        assert books.last_counted is not None
-        assert books.last_counted - books.first_counted < 5.0
+        ledger = running.portal.ledger
+        assert ledger.first_counted is not None
+        assert ledger.last_counted is not None
+        assert ledger.last_counted - ledger.first_counted < 5.0
     assert 1000 == len(outcomes)
 
 
 async def test_the_daily_limit_counts_batches_too() -> None:
-    """It ends the run in good order."""
+    """The run stops, and every pair has an outcome."""
     async with simulated_portal(_unlimited(daily_limit=3)) as running:
         client = _client(running)
         async with client, client.link_each(_pairs(500), via="batch", batch_size=50) as outcomes:
@@ -194,7 +194,7 @@ async def test_the_daily_limit_counts_batches_too() -> None:
 
 
 async def test_the_reserve_of_the_day_is_kept_by_batches() -> None:
-    """Where HubSpot says what is left, the run stops before others go short."""
+    """The run stops when HubSpot reports no more calls than the reserve."""
     async with simulated_portal(_unlimited(daily_limit=20)) as running:
         client = _client(running, reserve_daily=5)
         async with client, client.link_each(_pairs(2000), via="batch", batch_size=50) as outcomes:
@@ -205,7 +205,7 @@ async def test_the_reserve_of_the_day_is_kept_by_batches() -> None:
 
 
 async def test_two_clients_share_a_batch_limiter() -> None:
-    """One pace for both."""
+    """Both clients together keep one quota."""
     limiter = QuotaLimiter.for_batches(Quota(5, 10.0))
     async with simulated_portal(_unlimited()) as running:
         for _ in range(2):
@@ -214,8 +214,8 @@ async def test_two_clients_share_a_batch_limiter() -> None:
         assert 5 == running.portal.ledger.max_batch_in_window
 
 
-async def test_a_limiter_of_single_calls_will_do() -> None:
-    """It bounds no calls in flight, so as many batches as usual are prepared."""
+async def test_a_single_call_limiter_works_for_batches() -> None:
+    """It has no limit of calls in flight, so the usual number of batches is prepared."""
     limiter = QuotaLimiter(Quota(5, 10.0))
     async with simulated_portal(_unlimited()) as running:
         client = _client(running, batch_quota=None, batch_limiter=limiter)
@@ -224,8 +224,8 @@ async def test_a_limiter_of_single_calls_will_do() -> None:
     assert {Status.LINKED} == {outcome.status for outcome in outcomes}
 
 
-async def test_a_limiter_has_a_quota_of_its_own() -> None:
-    """Both at once cannot be meant."""
+async def test_a_limiter_and_a_quota_exclude_each_other() -> None:
+    """A limiter and a quota together are refused."""
     with pytest.raises(OptionsError, match="batch_limiter"):
         AssociationClient(TOKEN, batch_quota=Quota(5), batch_limiter=QuotaLimiter.for_batches())
 
@@ -242,7 +242,7 @@ async def test_a_limiter_has_a_quota_of_its_own() -> None:
     ],
 )
 async def test_options_that_cannot_work(options: dict[str, Any], named: str) -> None:
-    """They are refused before anything is read."""
+    """Invalid options are refused before anything is read."""
     async with simulated_portal() as running, _client(running) as client:
         with pytest.raises(OptionsError, match=named):
             client.link_each([], **options)
@@ -271,7 +271,7 @@ async def test_pairs_that_are_no_batch(pairs: Any, reported: str) -> None:
 
 
 async def test_a_run_folder_of_batches_goes_on(tmp_path: Path) -> None:
-    """What is linked is not sent again, what failed is reported again, by batch or not."""
+    """Linked pairs are not sent again, failed ones are reported again, with both ways to link."""
     pairs = _pairs(500)
     settings = _unlimited(missing_share=0.01)
     async with simulated_portal(settings) as running:
@@ -294,7 +294,7 @@ async def test_a_run_folder_of_batches_goes_on(tmp_path: Path) -> None:
 async def test_a_run_folder_keeps_what_was_linked_already(
     tmp_path: Path, via: Literal["put", "batch"]
 ) -> None:
-    """Skipped as HubSpot had it: linked, so the next run asks nobody."""
+    """A pair that HubSpot had linked is stored as linked, so the next run makes no call."""
     pairs = _pairs(120)
     async with simulated_portal(_unlimited()) as running:
         running.portal.add_links(
@@ -315,7 +315,7 @@ async def test_a_run_folder_keeps_what_was_linked_already(
 
 @pytest.mark.parametrize("unlinked", ["errors", "left_out", "empty"])
 async def test_only_what_is_new_is_sent(unlinked: Literal["errors", "left_out", "empty"]) -> None:
-    """However the portal tells of records without links."""
+    """In each style in which HubSpot reports records without links."""
     pairs = _pairs(3000)
     async with simulated_portal(_unlimited(read_unlinked=unlinked)) as running:
         running.portal.add_links(
@@ -338,8 +338,8 @@ async def test_records_with_many_links_are_read_page_by_page() -> None:
 
 
 @pytest.mark.parametrize("version", ApiVersion)
-async def test_what_was_told_and_not_made_is_found(version: ApiVersion) -> None:
-    """The books of the portal know which; reading back finds the same."""
+async def test_verify_finds_links_that_were_confirmed_but_not_made(version: ApiVersion) -> None:
+    """Verify finds exactly the links that are not in the portal's ledger."""
     pairs = _pairs(2500)
     async with simulated_portal(_unlimited(unmade_share=0.01)) as running:
         client = _client(running, api_version=version.value)
@@ -361,7 +361,7 @@ async def test_what_was_told_and_not_made_is_found(version: ApiVersion) -> None:
 
 @pytest.mark.parametrize("fault", PASSING)
 async def test_a_fault_while_reading_back(fault: Fault) -> None:
-    """It passes, and nothing false is reported."""
+    """The lookup is retried, and no wrong state is reported."""
     pairs = _pairs(40)
     plan = FaultPlan(script_reads=(fault.value,), slow_seconds=2.0)
     async with simulated_portal(_unlimited(faults=plan)) as running:
@@ -377,7 +377,7 @@ async def test_a_fault_while_reading_back(fault: Fault) -> None:
 @pytest.mark.parametrize("errors", ["named", "ends", "unnamed", "first"])
 @pytest.mark.parametrize("missing", ["207", "400"])
 async def test_missing_records_while_reading_back(errors: str, missing: str) -> None:
-    """Their pairs are missing; those of others are reported as they are."""
+    """Pairs of missing records are missing; all others have their state."""
     pairs = _pairs(300)
     settings = _unlimited(
         missing_share=0.05,
@@ -395,8 +395,8 @@ async def test_missing_records_while_reading_back(errors: str, missing: str) -> 
         assert one.state == (LinkState.LINKED if is_there else LinkState.MISSING), one
 
 
-async def test_the_verbs_as_the_design_writes_them() -> None:
-    """What users copy from the page works."""
+async def test_the_example_of_the_design_runs() -> None:
+    """The code of the page works as shown."""
     async with simulated_portal(_unlimited()) as running, _client(running) as client:
         (outcome,) = await client.create_default_batch("deals", "contacts", [(1, 2)])
         assert outcome.status is Status.LINKED

@@ -96,7 +96,7 @@ async def client(hubspot: aioresponses) -> AsyncIterator[AssociationClient]:
 
 
 async def test_one_pair(hubspot: aioresponses, client: AssociationClient) -> None:
-    """The reply of a pair that is linked is returned whole."""
+    """All fields of the reply of a linked pair are returned."""
     hubspot.put(URL_V4, payload=success())
     reply = await client.create_default(PAIR)
     assert ("COMPLETE", (), 279) == (
@@ -118,7 +118,7 @@ async def test_one_pair(hubspot: aioresponses, client: AssociationClient) -> Non
     ],
 )
 async def test_every_version(hubspot: aioresponses, version: str, path: str) -> None:
-    """The version decides the path, and nothing else."""
+    """Only the path depends on the API version."""
     hubspot.put(f"https://hub.example{path}", payload=success())
     async with AssociationClient(
         "t", base_url="https://hub.example/", api_version=version
@@ -149,10 +149,10 @@ def _error(**more: Any) -> dict[str, Any]:
         ({"exception": aiohttp.ServerDisconnectedError()}, ConnectionLostError),
     ],
 )
-async def test_what_is_no_link_is_raised(
+async def test_a_pair_that_is_not_linked_raises(
     hubspot: aioresponses, client: AssociationClient, answer: dict[str, Any], expected: type
 ) -> None:
-    """Each kind of failure is an exception of its own, without the token anywhere in it."""
+    """Each kind of failure has a separate exception, which does not contain the token."""
     hubspot.put(URL_V4, repeat=True, **answer)
     with pytest.raises(expected) as caught:
         await client.create_default(PAIR)
@@ -160,10 +160,10 @@ async def test_what_is_no_link_is_raised(
     assert (None, None) == (caught.value.__cause__, caught.value.__context__)
 
 
-async def test_a_passing_fault_is_not_noticed(
+async def test_temporary_errors_are_retried(
     hubspot: aioresponses, client: AssociationClient
 ) -> None:
-    """500, 429, a lost connection, nonsense, and then the link."""
+    """A 500, a 429, a lost connection and an invalid response come before the link."""
     hubspot.put(URL_V4, status=500)
     hubspot.put(URL_V4, status=429, payload=_error(policyName="TEN_SECONDLY_ROLLING"))
     hubspot.put(URL_V4, exception=aiohttp.ClientPayloadError())
@@ -172,14 +172,14 @@ async def test_a_passing_fault_is_not_noticed(
     assert "COMPLETE" == (await client.create_default(PAIR)).status
 
 
-async def test_only_pairs_are_taken(client: AssociationClient) -> None:
-    """Ids without their types are no pair."""
+async def test_only_pairs_are_accepted(client: AssociationClient) -> None:
+    """Ids without object types are not a pair."""
     with pytest.raises(OptionsError, match="not a Pair"):
         await client.create_default((1, 2))  # type: ignore[arg-type]  # that is the point
 
 
 async def test_thousands_of_tasks_share_a_client(hubspot: aioresponses) -> None:
-    """Ten thousand callers at 19 a second: all succeed, however long they wait in line."""
+    """Ten thousand callers at 19 calls/s all succeed, however long they wait for the quota."""
     hubspot.put(ANY, callback=echo, repeat=True)
     clock = FakeClock()
     async with AssociationClient("t", quota=Quota.PROFESSIONAL, clock=clock) as client:
@@ -196,7 +196,7 @@ async def test_thousands_of_tasks_share_a_client(hubspot: aioresponses) -> None:
 
 
 async def test_link_each(hubspot: aioresponses, client: AssociationClient) -> None:
-    """Nothing is raised for a pair, and each comes back with what became of it."""
+    """A failed pair raises nothing, and each pair has its outcome."""
     hubspot.put(URL_V4, status=404, payload=_error(category="OBJECT_NOT_FOUND"))
     hubspot.put(ANY, callback=echo, repeat=True)
     pairs = [PAIR, Pair("deals", 1, "contacts", 2, tag="mine")]
@@ -219,7 +219,7 @@ async def test_link_all(hubspot: aioresponses, client: AssociationClient) -> Non
 
 
 async def test_link_all_stops(hubspot: aioresponses, client: AssociationClient) -> None:
-    """The arguments of link_each are taken by link_all too."""
+    """link_all accepts the arguments of link_each."""
     hubspot.put(ANY, status=400, payload=_error(category="X"), repeat=True)
     pairs = (Pair("contacts", n, "companies", n) for n in range(500))
     report = await client.link_all(pairs, stop_after_failures=3, max_failures_kept=2)
@@ -228,7 +228,7 @@ async def test_link_all_stops(hubspot: aioresponses, client: AssociationClient) 
 
 
 async def test_batches_without_a_socket(hubspot: aioresponses, client: AssociationClient) -> None:
-    """What users mock is the call as HubSpot documents it: a POST with the pairs as JSON."""
+    """Users can mock the documented call: a POST with the pairs as JSON."""
     asked: list[tuple[str, int, str | None]] = []
 
     def link(url: URL, *, data: bytes, headers: dict[str, str], **_: Any) -> CallbackResult:
@@ -263,13 +263,13 @@ async def test_batches_without_a_socket(hubspot: aioresponses, client: Associati
 async def test_options_of_a_run(
     client: AssociationClient, options: dict[str, Any], reported: str
 ) -> None:
-    """They are checked before anything is read."""
+    """Options are checked before anything is read."""
     with pytest.raises(OptionsError, match=reported):
         client.link_each([], **options)
 
 
 async def test_two_clients_share_a_limiter(hubspot: aioresponses) -> None:
-    """Only when it is handed to them."""
+    """Only if both get the same limiter."""
     hubspot.put(ANY, callback=echo, repeat=True)
     clock = FakeClock()
     limiter = QuotaLimiter(Quota(10, 10.0), clock=clock)
@@ -283,8 +283,8 @@ async def test_two_clients_share_a_limiter(hubspot: aioresponses) -> None:
     assert 30.0 <= clock.now() < 31.0
 
 
-async def test_the_quota_is_learned(hubspot: aioresponses) -> None:
-    """Without one, the first responses name it."""
+async def test_the_quota_is_adopted_from_the_headers(hubspot: aioresponses) -> None:
+    """Without a quota, the limit of the first responses is adopted."""
     hubspot.put(ANY, callback=echo, repeat=True)
     async with AssociationClient("t") as client:
         assert Quota(100) == client.limiter.quota
@@ -296,7 +296,7 @@ async def test_the_quota_is_learned(hubspot: aioresponses) -> None:
 
 
 async def test_a_client_is_used_inside_its_block(hubspot: aioresponses) -> None:
-    """Before and after, every verb says so."""
+    """Every method raises before the block is entered and after it is left."""
     client = AssociationClient("t")
     for _ in range(2):
         with pytest.raises(ClientClosedError, match="async with"):
@@ -310,13 +310,13 @@ async def test_a_client_is_used_inside_its_block(hubspot: aioresponses) -> None:
 
 
 async def test_a_client_cannot_be_entered_twice(client: AssociationClient) -> None:
-    """It would have two sessions."""
+    """A second entry would create a second session."""
     with pytest.raises(ClientClosedError, match="once"):
         await client.__aenter__()
 
 
-async def test_a_client_closed_under_a_run(hubspot: aioresponses) -> None:
-    """The run ends with what it could not do, and says why."""
+async def test_closing_the_client_ends_its_run(hubspot: aioresponses) -> None:
+    """The remaining pairs are unprocessed, with the reason."""
     hubspot.put(ANY, callback=echo, repeat=True)
     client = AssociationClient("t", quota=Quota(5, 10.0))
     reported = []
@@ -332,8 +332,8 @@ async def test_a_client_closed_under_a_run(hubspot: aioresponses) -> None:
     assert outcomes.report.linked >= 1
 
 
-def test_the_token_shows_nowhere() -> None:
-    """Not in the client's repr, nor in an error about it."""
+def test_the_token_is_not_in_the_repr() -> None:
+    """The client's repr and its errors do not contain the token."""
     client = AssociationClient("canary-token", api_version="2026-09")
     assert "<AssociationClient https://api.hubapi.com 2026-09 new>" == repr(client)
     for token in ("canary-token\n", "canary token", "Bearer canary-token", "canary-tökén"):
@@ -345,7 +345,7 @@ def test_the_token_shows_nowhere() -> None:
 async def test_the_log_shows_no_token(
     hubspot: aioresponses, client: AssociationClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """At any level, whoever logs."""
+    """At any level, in the lines of every logger."""
     caplog.set_level(logging.DEBUG)
     hubspot.put(URL_V4, status=500)
     hubspot.put(URL_V4, payload=success())
@@ -383,13 +383,13 @@ async def test_the_log_shows_no_token(
     ],
 )
 def test_what_cannot_work_is_refused(options: dict[str, Any], reported: str) -> None:
-    """When the client is made, with what is wrong."""
+    """Invalid arguments are refused when the client is created, with the reason."""
     with pytest.raises(OptionsError, match=reported):
         AssociationClient(**{"token": "t", **options})
 
 
 def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Token and base URL are taken from there; arguments win."""
+    """Token and base URL are read from the environment; arguments take precedence."""
     for name in ("HUBSPOT_ACCESS_TOKEN", "PRIVATE_APP_ACCESS_TOKEN", "HUBSPOT_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(OptionsError, match="HUBSPOT_ACCESS_TOKEN or PRIVATE_APP_ACCESS_TOKEN"):
@@ -406,7 +406,7 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.filterwarnings("error::FutureWarning")
 def test_the_end_of_v4_is_announced() -> None:
-    """Ninety days before HubSpot ends its support; never for the dated versions."""
+    """A warning starts 90 days before the end of support; dated versions have none."""
     late = FakeClock(datetime(2026, 12, 30, tzinfo=UTC))
     with pytest.warns(
         FutureWarning, match="until 2027-03-30: set api_version to '2026-09'"
@@ -419,7 +419,7 @@ def test_the_end_of_v4_is_announced() -> None:
 
 @pytest.mark.parametrize("version", ["2027-03", "2027-03-beta", "2026-03-beta", "2031-12"])
 def test_a_later_version_is_used_with_a_warning(version: str) -> None:
-    """HubSpot makes two a year; which this release does not know is said once, by its name."""
+    """HubSpot releases two versions a year; an unknown one gives one warning with its name."""
     with pytest.warns(UserWarning, match=f"api_version '{version}' is not known") as reported:
         client = AssociationClient("t", api_version=version)
     assert [__file__] == [one.filename for one in reported]
@@ -427,8 +427,8 @@ def test_a_later_version_is_used_with_a_warning(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", ApiVersion)
-def test_a_known_version_is_used_without_a_word(version: ApiVersion) -> None:
-    """Given as a text or as the member; warnings are errors here."""
+def test_a_known_version_gives_no_warning(version: ApiVersion) -> None:
+    """A text or a member of the enum; warnings are errors here."""
     AssociationClient("t", api_version=version)
     AssociationClient("t", api_version=version.value)
 
@@ -437,7 +437,7 @@ def test_a_known_version_is_used_without_a_word(version: ApiVersion) -> None:
     ("timeouts", "seconds"), [({}, 30.0), ({"timeouts": Timeouts(response=None, total=7.0)}, 7.0)]
 )
 async def test_timeouts_are_set_by_default(timeouts: dict[str, Any], seconds: float) -> None:
-    """A server that never answers costs a try, not for ever."""
+    """A server that never responds costs one attempt."""
 
     async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer):
@@ -457,8 +457,8 @@ async def test_timeouts_are_set_by_default(timeouts: dict[str, Any], seconds: fl
         await pass_time(100)
 
 
-async def test_a_lent_session(hubspot: aioresponses) -> None:
-    """It is sent through and stays open."""
+async def test_a_session_of_the_caller(hubspot: aioresponses) -> None:
+    """Requests use it, and it stays open."""
     hubspot.put(URL_V4, payload=success())
     async with aiohttp.ClientSession() as session:
         async with AssociationClient("t", session=session) as client:
@@ -466,8 +466,8 @@ async def test_a_lent_session(hubspot: aioresponses) -> None:
         assert not session.closed
 
 
-async def test_a_retry_policy_of_ones_own(hubspot: aioresponses) -> None:
-    """One try is one try."""
+async def test_a_custom_retry_policy(hubspot: aioresponses) -> None:
+    """With one attempt there is no retry."""
     hubspot.put(URL_V4, status=500, repeat=True)
     policy = RetryPolicy(attempts=1)
     async with AssociationClient("t", retry=policy, jitter=lambda: 0.0) as client:
@@ -478,6 +478,6 @@ async def test_a_retry_policy_of_ones_own(hubspot: aioresponses) -> None:
 
 
 async def test_a_pair_error_is_raised_where_the_pair_is_made() -> None:
-    """Long before the network."""
+    """Before anything is sent."""
     with pytest.raises(PairError):
         Pair("contacts", "", "companies", 1)

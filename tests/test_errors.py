@@ -74,7 +74,7 @@ CLASSES = [
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_every_error_pickles_and_copies(cls: type[AioHubAssocError]) -> None:
-    """It comes back of the same class, with the same fields, message and label."""
+    """The copy has the same class, fields, message and label."""
     error = cls(**_arguments(cls))
     for other in (pickle.loads(pickle.dumps(error)), copy.copy(error)):  # noqa: S301 -- our own
         assert cls is type(other)
@@ -84,7 +84,7 @@ def test_every_error_pickles_and_copies(cls: type[AioHubAssocError]) -> None:
 
 @pytest.mark.parametrize("cls", CLASSES)
 def test_every_error_says_what_happened(cls: type[AioHubAssocError]) -> None:
-    """Its message is not its arguments in brackets, and its label is one upper-case word."""
+    """The message is a sentence, and the label is one upper-case word."""
     error = cls(**_arguments(cls))
     assert str(error)
     assert not str(error).startswith("(")
@@ -98,14 +98,14 @@ def test_every_error_is_drawn_in_the_tree(cls: type[AioHubAssocError]) -> None:
     assert cls.__name__ in (errors.__doc__ or "")
 
 
-def test_an_api_error_tells_its_context() -> None:
-    """The rejected ids and the correlation id stand in the message."""
+def test_an_api_error_shows_its_context() -> None:
+    """The message contains the rejected ids and the correlation id."""
     expected = "400 C: m [id: 1, 2] (correlation id c-1)"
     assert expected == str(ApiError(**API))
 
 
 def test_missing_scopes_without_names() -> None:
-    """HubSpot does not always say which."""
+    """HubSpot does not always name the scopes."""
     error = MissingScopesError(403, "MISSING_SCOPES", "m", None)
     assert ((), "403 MISSING_SCOPES: m") == (error.scopes, str(error))
 
@@ -118,12 +118,12 @@ def test_a_partial_failure_without_named_errors() -> None:
 
 
 def test_unconfirmed_without_a_body() -> None:
-    """Nothing at all was said."""
+    """The response had no body."""
     assert "without a body" in str(UnconfirmedError())
 
 
 def test_unconfirmed_names_what_was_linked_instead() -> None:
-    """So that a record that was merged into another is seen; four results at most, ids cut."""
+    """This shows records that were merged into others; at most four results, with ids cut."""
     ways = (Association("999", "202"), Association("202", "999"))
     text = str(UnconfirmedError(DefaultAssociations(ways, "COMPLETE")))
     assert "(999 -> 202, 202 -> 999), none of which confirms this pair" in text
@@ -134,15 +134,15 @@ def test_unconfirmed_names_what_was_linked_instead() -> None:
     assert len(text) < 500
 
 
-def test_refusals_alike_say_how_many_and_which() -> None:
-    """The last one stands for all."""
+def test_refused_alike_shows_count_and_last_refusal() -> None:
+    """The message contains the last refusal."""
     text = str(RefusedAlikeError(1500, ApiError(**API)))
     assert "1,500 pairs in a row" in text
     assert "400 C: m" in text
 
 
 def test_a_bulk_error_shows_the_first_failure() -> None:
-    """And can do without."""
+    """Without failures the message has only the counts."""
     assert "1 of 5 pairs are not linked; the first: a:1 -> b:2: failed: 409" in str(
         BulkLinkError((FAILURE,), 1, 5)
     )
@@ -150,7 +150,7 @@ def test_a_bulk_error_shows_the_first_failure() -> None:
 
 
 def test_errors_can_be_raised_from_and_noted() -> None:
-    """They are exceptions like any other."""
+    """They support causes and notes as other exceptions do."""
     error = AioHubAssocError()
     error.add_note("while testing")
     with pytest.raises(AioHubAssocError) as caught:

@@ -71,7 +71,7 @@ async def _run(
 async def test_a_run_agrees_within_five_percent(
     count: int, quota: Quota, latency: Latency, concurrency: int
 ) -> None:
-    """Whatever bounds it: the quota, the wire, or how carefully it begins."""
+    """Whether the quota, the latency or the slow start limits the run."""
     took = await _run(count, quota, quota, latency, concurrency)
     reported = estimate(
         count, Pacer(quota), concurrency=concurrency, round_trip=_round_trip(latency)
@@ -81,15 +81,15 @@ async def test_a_run_agrees_within_five_percent(
 
 @pytest.mark.parametrize("count", [20, 100, 190, 191])
 async def test_a_short_run_agrees_within_a_round_trip(count: int) -> None:
-    """Where few answers decide, five percent would be asked of chance."""
+    """For few calls the random latency is more than five percent."""
     took = await _run(count, PROFESSIONAL, PROFESSIONAL, NEAR)
     round_trip = _round_trip(NEAR)
     reported = estimate(count, Pacer(PROFESSIONAL), round_trip=round_trip)
     assert math.isclose(reported.seconds, took, rel_tol=0.05, abs_tol=round_trip)
 
 
-async def test_without_a_quota_it_is_the_most() -> None:
-    """The client begins with the lowest quota there is and finds that there is more."""
+async def test_without_a_quota_the_estimate_is_an_upper_bound() -> None:
+    """The client starts with the lowest quota and adopts the higher limit that it reads."""
     took = await _run(600, PROFESSIONAL, None, NEAR)
     round_trip = _round_trip(NEAR)
     assert took < estimate(600, Pacer(SAFE_START), round_trip=round_trip).seconds
@@ -103,7 +103,7 @@ async def test_without_a_quota_it_is_the_most() -> None:
 @pytest.mark.parametrize("given", [None, Quota(20), Quota(5, 10.0), Quota(1, 30.0)], ids=str)
 @pytest.mark.parametrize("count", [1, 11, 60])
 async def test_batches_agree_within_five_percent(count: int, given: Quota | None) -> None:
-    """Whether the pace rises or not, and whether calls wait for a token or for the wire."""
+    """Whether the rate rises or not, and whether the quota or the latency limits the calls."""
     latency = Latency(0.5, 0.0, 0.5, 0.0)
     settings = PortalSettings(quota_limit=None, latency=latency, keep_links=False)
     pairs = (Pair("contacts", number, "companies", number) for number in range(1, count + 1))

@@ -1,4 +1,4 @@
-"""One door per dependency: which modules may import which library, and who may start the portal."""
+"""Which modules may import which library, and which may start the simulator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import aiohubassoc
 
-# Of each library: the modules, or packages, that may import it. Nothing else knows it is there.
+# For each library, the modules or packages that may import it.
 DOORS = {
     "aiohttp": {
         "_http.connections",
@@ -42,7 +42,7 @@ DOORS = {
 
 @pytest.fixture(scope="module")
 def graph() -> grimp.ImportGraph:
-    """Return who imports what."""
+    """Return the graph of imports."""
     return grimp.build_graph(
         "aiohubassoc", include_external_packages=True, exclude_type_checking_imports=True
     )
@@ -54,8 +54,8 @@ def _importers(graph: grimp.ImportGraph, module: str) -> set[str]:
 
 
 @pytest.mark.parametrize("library", sorted(DOORS))
-def test_a_library_has_one_door(graph: grimp.ImportGraph, library: str) -> None:
-    """Whoever else needs it goes through that module."""
+def test_a_library_is_imported_only_where_allowed(graph: grimp.ImportGraph, library: str) -> None:
+    """Other modules use the library only through these."""
     importers = _importers(graph, library) if library in graph.modules else set()
     for importer in importers:
         assert any(importer == door or importer.startswith(f"{door}.") for door in DOORS[library])
@@ -63,8 +63,8 @@ def test_a_library_has_one_door(graph: grimp.ImportGraph, library: str) -> None:
         assert importers
 
 
-def test_the_simulator_is_an_island(graph: grimp.ImportGraph) -> None:
-    """It shares no code with what it judges, and only the command and the tests start it."""
+def test_the_simulator_shares_no_code_with_the_client(graph: grimp.ImportGraph) -> None:
+    """The simulator imports nothing of the client; only the command and the tests start it."""
     inside = {"aiohubassoc.simulator", *graph.find_descendants("aiohubassoc.simulator")}
     for module in inside:
         imported = graph.find_modules_directly_imported_by(module)
@@ -77,7 +77,7 @@ def test_the_simulator_is_an_island(graph: grimp.ImportGraph) -> None:
 
 
 def test_no_type_name_twice(graph: grimp.ImportGraph) -> None:
-    """A name means one thing in the whole package, private or not, and nothing else in typing."""
+    """Each class name exists once in the package, and does not repeat a name of typing."""
     homes: dict[str, list[str]] = {}
     for module in graph.modules:
         if module.startswith("aiohubassoc"):

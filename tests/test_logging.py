@@ -1,4 +1,4 @@
-"""What a client logs: few lines, each with the keys that tell runs and pairs apart."""
+"""The log of a client: few lines, each with the keys of its run and pair."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_a_run_logs_its_begin_and_its_end(caplog: pytest.LogCaptureFixture
 
 
 async def test_verifying_logs_what_was_found(caplog: pytest.LogCaptureFixture) -> None:
-    """The same two lines, in its own words."""
+    """Verify logs a first and a last line too."""
     caplog.set_level("INFO", "aiohubassoc")
     portal = FakePortal(linked=[("1", "1000001")])
     async with client_of(portal) as client, client.verify(iter(pairs_of(2))) as found:
@@ -62,7 +62,7 @@ async def test_verifying_logs_what_was_found(caplog: pytest.LogCaptureFixture) -
 
 
 async def test_a_run_that_stops_warns_with_the_reason(caplog: pytest.LogCaptureFixture) -> None:
-    """Once, when it stops, with what HubSpot said."""
+    """One warning when the run stops, with HubSpot's message."""
     caplog.set_level("INFO", "aiohubassoc")
     refused = error(401, category="INVALID_AUTHENTICATION", correlationId="c-401")
     async with client_of(FakePortal(script={"put": [refused] * 5})) as client:
@@ -106,7 +106,7 @@ async def test_a_retry_is_logged_at_debug_with_everything(
 
 
 async def test_a_call_outside_a_run_has_no_run(caplog: pytest.LogCaptureFixture) -> None:
-    """Its lines have the key all the same: a format may name it."""
+    """Its lines have the key too, because a format may use it."""
     caplog.set_level("DEBUG", "aiohubassoc")
     async with client_of(FakePortal(script={"put": [UNAVAILABLE]})) as client:
         await client.create_default(Pair("contacts", 1, "companies", 2))
@@ -116,8 +116,8 @@ async def test_a_call_outside_a_run_has_no_run(caplog: pytest.LogCaptureFixture)
     assert "None contacts:1 -> companies:2 503" == formatter.format(record)
 
 
-async def test_throttles_are_summed_up(caplog: pytest.LogCaptureFixture) -> None:
-    """The first at once, then a line for each ten seconds, and the rest at the end."""
+async def test_throttles_are_logged_as_summaries(caplog: pytest.LogCaptureFixture) -> None:
+    """The first is logged immediately, then one line per ten seconds, the rest at the end."""
     caplog.set_level("INFO", "aiohubassoc")
     portal = FakePortal(script={"put": [throttle()] * 30})
     async with client_of(portal, concurrency=1) as client:
@@ -141,7 +141,7 @@ def _error() -> str:
 
 
 async def test_many_throttles_at_once_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    """As many as calls are in flight come together."""
+    """All calls in flight may be throttled together."""
     caplog.set_level("INFO", "aiohubassoc")
     portal = FakePortal(script={"put": [throttle()] * 16})
     async with client_of(portal) as client:
@@ -165,10 +165,10 @@ async def test_throttles_of_two_runs_are_kept_apart(caplog: pytest.LogCaptureFix
     assert 2 == len({extras_of(one)["run"] for one in firsts})
 
 
-async def test_what_a_run_folder_says_names_the_run(
+async def test_log_lines_of_a_run_folder_name_the_run(
     caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    """Such as that an earlier process ended without closing it."""
+    """For example that an earlier process did not close the folder."""
     caplog.set_level("INFO", "aiohubassoc")
     journal = Journal(tmp_path / "run")
     async with client_of(FakePortal()) as client:
@@ -218,7 +218,7 @@ async def test_what_a_handler_raises_ends_nothing(
 
 
 def test_a_program_without_logging_prints_nothing() -> None:
-    """As of every library: not even a warning."""
+    """Like every library it prints no warnings."""
     code = (
         "import aiohubassoc._http.event_log as log; from aiohubassoc import RunStoppedError; "
         "log.EventLog().run_stopped('run', RunStoppedError('why'))"
@@ -227,8 +227,8 @@ def test_a_program_without_logging_prints_nothing() -> None:
     assert ("", "") == (done.stdout, done.stderr)
 
 
-async def test_nothing_is_put_together_when_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A retry costs no text where DEBUG is off."""
+async def test_no_text_is_built_when_the_level_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No text is built for a retry if DEBUG is off."""
 
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("a line was made")

@@ -1,4 +1,4 @@
-"""What people give by mistake is refused in the library's own words, with what to give instead."""
+"""Wrong arguments are refused with a message that names the right ones."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def _pairs() -> AsyncIterator[Pair]:
 )
 @pytest.mark.parametrize("verb", ["link_all", "verify", "plan", "create_default_batch"])
 async def test_inputs_that_are_no_pairs(verb: str, pairs: Any, advice: str) -> None:
-    """By every verb that takes pairs, and with what to give instead."""
+    """Every method that accepts pairs refuses them, and the message has the right input."""
     with mocked() as hubspot:
         async with AssociationClient("t") as client:
             with pytest.raises((OptionsError, PairError)) as refused:
@@ -85,7 +85,7 @@ async def test_inputs_that_are_no_pairs(verb: str, pairs: Any, advice: str) -> N
 
 @pytest.mark.parametrize("item", [ROW, ("contacts", 1, "companies", 2)])
 async def test_items_without_types(item: Any) -> None:
-    """The advice does not depend on whether types were given."""
+    """The advice is the same with and without types."""
     async with AssociationClient("t") as client:
         with pytest.raises(OptionsError, match=r"give \(row\['from_id'\]|give Pair\("):
             await client.link_all([item])
@@ -99,15 +99,15 @@ async def test_items_without_types(item: Any) -> None:
         (b"12", "not bytes"),
     ],
 )
-async def test_what_one_batch_does_not_take(given: Any, advice: str) -> None:
-    """Though `link_each` may."""
+async def test_create_default_batch_refuses_other_inputs(given: Any, advice: str) -> None:
+    """Only `link_each` accepts them."""
     async with AssociationClient("t") as client:
         with pytest.raises(OptionsError) as refused:
             await client.create_default_batch("contacts", "companies", given)
     assert advice in str(refused.value)
 
 
-async def test_one_batch_is_not_async() -> None:
+async def test_create_default_batch_refuses_async_inputs() -> None:
     """An async iterable is for `link_each`."""
     async with AssociationClient("t") as client:
         given: Any = _pairs()
@@ -116,7 +116,7 @@ async def test_one_batch_is_not_async() -> None:
 
 
 async def test_an_id_of_thousands_of_digits_is_one_failed_pair() -> None:
-    """As any other bad id is: the run continues, and the pair can be printed."""
+    """The run continues, and the pair can be printed."""
     with pytest.raises(PairError, match="digits"):
         Pair("contacts", LONG, "companies", 1)
     with mocked():
@@ -130,7 +130,7 @@ async def test_an_id_of_thousands_of_digits_is_one_failed_pair() -> None:
 
 @pytest.mark.parametrize("given", [1.5, None, "..", "a b", "202.0", b"1", LONG], ids=range(7))
 async def test_the_pair_of_an_outcome_fails_its_checks_again(given: Any) -> None:
-    """It is sent by no verb, and it is the one that is failed, also with the right ones of old."""
+    """No method sends it; only this pair fails, also among pairs of outcomes that are valid."""
     with mocked() as hubspot:
         async with AssociationClient("t") as client:
             first = await client.link_all([(given, 1), (1, 2)], **TYPES)
@@ -203,7 +203,7 @@ async def test_options_of_a_run(options: Any, said: str) -> None:
     ],
 )
 async def test_causes_of_a_stop(cause: Any, seconds: float | None, said: str) -> None:
-    """They are kept with each pair that is left open: only errors of ours have what is shown."""
+    """The cause is stored with each remaining pair, so it must be an error of the package."""
     with mocked():
         async with AssociationClient("t") as client, client.link_each([PAIR]) as outcomes:
             with pytest.raises(OptionsError, match=said):
@@ -211,7 +211,7 @@ async def test_causes_of_a_stop(cause: Any, seconds: float | None, said: str) ->
             assert [Status.LINKED] == [outcome.status async for outcome in outcomes]
 
 
-async def test_plan_takes_a_journal_only() -> None:
+async def test_plan_accepts_only_a_journal() -> None:
     """As `link_each` does."""
     given: Any = "runs/x"
     with pytest.raises(OptionsError, match=r"Journal\('runs/x'\)"):
@@ -250,13 +250,13 @@ async def test_plan_takes_a_journal_only() -> None:
     ],
 )
 def test_options_of_a_client(options: Any, said: str) -> None:
-    """When it is made."""
+    """When the client is created."""
     with pytest.raises(OptionsError) as refused:
         AssociationClient("t", **options)
     assert said in str(refused.value)
 
 
-def test_names_in_other_letters_are_hosts() -> None:
+def test_international_host_names_are_accepted() -> None:
     """They are looked up as IDNA."""
     assert "münchen" in repr(AssociationClient("t", base_url="https://münchen.example"))
 
@@ -274,6 +274,6 @@ def test_names_in_other_letters_are_hosts() -> None:
     ],
 )
 def test_other_values(make: Any) -> None:
-    """No error of Python's own comes out."""
+    """They raise an OptionsError, not an error of Python's."""
     with pytest.raises(AioHubAssocError):
         make()

@@ -45,7 +45,7 @@ class Like:
 
 
 def test_ids_are_kept_as_strings() -> None:
-    """Strings and ints, and what behaves as an int, however large."""
+    """Strings, ints, and objects that behave as ints, of any size."""
     ids = ("101", 101, Like(), 2**64 + 1, -1)
     assert ["101", "101", "7", "18446744073709551617", "-1"] == [
         Pair("contacts", record_id, "companies", 1).from_id for record_id in ids
@@ -61,7 +61,7 @@ class Named(str, Enum):  # noqa: UP042 -- as callers have them: a StrEnum writes
 
 
 def test_names_from_an_enum_are_kept_as_their_values() -> None:
-    """They are plain strings from then on: an f-string of the member would write its name."""
+    """They become plain strings: an f-string of the member would contain its name."""
     named = Pair(Named.CONTACTS, Named.FIRST, Named.DEALS, 5)
     kept = (named.from_type, named.from_id, named.to_type, named.to_id)
     assert ("contacts", "101", "2-1234567", "5") == kept
@@ -103,7 +103,7 @@ def test_names_from_an_enum_are_kept_as_their_values() -> None:
     ],
 )
 def test_ids_that_cannot_be_sent(record_id: Any, reported: str) -> None:
-    """They are refused before the network, with the pair named; they are ValueErrors too."""
+    """They are refused before anything is sent; the error names the pair and is a ValueError."""
     with pytest.raises(PairError, match=reported) as caught:
         Pair("contacts", record_id, "companies", 202)
     assert "companies:202" in str(caught.value)
@@ -113,7 +113,7 @@ def test_ids_that_cannot_be_sent(record_id: Any, reported: str) -> None:
 
 
 class Rude:
-    """What cannot even be shown."""
+    """An object whose repr raises."""
 
     def __repr__(self) -> str:
         raise ZeroDivisionError
@@ -136,7 +136,7 @@ class Rude:
     ids=[str(number) for number in range(10)],  # pytest cannot show them
 )
 def test_ids_that_are_too_long(record_id: Any, reported: str) -> None:
-    """They are refused as others are, and no message has them whole; nor has what is kept."""
+    """They are refused, and neither messages nor stored values contain them in full."""
     with pytest.raises(PairError, match=reported) as caught:
         Pair("contacts", record_id, "companies", 202)
     bad: Pair = RejectedPair("contacts", record_id, "companies", 202, tag=None)
@@ -146,7 +146,7 @@ def test_ids_that_are_too_long(record_id: Any, reported: str) -> None:
         Pair("contacts", 1, "companies", record_id)
 
 
-def test_the_longest_that_are_taken() -> None:
+def test_the_longest_ids_and_types_are_accepted() -> None:
     """64 digits or letters of an id, 128 letters of a type."""
     pair = Pair("t" * 128, 10**64 - 1, "companies", "x" * 64)
     assert ("9" * 64, f"{'t' * 128}:{'9' * 64} -> companies:{'x' * 64}") == (
@@ -169,7 +169,7 @@ def test_types_that_cannot_be_sent(kind: Any) -> None:
 
 
 def test_pairs_are_values() -> None:
-    """Equal and hashed by types and ids; the tag is the caller's own and does not count."""
+    """Types and ids decide equality and hash; the tag is ignored."""
     tagged = Pair("contacts", "101", "companies", 202, tag={"row": 1})
     assert PAIR == tagged
     assert {PAIR} == {tagged}
@@ -188,7 +188,7 @@ def test_a_pair_reads_as_it_is_written() -> None:
 
 
 @pytest.mark.parametrize(("one", "other"), [("contacts", "companies:1"), ("contacts:", "a:1")])
-def test_a_short_form_that_is_none(one: str, other: str) -> None:
+def test_invalid_short_forms(one: str, other: str) -> None:
     """A colon or an id that is missing is an error."""
     with pytest.raises(PairError):
         Pair.of(one, other)
@@ -196,7 +196,7 @@ def test_a_short_form_that_is_none(one: str, other: str) -> None:
 
 @given(st.text(), st.text())
 def test_any_text_is_a_pair_or_a_pair_error(record_id: str, kind: str) -> None:
-    """No text makes it fail in another way, and what is taken is kept as it is."""
+    """No text raises another error, and an accepted text is not changed."""
     try:
         pair = Pair(kind, record_id, kind, record_id)
     except PairError:
@@ -208,7 +208,7 @@ def _outcome(index: int, status: Status, **more: Any) -> Outcome:
     return Outcome(index, PAIR, status, **more)
 
 
-def test_an_outcome_says_whether_it_is_fine() -> None:
+def test_an_outcome_is_ok_if_linked_or_skipped() -> None:
     """Linked and skipped are; category and correlation id come from the error."""
     assert [True, False, False, False, True] == [
         _outcome(0, status).ok
@@ -232,7 +232,7 @@ def test_an_outcome_says_whether_it_is_fine() -> None:
 
 @given(st.lists(st.sampled_from(Status)), st.integers(0, 5))
 def test_a_report_adds_up(statuses: list[Status], keep: int) -> None:
-    """Counts add up to the total; failures are the first that are not fine."""
+    """Counts add up to the total; failures are the first that are not ok."""
     report = Report(max_failures_kept=keep, input_complete=True)
     outcomes = [_outcome(index, status) for index, status in enumerate(statuses)]
     for outcome in outcomes:

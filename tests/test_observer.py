@@ -1,4 +1,4 @@
-"""What an observer is given, for every verb, and that it can end nothing."""
+"""The events of an observer for every method, and that its errors end nothing."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Everything(Observer):
 
 
 class Broken(Everything):
-    """Raises whatever happens."""
+    """Raises for every event."""
 
     def __getattribute__(self, name: str) -> Any:
         if name not in {"run_started", "run_finished", "response", "retry", "outcome"}:
@@ -107,8 +107,8 @@ class Broken(Everything):
 # --- what is given ------------------------------------------------------------------------------
 
 
-async def test_a_run_begins_and_ends_once_around_all_else() -> None:
-    """The order is that in which things happen, and all events name the run."""
+async def test_a_run_has_one_start_and_one_end_event() -> None:
+    """Events have their order in time, and all have the run's id."""
     observer = Everything()
     async with client_of(FakePortal(), observer=observer, quota=Quota(50, 1.0)) as client:
         report = await client.link_all([PAIR])
@@ -121,7 +121,7 @@ async def test_a_run_begins_and_ends_once_around_all_else() -> None:
     assert pytest.approx(0.1) == finished.seconds
 
 
-async def test_a_response_says_what_call_it_is_to() -> None:
+async def test_a_response_event_describes_its_call() -> None:
     """The pair, the attempt, the status, the seconds and the correlation id."""
     observer = Everything()
     headers = CIMultiDict({"X-HubSpot-Correlation-Id": "c-200"})
@@ -144,7 +144,7 @@ async def test_a_response_says_what_call_it_is_to() -> None:
     assert pytest.approx(0.1) == last.seconds
 
 
-async def test_a_retry_says_why_and_when() -> None:
+async def test_a_retry_event_has_reason_and_delay() -> None:
     """The reason is a status and a category, or the name of what went wrong on the way."""
     observer = Everything()
     portal = FakePortal(script={"put": [LOST, UNAVAILABLE]})
@@ -157,8 +157,8 @@ async def test_a_retry_says_why_and_when() -> None:
     assert (PAIR, CallKind.PUT, 1) == (lost.pair, lost.kind, lost.pairs)
 
 
-async def test_a_throttle_says_for_how_long_and_by_which_limit() -> None:
-    """It is counted as no attempt, so the next one has the same number."""
+async def test_a_throttle_event_has_pause_and_policy() -> None:
+    """A throttle is not an attempt, so the next attempt has the same number."""
     observer = Everything()
     async with client_of(FakePortal(script={"put": [THROTTLED]}), observer=observer) as client:
         await client.create_default(PAIR)
@@ -172,7 +172,7 @@ async def test_a_throttle_says_for_how_long_and_by_which_limit() -> None:
 
 
 async def test_a_renewed_token_is_a_retry_of_the_same_attempt() -> None:
-    """A 401 that another token mends."""
+    """A 401 after which another token is accepted."""
 
     async def token(refused: str | None) -> str:
         return "token-2" if refused else "token-1"
@@ -187,7 +187,7 @@ async def test_a_renewed_token_is_a_retry_of_the_same_attempt() -> None:
 
 
 async def test_a_call_that_is_resent_over_a_new_connection_is_a_retry() -> None:
-    """It is the same attempt still."""
+    """It is still the same attempt."""
     observer = Everything()
     spoilt = NoResponse(ConnectionLostError("it was closed"), was_reuse=True)
 
@@ -219,7 +219,7 @@ async def test_one_pair_outside_a_run_has_an_outcome_however_it_ends() -> None:
 
 
 async def test_a_batch_outside_a_run_has_an_outcome_for_each_pair() -> None:
-    """Those that repeat another among them."""
+    """Repeated pairs too."""
     observer = Everything()
     async with client_of(FakePortal(bad=[2]), observer=observer) as client:
         outcomes = await client.create_default_batch(
@@ -232,7 +232,7 @@ async def test_a_batch_outside_a_run_has_an_outcome_for_each_pair() -> None:
 
 
 async def test_a_batch_that_raises_has_an_outcome_for_each_pair() -> None:
-    """Nothing is known of any of them but what the call came to."""
+    """Each pair has the result of the call."""
     observer = Everything()
     portal = FakePortal(script={"batch": [error(401)]})
     async with client_of(portal, observer=observer) as client:
@@ -247,7 +247,7 @@ async def test_a_batch_that_raises_has_an_outcome_for_each_pair() -> None:
 async def test_each_pair_of_a_run_has_one_outcome(
     via: Any, skip_linked: bool, ordered: bool
 ) -> None:
-    """Linked, failed, skipped or rejected: what is taken is what is observed."""
+    """Linked, failed, skipped or rejected: the observer gets the outcomes that the caller gets."""
     observer = Everything()
     portal = FakePortal(bad=[7], linked=[("3", "1000003")])
     pairs: list[Any] = [(n, n + 1_000_000) for n in range(1, 40)]
@@ -300,7 +300,7 @@ async def test_pairs_that_a_run_folder_knows_have_outcomes(tmp_path: Path) -> No
     assert [] == observer.all("response")
 
 
-async def test_two_runs_at_once_are_told_apart() -> None:
+async def test_events_of_concurrent_runs_have_their_run_id() -> None:
     """By their ids."""
     observer = Everything()
     async with client_of(FakePortal(), observer=observer) as client, asyncio.TaskGroup() as group:
@@ -312,7 +312,7 @@ async def test_two_runs_at_once_are_told_apart() -> None:
 
 
 async def test_calls_about_the_account_have_responses() -> None:
-    """They have no pairs."""
+    """Their events have no pair."""
     observer = Everything()
     async with client_of(FakePortal(script={"read": [error(401)]}), observer=observer) as client:
         await client.check("contacts", "companies", quick=True)
@@ -325,8 +325,8 @@ async def test_calls_about_the_account_have_responses() -> None:
     )
 
 
-async def test_an_input_that_cannot_say_how_long_it_is() -> None:
-    """Then the total is not known, and the run continues."""
+async def test_an_input_whose_len_raises() -> None:
+    """The total is None, and the run continues."""
 
     class Odd(list[Pair]):
         def __len__(self) -> int:
@@ -342,7 +342,7 @@ async def test_an_input_that_cannot_say_how_long_it_is() -> None:
 
 
 async def test_a_run_that_stops_is_finished_with_its_cause() -> None:
-    """All its pairs have outcomes before."""
+    """All its pairs have outcomes before the event."""
     observer = Everything()
     portal = FakePortal(script={"put": [error(401)] * 10})
     async with client_of(portal, observer=observer) as client:
@@ -380,7 +380,7 @@ async def test_a_run_whose_input_breaks_is_finished() -> None:
 
 
 async def test_a_run_whose_folder_is_refused_is_not_started(tmp_path: Path) -> None:
-    """What cannot begin does not end."""
+    """There is no start event and no end event."""
     (tmp_path / "run").write_text("a file")
     observer = Everything()
     async with client_of(FakePortal(), observer=observer) as client:
@@ -392,7 +392,9 @@ async def test_a_run_whose_folder_is_refused_is_not_started(tmp_path: Path) -> N
 # --- what an observer may be and do -------------------------------------------------------------
 
 
-async def test_what_an_observer_raises_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_exception_of_an_observer_does_not_end_the_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """It is logged once, with its traceback."""
     portal = FakePortal(script={"put": [UNAVAILABLE, THROTTLED]})
     async with client_of(portal, observer=Broken()) as client:
@@ -432,7 +434,7 @@ async def test_any_method_may_be_missing(name: str) -> None:
 
 
 async def test_methods_that_a_subclass_does_not_define_are_not_called() -> None:
-    """They cost nothing."""
+    """Missing methods cost nothing."""
 
     class One(Observer):
         def retry(self, event: RetryEvent) -> None:
@@ -446,7 +448,7 @@ async def test_methods_that_a_subclass_does_not_define_are_not_called() -> None:
 
 
 async def test_an_observer_may_stop_the_run() -> None:
-    """From any of its methods."""
+    """Every method may call `stop`."""
 
     class Stopping:
         def __init__(self) -> None:
@@ -480,7 +482,7 @@ async def _awaits(event: object) -> None:
         (type("O", (), {"retry": staticmethod(_awaits)})(), "retry must be a plain function"),
     ],
 )
-def test_what_cannot_observe_is_refused(observer: Any, message: str) -> None:
+def test_invalid_observers_are_refused(observer: Any, message: str) -> None:
     """When the client is made."""
     with pytest.raises(OptionsError, match=message):
         AssociationClient("token-1", observer=observer)
@@ -499,12 +501,12 @@ def test_what_cannot_observe_is_refused(observer: Any, message: str) -> None:
     ],
 )
 def test_the_portal_is_a_host_and_a_port_that_is_not_443(base_url: str, portal: str) -> None:
-    """As an event names it."""
+    """The form of `portal` in events."""
     assert parse_portal(base_url) == portal
 
 
 def test_events_are_frozen() -> None:
-    """They are facts."""
+    """Events cannot be changed."""
     event = RunFinishedEvent("run", Report(), 1.0)
     with pytest.raises(AttributeError):
         event.seconds = 2.0  # type: ignore[misc]

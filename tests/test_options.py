@@ -47,14 +47,14 @@ def test_a_quota_is_read(text: str, expected: Quota) -> None:
     "text", ["", "190", "190/10", "0/10s", "190/0s", "-1/10s", "5/.s", "fast", "190/10m", "1e3/1s"]
 )
 def test_no_quota(text: str) -> None:
-    """The message shows what was written and what could be."""
+    """The message contains the text and the valid forms."""
     with pytest.raises(OptionsError, match=r"190/10s nor one of starter") as caught:
         Quota.parse(text)
     assert repr(text) in str(caught.value)
 
 
 def test_a_quota_reads_as_it_is_written() -> None:
-    """And knows its rate."""
+    """It also has its rate."""
     assert ("190/10s", 19.0) == (str(Quota(190)), Quota(190).rate_per_second)
     assert Quota(5, 0.5) == Quota.parse(str(Quota(5, 0.5)))
 
@@ -93,14 +93,14 @@ def test_what_cannot_work_is_refused(cls: Any, arguments: dict[str, Any]) -> Non
     assert isinstance(caught.value, ValueError)
 
 
-def test_none_means_no_bound() -> None:
-    """For everything that bounds."""
+def test_none_means_no_limit() -> None:
+    """For every option that is a limit."""
     assert RetryPolicy(attempts=None, budget=None, retry_after_max=None).budget is None
     assert Timeouts(connect=None, response=None, total=None).total is None
 
 
 def test_the_defaults() -> None:
-    """As documented: five tries in two minutes, a minute for one."""
+    """As documented: five attempts in two minutes, one minute for an attempt."""
     assert (5, 120.0, 0.5, 20.0, 60.0) == attrs.astuple(RetryPolicy())
     assert (5.0, 30.0, 60.0) == attrs.astuple(Timeouts())
     assert ["v4", "2026-03", "2026-09"] == list(ApiVersion)

@@ -1,4 +1,4 @@
-"""What OpenTelemetry's own exporters have of a run."""
+"""What OpenTelemetry's exporters get of a run."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def telemetry() -> Iterator[Telemetry]:
 
 
 async def test_a_run_is_a_span(telemetry: Telemetry) -> None:
-    """Below the caller's own; with what became of the pairs."""
+    """It is a child of the caller's span and has the counts of pairs."""
     tracer = telemetry.tracers.get_tracer("the caller's")
     portal = FakePortal(bad=[2])
     async with client_of(portal, observer=telemetry.observer(), quota=Quota(50, 1.0)) as client:
@@ -115,7 +115,7 @@ async def test_a_run_that_stops_is_a_span_with_an_error(telemetry: Telemetry) ->
 
 
 async def test_calls_are_spans_if_asked_for(telemetry: Telemetry) -> None:
-    """One for each request, below that of their run, as long as the request took."""
+    """One for each request, a child of the run's span, with the duration of the request."""
     unavailable = error(503, headers={"X-HubSpot-Correlation-Id": "c-503"})
     portal = FakePortal(script={"put": [LOST, unavailable]}, latency=0.25)
     async with client_of(portal, observer=telemetry.observer(trace_calls=True)) as client:
@@ -142,7 +142,7 @@ async def test_calls_are_spans_if_asked_for(telemetry: Telemetry) -> None:
 
 
 async def test_a_call_outside_a_run_is_a_span_of_the_current_one(telemetry: Telemetry) -> None:
-    """As any client's."""
+    """As the spans of other clients."""
     async with client_of(FakePortal(), observer=telemetry.observer(trace_calls=True)) as client:
         with telemetry.tracers.get_tracer("t").start_as_current_span("request") as parent:
             await client.create_default(Pair("contacts", 1, "companies", 2))
@@ -151,7 +151,7 @@ async def test_a_call_outside_a_run_is_a_span_of_the_current_one(telemetry: Tele
 
 
 async def test_calls_are_no_spans_by_default(telemetry: Telemetry) -> None:
-    """A run of a million would have as many."""
+    """A run of a million pairs would have a million spans."""
     async with client_of(FakePortal(), observer=telemetry.observer()) as client:
         await client.create_default(Pair("contacts", 1, "companies", 2))
     assert [] == telemetry.spans
@@ -212,8 +212,8 @@ async def test_verifying_counts_states(telemetry: Telemetry) -> None:
     assert 1 == (run.attributes or {})["aiohubassoc.pairs.missing"]
 
 
-async def test_nothing_is_needed_where_no_sdk_is_set_up() -> None:
-    """The API alone does nothing, at no cost but that of its calls."""
+async def test_without_an_sdk_nothing_is_exported() -> None:
+    """The API alone exports nothing."""
     observer = OpenTelemetryObserver(trace_calls=True)
     async with client_of(FakePortal(), observer=observer) as client:
         assert 3 == (await client.link_all(pairs_of(3))).linked
@@ -233,7 +233,7 @@ def test_the_server_is_an_address_and_a_port(portal: str, host: str, port: int) 
     assert {"server.address": host, "server.port": port} == _server(portal)
 
 
-def test_without_the_extra_it_says_how_to_get_it() -> None:
+def test_without_the_extra_the_error_says_what_to_install() -> None:
     """When the module is imported."""
     code = "import sys; sys.modules['opentelemetry'] = None; import aiohubassoc.otel"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""What a run would do: counted by reading, and true of the run that follows."""
+"""A plan counts the input, and the run that follows makes the planned calls."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def test_every_item_is_counted_once() -> None:
     assert (2, 1) == (plan.calls, plan.batch_calls)
 
 
-async def test_batches_are_of_one_kind_each() -> None:
+async def test_batches_have_pairs_of_the_same_types() -> None:
     """2,000 pairs at most, of the same object types."""
     pairs = [*map(pair, range(2001)), *(Pair("deals", n, "contacts", n) for n in range(3))]
     plan = await _plan(pairs)
@@ -59,7 +59,7 @@ async def test_batches_are_of_one_kind_each() -> None:
 
 
 async def test_async_inputs_are_read_to_their_end() -> None:
-    """And closed."""
+    """The iterator is also closed."""
     closed = False
 
     async def rows() -> AsyncIterator[Pair]:
@@ -79,7 +79,7 @@ async def test_async_inputs_are_read_to_their_end() -> None:
 async def test_a_plan_that_is_cancelled_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    """Wherever it is, and however often: its temporary file is gone, and so is its thread."""
+    """At any point and any number of times: no temporary file and no thread is left."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     begun, may_end = threading.Event(), threading.Event()
     original = getattr(Planner, step)
@@ -103,7 +103,7 @@ async def test_a_plan_that_is_cancelled_leaves_nothing(
 
 @pytest.mark.parametrize("retry_failed", [True, False])
 def test_a_run_folder_is_taken_into_account(tmp_path: Path, *, retry_failed: bool) -> None:
-    """As the run that follows does: this many calls are what it then makes."""
+    """The run that follows makes the planned number of calls."""
     journal = Journal(tmp_path / "run")
     daily = error(429, policyName="DAILY")
     script = {"3": [REFUSED], "4": [REFUSED], "20": [daily]}
@@ -116,14 +116,14 @@ def test_a_run_folder_is_taken_into_account(tmp_path: Path, *, retry_failed: boo
 
 
 async def test_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
-    """Nothing was done before, and nothing is made."""
+    """No pairs are done, and no folder is created."""
     plan = await _plan([pair(1)], journal=Journal(tmp_path / "run"))
     assert 1 == plan.calls
     assert not (tmp_path / "run").exists()
 
 
 async def test_time_and_share_of_the_day() -> None:
-    """With the quota that the client keeps: its share."""
+    """With the share of the quota that the client uses."""
     plan = await _plan(map(pair, range(1000)), daily_calls=4000)
     assert (0.25, 1, 4000) == (plan.daily_share, plan.days, plan.daily_calls)
     assert 50 < plan.seconds < 53
@@ -135,13 +135,13 @@ async def test_time_and_share_of_the_day() -> None:
 
 
 async def test_more_than_a_day() -> None:
-    """The last response comes on the day that has calls for it."""
+    """The last call is on the day that still has calls."""
     plan = await _plan(map(pair, range(1000)), daily_calls=400)
     assert (2.5, 3) == (plan.daily_share, plan.days)
     assert NOW + timedelta(days=2) < plan.finishes_at < NOW + timedelta(days=2, seconds=60)
 
 
-async def test_batches_have_costs_of_their_own() -> None:
+async def test_batches_are_planned_separately() -> None:
     """Calls, time, days, and the share of the day, beside those of single calls."""
     plan = await _plan(map(pair, range(5000)), daily_calls=2)
     assert (5000, 2500, 2500.0) == (plan.calls, plan.days, plan.daily_share)
@@ -152,7 +152,7 @@ async def test_batches_have_costs_of_their_own() -> None:
 
 
 def test_a_batch_quota_and_a_size() -> None:
-    """What is given is reckoned with: it does not rise."""
+    """A given batch quota is constant: it does not rise."""
     with Planner(None) as planner:
         for number in range(10):
             planner.add(pair(number), number)
@@ -165,15 +165,15 @@ def test_a_batch_quota_and_a_size() -> None:
     assert ("1/10s", None) == (slow.as_json()["batch_quota"], usual.as_json()["batch_quota"])
 
 
-async def test_a_client_reckons_with_its_own_batch_quota() -> None:
-    """As with its quota."""
+async def test_a_plan_uses_the_client_s_batch_quota() -> None:
+    """As it does with its quota of single calls."""
     plan = await _plan(map(pair, range(6000)), _client(batch_quota=Quota(1)))
     assert (3, Quota(1)) == (plan.batch_calls, plan.batch_quota)
     assert 20 < plan.batch_seconds < 23
 
 
 async def test_as_plain_values() -> None:
-    """All of it, in a form that JSON knows."""
+    """All values can be encoded as JSON."""
     reported = (await _plan([pair(1)], daily_calls=100)).as_json()
     assert {
         "pairs": 1,
@@ -204,7 +204,7 @@ async def test_as_plain_values() -> None:
 
 
 async def test_what_cannot_be_planned() -> None:
-    """An item that is no pair, and a day without calls."""
+    """An input of other items, and a day without calls."""
     with pytest.raises(OptionsError, match="item 1 of the input is not a Pair"):
         await _plan([pair(1), "x"])
     with pytest.raises(OptionsError, match="daily_calls must be an int of 1 or more"):

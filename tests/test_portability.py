@@ -1,4 +1,4 @@
-"""What Windows and macOS lack is nowhere called without another way."""
+"""Calls that Windows or macOS lack always have a fallback."""
 
 from __future__ import annotations
 
@@ -115,8 +115,8 @@ def _lack(node: ast.AST) -> str | None:
 @pytest.mark.parametrize(
     "path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
 )
-def test_no_call_that_a_system_lacks(path: Path) -> None:
-    """Where there is one, it has another way beside it."""
+def test_no_call_is_missing_on_windows_or_macos(path: Path) -> None:
+    """Each such call has a fallback."""
     assert finds(path.read_text(encoding="utf-8")) == []
 
 
@@ -133,8 +133,8 @@ def test_no_call_that_a_system_lacks(path: Path) -> None:
         "if sys.platform == 'win32':\n    pass\nos.getuid()",
     ],
 )
-def test_what_it_finds(source: str) -> None:
-    """Or the test above would prove nothing."""
+def test_calls_without_a_fallback_are_found(source: str) -> None:
+    """Otherwise the test above would prove nothing."""
     assert len(finds(source)) == 1
 
 
@@ -148,6 +148,6 @@ def test_what_it_finds(source: str) -> None:
         "os.kill(pid, signal.SIGTERM)",
     ],
 )
-def test_what_has_another_way(source: str) -> None:
-    """It is not found."""
+def test_calls_with_a_fallback_are_accepted(source: str) -> None:
+    """They are not reported."""
     assert finds(source) == []

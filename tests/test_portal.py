@@ -1,4 +1,4 @@
-"""The client against a portal on a real socket, in virtual time: the portal's records judge."""
+"""The client against a portal on a real socket, in virtual time, compared with its ledger."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ async def _outcomes(client: AssociationClient, pairs: Iterable[Pair]) -> list[Ou
 
 
 def _contradicted(running: ServedPortal, outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Return the outcomes that the portal's records do not bear out."""
+    """Return the outcomes that contradict the portal's ledger."""
     made = {tuple(pair) for pair in running.portal.ledger.links}
     wrong = []
     for outcome in outcomes:
@@ -96,8 +96,8 @@ def _contradicted(running: ServedPortal, outcomes: Iterable[Outcome]) -> list[Ou
 
 
 @pytest.mark.parametrize("fault", PASSING)
-async def test_a_fault_that_passes(fault: Fault) -> None:
-    """The pair is linked in the end, by a further try where one was needed."""
+async def test_temporary_faults_are_retried(fault: Fault) -> None:
+    """The pair is linked, after a retry if one was needed."""
     pair = Pair("contacts", 1, "companies", 2)
     script = {("contacts", "1", "companies", "2"): (fault.value,)}
     plan = FaultPlan(script=script, slow_seconds=5.0)
@@ -130,8 +130,8 @@ async def test_a_fault_that_passes(fault: Fault) -> None:
         (Fault.GARBLED_BODY, True),
     ],
 )
-async def test_an_answer_that_stays_unknown(fault: Fault, *, maybe_applied: bool) -> None:
-    """Is reported as a transport error that may have been applied."""
+async def test_an_unknown_result_may_be_applied(fault: Fault, *, maybe_applied: bool) -> None:
+    """It is reported as a transport error with `maybe_applied`."""
     plan = FaultPlan(**{fault.value: 1.0})  # type: ignore[arg-type]
     async with simulated_portal(_unlimited(faults=plan)) as running:
         (outcome,) = await _outcomes(_client(running), _pairs(1))
@@ -149,8 +149,8 @@ async def test_an_answer_that_stays_unknown(fault: Fault, *, maybe_applied: bool
         (Fault.REDIRECT_302, Status.FAILED),
     ],
 )
-async def test_an_answer_that_stands(fault: Fault, status: Status) -> None:
-    """Once HubSpot has answered another pair, it is the pair's own."""
+async def test_final_responses(fault: Fault, status: Status) -> None:
+    """After HubSpot responded to another pair, the response is about this pair only."""
     plan = FaultPlan(script_all=(None, fault.value))
     async with simulated_portal(_unlimited(faults=plan)) as running:
         outcomes = await _outcomes(_client(running, concurrency=1), _pairs(3))
@@ -159,8 +159,8 @@ async def test_an_answer_that_stands(fault: Fault, status: Status) -> None:
         assert running.portal.ledger.requests == 3
 
 
-async def test_a_link_that_is_told_and_not_made() -> None:
-    """Is reported as linked: no response to a call shows it, only reading the links does."""
+async def test_a_link_that_is_confirmed_but_not_made() -> None:
+    """It is reported as linked: only reading the links back would show it."""
     plan = FaultPlan(script_all=(None, "unmade"))
     async with simulated_portal(_unlimited(faults=plan)) as running:
         outcomes = await _outcomes(_client(running, concurrency=1), _pairs(2))
@@ -168,8 +168,8 @@ async def test_a_link_that_is_told_and_not_made() -> None:
         assert _contradicted(running, outcomes) == [outcomes[1]]
 
 
-async def test_a_refusal_does_not_hide_a_try_that_may_have_linked() -> None:
-    """The first try linked the pair and its response was lost; the second was refused."""
+async def test_a_refusal_keeps_maybe_applied_of_an_earlier_attempt() -> None:
+    """The first attempt linked the pair and its response was lost; the second was refused."""
     plan = FaultPlan(script_all=(None, "reset_after", "not_found_html_404"))
     async with simulated_portal(_unlimited(faults=plan)) as running:
         outcomes = await _outcomes(_client(running, concurrency=1), _pairs(2))
@@ -181,7 +181,7 @@ async def test_a_refusal_does_not_hide_a_try_that_may_have_linked() -> None:
 
 async def test_everything_at_once() -> None:
     """One outcome for each pair, and the records agree with all of them."""
-    # What no response shows no client can tell: that has a separate test.
+    # A fault that no response shows has a separate test.
     shares: dict[str, Any] = dict.fromkeys(map(str, set(Fault) - {Fault.UNMADE}), 0.02)
     plan = FaultPlan(**shares, slow_seconds=5.0, problem_retry_after=1, script_all=(None,) * 64)
     settings = _unlimited(faults=plan, missing_share=0.05, headers="some", latency=LATENCY)
@@ -199,7 +199,7 @@ async def test_everything_at_once() -> None:
 
 @pytest.mark.parametrize("headers", ["all", "some"])
 async def test_the_reserve_of_the_day(headers: Literal["all", "some"]) -> None:
-    """The run stops before a call too many, whichever answers say what is left."""
+    """The run stops in time, although not all responses report the remaining calls."""
     settings = _unlimited(daily_limit=1000, headers=headers, latency=LATENCY)
     async with simulated_portal(settings) as running:
         async with _client(running, quota=UNLIMITED, reserve_daily=0.6) as client:
@@ -209,12 +209,12 @@ async def test_the_reserve_of_the_day(headers: Literal["all", "some"]) -> None:
         assert isinstance(report.stopped, DailyReserveError)
         assert 500 == report.total
         assert report.linked == report.responses == running.portal.ledger.requests
-        # Where headers are missing, answers that overtake one another are taken for the worst.
+        # If headers are missing, the lowest count of responses out of order is used.
         assert (400 if headers == "all" else 336) <= report.linked <= 400
 
 
 async def test_the_share_of_errors() -> None:
-    """The report says what HubSpot's own rule is about."""
+    """The report has the share that HubSpot's rule limits."""
     async with simulated_portal(_unlimited(records_up_to=15)) as running:
         async with _client(running, quota=UNLIMITED) as client:
             report = await client.link_all(_pairs(20))
@@ -251,7 +251,7 @@ async def test_the_share_of_errors() -> None:
 async def test_what_ends_a_run(
     settings: dict[str, Any], error: type[Exception], linked: int | None
 ) -> None:
-    """Once: what is in flight ends, the rest is unprocessed, the report says why."""
+    """Calls in flight end, the rest is unprocessed, and the report has the reason."""
     async with simulated_portal(_unlimited(**settings)) as running:
         async with _client(running, quota=UNLIMITED) as client:
             report = await client.link_all(_pairs(1000))
@@ -265,7 +265,7 @@ async def test_what_ends_a_run(
 
 
 async def test_a_token_is_renewed_once_for_all() -> None:
-    """Everybody who was refused waits for the same new one."""
+    """All refused calls wait for the same new token."""
     asked: list[str | None] = []
 
     async def token(refused: str | None) -> str:
@@ -290,21 +290,21 @@ async def test_a_token_is_renewed_once_for_all() -> None:
 
 
 async def test_no_window_holds_more_than_the_quota() -> None:
-    """Though many runs and many callers share one client."""
+    """Even if many runs and callers share one client."""
     async with simulated_portal(PortalSettings(quota_limit=50, latency=LATENCY)) as running:
         async with _client(running, quota=Quota(50, 10.0)) as client, asyncio.TaskGroup() as group:
             runs = [group.create_task(client.link_all(_pairs(60))) for _ in range(3)]
             calls = [group.create_task(client.create_default(pair)) for pair in _pairs(60)]
         assert [run.result().linked for run in runs] == [60] * 3
         assert all(call.result().status == "COMPLETE" for call in calls)
-        books = running.portal.ledger
-        assert books.requests == 240
-        assert books.max_seen_in_window == 50
-        assert not books.throttled
+        ledger = running.portal.ledger
+        assert ledger.requests == 240
+        assert ledger.max_seen_in_window == 50
+        assert not ledger.throttled
 
 
-async def test_thousands_in_line_all_succeed() -> None:
-    """However long the line: waiting in it costs no try and no budget."""
+async def test_thousands_in_the_wait_queue_all_succeed() -> None:
+    """Waiting for the quota costs no attempt and no retry budget."""
     async with simulated_portal(PortalSettings(quota_limit=19, quota_window=1.0)) as running:
         async with _client(running, quota=Quota(19, 1.0)) as client, asyncio.TaskGroup() as group:
             calls = [group.create_task(client.create_default(pair)) for pair in _pairs(3000)]
@@ -312,8 +312,8 @@ async def test_thousands_in_line_all_succeed() -> None:
         assert not running.portal.ledger.throttled
 
 
-async def test_a_quota_is_learned() -> None:
-    """Without one of its own the client takes what the headers say."""
+async def test_a_quota_is_adopted_from_the_headers() -> None:
+    """Without a configured quota the client adopts the limit of the headers."""
     settings = PortalSettings(quota_limit=190, latency=LATENCY)
     async with simulated_portal(settings) as running:
         async with _client(running) as client:
@@ -326,10 +326,10 @@ async def test_a_quota_is_learned() -> None:
 
 @pytest.mark.parametrize("knows", [True, False])
 @pytest.mark.parametrize("strict", [True, False])
-async def test_a_slow_resolver_of_a_lent_session_exceeds_no_quota(
+async def test_a_slow_resolver_of_a_caller_s_session_exceeds_no_quota(
     monkeypatch: pytest.MonkeyPatch, *, strict: bool, knows: bool
 ) -> None:
-    """A call counts from when its request was sent; from its response where that is unknown."""
+    """A call counts from the sending of its request, or from its response if that is unknown."""
     if not knows:
         take = Connections.take_lent
 
@@ -360,7 +360,7 @@ async def test_a_slow_resolver_of_a_lent_session_exceeds_no_quota(
 
 
 async def test_two_clients_share_a_limiter() -> None:
-    """They are one to the portal."""
+    """The portal sees them as one client."""
     limiter = QuotaLimiter(Quota(30, 10.0))
     async with simulated_portal(PortalSettings(quota_limit=30, latency=LATENCY)) as running:
         async with (
@@ -378,8 +378,8 @@ async def _both(one: AssociationClient, other: AssociationClient) -> list[Any]:
     return [task.result() for task in tasks]
 
 
-async def test_a_neighbours_429s_cost_no_tries() -> None:
-    """They hold everybody, and every pair is linked all the same."""
+async def test_throttles_by_other_clients_are_not_attempts() -> None:
+    """They pause all calls, and every pair is linked."""
     settings = PortalSettings(quota_limit=20, latency=LATENCY, headers="none")
     async with simulated_portal(settings) as running:
         # Twice what the portal lets through.
@@ -392,8 +392,8 @@ async def test_a_neighbours_429s_cost_no_tries() -> None:
 # --- leaving early -------------------------------------------------------------------------------
 
 
-async def test_leaving_early_drains() -> None:
-    """What is in flight ends; no more is sent, and nothing is left open."""
+async def test_leaving_early_waits_for_calls_in_flight() -> None:
+    """Calls in flight end, no more are sent, and no connection stays open."""
     async with simulated_portal(_unlimited(latency=LATENCY)) as running:
         async with _client(running, quota=UNLIMITED) as client:
             async with client.link_each(_endless()) as outcomes:
@@ -409,7 +409,7 @@ async def test_leaving_early_drains() -> None:
 
 
 async def test_cancellation_leaves_nothing() -> None:
-    """No task (a fixture sees to it), no connection."""
+    """No task (a fixture checks it) and no connection is left."""
     async with simulated_portal(_unlimited(faults=FaultPlan(never_before=1.0))) as running:
 
         async def run() -> None:
@@ -437,8 +437,8 @@ async def _endless() -> AsyncIterator[Pair]:
 # --- the public names, as the design has them ---------------------------------------------------
 
 
-async def test_the_verbs_as_the_design_writes_them() -> None:
-    """One call, many as they finish, many to the end."""
+async def test_the_example_of_the_design_runs() -> None:
+    """One call, many pairs as they complete, many pairs to the end."""
     pairs = _pairs(20)
     async with simulated_portal(_unlimited(records_up_to=10)) as running:
         client = AssociationClient(TOKEN, base_url=running.base_url, quota=Quota.PROFESSIONAL)
@@ -485,7 +485,7 @@ async def test_one_call_in_every_version(version: ApiVersion) -> None:
 
 @pytest.mark.parametrize("record_id", ["1/2", "..x", "ä", "1?x=y", "%2e%2e"])
 async def test_no_id_changes_the_path(record_id: str) -> None:
-    """The portal gets it as it is, in its own segment, and refuses it."""
+    """The portal receives the id unchanged in its path segment, and refuses it."""
     async with simulated_portal() as running:
         async with _client(running) as client:
             with pytest.raises(NotFoundError):
@@ -493,8 +493,8 @@ async def test_no_id_changes_the_path(record_id: str) -> None:
         assert [pair.from_id for pair in running.portal.ledger.refused] == [record_id]
 
 
-async def test_users_can_test_with_a_clock_that_leaps() -> None:
-    """Retries take no time on it."""
+async def test_a_fake_clock_skips_waits() -> None:
+    """Retries take no real time."""
     plan = FaultPlan(unavailable_503=1.0, first_arrivals_only=4)
     async with simulated_portal(_unlimited(faults=plan)) as running:
         client = _client(running, clock=FakeClock(), jitter=lambda: 1.0)

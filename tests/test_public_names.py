@@ -1,4 +1,4 @@
-"""The public surface is a fact that the tests know."""
+"""The public names of the package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOMES: dict[str, str] = getattr(aiohubassoc, "_HOMES")  # noqa: B009 -- made whe
 
 
 def test_every_public_name_is_there() -> None:
-    """`__all__` is sorted, complete, and each name can be had."""
+    """`__all__` is sorted and complete, and each name can be imported."""
     assert sorted(NAMES) == NAMES
     assert {*HOMES, "__version__"} == set(NAMES)
     for name in NAMES:
@@ -23,7 +23,7 @@ def test_every_public_name_is_there() -> None:
         assert name in dir(aiohubassoc)
 
 
-def test_every_public_name_has_one_home() -> None:
+def test_every_public_name_is_defined_where_it_is_imported_from() -> None:
     """A name is loaded from the module that defines it."""
     for name, home in HOMES.items():
         assert getattr(import_module(home), name) is getattr(aiohubassoc, name)
@@ -48,7 +48,7 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
-    """Neither aiohttp nor anything else that costs time comes with `import aiohubassoc`."""
+    """`import aiohubassoc` imports neither aiohttp nor other slow modules."""
     code = (
         "import sys, aiohubassoc; "
         "print([m for m in ('aiohttp', 'asyncio', 'attr', 'cattrs', 'tenacity') "

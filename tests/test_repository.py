@@ -1,4 +1,4 @@
-"""What a contributor, a forge and a machine that runs the command every night rely on."""
+"""The files for contributors, CI, packages and nightly runs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.looptime(False)
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 OPERATIONS = (ROOT / "docs" / "how-to" / "operations.md").read_text(encoding="utf-8")
-# No retry mends these: docs/how-to/operations.md.
+# A retry cannot succeed after these: docs/how-to/operations.md.
 FINAL = {1, 2, 4, 5}
 
 
@@ -62,7 +62,7 @@ def programs(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def base_url() -> Iterator[str]:
-    """Run a portal that lets a night be short."""
+    """Run a portal with a high quota."""
     settings = PortalSettings(quota_limit=1000, quota_window=0.1, records_up_to=1000)
     with portal_process(settings) as process:
         yield process.base_url
@@ -102,7 +102,7 @@ class Night:
         return process.returncode, printed
 
 
-def test_the_nightly_script_links_resumes_and_proves(
+def test_the_nightly_script_links_resumes_and_verifies(
     programs: Path, base_url: str, tmp_path: Path
 ) -> None:
     """A second start on the same day sends nothing again."""
@@ -114,10 +114,10 @@ def test_the_nightly_script_links_resumes_and_proves(
         assert "2 pairs of the run read back" in printed
 
 
-def test_the_nightly_script_hands_on_the_exit_code(
+def test_the_nightly_script_returns_the_exit_code(
     programs: Path, base_url: str, tmp_path: Path
 ) -> None:
-    """An empty export is not a quiet night."""
+    """An empty export is an error."""
     assert Night(tmp_path, programs, base_url).run(0)[0] == 1
 
 
@@ -125,8 +125,8 @@ def test_the_nightly_script_hands_on_the_exit_code(
 _OF_THE_CHECK = 2
 
 
-def test_the_nightly_script_ends_when_it_is_told_to(programs: Path, tmp_path: Path) -> None:
-    """The signal reaches the command, though a shell was started."""
+def test_the_nightly_script_ends_after_a_signal(programs: Path, tmp_path: Path) -> None:
+    """The shell passes the signal to the command."""
     with portal_process(PortalSettings(quota_limit=5, quota_window=60.0)) as portal:
         process = Night(tmp_path, programs, portal.base_url).start(50)
         while portal.ledger()["requests"] < _OF_THE_CHECK + 1:
@@ -149,7 +149,7 @@ class _FailError(Exception):
 def test_the_airflow_task_retries_what_may_succeed_later(
     code: int, raised: type[Exception] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And fails at once otherwise."""
+    """It fails immediately otherwise."""
     called: list[list[str]] = []
     bodies: list[Any] = []
 
@@ -194,7 +194,7 @@ def test_the_units_of_systemd_retry_what_may_succeed_later() -> None:
 
 
 def test_the_job_of_kubernetes_retries_what_may_succeed_later() -> None:
-    """And its paths are mounted."""
+    """Its paths are mounted."""
     (text,) = blocks("yaml")
     job = yaml.safe_load(text)["spec"]["jobTemplate"]["spec"]
     rule = job["podFailurePolicy"]["rules"][0]
@@ -247,7 +247,7 @@ def test_the_steps_of_the_image_install_the_command(tmp_path: Path) -> None:
 
 
 def test_the_image_has_these_steps() -> None:
-    """And runs as nobody, until it is asked to stop."""
+    """It runs without privileges, until it gets a signal."""
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     assert "RUN /source/.ci/install-into /opt/aiohubassoc" in text
     assert re.search(r"^USER \d+$", text, re.MULTILINE)
@@ -255,8 +255,8 @@ def test_the_image_has_these_steps() -> None:
     assert "ENV PATH=/opt/aiohubassoc/bin:$PATH" in text
 
 
-def test_the_workflow_runs_what_people_run() -> None:
-    """On every version of Python that the package names."""
+def test_the_workflow_runs_the_make_targets() -> None:
+    """On every Python version that the package declares."""
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text())
     job = workflow["jobs"]["test"]
     named = [
@@ -268,14 +268,14 @@ def test_the_workflow_runs_what_people_run() -> None:
     assert job["steps"][-1] == {"run": ".ci/run"}
 
 
-def test_forms_are_yaml() -> None:
-    """A form that is not would not be shown."""
+def test_issue_forms_are_yaml() -> None:
+    """GitHub does not show invalid forms."""
     for path in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"):
         assert isinstance(yaml.safe_load(path.read_text(encoding="utf-8")), dict)
 
 
-def test_hooks_are_local() -> None:
-    """Nothing is fetched to make a commit; they run what `make check` runs."""
+def test_git_hooks_use_no_network() -> None:
+    """A commit downloads nothing; the hooks run the tools of `make check`."""
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for repo in hooks["repos"]:
@@ -302,8 +302,8 @@ def test_the_source_distribution_has_every_file_of_the_repository(tmp_path: Path
         assert names == {*listed.stdout.splitlines(), "PKG-INFO"}
 
 
-def test_no_index_of_packages_is_named() -> None:
-    """Where packages come from is for whoever installs them to say."""
+def test_no_package_index_is_configured() -> None:
+    """The user chooses the package index."""
     hosts = [f"{name}.org" for name in ("pypi", "pythonhosted", "npmjs")]
     listed = [*ROOT.glob("*.*"), *(ROOT / ".github").rglob("*.*"), *(ROOT / "docs").rglob("*.md")]
     for path in listed:
@@ -313,7 +313,7 @@ def test_no_index_of_packages_is_named() -> None:
 
 
 def test_the_changelog_has_a_release_for_each_version() -> None:
-    """And a place for what comes next."""
+    """The first section is for unreleased changes."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     headings = re.findall(r"^## \[(.+?)\]", text, re.MULTILINE)
     assert headings[0] == "Unreleased"

@@ -26,24 +26,28 @@ _BY_CATEGORY: Final = {
     "EXPIRED_AUTHENTICATION": "The access token has expired. Renew it, and resume.",
     "CONFLICT": "Another change was made to a record at the same moment. Send these pairs again.",
     "DAILY_RESERVE": (
-        "The calls of the day are used up to the reserve. Resume after midnight in the account's "
+        "The remaining calls of the day are reserved. Resume after midnight in the account's "
         "time zone."
     ),
     "RATE_LIMIT_DAILY": (
         "The calls of the day are used up. Resume after midnight in the account's time zone."
     ),
-    "REFUSED_ALIKE": "HubSpot refused pair after pair alike. Fix the cause, and resume.",
+    "REFUSED_ALIKE": (
+        "HubSpot refused many pairs in a row for the same reason. Fix the cause, and resume."
+    ),
     "RUN_STOPPED": "The run ended before these pairs were sent. Resume it.",
     "CLIENT_CLOSED": "The run ended before these pairs were sent. Resume it.",
-    "INVALID_PAIR": "The program gave an item that is not a pair. Correct its input.",
+    "INVALID_PAIR": "An item of the input is not a pair. Correct it.",
     "CONNECT_FAILED": "HubSpot could not be reached. Check the network, and send these again.",
-    "CONNECTION_LOST": "The connection broke off. Send these again: a link is made only once.",
-    "RESPONSE_TIMEOUT": "No response came in time. Send these again: a link is made only once.",
-    "INVALID_RESPONSE": "The response was not one of HubSpot. Check proxies and the base URL.",
+    "CONNECTION_LOST": "The connection broke. Send these again: a link is made only once.",
+    "RESPONSE_TIMEOUT": "No response arrived in time. Send these again: a link is made only once.",
+    "INVALID_RESPONSE": (
+        "The response is not in HubSpot's documented form. Check proxies and the base URL."
+    ),
     "UNCONFIRMED": "HubSpot responded but confirmed no link. Send these pairs again.",
 }
 _BY_BEGINNING: Final = {
-    "HTTP_5": "HubSpot had an internal failure, also when asked again. Send these again later.",
+    "HTTP_5": "HubSpot failed with an internal error, also after retries. Send these again later.",
     "RATE_LIMIT": "HubSpot accepted no more calls. Resume later.",
 }
 _BY_STATUS: Final = {
@@ -52,7 +56,7 @@ _BY_STATUS: Final = {
     ),
     Status.UNPROCESSED: "These pairs are still to be sent. Resume the run.",
     Status.FAILED: (
-        "Read HubSpot's message. For HubSpot's support, have the correlation id at hand."
+        "Read HubSpot's message. For HubSpot's support, keep the correlation id ready."
     ),
 }
 

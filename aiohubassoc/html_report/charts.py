@@ -1,4 +1,4 @@
-"""The geometry of the charts: what a template draws as SVG, without any text."""
+"""The geometry of the charts, which a template draws as SVG."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEIGHT: Final = 100.0
 _NICE: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 _TICKS: Final = 4
 _X_LABELS: Final = 5
-# Up to this many columns have gaps between them.
+# Up to this number of columns there are gaps between them.
 _MOST_APART: Final = 60
 _MOST_GAP: Final = 0.08
 
@@ -26,12 +26,12 @@ class Column:
     A column of a chart.
 
     Attributes:
-        begin: Where it begins, in seconds.
-        end: Where it ends.
-        values: What it shows, by name, in units of the chart.
-        counts: What was counted in it.
-        paused: The share of it in which calls were paused, 0 to 1.
-        quota: The quota in it, in units of the chart; 0: not known.
+        begin: Its start, in seconds.
+        end: Its end, in seconds.
+        values: The heights of its parts, by name, in units of the chart.
+        counts: The counts in it, by name.
+        paused: The share of its time in which calls were paused, 0 to 1.
+        quota: The quota in units of the chart; 0: not known.
     """
 
     begin: float
@@ -51,13 +51,13 @@ class Chart:
         columns: From left to right.
         areas: For each series its name and its path, from the bottom up.
         quota_line: The path of the quota; empty: not known.
-        pauses: For each column with a pause: its place, and the share of it.
-        runs: Where runs after the first begin.
+        pauses: For each column with a pause: its position, and the share of its time.
+        runs: The positions at which runs after the first begin.
         ticks: The labels of the vertical axis, from the top down.
         labels: The labels of the horizontal axis, in seconds.
-        window: The vertical axis counts per this many seconds.
-        highest: The highest column.
-        quota: The highest quota in it, in units of the chart; 0: not known.
+        window: The unit of the vertical axis is a count per this number of seconds.
+        highest: The height of the highest column.
+        quota: The highest quota of a column, in units of the chart; 0: not known.
     """
 
     columns: Sequence[Column]
@@ -74,7 +74,7 @@ class Chart:
 
 def draw_pairs(statistics: Statistics) -> Chart | None:
     """Return the chart of pairs over time; None: there is nothing to draw."""
-    # A call for one pair each: the quota of calls is one of pairs.
+    # With one pair per call, the quota of calls is also the quota of pairs.
     return _draw(statistics, ("linked", "not_linked"), has_quota=not statistics.is_batch)
 
 
@@ -126,7 +126,7 @@ def _columns(
         counts = {name: sum(one[part]) for name, one in timeline.counts.items()}
         accepted = counts["responses"] - counts["errors"] - counts["throttled"]
         counts["accepted"] = max(0, accepted)
-        if has_quota:  # nothing was sent where it is not known, so it was the one before
+        if has_quota:  # nothing was sent where it is unknown: keep the last one
             quota = max(timeline.quota[part]) * window or quota
         columns.append(
             Column(
@@ -142,7 +142,7 @@ def _columns(
 
 
 def _buckets_of_column(width: float, window: float) -> int:
-    """Return how many buckets make a column that is a number of whole windows, if it can be."""
+    """Return how many buckets form a column; a whole number of windows if possible."""
     least = max(1, math.ceil(window / width - 1e-9))
     for merged in range(least, 4 * least + 4):
         windows = merged * width / window

@@ -1,4 +1,4 @@
-"""What a report says, as plain values: read from a run folder, before any HTML."""
+"""The contents of a report as plain values, read from a run folder."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _MOST_EXAMPLES: Final = 10
 @attrs.frozen(kw_only=True)
 class Asked:
     """
-    What was asked for, and where it went.
+    The input, the options and the portal of a run.
 
     Attributes:
         portal: The host of HubSpot's API; empty: not known.
         is_simulated: Whether it was a simulated portal.
-        inputs: The names of the inputs; none: the pairs were a program's.
-        settings: The options of the run that matter, each a name and a value.
+        inputs: The names of the inputs; empty if a program supplied the pairs.
+        settings: The options of the run, each a name and a value.
         input_rows: About how many rows the input has; None: not known.
     """
 
@@ -93,7 +93,7 @@ class Outcomes:
 
 @attrs.frozen
 class Failure:
-    """Pairs that are not linked for one reason, and what to do about them."""
+    """Pairs that are not linked for the same reason, and what to do about them."""
 
     group: FailureGroup
     advice: str
@@ -101,7 +101,7 @@ class Failure:
 
 @attrs.frozen
 class VerificationResult:
-    """What reading links back found, at one time."""
+    """The result of one verification."""
 
     at: datetime
     linked: int
@@ -112,7 +112,7 @@ class VerificationResult:
 
     @property
     def total(self) -> int:
-        """How many pairs were to be read back."""
+        """Number of pairs that were verified."""
         return self.linked + self.missing + self.unknown
 
     @property
@@ -128,19 +128,19 @@ class VerificationResult:
 @attrs.frozen(kw_only=True)
 class ReadBack:
     """
-    All that a report says of links that were read back, where there is no run folder.
+    The contents of a report of links that were read back without a run folder.
 
     Attributes:
-        asked: What was asked for, and where it went.
-        result: What was found.
-        duplicates: Rows that repeat an earlier one.
-        rejected: Rows of the input that hold no pair.
-        rejected_rows: The first of them: the place of each, and its problem.
-        stopped: Why the reading ended early; None: it did not.
-        seconds: How long it took.
-        calls: How many calls it took.
-        version: Of this package.
-        made_at: When the report was made; aware.
+        asked: The input, the options and the portal.
+        result: The result.
+        duplicates: Number of rows that repeat an earlier row.
+        rejected: Number of rejected rows.
+        rejected_rows: The first rejected rows: the place of each, and its problem.
+        stopped: Why the run ended early; None: it did not.
+        seconds: Duration of the run.
+        calls: Number of calls.
+        version: The version of this package.
+        made_at: When the report was made; timezone-aware.
         steps: What to do next: a sentence, and a command or an empty string.
     """
 
@@ -160,25 +160,25 @@ class ReadBack:
 @attrs.frozen(kw_only=True)
 class Contents:
     """
-    All that a report says.
+    The contents of a report of a run folder.
 
     Attributes:
-        folder: The name of the run folder; None: the run kept none that lasts.
+        folder: The name of the run folder; None: it is temporary.
         state: ``complete``, ``unfinished`` or ``running``.
         is_read: Whether the input was read to its end.
-        asked: What was asked for, and where it went.
-        types: The object types of the pairs: a few of them.
-        outcomes: What became of the pairs.
-        failures: What is not linked, by reason, the most frequent first.
-        other_groups: How many reasons are left out.
-        statistics: How the runs went; None: not known.
-        rejected: The first rows of the input that hold no pair.
-        verifications: What reading links back found, the latest first.
+        asked: The input, the options and the portal.
+        types: The most frequent object types of the pairs.
+        outcomes: The number of pairs with each outcome.
+        failures: The pairs that are not linked, by reason, the most frequent first.
+        other_groups: The number of reasons that are left out.
+        statistics: Calls and outcomes over time; None: not known.
+        rejected: The first rejected rows.
+        verifications: The results of verifications, the latest first.
         sessions: The latest runs of the folder.
-        session_count: How many there are.
-        place: How messages call a source and a line.
-        version: Of this package.
-        made_at: When the report was made; aware.
+        session_count: The number of all runs of the folder.
+        place: Returns the name of a source and a line for messages.
+        version: The version of this package.
+        made_at: When the report was made; timezone-aware.
         steps: What to do next: a sentence, and a command or an empty string.
     """
 
@@ -202,12 +202,12 @@ class Contents:
 
     @property
     def stopped(self) -> str | None:
-        """Why the last run ended early; None: it did not, or is under way."""
+        """Why the last run ended early; None: it did not, or is running."""
         return self.sessions[-1].stopped if self.sessions else None
 
     @property
     def is_killed(self) -> bool:
-        """Whether the last run neither ended nor is under way."""
+        """Whether the process of the last run was killed."""
         is_open = bool(self.sessions) and self.sessions[-1].ended_at is None
         return is_open and self.state != "running"
 
@@ -222,11 +222,11 @@ def read_contents(  # noqa: D417 -- see `Contents`
     made_at: datetime,
 ) -> Contents:
     """
-    Return what a report says of a run folder.
+    Return the contents of a report of a run folder.
 
     Args:
         folder: The run folder; a run may be using it.
-        name: What it is called in the report; None: it does not last.
+        name: Its name in the report; None: it is temporary.
 
     Raises:
         JournalError: it is not a run folder, or cannot be read.

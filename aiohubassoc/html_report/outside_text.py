@@ -1,4 +1,4 @@
-"""Text from outside (HubSpot's, a file's, a name) as a page may show it."""
+"""Makes text from outside (HubSpot, files, names) safe to show: invisible characters as escapes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import unicodedata
 from typing import Final
 
 MOST_LETTERS: Final = 600
-# What has no visible shape: controls, formats (which turn the order of text around), surrogates,
-# private use, unassigned, line and paragraph ends. Two formats are part of words and of emoji.
-_SHAPELESS: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Invisible characters: controls, formats (which can reverse the order of text), surrogates, private
+# use, unassigned, line and paragraph ends. The two joiners are part of words and of emoji.
+_INVISIBLE: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _JOINERS: Final = frozenset("\u200c\u200d")
 _MARKS: Final = frozenset({"Mn", "Me"})
-# No script stacks more marks on a letter; more of them paint over the lines above and below.
+# No script stacks more marks on a letter; more of them would cover the lines above and below.
 _MOST_MARKS: Final = 4
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _BMP: Final = 0xFFFF
@@ -20,12 +20,12 @@ _MOST_ESCAPE: Final = 10  # letters
 
 def make_visible(text: str, most: int | None = MOST_LETTERS) -> str:
     """
-    Return *text* with what cannot be seen written as escapes.
+    Return *text* with invisible characters as escapes.
 
     Args:
-        text: From outside.
-        most: The most letters to return; of a longer text the rest is cut off, and its length is
-            given. None: all of it is returned.
+        text: The text from outside.
+        most: Maximum number of characters. A longer text is cut off, followed by its length.
+            None: no maximum.
     """
     most = len(text) * _MOST_ESCAPE if most is None else most
     if text.isascii() and text.isprintable():
@@ -42,7 +42,7 @@ def _escape_all(text: str, most: int) -> tuple[str, bool]:
     for letter in text:
         category = unicodedata.category(letter)
         marks = marks + 1 if category in _MARKS else 0
-        is_hidden = category in _SHAPELESS and letter not in _JOINERS
+        is_hidden = category in _INVISIBLE and letter not in _JOINERS
         piece = _escape(letter) if is_hidden or marks > _MOST_MARKS else letter
         length += len(piece)
         if length > most:

@@ -1,4 +1,4 @@
-"""The page: a template filled so that nothing from outside is anything but text."""
+"""Fills the template of a page; values from outside are always text, never markup."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_installed() -> None:
 
 def render(contents: Contents) -> str:
     """
-    Return the page as HTML. It loads nothing, and its policy lets it load nothing.
+    Return the page as HTML. It loads nothing, and its content policy forbids loading.
 
     Raises:
         OptionsError: jinja2 is not installed.
@@ -79,7 +79,7 @@ def _make_environment() -> Environment:
     from markupsafe import Markup, escape  # noqa: PLC0415
 
     class Loader(BaseLoader):
-        """Loads the package's own templates, also out of an archive."""
+        """Loads the package's templates, also from a zip archive."""
 
         def get_source(self, environment: Environment, template: str) -> tuple[str, str, None]:
             del environment
@@ -89,7 +89,7 @@ def _make_environment() -> Environment:
                 raise TemplateNotFound(template) from None
 
     def finalize(value: object) -> object:
-        # Everything a template prints comes through here, so that no filter can be forgotten.
+        # Jinja calls this for every value that a template prints, so no filter can be forgotten.
         return make_visible(value, None) if type(value) is str else value
 
     def outside(value: str, most: int = MOST_LETTERS) -> Markup:

@@ -1,8 +1,8 @@
 """
 A HubSpot portal to run against: with its quota, records and faults, and a ledger of what happened.
 
-An island: it shares no code with the client, so that a misreading of HubSpot in the one shows
-against the other. The names below are loaded when they are first used: settings need no aiohttp.
+It shares no code with the client, so that a wrong assumption about HubSpot in one of them fails a
+test with the other. Its names are imported on first use, because the settings do not need aiohttp.
 """
 
 from __future__ import annotations

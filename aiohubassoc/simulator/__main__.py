@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     When it is ready, it prints one line of JSON with ``base_url`` and ``pid``.
 
     Args:
-        arguments: Of the command line. None: those of this process.
+        arguments: The command-line arguments. None: those of this process.
     """
     parser = argparse.ArgumentParser(
         prog="python -m aiohubassoc.simulator",

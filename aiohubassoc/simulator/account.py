@@ -29,13 +29,7 @@ _OTHER_SCOPES = {
 
 
 class Auth:
-    """
-    The tokens that are valid now, those that were, and their scopes.
-
-    Args:
-        settings: The tokens that are valid at first, and the scopes that they have and lack.
-        types: The portal's object types.
-    """
+    """The tokens that are valid now, those that were revoked, and their scopes."""
 
     def __init__(self, settings: PortalSettings, types: ObjectTypes) -> None:
         self._valid = set(settings.tokens)
@@ -66,7 +60,7 @@ class Auth:
         return sorted(known.difference(self._missing_scopes))
 
     def error(self, authorization: str | None, call: PortalCall) -> PortalResponse | None:
-        """Return the response to a caller who may not make *call*, None for one who may."""
+        """Return the error response if *authorization* does not allow *call*, else None."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme != "Bearer" or token not in self._valid:
             if scheme == "Bearer" and token in self._revoked:
@@ -95,15 +89,7 @@ _USER_ID = 7654321  # a user that does not exist
 
 
 class AccountOperations:
-    """
-    The calls about the account.
-
-    Args:
-        settings: The account, and which of these calls are refused or unknown.
-        types: The portal's object types.
-        auth: The tokens and their scopes.
-        limits: What was used of the day.
-    """
+    """The calls about the account."""
 
     def __init__(
         self, settings: PortalSettings, types: ObjectTypes, auth: Auth, limits: RateLimits
@@ -114,14 +100,7 @@ class AccountOperations:
         self._limits = limits
 
     def respond(self, call: AccountCall, body: bytes, now: float) -> PortalResponse:
-        """
-        Return the response to *call*.
-
-        Args:
-            call: The call.
-            body: Of the call that sends a token.
-            now: The portal's clock, in seconds.
-        """
+        """Return the response to *call*; *now* is the portal's clock in seconds."""
         if call.name in self._settings.unknown_calls:
             return cdn_pages.not_found()
         if call.name in self._settings.refused_calls:

@@ -1,7 +1,7 @@
 """
-The portal's own paths: its ledger to read, its tokens to change, links to add.
+The portal's own paths, which the ledger does not count.
 
-The ledger does not count them.
+They read the ledger, accept and revoke tokens, and add links.
 """
 
 from __future__ import annotations
@@ -45,7 +45,10 @@ def respond(portal: Portal, method: str, path: str, body: bytes) -> PortalRespon
     if method not in allowed:
         return cdn_pages.method_not_allowed(",".join(allowed))
     if method == "POST":
-        return _change(portal, name, body)
+        if name == "links":
+            return _add_links(portal, _read_field(body, "links"))
+        change = portal.accept if name == "accept" else portal.revoke
+        return _change_token(change, _read_field(body, "token"))
     ledger = portal.ledger
     read = {"ledger": ledger.to_dict, "links": ledger.links_to_dict}
     return _json(read[name]() if name in read else ledger.arrivals)
@@ -64,28 +67,22 @@ def _bad_request(message: str) -> PortalResponse:
     return _json({"message": message}, status=400)
 
 
-def _change(portal: Portal, name: str, body: bytes) -> PortalResponse:
-    if name == "links":
-        return _add_links(portal, body)
-    return _change_token(portal.accept if name == "accept" else portal.revoke, body)
-
-
-def _change_token(change: Callable[[str], object], body: bytes) -> PortalResponse:
+def _read_field(body: bytes, name: str) -> object:
     try:
-        token = json.loads(body)["token"]
+        value: object = json.loads(body)[name]
     except (KeyError, TypeError, ValueError):
-        token = None
+        return None
+    return value
+
+
+def _change_token(change: Callable[[str], object], token: object) -> PortalResponse:
     if not isinstance(token, str):
         return _bad_request('the body must be {"token": "..."}')
     change(token)
     return _done()
 
 
-def _add_links(portal: Portal, body: bytes) -> PortalResponse:
-    try:
-        links = json.loads(body)["links"]
-    except (KeyError, TypeError, ValueError):
-        links = None
+def _add_links(portal: Portal, links: object) -> PortalResponse:
     if not isinstance(links, list) or not all(isinstance(pair, list) for pair in links):
         return _bad_request(_LINKS_BODY)
     try:

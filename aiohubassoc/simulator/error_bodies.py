@@ -85,7 +85,7 @@ def rate_limited(policy: str, retry_after: int | None = None) -> PortalResponse:
 
     Args:
         policy: ``TEN_SECONDLY_ROLLING``, ``SECONDLY`` or ``DAILY``.
-        retry_after: Whole seconds. None: the response does not say.
+        retry_after: Whole seconds. None: no ``Retry-After`` header.
     """
     group = policy.removesuffix("_ROLLING").lower().replace("_", "-")
     response = error_response(
@@ -119,7 +119,7 @@ def _unauthorized(message: str, category: str) -> PortalResponse:
 def invalid_id(ref: RecordRef) -> PortalResponse | None:
     """Return the 404 of an impossible id, None for a possible one."""
     if not ref.is_numeric:
-        # Two blanks, as recorded.
+        # Two blanks, as in recorded responses.
         message = "Object not found.  objectId are usually numeric."
     elif int(ref.record_id) < 1:
         message = "Object not found. objectId is usually positive."
@@ -129,13 +129,7 @@ def invalid_id(ref: RecordRef) -> PortalResponse | None:
 
 
 def missing_records(refs: list[RecordRef], *, with_ids: bool) -> PortalResponse:
-    """
-    Return the 400 for records that do not exist.
-
-    Args:
-        refs: The missing ones, at least one.
-        with_ids: Whether the context has ids and types besides a sentence for each record.
-    """
+    """Return the 400 for missing records; *with_ids* adds their ids and types to the context."""
     context: Document = {"INVALID_OBJECT_IDS": [_sentence(ref) for ref in refs]}
     if with_ids:
         context["objectId"] = [ref.record_id for ref in refs]
@@ -144,13 +138,7 @@ def missing_records(refs: list[RecordRef], *, with_ids: bool) -> PortalResponse:
 
 
 def missing_record(ref: RecordRef, role: str) -> PortalResponse:
-    """
-    Return the 404 for a record that does not exist.
-
-    Args:
-        ref: The missing one.
-        role: ``FROM`` or ``TO``.
-    """
+    """Return the 404 for a missing record; *role* is ``FROM`` or ``TO``."""
     return error_response(
         404,
         f"No {ref.kind.singular} with ID {ref.record_id} exists",
@@ -168,20 +156,14 @@ def _sentence(ref: RecordRef) -> str:
 
 
 class BatchErrorBodies:
-    """
-    The errors of batch calls, creating and reading, about records that do not exist.
-
-    Args:
-        names: Which of the records the errors name.
-        rng: Draws between the recorded wordings.
-    """
+    """The errors of batch calls about missing records; *names*: which records they name."""
 
     def __init__(self, names: BatchErrors, rng: SeededRandom) -> None:
         self._names = names
         self._rng = rng
 
     def whole_call(self, refs: list[RecordRef]) -> PortalResponse:
-        """Return the 400 for the whole call; *refs* are the missing records, at least one."""
+        """Return the 400 for the whole call; *refs* are the missing records, 1 or more."""
         if self._names == "unnamed":
             return validation_error("One or more associations are invalid")
         named = refs[:1] if self._names == "first" else refs
@@ -194,9 +176,9 @@ class BatchErrorBodies:
         Return the error for one missing record of a call that succeeded for others.
 
         Args:
-            ref: The missing one.
+            ref: The missing record.
             role: ``FROM`` or ``TO``.
-            ids: The error context that names its input.
+            ids: The error context that names the input of the record.
             context: The call.
         """
         error: Document = {

@@ -57,9 +57,9 @@ class FaultPlan:
     Which faults hit which share of the calls that the rate limits let through.
 
     Each share is from 0 to 1, and at most one fault hits a call, so the shares must not add up to
-    more than 1. "Linked" says that the call is done although its response hides it; all others
-    leave the records as they were. A fault that only changes a success does not show on a call
-    that is refused anyway.
+    more than 1. "Linked" means that the call makes its link although the response does not show it;
+    the other faults make no link. A fault that changes a success has no effect on a call that is
+    refused.
 
     Args:
         server_error_500: HubSpot's JSON "internal error".
@@ -108,7 +108,7 @@ class FaultPlan:
         script_batches: The same for successive batch calls that create links, with any pairs.
         script_reads: The same for successive reads of links.
         script_account: The same for successive calls about the account. No other fault hits
-            those, and those that change the body of a success do not show on them.
+            them, and faults that change the body of a success have no effect on them.
         script_all: The same for successive calls of the whole portal; the other scripts come
             first.
 

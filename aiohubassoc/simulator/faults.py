@@ -1,4 +1,4 @@
-"""Which call a fault meets, and what it does to the response."""
+"""Which fault hits a call, and how it changes the response."""
 
 from __future__ import annotations
 
@@ -23,20 +23,7 @@ if TYPE_CHECKING:
     from aiohubassoc.simulator.seeded_random import SeededRandom
 
 # These replace a result by an error.
-NEED_RESULTS = frozenset({Fault.ERRORS_IN_2XX, Fault.PARTIAL_207})
-
-
-def mutate(fault: Fault, document: Document, *, is_read: bool) -> tuple[int, Document]:
-    """
-    Return the status and the body that *fault* makes of a success.
-
-    Args:
-        fault: One that changes a success.
-        document: The body; with a result, where `NEED_RESULTS` has the fault.
-        is_read: Whether it is the body of a read of links.
-    """
-    status, change = (_OF_READ if is_read else _OF_LINKING)[fault]
-    return status, change(document)
+_NEED_RESULTS = frozenset({Fault.ERRORS_IN_2XX, Fault.PARTIAL_207})
 
 
 def _pending(document: Document) -> Document:
@@ -44,7 +31,7 @@ def _pending(document: Document) -> Document:
 
 
 def _empty(document: Document) -> Document:
-    # Without results and without errors, as recorded.
+    # Recorded responses have neither results nor errors.
     return _with_results(document, [])
 
 
@@ -56,10 +43,14 @@ def _errors_only(document: Document) -> Document:
 
 
 def _partial(document: Document) -> Document:
-    *results, lost = document["results"]
+    lost = document["results"][-1]
     ids = {"fromObjectId": [lost["from"]["id"]], "toObjectId": [lost["to"]["id"]]}
-    error = _error("One direction could not be associated", ids)
-    return _with_results(document, results, [*(document.get("errors") or []), error])
+    return _without_last(document, _error("One direction could not be associated", ids))
+
+
+def _without_last(document: Document, error: Document) -> Document:
+    errors = [*(document.get("errors") or []), error]
+    return _with_results(document, document["results"][:-1], errors)
 
 
 def _unknown_fields(document: Document) -> Document:
@@ -84,8 +75,7 @@ def _read_errors_only(document: Document) -> Document:
 
 
 def _read_partial(document: Document) -> Document:
-    *results, lost = document["results"]
-    return _with_results(document, results, [*(document.get("errors") or []), _read_error(lost)])
+    return _without_last(document, _read_error(document["results"][-1]))
 
 
 def _read_unknown_fields(document: Document) -> Document:
@@ -154,7 +144,7 @@ BEFORE_HUBSPOT = frozenset(
         Fault.RESET_BEFORE,
     }
 )
-_NOT_DONE = frozenset({Fault.ERRORS_IN_2XX, Fault.EMPTY_RESULTS, Fault.UNMADE})
+_MAKE_NO_LINK = frozenset({Fault.ERRORS_IN_2XX, Fault.EMPTY_RESULTS, Fault.UNMADE})
 
 _DELIVERIES = {
     Fault.NEVER_AFTER: Delivery.NEVER,
@@ -166,14 +156,7 @@ _NO_STATUS = 0  # of a response that is never sent
 
 
 class Faults:
-    """
-    The faults of one portal.
-
-    Args:
-        plan: Which faults, how often, how long.
-        rng: Draws which fault hits.
-        types: Make scripts hold under every name of a type.
-    """
+    """The faults of one portal."""
 
     def __init__(self, plan: FaultPlan, rng: SeededRandom, types: ObjectTypes) -> None:
         self._rng = rng
@@ -199,9 +182,9 @@ class Faults:
 
         Args:
             call: The call.
-            pair: Its pair. None: another call, which no pair's script is about.
+            pair: The pair of a call for one pair; None for other calls.
             key: The key of random draws.
-            position: Which one it is.
+            position: The position of the call among all calls.
         """
         scripts = [
             (self._pair_scripts.get(pair, ()) if pair else (), position.of_key),
@@ -221,15 +204,15 @@ class Faults:
         return self._drawn[index] if index < len(self._drawn) else None
 
     def replacement(self, fault: Fault) -> PortalResponse | None:
-        """Return the response that *fault* makes, None if it changes another one."""
+        """Return the response that *fault* sends instead, None if it changes the usual response."""
         return self._replacements.get(fault)
 
-    def is_done(self, fault: Fault) -> bool:
-        """Return whether the call is done although *fault* hides it."""
-        return fault not in self._replacements and fault not in _NOT_DONE
+    def makes_links(self, fault: Fault) -> bool:
+        """Return whether the call makes its links in spite of *fault*."""
+        return fault not in self._replacements and fault not in _MAKE_NO_LINK
 
     def change(self, fault: Fault, call: PortalCall, response: PortalResponse) -> PortalResponse:
-        """Return the changed *response*: the same object if the fault does not show on it."""
+        """Return the changed *response*: the same object if the fault has no effect on it."""
         if fault is Fault.SLOW:
             return attrs.evolve(response, delay=response.delay + self._slow_seconds)
         if fault in _DELIVERIES:
@@ -239,25 +222,25 @@ class Faults:
         if (
             document is None
             or isinstance(call, AccountCall)
-            or not _can_show(fault, response, is_read=is_read)
+            or not _has_effect(fault, response, is_read=is_read)
         ):
             return response
         if fault is Fault.UNMADE:
             return attrs.evolve(response)
         if fault is Fault.NO_BODY:
             return attrs.evolve(response, status=204, document=None)
-        status, document = mutate(fault, document, is_read=is_read)
-        return attrs.evolve(response, status=status, document=document)
+        status, change_body = (_OF_READ if is_read else _OF_LINKING)[fault]
+        return attrs.evolve(response, status=status, document=change_body(document))
 
 
-def _can_show(fault: Fault, response: PortalResponse, *, is_read: bool) -> bool:
+def _has_effect(fault: Fault, response: PortalResponse, *, is_read: bool) -> bool:
     """Return whether *fault* can change this response to a success."""
     if not response.is_success or response.document is None:
         return False
     has_results = bool(response.document.get("results"))
     if is_read:
         # A read that finds nothing is a success too.
-        return fault is not Fault.UNMADE and (has_results or fault not in NEED_RESULTS)
+        return fault is not Fault.UNMADE and (has_results or fault not in _NEED_RESULTS)
     return has_results
 
 

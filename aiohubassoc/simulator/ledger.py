@@ -25,9 +25,6 @@ class PortalLedger:
     """
     The counts of one portal, and the lists that its settings ask for.
 
-    Args:
-        settings: What is kept besides counts.
-
     Attributes:
         requests: Requests that arrived.
         responses: How many responses had each status; those never sent have none.
@@ -165,14 +162,7 @@ class PortalLedger:
         self.throttled[policy] += 1
 
     def record_response(self, now: float, status: int, fault: str | None) -> None:
-        """
-        Record what became of a request.
-
-        Args:
-            now: When it was counted, or would have been.
-            status: Of the response. 0: it is never sent.
-            fault: What hit it.
-        """
+        """Record the response to a request; *status* 0: none is sent. *fault* is what hit it."""
         if status:
             self.responses[status] += 1
         if fault is not None:
@@ -195,7 +185,7 @@ class PortalLedger:
                 self.refused[pair] += 1
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the counts as JSON can hold them; None where the settings keep no links."""
+        """Return the counts as JSON values; None where the settings keep no links."""
         kept = self._keep_links
         links, refused = self.links, self.refused
         return {

@@ -1,4 +1,4 @@
-"""The links of a portal: which calls make them, and which a read finds."""
+"""The links of a portal: calls make them, and reads find them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,8 @@ class LinkStore:
     """
     Which records are linked. Making a link again changes nothing.
 
-    A link has two directions, and a read of either finds it. Finding the links of a record costs
-    as much as the record has links.
-
-    Args:
-        settings: Whether links are kept, which exist from the start, and the share of those that
-            HubSpot confirms without making them.
-        rng: Draws that share.
-        types: The portal's object types.
+    A link has two directions, and a read of either finds it. The cost of a read is proportional to
+    the number of links of its record.
 
     Raises:
         ValueError: the settings have impossible links, or links though none are kept.
@@ -80,7 +74,7 @@ class LinkStore:
         return pairs
 
     def is_default(self, pair: LinkedPair) -> bool:
-        """Return whether the link of *pair* is the default one, perhaps with labels besides."""
+        """Return whether *pair* has the default link, with or without labels."""
         return pair not in self._labelled_only
 
     def others(
@@ -90,9 +84,9 @@ class LinkStore:
         Return the ids of *to_type* that a record is linked to, and whether there are more.
 
         Args:
-            from_type: As the ledger calls it.
-            from_id: As HubSpot writes it.
-            to_type: As the ledger calls it.
+            from_type: The name of the type in the ledger.
+            from_id: The canonical id.
+            to_type: The name of the type in the ledger.
             start: Skip this many, in the order in which they were made; 0 or more.
             limit: Return at most this many, 1 or more.
         """

@@ -1,4 +1,4 @@
-"""What the calls that create links do when nothing else goes wrong."""
+"""The calls that create links, without faults."""
 
 from __future__ import annotations
 
@@ -24,14 +24,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class CallResult:
-    """
-    What a call came to.
-
-    Args:
-        response: What is sent.
-        linked: The pairs that are linked now.
-        refused: The pairs that were refused for their types, ids or records.
-    """
+    """The response to a call, the pairs that it linked, and those that it refused."""
 
     response: PortalResponse
     linked: tuple[LinkedPair, ...] = ()
@@ -52,14 +45,7 @@ def find_types(
 
 
 class LinkOperations:
-    """
-    The calls that create links.
-
-    Args:
-        settings: Which records exist and what the response to a missing one is.
-        rng: Draws what varies at HubSpot.
-        types: The portal's object types.
-    """
+    """The calls that create links."""
 
     def __init__(self, settings: PortalSettings, rng: SeededRandom, types: ObjectTypes) -> None:
         self._missing_response = settings.missing_response
@@ -71,7 +57,7 @@ class LinkOperations:
         self._bodies = SuccessBodies(rng)
 
     def put(self, call: PutCall, context: CallContext) -> CallResult:
-        """Return what a call for one pair comes to."""
+        """Return the result of a call for one pair."""
         pair = self._types.to_pair(call.from_type, call.from_id, call.to_type, call.to_id)
         found = find_types(self._types, call.from_type, call.to_type)
         if isinstance(found, PortalResponse):
@@ -89,7 +75,7 @@ class LinkOperations:
         return CallResult(PortalResponse(200, document), linked=(pair,))
 
     def batch(self, call: BatchCall, inputs: BatchInputs, context: CallContext) -> CallResult:
-        """Return what a call for many pairs comes to."""
+        """Return the result of a call for many pairs."""
         found = find_types(self._types, call.from_type, call.to_type)
         if isinstance(found, PortalResponse):
             return CallResult(found)
@@ -114,7 +100,7 @@ class LinkOperations:
         if self._missing_response == "404":
             role = "FROM" if missing[0] is refs[0] else "TO"
             return error_bodies.missing_record(missing[0], role)
-        # Recorded with and without.
+        # Recorded responses have them or not.
         with_ids = self._rng.uniform("context", context.key, context.number) < 1 / 2
         return error_bodies.missing_records(missing, with_ids=with_ids)
 
@@ -131,7 +117,7 @@ class LinkOperations:
             if bad:
                 refused.append(LinkedPair.from_refs(*refs))
                 missing += bad
-                # One for each record, as recorded: their number is not that of the inputs.
+                # One error for each record, as in recorded responses: not one for each input.
                 errors += [self._error(ref, refs, context) for ref in bad]
             else:
                 linked.append(LinkedPair.from_refs(*refs))

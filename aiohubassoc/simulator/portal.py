@@ -1,10 +1,10 @@
 """
 The portal: requests in, responses out.
 
-Rule 1: nothing here waits or reads a clock. Time is an argument, in seconds, and never goes back.
+Rule 1: nothing here waits or reads a clock. Time is an argument in seconds and never decreases.
 Rule 2: a request is checked in one order: path, token, scopes, the CDN's faults, rate limits,
 HubSpot's faults, object types, ids, records.
-Rule 3: what is drawn depends on the seed, the pair and how often it came, and on nothing else.
+Rule 3: a random draw depends only on the seed, the pair and how often the pair was received.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
     from aiohubassoc.simulator.fault_plan import ScriptedPair
 
-# After these the same call is likely to come again, with and without faults.
-_SENT_AGAIN = frozenset({401, 403, 429})
+# After these statuses a client is likely to send the same call again.
+_RETRIED = frozenset({401, 403, 429})
 
 
 class Portal:
@@ -134,14 +134,14 @@ class Portal:
         response, fault = self._bare_response(request, authorization, now)
         is_silent = response.delivery in (Delivery.NEVER, Delivery.RESET)
         self.ledger.record_response(now, 0 if is_silent else response.status, fault)
-        if not self.settings.keep_links and fault is None and response.status not in _SENT_AGAIN:
+        if not self.settings.keep_links and fault is None and response.status not in _RETRIED:
             self._requests.forget(request.key)
         return self._headers.add(response, request)
 
     def _bare_response(
         self, request: PortalRequest, authorization: str | None, now: float
     ) -> tuple[PortalResponse, Fault | None]:
-        """Return the response without its common headers, and the fault that shows on it."""
+        """Return the response without its common headers, and the fault that changed it."""
         call, key = request.call, request.key
         if call is None:
             return cdn_pages.not_found(), None
@@ -156,20 +156,18 @@ class Portal:
         fault = self._faults.pick(call, request.pair, key, position)
         inputs = BatchInputs()
         if fault not in BEFORE_HUBSPOT:
-            if (policy := self._take(request, now)) is not None:
+            in_flight = len(self._batches_in_flight)
+            policy = self._limits.take(now, is_batch=request.is_batch, in_flight=in_flight)
+            if policy is not None:
                 return self._rate_limited(policy, request, now), None
             inputs = parse_inputs(call, request.body)
             self.ledger.record_counted(now, call.kind, len(inputs.documents))
-            # Only of requests that will be closed: the others would stay in flight.
+            # Only requests that were opened: nobody would close the others.
             if request.is_batch and request in self._open:
                 self._batches_in_flight.add(request)
         self._requests.record_pass(key, call)
         context = CallContext(now, key, position.of_key)
         return self._serve(call, request.body, inputs, context, fault)
-
-    def _take(self, request: PortalRequest, now: float) -> str | None:
-        in_flight = len(self._batches_in_flight)
-        return self._limits.take(now, is_batch=request.is_batch, in_flight=in_flight)
 
     def _rate_limited(self, policy: str, request: PortalRequest, now: float) -> PortalResponse:
         self.ledger.record_throttled(policy)
@@ -188,7 +186,7 @@ class Portal:
         context: CallContext,
         fault: Fault | None,
     ) -> tuple[PortalResponse, Fault | None]:
-        """Return the response to a call that passed, and the fault that shows on it."""
+        """Return the response to a call that passed, and the fault that changed it."""
         if fault is not None and (replacement := self._faults.replacement(fault)) is not None:
             return replacement, fault
         result = self._run(call, body, inputs, context)
@@ -197,11 +195,11 @@ class Portal:
             response = self._faults.change(fault, call, response)
             if response is result.response:
                 fault = None
-        is_done = fault is None or self._faults.is_done(fault)
-        if is_done:
+        makes_links = fault is None or self._faults.makes_links(fault)
+        if makes_links:
             self.ledger.record_linked(self._store.add_by_call(result.linked))
-        # The pairs that a batch with this fault refuses are refused as it says.
-        if is_done or fault is Fault.UNMADE:
+        # A batch with this fault still refuses the pairs that its response names.
+        if makes_links or fault is Fault.UNMADE:
             self.ledger.record_refused(result.refused)
         return response, fault
 

@@ -1,4 +1,4 @@
-"""A portal in a separate process: it takes no time from the event loop that is measured."""
+"""A portal in a separate process, so that it does not use the caller's event loop."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc.simulator.fault_plan import ScriptedPair
 
-_TIMEOUT = 10.0  # seconds, for what takes a portal milliseconds when all is well
+_TIMEOUT = 10.0  # seconds; a portal usually needs milliseconds
 _CHUNK = 5_000  # pairs in one body: aiohttp's server takes no more than 1 MiB
 
 
@@ -50,7 +50,7 @@ class PortalProcess:
         return links
 
     def arrivals(self) -> list[tuple[float, int | str]]:
-        """Return the instant, and the status or fault, of every request."""
+        """Return the time, and the status or fault, of every request."""
         return [(instant, what) for instant, what in self._get("arrivals")]
 
     def add_links(self, pairs: Iterable[ScriptedPair]) -> None:
@@ -98,10 +98,10 @@ def portal_process(
         grace: Seconds that it gets to end by itself before it is killed.
 
     Raises:
-        RuntimeError: it did not start; it has said why on the standard error.
+        RuntimeError: it did not start; standard error has the reason.
     """
     command = [sys.executable, "-m", "aiohubassoc.simulator", "--child", "--port", str(port)]
-    # A separate session: Ctrl-C at a terminal is for us, who may have calls in flight.
+    # A separate session: Ctrl-C must not end the portal while calls are in flight.
     child = subprocess.Popen(  # noqa: S603 -- our own module
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
     )
@@ -130,7 +130,7 @@ def _start(
     settings: PortalSettings,
 ) -> dict[str, Any]:
     """Send the settings to the child and return what it reports when it is ready."""
-    # A child that hangs is killed, which ends the line that is awaited.
+    # If the child hangs, it is killed, so that readline() below returns.
     watchdog = threading.Timer(_TIMEOUT, child.kill)
     watchdog.start()
     try:

@@ -32,9 +32,9 @@ class RollingWindow:
         return len(self._instants)
 
     def advance(self, now: float) -> None:
-        """Forget what lies before the window that ends at *now*."""
+        """Remove the events before the window that ends at *now*."""
         instants = self._instants
-        # As a sum, so that an event is out exactly at the instant a caller computes as a sum too.
+        # A sum, as callers compute it too: otherwise rounding could keep an event for longer.
         while instants and instants[0] + self.length <= now:
             instants.popleft()
 
@@ -68,7 +68,7 @@ class FixedWindow:
         return self._count
 
     def advance(self, now: float) -> None:
-        """Begin the window that *now* lies in."""
+        """Start the window that contains *now*."""
         if self._origin is None:
             self._origin = now
         number = int((now - self._origin) // self.length)
@@ -102,7 +102,7 @@ class LeakyBucket:
         self._now = 0.0
 
     def __len__(self) -> int:
-        # A partly leaked event still takes its room; the slack is for sums of intervals.
+        # A partly leaked event still counts; 1e-9 allows for rounding in sums of intervals.
         return max(0, math.ceil((self._empty_at - self._now) / self._interval - 1e-9))
 
     def advance(self, now: float) -> None:
@@ -136,7 +136,7 @@ def make_window(limit: int | None, length: float, kind: QuotaKind) -> RateWindow
 DAILY = "DAILY"
 SECONDLY = "SECONDLY"
 TEN_SECONDLY_ROLLING = "TEN_SECONDLY_ROLLING"
-# Our own name, for the ledger: HubSpot publishes no such limit.
+# A name for the ledger only: HubSpot publishes no such limit.
 BATCH_IN_FLIGHT = "BATCH_IN_FLIGHT"
 
 _DAY = 86_400.0
@@ -144,13 +144,10 @@ _DAY = 86_400.0
 
 class RateLimits:
     """
-    What the client and its neighbours have used of the limits.
-
-    Args:
-        settings: The limits and the neighbours.
+    How many requests of the client and its neighbours count for each limit.
 
     Attributes:
-        day_used: How many requests of the day were counted, and used before the first one.
+        day_used: How many requests of the day were counted, with those before the first one.
     """
 
     def __init__(self, settings: PortalSettings) -> None:

@@ -1,4 +1,4 @@
-"""What a read of links does when nothing else goes wrong, and the labels that links have."""
+"""The batch call that reads links, without faults, and the labels that links have."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # The share of responses with ids as integers: the versions of HubSpot's schema differ.
 _INTEGERS = 0.5
 
-# The share of default links that have a label besides.
+# The share of default links that also have a label.
 _LABELLED_SHARE = 0.125
 
 # HubSpot, Associations v4, "Association type ID values": its own labels, each way.
@@ -54,15 +54,7 @@ class _LinkQuery(NamedTuple):
 
 
 class ReadOperation:
-    """
-    The batch call that reads links.
-
-    Args:
-        settings: Which records exist, what a missing one costs, and how links are reported.
-        rng: Draws what varies at HubSpot.
-        types: The portal's object types.
-        store: The links.
-    """
+    """The batch call that reads links."""
 
     def __init__(
         self, settings: PortalSettings, rng: SeededRandom, types: ObjectTypes, store: LinkStore
@@ -77,7 +69,7 @@ class ReadOperation:
         self._bodies = SuccessBodies(rng)
 
     def read(self, call: ReadCall, inputs: BatchInputs, context: CallContext) -> CallResult:
-        """Return what the call comes to; it links nothing."""
+        """Return the result of the call; it links nothing."""
         found = find_types(self._types, call.from_type, call.to_type)
         if isinstance(found, PortalResponse):
             return CallResult(found)
@@ -118,7 +110,7 @@ class ReadOperation:
             if query.ref in skipped:
                 continue
             result = self._result(query, to_type, as_integers=as_integers)
-            # An empty page behind the last one does not say that there are no links.
+            # An empty page after the last one does not mean that the record has no links.
             if result["to"] or query.start or self._settings.read_unlinked == "empty":
                 results.append(result)
             elif self._settings.read_unlinked == "errors":
@@ -146,7 +138,7 @@ class ReadOperation:
 
 
 def _queries(inputs: BatchInputs, kind: ObjectType) -> list[_LinkQuery] | PortalResponse:
-    """Return each record once, or the response to inputs without records."""
+    """Return each record once, or the error response to inputs that are not records."""
     queries: dict[tuple[str, int], _LinkQuery] = {}
     try:
         for each in inputs.documents:
@@ -159,7 +151,7 @@ def _queries(inputs: BatchInputs, kind: ObjectType) -> list[_LinkQuery] | Portal
 
 
 def _start(after: object) -> int:
-    """Return how many links earlier pages had; ValueError where *after* is of no page."""
+    """Return how many links the earlier pages had; ValueError if *after* is invalid."""
     if after is None:
         return 0
     if not (isinstance(after, str) and after.isascii() and after.isdigit()):
@@ -168,12 +160,7 @@ def _start(after: object) -> int:
 
 
 class AssociationTypes:
-    """
-    The association types of links; a link has the same labels in both directions.
-
-    Args:
-        rng: Draws them.
-    """
+    """The association types of links; a link has the same labels in both directions."""
 
     def __init__(self, rng: SeededRandom) -> None:
         self._rng = rng

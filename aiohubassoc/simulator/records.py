@@ -1,4 +1,4 @@
-"""Object types under all their names, records and pairs of them, and which records exist."""
+"""Object types with all their names, records and pairs, and which records exist."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ObjectType(NamedTuple):
         name: Its name in the ledger: the plural, or the whole name of a custom type.
         singular: HubSpot's other name for it.
         type_id: HubSpot's number for it, such as ``0-1``.
-        custom: Whether an account has made it.
+        custom: Whether it is the account's own type.
     """
 
     name: str
@@ -92,7 +92,7 @@ class RecordRef(NamedTuple):
 
 
 class LinkedPair(NamedTuple):
-    """A pair as the ledger knows it: the same pair under every name of its types."""
+    """A pair in the ledger: the same for every name of its types."""
 
     from_type: str
     from_id: str
@@ -114,7 +114,7 @@ class ObjectTypes:
     The object types of one portal, found by any of their names in any case.
 
     Args:
-        custom: The account's own types, each known by the one name it is given here.
+        custom: The names of the account's own types; each has only this name.
     """
 
     def __init__(self, custom: Iterable[str] = ()) -> None:
@@ -146,13 +146,7 @@ class ObjectTypes:
 
 
 class ExistingRecords:
-    """
-    Which records a portal has.
-
-    Args:
-        settings: Which ids exist.
-        rng: Draws the missing ones.
-    """
+    """Which records a portal has."""
 
     def __init__(self, settings: PortalSettings, rng: SeededRandom) -> None:
         self._largest = settings.records_up_to

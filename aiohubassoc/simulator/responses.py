@@ -42,7 +42,7 @@ class PortalResponse:
 
     Args:
         status: The HTTP status.
-        document: The body as JSON; an error of HubSpot still lacks its correlation id. None:
+        document: The body as JSON; the correlation id of an error is added later. None:
             `text` is the body.
         text: The body where there is no document; may be empty.
         content_type: Of a body that is not empty.
@@ -78,14 +78,7 @@ class PortalResponse:
 
 
 class ResponseHeaders:
-    """
-    Adds what every response has: headers, correlation id, delay.
-
-    Args:
-        settings: Which headers are sent and how long a response takes.
-        rng: Draws both.
-        limits: What the rate-limit headers report.
-    """
+    """Adds what every response has: headers, correlation id, delay."""
 
     def __init__(self, settings: PortalSettings, rng: SeededRandom, limits: RateLimits) -> None:
         self._headers = settings.headers
@@ -94,7 +87,7 @@ class ResponseHeaders:
         self._limits = limits
 
     def add(self, response: PortalResponse, request: PortalRequest) -> PortalResponse:
-        """Return *response* with these."""
+        """Return *response* with headers, correlation id and delay."""
         key, number = request.key, request.number
         headers = dict(response.headers)
         document = response.document

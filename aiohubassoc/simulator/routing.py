@@ -1,4 +1,4 @@
-"""Paths and bodies as calls, and how often each call came."""
+"""Parses paths and bodies as calls, and counts how often each call was received."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # HubSpot, Associations v4: the dated versions have the same schemas under other paths.
 _DATED = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])(-beta)?")
-# Of reads it declares 200 only: errors and their number are in its body.
+# HubSpot's schema of this version declares only 200 for reads: the errors are in the body.
 _ERRORS_IN_200 = "2026-09"
 
 NO_INPUT = error_bodies.validation_error(
@@ -35,7 +35,7 @@ OperationKind: TypeAlias = Literal["put", "batch", "read", "account"]
 
 @attrs.frozen
 class PutCall:
-    """Create Default for one pair; types and ids as they were written."""
+    """Create Default for one pair; types and ids as in the request."""
 
     kind: ClassVar[OperationKind] = "put"
     method: ClassVar[str] = "PUT"
@@ -48,7 +48,7 @@ class PutCall:
 
 @attrs.frozen
 class BatchCall:
-    """Create Default for many pairs of the same two types, as they were written."""
+    """Create Default for many pairs of the same two types, as in the request."""
 
     kind: ClassVar[OperationKind] = "batch"
     method: ClassVar[str] = "POST"
@@ -60,7 +60,7 @@ class BatchCall:
 
 @attrs.frozen
 class ReadCall:
-    """Read the links of many records of one type to records of another, as they were written."""
+    """Read the links of many records of one type to records of another, as in the request."""
 
     kind: ClassVar[OperationKind] = "read"
     method: ClassVar[str] = "POST"
@@ -83,7 +83,7 @@ class AccountCall:
 
     @property
     def method(self) -> str:
-        """The HTTP method: a token is sent in a body."""
+        """The HTTP method; ``POST`` for the call that sends a token in its body."""
         return "POST" if self.name == "token_info" else "GET"
 
 
@@ -92,7 +92,7 @@ PortalCall: TypeAlias = PutCall | BatchCall | ReadCall | AccountCall
 
 def parse_path(raw_path: str) -> PortalCall | None:
     """
-    Return the call that *raw_path* means, None when the portal has no such path.
+    Return the call of *raw_path*, None if the portal has no such path.
 
     Args:
         raw_path: As in the request line, percent-encoded; a query is ignored.
@@ -160,8 +160,8 @@ class BatchInputs:
     The inputs of a batch call.
 
     Args:
-        documents: The inputs, each of any shape. A single call has none.
-        error: The response to a body without inputs. None: they can be read.
+        documents: The inputs, not validated. A single call has none.
+        error: The error response if the inputs cannot be read, else None.
     """
 
     documents: list[Any] = attrs.field(factory=list)
@@ -192,16 +192,16 @@ def _invalid(message: str) -> BatchInputs:
 @attrs.frozen(eq=False)
 class PortalRequest:
     """
-    A request before it is counted; equal to none but itself.
+    A request before it is counted; compared by identity.
 
     Args:
-        call: What its path means. None: the portal has no such path.
-        is_allowed: Whether its method is the one of that path.
-        pair: The pair of a call for one pair, as the ledger knows it. None: another call.
-        body: Of a call that has inputs.
+        call: The call of its path. None: the portal has no such path.
+        is_allowed: Whether its method is the one of the call.
+        pair: The pair of a call for one pair; None for other calls.
+        body: The request body.
         key: The key of random draws: the pair, or the path and the body.
         number: Counts the requests with this key, from 1.
-        delay: Seconds from the arrival to the moment at which it is counted.
+        delay: Seconds from its arrival until it is counted.
     """
 
     call: PortalCall | None
@@ -214,19 +214,19 @@ class PortalRequest:
 
     @property
     def is_batch(self) -> bool:
-        """Whether the limits of batch calls hold for it: those that create and those that read."""
+        """Whether the limits of batch calls apply: to those that link and those that read."""
         return self.is_allowed and isinstance(self.call, BatchCall | ReadCall)
 
 
 @attrs.frozen
 class Position:
     """
-    Which one a call is among those that the portal let through, from 1.
+    The number of a call among those that passed the rate limits, from 1.
 
     Args:
-        of_key: Among those of its key.
-        of_kind: Among those of its kind.
-        overall: Among all, without the calls about the account.
+        of_key: Among the calls with its key.
+        of_kind: Among the calls of its kind.
+        overall: Among all calls except those about the account.
     """
 
     of_key: int
@@ -246,11 +246,6 @@ class RequestTracker:
 
     A request that the rate limits refuse has arrived but not passed. A fault is drawn by how often
     its key has passed, so that it does not depend on how often the limits refused it.
-
-    Args:
-        latency: When a request is counted.
-        rng: Draws that.
-        types: Give a pair one key under every name of its types.
     """
 
     def __init__(self, latency: Latency, rng: SeededRandom, types: ObjectTypes) -> None:
@@ -292,7 +287,7 @@ class RequestTracker:
         self._passed[call.kind] += 1
 
     def forget(self, key: str) -> None:
-        """Count *key* from the start when it comes again."""
+        """Delete the counts of *key*: its next request is the first again."""
         self._by_key.pop(key, None)
 
     def _delay(self, key: str, number: int) -> float:

@@ -1,8 +1,8 @@
 """
 Repeatable random numbers.
 
-A draw depends on the seed, its purpose, its key and its number, never on the draws before it. The
-same requests meet the same portal in any order.
+A draw depends on the seed, its purpose, its key and its number, never on earlier draws. The portal
+responds the same to the same requests in any order.
 """
 
 from __future__ import annotations
@@ -18,12 +18,7 @@ _STANDARD_NORMAL = NormalDist()
 
 
 class SeededRandom:
-    """
-    Draws by purpose, key and number.
-
-    Args:
-        seed: Two instances with the same seed draw the same.
-    """
+    """Draws by purpose, key and number; instances with the same seed draw the same."""
 
     def __init__(self, seed: int) -> None:
         self._seed = str(seed).encode()[:64]  # the longest key of blake2b
@@ -48,7 +43,7 @@ class SeededRandom:
         return median * math.exp(sigma * normal)
 
     def uuid(self, purpose: str, key: str, number: int = 1) -> str:
-        """Return a UUID, the form of HubSpot's correlation ids."""
+        """Return a UUID, as HubSpot's correlation ids are."""
         return str(UUID(bytes=self._bytes(16, purpose, key, number), version=4))
 
     def generator(self, purpose: str, key: str, number: int = 1) -> Random:

@@ -1,4 +1,4 @@
-"""A portal on a socket of this machine."""
+"""Serves a portal on a loopback socket."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def serve(
         _, bound_port = runner.addresses[0]
         yield ServedPortal(f"http://{_LOOPBACK}:{bound_port}", portal)
     finally:
-        # Stop listening first: a connection accepted later would be left over.
+        # Stop listening first: a connection that is accepted later would not be dropped.
         for site in runner.sites:
             await site.stop()
         await server.drop_connections()
@@ -101,8 +101,8 @@ def serve_forever(
         settings: How the portal behaves. None: every default.
         port: 0 for any free one.
         on_ready: Called with the base URL when the portal accepts requests.
-        while_stdin: Return also when the standard input ends, as it does when the process at its
-            other end dies.
+        while_stdin: Return also when the standard input ends, for example because the parent
+            process died.
 
     Raises:
         OSError: the port is taken.
@@ -151,12 +151,7 @@ def _watch_stdin(end: Callable[[], None]) -> None:
 
 
 class _PortalServer(web.Server):
-    """
-    Passes requests to a portal, and records its connections.
-
-    Args:
-        portal: The portal.
-    """
+    """Passes requests to a portal, and records its connections."""
 
     def __init__(self, portal: Portal) -> None:
         # Without cancellation a response that is never sent would outlive its connection.
@@ -172,7 +167,7 @@ class _PortalServer(web.Server):
         self._portal.ledger.record_connections(len(self._transports))
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
-        """Record its end."""
+        """Record the end of the connection."""
         super().connection_lost(handler, exc)
         self._transports.pop(handler, None)
         self._portal.ledger.record_connections(len(self._transports))
@@ -186,7 +181,7 @@ class _PortalServer(web.Server):
 
     async def _handle(self, http_request: web.BaseRequest) -> web.StreamResponse:
         method, path = http_request.method, http_request.raw_path
-        # A PUT has no body; one that is sent along is ignored.
+        # The body of a PUT is ignored.
         body = await http_request.read() if method == "POST" else b""
         if path.startswith(admin.PREFIX):
             return _whole(admin.respond(self._portal, method, path, body))
@@ -205,7 +200,7 @@ class _PortalServer(web.Server):
 
 
 async def _deliver(response: PortalResponse, request: web.BaseRequest) -> web.StreamResponse:
-    """Return a response to send, or break the connection as the delivery says."""
+    """Return a response to send, or break the connection if the delivery requires it."""
     if response.delivery is Delivery.NEVER:
         await _wait_for_disconnect()
     if response.delivery is Delivery.RESET:

@@ -114,8 +114,8 @@ class PortalSettings:
         daily_limit: Requests of every kind in a day of 86,400 seconds that begins with the first
             one. None: no such limit.
         count_refused: Whether a request that is refused with 429 uses up the limits too; HubSpot
-            does not say.
-        quota_retry_after: Whether a 429 says, in whole seconds, when there is room again.
+            does not document it.
+        quota_retry_after: Whether a 429 of a limit has ``Retry-After``, in whole seconds.
         headers: Whether responses have the rate-limit headers: ``all``; ``some``, without the
             daily ones in half of the responses and without the others in a quarter; ``none``.
         reported_max: The value of ``X-HubSpot-RateLimit-Max``. None: the true limit.

@@ -74,19 +74,19 @@ def default_association_type(
 def seeded_type_id(
     from_type: ObjectType, to_type: ObjectType, rng: SeededRandom, label: str = ""
 ) -> int:
-    """Return the id of an association type that HubSpot publishes none for, in this direction."""
+    """Return the id of an association type for which HubSpot publishes none."""
     key = f"{from_type.name}|{to_type.name}{label and f'|{label}'}"
     return _FIRST_SEEDED_ID + int(rng.uniform("association type", key) * _SEEDED_IDS)
 
 
 class CallContext(NamedTuple):
     """
-    What of a call matters to the response.
+    What the body of a response depends on.
 
     Args:
         now: The portal's clock when the call is counted, in seconds.
         key: The key of random draws: the pair, or the batch.
-        number: Counts the calls with this key that the portal let through, from 1.
+        number: The number of the call among those with this key that passed, from 1.
     """
 
     now: float
@@ -95,18 +95,13 @@ class CallContext(NamedTuple):
 
 
 def iso_date(now: float) -> str:
-    """Return the portal's clock as HubSpot writes dates."""
+    """Return the time of the portal's clock in HubSpot's date format."""
     moment = _CLOCK_ZERO + timedelta(seconds=now)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class SuccessBodies:
-    """
-    The bodies of successes. What varies at HubSpot is drawn.
-
-    Args:
-        rng: Draws order, optional fields and the ids of unpublished association types.
-    """
+    """The bodies of successes. What varies at HubSpot is drawn."""
 
     def __init__(self, rng: SeededRandom) -> None:
         self._rng = rng
@@ -121,7 +116,7 @@ class SuccessBodies:
         ]
 
     def shuffled(self, results: list[Document], context: CallContext) -> list[Document]:
-        """Return *results* in a random order: HubSpot has no fixed one."""
+        """Return *results* in a random order, because HubSpot has no fixed order."""
         if len(results) == 2:  # noqa: PLR2004 -- one pair; a generator would cost ten times this
             reverse = self._rng.uniform("order", context.key, context.number) < 1 / 2
             return results[::-1] if reverse else results
@@ -131,14 +126,7 @@ class SuccessBodies:
     def document(
         self, results: list[Document], context: CallContext, errors: Sequence[Document] = ()
     ) -> Document:
-        """
-        Return the body around *results*.
-
-        Args:
-            results: In their final order.
-            context: The call.
-            errors: Sent with their number. None of them: the fields are empty or missing.
-        """
+        """Return the body with *results* in this order, and with *errors* and their number."""
         key, number = context.key, context.number
         work = self._rng.uniform("work", key, number)
         completed = context.now + _WORK_SHORTEST + work * (_WORK_LONGEST - _WORK_SHORTEST)

@@ -18,7 +18,7 @@ class FakeClock:
     """
     A clock for ``AssociationClient(clock=...)`` that jumps to the end of each wait.
 
-    Retries, pauses and the quota then take no real time. Waits end in the order of their instants;
+    Retries, pauses and the quota then take no real time. Waits end in the order of their times;
     `now` is the time that would have passed. Requests in flight take their real time.
 
     Args:
@@ -40,7 +40,7 @@ class FakeClock:
         return self._utc + timedelta(seconds=self._now)
 
     async def sleep(self, seconds: float) -> None:
-        """Return *seconds* later on this clock, after the other tasks had their turn."""
+        """Wait *seconds* on this clock: the other tasks run first, then the clock jumps."""
         over = asyncio.get_running_loop().create_future()
         timer = self.call_at(self._now + max(0.0, seconds), lambda: _end(over))
         try:

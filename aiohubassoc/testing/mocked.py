@@ -29,7 +29,7 @@ _NEEDS_WRITER: Final = "stream_writer" in inspect.signature(ClientResponse.__ini
 
 
 class ResponseWithWriter(ClientResponse):
-    """aiohttp 3.14 asks for a stream writer that aioresponses 0.7.9 does not know of."""
+    """A response with the stream writer that aiohttp 3.14 needs and aioresponses 0.7.9 omits."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 -- of the base class
         if _NEEDS_WRITER:
@@ -39,17 +39,13 @@ class ResponseWithWriter(ClientResponse):
 
 class MockedHubSpot:
     """
-    What HubSpot replies, and what it was asked for.
+    The replies of HubSpot, and the pairs that it was asked to link.
 
-    It links every pair, one by one and in batches, unless other replies are given.
-
-    Args:
-        base_url: That of the client.
-        api_version: That of the client.
+    It links every pair, in single and in batch calls, unless other replies are set.
 
     Attributes:
-        pairs: The pairs that it was asked to link, in order; one of a batch as one of a call.
-        calls: How many calls to link it had.
+        pairs: The pairs of all single and batch calls, in order.
+        calls: The number of single and batch calls.
     """
 
     def __init__(self, base_url: str, api_version: str) -> None:
@@ -60,16 +56,16 @@ class MockedHubSpot:
         self._replies: dict[str, deque[_ReplyOrError]] = {}
 
     def reply(self, pair: Pair, *replies: _ReplyOrError) -> None:
-        """Reply so to calls that link *pair*; the last reply is given to all further calls."""
+        """Set the replies to calls that link *pair*; the last one is repeated."""
         self._replies[create_default(self._version, pair).path] = deque(replies)
 
     def reply_to_batches(self, from_type: str, to_type: str, *replies: _ReplyOrError) -> None:
-        """Reply so to batch calls between these types; the last one to all further calls."""
+        """Set the replies to batch calls between these types; the last one is repeated."""
         path = create_default_batch(self._version, (from_type, to_type), b"").path
         self._replies[path] = deque(replies)
 
     def respond(self, url: yarl.URL, **request: Any) -> Reply:  # noqa: ANN401 -- of aiohttp
-        """Return the response to a request; raise where an exception was to be its reply."""
+        """Return the reply to a request, or raise the exception that was set as its reply."""
         path, parts = url.raw_path.removeprefix(self._prefix), url.parts
         if path.endswith("/batch/associate/default"):
             inputs = json.loads(request["data"])["inputs"]
@@ -108,9 +104,10 @@ def mocked(
     as without a network.
 
     Args:
-        base_url: That of the client.
-        api_version: That of the client.
-        passthrough: The beginnings of URLs that are sent as ever, such as ``"http://127.0.0.1"``.
+        base_url: The base URL of the client.
+        api_version: The API version of the client.
+        passthrough: The beginnings of URLs that are really requested, such as
+            ``"http://127.0.0.1"``.
 
     Raises:
         ModuleNotFoundError: aioresponses is not installed.

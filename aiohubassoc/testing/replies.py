@@ -1,5 +1,5 @@
 """
-HubSpot's replies, to be given by `mocked`.
+HubSpot's replies, for `mocked`.
 
 HubSpot, Associations v4, "Create Default" and "Error handling" (read 2026-11-28).
 """
@@ -34,7 +34,7 @@ class Reply:
 
 
 def linked(pair: Pair) -> Reply:
-    """Return the reply to a pair that is linked, in both directions."""
+    """Return the reply to a call that links *pair*; it has both directions."""
     return Reply(200, {"status": "COMPLETE", "results": _directions(pair), **_TIMES})
 
 
@@ -64,7 +64,7 @@ def rate_limited(
     policy: str = "TEN_SECONDLY_ROLLING", *, retry_after: float | None = None
 ) -> Reply:
     """
-    Return the 429 of a limit that is reached.
+    Return the 429 response of a rate limit.
 
     Args:
         policy: ``"TEN_SECONDLY_ROLLING"``, ``"SECONDLY"``, or ``"DAILY"``, which ends a run.
@@ -84,8 +84,8 @@ def batch(
 
     Args:
         linked: The pairs that are linked.
-        refused: The pairs that are not, each with its own error.
-        category: Of these errors.
+        refused: The pairs that are not linked, each with a separate error.
+        category: The category of these errors.
     """
     results = [result for pair in linked for result in _directions(pair)]
     errors = [

@@ -10,7 +10,7 @@ from runner import FROM_TYPE, TO_TYPE, TOKEN, Job, by_workers, serve_async
 
 
 async def link(job: Job) -> int:
-    """Await the generated method in so many tasks."""
+    """Await the generated method in *concurrency* tasks."""
     back_end, retries = sys.argv[1:]
     more: dict[str, Any] = {}
     if retries != "default":

@@ -1,4 +1,4 @@
-"""hubspot-sdk's batch call, with asyncio on aiohttp: timed, or asked what it tells of a 207."""
+"""hubspot-sdk's batch call with aiohttp: CPU, or the pairs identified after a 207."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import hubspot_sdk
-from runner import FROM_TYPE, TO_TYPE, TOKEN, Job, answer, heard, serve_async, shared_out
+from runner import FROM_TYPE, TO_TYPE, TOKEN, Job, identified, run_jobs, serve_async, shared_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,14 +42,14 @@ async def link(job: Job) -> int:
         return await shared_out(job.batches, job.concurrency, post)
 
 
-async def tell(job: Job) -> Mapping[str, Any]:
+async def identify(job: Job) -> Mapping[str, Any]:
     """Look at all that the call returned or raised."""
     async with _client(job) as client:
         try:
             reported = await _create(client, job.ids)
         except hubspot_sdk.HubSpotError as error:
-            return heard(job, f"raises {type(error).__name__}")
-    return heard(
+            return identified(job, f"raises {type(error).__name__}")
+    return identified(
         job,
         type(reported).__name__,
         [(each.from_.id, each.to.id) for each in reported.results],
@@ -58,7 +58,7 @@ async def tell(job: Job) -> Mapping[str, Any]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "tell":
-        answer(lambda job: asyncio.run(tell(job)))
+    if sys.argv[1] == "identify":
+        run_jobs(lambda job: asyncio.run(identify(job)))
     else:
         serve_async(link)

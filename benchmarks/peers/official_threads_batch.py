@@ -1,4 +1,4 @@
-"""hubspot-api-client's batch call, which blocks: timed, or asked what it tells of a 207."""
+"""hubspot-api-client's blocking batch call: CPU, or the pairs identified after a 207."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hubspot.crm.associations.v4 import (
     PublicDefaultAssociationMultiPost,
     PublicObjectId,
 )
-from runner import FROM_TYPE, TO_TYPE, TOKEN, Job, answer, heard, serve
+from runner import FROM_TYPE, TO_TYPE, TOKEN, Job, identified, run_jobs, serve
 from urllib3.exceptions import HTTPError
 
 if TYPE_CHECKING:
@@ -52,15 +52,15 @@ def link(job: Job) -> int:
         return sum(pool.map(post, job.batches))
 
 
-def tell(job: Job) -> Mapping[str, Any]:
+def identify(job: Job) -> Mapping[str, Any]:
     """Look at all that the call returned or raised."""
     try:
         reported = _creating(job)(job.ids)
     except (ApiException, HTTPError) as error:
-        return heard(job, f"raises {type(error).__name__}")
+        return identified(job, f"raises {type(error).__name__}")
     if reported is None:
-        return heard(job, "None")
-    return heard(
+        return identified(job, "None")
+    return identified(
         job,
         type(reported).__name__,
         # The model keeps what is "from" in JSON under another name.
@@ -70,7 +70,7 @@ def tell(job: Job) -> Mapping[str, Any]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "tell":
-        answer(tell)
+    if sys.argv[1] == "identify":
+        run_jobs(identify)
     else:
         serve(link)

@@ -1,4 +1,4 @@
-"""aiohubassoc's batches: timed, measured for memory, or asked what it tells of a 207."""
+"""aiohubassoc's batches: CPU, memory, or the pairs identified after a 207."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from runner import BATCH_SIZE, FROM_TYPE, TO_TYPE, TOKEN, Job, answer, serve_async
+from runner import BATCH_SIZE, FROM_TYPE, TO_TYPE, TOKEN, Job, run_jobs, serve_async
 
 from aiohubassoc import AssociationClient, Pair, Quota, Status
 
@@ -43,8 +43,8 @@ async def link(job: Job) -> int:
     return linked
 
 
-async def tell(job: Job) -> Mapping[str, Any]:
-    """Count what the outcomes say."""
+async def identify(job: Job) -> Mapping[str, Any]:
+    """Count the outcomes by status."""
     async with _client(job) as client, _run(client, job) as outcomes:
         reported = Counter([outcome.status async for outcome in outcomes])
     return {
@@ -65,9 +65,9 @@ def peak(job: Job) -> Mapping[str, Any]:
 
 if __name__ == "__main__":
     match sys.argv[1]:
-        case "tell":
-            answer(lambda job: asyncio.run(tell(job)))
+        case "identify":
+            run_jobs(lambda job: asyncio.run(identify(job)))
         case "peak":
-            answer(peak)
+            run_jobs(peak)
         case loop:
             serve_async(link, loop=loop)

@@ -52,24 +52,24 @@ def path(number: int) -> str:
     return f"/crm/v4/objects/{FROM_TYPE}/{number}/associations/default/{TO_TYPE}/{number}"
 
 
-def answer(tell: Callable[[Job], Mapping[str, Any]]) -> None:
-    """Say of each job what *tell* has to say, until the input ends."""
+def run_jobs(run: Callable[[Job], Mapping[str, Any]]) -> None:
+    """Print the result of *run* for each job of the standard input, until it ends."""
     for line in sys.stdin:
-        print(json.dumps(tell(Job(**json.loads(line)))), flush=True)
+        print(json.dumps(run(Job(**json.loads(line)))), flush=True)
 
 
 def serve(link: Callable[[Job], int]) -> None:
-    """Run rounds until the input ends; *link* returns how many pairs it says are linked."""
+    """Run rounds until the input ends; *link* returns how many pairs it reports as linked."""
 
     def timed(job: Job) -> Mapping[str, Any]:
-        gc.collect()  # what the round before left is not this one's cost
+        gc.collect()  # garbage of the previous round must not count
         wall, cpu = time.perf_counter(), time.process_time()
         linked = link(job)
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         reported = {"linked": linked, "failed": job.count - linked}
         return reported | {"cpu_seconds": cpu, "wall_seconds": wall}
 
-    answer(timed)
+    run_jobs(timed)
 
 
 def serve_async(link: Callable[[Job], Awaitable[int]], *, loop: str = "asyncio") -> None:
@@ -107,20 +107,20 @@ async def shared_out(
     return sum(await asyncio.gather(*(work() for _ in range(workers))))
 
 
-def heard(
+def identified(
     job: Job,
     what: str,
     results: Iterable[tuple[str, str]] = (),
     contexts: Iterable[Mapping[str, Sequence[str]]] = (),
 ) -> dict[str, Any]:
     """
-    Return what a caller can tell of each pair of *job* from the response to its one batch call.
+    Return how many pairs of *job* a caller can identify as linked and as failed.
 
     Args:
         job: The pairs.
-        what: The call returned or raised.
-        results: Both ids of each result that the caller sees.
-        contexts: Of each error that the caller sees: ids by the names that HubSpot gives them.
+        what: What the call returned or raised, for the table.
+        results: Both ids of each result that the caller gets.
+        contexts: The context of each error that the caller gets.
     """
     pairs = {(str(number), str(number)) for number in job.ids}
     failed = {

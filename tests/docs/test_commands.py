@@ -141,7 +141,7 @@ def _find_free_port() -> int:
 def test_commands_work_as_typed(
     page: str, tmp_path: Path, *, needs_hubspot: bool, codes: dict[str, int]
 ) -> None:
-    """In the order of the page; each ends with 0, or as the page says."""
+    """In the order of the page; each ends with 0, or with the exit code on the page."""
     typed = 0
     with ExitStack() as stack:
         shell, port = Shell(tmp_path, stack), _find_free_port()

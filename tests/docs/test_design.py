@@ -31,7 +31,7 @@ def _tree() -> set[str]:
 
 
 def test_the_tree_has_every_module_that_links() -> None:
-    """To add a module is to run benchmarks/draw_design.py."""
+    """After adding a module, run benchmarks/draw_design.py."""
     package = ROOT / "aiohubassoc"
     folders = {path.parent.name for path in package.glob("*/__init__.py")}
     listed = folders - {"files", "html_report", "cli", "testing", "simulator"}
@@ -54,7 +54,7 @@ def test_the_modules_that_the_page_names_exist() -> None:
 def test_pictures_are_as_their_script_draws_them(
     picture: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody edits them by hand."""
+    """Pictures are not edited by hand."""
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     script = __import__(f"draw_{picture}")
     try:
@@ -63,7 +63,7 @@ def test_pictures_are_as_their_script_draws_them(
         del sys.modules[script.__name__]
 
 
-def test_the_table_of_doors_is_that_of_the_test() -> None:
+def test_the_table_of_imports_is_that_of_the_test() -> None:
     """Which library may be imported where."""
     source = (ROOT / "tests" / "test_imports.py").read_text(encoding="utf-8")
     doors = next(

@@ -1,4 +1,4 @@
-"""The README and the documentation say what is true: their code runs, their options exist."""
+"""The code of README and documentation runs, and their options exist."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_notebooks_run(cells: list[str], base_url: str, tmp_path: Path) -> None:
 
 
 def test_there_are_examples() -> None:
-    """Or the test above would prove nothing."""
+    """Otherwise the test above would prove nothing."""
     assert len(EXAMPLES) >= 12
     assert len(NOTEBOOKS) == 1
     assert len(COMMANDS) >= 16
@@ -156,7 +156,7 @@ def test_options_exist(command: str) -> None:
     ],
 )
 def test_the_reference_has_every_option(name: str) -> None:
-    """None is missing, and none is made up."""
+    """No option is missing, and each exists."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         run([name, "--help"])
@@ -175,6 +175,6 @@ def test_the_reference_has_every_option(name: str) -> None:
 
 @pytest.mark.parametrize("why", sorted({row.why for row in TABLE}))
 def test_the_reference_has_every_row_of_the_status_table(why: str) -> None:
-    """In its own words."""
+    """The texts are those of the table in the code."""
     page = (ROOT / "docs" / "reference" / "statuses.md").read_text(encoding="utf-8")
     assert f"| {why} |" in page

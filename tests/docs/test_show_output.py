@@ -1,4 +1,4 @@
-"""What stands below a command in the documentation is what it prints."""
+"""The output below a command in the documentation is its real output."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_what_commands_print_is_what_pages_show(name: str, script: ModuleType) -> None:
-    """Else: python docs/show_output.py."""
+    """If it fails, run python docs/show_output.py."""
     ((_, text, shown),) = script.show_pages((ROOT / name,))
     assert script.normalize(text) == script.normalize(shown)
 
 
-def test_there_are_such_pages() -> None:
-    """Or the test above would prove nothing."""
+def test_there_are_pages_with_outputs() -> None:
+    """Otherwise the test above would prove nothing."""
     assert len(PAGES) >= 6
 
 
 def test_the_output_of_a_command_is_replaced(script: ModuleType, tmp_path: Path) -> None:
-    """And what is not run stays."""
+    """Commands that are not run keep their output."""
     page = (
         "```console\n$ aiohubassoc --version\nold\n"
         "$ cat pairs.csv | aiohubassoc link -\nkept\n```\n"
@@ -63,7 +63,7 @@ def test_the_output_of_a_command_is_replaced(script: ModuleType, tmp_path: Path)
     assert "$ aiohubassoc --version\nkept too\n```" in shown
 
 
-def test_a_line_in_is_a_line_out(tmp_path: Path) -> None:
+def test_the_example_of_the_page_for_agents_runs(tmp_path: Path) -> None:
     """What the page for agents shows of standard input and output."""
     page = (ROOT / "docs" / "how-to" / "agents.md").read_text(encoding="utf-8")
     ((command, shown),) = re.findall(r"^\$ (printf .*)\n(\{.*\})$", page, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The site is built without a warning, its links lead somewhere, and its tables are complete."""
+"""The site builds without warnings, has no dead links, and its tables are complete."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PUBLIC: dict[str, list[str]] = {
     package.__name__: getattr(package, "__all__")  # noqa: B009 -- made when it is asked for
     for package in (aiohubassoc, aiohubassoc.simulator, aiohubassoc.testing)
 }
-# A phone of 390 pixels leaves so many for a picture.
+# The width of a picture on a phone of 390 pixels.
 PHONE = 358
 
 
@@ -58,7 +58,7 @@ def test_no_link_of_the_site_is_dead(site: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_dead_link_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or the test above would prove nothing."""
+    """Otherwise the test above would prove nothing."""
     monkeypatch.syspath_prepend(str(DOCS))
     check = importlib.import_module("check_links")
     (tmp_path / "b.html").write_text('<p id="here">', encoding="utf-8")
@@ -105,7 +105,7 @@ def test_every_page_that_code_names_is_among_the_sources() -> None:
     assert [name for name in named if not name.startswith(titles)] == []
 
 
-def test_programs_find_every_page(site: Path) -> None:
+def test_llms_txt_lists_every_page(site: Path) -> None:
     """`llms.txt` lists them, and each is there as Markdown."""
     listed = set(
         re.findall(r"\]\(([\w/-]+\.md)\)", (site / "llms.txt").read_text(encoding="utf-8"))
@@ -119,7 +119,7 @@ def test_programs_find_every_page(site: Path) -> None:
     assert all((site / page).is_file() for page in pages)
 
 
-def test_only_what_is_typed_is_copied(site: Path) -> None:
+def test_the_copy_button_copies_only_commands(site: Path) -> None:
     """No prompt and no output."""
     script = (site / "_static" / "copybutton.js").read_text(encoding="utf-8")
     assert re.search(r"copybuttonPromptText|'\\\\\$ '|\\\\\$ ", script)
@@ -127,7 +127,7 @@ def test_only_what_is_typed_is_copied(site: Path) -> None:
 
 
 def is_imported_so(name: str) -> bool:
-    """Return whether people import *name* like this: by the shortest path, and no private one."""
+    """Return whether *name* is the shortest public path."""
     package, _, last = name.rpartition(".")
     shortest = [found for found, names in PUBLIC.items() if last in names] or [package]
     return package in shortest and not any(part.startswith("_") for part in name.split("."))
@@ -143,8 +143,8 @@ def test_the_reference_shows_names_as_they_are_imported() -> None:
 @pytest.mark.parametrize(
     "name", ["aiohubassoc.client.AssociationClient", "aiohubassoc._http.Limit"]
 )
-def test_a_longer_or_private_path_is_none_to_show(name: str) -> None:
-    """Or the tests beside it would prove nothing."""
+def test_private_and_longer_paths_are_found(name: str) -> None:
+    """Otherwise the other tests would prove nothing."""
     assert not is_imported_so(name)
 
 
@@ -167,7 +167,7 @@ def test_the_reference_has_every_public_name() -> None:
 
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda path: path.name)
 def test_pictures_fit_a_phone_and_a_dark_page(picture: Path) -> None:
-    """Their letters are not too small, and their colours follow the reader's."""
+    """Their letters are large enough, and their colours follow light and dark mode."""
     root = ET.parse(picture).getroot()  # noqa: S314 -- our own
     width = float(root.attrib["viewBox"].split()[2])
     text = picture.read_text(encoding="utf-8")
@@ -225,7 +225,7 @@ def test_every_exit_code_is_explained(code: int) -> None:
 
 @pytest.mark.parametrize("name", sorted(n for n in PUBLIC["aiohubassoc"] if n.endswith("Error")))
 def test_every_error_is_explained(name: str) -> None:
-    """With what to do."""
+    """Each with what to do."""
     if name != "StandardError":  # a part of a reply
         assert f"`{name}`" in TROUBLE
 
@@ -234,7 +234,7 @@ def test_every_error_is_explained(name: str) -> None:
     "message", re.findall(r'"([^"]+)"', " ".join(re.findall(r"^### (.*)$", TROUBLE, re.MULTILINE)))
 )
 def test_messages_that_are_explained_exist(message: str) -> None:
-    """In the words of the program."""
+    """The messages exist in the program."""
     package = Path(aiohubassoc.__file__).parent
     source = "\n".join(path.read_text(encoding="utf-8") for path in package.rglob("*.py"))
     shown = "\n".join(re.findall(r"^```console\n(.*?)^```", TROUBLE, re.MULTILINE | re.DOTALL))

@@ -1,4 +1,4 @@
-"""Finds what blocks the event loop: files, SQLite, sleeping, sockets that wait, processes."""
+"""Finds calls that block the event loop: files, SQLite, sleep, blocking sockets, processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HubSpot without a network, for the calls that are about many pairs, in virtual time."""
+"""HubSpot without a network, for batch calls and lookups, in virtual time."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     Ends = tuple[str, str]
     Scripted = Response | NoResponse | Callable[["FakePortal", Endpoint], Response] | None
 
-SPEC = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 279}
 FAST = Quota(1_000_000, 1.0)
-# Likewise, and so long a window that nothing rises.
+# The same, with a window so long that the rate does not rise.
 STEADY = Quota(1_000_000, 1_000.0)
 
 
@@ -35,7 +34,7 @@ class FakePortal:
     Links and reads links.
 
     Args:
-        bad: Ids of records that are not there, on whatever side.
+        bad: Ids of records that do not exist, on either side.
         silent: Pairs that a batch's reply does not mention, and that are not linked by it.
         unmade: Pairs that are reported as linked and are not.
         linked: Pairs that are linked from the beginning.
@@ -85,7 +84,7 @@ class FakePortal:
     async def send(
         self, endpoint: Endpoint, token: str
     ) -> tuple[Response | NoResponse, float | None]:
-        """Response after the latency."""
+        """Return the response after the latency."""
         parts = [unquote(part) for part in endpoint.path.split("/")]
         kind = "put" if endpoint.method == "PUT" else "read" if parts[-1] == "read" else "batch"
         self.calls[kind] += 1
@@ -110,7 +109,7 @@ class FakePortal:
         return self.usual(endpoint), 0.0
 
     def usual(self, endpoint: Endpoint) -> Response:
-        """Return what is answered when nothing is scripted."""
+        """Return the usual response if none is scripted."""
         parts = [unquote(part) for part in endpoint.path.split("/")]
         if endpoint.method == "PUT":
             return self._put(parts[5], parts[9])
@@ -185,7 +184,7 @@ def inputs_of(endpoint: Endpoint) -> list[Ends]:
 
 
 def asked_of(endpoint: Endpoint) -> list[tuple[str, str | None]]:
-    """Return the records of a question, and where their pages begin."""
+    """Return the records of a lookup, and where their pages begin."""
     return [(one["id"], one.get("after")) for one in orjson.loads(endpoint.body)["inputs"]]
 
 
@@ -195,7 +194,7 @@ def answer(body: object, status: int = 200) -> Response:
 
 
 def to_end(record_id: str, *labels: str | None) -> dict[str, Any]:
-    """Return one end of a link as reading tells it, by default with the default link."""
+    """Return one end of a link as in a lookup, by default with the default link."""
     kinds = [
         {"category": "HUBSPOT_DEFINED", "typeId": 279, "label": one} for one in labels or [None]
     ]

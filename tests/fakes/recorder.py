@@ -1,4 +1,4 @@
-"""A recorder in memory, in virtual time, that can break."""
+"""A recorder in memory, in virtual time, whose writes can fail."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class FakeRecorder:
         self.is_open = True
 
     def begin(self, index: int, pair: Pair) -> Outcome | None:
-        """Return the outcome of a pair that is known."""
+        """Return the outcome of a known pair."""
         self.begun.append(index)
         status = self._known.get(pair.from_id)
         if status is None:
@@ -55,7 +55,7 @@ class FakeRecorder:
         return Outcome(index, pair, status, skip=Skip("LINKED_BEFORE", "was linked before"))
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:
-        """Write them, or break."""
+        """Write the outcomes, or fail."""
         await SystemClock().sleep(self._seconds)
         self.groups.append(len(outcomes))
         if self._breaks_at is not None and len(self.groups) >= self._breaks_at:

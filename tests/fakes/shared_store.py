@@ -71,7 +71,7 @@ class LoopWorker:
 
     Attributes:
         delay: Seconds to the store, and the same back.
-        service: Seconds for which the store serves nobody else.
+        service: Seconds that a request takes; the others wait.
         busy_until: Of the store: shared by all of its workers.
         is_stuck: Whether nothing comes back.
     """

@@ -1,4 +1,4 @@
-"""A transport without a network: answers from a script, in virtual time."""
+"""A transport without a network, with scripted responses, in virtual time."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class FakeTransport:
     async def send(
         self, endpoint: Endpoint, token: str
     ) -> tuple[Response | NoResponse, float | None]:
-        """Response after the latency."""
+        """Return the response after the latency."""
         loop = asyncio.get_running_loop()
         from_id = endpoint.path.split("/")[5]
         self.sent.append((round(loop.time(), 6), from_id))

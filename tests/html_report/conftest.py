@@ -77,7 +77,7 @@ def statistics(seconds: float = 60.0, *, is_batch: bool = False, **values: Any) 
 
 
 def contents(text: str = "words", **values: Any) -> Contents:
-    """Return what a report says, with *text* wherever text from outside stands."""
+    """Return the contents of a report with *text* in every place of outside text."""
     example = FailedPair(text, 0, 7, 3, True, text, text)
     numbers = statistics()
     numbers.responses.add("200", 90)

@@ -59,7 +59,7 @@ def test_the_quota_is_drawn_on_where_nothing_was_sent() -> None:
     assert chart.quota_line.count("M") == 1
 
 
-def test_pauses_and_runs_stand_where_they_were() -> None:
+def test_pauses_and_runs_are_at_their_times() -> None:
     """In columns."""
     made = statistics(40.0)
     made.timeline.add("linked", 39.0)

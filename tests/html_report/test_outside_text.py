@@ -18,7 +18,7 @@ from aiohubassoc.html_report.outside_text import make_visible
         "e\u0301\u0323",
     ],
 )
-def test_what_people_write_stays(text: str) -> None:
+def test_usual_text_is_not_changed(text: str) -> None:
     """In every script, with the joiners that are part of words and of emoji."""
     assert make_visible(text) == text
 
@@ -33,12 +33,12 @@ def test_what_people_write_stays(text: str) -> None:
         ("\ud800", "\\ud800"),
     ],
 )
-def test_what_cannot_be_seen_is_escaped(text: str, shown: str) -> None:
+def test_invisible_characters_are_escaped(text: str, shown: str) -> None:
     """As Python writes it."""
     assert make_visible(text) == shown
 
 
-def test_piled_up_marks_are_escaped() -> None:
+def test_more_than_four_marks_on_a_letter_are_escaped() -> None:
     """They would paint over the lines above."""
     assert make_visible("a" + "\u0301" * 6 + "b") == "a" + "\u0301" * 4 + "\\u0301" * 2 + "b"
 

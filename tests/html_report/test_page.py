@@ -69,8 +69,8 @@ def test_markup_from_outside_is_text(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", UNSEEN.values(), ids=UNSEEN)
-def test_what_cannot_be_seen_is_escaped(text: str) -> None:
-    """The page holds no such character, and says which there was."""
+def test_invisible_characters_are_escaped(text: str) -> None:
+    """The page contains escapes instead of such characters."""
     found = page(text)
     assert {"\n"} >= {one for one in found.html if unicodedata.category(one)[0] == "C"}
     assert not re.search("[\u2028\u2029]", found.html)
@@ -136,7 +136,7 @@ def test_nothing_is_loaded_and_nothing_runs() -> None:
 
 
 def test_long_text_is_cut() -> None:
-    """The page stays small, whatever HubSpot or a file says, and says how long the text was."""
+    """A long text of HubSpot or of a file is cut, and its length is shown."""
     found = page("x" * 1_000_000)
     assert len(found.html) < 100_000
     assert "(1,000,000 letters)" in found.text
@@ -166,7 +166,7 @@ def test_the_largest_page_is_small() -> None:
     assert len(found.html.encode()) < 300_000
 
 
-def test_it_says_where_pairs_went() -> None:
+def test_the_page_names_the_portal() -> None:
     """The portal's host; a simulated one is named first of all."""
     assert "api.hubapi.com" in page(asked=Asked(portal="api.hubapi.com")).text
     simulated = page(asked=Asked(is_simulated=True)).text
@@ -185,7 +185,7 @@ def test_it_says_where_pairs_went() -> None:
         (Outcomes(0, 0, 0, 1, 0, 0), "0 of 1 pair linked"),
     ],
 )
-def test_the_headline_is_what_it_came_to(outcomes: Outcomes, headline: str) -> None:
+def test_the_headline_is_the_result(outcomes: Outcomes, headline: str) -> None:
     """Of pairs, not of rows."""
     assert page(outcomes=outcomes).texts["h1"] == [headline]
 
@@ -225,20 +225,20 @@ def test_every_part_of_the_bar_can_be_seen() -> None:
         ({"asked": Asked()}, "pairs of a program"),
     ],
 )
-def test_what_is_known_is_said(values: dict[str, Any], said: str) -> None:
-    """And what is not known, too."""
+def test_known_values_are_shown(values: dict[str, Any], said: str) -> None:
+    """Unknown values are named as unknown."""
     assert said in page(**values).text
 
 
 def test_a_killed_run_is_named() -> None:
-    """The last run has no end, and is not under way."""
+    """The last run has no end, and no process uses the folder."""
     killed = [Session(1, 11, "1.0", NOON, None, False, None, None)]
     assert "The last run was killed" in page(sessions=killed, state="unfinished").text
     assert "The last run was killed" not in page(sessions=killed, state="running").text
 
 
 def test_batches_have_the_quota_of_calls_only() -> None:
-    """A call is for many pairs then."""
+    """A batch call contains many pairs."""
     single = statistics()
     single.timeline.add("linked", 1.0, 5)
     single.timeline.add("responses", 1.0, 5)
@@ -250,7 +250,7 @@ def test_batches_have_the_quota_of_calls_only() -> None:
     assert "Batch calls over time" in found.text
 
 
-def test_without_jinja2_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_jinja2_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything is sent."""
     imported = builtins.__import__
 

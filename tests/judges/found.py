@@ -1,4 +1,4 @@
-"""Where the judges are that `make judges` installs, and what to say where they are not."""
+"""The external tools that `make judges` installs, and the message if they are missing."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     not haproxy.command(), reason="haproxy is not installed: apt-get install haproxy"
 )
 def test_every_pair_is_linked_behind_haproxy() -> None:
-    """And HAProxy does refuse a client that is given too high a quota."""
+    """HAProxy refuses calls of a client whose configured quota is too high."""
     options = ["--limit", "20", "--windows", "0.5", "--seconds", "1", "--untimed"]
     done = subprocess.run(
         [sys.executable, ROOT / "benchmarks" / "haproxy.py", *options],
@@ -46,7 +46,7 @@ def test_the_most_in_a_window(instants: list[float], most: int) -> None:
 
 
 def test_the_audit_reads_the_log(tmp_path: Path) -> None:
-    """Requests in the order of their instants; lines of HAProxy's own are no requests."""
+    """Requests sorted by time; HAProxy's own lines are not requests."""
     log = tmp_path / "log"
     log.write_text("[NOTICE] (1) : ready\n2000000 429\n- 400\n1000000 200\n", encoding="utf-8")
     assert haproxy.audit(log) == ([1.0, 2.0], 1)

@@ -39,7 +39,7 @@ PAIRS = [Pair("contacts", n, "companies", n) for n in range(1, 131)]
 
 @attrs.define
 class Proxy:
-    """Where it listens; and, once it has ended, how often it did what."""
+    """The address of the proxy and, after its end, the counts of its actions."""
 
     base_url: str
     damages: dict[str, int] = attrs.Factory(dict)
@@ -132,10 +132,10 @@ async def test_the_truth_about_every_pair_behind_a_damaging_proxy(tmp_path: Path
         (Status.UNPROCESSED, True, False, False),
     ],
 )
-def test_the_judge_can_say_no(
+def test_the_check_itself_fails_on_a_violation(
     status: Status, maybe_applied: bool, is_there: bool, is_wrong: bool
 ) -> None:
-    """A link that is not there, and one that nobody knows of."""
+    """A reported link that does not exist, and a link that was not reported."""
     links: Any = {("contacts", "1", "companies", "1"): 1} if is_there else {}
     outcome = Outcome(0, PAIRS[0], status, maybe_applied=maybe_applied)
     assert is_wrong == bool(contradictions([outcome], links))

@@ -48,7 +48,7 @@ def test_an_official_client_understands_the_portal(module: str, script: str) -> 
 
 
 def test_the_clients_are_those_of_the_benchmarks() -> None:
-    """In the same versions."""
+    """The tests use the same versions as the benchmarks."""
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     judges = groups["dependency-groups"]["judges"]
     clients = {name for name in judges if name.startswith("hubspot")}

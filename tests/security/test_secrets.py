@@ -1,4 +1,4 @@
-"""The token and the proxy's password are in nothing that a run leaves, whatever goes wrong."""
+"""No output of a run contains the token or the proxy's password, for any error."""
 
 from __future__ import annotations
 
@@ -219,8 +219,8 @@ async def test_a_proxy_with_a_password(
     _all_files_have_none(tmp_path)
 
 
-def test_the_judge_can_say_no(tmp_path: Path) -> None:
-    """A secret is found however it is written."""
+def test_the_check_itself_fails_on_a_violation(tmp_path: Path) -> None:
+    """A secret is found in every form."""
     for secret in SECRETS:
         with pytest.raises(AssertionError):
             _has_no_secret(f"<{secret}>", "here")
@@ -241,7 +241,7 @@ PASSING = set(Fault) - {
 @pytest.mark.looptime(False)
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="this system has no /proc")
 @pytest.mark.parametrize("via", ["put", "batch"])
-async def test_all_that_the_command_leaves(tmp_path: Path, via: str) -> None:
+async def test_files_and_outputs_of_the_command(tmp_path: Path, via: str) -> None:
     """Streams, logs, folder, report, failures, and the list of processes while it runs."""
     token_file = tmp_path / "secret" / "token"
     token_file.parent.mkdir()

@@ -45,7 +45,7 @@ def test_details(version: str) -> None:
 
 
 def test_usage_of_the_day() -> None:
-    """What others used before, every call since, and when the count starts anew."""
+    """The usage includes calls of others before, and the response has the time of the reset."""
     portal = make_portal(daily_limit=1000, daily_used=40)
     put(portal, now=86_400.0)
     (usage,) = decode(send(portal, "GET", USAGE, now=86_460.0))["results"]
@@ -90,7 +90,7 @@ def test_scopes_of_no_token(body: bytes, status: int) -> None:
 
 
 def test_records_at_and_near_their_association_limit() -> None:
-    """Those of the two types, under every name of theirs."""
+    """For the two types, with each of their names."""
     portal = make_portal(
         association_limit=200,
         limited_records=(
@@ -159,7 +159,7 @@ def test_refused_and_unknown_calls(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_they_need_a_token_and_one_method(name: str) -> None:
+def test_account_calls_need_a_token_and_their_method(name: str) -> None:
     """401 without one; 405 for another method."""
     method, path, body = CALLS[name]
     assert send(make_portal(), method, path, body, authorization=None).status == 401
@@ -182,7 +182,7 @@ def test_paths_that_do_not_exist(path: str) -> None:
     assert send(make_portal(), "GET", path).status == 404
 
 
-def test_they_count_as_single_calls() -> None:
+def test_account_calls_count_as_single_calls() -> None:
     """In the ten-second window and for the day, not as batch calls."""
     portal = make_portal(quota_limit=2, batch_limit=1)
     assert [send(portal, *CALLS["details"]).status for _ in range(3)] == [200, 200, 429]
@@ -192,8 +192,8 @@ def test_they_count_as_single_calls() -> None:
     assert not portal.ledger.type_names.keys() - {"contacts", "companies"}
 
 
-def test_faults_have_a_script_of_their_own() -> None:
-    """Shares and the script of all calls are for the calls that link and read."""
+def test_account_calls_have_a_separate_fault_script() -> None:
+    """Shares and `script_all` apply only to calls that link and read."""
     plan = FaultPlan(
         script_account=(None, "unavailable_503", "cut_body", "errors_in_2xx"),
         script_all=("server_error_500",),

@@ -1,4 +1,4 @@
-"""The limits and counts of batch calls, which are apart from those of single calls."""
+"""The limits and counts of batch calls, which are separate from those of single calls."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_batch_calls_do_not_use_the_quota_of_single_calls() -> None:
 
 
 def test_a_limit_of_batch_calls() -> None:
-    """In any window of its own length, creating and reading together; single calls are exempt."""
+    """In any window, for linking and reading together; single calls are exempt."""
     portal = make_portal(batch_limit=2, batch_window=5.0, quota_retry_after=True)
     statuses = [
         batch(portal, (1, 2), now=0.0).status,

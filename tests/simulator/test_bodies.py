@@ -132,7 +132,7 @@ def test_a_missing_record_by_404(pair: tuple[int, int], kind: str, number: int, 
     ],
 )
 def test_impossible_ids(written: str, message: str) -> None:
-    """Two blanks, as recorded."""
+    """The message has two blanks, as in recorded responses."""
     body = {"category": "OBJECT_NOT_FOUND", "message": message, "context": {"id": [written]}}
     _refused(404, body, written, 1)
     _refused(404, body, 1, written)
@@ -153,7 +153,7 @@ def test_unknown_types(types: str, message: str) -> None:
 
 
 def test_a_share_of_the_records_is_missing() -> None:
-    """About as many as the settings say, and always the same ones."""
+    """About the configured share, and always the same records."""
     portal = make_portal(missing_share=0.1)
     refused = [put(portal, number, 10**6).status == 400 for number in range(1, 1001)]
     assert 60 < sum(refused) < 250

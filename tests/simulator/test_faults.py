@@ -89,7 +89,7 @@ async def _hit(fault: Fault, **more: Any) -> tuple[Seen, bool]:
         (Fault.REDIRECT_302, 302, b"", ("Location", "/login")),
     ],
 )
-async def test_faults_with_a_response_of_their_own(
+async def test_faults_that_replace_the_response(
     fault: Fault, status: int, start: bytes, header: tuple[str, str] | None
 ) -> None:
     """Nothing is linked."""
@@ -118,7 +118,7 @@ async def test_faults_with_a_response_of_their_own(
     ],
 )
 async def test_faults_that_change_a_success(fault: Fault, status: int, *, is_linked: bool) -> None:
-    """A 2xx status, and a body that says the rest."""
+    """The status is 2xx, and only the body shows the fault."""
     seen, was_linked = await _hit(fault)
     assert (seen.status, was_linked) == (status, is_linked)
     if fault is Fault.NO_BODY:
@@ -150,7 +150,7 @@ async def test_faults_that_change_a_success(fault: Fault, status: int, *, is_lin
     ],
 )
 async def test_connections_that_fail(fault: Fault, failure: str, *, is_linked: bool) -> None:
-    """The client cannot know whether the pair is linked; the ledger does."""
+    """Only the ledger shows whether the pair is linked."""
     seen, was_linked = await _hit(fault)
     assert (seen.failure, was_linked) == (failure, is_linked)
 
@@ -164,7 +164,7 @@ async def test_a_body_that_stops_in_the_middle() -> None:
 
 
 async def test_a_slow_response() -> None:
-    """It is sent that much later, whole."""
+    """The whole response is delayed."""
     loop = asyncio.get_running_loop()
     begun = loop.time()
     seen, is_linked = await _hit(Fault.SLOW, slow_seconds=7.0)
@@ -185,8 +185,8 @@ def test_shares_are_kept() -> None:
     assert set(portal.ledger.faults) == {"server_error_500", "no_body"}
 
 
-def test_the_same_requests_meet_the_same_portal() -> None:
-    """In any order; another seed is another portal."""
+def test_the_same_requests_get_the_same_responses() -> None:
+    """In any order; another seed gives other responses."""
     plan = FaultPlan(server_error_500=0.2, no_body=0.2, partial_207=0.2)
     settings: dict[str, Any] = {
         "faults": plan,
@@ -225,7 +225,7 @@ def test_scripts_come_before_shares() -> None:
     assert put(portal, 3).status == 204
 
 
-def test_a_rate_limited_call_meets_no_fault() -> None:
+def test_a_rate_limited_call_has_no_fault() -> None:
     """Which fault hits a pair does not depend on how often it was rate limited."""
     plan = FaultPlan(script={("contacts", "2", "companies", "2"): ("locked_423",)})
     portal = make_portal(quota_limit=1, quota_window=1.0, faults=plan)
@@ -234,13 +234,13 @@ def test_a_rate_limited_call_meets_no_fault() -> None:
     assert put(portal, 2, now=1.0).status == 423
 
 
-def test_the_cdn_s_faults_use_no_quota() -> None:
+def test_faults_of_the_cdn_use_no_quota() -> None:
     """HubSpot does not count these calls."""
     portal = make_portal(quota_limit=1, faults=FaultPlan(script_all=("gateway_timeout_504",)))
     assert [put(portal, number).status for number in (1, 2, 3)] == [504, 200, 429]
 
 
-def test_a_fault_of_success_does_not_show_on_a_refusal() -> None:
+def test_a_fault_that_changes_a_success_keeps_refusals() -> None:
     """A missing record stays missing."""
     portal = make_portal(records_up_to=0, faults=FaultPlan(partial_207=0.5, no_body=0.5))
     assert put(portal).status == 400
@@ -303,7 +303,7 @@ def test_delays_are_log_normal() -> None:
     assert send(make_portal(), "PUT", put_path()).delay == 0
 
 
-def test_some_requests_stray() -> None:
+def test_some_requests_are_delayed() -> None:
     """About their share is late, by up to the maximum."""
     portal = make_portal(latency=Latency(stray_share=0.1, stray_max=2.0))
     delays = [portal.receive("PUT", put_path(number)).delay for number in range(1, 2001)]

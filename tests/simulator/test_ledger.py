@@ -53,7 +53,7 @@ def test_windows() -> None:
     assert make_portal().ledger.to_dict()["error_share"] == 0
 
 
-def test_a_ledger_that_stays_small() -> None:
+def test_a_ledger_without_links_stays_small() -> None:
     """Counts only; a pair without a fault is forgotten."""
     portal = make_portal(keep_links=False, keep_arrivals=False, records_up_to=500)
     for number in range(1, 1001):

@@ -85,7 +85,7 @@ def test_impossible_links(pair: ScriptedPair, message: str) -> None:
         make_portal(labelled_only=(pair,))
 
 
-def test_a_portal_that_keeps_no_links_takes_none() -> None:
+def test_a_portal_that_keeps_no_links_accepts_none() -> None:
     """It raises ValueError."""
     with pytest.raises(ValueError, match="keep_links=False"):
         make_portal(keep_links=False).add_links([("contacts", "1", "companies", "2")])

@@ -1,4 +1,4 @@
-"""The portal's rate limits, against counting by brute force."""
+"""The portal's rate limits, compared with brute-force counting."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_peak_is_that_of_the_fullest_window(gaps: list[float]) -> None:
 
 @given(GAPS, st.integers(1, 5))
 def test_no_window_holds_more_than_the_limit(gaps: list[float], limit: int) -> None:
-    """And a request is refused only where the window is full."""
+    """A request is refused only if the window is full."""
     limits = _limits(quota_limit=limit, quota_window=1.0)
     taken: list[float] = []
     for now in _instants(gaps):
@@ -66,7 +66,7 @@ def test_no_window_holds_more_than_the_limit(gaps: list[float], limit: int) -> N
 
 @given(GAPS, st.integers(1, 5))
 def test_a_fixed_window_holds_no_more_than_the_limit(gaps: list[float], limit: int) -> None:
-    """Windows follow one another from the first request on, and use all their room."""
+    """Windows follow one another from the first request, and each can be filled."""
     limits = _limits(quota_limit=limit, quota_window=1.0, quota_kind="fixed")
     taken: Counter[int] = Counter()
     for now in _instants([50.0, *gaps]):
@@ -79,7 +79,7 @@ def test_a_fixed_window_holds_no_more_than_the_limit(gaps: list[float], limit: i
 
 @given(GAPS, st.sampled_from([1, 2, 4, 8]))
 def test_a_leaky_bucket_holds_an_even_rate(gaps: list[float], limit: int) -> None:
-    """In any period: a bucketful and what leaks out meanwhile; less is never refused."""
+    """In any period: the bucket size plus what leaks out; less is never refused."""
     limits = _limits(quota_limit=limit, quota_window=1.0, quota_kind="gcra")
     taken: list[float] = []
     for now in _instants(gaps):
@@ -96,8 +96,8 @@ def test_a_leaky_bucket_holds_an_even_rate(gaps: list[float], limit: int) -> Non
 
 @pytest.mark.parametrize("kind", ["rolling", "fixed", "gcra"])
 @given(GAPS, st.integers(1, 3))
-def test_retry_after_is_true(kind: str, gaps: list[float], limit: int) -> None:
-    """There is room that many whole seconds later."""
+def test_after_retry_after_the_call_is_accepted(kind: str, gaps: list[float], limit: int) -> None:
+    """A call after that number of seconds is accepted."""
     limits = _limits(quota_limit=limit, quota_window=2.5, quota_kind=kind)
     now = 0.0
     for now in _instants(gaps):
@@ -110,7 +110,7 @@ def test_retry_after_is_true(kind: str, gaps: list[float], limit: int) -> None:
 
 
 def test_the_limit_of_a_second() -> None:
-    """It has its own policy name, and holds besides the other."""
+    """It has a separate policy name, and both limits apply."""
     limits = _limits(secondly_limit=2, quota_limit=3)
     assert [limits.take(now, is_batch=False) for now in (0.0, 0.1, 0.2)] == [None, None, SECONDLY]
     assert limits.retry_after(SECONDLY, 0.2) == 1
@@ -120,7 +120,7 @@ def test_the_limit_of_a_second() -> None:
 
 
 def test_the_day_begins_with_the_first_request() -> None:
-    """The count starts anew with each day."""
+    """The count starts at 0 on each day."""
     limits = _limits(daily_limit=2)
     assert [limits.take(now, is_batch=False) for now in (50.0, 51.0, 52.0)] == [None, None, DAILY]
     assert limits.retry_after(DAILY, 52.0) == 86_398
@@ -141,7 +141,7 @@ def test_a_batch_counts_for_the_day_only() -> None:
 
 @pytest.mark.parametrize(("count_refused", "later"), [(False, 200), (True, 429)])
 def test_whether_refused_requests_count(*, count_refused: bool, later: int) -> None:
-    """HubSpot does not say, so the settings decide."""
+    """HubSpot does not document it, so it is a setting."""
     portal = make_portal(quota_limit=1, quota_window=1.0, count_refused=count_refused)
     assert [put(portal, now=now).status for now in (0.0, 0.9, 1.0)] == [200, 429, later]
 
@@ -158,7 +158,7 @@ def test_neighbours_use_the_same_limits() -> None:
 
 
 def test_neighbours_that_come_in_bursts() -> None:
-    """All of a burst at once, as many over time as at a constant rate."""
+    """A burst arrives at one time; the average rate is the same."""
     neighbour = Neighbour(start=0.0, length=4.0, per_second=2.5, burst=5)
     portal = make_portal(quota_limit=6, quota_window=1.0, neighbours=(neighbour,))
     instants = (0.0, 0.5, 1.5, 2.1, 2.2, 3.5, 4.1)
@@ -176,7 +176,7 @@ def test_the_ledger_looks_at_any_window(kind: str, last: int, most: int) -> None
 
 @pytest.mark.parametrize("says", [False, True])
 def test_a_rate_limited_response(*, says: bool) -> None:
-    """It has no category, names its policy, and says when if the settings want it."""
+    """It has no category, names its policy, and has `Retry-After` if configured."""
     portal = make_portal(quota_limit=1, quota_retry_after=says)
     put(portal)
     response = put(portal, now=2.5)

@@ -62,7 +62,7 @@ def test_every_fault_is_in_a_table() -> None:
 
 @pytest.mark.parametrize(("fault", "shape"), _CHANGED.items())
 def test_faults_that_change_a_read(fault: Fault, shape: tuple[int, int, int]) -> None:
-    """Each does what its name says; the next read succeeds."""
+    """Each fault changes one read; the next read succeeds."""
     portal = _portal(fault)
     response = read(portal, 1, 2, 3)
     body = decode(response)
@@ -92,7 +92,7 @@ def test_faults_that_replace_a_read(fault: Fault, status: int) -> None:
 
 @pytest.mark.parametrize("fault", [Fault.ERRORS_IN_2XX, Fault.PARTIAL_207])
 def test_an_error_in_the_place_of_a_result_names_the_record(fault: Fault) -> None:
-    """It does not say that the record has no links."""
+    """The error is not the one of a record without links."""
     body = decode(read(_portal(fault), 1, 2))
     lost = {"1", "2"} - {result["from"]["id"] for result in body["results"]}
     (error,) = body["errors"]
@@ -113,7 +113,7 @@ def test_a_read_with_unknown_fields_still_has_the_links() -> None:
 
 @pytest.mark.parametrize("fault", _CHANGED)
 def test_faults_on_a_read_that_finds_nothing(fault: Fault) -> None:
-    """Those that need a result do not show; the others hide that there are no links."""
+    """Faults that need a result have no effect; the others replace the error of no links."""
     portal = _portal(fault)
     body = decode(read(portal, 3))
     is_hidden = not body.get("errors")

@@ -71,7 +71,7 @@ def test_each_direction_has_its_own_type_id() -> None:
         assert all(default in link for link in links)
 
 
-def test_some_links_have_a_label_besides() -> None:
+def test_some_default_links_also_have_a_label() -> None:
     """The same links in both directions: HubSpot's label or one of the account's."""
     portal = make_portal()
     portal.add_links([("contacts", str(number), "companies", "7") for number in range(1, 401)])
@@ -99,7 +99,7 @@ def test_ids_are_integers_in_some_responses() -> None:
     assert kinds == {int, str}
 
 
-def test_results_do_not_line_up_with_the_inputs() -> None:
+def test_results_have_another_order_than_the_inputs() -> None:
     """Each record is in one result, in a random order."""
     portal = make_portal()
     portal.add_links([("contacts", str(number), "companies", "7") for number in range(1, 50)])
@@ -182,7 +182,7 @@ def test_a_record_without_links_by_other_settings(
 
 @pytest.mark.parametrize("names", ["named", "first", "ends", "unnamed"])
 def test_a_read_of_a_missing_record(names: str) -> None:
-    """The others are read; an error names the missing one as `batch_errors` says."""
+    """The others are read; an error names the missing one as configured by `batch_errors`."""
     portal = make_portal(records_up_to=50, batch_errors=names)
     put(portal, 1, 5)
     response = read(portal, 1, 99)

@@ -1,4 +1,4 @@
-"""A portal on a socket, in this process and in one of its own."""
+"""A portal on a socket, in this process and in a separate one."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ async def test_an_encoded_slash_stays_in_its_segment() -> None:
 
 
 @pytest.mark.parametrize("fault", ["never_before", "never_after", "slow"])
-async def test_it_ends_with_requests_in_flight(fault: str) -> None:
+async def test_serving_ends_with_requests_in_flight(fault: str) -> None:
     """Connections are dropped at once; no task is left (a fixture sees to it)."""
     plan = FaultPlan(script_all=(fault,) * 20, slow_seconds=1000.0)
     async with aiohttp.ClientSession(headers=HEADERS) as session:

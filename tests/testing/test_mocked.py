@@ -31,7 +31,7 @@ def _client(**options: Any) -> AssociationClient:
 @pytest.mark.parametrize("via", ["put", "batch"])
 @pytest.mark.parametrize("version", ["v4", "2026-09"])
 @pytest.mark.parametrize("base_url", ["https://api.hubapi.com", HERE])
-async def test_it_links_what_it_is_asked_to(base_url: str, version: str, via: Any) -> None:
+async def test_every_pair_is_linked_by_default(base_url: str, version: str, via: Any) -> None:
     """In every form, without a word about replies."""
     pairs = [Pair("2-1", f"a/{number}", "p1_cars", number) for number in range(1, 40)]
     with mocked(base_url=base_url, api_version=version) as hubspot:
@@ -53,7 +53,7 @@ async def test_it_links_what_it_is_asked_to(base_url: str, version: str, via: An
         (aiohttp.ServerDisconnectedError(), ConnectionLostError),
     ],
 )
-async def test_a_reply_of_ones_own(reply: Reply | Exception, error: type[Exception]) -> None:
+async def test_a_custom_reply(reply: Reply | Exception, error: type[Exception]) -> None:
     """Of one pair; others are linked."""
     with mocked(base_url=HERE) as hubspot:
         hubspot.reply(ONE, reply)
@@ -97,7 +97,7 @@ async def test_other_calls_are_refused_and_other_hosts_are_not_reached() -> None
 
 
 def test_without_aioresponses(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says what to install; nothing else of the module needs it."""
+    """The error names the extra to install; the rest of the module works without it."""
     real = builtins.__import__
 
     def without(name: str, *more: Any) -> Any:

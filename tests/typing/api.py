@@ -44,7 +44,7 @@ async def token(refused: str | None) -> str:
 
 
 async def rows() -> AsyncIterator[tuple[str, int]]:
-    """Give ids as a database does."""
+    """Return ids of types that databases return."""
     yield "1", 2
 
 
@@ -96,7 +96,7 @@ async def use() -> None:
 
 
 class Row(TypedDict):
-    """What a caller carries along."""
+    """A tag of the caller."""
 
     row: int
 
@@ -110,18 +110,18 @@ class Watching(Observer):
         assert_type(event.pair, Pair | None)
 
     def outcome(self, outcome: Outcome | Verification) -> None:
-        """Tell outcomes from what reading back found."""
+        """Distinguish outcomes from verifications."""
         if isinstance(outcome, Outcome):
             assert_type(outcome.status, Status)
 
 
 def observe() -> AssociationClient:
-    """Give an observer that leaves methods out."""
+    """Pass an observer without some methods."""
     return AssociationClient("t", observer=Watching())
 
 
 def use_tags() -> None:
-    """Type a tag, or leave it be: a plain name has any tag."""
+    """Use a typed tag; ``Pair`` without a type has any tag."""
     numbered = Pair("contacts", 1, "companies", 2, tag=7)
     assert_type(numbered, Pair[int])
     assert_type(numbered.tag, int)
@@ -133,7 +133,7 @@ def use_tags() -> None:
 
 
 def read_tags(plain: Outcome, typed: Outcome[Row]) -> Outcome:
-    """Read what came back."""
+    """Read the outcomes."""
     assert_type(plain.pair.tag, Any)
     assert_type(plain.pair.tag["row"], Any)
     assert_type(typed.pair, Pair[Row])
