@@ -1,8 +1,8 @@
 """
-What all processes of one quota have in common, and what happens to it at a request.
+The common state of all processes of one quota, and how a request changes it.
 
-It is the pacer that paces a process alone, who has which permits, and whose turn it is. It reads
-no clock and does no I/O.
+It contains the pacer that also paces a single process, the permits of each process, and their
+order. It reads no clock and does no I/O.
 """
 
 from __future__ import annotations
@@ -26,30 +26,31 @@ if TYPE_CHECKING:
     from aiohubassoc._quota.pacer import Pacer
     from aiohubassoc.shared_quota.messages import Event
 
-# Seconds of silence after which a process is taken to be gone. Its permits are back one window
-# after that, so after 20 s where the window is HubSpot's.
+# A process without contact for this many seconds counts as gone. Its permits are free one window
+# later: after 20 s with HubSpot's window.
 LEASE: Final = 10.0
-# How long a permit may be used after the process last came, and how often it comes at least.
+# How long a permit may be used after the last contact, and the interval of contacts at most.
 USABLE: Final = LEASE / 2
 HEARTBEAT: Final = LEASE / 5
-# How long one is remembered that has no permits, for its turn.
+# How long a process without permits keeps its place in the order.
 _REMEMBERED: Final = 60.0
-# A process that comes later than its time by this much loses its turn.
+# A process that asks this much later than announced loses its turn.
 _GRACE: Final = 0.1
 _LEAST_WAIT: Final = 0.002
-# A timer may fire a little early; permits are looked for in steps no shorter.
+# A timer may fire a little early: the search for permits has no shorter steps.
 _TICK: Final = 1e-4
-# How long in advance permits are granted, at most, and as a share of the window: a store is asked
-# less often, and nothing is lost on the way. A throttle is known that much later to the others.
+# How long in advance permits are granted, at most, and as a share of the window. The store is asked
+# less often, and no round trip is lost. Other processes learn of a throttle this much later.
 _MOST_HORIZON: Final = 0.1
 _HORIZON_SHARE: Final = 1 / 10
-# A process looks again at least so often: a permit may be returned, or a process may be stopped.
+# The longest interval of requests while waiting: a permit may be returned, or a process may end.
 _LONGEST_WAIT: Final = 0.5
-# While only calls of others can bring news: for one process that waits, and for each one more.
+# The interval while only calls of other processes can free permits: for one process that waits,
+# and for each further one.
 _POLL: Final = 0.01
 _POLL_EACH: Final = 0.005
-# Where there is room, so much of it is granted at once to each process: a store is asked less
-# often, and none of it is missed by the others.
+# While many permits are free, this share of them is granted to a process in advance: the store is
+# asked less often, and the others lack none.
 _GRANTED_SHARE: Final = 1 / 16
 _MOST_GRANTED: Final = 256
 
@@ -57,17 +58,17 @@ _MOST_GRANTED: Final = 256
 @attrs.define
 class _Holder:
     """
-    A process, or one of its clients.
+    A client of a process.
 
     Attributes:
-        seen: When it last came.
-        number: Of its last request.
-        leases: Permits that it has.
-        taken: How many it took in all, for its turn.
-        want: How many it waits for.
-        due: When it is to come again for them.
-        is_lapsed: Whether it was silent for too long, and had permits.
-        reply: To its last request.
+        seen: When its last request came.
+        number: Number of its last request.
+        leases: Number of permits it has.
+        taken: Number of permits it took in all; decides the order.
+        want: Number of permits it waits for.
+        due: When it asks for them again.
+        is_lapsed: Whether it lost its permits because it made no contact.
+        reply: The reply to its last request.
     """
 
     seen: float
@@ -81,26 +82,26 @@ class _Holder:
 
 
 class StoreClock(SystemClock):
-    """The time of the store, as far as a request is about it."""
+    """The store's time at the event that is being recorded."""
 
     time = 0.0
 
     def now(self) -> float:
-        """Return the moment that is looked at."""
+        """Return that time."""
         return self.time
 
 
 class Decider(QuotaLimiter):
-    """The limiter of a process alone, of which only the decisions are used: nobody waits here."""
+    """The limiter of a single process, for its decisions only: no caller waits here."""
 
     @property
     def pacer(self) -> Pacer | BatchPacer:
-        """When calls may go."""
+        """Decides when calls may be sent."""
         return self._pacer
 
     @property
     def daily(self) -> DailyBudget | None:
-        """What is left of the day; None: nothing is left to others."""
+        """The calls left today; None: none are reserved for others."""
         return self._daily
 
     def take(self, now: float) -> float:
@@ -108,19 +109,19 @@ class Decider(QuotaLimiter):
         Take a permit and return 0, or the seconds until there may be one.
 
         Raises:
-            DailyReserveError: nothing may be sent today.
+            DailyReserveError: no call may be sent today.
         """
         return self._try_take(now)
 
 
 class CommonState:
     """
-    The common state of one row of a store.
+    The common state in one row of a store.
 
     Args:
-        decider: Decides; its options are this process'.
-        clock: What the decider takes for the time.
-        is_gone: Says whether a process has surely ended.
+        decider: Decides, with the options of this process.
+        clock: The decider's clock.
+        is_gone: Returns whether a process has certainly ended.
     """
 
     def __init__(self, decider: Decider, clock: StoreClock, is_gone: Callable[[str], bool]) -> None:
@@ -128,13 +129,13 @@ class CommonState:
         self._clock = clock
         self._is_gone = is_gone
         self._holders: dict[str, _Holder] = {}
-        # What is kept for those who leave calls of the day to others, though this one does not.
+        # Kept for processes that reserve calls of the day, also if this one does not.
         self._daily: dict[str, Any] | None = None
         self._held_until = -math.inf
         self._is_to_hold = False
-        # Permits are granted in advance up to here: nobody gets an earlier one after that.
+        # Permits are granted in advance up to this time: no later grant is earlier.
         self._paced_to = -math.inf
-        # The store's clock may be set back: the time here only moves on.
+        # The store's clock may be set back; the time here never is.
         self._now = -math.inf
         self._shift = 0.0
 
@@ -142,15 +143,15 @@ class CommonState:
 
     def load(self, text: bytes, *, is_same_epoch: bool, keeps_time: bool) -> None:
         """
-        Take over what is kept.
+        Load a stored state.
 
         Args:
-            text: The state as it is kept.
-            is_same_epoch: Whether the store was not started anew since.
-            keeps_time: Whether its instants mean something though it was.
+            text: The state as `dump` returned it.
+            is_same_epoch: Whether the store was not restarted since.
+            keeps_time: Whether its times are valid after a restart.
 
         Raises:
-            SharedQuotaError: it is not ours, or of a newer version.
+            SharedQuotaError: the state is damaged, or of a newer version.
         """
         try:
             state = snapshot.from_bytes(text)
@@ -185,7 +186,7 @@ class CommonState:
             raise ValueError(f"its time is {self._now}")
 
     def dump(self) -> bytes:
-        """Return what is to be kept."""
+        """Return the state to store."""
         daily = self._decider.daily
         return snapshot.to_bytes(
             {
@@ -206,7 +207,7 @@ class CommonState:
 
     def apply(self, request: Request, now: float, arrived_at: float) -> Grant:
         """
-        Carry out a request and return what to reply.
+        Execute a request and return the reply.
 
         Args:
             request: The request.
@@ -243,10 +244,7 @@ class CommonState:
             window=quota.window,
             max_in_flight=self._decider.max_in_flight,
         )
-        holder.reply = {
-            **attrs.asdict(reply, recurse=False),
-            "wait": None if reply.wait == math.inf else reply.wait,
-        }
+        holder.reply = attrs.asdict(reply, recurse=False)  # JSON holds an infinite wait as null
         if request.is_last:
             for _ in range(request.in_flight):  # their calls were cut off, and may be counted
                 self._decider.pacer.record_no_response(now, now)
@@ -272,7 +270,7 @@ class CommonState:
                 decider.record_throttle(sent_at, event.retry_after, by_quota=event.by_quota)
 
     def _set_leases(self, holder: _Holder, count: int, now: float) -> None:
-        """Take permits for a process that has more than we know of, or return what it does not."""
+        """Make *count* the number of permits that a process has."""
         pacer = self._decider.pacer
         for _ in range(holder.leases, count):
             pacer.take(now)
@@ -281,14 +279,14 @@ class CommonState:
         holder.leases = count
 
     def _expire(self, now: float) -> None:
-        """Give up the permits of those who are gone: their calls may have been sent."""
+        """Count the permits of processes that are gone as used: their calls may have been sent."""
         for name, holder in list(self._holders.items()):
             silent = now - holder.seen
             if silent < HEARTBEAT:
                 continue
             is_gone = self._is_gone(name)
             if is_gone or silent > LEASE:
-                # They are sent while the permit is usable only, or by now.
+                # A call is sent while its permit is usable, and not after the process ended.
                 last_at = now if is_gone else holder.seen + LEASE
                 for _ in range(holder.leases):
                     self._decider.pacer.record_no_response(holder.seen, min(now, last_at))
@@ -300,7 +298,7 @@ class CommonState:
     # --- whose turn it is ------------------------------------------------------------------------
 
     def _grant(self, holder: _Holder, want: int, now: float) -> Grant:
-        """Grant permits to a process, in its turn: those who took fewer of late go first."""
+        """Grant permits to a process; those that took fewer recently have precedence."""
         others = [
             one
             for one in self._holders.values()
@@ -323,7 +321,7 @@ class CommonState:
             wait = self._wait_for_turn(holder, others, now)
             needs_news = wait == math.inf
             if needs_news:
-                # News of one's own calls one has first.
+                # Only this process can bring news, and it does so at once.
                 is_alone = all(one is holder or not one.leases for one in self._holders.values())
                 wait = HEARTBEAT if is_alone else _POLL + _POLL_EACH * len(others)
             wait = self._wait(holder, wait, now)
@@ -336,7 +334,7 @@ class CommonState:
         """Take permits for a process, and return in how many seconds each may be used."""
         pacer = self._decider.pacer
         ahead = _count_ahead(holder, others)
-        # What others go before is not given away in advance.
+        # While others have precedence, nothing is granted in advance.
         until = now + (self._horizon(now) if not ahead else 0.0)
         most = holder.want
         if others:
@@ -361,7 +359,7 @@ class CommonState:
         return granted
 
     def _take_ahead(self, holder: _Holder, others: list[_Holder]) -> int:
-        """Take some for calls to come, where there is so much room that nobody misses them."""
+        """Take permits for future calls while many are free, and return how many."""
         pacer = self._decider.pacer
         share = _GRANTED_SHARE / max(1, len(self._holders), len(others))
         count = min(int(pacer.room * share), _MOST_GRANTED)
@@ -372,7 +370,7 @@ class CommonState:
         return count
 
     def _wait_for_turn(self, holder: _Holder, others: list[_Holder], now: float) -> float:
-        """Return in how many seconds a process is to come again; inf: there must be news."""
+        """Return after how many seconds a process asks again; inf: once another call has ended."""
         pacer, at = self._decider.pacer, max(now, self._paced_to)
         ahead = _count_ahead(holder, others)
         pacer.set_aside(ahead)
@@ -382,11 +380,11 @@ class CommonState:
             pacer.set_aside(-ahead)
         if wait == math.inf:
             return wait
-        # In time to be granted it in advance.
+        # Early enough to get the permit in advance.
         return max(at + wait - now - self._horizon(now) / 2, _LEAST_WAIT)
 
     def _horizon(self, now: float) -> float:
-        """Return how many seconds in advance permits are granted that are not back yet."""
+        """Return how many seconds before it is free a permit may be granted."""
         if not self._decider.pacer.is_calm(now):
             return 0.0
         return min(_MOST_HORIZON, _HORIZON_SHARE * self._decider.quota.window)
@@ -398,7 +396,7 @@ class CommonState:
 
 
 def _count_ahead(holder: _Holder, others: list[_Holder]) -> int:
-    """Return how many permits go to others first."""
+    """Return how many permits others get first."""
     return sum(min(one.want, max(0, holder.taken - one.taken)) for one in others)
 
 
