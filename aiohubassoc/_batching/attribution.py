@@ -261,7 +261,7 @@ def _match_errors(
     """Return the errors of each pair by its position, and how many are of no pair."""
     inputs = BatchIndex(pairs)
     linked = {position for position, results in enumerate(found) if results}
-    own: _Errors = {}
+    own: dict[int, list[StandardError]] = {}
     nameless = 0
     for number, error in enumerate(errors, 1):
         named = inputs.named(find_ids(error.context, error.errors, error.sub_category), linked)
@@ -270,10 +270,10 @@ def _match_errors(
             excerpts = Excerpts(error.context, error.errors, inputs.ids)
             for position in named:
                 part = _excerpt(error, excerpts, inputs.ends(position))
-                own[position] = (*own.get(position, ()), part)
+                own.setdefault(position, []).append(part)
         if number % ERRORS_AT_ONCE == 0:
             yield
-    return own, nameless
+    return {position: tuple(parts) for position, parts in own.items()}, nameless
 
 
 def _left_over(reply: DefaultAssociations, nameless: int) -> float:

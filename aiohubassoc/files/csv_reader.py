@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _T = TypeVar("_T")
-# Rows are held back by this much after a row with a cell in quotes.
+# Rows are held back by this much after a row with a text in quotes.
 _HELD_ROWS: Final = 1000
 _HELD_CHARS: Final = 1 << 20
 # Lines of a longer row are not kept.
@@ -77,11 +77,14 @@ class CsvReader:
         self._bare_line = 0  # the latest row whose quotes are text
         self._is_narrow = False  # of a long row: its lines are UTF-8, a byte a character
         self._line = self._begun = lines_before
-        self._quoted_line = 0  # the line of the latest row if it has a cell in quotes; else 0
+        self._quoted_line = 0  # the line of the latest row if it has a text in quotes; else 0
         self._held: deque[tuple[int, int, Any]] = deque()  # of each row that line, length and item
         one = re.escape(delimiter)
         cell = rf'(?:"(?:[^"]|"")*+"|[^"{one}]*+)'
         self._is_sound = re.compile(f"{cell}(?:{one}{cell})*+").fullmatch
+        # An id, or nothing, is no text that goes on behind its closing quote; 17" may be.
+        whole = rf'(?:\d{{3,}})?"(?:{one}|[\r\n]|$)'
+        self._has_quoted_text = re.compile(rf'(?:^|{one})"(?!{whole})').search
         csv.field_size_limit(max(CELL_CHARS, csv.field_size_limit()))
 
     def __iter__(self) -> Iterator[Record]:
@@ -220,11 +223,11 @@ class CsvReader:
         return counts == {columns - 1}
 
     def _lines(self) -> Iterator[str]:
-        taken, opening = self._taken, f'{self._dialect}"'
+        taken, has_quoted_text = self._taken, self._has_quoted_text
         for line in iter(partial(self._file.readline, ROW_CHARS), ""):
             self._line += 1
             self.row_chars += len(line)
-            if '"' in line and not self._quoted_line and (line[0] == '"' or opening in line):
+            if '"' in line and not self._quoted_line and has_quoted_text(line):
                 self._quoted_line = self._begun
             taken.append(line)
             if self.row_chars <= _FOLDED_CHARS:

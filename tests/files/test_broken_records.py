@@ -268,17 +268,26 @@ def test_a_rejected_row_after_quotes_ends_nothing(tmp_path: Path, end: str) -> N
 
 def test_what_came_before_damage_is_read(tmp_path: Path) -> None:
     """Rows with quotes too, where nothing says that a record broke."""
-    rows = "".join(f'{n},"{n * n}",{n + 1}\n' for n in range(101, 5000))
+    rows = "".join(f'{n},"no {n}",{n + 1}\n' for n in range(101, 5000))
     packed = gzip.compress(f"from_id,note,to_id\n{rows}".encode())
     read, reported = broken_at(file_of(tmp_path, packed[:-2000], "x.csv.gz"))
     assert "is cut off" in reported
     assert len(read) > 3000
 
 
-def test_rows_without_quotes_are_not_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "written",
+    [
+        b'from_id,note,to_id\n101,x,202\n102,the 5" model,203\n',
+        b'"from_id","to_id"\n"101","202"\n"102","203"\n',
+    ],
+)
+def test_rows_without_quoted_text_are_not_held_back(
+    written: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of a pipe that stays open, each is there as soon as it was written."""
     with standard_input(monkeypatch) as writer:
-        writer.write(b'from_id,note,to_id\n101,x,202\n102,the 5" model,203\n')
+        writer.write(written)
         with PairTable("-", layout()) as table:
             rows = iter(table)
             assert ["101", "102"] == [pair and pair.from_id for _, pair in islice(rows, 2)]
