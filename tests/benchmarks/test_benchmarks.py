@@ -84,7 +84,7 @@ ROOT = Path(__file__).parents[2]
             "--without-peers",
             "--untimed",
         ),
-        ("modules.py", "--most-put", "16", "--most-row", "77"),
+        ("modules.py",),
         ("overhead.py", "--rounds", "2", "--pairs", "60"),
         ("startup.py", "--rounds", "1", "--untimed"),
         (
