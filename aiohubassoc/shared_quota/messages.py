@@ -1,4 +1,4 @@
-"""What a process and the common state say to each other."""
+"""The messages between a process and the common state."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NotResponded:
 
 @attrs.frozen
 class WasThrottled:
-    """A response of *at* said that HubSpot accepts no calls; the call itself ends later."""
+    """A response at *at* was a throttle; the call itself ends later."""
 
     sent_at: float
     at: float
@@ -44,18 +44,18 @@ Event: TypeAlias = Responded | NotResponded | WasThrottled
 @attrs.frozen
 class Request:
     """
-    What a process did since its last request, and what it wants.
+    The calls of a process since its last request, and the permits it needs.
 
     Attributes:
-        holder: The process, and which of its clients.
-        number: Of the request: one that is repeated is carried out once.
-        events: What became of calls, in order; instants are of the process' clock.
-        in_flight: Permits of calls that have not ended.
-        unused: Permits that wait for calls.
-        want: More permits that calls wait for.
-        base: When it was sent, by the process' clock.
-        stamp: The same by the store's, where the process can read that; None: when it came there.
-        is_last: Whether the process will not come again.
+        holder: The identity of the client; see `process_identity`.
+        number: Number of the request. A repeated request is executed once.
+        events: The ends of calls, in order, with times of the process's clock.
+        in_flight: Number of permits of calls that have not ended.
+        unused: Number of permits without a call.
+        want: Number of further permits that calls wait for.
+        base: When it was sent, by the process's clock.
+        stamp: The same by the store's clock. None: only the store knows; its arrival counts.
+        is_last: Whether this is the client's last request.
     """
 
     holder: str
@@ -77,15 +77,15 @@ class Request:
 @attrs.frozen
 class Grant:
     """
-    What the common state says to a request.
+    The reply to a request.
 
     Attributes:
-        granted: Permits: seconds after which each may be used, in order.
+        granted: For each permit, the seconds until it may be used, in order.
         wait: Seconds until there may be more; inf: none are wanted.
-        needs_news: Whether more depend on what becomes of calls in flight.
-        is_forfeited: Whether the process was silent for so long that its permits were given up.
-        daily: Calls left of the day and calls reserved, as nothing may be sent today; None: it may.
-        limit: Calls in a window that are kept now.
+        needs_news: Whether further permits depend on the end of calls in flight.
+        is_forfeited: Whether the process lost its permits because it made no contact.
+        daily: Calls left today and calls reserved, if no call may be sent today; else None.
+        limit: The limit that is kept now, in calls per window.
         window: The window in seconds.
         max_in_flight: Batch calls that may be in flight; None: any number.
     """

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     Connection = _psycopg.Connection[Any]
 
-# Statements that go together, for one round trip: in a pipeline the idle timeout does not count.
-# Nobody waits for a disk at each call: what a crash of the server loses, the epoch makes good. A
-# process that is stopped in the midst of a transaction is thrown out. Nothing depends on the
+# Several statements in one round trip: in a pipeline the idle timeout does not count. No commit
+# waits for the disk: after a crash of the server the epoch differs, and nothing is sent for one
+# window. The server ends the transaction of a process that is paused in it. Nothing depends on the
 # settings of the session, such as its time zone: those of other clients may differ.
 _BEGIN: Final = """
 begin isolation level read committed;
@@ -44,7 +44,7 @@ commit
 _INSERT: Final = """
 insert into aiohubassoc_quota values (%s, %s, 0, '', ''::bytea) on conflict do nothing
 """
-# What others have committed since this transaction began is seen by a query of the catalog only.
+# Only a query of the catalog sees what others committed since this transaction began.
 _IS_THERE: Final = """
 select exists (
   select from pg_class where relname = 'aiohubassoc_quota_schema' and pg_table_is_visible(oid)
@@ -62,7 +62,7 @@ _LASTING: Final = ("53100",)
 
 class PostgresStore:
     """
-    A store in PostgreSQL, by whose clock all of its machines go.
+    A store in PostgreSQL; the server's clock is the clock of all machines.
 
     Args:
         url: As libpq takes it: ``postgresql://...``.
@@ -130,7 +130,7 @@ class PostgresStore:
         cursor.execute(_BEGIN, (name, kind))
         started, found, clock = (_rows(cursor, skip) for skip in (4, 1, 1))
         ((epoch, arrived_at),), ((now,),) = started, clock
-        if not found:  # a new one: whoever comes first makes it, for sure on the disk
+        if not found:  # a new row, which is on the disk once it is committed
             cursor.execute("rollback")
             cursor.execute(_INSERT, (name, kind))
             self._update(connection, name, kind, change)
@@ -156,7 +156,7 @@ def _rows(cursor: _psycopg.Cursor[Any], skip: int) -> list[Any]:
 
 
 def _make_tables(connection: Connection) -> None:
-    # Who may not create tables can use those that are there.
+    # A user without the right to create tables can use existing ones.
     if not (connection.execute(_IS_THERE).fetchone() or (False,))[0]:
         with connection.transaction():
             connection.execute(_LOCK)  # "if not exists" fails where two do it at once

@@ -1,4 +1,4 @@
-"""Which process of this machine somebody is, and whether it is surely gone."""
+"""The identity of a client's process, and whether that process has ended."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from pathlib import Path
 
 
 def make_identity() -> str:
-    """Return a name that no other client has: of this process, and a random part."""
+    """Return a unique name for a client of this process."""
     process_id = os.getpid()
     return f"{_namespace()}/{process_id}/{_started_at(process_id)}/{secrets.token_hex(4)}"
 
 
 def is_gone(identity: str) -> bool:
     """
-    Return whether the process of *identity* has ended for sure.
+    Return whether the process of *identity* has certainly ended.
 
-    False where that cannot be known: it is of another machine or container, or this system does not
-    say when processes started.
+    False if that is unknown: it runs on another machine or in another container, or this system
+    does not report when processes started.
     """
     namespace, process_id, started_at, _ = identity.split("/")
     if not started_at or not namespace or namespace != _namespace():
@@ -27,7 +27,7 @@ def is_gone(identity: str) -> bool:
 
 
 def _namespace() -> str:
-    """Return what tells process ids of different containers apart."""
+    """Return the name of the machine's start and the container: process ids are unique in it."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot}:{Path('/proc/self/ns/pid').readlink().name}"

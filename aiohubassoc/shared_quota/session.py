@@ -1,4 +1,4 @@
-"""A client's way to a store: one connection, one thread, a limiter for each kind of calls."""
+"""The connection of a client to a store: one thread, and a limiter for each kind of calls."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ ResultT = TypeVar("ResultT")
 
 
 class Worker(Protocol):
-    """Where a store is asked, so that the event loop does not wait for it."""
+    """Runs requests to a store, so that the event loop does not wait for them."""
 
     def submit(self, work: Callable[[], ResultT]) -> asyncio.Future[ResultT]:
-        """Do *work* after what was submitted before, and return what it comes to."""
+        """Run *work* after earlier submissions, and return its result."""
         ...
 
     def close(self) -> None:
-        """Do nothing more."""
+        """Accept no more work."""
         ...
 
 
@@ -45,20 +45,20 @@ class ThreadWorker:
         return asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     def close(self) -> None:
-        """See `Worker`; what is under way ends by itself."""
+        """See `Worker`; running work ends by itself."""
         self._executor.shutdown(wait=False)
 
 
 class CommonRow:
     """
-    One row of a store, as one client sees it. It is used in the worker's thread.
+    One row of a store, for one client. It is used in the worker's thread.
 
     Args:
         store: The store.
-        name: Of the quota.
-        kind: Of calls.
-        make_decider: Makes what decides, with this client's options.
-        is_gone: Says whether a process has surely ended.
+        name: The key of the quota.
+        kind: The kind of calls: single or batch.
+        make_decider: Makes a decider with this client's options.
+        is_gone: Returns whether a process has certainly ended.
     """
 
     def __init__(
@@ -75,17 +75,17 @@ class CommonRow:
         self._make_decider = make_decider
         self._is_gone = is_gone
         self._seen = 0  # the last revision
-        # The state as it was left: while nobody else changes it, it need not be read.
+        # The last state: while no other client changes it, it need not be read again.
         self._left: tuple[CommonState, int, str] | None = None
         self._candidate: tuple[CommonState, int, str] | None = None
 
     def request(self, request: Request) -> tuple[Grant, float]:
         """
-        Carry out a request; return the reply and the machine's monotonic time to which it refers.
+        Execute a request; return the reply and the machine's monotonic time to which it refers.
 
         Raises:
-            TransientStoreError: the store cannot be reached just now; nothing is known of it.
-            PermanentStoreError, SharedQuotaError: it cannot be used.
+            TransientStoreError: the store is unavailable; the request may have been executed.
+            PermanentStoreError, SharedQuotaError: the store cannot be used.
         """
         reply: Grant | None = None
         state, revision, epoch, at = None, 0, "", 0.0
@@ -101,7 +101,7 @@ class CommonRow:
             reply = state.apply(request, transaction.now, transaction.arrived_at)
             return state.dump()
 
-        left, self._left = self._left, None  # whatever comes, it is another one from now on
+        left, self._left = self._left, None  # also after an error it is outdated
         self._candidate = left
         self._store.update(self._name, self._kind, change)
         assert state is not None  # noqa: S101 -- the store called
@@ -130,23 +130,19 @@ class CommonRow:
 
 class StoreSession:
     """
-    A client's way to a store.
+    The connection of a client to a store.
 
     Args:
         store: The store.
-        key: Of the quota.
+        key: The key of the quota.
         explain: Returns the error that users see.
-        quota: As for the client, and so below.
-        share: Likewise.
-        reserve_daily: Likewise.
-        strict: Likewise.
-        batch_quota: Likewise.
-        clock: Time.
-        worker: Where the store is asked.
+        quota, share, reserve_daily, strict, batch_quota: As for the client.
+        clock: The client's clock.
+        worker: Runs the requests to the store.
 
     Attributes:
-        limiter: Of single calls.
-        batch_limiter: Of batch calls.
+        limiter: The limiter of single calls.
+        batch_limiter: The limiter of batch calls.
         explain: As given.
     """
 
@@ -190,7 +186,7 @@ class StoreSession:
 
     async def open(self) -> None:
         """
-        Open the store and show that it can be written.
+        Open the store, and check that it can be written.
 
         Raises:
             SharedQuotaError: it cannot be used.
@@ -206,7 +202,7 @@ class StoreSession:
         self._is_open = True
 
     async def close(self) -> None:
-        """Return what is left of permits, if the store can be reached, and close it."""
+        """Return unused permits if the store is available, and close it."""
         if not self._is_open:
             return
         self._is_open = False
@@ -230,5 +226,5 @@ class StoreSession:
         return self._store.local_time() if self._store.has_local_time else None
 
     def age(self, at: float) -> float:
-        """Return how many seconds ago a moment of the machine's monotonic time was."""
+        """Return how many seconds ago a time of the machine's monotonic clock was."""
         return self._store.local_time() - at

@@ -25,7 +25,7 @@ from aiohubassoc.shared_quota.store import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Others are in and out within a millisecond. SQLite's own way of waiting goes up to 100 ms.
+# Other processes hold the lock for less than a millisecond; SQLite itself waits up to 100 ms.
 _LOOK_EVERY: Final = 0.0005
 _LOCKED_FOR: Final = 1.0
 _ATTEMPTS: Final = 3
@@ -38,9 +38,9 @@ class SqliteStore:
     A store in a file; its clock is the monotonic clock that the processes of a machine share.
 
     Args:
-        path: The file. It must lie on a disk of this machine.
-        makes_folder: Whether the folder that it lies in is made; and removed again when the store
-            is closed, if nothing else came to lie in it.
+        path: The file. It must be on a local disk.
+        makes_folder: Whether its folder is created. When the store is closed, the folder is removed
+            if it contains nothing else.
     """
 
     # The clock begins anew with the machine.
@@ -109,8 +109,8 @@ class SqliteStore:
         arrived_at: float,
         change: Callable[[RowTransaction], bytes],
     ) -> None:
-        # The file is locked to write only, in which a process is hardly ever stopped or put aside;
-        # after some times in vain for longer, so that nobody is left out.
+        # The file is locked only to write, so a process is hardly ever paused while it holds the
+        # lock. After some conflicts it is locked before it is read, so that this process succeeds.
         for attempt in range(_ATTEMPTS, -1, -1):
             if not attempt:
                 _begin(db)
@@ -151,7 +151,7 @@ class SqliteStore:
             raise _classify(error) from error
 
     def _remove_folder(self) -> None:
-        """Leave no run folder behind of a run that did not begin."""
+        """Remove the run folder of a run that did not begin."""
         folder = self._path.parent
         with suppress(OSError):
             if [one.name for one in folder.iterdir()] == [self._path.name]:
@@ -171,7 +171,7 @@ def _read(
 
 
 def _begin(db: sqlite3.Connection) -> None:
-    """Begin a transaction of which there is one at a time."""
+    """Begin a transaction that locks out all other writers."""
     db.execute("pragma busy_timeout = 0")
     give_up_at = time.monotonic() + _LOCKED_FOR  # noqa: TID251 -- in a thread of its own
     while True:
@@ -236,9 +236,9 @@ def _identify(path: Path) -> tuple[int, int] | None:
 
 def _boot_id() -> str:
     """
-    Return which start of the machine this is; empty where it does not say.
+    Return the identity of the machine's start; empty if the system does not report one.
 
-    There the clock that begins anew looks like one that was set back, and is carried on.
+    Then a clock that restarts at 0 is treated like one that was set back: the time continues.
     """
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()

@@ -1,7 +1,7 @@
 """
-A store of common states, and the tables that any of them has.
+The interface of a store of common states, and its tables.
 
-All of it is called from one thread, which is not the event loop's.
+All methods are called from one thread, which is not the event loop's.
 """
 
 from __future__ import annotations
@@ -58,21 +58,21 @@ def check_version(row: Sequence[object] | None) -> None:
 
 
 class TransientStoreError(Exception):
-    """A store cannot be reached just now: it is restarted, or locked by others."""
+    """A store is unavailable for now: it restarts, or others have locked it."""
 
 
 class PermanentStoreError(Exception):
-    """A store cannot be used, and that will not pass."""
+    """A store cannot be used, and waiting does not help."""
 
 
 @attrs.frozen
 class StoredState:
     """
-    What a store has of one quota.
+    The row of one quota.
 
     Attributes:
-        revision: Counts the changes.
-        epoch: What `RowTransaction.epoch` was when it was written.
+        revision: Number of changes so far.
+        epoch: `RowTransaction.epoch` when it was written.
         state: The common state.
     """
 
@@ -84,13 +84,13 @@ class StoredState:
 @attrs.frozen
 class RowTransaction:
     """
-    A transaction of a store: nobody else is at the row.
+    A transaction of a store, in which no other process changes the row.
 
     Attributes:
         row: The row; None: there is none.
-        epoch: Which start of the machine, or the server, this is.
-        arrived_at: The store's time when it was asked, in seconds.
-        now: The store's time since nobody else is at the row.
+        epoch: Identifies the start of the machine or the server.
+        arrived_at: The store's time at the request, in seconds.
+        now: The store's time once no other process could change the row.
     """
 
     row: StoredState | None
@@ -103,7 +103,7 @@ class Store(Protocol):
     """Keeps common states. Methods may raise `TransientStoreError`, `PermanentStoreError`."""
 
     keeps_time: bool
-    """Whether instants mean something though the epoch is another."""
+    """Whether times of an earlier epoch are valid."""
     has_local_time: bool
     """Whether the store's clock is that of `local_time`."""
 
@@ -120,9 +120,9 @@ class Store(Protocol):
         Replace the state of a row by what *change* returns, in one transaction.
 
         Args:
-            name: Of the quota.
-            kind: Of calls.
-            change: Is called again where the transaction has to be.
+            name: The key of the quota.
+            kind: The kind of calls: single or batch.
+            change: Called again if the transaction is repeated.
         """
         ...
 
