@@ -145,6 +145,6 @@ def test_ctrl_c_ends_it(start_portal: StartPortal, pairs_file: Path, folder: Pat
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=300)
     assert (process.returncode, out) == (130, "")
-    assert err == "Interrupted; nothing was sent. To go on: the same command again\n"
+    assert err == "Interrupted by Ctrl-C; nothing was sent. To continue: the same command again\n"
     assert not folder.exists()
     assert set(calls(portal)) == {"read"}
