@@ -45,7 +45,7 @@ def install() -> None:
     A signal that is ignored stays so: SIGHUP under ``nohup``.
     """
     for number in _NUMBERS:
-        if signal.getsignal(number) in {signal.SIG_DFL, signal.default_int_handler}:
+        if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _on_signal)
 
 

@@ -250,7 +250,7 @@ async def test_calls_that_are_reserved_for_others() -> None:
     ):
         found = await client.check("contacts", "companies")
         assert portal.portal.ledger.requests == 2
-    assert "98 are reserved" in found.item("daily limit").text
+    assert "98 reserved" in found.item("daily limit").text
 
 
 # --- what HubSpot does not report --------------------------------------------------------------

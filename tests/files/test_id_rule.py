@@ -233,11 +233,11 @@ def test_any_number_may_be_allowed_as_an_id(tmp_path: Path, value: float) -> Non
 @pytest.mark.parametrize(
     ("text", "reported"),
     [
-        ("a b", "holds a blank or a control character"),
+        ("a b", "contains a blank or a control character"),
         ("..", "cannot be '..'"),
         (" ", "is empty"),
         ("x" * (ANY_ID_CHARS + 1), "has more than 256 characters"),
-        ("a\u200b", "holds a blank or a control character"),
+        ("a\u200b", "contains a blank or a control character"),
     ],
 )
 def test_what_can_stand_in_no_path_is_no_id(tmp_path: Path, text: str, reported: str) -> None:

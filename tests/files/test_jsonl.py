@@ -217,7 +217,7 @@ def test_any_text_is_taken_line_by_line(tmp_path_factory: Any, text: str) -> Non
         ('{"from": "1 2", "to": 2}', "from is '1 2', several ids"),
         ('{"from": "1\\u0000", "to": 2}', "from is '1\\x00', digits with an invisible character"),
         ('{"from": "\\ud800", "to": 2}', "from is '\\ud800', a placeholder for nothing"),
-        ('{"from": "a b:1", "to": 2}', "from holds a blank or a control character"),
+        ('{"from": "a b:1", "to": 2}', "from contains a blank or a control character"),
         ('{"from_id": 1, "to": 2, "from_type": 7}', "from_type is '7': a type must be a string"),
         ('{"from": 1, "to": 2, "x": "\0"}', "holds a NUL character"),
     ],

@@ -294,7 +294,7 @@ async def test_at_the_reserve_of_the_day_nobody_goes() -> None:
     await settle()
     for task in waiting:
         assert isinstance(task.exception(), DailyReserveError)
-    with pytest.raises(DailyReserveError, match=r"250 calls .* 250 are reserved.* after midnight"):
+    with pytest.raises(DailyReserveError, match=r"250 calls .* 250 reserved.* after midnight"):
         await limiter.acquire()
 
 

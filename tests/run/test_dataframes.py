@@ -196,7 +196,7 @@ def test_a_column_of_floats_made_text_is_no_column_of_ids(frame: Any) -> None:
         (pd.Series(["7", np.nan, "7"]), "not None"),
         (pd.Series([7, 1.5, "7"], dtype=object), "not 1.5, .* convert the column to Int64 first"),
         (pd.Series([7, np.array([1, 2]), "7"], dtype=object), "must be a string or an int"),
-        (pd.Series(["7", "a b", "7"]), "holds a blank"),
+        (pd.Series(["7", "a b", "7"]), "contains a blank"),
         (pd.Series(["7", "202.0", "7"]), "'202.0', a float written as text.*to Int64 first"),
         (pl.Series(["7", "1.2345678901234e+16", "7"]), "1234e.16', a float written as text"),
         (pl.Series([7, None, 7]), "not None"),
@@ -325,7 +325,7 @@ def test_a_column_that_is_there_twice_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("types", "reported"),
-    [(("a b", None), "from_type holds a blank"), ((None, ""), "to_type is empty")],
+    [(("a b", None), "from_type contains a blank"), ((None, ""), "to_type is empty")],
 )
 def test_an_unusable_type_is_refused_at_once(types: Any, reported: str) -> None:
     """Not once a row."""

@@ -213,7 +213,7 @@ async def test_ids_without_types_are_refused_with_a_hint() -> None:
         (pair(1), (None, None), "must be an iterable"),
         ([], ("contacts", None), "give both"),
         ([], (None, "contacts"), "give both"),
-        ([], ("a b", "contacts"), "holds a blank"),
+        ([], ("a b", "contacts"), "contains a blank"),
     ],
 )
 def test_unusable_input_is_refused_at_once(
