@@ -85,7 +85,7 @@ class AssociationClient:
             ``async def token(refused: str | None) -> str``, awaited for each call with None. After
             a 401 it gets the refused token, once for all calls that were refused, and one more
             attempt is made with the token it returns. A call waits for it for *timeouts*' ``total``
-            at most; then the call raises `RunStoppedError`, and a run stops with it.
+            at most, then raises `RunStoppedError`; a run raises it once its pairs are reported.
         base_url: Where HubSpot's API is. Must be https unless it is this machine.
         api_version: ``"v4"``, or a dated version such as ``"2026-09"`` or ``"2027-03-beta"``. One
             that is not an `ApiVersion` is used with a warning.

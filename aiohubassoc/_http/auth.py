@@ -107,11 +107,10 @@ class TokenSource:
         assert self._provider is not None  # noqa: S101 -- or `fixed` is the token
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- a coroutine runs in a task
-        cancelling = task.cancelling()
         try:
             token = await self._provider(refused)
         except asyncio.CancelledError as error:
-            if task.cancelling() > cancelling:
+            if task.cancelling():
                 raise
             # Unchanged, it would look like a cancellation of the call.
             raise OptionsError(

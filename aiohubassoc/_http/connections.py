@@ -146,8 +146,8 @@ class Attempt:
         return self.expired and self.task.uncancel() <= self.cancelling
 
     def was_cancelled(self) -> bool:
-        """Return whether its task was cancelled since it began."""
-        return self.task.cancelling() > self.cancelling
+        """Return whether its task was cancelled, also before it began: it learns of that later."""
+        return self.task.cancelling() > 0
 
 
 class UnfitConnectionError(Exception):

@@ -101,6 +101,11 @@ _CREDENTIALS: Final = re.compile(r"(?<=://)[^\s'\"<>]*@")
 # JSON and URLs begin with these what they do not write as it is.
 _BACKSLASH, _PERCENT = b"\\%"
 _ESCAPED_IN_JSON: Final = b'"\\/'
+# An escape of either; each text that holds JSON as a text adds backslashes.
+_ESCAPE: Final = re.compile(rb'%([0-9a-fA-F]{2})|(?<!\\)\\++(?:u00([0-9a-fA-F]{2})|(["/]))')
+# A secret may begin in the midst of what looks like an escape, but not further in than this.
+_LONGEST_ESCAPE: Final = 5
+_BEGINNING: Final = 8  # letters: hardly any text has those of a secret
 
 
 class Redaction:
@@ -113,18 +118,37 @@ class Redaction:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._plain = tuple(secret.encode() for secret in secrets if secret)
-        self._pattern: re.Pattern[bytes] | None = None  # compiled when needed: it costs a call
+        # Compiled when needed, as that takes long: how any secret begins, and those found last.
+        self._begins: re.Pattern[bytes] | None = None
+        self._last: tuple[list[bytes], re.Pattern[bytes]] | None = None
 
     def in_bytes(self, body: bytes) -> bytes:
         """Return the bytes of a text without the secrets."""
         if not self._plain:
             return body
         is_escaped = _BACKSLASH in body or _PERCENT in body
-        if not (is_escaped or any(secret in body for secret in self._plain)):
+        found = self._find_escaped(body) if is_escaped else self._find_plain(body)
+        if not found:
             return body
-        if self._pattern is None:
-            self._pattern = re.compile(b"|".join(map(_spelled, self._plain)))
-        return self._pattern.sub(_INSTEAD, body)
+        if self._last is None or self._last[0] != found:
+            self._last = found, re.compile(b"|".join(map(_spelled, found)))
+        return self._last[1].sub(_INSTEAD, body)
+
+    def _find_plain(self, body: bytes) -> list[bytes]:
+        if self._begins is None:
+            self._begins = re.compile(b"|".join(re.escape(one[:_BEGINNING]) for one in self._plain))
+        if self._begins.search(body) is None:  # nearly always
+            return []
+        return [secret for secret in self._plain if secret in body]
+
+    def _find_escaped(self, body: bytes) -> list[bytes]:
+        """Return the secrets that *body* may have: all that it has, and few others."""
+        text = _ESCAPE.sub(_letter, body)
+        return [
+            secret
+            for secret in self._plain
+            if secret[_LONGEST_ESCAPE:] in text or _BACKSLASH in secret or _PERCENT in secret
+        ]
 
     def in_text(self, text: str) -> str:
         """Return a text without the secrets, and without the credentials of URLs."""
@@ -137,6 +161,11 @@ class Redaction:
         for name, value in headers.items():
             found.setdefault(self.in_text(name), self.in_text(value))
         return found
+
+
+def _letter(escape: re.Match[bytes]) -> bytes:
+    number = escape[1] or escape[2]
+    return bytes([int(number, 16)]) if number else escape[3]
 
 
 def _spelled(secret: bytes) -> bytes:

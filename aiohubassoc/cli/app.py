@@ -209,7 +209,7 @@ def _run(app: App, arguments: Sequence[str], stack: contextlib.ExitStack) -> int
 
         if asks_for_json(arguments):  # an error in the command line is a line of JSON, too
             stack.enter_context(json_lines())
-    json_ = any(one.partition("=")[0] == "--json" for one in arguments)
+    json_ = signals.asks_for_json(arguments)
     terminal.result = None
     try:
         _check_values(arguments)
@@ -220,7 +220,7 @@ def _run(app: App, arguments: Sequence[str], stack: contextlib.ExitStack) -> int
     try:
         with signals.raised():
             return _call(work, output, stack)
-    except (AioHubAssocError, StorageError) as error:
+    except (AioHubAssocError, StorageError, KeyboardInterrupt) as error:
         return end_by_error(error, json_=json_)
 
 

@@ -156,7 +156,7 @@ class Runner(ABC):
             except StorageError as error:
                 self.sinks.problem = str(error)
                 self._report.failure = RunStoppedError(str(error))
-            except InputError as error:
+            except (InputError, RunStoppedError) as error:  # the latter: no token came in time
                 self._report.failure = RunStoppedError(str(error))
             except JournalStorageError as error:  # it could not be opened
                 raise StorageError(str(error)) from None

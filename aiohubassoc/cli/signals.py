@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
     from types import FrameType
 
 _T = TypeVar("_T")
@@ -20,7 +20,9 @@ _NUMBERS: Final = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP")
     if name in signal.Signals.__members__
 )
-_raises = False
+# What the parser takes as the value of a flag that is not set.
+_FALSE: Final = frozenset({"no", "n", "0", "false", "f"})
+_raises = _has_ended = False
 _received = 0
 
 
@@ -38,6 +40,12 @@ def describe(number: int) -> str:
     return f"Interrupted by {name}"
 
 
+def asks_for_json(arguments: Sequence[str]) -> bool:
+    """Return whether a command line sets ``--json``."""
+    options = (one.partition("=") for one in arguments)
+    return any(name == "--json" and value.lower() not in _FALSE for name, _, value in options)
+
+
 def install() -> None:
     """
     Have a signal end this process with a line and the exit code 128 plus its number.
@@ -52,12 +60,12 @@ def install() -> None:
 @contextlib.contextmanager
 def raised() -> Iterator[None]:
     """Have the first signal raise `Interrupted` in the block, for what is to be cleaned up."""
-    global _raises  # noqa: PLW0603 -- a process has one handler
+    global _raises, _has_ended  # noqa: PLW0603 -- a process has one handler
     _raises = True
     try:
         yield
     finally:
-        _raises = False
+        _raises, _has_ended = False, True
 
 
 def _on_signal(number: int, _: FrameType | None) -> None:
@@ -72,7 +80,7 @@ def _leave(number: int) -> NoReturn:
     """End the process. Nothing is imported or locked here: the signal may come at any moment."""
     text = describe(number)
     with contextlib.suppress(OSError):
-        if "--json" in sys.argv and _received == 1:
+        if _received == 1 and not _has_ended and asks_for_json(sys.argv):
             os.write(1, f'{{"error": "{text}", "exit_code": {128 + number}}}\n'.encode())
         os.write(2, f"aiohubassoc: {text}\n".encode())
     os._exit(128 + number)

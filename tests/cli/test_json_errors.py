@@ -80,6 +80,14 @@ def test_without_json_nothing_is_printed(command: Command) -> None:
     assert "" == command("status", "none").out
 
 
+@pytest.mark.parametrize(
+    ("flag", "prints"), [("--json=true", True), ("--json=false", False), ("--json=No", False)]
+)
+def test_json_with_a_value(command: Command, flag: str, *, prints: bool) -> None:
+    """It is taken as where the command does its work."""
+    assert prints == bool(command("status", "none", flag).out)
+
+
 def test_an_end_that_has_a_result_has_one_object(
     link: Command, start_portal: StartPortal, tmp_path: Path
 ) -> None:

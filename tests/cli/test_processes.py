@@ -104,6 +104,37 @@ main()
     assert json.loads(done.stdout) == {"error": "Interrupted by Ctrl-C", "exit_code": 130}
 
 
+def test_a_signal_while_the_command_at_the_end_runs(
+    start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """The result was printed, and stays the one object; the command ends, too."""
+    start_portal()
+    pairs, began = write_pairs(tmp_path / "pairs.csv", 10), tmp_path / "began"
+    on_end = f"sh -c 'cat; echo $$ > {began}; exec sleep 1000'"
+    command = [str(pairs) if word == "-" else word for word in LINK]
+    with started(*command, "--json", "--on-end", on_end) as process:
+        until(lambda: began.exists() and bool(began.read_text()), process)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (143, "aiohubassoc: Interrupted by SIGTERM\n")
+    assert json.loads(out)["linked"] == 10
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(began.read_text()), 0)
+
+
+def test_a_signal_after_the_result_prints_no_second_one() -> None:
+    """While Python ends, say."""
+    code = """
+import atexit, os, signal, sys
+from aiohubassoc.__main__ import main
+atexit.register(lambda: os.kill(os.getpid(), signal.SIGTERM))
+sys.exit(main())
+"""
+    done = run(*PYTHON, "-c", code, "status", "none", "--json")
+    assert done.returncode == 143
+    assert "not a run folder" in json.loads(done.stdout)["error"]
+
+
 def test_nohup(start_portal: StartPortal, tmp_path: Path) -> None:
     """A run that is to outlive its terminal goes on."""
     portal = start_portal(faults=FaultPlan(slow=0.02, slow_seconds=0.3))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aiohubassoc import OptionsError
+from aiohubassoc._http.auth import TokenSource
 from aiohubassoc.cli.connection import read_token
 from aiohubassoc.cli.options import TokenOptions
 from aiohubassoc.token_reading import parse_token, token_from_command
@@ -106,6 +107,26 @@ def test_a_file_that_is_gone_ends_the_run_in_good_order(
     assert result.code == 4
     assert "there is no new access token: " in result.err
     assert TOKEN not in result.out + result.err
+
+
+def test_a_command_that_gives_no_new_token_in_time_stops_the_run(
+    link: Command,
+    start_portal: StartPortal,
+    tmp_path: Path,
+    token_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In good order: pairs were sent, so each is reported, and the run can be continued."""
+    portal = start_portal()
+    _expire_after(portal, 20, token_file, "")
+    monkeypatch.setattr("aiohubassoc.client.TokenSource", lambda token, _: TokenSource(token, 0.2))
+    command = f"sh -c 'test -s {token_file} && exec cat {token_file}; exec sleep 1000'"
+    pairs, folder = write_pairs(tmp_path / "many.csv", 60), tmp_path / "run"
+    result = link(pairs, "--token-command", command, "--run", folder, "--json")
+    assert (result.code, result.reported["exit_code"]) == (3, 3)
+    assert "no token within 0.2 s" in result.reported["stopped"]
+    assert 0 < result.reported["linked"] < 60
+    assert result.reported["unprocessed"] > 0
 
 
 # --- what stands in a file ---------------------------------------------------------------------

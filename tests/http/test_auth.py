@@ -210,6 +210,23 @@ async def test_a_call_that_is_cancelled_while_it_waits_for_a_token_is_cancelled(
     assert "token-1" == await service.call()
 
 
+async def test_a_call_of_a_task_that_cancelled_itself_is_cancelled() -> None:
+    """While the provider is asked: this is no cancellation of the provider's."""
+
+    async def provider(_: str | None) -> str:
+        await settle()
+        return "token-1"
+
+    async def call() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await TokenSource(provider).current()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(call())
+
+
 @pytest.mark.parametrize("at", [None, "token-1"])
 async def test_a_provider_that_never_returns_stops_the_run(at: str | None) -> None:
     """After the timeout of a call, whether it is asked for a token or for another one."""

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import pickle
 from collections import Counter
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -177,6 +178,28 @@ async def test_a_lent_session_whose_traces_raise_a_cancellation_cancels_nothing(
         report = await client.link_all([Pair("contacts", 1, "companies", 1)])
     assert caught.value.maybe_applied
     assert (1, None, True) == (report.failed, report.stopped, report.failures[0].maybe_applied)
+
+
+@pytest.mark.parametrize("lent", LENT)
+async def test_a_task_that_cancelled_itself_is_cancelled(lent: bool) -> None:
+    """At its first wait, which is inside the call: this is no cancellation of the session's."""
+
+    async def respond(exchange: Exchange) -> None:
+        exchange.link()
+
+    async with raw_server(respond) as server, AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession()) if lent else None
+        client = AssociationClient("token-1", base_url=server.base_url, session=session)
+        await stack.enter_async_context(client)
+
+        async def call() -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await client.create_default(Pair("contacts", 1, "companies", 1))
+
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.create_task(call())
 
 
 async def test_a_client_that_is_closed_before_a_refusal_is_sure() -> None:
