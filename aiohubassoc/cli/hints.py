@@ -132,8 +132,8 @@ def after_verify(
 def how_to_resume(folder: str, *, needs_input: bool, access: AccessOptions | None = None) -> str:
     """Return how a run of *folder* continues; *needs_input*: its input must be given again."""
     if needs_input:
-        named = quote(folder)
-        return f"To continue, give the input again, with the same command and --run {named}"
+        named = " ".join(map(quote, _list_words("--run", folder)))
+        return f"To continue, give the input again, with the same command and {named}"
     options = {} if access is None else _list_access(access)
     return f"To continue: {compose('resume', [folder], options)}"
 
@@ -183,13 +183,16 @@ def compose(command: str, paths: Iterable[str], options: Mapping[str, object] | 
     # A word that begins with a dash would be an option.
     words += [f"./{path}" if path.startswith("-") and path != STDIN else path for path in paths]
     for name, value in (options or {}).items():
-        if value is True:
-            words.append(name)
-        elif str(value).startswith("-"):
-            words.append(f"{name}={value}")
-        else:
-            words += [name, str(value)]
+        words += _list_words(name, value)
     return " ".join(map(quote, words))
+
+
+def _list_words(option: str, value: object) -> list[str]:
+    """Return the words that give an option; True: it is a flag."""
+    if value is True:
+        return [option]
+    text = str(value)
+    return [f"{option}={text}"] if text.startswith("-") else [option, text]
 
 
 def quote(word: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from aiohubassoc.cli.hints import compose
+from aiohubassoc.cli.hints import compose, how_to_resume
 from aiohubassoc.cli.terminal import escape_controls
 from aiohubassoc.simulator import FaultPlan
 from tests.cli.conftest import FAST, TOKEN, TYPES, sent_to, write_pairs
@@ -81,6 +81,14 @@ def test_a_failures_file_of_any_name_is_linked_as_typed(
     result = command(*_typed(line))
     assert result.code == 2
     assert "the only row is rejected: line 2: to_id is 'x'" in result.err
+
+
+@pytest.mark.parametrize("folder", ["run 1", "-x", "it's", "a\tb"])
+def test_the_options_of_a_pipe_work_as_typed(folder: str) -> None:
+    """They are added to a command that gives the input again."""
+    step = how_to_resume(folder, needs_input=True)
+    words = _typed(step.replace("with the same command and ", "aiohubassoc "))
+    assert words == ([f"--run={folder}"] if folder.startswith("-") else ["--run", folder])
 
 
 # --- where it went -------------------------------------------------------------------------------
