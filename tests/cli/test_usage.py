@@ -389,9 +389,15 @@ def test_a_file_that_cannot_be_read(command: Command, start_portal: StartPortal)
     ("arguments", "reported"),
     [
         (("--fault", "nonsense=0.1"), "is not NAME=SHARE"),
-        (("--fault", "no_body"), "is not NAME=SHARE"),
+        (("--fault", "no_body"), "--fault 'no_body': the share must be a number from 0 to 1"),
+        (("--fault", "no_body=nan"), "the share must be a number from 0 to 1"),
         (("--fault", "no_body=0.6", "--fault", "pending=0.6"), "more than 1"),
-        (("--missing-share", "2"), "missing_share"),
+        (("--missing-share", "2"), "--missing-share must be 0 to 1, not 2"),
+        (("--missing-share", "nan"), "--missing-share must be 0 to 1, not nan"),
+        (("--records-up-to", "-1"), "--records-up-to must be 0 or more, not -1"),
+        (("--latency", "inf"), "--latency must be 0 to 3600 seconds, not inf"),
+        (("--port", "99999"), "--port must be 0 to 65535, not 99999"),
+        (("--port", "-1"), "--port must be 0 to 65535, not -1"),
         (("--quota", "fast"), "is neither a quota"),
     ],
 )
