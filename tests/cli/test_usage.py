@@ -396,8 +396,6 @@ def test_a_file_that_cannot_be_read(command: Command, start_portal: StartPortal)
         (("--missing-share", "nan"), "--missing-share must be 0 to 1, not nan"),
         (("--records-up-to", "-1"), "--records-up-to must be 0 or more, not -1"),
         (("--latency", "inf"), "--latency must be 0 to 3600 seconds, not inf"),
-        (("--port", "99999"), "--port must be 0 to 65535, not 99999"),
-        (("--port", "-1"), "--port must be 0 to 65535, not -1"),
         (("--quota", "fast"), "is neither a quota"),
     ],
 )
@@ -407,6 +405,14 @@ def test_simulations_that_cannot_work(
     """Exit code 2 and the reason."""
     result = command("simulate", "--port", "0", *arguments)
     assert (result.code, reported in result.err) == (2, True)
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "65536"])
+def test_a_port_that_cannot_be(command: Command, port: str) -> None:
+    """Is refused before anything listens."""
+    result = command("simulate", "--port", port)
+    assert (result.code, result.out) == (2, "")
+    assert f"--port must be 0 to 65535, not {port}" in result.err
 
 
 def test_a_port_that_is_taken(command: Command) -> None:
