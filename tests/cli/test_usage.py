@@ -382,6 +382,34 @@ def test_a_file_that_cannot_be_read(command: Command, start_portal: StartPortal)
     assert "cannot read /proc/self/mem: Input/output error" in result.err
 
 
+@pytest.mark.parametrize("name", ["link", "check", "verify"])
+@pytest.mark.parametrize(
+    ("url", "reported"),
+    [
+        ("http://elsewhere.example", "HUBSPOT_BASE_URL 'http://elsewhere.example' is not https"),
+        ("ftp://elsewhere.example", "HUBSPOT_BASE_URL 'ftp://elsewhere.example' must begin with"),
+        ("https://x.example/?a=1", "HUBSPOT_BASE_URL 'https://x.example/?a=1' must not hold a"),
+    ],
+)
+def test_an_address_of_the_environment_is_named(
+    command: Command,
+    pairs_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    name: str,
+    url: str,
+    reported: str,
+) -> None:
+    """Not an option that was not given; an option that was given is."""
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "simulated-token")
+    monkeypatch.setenv("HUBSPOT_BASE_URL", url)
+    files = () if name == "check" else (pairs_file,)
+    result = command(name, *files, *TYPES)
+    assert (result.code, reported in result.err, "--base-url" in result.err) == (2, True, False)
+    option = command(name, *files, *TYPES, "--base-url", "ftp://other.example")
+    assert "--base-url 'ftp://other.example' must begin with" in option.err
+
+
 # --- the other commands --------------------------------------------------------------------------
 
 
