@@ -498,3 +498,21 @@ def test_an_empty_argument(command: Command) -> None:
     """So is a file or a run folder."""
     assert (command("status", "").code, command("link", "", *TYPES).code) == (2, 2)
     assert "an argument is empty" in command("resume", "").err
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("verify", "With --output: write only missing rows."),
+        ("verify", "Also read back pairs that failed or were not sent; for a run folder only."),
+        ("verify", "or a run folder: its linked and partial pairs are read back."),
+        ("export", "Write only pairs that failed or are partial, and rejected rows."),
+        ("simulate", "Seed of all random numbers"),
+        ("link", "Text encoding of the file"),
+        ("pairs", "Text encoding of the files"),
+        ("pairs", '--right-on "Company Domain Name"'),
+    ],
+)
+def test_the_help_says_what_an_option_does(command: Command, name: str, expected: str) -> None:
+    """In a sentence that stands by itself."""
+    assert expected in " ".join(command(name, "--help").out.replace("│", " ").split())
