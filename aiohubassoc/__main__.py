@@ -24,8 +24,10 @@ def main() -> int:
     _open_closed_streams()
     # An extra: the library works without it.
     if find_spec("cyclopts") is None or find_spec("rich") is None:
+        from aiohubassoc.errors import install_command  # noqa: PLC0415 -- if asked
+
         sys.stderr.write(
-            "aiohubassoc: the command line needs an extra: pip install 'aiohubassoc[cli]'\n"
+            f"aiohubassoc: the command line needs an extra: {install_command('cli')}\n"
         )
         return 2
     from aiohubassoc.cli.app import run  # noqa: PLC0415 -- imports the extra

@@ -246,6 +246,13 @@ class AssociationClient:
             raise OptionsError(f"set {' or '.join(TOKEN_VARIABLES)} to an access token")
         if base_url := os.environ.get(BASE_URL_VARIABLE, "").strip():
             options.setdefault("base_url", base_url)
+            try:
+                return cls(token, **options)
+            except OptionsError as error:
+                name, space, rest = str(error).partition(" ")
+                if name != "base_url" or options["base_url"] != base_url:
+                    raise
+                raise OptionsError(f"{BASE_URL_VARIABLE}{space}{rest}") from None
         return cls(token, **options)
 
     @property

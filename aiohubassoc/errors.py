@@ -77,6 +77,11 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
+def install_command(extra: str) -> str:
+    """Return how to install an extra: from the package index, or from a clone."""
+    return f"pip install 'aiohubassoc[{extra}]' (in a clone: pip install '.[{extra}]')"
+
+
 def _listed(values: Sequence[str]) -> str:
     shown = [
         one if len(one) <= _MOST_LETTERS else f"{one[:_MOST_LETTERS]}..."

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from aiohubassoc.errors import install_command
 from aiohubassoc.models import Outcome
 from aiohubassoc.observer import Observer
 
 try:
     from opentelemetry import metrics, trace
 except ImportError:
-    raise ImportError("aiohubassoc.otel needs an extra: pip install 'aiohubassoc[otel]'") from None
+    raise ImportError(f"aiohubassoc.otel needs an extra: {install_command('otel')}") from None
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

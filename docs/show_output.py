@@ -89,8 +89,8 @@ def make_files(folder: Path) -> None:
         encoding="utf-8",
     )
     (folder / "deals.csv").write_text(
-        "Record ID,Deal Name,Email,Associated Contact IDs,Associated Company IDs\n"
-        "301,Ten chairs,ann@example.com,101,201\n302,A desk,bo@example.com,102,202\n",
+        "Record ID,Deal Name,Associated Contact IDs,Associated Company IDs\n"
+        "301,Ten chairs,101,201\n302,A desk,102,202\n",
         encoding="utf-8",
     )
     (folder / "contacts.csv").write_text(
@@ -99,7 +99,8 @@ def make_files(folder: Path) -> None:
         encoding="utf-8",
     )
     (folder / "companies.csv").write_text(
-        "Record ID,Name,Domain\n201,Example Ltd,example.com\n202,Other,www.example.net\n",
+        "Record ID,Company name,Company Domain Name\n201,Example Ltd,example.com\n"
+        "202,Other,www.example.net\n",
         encoding="utf-8",
     )
     (folder / "old-contacts.csv").write_text(

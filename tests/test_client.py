@@ -402,6 +402,13 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "first" == client._tokens.fixed
     assert "<AssociationClient https://hub.example 2026-03 new>" == repr(client)
     assert "https://b.example" in repr(AssociationClient.from_env(base_url="https://b.example"))
+    with pytest.raises(OptionsError, match=r"^base_url 'ftp://b' must begin with"):
+        AssociationClient.from_env(base_url="ftp://b")
+    monkeypatch.setenv("HUBSPOT_BASE_URL", "ftp://hub")
+    with pytest.raises(OptionsError, match=r"^HUBSPOT_BASE_URL 'ftp://hub' must begin with"):
+        AssociationClient.from_env()
+    with pytest.raises(OptionsError, match=r"^concurrency must"):
+        AssociationClient.from_env(concurrency=0)
 
 
 @pytest.mark.filterwarnings("error::FutureWarning")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import copy
 import inspect
 import pickle
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import aiohubassoc
 from aiohubassoc import (
     Association,
     BulkLinkError,
@@ -29,6 +32,7 @@ from aiohubassoc.errors import (
     PreviousFailureError,
     RefusedAlikeError,
     UnconfirmedError,
+    install_command,
     plural,
 )
 
@@ -168,3 +172,21 @@ def test_one_of_something_is_said_as_one() -> None:
     assert "1 call of the day left" in str(DailyReserveError(1, 10))
     request = BatchRequest(("contacts", "companies"), [Pair("contacts", 1, "companies", 2)])
     assert "1 pair from contacts to companies" == str(request)
+
+
+def test_an_extra_can_be_installed_from_a_clone_too() -> None:
+    """The package index may not have the package yet."""
+    assert install_command("fleet") == (
+        "pip install 'aiohubassoc[fleet]' (in a clone: pip install '.[fleet]')"
+    )
+
+
+def test_every_message_about_an_extra_says_both_ways() -> None:
+    """No module writes the command itself."""
+    package = Path(aiohubassoc.__file__).parent
+    by_itself = [
+        path.name
+        for path in package.rglob("*.py")
+        if re.search(r"(?<!``)pip install 'aiohubassoc", path.read_text(encoding="utf-8"))
+    ]
+    assert by_itself == ["errors.py"]

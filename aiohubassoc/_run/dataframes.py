@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeAlias
 
 import attrs
 
-from aiohubassoc.errors import OptionsError, PairError
+from aiohubassoc.errors import OptionsError, PairError, install_command
 from aiohubassoc.pair import Pair, RejectedPair, is_float
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def frame_rows(
         import pyarrow as pa  # noqa: F401, PLC0415 -- large, and few have it
     except ImportError:
         raise OptionsError(
-            f"a {type(frame).__name__} as pairs needs pyarrow: pip install 'aiohubassoc[parquet]'"
+            f"a {type(frame).__name__} as pairs needs pyarrow: {install_command('parquet')}"
         ) from None
     return _rows(partial(_open_arrow, frame), types)
 

@@ -54,8 +54,11 @@ _EXAMPLES = (
     "link pairs.csv --from contacts --to companies --via batch --verify",
     "report runs/2026-11-25 -o run.html",
     "verify pairs.csv --from contacts --to companies --output missing.csv",
-    "pairs deals.csv contacts.csv --on Email --output pairs.csv",
-    "pairs contacts.csv companies.csv --left-on Email --right-on Domain --match email-domain",
+    'pairs contacts.csv companies.csv --on "Company Name" --output pairs.csv',
+    (
+        'pairs contacts.csv companies.csv --left-on Email --right-on "Company Domain Name" '
+        "--match email-domain"
+    ),
     "link - --from deals --to contacts --json < pairs.csv",
     "simulate --port 8080",
 )

@@ -102,10 +102,14 @@ class Connection:
         return describe_portal(SIMULATED_PORTAL if self.command.portal.simulate else self.base_url)
 
     @property
+    def _is_from_variable(self) -> bool:
+        return self.base_url == os.environ.get(BASE_URL_VARIABLE, "").strip()
+
+    @property
     def details(self) -> str:
         """What else the first line of a run says of it."""
-        is_set = self.base_url == os.environ.get(BASE_URL_VARIABLE, "").strip() != BASE_URL
-        variable = f", {BASE_URL_VARIABLE}" if is_set else ""
+        is_unusual = self._is_from_variable and self.base_url != BASE_URL
+        variable = f", {BASE_URL_VARIABLE}" if is_unusual else ""
         return f" ({self.command.portal.api_version}{variable})"
 
     def make_client(
@@ -145,7 +149,12 @@ class Connection:
                 observer=observer,
             )
         except OptionsError as error:
-            raise OptionsError(_ARGUMENTS.sub(_to_option, str(error))) from None
+            raise OptionsError(_ARGUMENTS.sub(self._name_option, str(error))) from None
+
+    def _name_option(self, argument: re.Match[str]) -> str:
+        if argument[0] == "base_url" and self._is_from_variable:
+            return BASE_URL_VARIABLE
+        return f"--{argument[0].replace('_', '-')}"
 
 
 class FolderQuota(SharedQuota):
@@ -236,7 +245,3 @@ def _token_variable() -> str:
     return next(
         (name for name in TOKEN_VARIABLES if os.environ.get(name, "").strip()), TOKEN_VARIABLES[0]
     )
-
-
-def _to_option(argument: re.Match[str]) -> str:
-    return f"--{argument[0].replace('_', '-')}"

@@ -27,9 +27,9 @@ class ExportOptions:
     Which rows to write, and where; without any of the first three: all of them.
 
     Args:
-        failed: Those that failed, partially or wholly, and rejected rows.
-        unprocessed: Those without an outcome, whether they were read or not.
-        linked: Those that are linked.
+        failed: Write only pairs that failed or are partial, and rejected rows.
+        unprocessed: Write only pairs without an outcome, and rows that were not read.
+        linked: Write only linked pairs.
         format_: csv, jsonl or parquet; else as the name of --output ends, else csv.
         output: Write to this file instead of standard output.
     """

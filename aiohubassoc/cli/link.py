@@ -44,7 +44,7 @@ from aiohubassoc.cli.terminal import (
     print_lines,
     print_result,
 )
-from aiohubassoc.errors import AioHubAssocError, OptionsError, plural
+from aiohubassoc.errors import AioHubAssocError, OptionsError, install_command, plural
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
@@ -393,5 +393,5 @@ def loop_factory(*, uvloop: bool) -> Callable[[], asyncio.AbstractEventLoop] | N
     try:
         from uvloop import new_event_loop  # noqa: PLC0415 -- an extra
     except ImportError:
-        raise OptionsError("--uvloop: pip install 'aiohubassoc[speed]'") from None
+        raise OptionsError(f"--uvloop: {install_command('speed')}") from None
     return new_event_loop

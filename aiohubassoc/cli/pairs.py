@@ -33,6 +33,7 @@ from aiohubassoc.files.join import Join, Joined, Unmatched
 from aiohubassoc.files.keyed_table import (
     KeyColumns,
     KeyedTable,
+    NoKeyError,
     email_domain,
     exact_key,
     site_domain,
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from aiohubassoc.files.keyed_table import ToKey
+
 File: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
 MatchBy: TypeAlias = Literal["exact", "email-domain"]
 
@@ -56,12 +59,18 @@ _TO_KEYS: Final = {
     "exact": (exact_key, exact_key),
     "email-domain": (email_domain, site_domain),
 }
+# Of one row, and of several.
 _REASONS: Final = {
-    "NO_MATCH": "match no row of {other}",
-    "SEVERAL_MATCHES": "match several records: --all-matches pairs them all",
-    "NO_KEY": "have no value to compare",
-    "INVALID_ROW": "could not be used",
+    "NO_MATCH": ("matches no row of {other}", "match no row of {other}"),
+    "SEVERAL_MATCHES": (
+        "matches several records: --all-matches pairs it with each of them",
+        "match several records: --all-matches pairs them all",
+    ),
+    "NO_KEY": ("has no value to compare", "have no value to compare"),
+    "INVALID_ROW": ("could not be used", "could not be used"),
 }
+# Keys of a side that are looked at, to see what it holds if nothing matches.
+_SAMPLE: Final = 1000
 
 
 @attrs.frozen
@@ -109,7 +118,7 @@ class FileOptions:
     Args:
         format: csv, tsv, jsonl, parquet or excel; else by their names and content.
         delimiter: The character between columns; else a comma, in TSV a tab.
-        encoding: Of text, such as cp1252 or utf-16.
+        encoding: Text encoding of the files, such as cp1252 or utf-16.
         sheet: The sheet of a workbook; else the first that is visible.
         any_id: Take any text as a record id, not only digits.
         include_hidden: Read hidden rows and sheets of a workbook too.
@@ -156,10 +165,10 @@ def pairs(
     if json_ and output is None:
         raise OptionsError("--json is for --output: without it the pairs are on standard output")
     _check_files((left, right), output, unmatched)
-    to_left, to_right = _TO_KEYS[match]
+    samples = tuple(map(_Sample, _TO_KEYS[match]))
     with (
-        KeyedTable(left, columns[0], layout, to_left) as left_table,
-        KeyedTable(right, columns[1], layout, to_right) as right_table,
+        KeyedTable(left, columns[0], layout, samples[0].to_key) as left_table,
+        KeyedTable(right, columns[1], layout, samples[1].to_key) as right_table,
     ):
         target = _Output(output, unmatched)
         try:
@@ -185,7 +194,8 @@ def pairs(
         if json_:
             stdout().out(json.dumps(_as_json(join, output, unmatched)))
         else:
-            _print(join, left_table, right_table, target)
+            hint = _find_hint(samples, columns) if match == "exact" and not join.pairs else None
+            _print(join, left_table, right_table, target, hint)
     return _exit_code(join)
 
 
@@ -292,6 +302,12 @@ def _open(path: str) -> Iterator[TextIO]:
             file.close()
 
 
+def _print_rows(count: int, table: str, one: str, several: str, console: Console) -> None:
+    """Print how many rows of a table are of a kind; no line for 0."""
+    noun, what = ("row", one) if count == 1 else ("rows", several)
+    print_count(count, f"{noun} of {table} {what}", console)
+
+
 def _exit_code(join: Join) -> int:
     are_rejected = any(reason == "INVALID_ROW" for _, reason in join.unmatched)
     return ExitCode.SOME_FAILED if are_rejected or not join.pairs else ExitCode.ALL_LINKED
@@ -316,7 +332,57 @@ def _as_json(join: Join, output: str | None, unmatched: str | None) -> dict[str,
     }
 
 
-def _print(join: Join, left: KeyedTable, right: KeyedTable, target: _Output) -> None:
+class _Sample:
+    """
+    Makes the keys of a side, and counts what the first of them are.
+
+    Attributes:
+        addresses: Those that are e-mail addresses.
+        domains: Those that are domains or URLs.
+        keys: All of them.
+    """
+
+    def __init__(self, to_key: ToKey) -> None:
+        self.addresses = self.domains = self.keys = 0
+        self._to_key = to_key
+
+    def to_key(self, text: str) -> str:
+        """Return the key of a cell, or raise NoKeyError."""
+        key = self._to_key(text)
+        if self.keys < _SAMPLE:
+            self.keys += 1
+            self.addresses += _is_made(email_domain, key)
+            self.domains += "." in key and _is_made(site_domain, key)
+        return key
+
+    def is_mostly(self, count: int) -> bool:
+        """Return whether a count is more than half of the keys."""
+        return 2 * count > self.keys
+
+
+def _is_made(to_key: ToKey, text: str) -> bool:
+    try:
+        to_key(text)
+    except NoKeyError:
+        return False
+    return True
+
+
+def _find_hint(samples: tuple[_Sample, ...], columns: tuple[KeyColumns, ...]) -> str | None:
+    """Return what to try where nothing matched, as one side has addresses and the other domains."""
+    for own, other, order in ((0, 1, ""), (1, 0, " and give the files in the other order")):
+        addresses, domains = samples[own], samples[other]
+        if addresses.is_mostly(addresses.addresses) and domains.is_mostly(domains.domains):
+            return (
+                f"{columns[own].key} holds e-mail addresses and {columns[other].key} domains: try "
+                f"--match email-domain{order}"
+            )
+    return None
+
+
+def _print(
+    join: Join, left: KeyedTable, right: KeyedTable, target: _Output, hint: str | None
+) -> None:
     console: Console = stderr() if target.output is None else stdout()
     console.print(
         f"{plural(join.pairs, 'pair')} of {plural(join.rows['left'], 'row')} of {left.name} and "
@@ -325,13 +391,15 @@ def _print(join: Join, left: KeyedTable, right: KeyedTable, target: _Output) -> 
     )
     for (side, reason), count in sorted(join.unmatched.items()):
         own, other = (left, right) if side == "left" else (right, left)
-        what = _REASONS[reason].format(other=other.name)
-        print_count(count, f"rows of {own.name} {what}", console)
-    print_count(join.repeated, f"rows of {right.name} repeat an earlier one", console)
+        one, several = (what.format(other=other.name) for what in _REASONS[reason])
+        _print_rows(count, own.name, one, several, console)
+    _print_rows(
+        join.repeated, right.name, "repeats an earlier one", "repeat an earlier one", console
+    )
     for name, table in ((left.name, left), (right.name, right)):
         for sentence in table.counts.sentences():
             console.print(f"{name}: {sentence}", markup=False)
-    steps = []
+    steps = [] if hint is None else [hint]
     if target.unmatched is not None:
         rows = join.unmatched.total()
         steps.append(f"Wrote {plural(rows, 'row')} to {target.unmatched}, each with its reason")

@@ -159,18 +159,22 @@ def _print(
     print_count(
         made.failed_before, "failed before: reported again; sent with --retry-failed", console
     )
-    print_count(made.duplicates, "repeat an earlier one: no call", console)
-    print_count(made.invalid, "rejected rows", console)
+    repeat = "repeats" if made.duplicates == 1 else "repeat"
+    print_count(made.duplicates, f"{repeat} an earlier one: no call", console)
+    print_count(made.invalid, "rejected row" if made.invalid == 1 else "rejected rows", console)
     console.print(f"  {made.calls:>9,}  to send")
-    known = "" if command.pace.quota is not None else ", until HubSpot names more: --quota"
+    known = "" if command.pace.quota is not None else " (give --quota for your account's limit)"
     console.print(
-        f"One by one: {plural(made.calls, 'call')}, {duration(made.seconds)} at {made.quota}{known}"
+        f"One by one: {plural(made.calls, 'call')}, {duration(made.seconds)} at "
+        f"{_rate(made.quota)}{known}"
     )
     _print_end(made.daily_share, made.days, made.finishes_at, console)
-    pace = f"{FIRST_QUOTA} at first" if made.batch_quota is None else str(made.batch_quota)
+    batch_quota = made.batch_quota or FIRST_QUOTA
+    first = " at first" if made.batch_quota is None else ""
     console.print(
         f"In batches of {send.size:,}, --via batch: {plural(made.batch_calls, 'call')}, "
-        f"{duration(made.batch_seconds)} at {pace} if each takes {BATCH_ROUND_TRIP:g} s"
+        f"about {duration(made.batch_seconds)} (estimate: {BATCH_ROUND_TRIP:g} s per call), at "
+        f"{_rate(batch_quota)}{first}"
     )
     _print_end(made.batch_daily_share, made.batch_days, made.batch_finishes_at, console)
     if made.daily_calls is None:
@@ -184,8 +188,8 @@ def _print(
     fan_out = made.largest_fan_out
     if fan_out is not None:
         console.print(
-            f"Most pairs of one record: {fan_out.pairs:,}, of {fan_out.record} with "
-            f"{fan_out.other_type}",
+            f"Record with most links: {fan_out.record}, {fan_out.pairs:,} {fan_out.other_type} "
+            "(compare with HubSpot's association limit)",
             markup=False,
         )
     console.print(
@@ -194,6 +198,10 @@ def _print(
     )
     print_lines(table.counts.sentences(), console)
     print_invalid(rows, console)
+
+
+def _rate(quota: Quota) -> str:
+    return f"{plural(quota.limit, 'call')} per {quota.window:g} s"
 
 
 def _print_end(

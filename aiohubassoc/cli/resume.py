@@ -13,9 +13,9 @@ from aiohubassoc.cli.options import (
     AccessOptions,
     Flag,
     Flat,
+    LastPaceOptions,
+    LastSendOptions,
     OutputOptions,
-    PaceOptions,
-    SendOptions,
     merged,
 )
 from aiohubassoc.cli.run_folder import (
@@ -35,8 +35,8 @@ def resume(
     folder: str,
     /,
     *,
-    pace: Annotated[PaceOptions, Flat] = PaceOptions(),  # noqa: B008 -- frozen, and so below
-    send: Annotated[SendOptions, Flat] = SendOptions(),  # noqa: B008
+    pace: Annotated[LastPaceOptions, Flat] = LastPaceOptions(),  # noqa: B008 -- frozen, and so below
+    send: Annotated[LastSendOptions, Flat] = LastSendOptions(),  # noqa: B008
     token: Annotated[AccessOptions, Flat] = AccessOptions(),  # noqa: B008
     output: Annotated[OutputOptions, Flat] = OutputOptions(),  # noqa: B008
     retry_failed: Flag = False,
@@ -64,8 +64,9 @@ def resume(
             )
         header = reader.header()
         command = Command.from_header(header)
-        pace, send = merged(pace, command.pace), send.over(command.send)
-        command = attrs.evolve(command, pace=pace, send=send)
+        command = attrs.evolve(
+            command, pace=merged(pace, command.pace), send=send.over(command.send)
+        )
         table = None
         if is_from_pipe(header):
             if not reader.is_read_to_its_end():

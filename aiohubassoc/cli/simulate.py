@@ -23,6 +23,7 @@ from aiohubassoc.simulator import (
 _LATENCY: Final = Latency(before_median=0.04, before_sigma=0.3, after_median=0.04, after_sigma=0.3)
 
 _MOST_LATENCY: Final = 3600.0  # seconds
+_LAST_PORT: Final = 65_535
 
 
 def simulate(
@@ -50,11 +51,18 @@ def simulate(
         missing_share: The share of records that do not exist, 0 to 1.
         fault: A fault and its share of the calls, such as server_error_500=0.02; may be repeated.
         token: The access token that it takes.
-        seed: Of everything random.
+        seed: Seed of all random numbers: a portal with the same seed and the same calls behaves
+            in the same way.
     """
+    if not 0 <= port <= _LAST_PORT:
+        raise OptionsError(f"--port must be 0 to {_LAST_PORT}, not {port}")
     limit = Quota.parse(quota)
     if not 0 <= latency <= _MOST_LATENCY:
         raise OptionsError(f"--latency must be 0 to {_MOST_LATENCY:g} seconds, not {latency:g}")
+    if records_up_to is not None and records_up_to < 0:
+        raise OptionsError(f"--records-up-to must be 0 or more, not {records_up_to}")
+    if not 0 <= missing_share <= 1:
+        raise OptionsError(f"--missing-share must be 0 to 1, not {missing_share:g}")
     shares: dict[str, Any] = dict(map(_fault, fault or ()))
     way = latency / 2
     try:
@@ -97,7 +105,9 @@ def _fault(text: str) -> tuple[str, float]:
         number = float(share)
     except ValueError:
         number = -1.0  # refused below
-    if name not in set(Fault) or not 0 <= number <= 1:
+    if name in set(Fault) and not 0 <= number <= 1:
+        raise OptionsError(f"--fault {text!r}: the share must be a number from 0 to 1")
+    if name not in set(Fault):
         known = ", ".join(Fault)
         raise OptionsError(f"--fault {text!r} is not NAME=SHARE with one of these names: {known}")
     return name, number

@@ -78,8 +78,8 @@ class VerifyOptions(PrintOptions):
             run folder the report of its run.
         output: Write the rows that are missing or unknown to this file, as they were in the
             input, with the reason: as CSV, or as its name ends: .jsonl or .parquet.
-        missing: Of these write only those that are missing.
-        unknown: Of these write only those that are unknown.
+        missing: With --output: write only missing rows.
+        unknown: With --output: write only unknown rows.
     """
 
     report: str | None = None
@@ -117,13 +117,13 @@ def verify(
     Read links back and return the exit code; `aiohubassoc.cli.app` says which.
 
     Args:
-        files: Files as for link, or - for standard input; or one run folder, of which those pairs
-            are read back that it has as linked, wholly or partially. It may be in use.
+        files: Files as for link, or - for standard input; or a run folder: its linked and partial
+            pairs are read back. It may be in use.
         batch_quota: Calls in a window, such as 20/10s. Upper limit. Without it: start at 10/10s
             and rise while HubSpot throttles none.
         skip_invalid: Skip rows that cannot be used.
         require_rows: Return exit code 1 if the input has no rows.
-        all_: Of a run folder read back every pair that it has.
+        all_: Also read back pairs that failed or were not sent; for a run folder only.
     """
     options.check()
     folder = _find_folder(files)

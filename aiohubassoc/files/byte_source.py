@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from aiohubassoc.errors import InputError
+from aiohubassoc.errors import InputError, install_command
 from aiohubassoc.files.limits import TEXT_RATIO, most_bytes, most_rows
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ def _from_zstd(source: ByteSource) -> _Decompressed:
     except ImportError:
         raise InputError(
             f"{source.name} is compressed with zstd, which needs a library: "
-            "pip install 'aiohubassoc[zstd]'"
+            f"{install_command('zstd')}"
         ) from None
     return _Decompressed(zstd.ZstdFile(source, "rb"), source, (EOFError, zstd.ZstdError))
 

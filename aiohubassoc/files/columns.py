@@ -171,6 +171,18 @@ class Wanted:
         """The option that chooses the column."""
         return f"--{self.end}-column"
 
+    @property
+    def standard_type(self) -> str | None:
+        """HubSpot's own type that the given type and column name; None: none, or they disagree."""
+        types = set()
+        if self.column is not None and (
+            hubspot.is_associated(self.column) or hubspot.named_type(self.column) is not None
+        ):
+            types.add(hubspot.named_type(self.column))
+        if self.object_type is not None:
+            types.add(hubspot.standard_type(self.object_type))
+        return types.pop() if len(types) == 1 else None
+
     def refuse_contradiction(self, column: str, table: str) -> None:
         """
         Refuse a column of ids that by its name is of another type than the user gave.
@@ -234,9 +246,12 @@ class PairColumns:
             return fitting[0]
         found = list_columns([header.cells[index] for index in exported])
         if not fitting:
+            advice = f"Export it with that column, or choose with {wanted.column_option}"
+            if self._wanted[0].column is not None and _may_be_records(wanted, header.cells):
+                advice = f"If 'Record ID' holds them: {wanted.column_option} 'Record ID'"
             raise InputError(
-                f"{header.table} has no column with ids of {wanted.object_type}, but {found}: "
-                f"choose with {wanted.column_option}"
+                f"{header.table} has no column with ids of {wanted.object_type}, but {found}. "
+                f"{advice}"
             )
         options = "" if wanted.object_type is not None else f"--{wanted.end} or "
         raise InputError(
@@ -250,22 +265,42 @@ class PairColumns:
             return
         against = hubspot.contradiction(header.cells, wanted.object_type)
         if against is not None:
+            second = self._wanted[1]
+            place = None if second.column is None else header.find(second.column)
+            advice = self._choice(header, (None, place))
+            own = self._suggested(wanted, header.cells)
+            if own and second.column is None and _may_be_records(second, header.cells):
+                advice = (
+                    f"If it holds ids of {second.object_type}: {wanted.column_option} "
+                    f"{shlex.quote(own)} {second.column_option} 'Record ID'"
+                )
             raise InputError(
                 f"{header.table}: column 'Record ID' seems not to hold ids of "
-                f"{wanted.object_type}, as there is a column {shown(against)}. "
-                f"{self._choice(header)} "
-                f"(if it does hold them: {wanted.column_option} 'Record ID')"
+                f"{wanted.object_type}, as there is a column {shown(against)}. {advice}. "
+                f"If it does hold them: {wanted.column_option} 'Record ID'"
             )
 
-    def _choice(self, header: Header, places: tuple[int | None, int | None] = (None, None)) -> str:
-        """Return the options that choose the columns, with those that their names suggest."""
-        options = []
-        for wanted, place in zip(self._wanted, places, strict=True):
-            if place is None:
-                column = self._suggested(wanted, header.cells)
-                suggested = "" if column is None else f" {shlex.quote(column)}"
-                options.append(f"{wanted.column_option}{suggested}")
-        return f"Choose with {' '.join(options)}"
+    def _choice(self, header: Header, places: tuple[int | None, int | None]) -> str:
+        """Return what to do about the columns that have no place, as a sentence."""
+        missing = [one for one, at in zip(self._wanted, places, strict=True) if at is None]
+        columns = {one.column_option: self._suggested(one, header.cells) for one in missing}
+        # A value for one option only would read as if the other took none.
+        unknown = " COLUMN" if any(columns.values()) else ""
+        options = " ".join(
+            f"{option} {shlex.quote(column)}" if column else f"{option}{unknown}"
+            for option, column in columns.items()
+        )
+        absent = [
+            one.standard_type
+            for one in missing
+            if one.standard_type is not None and columns[one.column_option] is None
+        ]
+        if absent and any(map(hubspot.is_record_id, header.cells)):
+            return (
+                f"It has no column of {' or '.join(absent)}. Export it with that column, or choose "
+                f"with {options}"
+            )
+        return f"Choose with {options}"
 
     def _suggested(self, wanted: Wanted, columns: Sequence[str]) -> str | None:
         # Other spellings of the usual name: From ID, fromId, from-object-id.
@@ -273,15 +308,24 @@ class PairColumns:
         for column in columns:
             if re.sub(r"[\W_]", "", column).casefold() in own:
                 return column
-        object_type = wanted.object_type and hubspot.standard_type(wanted.object_type)
         named = [column for column in columns if hubspot.named_type(column)]
-        if object_type is None:  # no type is given: in the order of the columns
+        fitting: list[str] = []
+        if wanted.object_type is None and wanted.column is None:  # in the order of the columns
             fitting = named[self._wanted.index(wanted) :][:1]
-        else:
+        elif (object_type := wanted.standard_type) is not None:
             fitting = [column for column in named if hubspot.named_type(column) == object_type]
-            if not fitting and hubspot.exported_type(columns) == object_type:
+            if not fitting and hubspot.is_export_of(columns, object_type):
                 fitting = [column for column in columns if hubspot.is_record_id(column)]
         return fitting[0] if fitting and len(fitting[0]) <= SHOWN_CHARS else None
+
+
+def _may_be_records(wanted: Wanted, columns: Sequence[str]) -> bool:
+    """Return whether ``Record ID`` may hold ids of the type given: no column speaks against it."""
+    return (
+        wanted.standard_type is not None
+        and any(map(hubspot.is_record_id, columns))
+        and hubspot.contradiction(columns, wanted.standard_type) is None
+    )
 
 
 def _end(wanted: Wanted, index: int, header: Header) -> End:

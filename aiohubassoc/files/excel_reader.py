@@ -78,7 +78,7 @@ class ExcelReader:
         except BaseException:
             self._workbook.close()
             raise
-        self.name = f"{name}, sheet {shown(sheet.name)}," if self._other_sheets else name
+        self.name = f"{name}, sheet {shown(sheet.name)}" if self._other_sheets else name
 
     @property
     def count(self) -> int | None:

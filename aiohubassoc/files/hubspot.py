@@ -127,6 +127,15 @@ def exported_type(columns: Iterable[str]) -> str | None:
     return None
 
 
+def is_export_of(columns: Iterable[str], object_type: str) -> bool:
+    """Return whether a column speaks for exported records of the type, and none against it."""
+    columns = list(columns)
+    return contradiction(columns, object_type) is None and any(
+        standard_type(object_type) in _OWN_COLUMNS.get(column.strip().casefold(), ())
+        for column in columns
+    )
+
+
 def contradiction(columns: Iterable[str], object_type: str) -> str | None:
     """Return the first column that shows that the exported records are of another type."""
     given = standard_type(object_type)

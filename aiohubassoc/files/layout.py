@@ -39,7 +39,7 @@ class Layout:
             as HubSpot exports it.
         format: csv, tsv, jsonl, parquet or excel; else as the file's name and content show.
         delimiter: The character between the columns; else a comma, in TSV a tab.
-        encoding: Of text, such as cp1252 or utf-16.
+        encoding: Text encoding of the file, such as cp1252 or utf-16.
         sheet: The sheet of a workbook; else the first that is visible.
         any_id: Take any text as a record id, not only digits.
         include_hidden: Read hidden rows and sheets of a workbook too.

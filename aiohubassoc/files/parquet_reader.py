@@ -9,7 +9,7 @@ import subprocess
 import sys
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from aiohubassoc.errors import InputError
+from aiohubassoc.errors import InputError, install_command
 from aiohubassoc.files.cells import CellList, Float
 from aiohubassoc.files.limits import most_rows
 from aiohubassoc.files.parquet_decoder import NO_LIBRARY, TOO_MUCH
@@ -127,7 +127,7 @@ class ParquetReader:
         if problem == NO_LIBRARY:
             raise InputError(
                 f"{self.name} is a Parquet file, which needs a library: "
-                "pip install 'aiohubassoc[parquet]'"
+                f"{install_command('parquet')}"
             )
         if problem == TOO_MUCH:
             raise self._too_much()

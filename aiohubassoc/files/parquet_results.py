@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from aiohubassoc.errors import OptionsError
+from aiohubassoc.errors import OptionsError, install_command
 from aiohubassoc.files.results import (
     FailuresFile,
     added_names,
@@ -43,7 +43,7 @@ def check_results_format(name: str, format_: str) -> None:
         OptionsError: the library for it is not installed.
     """
     if format_ == "parquet" and find_spec("pyarrow") is None:
-        raise OptionsError(f"{name}: Parquet needs a library: pip install 'aiohubassoc[parquet]'")
+        raise OptionsError(f"{name}: Parquet needs a library: {install_command('parquet')}")
 
 
 def open_results(

@@ -1,14 +1,12 @@
 """Many portals, any number of workers: runs that are queued in PostgreSQL."""
 
-from aiohubassoc.errors import OptionsError
+from aiohubassoc.errors import OptionsError, install_command
 
 try:
     import procrastinate as _procrastinate  # noqa: F401 -- whether the extra is installed
     import psycopg as _psycopg  # noqa: F401 -- likewise
 except ImportError as _error:
-    raise OptionsError(
-        f"fleets need an extra: pip install 'aiohubassoc[fleet]' ({_error})"
-    ) from None
+    raise OptionsError(f"fleets need an extra: {install_command('fleet')} ({_error})") from None
 
 from aiohubassoc.fleet.portals import FleetPortal, find_portal, load_portals
 from aiohubassoc.fleet.runs import FleetOptions, FleetRow, FleetRun, RunState, SubmittedInput

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from aiohubassoc.errors import OptionsError
+from aiohubassoc.errors import OptionsError, install_command
 from aiohubassoc.html_report.charts import draw_calls, draw_pairs
 from aiohubassoc.html_report.outside_text import MOST_LETTERS, make_visible
 
@@ -32,7 +32,7 @@ def check_installed() -> None:
         import jinja2  # noqa: F401, PLC0415 -- whether it is there
     except ImportError:
         raise OptionsError(
-            "a report needs jinja2: install it with pip install 'aiohubassoc[report]'"
+            f"a report needs jinja2: install it with {install_command('report')}"
         ) from None
 
 

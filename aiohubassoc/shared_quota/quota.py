@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import attrs
 
-from aiohubassoc.errors import OptionsError, SharedQuotaError
+from aiohubassoc.errors import OptionsError, SharedQuotaError, install_command
 
 if TYPE_CHECKING:
     from aiohubassoc._http.clock import Clock
@@ -33,8 +33,7 @@ def _check_url(_: object, field: attrs.Attribute[str], value: object) -> None:
         if value.startswith(_POSTGRES):
             if importlib.util.find_spec("psycopg") is None:
                 raise OptionsError(
-                    "a shared quota in PostgreSQL needs an extra: "
-                    "pip install 'aiohubassoc[postgres]'"
+                    f"a shared quota in PostgreSQL needs an extra: {install_command('postgres')}"
                 )
             return
     shown = hide_password(value) if isinstance(value, str) else value

@@ -15,6 +15,7 @@ from aiohttp import ClientResponse
 
 from aiohubassoc._protocol.requests import create_default, create_default_batch
 from aiohubassoc.client import BASE_URL
+from aiohubassoc.errors import install_command
 from aiohubassoc.options import ApiVersion
 from aiohubassoc.pair import Pair
 from aiohubassoc.testing.replies import Reply, batch, linked, refused
@@ -116,7 +117,7 @@ def mocked(
         from aioresponses import CallbackResult, aioresponses, core  # noqa: PLC0415 -- an extra
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "mocked() needs aioresponses: pip install 'aiohubassoc[testing]'", name=error.name
+            f"mocked() needs aioresponses: {install_command('testing')}", name=error.name
         ) from None
     hubspot = MockedHubSpot(base_url, api_version)
 

@@ -57,10 +57,10 @@ def test_pairs_go_to_standard_output(command: Command, contacts: Path, companies
     )
     for expected in (
         f"1 pair of 4 rows of {contacts} and 4 rows of {companies}\n",
-        f"        1  rows of {contacts} match no row of {companies}\n",
-        f"        1  rows of {contacts} have no value to compare\n",
-        f"        1  rows of {contacts} match several records: --all-matches pairs them all\n",
-        f"        1  rows of {companies} match no row of {contacts}\n",
+        f"        1  row of {contacts} matches no row of {companies}\n",
+        f"        1  row of {contacts} has no value to compare\n",
+        f"        1  row of {contacts} matches several records: --all-matches pairs it with",
+        f"        1  row of {companies} matches no row of {contacts}\n",
         f"        2  rows of {companies} match several records: --all-matches pairs them all\n",
         "To write the rows without a pair to a file: the same command with --unmatched FILE\n",
     ):
@@ -233,3 +233,46 @@ def test_a_record_that_broke_ends_the_pairs_there(
     assert f"{contacts}, line 6: " in result.err
     assert f"{output} has only the pairs of the rows before" in result.err
     assert [row["from_id"] for row in read_rows(output)] == ["1"]
+
+
+_SWAP = " and give the files in the other order"
+
+
+@pytest.mark.parametrize("is_swapped", [False, True])
+def test_addresses_beside_domains(
+    command: Command, contacts: Path, companies: Path, *, is_swapped: bool
+) -> None:
+    """If nothing matches, the option that compares them is named, for either order."""
+    files, keys = [contacts, companies], ["Email", "Company domain name"]
+    if is_swapped:
+        files.reverse()
+        keys.reverse()
+    result = command("pairs", *files, "--left-on", keys[0], "--right-on", keys[1])
+    assert result.code == 1
+    hint = "Email holds e-mail addresses and Company domain name domains: try --match email-domain"
+    assert f"{hint}{_SWAP if is_swapped else ''}\n" in result.err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--left-on", "Email", "--right-on", "Company name"),
+        ("--left-on", "First Name", "--right-on", "Company domain name"),
+        _BY_DOMAIN,
+    ],
+)
+def test_no_advice_that_would_not_help(
+    command: Command, contacts: Path, companies: Path, options: tuple[str, ...]
+) -> None:
+    """Other columns, or pairs that were found, need no other way to compare."""
+    assert "--match" not in command("pairs", contacts, companies, *options).err
+
+
+def test_a_side_without_rows_holds_nothing(
+    command: Command, contacts: Path, tmp_path: Path
+) -> None:
+    """There is no advice about its values."""
+    empty = tmp_path / "empty.csv"
+    empty.write_text("Record ID,Site\n", encoding="utf-8")
+    result = command("pairs", contacts, empty, "--left-on", "Email", "--right-on", "Site")
+    assert (result.code, "--match" in result.err) == (1, False)

@@ -87,11 +87,13 @@ def test_people_are_told_the_same(plan: Command, pairs: Path) -> None:
         "        2  repeat an earlier one: no call\n",
         "        2  rejected rows\n",
         "       10  to send\n",
-        "One by one: 10 calls, 0 s at 190/10s\n",
+        "One by one: 10 calls, 0 s at 190 calls per 10 s\n",
         "  0.0% of the calls of a day, would finish about ",
-        "In batches of 2,000, --via batch: 1 call, 1 s at 10/10s at first if each takes 1 s\n",
+        "In batches of 2,000, --via batch: 1 call, about 1 s (estimate: 1 s per call), at",
+        "(estimate: 1 s per call), at 10 calls per 10 s at first\n",
         "A day has 625,000 calls\n",
-        "Most pairs of one record: 1, of companies:100001 with contacts\n",
+        "Record with most links: companies:100001, 1 contacts (compare with HubSpot's",
+        " (compare with HubSpot's association limit)\n",
         "Events: 20 associationChange events to each app that subscribes to them, two a link\n",
         "line 12: from_id is '1e5'",
         "line 15: from_id is empty",
@@ -104,7 +106,9 @@ def test_people_are_told_the_same(plan: Command, pairs: Path) -> None:
 def test_what_is_not_known_is_said(plan: Command, pairs: Path) -> None:
     """Without a quota and without the calls of a day: which option tells them."""
     printed = plan(pairs).out
-    assert "10 calls, 0 s at 100/10s, until HubSpot names more: --quota\n" in printed
+    assert (
+        "10 calls, 0 s at 100 calls per 10 s (give --quota for your account's limit)\n" in printed
+    )
     assert "The calls of a day are not known: --daily-limit, or a tier as --quota\n" in printed
     reported = plan(pairs, "--json").reported
     assert (reported["quota"], reported["daily_calls"], reported["daily_share"]) == (
@@ -209,7 +213,10 @@ def test_time_goes_with_the_quota(plan: Command, tmp_path: Path) -> None:
     half = plan(pairs, "--json", "--quota", "100/10s", "--share", "0.5").reported["seconds"]
     assert 90 < whole < 100
     assert 190 < half < 200
-    assert f"One by one: 1,000 calls, 1 min {whole - 60:.0f} s at 100/10s" in plan(pairs).out
+    assert (
+        f"One by one: 1,000 calls, 1 min {whole - 60:.0f} s at 100 calls per 10 s"
+        in plan(pairs).out
+    )
 
 
 def test_fewer_on_the_wire_take_longer(plan: Command, tmp_path: Path) -> None:
@@ -269,7 +276,10 @@ def test_what_batches_take(
 def test_a_batch_quota_is_told(command: Command, pairs: Path) -> None:
     """As it is given: it does not rise."""
     result = command("plan", pairs, *TYPES, "--batch-quota", "5/10s", "--batch-size", "10")
-    assert "of 10, --via batch: 1 call, 1 s at 5/10s if each takes 1 s\n" in result.out
+    assert (
+        "of 10, --via batch: 1 call, about 1 s (estimate: 1 s per call), at 5 calls per 10 s\n"
+        in result.out
+    )
 
 
 @pytest.mark.parametrize("option", ["--skip-linked", "--verify"])

@@ -287,5 +287,6 @@ def test_without_the_extra(module: str) -> None:
     result = run(*PYTHON, "-c", code)
     assert result.returncode == 2
     assert result.stderr == (
-        "aiohubassoc: the command line needs an extra: pip install 'aiohubassoc[cli]'\n"
+        "aiohubassoc: the command line needs an extra: pip install 'aiohubassoc[cli]' "
+        "(in a clone: pip install '.[cli]')\n"
     )

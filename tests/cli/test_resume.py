@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aiohubassoc import AssociationClient, Journal, Pair
+from aiohubassoc.cli.run_folder import Command as KeptCommand, open_folder
 from tests.cli.conftest import FAST, TYPES, read_rows, sent_to, write_pairs
 
 if TYPE_CHECKING:
@@ -43,6 +44,31 @@ def test_the_options_are_kept(
     reported = command("resume", "--no-check", folder, "--json").reported
     assert (reported["linked"], reported["skipped"], reported["invalid"]) == (1, 2, 1)
     assert list(map(tuple, next_day.portal.ledger.links)) == [("p12345_cars", "4", "deals", "14")]
+
+
+def test_the_whole_quota_after_a_part_of_it(
+    link: Command, command: Command, start_portal: StartPortal, pairs_file: Path, folder: Path
+) -> None:
+    """A share is kept until another is given, which may be all of it."""
+    start_portal()
+    assert link(pairs_file, "--run", folder, "--share", "0.5", "--limit", "1").code == 0
+
+    def resumed(*options: str) -> float:
+        assert command("resume", "--no-check", folder, *options).code == 0
+        with open_folder(str(folder)) as reader:
+            return KeptCommand.from_header(reader.header()).pace.share
+
+    assert [resumed(), resumed("--share", "1"), resumed()] == [0.5, 1.0, 1.0]
+
+
+def test_the_help_names_the_last_run(command: Command) -> None:
+    """No value of `link` that an option has if it is not given is that of `resume`."""
+    printed = " ".join(command("resume", "--help").out.replace("│", " ").split())
+    for option in ("quota", "share", "concurrency", "via", "batch-size", "batch-quota"):
+        text = printed.partition(f" --{option} ")[2].partition(" --")[0].lower()
+        assert "default: as in the last run of the folder" in text, option
+    for value in ("if not given", "[default: 1.0]", "start at"):
+        assert value not in printed
 
 
 def test_the_portal_is_kept(

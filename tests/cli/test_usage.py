@@ -382,6 +382,34 @@ def test_a_file_that_cannot_be_read(command: Command, start_portal: StartPortal)
     assert "cannot read /proc/self/mem: Input/output error" in result.err
 
 
+@pytest.mark.parametrize("name", ["link", "check", "verify"])
+@pytest.mark.parametrize(
+    ("url", "reported"),
+    [
+        ("http://elsewhere.example", "HUBSPOT_BASE_URL 'http://elsewhere.example' is not https"),
+        ("ftp://elsewhere.example", "HUBSPOT_BASE_URL 'ftp://elsewhere.example' must begin with"),
+        ("https://x.example/?a=1", "HUBSPOT_BASE_URL 'https://x.example/?a=1' must not hold a"),
+    ],
+)
+def test_an_address_of_the_environment_is_named(
+    command: Command,
+    pairs_file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    name: str,
+    url: str,
+    reported: str,
+) -> None:
+    """Not an option that was not given; an option that was given is."""
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "simulated-token")
+    monkeypatch.setenv("HUBSPOT_BASE_URL", url)
+    files = () if name == "check" else (pairs_file,)
+    result = command(name, *files, *TYPES)
+    assert (result.code, reported in result.err, "--base-url" in result.err) == (2, True, False)
+    option = command(name, *files, *TYPES, "--base-url", "ftp://other.example")
+    assert "--base-url 'ftp://other.example' must begin with" in option.err
+
+
 # --- the other commands --------------------------------------------------------------------------
 
 
@@ -389,9 +417,13 @@ def test_a_file_that_cannot_be_read(command: Command, start_portal: StartPortal)
     ("arguments", "reported"),
     [
         (("--fault", "nonsense=0.1"), "is not NAME=SHARE"),
-        (("--fault", "no_body"), "is not NAME=SHARE"),
+        (("--fault", "no_body"), "--fault 'no_body': the share must be a number from 0 to 1"),
+        (("--fault", "no_body=nan"), "the share must be a number from 0 to 1"),
         (("--fault", "no_body=0.6", "--fault", "pending=0.6"), "more than 1"),
-        (("--missing-share", "2"), "missing_share"),
+        (("--missing-share", "2"), "--missing-share must be 0 to 1, not 2"),
+        (("--missing-share", "nan"), "--missing-share must be 0 to 1, not nan"),
+        (("--records-up-to", "-1"), "--records-up-to must be 0 or more, not -1"),
+        (("--latency", "inf"), "--latency must be 0 to 3600 seconds, not inf"),
         (("--quota", "fast"), "is neither a quota"),
     ],
 )
@@ -401,6 +433,14 @@ def test_simulations_that_cannot_work(
     """Exit code 2 and the reason."""
     result = command("simulate", "--port", "0", *arguments)
     assert (result.code, reported in result.err) == (2, True)
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "65536"])
+def test_a_port_that_cannot_be(command: Command, port: str) -> None:
+    """Is refused before anything listens."""
+    result = command("simulate", "--port", port)
+    assert (result.code, result.out) == (2, "")
+    assert f"--port must be 0 to 65535, not {port}" in result.err
 
 
 def test_a_port_that_is_taken(command: Command) -> None:
@@ -458,3 +498,21 @@ def test_an_empty_argument(command: Command) -> None:
     """So is a file or a run folder."""
     assert (command("status", "").code, command("link", "", *TYPES).code) == (2, 2)
     assert "an argument is empty" in command("resume", "").err
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("verify", "With --output: write only missing rows."),
+        ("verify", "Also read back pairs that failed or were not sent; for a run folder only."),
+        ("verify", "or a run folder: its linked and partial pairs are read back."),
+        ("export", "Write only pairs that failed or are partial, and rejected rows."),
+        ("simulate", "Seed of all random numbers"),
+        ("link", "Text encoding of the file"),
+        ("pairs", "Text encoding of the files"),
+        ("pairs", '--right-on "Company Domain Name"'),
+    ],
+)
+def test_the_help_says_what_an_option_does(command: Command, name: str, expected: str) -> None:
+    """In a sentence that stands by itself."""
+    assert expected in " ".join(command(name, "--help").out.replace("│", " ").split())

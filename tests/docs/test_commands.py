@@ -35,11 +35,12 @@ INSTALLS = re.compile(
     r"make demo|pip install|uvx --from|pipx run|python3 -m venv \.venv|\. \.venv/bin/activate"
 )
 BLOCK = re.compile(r"^```(console|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# What people bring along: two or three exports of HubSpot's.
+# What people bring along: two exports of HubSpot's.
 EXPORTS = {
-    "contacts.csv": "Record ID,Email\n101,ann@a.example\n102,bob@b.example\n103,cy@none.example\n",
-    "companies.csv": "Record ID,Name,Domain\n201,A,a.example\n202,B,b.example\n",
-    "deals.csv": "Record ID,Deal Name,Email\n301,One,ann@a.example\n302,Two,bob@b.example\n",
+    "contacts.csv": "Record ID,Email,Company Name\n"
+    "101,ann@a.example,A\n102,bob@b.example,B\n103,cy@none.example,\n",
+    "companies.csv": "Record ID,Company name,Company Domain Name\n"
+    "201,A,a.example\n202,B,b.example\n",
 }
 
 

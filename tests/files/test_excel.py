@@ -222,8 +222,20 @@ def test_the_other_sheets_are_named(tmp_path: Path, state: str, reported: str) -
         book["Pairs"].sheet_state = state
         book.save(tmp_path / "two.xlsx")
         message = refusal_of(str(tmp_path / "two.xlsx"))
-        assert "two.xlsx, sheet 'Info', " in message
+        assert re.search(r"two.xlsx, sheet 'Info' (has no|is empty)", message)
         assert reported in message
+
+
+def test_a_row_of_one_of_several_sheets(tmp_path: Path) -> None:
+    """Its place is the file, the sheet and the row, each once and with one comma between them."""
+    book = openpyxl.Workbook()
+    book.active.title = "Pairs"
+    for row in (("Export by Ann",), ("from_id", "Company"), (1, 2)):
+        book.active.append(row)
+    book.create_sheet("Other").append(("x",))
+    book.save(tmp_path / "book.xlsx")
+    message = refusal_of(str(tmp_path / "book.xlsx"))
+    assert "book.xlsx, sheet 'Pairs', row 2, has no column 'to_id'" in message
 
 
 def test_a_hidden_header_is_named(tmp_path: Path) -> None:

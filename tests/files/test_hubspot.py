@@ -25,7 +25,10 @@ BETWEEN_COLUMNS = (
     "has more than one column that may be meant, 'Associated Company ID', "
     "'Associated Company IDs': choose with --to-column"
 )
-NO_DEALS = "has no column with ids of deals, but 'Associated Company IDs': choose with --to-column"
+NO_DEALS = (
+    "has no column with ids of deals, but 'Associated Company IDs'. Export it with that column, or "
+    "choose with --to-column"
+)
 
 
 def _pairs(folder: Path, content: str, **options: Any) -> list[str]:
@@ -401,3 +404,95 @@ def test_any_column_has_one_meaning_at_most(column: str) -> None:
     """No name is that of the exported records and of associated ones."""
     assert not (hubspot.is_record_id(column) and hubspot.is_associated(column))
     assert hubspot.associated_type(column) is None or hubspot.is_associated(column)
+
+
+# --- advice that works as it stands --------------------------------------------------------------
+
+CONTACTS = "Record ID,First Name,Email,Associated Company IDs"
+
+
+def _advice(folder: Path, header: str, **options: Any) -> str:
+    path = file_of(folder, f"{header}\n1,2,3,4\n")
+    return refusal_of(path, **{"from_type": None, "to_type": None, **options})
+
+
+@pytest.mark.parametrize("header", [CONTACTS, CONTACTS.replace("First Name,", "")])
+def test_an_export_of_the_second_type(tmp_path: Path, header: str) -> None:
+    """Both options have their value, and a command with them is taken."""
+    types = {"from_type": "companies", "to_type": "contacts"}
+    advice = _advice(tmp_path, header, **types)
+    assert (
+        "If it holds ids of contacts: --from-column 'Associated Company IDs' "
+        "--to-column 'Record ID'. If it does hold them: --from-column 'Record ID'"
+    ) in advice
+    path = file_of(tmp_path, "Record ID,Email,Associated Company IDs\n1,2,3\n")
+    columns = {"from_column": "Associated Company IDs", "to_column": "Record ID"}
+    assert ["companies:3 -> contacts:1"] == [
+        str(pair) for _, pair in rows_of(path, **types, **columns)
+    ]
+
+
+def test_the_second_column_may_be_the_record_id(tmp_path: Path) -> None:
+    """It is named once the first is another, unless a column speaks against it."""
+    given = {
+        "from_column": "Associated Company IDs",
+        "from_type": "companies",
+        "to_type": "contacts",
+    }
+    assert _advice(tmp_path, CONTACTS, **given).endswith(
+        "'Associated Company IDs'. If 'Record ID' holds them: --to-column 'Record ID'"
+    )
+    deals = _advice(tmp_path, CONTACTS.replace("First Name", "Deal Stage"), **given)
+    assert deals.endswith("Export it with that column, or choose with --to-column")
+
+
+@pytest.mark.parametrize(
+    ("options", "missing"),
+    [
+        ({"to_column": "Associated Ticket IDs"}, "tickets"),
+        ({"to_column": "Associated Ticket IDs", "to_type": "tickets"}, "tickets"),
+        ({"to_column": "Ticket ID"}, "tickets"),
+        ({"to_column": "Associated Deal IDs (Label)"}, "deals"),
+        ({"to_column": "Record ID - Deal"}, "deals"),
+    ],
+)
+def test_a_column_of_another_type_is_never_proposed(
+    tmp_path: Path, options: dict[str, Any], missing: str
+) -> None:
+    """It would link other records than those that were asked for."""
+    advice = _advice(tmp_path, CONTACTS, from_type="contacts", **options)
+    assert advice.endswith(
+        f"It has no column of {missing}. Export it with that column, or choose with --to-column"
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"to_column": "Associated Car IDs"},
+        {"to_column": "Firm"},
+        {"to_column": "Firm", "to_type": "2-7"},
+        {"to_column": "Associated Ticket IDs", "to_type": "companies"},
+    ],
+)
+def test_without_a_sure_type_no_column_is_proposed(tmp_path: Path, options: dict[str, Any]) -> None:
+    """Only the option is named; the columns are listed before."""
+    advice = _advice(tmp_path, CONTACTS, from_type="contacts", **options)
+    assert advice.endswith("Choose with --to-column")
+
+
+def test_no_option_is_left_without_its_value(tmp_path: Path) -> None:
+    """Between two options, one without a value would take the other for it."""
+    header = "Record ID - Contact,Firm"
+    advice = _advice(tmp_path, header, from_type="contacts", to_type="companies")
+    assert advice.endswith("Choose with --from-column 'Record ID - Contact' --to-column COLUMN")
+    advice = _advice(tmp_path, header, from_type="contacts", to_type="2-7")
+    assert advice.endswith("Choose with --from-column 'Record ID - Contact' --to-column COLUMN")
+
+
+def test_a_missing_first_column_of_an_export(tmp_path: Path) -> None:
+    """It is exported anew, with the exported records as the second ones."""
+    header = CONTACTS.replace("Company", "Deal")
+    advice = _advice(tmp_path, header, from_type="companies", to_type="contacts")
+    assert "It has no column of companies. Export it with that column, or choose with " in advice
+    assert "--from-column COLUMN --to-column 'Record ID'. If it does hold them: " in advice

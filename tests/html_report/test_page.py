@@ -260,5 +260,5 @@ def test_without_jinja2_the_error_says_what_to_install(monkeypatch: pytest.Monke
         return imported(name, *more)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(OptionsError, match=r"pip install 'aiohubassoc\[report\]'"):
+    with pytest.raises(OptionsError, match=r"'aiohubassoc\[report\]' \(in a clone: pip"):
         check_installed()
