@@ -73,8 +73,9 @@ class AccountCheck:
         daily_left: How many of them are left today.
         resets_at: When the daily limit resets; timezone-aware.
         records_at_limit: How many records of the first type can have no more links to the second.
-        obstacle: The error that every pair of a run would get: the token is refused, an object type
-            is unknown, or the daily limit is used up. None: no such error was found.
+        obstacle: The error that every pair of a run would get: no connection can be made, the token
+            is refused, an object type is unknown, or the daily limit is used up. None: no such
+            error was found.
     """
 
     items: tuple[CheckItem, ...]

@@ -148,10 +148,11 @@ class RetryPolicy:
     How often and for how long a call is retried, for single and batch calls.
 
     Args:
-        attempts: Maximum number of attempts of a call, including the first. A 429 does not count.
-            None: no limit.
+        attempts: Maximum number of attempts of a call, including the first. A 429 does not count,
+            nor in a run an attempt that made no connection. None: no limit.
         budget: No new attempt starts this many seconds after the first one. Time in the wait queue
-            of the quota does not count; pauses after a 429 do. None: no limit.
+            of the quota does not count; pauses after a 429 do. None: no limit. A run stops when a
+            call has made no connection for so long: its pairs are ``unprocessed``.
         wait_initial: The first wait is a random number of seconds between 0 and this value. The
             upper bound doubles with each further wait.
         wait_max: Maximum of that upper bound, in seconds.

@@ -63,6 +63,7 @@ _TOKEN_ERRORS: Final = (AuthenticationError, PermissionDeniedError)
 # A refusal to read (403) is none: a run that only links reads nothing.
 _OBSTACLES: Final = (
     AuthenticationError,
+    ConnectError,
     DailyLimitError,
     DailyReserveError,
     UnknownObjectTypeError,

@@ -21,6 +21,7 @@ from aiohubassoc._protocol.retry import (
     Why,
     decide_throttled,
     decide_transient,
+    decide_unconnected,
     is_beyond_patience,
 )
 from aiohubassoc._protocol.verdicts import (
@@ -35,7 +36,12 @@ from aiohubassoc._protocol.verdicts import (
     Transient,
     Verdict,
 )
-from aiohubassoc.errors import AioHubAssocError, AuthenticationError
+from aiohubassoc.errors import (
+    AioHubAssocError,
+    AuthenticationError,
+    ConnectError,
+    RunStoppedError,
+)
 from aiohubassoc.options import RetryPolicy
 
 if TYPE_CHECKING:
@@ -126,6 +132,9 @@ class RetryLoop(Generic[SubjectT]):
     async def _follow(self, call: Call[SubjectT], verdict: Verdict) -> FinalVerdict | Retry:
         """Decide what follows an attempt."""
         renewed, call.token_renewed = call.token_renewed, False
+        was_resend, call.is_resend = call.is_resend, False
+        if not (isinstance(verdict, Transient) and isinstance(verdict.error, ConnectError)):
+            call.failed_connects, call.unconnected = 0, 0.0
         match verdict:
             case Fatal(AuthenticationError()):
                 return await self._with_another_token(call, verdict, renewed=renewed)
@@ -137,7 +146,7 @@ class RetryLoop(Generic[SubjectT]):
             case Intercepted(error):
                 return self._after_interception(call, error)
             case Transient():
-                return self._after_fault(call, verdict)
+                return self._after_fault(call, verdict, was_resend=was_resend)
             case Throttled():
                 return self._after_refusal(call, verdict)
             case _:
@@ -151,10 +160,36 @@ class RetryLoop(Generic[SubjectT]):
         call.observer.on_progress()
         return Refused(error)
 
-    def _after_fault(self, call: Call[SubjectT], verdict: Transient) -> FinalVerdict | Retry:
+    def _after_no_connection(
+        self, call: Call[SubjectT], error: ConnectError, *, was_resend: bool
+    ) -> FinalVerdict | Retry:
+        """Decide what follows in a run where nothing could be sent: no pair is at fault."""
+        attempt = call.total_attempts
+        call.attempts -= not was_resend  # it does not count as an attempt
+        call.is_resend = was_resend
+        call.failed_connects += 1
+        decision = decide_unconnected(
+            self._policy,
+            failures=call.failed_connects,
+            elapsed=call.unconnected,
+            jitter=self._means.jitter(),
+        )
+        if isinstance(decision, GiveUp):
+            self._events.given_up(call, error, decision.why)
+            text = f"no connection for {call.unconnected:.0f} s. Last error: {error}"
+            return Fatal(RunStoppedError(text))
+        call.unconnected += decision.after
+        return self._retry_unless_stopping(call, error, decision, attempt=attempt)
+
+    def _after_fault(
+        self, call: Call[SubjectT], verdict: Transient, *, was_resend: bool
+    ) -> FinalVerdict | Retry:
         if isinstance(verdict, Resend):
             call.is_resend = True
             return self._retry_unless_stopping(call, verdict.error, Retry(0.0))
+        # Who makes a call outside of a run waits for its error.
+        if isinstance(verdict.error, ConnectError) and call.observer.run_id is not None:
+            return self._after_no_connection(call, verdict.error, was_resend=was_resend)
         decision = decide_transient(
             self._policy,
             verdict,

@@ -72,6 +72,8 @@ class Call(Generic[SubjectT]):
 
     Attributes:
         attempts: Attempts made, without those that do not count, such as throttled ones.
+        failed_connects: In a run: how many attempts in a row made no connection.
+        unconnected: Seconds of the attempts in a row that made no connection, and of their waits.
         spent: Seconds since the first request was sent, without time in the wait queue.
         pause: Seconds for which the last throttle paused all calls.
         in_flight: Whether a request is in flight now.
@@ -88,6 +90,8 @@ class Call(Generic[SubjectT]):
 
     # On the class: to set them for every pair would cost as much as to read its reply.
     attempts: int = 0
+    failed_connects: int = 0
+    unconnected: float = 0.0
     spent: float = 0.0
     pause: float = 0.0
     in_flight: bool = False
@@ -221,14 +225,13 @@ class Sender(Generic[SubjectT]):
             finally:
                 self._semaphore.release()
             call.in_flight = False
-            if call.is_resend:
-                call.is_resend = False
             now = self._now()
             seconds = now - sent_at
             call.spent += seconds
             if isinstance(received, NoResponse):
                 if isinstance(received.error, ConnectError):
                     sent_at = None
+                    call.unconnected += seconds
                 verdict = _without_response(call, received)
                 if self._on_response is not None:
                     self._on_response(call, endpoint, received, verdict, seconds)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, TypeAlias
+from math import inf
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
@@ -35,6 +36,9 @@ class GiveUp:
 
 
 Decision: TypeAlias = Retry | GiveUp
+
+# Seconds between two attempts to connect: a policy without waits must not try without a pause.
+_LEAST_RECONNECT_WAIT: Final = 0.1
 
 
 def clamp(policy: RetryPolicy, retry_after: float | None) -> float | None:
@@ -94,6 +98,26 @@ def decide_throttled(policy: RetryPolicy, *, pause: float, elapsed: float) -> De
         elapsed: Seconds since the pair was first sent, without time in the wait queue.
     """
     return _within(policy, pause, elapsed)
+
+
+def decide_unconnected(
+    policy: RetryPolicy, *, failures: int, elapsed: float, jitter: float
+) -> Decision:
+    """
+    Decide in a run after an attempt made no connection: it does not count as an attempt.
+
+    The last attempt is made when the budget ends, so that an outage that ends before is survived.
+
+    Args:
+        policy: The bounds.
+        failures: From 1: the attempts in a row that made no connection, this one included.
+        elapsed: Seconds since the first of them began, without time in the wait queue.
+        jitter: Drawn evenly from 0 to 1.
+    """
+    left = inf if policy.budget is None else policy.budget - elapsed
+    if left <= 0:
+        return GiveUp(Why.BUDGET)
+    return Retry(min(left, max(_LEAST_RECONNECT_WAIT, backoff(policy, failures, jitter))))
 
 
 def _within(policy: RetryPolicy, wait: float, elapsed: float) -> Decision:

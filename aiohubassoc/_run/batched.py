@@ -23,7 +23,6 @@ from aiohubassoc._run.source import read_pair
 from aiohubassoc._run.strategy import LinkStrategy
 from aiohubassoc.errors import (
     ApiError,
-    ConnectError,
     GatewayError,
     MigratingError,
     OptionsError,
@@ -162,7 +161,7 @@ class Batched(LinkStrategy):
         if about is not About.PATH and (
             # The run stops, or a smaller call would fail too.
             about is About.RUN
-            or isinstance(error, RateLimitedError | MigratingError | ConnectError)
+            or isinstance(error, RateLimitedError | MigratingError)
             or (len(pairs) == 1 and not is_unconfirmed)
         ):
             for index, pair in zip(indexes, pairs, strict=True):

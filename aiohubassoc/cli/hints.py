@@ -14,6 +14,7 @@ from aiohubassoc.cli.options import given
 from aiohubassoc.cli.terminal import escape_controls, suggest
 from aiohubassoc.errors import (
     AuthenticationError,
+    ConnectError,
     DailyLimitError,
     DailyReserveError,
     MissingScopesError,
@@ -233,6 +234,8 @@ def after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> str:
                 "HubSpot allows no more calls today. It counts the day's calls anew at midnight in "
                 "the account's time zone"
             )
+        case ConnectError():
+            step = f"{stopped.message}. Check the network, --base-url and --proxy"
         case RefusedAlikeError():
             step = (
                 "Fix what HubSpot refuses: a run folder then sends these pairs again. If only they "

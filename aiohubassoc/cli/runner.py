@@ -51,8 +51,9 @@ if TYPE_CHECKING:
 _DRAIN: Final = 5.0
 # A run that takes no longer shows no progress.
 _SHORT_SECONDS: Final = 0.25
-# Seconds that the check of the account may take; then the run begins without it.
-_CHECK_SECONDS: Final = 5.0
+# Seconds that the check of the account may take; then the run begins without it. The attempts of
+# a call that makes no connection take 7.5 s at most: the waits of `RetryPolicy`.
+_CHECK_SECONDS: Final = 8.0
 
 
 class Runner(ABC):

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aiohubassoc._http import retry_loop
+from aiohubassoc._protocol import retry
+from aiohubassoc._protocol.retry import GiveUp, Why
 from aiohubassoc.cli.hints import compose, how_to_resume
 from aiohubassoc.cli.terminal import escape_controls
 from aiohubassoc.simulator import FaultPlan
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Command, Result, StartPortal
 
+NOWHERE = ("--base-url", "http://127.0.0.1:1", "--token-command", "echo x")
 _SIMULATED = "Simulated portal: nothing was sent to HubSpot"
 
 
@@ -445,14 +449,64 @@ def test_an_input_that_was_moved(
     assert (again.code, again.reported["linked"] + again.reported["skipped"]) == (0, 10)
 
 
-def test_nobody_that_responds(command: Command, pairs_file: Path, folder: Path) -> None:
+def test_nobody_that_responds(
+    link: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """What to look at, and the command that sends them again."""
-    given = ("--base-url", "http://127.0.0.1:1", "--run", folder, "--token-command", "echo x")
-    result = command("link", pairs_file, *TYPES, *FAST, "--no-check", *given)
+    monkeypatch.setattr(retry, "backoff", lambda *_: 0.0)
+    start_portal(faults=FaultPlan(reset_before=1.0))
+    result = link(pairs_file, "--run", folder)
     assert result.code == 1
-    said = "No response came from http://127.0.0.1:1. Check the network, the proxy and --base-url\n"
-    assert said in result.out
+    said = "No response came from http://127.0.0.1:"
+    (line,) = [line for line in result.out.splitlines() if line.startswith(said)]
+    assert line.endswith(". Check the network, the proxy and --base-url")
     assert "--retry-failed" in _step(result.out, "To send those again that failed: ")
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("--via", "batch")])
+def test_nobody_to_connect_to(
+    command: Command,
+    pairs_file: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+) -> None:
+    """The command ends before it sends anything, and says where it looked; no run is begun."""
+    monkeypatch.setattr(retry, "backoff", lambda *_: 0.0)
+    result = command("link", pairs_file, *TYPES, *NOWHERE, "--run", folder, *options)
+    assert result.code == 3
+    (line,) = result.err.splitlines()
+    assert line.startswith("aiohubassoc: Nothing was sent. ")
+    assert "127.0.0.1:1 " in line
+    assert line.endswith(". Check the network, --base-url and --proxy")
+    assert not folder.exists()
+    if "--json" in options:
+        assert (result.reported["exit_code"], result.reported["total"]) == (3, 0)
+
+
+def test_an_outage_during_the_run(
+    command: Command, pairs_file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run stops, no pair has failed, and the command that continues is named."""
+    monkeypatch.setattr(retry, "backoff", lambda *_: 0.0)
+    given_up = GiveUp(Why.BUDGET)
+    monkeypatch.setattr(retry_loop, "decide_unconnected", lambda *_, **__: given_up)
+    link_ = ("link", pairs_file, *TYPES, *NOWHERE, "--run", folder, "--no-check")
+    for options in ((), ("--via", "batch")):
+        result = command(*link_, *options)
+        assert result.code == 3
+        assert "no connection for 0 s. Last error: " in result.out
+        assert _step(result.out, "To continue: ")[:2] == ["resume", str(folder)]
+    result = command(*link_, "--json")
+    counts = [result.reported[name] for name in ("failed", "unprocessed", "input_complete")]
+    assert counts == [0, 10, True]
+    result = command("resume", folder, *NOWHERE[2:])
+    assert (result.code, result.out) == (3, "")
+    assert "Nothing was sent. " in result.err
 
 
 @pytest.mark.parametrize("keeps", [False, True])

@@ -14,6 +14,7 @@ from aiohubassoc._protocol.retry import (
     clamp,
     decide_throttled,
     decide_transient,
+    decide_unconnected,
     is_beyond_patience,
 )
 from aiohubassoc._protocol.verdicts import Throttled, Transient
@@ -51,6 +52,25 @@ def test_the_budget_ends_it_too() -> None:
         for elapsed in (6.0, 6.01)
     ]
     assert [Retry(4.0), GiveUp(Why.BUDGET)] == decisions
+
+
+@pytest.mark.parametrize(
+    ("policy", "elapsed", "jitter", "expected"),
+    [
+        (POLICY, 0.0, 0.5, Retry(0.25)),
+        (POLICY, 0.0, 0.0, Retry(0.1)),
+        (RetryPolicy(attempts=1, wait_max=0.0), 0.0, 0.5, Retry(0.1)),
+        (RetryPolicy(budget=10.0), 9.875, 1.0, Retry(0.125)),
+        (RetryPolicy(budget=10.0), 10.0, 1.0, GiveUp(Why.BUDGET)),
+        (UNBOUND, 1e9, 0.5, Retry(0.25)),
+    ],
+)
+def test_attempts_that_make_no_connection(
+    policy: RetryPolicy, elapsed: float, jitter: float, expected: Retry | GiveUp
+) -> None:
+    """Only the budget bounds them, to its end; between two of them there is always a pause."""
+    decision = decide_unconnected(policy, failures=1, elapsed=elapsed, jitter=jitter)
+    assert expected == decision
 
 
 @pytest.mark.parametrize(

