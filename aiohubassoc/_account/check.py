@@ -59,6 +59,11 @@ if TYPE_CHECKING:
 Responses: TypeAlias = dict[str, AccountReply | AioHubAssocError]
 """By call: ``details``, ``read``, ``token info``, ``usage``, ``limits``. Not made: missing."""
 
+OBJECT_TYPE_FORMS: Final = (
+    "a name such as contacts, an id such as 0-1, or the id of a custom object such as 2-1234567"
+)
+"""How an object type is written, for messages."""
+
 _TOKEN_ERRORS: Final = (AuthenticationError, PermissionDeniedError)
 # A refusal to read (403) is none: a run that only links reads nothing.
 _OBSTACLES: Final = (
@@ -201,10 +206,7 @@ def _object_types(types: tuple[str, str], responses: Responses) -> CheckItem:
     name = "object types"
     response = responses.get("read")
     if isinstance(response, UnknownObjectTypeError):
-        cure = (
-            "Use a name such as contacts, an id such as 0-1, or the id of a custom object such as "
-            "2-1234567."
-        )
+        cure = f"Use {OBJECT_TYPE_FORMS}."
         return _failed(name, f"HubSpot does not know {response.object_type!r}", cure)
     if _is_about_links(response):
         return _ok(name, f"HubSpot knows {' and '.join(dict.fromkeys(types))}")
@@ -216,7 +218,7 @@ def _read(responses: Responses) -> CheckItem:
     response = responses.get("read")
     if isinstance(response, MissingScopesError):
         lacks = ", ".join(response.scopes) or "scopes to read"
-        cure = f"Add {lacks} to the token: verify and skip_linked read links."
+        cure = f"Add {lacks} to the token: skip_linked (--skip-linked) and verify read links."
         return _failed(name, str(response), cure)
     if isinstance(response, UnknownObjectTypeError):
         return _unknown(name, None)

@@ -310,3 +310,8 @@ TABLE: Final[tuple[Row, ...]] = (
     _row(530, about=_RUN, error=AuthenticationError, why="a malformed token"),
     Row(range(500, 600), _MOMENT, ServerError, "passing"),
 )
+
+
+def passes_later(status: int) -> bool:
+    """Return whether a pair that was refused with *status* may be linked by a later run."""
+    return any(row.about is _MOMENT and status in row.statuses for row in TABLE)

@@ -9,12 +9,14 @@ from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.hints import compose
 from aiohubassoc.cli.run_folder import describe_portal
 from aiohubassoc.fleet import RunState
-from aiohubassoc.html_report.advice import advise
+from aiohubassoc.html_report.advice import advise, can_pass_later
 from aiohubassoc.html_report.contents import Asked, Contents, Failure, Outcomes
 from aiohubassoc.journal.reader import Session
 from aiohubassoc.journal.report_reader import FailedPair, FailureGroup, RowWithoutPair
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from aiohubassoc.fleet import Fleet, FleetPortal, FleetRow, FleetRun
 
 _MOST_GROUPS = 20
@@ -83,7 +85,7 @@ async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | N
         place=place,
         version=__version__,
         made_at=SystemClock().utc_now(),
-        steps=_find_steps(run),
+        steps=_find_steps(run, failures),
     )
 
 
@@ -116,14 +118,15 @@ def _settings(run: FleetRun, portal: FleetPortal | None) -> tuple[tuple[str, str
     )
 
 
-def _find_steps(run: FleetRun) -> list[tuple[str, str]]:
+def _find_steps(run: FleetRun, failures: Sequence[Failure]) -> list[tuple[str, str]]:
     number, steps = str(run.run), []
     if run.state in {RunState.FAILED, RunState.CANCELLED} and run.unprocessed:
         steps.append(("Queue the rest again", compose("fleet resume", [number])))
-    if run.failed or run.partial:
+    groups = (one.group for one in failures)
+    if any(can_pass_later(one.category, one.examples[0].message) for one in groups):
         retry = compose("fleet resume", [number], {"--retry-failed": True})
-        steps.append(("Send those again that failed", retry))
+        steps.append(("To send those again that failed", retry))
     if run.failed or run.partial or run.rejected:
         export = compose("fleet export", [number], {"--failed": True, "--output": "failed.csv"})
-        steps.append(("Write the rows that failed to a file, each with its reason", export))
+        steps.append(("To write those that failed to a file", export))
     return steps

@@ -6,11 +6,16 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import attrs
+
+from aiohubassoc._account.check import OBJECT_TYPE_FORMS
 from aiohubassoc.cli.connection import find_base_url, name_token_source
-from aiohubassoc.cli.options import given
+from aiohubassoc.cli.options import AccessOptions, given
+from aiohubassoc.cli.report import NO_ERROR
 from aiohubassoc.cli.terminal import escape_controls, suggest
 from aiohubassoc.errors import (
     AuthenticationError,
@@ -24,13 +29,14 @@ from aiohubassoc.errors import (
     plural,
 )
 from aiohubassoc.files.byte_source import STDIN
+from aiohubassoc.html_report.advice import can_pass_later
 from aiohubassoc.journal.journal import Journal
 from aiohubassoc.shared_quota.quota import hide_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from aiohubassoc.cli.options import AccessOptions, TokenOptions
+    from aiohubassoc.cli.options import TokenOptions
     from aiohubassoc.cli.report import LinkReport, VerifyReport
     from aiohubassoc.cli.run_folder import Command, LinkCall
     from aiohubassoc.errors import AioHubAssocError
@@ -42,6 +48,7 @@ _OBJECT_TYPES: Final = (
     *("calls", "emails", "meetings", "notes", "tasks", "communications", "orders", "invoices"),
 )
 _PROGRAM: Final = "aiohubassoc"
+_CORRECTED: Final = "Correct these rows, then"
 # Of these a file that we wrote has its own.
 _OF_THE_INPUT_ALONE: Final = (
     "--format",
@@ -68,30 +75,92 @@ def after_link(
             steps.append(f"{step}, without --limit" if needs_input and report.is_limited else step)
         else:
             steps += _how_to_begin_again(report, command, call)
-    elif folder is not None and report.not_linked:
-        if not report.pairs.responses:
-            steps.append("Nothing was sent: the pairs that are left failed in an earlier run")
-        options = {"--retry-failed": True, **_list_access(call.token)}
-        resume = compose("resume", [folder], options)
-        steps.append(f"To send those again that failed: {resume}")
+    elif folder is not None and report.not_linked and report.not_linked == report.failed_before:
+        steps.append("Nothing was sent: the pairs that are left failed in an earlier run")
+    left = Failures(report.failures, report.invalid, is_at_end=report.is_at_end)
+    if folder is not None:
+        written = failures if report.rows_written else None
+        found = after_failures(folder, left, command, call.token, written=written)
+        steps += [f"{sentence}: {command}" for sentence, command in found]
     if failures is not None and report.rows_written:
-        steps.append(
-            f"Wrote {plural(report.rows_written, 'row')} to {failures}, each with its reason"
-        )
-        where = list_portal(command, call.token)
-        steps.append(how_to_link(failures, command.input, where))
-    elif folder is not None and report.not_linked + report.invalid:
-        export = compose("export", [folder], {"--failed": True, "--output": "failed.csv"})
-        steps.append(f"To write those that failed to a file: {export}")
-    elif failures is None and report.not_linked + report.invalid:
+        rows = plural(report.rows_written, "row")
+        if report.input_complete:
+            steps.append(f"Wrote {rows} to {failures}, each with its reason")
+            where = list_portal(command, call.token)
+            steps.append(how_to_link(failures, command.input, where, corrected=left.need_changes))
+        else:
+            steps.append(f"{failures} has only the {rows} of those read that are not linked")
+    elif folder is None and failures is None and left:
         steps.append("To write rows that fail to a file: the same command with --failures FILE")
+    return steps
+
+
+@attrs.frozen
+class Failures:
+    """
+    What failed of a run; true if anything did.
+
+    Attributes:
+        groups: Category and message of each group of pairs that failed, wholly or partially.
+        rejected: How many rows hold no pair.
+        is_at_end: Whether every row was read and every pair has a result.
+    """
+
+    groups: Sequence[tuple[str, str]]
+    rejected: int
+    is_at_end: bool
+
+    def __bool__(self) -> bool:
+        return bool(self.groups or self.rejected)
+
+    @property
+    def can_pass_later(self) -> bool:
+        """Whether any may be linked if it is sent again as it is."""
+        return any(can_pass_later(*group) for group in self.groups)
+
+    @property
+    def need_changes(self) -> bool:
+        """Whether any would fail again as it is."""
+        return bool(self.rejected) or not all(can_pass_later(*group) for group in self.groups)
+
+
+def after_failures(
+    folder: str,
+    failures: Failures,
+    command: Command | None,
+    access: AccessOptions | None = None,
+    *,
+    written: str | None = None,
+) -> list[tuple[str, str]]:
+    """
+    Return what to do about the failures of a run folder: sentences, each with its command.
+
+    Args:
+        folder: The run folder.
+        failures: What failed of its runs.
+        command: What it keeps of the command; None: it was made by a program.
+        access: The token and the proxy; None: as the environment says.
+        written: The file that has the rows already; None: none has.
+    """
+    access, steps = access or AccessOptions(), []
+    if failures.can_pass_later and failures.is_at_end and command is not None:
+        options = {"--retry-failed": True, **_list_access(access)}
+        steps.append(("To send those again that failed", compose("resume", [folder], options)))
+    if not failures or written is not None:
+        return steps
+    path = "failed.csv"
+    export = compose("export", [folder], {"--failed": True, "--output": path})
+    steps.append(("To write those that failed to a file", export))
+    if failures.need_changes and failures.is_at_end and command is not None:
+        where = list_portal(command, access)
+        steps.append((_CORRECTED, _compose_link(path, command.input, where)))
     return steps
 
 
 def _find_causes(report: LinkReport, call: LinkCall) -> list[str]:
     """Return what is to be mended before pairs are sent again."""
     steps = [step] if (step := after_stop(report.stopped, call.token)) else []
-    if report.not_linked and not (report.pairs.responses or report.pairs.skipped):
+    if report.not_linked > report.failed_before and not report.pairs.responses:
         steps.append(
             f"No response came from {report.portal}. Check the network, the proxy and --base-url"
         )
@@ -112,7 +181,15 @@ def after_verify(
         return steps
     where = list_portal(command, access)
     if output is not None and not is_cut_short:
-        written = how_to_link(output, command.input, where)
+        # HubSpot itself named a record that it does not have, in place of a mere missing link.
+        examples = [one.result for one in (*report.first_missing, *report.first_unknown)]
+        problems = [
+            (one.category, one.message or "")
+            for one in examples
+            if one.category and one.category not in NO_ERROR
+        ]
+        corrected = Failures(problems, 0, is_at_end=True).need_changes
+        written = how_to_link(output, command.input, where, corrected=corrected)
         return [*steps, written] if report.rows_written else steps
     if command.portal.simulate:  # that portal is gone
         return steps
@@ -146,17 +223,29 @@ def after_move(folder: str, command: Command, access: AccessOptions) -> str:
     return f"If it was moved: {compose('link', files, options)}"
 
 
-def how_to_link(path: str, input_: Layout, where: Mapping[str, object] | None = None) -> str:
+def how_to_link(
+    path: str,
+    input_: Layout,
+    where: Mapping[str, object] | None = None,
+    *,
+    corrected: bool = False,
+) -> str:
     """
     Return how rows are linked that were written to *path*, from an input like *input_*.
 
     Args:
         where: The options that say to which portal; None: HubSpot's.
+        corrected: Whether rows of it must be corrected first: they would fail again.
     """
+    sentence = _CORRECTED if corrected else "To link them"
+    return f"{sentence}: {_compose_link(path, input_, where or {})}"
+
+
+def _compose_link(path: str, input_: Layout, where: Mapping[str, object]) -> str:
     options = {
         name: value for name, value in given(input_).items() if name not in _OF_THE_INPUT_ALONE
     }
-    return f"To link them: {compose('link', [path], {**options, **(where or {})})}"
+    return compose("link", [path], {**options, **where})
 
 
 def list_portal(command: Command, access: AccessOptions) -> dict[str, object]:
@@ -238,12 +327,14 @@ def after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> str:
             step = f"{stopped.message}. Check the network, --base-url and --proxy"
         case RefusedAlikeError():
             step = (
-                "Fix what HubSpot refuses: a run folder then sends these pairs again. If only they "
-                "are wrong: --stop-after-alike 0"
+                "HubSpot refused many pairs in a row. Check that --from and --to are not swapped "
+                "and that the ids are of this account: a run folder then sends these pairs again. "
+                "If only these pairs are wrong, continue with --stop-after-alike 0"
             )
         case UnknownObjectTypeError(object_type=named):
             meant = suggest(named, [one for one in _OBJECT_TYPES if one != named])
-            step = f"HubSpot knows no object type {named!r}. Give another{meant}"
+            forms = OBJECT_TYPE_FORMS
+            step = f"HubSpot knows no object type {named!r}. Use {forms}{meant}"
         case _:
             return ""
     return step

@@ -44,7 +44,11 @@ from aiohubassoc.cli.terminal import (
     print_lines,
     print_result,
 )
+<<<<<<< HEAD
 from aiohubassoc.errors import AioHubAssocError, OptionsError, install_command, plural
+=======
+from aiohubassoc.errors import AioHubAssocError, OptionsError, PreviousFailureError, plural
+>>>>>>> hints5
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
@@ -169,6 +173,8 @@ class LinkRun(Runner):
         result = outcome_result(outcome)
         example = Example(record.line, self.place(record), str(outcome.pair), result)
         self.report.add_example(example)
+        if isinstance(outcome.error, PreviousFailureError):
+            self.report.failed_before += 1
         if not outcome.ok:
             self.sinks.write_row(record.fields, result)
 
@@ -203,7 +209,7 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
         with asyncio.Runner(loop_factory=loop_factory(uvloop=call.uvloop)) as loop:
             code = loop.run(run.run(client))
             if run.obstacle is not None:
-                _print_obstacle(run.obstacle, call)
+                print_error(f"Nothing was sent. {_describe_obstacle(run.obstacle, call)}")
             steps = _find_steps(run, code, call, needs_input=rows.may_block)
             if run.began and run.prints_summary:
                 print_link_report(run.report, run.console)
@@ -228,6 +234,7 @@ def _end(
         "report": call.output.report,
         "rows_written": run.report.rows_written,
         "verification": None if verification is None else verification.as_json(),
+        "error": None if run.obstacle is None else _describe_obstacle(run.obstacle, call),
         "exit_code": int(code),
     }
     result = {**run.report.as_json(), **about}
@@ -274,10 +281,10 @@ def _find_steps(run: LinkRun, code: int, call: LinkCall, *, needs_input: bool) -
     return after_link(run.report, run.command, call, needs_input=needs_input)
 
 
-def _print_obstacle(obstacle: AioHubAssocError, call: LinkCall) -> None:
+def _describe_obstacle(obstacle: AioHubAssocError, call: LinkCall) -> str:
     from aiohubassoc.cli.hints import after_stop  # noqa: PLC0415 -- only where there is one
 
-    print_error(f"Nothing was sent. {after_stop(obstacle, call.token)}")
+    return after_stop(obstacle, call.token) or str(obstacle)
 
 
 def _open_journal(
@@ -335,7 +342,9 @@ async def _read_back(
     with Reader(journal.folder) as reader:
         table = FolderTable(reader, REPORTED_LINKED, rows.place)
         command = attrs.evolve(connection.command, check=CheckOptions())
-        run = VerifyRun(attrs.evolve(connection, command=command), table, VerifyOptions())
+        no_rows = "No pair of the run is linked: nothing to read back"
+        connection = attrs.evolve(connection, command=command)
+        run = VerifyRun(connection, table, VerifyOptions(), no_rows=no_rows)
         run.prints_portal = False
         code = await run.run(connection.make_client(batch_limiter=client.batch_limiter))
     keep_verification(journal.folder, run.report)

@@ -27,8 +27,10 @@ _LISTED: Final = 100
 _MOST_CATEGORIES: Final = 50
 _WITHOUT_ERROR: Final = {
     LinkState.MISSING: ("NOT_LINKED", "HubSpot does not have the link"),
-    LinkState.UNKNOWN: ("UNKNOWN", "HubSpot did not say"),
+    LinkState.UNKNOWN: ("UNKNOWN", "the link could not be read"),
 }
+NO_ERROR: Final = frozenset(category for category, _ in _WITHOUT_ERROR.values())
+"""The categories of links that were read back without an error."""
 
 
 class ExitCode(IntEnum):
@@ -192,6 +194,11 @@ class _RowReport(ABC):
         """How many pairs HubSpot did not link, or does not have."""
 
     @property
+    def is_at_end(self) -> bool:
+        """Whether every row was read, and every pair has a result."""
+        return self.input_complete and not self.unfinished
+
+    @property
     def completed(self) -> int:
         """How many pairs HubSpot responded for."""
         return self.pairs.linked + self.not_linked
@@ -245,8 +252,10 @@ class LinkReport(_RowReport):
 
     Attributes:
         categories: What is not linked, by status and name.
+        failed_before: Pairs that failed in an earlier run of the folder, and were not sent again.
     """
 
+    failed_before: int = 0
     pairs: Report = attrs.Factory(Report)
     categories: dict[tuple[str, str], Category] = attrs.Factory(dict)
 
@@ -264,6 +273,15 @@ class LinkReport(_RowReport):
     def not_linked(self) -> int:
         """How many pairs failed, wholly or partially."""
         return self.pairs.failed + self.pairs.partial
+
+    @property
+    def failures(self) -> list[tuple[str, str]]:
+        """Category and message of each group of pairs that failed, wholly or partially."""
+        return [
+            (one.name, one.example.result.message or "")
+            for one in self.categories.values()
+            if one.status in {Status.FAILED, Status.PARTIAL}
+        ]
 
     @property
     def describe_failures(self) -> str:

@@ -9,7 +9,7 @@ import attrs
 
 from aiohubassoc import __version__
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc.cli.hints import after_link, compose
+from aiohubassoc.cli.hints import Failures, after_failures, after_link, compose
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import (
     SIMULATED_PORTAL,
@@ -17,9 +17,10 @@ from aiohubassoc.cli.run_folder import (
     describe_portal,
     estimate_rows,
     is_from_pipe,
+    read_command,
 )
 from aiohubassoc.cli.terminal import SIMULATED, StorageError, print_error
-from aiohubassoc.errors import JournalError, OptionsError
+from aiohubassoc.errors import JournalError
 from aiohubassoc.html_report.contents import (
     MOST_REJECTED,
     Asked,
@@ -29,6 +30,7 @@ from aiohubassoc.html_report.contents import (
 )
 from aiohubassoc.html_report.page import render, render_read_back
 from aiohubassoc.journal.reader import Reader
+from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
     import os
@@ -222,12 +224,16 @@ def _find_steps(
             steps.append((again, ""))
         else:
             steps.append(("Continue the run", compose("resume", [folder])))
-    if outcomes.not_linked and not is_of_program:
-        retry = compose("resume", [folder], {"--retry-failed": True})
-        steps.append(("Send those again that failed", retry))
-    if outcomes.not_linked or outcomes.rejected:
-        export = compose("export", [folder], {"--failed": True, "--output": "failed.csv"})
-        steps.append(("Write the rows that failed to a file, each with its reason", export))
+    failures = Failures(
+        [
+            (one.group.category, one.group.examples[0].message)
+            for one in contents.failures
+            if one.group.status in {Status.FAILED, Status.PARTIAL}
+        ],
+        outcomes.rejected,
+        is_at_end=contents.is_read and not outcomes.unprocessed,
+    )
+    steps += after_failures(folder, failures, read_command(header))
     if outcomes.linked and not (is_of_program or contents.asked.is_simulated):
         steps.append(("Read the links back from HubSpot", compose("verify", [folder])))
     return steps
@@ -245,9 +251,8 @@ def _asked(header: Mapping[str, Any], input_rows: int | None) -> Asked:
 
 
 def _settings(header: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    try:
-        command = Command.from_header(header)
-    except OptionsError:  # a program's, or another version's
+    command = read_command(header)
+    if command is None:
         return ()
     pace, send = command.pace, command.send
     quota = pace.quota or "as HubSpot names it"

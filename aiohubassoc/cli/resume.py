@@ -41,6 +41,7 @@ def resume(
     output: Annotated[OutputOptions, Flat] = OutputOptions(),  # noqa: B008
     retry_failed: Flag = False,
     force: Flag = False,
+    stop_after_alike: int | None = None,
     no_check: Flag = False,
     uvloop: Flag = False,
 ) -> int:
@@ -53,6 +54,8 @@ def resume(
         folder: The run folder.
         retry_failed: Send pairs again that failed in an earlier run, wholly or in part.
         force: Continue though the input has changed.
+        stop_after_alike: Stop once HubSpot has refused this many pairs in a row for the same
+            reason, as of link. 0: never.
         no_check: Do not ask HubSpot about the token and the object types before the first pair.
         uvloop: Use uvloop, which costs less CPU; it must be installed.
     """
@@ -64,9 +67,17 @@ def resume(
             )
         header = reader.header()
         command = Command.from_header(header)
+<<<<<<< HEAD
         command = attrs.evolve(
             command, pace=merged(pace, command.pace), send=send.over(command.send)
         )
+=======
+        pace, send = merged(pace, command.pace), send.over(command.send)
+        check = command.check
+        if stop_after_alike is not None:
+            check = attrs.evolve(check, stop_after_alike=stop_after_alike)
+        command = attrs.evolve(command, pace=pace, send=send, check=check)
+>>>>>>> hints5
         table = None
         if is_from_pipe(header):
             if not reader.is_read_to_its_end():

@@ -322,6 +322,14 @@ def open_temporary_journal(folder: str, table: RowTable) -> Journal:
     )
 
 
+def read_command(header: Mapping[str, Any]) -> Command | None:
+    """Return the command that a run folder keeps; None: a program's, or another version's."""
+    try:
+        return Command.from_header(header)
+    except OptionsError:
+        return None
+
+
 def is_complete(reader: Reader) -> bool:
     """Return whether every row of a run folder's input was read, and every pair has a result."""
     return reader.is_read_to_its_end() and not reader.counts()[Status.UNPROCESSED]

@@ -124,6 +124,10 @@ class Runner(ABC):
         """Return what limits the calls."""
         return client.batch_limiter if self.is_batch else client.limiter
 
+    def describe_no_rows(self) -> str:
+        """Return what to warn of where the input has no rows."""
+        return f"{self._table.name} holds no pairs"
+
     async def run(self, client: AssociationClient) -> int:
         """
         Do the work with *client*, which is not entered yet; return the exit code.
@@ -170,7 +174,7 @@ class Runner(ABC):
         else:
             self._report.rows_written = self.sinks.rows_written
         if self._report.input_complete and not self._report.done:
-            print_warning(f"{self._table.name} holds no pairs")
+            print_warning(self.describe_no_rows())
         return self._report.exit_code(require_rows=self._check.require_rows)
 
     def _is_interrupted(self) -> bool:

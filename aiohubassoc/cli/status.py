@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.markup import escape
 
-from aiohubassoc.cli.hints import how_to_resume
+from aiohubassoc.cli.hints import Failures, after_failures, how_to_resume
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import (
@@ -15,9 +15,10 @@ from aiohubassoc.cli.run_folder import (
     is_complete,
     is_from_pipe,
     open_folder,
+    read_command,
 )
 from aiohubassoc.cli.summary import print_categories, print_count, print_portal
-from aiohubassoc.cli.terminal import print_result, stdout
+from aiohubassoc.cli.terminal import print_lines, print_result, stdout
 from aiohubassoc.errors import plural
 from aiohubassoc.journal.schema import is_in_use
 from aiohubassoc.models import Status
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from aiohubassoc.journal.reader import Reader, Session
 
 _SHOWN_RUNS: Final = 5
+_READ_BACK: Final = ("linked", "missing", "unknown")
 
 
 def status(folder: str, /, *, json_: Flag = False) -> int:
@@ -54,6 +56,7 @@ def _gather(reader: Reader) -> dict[str, Any]:
     is_running = is_in_use(reader.folder)
     header = reader.header()
     is_read = reader.is_read_to_its_end()
+    read_back = [kept.value for kept in reader.verifications()[:1]]
     state = "running" if is_running else "complete" if is_complete(reader) else "unfinished"
     return {
         "folder": str(reader.folder),
@@ -71,7 +74,25 @@ def _gather(reader: Reader) -> dict[str, Any]:
             for one, name, count, message in reader.categories()
         ],
         "runs": [_session(session) for session in sessions],
+        "read_back": {name: read_back[0][name] for name in _READ_BACK} if read_back else None,
+        "next": _find_steps(reader, header) if not is_running else [],
     }
+
+
+def _find_steps(reader: Reader, header: dict[str, Any]) -> list[str]:
+    """Return what to do after the last run of a folder; `link` says the same at its end."""
+    folder, is_at_end, steps = str(reader.folder), is_complete(reader), []
+    if not is_at_end and "inputs" in header:
+        needs_input = is_from_pipe(header) and not reader.is_read_to_its_end()
+        steps.append(how_to_resume(folder, needs_input=needs_input))
+    groups = [
+        (name, message)
+        for one, name, _, message in reader.categories()
+        if one in {Status.FAILED, Status.PARTIAL}
+    ]
+    failures = Failures(groups, reader.rejected_count(), is_at_end=is_at_end)
+    found = after_failures(folder, failures, read_command(header))
+    return steps + [f"{sentence}: {command}" for sentence, command in found]
 
 
 def _session(session: Session) -> dict[str, Any]:
@@ -105,6 +126,9 @@ def _print(found: dict[str, Any], console: Console) -> None:
         ((one["count"], one["status"], one["category"], one["message"]) for one in categories),
         console,
     )
+    if (read_back := found["read_back"]) is not None:
+        counts = [f"{read_back[name]:,} {name}" for name in _READ_BACK if read_back[name]]
+        console.print(f"  read back: {', '.join(counts) or 'no pair'}")
     for run in found["runs"][-_SHOWN_RUNS:]:
         if run["ended_at"] is not None:
             end = f"ended {run['ended_at']}"
@@ -114,6 +138,4 @@ def _print(found: dict[str, Any], console: Console) -> None:
         stopped = f": {run['stopped']}" if run["stopped"] else ""
         line = f"  run {run['number']}: began {run['began_at']}, {end}{stopped}"
         console.print(line, markup=False)
-    if found["state"] == "unfinished":
-        going_on = how_to_resume(found["folder"], needs_input=found["needs_input"])
-        console.print(going_on, markup=False)
+    print_lines(found["next"], console)

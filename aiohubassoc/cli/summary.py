@@ -67,7 +67,7 @@ def print_verify_report(report: VerifyReport, name: str, console: Console) -> No
     print_portal(report.portal, console)
     print_count(pairs.linked, "linked", console)
     print_count(pairs.missing, "missing: HubSpot does not have the link", console)
-    print_count(pairs.unknown, "unknown: HubSpot was not asked, or did not say", console)
+    print_count(pairs.unknown, "unknown: the link could not be read (reason below)", console)
     print_count(report.duplicates, "repeat an earlier one", console)
     print_count(report.invalid, "rejected rows", console)
     _print_examples(report.first_missing, pairs.missing, str(report.stopped), console)

@@ -122,8 +122,13 @@ def verify(
         batch_quota: Calls in a window, such as 20/10s. Upper limit. Without it: start at 10/10s
             and rise while HubSpot throttles none.
         skip_invalid: Skip rows that cannot be used.
+<<<<<<< HEAD
         require_rows: Return exit code 1 if the input has no rows.
         all_: Also read back pairs that failed or were not sent; for a run folder only.
+=======
+        require_rows: Return exit code 1 if there is no pair to read back.
+        all_: Of a run folder read back every pair that it has.
+>>>>>>> hints5
     """
     options.check()
     folder = _find_folder(files)
@@ -142,16 +147,22 @@ def verify(
             raise OptionsError("standard input holds either the pairs or the token")
         with PairTable(command.files, command.input) as table:
             return _read_back(command, table, token, options)
-    flags = {"--skip-invalid": skip_invalid, "--require-rows": require_rows}
-    more = [*given(input_), *given(address), *(name for name, on in flags.items() if on)]
+    more = [*given(input_), *given(address), *(["--skip-invalid"] if skip_invalid else [])]
     if more:
         raise OptionsError(f"{more[0]} is for files: the run folder {folder} knows its own")
     with open_folder(folder) as reader:
         command = _restore_command(folder, reader, batch_quota)
+        command = attrs.evolve(command, check=CheckOptions(require_rows=require_rows))
         statuses = (
             (*REPORTED_LINKED, Status.FAILED, Status.UNPROCESSED) if all_ else REPORTED_LINKED
         )
-        return _read_back(command, FolderTable(reader, statuses), token, options, folder=folder)
+        rows = FolderTable(reader, statuses)
+        no_rows = None if all_ else _describe_none_linked(folder)
+        return _read_back(command, rows, token, options, folder=folder, no_rows=no_rows)
+
+
+def _describe_none_linked(folder: str) -> str:
+    return f"No pair of {folder} is linked yet: nothing to read back. --all reads back every pair"
 
 
 class VerifyRun(Runner):
@@ -160,6 +171,7 @@ class VerifyRun(Runner):
 
     Args:
         finds_duplicates: Whether pairs may repeat others.
+        no_rows: What to warn of if there is no pair to read back; None: of an empty input.
     """
 
     def __init__(
@@ -169,12 +181,18 @@ class VerifyRun(Runner):
         options: VerifyOptions,
         *,
         finds_duplicates: bool = False,
+        no_rows: str | None = None,
     ) -> None:
         self.report = VerifyReport()
         self.finds_duplicates = finds_duplicates
         self._options = options
+        self._no_rows = no_rows
         check = connection.command.check
         super().__init__(connection, table, self.report, check, options, path=options.output)
+
+    def describe_no_rows(self) -> str:
+        """Return what to warn of where there is no pair to read back."""
+        return super().describe_no_rows() if self._no_rows is None else self._no_rows
 
     def start(self, client: AssociationClient, pairs: AsyncIterable[Pair]) -> VerificationStream:
         """Return the client's run over *pairs*, not entered yet, and have the report read it."""
@@ -239,7 +257,10 @@ def _restore_command(folder: str, reader: Reader, batch_quota: str | None) -> Co
         )
     kept = Command.from_header(header)
     if kept.portal.simulate:
-        raise OptionsError(f"the run of {folder} was simulated: its portal is gone")
+        raise OptionsError(
+            f"The run in {folder} was simulated: HubSpot has none of its links, so there is "
+            "nothing to verify. Link again without --simulate, in another folder"
+        )
     send = SendOptions(batch_quota=batch_quota or kept.send.batch_quota, verify=True)
     # The pace and the reserve of a run that links are not for the few calls that read.
     return attrs.evolve(kept, pace=PaceOptions(), send=send)
@@ -252,6 +273,7 @@ def _read_back(
     options: VerifyOptions,
     *,
     folder: str | None = None,
+    no_rows: str | None = None,
 ) -> int:
     """Read back the pairs of *table*, of a run folder or of files; return the exit code."""
     if options.report is not None:
@@ -267,7 +289,9 @@ def _read_back(
     )
     with ExitStack() as stack:
         connection = Connection.open(stack, command, token)
-        run = VerifyRun(connection, table, options, finds_duplicates=folder is None)
+        run = VerifyRun(
+            connection, table, options, finds_duplicates=folder is None, no_rows=no_rows
+        )
         code = asyncio.run(run.run(connection.make_client()))
         is_kept = folder is not None and run.began and keep_verification(folder, run.report)
     steps = []

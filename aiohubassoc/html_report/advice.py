@@ -1,10 +1,27 @@
-"""What to do about pairs that are not linked, by category."""
+"""What to do about pairs that are not linked, by category, and whether to send them again."""
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
+from aiohubassoc._protocol.status_table import passes_later
 from aiohubassoc.models import Status
+
+# `str` of an `ApiError` begins with the status: a category alone does not say it.
+_STATUS: Final = re.compile(r"([1-5]\d\d) ")
+# Without a status: the errors of the network, and of a response that confirms nothing. A conflict
+# is not retried at once, but another change has ended by the next run.
+_PASSES_LATER: Final = frozenset(
+    {
+        "CONFLICT",
+        "CONNECT_FAILED",
+        "CONNECTION_LOST",
+        "RESPONSE_TIMEOUT",
+        "INVALID_RESPONSE",
+        "UNCONFIRMED",
+    }
+)
 
 _BY_CATEGORY: Final = {
     "VALIDATION_ERROR": (
@@ -69,3 +86,15 @@ def advise(status: Status, category: str) -> str:
         if category.startswith(beginning):
             return advice
     return _BY_STATUS[status]
+
+
+def can_pass_later(category: str, message: str) -> bool:
+    """
+    Return whether pairs that failed may be linked if they are sent again as they are.
+
+    Args:
+        category: As of `Outcome`.
+        message: The message of one of them.
+    """
+    status = _STATUS.match(message)
+    return category in _PASSES_LATER or (status is not None and passes_later(int(status[1])))

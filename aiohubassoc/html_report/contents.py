@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from aiohubassoc.journal.report_reader import KeptVerification
+    from aiohubassoc.journal.reader import KeptVerification
 
 DescribePlace: TypeAlias = "Callable[[int, int], str]"
 
@@ -121,7 +121,7 @@ class VerificationResult:
         return [
             ("linked", "linked", self.linked),
             ("failed", "missing: HubSpot does not have the link", self.missing),
-            ("unprocessed", "unknown: HubSpot was not asked, or did not say", self.unknown),
+            ("unprocessed", "unknown: the link could not be read (reason below)", self.unknown),
         ]
 
 

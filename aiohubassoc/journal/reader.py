@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +17,7 @@ from aiohubassoc.pair import Pair, RejectedPair, unchecked_pair
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -91,6 +92,20 @@ class Session:
     is_of_folder: bool
     is_complete: bool | None
     stopped: str | None
+
+
+@attrs.frozen
+class KeptVerification:
+    """
+    What reading back the links of the folder found.
+
+    Attributes:
+        at: When; aware.
+        value: Counts and examples, as `add_verification` was given them.
+    """
+
+    at: datetime
+    value: dict[str, Any]
 
 
 class Reader:
@@ -207,6 +222,22 @@ class Reader:
         """Return whether the last run that read the input has come to its end."""
         readers = [session for session in self.sessions() if not session.is_of_folder]
         return bool(readers) and bool(readers[-1].is_complete)
+
+    def verifications(self) -> list[KeptVerification]:
+        """Return what reading links back found, the latest first."""
+        rows = self._kept("select at_ms, value from verifications order by id desc")
+        with reading(self.folder):
+            return [KeptVerification(to_instant(at_ms), json.loads(value)) for at_ms, value in rows]
+
+    def _kept(self, query: str) -> Sequence[Any]:
+        """Return rows of a table that folders of earlier versions lack."""
+        with reading(self.folder):
+            try:
+                return self._db.execute(query).fetchall()
+            except sqlite3.OperationalError as error:
+                if "no such table" in str(error):
+                    return []
+                raise
 
     def rows(self, *statuses: Status) -> Iterator[JournalRow]:
         """Yield the pairs of these statuses, of every one if none is given, in input order."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from aiohubassoc.journal.reader import Reader, to_instant
+from aiohubassoc.journal.reader import Reader
 from aiohubassoc.journal.row_codec import STATUSES, split_place
 from aiohubassoc.journal.schema import reading
 from aiohubassoc.journal.statistics import OTHER, Statistics
@@ -20,7 +18,6 @@ from aiohubassoc.pair import unchecked_pair
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
 
 
 # HubSpot's categories are few; a server that makes up new ones must not fill memory.
@@ -90,20 +87,6 @@ class RowWithoutPair:
     line: int
     problem: str
     cells: str
-
-
-@attrs.frozen
-class KeptVerification:
-    """
-    What reading back the links of the folder found.
-
-    Attributes:
-        at: When; aware.
-        value: Counts and examples, as `add_verification` was given them.
-    """
-
-    at: datetime
-    value: dict[str, Any]
 
 
 class ReportReader(Reader):
@@ -181,12 +164,6 @@ class ReportReader(Reader):
         rows = self._kept("select value from statistics")
         return Statistics.from_json(rows[0][0]) if rows else None
 
-    def verifications(self) -> list[KeptVerification]:
-        """Return what reading links back found, the latest first."""
-        rows = self._kept("select at_ms, value from verifications order by id desc")
-        with reading(self.folder):
-            return [KeptVerification(to_instant(at_ms), json.loads(value)) for at_ms, value in rows]
-
     def _example(self, row_id: int) -> FailedPair:
         *ends, place, attempts, maybe, message, correlation = self._db.execute(
             _EXAMPLE, (row_id,)
@@ -199,16 +176,6 @@ class ReportReader(Reader):
             message or "",
             correlation,
         )
-
-    def _kept(self, query: str) -> Sequence[Any]:
-        """Return rows of a table that folders of earlier versions lack."""
-        with reading(self.folder):
-            try:
-                return self._db.execute(query).fetchall()
-            except sqlite3.OperationalError as error:
-                if "no such table" in str(error):
-                    return []
-                raise
 
 
 def _cells(fields: str) -> str:

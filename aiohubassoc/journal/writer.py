@@ -259,9 +259,10 @@ class JournalWriter:
         # Ids and HubSpot's messages are private.
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._ledger = ledger = Database(self._folder)
-        had = ledger.header().get("job")
+        kept = ledger.header()
+        had = kept.get("job")
         if not self._force:
-            _compare(self._folder, had, self._header["job"])
+            _compare(self._folder, had, self._header["job"], kept.get("names"))
         if (process_id := ledger.unended_process()) is not None:
             extra = make_extra(self.run_id)
             text = "%s: process %d ended without closing it"
@@ -299,8 +300,8 @@ class JournalWriter:
             self._ledger.close()
 
 
-def _compare(folder: Path, had: object, given: object) -> None:
-    """Raise JournalMismatchError if the folder belongs to another job."""
+def _compare(folder: Path, had: object, given: object, names: object) -> None:
+    """Raise JournalMismatchError if the folder belongs to another job; *names*: of its inputs."""
     if not isinstance(had, dict) or not isinstance(given, dict):  # a new one
         return
     differences = {
@@ -309,11 +310,18 @@ def _compare(folder: Path, had: object, given: object) -> None:
         if had.get(name) != given.get(name)
     }
     if differences:
-        changed = "; ".join(
-            f"{name} was {before!r} and is {now!r}" for name, (before, now) in differences.items()
-        )
+        changed = "; ".join(_describe_change(name, *both) for name, both in differences.items())
+        of = f" of {', '.join(map(str, names))}" if isinstance(names, list) else ""
         raise JournalMismatchError(
-            f"the run folder {folder} belongs to another job: {changed}. Take another "
-            "folder, or continue with --force, in a program Journal(..., force=True)",
+            f"the run folder {folder} holds another run{of}: {changed}. For another input or "
+            "another portal use a new folder, such as --run runs/NAME",
             differences,
         )
+
+
+def _describe_change(name: str, before: object, now: object) -> str:
+    if name.startswith("input ") and before is not None and now is not None:
+        return f"{name} is another file, or has changed"
+    if name.startswith("input "):
+        return f"{name} was {'not given' if before is None else 'given'} then"
+    return f"{name} was {before!r} and is {now!r}"

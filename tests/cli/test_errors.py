@@ -181,13 +181,6 @@ def test_an_input_with_rows_is_what_is_required(
     assert "No rows" not in command("link", pairs_file, *TYPES, *options).err
 
 
-def test_a_run_folder_does_not_require_rows_of_verify(command: Command, tmp_path: Path) -> None:
-    """The option is for files."""
-    (tmp_path / "journal.db").touch()
-    result = command("verify", tmp_path, "--require-rows")
-    assert (result.code, "--require-rows is for files" in result.err) == (2, True)
-
-
 # --- help --------------------------------------------------------------------------------------
 
 

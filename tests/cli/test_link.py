@@ -70,6 +70,7 @@ def test_json_is_one_object_and_nothing_else(
         "report": None,
         "rows_written": 0,
         "verification": None,
+        "error": None,
         "exit_code": 1,
     }
     assert category == {"status": "failed", "category": "VALIDATION_ERROR", "count": 5}
@@ -246,7 +247,7 @@ def test_stop_after_alike_can_be_turned_off(
 def test_resume_with_nothing_but_failed_pairs_says_so(
     link: Command, command: Command, start_portal: StartPortal, tmp_path: Path
 ) -> None:
-    """And how they are sent again."""
+    """And that their rows are to be corrected: sent as they are they would fail again."""
     portal = start_portal(records_up_to=0)
     pairs = write_pairs(tmp_path / "pairs.csv", 20)
     assert link(pairs, "--run", tmp_path / "run").code == 1
@@ -254,7 +255,8 @@ def test_resume_with_nothing_but_failed_pairs_says_so(
     result = command("resume", "--no-check", tmp_path / "run")
     assert result.code == 1
     assert "Nothing was sent" in result.out
-    assert "--retry-failed" in result.out
+    assert "--retry-failed" not in result.out
+    assert "Correct these rows, then: aiohubassoc link failed.csv" in result.out
     assert portal.portal.ledger.requests == requests
 
 

@@ -24,7 +24,7 @@ WRITE = ("crm.objects.contacts.write", "crm.objects.companies.write")
     ("settings", "types", "code", "message"),
     [
         ({"tokens": ("another",)}, TYPES, 4, "refused the access token (401). Check HUBSPOT_"),
-        ({}, ("--from", "contacts", "--to", "compnies"), 2, "no object type 'compnies'. Give ano"),
+        ({}, ("--from", "contacts", "--to", "compnies"), 2, "no object type 'compnies'. Use a na"),
         ({"daily_limit": 5, "daily_used": 5}, TYPES, 3, "HubSpot allows no more calls today."),
     ],
     ids=["token", "type", "day"],

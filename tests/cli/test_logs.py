@@ -75,8 +75,8 @@ def test_the_end_of_a_run_is_one_line_with_its_counts(
     assert "999999" in end["categories"][0]["example"]["pair"]
     assert len(end["invalid_lines"]) == 5
     assert end["verification"]["linked"] == 2
-    assert any("--retry-failed" in step for step in end["next"])
-    assert not [line for line in lines_of(result.err) if "retry-failed" in line["message"]]
+    assert any("export" in step for step in end["next"])
+    assert not [line for line in lines_of(result.err) if "export" in line["message"]]
     reported = link(pairs_file, "--skip-invalid", "--json").reported
     assert reported.keys() - end.keys() == set()
     *_, end = lines_of(command("verify", folder, *JSON).err)

@@ -8,15 +8,18 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from aiohubassoc import AssociationClient, RetryPolicy
 from aiohubassoc._http import retry_loop
 from aiohubassoc._protocol import retry
 from aiohubassoc._protocol.retry import GiveUp, Why
 from aiohubassoc.cli.hints import compose, how_to_resume
 from aiohubassoc.cli.terminal import escape_controls
+from aiohubassoc.journal.reader import Reader
 from aiohubassoc.simulator import FaultPlan
 from tests.cli.conftest import FAST, TOKEN, TYPES, sent_to, write_pairs
 from tests.cli.processes import COMMAND, started, until_requests
@@ -24,9 +27,11 @@ from tests.cli.processes import COMMAND, started, until_requests
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aiohubassoc.simulator import ServedPortal
     from tests.cli.conftest import Command, Result, StartPortal
 
 NOWHERE = ("--base-url", "http://127.0.0.1:1", "--token-command", "echo x")
+_CORRECT = "Correct these rows, then: "
 _SIMULATED = "Simulated portal: nothing was sent to HubSpot"
 
 
@@ -81,7 +86,7 @@ def test_a_failures_file_of_any_name_is_linked_as_typed(
     (tmp_path / "in.csv").write_text("from_id,to_id\n1,2\n3,x\n", encoding="utf-8")
     options = [*TYPES, "--simulate", "--skip-invalid", f"--failures={name}"]
     printed = command("link", "in.csv", *options).out
-    (line,) = [one for one in printed.splitlines() if one.startswith("To link them: ")]
+    (line,) = [one for one in printed.splitlines() if one.startswith(_CORRECT)]
     result = command(*_typed(line))
     assert result.code == 2
     assert "the only row is rejected: line 2: to_id is 'x'" in result.err
@@ -220,7 +225,7 @@ def test_the_file_of_failures_is_named_with_the_command_that_takes_it(
     reported = command(*given, "--json").reported
     assert (reported["failures"], reported["rows_written"]) == (str(failures), 2)
     start_portal()
-    assert command(*_step(printed, "To link them: ")).code == 0
+    assert command(*_step(printed, _CORRECT)).code == 0
 
 
 @pytest.mark.parametrize("step", ["link", "link of verify", "verify", "retry"])
@@ -235,6 +240,8 @@ def test_the_command_that_is_named_goes_to_the_same_portal(
 ) -> None:
     """With the same token: not to HubSpot itself, and not with another token."""
     portal = start_portal(records_up_to=100_008)
+    if step == "retry":
+        portal = _start_failing_portal(start_portal, monkeypatch)
     monkeypatch.delenv("HUBSPOT_BASE_URL")
     monkeypatch.delenv("HUBSPOT_ACCESS_TOKEN")
     token, written = pairs_file.with_name("my token"), pairs_file.with_name("written.csv")
@@ -247,7 +254,12 @@ def test_the_command_that_is_named_goes_to_the_same_portal(
         "verify": ("verify", pairs_file, *TYPES, *where),
         "retry": ("link", pairs_file, *TYPES, *FAST, *where, "--run", folder),
     }[step]
-    begin = {"verify": "To write those ", "retry": "To send those again "}.get(step, "To link ")
+    begin = {
+        "link": _CORRECT,
+        "link of verify": "To link them: ",
+        "verify": "To write those ",
+        "retry": "To send those again ",
+    }[step]
     printed = command(*given).out
     before = portal.portal.ledger.requests
     monkeypatch.chdir(pairs_file.parent)
@@ -262,7 +274,7 @@ def test_what_a_simulation_left_is_simulated_again(
     """By the command that is named: nobody asked for more."""
     pairs_file.write_text("from_id,to_id\n1,2\nx,3\n", encoding="utf-8")
     given = (*TYPES, *FAST, "--simulate", "--skip-invalid", "--failures", tmp_path / "failures.csv")
-    assert "--simulate" in _step(command("link", pairs_file, *given).out, "To link them: ")
+    assert "--simulate" in _step(command("link", pairs_file, *given).out, _CORRECT)
 
 
 def test_one_row_is_one_row(link: Command, start_portal: StartPortal, tmp_path: Path) -> None:
@@ -304,9 +316,62 @@ def test_a_run_folder_knows_what_failed(
     assert command(*_step(printed, "To write those that failed ")).code == 0
     assert len((pairs_file.parent / "failed.csv").read_text("utf-8").splitlines()) == 1 + 2
     start_portal(instead_of=portal)
-    again = command(*_step(printed, "To send those again "))
+    again = command(*_step(printed, _CORRECT))
     assert again.code == 0
     assert "To " not in again.out
+
+
+def _start_failing_portal(start: StartPortal, monkeypatch: pytest.MonkeyPatch) -> ServedPortal:
+    """Return a portal that fails with each request, which no client sends again."""
+    impatient = partial(AssociationClient, retry=RetryPolicy(attempts=1))
+    monkeypatch.setattr("aiohubassoc.cli.connection.AssociationClient", impatient)
+    return start(faults=FaultPlan(server_error_500=1.0))
+
+
+def test_what_can_pass_is_sent_again(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    *,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is to be corrected, and the run, its state and its report say the same."""
+    portal = _start_failing_portal(start_portal, monkeypatch)
+    page = pairs_file.with_name("report.html")
+    printed = link(pairs_file, "--run", folder, "--report", page).out
+    state = command("status", folder).out
+    retry = f"aiohubassoc resume {folder} --retry-failed"
+    for said in (printed, state, page.read_text("utf-8")):
+        assert (retry in said, "Correct these rows" in said) == (True, False)
+    start_portal(instead_of=portal)
+    assert command(*_step(state, "To send those again ")).code == 0
+
+
+def test_nothing_of_an_earlier_run_is_said_of_the_first(
+    command: Command, pairs_file: Path, folder: Path
+) -> None:
+    """Nothing responded: the network is named, also where a later run meets it."""
+    given = ("--base-url", "http://127.0.0.1:1", "--token-command", "echo x")
+    first = command("link", pairs_file, *TYPES, *FAST, "--no-check", "--run", folder, *given)
+    again = command("resume", folder, "--retry-failed", "--no-check", "--token-command", "echo x")
+    for result in (first, again):
+        assert "No response came from http://127.0.0.1:1" in result.out
+        assert "an earlier run" not in result.out
+
+
+def test_a_file_of_an_input_that_was_not_read_to_its_end(
+    link: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """Is not linked instead of the rest: the one step is to continue."""
+    start_portal(records_up_to=0)
+    written = tmp_path / "failures.csv"
+    pairs = write_pairs(tmp_path / "pairs.csv", 3000)
+    result = link(pairs, "--failures", written, "--limit", "20")
+    assert (result.code, "To continue: " in result.out) == (1, True)
+    assert not [one for one in (_CORRECT, "To link them: ", "Wrote ") if one in result.out]
+    assert f"{written} has only the 20 rows of those read that are not linked\n" in result.out
 
 
 # --- after what ends a run -----------------------------------------------------------------------
@@ -391,7 +456,10 @@ def test_an_object_type_that_hubspot_does_not_know(
     write_pairs(pairs_file, 400)
     result = command("link", pairs_file, "--from", "contacts", "--to", "compnies", *FAST)
     assert (result.code, portal.portal.ledger.requests < 100) == (2, True)
-    reported = "HubSpot knows no object type 'compnies'. Give another. Did you mean companies?\n"
+    reported = (
+        "HubSpot knows no object type 'compnies'. Use a name such as contacts, an id such as 0-1, "
+        "or the id of a custom object such as 2-1234567. Did you mean companies?\n"
+    )
     assert reported in result.err
     assert "To continue" not in result.out
 
@@ -525,11 +593,26 @@ def test_pairs_that_are_refused_alike(
     more = ("--run", folder) if keeps else ()
     result = link(pairs, *more, "--concurrency", "8")
     assert result.code == 3, result
-    assert "are wrong: --stop-after-alike 0\n" in result.out
+    assert "are wrong, continue with --stop-after-alike 0\n" in result.out
     assert portal.portal.ledger.requests < 700
     start_portal(instead_of=portal)
     assert command(*_step(result.out, "To continue: ")).code == 0
     assert link(pairs, "--stop-after-alike", "-1").code == 2
+
+
+def test_pairs_that_are_wrong_do_not_stop_what_continues_in_spite_of_them(
+    link: Command, command: Command, start_portal: StartPortal, tmp_path: Path, folder: Path
+) -> None:
+    """As the step says: resume takes the option, and keeps it for the next time."""
+    start_portal(records_up_to=0)
+    stopped = link(write_pairs(tmp_path / "pairs.csv", 900), "--run", folder)
+    assert stopped.code == 3
+    step = _step(stopped.out, "To continue: ")
+    again = command(*step, "--stop-after-alike", "0", "--json")
+    assert (again.code, again.reported["failed"]) == (1, 900)
+    with Reader(folder) as reader:
+        assert reader.header()["command"]["check"]["stop_after_alike"] == 0
+    assert command(*step, "--stop-after-alike", "-1").code == 2
 
 
 def test_a_run_that_is_not_to_stop(

@@ -166,7 +166,7 @@ def test_the_reason_of_what_is_not_linked() -> None:
     reported = verification_result(Verification(0, PAIR, LinkState.MISSING, error))
     assert reported == RowResult("missing", "BAD", "400 BAD: no (correlation id c-1)", "c-1")
     unsaid = verification_result(Verification(0, PAIR, LinkState.UNKNOWN))
-    assert unsaid == RowResult("unknown", "UNKNOWN", "HubSpot did not say")
+    assert unsaid == RowResult("unknown", "UNKNOWN", "the link could not be read")
     stopped = verification_result(
         Verification(0, PAIR, LinkState.UNKNOWN, RunStoppedError("daily"))
     )

@@ -64,11 +64,12 @@ def test_link_writes_a_report_of_its_run(
         "a number with an exponent",
         "Slowest responses",
         "Pairs over time",
-        f"aiohubassoc resume {folder} --retry-failed",
         f"aiohubassoc export {folder} --failed --output failed.csv",
         f"aiohubassoc verify {folder}",
     ):
         assert said in text
+    assert "Correct these rows, then" in text
+    assert "--retry-failed" not in text  # no retry makes a record
     assert "Simulated portal" not in text
 
 

@@ -26,6 +26,7 @@ def test_json_is_one_object_and_nothing_else(
     link(pairs_file, "--run", folder, "--skip-invalid")
     link(pairs_file, "--run", folder, "--skip-invalid")
     reported = command("status", folder, "--json").reported
+    export = f"aiohubassoc export {folder} --failed --output failed.csv"
     runs, (category,) = reported.pop("runs"), reported.pop("categories")
     assert reported == {
         "folder": str(folder),
@@ -41,6 +42,11 @@ def test_json_is_one_object_and_nothing_else(
         "inputs": [str(pairs_file)],
         "input_rows": 12,
         "needs_input": False,
+        "read_back": None,
+        "next": [
+            f"To write those that failed to a file: {export}",
+            "Correct these rows, then: aiohubassoc link failed.csv --from contacts --to companies",
+        ],
     }
     message = category.pop("message")
     assert category == {"status": "failed", "category": "VALIDATION_ERROR", "count": 3}
@@ -232,3 +238,28 @@ def test_interesting_names_survive(
     printed = command("status", folder).out
     assert f"{folder}: complete" in printed
     assert f"input: {pairs}" in printed
+
+
+@pytest.mark.parametrize("more", [(), ("--failures", "failures.csv")], ids=["folder", "and file"])
+def test_it_ends_as_the_run_and_its_report_did(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    more: tuple[str, ...],
+) -> None:
+    """With the same retry, where one may help: here the records are not there."""
+    monkeypatch.chdir(pairs_file.parent)
+    folder = "run"
+    portal = start_portal(records_up_to=100_007)
+    ran = link(pairs_file, "--run", folder, *more)
+    shown = command("status", folder)
+    for result in (ran, shown):
+        assert "--retry-failed" not in result.out
+        assert "Correct these rows, then: aiohubassoc link fail" in result.out
+    assert "read back: " not in shown.out
+    start_portal(instead_of=portal)
+    command("verify", folder)
+    assert "  read back: 7 missing\n" in command("status", folder).out

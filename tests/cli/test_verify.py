@@ -225,7 +225,7 @@ def test_what_ends_it(
     assert result.reported["first_unknown"][0]["message"] == result.reported["stopped"]
     printed = verify(pairs).out
     assert reported in printed.casefold()
-    assert "unknown: HubSpot was not asked, or did not say" in printed
+    assert "unknown: the link could not be read (reason below)" in printed
 
 
 def test_what_hubspot_does_not_say_is_unknown(
@@ -464,10 +464,35 @@ def test_standard_input_holds_one_thing(verify: Command, start_portal: StartPort
 def test_the_portal_of_a_simulated_run_is_gone(
     link: Command, command: Command, pairs_file: Path, folder: Path
 ) -> None:
-    """Exit code 2: there is nothing to read any more."""
+    """Exit code 2: there is nothing to verify, and what to do instead."""
     assert link(pairs_file, "--simulate", "--run", folder).code == 0
     result = command("verify", folder)
-    assert (result.code, "was simulated: its portal is gone" in result.err) == (2, True)
+    assert (result.code, f"The run in {folder} was simulated: HubSpot has" in result.err) == (
+        2,
+        True,
+    )
+    assert "Link again without --simulate, in another folder" in result.err
+
+
+@pytest.mark.parametrize(("more", "code"), [((), 0), (("--require-rows",), 1)])
+def test_a_folder_without_a_linked_pair(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    folder: Path,
+    *,
+    more: tuple[str, ...],
+    code: int,
+) -> None:
+    """Is no empty file: a warning says that none is linked, and which option reads all."""
+    start_portal(records_up_to=0)
+    link(pairs_file, "--run", folder)
+    result = command("verify", folder, *more)
+    said = f"No pair of {folder} is linked yet: nothing to read back. --all reads back every pair"
+    assert (result.code, said in result.err, "holds no pairs" in result.err) == (code, True, False)
+    every = command("verify", folder, "--all", "--json", *more)
+    assert (every.code, every.reported["missing"]) == (1, 10)
 
 
 def test_an_output_that_cannot_be_made(

@@ -337,7 +337,9 @@ def test_another_portal_is_refused_unless_forced(folder: Path) -> None:
     other = Journal.of_input(
         folder, job={"portal": "y"}, about={}, places=Journal(folder)._places, force=False
     )
-    with pytest.raises(JournalMismatchError, match=r"portal was 'x' and is 'y'.*--force") as caught:
+    with pytest.raises(
+        JournalMismatchError, match=r"portal was 'x' and is 'y'.*use a new folder"
+    ) as caught:
         run(other, _pairs(2))
     assert {"portal": ("x", "y")} == caught.value.differences
     forced = Journal.of_input(
