@@ -44,11 +44,13 @@ from aiohubassoc.cli.terminal import (
     print_lines,
     print_result,
 )
-<<<<<<< HEAD
-from aiohubassoc.errors import AioHubAssocError, OptionsError, install_command, plural
-=======
-from aiohubassoc.errors import AioHubAssocError, OptionsError, PreviousFailureError, plural
->>>>>>> hints5
+from aiohubassoc.errors import (
+    AioHubAssocError,
+    OptionsError,
+    PreviousFailureError,
+    install_command,
+    plural,
+)
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable

@@ -67,17 +67,11 @@ def resume(
             )
         header = reader.header()
         command = Command.from_header(header)
-<<<<<<< HEAD
-        command = attrs.evolve(
-            command, pace=merged(pace, command.pace), send=send.over(command.send)
-        )
-=======
         pace, send = merged(pace, command.pace), send.over(command.send)
         check = command.check
         if stop_after_alike is not None:
             check = attrs.evolve(check, stop_after_alike=stop_after_alike)
         command = attrs.evolve(command, pace=pace, send=send, check=check)
->>>>>>> hints5
         table = None
         if is_from_pipe(header):
             if not reader.is_read_to_its_end():

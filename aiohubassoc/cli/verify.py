@@ -122,13 +122,8 @@ def verify(
         batch_quota: Calls in a window, such as 20/10s. Upper limit. Without it: start at 10/10s
             and rise while HubSpot throttles none.
         skip_invalid: Skip rows that cannot be used.
-<<<<<<< HEAD
-        require_rows: Return exit code 1 if the input has no rows.
-        all_: Also read back pairs that failed or were not sent; for a run folder only.
-=======
         require_rows: Return exit code 1 if there is no pair to read back.
-        all_: Of a run folder read back every pair that it has.
->>>>>>> hints5
+        all_: Also read back pairs that failed or were not sent; for a run folder only.
     """
     options.check()
     folder = _find_folder(files)
