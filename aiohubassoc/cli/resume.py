@@ -67,11 +67,15 @@ def resume(
             )
         header = reader.header()
         command = Command.from_header(header)
-        pace, send = merged(pace, command.pace), send.over(command.send)
         check = command.check
         if stop_after_alike is not None:
             check = attrs.evolve(check, stop_after_alike=stop_after_alike)
-        command = attrs.evolve(command, pace=pace, send=send, check=check)
+        command = attrs.evolve(
+            command,
+            pace=merged(pace, command.pace),
+            send=send.over(command.send),
+            check=check,
+        )
         table = None
         if is_from_pipe(header):
             if not reader.is_read_to_its_end():
