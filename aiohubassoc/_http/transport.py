@@ -388,18 +388,13 @@ async def _read(content: aiohttp.StreamReader, most: int) -> tuple[bytes, bool]:
     """Return the body, or its first *most* bytes, and whether it is whole."""
     parts = []
     left = most
-    while part := await _read_any(content):
-        if len(part) > left:
-            parts.append(part[:left])
-            return b"".join(parts), False
-        parts.append(part)
-        left -= len(part)
-    return b"".join(parts), True
-
-
-async def _read_any(content: aiohttp.StreamReader) -> bytes:
-    """Return what came of a body; empty at its end."""
     try:
-        return await content.readany()
+        while part := await content.readany():
+            if len(part) > left:
+                parts.append(part[:left])
+                return b"".join(parts), False
+            parts.append(part)
+            left -= len(part)
     except RuntimeError as error:  # aiohttp's word for a connection that was closed on this side
         raise aiohttp.ClientConnectionError(str(error)) from error
+    return b"".join(parts), True

@@ -14,9 +14,9 @@ from aiohubassoc.cli.fleet_options import (
     WorkerOptions,
 )
 from aiohubassoc.cli.fleet_status import print_runs, show_live
-from aiohubassoc.cli.link import loop_factory
 from aiohubassoc.cli.options import Flag, Flat
 from aiohubassoc.cli.report import ExitCode
+from aiohubassoc.cli.runner import loop_factory
 from aiohubassoc.cli.signals import interruptible
 from aiohubassoc.cli.terminal import print_result, stderr, stdout
 from aiohubassoc.errors import OptionsError

@@ -34,7 +34,7 @@ from aiohubassoc.cli.run_folder import (
     open_journal,
     open_temporary_journal,
 )
-from aiohubassoc.cli.runner import Runner
+from aiohubassoc.cli.runner import Runner, loop_factory
 from aiohubassoc.cli.sinks import check_outputs, check_writable
 from aiohubassoc.cli.summary import log_end, print_link_report, print_verify_report
 from aiohubassoc.cli.terminal import (
@@ -48,7 +48,6 @@ from aiohubassoc.errors import (
     AioHubAssocError,
     OptionsError,
     PreviousFailureError,
-    install_command,
     plural,
 )
 from aiohubassoc.files.byte_source import STDIN
@@ -59,7 +58,7 @@ from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable
+    from collections.abc import AsyncIterable
 
     from aiohubassoc._run.stream import OutcomeStream
     from aiohubassoc.cli.report import VerifyReport
@@ -390,19 +389,3 @@ def _check(command: Command, call: LinkCall) -> None:
         raise OptionsError(f"--limit must be 1 or more, not {call.limit}")
     for group in (call.folder, command.check, command.send, command.pace, call.output):
         group.check()
-
-
-def loop_factory(*, uvloop: bool) -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """
-    Return what makes the event loop; None: asyncio's own.
-
-    Raises:
-        OptionsError: uvloop is asked for and not installed.
-    """
-    if not uvloop:
-        return None
-    try:
-        from uvloop import new_event_loop  # noqa: PLC0415 -- an extra
-    except ImportError:
-        raise OptionsError(f"--uvloop: {install_command('speed')}") from None
-    return new_event_loop

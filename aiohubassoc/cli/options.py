@@ -213,46 +213,6 @@ class SendOptions(BatchOptions):
 
 
 @attrs.frozen
-class LastPaceOptions(PaceOptions):
-    """
-    How fast to go, if not as in the last run.
-
-    Args:
-        quota: starter, professional, enterprise, limit-increase, oauth, or as 190/10s. Upper
-            limit; default: as in the last run of the folder.
-        share: The part of the quota to use, such as 0.5 or 50%; the rest is for others. Default:
-            as in the last run of the folder.
-        concurrency: The most requests in flight, 1 to 1000; default: as in the last run of the
-            folder.
-        reserve_daily: Calls of the day to leave for others, such as 50000 or 10%. The run stops
-            there, where HubSpot says how many are left. Default: as in the last run of the folder.
-        shared_quota: Share the quota with other processes: sqlite:///FILE for those of this
-            machine, postgresql://... for those of many machines; default: as in the last run of
-            the folder.
-        shared_key: Name of the shared quota: one for each HubSpot account and app; default: as in
-            the last run of the folder.
-    """
-
-    # None: not given, as 1.0 is a change of an earlier 0.5. Only `merged` reads it.
-    share: Share | None = None  # type: ignore[assignment]
-
-
-@attrs.frozen
-class LastSendOptions(SendOptions):
-    """
-    How pairs are sent, and whether links are read, if not as in the last run.
-
-    Args:
-        batch_size: The most pairs of a batch, 1 to 2000; default: as in the last run of the
-            folder.
-        batch_quota: Batch calls and reads in a window, such as 20/10s. Upper limit; default: as in
-            the last run of the folder.
-        via: put, a call for each pair, or batch, a call for up to 2,000 pairs; default: as in the
-            last run of the folder.
-    """
-
-
-@attrs.frozen
 class AddressOptions:
     """
     Where HubSpot is.

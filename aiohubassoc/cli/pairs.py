@@ -15,6 +15,7 @@ import attrs
 from cyclopts import Parameter
 
 from aiohubassoc.cli.hints import how_to_link
+from aiohubassoc.cli.match_hint import Sample, find_hint
 from aiohubassoc.cli.options import Flag, Flat
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.sinks import check_outputs
@@ -33,7 +34,6 @@ from aiohubassoc.files.join import Join, Joined, Unmatched
 from aiohubassoc.files.keyed_table import (
     KeyColumns,
     KeyedTable,
-    NoKeyError,
     email_domain,
     exact_key,
     site_domain,
@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rich.console import Console
-
-    from aiohubassoc.files.keyed_table import ToKey
 
 File: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
 MatchBy: TypeAlias = Literal["exact", "email-domain"]
@@ -69,8 +67,6 @@ _REASONS: Final = {
     "NO_KEY": ("has no value to compare", "have no value to compare"),
     "INVALID_ROW": ("could not be used", "could not be used"),
 }
-# Keys of a side that are looked at, to see what it holds if nothing matches.
-_SAMPLE: Final = 1000
 
 
 @attrs.frozen
@@ -165,7 +161,7 @@ def pairs(
     if json_ and output is None:
         raise OptionsError("--json is for --output: without it the pairs are on standard output")
     _check_files((left, right), output, unmatched)
-    samples = tuple(map(_Sample, _TO_KEYS[match]))
+    samples = tuple(map(Sample, _TO_KEYS[match]))
     with (
         KeyedTable(left, columns[0], layout, samples[0].to_key) as left_table,
         KeyedTable(right, columns[1], layout, samples[1].to_key) as right_table,
@@ -194,7 +190,7 @@ def pairs(
         if json_:
             stdout().out(json.dumps(_as_json(join, output, unmatched)))
         else:
-            hint = _find_hint(samples, columns) if match == "exact" and not join.pairs else None
+            hint = find_hint(samples, columns) if match == "exact" and not join.pairs else None
             _print(join, left_table, right_table, target, hint)
     return _exit_code(join)
 
@@ -330,54 +326,6 @@ def _as_json(join: Join, output: str | None, unmatched: str | None) -> dict[str,
         "unmatched": unmatched,
         "exit_code": int(_exit_code(join)),
     }
-
-
-class _Sample:
-    """
-    Makes the keys of a side, and counts what the first of them are.
-
-    Attributes:
-        addresses: Those that are e-mail addresses.
-        domains: Those that are domains or URLs.
-        keys: All of them.
-    """
-
-    def __init__(self, to_key: ToKey) -> None:
-        self.addresses = self.domains = self.keys = 0
-        self._to_key = to_key
-
-    def to_key(self, text: str) -> str:
-        """Return the key of a cell, or raise NoKeyError."""
-        key = self._to_key(text)
-        if self.keys < _SAMPLE:
-            self.keys += 1
-            self.addresses += _is_made(email_domain, key)
-            self.domains += "." in key and _is_made(site_domain, key)
-        return key
-
-    def is_mostly(self, count: int) -> bool:
-        """Return whether a count is more than half of the keys."""
-        return 2 * count > self.keys
-
-
-def _is_made(to_key: ToKey, text: str) -> bool:
-    try:
-        to_key(text)
-    except NoKeyError:
-        return False
-    return True
-
-
-def _find_hint(samples: tuple[_Sample, ...], columns: tuple[KeyColumns, ...]) -> str | None:
-    """Return what to try where nothing matched, as one side has addresses and the other domains."""
-    for own, other, order in ((0, 1, ""), (1, 0, " and give the files in the other order")):
-        addresses, domains = samples[own], samples[other]
-        if addresses.is_mostly(addresses.addresses) and domains.is_mostly(domains.domains):
-            return (
-                f"{columns[own].key} holds e-mail addresses and {columns[other].key} domains: try "
-                f"--match email-domain{order}"
-            )
-    return None
 
 
 def _print(

@@ -22,7 +22,9 @@ from aiohubassoc.errors import (
     AioHubAssocError,
     InputError,
     JournalStorageError,
+    OptionsError,
     RunStoppedError,
+    install_command,
     plural,
 )
 from aiohubassoc.files.results import RowResult
@@ -31,7 +33,7 @@ from aiohubassoc.journal.row_codec import make_place
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Iterator
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 
     from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._run.stream import OutcomeStream, VerificationStream
@@ -336,3 +338,19 @@ def printed_warnings() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+
+
+def loop_factory(*, uvloop: bool) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """
+    Return what makes the event loop; None: asyncio's own.
+
+    Raises:
+        OptionsError: uvloop is asked for and not installed.
+    """
+    if not uvloop:
+        return None
+    try:
+        from uvloop import new_event_loop  # noqa: PLC0415 -- an extra
+    except ImportError:
+        raise OptionsError(f"--uvloop: {install_command('speed')}") from None
+    return new_event_loop

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import attrs
 
-from aiohubassoc.files.columns import MergedHeader
+from aiohubassoc.files.merged_header import MergedHeader
 from aiohubassoc.files.record import Record
 
 if TYPE_CHECKING:

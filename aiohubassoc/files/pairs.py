@@ -14,12 +14,13 @@ from aiohubassoc.files.byte_source import (
     file_identity,
     open_source,
 )
-from aiohubassoc.files.columns import MergedHeader, PairColumns, Wanted
+from aiohubassoc.files.columns import PairColumns, Wanted
 from aiohubassoc.files.formats import open_reader
 from aiohubassoc.files.ids import TypeNames
 from aiohubassoc.files.jsonl import JsonlPairs, JsonlReader
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.limits import KEPT_CHARS, most_rows
+from aiohubassoc.files.merged_header import MergedHeader
 from aiohubassoc.files.record import InputCounts, Record
 from aiohubassoc.files.table import Table, TablePairs
 

@@ -224,7 +224,7 @@ class CommonState:
         holder = self._holders.setdefault(request.holder, _Holder(now, is_lapsed=True))
         if holder.number == request.number:  # the reply to it was lost
             if not holder.is_lapsed:
-                return _reply_from(holder.reply)
+                return Grant.from_kept(holder.reply)
             request = attrs.evolve(request, events=())
         holder.seen, holder.number = now, request.number
         is_forfeited, holder.is_lapsed = holder.is_lapsed, False
@@ -398,9 +398,3 @@ class CommonState:
 def _count_ahead(holder: _Holder, others: list[_Holder]) -> int:
     """Return how many permits others get first."""
     return sum(min(one.want, max(0, holder.taken - one.taken)) for one in others)
-
-
-def _reply_from(kept: dict[str, Any]) -> Grant:
-    wait = math.inf if kept["wait"] is None else kept["wait"]
-    daily = None if kept["daily"] is None else tuple(kept["daily"])
-    return Grant(**{**kept, "granted": tuple(kept["granted"]), "wait": wait, "daily": daily})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -98,3 +98,10 @@ class Grant:
     limit: int = 1
     window: float = 1.0
     max_in_flight: int | None = None
+
+    @classmethod
+    def from_kept(cls, kept: dict[str, Any]) -> Grant:
+        """Return the reply that a state has kept as JSON."""
+        wait = math.inf if kept["wait"] is None else kept["wait"]
+        daily = None if kept["daily"] is None else tuple(kept["daily"])
+        return cls(**{**kept, "granted": tuple(kept["granted"]), "wait": wait, "daily": daily})

@@ -21,7 +21,7 @@ from hypothesis import given, strategies as st
 
 from aiohubassoc import InputError, Pair
 from aiohubassoc.files.byte_source import ByteSource, open_source
-from aiohubassoc.files.columns import MergedHeader
+from aiohubassoc.files.merged_header import MergedHeader
 from aiohubassoc.files.pairs import PairTable
 from tests.files.reading import file_of, layout, refusal_of, standard_input
 
