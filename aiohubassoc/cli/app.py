@@ -39,7 +39,7 @@ from aiohubassoc.files.byte_source import STDIN
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aiohubassoc.cli.options import PrintOptions
+    from aiohubassoc.cli.output_options import PrintOptions
 
 _EXAMPLES = (
     "demo",

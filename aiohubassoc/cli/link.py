@@ -17,11 +17,13 @@ from aiohubassoc.cli.options import (
     Flag,
     Flat,
     InputOptions,
-    OutputOptions,
     PaceOptions,
     PortalOptions,
     SendOptions,
     check_input,
+)
+from aiohubassoc.cli.output_options import (
+    OutputOptions,
 )
 from aiohubassoc.cli.report import Example, ExitCode, LinkReport, outcome_result
 from aiohubassoc.cli.run_folder import (

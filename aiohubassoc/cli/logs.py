@@ -17,7 +17,7 @@ from aiohubassoc.cli.terminal import StorageError, escape_controls, print_error,
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from aiohubassoc.cli.options import PrintOptions
+    from aiohubassoc.cli.output_options import PrintOptions
 
 _LIBRARY: Final = "aiohubassoc"
 # Others, such as asyncio, are heard if something is wrong.

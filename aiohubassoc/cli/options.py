@@ -30,8 +30,6 @@ def option_name(field: str) -> str:
 
 
 Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
-LogFormat: TypeAlias = Literal["text", "json"]
-LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 
 
 def _to_share(_: object, tokens: Sequence[Token]) -> float:
@@ -213,6 +211,46 @@ class SendOptions(BatchOptions):
 
 
 @attrs.frozen
+class LastPaceOptions(PaceOptions):
+    """
+    How fast to go, if not as in the last run.
+
+    Args:
+        quota: starter, professional, enterprise, limit-increase, oauth, or as 190/10s. Upper
+            limit; default: as in the last run of the folder.
+        share: The part of the quota to use, such as 0.5 or 50%; the rest is for others. Default:
+            as in the last run of the folder.
+        concurrency: The most requests in flight, 1 to 1000; default: as in the last run of the
+            folder.
+        reserve_daily: Calls of the day to leave for others, such as 50000 or 10%. The run stops
+            there, where HubSpot says how many are left. Default: as in the last run of the folder.
+        shared_quota: Share the quota with other processes: sqlite:///FILE for those of this
+            machine, postgresql://... for those of many machines; default: as in the last run of
+            the folder.
+        shared_key: Name of the shared quota: one for each HubSpot account and app; default: as in
+            the last run of the folder.
+    """
+
+    # None: not given, as 1.0 is a change of an earlier 0.5. Only `merged` reads it.
+    share: Share | None = None  # type: ignore[assignment]
+
+
+@attrs.frozen
+class LastSendOptions(SendOptions):
+    """
+    How pairs are sent, and whether links are read, if not as in the last run.
+
+    Args:
+        batch_size: The most pairs of a batch, 1 to 2000; default: as in the last run of the
+            folder.
+        batch_quota: Batch calls and reads in a window, such as 20/10s. Upper limit; default: as in
+            the last run of the folder.
+        via: put, a call for each pair, or batch, a call for up to 2,000 pairs; default: as in the
+            last run of the folder.
+    """
+
+
+@attrs.frozen
 class AddressOptions:
     """
     Where HubSpot is.
@@ -270,61 +308,6 @@ class AccessOptions(TokenOptions):
     """
 
     proxy: str | None = None
-
-
-@attrs.frozen
-class PrintOptions:
-    """
-    What to print and log, and what to run at the end.
-
-    Args:
-        stream: Print one JSON object a line on standard output for each pair as it completes, and
-            nothing else.
-        json_: Print one JSON object with the result on standard output, and nothing else.
-        on_end: Run this command at the end, with any result, with the JSON object of --json on
-            its standard input. It is split into words as a shell does, but no shell runs it; it
-            has 60 s. If it fails, that is printed and changes no exit code.
-        log_format: text, or json: each line on standard error is then a JSON object with time,
-            level, message and what it is about; with --log-file those of that file.
-        log_level: Log from this level on: debug, info, warning or error. Without it: info if
-            --log-format json or --log-file is given, else only what a summary does not say.
-        log_file: Append log lines to this file instead of printing them on standard error.
-    """
-
-    stream: Flag = False
-    json_: Flag = False
-    on_end: str | None = None
-    log_format: LogFormat = "text"
-    log_level: LogLevel | None = None
-    log_file: str | None = None
-
-    def check(self) -> None:
-        """Raise OptionsError for options that do not go together."""
-        if self.stream and self.json_:
-            raise OptionsError("give --stream or --json: both are for standard output")
-
-
-@attrs.frozen
-class OutputOptions(PrintOptions):
-    """
-    What to print and write, and where.
-
-    Args:
-        failures: Write the rows that failed, were rejected or not sent to this file, with the
-            reason: as CSV, or as its name ends: .jsonl or .parquet.
-        report: Write a report of the run to this file, as HTML that needs no network.
-        ordered: Print the lines of --stream in the order of the input.
-    """
-
-    failures: str | None = None
-    report: str | None = None
-    ordered: Flag = False
-
-    def check(self) -> None:
-        """Raise OptionsError for options that do not go together."""
-        super().check()
-        if self.ordered and not self.stream:
-            raise OptionsError("--ordered is for --stream: only there the order shows")
 
 
 @attrs.frozen

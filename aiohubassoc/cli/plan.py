@@ -17,11 +17,13 @@ from aiohubassoc.cli.options import (
     Flag,
     Flat,
     InputOptions,
-    OutputOptions,
     PaceOptions,
     QuotaOptions,
     SendOptions,
     check_input,
+)
+from aiohubassoc.cli.output_options import (
+    OutputOptions,
 )
 from aiohubassoc.cli.progress import duration
 from aiohubassoc.cli.report import ExitCode, LinkReport

@@ -13,11 +13,12 @@ from aiohubassoc.cli.options import (
     AccessOptions,
     Flag,
     Flat,
-    OutputOptions,
-    PaceOptions,
-    SendOptions,
-    Share,
+    LastPaceOptions,
+    LastSendOptions,
     merged,
+)
+from aiohubassoc.cli.output_options import (
+    OutputOptions,
 )
 from aiohubassoc.cli.run_folder import (
     Command,
@@ -32,52 +33,12 @@ from aiohubassoc.cli.terminal import print_lines, stderr
 from aiohubassoc.errors import OptionsError
 
 
-@attrs.frozen
-class LastPaceOptions(PaceOptions):
-    """
-    How fast to go, if not as in the last run.
-
-    Args:
-        quota: starter, professional, enterprise, limit-increase, oauth, or as 190/10s. Upper
-            limit; default: as in the last run of the folder.
-        share: The part of the quota to use, such as 0.5 or 50%; the rest is for others. Default:
-            as in the last run of the folder.
-        concurrency: The most requests in flight, 1 to 1000; default: as in the last run of the
-            folder.
-        reserve_daily: Calls of the day to leave for others, such as 50000 or 10%. The run stops
-            there, where HubSpot says how many are left. Default: as in the last run of the folder.
-        shared_quota: Share the quota with other processes: sqlite:///FILE for those of this
-            machine, postgresql://... for those of many machines; default: as in the last run of
-            the folder.
-        shared_key: Name of the shared quota: one for each HubSpot account and app; default: as in
-            the last run of the folder.
-    """
-
-    # None: not given, as 1.0 is a change of an earlier 0.5. Only `merged` reads it.
-    share: Share | None = None  # type: ignore[assignment]
-
-
-@attrs.frozen
-class LastSendOptions(SendOptions):
-    """
-    How pairs are sent, and whether links are read, if not as in the last run.
-
-    Args:
-        batch_size: The most pairs of a batch, 1 to 2000; default: as in the last run of the
-            folder.
-        batch_quota: Batch calls and reads in a window, such as 20/10s. Upper limit; default: as in
-            the last run of the folder.
-        via: put, a call for each pair, or batch, a call for up to 2,000 pairs; default: as in the
-            last run of the folder.
-    """
-
-
 def resume(
     folder: str,
     /,
     *,
-    pace: Annotated[LastPaceOptions, Flat] = LastPaceOptions(),
-    send: Annotated[LastSendOptions, Flat] = LastSendOptions(),
+    pace: Annotated[LastPaceOptions, Flat] = LastPaceOptions(),  # noqa: B008 -- frozen, and so below
+    send: Annotated[LastSendOptions, Flat] = LastSendOptions(),  # noqa: B008
     token: Annotated[AccessOptions, Flat] = AccessOptions(),  # noqa: B008
     output: Annotated[OutputOptions, Flat] = OutputOptions(),  # noqa: B008
     retry_failed: Flag = False,

@@ -12,11 +12,13 @@ from aiohubassoc.cli.options import (
     AccessOptions,
     CheckOptions,
     Flag,
-    OutputOptions,
     PaceOptions,
     PortalOptions,
     SendOptions,
     to_options,
+)
+from aiohubassoc.cli.output_options import (
+    OutputOptions,
 )
 from aiohubassoc.cli.terminal import SIMULATED
 from aiohubassoc.errors import AioHubAssocError, JournalError, OptionsError

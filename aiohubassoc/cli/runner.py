@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from aiohubassoc._run.stream import OutcomeStream, VerificationStream
     from aiohubassoc.account import AccountCheck
     from aiohubassoc.cli.connection import Connection
-    from aiohubassoc.cli.options import CheckOptions, PrintOptions
+    from aiohubassoc.cli.options import CheckOptions
+    from aiohubassoc.cli.output_options import PrintOptions
     from aiohubassoc.cli.report import CommandReport
     from aiohubassoc.cli.run_folder import RowTable
     from aiohubassoc.client import AssociationClient

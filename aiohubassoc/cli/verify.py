@@ -20,14 +20,16 @@ from aiohubassoc.cli.options import (
     Flag,
     Flat,
     InputOptions,
-    LogFormat,  # noqa: F401 -- the command line reads the options of `PrintOptions` here
-    LogLevel,  # noqa: F401 -- as above
     PaceOptions,
     PortalOptions,
-    PrintOptions,
     SendOptions,
     check_input,
     given,
+)
+from aiohubassoc.cli.output_options import (
+    LogFormat,  # noqa: F401 -- the command line reads the options of `PrintOptions` here
+    LogLevel,  # noqa: F401 -- as above
+    PrintOptions,
 )
 from aiohubassoc.cli.report import Example, VerifyReport, verification_result
 from aiohubassoc.cli.run_folder import (
