@@ -266,6 +266,6 @@ def test_simulated_runs_share_a_folder(command: Command, pairs_file: Path, folde
     assert command("resume", "--no-check", folder, "--json").reported["skipped"] == 10
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HUBSPOT_ACCESS_TOKEN", "none")
-        result = command(*call)
+        result = command(*call, "--no-check")
     assert result.code == 2
     assert "portal was 'a simulated portal' and is 'https://api.hubapi.com'" in result.err
