@@ -77,7 +77,7 @@ def after_link(
             steps += _how_to_begin_again(report, command, call)
     elif folder is not None and report.not_linked and report.not_linked == report.failed_before:
         steps.append("Nothing was sent: the pairs that are left failed in an earlier run")
-    left = Failures(report.failures, report.invalid, is_at_end=report.is_at_end)
+    left = FailureCounts(report.failures, report.invalid, is_at_end=report.is_at_end)
     if folder is not None:
         written = failures if report.rows_written else None
         found = after_failures(folder, left, command, call.token, written=written)
@@ -96,7 +96,7 @@ def after_link(
 
 
 @attrs.frozen
-class Failures:
+class FailureCounts:
     """
     What failed of a run; true if anything did.
 
@@ -126,7 +126,7 @@ class Failures:
 
 def after_failures(
     folder: str,
-    failures: Failures,
+    failures: FailureCounts,
     command: Command | None,
     access: AccessOptions | None = None,
     *,
@@ -188,7 +188,7 @@ def after_verify(
             for one in examples
             if one.category and one.category not in NO_ERROR
         ]
-        corrected = Failures(problems, 0, is_at_end=True).need_changes
+        corrected = FailureCounts(problems, 0, is_at_end=True).need_changes
         written = how_to_link(output, command.input, where, corrected=corrected)
         return [*steps, written] if report.rows_written else steps
     if command.portal.simulate:  # that portal is gone

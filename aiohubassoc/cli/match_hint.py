@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _SAMPLE: Final = 1000
 
 
-class Sample:
+class KeySample:
     """
     Makes the keys of a side, and counts what the first of them are.
 
@@ -49,7 +49,7 @@ def _is_made(to_key: ToKey, text: str) -> bool:
     return True
 
 
-def find_hint(samples: tuple[Sample, ...], columns: tuple[KeyColumns, ...]) -> str | None:
+def find_hint(samples: tuple[KeySample, ...], columns: tuple[KeyColumns, ...]) -> str | None:
     """Return what to try where nothing matched, as one side has addresses and the other domains."""
     for own, other, order in ((0, 1, ""), (1, 0, " and give the files in the other order")):
         addresses, domains = samples[own], samples[other]

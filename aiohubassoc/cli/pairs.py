@@ -15,7 +15,7 @@ import attrs
 from cyclopts import Parameter
 
 from aiohubassoc.cli.hints import how_to_link
-from aiohubassoc.cli.match_hint import Sample, find_hint
+from aiohubassoc.cli.match_hint import KeySample, find_hint
 from aiohubassoc.cli.options import Flag, Flat
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.sinks import check_outputs
@@ -161,7 +161,7 @@ def pairs(
     if json_ and output is None:
         raise OptionsError("--json is for --output: without it the pairs are on standard output")
     _check_files((left, right), output, unmatched)
-    samples = tuple(map(Sample, _TO_KEYS[match]))
+    samples = tuple(map(KeySample, _TO_KEYS[match]))
     with (
         KeyedTable(left, columns[0], layout, samples[0].to_key) as left_table,
         KeyedTable(right, columns[1], layout, samples[1].to_key) as right_table,

@@ -9,7 +9,7 @@ import attrs
 
 from aiohubassoc import __version__
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc.cli.hints import Failures, after_failures, after_link, compose
+from aiohubassoc.cli.hints import FailureCounts, after_failures, after_link, compose
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import (
     SIMULATED_PORTAL,
@@ -224,7 +224,7 @@ def _find_steps(
             steps.append((again, ""))
         else:
             steps.append(("Continue the run", compose("resume", [folder])))
-    failures = Failures(
+    failures = FailureCounts(
         [
             (one.group.category, one.group.examples[0].message)
             for one in contents.failures

