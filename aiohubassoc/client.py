@@ -14,7 +14,7 @@ from aiohubassoc._http.call_outcome import make_outcome, to_error
 from aiohubassoc._http.clock import Clock, SystemClock
 from aiohubassoc._http.events import Events, parse_portal
 from aiohubassoc._http.limiter import QuotaLimiter
-from aiohubassoc._http.retry_loop import Means
+from aiohubassoc._http.retry_loop import Dependencies
 from aiohubassoc._http.sender import Call
 from aiohubassoc._http.senders import Senders, make_senders
 from aiohubassoc._http.transport import Transport
@@ -273,7 +273,7 @@ class AssociationClient:
         await self._transport.open()
         self._senders = make_senders(
             self._version,
-            Means(
+            Dependencies(
                 self._transport,
                 self._tokens,
                 asyncio.Semaphore(self._transport.connections),

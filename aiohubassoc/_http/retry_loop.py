@@ -58,7 +58,7 @@ class Resend(Transient):
 
 
 @attrs.frozen
-class Means:
+class Dependencies:
     """
     What all senders of a client share.
 
@@ -86,17 +86,17 @@ class Means:
 class RetryLoop(Generic[SubjectT]):
     """Decides what follows each attempt of a call, and makes the next one where it may help."""
 
-    def __init__(self, means: Means) -> None:
-        self._means = means
-        self._policy = means.policy
-        self._events = means.events
+    def __init__(self, shared: Dependencies) -> None:
+        self._shared = shared
+        self._policy = shared.policy
+        self._events = shared.events
         # Called, not iterated: only then tasks may share it. When to give up is decided in
         # `_protocol/retry.py`, because tenacity's own stops read another clock.
         self._retrying = _t.AsyncRetrying(
             retry=_t.retry_if_result(_is_retry),
             wait=_wait,
             stop=_t.stop_never,
-            sleep=means.clock.sleep,
+            sleep=shared.clock.sleep,
         )
 
     async def finish(
@@ -154,7 +154,7 @@ class RetryLoop(Generic[SubjectT]):
 
     def _after_interception(self, call: Call[SubjectT], error: AioHubAssocError) -> Refused | Fatal:
         """Decide whether a page that HubSpot did not write is about the pair or about the run."""
-        if not self._means.proof.holds(self._means.clock.now()):
+        if not self._shared.proof.holds(self._shared.clock.now()):
             return Fatal(error)
         # Other calls reach HubSpot. One odd id must not stop a run of a million pairs.
         call.observer.on_progress()
@@ -172,7 +172,7 @@ class RetryLoop(Generic[SubjectT]):
             self._policy,
             failures=call.failed_connects,
             elapsed=call.unconnected,
-            jitter=self._means.jitter(),
+            jitter=self._shared.jitter(),
         )
         if isinstance(decision, GiveUp):
             self._events.given_up(call, error, decision.why)
@@ -195,7 +195,7 @@ class RetryLoop(Generic[SubjectT]):
             verdict,
             attempt=call.attempts,
             elapsed=call.spent,
-            jitter=self._means.jitter(),
+            jitter=self._shared.jitter(),
         )
         if isinstance(decision, GiveUp):
             self._events.given_up(call, verdict.error, decision.why)
@@ -229,7 +229,7 @@ class RetryLoop(Generic[SubjectT]):
         self, call: Call[SubjectT], verdict: Fatal, *, renewed: bool
     ) -> FinalVerdict | Retry:
         """Renew the refused token, and retry with the new one, unless that is refused as well."""
-        if not await self._means.tokens.renew(call.token, call.renewals) or renewed:
+        if not await self._shared.tokens.renew(call.token, call.renewals) or renewed:
             return verdict
         self._events.token_renewed(call, verdict.error)
         attempt = call.total_attempts

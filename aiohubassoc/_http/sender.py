@@ -17,7 +17,7 @@ from aiohubassoc._http.call_outcome import (
 from aiohubassoc._http.clock import bind_now
 from aiohubassoc._http.failures import NoResponse
 from aiohubassoc._http.limiter_interface import ExpiringLimiter
-from aiohubassoc._http.retry_loop import Means, Resend, RetryLoop
+from aiohubassoc._http.retry_loop import Dependencies, Resend, RetryLoop
 from aiohubassoc._http.transport import ReusedResponse
 from aiohubassoc._protocol.classify import is_from_hubspot
 from aiohubassoc._protocol.retry import clamp, is_beyond_patience
@@ -142,7 +142,7 @@ class Sender(Generic[SubjectT]):
     Makes the calls of one kind of a client, with one limiter and one semaphore.
 
     Args:
-        means: What it shares with the other senders.
+        shared: What it shares with the other senders.
         limiter: Grants permits.
         endpoint: Returns the request for a subject: a pair, or many.
         judge_reply: Returns what a response with 2xx means, in steps if it is about many.
@@ -151,26 +151,26 @@ class Sender(Generic[SubjectT]):
 
     def __init__(
         self,
-        means: Means,
+        shared: Dependencies,
         limiter: Limiter,
         endpoint: Callable[[SubjectT], Endpoint],
         judge_reply: JudgeReply[SubjectT],
         judge_refusal: JudgeRefusal[SubjectT],
     ) -> None:
-        self._transport = means.transport
+        self._transport = shared.transport
         self._endpoint = endpoint
         self._judge_reply = judge_reply
         self._judge_refusal = judge_refusal
-        self._tokens = means.tokens
+        self._tokens = shared.tokens
         self._limiter = limiter
         self._expiring = limiter if isinstance(limiter, ExpiringLimiter) else None
-        self._semaphore = means.semaphore
-        self._policy = means.policy
-        self._clock = means.clock
-        self._proof = means.proof
-        self._retry_loop: RetryLoop[SubjectT] = RetryLoop(means)
-        self._on_response = means.events.on_response
-        self._now = bind_now(means.clock)
+        self._semaphore = shared.semaphore
+        self._policy = shared.policy
+        self._clock = shared.clock
+        self._proof = shared.proof
+        self._retry_loop: RetryLoop[SubjectT] = RetryLoop(shared)
+        self._on_response = shared.events.on_response
+        self._now = bind_now(shared.clock)
         self._loop = asyncio.get_running_loop()
 
     async def send(self, call: Call[SubjectT]) -> FinalVerdict:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aiohubassoc._http.limiter_interface import Limiter
-    from aiohubassoc._http.retry_loop import Means
+    from aiohubassoc._http.retry_loop import Dependencies
     from aiohubassoc._protocol.verdicts import Response, Verdict
 
 
@@ -63,19 +63,19 @@ def _judge_refusal(
 
 
 def make_senders(
-    version: str, means: Means, *, limiter: Limiter, batch_limiter: Limiter
+    version: str, shared: Dependencies, *, limiter: Limiter, batch_limiter: Limiter
 ) -> Senders:
     """Return the senders of a client; *batch_limiter* limits batch calls and lookups."""
     return Senders(
         Sender(
-            means,
+            shared,
             limiter,
             endpoint=partial(create_default, version),
             judge_reply=judge_pair_reply,
             judge_refusal=judge_pair_refusal,
         ),
         Sender(
-            means,
+            shared,
             batch_limiter,
             endpoint=lambda inputs: create_default_batch(
                 version, inputs.types, encode_pairs(inputs.pairs)
@@ -84,14 +84,14 @@ def make_senders(
             judge_refusal=_judge_refusal,
         ),
         Sender(
-            means,
+            shared,
             batch_limiter,
             endpoint=lambda asked: read_links(version, asked.types, encode_records(asked.records)),
             judge_reply=lambda response, _: judge_links_reply(response),
             judge_refusal=_judge_refusal,
         ),
         Sender(
-            means,
+            shared,
             limiter,
             endpoint=lambda request: request.endpoint,
             judge_reply=lambda response, _: judge_account_reply(response),

@@ -16,7 +16,7 @@ from aiohubassoc._http.auth import TokenProvider, TokenSource
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._http.events import Events
 from aiohubassoc._http.failures import NoResponse
-from aiohubassoc._http.retry_loop import Means
+from aiohubassoc._http.retry_loop import Dependencies
 from aiohubassoc._http.sender import Sender
 from aiohubassoc._protocol.classify import EndpointProof
 from aiohubassoc._protocol.requests import Endpoint, create_default
@@ -128,7 +128,7 @@ def sender_of(
     events: Events | None = None,
 ) -> Sender[Pair]:
     """Return a sender over the fake, in the running loop's time."""
-    means = Means(
+    shared = Dependencies(
         transport,  # type: ignore[arg-type]  # it has what a sender uses
         TokenSource(token),
         asyncio.Semaphore(concurrency),
@@ -139,7 +139,7 @@ def sender_of(
         proof or EndpointProof(),
     )
     return Sender(
-        means,
+        shared,
         limiter or QuotaLimiter(quota or Quota(1000, 1.0)),
         endpoint=partial(create_default, ApiVersion.V4),
         judge_reply=lambda response, one: judge(response, one, SystemClock().utc_now),
