@@ -88,11 +88,10 @@ class AdaptiveLimit:
         self._whole: float = quota.limit
         self._cut_at = -math.inf
         self._before_cut: _Level | None = None
-        # Of the calls in flight at the cut: how many still are, were accepted, were throttled. And
-        # how many windows in a row had a throttle near the limit, and since when the last of them.
-        self.in_flight_at_cut = self._accepted_at_cut = self._throttled_at_cut = (
-            self._near_count
-        ) = 0
+        # Of the calls in flight at the cut: how many still are, were accepted, were throttled.
+        self.in_flight_at_cut = self._accepted_at_cut = self._throttled_at_cut = 0
+        # How many windows in a row had a throttle near the limit, and since when the last of them.
+        self._near_count = 0
         self._near_at = -math.inf
 
     @property

@@ -56,9 +56,10 @@ class BatchPacer:
         self._rises_at = math.inf  # from the first call on
         self._throttled_limit = math.inf
         self._throttled_in_flight = math.inf
-        # What was reached without a throttle: calls in a window, and calls in flight. Since the
-        # last rise: the most calls in flight, and how many windows had no throttle.
-        self._proven_limit = self._proven_in_flight = self._most_in_flight = self._clean_windows = 0
+        # What was reached without a throttle: calls in a window, and calls in flight.
+        self._proven_limit = self._proven_in_flight = 0
+        # Since the last rise: the most calls in flight, and how many windows had no throttle.
+        self._most_in_flight = self._clean_windows = 0
         self._patience = _FIRST_PATIENCE
         self._cut_at = -math.inf
 

@@ -10,7 +10,7 @@ import psycopg
 from aiohubassoc.errors import FleetError
 
 # Nothing is prepared: behind a PgBouncer that pools transactions each statement may go to another
-# session. Texts are UTF-8 whatever the encoding of the database is.
+# session. Texts are UTF-8 in a database of any encoding.
 CONNECTION: Final[dict[str, Any]] = {
     "connect_timeout": 10,
     "prepare_threshold": None,

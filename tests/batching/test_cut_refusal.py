@@ -58,7 +58,7 @@ def test_a_cut_refusal_names_no_other_pair(fields: dict[str, Any], count: int) -
 
 
 def test_a_cut_refusal_names_whom_it_calls_invalid() -> None:
-    """Each such record is refused by itself, whatever else was cut off."""
+    """Each such record is refused by itself, also if other text was cut off."""
     sentences = [f"CONTACT={one} is not valid" for one in (12, 3, 1234)]
     body = orjson.dumps({"message": "x" * MOST_ERROR_BYTES, "context": {"INVALID": sentences}})
     assert {1, 2, 7} == _named(body[: body.index(b"1234")])

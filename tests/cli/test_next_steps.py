@@ -349,6 +349,23 @@ def test_what_can_pass_is_sent_again(
     assert command(*_step(state, "To send those again ")).code == 0
 
 
+def test_nothing_of_an_earlier_run_is_said_of_the_first(
+    command: Command,
+    start_portal: StartPortal,
+    pairs_file: Path,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing responded: the network is named, also where a later run meets it."""
+    monkeypatch.setattr(retry, "backoff", lambda *_: 0.0)
+    start_portal(faults=FaultPlan(reset_before=1.0))
+    first = command("link", pairs_file, *TYPES, *FAST, "--no-check", "--run", folder)
+    again = command("resume", folder, "--retry-failed", "--no-check")
+    for result in (first, again):
+        assert "No response came from http://127.0.0.1:" in result.out
+        assert "an earlier run" not in result.out
+
+
 def test_a_file_of_an_input_that_was_not_read_to_its_end(
     link: Command, start_portal: StartPortal, tmp_path: Path
 ) -> None:

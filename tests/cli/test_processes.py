@@ -168,7 +168,9 @@ def test_a_signal_while_a_new_token_is_asked_for(start_portal: StartPortal, tmp_
 def test_a_signal_before_anything_was_sent(start_portal: StartPortal) -> None:
     """While it waits for rows."""
     portal = start_portal()
-    with started(*LINK, stdin="from_id,to_id\n1,2\n") as process:
+    # Not measured: what coverage saves at the end prints a warning of the file that is still open.
+    unmeasured = {name: value for name, value in os.environ.items() if "COV" not in name}
+    with started(*LINK, stdin="from_id,to_id\n1,2\n", env=unmeasured) as process:
         assert process.stderr is not None
         assert process.stdout is not None
         # Its second thread is the one that reads the rows.
@@ -181,7 +183,7 @@ def test_a_signal_before_anything_was_sent(start_portal: StartPortal) -> None:
     assert process.returncode == 130
     assert out == ""
     assert portal.portal.ledger.requests == 0
-    assert "KeyboardInterrupt" not in err  # a traceback may be one of coverage
+    assert "Traceback" not in err
 
 
 # --- pipes and terminals -----------------------------------------------------------------------

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.looptime(False)
 async def test_a_day_that_ends_at_no_time_ends_within_a_day(
     resets_in: timedelta, offset: timedelta | None
 ) -> None:
-    """Whatever the account says: the run neither sleeps for years nor goes on at once for ever."""
+    """With any time that the account reports, the run neither sleeps for years nor loops."""
     now = datetime.now(UTC)
 
     class Account:

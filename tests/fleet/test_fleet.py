@@ -358,7 +358,7 @@ async def test_outcomes_that_cannot_be_written_let_no_run_wait_for_ever(
     portals: dict[str, FleetPortal],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whatever the error is, the run says so and continues later."""
+    """After any error the run reports it and continues later."""
     writing = recorder._write
 
     async def fail_once(*arguments: Any) -> set[int]:

@@ -28,7 +28,7 @@ def _api(cls: type[ApiError], status: int, category: str | None = None) -> ApiEr
 
 _PASSING = [
     _api(ServerError, 500),
-    _api(ServerError, 503, "VALIDATION_ERROR"),  # HubSpot failed, whatever it calls it
+    _api(ServerError, 503, "VALIDATION_ERROR"),  # HubSpot failed, though it names another category
     _api(ServerError, 530),
     _api(LockedError, 423, "LOCKED"),
     _api(RateLimitedError, 429),

@@ -160,7 +160,7 @@ def test_any_bytes_as_its_log(
 def test_a_lock_that_is_damaged_is_locked_by_nobody(
     whole: Path, tmp_path: Path, content: bytes
 ) -> None:
-    """Whoever reads the folder is not stopped by it."""
+    """It does not stop readers of the folder."""
     folder = tmp_path / "run"
     shutil.copytree(whole, folder)
     (folder / LOCK).write_bytes(content)

@@ -300,7 +300,9 @@ def test_what_held_before_the_throttle_holds_again() -> None:
     for _ in range(6):
         limit.record_accepted(30, sent_at=1.0)
         limit.record_end(sent_at=1.0)
-    assert 30 == limit.at(1.0)  # six are not eight, whatever was accepted at the cut before
+    assert 30 == limit.at(
+        1.0
+    )  # six are not eight; what was accepted at the cut before does not count
     _try_fails(limit, 20, 1.5)
     limit.in_flight_at_cut = 8
     for _ in range(8):
@@ -325,7 +327,7 @@ def test_a_named_limit_holds_at_once() -> None:
 
 
 def test_the_first_named_window_is_measured() -> None:
-    """Whatever was assumed. Of two that are named in turn it is the longer one."""
+    """Any assumption is replaced. Of two that are named in turn it is the longer one."""
     limit = AdaptiveLimit(Quota(100, 60.0))
     windows = []
     for window in (10.0, 0.5, 0.5, 20.0, 0.5, 20.0):

@@ -583,7 +583,7 @@ def test_a_throttle_takes_back_what_was_proven() -> None:
 
 
 def test_a_wait_of_less_than_a_second_counts() -> None:
-    """Whoever waited at all wants one more in the next window."""
+    """A caller that waited wants one more in the next window."""
     pace = BatchPacer()
     _accept(pace, 0.0, 10)
     assert 0.5 == pace.wait(9.5)

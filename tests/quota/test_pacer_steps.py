@@ -176,7 +176,7 @@ def test_of_two_quotas_the_slower_one_is_reported() -> None:
 
 
 def test_all_permits_are_taken_of_both_quotas() -> None:
-    """Whatever is done with them, the calls in flight are the same."""
+    """The calls in flight are the same after any of them."""
     pacer = Pacer(Quota(3, 1.0))
     pacer.adopt(Quota(2))
     pacer.take(0.0)

@@ -341,7 +341,7 @@ async def test_a_state_that_cannot_be_read_is_an_error(store: MemoryStore, conte
 async def test_a_state_with_other_values_is_an_error(
     store: MemoryStore, name: str, value: object
 ) -> None:
-    """Whatever it breaks, and whenever."""
+    """In any of its fields."""
     await (await other(store)).close()
     state = {**snapshot.from_bytes(store.rows["default", "single"].state), name: value}
     store.rows["default", "single"] = StoredState(1, store.epoch, orjson.dumps(state))
