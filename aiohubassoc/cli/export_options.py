@@ -32,6 +32,8 @@ class ExportOptions:
         linked: Write only linked pairs.
         format_: csv, jsonl or parquet; else as the name of --output ends, else csv.
         output: Write to this file instead of standard output.
+        safe_for_spreadsheets: Put ' before each cell that a spreadsheet would take for a formula;
+            for CSV.
     """
 
     failed: Flag = False
@@ -39,6 +41,7 @@ class ExportOptions:
     linked: Flag = False
     format_: Literal["csv", "jsonl", "parquet"] | None = None
     output: str | None = None
+    safe_for_spreadsheets: Flag = False
 
     @property
     def file_format(self) -> str:
@@ -50,6 +53,8 @@ class ExportOptions:
         check_results_format(self.output or "standard output", self.file_format)
         if self.output is None and self.file_format == "parquet":
             raise OptionsError("--format parquet is for a file: give --output")
+        if self.safe_for_spreadsheets and self.file_format != "csv":
+            raise OptionsError(f"--safe-for-spreadsheets is for CSV, not {self.file_format}")
 
     def statuses(self) -> list[Status]:
         """Return the statuses of the pairs to write."""
@@ -63,12 +68,13 @@ class ExportOptions:
     @contextlib.contextmanager
     def open(self, header: list[str]) -> Iterator[_Write]:
         """Give what writes a row; at the end of the block all of them are written."""
+        format_ = "csv-safe" if self.safe_for_spreadsheets else self.file_format
         if self.output is None:
             file = rows_output()
-            yield result_writer(file, header, format_=self.file_format).write
+            yield result_writer(file, header, format_=format_).write
             file.flush()
             return
-        with open_results(self.output, header, self.file_format) as results:
+        with open_results(self.output, header, format_) as results:
             yield results.write
             results.flush()
 

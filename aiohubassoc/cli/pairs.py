@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import json
 import sqlite3
 from contextlib import ExitStack
@@ -39,7 +38,7 @@ from aiohubassoc.files.keyed_table import (
     site_domain,
 )
 from aiohubassoc.files.layout import Layout
-from aiohubassoc.files.results import result_format
+from aiohubassoc.files.results import csv_writer, result_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -234,7 +233,7 @@ class _Output:
             first = next(results, None)
             self.begun = True
             file = rows_output() if self.output is None else stack.enter_context(_open(self.output))
-            rows = csv.writer(file, lineterminator="\n")
+            rows = csv_writer(file)
             rows.writerow(_HEADER)
             others: _UnmatchedFile | None = None
             if self.unmatched is not None:
@@ -266,7 +265,7 @@ class _UnmatchedFile:
         self._file = file
         self._csv = None
         if result_format(path) == "csv":
-            self._csv = csv.writer(file, lineterminator="\n")
+            self._csv = csv_writer(file)
             self._csv.writerow(self._names)
 
     def write(self, row: Unmatched) -> None:

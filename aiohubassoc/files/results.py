@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TextIO
 import attrs
 
 if TYPE_CHECKING:
+    from _csv import Writer
     from collections.abc import Sequence
     from typing import Self
 
@@ -25,6 +26,8 @@ class RowResult:
     correlation_id: str | None = None
 
 
+# OWASP, "CSV Injection" (read 2026-11-29): what a formula begins with, full-width letters too.
+_FORMULA: Final = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 ADDED: Final = tuple(one.name for one in attrs.fields(RowResult))
 
 
@@ -35,9 +38,25 @@ def result_writer(file: TextIO, header: Sequence[str], *, format_: str) -> CsvRe
     Args:
         file: Open for text, without translation of line ends.
         header: The input's columns.
-        format_: ``csv`` or ``jsonl``.
+        format_: ``csv``, ``jsonl``, or ``csv-safe`` for a spreadsheet.
     """
-    return CsvResults(file, header) if format_ == "csv" else JsonResults(file, header)
+    if format_ == "jsonl":
+        return JsonResults(file, header)
+    return (SafeCsvResults if format_ == "csv-safe" else CsvResults)(file, header)
+
+
+class _Lines:
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, row: str) -> int:
+        return self._file.write(f"{row[:-2]}\n")
+
+
+def csv_writer(file: TextIO) -> Writer:
+    """Return a writer of rows that end with a line feed: a cell with any line end is quoted."""
+    # It quotes only the characters of its line end, and writes a row at once.
+    return csv.writer(_Lines(file), lineterminator="\r\n")
 
 
 class CsvResults:
@@ -53,15 +72,25 @@ class CsvResults:
 
     def __init__(self, file: TextIO, header: Sequence[str]) -> None:
         self._kept = without_added(header)
-        self._writer = csv.writer(file, lineterminator="\n")
-        self._writer.writerow([*self._kept, *added_names(self._kept)])
+        self._writer = csv_writer(file)
+        self._write_cells([*self._kept, *added_names(self._kept)])
 
     def write(self, fields: list[str] | dict[str, object], result: RowResult) -> None:
         """Write one row, as many cells of it as there are columns, and its outcome."""
         if isinstance(fields, dict):
             fields = [cell_text(fields.get(name)) for name in self._kept]
         own = [*fields, *[""] * len(self._kept)][: len(self._kept)]
-        self._writer.writerow([*own, *(part or "" for part in attrs.astuple(result))])
+        self._write_cells([*own, *(part or "" for part in attrs.astuple(result))])
+
+    def _write_cells(self, cells: list[str]) -> None:
+        self._writer.writerow(cells)
+
+
+class SafeCsvResults(CsvResults):
+    """As `CsvResults`, but a cell that a spreadsheet takes for a formula begins with ``'``."""
+
+    def _write_cells(self, cells: list[str]) -> None:
+        super()._write_cells([f"'{one}" if one.startswith(_FORMULA) else one for one in cells])
 
 
 class JsonResults:

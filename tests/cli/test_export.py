@@ -133,7 +133,7 @@ def test_cells_come_back_as_they_were(
 ) -> None:
     """Quotes, line ends, blanks, letters of any kind, and bytes that no encoding has."""
     start_portal(records_up_to=10)
-    cells = [' "a" ', "one\ntwo", "ä ☃ 𝄞", "[bold]x[/]", "=1+1", ""]
+    cells = [' "a" ', "one\ntwo", "one\rtwo", "ä ☃ 𝄞", "[bold]x[/]", "=1+1", ""]
     pairs = tmp_path / "pairs.csv"
     with pairs.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -150,6 +150,57 @@ def test_cells_come_back_as_they_were(
         [cell, f" {n} ", "99"] for n, cell in enumerate(cells, 1)
     ]
     assert b"caf\xe9,7,8,invalid" in exported.read_bytes()
+
+
+@pytest.mark.parametrize("to_file", [True, False])
+def test_no_cell_is_a_formula_of_a_spreadsheet(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    tmp_path: Path,
+    folder: Path,
+    *,
+    to_file: bool,
+) -> None:
+    """With the option: names of columns, cells and messages, in any row; the rest is as it was."""
+    start_portal(records_up_to=10)
+    formulas = ["=cmd|'/C calc'!A0", "+1+1", "@SUM(1)", "-2", "\t=1", "\r=1", "\n=1", "\uff1d1+1"]
+    kept = ["a=1", "1-2", "", "'x", " =1", "jo@x.de"]
+    pairs = tmp_path / "pairs.csv"
+    with pairs.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["=note", "from_id", "to_id"])
+        writer.writerows([cell, "1", n] for n, cell in enumerate([*formulas, *kept], 2))
+        writer.writerow(["x", "=HYPERLINK(1)", "5"])
+    link(pairs, "--run", folder, "--skip-invalid")
+    options = ("--safe-for-spreadsheets", *(("--output", tmp_path / "x.csv") if to_file else ()))
+    result = command("export", folder, *options)
+    assert result.code == 0, result
+    written = (tmp_path / "x.csv").read_bytes().decode() if to_file else result.out
+    header, *rows = csv.reader(io.StringIO(written, newline=""))
+    assert header == ["'=note", "from_id", "to_id", *ADDED]
+    assert [row[0] for row in rows] == [*(f"'{cell}" for cell in formulas), *kept, "x"]
+    assert rows[-1][1] == "'=HYPERLINK(1)"
+    raw = csv.DictReader(io.StringIO(command("export", folder).out, newline=""))
+    assert [row["=note"] for row in raw] == [*formulas, *kept, "x"]
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.parquet"])
+def test_only_csv_is_made_safe_for_spreadsheets(
+    link: Command,
+    command: Command,
+    start_portal: StartPortal,
+    tmp_path: Path,
+    folder: Path,
+    *,
+    name: str,
+) -> None:
+    """No spreadsheet takes a cell of the other formats for a formula: it is refused."""
+    start_portal()
+    link(write_pairs(tmp_path / "pairs.csv", 1), "--run", folder)
+    result = command("export", folder, "--output", tmp_path / name, "--safe-for-spreadsheets")
+    assert (result.code, "--safe-for-spreadsheets is for CSV" in result.err) == (2, True)
+    assert not (tmp_path / name).exists()
 
 
 def test_rows_of_several_files(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shlex
 from typing import TYPE_CHECKING
@@ -87,6 +88,21 @@ def test_the_rows_without_a_pair_have_their_reason(
     assert (rows[0]["First Name"], rows[3]["Company name"]) == ("Bob", "Two")
     lines = [json.loads(line) for line in files[1].read_text(encoding="utf-8").splitlines()]
     assert [{name: str(value) for name, value in line.items()} for line in lines] == rows
+
+
+def test_a_cell_of_several_lines_is_one_cell(command: Command, tmp_path: Path) -> None:
+    """Whatever ends its lines, in the pairs and in the rows without one."""
+    for name, key in (("left", "x\ry"), ("right", "x\ry"), ("other", "z")):
+        (tmp_path / f"{name}.csv").write_text(f'Record ID,Key\n1,"{key}"\n', newline="")
+    keys = []
+    for right, option in (("right", "--output"), ("other", "--unmatched")):
+        path = tmp_path / "written.csv"
+        command(
+            "pairs", tmp_path / "left.csv", tmp_path / f"{right}.csv", "--on", "Key", option, path
+        )
+        with path.open(newline="", encoding="utf-8") as file:
+            keys += [row.get("from_key") or row["Key"] for row in csv.DictReader(file)]
+    assert keys == ["x\ry", "x\ry", "z"]
 
 
 def test_the_pairs_can_be_linked_by_the_command_that_is_named(

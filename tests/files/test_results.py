@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from aiohubassoc import Pair
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.results import FailuresFile, RowResult
@@ -58,6 +60,20 @@ def test_failures_can_be_given_to_another_run(tmp_path: Path) -> None:
         )
     assert pair == Pair("contacts", 1, "companies", 2)
     assert [first[0], ["1", "2", "partial", "Y", "reported again", "c"]] == again
+
+
+@pytest.mark.parametrize("line_end", ["\r", "\r\n", "\n"])
+def test_a_cell_of_several_lines_is_one_cell_when_it_is_read_again(
+    tmp_path: Path, line_end: str
+) -> None:
+    """Whatever ends its lines: none of them is a row, for us or for a spreadsheet."""
+    row = [f"Hi{line_end}901,x,902{line_end}Bye", "1", "2"]
+    path = tmp_path / "1.csv"
+    _written(path, ["note", "from_id", "to_id"], (row, "failed", "X", f"a{line_end}b", None))
+    with PairTable(str(path), layout()) as table:
+        ((record, pair),) = list(table)
+    assert pair == Pair("contacts", 1, "companies", 2)
+    assert record.fields[:3] == row
 
 
 def test_bytes_that_are_no_text_come_back_as_they_were(tmp_path: Path) -> None:
