@@ -69,6 +69,10 @@ _LINE = (
     'A line of --stream: {"from": "contacts:1", "to": "companies:2", "ok": true, '
     '"status": "linked", "attempts": 1, "line": 2}'
 )
+_INPUT_LINE = (
+    'A line of JSON Lines: {"from": "contacts:1", "to": "companies:2"}, or with --from and --to '
+    '{"from_id": 1, "to_id": 2}'
+)
 # Not in the docstrings of the functions: help does not load them.
 _LINK = """\
 Link the pairs of files.
@@ -171,6 +175,8 @@ def make_app() -> App:
     for name, help_ in _COMMANDS:
         own = [example for example in _EXAMPLES if example.split()[0] == name]
         notes = (_LINE, _ACCESS) if name in {"link", "resume"} else ()
+        if name in {"link", "plan", "verify"}:
+            notes = (_INPUT_LINE, *notes)
         app.command(
             f"aiohubassoc.cli.{_MODULES.get(name, name)}:{name}",
             name=name,

@@ -12,12 +12,14 @@ from rich.markup import escape
 from aiohubassoc.account import CheckState
 from aiohubassoc.cli import signals
 from aiohubassoc.cli.connection import Connection, name_token_source
-from aiohubassoc.cli.hints import compose, list_portal
+from aiohubassoc.cli.hints import compose, list_portal, suggest_type
 from aiohubassoc.cli.options import AccessOptions, Flag, Flat, PortalOptions, check_input
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.run_folder import Command
 from aiohubassoc.cli.summary import print_portal
 from aiohubassoc.cli.terminal import print_lines, print_result, stdout
+from aiohubassoc.files.hubspot import standard_type
+from aiohubassoc.files.ids import TypeNames
 from aiohubassoc.files.layout import Layout
 
 if TYPE_CHECKING:
@@ -51,12 +53,14 @@ def check(
     """
     layout = Layout(from_type=from_type, to_type=to_type)
     check_input(layout)
+    names = TypeNames()  # "contacts" and "contact" are said as one
+    from_type, to_type = names.name(from_type, "--from"), names.name(to_type, "--to")
     with ExitStack() as stack:
         command = Command((), layout, portal)
         connection = Connection.open(stack, command, token)
         found = signals.run(_check(connection, from_type, to_type))
     source = "the simulated portal" if portal.simulate else name_token_source(token)
-    items = [_with_source(item, source) for item in found.items]
+    items = [_in_full(item, source, (from_type, to_type)) for item in found.items]
     if json_:
         about = {"portal": connection.portal, "from": from_type, "to": to_type}
         print_result(about | {"token_source": source} | _to_json(found, items))
@@ -78,11 +82,14 @@ async def _check(connection: Connection, from_type: str, to_type: str) -> Accoun
         return await client.check(from_type, to_type)
 
 
-def _with_source(item: CheckItem, source: str) -> CheckItem:
-    """Return *item*; that of the token says where it came from."""
-    if item.name != "token":
-        return item
-    return attrs.evolve(item, text=f"from {source}: {item.text}")
+def _in_full(item: CheckItem, source: str, types: tuple[str, str]) -> CheckItem:
+    """Return *item* with where the token came from, or which object type may be meant."""
+    if item.name == "token":
+        return attrs.evolve(item, text=f"from {source}: {item.text}")
+    if item.name == "object types" and item.cure is not None:
+        unknown = [one for one in types if standard_type(one) is None]
+        return attrs.evolve(item, cure=item.cure.rstrip(".") + (suggest_type(unknown[0]) or "."))
+    return item
 
 
 def _print(items: list[CheckItem], console: Console) -> None:

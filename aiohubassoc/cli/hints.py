@@ -76,7 +76,10 @@ def after_link(
         else:
             steps += _how_to_begin_again(report, command, call)
     elif folder is not None and report.not_linked and report.not_linked == report.failed_before:
-        steps.append("Nothing was sent: the pairs that are left failed in an earlier run")
+        steps.append(
+            "Nothing was sent: the pairs that are left failed in an earlier run, and are sent "
+            "again only with --retry-failed"
+        )
     left = FailureCounts(report.failures, report.invalid, is_at_end=report.is_at_end)
     if folder is not None:
         written = failures if report.rows_written else None
@@ -332,12 +335,16 @@ def after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> str:
                 "If only these pairs are wrong, continue with --stop-after-alike 0"
             )
         case UnknownObjectTypeError(object_type=named):
-            meant = suggest(named, [one for one in _OBJECT_TYPES if one != named])
-            forms = OBJECT_TYPE_FORMS
+            forms, meant = OBJECT_TYPE_FORMS, suggest_type(named)
             step = f"HubSpot knows no object type {named!r}. Use {forms}{meant}"
         case _:
             return ""
     return step
+
+
+def suggest_type(named: str) -> str:
+    """Return a sentence that names the object type which *named* may be meant for."""
+    return suggest(named, [one for one in _OBJECT_TYPES if one != named])
 
 
 def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) -> list[str]:

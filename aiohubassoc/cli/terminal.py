@@ -271,8 +271,12 @@ def suggest(given: str, choices: Iterable[str]) -> str:
     # Ids and names are compared as people take them for equal.
     known = {choice.casefold().replace("_", "-"): choice for choice in choices}
     written = given.casefold().replace("_", "-")
-    found = get_close_matches(written, known, n=1, cutoff=0.6)
-    return f". Did you mean {known[found[0]]}?" if found else ""
+    found = get_close_matches(written, known, n=3, cutoff=0.6)
+    if not found:
+        return ""
+    # Letters that changed places are the likeliest slip: --form is --from rather than --format.
+    meant = max(found, key=lambda one: sorted(one) == sorted(written))
+    return f". Did you mean {known[meant]}?"
 
 
 def suggest_choice(message: str) -> str:

@@ -283,7 +283,13 @@ class PairColumns:
     def _choice(self, header: Header, places: tuple[int | None, int | None]) -> str:
         """Return what to do about the columns that have no place, as a sentence."""
         missing = [one for one, at in zip(self._wanted, places, strict=True) if at is None]
-        columns = {one.column_option: self._suggested(one, header.cells) for one in missing}
+        taken = {header.cells[at] for at in places if at is not None}
+        fitting = [self._suggested(one, header.cells) for one in missing]
+        columns: dict[str, str | None] = {}
+        for one, column in zip(missing, fitting, strict=True):
+            # One column for both ends would link each record to itself.
+            columns[one.column_option] = None if column in taken else column
+            taken.add(column or "")
         # A value for one option only would read as if the other took none.
         unknown = " COLUMN" if any(columns.values()) else ""
         options = " ".join(
@@ -292,8 +298,8 @@ class PairColumns:
         )
         absent = [
             one.standard_type
-            for one in missing
-            if one.standard_type is not None and columns[one.column_option] is None
+            for one, column in zip(missing, fitting, strict=True)
+            if one.standard_type is not None and column is None
         ]
         if absent and any(map(hubspot.is_record_id, header.cells)):
             return (

@@ -98,6 +98,21 @@ def test_an_unknown_object_type(
     result = command("check", "--from", "contact", "--to", "compnies", "--base-url", url, "--json")
     assert (result.code, _states(result)["object types"]) == (1, "failed")
     assert "'compnies'" in result.out
+    (cure,) = [item["cure"] for item in result.reported["items"] if item["name"] == "object types"]
+    assert cure.endswith("such as 2-1234567. Did you mean companies?")
+
+
+def test_two_names_of_one_type_are_said_as_one(
+    command: Command, start_portal: StartPortal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the name that comes first."""
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", TOKEN)
+    url = start_portal().base_url
+    result = command("check", "--from", "contacts", "--to", "contact", "--base-url", url)
+    assert result.code == 0
+    assert "HubSpot knows contacts\n" in result.out
+    assert "contacts at the limit of 50,000 links to contacts: 0" in result.out
+    assert result.out.endswith("aiohubassoc link FILE --from contacts --to contacts\n")
 
 
 def test_a_refused_token(check: Any) -> None:

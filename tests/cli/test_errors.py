@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,8 +31,9 @@ _COMMANDS = (
     ("arguments", "reported"),
     [
         (("lnk",), 'Did you mean "link"?'),
-        (("link", "x", "--form", "contacts"), "there is no option --form. Did you mean --format?"),
-        (("link", "x", "--form=contacts"), "Did you mean --format?"),
+        (("link", "x", "--form", "contacts"), "there is no option --form. Did you mean --from?"),
+        (("link", "x", "--form=contacts"), "Did you mean --from?"),
+        (("link", "x", "--fromat", "csv"), "Did you mean --format?"),
         (("link", "x", "--skip-invalids"), "Did you mean --skip-invalid?"),
         (("verify", "x", "--mising"), "there is no option --mising. Did you mean --missing?"),
         (("plan", "x", "--qouta", "1/1s"), "Did you mean --quota?"),
@@ -45,7 +48,7 @@ _COMMANDS = (
         (("export", "x", "--format", "jsnol"), 'Did you mean "jsonl"?'),
         (("link", "x", "--via", "bach"), 'Did you mean "batch"?'),
         (("link", "x", "--api-version", "2026-9"), "Did you mean 2026-09?"),
-        (("fleet", "submit", "a", "x", "--form", "b"), "option --form. Did you mean --format?"),
+        (("fleet", "submit", "a", "x", "--form", "b"), "option --form. Did you mean --from?"),
         (("fleet", "status", "--jsn"), "there is no option --jsn. Did you mean --json?"),
         (("fleet", "export", "1", "--json"), "there is no option --json"),
     ],
@@ -205,6 +208,25 @@ def test_help_ends_with_its_own_examples(command: Command, verb: str) -> None:
     assert own
     assert all(line.split("aiohubassoc ")[1].split()[0] == verb for line in own)
     assert set(own) <= set(_examples(command("--help").out))
+
+
+@pytest.mark.parametrize("verb", ["link", "plan", "verify"])
+def test_help_shows_a_line_of_json(
+    command: Command, start_portal: StartPortal, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """In both forms, and either is taken as it is shown."""
+    start_portal()
+    monkeypatch.setenv("COLUMNS", "400")
+    (line,) = [one for one in command(verb, "--help").out.splitlines() if "JSON Lines: {" in one]
+    forms = re.findall(r"{.*?}", line)
+    assert [*map(json.loads, forms)] == [
+        {"from": "contacts:1", "to": "companies:2"},
+        {"from_id": 1, "to_id": 2},
+    ]
+    result = command(
+        "plan", "-", *TYPES, "--format", "jsonl", "--json", stdin="\n".join(forms).encode()
+    )
+    assert (result.reported["pairs"], result.reported["duplicates"]) == (1, 1)
 
 
 def _examples(printed: str) -> list[str]:

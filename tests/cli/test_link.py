@@ -247,15 +247,17 @@ def test_stop_after_alike_can_be_turned_off(
 def test_resume_with_nothing_but_failed_pairs_says_so(
     link: Command, command: Command, start_portal: StartPortal, tmp_path: Path
 ) -> None:
-    """And that their rows are to be corrected: sent as they are they would fail again."""
+    """How they could be sent again; and that their rows are to be corrected, or they would fail."""
     portal = start_portal(records_up_to=0)
     pairs = write_pairs(tmp_path / "pairs.csv", 20)
     assert link(pairs, "--run", tmp_path / "run").code == 1
     requests = portal.portal.ledger.requests
     result = command("resume", "--no-check", tmp_path / "run")
     assert result.code == 1
-    assert "Nothing was sent" in result.out
-    assert "--retry-failed" not in result.out
+    assert (
+        "Nothing was sent: the pairs that are left failed in an earlier run, and are sent again "
+        "only with --retry-failed\n"
+    ) in result.out
     assert "Correct these rows, then: aiohubassoc link failed.csv" in result.out
     assert portal.portal.ledger.requests == requests
 

@@ -311,7 +311,7 @@ def test_a_run_folder_knows_what_failed(
     printed = command(
         "resume", "--no-check", folder
     ).out  # sends nothing: all that is left has failed
-    assert "Nothing was sent: the pairs that are left failed in an earlier run\n" in printed
+    assert "Nothing was sent: the pairs that are left failed in an earlier run, and" in printed
     assert portal.portal.ledger.requests == 10
     assert command(*_step(printed, "To write those that failed ")).code == 0
     assert len((pairs_file.parent / "failed.csv").read_text("utf-8").splitlines()) == 1 + 2

@@ -481,6 +481,21 @@ def test_without_a_sure_type_no_column_is_proposed(tmp_path: Path, options: dict
     assert advice.endswith("Choose with --to-column")
 
 
+def test_no_column_is_proposed_for_both_ends(tmp_path: Path) -> None:
+    """It would link each record to itself."""
+    header = "Record ID,Deal Name,Associated Contact IDs"
+    advice = _advice(tmp_path, header, from_type="contacts", to_type="contacts")
+    assert "Choose with --from-column 'Associated Contact IDs' --to-column COLUMN. If" in advice
+    advice = _advice(
+        tmp_path,
+        header,
+        from_type="contacts",
+        to_type="contacts",
+        to_column="Associated Contact IDs",
+    )
+    assert "Choose with --from-column. If it does hold them: --from-column 'Record ID'" in advice
+
+
 def test_no_option_is_left_without_its_value(tmp_path: Path) -> None:
     """Between two options, one without a value would take the other for it."""
     header = "Record ID - Contact,Firm"
