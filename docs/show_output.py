@@ -94,8 +94,8 @@ def make_files(folder: Path) -> None:
         encoding="utf-8",
     )
     (folder / "contacts.csv").write_text(
-        "Record ID,First Name,Email\n101,Ann,ann@example.com\n102,Bo,bo@example.com\n"
-        "103,Cy,cy@example.org\n104,Di,\n",
+        "Record ID,First Name,Email,Company Name\n101,Ann,ann@example.com,Example Ltd\n"
+        "102,Bo,bo@example.com,example ltd\n103,Cy,cy@example.org,\n104,Di,,Other\n",
         encoding="utf-8",
     )
     (folder / "companies.csv").write_text(

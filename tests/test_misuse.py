@@ -182,7 +182,10 @@ async def test_the_pair_of_a_row_fails_its_checks_again(tmp_path: Path) -> None:
         ({"via": ["put"]}, "via must be"),
         ({"drain_timeout": "x"}, "drain_timeout must be"),
         ({"max_failures_kept": None}, "max_failures_kept must be"),
+        ({"max_failures_kept": 1.5}, "max_failures_kept must be"),
+        ({"stop_after_failures": True}, "stop_after_failures must be an int"),
         ({"batch_linger": None}, "batch_linger must be"),
+        ({"batch_linger": "x"}, "batch_linger must be"),
     ],
 )
 async def test_options_of_a_run(options: Any, said: str) -> None:

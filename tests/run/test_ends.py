@@ -395,7 +395,17 @@ def test_eager_tasks_and_a_recorder_that_fails_at_once() -> None:
 
 @pytest.mark.parametrize(
     "item",
-    ["12", b"12", bytearray(b"12"), memoryview(b"12"), {"a": 1, "b": 2}, {202, 101}, 7, (1,)],
+    [
+        "12",
+        b"12",
+        bytearray(b"12"),
+        memoryview(b"12"),
+        {"a": 1, "b": 2},
+        {202, 101},
+        frozenset((202, 101)),
+        7,
+        (1,),
+    ],
     ids=lambda item: type(item).__name__,
 )
 async def test_what_is_no_pair_is_none_in_either_verb(item: Any) -> None:
