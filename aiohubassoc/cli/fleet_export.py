@@ -40,7 +40,7 @@ def export(
         rows: Which rows to write, and where.
         database: Where the runs are.
     """
-    check_output("--output", rows.output, inputs=())
+    check_output("--output", rows.output, inputs=PortalsOptions().files)
     rows.check()
     statuses = rows.statuses()
 
@@ -88,8 +88,8 @@ def report(
         portals: Which portals there are; may be left out.
     """
     check_installed()
-    check_output("--output", output, inputs=())
-    known = portals.load() if portals.is_given else {}
+    check_output("--output", output, inputs=portals.files)
+    known = portals.load() if portals.files else {}
 
     async def work(fleet: Fleet) -> str:
         (found,) = await fleet.runs(run)

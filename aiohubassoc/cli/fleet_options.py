@@ -63,14 +63,15 @@ class PortalsOptions:
     portals: str | None = None
 
     @property
-    def is_given(self) -> bool:
-        """Whether there is such a file."""
-        return bool(self.portals or os.environ.get(_PORTALS, "").strip())
+    def files(self) -> list[str]:
+        """That file, if there is one."""
+        path = self.portals or os.environ.get(_PORTALS, "").strip()
+        return [path] if path else []
 
     def load(self) -> dict[str, FleetPortal]:
         """Return the portals, or OptionsError."""
-        if path := self.portals or os.environ.get(_PORTALS, "").strip():
-            return load_portals(path)
+        if files := self.files:
+            return load_portals(files[0])
         raise OptionsError(f"no portals: give --portals, or set {_PORTALS}")
 
 

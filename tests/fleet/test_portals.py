@@ -7,10 +7,34 @@ from typing import TYPE_CHECKING
 import pytest
 
 from aiohubassoc import OptionsError, Quota
+from aiohubassoc.cli.app import run
 from aiohubassoc.fleet import FleetOptions, FleetPortal, load_portals
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@pytest.mark.parametrize("verb", ["export", "report"])
+@pytest.mark.parametrize("way", ["option", "variable"])
+def test_the_file_is_never_overwritten(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    way: str,
+    verb: str,
+) -> None:
+    """By what a command writes; no database is asked before."""
+    path = write(tmp_path, "[portals.acme]\n")
+    monkeypatch.setenv("AIOHUBASSOC_DATABASE", "postgresql://nobody@127.0.0.1:1/none")
+    options = ["--output", str(path)]
+    if way == "variable" or verb == "export":
+        monkeypatch.setenv("AIOHUBASSOC_PORTALS", str(path))
+    else:
+        options += ["--portals", str(path)]
+    assert run(["fleet", verb, "1", *options]) == 2
+    assert f"--output {path} would overwrite the input" in capsys.readouterr().err
+    assert path.read_text(encoding="utf-8") == "[portals.acme]\n"
 
 
 def write(folder: Path, text: str) -> Path:
