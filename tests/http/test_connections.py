@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -18,7 +18,9 @@ from aiohubassoc import (
     NotFoundError,
     Pair,
     Quota,
+    RefusedAlikeError,
     RetryPolicy,
+    RunStoppedError,
     Status,
     Timeouts,
 )
@@ -319,6 +321,115 @@ async def test_whoever_waits_for_silence_holds_up_nobody() -> None:
         assert 2 == server.connections
         await asyncio.gather(*(_one(client, number) for number in (4, 5)))  # noqa: TID251 -- two
         assert 2 == server.connections
+
+
+@pytest.mark.parametrize(
+    ("how", "lent"), [("a run", False), ("a run", True), ("tasks", False)], ids=str
+)
+async def test_refusals_stay_as_fast_as_links(how: str, lent: bool) -> None:
+    """Within a third, at ten times HubSpot's quota: what waits for silence holds no request."""
+
+    async def respond(exchange: Exchange) -> None:
+        await pass_time(0.1)
+        if int(exchange.ids[0]) > 5_000:
+            exchange.say(refused())
+        else:
+            exchange.link()
+
+    async def link(client: AssociationClient, numbers: range) -> None:
+        if how == "a run":
+            report = await client.link_all(map(_pair, numbers), stop_after_alike=None)
+            assert len(numbers) == report.total == report.linked + report.failed
+            return
+        async with asyncio.TaskGroup() as group:
+            for number in numbers:
+                group.create_task(_link_one(client, number))
+
+    loop = asyncio.get_running_loop()
+    options: dict[str, Any] = {"quota": Quota(190, 1.0), "lent": lent}
+    async with raw_server(respond) as server, _client(server, **options) as client:
+        await link(client, range(1, 191))
+        took = []
+        for first in (201, 5_001):
+            began = loop.time()
+            await link(client, range(first, first + 760))
+            took.append(loop.time() - began)
+    assert took[1] <= took[0] * 4 / 3
+
+
+async def _link_one(client: AssociationClient, number: int) -> None:
+    with suppress(NotFoundError):
+        await client.create_default(_pair(number))
+
+
+@pytest.mark.parametrize("quota", [Quota(190), Quota(1_000_000)], ids=str)
+@pytest.mark.parametrize("first", [1, 301])
+async def test_pairs_that_wait_for_silence_are_few_calls_more(first: int, quota: Quota) -> None:
+    """Pairs that are refused alike stop a run after few calls over real connections, too."""
+
+    async def respond(exchange: Exchange) -> None:
+        await pass_time(0.1)
+        if int(exchange.ids[0]) >= first:
+            exchange.say(refused("403 Forbidden", category="SOME_LIMIT"))
+        else:
+            exchange.link()
+
+    concurrency = 64 if first == 1 else 32
+    options: dict[str, Any] = {"quota": quota, "concurrency": concurrency}
+    async with raw_server(respond) as server, _client(server, **options) as client:
+        report = await client.link_all(map(_pair, range(1, 1_501)))
+        assert isinstance(report.stopped, RefusedAlikeError)
+        assert report.linked == first - 1
+        assert server.requests <= (120 if first == 1 else 400)
+
+
+async def _slowly(read: list[int]) -> AsyncIterator[Pair]:
+    for number in range(1, 200):
+        if number % 20 == 0:
+            await pass_time(0.03)
+        read.append(number)
+        yield _pair(number)
+
+
+@pytest.mark.parametrize("how", ["left", "stopped", "cancelled", "to its end"])
+@pytest.mark.parametrize("after", [0.05, 0.15, 0.25, 0.35, 0.5, 0.77])
+async def test_a_run_that_ends_while_refusals_are_confirmed_loses_nothing(
+    how: str, after: float
+) -> None:
+    """Each pair that was read has one outcome."""
+    read: list[int] = []
+    seen: list[int] = []
+
+    async def respond(exchange: Exchange) -> None:
+        await pass_time(0.1)
+        if int(exchange.ids[0]) % 3:
+            exchange.say(refused())
+        else:
+            exchange.link()
+
+    async with raw_server(respond) as server, _client(server, concurrency=8) as client:
+        await _outcomes(client, *range(3, 90, 3))
+        stream = client.link_each(_slowly(read), stop_after_alike=None, drain_timeout=0.0)
+
+        async def use() -> None:
+            async with stream as outcomes:
+                await pass_time(after)
+                if how == "stopped":
+                    outcomes.stop(RunStoppedError("enough"), drain_timeout=0.05)
+                if how in {"stopped", "to its end"}:
+                    seen.extend([one.index async for one in outcomes])
+                if how == "cancelled":
+                    await pass_time(100.0)
+
+        task = asyncio.create_task(use())
+        if how == "cancelled":
+            asyncio.get_running_loop().call_later(after, task.cancel)
+        await asyncio.wait([task])
+        assert how == "cancelled" or task.exception() is None
+        seen += [one.index async for one in stream]
+        assert sorted(seen) == list(range(len(read)))
+        assert stream.report.total == len(read)
+        assert how != "to its end" or (len(read), stream.report.linked) == (199, 66)
 
 
 async def test_a_run_that_ends_meanwhile_claims_nothing() -> None:
