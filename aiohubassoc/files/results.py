@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 import attrs
+
+from aiohubassoc.errors import OptionsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +28,10 @@ class RowResult:
     correlation_id: str | None = None
 
 
+# How names of files end whose format is known, and which programs open by it.
+_SUFFIXES: Final = re.compile(
+    r"\.(bz2|csv|gz|html?|json|jsonl|ndjson|ods|parquet|pdf|pq|tab|tsv|xls[mx]?|xz|zip|zstd?)"
+)
 ADDED: Final = tuple(one.name for one in attrs.fields(RowResult))
 
 
@@ -139,6 +146,25 @@ class FailuresFile:
     def flush(self) -> None:
         """Hand what was written to the system."""
         self._file.flush()
+
+
+def check_file_name(path: str, *suffixes: str) -> None:
+    """
+    Refuse a name that shows another format than what is written; any other name is fine.
+
+    Args:
+        path: The file to be written.
+        suffixes: What its name may end with, such as ``.csv``.
+
+    Raises:
+        OptionsError: it ends with what is known to be another format, such as ``.xlsx``.
+    """
+    suffix = Path(path).suffix.casefold()
+    if _SUFFIXES.fullmatch(suffix) and suffix not in suffixes:
+        raise OptionsError(
+            f"{path}: the name ends with {suffix}, which is another format than what is written. "
+            f"Let it end with {' or '.join(suffixes)}"
+        )
 
 
 def result_format(path: str) -> str:
