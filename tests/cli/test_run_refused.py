@@ -112,6 +112,7 @@ def test_another_input_is_another_job(
     refused = link(*files, "--run", folder)
     assert refused.code == 2
     assert reported in refused.err
+    assert refused.err.endswith("; for the same input with changed rows: --force\n")
     assert portal.portal.ledger.requests == 2
     assert link(*files, "--run", folder, "--force", "--json").reported["linked"] == 1
     assert set(sent_to(portal).items()) == {((str(n), str(n + 10)), 1) for n in (1, 2, 3)}
@@ -184,6 +185,7 @@ def test_another_portal_is_another_job(
         result = link("pairs.csv", "--run", folder, *options)
         assert result.code == 2
         assert f"portal was '{portal.base_url}' and is '{other.base_url}'" in result.err
+        assert "--force" not in result.err  # what is linked in one would be skipped in the other
     assert other.portal.ledger.requests == 0
     assert link("pairs.csv", "--run", folder, "--base-url", portal.base_url).code == 0
 
