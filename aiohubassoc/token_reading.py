@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 # A password manager may ask a server or a person.
 _COMMAND_SECONDS: Final = 60.0
-_LOOK_SECONDS: Final = 0.5
+# What a command prints in the meantime is kept.
+_LOOK_SECONDS: Final = 0.05
+# A token has some hundred characters.
+MOST_CHARS: Final = 65_536
 _MOST_STDERR: Final = 2000
 # NAME=value as in shell and Docker files. The value must not start with "=": ab== is a token.
 _ASSIGNMENT: Final = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*=\s*([^=\s].*)", re.ASCII)
@@ -94,7 +97,10 @@ def token_from_file(path: str) -> str:
         OptionsError: it cannot be read, or has none.
     """
     try:
-        content = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            content = file.read(MOST_CHARS + 1)
+        if len(content) > MOST_CHARS:
+            raise OptionsError(f"{path} is too long: it must contain the access token, and no more")
         # PowerShell writes UTF-16.
         text = content.decode("utf-16" if content.startswith(_UTF16) else "utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -137,7 +143,7 @@ def token_from_command(
         raise OptionsError("--token-command is empty: it must print the access token")
     name = f"--token-command ({words[0]})"
     try:
-        done = _run(words, is_over or Event(), seconds)
+        done = _run(words, name, is_over or Event(), seconds)
     except subprocess.TimeoutExpired as error:
         said = _quoted(error.stderr, error.stdout)
         raise OptionsError(f"{name} did not end within {seconds:g} s{said}") from None
@@ -157,7 +163,9 @@ def token_from_command(
     return _checked(token, name)
 
 
-def _run(words: list[str], is_over: Event, seconds: float) -> subprocess.CompletedProcess[bytes]:
+def _run(
+    words: list[str], name: str, is_over: Event, seconds: float
+) -> subprocess.CompletedProcess[bytes]:
     pipe, looks = subprocess.PIPE, math.ceil(seconds / _LOOK_SECONDS)
     with subprocess.Popen(  # noqa: S603 -- it is what the user asks for
         words,
@@ -170,13 +178,22 @@ def _run(words: list[str], is_over: Event, seconds: float) -> subprocess.Complet
                 looks -= 1
                 try:
                     output = process.communicate(timeout=_LOOK_SECONDS)
-                except subprocess.TimeoutExpired:
+                except subprocess.TimeoutExpired as error:
+                    _check_length(name, error.stdout, error.stderr)
                     if looks <= 0 or is_over.is_set():
                         raise
                 else:
+                    _check_length(name, *output)
                     return subprocess.CompletedProcess(words, process.returncode, *output)
         finally:
             process.kill()
+
+
+def _check_length(name: str, *outputs: bytes | None) -> None:
+    if any(len(output or b"") > MOST_CHARS for output in outputs):
+        raise OptionsError(
+            f"{name} prints too much: it must print the access token, and no more"
+        ) from None
 
 
 def _quoted(stderr: bytes | None, stdout: bytes | None) -> str:

@@ -125,13 +125,14 @@ def _connection(responses: Responses, base_url: str) -> CheckItem:
     read = responses.get("read")
     if isinstance(read, WrongEndpointError | GatewayError | InvalidResponseError):
         return _failed(name, str(read), "Check the base URL, the API version and the proxy.")
-    if any(isinstance(response, AccountReply | ApiError) for response in responses.values()):
+    if any(_is_object(one) or isinstance(one, ApiError) for one in responses.values()):
         return _ok(name, f"{base_url} responds")
     for response in responses.values():
         if isinstance(response, TransportError):
             text = f"no response from {base_url}: {response}"
             return _failed(name, text, "Check the network, the proxy and the base URL.")
-    return _unknown(name, None)
+    text = f"{base_url} responds, but not as HubSpot does"
+    return _failed(name, text, "Check the base URL, the API version and the proxy.")
 
 
 def _token(responses: Responses) -> CheckItem:
@@ -140,8 +141,8 @@ def _token(responses: Responses) -> CheckItem:
         if isinstance(response, _TOKEN_ERRORS):
             cure = "Make a new access token (service key) in HubSpot and use that."
             return _failed(name, f"refused: {response}", cure)
-    accepted = (AccountReply, MissingScopesError, *_ABOUT_RECORDS)
-    if any(isinstance(response, accepted) for response in responses.values()):
+    accepted = (MissingScopesError, *_ABOUT_RECORDS)
+    if any(_is_object(one) or isinstance(one, accepted) for one in responses.values()):
         return _ok(name, "accepted")
     return _unknown(name, responses.get("details"))
 
@@ -241,6 +242,11 @@ def _association_limits(
     if not limits.at_limit:
         return _ok(name, text)
     return _failed(name, text, "Leave their pairs out, or remove links of them in HubSpot.")
+
+
+def _is_object(response: AccountReply | AioHubAssocError) -> bool:
+    """Return whether it is a JSON object with content, as each of HubSpot's replies is."""
+    return isinstance(response, AccountReply) and bool(response.body)
 
 
 def _is_about_links(response: AccountReply | AioHubAssocError | None) -> bool:

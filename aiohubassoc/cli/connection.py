@@ -21,6 +21,7 @@ from aiohubassoc.journal.schema import plainly
 from aiohubassoc.options import Quota
 from aiohubassoc.shared_quota.quota import FOLDER_FILE, SQLITE, SharedQuota
 from aiohubassoc.token_reading import (
+    MOST_CHARS,
     RenewingToken,
     find_other_readers,
     parse_token,
@@ -219,8 +220,9 @@ def read_token(options: TokenOptions) -> str | TokenProvider:
     if command is not None:
         return RenewingToken(partial(token_from_command, command), print_warning)
     if options.token_stdin:
-        token = parse_token(sys.stdin.readline()) if sys.stdin is not None else ""
-        if not token:
+        line = "" if sys.stdin is None else sys.stdin.readline(MOST_CHARS)
+        token = parse_token(line)
+        if not token or len(line) == MOST_CHARS:
             raise OptionsError("standard input has no access token on its first line")
         return token
     if token := parse_token(os.environ.get(_token_variable(), "")):

@@ -65,7 +65,7 @@ def export(
         print_result(written)
     elif rows.output is not None:
         stderr().print(f"{plural(count, 'row')} in {escape(rows.output)}")
-    return ExitCode.ALL_LINKED
+    return ExitCode.ALL_LINKED if selected.missing is None else ExitCode.SOME_FAILED
 
 
 class _Selected:

@@ -50,7 +50,7 @@ class ExportOptions:
 
     def check(self) -> None:
         """Raise OptionsError for options that do not go together, or a library that is missing."""
-        check_results_format(self.output or "standard output", self.file_format)
+        check_results_format(self.output or "standard output", self.format_)
         if self.output is None and self.file_format == "parquet":
             raise OptionsError("--format parquet is for a file: give --output")
         if self.safe_for_spreadsheets and self.file_format != "csv":

@@ -15,7 +15,7 @@ from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.sinks import check_output
 from aiohubassoc.cli.terminal import StorageError, stderr
 from aiohubassoc.errors import plural
-from aiohubassoc.files.results import RowResult
+from aiohubassoc.files.results import RowResult, check_file_name
 from aiohubassoc.html_report.page import check_installed, render
 from aiohubassoc.models import Status
 
@@ -88,6 +88,7 @@ def report(
         portals: Which portals there are; may be left out.
     """
     check_installed()
+    check_file_name(output, ".html", ".htm")
     check_output("--output", output, inputs=portals.files)
     known = portals.load() if portals.files else {}
 

@@ -55,6 +55,7 @@ from aiohubassoc.errors import (
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
+from aiohubassoc.files.results import check_file_name
 from aiohubassoc.journal.collector import StatisticsObserver
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
@@ -384,6 +385,7 @@ def _check(command: Command, call: LinkCall) -> None:
         from aiohubassoc.html_report.page import check_installed  # noqa: PLC0415 -- only if asked
 
         check_installed()
+        check_file_name(call.output.report, ".html", ".htm")
         check_writable(call.output.report)
     if STDIN in command.files and call.token.token_stdin:
         raise OptionsError("standard input holds either the pairs or the token")

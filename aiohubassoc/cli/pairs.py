@@ -38,7 +38,7 @@ from aiohubassoc.files.keyed_table import (
     site_domain,
 )
 from aiohubassoc.files.layout import Layout
-from aiohubassoc.files.results import csv_writer, result_format
+from aiohubassoc.files.results import check_file_name, csv_writer, result_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -202,6 +202,10 @@ def _check_files(inputs: tuple[str, str], output: str | None, unmatched: str | N
     ):
         raise OptionsError("LEFT and RIGHT are both standard input: name a file for one of them")
     check_outputs({"--output": output, "--unmatched": unmatched}, inputs=inputs)
+    if output is not None:
+        check_file_name(output, ".csv")
+    if unmatched is not None:
+        check_file_name(unmatched, ".csv", ".jsonl", ".ndjson")
 
 
 class _Output:

@@ -95,9 +95,11 @@ class Progress:
         # Calls come in bursts, one a window: a burst is no pace.
         completed_rate = (last.completed - first.completed) / max(seconds, self._span)
         other_rate = (last.done - first.done - (last.completed - first.completed)) / seconds
+        wait = self._wait()
         if rows and completed_rate + other_rate > 0:
-            yield f"{duration(max(0, rows - done) / (completed_rate + other_rate))} left"
-        if (wait := self._wait()) is not None:
+            left = max(0, rows - done) / (completed_rate + other_rate)
+            yield f"{duration(left if wait is None or done >= rows else max(left, wait))} left"
+        if wait is not None:
             yield f"waiting for the rate limit, next calls in {duration(wait)}"
         yield self.report.describe_failures
         calls = quota.rate_per_second

@@ -12,6 +12,7 @@ from aiohubassoc.cli.report_file import report_folder
 from aiohubassoc.cli.run_folder import open_folder
 from aiohubassoc.cli.sinks import check_outputs
 from aiohubassoc.cli.terminal import print_result, stderr
+from aiohubassoc.files.results import check_file_name
 from aiohubassoc.html_report.page import check_installed
 
 
@@ -31,6 +32,7 @@ def report(
         json_: Print one JSON object on standard output that says which file was written.
     """
     check_installed()
+    check_file_name(output, ".html", ".htm")
     with open_folder(folder) as reader:
         kept = reader.header().get("command") or {}  # a program's folder has none
         check_outputs({"--output": output}, inputs=kept.get("files", ()), folder=folder)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohubassoc.cli.terminal import StorageError
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.byte_source import file_identity
-from aiohubassoc.files.parquet_results import check_results_format, open_results, results_format
+from aiohubassoc.files.parquet_results import check_results_format, open_results
 from aiohubassoc.journal.schema import DATABASE, LOCK
 from aiohubassoc.models import Status
 
@@ -133,7 +133,7 @@ class Sinks:
         self._path = path
         self._stop = stop
         if path is not None:
-            check_results_format(path, results_format(path))
+            check_results_format(path)
         self._file: FailuresFile | ParquetResults | None = None
 
     def open(self, header: list[str]) -> None:

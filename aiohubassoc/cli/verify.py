@@ -52,6 +52,7 @@ from aiohubassoc.errors import JournalError, OptionsError, plural
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
+from aiohubassoc.files.results import check_file_name
 from aiohubassoc.journal.journal import Journal, add_verification
 from aiohubassoc.models import LinkState, Status
 
@@ -273,17 +274,18 @@ def _read_back(
     no_rows: str | None = None,
 ) -> int:
     """Read back the pairs of *table*, of a run folder or of files; return the exit code."""
-    if options.report is not None:
-        from aiohubassoc.html_report.page import check_installed  # noqa: PLC0415 -- only if asked
-
-        check_installed()
-        check_writable(options.report)
     check_outputs(
         {"--output": options.output, "--report": options.report, "--log-file": options.log_file},
         inputs=command.files,
         token_file=token.token_file,
         folder=folder,
     )
+    if options.report is not None:
+        from aiohubassoc.html_report.page import check_installed  # noqa: PLC0415 -- only if asked
+
+        check_installed()
+        check_file_name(options.report, ".html", ".htm")
+        check_writable(options.report)
     with ExitStack() as stack:
         connection = Connection.open(stack, command, token)
         run = VerifyRun(

@@ -14,6 +14,7 @@ from aiohubassoc.files.results import (
     FailuresFile,
     added_names,
     cell_text,
+    check_file_name,
     result_format,
     without_added,
 )
@@ -35,13 +36,21 @@ def results_format(path: str) -> str:
     return "parquet" if is_parquet else result_format(path)
 
 
-def check_results_format(name: str, format_: str) -> None:
+def check_results_format(name: str, format_: str | None = None) -> None:
     """
-    Raise OptionsError if a file of this format cannot be written; *name* is that of the file.
+    Raise OptionsError if a file of this format cannot be written.
+
+    Args:
+        name: Its name.
+        format_: None: the one that the name shows.
 
     Raises:
-        OptionsError: the library for it is not installed.
+        OptionsError: the library for it is not installed, or the name shows a format that is not
+            written.
     """
+    if format_ is None:
+        check_file_name(name, ".csv", ".jsonl", ".ndjson", ".parquet", ".pq")
+        format_ = results_format(name)
     if format_ == "parquet" and find_spec("pyarrow") is None:
         raise OptionsError(f"{name}: Parquet needs a library: {install_command('parquet')}")
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TextIO
 
 import attrs
+
+from aiohubassoc.errors import OptionsError
 
 if TYPE_CHECKING:
     from _csv import Writer
@@ -28,6 +31,10 @@ class RowResult:
 
 # OWASP, "CSV Injection" (read 2026-11-29): what a formula begins with, full-width letters too.
 _FORMULA: Final = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+# How names of files end whose format is known, and which programs open by it.
+_SUFFIXES: Final = re.compile(
+    r"\.(bz2|csv|gz|html?|json|jsonl|ndjson|ods|parquet|pdf|pq|tab|tsv|xls[mx]?|xz|zip|zstd?)"
+)
 ADDED: Final = tuple(one.name for one in attrs.fields(RowResult))
 
 
@@ -168,6 +175,25 @@ class FailuresFile:
     def flush(self) -> None:
         """Hand what was written to the system."""
         self._file.flush()
+
+
+def check_file_name(path: str, *suffixes: str) -> None:
+    """
+    Refuse a name that shows another format than what is written; any other name is fine.
+
+    Args:
+        path: The file to be written.
+        suffixes: What its name may end with, such as ``.csv``.
+
+    Raises:
+        OptionsError: it ends with what is known to be another format, such as ``.xlsx``.
+    """
+    suffix = Path(path).suffix.casefold()
+    if _SUFFIXES.fullmatch(suffix) and suffix not in suffixes:
+        raise OptionsError(
+            f"{path}: the name ends with {suffix}, which is another format than what is written. "
+            f"Let it end with {' or '.join(suffixes)}"
+        )
 
 
 def result_format(path: str) -> str:

@@ -16,6 +16,7 @@ from aiohubassoc.errors import JournalStorageError
 from aiohubassoc.journal.row_codec import Place
 from aiohubassoc.journal.schema import (
     DATABASE,
+    INPUT_SINCE,
     REFUSED_ALIKE,
     FolderLock,
     identify,
@@ -180,8 +181,6 @@ class Database:
                 could not be used count no more.
         """
         with _Transaction(self._db):
-            if is_of_other_input:
-                self._db.execute("delete from unusable")
             self._db.executemany(
                 "insert into header values (?, ?)"
                 " on conflict (name) do update set value = excluded.value",
@@ -192,6 +191,11 @@ class Database:
                 " values (?, ?, ?, ?)",
                 (process_id, version, at_ms, is_of_folder),
             ).lastrowid
+            if is_of_other_input:
+                self._db.execute("delete from unusable")
+                self._db.execute(
+                    "insert or replace into header values (?, ?)", (INPUT_SINCE, json.dumps(number))
+                )
         assert number is not None  # noqa: S101 -- one row was inserted
         return number
 

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import PreviousFailureError
 from aiohubassoc.journal.row_codec import LINKED, PARTIAL, STATUSES, UNPROCESSED, Key
-from aiohubassoc.journal.schema import NOT_OURS, REFUSED_ALIKE, open_for_reading, plainly
+from aiohubassoc.journal.schema import (
+    INPUT_SINCE,
+    NOT_OURS,
+    REFUSED_ALIKE,
+    open_for_reading,
+    plainly,
+)
 from aiohubassoc.models import Outcome, Skip, Status
 
 if TYPE_CHECKING:
@@ -90,8 +96,9 @@ class KnownPairs:
         # Those, and what is written but cannot be found in the database yet.
         self._recent: dict[Key, Place] = {}
         # Pairs that failed for a fault of an earlier run are not completed.
-        row = self._db.execute("select value from header where name = ?", (REFUSED_ALIKE,))
-        self._refused_alike: dict[str, str] = json.loads((row.fetchone() or ["{}"])[0])
+        header = dict(self._db.execute("select name, value from header"))
+        self._refused_alike: dict[str, str] = json.loads(header.get(REFUSED_ALIKE, "{}"))
+        self._input_since: int = json.loads(header.get(INPUT_SINCE, "1"))
         (has_rows,) = self._db.execute("select exists (select 1 from pairs)").fetchone()
         # Where most pairs are known already a filter saves nothing.
         self._meet = None if has_rows else BloomFilter().meet
@@ -151,7 +158,10 @@ class KnownPairs:
         if row is None:
             return None
         row_id, status, stood, attempts, maybe, category, message, correlation, ran = row
-        moved = self._places.are_stable and stood != place
+        # In the same input a pair at another place is another row. One that is not linked needs its
+        # call all the same: an input that was changed may pass for the same.
+        is_same_input = self._places.are_stable and ran >= self._input_since
+        moved = status == LINKED and is_same_input and stood != place
         if ran == self._session or moved:
             return self._duplicate(index, pair, stood)
         if status == LINKED:

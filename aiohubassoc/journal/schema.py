@@ -20,6 +20,9 @@ _APPLICATION_ID: Final = 0x61686173
 VERSION: Final = 2
 # In the header: sessions that stopped as HubSpot refused pairs alike, with the category of these.
 REFUSED_ALIKE: Final = "refused_alike"
+# In the header: the first session that read the present input; rows of sessions before it stand
+# elsewhere.
+INPUT_SINCE: Final = "input_since"
 
 # One row a pair, in the order of completion: to append costs least. `seen` finds them; it follows
 # behind, up to the row that header's "indexed" names. Status 5 is an item that failed

@@ -312,9 +312,11 @@ def _compare(folder: Path, had: object, given: object, names: object) -> None:
     if differences:
         changed = "; ".join(_describe_change(name, *both) for name, both in differences.items())
         of = f" of {', '.join(map(str, names))}" if isinstance(names, list) else ""
+        is_input = all(name.startswith("input ") for name in differences)
+        force = "; for the same input with changed rows: --force" if is_input else ""
         raise JournalMismatchError(
             f"the run folder {folder} holds another run{of}: {changed}. For another input or "
-            "another portal use a new folder, such as --run runs/NAME",
+            f"another portal use a new folder, such as --run runs/NAME{force}",
             differences,
         )
 

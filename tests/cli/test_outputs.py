@@ -195,6 +195,35 @@ def test_other_files_are_overwritten(command: Command, work: Path, verb: str) ->
         assert (work / path).exists()
 
 
+@pytest.mark.parametrize("suffix", [".xlsx", ".csv.gz", ".tsv", ".JSON", ".pdf"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *_OUTPUTS.values(),
+        ("pairs", "pairs.csv", "pairs.csv", "--on", "from_id", "--output"),
+        ("pairs", "pairs.csv", "pairs.csv", "--on", "from_id", "--unmatched"),
+        ("link", "pairs.csv", *TYPES, "--report"),
+        ("verify", "one", "--report"),
+        ("report", "one", "--output"),
+    ],
+    ids=lambda given: f"{given[0]} {given[-1]}",
+)
+def test_a_name_shows_no_format_but_what_is_written(
+    command: Command, work: Path, arguments: tuple[str, ...], suffix: str
+) -> None:
+    """Else a spreadsheet program, or `link`, cannot read the file."""
+    result = command(*arguments, f"out{suffix}")
+    assert result.code == 2
+    assert f"out{suffix}: the name ends with .{suffix.lower().rpartition('.')[2]}" in result.err
+    assert not (work / f"out{suffix}").exists()
+
+
+def test_a_format_that_is_given_goes_with_any_name(command: Command, work: Path) -> None:
+    """A program that reads the file may know no other."""
+    assert command("export", "one", "--format", "jsonl", "--output", "out.json").code == 0
+    assert len((work / "out.json").read_text(encoding="utf-8").splitlines()) == 3
+
+
 def test_nothing_to_write() -> None:
     """Nothing is refused."""
     check_output("--failures", None, inputs=["pairs.csv"])

@@ -294,6 +294,17 @@ async def test_a_burst_is_no_pace() -> None:
     assert "waiting" not in progress.line()
 
 
+async def test_the_last_pairs_take_as_long_as_the_wait_for_their_calls() -> None:
+    """Few rows are left, and none can be sent before the window has room."""
+    report = LinkReport()
+    progress = _progress(report, 193, in_flight=0)
+    report.pairs.responses = report.pairs.linked = 190
+    await pass_time(1.0)
+    assert progress.line().startswith("190 of 193, 10 s left, waiting for the rate limit, next ca")
+    report.pairs.linked = 193
+    assert progress.line().startswith("193 of 193, 0 s left")
+
+
 @pytest.mark.parametrize(("in_flight", "responses"), [(1, 190), (0, 189)])
 async def test_what_is_no_waiting_for_the_limit(in_flight: int, responses: int) -> None:
     """Calls are in flight, or the window is not full: something else takes its time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
@@ -111,10 +112,55 @@ def test_another_input_is_another_job(
     refused = link(*files, "--run", folder)
     assert refused.code == 2
     assert reported in refused.err
+    assert refused.err.endswith("; for the same input with changed rows: --force\n")
     assert portal.portal.ledger.requests == 2
     assert link(*files, "--run", folder, "--force", "--json").reported["linked"] == 1
     assert set(sent_to(portal).items()) == {((str(n), str(n + 10)), 1) for n in (1, 2, 3)}
     assert link(*files, "--run", folder).code == 0  # what was forced is the job from now on
+
+
+def _rows(*numbers: int) -> str:
+    return "from_id,to_id,other\n" + "".join(f"{n},{n + 10},0\n" for n in numbers)
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["forced", "changed in its middle"])
+def test_a_pair_that_moved_in_the_input_is_no_duplicate(
+    link: Command,
+    portal: Any,
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_known: bool,
+) -> None:
+    """An earlier run did not send it; what was linked is said to be just that."""
+    monkeypatch.chdir(tmp_path)
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text(_rows(1, 2, 3, 4), encoding="utf-8")
+    assert link(pairs, "--run", folder, "--limit", 2).code == 0
+    with sqlite3.connect(folder / "journal.db") as db:  # as if stopped before the second was sent
+        db.execute("update pairs set status = 4 where from_id = '2'")
+    db.close()
+    size = pairs.stat().st_size
+    pairs.write_text(_rows(4, 3, 2, 1), encoding="utf-8")
+    assert size == pairs.stat().st_size
+    if is_known:
+        assert link(pairs, "--run", folder, "--force", "--limit", 1).code == 0
+    else:
+        monkeypatch.setattr("aiohubassoc.cli.run_folder._identify", lambda _: {"size_bytes": 1})
+        with sqlite3.connect(folder / "journal.db") as db:
+            job = json.dumps({**_job(db), "input 1": {"size_bytes": 1}})
+            db.execute("update header set value = ? where name = 'job'", (job,))
+        db.close()
+    ended = link(pairs, "--run", folder, "--json").reported
+    assert ended["linked"] + ended["skipped"] == 4
+    assert sent_to(portal) == {(str(n), str(n + 10)): 1 + (n == 2) for n in (1, 2, 3, 4)}
+    assert not is_known or "DUPLICATE" not in str(ended)
+
+
+def _job(db: sqlite3.Connection) -> Any:
+    (value,) = db.execute("select value from header where name = 'job'").fetchone()
+    return json.loads(value)
 
 
 def test_the_order_of_files_is_part_of_the_job(
@@ -139,6 +185,7 @@ def test_another_portal_is_another_job(
         result = link("pairs.csv", "--run", folder, *options)
         assert result.code == 2
         assert f"portal was '{portal.base_url}' and is '{other.base_url}'" in result.err
+        assert "--force" not in result.err  # what is linked in one would be skipped in the other
     assert other.portal.ledger.requests == 0
     assert link("pairs.csv", "--run", folder, "--base-url", portal.base_url).code == 0
 
