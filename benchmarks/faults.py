@@ -69,14 +69,21 @@ class Run:
         name: For the table.
         settings: What the portal is like.
         count: How many pairs.
+        timeouts: Of the client.
     """
 
-    def __init__(self, name: str, settings: PortalSettings, count: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        settings: PortalSettings,
+        count: int,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 -- frozen
+    ) -> None:
         self.name = name
         pairs = [Pair("contacts", number, "companies", number) for number in range(1, count + 1)]
         begun = perf_counter()
         with portal_process(settings) as portal:
-            self.outcomes, self.report, self.left = asyncio.run(_link(portal, pairs))
+            self.outcomes, self.report, self.left = asyncio.run(_link(portal, pairs, timeouts))
             self.seconds = perf_counter() - begun
             self.ledger = portal.ledger()
             links = portal.links()
@@ -124,7 +131,9 @@ class Run:
         }
 
 
-async def _link(portal: PortalProcess, pairs: Iterable[Pair]) -> tuple[list[Outcome], Report, int]:
+async def _link(
+    portal: PortalProcess, pairs: Iterable[Pair], timeouts: Timeouts
+) -> tuple[list[Outcome], Report, int]:
     """Return the outcomes, the report, and how many tasks and sockets are left over."""
     sockets = _sockets()
     client = AssociationClient(
@@ -133,7 +142,7 @@ async def _link(portal: PortalProcess, pairs: Iterable[Pair]) -> tuple[list[Outc
         quota=_UNLIMITED,
         concurrency=_CONCURRENCY,
         retry=_POLICY,
-        timeouts=Timeouts(response=1.0),
+        timeouts=timeouts,
     )
     async with client, client.link_each(pairs) as outcomes:
         reported = [outcome async for outcome in outcomes]
@@ -155,7 +164,9 @@ def passing(count: int, share: float) -> tuple[Run, dict[str, bool]]:
     """Run with every passing fault at *share*."""
     shares: dict[str, Any] = {fault.value: share for fault in _PASSING}
     plan = FaultPlan(**shares, slow_seconds=0.3, problem_retry_after=1)
-    run = Run("every passing fault", PortalSettings(quota_limit=None, faults=plan), count)
+    settings = PortalSettings(quota_limit=None, faults=plan)
+    # A short timeout: some of the faults never respond.
+    run = Run("every passing fault", settings, count, Timeouts(response=1.0))
     failed, linked = run.having(Status.FAILED), run.having(Status.LINKED)
     lost = [outcome for outcome in failed if isinstance(outcome.error, TransportError)]
     answered = [o for o in failed if isinstance(o.error, ApiError | UnconfirmedError)]
