@@ -9,9 +9,10 @@ from aiohubassoc._account.replies import (
     AssociationLimitsReply,
     DailyUsageReply,
     PortalReply,
+    check_scopes,
+    find_scopes,
     parse_scopes,
 )
-from aiohubassoc._account.scopes import check_scopes, find_scopes
 from aiohubassoc._http.call_outcome import to_error
 from aiohubassoc._http.sender import Call
 from aiohubassoc._protocol import codec, headers as _headers

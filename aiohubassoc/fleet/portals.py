@@ -77,7 +77,6 @@ class FleetPortal:
         return f"command {self.token_command}"
 
     def __attrs_post_init__(self) -> None:
-        """Raise OptionsError for what no client of the portal can use."""
         if not _is_text(self.name):
             raise OptionsError(f"a portal cannot be called {self.name!r}")
         if not isinstance(self.allow_http, bool):

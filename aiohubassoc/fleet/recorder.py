@@ -60,17 +60,12 @@ _KEEP_STATISTICS: Final = """
 update aiohubassoc_runs r set statistics = k.statistics
 from unnest(%s::bigint[], %s::text[]) as k (run, statistics) where r.id = k.run
 """
-_COUNTED: Final = (
-    NUMBERS[Status.LINKED],
-    NUMBERS[Status.PARTIAL],
-    NUMBERS[Status.FAILED],
-    NUMBERS[Status.SKIPPED],
-)
+_COUNTED: Final = tuple(NUMBERS.values())  # linked, partial, failed, skipped: see `_COUNT`
 
 
 @attrs.frozen(eq=False)
 class _PendingWrite:
-    """Outcomes of one run, and the future that says when they are written."""
+    """Outcomes of one run, and the future that completes when they are written."""
 
     ownership: Ownership
     outcomes: Sequence[Outcome]
@@ -84,7 +79,6 @@ class OutcomeWriter:
 
     Args:
         pool: Connections in autocommit mode.
-        clock: Time.
     """
 
     def __init__(self, pool: AsyncConnectionPool, clock: Clock) -> None:
@@ -102,7 +96,7 @@ class OutcomeWriter:
         Return when *outcomes* are written, all of them.
 
         Args:
-            ownership: Of the run.
+            ownership: Of the run; where it ended, nothing is written.
             outcomes: New ones; those of a pair that has one already are not written.
             statistics: How the run went so far, to be kept instead of what was; None: not due.
 
@@ -206,14 +200,8 @@ def _values(run: int, outcome: Outcome) -> tuple[Any, ...]:
         OPEN if is_open else NUMBERS[outcome.status],
         outcome.attempts,
         outcome.maybe_applied,
-        _optional_text(outcome.category),
-        _optional_text(message),
-        _optional_text(outcome.correlation_id),
+        *(text and to_text(text) for text in (outcome.category, message, outcome.correlation_id)),
     )
-
-
-def _optional_text(value: str | None) -> str | None:
-    return None if value is None else to_text(value)
 
 
 class FleetRecorder:
@@ -221,11 +209,7 @@ class FleetRecorder:
     Keeps the outcomes of one run: a `Recorder`, and the ``journal`` that a client takes it from.
 
     Args:
-        writer: Writes for all runs of the worker.
-        ownership: This worker's right to write them.
-        observer: Collects how the run goes.
-        statistics: What it collected of the run before; None: nothing.
-        clock: Time.
+        statistics: What *observer* collected of the run before; None: nothing.
 
     Attributes:
         run_id: What its events and log lines know the run by; None: it is not known.

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohubassoc.errors import OptionsError, RunStoppedError
-from aiohubassoc.fleet.ending import RunEnding, make_ending
+from aiohubassoc._http.events import METHODS
+from aiohubassoc.errors import (
+    AioHubAssocError,
+    DailyLimitError,
+    DailyReserveError,
+    FleetError,
+    JournalStorageError,
+    OptionsError,
+    RunStoppedError,
+)
 from aiohubassoc.fleet.recorder import FleetRecorder, OutcomeWriter
-from aiohubassoc.fleet.run_observer import RunObserver
-from aiohubassoc.fleet.runs import RunState
+from aiohubassoc.fleet.runs import RunEnding, RunState
 from aiohubassoc.journal.collector import StatisticsObserver
 from aiohubassoc.pair import unchecked_pair
 
@@ -20,9 +28,11 @@ if TYPE_CHECKING:
     import psycopg
 
     from aiohubassoc._http.clock import Clock
+    from aiohubassoc.client import AssociationClient
     from aiohubassoc.fleet.ownership import Owned, Ownership
     from aiohubassoc.fleet.portals import FleetPortal
     from aiohubassoc.fleet.quotas import FleetQuotas
+    from aiohubassoc.models import Report
     from aiohubassoc.observer import Observer
     from aiohubassoc.pair import Pair
 
@@ -35,11 +45,7 @@ class RunLinker:
 
     Args:
         portals: The portals by their names.
-        owned: The runs that this worker owns.
-        writer: Writes their outcomes.
-        quotas: The quotas of the portals.
         observer: What every run reports to besides; None: nothing.
-        clock: Time.
         drain_timeout: Seconds that calls in flight may take to end when a run is stopped.
     """
 
@@ -72,11 +78,7 @@ class RunLinker:
 
     async def link(self, ownership: Ownership, row: Mapping[str, Any]) -> RunEnding:
         """
-        Link the open pairs of a run, and return how it is given back.
-
-        Args:
-            ownership: Of the run.
-            row: The run, as `Owned.claim` returns it.
+        Link the open pairs of a run that was claimed, and return how it ended.
 
         Raises:
             OptionsError: the worker does not know its portal, or cannot use its token or options.
@@ -189,3 +191,84 @@ async def _read_page(values: tuple[int, int, int], db: psycopg.AsyncConnection) 
         values,
     )
     return await cursor.fetchall()
+
+
+_FIRST_WAIT: Final = 2.0  # seconds before a run that broke continues; doubles each time
+_LONGEST_WAIT: Final = 300.0
+_MOST_DOUBLINGS: Final = 10
+_LONGEST_DAY: Final = timedelta(hours=25)  # when clocks are set back
+
+
+async def make_ending(
+    client: AssociationClient, report: Report, *, is_cancelled: bool, retries: int
+) -> RunEnding:
+    """
+    Return how a run ended whose last part has this *report*.
+
+    Args:
+        client: Of its portal, which is asked when the account's day ends.
+        report: Of the part that this worker linked.
+        is_cancelled: Whether a user cancelled the run.
+        retries: How often it was begun again in a row without a completed pair before.
+    """
+    stopped = report.stopped
+    if is_cancelled:
+        return RunEnding(RunState.CANCELLED, "it was cancelled")
+    if stopped is None and report.input_complete and not report.unprocessed:
+        return RunEnding(RunState.DONE)
+    reason = str(stopped) if stopped is not None else "its pairs were not all read"
+    cause = getattr(stopped, "error", None) or stopped
+    if isinstance(cause, DailyLimitError | DailyReserveError):
+        return RunEnding(RunState.SLEEPING, reason, due_at=await _end_of_day(client))
+    if _is_temporary(cause):
+        is_stuck = report.total == report.unprocessed
+        retries = retries + 1 if is_stuck else 0
+        wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(retries, _MOST_DOUBLINGS))
+        return RunEnding(RunState.QUEUED, reason, wait=wait if is_stuck else 0.0, retries=retries)
+    return RunEnding(RunState.FAILED, reason)
+
+
+def _is_temporary(cause: BaseException | None) -> bool:
+    """Return whether the run may continue by itself, later."""
+    return isinstance(cause, RunStoppedError | JournalStorageError | FleetError) or cause is None
+
+
+async def _end_of_day(client: AssociationClient) -> datetime:
+    """Return when the account's day ends; where HubSpot does not say, in an hour."""
+    with contextlib.suppress(AioHubAssocError):
+        check = await client.check("contacts", "companies")
+        now = datetime.now(UTC)
+        # Not what would let the run sleep for years, or go on at once, again and again.
+        if check.resets_at is not None and now < check.resets_at < now + _LONGEST_DAY:
+            return check.resets_at
+        if check.utc_offset is not None:
+            here = now + check.utc_offset
+            midnight = here.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+            return midnight - check.utc_offset
+    return datetime.now(UTC) + timedelta(hours=1)
+
+
+class RunObserver(StatisticsObserver):
+    """
+    A `StatisticsObserver` that passes each event on to another observer.
+
+    Args:
+        other: Gets each event after it was collected; it may leave methods out.
+    """
+
+    def __init__(self, other: Observer) -> None:
+        super().__init__()
+        self.other = other
+
+
+def _passing_on(name: str) -> Callable[[RunObserver, object], None]:
+    def report(self: RunObserver, event: object) -> None:
+        getattr(super(RunObserver, self), name)(event)
+        if (method := getattr(self.other, name, None)) is not None:
+            method(event)
+
+    return report
+
+
+for _name in METHODS:
+    setattr(RunObserver, _name, _passing_on(_name))

@@ -162,3 +162,23 @@ def to_row(row: Sequence[Any]) -> FleetRow:
     cells = None if row[7] is None else json.loads(row[7])
     values: list[Any] = [*row[1:7], cells, STATUSES[row[8]], *row[9:]]
     return FleetRow(*values)
+
+
+@attrs.frozen
+class RunEnding:
+    """
+    How a worker's part of a run ended: the run is done, failed, or continues later.
+
+    Attributes:
+        state: The state that the run is in from now on.
+        reason: Why it stands still.
+        due_at: When it continues. None: after *wait* seconds, if it is not at its end.
+        wait: See *due_at*.
+        retries: How often it was begun again in a row without a completed pair.
+    """
+
+    state: RunState
+    reason: str | None = None
+    due_at: datetime | None = None
+    wait: float = 0.0
+    retries: int = 0

@@ -14,16 +14,12 @@ from psycopg_pool import AsyncConnectionPool
 
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.errors import FleetError, OptionsError
-from aiohubassoc.fleet.database import CONNECTION, connect
-from aiohubassoc.fleet.ending import RunEnding
-from aiohubassoc.fleet.jobs import QUEUE, TASK
-from aiohubassoc.fleet.ownership import Owned
+from aiohubassoc.fleet.database import CONNECTION, QUEUE, TASK, check_version, connect
+from aiohubassoc.fleet.ownership import Owned, Reaper
 from aiohubassoc.fleet.quotas import FleetQuotas
-from aiohubassoc.fleet.reaper import Reaper
 from aiohubassoc.fleet.recorder import OutcomeWriter
 from aiohubassoc.fleet.run_linker import RunLinker
-from aiohubassoc.fleet.runs import RunState
-from aiohubassoc.fleet.schema import check_version
+from aiohubassoc.fleet.runs import RunEnding, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -124,8 +120,7 @@ class FleetWorker:
                 version. While it is away later the worker waits for it.
         """
         self._stopping = asyncio.Event()
-        db = await connect(self._database)
-        async with db:
+        async with await connect(self._database) as db:
             await check_version(db)
         async with self._pool:
             reaper = Reaper(self._pool, self._dead_after, self._clock)
@@ -187,7 +182,6 @@ class FleetWorker:
                     await stopping.wait()
 
     async def _link_run(self, context: JobContext, run: int) -> None:
-        """Link the open pairs of a run: the one task of a fleet."""
         assert context.job.id is not None  # noqa: S101 -- it is being worked on
         claimed = await self._owned.claim(run, context.job.id)
         if claimed is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Literal
 
-from aiohubassoc.simulator import cdn_pages, error_bodies
+from aiohubassoc.simulator import error_bodies
 from aiohubassoc.simulator.operations import find_types
 from aiohubassoc.simulator.responses import PortalResponse
 from aiohubassoc.simulator.routing import AccountCall, ReadCall
@@ -102,7 +102,7 @@ class AccountOperations:
     def respond(self, call: AccountCall, body: bytes, now: float) -> PortalResponse:
         """Return the response to *call*; *now* is the portal's clock in seconds."""
         if call.name in self._settings.unknown_calls:
-            return cdn_pages.not_found()
+            return error_bodies.not_found()
         if call.name in self._settings.refused_calls:
             return error_bodies.missing_scopes(["oauth"])
         match call.name:

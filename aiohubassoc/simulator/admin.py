@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from aiohubassoc.simulator import cdn_pages
+from aiohubassoc.simulator import error_bodies
 from aiohubassoc.simulator.responses import PortalResponse
 
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ def respond(portal: Portal, method: str, path: str, body: bytes) -> PortalRespon
     name = path.removeprefix(PREFIX)
     allowed = _METHODS.get(name)
     if allowed is None:
-        return cdn_pages.not_found()
+        return error_bodies.not_found()
     if method not in allowed:
-        return cdn_pages.method_not_allowed(",".join(allowed))
+        return error_bodies.method_not_allowed(",".join(allowed))
     if method == "POST":
         if name == "links":
             return _add_links(portal, _read_field(body, "links"))

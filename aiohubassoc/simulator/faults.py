@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from aiohubassoc.simulator import cdn_pages, error_bodies
+from aiohubassoc.simulator import error_bodies
 from aiohubassoc.simulator.fault_plan import Fault
 from aiohubassoc.simulator.responses import Delivery, PortalResponse
 from aiohubassoc.simulator.routing import AccountCall, ReadCall
@@ -249,18 +249,18 @@ def _replacements(plan: FaultPlan) -> dict[Fault, PortalResponse]:
     migrating = {"Retry-After": str(plan.migrating_retry_after)}
     return {
         Fault.SERVER_ERROR_500: error_bodies.error_response(500, "internal error"),
-        Fault.BAD_GATEWAY_HTML_502: cdn_pages.short_page(502, "Bad Gateway"),
+        Fault.BAD_GATEWAY_HTML_502: error_bodies.short_page(502, "Bad Gateway"),
         Fault.UNAVAILABLE_503: PortalResponse(503),
-        Fault.GATEWAY_TIMEOUT_504: cdn_pages.long_page(504, "Gateway time-out"),
-        Fault.CLOUDFLARE_524: cdn_pages.short_page(524, "Origin Time-out"),
-        Fault.PROBLEM_JSON_502: cdn_pages.problem_json(plan.problem_retry_after),
+        Fault.GATEWAY_TIMEOUT_504: error_bodies.long_page(504, "Gateway time-out"),
+        Fault.CLOUDFLARE_524: error_bodies.short_page(524, "Origin Time-out"),
+        Fault.PROBLEM_JSON_502: error_bodies.problem_json(plan.problem_retry_after),
         Fault.LOCKED_423: PortalResponse(423),
         Fault.MIGRATING_477: PortalResponse(477, headers=migrating),
         Fault.THROTTLED_429: rate_limited("TEN_SECONDLY_ROLLING", plan.throttled_retry_after),
         Fault.THROTTLED_429_BARE: rate_limited("TEN_SECONDLY_ROLLING"),
-        Fault.CLOUDFLARE_1015: cdn_pages.rate_limited(),
+        Fault.CLOUDFLARE_1015: error_bodies.cloudflare_rate_limited(),
         Fault.NEVER_BEFORE: PortalResponse(_NO_STATUS, delivery=Delivery.NEVER),
         Fault.RESET_BEFORE: PortalResponse(_NO_STATUS, delivery=Delivery.RESET),
-        Fault.NOT_FOUND_HTML_404: cdn_pages.not_found(),
-        Fault.REDIRECT_302: cdn_pages.redirect(),
+        Fault.NOT_FOUND_HTML_404: error_bodies.not_found(),
+        Fault.REDIRECT_302: error_bodies.redirect(),
     }

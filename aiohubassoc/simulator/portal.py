@@ -11,16 +11,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiohubassoc.simulator import cdn_pages, error_bodies
+from aiohubassoc.simulator import error_bodies
 from aiohubassoc.simulator.account import AccountOperations, Auth
 from aiohubassoc.simulator.fault_plan import Fault
 from aiohubassoc.simulator.faults import BEFORE_HUBSPOT, Faults
 from aiohubassoc.simulator.ledger import PortalLedger
-from aiohubassoc.simulator.link_store import LinkStore
-from aiohubassoc.simulator.operations import CallResult, LinkOperations
+from aiohubassoc.simulator.operations import CallResult, LinkOperations, ReadOperation
 from aiohubassoc.simulator.rate_limits import BATCH_IN_FLIGHT, TEN_SECONDLY_ROLLING, RateLimits
-from aiohubassoc.simulator.read_operation import ReadOperation
-from aiohubassoc.simulator.records import ObjectTypes
+from aiohubassoc.simulator.records import LinkStore, ObjectTypes
 from aiohubassoc.simulator.responses import Delivery, PortalResponse, ResponseHeaders
 from aiohubassoc.simulator.routing import (
     AccountCall,
@@ -144,9 +142,9 @@ class Portal:
         """Return the response without its common headers, and the fault that changed it."""
         call, key = request.call, request.key
         if call is None:
-            return cdn_pages.not_found(), None
+            return error_bodies.not_found(), None
         if not request.is_allowed:
-            return cdn_pages.method_not_allowed(call.method), None
+            return error_bodies.method_not_allowed(call.method), None
         if not isinstance(call, AccountCall):
             self.ledger.record_types(call.from_type, call.to_type)
         if (error := self._auth.error(authorization, call)) is not None:
