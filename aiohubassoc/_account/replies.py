@@ -83,20 +83,12 @@ class DailyUsageReply:
 
 @attrs.frozen
 class AssociationLimitsReply:
-    """
-    How many links a record may have, and how many records have nearly or all of them.
+    """How many links a record may have, and how many records have nearly or all of them."""
 
-    Attributes:
-        limit: Links of one record.
-        at_limit: How many records take no more.
-        near_limit: How many are near.
-        samples: Ids of some of those that take no more.
-    """
-
-    limit: int | None = None
-    at_limit: int | None = None
-    near_limit: int | None = None
-    samples: tuple[str, ...] = ()
+    limit: int | None = None  # links of one record
+    at_limit: int | None = None  # how many records take no more
+    near_limit: int | None = None  # how many are near
+    samples: tuple[str, ...] = ()  # ids of some of those that take no more
 
     @classmethod
     def from_reply(cls, reply: Mapping[str, Any]) -> AssociationLimitsReply:

@@ -22,35 +22,23 @@ if TYPE_CHECKING:
 
 @attrs.define
 class RecordLinks:
-    """
-    A page of the links of one record.
+    """A page of the links of one record."""
 
-    Attributes:
-        linked: The records to which it has the default link, or a link of unknown kind.
-        after: Where the next page begins; None: this is the last.
-    """
-
+    # The records to which it has the default link, or a link of unknown kind.
     linked: set[str] = attrs.Factory(set)
-    after: str | None = None
+    after: str | None = None  # where the next page begins; None: this is the last
 
 
 @attrs.define
 class LinksReply:
-    """
-    The reply for a batch of records.
+    """The reply for a batch of records."""
 
-    Attributes:
-        records: The links of each record in the reply, by its id. A record without links is mostly
-            not there: HubSpot names it in an error.
-        errors: HubSpot's errors about other records.
-        status: As in `DefaultAssociations`.
-        num_errors: As in `DefaultAssociations`.
-    """
-
+    # The links of each record in the reply, by its id. A record without links is mostly not
+    # there: HubSpot names it in an error.
     records: dict[str, RecordLinks]
-    errors: tuple[StandardError, ...] = ()
-    status: str | None = None
-    num_errors: int | None = None
+    errors: tuple[StandardError, ...] = ()  # HubSpot's errors about other records
+    status: str | None = None  # as in `DefaultAssociations`
+    num_errors: int | None = None  # as in `DefaultAssociations`
 
 
 def encode_records(records: Iterable[tuple[str, str | None]]) -> bytes:

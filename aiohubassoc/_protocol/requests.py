@@ -43,13 +43,11 @@ class Endpoint:
     A call to make.
 
     Attributes:
-        method: The HTTP method.
-        path: The path below the base URL, percent-encoded.
         body: JSON; empty for a call without a body.
     """
 
     method: str
-    path: str
+    path: str  # the path below the base URL, percent-encoded
     body: bytes = attrs.field(default=b"", repr=False)  # one of them holds the token
 
 
@@ -66,15 +64,10 @@ class BatchRequest:
 
 @attrs.frozen
 class LookupRequest:
-    """
-    Records whose links are read by one call.
+    """Records whose links are read by one call."""
 
-    Attributes:
-        types: The object types of the records, and of those they are linked to.
-        records: The id of each record, and where the page of its links begins; None: the first.
-    """
-
-    types: tuple[str, str]
+    types: tuple[str, str]  # the object types of the records, and of those they are linked to
+    # The id of each record, and where the page of its links begins; None: the first.
     records: Sequence[tuple[str, str | None]]
 
     def __str__(self) -> str:
@@ -83,16 +76,10 @@ class LookupRequest:
 
 @attrs.frozen
 class AccountRequest:
-    """
-    A call about the account of a token.
-
-    Attributes:
-        endpoint: What is sent.
-        types: The object types that it names, or two empty strings.
-    """
+    """A call about the account of a token."""
 
     endpoint: Endpoint
-    types: tuple[str, str] = ("", "")
+    types: tuple[str, str] = ("", "")  # the object types that it names, or two empty strings
 
     def __str__(self) -> str:
         return f"{self.endpoint.method} {self.endpoint.path}"

@@ -56,20 +56,12 @@ _NOT_PUBLIC: Final = "API call isn't available for public use"
 
 @attrs.frozen
 class Refusal:
-    """
-    A response that is not 2xx.
-
-    Attributes:
-        response: The response.
-        body: What could be read of its body.
-        types: The two object types of the pairs that were sent.
-        now: The local time, aware.
-    """
+    """A response that is not 2xx."""
 
     response: Response
-    body: codec.ErrorBody
-    types: tuple[str, str]
-    now: datetime
+    body: codec.ErrorBody  # what could be read of its body
+    types: tuple[str, str]  # the two object types of the pairs that were sent
+    now: datetime  # the local time, aware
 
     @classmethod
     def from_response(
@@ -177,25 +169,15 @@ LOCK_SECONDS: Final = 2.0
 
 @attrs.frozen
 class Row:
-    """
-    One row of the table.
+    """One row of the table."""
 
-    Attributes:
-        statuses: The HTTP statuses that it speaks of.
-        about: What such a refusal is about, in a call for many pairs.
-        error: The class of the error.
-        why: The reason, for people.
-        when: A further condition; None: there is none.
-        wait_min: Seconds before which a retry cannot succeed.
-        judge: Makes the verdict; None: *about* decides it.
-    """
-
-    statuses: frozenset[int] | range
-    about: About
+    statuses: frozenset[int] | range  # the HTTP statuses that it speaks of
+    about: About  # what such a refusal is about, in a call for many pairs
     error: type[ApiError]
-    why: str
-    when: Callable[[Refusal], bool] | None = None
-    wait_min: float = 0.0
+    why: str  # the reason, for people
+    when: Callable[[Refusal], bool] | None = None  # a further condition; None: there is none
+    wait_min: float = 0.0  # seconds before which a retry cannot succeed
+    # Makes the verdict; None: *about* decides it.
     judge: Callable[[Refusal, ApiError], Verdict] | None = None
 
     def fits(self, refusal: Refusal) -> bool:

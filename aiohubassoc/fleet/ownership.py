@@ -55,21 +55,14 @@ class Ownership:
 
     It ends when another worker takes the run over, and is not used for `valid_for` seconds after
     the database last confirmed it: another worker may have it by then.
-
-    Attributes:
-        run: The run's number.
-        valid_for: Seconds for which a confirmation holds.
-        on_lost: Called once when it ended.
-        on_cancel: Called once when a user cancelled the run.
-        owner: What the database knows this worker's claim by.
     """
 
-    run: int
-    valid_for: float
+    run: int  # the run's number
+    valid_for: float  # seconds for which a confirmation holds
     clock: Clock
-    on_lost: Callable[[], None] = lambda: None
-    on_cancel: Callable[[], None] = lambda: None
-    owner: UUID = attrs.Factory(uuid4)
+    on_lost: Callable[[], None] = lambda: None  # called once when it ended
+    on_cancel: Callable[[], None] = lambda: None  # called once when a user cancelled the run
+    owner: UUID = attrs.Factory(uuid4)  # what the database knows this worker's claim by
     is_lost: bool = False
     is_cancelled: bool = False
     _confirmed_at: float = attrs.field(

@@ -166,19 +166,11 @@ def to_row(row: Sequence[Any]) -> FleetRow:
 
 @attrs.frozen
 class RunEnding:
-    """
-    How a worker's part of a run ended: the run is done, failed, or continues later.
+    """How a worker's part of a run ended: the run is done, failed, or continues later."""
 
-    Attributes:
-        state: The state that the run is in from now on.
-        reason: Why it stands still.
-        due_at: When it continues. None: after *wait* seconds, if it is not at its end.
-        wait: See *due_at*.
-        retries: How often it was begun again in a row without a completed pair.
-    """
-
-    state: RunState
-    reason: str | None = None
+    state: RunState  # the state that the run is in from now on
+    reason: str | None = None  # why it stands still
+    # When it continues. None: after *wait* seconds, if it is not at its end.
     due_at: datetime | None = None
-    wait: float = 0.0
-    retries: int = 0
+    wait: float = 0.0  # see *due_at*
+    retries: int = 0  # how often it was begun again in a row without a completed pair

@@ -39,17 +39,14 @@ class Auth:
         self._types = types
 
     def accept(self, token: str) -> None:
-        """Accept *token* from now on."""
         self._revoked.discard(token)
         self._valid.add(token)
 
     def revoke(self, token: str) -> None:
-        """Refuse *token* as expired from now on."""
         self._valid.discard(token)
         self._revoked.add(token)
 
     def is_valid(self, token: object) -> bool:
-        """Return whether *token* is accepted now."""
         return isinstance(token, str) and token in self._valid
 
     def scopes(self) -> list[str]:
@@ -166,37 +163,23 @@ class AccountOperations:
         if isinstance(found, PortalResponse):
             return found
         limit = self._settings.association_limit
-        used = self._links_of_limited_records(*found)
-        at_limit = {record_id: count for record_id, count in used.items() if count >= limit}
-        near = {record_id: count for record_id, count in used.items() if count < limit}
-        singular = found[0].singular
+        at_limit: list[Document] = []
+        near: list[Document] = []
+        for from_written, record_id, to_written, count in self._settings.limited_records:
+            if (self._types.find(from_written), self._types.find(to_written)) != found:
+                continue
+            sample = {"objectId": int(record_id), "label": f"{found[0].singular} {record_id}"}
+            if count >= limit:
+                at_limit.append(sample)
+            else:
+                near.append({**sample, "usage": count, "percentage": 100 * count / limit})
         return PortalResponse(
             200,
             {
                 "limit": limit,
                 "totalRecordsAtLimit": len(at_limit),
                 "totalRecordsNearLimit": len(near),
-                "atLimitFromRecordSamples": [
-                    {"objectId": int(record_id), "label": f"{singular} {record_id}"}
-                    for record_id in at_limit
-                ],
-                "nearLimitFromRecordSamples": [
-                    {
-                        "objectId": int(record_id),
-                        "label": f"{singular} {record_id}",
-                        "usage": count,
-                        "percentage": 100 * count / limit,
-                    }
-                    for record_id, count in near.items()
-                ],
+                "atLimitFromRecordSamples": at_limit,
+                "nearLimitFromRecordSamples": near,
             },
         )
-
-    def _links_of_limited_records(
-        self, from_type: ObjectType, to_type: ObjectType
-    ) -> dict[str, int]:
-        return {
-            record_id: count
-            for from_name, record_id, to_name, count in self._settings.limited_records
-            if (self._types.find(from_name), self._types.find(to_name)) == (from_type, to_type)
-        }

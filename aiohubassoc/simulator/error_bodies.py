@@ -37,7 +37,6 @@ def error_response(
 
 
 def validation_error(message: str, **more: object) -> PortalResponse:
-    """Return a 400 VALIDATION_ERROR."""
     return error_response(400, message, "VALIDATION_ERROR", **more)
 
 
@@ -139,13 +138,18 @@ def missing_records(refs: list[RecordRef], *, with_ids: bool) -> PortalResponse:
 
 def missing_record(ref: RecordRef, role: str) -> PortalResponse:
     """Return the 404 for a missing record; *role* is ``FROM`` or ``TO``."""
-    return error_response(
-        404,
-        f"No {ref.kind.singular} with ID {ref.record_id} exists",
-        "OBJECT_NOT_FOUND",
-        context={"objectType": [ref.kind.singular], "id": [ref.record_id]},
-        subCategory=f"crm.associations.{role}_OBJECT_NOT_FOUND",
-    )
+    context = {"objectType": [ref.kind.singular], "id": [ref.record_id]}
+    return PortalResponse(404, _not_found(ref, role, context))
+
+
+def _not_found(ref: RecordRef, role: str, context: Document) -> Document:
+    return {
+        "status": "error",
+        "category": "OBJECT_NOT_FOUND",
+        "subCategory": f"crm.associations.{role}_OBJECT_NOT_FOUND",
+        "message": f"No {ref.kind.singular} with ID {ref.record_id} exists",
+        "context": context,
+    }
 
 
 def _sentence(ref: RecordRef) -> str:
@@ -181,25 +185,17 @@ class BatchErrorBodies:
             ids: The error context that names the input of the record.
             context: The call.
         """
-        error: Document = {
-            "status": "error",
-            "category": "OBJECT_NOT_FOUND",
-            "subCategory": f"crm.associations.{role}_OBJECT_NOT_FOUND",
-            "message": f"No {ref.kind.singular} with ID {ref.record_id} exists",
-            "context": {},
-        }
         if self._names in {"named", "first"}:
-            error["context"] = ids
-        elif self._names == "ends":
-            key = f"{context.key}|{role}|{ref.record_id}"
-            error["context"] = (
-                {"objectId": [ref.record_id], "objectType": [ref.kind.label]}
-                if self._rng.uniform("error", key, context.number) < 1 / 2
-                else {"INVALID_OBJECT_IDS": [_sentence(ref)]}
-            )
+            return _not_found(ref, role, ids)
+        if self._names == "unnamed":
+            message = f"Some {ref.kind.singular} records do not exist"
+            return _not_found(ref, role, {}) | {"message": message}
+        key = f"{context.key}|{role}|{ref.record_id}"
+        if self._rng.uniform("error", key, context.number) < 1 / 2:
+            named = {"objectId": [ref.record_id], "objectType": [ref.kind.label]}
         else:
-            error["message"] = f"Some {ref.kind.singular} records do not exist"
-        return error
+            named = {"INVALID_OBJECT_IDS": [_sentence(ref)]}
+        return _not_found(ref, role, named)
 
 
 def no_links(ref: RecordRef, to_type: ObjectType) -> Document:
@@ -256,9 +252,10 @@ def cloudflare_rate_limited() -> PortalResponse:
 
 def problem_json(retry_after: int) -> PortalResponse:
     """Return Cloudflare's problem JSON, whose ``status`` is an int where HubSpot has a string."""
-    return PortalResponse(
-        502,
-        {
+    response = _page(502, "", "application/json", **{"Retry-After": str(retry_after)})
+    return attrs.evolve(
+        response,
+        document={
             "type": "https://developers.cloudflare.com/support/troubleshooting/"
             "http-status-codes/cloudflare-5xx-errors/error-502/",
             "title": "Error 502: Bad gateway",
@@ -271,10 +268,6 @@ def problem_json(retry_after: int) -> PortalResponse:
             "retryable": True,
             "retry_after": retry_after,
         },
-        content_type="application/json",
-        headers={"Retry-After": str(retry_after)},
-        from_hubspot=False,
-        has_rate_headers=False,
     )
 
 

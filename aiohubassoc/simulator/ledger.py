@@ -108,7 +108,6 @@ class PortalLedger:
         return errors / total if total else 0.0
 
     def open_request(self, *, is_batch: bool = False) -> None:
-        """Record that a request is in flight."""
         self.requests += 1
         self.open_requests += 1
         self.open_requests_peak = max(self.open_requests_peak, self.open_requests)
@@ -123,12 +122,10 @@ class PortalLedger:
             self._open_batches -= 1
 
     def record_connections(self, count: int) -> None:
-        """Record that *count* connections are open."""
         self.open_connections = count
         self.open_connections_peak = max(self.open_connections_peak, count)
 
     def record_types(self, from_type: str, to_type: str) -> None:
-        """Record the names that a call uses for its object types."""
         self.type_names[from_type] += 1
         self.type_names[to_type] += 1
 
@@ -158,7 +155,6 @@ class PortalLedger:
         self.windows[window] += 1
 
     def record_throttled(self, policy: str) -> None:
-        """Record a request that the rate limits refused."""
         self.throttled[policy] += 1
 
     def record_response(self, now: float, status: int, fault: str | None) -> None:

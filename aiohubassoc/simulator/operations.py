@@ -1,4 +1,4 @@
-"""The calls that create links, without faults."""
+"""The calls that create and read links, without faults."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from aiohubassoc.simulator.error_bodies import BatchErrorBodies
 from aiohubassoc.simulator.records import ExistingRecords, LinkedPair, RecordRef
 from aiohubassoc.simulator.responses import PortalResponse
 from aiohubassoc.simulator.routing import NO_INPUT
-from aiohubassoc.simulator.success_bodies import (
-    SuccessBodies,
-    default_association_type,
-    seeded_type_id,
-)
+from aiohubassoc.simulator.success_bodies import SuccessBodies
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from aiohubassoc.simulator.records import LinkStore, ObjectType, ObjectTypes
     from aiohubassoc.simulator.responses import Document
-    from aiohubassoc.simulator.routing import BatchCall, BatchInputs, PutCall, ReadCall
+    from aiohubassoc.simulator.routing import BatchCall, PutCall, ReadCall
     from aiohubassoc.simulator.seeded_random import SeededRandom
     from aiohubassoc.simulator.settings import PortalSettings
     from aiohubassoc.simulator.success_bodies import CallContext
+
+# The share of responses to reads with ids as integers: the versions of HubSpot's schema differ.
+_INTEGERS = 0.5
 
 
 @attrs.frozen
@@ -33,6 +34,13 @@ class CallResult:
     response: PortalResponse
     linked: tuple[LinkedPair, ...] = ()
     refused: tuple[LinkedPair, ...] = ()
+
+
+class _LinkQuery(NamedTuple):
+    """A record whose links are read, and how many of them earlier pages had."""
+
+    ref: RecordRef
+    start: int
 
 
 def find_types(
@@ -49,25 +57,31 @@ def find_types(
 
 
 class LinkOperations:
-    """The calls that create links."""
+    """
+    The calls that create and read links.
 
-    def __init__(self, settings: PortalSettings, rng: SeededRandom, types: ObjectTypes) -> None:
-        self._missing_response = settings.missing_response
-        self._batch_missing = settings.batch_missing
+    *inputs* of a batch call are those of its body, or the response to a body that has none.
+    """
+
+    def __init__(
+        self, settings: PortalSettings, rng: SeededRandom, types: ObjectTypes, store: LinkStore
+    ) -> None:
+        self._settings = settings
         self._rng = rng
         self._types = types
+        self._store = store
         self._records = ExistingRecords(settings, rng)
         self._batch_errors = BatchErrorBodies(settings.batch_errors, rng)
         self._bodies = SuccessBodies(rng)
 
+    # --- one pair --------------------------------------------------------------------------------
+
     def put(self, call: PutCall, context: CallContext) -> CallResult:
-        """Return the result of a call for one pair."""
         pair = self._types.to_pair(call.from_type, call.from_id, call.to_type, call.to_id)
         found = find_types(self._types, call.from_type, call.to_type)
         if isinstance(found, PortalResponse):
             return CallResult(found, refused=(pair,))
-        from_type, to_type = found
-        refs = [RecordRef(from_type, call.from_id), RecordRef(to_type, call.to_id)]
+        refs = [RecordRef(found[0], call.from_id), RecordRef(found[1], call.to_id)]
         for ref in refs:
             if (error := error_bodies.invalid_id(ref)) is not None:
                 return CallResult(error, refused=(pair,))
@@ -78,13 +92,26 @@ class LinkOperations:
         document = self._bodies.document(results, context)
         return CallResult(PortalResponse(200, document), linked=(pair,))
 
-    def batch(self, call: BatchCall, inputs: BatchInputs, context: CallContext) -> CallResult:
-        """Return the result of a call for many pairs."""
+    def _missing(
+        self, missing: list[RecordRef], refs: list[RecordRef], context: CallContext
+    ) -> PortalResponse:
+        if self._settings.missing_response == "404":
+            role = "FROM" if missing[0] is refs[0] else "TO"
+            return error_bodies.missing_record(missing[0], role)
+        # Recorded responses have them or not.
+        with_ids = self._rng.uniform("context", context.key, context.number) < 1 / 2
+        return error_bodies.missing_records(missing, with_ids=with_ids)
+
+    # --- many pairs ------------------------------------------------------------------------------
+
+    def batch(
+        self, call: BatchCall, inputs: list[Any] | PortalResponse, context: CallContext
+    ) -> CallResult:
         found = find_types(self._types, call.from_type, call.to_type)
         if isinstance(found, PortalResponse):
             return CallResult(found)
-        if inputs.error is not None:
-            return CallResult(inputs.error)
+        if isinstance(inputs, PortalResponse):
+            return CallResult(inputs)
         from_type, to_type = found
         try:
             pairs = [
@@ -92,23 +119,13 @@ class LinkOperations:
                     RecordRef(from_type, str(each["from"]["id"])),
                     RecordRef(to_type, str(each["to"]["id"])),
                 )
-                for each in inputs.documents
+                for each in inputs
             ]
         except (KeyError, TypeError):
             return CallResult(NO_INPUT)
-        return self._batch(pairs, context)
+        return self._link(pairs, context)
 
-    def _missing(
-        self, missing: list[RecordRef], refs: list[RecordRef], context: CallContext
-    ) -> PortalResponse:
-        if self._missing_response == "404":
-            role = "FROM" if missing[0] is refs[0] else "TO"
-            return error_bodies.missing_record(missing[0], role)
-        # Recorded responses have them or not.
-        with_ids = self._rng.uniform("context", context.key, context.number) < 1 / 2
-        return error_bodies.missing_records(missing, with_ids=with_ids)
-
-    def _batch(self, pairs: list[tuple[RecordRef, RecordRef]], context: CallContext) -> CallResult:
+    def _link(self, pairs: list[tuple[RecordRef, RecordRef]], context: CallContext) -> CallResult:
         linked: list[LinkedPair] = []
         refused: list[LinkedPair] = []
         results: list[Document] = []
@@ -126,7 +143,7 @@ class LinkOperations:
             else:
                 linked.append(LinkedPair.from_refs(*refs))
                 results += self._bodies.results(*refs)
-        if missing and self._batch_missing == "400":
+        if missing and self._settings.batch_missing == "400":
             response = self._batch_errors.whole_call(missing)
             return CallResult(response, refused=tuple(refused))
         results = self._bodies.shuffled(results, context)
@@ -142,55 +159,16 @@ class LinkOperations:
         role = "FROM" if ref is from_ref else "TO"
         return self._batch_errors.one_record(ref, role, ids, context)
 
+    # --- links that exist ------------------------------------------------------------------------
 
-# The share of responses with ids as integers: the versions of HubSpot's schema differ.
-_INTEGERS = 0.5
-
-# The share of default links that also have a label.
-_LABELLED_SHARE = 0.125
-
-# HubSpot, Associations v4, "Association type ID values": its own labels, each way.
-_PRIMARY_IDS = {
-    ("contacts", "companies"): 1,
-    ("companies", "contacts"): 2,
-    ("deals", "companies"): 5,
-    ("companies", "deals"): 6,
-    ("tickets", "companies"): 26,
-    ("companies", "tickets"): 25,
-}
-# Examples of an account's own labels.
-_CUSTOM_LABELS = ("Billing contact", "Decision maker", "Former employer")
-
-
-class _LinkQuery(NamedTuple):
-    """A record whose links are read, and how many of them earlier pages had."""
-
-    ref: RecordRef
-    start: int
-
-
-class ReadOperation:
-    """The batch call that reads links."""
-
-    def __init__(
-        self, settings: PortalSettings, rng: SeededRandom, types: ObjectTypes, store: LinkStore
-    ) -> None:
-        self._settings = settings
-        self._rng = rng
-        self._types = types
-        self._store = store
-        self._records = ExistingRecords(settings, rng)
-        self._errors = BatchErrorBodies(settings.batch_errors, rng)
-        self._association_types = AssociationTypes(rng)
-        self._bodies = SuccessBodies(rng)
-
-    def read(self, call: ReadCall, inputs: BatchInputs, context: CallContext) -> CallResult:
-        """Return the result of the call; it links nothing."""
+    def read(
+        self, call: ReadCall, inputs: list[Any] | PortalResponse, context: CallContext
+    ) -> CallResult:
         found = find_types(self._types, call.from_type, call.to_type)
         if isinstance(found, PortalResponse):
             return CallResult(found)
-        if inputs.error is not None:
-            return CallResult(inputs.error)
+        if isinstance(inputs, PortalResponse):
+            return CallResult(inputs)
         if not self._settings.keep_links:
             return CallResult(
                 error_bodies.validation_error(
@@ -211,12 +189,12 @@ class ReadOperation:
         self, queries: list[_LinkQuery], to_type: ObjectType, context: CallContext
     ) -> PortalResponse:
         if invalid := [query.ref for query in queries if not query.ref.is_numeric]:
-            return self._errors.whole_call(invalid)
+            return self._batch_errors.whole_call(invalid)
         missing = [query.ref for query in queries if not self._records.has(query.ref)]
         if missing and self._settings.batch_missing == "400":
-            return self._errors.whole_call(missing)
+            return self._batch_errors.whole_call(missing)
         errors = [
-            self._errors.one_record(ref, "FROM", {"fromObjectId": [ref.record_id]}, context)
+            self._batch_errors.one_record(ref, "FROM", {"fromObjectId": [ref.record_id]}, context)
             for ref in missing
         ]
         results: list[Document] = []
@@ -241,7 +219,7 @@ class ReadOperation:
         links: list[Document] = []
         for other in others:
             pair = LinkedPair(kind.name, from_id, to_type.name, other)
-            types = self._association_types.of_link(
+            types = self._bodies.link_types(
                 pair, (kind, to_type), is_default=self._store.is_default(pair)
             )
             to_id = int(other) if as_integers else other
@@ -253,11 +231,11 @@ class ReadOperation:
         return result
 
 
-def _queries(inputs: BatchInputs, kind: ObjectType) -> list[_LinkQuery] | PortalResponse:
+def _queries(inputs: list[Any], kind: ObjectType) -> list[_LinkQuery] | PortalResponse:
     """Return each record once, or the error response to inputs that are not records."""
     queries: dict[tuple[str, int], _LinkQuery] = {}
     try:
-        for each in inputs.documents:
+        for each in inputs:
             ref = RecordRef(kind, str(each["id"]))
             start = _start(each.get("after"))
             queries.setdefault((ref.canonical_id, start), _LinkQuery(ref, start))
@@ -273,48 +251,3 @@ def _start(after: object) -> int:
     if not (isinstance(after, str) and after.isascii() and after.isdigit()):
         raise ValueError("not a page")
     return int(after)
-
-
-class AssociationTypes:
-    """The association types of links; a link has the same labels in both directions."""
-
-    def __init__(self, rng: SeededRandom) -> None:
-        self._rng = rng
-        self._default: dict[tuple[ObjectType, ObjectType], Document] = {}
-
-    def of_link(
-        self, pair: LinkedPair, kinds: tuple[ObjectType, ObjectType], *, is_default: bool
-    ) -> list[Document]:
-        """
-        Return the association types of one link, at least one, in a random order.
-
-        Args:
-            pair: The link in the direction that is read.
-            kinds: The types of its ends in the same order.
-            is_default: Whether the default type is among them.
-        """
-        key = "|".join(sorted((f"{pair.from_type}|{pair.from_id}", f"{pair.to_type}|{pair.to_id}")))
-        drawn = self._rng.uniform("label", key)
-        if not is_default:
-            return [self._labelled(kinds, drawn)]
-        if drawn >= _LABELLED_SHARE:
-            return [self._unlabelled(kinds)]
-        both = [self._unlabelled(kinds), self._labelled(kinds, drawn / _LABELLED_SHARE)]
-        return both if self._rng.uniform("label first", key) < 1 / 2 else both[::-1]
-
-    def _unlabelled(self, kinds: tuple[ObjectType, ObjectType]) -> Document:
-        known = self._default.get(kinds)
-        if known is None:
-            category, type_id = default_association_type(*kinds, self._rng)
-            known = {"category": category, "typeId": type_id, "label": None}
-            self._default[kinds] = known
-        return known
-
-    def _labelled(self, kinds: tuple[ObjectType, ObjectType], drawn: float) -> Document:
-        from_type, to_type = kinds
-        primary = _PRIMARY_IDS.get((from_type.name, to_type.name))
-        if primary is not None and drawn < 1 / 2:
-            return {"category": "HUBSPOT_DEFINED", "typeId": primary, "label": "Primary"}
-        label = _CUSTOM_LABELS[int(drawn * 100) % len(_CUSTOM_LABELS)]
-        type_id = seeded_type_id(from_type, to_type, self._rng, label)
-        return {"category": "USER_DEFINED", "typeId": type_id, "label": label}

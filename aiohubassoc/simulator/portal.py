@@ -9,21 +9,20 @@ Rule 3: a random draw depends only on the seed, the pair and how often the pair 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohubassoc.simulator import error_bodies
 from aiohubassoc.simulator.account import AccountOperations, Auth
 from aiohubassoc.simulator.fault_plan import Fault
 from aiohubassoc.simulator.faults import BEFORE_HUBSPOT, Faults
 from aiohubassoc.simulator.ledger import PortalLedger
-from aiohubassoc.simulator.operations import CallResult, LinkOperations, ReadOperation
+from aiohubassoc.simulator.operations import CallResult, LinkOperations
 from aiohubassoc.simulator.rate_limits import BATCH_IN_FLIGHT, TEN_SECONDLY_ROLLING, RateLimits
 from aiohubassoc.simulator.records import LinkStore, ObjectTypes
 from aiohubassoc.simulator.responses import Delivery, PortalResponse, ResponseHeaders
 from aiohubassoc.simulator.routing import (
     AccountCall,
     BatchCall,
-    BatchInputs,
     PortalCall,
     PortalRequest,
     PutCall,
@@ -68,8 +67,7 @@ class Portal:
         self._limits = RateLimits(settings)
         self._faults = Faults(settings.faults, rng, types)
         self._store = LinkStore(settings, rng, types)
-        self._linking = LinkOperations(settings, rng, types)
-        self._reading = ReadOperation(settings, rng, types, self._store)
+        self._operations = LinkOperations(settings, rng, types, self._store)
         self._account = AccountOperations(settings, types, self._auth, self._limits)
         self._headers = ResponseHeaders(settings, rng, self._limits)
         self._open: set[PortalRequest] = set()
@@ -152,14 +150,15 @@ class Portal:
         self.ledger.record_seen(now, is_batch=request.is_batch)
         position = self._requests.next_position(key, call)
         fault = self._faults.pick(call, request.pair, key, position)
-        inputs = BatchInputs()
+        inputs: list[Any] | PortalResponse = []
         if fault not in BEFORE_HUBSPOT:
             in_flight = len(self._batches_in_flight)
             policy = self._limits.take(now, is_batch=request.is_batch, in_flight=in_flight)
             if policy is not None:
                 return self._rate_limited(policy, request, now), None
             inputs = parse_inputs(call, request.body)
-            self.ledger.record_counted(now, call.kind, len(inputs.documents))
+            count = len(inputs) if isinstance(inputs, list) else 0
+            self.ledger.record_counted(now, call.kind, count)
             # Only requests that were opened: nobody would close the others.
             if request.is_batch and request in self._open:
                 self._batches_in_flight.add(request)
@@ -180,7 +179,7 @@ class Portal:
         self,
         call: PortalCall,
         body: bytes,
-        inputs: BatchInputs,
+        inputs: list[Any] | PortalResponse,
         context: CallContext,
         fault: Fault | None,
     ) -> tuple[PortalResponse, Fault | None]:
@@ -202,12 +201,16 @@ class Portal:
         return response, fault
 
     def _run(
-        self, call: PortalCall, body: bytes, inputs: BatchInputs, context: CallContext
+        self,
+        call: PortalCall,
+        body: bytes,
+        inputs: list[Any] | PortalResponse,
+        context: CallContext,
     ) -> CallResult:
         if isinstance(call, PutCall):
-            return self._linking.put(call, context)
+            return self._operations.put(call, context)
         if isinstance(call, BatchCall):
-            return self._linking.batch(call, inputs, context)
+            return self._operations.batch(call, inputs, context)
         if isinstance(call, AccountCall):
             return CallResult(self._account.respond(call, body, context.now))
-        return self._reading.read(call, inputs, context)
+        return self._operations.read(call, inputs, context)

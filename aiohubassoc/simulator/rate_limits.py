@@ -39,7 +39,6 @@ class RollingWindow:
             instants.popleft()
 
     def add(self, now: float) -> None:
-        """Count an event at *now*."""
         self.advance(now)
         self._instants.append(now)
         self.peak = max(self.peak, len(self._instants))
@@ -76,7 +75,6 @@ class FixedWindow:
             self._number, self._count = number, 0
 
     def add(self, now: float) -> None:
-        """Count an event at *now*."""
         self.advance(now)
         self._count += 1
 
@@ -111,7 +109,6 @@ class LeakyBucket:
         self._empty_at = max(self._empty_at, now)
 
     def add(self, now: float) -> None:
-        """Count an event at *now*."""
         self.advance(now)
         self._empty_at += self._interval
 

@@ -1,4 +1,4 @@
-"""Object types with all their names, records and pairs, and which records exist."""
+"""Object types with all their names, and which records and links exist."""
 
 from __future__ import annotations
 
@@ -20,20 +20,12 @@ _LARGEST_ID = 2**63 - 1  # record ids are Java longs
 
 
 class ObjectType(NamedTuple):
-    """
-    One object type.
+    """One object type."""
 
-    Args:
-        name: Its name in the ledger: the plural, or the whole name of a custom type.
-        singular: HubSpot's other name for it.
-        type_id: HubSpot's number for it, such as ``0-1``.
-        custom: Whether it is the account's own type.
-    """
-
-    name: str
-    singular: str
-    type_id: str
-    custom: bool = False
+    name: str  # its name in the ledger: the plural, or the whole name of a custom type
+    singular: str  # HubSpot's other name for it
+    type_id: str  # HubSpot's number for it, such as ``0-1``
+    custom: bool = False  # whether it is the account's own type
 
     @property
     def label(self) -> str:
@@ -105,11 +97,9 @@ class LinkedPair(NamedTuple):
 
     @classmethod
     def from_refs(cls, from_ref: RecordRef, to_ref: RecordRef) -> LinkedPair:
-        """Return the pair of two records."""
         return cls(from_ref.kind.name, from_ref.canonical_id, to_ref.kind.name, to_ref.canonical_id)
 
     def reversed(self) -> LinkedPair:
-        """Return the other direction."""
         return LinkedPair(self.to_type, self.to_id, self.from_type, self.from_id)
 
 
@@ -202,14 +192,13 @@ class LinkStore:
             self.add_labelled(pair)
 
     def add(self, pair: LinkedPair) -> None:
-        """Link *pair* by default."""
         self._connect(pair)
         if self._labelled_only:
             self._labelled_only -= {pair, pair.reversed()}
 
     def add_labelled(self, pair: LinkedPair) -> None:
         """Link *pair* with a label and not by default; a default link stays one."""
-        if not self._has(pair):
+        if pair.to_id not in self._linked(pair.from_type, pair.from_id, pair.to_type):
             self._connect(pair)
             self._labelled_only |= {pair, pair.reversed()}
 
@@ -250,17 +239,15 @@ class LinkStore:
             start: Skip this many, in the order in which they were made; 0 or more.
             limit: Return at most this many, 1 or more.
         """
-        others = self._others.get((from_type, to_type), {}).get(from_id, {})
-        if isinstance(others, str):
-            others = {others: None}
+        others = self._linked(from_type, from_id, to_type)
         return list(islice(others, start, start + limit)), len(others) > start + limit
 
     def _is_unmade(self, pair: LinkedPair) -> bool:
         return self._rng.uniform("unmade", "|".join(pair)) < self._unmade_share
 
-    def _has(self, pair: LinkedPair) -> bool:
-        others = self._others.get((pair.from_type, pair.to_type), {}).get(pair.from_id, {})
-        return pair.to_id == others if isinstance(others, str) else pair.to_id in others
+    def _linked(self, from_type: str, from_id: str, to_type: str) -> dict[str, None]:
+        others = self._others.get((from_type, to_type), {}).get(from_id, {})
+        return {others: None} if isinstance(others, str) else others
 
     def _connect(self, pair: LinkedPair) -> None:
         for from_type, from_id, to_type, to_id in (pair, pair.reversed()):

@@ -37,31 +37,20 @@ class Delivery(Enum):
 
 @attrs.frozen
 class PortalResponse:
-    """
-    One response.
-
-    Args:
-        status: The HTTP status.
-        document: The body as JSON; the correlation id of an error is added later. None:
-            `text` is the body.
-        text: The body where there is no document; may be empty.
-        content_type: Of a body that is not empty.
-        headers: Headers beyond those that every response has.
-        from_hubspot: Whether HubSpot itself responds, with a correlation id.
-        has_rate_headers: Whether it has the rate-limit headers.
-        delay: Seconds to wait before it is sent.
-        delivery: How it is sent.
-    """
+    """One response."""
 
     status: int
+    # The body as JSON; the correlation id of an error is added later. None: `text` is the
+    # body.
     document: Document | None = None
-    text: str = ""
-    content_type: str = JSON
+    text: str = ""  # the body where there is no document; may be empty
+    content_type: str = JSON  # of a body that is not empty
+    # Headers beyond those that every response has.
     headers: Mapping[str, str] = attrs.field(factory=dict)
-    from_hubspot: bool = True
-    has_rate_headers: bool = True
-    delay: float = 0.0
-    delivery: Delivery = Delivery.WHOLE
+    from_hubspot: bool = True  # whether HubSpot itself responds, with a correlation id
+    has_rate_headers: bool = True  # whether it has the rate-limit headers
+    delay: float = 0.0  # seconds to wait before it is sent
+    delivery: Delivery = Delivery.WHOLE  # how it is sent
 
     @property
     def is_success(self) -> bool:
