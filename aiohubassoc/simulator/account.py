@@ -1,4 +1,4 @@
-"""The tokens and their scopes, and the calls about the account."""
+"""The account: its tokens and their scopes, and the calls about it."""
 
 from __future__ import annotations
 
@@ -28,15 +28,18 @@ _OTHER_SCOPES = {
 }
 
 
-class Auth:
-    """The tokens that are valid now, those that were revoked, and their scopes."""
+_USER_ID = 7654321  # a user that does not exist
 
-    def __init__(self, settings: PortalSettings, types: ObjectTypes) -> None:
+
+class Account:
+    """The tokens that are valid now, those that were revoked, and the calls about the account."""
+
+    def __init__(self, settings: PortalSettings, types: ObjectTypes, limits: RateLimits) -> None:
+        self._settings = settings
+        self._types = types
+        self._limits = limits
         self._valid = set(settings.tokens)
         self._revoked: set[str] = set()
-        self._missing_scopes = settings.missing_scopes
-        self._scopes = settings.scopes
-        self._types = types
 
     def accept(self, token: str) -> None:
         self._revoked.discard(token)
@@ -46,15 +49,12 @@ class Auth:
         self._valid.discard(token)
         self._revoked.add(token)
 
-    def is_valid(self, token: object) -> bool:
-        return isinstance(token, str) and token in self._valid
-
-    def scopes(self) -> list[str]:
+    def _scopes(self) -> list[str]:
         """Return the scopes of every valid token, sorted."""
-        if self._scopes is not None:
-            return sorted(self._scopes)
+        if self._settings.scopes is not None:
+            return sorted(self._settings.scopes)
         known = {_scope(kind, access) for kind in self._types for access in ("read", "write")}
-        return sorted(known.difference(self._missing_scopes))
+        return sorted(known.difference(self._settings.missing_scopes))
 
     def error(self, authorization: str | None, call: PortalCall) -> PortalResponse | None:
         """Return the error response if *authorization* does not allow *call*, else None."""
@@ -69,32 +69,13 @@ class Auth:
     def _missing(self, call: PortalCall) -> tuple[str, ...]:
         if isinstance(call, AccountCall):
             return ()  # any token may make these calls
-        if self._missing_scopes or self._scopes is None:
-            return self._missing_scopes
+        granted = self._settings.scopes
+        if self._settings.missing_scopes or granted is None:
+            return self._settings.missing_scopes
         access: Literal["read", "write"] = "read" if isinstance(call, ReadCall) else "write"
         kinds = map(self._types.find, (call.from_type, call.to_type))
         needed = dict.fromkeys(_scope(kind, access) for kind in kinds if kind is not None)
-        return tuple(scope for scope in needed if scope not in (self._scopes or ()))
-
-
-def _scope(kind: ObjectType, access: str) -> str:
-    name = "custom" if kind.custom else kind.name
-    return _OTHER_SCOPES.get(name, f"crm.objects.{name}.{{access}}").format(access=access)
-
-
-_USER_ID = 7654321  # a user that does not exist
-
-
-class AccountOperations:
-    """The calls about the account."""
-
-    def __init__(
-        self, settings: PortalSettings, types: ObjectTypes, auth: Auth, limits: RateLimits
-    ) -> None:
-        self._settings = settings
-        self._types = types
-        self._auth = auth
-        self._limits = limits
+        return tuple(scope for scope in needed if scope not in granted)
 
     def respond(self, call: AccountCall, body: bytes, now: float) -> PortalResponse:
         """Return the response to *call*; *now* is the portal's clock in seconds."""
@@ -146,7 +127,7 @@ class AccountOperations:
             token = json.loads(body)["tokenKey"]
         except (KeyError, TypeError, ValueError):
             return error_bodies.validation_error("tokenKey is required")
-        if not self._auth.is_valid(token):
+        if not isinstance(token, str) or token not in self._valid:
             return error_bodies.invalid_token()
         return PortalResponse(
             200,
@@ -154,7 +135,7 @@ class AccountOperations:
                 "userId": _USER_ID,
                 "hubId": error_bodies.ACCOUNT_ID,
                 "appId": error_bodies.APP_ID,
-                "scopes": self._auth.scopes(),
+                "scopes": self._scopes(),
             },
         )
 
@@ -183,3 +164,8 @@ class AccountOperations:
                 "nearLimitFromRecordSamples": near,
             },
         )
+
+
+def _scope(kind: ObjectType, access: str) -> str:
+    name = "custom" if kind.custom else kind.name
+    return _OTHER_SCOPES.get(name, f"crm.objects.{name}.{{access}}").format(access=access)

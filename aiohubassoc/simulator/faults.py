@@ -155,16 +155,14 @@ class Faults:
         shares = {fault: share for fault, share in plan.shares().items() if share}
         self._bounds = list(accumulate(shares.values()))
         self._drawn = list(shares)
-        self._first_arrivals_only = plan.first_arrivals_only
+        self._plan = plan
         self._pair_scripts = {types.to_pair(*pair): script for pair, script in plan.script.items()}
         self._kind_scripts: dict[OperationKind, tuple[str | None, ...]] = {
             "batch": plan.script_batches,
             "read": plan.script_reads,
             "account": plan.script_account,
         }
-        self._script_all = plan.script_all
         self._replacements = _replacements(plan)
-        self._slow_seconds = plan.slow_seconds
 
     def pick(
         self, call: PortalCall, pair: LinkedPair | None, key: str, position: Position
@@ -179,14 +177,15 @@ class Faults:
             (self._kind_scripts.get(call.kind, ()), position.of_kind),
         ]
         if not isinstance(call, AccountCall):
-            scripts.append((self._script_all, position.overall))
+            scripts.append((self._plan.script_all, position.overall))
         for script, number in scripts:
             if number <= len(script):
                 scripted = script[number - 1]
                 return None if scripted is None else Fault(scripted)
         if not self._drawn or isinstance(call, AccountCall):
             return None
-        if self._first_arrivals_only is not None and position.of_key > self._first_arrivals_only:
+        most = self._plan.first_arrivals_only
+        if most is not None and position.of_key > most:
             return None
         index = bisect_right(self._bounds, self._rng.uniform("fault", key, position.of_key))
         return self._drawn[index] if index < len(self._drawn) else None
@@ -196,13 +195,12 @@ class Faults:
         return self._replacements.get(fault)
 
     def makes_links(self, fault: Fault) -> bool:
-        """Return whether the call makes its links in spite of *fault*."""
         return fault not in self._replacements and fault not in _MAKE_NO_LINK
 
     def change(self, fault: Fault, call: PortalCall, response: PortalResponse) -> PortalResponse:
         """Return the changed *response*: the same object if the fault has no effect on it."""
         if fault is Fault.SLOW:
-            return attrs.evolve(response, delay=response.delay + self._slow_seconds)
+            return attrs.evolve(response, delay=response.delay + self._plan.slow_seconds)
         if fault in _DELIVERIES:
             return attrs.evolve(response, delivery=_DELIVERIES[fault])
         is_read = isinstance(call, ReadCall)

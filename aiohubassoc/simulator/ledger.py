@@ -116,7 +116,6 @@ class PortalLedger:
             self.max_batch_in_flight = max(self.max_batch_in_flight, self._open_batches)
 
     def close_request(self, *, is_batch: bool = False) -> None:
-        """Record that the response to a request was sent, or never will be."""
         self.open_requests -= 1
         if is_batch:
             self._open_batches -= 1

@@ -8,7 +8,7 @@ import attrs
 
 from aiohubassoc.simulator import error_bodies
 from aiohubassoc.simulator.error_bodies import BatchErrorBodies
-from aiohubassoc.simulator.records import ExistingRecords, LinkedPair, RecordRef
+from aiohubassoc.simulator.records import LinkedPair, RecordRef
 from aiohubassoc.simulator.responses import PortalResponse
 from aiohubassoc.simulator.routing import NO_INPUT
 from aiohubassoc.simulator.success_bodies import SuccessBodies
@@ -70,7 +70,6 @@ class LinkOperations:
         self._rng = rng
         self._types = types
         self._store = store
-        self._records = ExistingRecords(settings, rng)
         self._batch_errors = BatchErrorBodies(settings.batch_errors, rng)
         self._bodies = SuccessBodies(rng)
 
@@ -85,7 +84,7 @@ class LinkOperations:
         for ref in refs:
             if (error := error_bodies.invalid_id(ref)) is not None:
                 return CallResult(error, refused=(pair,))
-        missing = [ref for ref in refs if not self._records.has(ref)]
+        missing = [ref for ref in refs if not self._store.exists(ref)]
         if missing:
             return CallResult(self._missing(missing, refs, context), refused=(pair,))
         results = self._bodies.shuffled(self._bodies.results(*refs), context)
@@ -133,7 +132,7 @@ class LinkOperations:
         missing: list[RecordRef] = []
         for refs in pairs:
             bad = [
-                ref for ref in refs if error_bodies.invalid_id(ref) or not self._records.has(ref)
+                ref for ref in refs if error_bodies.invalid_id(ref) or not self._store.exists(ref)
             ]
             if bad:
                 refused.append(LinkedPair.from_refs(*refs))
@@ -190,7 +189,7 @@ class LinkOperations:
     ) -> PortalResponse:
         if invalid := [query.ref for query in queries if not query.ref.is_numeric]:
             return self._batch_errors.whole_call(invalid)
-        missing = [query.ref for query in queries if not self._records.has(query.ref)]
+        missing = [query.ref for query in queries if not self._store.exists(query.ref)]
         if missing and self._settings.batch_missing == "400":
             return self._batch_errors.whole_call(missing)
         errors = [

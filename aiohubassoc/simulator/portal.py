@@ -11,15 +11,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from aiohubassoc.simulator import error_bodies
-from aiohubassoc.simulator.account import AccountOperations, Auth
+from aiohubassoc.simulator.account import Account
 from aiohubassoc.simulator.fault_plan import Fault
 from aiohubassoc.simulator.faults import BEFORE_HUBSPOT, Faults
 from aiohubassoc.simulator.ledger import PortalLedger
 from aiohubassoc.simulator.operations import CallResult, LinkOperations
 from aiohubassoc.simulator.rate_limits import BATCH_IN_FLIGHT, TEN_SECONDLY_ROLLING, RateLimits
 from aiohubassoc.simulator.records import LinkStore, ObjectTypes
-from aiohubassoc.simulator.responses import Delivery, PortalResponse, ResponseHeaders
+from aiohubassoc.simulator.responses import Delivery, PortalResponse
 from aiohubassoc.simulator.routing import (
     AccountCall,
     BatchCall,
@@ -37,6 +39,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aiohubassoc.simulator.fault_plan import ScriptedPair
+
+# With headers="some". Nearly half of the recorded responses lack the daily headers.
+_DAILY_MISSING = 0.5
+_ROLLING_MISSING = 0.25
 
 # After these statuses a client is likely to send the same call again.
 _RETRIED = frozenset({401, 403, 429})
@@ -58,28 +64,26 @@ class Portal:
 
     def __init__(self, settings: PortalSettings | None = None) -> None:
         settings = PortalSettings() if settings is None else settings
-        rng = SeededRandom(settings.seed)
+        self._rng = rng = SeededRandom(settings.seed)
         types = ObjectTypes(settings.custom_types)
         self.settings = settings
         self.ledger = PortalLedger(settings)
-        self._auth = Auth(settings, types)
         self._requests = RequestTracker(settings.latency, rng, types)
         self._limits = RateLimits(settings)
         self._faults = Faults(settings.faults, rng, types)
         self._store = LinkStore(settings, rng, types)
         self._operations = LinkOperations(settings, rng, types, self._store)
-        self._account = AccountOperations(settings, types, self._auth, self._limits)
-        self._headers = ResponseHeaders(settings, rng, self._limits)
+        self._account = Account(settings, types, self._limits)
         self._open: set[PortalRequest] = set()
         self._batches_in_flight: set[PortalRequest] = set()
 
     def accept(self, token: str) -> None:
         """Accept *token* from now on."""
-        self._auth.accept(token)
+        self._account.accept(token)
 
     def revoke(self, token: str) -> None:
         """Refuse *token* as expired from now on."""
-        self._auth.revoke(token)
+        self._account.revoke(token)
 
     def add_links(self, pairs: Iterable[ScriptedPair]) -> None:
         """
@@ -132,7 +136,29 @@ class Portal:
         self.ledger.record_response(now, 0 if is_silent else response.status, fault)
         if not self.settings.keep_links and fault is None and response.status not in _RETRIED:
             self._requests.forget(request.key)
-        return self._headers.add(response, request)
+        return self._with_headers(response, request)
+
+    def _with_headers(self, response: PortalResponse, request: PortalRequest) -> PortalResponse:
+        """Add what every response has: headers, correlation id, delay."""
+        key, number, latency = request.key, request.number, self.settings.latency
+        headers = dict(response.headers)
+        document = response.document
+        if response.from_hubspot:
+            correlation_id = self._rng.uuid("correlation id", key, number)
+            headers["X-HubSpot-Correlation-Id"] = correlation_id
+            if document is not None and not response.is_success:
+                document = document | {"correlationId": correlation_id}
+        if response.has_rate_headers and self.settings.headers != "none":
+            is_all = self.settings.headers == "all"
+            headers |= self._limits.headers(
+                daily=is_all or self._rng.uniform("daily headers", key, number) >= _DAILY_MISSING,
+                rolling=is_all
+                or self._rng.uniform("rolling headers", key, number) >= _ROLLING_MISSING,
+            )
+        delay = response.delay + self._rng.lognormal(
+            latency.after_median, latency.after_sigma, "after", key, number
+        )
+        return attrs.evolve(response, document=document, headers=headers, delay=delay)
 
     def _bare_response(
         self, request: PortalRequest, authorization: str | None, now: float
@@ -145,7 +171,7 @@ class Portal:
             return error_bodies.method_not_allowed(call.method), None
         if not isinstance(call, AccountCall):
             self.ledger.record_types(call.from_type, call.to_type)
-        if (error := self._auth.error(authorization, call)) is not None:
+        if (error := self._account.error(authorization, call)) is not None:
             return error, None
         self.ledger.record_seen(now, is_batch=request.is_batch)
         position = self._requests.next_position(key, call)

@@ -139,25 +139,6 @@ class ObjectTypes:
         return kind.name if kind else written
 
 
-class ExistingRecords:
-    """Which records a portal has."""
-
-    def __init__(self, settings: PortalSettings, rng: SeededRandom) -> None:
-        self._largest = settings.records_up_to
-        self._missing_share = settings.missing_share
-        self._rng = rng
-
-    def has(self, ref: RecordRef) -> bool:
-        """Return whether the record exists. Its id must be numeric."""
-        number = int(ref.record_id)
-        if number < 1 or (self._largest is not None and number > self._largest):
-            return False
-        if self._missing_share == 0:
-            return True
-        drawn = self._rng.uniform("record", f"{ref.kind.name}|{number}")
-        return drawn >= self._missing_share
-
-
 def _is_numeric(record_id: str) -> bool:
     return _ID.fullmatch(record_id) is not None and int(record_id) <= _LARGEST_ID
 
@@ -172,7 +153,7 @@ _Others: TypeAlias = str | dict[str, None]
 
 class LinkStore:
     """
-    Which records are linked. Making a link again changes nothing.
+    Which records exist, and which are linked. Making a link again changes nothing.
 
     A link has two directions, and a read of either finds it. The cost of a read is proportional to
     the number of links of its record.
@@ -182,8 +163,7 @@ class LinkStore:
     """
 
     def __init__(self, settings: PortalSettings, rng: SeededRandom, types: ObjectTypes) -> None:
-        self._keep_links = settings.keep_links
-        self._unmade_share = settings.unmade_share
+        self._settings = settings
         self._rng = rng
         self._types = types
         self._others: dict[tuple[str, str], dict[str, _Others]] = {}
@@ -215,12 +195,21 @@ class LinkStore:
 
     def add_by_call(self, pairs: tuple[LinkedPair, ...]) -> tuple[LinkedPair, ...]:
         """Link *pairs*, without the share that is only confirmed, and return those linked."""
-        if self._unmade_share:
-            pairs = tuple(pair for pair in pairs if not self._is_unmade(pair))
-        if self._keep_links:
+        if share := self._settings.unmade_share:
+            drawn = ((pair, self._rng.uniform("unmade", "|".join(pair))) for pair in pairs)
+            pairs = tuple(pair for pair, draw in drawn if draw >= share)
+        if self._settings.keep_links:
             for pair in pairs:
                 self.add(pair)
         return pairs
+
+    def exists(self, ref: RecordRef) -> bool:
+        """Return whether the record exists. Its id must be numeric."""
+        number, largest = int(ref.record_id), self._settings.records_up_to
+        if number < 1 or (largest is not None and number > largest):
+            return False
+        share = self._settings.missing_share
+        return not share or self._rng.uniform("record", f"{ref.kind.name}|{number}") >= share
 
     def is_default(self, pair: LinkedPair) -> bool:
         """Return whether *pair* has the default link, with or without labels."""
@@ -242,9 +231,6 @@ class LinkStore:
         others = self._linked(from_type, from_id, to_type)
         return list(islice(others, start, start + limit)), len(others) > start + limit
 
-    def _is_unmade(self, pair: LinkedPair) -> bool:
-        return self._rng.uniform("unmade", "|".join(pair)) < self._unmade_share
-
     def _linked(self, from_type: str, from_id: str, to_type: str) -> dict[str, None]:
         others = self._others.get((from_type, to_type), {}).get(from_id, {})
         return {others: None} if isinstance(others, str) else others
@@ -259,7 +245,7 @@ class LinkStore:
                 records[from_id] = {others: None, to_id: None}
 
     def _checked(self, pair: ScriptedPair) -> LinkedPair:
-        if not self._keep_links:
+        if not self._settings.keep_links:
             raise ValueError("a portal with keep_links=False has no links to start with")
         if list(map(type, pair)) != [str] * 4:
             raise ValueError(f"a pair has four strings, not {pair!r}")

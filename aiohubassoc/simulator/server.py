@@ -161,13 +161,11 @@ class _PortalServer(web.Server):
         self._clock = asyncio.get_running_loop().time
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        """Record the connection."""
         super().connection_made(handler, transport)
         self._transports[handler] = transport
         self._portal.ledger.record_connections(len(self._transports))
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
-        """Record the end of the connection."""
         super().connection_lost(handler, exc)
         self._transports.pop(handler, None)
         self._portal.ledger.record_connections(len(self._transports))
