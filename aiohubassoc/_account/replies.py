@@ -33,7 +33,6 @@ class PortalReply:
 
     @classmethod
     def from_reply(cls, reply: Mapping[str, Any]) -> PortalReply:
-        """Return the account that *reply* describes."""
         offset = reply.get("utcOffsetMilliseconds")
         return cls(
             _integer(reply.get("portalId")),
@@ -60,14 +59,12 @@ class DailyUsageReply:
 
     @property
     def left(self) -> int | None:
-        """How many calls of the day are left."""
         if self.limit is None or self.used is None:
             return None
         return max(0, self.limit - self.used)
 
     @classmethod
     def from_reply(cls, reply: Mapping[str, Any]) -> DailyUsageReply:
-        """Return the usage that *reply* describes."""
         results = reply.get("results")
         first = results[0] if isinstance(results, list) and results else None
         if not isinstance(first, dict):
@@ -92,7 +89,6 @@ class AssociationLimitsReply:
 
     @classmethod
     def from_reply(cls, reply: Mapping[str, Any]) -> AssociationLimitsReply:
-        """Return the limits that *reply* describes."""
         samples = reply.get("atLimitFromRecordSamples")
         ids = [
             _text(sample.get("objectId"))
@@ -179,10 +175,8 @@ def check_scopes(
     """
     Return which of the scopes that calls for two object types need the token has and lacks.
 
-    Args:
-        types: The object types.
-        granted: The scopes of the token; None where HubSpot does not say.
-        refused: The scopes that HubSpot asked for when it refused a call.
+    *granted*: those of the token; None where HubSpot does not say. *refused*: those that HubSpot
+    asked for when it refused a call.
     """
     if granted is None:
         return ScopeCheck(lacks=tuple(dict.fromkeys(refused)))

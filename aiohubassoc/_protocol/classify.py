@@ -54,7 +54,6 @@ def judge_pair_refusal(response: Response, pair: Pair, now: datetime) -> Verdict
 
 
 def _look_up(refusal: Refusal) -> Verdict:
-    """Return what the table says of *refusal*."""
     for row in TABLE:
         if row.fits(refusal):
             return row.verdict(refusal)
@@ -66,7 +65,6 @@ def _look_up(refusal: Refusal) -> Verdict:
 
 
 def is_from_hubspot(response: Response, verdict: Verdict) -> bool:
-    """Return whether HubSpot's API wrote *response*, whose verdict is *verdict*."""
     match verdict:
         case Accepted() | Replied() | Partial():
             return True
@@ -84,16 +82,12 @@ PROVEN_SECONDS: Final = 10.0
 
 
 class EndpointProof:
-    """
-    What shows that HubSpot's API is behind the base URL.
-
-    Attributes:
-        responded_at: When HubSpot itself last responded, with any status. Seconds on the clock.
-    """
+    """What shows that HubSpot's API is behind the base URL."""
 
     __slots__ = ("responded_at",)
 
     def __init__(self) -> None:
+        # When HubSpot itself last responded, with any status. Seconds on the clock.
         self.responded_at = -inf
 
     def holds(self, now: float) -> bool:

@@ -85,7 +85,6 @@ class Refusal:
         return self.body.is_hubspot
 
     def is_foreign(self) -> bool:
-        """Return whether something other than HubSpot's API wrote it."""
         return not self.body.is_hubspot
 
     def is_cloudflare_text(self) -> bool:
@@ -93,7 +92,6 @@ class Refusal:
         return self.response.body.lstrip().lower().startswith(b"error code:")
 
     def lacks_scopes(self) -> bool:
-        """Return whether the token lacks scopes."""
         contexts = (self.body.context, *(detail.context for detail in self.body.errors))
         return self.body.category == "MISSING_SCOPES" or any(
             key in context for context in contexts for key in SCOPE_KEYS
@@ -120,11 +118,9 @@ class Refusal:
         return None
 
     def names_unknown_type(self) -> bool:
-        """Return whether HubSpot does not know one of the two types."""
         return self.unknown_type() is not None
 
     def is_daily(self) -> bool:
-        """Return whether the day's limit is used up."""
         if self.body.policy_name:
             return "DAILY" in self.body.policy_name.upper()
         return "daily limit" in (self.body.message or "").lower()
@@ -136,7 +132,6 @@ class Refusal:
         return self.body.is_hubspot
 
     def to_error(self, cls: type[ApiError]) -> ApiError:
-        """Return it as an error of that class."""
         body, response = self.body, self.response
         message = body.message or ": ".join(filter(None, (body.title, body.detail)))
         return cls(
@@ -181,13 +176,11 @@ class Row:
     judge: Callable[[Refusal, ApiError], Verdict] | None = None
 
     def fits(self, refusal: Refusal) -> bool:
-        """Return whether the row fits *refusal*."""
         return refusal.response.status in self.statuses and (
             self.when is None or self.when(refusal)
         )
 
     def verdict(self, refusal: Refusal) -> Verdict:
-        """Return the verdict of the row on *refusal*."""
         error = refusal.to_error(self.error)
         if self.judge is not None:
             return self.judge(refusal, error)

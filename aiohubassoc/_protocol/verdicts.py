@@ -238,5 +238,4 @@ def make_invalid_response(response: Response, problems: tuple[str, ...]) -> Inva
 
 
 def decode_start(body: bytes) -> str:
-    """Return the start of a body as text."""
     return body[:SHOWN_BYTES].decode("utf-8", "replace")

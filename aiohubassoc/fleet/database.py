@@ -108,12 +108,7 @@ create index if not exists aiohubassoc_jobs_lock on procrastinate_jobs (lock, st
 
 
 async def connect(database: str) -> psycopg.AsyncConnection:
-    """
-    Return a connection in autocommit mode.
-
-    Raises:
-        FleetError: it cannot be made. The message has no password.
-    """
+    """Return a connection in autocommit mode, or raise FleetError without the password."""
     try:
         return await psycopg.AsyncConnection.connect(database, autocommit=True, **CONNECTION)
     except psycopg.ProgrammingError:  # its text may be the URI, with its password
@@ -146,15 +141,8 @@ async def create_tables(db: psycopg.AsyncConnection) -> bool:
     """
     Make the tables of procrastinate and of the fleet, or upgrade those of an earlier version.
 
-    Args:
-        db: A connection in autocommit mode.
-
-    Returns:
-        True if tables were made or upgraded; False if all were there.
-
-    Raises:
-        FleetError: the tables are those of a newer version, or the database cannot hold every text.
-        psycopg.Error: the database refuses.
+    Return False if all were there. Raise FleetError if they are those of a newer version, or if the
+    database cannot hold every text.
     """
     async with db.transaction():
         await db.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
@@ -180,12 +168,7 @@ async def create_tables(db: psycopg.AsyncConnection) -> bool:
 
 
 async def check_version(db: psycopg.AsyncConnection) -> None:
-    """
-    Return if the tables are those of this version.
-
-    Raises:
-        FleetError: there are none, or they are of another version.
-    """
+    """Raise FleetError if there are no tables, or those of another version."""
     try:
         version = await _read_version(db)
     except pg.UndefinedTable:

@@ -90,13 +90,7 @@ class Ownership:
 
 
 class Owned:
-    """
-    The runs that this worker has; it asks the database again and again whether it still does.
-
-    Args:
-        pool: Connections in autocommit mode.
-        valid_for: Seconds for which a confirmation holds.
-    """
+    """The runs that this worker has; it asks the database again and again whether it still does."""
 
     def __init__(self, pool: AsyncConnectionPool, valid_for: float, clock: Clock) -> None:
         self._pool = pool
@@ -130,12 +124,7 @@ class Owned:
     async def retry(
         self, ownership: Ownership, work: Callable[[psycopg.AsyncConnection], Any]
     ) -> Any:  # noqa: ANN401 -- what *work* returns
-        """
-        Return what *work* returns for a connection, tried again while the database is away.
-
-        Raises:
-            FleetError: the ownership ended first.
-        """
+        """Return what *work* returns, tried again until the ownership ends: FleetError then."""
         while True:
             try:
                 async with self._pool.connection(timeout=self._valid_for) as db:
@@ -208,10 +197,6 @@ class Reaper:
     Finds runs that are due, or that a worker left behind, and defers a new job for each.
 
     A new job, not the old one again: a worker that comes back ends the job it knows.
-
-    Args:
-        pool: Connections in autocommit mode.
-        dead_after: Seconds without a sign of life after which a worker is dead.
     """
 
     def __init__(self, pool: AsyncConnectionPool, dead_after: float, clock: Clock) -> None:

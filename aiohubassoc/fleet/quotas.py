@@ -20,12 +20,7 @@ _CONNECTIONS: Final = 4
 
 
 class FleetQuotas:
-    """
-    The quotas of all portals of a worker: a few connections for all of them.
-
-    Args:
-        database: The connection URI of the fleet's database.
-    """
+    """The quotas of all portals of a worker: a few connections for all of them."""
 
     def __init__(self, database: str) -> None:
         self._database = database
@@ -37,7 +32,6 @@ class FleetQuotas:
         return _PortalQuota(self._database, f"fleet:{portal}", connection=next(self._next))
 
     async def close(self) -> None:
-        """Close the connections."""
         for connection in self._connections:
             await connection.end()
 
@@ -76,6 +70,5 @@ class _LentConnection:
         """Do nothing: others use it still."""
 
     async def end(self) -> None:
-        """Close the connection and end the thread."""
         await self.submit(self._store.close)
         self._thread.close()

@@ -74,12 +74,7 @@ class _PendingWrite:
 
 
 class OutcomeWriter:
-    """
-    Writes the outcomes of all runs of a worker: one transaction for many runs.
-
-    Args:
-        pool: Connections in autocommit mode.
-    """
+    """Writes the outcomes of all runs of a worker: one transaction for many runs."""
 
     def __init__(self, pool: AsyncConnectionPool, clock: Clock) -> None:
         self._pool = pool
@@ -93,15 +88,10 @@ class OutcomeWriter:
         self, ownership: Ownership, outcomes: Sequence[Outcome], statistics: str | None = None
     ) -> None:
         """
-        Return when *outcomes* are written, all of them.
+        Return when *outcomes* are written; raise JournalStorageError if none of them is.
 
-        Args:
-            ownership: Of the run; where it ended, nothing is written.
-            outcomes: New ones; those of a pair that has one already are not written.
-            statistics: How the run went so far, to be kept instead of what was; None: not due.
-
-        Raises:
-            JournalStorageError: none of them is.
+        Those of a pair that has one already are not written. *statistics*, how the run went so far,
+        is kept instead of what was; None: not due.
         """
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(_PendingWrite(ownership, outcomes, statistics, written))
@@ -205,17 +195,9 @@ def _values(run: int, outcome: Outcome) -> tuple[Any, ...]:
 
 
 class FleetRecorder:
-    """
-    Keeps the outcomes of one run: a `Recorder`, and the ``journal`` that a client takes it from.
+    """Keeps the outcomes of one run: a `Recorder`, and the ``journal`` of a client."""
 
-    Args:
-        statistics: What *observer* collected of the run before; None: nothing.
-
-    Attributes:
-        run_id: What its events and log lines know the run by; None: it is not known.
-    """
-
-    run_id: str | None = None
+    run_id: str | None = None  # what its events and log lines know the run by
 
     def __init__(
         self,
@@ -248,12 +230,7 @@ class FleetRecorder:
         return None
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:
-        """
-        Return when *outcomes* are written, all of them.
-
-        Raises:
-            JournalStorageError: none of them is.
-        """
+        """Return when *outcomes* are written; raise JournalStorageError if none of them is."""
         # What the run left open without sending it is as it was.
         completed = [
             one for one in outcomes if one.attempts or one.status is not Status.UNPROCESSED

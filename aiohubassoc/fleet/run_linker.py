@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from aiohubassoc._http.auth import TokenProvider
     from aiohubassoc._http.clock import Clock
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.fleet.ownership import Owned, Ownership
@@ -37,17 +38,14 @@ if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
 
 _PAGE: Final = 2000
+_FIRST_WAIT: Final = 2.0  # seconds before a run that broke continues; doubles each time
+_LONGEST_WAIT: Final = 300.0
+_MOST_DOUBLINGS: Final = 10
+_LONGEST_DAY: Final = timedelta(hours=25)  # when clocks are set back
 
 
 class RunLinker:
-    """
-    Links runs of any number of portals, each in a task of its caller.
-
-    Args:
-        portals: The portals by their names.
-        observer: What every run reports to besides; None: nothing.
-        drain_timeout: Seconds that calls in flight may take to end when a run is stopped.
-    """
+    """Links runs of any number of portals, each in a task of its caller."""
 
     def __init__(
         self,
@@ -87,11 +85,10 @@ class RunLinker:
         portal = self._portals.get(row["portal"])
         if portal is None:
             raise OptionsError(f"the worker has no portal {row['portal']!r} in its file")
-        tokens = _FencedToken(portal.read_token(), ownership)
         options = row["options"]
         observer = StatisticsObserver() if self._observer is None else RunObserver(self._observer)
         client = portal.make_client(
-            tokens,
+            _fence(portal.read_token(), ownership),
             shared_quota=self._quotas.for_portal(portal.name),
             observer=observer,
             clock=self._clock,
@@ -106,9 +103,8 @@ class RunLinker:
             clock=self._clock,
         )
         async with client:
-            source = _OpenPairs(self._owned, ownership)
             stream = client.link_each(
-                source.pairs(),
+                self._open_pairs(ownership, lambda: stream.report.stopped is not None),
                 journal=recorder,  # type: ignore[arg-type]
                 drain_timeout=self._drain_timeout,
                 max_failures_kept=0,
@@ -120,7 +116,6 @@ class RunLinker:
             ownership.on_cancel = lambda: stream.stop(
                 RunStoppedError("the run was cancelled"), drain_timeout=0.5
             )
-            source.is_stopped = lambda: stream.report.stopped is not None
             self._streams.add(stream)
             try:
                 if self._is_stopped:
@@ -138,50 +133,19 @@ class RunLinker:
                 retries=row["retries"],
             )
 
-
-class _FencedToken:
-    """
-    A `TokenProvider` that gives no token once the run may be another worker's.
-
-    A client asks it before each request: so nothing is sent without a confirmed ownership, even by
-    a process that was stopped for an hour and continues.
-    """
-
-    def __init__(self, source: Any, ownership: Ownership) -> None:  # noqa: ANN401 -- str or provider
-        self._source = source
-        self._ownership = ownership
-
-    async def __call__(self, refused: str | None) -> str:
-        if not self._ownership.holds:
-            self._ownership.lose()
-            raise RunStoppedError("another worker may have taken the run over")
-        if isinstance(self._source, str):
-            return self._source
-        token: str = await self._source(refused)
-        return token
-
-
-class _OpenPairs:
-    """The pairs of a run without an outcome, page by page."""
-
-    def __init__(self, owned: Owned, ownership: Ownership) -> None:
-        self._owned = owned
-        self._ownership = ownership
-        self.is_stopped: Callable[[], bool] = lambda: False
-
-    async def pairs(self) -> AsyncIterator[Pair]:
-        """Yield them, tagged with their numbers; a run that stops reads no further."""
-        last = -1
-        while True:
-            values = (self._ownership.run, last, _PAGE)
-            page = await self._owned.retry(self._ownership, partial(_read_page, values))
+    async def _open_pairs(
+        self, ownership: Ownership, is_stopped: Callable[[], bool]
+    ) -> AsyncIterator[Pair]:
+        """Yield the pairs without an outcome, tagged with their numbers, until the run stops."""
+        last, page = -1, [()] * _PAGE
+        while len(page) == _PAGE:
+            values = (ownership.run, last, _PAGE)
+            page = await self._owned.retry(ownership, partial(_read_page, values))
             for n, *ends in page:
-                if self.is_stopped():
+                if is_stopped():
                     return
                 last = n
                 yield unchecked_pair(*ends, tag=n)
-            if len(page) < _PAGE:
-                return
 
 
 async def _read_page(values: tuple[int, int, int], db: psycopg.AsyncConnection) -> list[Any]:
@@ -193,10 +157,21 @@ async def _read_page(values: tuple[int, int, int], db: psycopg.AsyncConnection) 
     return await cursor.fetchall()
 
 
-_FIRST_WAIT: Final = 2.0  # seconds before a run that broke continues; doubles each time
-_LONGEST_WAIT: Final = 300.0
-_MOST_DOUBLINGS: Final = 10
-_LONGEST_DAY: Final = timedelta(hours=25)  # when clocks are set back
+def _fence(token: str | TokenProvider, ownership: Ownership) -> TokenProvider:
+    """
+    Return a provider that gives *token* only while the run is certainly this worker's.
+
+    A client asks it before each request: so nothing is sent without a confirmed ownership, even by
+    a process that was stopped for an hour and continues.
+    """
+
+    async def provide(refused: str | None) -> str:
+        if not ownership.holds:
+            ownership.lose()
+            raise RunStoppedError("another worker may have taken the run over")
+        return token if isinstance(token, str) else await token(refused)
+
+    return provide
 
 
 async def make_ending(
@@ -205,11 +180,8 @@ async def make_ending(
     """
     Return how a run ended whose last part has this *report*.
 
-    Args:
-        client: Of its portal, which is asked when the account's day ends.
-        report: Of the part that this worker linked.
-        is_cancelled: Whether a user cancelled the run.
-        retries: How often it was begun again in a row without a completed pair before.
+    *retries*: how often it was begun again in a row without a completed pair before. The *client*
+    of its portal is asked when the account's day ends.
     """
     stopped = report.stopped
     if is_cancelled:
@@ -220,17 +192,13 @@ async def make_ending(
     cause = getattr(stopped, "error", None) or stopped
     if isinstance(cause, DailyLimitError | DailyReserveError):
         return RunEnding(RunState.SLEEPING, reason, due_at=await _end_of_day(client))
-    if _is_temporary(cause):
+    # What may pass by itself.
+    if cause is None or isinstance(cause, RunStoppedError | JournalStorageError | FleetError):
         is_stuck = report.total == report.unprocessed
         retries = retries + 1 if is_stuck else 0
         wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(retries, _MOST_DOUBLINGS))
         return RunEnding(RunState.QUEUED, reason, wait=wait if is_stuck else 0.0, retries=retries)
     return RunEnding(RunState.FAILED, reason)
-
-
-def _is_temporary(cause: BaseException | None) -> bool:
-    """Return whether the run may continue by itself, later."""
-    return isinstance(cause, RunStoppedError | JournalStorageError | FleetError) or cause is None
 
 
 async def _end_of_day(client: AssociationClient) -> datetime:
@@ -249,12 +217,7 @@ async def _end_of_day(client: AssociationClient) -> datetime:
 
 
 class RunObserver(StatisticsObserver):
-    """
-    A `StatisticsObserver` that passes each event on to another observer.
-
-    Args:
-        other: Gets each event after it was collected; it may leave methods out.
-    """
+    """A `StatisticsObserver` that passes each event on to another observer."""
 
     def __init__(self, other: Observer) -> None:
         super().__init__()

@@ -69,7 +69,6 @@ class FleetOptions:
     stop_after_alike: int | None = 50
 
     def __attrs_post_init__(self) -> None:
-        """Raise OptionsError for an argument that cannot work."""
         check_limits(self.stop_after_failures, self.stop_after_alike)
         check_batches(self.via, self.batch_size, 1.0)
 

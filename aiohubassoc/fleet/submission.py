@@ -40,14 +40,7 @@ async def store_run(
     start_at: datetime | None,
     about: SubmittedInput,
 ) -> int:
-    """
-    Store a run with its pairs in the caller's transaction, and return its number.
-
-    The arguments are those of `Fleet.submit`.
-
-    Raises:
-        PairError: an item that cannot be sent.
-    """
+    """Store a run in the caller's transaction, and return its number: see `Fleet.submit`."""
     (run,) = await fetch_one(
         db,
         "insert into aiohubassoc_runs (portal, state, priority, due_at, options, columns,"

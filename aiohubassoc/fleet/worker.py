@@ -76,12 +76,19 @@ class FleetWorker:
             drain_timeout=drain_timeout,
         )
         self._database = database
-        self._max_runs = max_runs
-        self._heartbeat = heartbeat
         self._dead_after = dead_after
         self._poll = poll
-        self._drain_timeout = drain_timeout
-        self._listen = listen
+        self._options: dict[str, Any] = {
+            "queues": [QUEUE],
+            "concurrency": max_runs,
+            "install_signal_handlers": False,
+            "listen_notify": listen,
+            "fetch_job_polling_interval": poll,
+            "update_heartbeat_interval": heartbeat,
+            "stalled_worker_timeout": dead_after,
+            "shutdown_graceful_timeout": drain_timeout + 10.0,
+            "delete_jobs": "always",
+        }
         self._pool: AsyncConnectionPool = AsyncConnectionPool(
             database,
             min_size=1,
@@ -151,17 +158,8 @@ class FleetWorker:
         app.task(name=TASK, queue=QUEUE, pass_context=True)(self._link_run)
         try:
             async with app.open_async():
-                worker: Any = app._worker(  # noqa: SLF001 -- `run_worker_async` gives nothing to stop
-                    queues=[QUEUE],
-                    concurrency=self._max_runs,
-                    install_signal_handlers=False,
-                    listen_notify=self._listen,
-                    fetch_job_polling_interval=self._poll,
-                    update_heartbeat_interval=self._heartbeat,
-                    stalled_worker_timeout=self._dead_after,
-                    shutdown_graceful_timeout=self._drain_timeout + 10.0,
-                    delete_jobs="always",
-                )
+                # `run_worker_async` gives nothing to stop.
+                worker: Any = app._worker(**self._options)  # noqa: SLF001
                 running = asyncio.create_task(worker.run())
                 waiting = asyncio.create_task(stopping.wait())
                 try:

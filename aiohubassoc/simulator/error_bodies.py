@@ -79,13 +79,7 @@ def missing_scopes(scopes: Sequence[str]) -> PortalResponse:
 
 
 def rate_limited(policy: str, retry_after: int | None = None) -> PortalResponse:
-    """
-    Return the 429 of a rate limit, which has no category.
-
-    Args:
-        policy: ``TEN_SECONDLY_ROLLING``, ``SECONDLY`` or ``DAILY``.
-        retry_after: Whole seconds. None: no ``Retry-After`` header.
-    """
+    """Return the 429 of a policy such as ``SECONDLY``; *retry_after* is in whole seconds."""
     group = policy.removesuffix("_ROLLING").lower().replace("_", "-")
     response = error_response(
         429,
@@ -176,15 +170,7 @@ class BatchErrorBodies:
     def one_record(
         self, ref: RecordRef, role: str, ids: Document, context: CallContext
     ) -> Document:
-        """
-        Return the error for one missing record of a call that succeeded for others.
-
-        Args:
-            ref: The missing record.
-            role: ``FROM`` or ``TO``.
-            ids: The error context that names the input of the record.
-            context: The call.
-        """
+        """Return the error for a missing record of a call that succeeded for others."""
         if self._names in {"named", "first"}:
             return _not_found(ref, role, ids)
         if self._names == "unnamed":

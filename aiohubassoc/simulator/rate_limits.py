@@ -18,9 +18,6 @@ class RollingWindow:
     The events of the last *length* seconds: those in (now - length, now].
 
     `peak` is exact: the most events that any such window has held.
-
-    Args:
-        length: Seconds, above 0.
     """
 
     def __init__(self, length: float) -> None:
@@ -50,12 +47,7 @@ class RollingWindow:
 
 
 class FixedWindow:
-    """
-    The events since the window began: from one multiple of *length* after the first to the next.
-
-    Args:
-        length: Seconds, above 0.
-    """
+    """The events since the window began: windows of *length* seconds, from the first event on."""
 
     def __init__(self, length: float) -> None:
         self.length = length
@@ -85,13 +77,7 @@ class FixedWindow:
 
 
 class LeakyBucket:
-    """
-    Events that leak out evenly, *limit* of them in *length* seconds: the cell rate algorithm, GCRA.
-
-    Args:
-        length: Seconds, above 0.
-        limit: As many events as it holds at once.
-    """
+    """Events that leak out evenly, *limit* of them in *length* seconds (GCRA)."""
 
     def __init__(self, length: float, limit: int) -> None:
         self.length = length
@@ -140,12 +126,7 @@ _DAY = 86_400.0
 
 
 class RateLimits:
-    """
-    How many requests of the client and its neighbours count for each limit.
-
-    Attributes:
-        day_used: How many requests of the day were counted, with those before the first one.
-    """
+    """How many requests of the client and its neighbours count for each limit."""
 
     def __init__(self, settings: PortalSettings) -> None:
         self._settings = settings
@@ -160,7 +141,7 @@ class RateLimits:
         self._batch_limits: list[tuple[str, int | None, RateWindow]] = [
             (TEN_SECONDLY_ROLLING, settings.batch_limit, self._batches)
         ]
-        self.day_used = settings.daily_used
+        self.day_used = settings.daily_used  # requests of the day that were counted
         self._day = 0
         self._neighbour_calls: Iterator[float] | None = None
         self._next_neighbour = math.inf
@@ -172,13 +153,11 @@ class RateLimits:
 
     def take(self, now: float, *, is_batch: bool, in_flight: int = 0) -> str | None:
         """
-        Count a request, or return the policy that refuses it.
+        Count a request at *now*, or return the policy that refuses it.
 
-        Args:
-            now: The instant of counting.
-            is_batch: A batch call counts for the day (HubSpot, API usage guidelines) and for the
-                limits of batch calls; any other call for the day and for the rolling windows.
-            in_flight: How many batch calls are in flight already.
+        A batch call counts for the day (HubSpot, API usage guidelines) and for the limits of batch
+        calls; any other call for the day and for the rolling windows. *in_flight*: batch calls in
+        flight already.
         """
         if self._neighbour_calls is None:
             self._origin = now
@@ -200,13 +179,7 @@ class RateLimits:
         return max(1, math.ceil(room_at - now))
 
     def headers(self, *, daily: bool = True, rolling: bool = True) -> dict[str, str]:
-        """
-        Return the rate-limit headers of the request that was counted last.
-
-        Args:
-            daily: Whether to report the daily limit, if there is one.
-            rolling: Whether to report the limits of the rolling windows, if there are any.
-        """
+        """Return the rate-limit headers of the request that was counted last."""
         settings, headers = self._settings, {}
         reported = settings.quota_limit if settings.reported_max is None else settings.reported_max
         if rolling and reported is not None:

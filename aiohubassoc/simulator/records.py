@@ -104,12 +104,7 @@ class LinkedPair(NamedTuple):
 
 
 class ObjectTypes:
-    """
-    The object types of one portal, found by any of their names in any case.
-
-    Args:
-        custom: The names of the account's own types; each has only this name.
-    """
+    """The object types of one portal, found by any of their names in any case."""
 
     def __init__(self, custom: Iterable[str] = ()) -> None:
         custom_types = (ObjectType(name, name, name, custom=True) for name in custom)
@@ -183,13 +178,7 @@ class LinkStore:
             self._labelled_only |= {pair, pair.reversed()}
 
     def add_existing(self, pairs: Iterable[ScriptedPair]) -> None:
-        """
-        Link *pairs* by default without a call.
-
-        Raises:
-            ValueError: no links are kept, or a pair is not four strings, or a type or an id is
-                impossible; the pairs before are linked.
-        """
+        """Link *pairs* by default without a call: see `Portal.add_links`."""
         for pair in map(self._checked, pairs):
             self.add(pair)
 
@@ -218,16 +207,7 @@ class LinkStore:
     def others(
         self, from_type: str, from_id: str, to_type: str, start: int, limit: int
     ) -> tuple[list[str], bool]:
-        """
-        Return the ids of *to_type* that a record is linked to, and whether there are more.
-
-        Args:
-            from_type: The name of the type in the ledger.
-            from_id: The canonical id.
-            to_type: The name of the type in the ledger.
-            start: Skip this many, in the order in which they were made; 0 or more.
-            limit: Return at most this many, 1 or more.
-        """
+        """Return ids that a record is linked to, at most *limit*, and whether more follow."""
         others = self._linked(from_type, from_id, to_type)
         return list(islice(others, start, start + limit)), len(others) > start + limit
 

@@ -91,12 +91,7 @@ PortalCall: TypeAlias = PutCall | BatchCall | ReadCall | AccountCall
 
 
 def parse_path(raw_path: str) -> PortalCall | None:
-    """
-    Return the call of *raw_path*, None if the portal has no such path.
-
-    Args:
-        raw_path: As in the request line, percent-encoded; a query is ignored.
-    """
+    """Return the call of a path as in the request line; None if the portal has no such path."""
     path = raw_path.partition("?")[0]
     segments = [unquote(segment) for segment in path.split("/")]
     if "" in segments[1:]:

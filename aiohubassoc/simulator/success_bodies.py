@@ -21,38 +21,27 @@ _WORK_LONGEST = 0.12
 
 # HubSpot, Associations v4, "Association type ID values": the unlabelled ones, each way. Fees and
 # quotes: HubSpot, Fees guide. Line items: HubSpot, Line items guide.
-_ASSOCIATION_TYPE_IDS = {
-    ("contacts", "contacts"): 449,
-    ("contacts", "companies"): 279,
-    ("companies", "contacts"): 280,
-    ("companies", "companies"): 450,
-    ("deals", "contacts"): 3,
-    ("contacts", "deals"): 4,
-    ("deals", "companies"): 341,
-    ("companies", "deals"): 342,
-    ("deals", "deals"): 451,
-    ("contacts", "tickets"): 15,
-    ("tickets", "contacts"): 16,
-    ("tickets", "companies"): 339,
-    ("companies", "tickets"): 340,
-    ("deals", "tickets"): 27,
-    ("tickets", "deals"): 28,
-    ("deals", "line_items"): 19,
-    ("line_items", "deals"): 20,
-    ("fees", "quotes"): 363,
-    ("quotes", "fees"): 364,
-    ("contacts", "notes"): 201,
-    ("notes", "contacts"): 202,
-    ("companies", "notes"): 189,
-    ("notes", "companies"): 190,
-    ("deals", "notes"): 213,
-    ("notes", "deals"): 214,
-    ("contacts", "tasks"): 203,
-    ("tasks", "contacts"): 204,
-    ("companies", "tasks"): 191,
-    ("tasks", "companies"): 192,
-    ("deals", "tasks"): 215,
-    ("tasks", "deals"): 216,
+_BOTH_WAYS = (
+    ("contacts", "contacts", 449, 449),
+    ("contacts", "companies", 279, 280),
+    ("companies", "companies", 450, 450),
+    ("deals", "contacts", 3, 4),
+    ("deals", "companies", 341, 342),
+    ("deals", "deals", 451, 451),
+    ("contacts", "tickets", 15, 16),
+    ("tickets", "companies", 339, 340),
+    ("deals", "tickets", 27, 28),
+    ("deals", "line_items", 19, 20),
+    ("fees", "quotes", 363, 364),
+    ("contacts", "notes", 201, 202),
+    ("companies", "notes", 189, 190),
+    ("deals", "notes", 213, 214),
+    ("contacts", "tasks", 203, 204),
+    ("companies", "tasks", 191, 192),
+    ("deals", "tasks", 215, 216),
+)
+_ASSOCIATION_TYPE_IDS = {(one, other): there for one, other, there, _ in _BOTH_WAYS} | {
+    (other, one): back for one, other, _, back in _BOTH_WAYS
 }
 
 # The seeded ids of all other pairs of types lie above every published one.
@@ -146,12 +135,8 @@ class SuccessBodies:
         """
         Return the association types of one link, at least one, in a random order.
 
-        A link has the same labels in both directions.
-
-        Args:
-            pair: The link in the direction that is read.
-            kinds: The types of its ends in the same order.
-            is_default: Whether the default type is among them.
+        A link has the same labels in both directions. *kinds* are the types of the two ends of
+        *pair*.
         """
         key = "|".join(sorted((f"{pair.from_type}|{pair.from_id}", f"{pair.to_type}|{pair.to_id}")))
         drawn = self._rng.uniform("label", key)
