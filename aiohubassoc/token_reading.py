@@ -87,12 +87,7 @@ class RenewingToken:
 
 
 def token_from_file(path: str) -> str:
-    """
-    Return the token in a file.
-
-    Raises:
-        OptionsError: it cannot be read, or has none.
-    """
+    """Return the token in a file; raise OptionsError if it cannot be read, or has none."""
     try:
         content = Path(path).read_bytes()
         # PowerShell writes UTF-16.
@@ -121,10 +116,7 @@ def token_from_command(
     """
     Return the token that *command* prints. It is split as by a shell, and no shell runs.
 
-    Args:
-        command: The command.
-        is_over: Once it is set, nobody waits for the token, and the command is ended.
-        seconds: How long it may take.
+    Once *is_over* is set, nobody waits for the token, and the command is ended.
 
     Raises:
         OptionsError: it cannot be run, fails, takes longer than *seconds*, or prints no token.

@@ -1,7 +1,7 @@
 """
 What a response can mean, and what a 2xx means: only what its body confirms.
 
-The meaning of other statuses is in `status_table.py`.
+The meaning of other statuses is in `classify.py`.
 """
 
 from __future__ import annotations

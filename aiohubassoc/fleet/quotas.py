@@ -1,4 +1,4 @@
-"""The quota of each portal, shared with every other worker by the fleet's own database."""
+"""The quota of each portal, shared by all workers in the fleet's database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outcomes in PostgreSQL: written for all runs of a worker together, before they are reported."""
+"""Writes outcomes to PostgreSQL, for all runs of a worker together, before they are reported."""
 
 from __future__ import annotations
 

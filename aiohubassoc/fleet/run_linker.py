@@ -127,10 +127,7 @@ class RunLinker:
             finally:
                 self._streams.discard(stream)
             return await make_ending(
-                client,
-                stream.report,
-                is_cancelled=ownership.is_cancelled,
-                retries=row["retries"],
+                client, stream.report, is_cancelled=ownership.is_cancelled, retries=row["retries"]
             )
 
     async def _open_pairs(

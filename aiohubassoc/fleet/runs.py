@@ -1,4 +1,4 @@
-"""What a fleet knows of its runs: their states, options and pairs, as values."""
+"""The runs of a fleet as values: their states, options and pairs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,7 @@ if TYPE_CHECKING:
 
 # What a status is in the database. 0 is a pair without an outcome.
 OPEN: Final = 0
-NUMBERS: Final = {
-    Status.LINKED: 1,
-    Status.PARTIAL: 2,
-    Status.FAILED: 3,
-    Status.SKIPPED: 5,
-}
+NUMBERS: Final = {Status.LINKED: 1, Status.PARTIAL: 2, Status.FAILED: 3, Status.SKIPPED: 5}
 STATUSES: Final = {OPEN: Status.UNPROCESSED} | {n: status for status, n in NUMBERS.items()}
 
 

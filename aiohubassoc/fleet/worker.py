@@ -113,7 +113,7 @@ class FleetWorker:
         self._stopping: asyncio.Event | None = None
 
     def stop(self) -> None:
-        """Take no more runs, and give back those that it has, once their calls have ended."""
+        """Take no more runs, and leave those that it has to others once their calls have ended."""
         if self._stopping is not None:
             self._stopping.set()
         self._linker.stop()

@@ -1,5 +1,5 @@
 """
-The common state of all processes of one quota, and how a request changes it.
+The state that all processes of one quota share, and how a request changes it.
 
 It contains the pacer that also paces a single process, the permits of each process, and their
 order. It reads no clock and does no I/O.

@@ -55,8 +55,7 @@ def invalid_token() -> PortalResponse:
 def expired_token() -> PortalResponse:
     """Return the 401 of a token that was valid once."""
     return _unauthorized(
-        "The OAuth token used to make this call expired 0 second(s) ago.",
-        "EXPIRED_AUTHENTICATION",
+        "The OAuth token used to make this call expired 0 second(s) ago.", "EXPIRED_AUTHENTICATION"
     )
 
 

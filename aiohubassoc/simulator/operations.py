@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc.simulator.records import LinkStore, ObjectType, ObjectTypes
     from aiohubassoc.simulator.responses import Document
-    from aiohubassoc.simulator.routing import BatchCall, PutCall, ReadCall
+    from aiohubassoc.simulator.routing import BatchCall, Inputs, PutCall, ReadCall
     from aiohubassoc.simulator.seeded_random import SeededRandom
     from aiohubassoc.simulator.settings import PortalSettings
     from aiohubassoc.simulator.success_bodies import CallContext
@@ -57,11 +57,7 @@ def find_types(
 
 
 class LinkOperations:
-    """
-    The calls that create and read links.
-
-    *inputs* of a batch call are those of its body, or the response to a body that has none.
-    """
+    """The calls that create and read links."""
 
     def __init__(
         self, settings: PortalSettings, rng: SeededRandom, types: ObjectTypes, store: LinkStore
@@ -103,9 +99,7 @@ class LinkOperations:
 
     # --- many pairs ------------------------------------------------------------------------------
 
-    def batch(
-        self, call: BatchCall, inputs: list[Any] | PortalResponse, context: CallContext
-    ) -> CallResult:
+    def batch(self, call: BatchCall, inputs: Inputs, context: CallContext) -> CallResult:
         found = find_types(self._types, call.from_type, call.to_type)
         if isinstance(found, PortalResponse):
             return CallResult(found)
@@ -160,9 +154,7 @@ class LinkOperations:
 
     # --- links that exist ------------------------------------------------------------------------
 
-    def read(
-        self, call: ReadCall, inputs: list[Any] | PortalResponse, context: CallContext
-    ) -> CallResult:
+    def read(self, call: ReadCall, inputs: Inputs, context: CallContext) -> CallResult:
         found = find_types(self._types, call.from_type, call.to_type)
         if isinstance(found, PortalResponse):
             return CallResult(found)

@@ -9,7 +9,7 @@ Rule 3: a random draw depends only on the seed, the pair and how often the pair 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -25,9 +25,10 @@ from aiohubassoc.simulator.responses import Delivery, PortalResponse
 from aiohubassoc.simulator.routing import (
     AccountCall,
     BatchCall,
-    PortalCall,
+    Inputs,
     PortalRequest,
     PutCall,
+    ReadCall,
     RequestTracker,
     parse_inputs,
 )
@@ -176,7 +177,7 @@ class Portal:
         self.ledger.record_seen(now, is_batch=request.is_batch)
         position = self._requests.next_position(key, call)
         fault = self._faults.pick(call, request.pair, key, position)
-        inputs: list[Any] | PortalResponse = []
+        inputs: Inputs = []
         if fault not in BEFORE_HUBSPOT:
             in_flight = len(self._batches_in_flight)
             policy = self._limits.take(now, is_batch=request.is_batch, in_flight=in_flight)
@@ -190,7 +191,7 @@ class Portal:
                 self._batches_in_flight.add(request)
         self._requests.record_pass(key, call)
         context = CallContext(now, key, position.of_key)
-        return self._serve(call, request.body, inputs, context, fault)
+        return self._serve(request, inputs, context, fault)
 
     def _rate_limited(self, policy: str, request: PortalRequest, now: float) -> PortalResponse:
         self.ledger.record_throttled(policy)
@@ -202,17 +203,21 @@ class Portal:
         return error_bodies.rate_limited(name, seconds)
 
     def _serve(
-        self,
-        call: PortalCall,
-        body: bytes,
-        inputs: list[Any] | PortalResponse,
-        context: CallContext,
-        fault: Fault | None,
+        self, request: PortalRequest, inputs: Inputs, context: CallContext, fault: Fault | None
     ) -> tuple[PortalResponse, Fault | None]:
         """Return the response to a call that passed, and the fault that changed it."""
+        call = request.call
+        assert call is not None  # noqa: S101 -- else it has not passed
         if fault is not None and (replacement := self._faults.replacement(fault)) is not None:
             return replacement, fault
-        result = self._run(call, body, inputs, context)
+        if isinstance(call, PutCall):
+            result = self._operations.put(call, context)
+        elif isinstance(call, BatchCall):
+            result = self._operations.batch(call, inputs, context)
+        elif isinstance(call, ReadCall):
+            result = self._operations.read(call, inputs, context)
+        else:
+            result = CallResult(self._account.respond(call, request.body, context.now))
         response = result.response
         if fault is not None:
             response = self._faults.change(fault, call, response)
@@ -225,18 +230,3 @@ class Portal:
         if makes_links or fault is Fault.UNMADE:
             self.ledger.record_refused(result.refused)
         return response, fault
-
-    def _run(
-        self,
-        call: PortalCall,
-        body: bytes,
-        inputs: list[Any] | PortalResponse,
-        context: CallContext,
-    ) -> CallResult:
-        if isinstance(call, PutCall):
-            return self._operations.put(call, context)
-        if isinstance(call, BatchCall):
-            return self._operations.batch(call, inputs, context)
-        if isinstance(call, AccountCall):
-            return CallResult(self._account.respond(call, body, context.now))
-        return self._operations.read(call, inputs, context)

@@ -30,6 +30,9 @@ NO_INPUT = error_bodies.validation_error(
     "Invalid input JSON on line 1, column 1: Cannot deserialize value"
 )
 
+Inputs: TypeAlias = "list[Any] | PortalResponse"
+"""The inputs of a batch call, not validated, or the response to a body without them."""
+
 OperationKind: TypeAlias = Literal["put", "batch", "read", "account"]
 
 
@@ -130,8 +133,7 @@ def _crm(version: str, area: str, rest: list[str]) -> PortalCall | None:
             return None
 
 
-def parse_inputs(call: PortalCall, body: bytes) -> list[Any] | PortalResponse:
-    """Return the inputs in the body of *call*, not validated, or the response to a bad body."""
+def parse_inputs(call: PortalCall, body: bytes) -> Inputs:
     if isinstance(call, PutCall | AccountCall):
         return []
     if not body:
