@@ -65,12 +65,18 @@ class RenewingToken:
     Args:
         read: Returns the current token, or raises OptionsError; soon if its argument is set.
         warn: Called with a message if there is no new token.
+        is_over: Once it is set, nobody waits for the first token. None: it is waited for.
     """
 
-    def __init__(self, read: Callable[[Event], str], warn: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        read: Callable[[Event], str],
+        warn: Callable[[str], object],
+        is_over: Event | None = None,
+    ) -> None:
         self._read = read
         self._warn = warn
-        self._token = read(Event())
+        self._token = read(is_over or Event())
 
     async def __call__(self, refused: str | None) -> str:
         """Return the token; after a refusal the next one, or the same one if there is no other."""

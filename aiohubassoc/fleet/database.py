@@ -173,6 +173,8 @@ async def check_version(db: psycopg.AsyncConnection) -> None:
         version = await _read_version(db)
     except pg.UndefinedTable:
         raise FleetError("the database has no fleet: run aiohubassoc fleet init first") from None
+    except psycopg.Error as error:
+        raise FleetError(f"the fleet's database: {describe(error)}") from error
     if version < VERSION:
         raise FleetError(
             "the fleet's tables were made by an earlier aiohubassoc: upgrade them with "
@@ -183,14 +185,14 @@ async def check_version(db: psycopg.AsyncConnection) -> None:
 async def _read_version(db: psycopg.AsyncConnection) -> int:
     """Return the version of the tables; raise FleetError if it is a newer one."""
     row = await fetch_one(db, "select version from aiohubassoc_fleet")
-    version = 0 if row is None else int(row[0])
+    version = None if row is None else row[0]
+    if not isinstance(version, int) or version < min(_UPGRADES):
+        raise FleetError("the table aiohubassoc_fleet has no version: it is not that of a fleet")
     if version > VERSION:
         raise FleetError(
             f"the fleet's tables were made by a newer aiohubassoc (version {version}, this one "
             f"knows {VERSION}): update aiohubassoc"
         )
-    if version < min(_UPGRADES):
-        raise FleetError("the table aiohubassoc_fleet has no version: it is not that of a fleet")
     return version
 
 

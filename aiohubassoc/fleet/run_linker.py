@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohubassoc._http.events import METHODS
@@ -66,11 +68,14 @@ class RunLinker:
         self._clock = clock
         self._drain_timeout = drain_timeout
         self._streams: set[Any] = set()
+        self._token_waits: set[Event] = set()
         self._is_stopped = False
 
     def stop(self) -> None:
         """Stop all runs, now and to come, once their calls in flight have ended."""
         self._is_stopped = True
+        for is_over in self._token_waits:
+            is_over.set()
         for stream in self._streams:
             stream.stop(RunStoppedError("the worker stopped"), drain_timeout=self._drain_timeout)
 
@@ -85,10 +90,13 @@ class RunLinker:
         portal = self._portals.get(row["portal"])
         if portal is None:
             raise OptionsError(f"the worker has no portal {row['portal']!r} in its file")
+        token = await self._read_token(portal, ownership)
+        if token is None:
+            return self._early_ending(ownership)
         options = row["options"]
         observer = StatisticsObserver() if self._observer is None else RunObserver(self._observer)
         client = portal.make_client(
-            _fence(portal.read_token(), ownership),
+            _fence(token, ownership),
             shared_quota=self._quotas.for_portal(portal.name),
             observer=observer,
             clock=self._clock,
@@ -118,8 +126,8 @@ class RunLinker:
             )
             self._streams.add(stream)
             try:
-                if self._is_stopped:
-                    return RunEnding(RunState.QUEUED, "the worker stopped")
+                if self._is_stopped or ownership.is_cancelled or ownership.is_lost:
+                    return self._early_ending(ownership)
                 with contextlib.suppress(RunStoppedError):  # its report says so too
                     async with stream as outcomes:
                         async for _ in outcomes:
@@ -129,6 +137,30 @@ class RunLinker:
             return await make_ending(
                 client, stream.report, is_cancelled=ownership.is_cancelled, retries=row["retries"]
             )
+
+    async def _read_token(
+        self, portal: FleetPortal, ownership: Ownership
+    ) -> str | TokenProvider | None:
+        """Return the token of a portal; None: the run is to end before it is read."""
+        is_over = Event()
+        ownership.on_cancel = ownership.on_lost = is_over.set
+        self._token_waits.add(is_over)
+        try:
+            # A command may ask a person: other runs go on meanwhile.
+            return await asyncio.to_thread(portal.read_token, is_over)
+        except OptionsError:
+            if is_over.is_set():
+                return None
+            raise
+        finally:
+            self._token_waits.discard(is_over)
+            is_over.set()
+
+    def _early_ending(self, ownership: Ownership) -> RunEnding:
+        """Return how a run ends that was stopped before its first call."""
+        if ownership.is_cancelled:
+            return RunEnding(RunState.CANCELLED, "it was cancelled")
+        return RunEnding(RunState.QUEUED, "the worker stopped")
 
     async def _open_pairs(
         self, ownership: Ownership, is_stopped: Callable[[], bool]
@@ -191,11 +223,16 @@ async def make_ending(
         return RunEnding(RunState.SLEEPING, reason, due_at=await _end_of_day(client))
     # What may pass by itself.
     if cause is None or isinstance(cause, RunStoppedError | JournalStorageError | FleetError):
-        is_stuck = report.total == report.unprocessed
-        retries = retries + 1 if is_stuck else 0
-        wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(retries, _MOST_DOUBLINGS))
-        return RunEnding(RunState.QUEUED, reason, wait=wait if is_stuck else 0.0, retries=retries)
+        if report.total == report.unprocessed:
+            return continue_later(reason, retries + 1)
+        return RunEnding(RunState.QUEUED, reason)
     return RunEnding(RunState.FAILED, reason)
+
+
+def continue_later(reason: str, retries: int) -> RunEnding:
+    """Return how a run ended that completed no pair, *retries* times in a row: it waits."""
+    wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(retries, _MOST_DOUBLINGS))
+    return RunEnding(RunState.QUEUED, reason, wait=wait, retries=retries)
 
 
 async def _end_of_day(client: AssociationClient) -> datetime:
