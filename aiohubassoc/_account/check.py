@@ -59,7 +59,6 @@ _ABOUT_RECORDS: Final = (errors.NotFoundError, errors.ValidationError)
 
 
 def make_check(responses: Responses, base_url: str, types: tuple[str, str]) -> AccountCheck:
-    """Return the check by the responses to the calls that were made."""
     portal = PortalReply.from_reply(_body(responses, "details"))
     usage = DailyUsageReply.from_reply(_body(responses, "usage"))
     limits = AssociationLimitsReply.from_reply(_body(responses, "limits"))
@@ -227,7 +226,6 @@ def _association_limits(
 
 
 def _is_about_links(response: AccountReply | errors.AioHubAssocError | None) -> bool:
-    """Return whether HubSpot has responded about a record of that type."""
     if isinstance(response, AccountReply):
         return isinstance(response.body.get("results"), list)
     return isinstance(response, _ABOUT_RECORDS)

@@ -115,7 +115,6 @@ class Redaction:
         self._last: tuple[list[bytes], re.Pattern[bytes]] | None = None
 
     def in_bytes(self, body: bytes) -> bytes:
-        """Return the bytes of a text without the secrets."""
         if not self._plain:
             return body
         is_escaped = _BACKSLASH in body or _PERCENT in body

@@ -81,7 +81,6 @@ class Refusal:
         now: datetime,
         decode: Callable[[bytes], codec.ErrorBody | None] = codec.decode_error,
     ) -> Refusal:
-        """Return the refusal that *response* is; *decode* reads its body."""
         response.error = decode(response.body) or _NO_BODY
         return cls(response, response.error, types, now)
 
@@ -98,7 +97,6 @@ class Refusal:
         return not self.body.is_hubspot
 
     def is_cloudflare_text(self) -> bool:
-        """Return whether it is the short text of HubSpot's edge."""
         return self.response.body.lstrip().lower().startswith(b"error code:")
 
     def lacks_scopes(self) -> bool:
@@ -136,7 +134,6 @@ class Refusal:
         return "daily limit" in (self.body.message or "").lower()
 
     def is_by_quota(self) -> bool:
-        """Return whether the window's limit is used up, not one of HubSpot's edge or a second's."""
         if self.body.policy_name:
             return "ROLLING" in self.body.policy_name.upper()
         return self.body.is_hubspot
@@ -156,7 +153,6 @@ class Refusal:
         )
 
     def _more(self, cls: type[ApiError]) -> dict[str, Any]:
-        """Return the fields that are of that class only."""
         if issubclass(cls, RateLimitedError):
             return {"policy": self.body.policy_name, "retry_after": self.retry_after}
         if issubclass(cls, MigratingError):
@@ -281,7 +277,6 @@ def judge_refusal(response: Response, types: tuple[str, str], now: datetime) -> 
 
 
 def judge_pair_refusal(response: Response, pair: Pair, now: datetime) -> Verdict:
-    """Return what a *response* that is not 2xx means for *pair*: see `judge_refusal`."""
     types = (pair.from_type, pair.to_type)
     refusal = Refusal.from_response(response, types, now, codec.decode_pair_error)
     match _look_up(refusal):

@@ -72,7 +72,6 @@ class ErrorBody:
 
     @property
     def is_hubspot(self) -> bool:
-        """Whether HubSpot's API itself wrote it, not a gateway or some other server."""
         return self.status == "error" or bool(self.category or self.correlation_id)
 
 
@@ -236,7 +235,6 @@ def _json_name(name: str) -> str:
 
 
 def _problems(error: BaseException, path: str) -> Iterator[str]:
-    """Yield what is wrong and where, in the names of the JSON."""
     if isinstance(error, cattrs.ClassValidationError):
         named, bare = error.group_exceptions()
         for sub, note in named:

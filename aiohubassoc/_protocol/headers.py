@@ -41,7 +41,6 @@ def parse_quota(headers: Mapping[str, str]) -> Quota | None:
 
 
 def parse_remaining(headers: Mapping[str, str]) -> int | None:
-    """Return what is left in the window, or None where the response does not say."""
     return _number(headers.get(_REMAINING), _MOST_CALLS)
 
 
@@ -52,7 +51,6 @@ def parse_daily(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
 
 
 def correlation_id(headers: Mapping[str, str]) -> str | None:
-    """Return what HubSpot's support asks for, or None where the headers do not have it."""
     found = headers.get(_CORRELATION_ID)
     return None if found is None else short(found, _MOST_OF_AN_ID)
 

@@ -199,7 +199,6 @@ def judge_account_reply(response: Response) -> Verdict:
 
 
 def matches(reply: DefaultAssociations, pair: Pair) -> bool:
-    """Return whether a result of *reply* links *pair*, in either direction."""
     from_id, to_id = pair.from_id, pair.to_id
     for result in reply.results:  # nearly always the first
         one, other = result.from_id, result.to_id

@@ -75,7 +75,6 @@ class Ownership:
         return not self.is_lost and self.clock.now() - self._confirmed_at < self.valid_for
 
     def confirm(self, asked_at: float) -> None:
-        """Note that the database confirmed it when it was asked at that moment."""
         self._confirmed_at = max(self._confirmed_at, asked_at)
 
     def lose(self) -> None:
@@ -206,7 +205,6 @@ class Reaper:
         self._reaped_at = -math.inf
 
     async def run(self, every: float) -> None:
-        """Reap at each interval, until this is cancelled."""
         while True:
             try:
                 await self._reap()

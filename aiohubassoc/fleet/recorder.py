@@ -102,7 +102,6 @@ class OutcomeWriter:
         await written
 
     async def run(self) -> None:
-        """Write what comes, until this is cancelled."""
         while True:
             await self._news.wait()
             try:
@@ -216,11 +215,9 @@ class FleetRecorder:
         self._statistics_at = 0.0
 
     def recording(self, *_: object, **__: object) -> FleetRecorder:
-        """Return itself: the run's own journal."""
         return self
 
     async def open(self) -> None:
-        """Be ready: add to what was collected of the run before."""
         self._observer.begin(self._statistics, self._clock, self.run_id)
         self._statistics_at = self._clock.now()
 

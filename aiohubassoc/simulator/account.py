@@ -50,7 +50,6 @@ class Account:
         self._revoked.add(token)
 
     def _scopes(self) -> list[str]:
-        """Return the scopes of every valid token, sorted."""
         if self._settings.scopes is not None:
             return sorted(self._settings.scopes)
         known = {_scope(kind, access) for kind in self._types for access in ("read", "write")}
@@ -78,7 +77,6 @@ class Account:
         return tuple(scope for scope in needed if scope not in granted)
 
     def respond(self, call: AccountCall, body: bytes, now: float) -> PortalResponse:
-        """Return the response to *call*; *now* is the portal's clock in seconds."""
         if call.name in self._settings.unknown_calls:
             return error_bodies.not_found()
         if call.name in self._settings.refused_calls:

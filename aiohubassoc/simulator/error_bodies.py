@@ -60,7 +60,6 @@ def expired_token() -> PortalResponse:
 
 
 def missing_scopes(scopes: Sequence[str]) -> PortalResponse:
-    """Return the 403 that names the required *scopes*."""
     response = error_response(
         403,
         "This app hasn't been granted all required scopes to make this call. "
@@ -160,7 +159,6 @@ class BatchErrorBodies:
         self._rng = rng
 
     def whole_call(self, refs: list[RecordRef]) -> PortalResponse:
-        """Return the 400 for the whole call; *refs* are the missing records, 1 or more."""
         if self._names == "unnamed":
             return validation_error("One or more associations are invalid")
         named = refs[:1] if self._names == "first" else refs
@@ -221,7 +219,6 @@ _ROUTER_PAGE = (
 
 
 def short_page(status: int, title: str) -> PortalResponse:
-    """Return Cloudflare's page of a few lines."""
     return _page(status, _SHORT_PAGE.format(title=f"{status} {title}"), _CLOUDFLARE_HTML)
 
 
@@ -231,7 +228,6 @@ def long_page(status: int, title: str) -> PortalResponse:
 
 
 def cloudflare_rate_limited() -> PortalResponse:
-    """Return Cloudflare's own 429, which is plain text."""
     return _page(429, "error code: 1015", "text/plain; charset=UTF-8")
 
 
@@ -257,7 +253,6 @@ def problem_json(retry_after: int) -> PortalResponse:
 
 
 def not_found() -> PortalResponse:
-    """Return the router's page for an unknown path."""
     return _page(404, _ROUTER_PAGE.format(status=404, title="Not Found"), HTML)
 
 

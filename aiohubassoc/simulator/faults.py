@@ -191,14 +191,12 @@ class Faults:
         return self._drawn[index] if index < len(self._drawn) else None
 
     def replacement(self, fault: Fault) -> PortalResponse | None:
-        """Return the response that *fault* sends instead, None if it changes the usual response."""
         return self._replacements.get(fault)
 
     def makes_links(self, fault: Fault) -> bool:
         return fault not in self._replacements and fault not in _MAKE_NO_LINK
 
     def change(self, fault: Fault, call: PortalCall, response: PortalResponse) -> PortalResponse:
-        """Return the changed *response*: the same object if the fault has no effect on it."""
         if fault is Fault.SLOW:
             return attrs.evolve(response, delay=response.delay + self._plan.slow_seconds)
         if fault in _DELIVERIES:
@@ -220,7 +218,6 @@ class Faults:
 
 
 def _has_effect(fault: Fault, response: PortalResponse, *, is_read: bool) -> bool:
-    """Return whether *fault* can change this response to a success."""
     if not response.is_success or response.document is None:
         return False
     has_results = bool(response.document.get("results"))

@@ -129,7 +129,6 @@ class PortalLedger:
         self.type_names[to_type] += 1
 
     def record_seen(self, now: float, *, is_batch: bool) -> None:
-        """Record a request with a valid token."""
         (self._batches if is_batch else self._seen).add(now)
 
     def record_counted(self, now: float, kind: OperationKind, inputs: int) -> None:

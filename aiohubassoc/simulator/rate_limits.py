@@ -29,7 +29,6 @@ class RollingWindow:
         return len(self._instants)
 
     def advance(self, now: float) -> None:
-        """Remove the events before the window that ends at *now*."""
         instants = self._instants
         # A sum, as callers compute it too: otherwise rounding could keep an event for longer.
         while instants and instants[0] + self.length <= now:
@@ -59,7 +58,6 @@ class FixedWindow:
         return self._count
 
     def advance(self, now: float) -> None:
-        """Start the window that contains *now*."""
         if self._origin is None:
             self._origin = now
         number = int((now - self._origin) // self.length)
@@ -90,7 +88,6 @@ class LeakyBucket:
         return max(0, math.ceil((self._empty_at - self._now) / self._interval - 1e-9))
 
     def advance(self, now: float) -> None:
-        """Let events leak out until *now*."""
         self._now = now
         self._empty_at = max(self._empty_at, now)
 
@@ -221,7 +218,6 @@ class RateLimits:
 
 
 def _instants(neighbour: Neighbour, origin: float) -> Iterator[float]:
-    """Yield when *neighbour* sends its requests."""
     for index in range(math.floor(neighbour.length * neighbour.per_second)):
         first = index - index % neighbour.burst
         yield origin + neighbour.start + first / neighbour.per_second

@@ -29,7 +29,6 @@ class ObjectType(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Its name in HubSpot's error messages."""
         return self.singular if self.custom else self.singular.upper()
 
 
@@ -78,7 +77,6 @@ class RecordRef(NamedTuple):
 
     @property
     def is_numeric(self) -> bool:
-        """Whether the id is a number that HubSpot can hold."""
         return _is_numeric(self.record_id)
 
     @property
@@ -117,7 +115,6 @@ class ObjectTypes:
         return iter(self._types)
 
     def find(self, written: str) -> ObjectType | None:
-        """Return the type that *written* names, None for an unknown one."""
         return self._by_name.get(written) or self._by_name.get(written.lower())
 
     def to_pair(self, from_type: str, from_id: str, to_type: str, to_id: str) -> LinkedPair:

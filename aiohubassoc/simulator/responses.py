@@ -47,7 +47,6 @@ class PortalResponse:
         return 200 <= self.status < 300  # noqa: PLR2004 -- RFC 9110, 15.3: successful
 
     def body(self) -> bytes:
-        """Return the bytes of the body; half of them where it is truncated."""
         if self.document is None:
             whole = self.text.encode()
         else:

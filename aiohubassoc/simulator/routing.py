@@ -165,7 +165,6 @@ class PortalRequest:
 
     @property
     def is_batch(self) -> bool:
-        """Whether the limits of batch calls apply: to those that link and those that read."""
         return self.is_allowed and isinstance(self.call, BatchCall | ReadCall)
 
 
@@ -216,7 +215,6 @@ class RequestTracker:
         return PortalRequest(call, is_allowed, pair, body, key, counts.arrived, delay)
 
     def next_position(self, key: str, call: PortalCall) -> Position:
-        """Return the position of *call* if it passes now."""
         counts = self._by_key.get(key)
         return Position(
             counts.passed + 1 if counts else 1,

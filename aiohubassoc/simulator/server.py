@@ -129,7 +129,6 @@ def serve_forever(
 
 @contextlib.contextmanager
 def _on_signals(end: Callable[[], None]) -> Iterator[None]:
-    """Call *end* for either signal while the context lasts."""
     # Not the loop's own handlers: Windows lacks them, and they forget the handlers before them.
     before = {
         number: signal.signal(number, lambda *_: end())

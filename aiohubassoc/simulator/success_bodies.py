@@ -87,7 +87,6 @@ class SuccessBodies:
         self._default_types: dict[tuple[ObjectType, ObjectType], tuple[str, int]] = {}
 
     def results(self, from_ref: RecordRef, to_ref: RecordRef) -> list[Document]:
-        """Return the results of one pair: both directions."""
         from_id, to_id = from_ref.canonical_id, to_ref.canonical_id
         return [
             self._result(from_id, to_id, from_ref.kind, to_ref.kind),
