@@ -107,12 +107,7 @@ def check_version(text: str, clock: Clock) -> str:
 
 
 def check_shared_quota(shared_quota: object, *limiters: object) -> None:
-    """
-    Check *shared_quota*, and that no limiters are given with it.
-
-    Raises:
-        OptionsError: it is not a `SharedQuota`, or limiters are given too.
-    """
+    """Raise OptionsError unless it is a `SharedQuota` or None; it has its own limiters."""
     if shared_quota is None:
         return
     if not hasattr(shared_quota, "open_session"):
@@ -163,12 +158,7 @@ def check_shared(
 
 
 def check_observer(observer: Observer | None) -> None:
-    """
-    Check an observer.
-
-    Raises:
-        OptionsError: it is a class, has none of the methods, or one of them is no plain function.
-    """
+    """Raise OptionsError for a class, or an object whose methods no client can call."""
     if observer is None:
         return
     if isinstance(observer, type):
@@ -193,12 +183,10 @@ def check_link_options(options: Mapping[str, object]) -> None:
 
 def check_limits(stop_after_failures: int | None, stop_after_alike: int | None) -> None:
     """Raise OptionsError for an invalid number of failures."""
-    for name, value in (
-        ("stop_after_failures", stop_after_failures),
-        ("stop_after_alike", stop_after_alike),
-    ):
-        if value is not None:
-            check_count(name, value, 1, " or None")
+    if stop_after_failures is not None:
+        check_count("stop_after_failures", stop_after_failures, 1, " or None")
+    if stop_after_alike is not None:
+        check_count("stop_after_alike", stop_after_alike, 1, " or None")
 
 
 def check_batches(via: str, batch_size: int, batch_linger: float) -> None:

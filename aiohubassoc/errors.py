@@ -57,7 +57,7 @@ import attrs
 from aiohubassoc.replies import DefaultAssociations, ErrorDetail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 # A 403 names scopes under one of these, in its details or beside them (recorded responses,
 # 2024-2026; HubSpot, Associations v4, the example of an error, read 2026-11-28).
@@ -373,13 +373,9 @@ class MissingScopesError(ApiError):
     @property
     def scopes(self) -> tuple[str, ...]:
         """The required scopes in HubSpot's response, each once; empty if it names none."""
-        return tuple(dict.fromkeys(self._named()))
-
-    def _named(self) -> Iterator[str]:
-        for context in (self.context, *(detail.context for detail in self.errors)):
-            for key in SCOPE_KEYS:
-                for value in context.get(key, ()):
-                    yield from filter(None, _BETWEEN_SCOPES.split(value))
+        contexts = (self.context, *(detail.context for detail in self.errors))
+        values = [one for context in contexts for key in SCOPE_KEYS for one in context.get(key, ())]
+        return tuple(dict.fromkeys(filter(None, _BETWEEN_SCOPES.split(" ".join(values)))))
 
     def __str__(self) -> str:
         named = f"; needs {_listed(self.scopes)}" if self.scopes else ""

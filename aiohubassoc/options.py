@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from math import inf, isfinite
-from typing import ClassVar, NoReturn, TypeGuard
+from typing import Any, ClassVar, NoReturn, TypeGuard
 
 import attrs
 
@@ -43,18 +43,12 @@ def _seconds(_: object, field: attrs.Attribute[float], value: float) -> None:
         _refuse(field.name, value, "a number of seconds above 0")
 
 
-def _seconds_or_none(instance: object, field: attrs.Attribute[float], value: float | None) -> None:
-    if value is not None:
-        _seconds(instance, field, value)
-
-
 def _wait(_: object, field: attrs.Attribute[float], value: float) -> None:
     check_wait(field.name, value)
 
 
-def _count_or_none(instance: object, field: attrs.Attribute[int], value: int | None) -> None:
-    if value is not None:
-        _count(instance, field, value)
+_count_or_none: Any = attrs.validators.optional(_count)
+_seconds_or_none: Any = attrs.validators.optional(_seconds)
 
 
 class ApiVersion(StrEnum):

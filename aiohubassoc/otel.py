@@ -82,9 +82,7 @@ class OpenTelemetryObserver(Observer):
             "aiohubassoc.retries", unit="{retry}", description="Calls that were sent again."
         )
         self._throttles = meter.create_counter(
-            "aiohubassoc.throttles",
-            unit="{call}",
-            description="Calls that HubSpot throttled.",
+            "aiohubassoc.throttles", unit="{call}", description="Calls that HubSpot throttled."
         )
 
     def run_started(self, event: RunStartedEvent) -> None:

@@ -17,17 +17,7 @@ _FLOAT: Final = re.compile(
 
 
 def path_text(text: str, what: str, most: int) -> str:
-    """
-    Return *text* if it can be part of a request's path.
-
-    Args:
-        text: A record id or an object type.
-        what: Its name in the message.
-        most: Characters that it may have.
-
-    Raises:
-        ValueError: It cannot.
-    """
+    """Return *text* if it can be part of a path, else raise ValueError that says what it is."""
     if len(text) > most:
         raise ValueError(f"{what} has {len(text):,} characters, more than {most}")
     if not text or text.isspace():
@@ -155,13 +145,7 @@ class Pair(Generic[TagT]):
     tag: TagT = attrs.field(default=_NONE, eq=False, kw_only=True)
 
     def __init__(
-        self,
-        from_type: str,
-        from_id: RecordId,
-        to_type: str,
-        to_id: RecordId,
-        *,
-        tag: TagT = _NONE,
+        self, from_type: str, from_id: RecordId, to_type: str, to_id: RecordId, *, tag: TagT = _NONE
     ) -> None:
         try:
             if type(from_id) is int:
@@ -200,9 +184,8 @@ class Pair(Generic[TagT]):
                 raise PairError(f"{text!r} is not written as type:id, such as 'contacts:101'")
             object_type, colon, record_id = text.partition(":")
             if not colon:
-                raise PairError(
-                    f"{_quoted(text)} is not written as type:id, such as 'contacts:101'"
-                )
+                shown = _quoted(text)
+                raise PairError(f"{shown} is not written as type:id, such as 'contacts:101'")
             ends += [object_type, record_id]
         return cls(*ends, tag=tag)  # type: ignore[return-value,arg-type]  # a class has no tag yet
 
@@ -250,16 +233,14 @@ def unchecked_pair(
 
 def _set_fields(pair: Pair, values: tuple[object, object, object, object], tag: object) -> None:
     for name, value in zip(("from_type", "from_id", "to_type", "to_id"), values, strict=True):
-        _set(pair, name, _shown(value, MOST_TYPE) if _is_too_long(value) else value)
+        if isinstance(value, int):
+            is_too_long = abs(value) >= _TOO_LARGE
+        else:
+            is_too_long = isinstance(value, str | bytes | bytearray) and len(value) > MOST_TYPE
+        _set(pair, name, _shown(value, MOST_TYPE) if is_too_long else value)
     _set(pair, "tag", tag)
 
 
 def canonical_id(record_id: str) -> str:
     """Return the id as HubSpot's responses contain it, without leading zeros: 101 for 0101."""
     return record_id.lstrip("0") or "0" if record_id.isdigit() else record_id
-
-
-def _is_too_long(value: object) -> bool:
-    if isinstance(value, int):
-        return abs(value) >= _TOO_LARGE
-    return isinstance(value, str | bytes | bytearray) and len(value) > MOST_TYPE

@@ -94,9 +94,9 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as plain values."""
-        values, fan_out = attrs.asdict(self, recurse=False), self.largest_fan_out
+        fan_out = self.largest_fan_out
         return {
-            **values,
+            **attrs.asdict(self, recurse=False),
             "quota": str(self.quota),
             "seconds": round(self.seconds, 1),
             "finishes_at": self.finishes_at.isoformat(timespec="seconds"),

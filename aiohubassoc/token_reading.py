@@ -68,12 +68,18 @@ class RenewingToken:
     Args:
         read: Returns the current token, or raises OptionsError; soon if its argument is set.
         warn: Called with a message if there is no new token.
+        is_over: Once it is set, nobody waits for the first token. None: it is waited for.
     """
 
-    def __init__(self, read: Callable[[Event], str], warn: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        read: Callable[[Event], str],
+        warn: Callable[[str], object],
+        is_over: Event | None = None,
+    ) -> None:
         self._read = read
         self._warn = warn
-        self._token = read(Event())
+        self._token = read(is_over or Event())
 
     async def __call__(self, refused: str | None) -> str:
         """Return the token; after a refusal the next one, or the same one if there is no other."""
@@ -90,12 +96,7 @@ class RenewingToken:
 
 
 def token_from_file(path: str) -> str:
-    """
-    Return the token in a file.
-
-    Raises:
-        OptionsError: it cannot be read, or has none.
-    """
+    """Return the token in a file; raise OptionsError if it cannot be read, or has none."""
     try:
         with Path(path).open("rb") as file:
             content = file.read(MOST_CHARS + 1)
@@ -127,10 +128,7 @@ def token_from_command(
     """
     Return the token that *command* prints. It is split as by a shell, and no shell runs.
 
-    Args:
-        command: The command.
-        is_over: Once it is set, nobody waits for the token, and the command is ended.
-        seconds: How long it may take.
+    Once *is_over* is set, nobody waits for the token, and the command is ended.
 
     Raises:
         OptionsError: it cannot be run, fails, takes longer than *seconds*, or prints no token.

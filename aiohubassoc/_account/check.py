@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import timezone
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from aiohubassoc import errors
 from aiohubassoc._account.replies import (
     AssociationLimitsReply,
     DailyUsageReply,
     PortalReply,
+    check_scopes,
+    find_scopes,
     parse_scopes,
 )
-from aiohubassoc._account.scopes import check_scopes, find_scopes
 from aiohubassoc._http.call_outcome import to_error
 from aiohubassoc._http.sender import Call
 from aiohubassoc._protocol import codec, headers as _headers
@@ -27,27 +29,6 @@ from aiohubassoc._protocol.requests import (
 )
 from aiohubassoc._protocol.verdicts import Accepted, AccountReply, Replied
 from aiohubassoc.account import AccountCheck, CheckItem, CheckState, ScopeCheck
-from aiohubassoc.errors import (
-    AioHubAssocError,
-    ApiError,
-    AuthenticationError,
-    ConnectError,
-    ConnectionLostError,
-    DailyLimitError,
-    DailyReserveError,
-    GatewayError,
-    InvalidResponseError,
-    MigratingError,
-    MissingScopesError,
-    NotFoundError,
-    PermissionDeniedError,
-    ResponseTimeoutError,
-    TransportError,
-    UnknownObjectTypeError,
-    ValidationError,
-    WrongEndpointError,
-    plural,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -56,7 +37,7 @@ if TYPE_CHECKING:
     from aiohubassoc._http.sender import Send
     from aiohubassoc.options import Quota
 
-Responses: TypeAlias = dict[str, AccountReply | AioHubAssocError]
+Responses: TypeAlias = dict[str, AccountReply | errors.AioHubAssocError]
 """By call: ``details``, ``read``, ``token info``, ``usage``, ``limits``. Not made: missing."""
 
 OBJECT_TYPE_FORMS: Final = (
@@ -64,26 +45,25 @@ OBJECT_TYPE_FORMS: Final = (
 )
 """How an object type is written, for messages."""
 
-_TOKEN_ERRORS: Final = (AuthenticationError, PermissionDeniedError)
+_TOKEN_ERRORS: Final = (errors.AuthenticationError, errors.PermissionDeniedError)
 # A refusal to read (403) is none: a run that only links reads nothing.
 _OBSTACLES: Final = (
-    AuthenticationError,
-    ConnectError,
-    DailyLimitError,
-    DailyReserveError,
-    UnknownObjectTypeError,
+    errors.AuthenticationError,
+    errors.ConnectError,
+    errors.DailyLimitError,
+    errors.DailyReserveError,
+    errors.UnknownObjectTypeError,
 )
 # With these HubSpot has accepted the token, and knows both types.
-_ABOUT_RECORDS: Final = (NotFoundError, ValidationError)
+_ABOUT_RECORDS: Final = (errors.NotFoundError, errors.ValidationError)
 
 
 def make_check(responses: Responses, base_url: str, types: tuple[str, str]) -> AccountCheck:
-    """Return the check by the responses to the calls that were made."""
     portal = PortalReply.from_reply(_body(responses, "details"))
     usage = DailyUsageReply.from_reply(_body(responses, "usage"))
     limits = AssociationLimitsReply.from_reply(_body(responses, "limits"))
     refusal = responses.get("read")
-    refused = refusal.scopes if isinstance(refusal, MissingScopesError) else ()
+    refused = refusal.scopes if isinstance(refusal, errors.MissingScopesError) else ()
     scopes = check_scopes(types, parse_scopes(_body(responses, "token info")), refused)
     quota, daily_limit, daily_left = None, usage.limit, usage.left
     for response in responses.values():  # the last headers are the freshest
@@ -123,12 +103,14 @@ def make_check(responses: Responses, base_url: str, types: tuple[str, str]) -> A
 def _connection(responses: Responses, base_url: str) -> CheckItem:
     name = "connection"
     read = responses.get("read")
-    if isinstance(read, WrongEndpointError | GatewayError | InvalidResponseError):
+    if isinstance(
+        read, errors.WrongEndpointError | errors.GatewayError | errors.InvalidResponseError
+    ):
         return _failed(name, str(read), "Check the base URL, the API version and the proxy.")
-    if any(_is_object(one) or isinstance(one, ApiError) for one in responses.values()):
+    if any(_is_object(one) or isinstance(one, errors.ApiError) for one in responses.values()):
         return _ok(name, f"{base_url} responds")
     for response in responses.values():
-        if isinstance(response, TransportError):
+        if isinstance(response, errors.TransportError):
             text = f"no response from {base_url}: {response}"
             return _failed(name, text, "Check the network, the proxy and the base URL.")
     text = f"{base_url} responds, but not as HubSpot does"
@@ -141,7 +123,7 @@ def _token(responses: Responses) -> CheckItem:
         if isinstance(response, _TOKEN_ERRORS):
             cure = "Make a new access token (service key) in HubSpot and use that."
             return _failed(name, f"refused: {response}", cure)
-    accepted = (MissingScopesError, *_ABOUT_RECORDS)
+    accepted = (errors.MissingScopesError, *_ABOUT_RECORDS)
     if any(_is_object(one) or isinstance(one, accepted) for one in responses.values()):
         return _ok(name, "accepted")
     return _unknown(name, responses.get("details"))
@@ -164,7 +146,7 @@ def _portal(portal: PortalReply, responses: Responses) -> CheckItem:
 def _quota(quota: Quota | None, responses: Responses) -> CheckItem:
     if quota is None:
         return _unknown("quota", responses.get("details"))
-    return _ok("quota", f"{plural(quota.limit, 'call')} in {quota.window:g} s")
+    return _ok("quota", f"{errors.plural(quota.limit, 'call')} in {quota.window:g} s")
 
 
 def _daily_limit(
@@ -176,7 +158,7 @@ def _daily_limit(
         when = f"{resets_at:%Y-%m-%d %H:%M} ({resets_at.tzinfo})"
     cure = f"Start the run after {when}, when the day's calls reset."
     for response in responses.values():
-        if isinstance(response, DailyLimitError | DailyReserveError):
+        if isinstance(response, errors.DailyLimitError | errors.DailyReserveError):
             return _failed(name, str(response), cure)
     if limit is None or left is None:
         return _unknown(name, responses.get("usage"))
@@ -206,7 +188,7 @@ def _scopes(scopes: ScopeCheck, types: tuple[str, str], responses: Responses) ->
 def _object_types(types: tuple[str, str], responses: Responses) -> CheckItem:
     name = "object types"
     response = responses.get("read")
-    if isinstance(response, UnknownObjectTypeError):
+    if isinstance(response, errors.UnknownObjectTypeError):
         cure = f"Use {OBJECT_TYPE_FORMS}."
         return _failed(name, f"HubSpot does not know {response.object_type!r}", cure)
     if _is_about_links(response):
@@ -217,11 +199,11 @@ def _object_types(types: tuple[str, str], responses: Responses) -> CheckItem:
 def _read(responses: Responses) -> CheckItem:
     name = "read"
     response = responses.get("read")
-    if isinstance(response, MissingScopesError):
+    if isinstance(response, errors.MissingScopesError):
         lacks = ", ".join(response.scopes) or "scopes to read"
         cure = f"Add {lacks} to the token: skip_linked (--skip-linked) and verify read links."
         return _failed(name, str(response), cure)
-    if isinstance(response, UnknownObjectTypeError):
+    if isinstance(response, errors.UnknownObjectTypeError):
         return _unknown(name, None)
     if _is_about_links(response):
         return _ok(name, "links can be read")
@@ -244,13 +226,12 @@ def _association_limits(
     return _failed(name, text, "Leave their pairs out, or remove links of them in HubSpot.")
 
 
-def _is_object(response: AccountReply | AioHubAssocError) -> bool:
+def _is_object(response: AccountReply | errors.AioHubAssocError) -> bool:
     """Return whether it is a JSON object with content, as each of HubSpot's replies is."""
     return isinstance(response, AccountReply) and bool(response.body)
 
 
-def _is_about_links(response: AccountReply | AioHubAssocError | None) -> bool:
-    """Return whether HubSpot has responded about a record of that type."""
+def _is_about_links(response: AccountReply | errors.AioHubAssocError | None) -> bool:
     if isinstance(response, AccountReply):
         return isinstance(response.body.get("results"), list)
     return isinstance(response, _ABOUT_RECORDS)
@@ -272,24 +253,24 @@ def _failed(name: str, text: str, cure: str) -> CheckItem:
     return CheckItem(name, CheckState.FAILED, text, cure)
 
 
-def _unknown(name: str, response: AccountReply | AioHubAssocError | None) -> CheckItem:
+def _unknown(name: str, response: AccountReply | errors.AioHubAssocError | None) -> CheckItem:
     why = ""
-    if isinstance(response, ApiError) and not isinstance(response, _TOKEN_ERRORS):
+    if isinstance(response, errors.ApiError) and not isinstance(response, _TOKEN_ERRORS):
         why = f" (it responded {response.status} {response.category or 'without a category'})"
-    elif isinstance(response, TransportError):
+    elif isinstance(response, errors.TransportError):
         why = f" ({response})"
     return CheckItem(name, CheckState.UNKNOWN, f"not reported by HubSpot{why}")
 
 
 _FINAL_ERRORS: Final = (
-    ResponseTimeoutError,
-    AuthenticationError,
-    ConnectError,
-    ConnectionLostError,
-    DailyLimitError,
-    DailyReserveError,
-    MigratingError,
-    PermissionDeniedError,
+    errors.ResponseTimeoutError,
+    errors.AuthenticationError,
+    errors.ConnectError,
+    errors.ConnectionLostError,
+    errors.DailyLimitError,
+    errors.DailyReserveError,
+    errors.MigratingError,
+    errors.PermissionDeniedError,
 )
 # Any record will do: HubSpot responds about a missing one too.
 _RECORD: Final = "1"
@@ -307,16 +288,9 @@ async def check_account(
     """
     Return what HubSpot reports about the account, the token and two object types.
 
-    It takes up to five calls, two if *quick*, which wait for the quota of single calls.
-
-    Args:
-        send: Makes a call.
-        base_url: The address of the API, for messages.
-        version: The API version of the paths.
-        types: The object types of the first and of the second records.
-        token: Gives the access token that calls are sent with; its errors are raised.
-        quick: Whether to make two calls only: a batch read, which HubSpot's ten-second limit does
-            not count, and the one for the token's scopes. What they do not say is unknown.
+    It takes up to five calls, which wait for the quota of single calls. If *quick* it takes two: a
+    batch read, which HubSpot's ten-second limit does not count, and the one for the token's scopes;
+    what they do not say is unknown. The errors of *token* are raised.
     """
     responses: Responses = {}
 

@@ -6,12 +6,14 @@ HubSpot, Account information API and Limits tracking API, 2026-03 (read 2026-11-
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
 
 from aiohubassoc._protocol import json_values
+from aiohubassoc.account import ScopeCheck
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +33,6 @@ class PortalReply:
 
     @classmethod
     def from_reply(cls, reply: Mapping[str, Any]) -> PortalReply:
-        """Return the account that *reply* describes."""
         offset = reply.get("utcOffsetMilliseconds")
         return cls(
             _integer(reply.get("portalId")),
@@ -58,14 +59,12 @@ class DailyUsageReply:
 
     @property
     def left(self) -> int | None:
-        """How many calls of the day are left."""
         if self.limit is None or self.used is None:
             return None
         return max(0, self.limit - self.used)
 
     @classmethod
     def from_reply(cls, reply: Mapping[str, Any]) -> DailyUsageReply:
-        """Return the usage that *reply* describes."""
         results = reply.get("results")
         first = results[0] if isinstance(results, list) and results else None
         if not isinstance(first, dict):
@@ -81,24 +80,15 @@ class DailyUsageReply:
 
 @attrs.frozen
 class AssociationLimitsReply:
-    """
-    How many links a record may have, and how many records have nearly or all of them.
+    """How many links a record may have, and how many records have nearly or all of them."""
 
-    Attributes:
-        limit: Links of one record.
-        at_limit: How many records take no more.
-        near_limit: How many are near.
-        samples: Ids of some of those that take no more.
-    """
-
-    limit: int | None = None
-    at_limit: int | None = None
-    near_limit: int | None = None
-    samples: tuple[str, ...] = ()
+    limit: int | None = None  # links of one record
+    at_limit: int | None = None  # how many records take no more
+    near_limit: int | None = None  # how many are near
+    samples: tuple[str, ...] = ()  # ids of some of those that take no more
 
     @classmethod
     def from_reply(cls, reply: Mapping[str, Any]) -> AssociationLimitsReply:
-        """Return the limits that *reply* describes."""
         samples = reply.get("atLimitFromRecordSamples")
         ids = [
             _text(sample.get("objectId"))
@@ -138,3 +128,65 @@ def _text(value: object) -> str | None:
         return json_values.text(value)
     except json_values.WrongShapeError:
         return None
+
+
+Access: TypeAlias = Literal["write", "read"]
+
+_ACCESSES: Final[tuple[Access, ...]] = ("write", "read")
+_CUSTOM: Final = re.compile(r"2-\d+|p\d+_\w+", re.ASCII)
+# Name, singular and id of a type: what the middle of its scope is called.
+_TYPES: Final = (
+    ("appointments", "appointment", "0-421"),
+    ("carts", "cart", "0-142"),
+    ("companies", "company", "0-2"),
+    ("contacts", "contact", "0-1"),
+    ("courses", "course", "0-410"),
+    ("deals", "deal", "0-3"),
+    ("invoices", "invoice", "0-53"),
+    ("leads", "lead", "0-136"),
+    ("line_items", "line_item", "0-8"),
+    ("listings", "listing", "0-420"),
+    ("marketing_events", "marketing_event", "0-54"),
+    ("orders", "order", "0-123"),
+    ("products", "product", "0-7"),
+    ("projects", "project", "0-970"),
+    ("quotes", "quote", "0-14"),
+    ("services", "service", "0-162"),
+    ("subscriptions", "subscription", "0-69"),
+    ("tickets", "ticket", "0-5"),
+)
+_BY_NAME: Final = {name: names[0] for names in _TYPES for name in names}
+
+
+def find_scopes(object_type: str, access: Access) -> tuple[str, ...]:
+    """Return the scopes of which a token needs one; empty where they are not known."""
+    written = object_type.lower()
+    name = "custom" if _CUSTOM.fullmatch(written) else _BY_NAME.get(written)
+    if name is None:
+        return ()
+    scope = f"crm.objects.{name}.{access}"
+    # Tickets had one scope for both long before they had these.
+    return ("tickets", scope) if name == "tickets" else (scope,)
+
+
+def check_scopes(
+    types: tuple[str, str], granted: frozenset[str] | None, refused: tuple[str, ...]
+) -> ScopeCheck:
+    """
+    Return which of the scopes that calls for two object types need the token has and lacks.
+
+    *granted*: those of the token; None where HubSpot does not say. *refused*: those that HubSpot
+    asked for when it refused a call.
+    """
+    if granted is None:
+        return ScopeCheck(lacks=tuple(dict.fromkeys(refused)))
+    has: list[str] = []
+    lacks: list[str] = []
+    for access in _ACCESSES:
+        for kind in types:
+            scopes = find_scopes(kind, access)
+            held = [scope for scope in scopes if scope in granted]
+            has += held[:1]
+            lacks += () if held else scopes[:1]
+    lacks += [scope for scope in refused if scope not in granted]
+    return ScopeCheck(tuple(dict.fromkeys(has)), tuple(dict.fromkeys(lacks)))

@@ -1,4 +1,4 @@
-"""The one door to time: everything else is given a `Clock`."""
+"""The clock of a client: time, sleep and timers. No other module uses the system's."""
 
 from __future__ import annotations
 

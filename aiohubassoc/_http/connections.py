@@ -1,5 +1,5 @@
 """
-Connections that are used again, and whether a response belongs to the request before it.
+Reuses connections, and checks that a response belongs to the request before it.
 
 HTTP/1.1 matches responses to requests by their order alone. A response without a request, such as
 the notice of a load balancer, is read as the response to the next request. From then on each

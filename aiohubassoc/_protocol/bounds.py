@@ -59,11 +59,8 @@ def bounded(value: object, most_entries: int) -> object:
     """
     Return a JSON value whose texts are short and whose lists and objects have few entries.
 
-    Args:
-        value: As it was loaded.
-        most_entries: How many entries all lists and objects in it may have together; those beyond
-            are left out, and so is what is nested too deeply. Long texts may have 64 times as many
-            characters together.
+    Beyond *most_entries*, of all lists and objects in it together, they are left out, and so is
+    what is nested too deeply. Long texts may have 64 times as many characters together.
     """
     left = most_entries
     letters = most_entries * MOST_ID
@@ -109,12 +106,7 @@ _BEGINNING: Final = 8  # letters: hardly any text has those of a secret
 
 
 class Redaction:
-    """
-    Replaces secrets in texts, in each way JSON and URLs write them.
-
-    Args:
-        secrets: None of them so short that it may stand in a text by chance.
-    """
+    """Replaces secrets, none of them short, in each way that JSON and URLs write them."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._plain = tuple(secret.encode() for secret in secrets if secret)
@@ -123,7 +115,6 @@ class Redaction:
         self._last: tuple[list[bytes], re.Pattern[bytes]] | None = None
 
     def in_bytes(self, body: bytes) -> bytes:
-        """Return the bytes of a text without the secrets."""
         if not self._plain:
             return body
         is_escaped = _BACKSLASH in body or _PERCENT in body
@@ -173,7 +164,9 @@ def _spelled(secret: bytes) -> bytes:
     letters: list[bytes] = []
     for code in secret:
         letter = re.escape(bytes([code]))
-        number = b"".join(b"[%b%b]" % (one, one.upper()) for one in _digits(code))
+        number = b"".join(
+            b"[%b%b]" % (one, one.upper()) for one in (b"%x" % (code >> 4), b"%x" % (code & 15))
+        )
         # The first letter is looked for everywhere: each row of backslashes is read only once.
         backslashes = rb"\\+" if letters else rb"(?<!\\)\\+"
         ways = [letter, b"%" + number, backslashes + b"u00" + number]
@@ -181,10 +174,6 @@ def _spelled(secret: bytes) -> bytes:
             ways.append(backslashes + letter)
         letters.append(b"(?:%b)" % b"|".join(ways))
     return b"".join(letters)
-
-
-def _digits(code: int) -> tuple[bytes, bytes]:
-    return b"%x" % (code >> 4), b"%x" % (code & 15)
 
 
 NO_SECRETS: Final = Redaction()

@@ -48,16 +48,11 @@ Steps: TypeAlias = Generator[None, None, _ValueT]
 
 
 class UndecodableError(ValueError):
-    """
-    A body that is not what HubSpot documents.
-
-    Attributes:
-        problems: What is wrong and where, such as ``"$.results[0].to.id: null is not an id"``.
-    """
+    """A body that is not what HubSpot documents."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__("; ".join(problems))
-        self.problems = problems
+        self.problems = problems  # such as ``"$.results[0].to.id: null is not an id"``
 
 
 @attrs.define
@@ -77,7 +72,6 @@ class ErrorBody:
 
     @property
     def is_hubspot(self) -> bool:
-        """Whether HubSpot's API itself wrote it, not a gateway or some other server."""
         return self.status == "error" or bool(self.category or self.correlation_id)
 
 
@@ -87,17 +81,11 @@ def count_entries(body: bytes) -> int:
 
 
 def structure_reply(value: object, most_entries: int) -> DefaultAssociations:
-    """
-    Return the reply of Create Default that *value* is.
-
-    Args:
-        value: As it was loaded.
-        most_entries: As for `bounded`: of all that is not a result.
-
-    Raises:
-        UndecodableError: it is not such a reply.
-    """
-    value = _bounded_reply(value, most_entries)
+    """Return the reply of Create Default that *value* is, or raise UndecodableError."""
+    if isinstance(value, dict):  # everything is bounded except its results: read strictly
+        rest = {name: entry for name, entry in value.items() if name != "results"}
+        kept = cast("dict[str, object]", bounded(rest, most_entries))
+        value = {**kept, "results": value["results"]} if "results" in value else kept
     try:
         reply: DefaultAssociations = _structure_reply(value, DefaultAssociations)
     except Exception:  # noqa: BLE001 -- the slow converter explains what cattrs raised
@@ -107,22 +95,8 @@ def structure_reply(value: object, most_entries: int) -> DefaultAssociations:
     raise UndecodableError(problems)
 
 
-def _bounded_reply(value: object, most_entries: int) -> object:
-    """Return *value* with everything bounded except its results, which are read strictly."""
-    if not isinstance(value, dict):
-        return value
-    rest = {name: entry for name, entry in value.items() if name != "results"}
-    kept = cast("dict[str, object]", bounded(rest, most_entries))
-    return {**kept, "results": value["results"]} if "results" in value else kept
-
-
 def load(body: bytes) -> object:
-    """
-    Return the value that *body* holds.
-
-    Raises:
-        UndecodableError: it is not JSON.
-    """
+    """Return the value that *body* holds; raise UndecodableError if it is not JSON."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -130,17 +104,11 @@ def load(body: bytes) -> object:
 
 
 def dump(value: object) -> bytes:
-    """Return *value* as JSON."""
     return orjson.dumps(value)
 
 
 def structure_errors(value: object) -> tuple[StandardError, ...]:
-    """
-    Return the errors inside a 2xx response that *value* is; none for null.
-
-    Raises:
-        UndecodableError: it is not a list.
-    """
+    """Return the errors inside a 2xx response; raise UndecodableError if it is no list."""
     value = bounded(value, _MOST_ERRORS)
     try:
         errors: tuple[StandardError, ...] = _FAST.structure(value, tuple[StandardError, ...])
@@ -208,10 +176,8 @@ def decode_error(body: bytes, most_entries: int | None = None) -> ErrorBody | No
     """
     Return the error that *body* holds as far as it can be read; None if it is no JSON object.
 
-    Args:
-        body: Of a response that is not 2xx. Of one that was cut the beginning is read: a text that
-            the cut is in ends with "...", and so does the context.
-        most_entries: As for `bounded`. None: as its size allows.
+    Of a body that was cut the beginning is read: a text that the cut is in ends with "...", and so
+    does the context. *most_entries*: as for `bounded`; None: as its size allows.
     """
     is_cut = False
     try:
@@ -269,7 +235,6 @@ def _json_name(name: str) -> str:
 
 
 def _problems(error: BaseException, path: str) -> Iterator[str]:
-    """Yield what is wrong and where, in the names of the JSON."""
     if isinstance(error, cattrs.ClassValidationError):
         named, bare = error.group_exceptions()
         for sub, note in named:

@@ -35,39 +35,32 @@ _MOST_OF_AN_ID = 200
 
 def parse_quota(headers: Mapping[str, str]) -> Quota | None:
     """Return the quota that a response names, or None where it names none that makes sense."""
-    limit = _positive(headers.get(QUOTA_LIMIT), _MOST_CALLS)
-    window_ms = _positive(headers.get(QUOTA_WINDOW), _LONGEST_WINDOW_MS)
+    limit = _number(headers.get(QUOTA_LIMIT), _MOST_CALLS)
+    window_ms = _number(headers.get(QUOTA_WINDOW), _LONGEST_WINDOW_MS)
     return Quota(limit, window_ms / 1000) if limit and window_ms else None
 
 
 def parse_remaining(headers: Mapping[str, str]) -> int | None:
-    """Return what is left in the window, or None where the response does not say."""
     return _number(headers.get(_REMAINING), _MOST_CALLS)
 
 
 def parse_daily(headers: Mapping[str, str]) -> tuple[int | None, int | None]:
     """Return the limit of a day and what is left of it, each None where it is not said."""
-    limit = _positive(headers.get(_DAILY), _MOST_CALLS_A_DAY)
+    limit = _number(headers.get(_DAILY), _MOST_CALLS_A_DAY) or None
     return limit, _number(headers.get(_DAILY_REMAINING), _MOST_CALLS_A_DAY)
 
 
 def correlation_id(headers: Mapping[str, str]) -> str | None:
-    """Return what HubSpot's support asks for, or None where the headers do not have it."""
     found = headers.get(_CORRELATION_ID)
     return None if found is None else short(found, _MOST_OF_AN_ID)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """
-    Return the seconds to wait that the response asks for; None where it asks for none.
+    Return the seconds, up to a year, that the response asks to wait; None where it asks for none.
 
-    Args:
-        headers: The response's headers. ``Retry-After`` may be seconds or an HTTP date; a date is
-            measured from the response's own ``Date``, so that the local clock may be wrong.
-        now: The local time, aware, for a response without a ``Date``.
-
-    Returns:
-        Seconds, from 0 to those of a year.
+    A ``Retry-After`` that is a date is measured from the response's own ``Date``, so that the local
+    clock may be wrong; without a ``Date`` from *now*, the local time, aware.
     """
     text = (headers.get("Retry-After") or "").strip()
     try:
@@ -78,10 +71,6 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
             return None
         seconds = (until - (_date(headers.get("Date")) or now)).total_seconds()
     return max(0.0, seconds) if abs(seconds) <= _LONGEST_WAIT_SECONDS else None  # also for nan
-
-
-def _positive(text: str | None, most: int) -> int | None:
-    return _number(text, most) or None
 
 
 def _number(text: str | None, most: int) -> int | None:

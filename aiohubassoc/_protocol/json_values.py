@@ -111,7 +111,6 @@ def context(value: object, _: object = None) -> dict[str, tuple[str, ...]]:
 
 
 def links(value: object, _: object = None) -> dict[str, str]:
-    """Return names to addresses; empty for what is no object."""
     if not isinstance(value, dict):
         return {}
     return {k: text_or_json(v) for k, v in value.items() if v is not None}

@@ -22,35 +22,23 @@ if TYPE_CHECKING:
 
 @attrs.define
 class RecordLinks:
-    """
-    A page of the links of one record.
+    """A page of the links of one record."""
 
-    Attributes:
-        linked: The records to which it has the default link, or a link of unknown kind.
-        after: Where the next page begins; None: this is the last.
-    """
-
+    # The records to which it has the default link, or a link of unknown kind.
     linked: set[str] = attrs.Factory(set)
-    after: str | None = None
+    after: str | None = None  # where the next page begins; None: this is the last
 
 
 @attrs.define
 class LinksReply:
-    """
-    The reply for a batch of records.
+    """The reply for a batch of records."""
 
-    Attributes:
-        records: The links of each record in the reply, by its id. A record without links is mostly
-            not there: HubSpot names it in an error.
-        errors: HubSpot's errors about other records.
-        status: As in `DefaultAssociations`.
-        num_errors: As in `DefaultAssociations`.
-    """
-
+    # The links of each record in the reply, by its id. A record without links is mostly not
+    # there: HubSpot names it in an error.
     records: dict[str, RecordLinks]
-    errors: tuple[StandardError, ...] = ()
-    status: str | None = None
-    num_errors: int | None = None
+    errors: tuple[StandardError, ...] = ()  # HubSpot's errors about other records
+    status: str | None = None  # as in `DefaultAssociations`
+    num_errors: int | None = None  # as in `DefaultAssociations`
 
 
 def encode_records(records: Iterable[tuple[str, str | None]]) -> bytes:
@@ -66,12 +54,7 @@ def encode_records(records: Iterable[tuple[str, str | None]]) -> bytes:
 
 
 def decode_links(body: bytes) -> LinksReply:
-    """
-    Return the reply that *body* holds.
-
-    Raises:
-        codec.UndecodableError: it is not JSON, or not such a reply.
-    """
+    """Return the reply that *body* holds, or raise UndecodableError."""
     value = codec.load(body)
     if not isinstance(value, dict):
         raise codec.UndecodableError((f"$: {json_values.is_not(value, 'an object')}",))
@@ -84,21 +67,13 @@ def decode_links(body: bytes) -> LinksReply:
             _add(result, records)
         except json_values.WrongShapeError as error:
             raise codec.UndecodableError((f"$.results[{number}]{error.where}: {error}",)) from None
-    status = value.get("status")
     errors = codec.structure_errors(value.get("errors"))
-    return LinksReply(
-        records, errors, status if isinstance(status, str) else None, _num_errors(value)
-    )
-
-
-def _num_errors(value: dict[str, Any]) -> int | None:
-    counted = value.get("numErrors")
-    if counted is None:
-        return None
+    status, counted = value.get("status"), value.get("numErrors")
     try:
-        return json_values.integer(counted)
+        num_errors = None if counted is None else json_values.integer(counted)
     except json_values.WrongShapeError as error:
         raise codec.UndecodableError((f"$.numErrors: {error}",)) from None
+    return LinksReply(records, errors, status if isinstance(status, str) else None, num_errors)
 
 
 def _add(result: Any, records: dict[str, RecordLinks]) -> None:  # noqa: ANN401 -- what JSON holds
@@ -106,9 +81,7 @@ def _add(result: Any, records: dict[str, RecordLinks]) -> None:  # noqa: ANN401 
         raise json_values.WrongShapeError(json_values.is_not(result, "an object"))
     from_id = canonical_id(json_values.record_id(result.get("from"), "from"))
     links = records.setdefault(from_id, RecordLinks())
-    ends = result.get("to")
-    if ends is None:
-        ends = []
+    ends = [] if result.get("to") is None else result["to"]
     if not isinstance(ends, list):
         raise json_values.WrongShapeError(json_values.is_not(ends, "a list"), ".to")
     for number, end in enumerate(ends):

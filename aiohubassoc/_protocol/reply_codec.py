@@ -40,12 +40,7 @@ _LONG_BYTES: Final = _LONGEST_PIECE
 
 
 def decode_pair_reply(body: bytes) -> DefaultAssociations:
-    """
-    Return the reply of Create Default for one pair, without more than such a reply can have.
-
-    Raises:
-        UndecodableError: as for `decode_reply`.
-    """
+    """Return the reply for one pair: what such a reply can have of `decode_reply`."""
     try:
         usual = usual_reply(orjson.loads(body)) if len(body) <= _LONG_BYTES else None
     except orjson.JSONDecodeError:  # explained below
@@ -58,16 +53,7 @@ def decode_pair_reply(body: bytes) -> DefaultAssociations:
 
 
 def decode_reply(body: bytes, most_entries: int | None = None) -> DefaultAssociations:
-    """
-    Return the reply of Create Default that *body* holds.
-
-    Args:
-        body: Of a 2xx.
-        most_entries: As for `bounded`: of all that is not a result. None: as its size allows.
-
-    Raises:
-        UndecodableError: it is not JSON, or not such a reply.
-    """
+    """Return the reply of Create Default that *body* holds, or raise UndecodableError."""
     return finish(decode_in_steps(body, most_entries))
 
 

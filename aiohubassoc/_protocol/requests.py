@@ -39,18 +39,11 @@ def _root(version: str, area: str) -> str:
 
 @attrs.define
 class Endpoint:
-    """
-    A call to make.
-
-    Attributes:
-        method: The HTTP method.
-        path: The path below the base URL, percent-encoded.
-        body: JSON; empty for a call without a body.
-    """
+    """A call to make."""
 
     method: str
-    path: str
-    body: bytes = attrs.field(default=b"", repr=False)  # one of them holds the token
+    path: str  # the path below the base URL, percent-encoded
+    body: bytes = attrs.field(default=b"", repr=False)  # JSON, or empty; one holds the token
 
 
 @attrs.frozen
@@ -66,15 +59,10 @@ class BatchRequest:
 
 @attrs.frozen
 class LookupRequest:
-    """
-    Records whose links are read by one call.
+    """Records whose links are read by one call."""
 
-    Attributes:
-        types: The object types of the records, and of those they are linked to.
-        records: The id of each record, and where the page of its links begins; None: the first.
-    """
-
-    types: tuple[str, str]
+    types: tuple[str, str]  # the object types of the records, and of those they are linked to
+    # The id of each record, and where the page of its links begins; None: the first.
     records: Sequence[tuple[str, str | None]]
 
     def __str__(self) -> str:
@@ -83,16 +71,10 @@ class LookupRequest:
 
 @attrs.frozen
 class AccountRequest:
-    """
-    A call about the account of a token.
-
-    Attributes:
-        endpoint: What is sent.
-        types: The object types that it names, or two empty strings.
-    """
+    """A call about the account of a token."""
 
     endpoint: Endpoint
-    types: tuple[str, str] = ("", "")
+    types: tuple[str, str] = ("", "")  # the object types that it names, or two empty strings
 
     def __str__(self) -> str:
         return f"{self.endpoint.method} {self.endpoint.path}"
@@ -195,8 +177,8 @@ def checked_base_url(text: str, *, allow_http: bool = False) -> str:  # noqa: C9
         raise OptionsError(f"base_url {shown} must not hold a query or fragment")
     if port == 0 or parts.netloc.endswith(":"):
         raise OptionsError(f"base_url {shown} has a port that is none")
-    is_host = _is_address(host) if _BRACKETED.fullmatch(parts.netloc) else _is_name(host)
-    if not is_host:
+    is_bracketed = _BRACKETED.fullmatch(parts.netloc)
+    if not (_parse_address(host) if is_bracketed else _is_name(host)):
         raise OptionsError(f"base_url {shown} does not name a host that can be")
     if _ODD_PATH.search(parts.path):
         raise OptionsError(f"base_url {shown} has a path with '.', '..' or a '%' of no letter")
@@ -216,11 +198,7 @@ def _is_name(host: str) -> bool:
     except UnicodeError:
         name = ""
     is_number = name.rstrip(".").rpartition(".")[2].isdigit()
-    return _is_address(name) if is_number else _NAME.fullmatch(name) is not None
-
-
-def _is_address(host: str) -> bool:
-    return _parse_address(host) is not None
+    return bool(_parse_address(name)) if is_number else _NAME.fullmatch(name) is not None
 
 
 def _parse_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -256,7 +234,6 @@ def checked_proxy(text: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether *host* is this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     address = _parse_address(host)

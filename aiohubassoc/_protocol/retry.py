@@ -1,4 +1,9 @@
-"""Whether a call is retried, and after how many seconds. No clock and no randomness in here."""
+"""
+Whether a call is retried, and after how many seconds. No clock and no randomness in here.
+
+Everywhere *attempt* counts from 1, *elapsed* is in seconds since the pair was first sent, without
+time in the wait queue, and *jitter* is drawn evenly from 0 to 1.
+"""
 
 from __future__ import annotations
 
@@ -50,14 +55,9 @@ def clamp(policy: RetryPolicy, retry_after: float | None) -> float | None:
 
 def backoff(policy: RetryPolicy, attempt: int, jitter: float) -> float:
     """
-    Return the seconds to wait after attempt number *attempt* (from 1): "full jitter".
+    Return the seconds to wait after attempt number *attempt*: "full jitter".
 
     ``jitter * min(wait_max, wait_initial * 2 ** (attempt - 1))``
-
-    Args:
-        policy: For ``wait_initial`` and ``wait_max``.
-        attempt: From 1.
-        jitter: Drawn evenly from 0 to 1.
     """
     doublings = min(attempt - 1, 60)  # beyond that wait_max rules, and 2.0 ** 1100 overflows
     return jitter * min(policy.wait_max, policy.wait_initial * 2.0**doublings)
@@ -66,20 +66,12 @@ def backoff(policy: RetryPolicy, attempt: int, jitter: float) -> float:
 def decide_transient(
     policy: RetryPolicy, verdict: Transient, *, attempt: int, elapsed: float, jitter: float
 ) -> Decision:
-    """
-    Decide after attempt number *attempt* failed.
-
-    Args:
-        policy: The bounds.
-        verdict: The fault.
-        attempt: From 1: the attempts made, this one included.
-        elapsed: Seconds since the pair was first sent, without time in the wait queue.
-        jitter: Drawn evenly from 0 to 1.
-    """
+    """Decide after attempt number *attempt* failed."""
     if policy.attempts is not None and attempt >= policy.attempts:
         return GiveUp(Why.ATTEMPTS)
     wait = verdict.wait_min + backoff(policy, attempt, jitter)
-    return _within(policy, max(wait, clamp(policy, verdict.retry_after) or 0.0), elapsed)
+    pause = max(wait, clamp(policy, verdict.retry_after) or 0.0)
+    return decide_throttled(policy, pause=pause, elapsed=elapsed)
 
 
 def is_beyond_patience(policy: RetryPolicy, verdict: Throttled) -> bool:
@@ -89,15 +81,10 @@ def is_beyond_patience(policy: RetryPolicy, verdict: Throttled) -> bool:
 
 
 def decide_throttled(policy: RetryPolicy, *, pause: float, elapsed: float) -> Decision:
-    """
-    Decide after a throttle: it does not count as an attempt.
-
-    Args:
-        policy: The bounds.
-        pause: Seconds for which all calls are paused.
-        elapsed: Seconds since the pair was first sent, without time in the wait queue.
-    """
-    return _within(policy, pause, elapsed)
+    """Decide after a throttle that pauses all calls for *pause* seconds: no attempt counts."""
+    if policy.budget is not None and elapsed + pause > policy.budget:
+        return GiveUp(Why.BUDGET)
+    return Retry(pause)
 
 
 def decide_unconnected(
@@ -107,20 +94,9 @@ def decide_unconnected(
     Decide in a run after an attempt made no connection: it does not count as an attempt.
 
     The last attempt is made when the budget ends, so that an outage that ends before is survived.
-
-    Args:
-        policy: The bounds.
-        failures: From 1: the attempts in a row that made no connection, this one included.
-        elapsed: Seconds since the first of them began, without time in the wait queue.
-        jitter: Drawn evenly from 0 to 1.
+    *failures* counts such attempts in a row from 1, *elapsed* since the first of them began.
     """
     left = inf if policy.budget is None else policy.budget - elapsed
     if left <= 0:
         return GiveUp(Why.BUDGET)
     return Retry(min(left, max(_LEAST_RECONNECT_WAIT, backoff(policy, failures, jitter))))
-
-
-def _within(policy: RetryPolicy, wait: float, elapsed: float) -> Decision:
-    if policy.budget is not None and elapsed + wait > policy.budget:
-        return GiveUp(Why.BUDGET)
-    return Retry(wait)

@@ -1,7 +1,7 @@
 """
 What a response can mean, and what a 2xx means: only what its body confirms.
 
-The meaning of other statuses is in `status_table.py`.
+The meaning of other statuses is in `classify.py`.
 """
 
 from __future__ import annotations
@@ -33,23 +33,15 @@ _T = TypeVar("_T")
 
 @attrs.define
 class Response:
-    """
-    An HTTP response, read to its end.
-
-    Attributes:
-        status: The HTTP status.
-        headers: By name, ignoring case.
-        body: Whole.
-        url: The URL of the request, for messages.
-        redaction: Replaces secrets in headers that are kept. In body and url they are replaced.
-        error: What the body says of an error, once it was read; None: it was not.
-    """
+    """An HTTP response, read to its end."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str]  # by name, ignoring case
     body: bytes
-    url: str = ""
+    url: str = ""  # the URL of the request, for messages
+    # Replaces secrets in headers that are kept. In body and url they are replaced.
     redaction: Redaction = attrs.field(default=NO_SECRETS, repr=False)
+    # What the body says of an error, once it was read; None: it was not.
     error: codec.ErrorBody | None = attrs.field(default=None, init=False, repr=False, eq=False)
 
 
@@ -77,16 +69,10 @@ class Accepted:
 
 @attrs.define
 class AccountReply:
-    """
-    The reply to a call about the account.
+    """The reply to a call about the account."""
 
-    Attributes:
-        body: The JSON object; empty where the body is another value.
-        headers: By name, ignoring case.
-    """
-
-    body: Mapping[str, Any]
-    headers: Mapping[str, str]
+    body: Mapping[str, Any]  # the JSON object; empty where the body is another value
+    headers: Mapping[str, str]  # by name, ignoring case
 
     @property
     def status(self) -> str | None:
@@ -97,15 +83,10 @@ class AccountReply:
 
 @attrs.define
 class Replied:
-    """
-    A 2xx to a call for many, or about the account. The caller reads what the reply says.
-
-    Attributes:
-        reply: The reply.
-        parts: Of a call that links: the part about each pair, in their order; see `read_reply`.
-    """
+    """A 2xx to a call for many, or about the account. The caller reads what the reply says."""
 
     reply: DefaultAssociations | LinksReply | AccountReply
+    # Of a call that links: the part about each pair, in their order; see `read_reply`.
     parts: Sequence[DefaultAssociations | Partial | None] = ()
 
 
@@ -120,52 +101,32 @@ class Partial:
 
 @attrs.define
 class Throttled:
-    """
-    HubSpot accepts no calls for a while, from any task.
-
-    Attributes:
-        error: The error of the pair if it is not retried.
-        retry_after: Seconds; None where HubSpot did not say.
-        ends_run: Whether the run stops if the pair is not retried.
-        by_quota: Whether the quota of the window is used up.
-    """
+    """HubSpot accepts no calls for a while, from any task."""
 
     about: ClassVar[About] = About.MOMENT
-    error: ApiError
-    retry_after: float | None = None
-    ends_run: bool = False
-    by_quota: bool = False
+    error: ApiError  # the error of the pair if it is not retried
+    retry_after: float | None = None  # seconds; None where HubSpot did not say
+    ends_run: bool = False  # whether the run stops if the pair is not retried
+    by_quota: bool = False  # whether the quota of the window is used up
 
 
 @attrs.define
 class Transient:
-    """
-    A retry may succeed.
-
-    Attributes:
-        error: The error of the pair if it is not retried.
-        retry_after: Seconds that HubSpot asks for; None where it did not say.
-        wait_min: Seconds before which a retry cannot succeed.
-    """
+    """A retry may succeed."""
 
     about: ClassVar[About] = About.MOMENT
-    error: AioHubAssocError
-    retry_after: float | None = None
-    wait_min: float = 0.0
+    error: AioHubAssocError  # the error of the pair if it is not retried
+    retry_after: float | None = None  # seconds that HubSpot asks for; None where it did not say
+    wait_min: float = 0.0  # seconds before which a retry cannot succeed
 
 
 @attrs.define
 class Refused:
-    """
-    No further attempt is made.
-
-    Attributes:
-        error: Why.
-        about: `About.PAIR` and `About.BATCH`: HubSpot refused what was sent. `About.PATH`: the path
-            was refused. `About.MOMENT`: the attempts are used up. Never `About.RUN`.
-    """
+    """No further attempt is made."""
 
     error: AioHubAssocError
+    # `About.PAIR` and `About.BATCH`: HubSpot refused what was sent. `About.PATH`: the path
+    # was refused. `About.MOMENT`: the attempts are used up. Never `About.RUN`.
     about: About = About.PAIR
 
 
@@ -238,7 +199,6 @@ def judge_account_reply(response: Response) -> Verdict:
 
 
 def matches(reply: DefaultAssociations, pair: Pair) -> bool:
-    """Return whether a result of *reply* links *pair*, in either direction."""
     from_id, to_id = pair.from_id, pair.to_id
     for result in reply.results:  # nearly always the first
         one, other = result.from_id, result.to_id
@@ -277,5 +237,4 @@ def make_invalid_response(response: Response, problems: tuple[str, ...]) -> Inva
 
 
 def decode_start(body: bytes) -> str:
-    """Return the start of a body as text."""
     return body[:SHOWN_BYTES].decode("utf-8", "replace")

@@ -65,8 +65,8 @@ class Cooldown:
 # The lowest published ten-second limit of a private app: safe for every account until HubSpot
 # names its limit. HubSpot, API usage guidelines, "Limits".
 SAFE_START: Final = Quota.STARTER
-# After a throttle although the limit was kept, calls are counted later: see `RoundTrips.lean`.
-_LEAN: Final = 0.5
+# After a throttle although the limit was kept: see `RoundTrips.count_later`.
+_LATER_SHARE: Final = 0.5
 # After a throttle by the quota calls are spaced. In a burst many would be in flight before the next
 # throttle is known. The interval is a little shorter than even spacing, to use all of the quota.
 _SPACING: Final = 0.9
@@ -223,7 +223,7 @@ class Pacer:
         """
         if self._lean_until <= responded_at:
             self._lean_until = math.inf
-            self._round_trips.lean(0.0)
+            self._round_trips.count_later(0.0)
         counted_at = self._round_trips.counted_at(sent_at, responded_at, exact=exact)
         self._record(counted_at, sent_at, responded_at, accepted=accepted)
 
@@ -266,7 +266,7 @@ class Pacer:
             own = bucket.accepted_until((sent_at + now) / 2, self._adaptive.window)
             beside = bucket.in_flight
             if self._adaptive.record_throttle(own, now, sent_at=sent_at, beside=beside):
-                self._round_trips.lean(_LEAN)
+                self._round_trips.count_later(_LATER_SHARE)
                 self._lean_until = self._wary_until
         return self._cooldown.record_throttle(now, sent_at, retry_after=retry_after, window=window)
 

@@ -197,6 +197,6 @@ class RoundTrips:
         mean = self._mean or 0.0
         return mean + _LONGEST_DEVIATIONS * self._deviation + self._unknown
 
-    def lean(self, share: float) -> None:
+    def count_later(self, share: float) -> None:
         """Count calls later: by this *share*, 0 to 1, of the time that is left to the response."""
         self._lean = share

@@ -1,1 +1,1 @@
-"""The command line: argv to verbs of the client, outcomes to the terminal."""
+"""The command line: reads options, runs the client, and prints outcomes."""

@@ -1,4 +1,4 @@
-"""Where a command sends to, with which token and how fast."""
+"""The connection options of a command: where it sends to, with which token and how fast."""
 
 from __future__ import annotations
 

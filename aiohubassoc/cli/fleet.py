@@ -11,6 +11,7 @@ import attrs
 from aiohubassoc.cli.fleet_options import (
     DatabaseOptions,
     PortalsOptions,
+    RunNumber,
     WorkerOptions,
 )
 from aiohubassoc.cli.fleet_status import print_runs, show_live
@@ -71,7 +72,7 @@ def worker(
 
 
 def status(
-    run: int | None = None,
+    run: Annotated[int | None, RunNumber] = None,
     /,
     *,
     database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
@@ -105,7 +106,7 @@ def status(
 
 
 def cancel(
-    run: int,
+    run: Annotated[int, RunNumber],
     /,
     *,
     database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
@@ -130,7 +131,7 @@ def cancel(
 
 
 def resume(
-    run: int,
+    run: Annotated[int, RunNumber],
     /,
     *,
     retry_failed: Flag = False,

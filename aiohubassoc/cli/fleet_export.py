@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from cyclopts import Parameter
 
 from aiohubassoc.cli.export_options import ExportOptions
-from aiohubassoc.cli.fleet_options import DatabaseOptions, PortalsOptions
+from aiohubassoc.cli.fleet_options import DatabaseOptions, PortalsOptions, RunNumber
 from aiohubassoc.cli.fleet_report import read_fleet_contents
 from aiohubassoc.cli.options import Flat
 from aiohubassoc.cli.report import ExitCode
@@ -26,7 +26,7 @@ _PAIR_COLUMNS: Final = ["from_type", "from_id", "to_type", "to_id"]
 
 
 def export(
-    run: int,
+    run: Annotated[int, RunNumber],
     /,
     *,
     rows: Annotated[ExportOptions, Flat] = ExportOptions(),
@@ -71,7 +71,7 @@ def export(
 
 
 def report(
-    run: int,
+    run: Annotated[int, RunNumber],
     /,
     *,
     output: Annotated[str, Parameter(name=["--output", "-o"])],

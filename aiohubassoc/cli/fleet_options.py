@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 import attrs
+from cyclopts import Parameter
 
 from aiohubassoc.cli import signals
 from aiohubassoc.cli.options import Flag, option_name
@@ -15,9 +16,24 @@ from aiohubassoc.fleet import Fleet, FleetOptions, FleetPortal, FleetWorker, loa
 from aiohubassoc.fleet.worker import check_worker
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from cyclopts import Token
 
 _T = TypeVar("_T")
+
+
+def _to_run_number(_: object, tokens: Sequence[Token]) -> int:
+    """Return the number of a run; a fraction is not rounded to the number of another run."""
+    text = tokens[0].value
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"RUN must be the number of a run, such as 7, not {text!r}") from None
+
+
+RunNumber: Final = Parameter(converter=_to_run_number)
+"""Of an argument that is the number of a run."""
 
 _DATABASE: Final = "AIOHUBASSOC_DATABASE"
 _PORTALS: Final = "AIOHUBASSOC_PORTALS"

@@ -1,4 +1,4 @@
-"""What became of the rows of a run, counted on top of the library's report, and its exit code."""
+"""Counts the rows of a command, in addition to the library's report, and gives its exit code."""
 
 from __future__ import annotations
 

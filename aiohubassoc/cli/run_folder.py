@@ -1,4 +1,4 @@
-"""The command as a run folder keeps it, with its input, to resume a run; and how it is called."""
+"""The command and the input that a run folder keeps, so that a run can be resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run over the rows of an input: checked ahead, ended in good order, an exit code out."""
+"""Runs the client over the rows of an input, ends it in good order, and gives an exit code."""
 
 from __future__ import annotations
 

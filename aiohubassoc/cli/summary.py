@@ -1,4 +1,4 @@
-"""What a run came to, for people: the summary at its end, and what other commands have of it."""
+"""The summary at the end of a run, and the parts of it that other commands print."""
 
 from __future__ import annotations
 

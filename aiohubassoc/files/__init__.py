@@ -1,1 +1,1 @@
-"""Pairs from files, and out to result files."""
+"""Reads pairs from files, and writes result files."""

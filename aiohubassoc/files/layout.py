@@ -1,4 +1,4 @@
-"""The options of an input: what the user says about it."""
+"""The options of an input: its format, encoding and columns."""
 
 from __future__ import annotations
 

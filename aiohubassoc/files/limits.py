@@ -1,4 +1,4 @@
-"""How much of an input is read before it is refused: a cell, a row, a file for its size."""
+"""The largest cell, row and file of an input that is read."""
 
 from __future__ import annotations
 

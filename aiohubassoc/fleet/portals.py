@@ -23,6 +23,7 @@ from aiohubassoc.token_reading import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from threading import Event
 
     from aiohubassoc._http.auth import TokenProvider
 
@@ -77,7 +78,6 @@ class FleetPortal:
         return f"command {self.token_command}"
 
     def __attrs_post_init__(self) -> None:
-        """Raise OptionsError for what no client of the portal can use."""
         if not _is_text(self.name):
             raise OptionsError(f"a portal cannot be called {self.name!r}")
         if not isinstance(self.allow_http, bool):
@@ -98,17 +98,20 @@ class FleetPortal:
             **options,
         )
 
-    def read_token(self) -> str | TokenProvider:
+    def read_token(self, is_over: Event | None = None) -> str | TokenProvider:
         """
-        Return the token, or what gives it and a new one once HubSpot refuses it.
+        Return the token, or what gives it and a new one once HubSpot refuses it. It may block.
+
+        Args:
+            is_over: Once it is set, nobody waits for the token. None: it is waited for.
 
         Raises:
             OptionsError: there is none, or it cannot be read.
         """
         if (path := self.token_file) is not None:
-            return RenewingToken(lambda _: token_from_file(path), logger.warning)
+            return RenewingToken(lambda _: token_from_file(path), logger.warning, is_over)
         if (command := self.token_command) is not None:
-            return RenewingToken(partial(token_from_command, command), logger.warning)
+            return RenewingToken(partial(token_from_command, command), logger.warning, is_over)
         assert self.token_env is not None  # noqa: S101 -- one of the three is set
         if token := parse_token(os.environ.get(self.token_env, "")):
             return token
@@ -130,10 +133,11 @@ def load_portals(path: str | Path) -> dict[str, FleetPortal]:
     path = Path(path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise OptionsError(f"cannot read the portals in {path}: {error.strerror}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise OptionsError(f"{path} is not TOML: {error}") from None
+    except (OSError, ValueError) as error:  # a path cannot hold NUL
+        reason = getattr(error, "strerror", None) or error
+        raise OptionsError(f"cannot read the portals in {path}: {reason}") from None
     entries = content.get("portals")
     if not isinstance(entries, dict) or not entries:
         raise OptionsError(f"{path} has no [portals.NAME] table")

@@ -1,9 +1,9 @@
-"""The quota of each portal, shared with every other worker by the fleet's own database."""
+"""The quota of each portal, shared by all workers in the fleet's database."""
 
 from __future__ import annotations
 
 from itertools import cycle
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -12,25 +12,15 @@ from aiohubassoc.shared_quota.quota import SharedQuota
 from aiohubassoc.shared_quota.session import ThreadWorker
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable
-
     from aiohubassoc.shared_quota.session import Worker
-    from aiohubassoc.shared_quota.store import RowTransaction, Store
-
-_T = TypeVar("_T")
+    from aiohubassoc.shared_quota.store import Store
 
 # All portals of a worker go through so few connections, each with a thread.
 _CONNECTIONS: Final = 4
 
 
 class FleetQuotas:
-    """
-    The quotas of all portals of a worker: a few connections for all of them.
-
-    Args:
-        database: The connection URI of the fleet's database.
-    """
+    """The quotas of all portals of a worker: a few connections for all of them."""
 
     def __init__(self, database: str) -> None:
         self._database = database
@@ -42,7 +32,6 @@ class FleetQuotas:
         return _PortalQuota(self._database, f"fleet:{portal}", connection=next(self._next))
 
     async def close(self) -> None:
-        """Close the connections."""
         for connection in self._connections:
             await connection.end()
 
@@ -54,11 +43,9 @@ class _PortalQuota(SharedQuota):
     connection: _LentConnection = attrs.field(kw_only=True)
 
     def make_store(self) -> Store:
-        """Return the worker's connection."""
         return self.connection
 
     def make_worker(self) -> Worker:
-        """Return the thread of the worker's connection."""
         return self.connection
 
 
@@ -72,27 +59,16 @@ class _LentConnection:
         self._store = PostgresStore(database)
         self._thread = ThreadWorker()
 
-    # --- a store, as each client sees it ---------------------------------------------------------
-
-    def local_time(self) -> float:
-        """Return the machine's monotonic seconds."""
-        return self._store.local_time()
+        self.local_time = self._store.local_time
+        self.update = self._store.update
+        self.submit = self._thread.submit
 
     def open(self) -> None:
         """Do nothing: the first update connects."""
-
-    def update(self, name: str, kind: str, change: Callable[[RowTransaction], bytes]) -> None:
-        """Change one row."""
-        self._store.update(name, kind, change)
-
-    def submit(self, work: Callable[[], _T]) -> asyncio.Future[_T]:
-        """Do *work* in the thread."""
-        return self._thread.submit(work)
 
     def close(self) -> None:
         """Do nothing: others use it still."""
 
     async def end(self) -> None:
-        """Close the connection and end the thread."""
-        await self._thread.submit(self._store.close)
+        await self.submit(self._store.close)
         self._thread.close()

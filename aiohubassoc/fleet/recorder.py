@@ -1,4 +1,4 @@
-"""Outcomes in PostgreSQL: written for all runs of a worker together, before they are reported."""
+"""Writes outcomes to PostgreSQL, for all runs of a worker together, before they are reported."""
 
 from __future__ import annotations
 
@@ -60,17 +60,12 @@ _KEEP_STATISTICS: Final = """
 update aiohubassoc_runs r set statistics = k.statistics
 from unnest(%s::bigint[], %s::text[]) as k (run, statistics) where r.id = k.run
 """
-_COUNTED: Final = (
-    NUMBERS[Status.LINKED],
-    NUMBERS[Status.PARTIAL],
-    NUMBERS[Status.FAILED],
-    NUMBERS[Status.SKIPPED],
-)
+_COUNTED: Final = tuple(NUMBERS.values())  # linked, partial, failed, skipped: see `_COUNT`
 
 
 @attrs.frozen(eq=False)
 class _PendingWrite:
-    """Outcomes of one run, and the future that says when they are written."""
+    """Outcomes of one run, and the future that completes when they are written."""
 
     ownership: Ownership
     outcomes: Sequence[Outcome]
@@ -79,13 +74,7 @@ class _PendingWrite:
 
 
 class OutcomeWriter:
-    """
-    Writes the outcomes of all runs of a worker: one transaction for many runs.
-
-    Args:
-        pool: Connections in autocommit mode.
-        clock: Time.
-    """
+    """Writes the outcomes of all runs of a worker: one transaction for many runs."""
 
     def __init__(self, pool: AsyncConnectionPool, clock: Clock) -> None:
         self._pool = pool
@@ -99,15 +88,10 @@ class OutcomeWriter:
         self, ownership: Ownership, outcomes: Sequence[Outcome], statistics: str | None = None
     ) -> None:
         """
-        Return when *outcomes* are written, all of them.
+        Return when *outcomes* are written; raise JournalStorageError if none of them is.
 
-        Args:
-            ownership: Of the run.
-            outcomes: New ones; those of a pair that has one already are not written.
-            statistics: How the run went so far, to be kept instead of what was; None: not due.
-
-        Raises:
-            JournalStorageError: none of them is.
+        Those of a pair that has one already are not written. *statistics*, how the run went so far,
+        is kept instead of what was; None: not due.
         """
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(_PendingWrite(ownership, outcomes, statistics, written))
@@ -118,7 +102,6 @@ class OutcomeWriter:
         await written
 
     async def run(self) -> None:
-        """Write what comes, until this is cancelled."""
         while True:
             await self._news.wait()
             try:
@@ -206,32 +189,14 @@ def _values(run: int, outcome: Outcome) -> tuple[Any, ...]:
         OPEN if is_open else NUMBERS[outcome.status],
         outcome.attempts,
         outcome.maybe_applied,
-        _optional_text(outcome.category),
-        _optional_text(message),
-        _optional_text(outcome.correlation_id),
+        *(text and to_text(text) for text in (outcome.category, message, outcome.correlation_id)),
     )
 
 
-def _optional_text(value: str | None) -> str | None:
-    return None if value is None else to_text(value)
-
-
 class FleetRecorder:
-    """
-    Keeps the outcomes of one run: a `Recorder`, and the ``journal`` that a client takes it from.
+    """Keeps the outcomes of one run: a `Recorder`, and the ``journal`` of a client."""
 
-    Args:
-        writer: Writes for all runs of the worker.
-        ownership: This worker's right to write them.
-        observer: Collects how the run goes.
-        statistics: What it collected of the run before; None: nothing.
-        clock: Time.
-
-    Attributes:
-        run_id: What its events and log lines know the run by; None: it is not known.
-    """
-
-    run_id: str | None = None
+    run_id: str | None = None  # what its events and log lines know the run by
 
     def __init__(
         self,
@@ -250,11 +215,9 @@ class FleetRecorder:
         self._statistics_at = 0.0
 
     def recording(self, *_: object, **__: object) -> FleetRecorder:
-        """Return itself: the run's own journal."""
         return self
 
     async def open(self) -> None:
-        """Be ready: add to what was collected of the run before."""
         self._observer.begin(self._statistics, self._clock, self.run_id)
         self._statistics_at = self._clock.now()
 
@@ -264,12 +227,7 @@ class FleetRecorder:
         return None
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:
-        """
-        Return when *outcomes* are written, all of them.
-
-        Raises:
-            JournalStorageError: none of them is.
-        """
+        """Return when *outcomes* are written; raise JournalStorageError if none of them is."""
         # What the run left open without sending it is as it was.
         completed = [
             one for one in outcomes if one.attempts or one.status is not Status.UNPROCESSED

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohubassoc.errors import OptionsError, RunStoppedError
-from aiohubassoc.fleet.ending import RunEnding, make_ending
+from aiohubassoc._http.events import METHODS
+from aiohubassoc.errors import (
+    AioHubAssocError,
+    DailyLimitError,
+    DailyReserveError,
+    FleetError,
+    JournalStorageError,
+    OptionsError,
+    RunStoppedError,
+)
 from aiohubassoc.fleet.recorder import FleetRecorder, OutcomeWriter
-from aiohubassoc.fleet.run_observer import RunObserver
-from aiohubassoc.fleet.runs import RunState
+from aiohubassoc.fleet.runs import RunEnding, RunState
 from aiohubassoc.journal.collector import StatisticsObserver
 from aiohubassoc.pair import unchecked_pair
 
@@ -19,29 +29,25 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from aiohubassoc._http.auth import TokenProvider
     from aiohubassoc._http.clock import Clock
+    from aiohubassoc.client import AssociationClient
     from aiohubassoc.fleet.ownership import Owned, Ownership
     from aiohubassoc.fleet.portals import FleetPortal
     from aiohubassoc.fleet.quotas import FleetQuotas
+    from aiohubassoc.models import Report
     from aiohubassoc.observer import Observer
     from aiohubassoc.pair import Pair
 
 _PAGE: Final = 2000
+_FIRST_WAIT: Final = 2.0  # seconds before a run that broke continues; doubles each time
+_LONGEST_WAIT: Final = 300.0
+_MOST_DOUBLINGS: Final = 10
+_LONGEST_DAY: Final = timedelta(hours=25)  # when clocks are set back
 
 
 class RunLinker:
-    """
-    Links runs of any number of portals, each in a task of its caller.
-
-    Args:
-        portals: The portals by their names.
-        owned: The runs that this worker owns.
-        writer: Writes their outcomes.
-        quotas: The quotas of the portals.
-        observer: What every run reports to besides; None: nothing.
-        clock: Time.
-        drain_timeout: Seconds that calls in flight may take to end when a run is stopped.
-    """
+    """Links runs of any number of portals, each in a task of its caller."""
 
     def __init__(
         self,
@@ -62,21 +68,20 @@ class RunLinker:
         self._clock = clock
         self._drain_timeout = drain_timeout
         self._streams: set[Any] = set()
+        self._token_waits: set[Event] = set()
         self._is_stopped = False
 
     def stop(self) -> None:
         """Stop all runs, now and to come, once their calls in flight have ended."""
         self._is_stopped = True
+        for is_over in self._token_waits:
+            is_over.set()
         for stream in self._streams:
             stream.stop(RunStoppedError("the worker stopped"), drain_timeout=self._drain_timeout)
 
     async def link(self, ownership: Ownership, row: Mapping[str, Any]) -> RunEnding:
         """
-        Link the open pairs of a run, and return how it is given back.
-
-        Args:
-            ownership: Of the run.
-            row: The run, as `Owned.claim` returns it.
+        Link the open pairs of a run that was claimed, and return how it ended.
 
         Raises:
             OptionsError: the worker does not know its portal, or cannot use its token or options.
@@ -85,11 +90,13 @@ class RunLinker:
         portal = self._portals.get(row["portal"])
         if portal is None:
             raise OptionsError(f"the worker has no portal {row['portal']!r} in its file")
-        tokens = _FencedToken(portal.read_token(), ownership)
+        token = await self._read_token(portal, ownership)
+        if token is None:
+            return self._early_ending(ownership)
         options = row["options"]
         observer = StatisticsObserver() if self._observer is None else RunObserver(self._observer)
         client = portal.make_client(
-            tokens,
+            _fence(token, ownership),
             shared_quota=self._quotas.for_portal(portal.name),
             observer=observer,
             clock=self._clock,
@@ -104,9 +111,8 @@ class RunLinker:
             clock=self._clock,
         )
         async with client:
-            source = _OpenPairs(self._owned, ownership)
             stream = client.link_each(
-                source.pairs(),
+                self._open_pairs(ownership, lambda: stream.report.stopped is not None),
                 journal=recorder,  # type: ignore[arg-type]
                 drain_timeout=self._drain_timeout,
                 max_failures_kept=0,
@@ -118,11 +124,10 @@ class RunLinker:
             ownership.on_cancel = lambda: stream.stop(
                 RunStoppedError("the run was cancelled"), drain_timeout=0.5
             )
-            source.is_stopped = lambda: stream.report.stopped is not None
             self._streams.add(stream)
             try:
-                if self._is_stopped:
-                    return RunEnding(RunState.QUEUED, "the worker stopped")
+                if self._is_stopped or ownership.is_cancelled or ownership.is_lost:
+                    return self._early_ending(ownership)
                 with contextlib.suppress(RunStoppedError):  # its report says so too
                     async with stream as outcomes:
                         async for _ in outcomes:
@@ -130,56 +135,46 @@ class RunLinker:
             finally:
                 self._streams.discard(stream)
             return await make_ending(
-                client,
-                stream.report,
-                is_cancelled=ownership.is_cancelled,
-                retries=row["retries"],
+                client, stream.report, is_cancelled=ownership.is_cancelled, retries=row["retries"]
             )
 
+    async def _read_token(
+        self, portal: FleetPortal, ownership: Ownership
+    ) -> str | TokenProvider | None:
+        """Return the token of a portal; None: the run is to end before it is read."""
+        is_over = Event()
+        ownership.on_cancel = ownership.on_lost = is_over.set
+        self._token_waits.add(is_over)
+        try:
+            # A command may ask a person: other runs go on meanwhile.
+            return await asyncio.to_thread(portal.read_token, is_over)
+        except OptionsError:
+            if is_over.is_set():
+                return None
+            raise
+        finally:
+            self._token_waits.discard(is_over)
+            is_over.set()
 
-class _FencedToken:
-    """
-    A `TokenProvider` that gives no token once the run may be another worker's.
+    def _early_ending(self, ownership: Ownership) -> RunEnding:
+        """Return how a run ends that was stopped before its first call."""
+        if ownership.is_cancelled:
+            return RunEnding(RunState.CANCELLED, "it was cancelled")
+        return RunEnding(RunState.QUEUED, "the worker stopped")
 
-    A client asks it before each request: so nothing is sent without a confirmed ownership, even by
-    a process that was stopped for an hour and continues.
-    """
-
-    def __init__(self, source: Any, ownership: Ownership) -> None:  # noqa: ANN401 -- str or provider
-        self._source = source
-        self._ownership = ownership
-
-    async def __call__(self, refused: str | None) -> str:
-        if not self._ownership.holds:
-            self._ownership.lose()
-            raise RunStoppedError("another worker may have taken the run over")
-        if isinstance(self._source, str):
-            return self._source
-        token: str = await self._source(refused)
-        return token
-
-
-class _OpenPairs:
-    """The pairs of a run without an outcome, page by page."""
-
-    def __init__(self, owned: Owned, ownership: Ownership) -> None:
-        self._owned = owned
-        self._ownership = ownership
-        self.is_stopped: Callable[[], bool] = lambda: False
-
-    async def pairs(self) -> AsyncIterator[Pair]:
-        """Yield them, tagged with their numbers; a run that stops reads no further."""
-        last = -1
-        while True:
-            values = (self._ownership.run, last, _PAGE)
-            page = await self._owned.retry(self._ownership, partial(_read_page, values))
+    async def _open_pairs(
+        self, ownership: Ownership, is_stopped: Callable[[], bool]
+    ) -> AsyncIterator[Pair]:
+        """Yield the pairs without an outcome, tagged with their numbers, until the run stops."""
+        last, page = -1, [()] * _PAGE
+        while len(page) == _PAGE:
+            values = (ownership.run, last, _PAGE)
+            page = await self._owned.retry(ownership, partial(_read_page, values))
             for n, *ends in page:
-                if self.is_stopped():
+                if is_stopped():
                     return
                 last = n
                 yield unchecked_pair(*ends, tag=n)
-            if len(page) < _PAGE:
-                return
 
 
 async def _read_page(values: tuple[int, int, int], db: psycopg.AsyncConnection) -> list[Any]:
@@ -189,3 +184,88 @@ async def _read_page(values: tuple[int, int, int], db: psycopg.AsyncConnection) 
         values,
     )
     return await cursor.fetchall()
+
+
+def _fence(token: str | TokenProvider, ownership: Ownership) -> TokenProvider:
+    """
+    Return a provider that gives *token* only while the run is certainly this worker's.
+
+    A client asks it before each request: so nothing is sent without a confirmed ownership, even by
+    a process that was stopped for an hour and continues.
+    """
+
+    async def provide(refused: str | None) -> str:
+        if not ownership.holds:
+            ownership.lose()
+            raise RunStoppedError("another worker may have taken the run over")
+        return token if isinstance(token, str) else await token(refused)
+
+    return provide
+
+
+async def make_ending(
+    client: AssociationClient, report: Report, *, is_cancelled: bool, retries: int
+) -> RunEnding:
+    """
+    Return how a run ended whose last part has this *report*.
+
+    *retries*: how often it was begun again in a row without a completed pair before. The *client*
+    of its portal is asked when the account's day ends.
+    """
+    stopped = report.stopped
+    if is_cancelled:
+        return RunEnding(RunState.CANCELLED, "it was cancelled")
+    if stopped is None and report.input_complete and not report.unprocessed:
+        return RunEnding(RunState.DONE)
+    reason = str(stopped) if stopped is not None else "its pairs were not all read"
+    cause = getattr(stopped, "error", None) or stopped
+    if isinstance(cause, DailyLimitError | DailyReserveError):
+        return RunEnding(RunState.SLEEPING, reason, due_at=await _end_of_day(client))
+    # What may pass by itself.
+    if cause is None or isinstance(cause, RunStoppedError | JournalStorageError | FleetError):
+        if report.total == report.unprocessed:
+            return continue_later(reason, retries + 1)
+        return RunEnding(RunState.QUEUED, reason)
+    return RunEnding(RunState.FAILED, reason)
+
+
+def continue_later(reason: str, retries: int) -> RunEnding:
+    """Return how a run ended that completed no pair, *retries* times in a row: it waits."""
+    wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(retries, _MOST_DOUBLINGS))
+    return RunEnding(RunState.QUEUED, reason, wait=wait, retries=retries)
+
+
+async def _end_of_day(client: AssociationClient) -> datetime:
+    """Return when the account's day ends; where HubSpot does not say, in an hour."""
+    with contextlib.suppress(AioHubAssocError):
+        check = await client.check("contacts", "companies")
+        now = datetime.now(UTC)
+        # Not what would let the run sleep for years, or go on at once, again and again.
+        if check.resets_at is not None and now < check.resets_at < now + _LONGEST_DAY:
+            return check.resets_at
+        if check.utc_offset is not None:
+            here = now + check.utc_offset
+            midnight = here.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+            return midnight - check.utc_offset
+    return datetime.now(UTC) + timedelta(hours=1)
+
+
+class RunObserver(StatisticsObserver):
+    """A `StatisticsObserver` that passes each event on to another observer."""
+
+    def __init__(self, other: Observer) -> None:
+        super().__init__()
+        self.other = other
+
+
+def _passing_on(name: str) -> Callable[[RunObserver, object], None]:
+    def report(self: RunObserver, event: object) -> None:
+        getattr(super(RunObserver, self), name)(event)
+        if (method := getattr(self.other, name, None)) is not None:
+            method(event)
+
+    return report
+
+
+for _name in METHODS:
+    setattr(RunObserver, _name, _passing_on(_name))

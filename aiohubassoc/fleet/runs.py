@@ -1,4 +1,4 @@
-"""What a fleet knows of its runs: their states, options and pairs, as values."""
+"""The runs of a fleet as values: their states, options and pairs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,7 @@ if TYPE_CHECKING:
 
 # What a status is in the database. 0 is a pair without an outcome.
 OPEN: Final = 0
-NUMBERS: Final = {
-    Status.LINKED: 1,
-    Status.PARTIAL: 2,
-    Status.FAILED: 3,
-    Status.SKIPPED: 5,
-}
+NUMBERS: Final = {Status.LINKED: 1, Status.PARTIAL: 2, Status.FAILED: 3, Status.SKIPPED: 5}
 STATUSES: Final = {OPEN: Status.UNPROCESSED} | {n: status for status, n in NUMBERS.items()}
 
 
@@ -69,7 +64,6 @@ class FleetOptions:
     stop_after_alike: int | None = 50
 
     def __attrs_post_init__(self) -> None:
-        """Raise OptionsError for an argument that cannot work."""
         check_limits(self.stop_after_failures, self.stop_after_alike)
         check_batches(self.via, self.batch_size, 1.0)
 
@@ -162,3 +156,15 @@ def to_row(row: Sequence[Any]) -> FleetRow:
     cells = None if row[7] is None else json.loads(row[7])
     values: list[Any] = [*row[1:7], cells, STATUSES[row[8]], *row[9:]]
     return FleetRow(*values)
+
+
+@attrs.frozen
+class RunEnding:
+    """How a worker's part of a run ended: the run is done, failed, or continues later."""
+
+    state: RunState  # the state that the run is in from now on
+    reason: str | None = None  # why it stands still
+    # When it continues. None: after *wait* seconds, if it is not at its end.
+    due_at: datetime | None = None
+    wait: float = 0.0  # see *due_at*
+    retries: int = 0  # how often it was begun again in a row without a completed pair

@@ -13,8 +13,15 @@ from psycopg.rows import dict_row
 
 from aiohubassoc._run.source import Pairs, Source
 from aiohubassoc.errors import FleetError, OptionsError
-from aiohubassoc.fleet.database import connect, describe, to_text
-from aiohubassoc.fleet.jobs import cancel_job, defer_jobs
+from aiohubassoc.fleet.database import (
+    check_version,
+    connect,
+    create_tables,
+    defer_jobs,
+    describe,
+    fetch_one,
+    to_text,
+)
 from aiohubassoc.fleet.runs import (
     NUMBERS,
     OPEN,
@@ -26,7 +33,6 @@ from aiohubassoc.fleet.runs import (
     SubmittedInput,
     to_row,
 )
-from aiohubassoc.fleet.schema import check_version, create_tables
 from aiohubassoc.fleet.submission import DUPLICATE, store_run
 from aiohubassoc.journal.statistics import Statistics
 from aiohubassoc.models import Status
@@ -169,20 +175,18 @@ class Fleet:
             OptionsError: there is no such run.
         """
         async with self._connection() as db, db.transaction():
-            found = await db.execute(
+            row = await fetch_one(
+                db,
                 "update aiohubassoc_runs set cancel_requested = true,"
                 " state = case when owner is null then 'cancelled' else state end,"
                 " ended_at = case when owner is null then now() end"
                 " where id = %s and state in ('queued', 'running', 'sleeping') returning job",
                 (run,),
             )
-            row = await found.fetchone()
             if row is None:
-                known = await db.execute("select 1 from aiohubassoc_runs where id = %s", (run,))
-                if await known.fetchone() is None:
-                    raise OptionsError(f"there is no run {run}")
+                await self._find(run, "id")
             elif row[0] is not None:  # one that no worker has fetched yet
-                await cancel_job(db, row[0])
+                await db.execute("select procrastinate_cancel_job_v1(%s, false, false)", row)
 
     async def resume(self, run: int, *, retry_failed: bool = False) -> None:
         """
@@ -197,14 +201,9 @@ class Fleet:
             OptionsError: there is no such run, it has not ended, or nothing of it is left to send.
         """
         async with self._connection() as db, db.transaction():
-            found = await db.execute(
-                "select state from aiohubassoc_runs where id = %s for update", (run,)
-            )
-            row = await found.fetchone()
-            if row is None:
-                raise OptionsError(f"there is no run {run}")
-            if row[0] in {RunState.QUEUED, RunState.RUNNING, RunState.SLEEPING}:
-                raise OptionsError(f"run {run} has not ended: it is {row[0]}")
+            (state,) = await self._find(run, "state", "for update")
+            if state in {RunState.QUEUED, RunState.RUNNING, RunState.SLEEPING}:
+                raise OptionsError(f"run {run} has not ended: it is {state}")
             if retry_failed:
                 partial, failed = NUMBERS[Status.PARTIAL], NUMBERS[Status.FAILED]
                 await db.execute(
@@ -216,13 +215,14 @@ class Fleet:
                 await db.execute(
                     "update aiohubassoc_runs set partial = 0, failed = 0 where id = %s", (run,)
                 )
-            queued = await db.execute(
+            queued = await fetch_one(
+                db,
                 "update aiohubassoc_runs set state = 'queued', owner = null, reason = null,"
                 " due_at = null, ended_at = null, retries = 0, cancel_requested = false"
                 " where id = %s and total > linked + partial + failed + skipped returning id",
                 (run,),
             )
-            if await queued.fetchone() is None:
+            if queued is None:
                 raise OptionsError(
                     f"nothing of run {run} is left to send"
                     + ("" if retry_failed else "; --retry-failed sends its failed pairs again")
@@ -242,13 +242,11 @@ class Fleet:
         wanted = [OPEN if s is Status.UNPROCESSED else NUMBERS[s] for s in statuses or Status]
         last = -1
         while True:
-            async with self._connection() as db:
-                cursor = await db.execute(
-                    f"select {_ROW} from aiohubassoc_pairs where run = %s and n > %s"
-                    " and status = any(%s) order by n limit %s",
-                    (run, last, wanted, _PAGE),
-                )
-                page = await cursor.fetchall()
+            page = await self._fetch(
+                f"select {_ROW} from aiohubassoc_pairs where run = %s and n > %s"
+                " and status = any(%s) order by n limit %s",
+                (run, last, wanted, _PAGE),
+            )
             for row in page:
                 yield to_row(row)
                 last = row[0]
@@ -257,13 +255,12 @@ class Fleet:
 
     async def rejected_rows(self, run: int) -> list[tuple[int, int, str, Any]]:
         """Return the rows of a run's input without a pair: file, line, problem and cells."""
-        async with self._connection() as db:
-            cursor = await db.execute(
-                "select source, line, problem, cells from aiohubassoc_rejected_rows"
-                " where run = %s order by source, line",
-                (run,),
-            )
-            return [(*place, json.loads(cells)) for *place, cells in await cursor.fetchall()]
+        rows = await self._fetch(
+            "select source, line, problem, cells from aiohubassoc_rejected_rows"
+            " where run = %s order by source, line",
+            (run,),
+        )
+        return [(source, line, why, json.loads(cells)) for source, line, why, cells in rows]
 
     async def failure_groups(
         self, run: int, *, most: int, examples: int
@@ -279,70 +276,62 @@ class Fleet:
         Returns:
             Status, category, number of pairs, and the first of them.
         """
-        async with self._connection() as db:
-            cursor = await db.execute(
-                "select status, coalesce(category, ''), count(*) from aiohubassoc_pairs"
-                " where run = %s and status = any(%s) group by 1, 2 order by 3 desc limit %s",
-                (run, [NUMBERS[Status.PARTIAL], NUMBERS[Status.FAILED]], most),
+        groups = await self._fetch(
+            "select status, coalesce(category, ''), count(*) from aiohubassoc_pairs"
+            " where run = %s and status = any(%s) group by 1, 2 order by 3 desc limit %s",
+            (run, [NUMBERS[Status.PARTIAL], NUMBERS[Status.FAILED]], most),
+        )
+        found = []
+        for status, category, count in groups:
+            rows = await self._fetch(
+                f"select {_ROW} from aiohubassoc_pairs where run = %s and status = %s"
+                " and coalesce(category, '') = %s order by n limit %s",
+                (run, status, category, examples),
             )
-            groups = await cursor.fetchall()
-            found = []
-            for status, category, count in groups:
-                cursor = await db.execute(
-                    f"select {_ROW} from aiohubassoc_pairs where run = %s and status = %s"
-                    " and coalesce(category, '') = %s order by n limit %s",
-                    (run, status, category, examples),
-                )
-                rows = [to_row(row) for row in await cursor.fetchall()]
-                found.append((STATUSES[status], category, count, rows))
+            found.append((STATUSES[status], category, count, list(map(to_row, rows))))
         return found
 
     async def skipped_counts(self, run: int) -> tuple[int, int]:
         """Return how many pairs of a run repeat an earlier one, and how many were linked before."""
-        async with self._connection() as db:
-            cursor = await db.execute(
-                "select count(*) filter (where category = %(repeats)s),"
-                " count(*) filter (where category is distinct from %(repeats)s)"
-                " from aiohubassoc_pairs where run = %(run)s and status = %(skipped)s",
-                {"run": run, "repeats": DUPLICATE, "skipped": NUMBERS[Status.SKIPPED]},
-            )
-            row = await cursor.fetchone()
-            assert row is not None  # noqa: S101 -- counts
-            return row[0], row[1]
+        rows = await self._fetch(
+            "select category, count(*) from aiohubassoc_pairs where run = %s and status = %s"
+            " group by 1",
+            (run, NUMBERS[Status.SKIPPED]),
+        )
+        counts: dict[str | None, int] = dict(rows)
+        repeats = counts.pop(DUPLICATE, 0)
+        return repeats, sum(counts.values())
 
     async def statistics(self, run: int) -> Statistics | None:
         """Return how a run went over time; None: a worker of an earlier version linked it."""
-        async with self._connection() as db:
-            cursor = await db.execute(
-                "select statistics, started_at from aiohubassoc_runs where id = %s", (run,)
-            )
-            row = await cursor.fetchone()
-        if row is None:
-            raise OptionsError(f"there is no run {run}")
-        if row[1] is None:  # it has not begun
+        kept, started_at = await self._find(run, "statistics, started_at")
+        if started_at is None:
             return Statistics()
-        return None if row[0] is None else Statistics.from_json(row[0])
+        return None if kept is None else Statistics.from_json(kept)
 
     async def types_of(self, run: int) -> list[tuple[str, str]]:
         """Return the first few pairs of object types of a run."""
-        async with self._connection() as db:
-            cursor = await db.execute(
-                "select distinct from_type, to_type from (select from_type, to_type"
-                " from aiohubassoc_pairs where run = %s order by n limit 10000) t limit 5",
-                (run,),
-            )
-            return [(row[0], row[1]) for row in await cursor.fetchall()]
+        return await self._fetch(
+            "select distinct from_type, to_type from (select from_type, to_type"
+            " from aiohubassoc_pairs where run = %s order by n limit 10000) t limit 5",
+            (run,),
+        )
 
     async def input_of(self, run: int) -> tuple[list[str], list[str]]:
         """Return the columns of a run's input, and what its files are called."""
+        columns, sources = await self._find(run, "columns, sources")
+        return json.loads(columns), json.loads(sources)
+
+    async def _fetch(self, statement: str, values: Any) -> list[Any]:  # noqa: ANN401 -- of psycopg
         async with self._connection() as db:
-            cursor = await db.execute(
-                "select columns, sources from aiohubassoc_runs where id = %s", (run,)
-            )
-            row = await cursor.fetchone()
-        if row is None:
-            raise OptionsError(f"there is no run {run}")
-        return json.loads(row[0]), json.loads(row[1])
+            return await (await db.execute(statement, values)).fetchall()
+
+    async def _find(self, run: int, columns: str, lock: str = "") -> Any:  # noqa: ANN401 -- a row
+        """Return columns of a run; raise OptionsError if there is no such run."""
+        statement = f"select {columns} from aiohubassoc_runs where id = %s {lock}"
+        if rows := await self._fetch(statement, (run,)):
+            return rows[0]
+        raise OptionsError(f"there is no run {run}")
 
     @asynccontextmanager
     async def _connection(self, *, checked: bool = True) -> AsyncIterator[psycopg.AsyncConnection]:

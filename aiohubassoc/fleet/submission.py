@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 import attrs
 from psycopg.types.json import Jsonb
 
-from aiohubassoc.fleet.database import to_json, to_text
+from aiohubassoc.fleet.database import fetch_one, to_text
 from aiohubassoc.fleet.runs import NUMBERS, OPEN, FleetOptions, SubmittedInput
 from aiohubassoc.journal.dedupe import SeenPairs
 from aiohubassoc.journal.row_codec import make_place, split_place
@@ -39,15 +40,9 @@ async def store_run(
     start_at: datetime | None,
     about: SubmittedInput,
 ) -> int:
-    """
-    Store a run with its pairs in the caller's transaction, and return its number.
-
-    The arguments are those of `Fleet.submit`.
-
-    Raises:
-        PairError: an item that cannot be sent.
-    """
-    cursor = await db.execute(
+    """Store a run in the caller's transaction, and return its number: see `Fleet.submit`."""
+    (run,) = await fetch_one(
+        db,
         "insert into aiohubassoc_runs (portal, state, priority, due_at, options, columns,"
         " sources, total, skipped, rejected)"
         " values (%s, 'queued', %s, %s, %s, %s, %s, 0, 0, 0) returning id",
@@ -56,33 +51,29 @@ async def store_run(
             priority,
             start_at,
             Jsonb(attrs.asdict(options)),
-            to_json(about.columns),
-            to_json(about.sources),
+            json.dumps(about.columns),
+            json.dumps(about.sources),
         ),
     )
-    row = await cursor.fetchone()
-    assert row is not None  # noqa: S101 -- "returning"
-    run = int(row[0])
     try:
         total, skipped = await _copy_pairs(db, run, source, about)
     finally:
         await source.close()
-    async with cursor.copy(
-        "copy aiohubassoc_rejected_rows (run, source, line, problem, cells) from stdin"
-    ) as copy:
+    statement = "copy aiohubassoc_rejected_rows (run, source, line, problem, cells) from stdin"
+    async with db.cursor() as cursor, cursor.copy(statement) as copy:
         for number, line, problem, cells in about.rejected:
-            await copy.write_row((run, number, line, to_text(problem), to_json(cells)))
+            await copy.write_row((run, number, line, to_text(problem), json.dumps(cells)))
     await db.execute(
         "update aiohubassoc_runs set total = %s, skipped = %s, rejected = %s where id = %s",
         (total, skipped, len(about.rejected), run),
     )
-    return run
+    return int(run)
 
 
 async def _copy_pairs(
     db: psycopg.AsyncConnection, run: int, source: Source, about: SubmittedInput
 ) -> tuple[int, int]:
-    """Store all pairs; return how many there are, and how many of them repeat an earlier one."""
+    """Return how many pairs were stored, and how many of them repeat an earlier one."""
     total = skipped = 0
     statement = f"copy aiohubassoc_pairs ({_COLUMNS}) from stdin"
     async with db.cursor() as cursor, cursor.copy(statement) as copy:
@@ -100,7 +91,9 @@ async def _copy_pairs(
                         skip = (NUMBERS[Status.SKIPPED], DUPLICATE, to_text(message))
                         skipped += 1
                     cells = None if about.cells is None else about.cells(pair)
-                    kept = None if cells in (None, [pair.from_id, pair.to_id]) else to_json(cells)
+                    kept = (
+                        None if cells in (None, [pair.from_id, pair.to_id]) else json.dumps(cells)
+                    )
                     ends = (pair.from_type, pair.from_id, pair.to_type, pair.to_id)
                     await copy.write_row((run, index, *ends, *place, kept, *skip))
                 total += len(items)

@@ -13,17 +13,13 @@ from procrastinate import App, PsycopgConnector, exceptions as procrastinate_err
 from psycopg_pool import AsyncConnectionPool
 
 from aiohubassoc._http.clock import SystemClock
-from aiohubassoc.errors import FleetError, OptionsError
-from aiohubassoc.fleet.database import CONNECTION, connect
-from aiohubassoc.fleet.ending import RunEnding
-from aiohubassoc.fleet.jobs import QUEUE, TASK
-from aiohubassoc.fleet.ownership import Owned
+from aiohubassoc.errors import AioHubAssocError, FleetError, OptionsError
+from aiohubassoc.fleet.database import CONNECTION, QUEUE, TASK, check_version, connect
+from aiohubassoc.fleet.ownership import Owned, Reaper
 from aiohubassoc.fleet.quotas import FleetQuotas
-from aiohubassoc.fleet.reaper import Reaper
 from aiohubassoc.fleet.recorder import OutcomeWriter
-from aiohubassoc.fleet.run_linker import RunLinker
-from aiohubassoc.fleet.runs import RunState
-from aiohubassoc.fleet.schema import check_version
+from aiohubassoc.fleet.run_linker import RunLinker, continue_later
+from aiohubassoc.fleet.runs import RunEnding, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,6 +33,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("aiohubassoc")
 
 _RECONNECT_SECONDS: Final = 2.0
+# How long procrastinate waits for a connection. A worker that is stopped while the database is away
+# waits for several.
+_POOL_SECONDS: Final = 5.0
 
 
 class FleetWorker:
@@ -80,12 +79,19 @@ class FleetWorker:
             drain_timeout=drain_timeout,
         )
         self._database = database
-        self._max_runs = max_runs
-        self._heartbeat = heartbeat
         self._dead_after = dead_after
         self._poll = poll
-        self._drain_timeout = drain_timeout
-        self._listen = listen
+        self._options: dict[str, Any] = {
+            "queues": [QUEUE],
+            "concurrency": max_runs,
+            "install_signal_handlers": False,
+            "listen_notify": listen,
+            "fetch_job_polling_interval": poll,
+            "update_heartbeat_interval": heartbeat,
+            "stalled_worker_timeout": dead_after,
+            "shutdown_graceful_timeout": drain_timeout + 10.0,
+            "delete_jobs": "always",
+        }
         self._pool: AsyncConnectionPool = AsyncConnectionPool(
             database,
             min_size=1,
@@ -107,25 +113,22 @@ class FleetWorker:
             clock=self._clock,
             drain_timeout=drain_timeout,
         )
-        self._stopping: asyncio.Event | None = None
+        self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Take no more runs, and give back those that it has, once their calls have ended."""
-        if self._stopping is not None:
-            self._stopping.set()
+        """Take no more runs, and leave those that it has to others once their calls have ended."""
+        self._stopping.set()
         self._linker.stop()
 
     async def run(self) -> None:
         """
-        Work until `stop` is called.
+        Work until `stop` is called; return at once if it was called before.
 
         Raises:
             FleetError: the database cannot be reached at the start, or has no fleet of this
                 version. While it is away later the worker waits for it.
         """
-        self._stopping = asyncio.Event()
-        db = await connect(self._database)
-        async with db:
+        async with await connect(self._database) as db:
             await check_version(db)
         async with self._pool:
             reaper = Reaper(self._pool, self._dead_after, self._clock)
@@ -139,36 +142,31 @@ class FleetWorker:
             ]
             try:
                 while not self._stopping.is_set():
-                    await self._run_procrastinate(self._stopping)
+                    await self._run_procrastinate()
             finally:
                 for task in side:
                     task.cancel()
                 await asyncio.wait(side)
                 await self._quotas.close()
 
-    async def _run_procrastinate(self, stopping: asyncio.Event) -> None:
+    async def _run_procrastinate(self) -> None:
         """Let procrastinate fetch jobs until this worker is stopped or the database goes away."""
         app = App(
             connector=PsycopgConnector(
-                conninfo=self._database, min_size=1, max_size=4, kwargs=CONNECTION
+                conninfo=self._database,
+                min_size=1,
+                max_size=4,
+                timeout=_POOL_SECONDS,
+                kwargs=CONNECTION,
             )
         )
         app.task(name=TASK, queue=QUEUE, pass_context=True)(self._link_run)
         try:
             async with app.open_async():
-                worker: Any = app._worker(  # noqa: SLF001 -- `run_worker_async` gives nothing to stop
-                    queues=[QUEUE],
-                    concurrency=self._max_runs,
-                    install_signal_handlers=False,
-                    listen_notify=self._listen,
-                    fetch_job_polling_interval=self._poll,
-                    update_heartbeat_interval=self._heartbeat,
-                    stalled_worker_timeout=self._dead_after,
-                    shutdown_graceful_timeout=self._drain_timeout + 10.0,
-                    delete_jobs="always",
-                )
+                # `run_worker_async` gives nothing to stop.
+                worker: Any = app._worker(**self._options)  # noqa: SLF001
                 running = asyncio.create_task(worker.run())
-                waiting = asyncio.create_task(stopping.wait())
+                waiting = asyncio.create_task(self._stopping.wait())
                 try:
                     await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
                 except asyncio.CancelledError:
@@ -181,13 +179,12 @@ class FleetWorker:
                 await running
         except (procrastinate_errors.ConnectorException, psycopg.Error) as error:
             logger.warning("the fleet's database is away: %s", error)
-        if not stopping.is_set():
+        if not self._stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_RECONNECT_SECONDS):
-                    await stopping.wait()
+                    await self._stopping.wait()
 
     async def _link_run(self, context: JobContext, run: int) -> None:
-        """Link the open pairs of a run: the one task of a fleet."""
         assert context.job.id is not None  # noqa: S101 -- it is being worked on
         claimed = await self._owned.claim(run, context.job.id)
         if claimed is None:
@@ -200,6 +197,11 @@ class FleetWorker:
             ending = RunEnding(RunState.FAILED, str(error))
         except FleetError as error:
             ending = RunEnding(RunState.QUEUED, str(error))
+        except AioHubAssocError as error:  # such as SharedQuotaError
+            ending = continue_later(str(error), row["retries"] + 1)
+        except Exception as error:  # else it would be begun again at once, again and again
+            logger.exception("fleet run %d", run)
+            ending = continue_later(f"{type(error).__name__}: {error}", row["retries"] + 1)
         finally:
             logger.info("fleet run %d: %s %s", run, ending.state, ending.reason or "")
             with contextlib.suppress(FleetError):  # the reaper finds it

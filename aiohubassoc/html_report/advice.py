@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from aiohubassoc._protocol.status_table import passes_later
+from aiohubassoc._protocol.classify import passes_later
 from aiohubassoc.models import Status
 
 # `str` of an `ApiError` begins with the status: a category alone does not say it.

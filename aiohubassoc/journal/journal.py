@@ -1,4 +1,4 @@
-"""A run folder as a run sees it: written before an outcome is reported, asked before a call."""
+"""The run folder of a run: read before a pair is sent, written before its outcome is reported."""
 
 from __future__ import annotations
 

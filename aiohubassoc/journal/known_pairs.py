@@ -1,4 +1,4 @@
-"""What a run folder knows of a pair: completed in an earlier run, or seen before in this one."""
+"""Which pairs were completed in an earlier run of the folder, or seen before in this one."""
 
 from __future__ import annotations
 

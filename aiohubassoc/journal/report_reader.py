@@ -1,4 +1,4 @@
-"""What a report shows of a run folder, as of one moment, also while another process writes it."""
+"""Reads what a report shows of a run folder, as of one moment, also while it is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run folder keeps of a pair, as values of its database: key, place, tag and outcome."""
+"""A pair as values of the run folder's database: its key, place, tag and outcome."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One quota for many processes: what they must have in common is kept in a store."""
+"""One quota for many processes: its state is kept in a store."""

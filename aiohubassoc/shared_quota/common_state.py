@@ -1,5 +1,5 @@
 """
-The common state of all processes of one quota, and how a request changes it.
+The state that all processes of one quota share, and how a request changes it.
 
 It contains the pacer that also paces a single process, the permits of each process, and their
 order. It reads no clock and does no I/O.
@@ -119,22 +119,22 @@ class CommonState:
     The common state in one row of a store.
 
     Args:
-        decider: Decides, with the options of this process.
-        clock: The decider's clock.
+        limiter: Decides, with the options of this process.
+        clock: The limiter's clock.
         is_gone: Returns whether a process has certainly ended.
     """
 
-    def __init__(self, decider: Decider, clock: StoreClock, is_gone: Callable[[str], bool]) -> None:
-        self._decider = decider
+    def __init__(self, limiter: Decider, clock: StoreClock, is_gone: Callable[[str], bool]) -> None:
+        self._limiter = limiter
         self._clock = clock
         self._is_gone = is_gone
         self._holders: dict[str, _Holder] = {}
         # Kept for processes that reserve calls of the day, also if this one does not.
         self._daily: dict[str, Any] | None = None
-        self._held_until = -math.inf
+        self._blocked_until = -math.inf
         self._is_to_hold = False
         # Permits are granted in advance up to this time: no later grant is earlier.
-        self._paced_to = -math.inf
+        self._granted_until = -math.inf
         # The store's clock may be set back; the time here never is.
         self._now = -math.inf
         self._shift = 0.0
@@ -173,31 +173,34 @@ class CommonState:
         self._is_to_hold = True
 
     def _load(self, state: dict[str, Any]) -> None:
-        decider = self._decider
-        snapshot.load(decider.pacer, state["pacer"])
-        decider.pacer.apply_options()
+        limiter = self._limiter
+        snapshot.load(limiter.pacer, state["pacer"])
+        limiter.pacer.apply_options()
         self._daily = state["daily"]
-        if decider.daily is not None and self._daily is not None:
-            snapshot.load(decider.daily, self._daily)
+        if limiter.daily is not None and self._daily is not None:
+            snapshot.load(limiter.daily, self._daily)
         self._holders = {name: _Holder(**one) for name, one in state["holders"].items()}
-        self._held_until, self._paced_to = float(state["held_until"]), float(state["paced_to"])
+        self._blocked_until, self._granted_until = (
+            float(state["held_until"]),
+            float(state["paced_to"]),
+        )
         self._now, self._shift = float(state["now"]), state["shift"]
         if not math.isfinite(self._now):
             raise ValueError(f"its time is {self._now}")
 
     def dump(self) -> bytes:
         """Return the state to store."""
-        daily = self._decider.daily
+        daily = self._limiter.daily
         return snapshot.to_bytes(
             {
                 "format": snapshot.FORMAT,
-                "pacer": snapshot.dump(self._decider.pacer, self._now),
+                "pacer": snapshot.dump(self._limiter.pacer, self._now),
                 "daily": self._daily if daily is None else snapshot.dump(daily, self._now),
                 "holders": {
                     name: attrs.asdict(one, recurse=False) for name, one in self._holders.items()
                 },
-                "held_until": str(self._held_until),  # it may be -inf
-                "paced_to": str(self._paced_to),
+                "held_until": str(self._blocked_until),  # it may be -inf
+                "paced_to": str(self._granted_until),
                 "now": str(self._now),
                 "shift": self._shift,
             }
@@ -217,7 +220,7 @@ class CommonState:
         self._shift += max(0.0, self._now - now - self._shift)
         self._now = now = now + self._shift
         if self._is_to_hold:
-            self._held_until = now + self._decider.quota.window
+            self._blocked_until = now + self._limiter.quota.window
             self._is_to_hold = False
         came_at = (arrived_at if request.stamp is None else request.stamp) + self._shift
         self._expire(now)
@@ -232,32 +235,32 @@ class CommonState:
         self._set_leases(holder, request.ended + request.in_flight + unused, now)
         for event in request.events:
             self._record(event, came_at - request.base)
-        _ = self._decider.in_flight  # records those whose recording could wait
+        _ = self._limiter.in_flight  # records those whose recording could wait
         holder.leases -= request.ended
         self._clock.time = now
         reply = self._grant(holder, request.want, now)
-        quota = self._decider.quota
+        quota = self._limiter.quota
         reply = attrs.evolve(
             reply,
             is_forfeited=is_forfeited,
             limit=quota.limit,
             window=quota.window,
-            max_in_flight=self._decider.max_in_flight,
+            max_in_flight=self._limiter.max_in_flight,
         )
         holder.reply = attrs.asdict(reply, recurse=False)  # JSON holds an infinite wait as null
         if request.is_last:
             for _ in range(request.in_flight):  # their calls were cut off, and may be counted
-                self._decider.pacer.record_no_response(now, now)
+                self._limiter.pacer.record_no_response(now, now)
             del self._holders[request.holder]
         return reply
 
     def _record(self, event: Event, shift: float) -> None:
-        decider, clock = self._decider, self._clock
+        limiter, clock = self._limiter, self._clock
         clock.time = event.at + shift
         sent_at = event.sent_at + shift
         match event:
             case Responded():
-                decider.record_response(
+                limiter.record_response(
                     sent_at,
                     clock.time,
                     exact=event.exact,
@@ -265,13 +268,13 @@ class CommonState:
                     headers=event.headers,
                 )
             case NotResponded():
-                decider.record_no_response(sent_at)
+                limiter.record_no_response(sent_at)
             case WasThrottled():
-                decider.record_throttle(sent_at, event.retry_after, by_quota=event.by_quota)
+                limiter.record_throttle(sent_at, event.retry_after, by_quota=event.by_quota)
 
     def _set_leases(self, holder: _Holder, count: int, now: float) -> None:
         """Make *count* the number of permits that a process has."""
-        pacer = self._decider.pacer
+        pacer = self._limiter.pacer
         for _ in range(holder.leases, count):
             pacer.take(now)
         for _ in range(count, holder.leases):
@@ -289,7 +292,7 @@ class CommonState:
                 # A call is sent while its permit is usable, and not after the process ended.
                 last_at = now if is_gone else holder.seen + LEASE
                 for _ in range(holder.leases):
-                    self._decider.pacer.record_no_response(holder.seen, min(now, last_at))
+                    self._limiter.pacer.record_no_response(holder.seen, min(now, last_at))
                 holder.is_lapsed = holder.is_lapsed or holder.leases > 0
                 holder.leases = holder.want = 0
             if is_gone or silent > _REMEMBERED:
@@ -308,10 +311,10 @@ class CommonState:
         if not want:
             return Grant()
         if others and not was_waiting:
-            credit = self._decider.quota.limit // (len(others) + 1)
+            credit = self._limiter.quota.limit // (len(others) + 1)
             holder.taken = max(holder.taken, min(one.taken for one in others) - credit)
-        if now < self._held_until:
-            return Grant(wait=self._wait(holder, self._held_until - now, now))
+        if now < self._blocked_until:
+            return Grant(wait=self._wait(holder, self._blocked_until - now, now))
         try:
             granted = self._take(holder, others, now)
         except DailyReserveError as error:
@@ -326,13 +329,13 @@ class CommonState:
                 wait = HEARTBEAT if is_alone else _POLL + _POLL_EACH * len(others)
             wait = self._wait(holder, wait, now)
             return Grant(granted=tuple(granted), wait=wait, needs_news=needs_news)
-        if self._decider.daily is None:
+        if self._limiter.daily is None:
             granted += [0.0] * self._take_ahead(holder, others)
         return Grant(granted=tuple(granted))
 
     def _take(self, holder: _Holder, others: list[_Holder], now: float) -> list[float]:
         """Take permits for a process, and return in how many seconds each may be used."""
-        pacer = self._decider.pacer
+        pacer = self._limiter.pacer
         ahead = _count_ahead(holder, others)
         # While others have precedence, nothing is granted in advance.
         until = now + (self._horizon(now) if not ahead else 0.0)
@@ -340,15 +343,15 @@ class CommonState:
         if others:
             room = pacer.count_by(until) - ahead if pacer.is_calm(now) else 0
             most = min(most, max(1, room // (len(others) + 1)))
-        at = max(now, self._paced_to)
+        at = max(now, self._granted_until)
         granted: list[float] = []
         pacer.set_aside(ahead)
         try:
             while len(granted) < most and at <= until:
-                wait = self._decider.take(at)
+                wait = self._limiter.take(at)
                 if wait <= 0:
                     granted.append(at - now)
-                    self._paced_to = at
+                    self._granted_until = at
                 else:
                     at += max(wait, _TICK)
         finally:
@@ -360,7 +363,7 @@ class CommonState:
 
     def _take_ahead(self, holder: _Holder, others: list[_Holder]) -> int:
         """Take permits for future calls while many are free, and return how many."""
-        pacer = self._decider.pacer
+        pacer = self._limiter.pacer
         share = _GRANTED_SHARE / max(1, len(self._holders), len(others))
         count = min(int(pacer.room * share), _MOST_GRANTED)
         for _ in range(count):
@@ -371,7 +374,7 @@ class CommonState:
 
     def _wait_for_turn(self, holder: _Holder, others: list[_Holder], now: float) -> float:
         """Return after how many seconds a process asks again; inf: once another call has ended."""
-        pacer, at = self._decider.pacer, max(now, self._paced_to)
+        pacer, at = self._limiter.pacer, max(now, self._granted_until)
         ahead = _count_ahead(holder, others)
         pacer.set_aside(ahead)
         try:
@@ -385,9 +388,9 @@ class CommonState:
 
     def _horizon(self, now: float) -> float:
         """Return how many seconds before it is free a permit may be granted."""
-        if not self._decider.pacer.is_calm(now):
+        if not self._limiter.pacer.is_calm(now):
             return 0.0
-        return min(_MOST_HORIZON, _HORIZON_SHARE * self._decider.quota.window)
+        return min(_MOST_HORIZON, _HORIZON_SHARE * self._limiter.quota.window)
 
     def _wait(self, holder: _Holder, wait: float, now: float) -> float:
         wait = min(wait, _LONGEST_WAIT)

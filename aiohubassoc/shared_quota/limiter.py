@@ -1,4 +1,4 @@
-"""A limiter whose permits come from a state that many processes have in common."""
+"""A limiter whose permits come from the state that many processes share."""
 
 from __future__ import annotations
 

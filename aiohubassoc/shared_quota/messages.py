@@ -1,4 +1,4 @@
-"""The messages between a process and the common state."""
+"""The messages between a process and the state that processes share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The public face: where a quota is shared, and under which name."""
+"""`SharedQuota`: in which store a quota is shared, and under which name."""
 
 from __future__ import annotations
 

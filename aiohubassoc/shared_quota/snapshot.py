@@ -1,5 +1,5 @@
 """
-What the pacers know, as JSON: everything in their attributes but what the client's options say.
+The state of pacers as JSON: every attribute except those that the client's options set.
 
 The classes are those of `aiohubassoc._quota`. Whoever gives one of them another attribute, or
 another meaning, raises `FORMAT`: tests/shared_quota/test_snapshot.py pins them.

@@ -1,5 +1,5 @@
 """
-The interface of a store of common states, and its tables.
+The interface of a store of shared states, and its tables.
 
 All methods are called from one thread, which is not the event loop's.
 """

@@ -18,20 +18,8 @@ if TYPE_CHECKING:
     from aiohubassoc.simulator.server import ServedPortal, serve, serve_forever
     from aiohubassoc.simulator.settings import Latency, Neighbour, PortalSettings
 
-_MODULES = {
-    "Fault": "fault_plan",
-    "FaultPlan": "fault_plan",
-    "Latency": "settings",
-    "Neighbour": "settings",
-    "Portal": "portal",
-    "PortalLedger": "ledger",
-    "PortalProcess": "process",
-    "PortalSettings": "settings",
-    "ServedPortal": "server",
-    "portal_process": "process",
-    "serve": "server",
-    "serve_forever": "server",
-}
+# The settings, which need no aiohttp, first: a name is loaded from the first module that has it.
+_MODULES = ("settings", "fault_plan", "ledger", "process", "portal", "server")
 
 __all__ = [
     "Fault",
@@ -50,12 +38,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{module}"), name)
-    globals()[name] = value
-    return value
+    if name in __all__:
+        for module in _MODULES:
+            found: object = getattr(import_module(f"{__name__}.{module}"), name, None)
+            if found is not None:
+                globals()[name] = found
+                return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

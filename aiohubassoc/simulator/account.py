@@ -1,11 +1,11 @@
-"""The tokens and their scopes, and the calls about the account."""
+"""The account: its tokens and their scopes, and the calls about it."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Literal
 
-from aiohubassoc.simulator import cdn_pages, error_bodies
+from aiohubassoc.simulator import error_bodies
 from aiohubassoc.simulator.operations import find_types
 from aiohubassoc.simulator.responses import PortalResponse
 from aiohubassoc.simulator.routing import AccountCall, ReadCall
@@ -28,36 +28,32 @@ _OTHER_SCOPES = {
 }
 
 
-class Auth:
-    """The tokens that are valid now, those that were revoked, and their scopes."""
+_USER_ID = 7654321  # a user that does not exist
 
-    def __init__(self, settings: PortalSettings, types: ObjectTypes) -> None:
+
+class Account:
+    """The tokens that are valid now, those that were revoked, and the calls about the account."""
+
+    def __init__(self, settings: PortalSettings, types: ObjectTypes, limits: RateLimits) -> None:
+        self._settings = settings
+        self._types = types
+        self._limits = limits
         self._valid = set(settings.tokens)
         self._revoked: set[str] = set()
-        self._missing_scopes = settings.missing_scopes
-        self._scopes = settings.scopes
-        self._types = types
 
     def accept(self, token: str) -> None:
-        """Accept *token* from now on."""
         self._revoked.discard(token)
         self._valid.add(token)
 
     def revoke(self, token: str) -> None:
-        """Refuse *token* as expired from now on."""
         self._valid.discard(token)
         self._revoked.add(token)
 
-    def is_valid(self, token: object) -> bool:
-        """Return whether *token* is accepted now."""
-        return isinstance(token, str) and token in self._valid
-
-    def scopes(self) -> list[str]:
-        """Return the scopes of every valid token, sorted."""
-        if self._scopes is not None:
-            return sorted(self._scopes)
+    def _scopes(self) -> list[str]:
+        if self._settings.scopes is not None:
+            return sorted(self._settings.scopes)
         known = {_scope(kind, access) for kind in self._types for access in ("read", "write")}
-        return sorted(known.difference(self._missing_scopes))
+        return sorted(known.difference(self._settings.missing_scopes))
 
     def error(self, authorization: str | None, call: PortalCall) -> PortalResponse | None:
         """Return the error response if *authorization* does not allow *call*, else None."""
@@ -72,37 +68,17 @@ class Auth:
     def _missing(self, call: PortalCall) -> tuple[str, ...]:
         if isinstance(call, AccountCall):
             return ()  # any token may make these calls
-        if self._missing_scopes or self._scopes is None:
-            return self._missing_scopes
+        granted = self._settings.scopes
+        if self._settings.missing_scopes or granted is None:
+            return self._settings.missing_scopes
         access: Literal["read", "write"] = "read" if isinstance(call, ReadCall) else "write"
         kinds = map(self._types.find, (call.from_type, call.to_type))
         needed = dict.fromkeys(_scope(kind, access) for kind in kinds if kind is not None)
-        return tuple(scope for scope in needed if scope not in (self._scopes or ()))
-
-
-def _scope(kind: ObjectType, access: str) -> str:
-    name = "custom" if kind.custom else kind.name
-    return _OTHER_SCOPES.get(name, f"crm.objects.{name}.{{access}}").format(access=access)
-
-
-_USER_ID = 7654321  # a user that does not exist
-
-
-class AccountOperations:
-    """The calls about the account."""
-
-    def __init__(
-        self, settings: PortalSettings, types: ObjectTypes, auth: Auth, limits: RateLimits
-    ) -> None:
-        self._settings = settings
-        self._types = types
-        self._auth = auth
-        self._limits = limits
+        return tuple(scope for scope in needed if scope not in granted)
 
     def respond(self, call: AccountCall, body: bytes, now: float) -> PortalResponse:
-        """Return the response to *call*; *now* is the portal's clock in seconds."""
         if call.name in self._settings.unknown_calls:
-            return cdn_pages.not_found()
+            return error_bodies.not_found()
         if call.name in self._settings.refused_calls:
             return error_bodies.missing_scopes(["oauth"])
         match call.name:
@@ -149,7 +125,7 @@ class AccountOperations:
             token = json.loads(body)["tokenKey"]
         except (KeyError, TypeError, ValueError):
             return error_bodies.validation_error("tokenKey is required")
-        if not self._auth.is_valid(token):
+        if not isinstance(token, str) or token not in self._valid:
             return error_bodies.invalid_token()
         return PortalResponse(
             200,
@@ -157,7 +133,7 @@ class AccountOperations:
                 "userId": _USER_ID,
                 "hubId": error_bodies.ACCOUNT_ID,
                 "appId": error_bodies.APP_ID,
-                "scopes": self._auth.scopes(),
+                "scopes": self._scopes(),
             },
         )
 
@@ -166,37 +142,28 @@ class AccountOperations:
         if isinstance(found, PortalResponse):
             return found
         limit = self._settings.association_limit
-        used = self._links_of_limited_records(*found)
-        at_limit = {record_id: count for record_id, count in used.items() if count >= limit}
-        near = {record_id: count for record_id, count in used.items() if count < limit}
-        singular = found[0].singular
+        at_limit: list[Document] = []
+        near: list[Document] = []
+        for from_written, record_id, to_written, count in self._settings.limited_records:
+            if (self._types.find(from_written), self._types.find(to_written)) != found:
+                continue
+            sample = {"objectId": int(record_id), "label": f"{found[0].singular} {record_id}"}
+            if count >= limit:
+                at_limit.append(sample)
+            else:
+                near.append({**sample, "usage": count, "percentage": 100 * count / limit})
         return PortalResponse(
             200,
             {
                 "limit": limit,
                 "totalRecordsAtLimit": len(at_limit),
                 "totalRecordsNearLimit": len(near),
-                "atLimitFromRecordSamples": [
-                    {"objectId": int(record_id), "label": f"{singular} {record_id}"}
-                    for record_id in at_limit
-                ],
-                "nearLimitFromRecordSamples": [
-                    {
-                        "objectId": int(record_id),
-                        "label": f"{singular} {record_id}",
-                        "usage": count,
-                        "percentage": 100 * count / limit,
-                    }
-                    for record_id, count in near.items()
-                ],
+                "atLimitFromRecordSamples": at_limit,
+                "nearLimitFromRecordSamples": near,
             },
         )
 
-    def _links_of_limited_records(
-        self, from_type: ObjectType, to_type: ObjectType
-    ) -> dict[str, int]:
-        return {
-            record_id: count
-            for from_name, record_id, to_name, count in self._settings.limited_records
-            if (self._types.find(from_name), self._types.find(to_name)) == (from_type, to_type)
-        }
+
+def _scope(kind: ObjectType, access: str) -> str:
+    name = "custom" if kind.custom else kind.name
+    return _OTHER_SCOPES.get(name, f"crm.objects.{name}.{{access}}").format(access=access)

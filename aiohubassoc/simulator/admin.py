@@ -9,12 +9,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from aiohubassoc.simulator import cdn_pages
+from aiohubassoc.simulator import error_bodies
 from aiohubassoc.simulator.responses import PortalResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aiohubassoc.simulator.portal import Portal
 
 PREFIX = "/_portal/"
@@ -26,8 +24,6 @@ _METHODS = {
     "accept": ("POST",),
     "revoke": ("POST",),
 }
-
-_LINKS_BODY = 'the body must be {"links": [["contacts", "1", "companies", "2"], ...]}'
 
 
 def respond(portal: Portal, method: str, path: str, body: bytes) -> PortalResponse:
@@ -41,17 +37,38 @@ def respond(portal: Portal, method: str, path: str, body: bytes) -> PortalRespon
     name = path.removeprefix(PREFIX)
     allowed = _METHODS.get(name)
     if allowed is None:
-        return cdn_pages.not_found()
+        return error_bodies.not_found()
     if method not in allowed:
-        return cdn_pages.method_not_allowed(",".join(allowed))
+        return error_bodies.method_not_allowed(",".join(allowed))
     if method == "POST":
-        if name == "links":
-            return _add_links(portal, _read_field(body, "links"))
-        change = portal.accept if name == "accept" else portal.revoke
-        return _change_token(change, _read_field(body, "token"))
+        field = "links" if name == "links" else "token"
+        try:
+            given = json.loads(body)[field]
+        except (KeyError, TypeError, ValueError):
+            given = None
+        return _add_links(portal, given) if name == "links" else _change_token(portal, name, given)
     ledger = portal.ledger
     read = {"ledger": ledger.to_dict, "links": ledger.links_to_dict}
     return _json(read[name]() if name in read else ledger.arrivals)
+
+
+def _change_token(portal: Portal, name: str, token: object) -> PortalResponse:
+    if not isinstance(token, str):
+        return _bad_request('the body must be {"token": "..."}')
+    (portal.accept if name == "accept" else portal.revoke)(token)
+    return _done()
+
+
+def _add_links(portal: Portal, links: object) -> PortalResponse:
+    if not isinstance(links, list) or not all(isinstance(pair, list) for pair in links):
+        return _bad_request(
+            'the body must be {"links": [["contacts", "1", "companies", "2"], ...]}'
+        )
+    try:
+        portal.add_links(map(tuple, links))
+    except ValueError as error:
+        return _bad_request(str(error))
+    return _done()
 
 
 def _json(content: Any, status: int = 200) -> PortalResponse:  # noqa: ANN401 -- any JSON
@@ -59,34 +76,9 @@ def _json(content: Any, status: int = 200) -> PortalResponse:  # noqa: ANN401 --
     return PortalResponse(status, text=text, from_hubspot=False, has_rate_headers=False)
 
 
-def _done() -> PortalResponse:
-    return PortalResponse(204, from_hubspot=False, has_rate_headers=False)
-
-
 def _bad_request(message: str) -> PortalResponse:
     return _json({"message": message}, status=400)
 
 
-def _read_field(body: bytes, name: str) -> object:
-    try:
-        value: object = json.loads(body)[name]
-    except (KeyError, TypeError, ValueError):
-        return None
-    return value
-
-
-def _change_token(change: Callable[[str], object], token: object) -> PortalResponse:
-    if not isinstance(token, str):
-        return _bad_request('the body must be {"token": "..."}')
-    change(token)
-    return _done()
-
-
-def _add_links(portal: Portal, links: object) -> PortalResponse:
-    if not isinstance(links, list) or not all(isinstance(pair, list) for pair in links):
-        return _bad_request(_LINKS_BODY)
-    try:
-        portal.add_links(map(tuple, links))
-    except ValueError as error:
-        return _bad_request(str(error))
-    return _done()
+def _done() -> PortalResponse:
+    return PortalResponse(204, from_hubspot=False, has_rate_headers=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from aiohubassoc.simulator.responses import Document, PortalResponse
+from aiohubassoc.simulator.responses import HTML, Document, PortalResponse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +37,6 @@ def error_response(
 
 
 def validation_error(message: str, **more: object) -> PortalResponse:
-    """Return a 400 VALIDATION_ERROR."""
     return error_response(400, message, "VALIDATION_ERROR", **more)
 
 
@@ -56,13 +55,11 @@ def invalid_token() -> PortalResponse:
 def expired_token() -> PortalResponse:
     """Return the 401 of a token that was valid once."""
     return _unauthorized(
-        "The OAuth token used to make this call expired 0 second(s) ago.",
-        "EXPIRED_AUTHENTICATION",
+        "The OAuth token used to make this call expired 0 second(s) ago.", "EXPIRED_AUTHENTICATION"
     )
 
 
 def missing_scopes(scopes: Sequence[str]) -> PortalResponse:
-    """Return the 403 that names the required *scopes*."""
     response = error_response(
         403,
         "This app hasn't been granted all required scopes to make this call. "
@@ -80,13 +77,7 @@ def missing_scopes(scopes: Sequence[str]) -> PortalResponse:
 
 
 def rate_limited(policy: str, retry_after: int | None = None) -> PortalResponse:
-    """
-    Return the 429 of a rate limit, which has no category.
-
-    Args:
-        policy: ``TEN_SECONDLY_ROLLING``, ``SECONDLY`` or ``DAILY``.
-        retry_after: Whole seconds. None: no ``Retry-After`` header.
-    """
+    """Return the 429 of a policy such as ``SECONDLY``; *retry_after* is in whole seconds."""
     group = policy.removesuffix("_ROLLING").lower().replace("_", "-")
     response = error_response(
         429,
@@ -139,13 +130,18 @@ def missing_records(refs: list[RecordRef], *, with_ids: bool) -> PortalResponse:
 
 def missing_record(ref: RecordRef, role: str) -> PortalResponse:
     """Return the 404 for a missing record; *role* is ``FROM`` or ``TO``."""
-    return error_response(
-        404,
-        f"No {ref.kind.singular} with ID {ref.record_id} exists",
-        "OBJECT_NOT_FOUND",
-        context={"objectType": [ref.kind.singular], "id": [ref.record_id]},
-        subCategory=f"crm.associations.{role}_OBJECT_NOT_FOUND",
-    )
+    context = {"objectType": [ref.kind.singular], "id": [ref.record_id]}
+    return PortalResponse(404, _not_found(ref, role, context))
+
+
+def _not_found(ref: RecordRef, role: str, context: Document) -> Document:
+    return {
+        "status": "error",
+        "category": "OBJECT_NOT_FOUND",
+        "subCategory": f"crm.associations.{role}_OBJECT_NOT_FOUND",
+        "message": f"No {ref.kind.singular} with ID {ref.record_id} exists",
+        "context": context,
+    }
 
 
 def _sentence(ref: RecordRef) -> str:
@@ -163,7 +159,6 @@ class BatchErrorBodies:
         self._rng = rng
 
     def whole_call(self, refs: list[RecordRef]) -> PortalResponse:
-        """Return the 400 for the whole call; *refs* are the missing records, 1 or more."""
         if self._names == "unnamed":
             return validation_error("One or more associations are invalid")
         named = refs[:1] if self._names == "first" else refs
@@ -172,34 +167,18 @@ class BatchErrorBodies:
     def one_record(
         self, ref: RecordRef, role: str, ids: Document, context: CallContext
     ) -> Document:
-        """
-        Return the error for one missing record of a call that succeeded for others.
-
-        Args:
-            ref: The missing record.
-            role: ``FROM`` or ``TO``.
-            ids: The error context that names the input of the record.
-            context: The call.
-        """
-        error: Document = {
-            "status": "error",
-            "category": "OBJECT_NOT_FOUND",
-            "subCategory": f"crm.associations.{role}_OBJECT_NOT_FOUND",
-            "message": f"No {ref.kind.singular} with ID {ref.record_id} exists",
-            "context": {},
-        }
+        """Return the error for a missing record of a call that succeeded for others."""
         if self._names in {"named", "first"}:
-            error["context"] = ids
-        elif self._names == "ends":
-            key = f"{context.key}|{role}|{ref.record_id}"
-            error["context"] = (
-                {"objectId": [ref.record_id], "objectType": [ref.kind.label]}
-                if self._rng.uniform("error", key, context.number) < 1 / 2
-                else {"INVALID_OBJECT_IDS": [_sentence(ref)]}
-            )
+            return _not_found(ref, role, ids)
+        if self._names == "unnamed":
+            message = f"Some {ref.kind.singular} records do not exist"
+            return _not_found(ref, role, {}) | {"message": message}
+        key = f"{context.key}|{role}|{ref.record_id}"
+        if self._rng.uniform("error", key, context.number) < 1 / 2:
+            named = {"objectId": [ref.record_id], "objectType": [ref.kind.label]}
         else:
-            error["message"] = f"Some {ref.kind.singular} records do not exist"
-        return error
+            named = {"INVALID_OBJECT_IDS": [_sentence(ref)]}
+        return _not_found(ref, role, named)
 
 
 def no_links(ref: RecordRef, to_type: ObjectType) -> Document:
@@ -216,3 +195,84 @@ def no_links(ref: RecordRef, to_type: ObjectType) -> Document:
             "toObjectType": [to_type.singular],
         },
     }
+
+
+# --- pages of Cloudflare and of HubSpot's router ------------------------------------------------
+
+_CLOUDFLARE_HTML = "text/html; charset=UTF-8"
+
+_SHORT_PAGE = (
+    "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
+    "<center><h1>{title}</h1></center>\r\n<hr><center>cloudflare</center>\r\n"
+    "</body>\r\n</html>\r\n"
+)
+_LONG_PAGE = (
+    '<!DOCTYPE html>\n<html class="no-js" lang="en-US">\n<head>\n'
+    "<title>api.hubapi.com | {status}: {title}</title>\n</head>\n<body>\n"
+    '<span class="code-label">Error code {status}</span>\n</body>\n</html>\n'
+)
+_ROUTER_PAGE = (
+    '<html>\n<head>\n<meta http-equiv="Content-Type" content="text/html;charset=utf-8"/>\n'
+    "<title>Error {status} {title}</title>\n</head>\n<body><h2>HTTP ERROR {status}</h2>\n"
+    "<p>{title}</p>\n</body>\n</html>\n"
+)
+
+
+def short_page(status: int, title: str) -> PortalResponse:
+    return _page(status, _SHORT_PAGE.format(title=f"{status} {title}"), _CLOUDFLARE_HTML)
+
+
+def long_page(status: int, title: str) -> PortalResponse:
+    """Return Cloudflare's page with the name of the site."""
+    return _page(status, _LONG_PAGE.format(status=status, title=title), _CLOUDFLARE_HTML)
+
+
+def cloudflare_rate_limited() -> PortalResponse:
+    return _page(429, "error code: 1015", "text/plain; charset=UTF-8")
+
+
+def problem_json(retry_after: int) -> PortalResponse:
+    """Return Cloudflare's problem JSON, whose ``status`` is an int where HubSpot has a string."""
+    response = _page(502, "", "application/json", **{"Retry-After": str(retry_after)})
+    return attrs.evolve(
+        response,
+        document={
+            "type": "https://developers.cloudflare.com/support/troubleshooting/"
+            "http-status-codes/cloudflare-5xx-errors/error-502/",
+            "title": "Error 502: Bad gateway",
+            "status": 502,
+            "error_code": 502,
+            "error_name": "origin_bad_gateway",
+            "error_category": "origin",
+            "zone": "hubapi.com",
+            "cloudflare_error": True,
+            "retryable": True,
+            "retry_after": retry_after,
+        },
+    )
+
+
+def not_found() -> PortalResponse:
+    return _page(404, _ROUTER_PAGE.format(status=404, title="Not Found"), HTML)
+
+
+def method_not_allowed(allowed: str) -> PortalResponse:
+    """Return the router's page for a path that has only another method."""
+    page = _ROUTER_PAGE.format(status=405, title="Method Not Allowed")
+    return _page(405, page, HTML, Allow=f"{allowed},OPTIONS")
+
+
+def redirect() -> PortalResponse:
+    """Return a redirect to another path of this portal: following it leads to no other host."""
+    return _page(302, "", HTML, Location="/login")
+
+
+def _page(status: int, text: str, content_type: str, **headers: str) -> PortalResponse:
+    return PortalResponse(
+        status,
+        text=text,
+        content_type=content_type,
+        headers=headers,
+        from_hubspot=False,
+        has_rate_headers=False,
+    )

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
+from functools import partial
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
-from aiohubassoc.simulator import cdn_pages, error_bodies
+from aiohubassoc.simulator import error_bodies
 from aiohubassoc.simulator.fault_plan import Fault
-from aiohubassoc.simulator.responses import Delivery, PortalResponse
+from aiohubassoc.simulator.responses import Delivery, Document, PortalResponse
 from aiohubassoc.simulator.routing import AccountCall, ReadCall
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aiohubassoc.simulator.fault_plan import FaultPlan
     from aiohubassoc.simulator.records import LinkedPair, ObjectTypes
-    from aiohubassoc.simulator.responses import Document
     from aiohubassoc.simulator.routing import OperationKind, PortalCall, Position
     from aiohubassoc.simulator.seeded_random import SeededRandom
+
+# Makes the error that takes the place of a result.
+Describe: TypeAlias = Callable[[Document], Document]
 
 # These replace a result by an error.
 _NEED_RESULTS = frozenset({Fault.ERRORS_IN_2XX, Fault.PARTIAL_207})
@@ -35,66 +37,33 @@ def _empty(document: Document) -> Document:
     return _with_results(document, [])
 
 
-def _errors_only(document: Document) -> Document:
-    first = document["results"][0]
-    ids = {"objectId": [first["from"]["id"], first["to"]["id"]]}
-    error = _error("No default association exists between these records", ids)
-    return _with_results(document, [], [error])
+def _errors_only(describe: Describe, document: Document) -> Document:
+    return _with_results(document, [], [describe(document["results"][0])])
 
 
-def _partial(document: Document) -> Document:
-    lost = document["results"][-1]
-    ids = {"fromObjectId": [lost["from"]["id"]], "toObjectId": [lost["to"]["id"]]}
-    return _without_last(document, _error("One direction could not be associated", ids))
+def _partial(describe: Describe, document: Document) -> Document:
+    *kept, lost = document["results"]
+    return _with_results(document, kept, [*(document.get("errors") or []), describe(lost)])
 
 
-def _without_last(document: Document, error: Document) -> Document:
-    errors = [*(document.get("errors") or []), error]
-    return _with_results(document, document["results"][:-1], errors)
+def _with_results(
+    document: Document, results: list[Document], errors: list[Document] | None = None
+) -> Document:
+    """Return the body with other results and, if there are any, other errors."""
+    changed = document | {"results": results}
+    changed.pop("errors", None)
+    changed.pop("numErrors", None)
+    return changed | {"errors": errors, "numErrors": len(errors)} if errors else changed
 
 
-def _unknown_fields(document: Document) -> Document:
-    results = [
-        {
-            "from": {"id": int(result["from"]["id"]), "objectTypeId": "0-0"},
-            "to": {"id": int(result["to"]["id"]), "objectTypeId": "0-0"},
-            "associationSpec": {
-                **result["associationSpec"],
-                "associationCategory": "PARTNER_DEFINED",
-                "label": None,
-            },
-            "associatedAt": document["completedAt"],
-        }
-        for result in document["results"]
-    ]
-    return document | {"results": results, "traceId": "0af7651916cd43dd", "warnings": []}
+def _no_default_error(result: Document) -> Document:
+    ids = {"objectId": [result["from"]["id"], result["to"]["id"]]}
+    return _error("No default association exists between these records", ids)
 
 
-def _read_errors_only(document: Document) -> Document:
-    return _with_results(document, [], [_read_error(document["results"][0])])
-
-
-def _read_partial(document: Document) -> Document:
-    return _without_last(document, _read_error(document["results"][-1]))
-
-
-def _read_unknown_fields(document: Document) -> Document:
-    results = [
-        result
-        | {
-            "from": {"id": int(result["from"]["id"]), "objectTypeId": "0-0"},
-            "to": [_unknown_link_fields(link) for link in result["to"]],
-            "total": len(result["to"]),
-        }
-        for result in document["results"]
-    ]
-    return document | {"results": results, "traceId": "0af7651916cd43dd", "warnings": []}
-
-
-def _unknown_link_fields(link: Document) -> Document:
-    unknown = {"category": "PARTNER_DEFINED", "typeId": 4242, "label": None, "pinned": False}
-    types = [{**each, "inverseLabel": None} for each in link["associationTypes"]]
-    return link | {"associationTypes": [unknown, *types], "objectTypeId": "0-0"}
+def _direction_error(result: Document) -> Document:
+    ids = {"fromObjectId": [result["from"]["id"]], "toObjectId": [result["to"]["id"]]}
+    return _error("One direction could not be associated", ids)
 
 
 def _read_error(result: Document) -> Document:
@@ -108,29 +77,52 @@ def _error(message: str, context: Document) -> Document:
     return {"status": "error", "category": category, "message": message, "context": context}
 
 
-def _with_results(
-    document: Document, results: list[Document], errors: list[Document] | None = None
-) -> Document:
-    """Return the body with other results and, if there are any, other errors."""
-    changed = document | {"results": results}
-    changed.pop("errors", None)
-    changed.pop("numErrors", None)
-    return changed | {"errors": errors, "numErrors": len(errors)} if errors else changed
+def _unknown_fields(document: Document) -> Document:
+    results = [
+        result
+        | {"from": _unknown_end(result["from"])}
+        | (
+            _unknown_link(result, document["completedAt"])
+            if "associationSpec" in result
+            else {"to": list(map(_unknown_types, result["to"])), "total": len(result["to"])}
+        )
+        for result in document["results"]
+    ]
+    return document | {"results": results, "traceId": "0af7651916cd43dd", "warnings": []}
 
 
+def _unknown_end(end: Document) -> Document:
+    return {"id": int(end["id"]), "objectTypeId": "0-0"}
+
+
+def _unknown_link(result: Document, made_at: str) -> Document:
+    unknown = {"associationCategory": "PARTNER_DEFINED", "label": None}
+    return {
+        "to": _unknown_end(result["to"]),
+        "associationSpec": result["associationSpec"] | unknown,
+        "associatedAt": made_at,
+    }
+
+
+def _unknown_types(link: Document) -> Document:
+    unknown = {"category": "PARTNER_DEFINED", "typeId": 4242, "label": None, "pinned": False}
+    types = [{**each, "inverseLabel": None} for each in link["associationTypes"]]
+    return link | {"associationTypes": [unknown, *types], "objectTypeId": "0-0"}
+
+
+# The status and the body that they make of a success.
 _OF_LINKING: dict[Fault, tuple[int, Callable[[Document], Document]]] = {
     Fault.ACCEPTED_202: (202, _pending),
     Fault.PENDING: (200, _pending),
-    Fault.ERRORS_IN_2XX: (200, _errors_only),
-    Fault.PARTIAL_207: (207, _partial),
+    Fault.ERRORS_IN_2XX: (200, partial(_errors_only, _no_default_error)),
+    Fault.PARTIAL_207: (207, partial(_partial, _direction_error)),
     Fault.EMPTY_RESULTS: (200, _empty),
     Fault.UNKNOWN_FIELDS: (200, _unknown_fields),
     Fault.CREATED_201: (201, dict),
 }
 _OF_READ = _OF_LINKING | {
-    Fault.ERRORS_IN_2XX: (200, _read_errors_only),
-    Fault.PARTIAL_207: (207, _read_partial),
-    Fault.UNKNOWN_FIELDS: (200, _read_unknown_fields),
+    Fault.ERRORS_IN_2XX: (200, partial(_errors_only, _read_error)),
+    Fault.PARTIAL_207: (207, partial(_partial, _read_error)),
 }
 
 
@@ -163,16 +155,14 @@ class Faults:
         shares = {fault: share for fault, share in plan.shares().items() if share}
         self._bounds = list(accumulate(shares.values()))
         self._drawn = list(shares)
-        self._first_arrivals_only = plan.first_arrivals_only
+        self._plan = plan
         self._pair_scripts = {types.to_pair(*pair): script for pair, script in plan.script.items()}
         self._kind_scripts: dict[OperationKind, tuple[str | None, ...]] = {
             "batch": plan.script_batches,
             "read": plan.script_reads,
             "account": plan.script_account,
         }
-        self._script_all = plan.script_all
         self._replacements = _replacements(plan)
-        self._slow_seconds = plan.slow_seconds
 
     def pick(
         self, call: PortalCall, pair: LinkedPair | None, key: str, position: Position
@@ -180,41 +170,35 @@ class Faults:
         """
         Return the fault that hits a call, None for none.
 
-        Args:
-            call: The call.
-            pair: The pair of a call for one pair; None for other calls.
-            key: The key of random draws.
-            position: The position of the call among all calls.
+        *pair* is that of a call for one pair, None for other calls.
         """
         scripts = [
             (self._pair_scripts.get(pair, ()) if pair else (), position.of_key),
             (self._kind_scripts.get(call.kind, ()), position.of_kind),
         ]
         if not isinstance(call, AccountCall):
-            scripts.append((self._script_all, position.overall))
+            scripts.append((self._plan.script_all, position.overall))
         for script, number in scripts:
             if number <= len(script):
                 scripted = script[number - 1]
                 return None if scripted is None else Fault(scripted)
         if not self._drawn or isinstance(call, AccountCall):
             return None
-        if self._first_arrivals_only is not None and position.of_key > self._first_arrivals_only:
+        most = self._plan.first_arrivals_only
+        if most is not None and position.of_key > most:
             return None
         index = bisect_right(self._bounds, self._rng.uniform("fault", key, position.of_key))
         return self._drawn[index] if index < len(self._drawn) else None
 
     def replacement(self, fault: Fault) -> PortalResponse | None:
-        """Return the response that *fault* sends instead, None if it changes the usual response."""
         return self._replacements.get(fault)
 
     def makes_links(self, fault: Fault) -> bool:
-        """Return whether the call makes its links in spite of *fault*."""
         return fault not in self._replacements and fault not in _MAKE_NO_LINK
 
     def change(self, fault: Fault, call: PortalCall, response: PortalResponse) -> PortalResponse:
-        """Return the changed *response*: the same object if the fault has no effect on it."""
         if fault is Fault.SLOW:
-            return attrs.evolve(response, delay=response.delay + self._slow_seconds)
+            return attrs.evolve(response, delay=response.delay + self._plan.slow_seconds)
         if fault in _DELIVERIES:
             return attrs.evolve(response, delivery=_DELIVERIES[fault])
         is_read = isinstance(call, ReadCall)
@@ -234,7 +218,6 @@ class Faults:
 
 
 def _has_effect(fault: Fault, response: PortalResponse, *, is_read: bool) -> bool:
-    """Return whether *fault* can change this response to a success."""
     if not response.is_success or response.document is None:
         return False
     has_results = bool(response.document.get("results"))
@@ -249,18 +232,18 @@ def _replacements(plan: FaultPlan) -> dict[Fault, PortalResponse]:
     migrating = {"Retry-After": str(plan.migrating_retry_after)}
     return {
         Fault.SERVER_ERROR_500: error_bodies.error_response(500, "internal error"),
-        Fault.BAD_GATEWAY_HTML_502: cdn_pages.short_page(502, "Bad Gateway"),
+        Fault.BAD_GATEWAY_HTML_502: error_bodies.short_page(502, "Bad Gateway"),
         Fault.UNAVAILABLE_503: PortalResponse(503),
-        Fault.GATEWAY_TIMEOUT_504: cdn_pages.long_page(504, "Gateway time-out"),
-        Fault.CLOUDFLARE_524: cdn_pages.short_page(524, "Origin Time-out"),
-        Fault.PROBLEM_JSON_502: cdn_pages.problem_json(plan.problem_retry_after),
+        Fault.GATEWAY_TIMEOUT_504: error_bodies.long_page(504, "Gateway time-out"),
+        Fault.CLOUDFLARE_524: error_bodies.short_page(524, "Origin Time-out"),
+        Fault.PROBLEM_JSON_502: error_bodies.problem_json(plan.problem_retry_after),
         Fault.LOCKED_423: PortalResponse(423),
         Fault.MIGRATING_477: PortalResponse(477, headers=migrating),
         Fault.THROTTLED_429: rate_limited("TEN_SECONDLY_ROLLING", plan.throttled_retry_after),
         Fault.THROTTLED_429_BARE: rate_limited("TEN_SECONDLY_ROLLING"),
-        Fault.CLOUDFLARE_1015: cdn_pages.rate_limited(),
+        Fault.CLOUDFLARE_1015: error_bodies.cloudflare_rate_limited(),
         Fault.NEVER_BEFORE: PortalResponse(_NO_STATUS, delivery=Delivery.NEVER),
         Fault.RESET_BEFORE: PortalResponse(_NO_STATUS, delivery=Delivery.RESET),
-        Fault.NOT_FOUND_HTML_404: cdn_pages.not_found(),
-        Fault.REDIRECT_302: cdn_pages.redirect(),
+        Fault.NOT_FOUND_HTML_404: error_bodies.not_found(),
+        Fault.REDIRECT_302: error_bodies.redirect(),
     }

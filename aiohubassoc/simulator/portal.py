@@ -11,24 +11,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiohubassoc.simulator import cdn_pages, error_bodies
-from aiohubassoc.simulator.account import AccountOperations, Auth
+import attrs
+
+from aiohubassoc.simulator import error_bodies
+from aiohubassoc.simulator.account import Account
 from aiohubassoc.simulator.fault_plan import Fault
 from aiohubassoc.simulator.faults import BEFORE_HUBSPOT, Faults
 from aiohubassoc.simulator.ledger import PortalLedger
-from aiohubassoc.simulator.link_store import LinkStore
 from aiohubassoc.simulator.operations import CallResult, LinkOperations
 from aiohubassoc.simulator.rate_limits import BATCH_IN_FLIGHT, TEN_SECONDLY_ROLLING, RateLimits
-from aiohubassoc.simulator.read_operation import ReadOperation
-from aiohubassoc.simulator.records import ObjectTypes
-from aiohubassoc.simulator.responses import Delivery, PortalResponse, ResponseHeaders
+from aiohubassoc.simulator.records import LinkStore, ObjectTypes
+from aiohubassoc.simulator.responses import Delivery, PortalResponse
 from aiohubassoc.simulator.routing import (
     AccountCall,
     BatchCall,
-    BatchInputs,
-    PortalCall,
+    Inputs,
     PortalRequest,
     PutCall,
+    ReadCall,
     RequestTracker,
     parse_inputs,
 )
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from aiohubassoc.simulator.fault_plan import ScriptedPair
+
+# With headers="some". Nearly half of the recorded responses lack the daily headers.
+_DAILY_MISSING = 0.5
+_ROLLING_MISSING = 0.25
 
 # After these statuses a client is likely to send the same call again.
 _RETRIED = frozenset({401, 403, 429})
@@ -61,29 +65,26 @@ class Portal:
 
     def __init__(self, settings: PortalSettings | None = None) -> None:
         settings = PortalSettings() if settings is None else settings
-        rng = SeededRandom(settings.seed)
+        self._rng = rng = SeededRandom(settings.seed)
         types = ObjectTypes(settings.custom_types)
         self.settings = settings
         self.ledger = PortalLedger(settings)
-        self._auth = Auth(settings, types)
         self._requests = RequestTracker(settings.latency, rng, types)
         self._limits = RateLimits(settings)
         self._faults = Faults(settings.faults, rng, types)
         self._store = LinkStore(settings, rng, types)
-        self._linking = LinkOperations(settings, rng, types)
-        self._reading = ReadOperation(settings, rng, types, self._store)
-        self._account = AccountOperations(settings, types, self._auth, self._limits)
-        self._headers = ResponseHeaders(settings, rng, self._limits)
+        self._operations = LinkOperations(settings, rng, types, self._store)
+        self._account = Account(settings, types, self._limits)
         self._open: set[PortalRequest] = set()
         self._batches_in_flight: set[PortalRequest] = set()
 
     def accept(self, token: str) -> None:
         """Accept *token* from now on."""
-        self._auth.accept(token)
+        self._account.accept(token)
 
     def revoke(self, token: str) -> None:
         """Refuse *token* as expired from now on."""
-        self._auth.revoke(token)
+        self._account.revoke(token)
 
     def add_links(self, pairs: Iterable[ScriptedPair]) -> None:
         """
@@ -136,7 +137,29 @@ class Portal:
         self.ledger.record_response(now, 0 if is_silent else response.status, fault)
         if not self.settings.keep_links and fault is None and response.status not in _RETRIED:
             self._requests.forget(request.key)
-        return self._headers.add(response, request)
+        return self._with_headers(response, request)
+
+    def _with_headers(self, response: PortalResponse, request: PortalRequest) -> PortalResponse:
+        """Add what every response has: headers, correlation id, delay."""
+        key, number, latency = request.key, request.number, self.settings.latency
+        headers = dict(response.headers)
+        document = response.document
+        if response.from_hubspot:
+            correlation_id = self._rng.uuid("correlation id", key, number)
+            headers["X-HubSpot-Correlation-Id"] = correlation_id
+            if document is not None and not response.is_success:
+                document = document | {"correlationId": correlation_id}
+        if response.has_rate_headers and self.settings.headers != "none":
+            is_all = self.settings.headers == "all"
+            headers |= self._limits.headers(
+                daily=is_all or self._rng.uniform("daily headers", key, number) >= _DAILY_MISSING,
+                rolling=is_all
+                or self._rng.uniform("rolling headers", key, number) >= _ROLLING_MISSING,
+            )
+        delay = response.delay + self._rng.lognormal(
+            latency.after_median, latency.after_sigma, "after", key, number
+        )
+        return attrs.evolve(response, document=document, headers=headers, delay=delay)
 
     def _bare_response(
         self, request: PortalRequest, authorization: str | None, now: float
@@ -144,30 +167,31 @@ class Portal:
         """Return the response without its common headers, and the fault that changed it."""
         call, key = request.call, request.key
         if call is None:
-            return cdn_pages.not_found(), None
+            return error_bodies.not_found(), None
         if not request.is_allowed:
-            return cdn_pages.method_not_allowed(call.method), None
+            return error_bodies.method_not_allowed(call.method), None
         if not isinstance(call, AccountCall):
             self.ledger.record_types(call.from_type, call.to_type)
-        if (error := self._auth.error(authorization, call)) is not None:
+        if (error := self._account.error(authorization, call)) is not None:
             return error, None
         self.ledger.record_seen(now, is_batch=request.is_batch)
         position = self._requests.next_position(key, call)
         fault = self._faults.pick(call, request.pair, key, position)
-        inputs = BatchInputs()
+        inputs: Inputs = []
         if fault not in BEFORE_HUBSPOT:
             in_flight = len(self._batches_in_flight)
             policy = self._limits.take(now, is_batch=request.is_batch, in_flight=in_flight)
             if policy is not None:
                 return self._rate_limited(policy, request, now), None
             inputs = parse_inputs(call, request.body)
-            self.ledger.record_counted(now, call.kind, len(inputs.documents))
+            count = len(inputs) if isinstance(inputs, list) else 0
+            self.ledger.record_counted(now, call.kind, count)
             # Only requests that were opened: nobody would close the others.
             if request.is_batch and request in self._open:
                 self._batches_in_flight.add(request)
         self._requests.record_pass(key, call)
         context = CallContext(now, key, position.of_key)
-        return self._serve(call, request.body, inputs, context, fault)
+        return self._serve(request, inputs, context, fault)
 
     def _rate_limited(self, policy: str, request: PortalRequest, now: float) -> PortalResponse:
         self.ledger.record_throttled(policy)
@@ -179,17 +203,21 @@ class Portal:
         return error_bodies.rate_limited(name, seconds)
 
     def _serve(
-        self,
-        call: PortalCall,
-        body: bytes,
-        inputs: BatchInputs,
-        context: CallContext,
-        fault: Fault | None,
+        self, request: PortalRequest, inputs: Inputs, context: CallContext, fault: Fault | None
     ) -> tuple[PortalResponse, Fault | None]:
         """Return the response to a call that passed, and the fault that changed it."""
+        call = request.call
+        assert call is not None  # noqa: S101 -- else it has not passed
         if fault is not None and (replacement := self._faults.replacement(fault)) is not None:
             return replacement, fault
-        result = self._run(call, body, inputs, context)
+        if isinstance(call, PutCall):
+            result = self._operations.put(call, context)
+        elif isinstance(call, BatchCall):
+            result = self._operations.batch(call, inputs, context)
+        elif isinstance(call, ReadCall):
+            result = self._operations.read(call, inputs, context)
+        else:
+            result = CallResult(self._account.respond(call, request.body, context.now))
         response = result.response
         if fault is not None:
             response = self._faults.change(fault, call, response)
@@ -202,14 +230,3 @@ class Portal:
         if makes_links or fault is Fault.UNMADE:
             self.ledger.record_refused(result.refused)
         return response, fault
-
-    def _run(
-        self, call: PortalCall, body: bytes, inputs: BatchInputs, context: CallContext
-    ) -> CallResult:
-        if isinstance(call, PutCall):
-            return self._linking.put(call, context)
-        if isinstance(call, BatchCall):
-            return self._linking.batch(call, inputs, context)
-        if isinstance(call, AccountCall):
-            return CallResult(self._account.respond(call, body, context.now))
-        return self._reading.read(call, inputs, context)

@@ -1,4 +1,4 @@
-"""A portal in a separate process, so that it does not use the caller's event loop."""
+"""Runs a portal in a separate process, so that it does not use the caller's event loop."""
 
 from __future__ import annotations
 

@@ -18,9 +18,6 @@ class RollingWindow:
     The events of the last *length* seconds: those in (now - length, now].
 
     `peak` is exact: the most events that any such window has held.
-
-    Args:
-        length: Seconds, above 0.
     """
 
     def __init__(self, length: float) -> None:
@@ -32,14 +29,12 @@ class RollingWindow:
         return len(self._instants)
 
     def advance(self, now: float) -> None:
-        """Remove the events before the window that ends at *now*."""
         instants = self._instants
         # A sum, as callers compute it too: otherwise rounding could keep an event for longer.
         while instants and instants[0] + self.length <= now:
             instants.popleft()
 
     def add(self, now: float) -> None:
-        """Count an event at *now*."""
         self.advance(now)
         self._instants.append(now)
         self.peak = max(self.peak, len(self._instants))
@@ -51,12 +46,7 @@ class RollingWindow:
 
 
 class FixedWindow:
-    """
-    The events since the window began: from one multiple of *length* after the first to the next.
-
-    Args:
-        length: Seconds, above 0.
-    """
+    """The events since the window began: windows of *length* seconds, from the first event on."""
 
     def __init__(self, length: float) -> None:
         self.length = length
@@ -68,7 +58,6 @@ class FixedWindow:
         return self._count
 
     def advance(self, now: float) -> None:
-        """Start the window that contains *now*."""
         if self._origin is None:
             self._origin = now
         number = int((now - self._origin) // self.length)
@@ -76,7 +65,6 @@ class FixedWindow:
             self._number, self._count = number, 0
 
     def add(self, now: float) -> None:
-        """Count an event at *now*."""
         self.advance(now)
         self._count += 1
 
@@ -87,13 +75,7 @@ class FixedWindow:
 
 
 class LeakyBucket:
-    """
-    Events that leak out evenly, *limit* of them in *length* seconds: the cell rate algorithm, GCRA.
-
-    Args:
-        length: Seconds, above 0.
-        limit: As many events as it holds at once.
-    """
+    """Events that leak out evenly, *limit* of them in *length* seconds (GCRA)."""
 
     def __init__(self, length: float, limit: int) -> None:
         self.length = length
@@ -106,12 +88,10 @@ class LeakyBucket:
         return max(0, math.ceil((self._empty_at - self._now) / self._interval - 1e-9))
 
     def advance(self, now: float) -> None:
-        """Let events leak out until *now*."""
         self._now = now
         self._empty_at = max(self._empty_at, now)
 
     def add(self, now: float) -> None:
-        """Count an event at *now*."""
         self.advance(now)
         self._empty_at += self._interval
 
@@ -143,52 +123,43 @@ _DAY = 86_400.0
 
 
 class RateLimits:
-    """
-    How many requests of the client and its neighbours count for each limit.
-
-    Attributes:
-        day_used: How many requests of the day were counted, with those before the first one.
-    """
+    """How many requests of the client and its neighbours count for each limit."""
 
     def __init__(self, settings: PortalSettings) -> None:
-        self._limit = settings.quota_limit
+        self._settings = settings
         self._window = make_window(settings.quota_limit, settings.quota_window, settings.quota_kind)
-        self._secondly_limit = settings.secondly_limit
         self._second = RollingWindow(1.0)
-        self._batch_limit = settings.batch_limit
         self._batches = RollingWindow(settings.batch_window)
-        self._batch_max_in_flight = settings.batch_max_in_flight
-        self._daily_limit = settings.daily_limit
-        self.day_used = settings.daily_used
+        # Each policy with its limit and its window; the first that is full refuses a request.
+        self._single_limits: list[tuple[str, int | None, RateWindow]] = [
+            (SECONDLY, settings.secondly_limit, self._second),
+            (TEN_SECONDLY_ROLLING, settings.quota_limit, self._window),
+        ]
+        self._batch_limits: list[tuple[str, int | None, RateWindow]] = [
+            (TEN_SECONDLY_ROLLING, settings.batch_limit, self._batches)
+        ]
+        self.day_used = settings.daily_used  # requests of the day that were counted
         self._day = 0
-        self._count_refused = settings.count_refused
-        self._reported_max = settings.reported_max
-        if self._reported_max is None and self._limit is not None:
-            self._reported_max = str(self._limit)
-        self._neighbours = settings.neighbours
         self._neighbour_calls: Iterator[float] | None = None
         self._next_neighbour = math.inf
         self._origin = 0.0
 
     @property
     def day_end(self) -> float:
-        """The instant at which the next day begins."""
         return self._origin + (self._day + 1) * _DAY
 
     def take(self, now: float, *, is_batch: bool, in_flight: int = 0) -> str | None:
         """
-        Count a request, or return the policy that refuses it.
+        Count a request at *now*, or return the policy that refuses it.
 
-        Args:
-            now: The instant of counting.
-            is_batch: A batch call counts for the day (HubSpot, API usage guidelines) and for the
-                limits of batch calls; any other call for the day and for the rolling windows.
-            in_flight: How many batch calls are in flight already.
+        A batch call counts for the day (HubSpot, API usage guidelines) and for the limits of batch
+        calls; any other call for the day and for the rolling windows. *in_flight*: batch calls in
+        flight already.
         """
         if self._neighbour_calls is None:
             self._origin = now
             self._neighbour_calls = heapq.merge(
-                *(_instants(each, now) for each in self._neighbours)
+                *(_instants(each, now) for each in self._settings.neighbours)
             )
             self._next_neighbour = next(self._neighbour_calls, math.inf)
         while self._next_neighbour <= now:
@@ -198,42 +169,28 @@ class RateLimits:
 
     def retry_after(self, policy: str, now: float, *, is_batch: bool = False) -> int:
         """Return the whole seconds, at least 1, until *policy* has room for such a request."""
-        if policy == DAILY:
-            room_at = self.day_end
-        elif policy == SECONDLY:
-            room_at = self._second.below_at(self._secondly_limit or 0)
-        elif policy == BATCH_IN_FLIGHT:
-            room_at = now
-        elif is_batch:
-            room_at = self._batches.below_at(self._batch_limit or 0)
-        else:
-            room_at = self._window.below_at(self._limit or 0)
+        room_at = self.day_end if policy == DAILY else now
+        for name, limit, window in self._batch_limits if is_batch else self._single_limits:
+            if name == policy and limit is not None:
+                room_at = window.below_at(limit)
         return max(1, math.ceil(room_at - now))
 
     def headers(self, *, daily: bool = True, rolling: bool = True) -> dict[str, str]:
-        """
-        Return the rate-limit headers of the request that was counted last.
-
-        Args:
-            daily: Whether to report the daily limit, if there is one.
-            rolling: Whether to report the limits of the rolling windows, if there are any.
-        """
-        headers: dict[str, str] = {}
-        if rolling and self._reported_max is not None:
-            headers["X-HubSpot-RateLimit-Max"] = self._reported_max
-            milliseconds = f"{self._window.length * 1000:.0f}"
-            headers["X-HubSpot-RateLimit-Interval-Milliseconds"] = milliseconds
-        if rolling and self._limit is not None:
-            headers["X-HubSpot-RateLimit-Remaining"] = _left(self._limit, len(self._window))
-        if rolling and self._secondly_limit is not None:
-            left = _left(self._secondly_limit, len(self._second))
-            headers["X-HubSpot-RateLimit-Secondly"] = str(self._secondly_limit)
-            headers["X-HubSpot-RateLimit-Secondly-Remaining"] = left
-        if daily and self._daily_limit is not None:
-            left = _left(self._daily_limit, self.day_used)
-            headers["X-HubSpot-RateLimit-Daily"] = str(self._daily_limit)
-            headers["X-HubSpot-RateLimit-Daily-Remaining"] = left
-        return headers
+        """Return the rate-limit headers of the request that was counted last."""
+        settings, headers = self._settings, {}
+        reported = settings.quota_limit if settings.reported_max is None else settings.reported_max
+        if rolling and reported is not None:
+            headers["Max"] = str(reported)
+            headers["Interval-Milliseconds"] = f"{self._window.length * 1000:.0f}"
+        if rolling and settings.quota_limit is not None:
+            headers["Remaining"] = _left(settings.quota_limit, len(self._window))
+        if rolling and settings.secondly_limit is not None:
+            headers["Secondly"] = str(settings.secondly_limit)
+            headers["Secondly-Remaining"] = _left(settings.secondly_limit, len(self._second))
+        if daily and settings.daily_limit is not None:
+            headers["Daily"] = str(settings.daily_limit)
+            headers["Daily-Remaining"] = _left(settings.daily_limit, self.day_used)
+        return {f"X-HubSpot-RateLimit-{name}": value for name, value in headers.items()}
 
     def _take(self, now: float, *, is_batch: bool, in_flight: int = 0) -> str | None:
         for window in (self._window, self._second, self._batches):
@@ -241,32 +198,26 @@ class RateLimits:
         day = int((now - self._origin) // _DAY)
         if day > self._day:
             self._day, self.day_used = day, 0
-        policy = self._full_batch_policy(in_flight) if is_batch else self._full_policy()
-        if self._daily_limit is not None and self.day_used >= self._daily_limit:
-            policy = DAILY
-        if policy is None or self._count_refused:
+        policy = self._full_policy(is_batch=is_batch, in_flight=in_flight)
+        if policy is None or self._settings.count_refused:
             self.day_used += 1
             for window in (self._batches,) if is_batch else (self._window, self._second):
                 window.add(now)
         return policy
 
-    def _full_policy(self) -> str | None:
-        if self._secondly_limit is not None and len(self._second) >= self._secondly_limit:
-            return SECONDLY
-        if self._limit is not None and len(self._window) >= self._limit:
-            return TEN_SECONDLY_ROLLING
-        return None
-
-    def _full_batch_policy(self, in_flight: int) -> str | None:
-        if self._batch_max_in_flight is not None and in_flight >= self._batch_max_in_flight:
+    def _full_policy(self, *, is_batch: bool, in_flight: int) -> str | None:
+        daily, most_batches = self._settings.daily_limit, self._settings.batch_max_in_flight
+        if daily is not None and self.day_used >= daily:
+            return DAILY
+        if is_batch and most_batches is not None and in_flight >= most_batches:
             return BATCH_IN_FLIGHT
-        if self._batch_limit is not None and len(self._batches) >= self._batch_limit:
-            return TEN_SECONDLY_ROLLING
+        for policy, limit, window in self._batch_limits if is_batch else self._single_limits:
+            if limit is not None and len(window) >= limit:
+                return policy
         return None
 
 
 def _instants(neighbour: Neighbour, origin: float) -> Iterator[float]:
-    """Yield when *neighbour* sends its requests."""
     for index in range(math.floor(neighbour.length * neighbour.per_second)):
         first = index - index % neighbour.burst
         yield origin + neighbour.start + first / neighbour.per_second

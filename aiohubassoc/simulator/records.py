@@ -1,13 +1,17 @@
-"""Object types with all their names, records and pairs, and which records exist."""
+"""Object types with all their names, and which records and links exist."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from aiohubassoc.simulator.error_bodies import invalid_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from aiohubassoc.simulator.fault_plan import ScriptedPair
     from aiohubassoc.simulator.seeded_random import SeededRandom
     from aiohubassoc.simulator.settings import PortalSettings
 
@@ -16,24 +20,15 @@ _LARGEST_ID = 2**63 - 1  # record ids are Java longs
 
 
 class ObjectType(NamedTuple):
-    """
-    One object type.
+    """One object type."""
 
-    Args:
-        name: Its name in the ledger: the plural, or the whole name of a custom type.
-        singular: HubSpot's other name for it.
-        type_id: HubSpot's number for it, such as ``0-1``.
-        custom: Whether it is the account's own type.
-    """
-
-    name: str
-    singular: str
-    type_id: str
-    custom: bool = False
+    name: str  # its name in the ledger: the plural, or the whole name of a custom type
+    singular: str  # HubSpot's other name for it
+    type_id: str  # HubSpot's number for it, such as ``0-1``
+    custom: bool = False  # whether it is the account's own type
 
     @property
     def label(self) -> str:
-        """Its name in HubSpot's error messages."""
         return self.singular if self.custom else self.singular.upper()
 
 
@@ -82,7 +77,6 @@ class RecordRef(NamedTuple):
 
     @property
     def is_numeric(self) -> bool:
-        """Whether the id is a number that HubSpot can hold."""
         return _is_numeric(self.record_id)
 
     @property
@@ -101,21 +95,14 @@ class LinkedPair(NamedTuple):
 
     @classmethod
     def from_refs(cls, from_ref: RecordRef, to_ref: RecordRef) -> LinkedPair:
-        """Return the pair of two records."""
         return cls(from_ref.kind.name, from_ref.canonical_id, to_ref.kind.name, to_ref.canonical_id)
 
     def reversed(self) -> LinkedPair:
-        """Return the other direction."""
         return LinkedPair(self.to_type, self.to_id, self.from_type, self.from_id)
 
 
 class ObjectTypes:
-    """
-    The object types of one portal, found by any of their names in any case.
-
-    Args:
-        custom: The names of the account's own types; each has only this name.
-    """
+    """The object types of one portal, found by any of their names in any case."""
 
     def __init__(self, custom: Iterable[str] = ()) -> None:
         custom_types = (ObjectType(name, name, name, custom=True) for name in custom)
@@ -128,7 +115,6 @@ class ObjectTypes:
         return iter(self._types)
 
     def find(self, written: str) -> ObjectType | None:
-        """Return the type that *written* names, None for an unknown one."""
         return self._by_name.get(written) or self._by_name.get(written.lower())
 
     def to_pair(self, from_type: str, from_id: str, to_type: str, to_id: str) -> LinkedPair:
@@ -145,28 +131,107 @@ class ObjectTypes:
         return kind.name if kind else written
 
 
-class ExistingRecords:
-    """Which records a portal has."""
-
-    def __init__(self, settings: PortalSettings, rng: SeededRandom) -> None:
-        self._largest = settings.records_up_to
-        self._missing_share = settings.missing_share
-        self._rng = rng
-
-    def has(self, ref: RecordRef) -> bool:
-        """Return whether the record exists. Its id must be numeric."""
-        number = int(ref.record_id)
-        if number < 1 or (self._largest is not None and number > self._largest):
-            return False
-        if self._missing_share == 0:
-            return True
-        drawn = self._rng.uniform("record", f"{ref.kind.name}|{number}")
-        return drawn >= self._missing_share
-
-
 def _is_numeric(record_id: str) -> bool:
     return _ID.fullmatch(record_id) is not None and int(record_id) <= _LARGEST_ID
 
 
 def _canonical_id(record_id: str) -> str:
     return str(int(record_id)) if _is_numeric(record_id) else record_id
+
+
+# Most records have one link only: a dict for each would take five times the memory.
+_Others: TypeAlias = str | dict[str, None]
+
+
+class LinkStore:
+    """
+    Which records exist, and which are linked. Making a link again changes nothing.
+
+    A link has two directions, and a read of either finds it. The cost of a read is proportional to
+    the number of links of its record.
+
+    Raises:
+        ValueError: the settings have impossible links, or links though none are kept.
+    """
+
+    def __init__(self, settings: PortalSettings, rng: SeededRandom, types: ObjectTypes) -> None:
+        self._settings = settings
+        self._rng = rng
+        self._types = types
+        self._others: dict[tuple[str, str], dict[str, _Others]] = {}
+        self._labelled_only: set[LinkedPair] = set()
+        for pair in map(self._checked, settings.labelled_only):
+            self.add_labelled(pair)
+
+    def add(self, pair: LinkedPair) -> None:
+        self._connect(pair)
+        if self._labelled_only:
+            self._labelled_only -= {pair, pair.reversed()}
+
+    def add_labelled(self, pair: LinkedPair) -> None:
+        """Link *pair* with a label and not by default; a default link stays one."""
+        if pair.to_id not in self._linked(pair.from_type, pair.from_id, pair.to_type):
+            self._connect(pair)
+            self._labelled_only |= {pair, pair.reversed()}
+
+    def add_existing(self, pairs: Iterable[ScriptedPair]) -> None:
+        """Link *pairs* by default without a call: see `Portal.add_links`."""
+        for pair in map(self._checked, pairs):
+            self.add(pair)
+
+    def add_by_call(self, pairs: tuple[LinkedPair, ...]) -> tuple[LinkedPair, ...]:
+        """Link *pairs*, without the share that is only confirmed, and return those linked."""
+        if share := self._settings.unmade_share:
+            drawn = ((pair, self._rng.uniform("unmade", "|".join(pair))) for pair in pairs)
+            pairs = tuple(pair for pair, draw in drawn if draw >= share)
+        if self._settings.keep_links:
+            for pair in pairs:
+                self.add(pair)
+        return pairs
+
+    def exists(self, ref: RecordRef) -> bool:
+        """Return whether the record exists. Its id must be numeric."""
+        number, largest = int(ref.record_id), self._settings.records_up_to
+        if number < 1 or (largest is not None and number > largest):
+            return False
+        share = self._settings.missing_share
+        return not share or self._rng.uniform("record", f"{ref.kind.name}|{number}") >= share
+
+    def is_default(self, pair: LinkedPair) -> bool:
+        """Return whether *pair* has the default link, with or without labels."""
+        return pair not in self._labelled_only
+
+    def others(
+        self, from_type: str, from_id: str, to_type: str, start: int, limit: int
+    ) -> tuple[list[str], bool]:
+        """Return ids that a record is linked to, at most *limit*, and whether more follow."""
+        others = self._linked(from_type, from_id, to_type)
+        return list(islice(others, start, start + limit)), len(others) > start + limit
+
+    def _linked(self, from_type: str, from_id: str, to_type: str) -> dict[str, None]:
+        others = self._others.get((from_type, to_type), {}).get(from_id, {})
+        return {others: None} if isinstance(others, str) else others
+
+    def _connect(self, pair: LinkedPair) -> None:
+        for from_type, from_id, to_type, to_id in (pair, pair.reversed()):
+            records = self._others.setdefault((from_type, to_type), {})
+            others = records.setdefault(from_id, to_id)
+            if isinstance(others, dict):
+                others[to_id] = None
+            elif others != to_id:
+                records[from_id] = {others: None, to_id: None}
+
+    def _checked(self, pair: ScriptedPair) -> LinkedPair:
+        if not self._settings.keep_links:
+            raise ValueError("a portal with keep_links=False has no links to start with")
+        if list(map(type, pair)) != [str] * 4:
+            raise ValueError(f"a pair has four strings, not {pair!r}")
+        linked = self._types.to_pair(*pair)
+        from_type, from_id, to_type, to_id = pair
+        for name, record_id in ((from_type, from_id), (to_type, to_id)):
+            kind = self._types.find(name)
+            if kind is None:
+                raise ValueError(f"{name!r} is no object type of this portal")
+            if invalid_id(RecordRef(kind, record_id)) is not None:
+                raise ValueError(f"{record_id!r} is no id of a record")
+        return linked

@@ -13,11 +13,11 @@ import attrs
 
 from aiohubassoc.simulator import error_bodies
 from aiohubassoc.simulator.records import LinkedPair
-from aiohubassoc.simulator.responses import PortalResponse
 from aiohubassoc.simulator.settings import AccountCallName
 
 if TYPE_CHECKING:
     from aiohubassoc.simulator.records import ObjectTypes
+    from aiohubassoc.simulator.responses import PortalResponse
     from aiohubassoc.simulator.seeded_random import SeededRandom
     from aiohubassoc.simulator.settings import Latency
 
@@ -29,6 +29,9 @@ _ERRORS_IN_200 = "2026-09"
 NO_INPUT = error_bodies.validation_error(
     "Invalid input JSON on line 1, column 1: Cannot deserialize value"
 )
+
+Inputs: TypeAlias = "list[Any] | PortalResponse"
+"""The inputs of a batch call, not validated, or the response to a body without them."""
 
 OperationKind: TypeAlias = Literal["put", "batch", "read", "account"]
 
@@ -91,147 +94,87 @@ PortalCall: TypeAlias = PutCall | BatchCall | ReadCall | AccountCall
 
 
 def parse_path(raw_path: str) -> PortalCall | None:
-    """
-    Return the call of *raw_path*, None if the portal has no such path.
-
-    Args:
-        raw_path: As in the request line, percent-encoded; a query is ignored.
-    """
+    """Return the call of a path as in the request line; None if the portal has no such path."""
     path = raw_path.partition("?")[0]
     segments = [unquote(segment) for segment in path.split("/")]
     if "" in segments[1:]:
         return None
     match segments:
-        case ["", "crm", "v4", "objects", *rest]:
-            return _put(rest)
-        case ["", "crm", "objects", version, *rest] if _DATED.fullmatch(version):
-            return _put(rest)
-        case ["", "crm", "v4", "associations", *rest]:
-            return _batch(rest)
-        case ["", "crm", "associations", version, *rest] if _DATED.fullmatch(version):
-            return _batch(rest, errors_in_200=version >= _ERRORS_IN_200)
-        case _:
-            return _account(segments)
-
-
-def _put(segments: list[str]) -> PutCall | None:
-    match segments:
-        case [from_type, from_id, "associations", "default", to_type, to_id]:
-            return PutCall(from_type, from_id, to_type, to_id)
-        case _:
-            return None
-
-
-def _batch(segments: list[str], *, errors_in_200: bool = False) -> BatchCall | ReadCall | None:
-    match segments:
-        case [from_type, to_type, "batch", "associate", "default"]:
-            return BatchCall(from_type, to_type)
-        case [from_type, to_type, "batch", "read"]:
-            return ReadCall(from_type, to_type, errors_in_200)
-        case _:
-            return None
-
-
-def _account(segments: list[str]) -> AccountCall | None:
-    match segments:
-        case ["", "account-info", version, "details"] if _is_account_version(version):
-            return AccountCall("details")
-        case ["", "account-info", version, "api-usage", "daily", "private-apps"] if (
-            _is_account_version(version)
-        ):
-            return AccountCall("usage")
+        case ["", "crm", "v4", area, *rest]:
+            return _crm("v4", area, rest)
+        case ["", "crm", area, version, *rest] if _DATED.fullmatch(version):
+            return _crm(version, area, rest)
+        case ["", "account-info", version, *rest] if version == "v3" or _DATED.fullmatch(version):
+            return _ACCOUNT_INFO.get("/".join(rest))
         case ["", "oauth", "v2", "private-apps", "get", "access-token-info"]:
             return AccountCall("token_info")
-        case ["", "crm", "limits", version, "associations", "records", from_type, to_type] if (
-            _DATED.fullmatch(version)
-        ):
+        case _:
+            return None
+
+
+_ACCOUNT_INFO = {
+    "details": AccountCall("details"),
+    "api-usage/daily/private-apps": AccountCall("usage"),
+}
+
+
+def _crm(version: str, area: str, rest: list[str]) -> PortalCall | None:
+    match area, rest:
+        case "objects", [from_type, from_id, "associations", "default", to_type, to_id]:
+            return PutCall(from_type, from_id, to_type, to_id)
+        case "associations", [from_type, to_type, "batch", "associate", "default"]:
+            return BatchCall(from_type, to_type)
+        case "associations", [from_type, to_type, "batch", "read"]:
+            errors_in_200 = version != "v4" and version >= _ERRORS_IN_200
+            return ReadCall(from_type, to_type, errors_in_200)
+        case "limits", ["associations", "records", from_type, to_type] if version != "v4":
             return AccountCall("limits", from_type, to_type)
         case _:
             return None
 
 
-def _is_account_version(version: str) -> bool:
-    return version == "v3" or _DATED.fullmatch(version) is not None
-
-
-@attrs.frozen
-class BatchInputs:
-    """
-    The inputs of a batch call.
-
-    Args:
-        documents: The inputs, not validated. A single call has none.
-        error: The error response if the inputs cannot be read, else None.
-    """
-
-    documents: list[Any] = attrs.field(factory=list)
-    error: PortalResponse | None = None
-
-
-def parse_inputs(call: PortalCall, body: bytes) -> BatchInputs:
-    """Return the inputs in the body of *call*."""
+def parse_inputs(call: PortalCall, body: bytes) -> Inputs:
     if isinstance(call, PutCall | AccountCall):
-        return BatchInputs()
+        return []
     if not body:
-        return _invalid("Invalid JSON input: a request body was expected, but none found")
+        message = "Invalid JSON input: a request body was expected, but none found"
+        return error_bodies.validation_error(message)
     try:
-        documents = json.loads(body)["inputs"]
+        inputs = json.loads(body)["inputs"]
     except (KeyError, TypeError, ValueError):
-        return BatchInputs(error=NO_INPUT)
-    if not isinstance(documents, list):
-        return BatchInputs(error=NO_INPUT)
-    if len(documents) > call.max_inputs:
-        return _invalid(f"{len(documents)} inputs are more than the {call.max_inputs} allowed")
-    return BatchInputs(documents)
-
-
-def _invalid(message: str) -> BatchInputs:
-    return BatchInputs(error=error_bodies.validation_error(message))
+        return NO_INPUT
+    if not isinstance(inputs, list):
+        return NO_INPUT
+    if len(inputs) > call.max_inputs:
+        message = f"{len(inputs)} inputs are more than the {call.max_inputs} allowed"
+        return error_bodies.validation_error(message)
+    return inputs
 
 
 @attrs.frozen(eq=False)
 class PortalRequest:
-    """
-    A request before it is counted; compared by identity.
+    """A request before it is counted; compared by identity."""
 
-    Args:
-        call: The call of its path. None: the portal has no such path.
-        is_allowed: Whether its method is the one of the call.
-        pair: The pair of a call for one pair; None for other calls.
-        body: The request body.
-        key: The key of random draws: the pair, or the path and the body.
-        number: Counts the requests with this key, from 1.
-        delay: Seconds from its arrival until it is counted.
-    """
-
-    call: PortalCall | None
-    is_allowed: bool
-    pair: LinkedPair | None
+    call: PortalCall | None  # the call of its path. None: the portal has no such path
+    is_allowed: bool  # whether its method is the one of the call
+    pair: LinkedPair | None  # the pair of a call for one pair; None for other calls
     body: bytes
-    key: str
-    number: int
-    delay: float
+    key: str  # the key of random draws: the pair, or the path and the body
+    number: int  # counts the requests with this key, from 1
+    delay: float  # seconds from its arrival until it is counted
 
     @property
     def is_batch(self) -> bool:
-        """Whether the limits of batch calls apply: to those that link and those that read."""
         return self.is_allowed and isinstance(self.call, BatchCall | ReadCall)
 
 
 @attrs.frozen
 class Position:
-    """
-    The number of a call among those that passed the rate limits, from 1.
+    """The number of a call among those that passed the rate limits, from 1."""
 
-    Args:
-        of_key: Among the calls with its key.
-        of_kind: Among the calls of its kind.
-        overall: Among all calls except those about the account.
-    """
-
-    of_key: int
-    of_kind: int
-    overall: int
+    of_key: int  # among the calls with its key
+    of_kind: int  # among the calls of its kind
+    overall: int  # among all calls except those about the account
 
 
 @attrs.define
@@ -256,7 +199,6 @@ class RequestTracker:
         self._passed: Counter[OperationKind] = Counter()
 
     def track(self, method: str, raw_path: str, body: bytes) -> PortalRequest:
-        """Return the parsed request."""
         call = parse_path(raw_path)
         if call is None:
             return PortalRequest(call, False, None, body, raw_path, 1, 0.0)
@@ -273,7 +215,6 @@ class RequestTracker:
         return PortalRequest(call, is_allowed, pair, body, key, counts.arrived, delay)
 
     def next_position(self, key: str, call: PortalCall) -> Position:
-        """Return the position of *call* if it passes now."""
         counts = self._by_key.get(key)
         return Position(
             counts.passed + 1 if counts else 1,
@@ -282,7 +223,6 @@ class RequestTracker:
         )
 
     def record_pass(self, key: str, call: PortalCall) -> None:
-        """Record that *call* has passed."""
         self._by_key.setdefault(key, _KeyCounts()).passed += 1
         self._passed[call.kind] += 1
 

@@ -47,5 +47,4 @@ class SeededRandom:
         return str(UUID(bytes=self._bytes(16, purpose, key, number), version=4))
 
     def generator(self, purpose: str, key: str, number: int = 1) -> Random:
-        """Return a generator for many draws."""
         return Random(self._bytes(16, purpose, key, number))

@@ -10,7 +10,7 @@ import socket
 import struct
 import sys
 import threading
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import attrs
 from aiohttp import web
@@ -129,7 +129,6 @@ def serve_forever(
 
 @contextlib.contextmanager
 def _on_signals(end: Callable[[], None]) -> Iterator[None]:
-    """Call *end* for either signal while the context lasts."""
     # Not the loop's own handlers: Windows lacks them, and they forget the handlers before them.
     before = {
         number: signal.signal(number, lambda *_: end())
@@ -161,13 +160,11 @@ class _PortalServer(web.Server):
         self._clock = asyncio.get_running_loop().time
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
-        """Record the connection."""
         super().connection_made(handler, transport)
         self._transports[handler] = transport
         self._portal.ledger.record_connections(len(self._transports))
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
-        """Record the end of the connection."""
         super().connection_lost(handler, exc)
         self._transports.pop(handler, None)
         self._portal.ledger.record_connections(len(self._transports))
@@ -201,15 +198,17 @@ class _PortalServer(web.Server):
 
 async def _deliver(response: PortalResponse, request: web.BaseRequest) -> web.StreamResponse:
     """Return a response to send, or break the connection if the delivery requires it."""
-    if response.delivery is Delivery.NEVER:
-        await _wait_for_disconnect()
-    if response.delivery is Delivery.RESET:
-        _reset(request)
-        await _wait_for_disconnect()
+    if response.delivery in {Delivery.WHOLE, Delivery.TRUNCATED}:
+        return _whole(response)
     if response.delivery is Delivery.CUT:
         await _cut(response, request)
-        await _wait_for_disconnect()
-    return _whole(response)
+    if response.delivery is Delivery.RESET and (transport := request.transport) is not None:
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        transport.abort()
+    # The server cancels this task when the connection is lost.
+    await asyncio.get_running_loop().create_future()
+    raise AssertionError("this future never completes")
 
 
 def _whole(response: PortalResponse) -> web.Response:
@@ -229,17 +228,3 @@ async def _cut(response: PortalResponse, request: web.BaseRequest) -> None:
     await stream.write(body[: len(body) // 2])
     if request.transport is not None:
         request.transport.close()
-
-
-def _reset(request: web.BaseRequest) -> None:
-    transport = request.transport
-    if transport is not None:
-        connection = transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-        transport.abort()
-
-
-async def _wait_for_disconnect() -> NoReturn:
-    """Wait to be cancelled: the server does so when the connection is lost."""
-    await asyncio.get_running_loop().create_future()
-    raise AssertionError("this future never completes")

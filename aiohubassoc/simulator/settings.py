@@ -21,6 +21,10 @@ AccountCallName: TypeAlias = Literal["details", "usage", "token_info", "limits"]
 LimitedRecord: TypeAlias = tuple[str, str, str, int]
 
 
+def _one_of(literal: Any) -> Any:  # noqa: ANN401 -- a Literal, and a validator of attrs
+    return validators.in_(get_args(literal))
+
+
 def _count_or_none(_: object, field: attrs.Attribute[Any], value: int | None) -> None:
     if value is not None and value < 1:
         raise ValueError(f"{field.name} must be 1 or more, or None, not {value!r}")
@@ -32,15 +36,8 @@ def _pairs(_: object, field: attrs.Attribute[Any], value: tuple[ScriptedPair, ..
             raise ValueError(f"{field.name} must hold pairs of four strings each, not {pair!r}")
 
 
-_TUPLES = (
-    "tokens",
-    "custom_types",
-    "missing_scopes",
-    "scopes",
-    "refused_calls",
-    "unknown_calls",
-)
-_CALLS = validators.deep_iterable(validators.in_(get_args(AccountCallName)))
+_TEXTS = ("tokens", "custom_types", "missing_scopes", "scopes", "refused_calls", "unknown_calls")
+_CALLS = validators.deep_iterable(_one_of(AccountCallName))
 _SHARE = [validators.ge(0.0), validators.le(1.0)]
 
 
@@ -165,9 +162,7 @@ class PortalSettings:
     tokens: tuple[str, ...] = ("simulated-token",)
     quota_limit: int | None = attrs.field(default=190, validator=_count_or_none)
     quota_window: float = attrs.field(default=10.0, validator=validators.gt(0))
-    quota_kind: QuotaKind = attrs.field(
-        default="rolling", validator=validators.in_(get_args(QuotaKind))
-    )
+    quota_kind: QuotaKind = attrs.field(default="rolling", validator=_one_of(QuotaKind))
     secondly_limit: int | None = attrs.field(default=None, validator=_count_or_none)
     batch_limit: int | None = attrs.field(default=None, validator=_count_or_none)
     batch_window: float = attrs.field(default=10.0, validator=validators.gt(0))
@@ -175,16 +170,14 @@ class PortalSettings:
     daily_limit: int | None = attrs.field(default=None, validator=_count_or_none)
     count_refused: bool = False
     quota_retry_after: bool = False
-    headers: HeadersMode = attrs.field(
-        default="all", validator=validators.in_(get_args(HeadersMode))
-    )
+    headers: HeadersMode = attrs.field(default="all", validator=_one_of(HeadersMode))
     reported_max: str | None = None
     records_up_to: int | None = attrs.field(
         default=None, validator=validators.optional(validators.ge(0))
     )
     missing_share: float = attrs.field(default=0.0, validator=_SHARE)
     missing_response: MissingResponse = attrs.field(
-        default="400", validator=validators.in_(get_args(MissingResponse))
+        default="400", validator=_one_of(MissingResponse)
     )
     custom_types: tuple[str, ...] = ("p12345_cars", "2-1234567")
     missing_scopes: tuple[str, ...] = ()
@@ -201,16 +194,10 @@ class PortalSettings:
     latency: Latency = attrs.field(factory=Latency)
     neighbours: tuple[Neighbour, ...] = ()
     faults: FaultPlan = attrs.field(factory=FaultPlan)
-    batch_errors: BatchErrors = attrs.field(
-        default="named", validator=validators.in_(get_args(BatchErrors))
-    )
-    batch_missing: BatchMissing = attrs.field(
-        default="207", validator=validators.in_(get_args(BatchMissing))
-    )
+    batch_errors: BatchErrors = attrs.field(default="named", validator=_one_of(BatchErrors))
+    batch_missing: BatchMissing = attrs.field(default="207", validator=_one_of(BatchMissing))
     read_page: int = attrs.field(default=500, validator=validators.ge(1))
-    read_unlinked: ReadUnlinked = attrs.field(
-        default="errors", validator=validators.in_(get_args(ReadUnlinked))
-    )
+    read_unlinked: ReadUnlinked = attrs.field(default="errors", validator=_one_of(ReadUnlinked))
     unmade_share: float = attrs.field(default=0.0, validator=_SHARE)
     labelled_only: tuple[ScriptedPair, ...] = attrs.field(default=(), validator=_pairs)
     keep_links: bool = True
@@ -231,7 +218,7 @@ class PortalSettings:
         """
         fields = json.loads(text)
         try:
-            for name in _TUPLES:
+            for name in _TEXTS:
                 if fields.get(name) is not None:
                     fields[name] = tuple(fields[name])
             for name in ("labelled_only", "limited_records"):

@@ -1,4 +1,4 @@
-"""The bodies of successes, and the ids of default associations."""
+"""The bodies of successes, and the types of associations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from aiohubassoc.simulator.records import ObjectType, RecordRef
+    from aiohubassoc.simulator.records import LinkedPair, ObjectType, RecordRef
     from aiohubassoc.simulator.responses import Document
     from aiohubassoc.simulator.seeded_random import SeededRandom
 
@@ -21,38 +21,27 @@ _WORK_LONGEST = 0.12
 
 # HubSpot, Associations v4, "Association type ID values": the unlabelled ones, each way. Fees and
 # quotes: HubSpot, Fees guide. Line items: HubSpot, Line items guide.
-_ASSOCIATION_TYPE_IDS = {
-    ("contacts", "contacts"): 449,
-    ("contacts", "companies"): 279,
-    ("companies", "contacts"): 280,
-    ("companies", "companies"): 450,
-    ("deals", "contacts"): 3,
-    ("contacts", "deals"): 4,
-    ("deals", "companies"): 341,
-    ("companies", "deals"): 342,
-    ("deals", "deals"): 451,
-    ("contacts", "tickets"): 15,
-    ("tickets", "contacts"): 16,
-    ("tickets", "companies"): 339,
-    ("companies", "tickets"): 340,
-    ("deals", "tickets"): 27,
-    ("tickets", "deals"): 28,
-    ("deals", "line_items"): 19,
-    ("line_items", "deals"): 20,
-    ("fees", "quotes"): 363,
-    ("quotes", "fees"): 364,
-    ("contacts", "notes"): 201,
-    ("notes", "contacts"): 202,
-    ("companies", "notes"): 189,
-    ("notes", "companies"): 190,
-    ("deals", "notes"): 213,
-    ("notes", "deals"): 214,
-    ("contacts", "tasks"): 203,
-    ("tasks", "contacts"): 204,
-    ("companies", "tasks"): 191,
-    ("tasks", "companies"): 192,
-    ("deals", "tasks"): 215,
-    ("tasks", "deals"): 216,
+_BOTH_WAYS = (
+    ("contacts", "contacts", 449, 449),
+    ("contacts", "companies", 279, 280),
+    ("companies", "companies", 450, 450),
+    ("deals", "contacts", 3, 4),
+    ("deals", "companies", 341, 342),
+    ("deals", "deals", 451, 451),
+    ("contacts", "tickets", 15, 16),
+    ("tickets", "companies", 339, 340),
+    ("deals", "tickets", 27, 28),
+    ("deals", "line_items", 19, 20),
+    ("fees", "quotes", 363, 364),
+    ("contacts", "notes", 201, 202),
+    ("companies", "notes", 189, 190),
+    ("deals", "notes", 213, 214),
+    ("contacts", "tasks", 203, 204),
+    ("companies", "tasks", 191, 192),
+    ("deals", "tasks", 215, 216),
+)
+_ASSOCIATION_TYPE_IDS = {(one, other): there for one, other, there, _ in _BOTH_WAYS} | {
+    (other, one): back for one, other, _, back in _BOTH_WAYS
 }
 
 # The seeded ids of all other pairs of types lie above every published one.
@@ -60,38 +49,28 @@ _FIRST_SEEDED_ID = 10_000
 _SEEDED_IDS = 90_000
 
 
-def default_association_type(
-    from_type: ObjectType, to_type: ObjectType, rng: SeededRandom
-) -> tuple[str, int]:
-    """Return the category and the id of the default association in this direction."""
-    category = "USER_DEFINED" if from_type.custom or to_type.custom else "HUBSPOT_DEFINED"
-    published = _ASSOCIATION_TYPE_IDS.get((from_type.name, to_type.name))
-    if published is not None:
-        return category, published
-    return category, seeded_type_id(from_type, to_type, rng)
+# The share of default links that also have a label.
+_LABELLED_SHARE = 0.125
 
-
-def seeded_type_id(
-    from_type: ObjectType, to_type: ObjectType, rng: SeededRandom, label: str = ""
-) -> int:
-    """Return the id of an association type for which HubSpot publishes none."""
-    key = f"{from_type.name}|{to_type.name}{label and f'|{label}'}"
-    return _FIRST_SEEDED_ID + int(rng.uniform("association type", key) * _SEEDED_IDS)
+# HubSpot, Associations v4, "Association type ID values": its own labels, each way.
+_PRIMARY_IDS = {
+    ("contacts", "companies"): 1,
+    ("companies", "contacts"): 2,
+    ("deals", "companies"): 5,
+    ("companies", "deals"): 6,
+    ("tickets", "companies"): 26,
+    ("companies", "tickets"): 25,
+}
+# Examples of an account's own labels.
+_CUSTOM_LABELS = ("Billing contact", "Decision maker", "Former employer")
 
 
 class CallContext(NamedTuple):
-    """
-    What the body of a response depends on.
+    """What the body of a response depends on."""
 
-    Args:
-        now: The portal's clock when the call is counted, in seconds.
-        key: The key of random draws: the pair, or the batch.
-        number: The number of the call among those with this key that passed, from 1.
-    """
-
-    now: float
-    key: str
-    number: int
+    now: float  # the portal's clock when the call is counted, in seconds
+    key: str  # the key of random draws: the pair, or the batch
+    number: int  # the number of the call among those with this key that passed, from 1
 
 
 def iso_date(now: float) -> str:
@@ -105,10 +84,9 @@ class SuccessBodies:
 
     def __init__(self, rng: SeededRandom) -> None:
         self._rng = rng
-        self._specs: dict[tuple[ObjectType, ObjectType], Document] = {}
+        self._default_types: dict[tuple[ObjectType, ObjectType], tuple[str, int]] = {}
 
     def results(self, from_ref: RecordRef, to_ref: RecordRef) -> list[Document]:
-        """Return the results of one pair: both directions."""
         from_id, to_id = from_ref.canonical_id, to_ref.canonical_id
         return [
             self._result(from_id, to_id, from_ref.kind, to_ref.kind),
@@ -150,12 +128,53 @@ class SuccessBodies:
             document["numErrors"] = len(errors)
         return document
 
+    def link_types(
+        self, pair: LinkedPair, kinds: tuple[ObjectType, ObjectType], *, is_default: bool
+    ) -> list[Document]:
+        """
+        Return the association types of one link, at least one, in a random order.
+
+        A link has the same labels in both directions. *kinds* are the types of the two ends of
+        *pair*.
+        """
+        key = "|".join(sorted((f"{pair.from_type}|{pair.from_id}", f"{pair.to_type}|{pair.to_id}")))
+        drawn = self._rng.uniform("label", key)
+        if not is_default:
+            return [self._labelled(kinds, drawn)]
+        category, type_id = self._default_type(*kinds)
+        default = {"category": category, "typeId": type_id, "label": None}
+        if drawn >= _LABELLED_SHARE:
+            return [default]
+        both = [default, self._labelled(kinds, drawn / _LABELLED_SHARE)]
+        return both if self._rng.uniform("label first", key) < 1 / 2 else both[::-1]
+
+    def _labelled(self, kinds: tuple[ObjectType, ObjectType], drawn: float) -> Document:
+        from_type, to_type = kinds
+        primary = _PRIMARY_IDS.get((from_type.name, to_type.name))
+        if primary is not None and drawn < 1 / 2:
+            return {"category": "HUBSPOT_DEFINED", "typeId": primary, "label": "Primary"}
+        label = _CUSTOM_LABELS[int(drawn * 100) % len(_CUSTOM_LABELS)]
+        type_id = self._seeded_id(f"{from_type.name}|{to_type.name}|{label}")
+        return {"category": "USER_DEFINED", "typeId": type_id, "label": label}
+
     def _result(
         self, from_id: str, to_id: str, from_type: ObjectType, to_type: ObjectType
     ) -> Document:
-        spec = self._specs.get((from_type, to_type))
-        if spec is None:
-            category, type_id = default_association_type(from_type, to_type, self._rng)
-            spec = {"associationCategory": category, "associationTypeId": type_id}
-            self._specs[from_type, to_type] = spec
+        category, type_id = self._default_type(from_type, to_type)
+        spec = {"associationCategory": category, "associationTypeId": type_id}
         return {"from": {"id": from_id}, "to": {"id": to_id}, "associationSpec": spec}
+
+    def _default_type(self, from_type: ObjectType, to_type: ObjectType) -> tuple[str, int]:
+        """Return the category and the id of the default association in this direction."""
+        known = self._default_types.get((from_type, to_type))
+        if known is None:
+            names = from_type.name, to_type.name
+            is_custom = from_type.custom or to_type.custom
+            type_id = _ASSOCIATION_TYPE_IDS.get(names) or self._seeded_id("|".join(names))
+            known = "USER_DEFINED" if is_custom else "HUBSPOT_DEFINED", type_id
+            self._default_types[from_type, to_type] = known
+        return known
+
+    def _seeded_id(self, key: str) -> int:
+        """Return the id of an association type for which HubSpot publishes none."""
+        return _FIRST_SEEDED_ID + int(self._rng.uniform("association type", key) * _SEEDED_IDS)

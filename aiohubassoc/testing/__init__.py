@@ -10,8 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiohubassoc.testing.clock import FakeClock
-from aiohubassoc.testing.mocked import MockedHubSpot, mocked
-from aiohubassoc.testing.replies import Reply, batch, linked, rate_limited, refused
+from aiohubassoc.testing.mocked import (
+    MockedHubSpot,
+    Reply,
+    batch,
+    linked,
+    mocked,
+    rate_limited,
+    refused,
+)
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager

@@ -14,9 +14,10 @@ from aiohubassoc._account.replies import (
     AssociationLimitsReply,
     DailyUsageReply,
     PortalReply,
+    check_scopes,
+    find_scopes,
     parse_scopes,
 )
-from aiohubassoc._account.scopes import check_scopes, find_scopes
 from aiohubassoc._protocol.requests import (
     account_details,
     association_limits,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from aiohubassoc._protocol.status_table import TABLE
+from aiohubassoc._protocol.classify import TABLE
 from aiohubassoc.cli.app import run
 from aiohubassoc.simulator import PortalSettings, portal_process
 

@@ -14,7 +14,7 @@ import pytest
 import aiohubassoc
 import aiohubassoc.simulator
 import aiohubassoc.testing
-from aiohubassoc._account.scopes import _TYPES, find_scopes
+from aiohubassoc._account.replies import _TYPES, find_scopes
 from aiohubassoc.cli.app import make_app
 
 pytestmark = pytest.mark.looptime(False)
@@ -100,7 +100,7 @@ def test_every_page_that_code_names_is_among_the_sources() -> None:
     code = "\n".join(
         path.read_text(encoding="utf-8") for path in Path(aiohubassoc.__path__[0]).rglob("*.py")
     )
-    named = re.findall(r"HubSpot, ([A-Z].{30})", re.sub(r"\s+(#\s+)?", " ", code))
+    named = re.findall(r"\bHubSpot, ([A-Z].{30})", re.sub(r"\s+(#\s+)?", " ", code))
     assert len(named) > len(titles)
     assert [name for name in named if not name.startswith(titles)] == []
 

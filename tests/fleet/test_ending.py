@@ -9,7 +9,7 @@ import pytest
 
 from aiohubassoc import DailyReserveError
 from aiohubassoc.account import AccountCheck
-from aiohubassoc.fleet.ending import make_ending
+from aiohubassoc.fleet.run_linker import make_ending
 from aiohubassoc.fleet.runs import RunState
 from aiohubassoc.models import Report
 

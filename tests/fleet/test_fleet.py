@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +31,7 @@ from tests.fleet.conftest import pgbouncer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from postgres import PostgresServer
 
@@ -169,6 +172,28 @@ async def test_tables_of_an_earlier_version_are_upgraded_by_many_at_once(
 async def test_many_make_the_tables_at_once(database: str) -> None:
     """One of them makes them, the others find them."""
     assert await init_by_five(database) == [False] * 4 + [True]
+
+
+async def test_a_worker_without_rights_says_so(fleet: Fleet, database: str) -> None:
+    """As each command does."""
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as db:
+        await db.execute("drop role if exists nobody_here")
+        await db.execute("create role nobody_here login")
+    url = database.replace("postgres@", "nobody_here@")
+    with pytest.raises(FleetError, match="permission denied"):
+        await FleetWorker(url, {}).run()
+    async with Fleet(url) as other:
+        with pytest.raises(FleetError, match="permission denied"):
+            await other.runs()
+
+
+async def test_a_table_of_another_program_is_no_fleet(fleet: Fleet, database: str) -> None:
+    """Its version is no number."""
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as db:
+        await db.execute("alter table aiohubassoc_fleet alter version type text using 'x'")
+    for work in (fleet.runs(), fleet.init(), FleetWorker(database, {}).run()):
+        with pytest.raises(FleetError, match="not that of a fleet"):
+            await work
 
 
 async def test_a_database_without_tables_names_the_command(database: str) -> None:
@@ -403,6 +428,17 @@ async def test_a_running_run_that_is_cancelled_keeps_what_was_done(
     await fleet.cancel(run)  # of a run that has ended: nothing
 
 
+async def test_a_worker_that_is_stopped_before_it_works_does_not_begin(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """As by a SIGTERM that comes early."""
+    run = await submit(fleet, pairs(3))
+    worker = FleetWorker(database, portals)
+    worker.stop()
+    await worker.run()
+    assert (await fleet.runs(run))[0].state is RunState.QUEUED
+
+
 async def test_a_worker_that_is_stopped_gives_its_runs_to_the_next(
     fleet: Fleet, database: str, portals: dict[str, FleetPortal]
 ) -> None:
@@ -492,6 +528,82 @@ async def test_a_worker_that_no_longer_owns_a_run_sends_and_writes_nothing(
                 row = await cursor.fetchone()
                 await nap()
     assert (await fleet.runs(run))[0].linked == at_once
+
+
+async def test_a_run_that_cannot_begin_says_why_and_waits(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """It is not begun again at once, again and again."""
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as db:
+        await db.execute("update aiohubassoc_quota_schema set version = 99")
+    run = await submit(fleet, pairs(3))
+    async with working(database, portals):
+        waiting = (await fleet.runs(run))[0]
+        while waiting.reason is None:
+            await nap()
+            (waiting,) = await fleet.runs(run)
+    assert waiting.state is RunState.QUEUED
+    assert "newer version of aiohubassoc" in waiting.reason
+    assert waiting.due_at is not None
+    assert waiting.due_at > datetime.now(UTC)
+
+
+async def test_a_run_with_options_of_a_newer_version_says_why_and_waits(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal]
+) -> None:
+    """Whatever breaks: the run is not begun again at once, again and again."""
+    run = await submit(fleet, pairs(3))
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as db:
+        await db.execute("update aiohubassoc_runs set options = options || '{\"nonsense\": 1}'")
+    async with working(database, portals):
+        waiting = (await fleet.runs(run))[0]
+        while waiting.reason is None:
+            await nap()
+            (waiting,) = await fleet.runs(run)
+    assert waiting.state is RunState.QUEUED
+    assert "nonsense" in waiting.reason
+    assert waiting.due_at is not None
+
+
+def slow_token(folder: Path) -> tuple[str, Path]:
+    """Return a command that prints the token once a file is there, and that file."""
+    program, allowed = folder / "token.py", folder / "allowed"
+    program.write_text(
+        "import pathlib, sys, time\n"
+        "while not pathlib.Path(sys.argv[1]).exists():\n    time.sleep(0.02)\n"
+        "print('simulated-token')\n",
+        encoding="utf-8",
+    )
+    return shlex.join([sys.executable, str(program), str(allowed)]), allowed
+
+
+async def test_a_token_that_takes_long_to_read_keeps_no_other_run_waiting(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal], tmp_path: Path
+) -> None:
+    """A password manager may ask a person."""
+    command, allowed = slow_token(tmp_path)
+    portals["other"] = attrs.evolve(portals["other"], token_env=None, token_command=command)
+    slow = await submit(fleet, pairs(3), portal="other")
+    async with working(database, portals):
+        await until(fleet, slow, RunState.RUNNING)
+        quick = await submit(fleet, pairs(3))
+        assert (await until(fleet, quick)).linked == 3
+        allowed.touch()
+        assert (await until(fleet, slow)).linked == 3
+
+
+async def test_a_run_that_is_cancelled_before_its_first_call_sends_nothing(
+    fleet: Fleet, database: str, portals: dict[str, FleetPortal], tmp_path: Path
+) -> None:
+    """The worker hears of it while it reads the token."""
+    command, _ = slow_token(tmp_path)
+    portals["acme"] = attrs.evolve(portals["acme"], token_env=None, token_command=command)
+    run = await submit(fleet, pairs(3))
+    async with working(database, portals):
+        await until(fleet, run, RunState.RUNNING)
+        await fleet.cancel(run)
+        ended = await until(fleet, run)
+    assert (ended.state, ended.linked, ended.unprocessed) == (RunState.CANCELLED, 0, 3)
 
 
 async def test_the_daily_limit_puts_a_run_to_sleep_until_midnight(

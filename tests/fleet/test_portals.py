@@ -122,6 +122,12 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
         load_portals(write(tmp_path, text))
 
 
+def test_a_file_that_cannot_be_is_refused() -> None:
+    """No path holds NUL."""
+    with pytest.raises(OptionsError, match="cannot read the portals"):
+        load_portals("portals\0.toml")
+
+
 def test_a_portal_of_a_program_is_checked_when_it_is_made() -> None:
     """As one of a file."""
     with pytest.raises(OptionsError, match="share must be"):

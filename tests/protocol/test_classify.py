@@ -31,9 +31,8 @@ from aiohubassoc import (
     WrongEndpointError,
 )
 from aiohubassoc._protocol import codec, reply_codec
-from aiohubassoc._protocol.classify import EndpointProof, is_from_hubspot
+from aiohubassoc._protocol.classify import TABLE, EndpointProof, Refusal, is_from_hubspot
 from aiohubassoc._protocol.links import LinksReply, RecordLinks
-from aiohubassoc._protocol.status_table import TABLE, Refusal
 from aiohubassoc._protocol.verdicts import (
     About,
     Accepted,

@@ -511,7 +511,7 @@ def test_a_throttle_near_the_limit_counts_calls_later(sent_at: float, share: flo
     pacer.record_throttle(3.0, 2.0, retry_after=None, by_quota=True)
     pacer.record_response(2.0, 3.0, exact=True, accepted=False)
     trips.counted_at(2.0, 3.0, exact=True)
-    trips.lean(share)
+    trips.count_later(share)
     for _ in range(4):
         pacer.take(sent_at)
     for _ in range(4):

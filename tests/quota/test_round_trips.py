@@ -42,9 +42,9 @@ def test_leaning_counts_nearer_to_the_response() -> None:
     trips = RoundTrips()
     for second in range(200):
         trips.counted_at(second, second + 0.1, exact=True)
-    trips.lean(0.5)
+    trips.count_later(0.5)
     assert pytest.approx(500.075, abs=1e-3) == trips.counted_at(500.0, 500.1, exact=True)
-    trips.lean(0.0)
+    trips.count_later(0.0)
     assert pytest.approx(600.05, abs=1e-3) == trips.counted_at(600.0, 600.1, exact=True)
 
 

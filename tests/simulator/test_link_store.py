@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc.simulator import FaultPlan, Portal, PortalSettings
-from aiohubassoc.simulator.link_store import LinkStore
-from aiohubassoc.simulator.records import LinkedPair, ObjectTypes
+from aiohubassoc.simulator.records import LinkedPair, LinkStore, ObjectTypes
 from aiohubassoc.simulator.seeded_random import SeededRandom
 from tests.simulator.portal_calls import batch, decode, linked_ids, make_portal, put, read
 
