@@ -195,12 +195,18 @@ class QuotaLimiter:
         self._wake()
 
     def record_throttle(
-        self, sent_at: float, retry_after: float | None, *, by_quota: bool = True
+        self,
+        sent_at: float,
+        retry_after: float | None,
+        *,
+        by_quota: bool = True,
+        by_second: bool = False,
     ) -> float:
         """Pause all calls; return the seconds until they may be sent."""
         self._record_ended()
-        now = self._now()
-        return self._pacer.record_throttle(now, sent_at, retry_after=retry_after, by_quota=by_quota)
+        return self._pacer.record_throttle(
+            self._now(), sent_at, retry_after=retry_after, by_quota=by_quota, by_second=by_second
+        )
 
     def _count_in_flight(self) -> int:
         """Return how many calls are in flight that the daily limit counts."""

@@ -128,6 +128,7 @@ class Throttled:
         retry_after: Seconds; None where HubSpot did not say.
         ends_run: Whether the run stops if the pair is not retried.
         by_quota: Whether the quota of the window is used up.
+        by_second: Whether a limit of calls a second is used up.
     """
 
     about: ClassVar[About] = About.MOMENT
@@ -135,6 +136,7 @@ class Throttled:
     retry_after: float | None = None
     ends_run: bool = False
     by_quota: bool = False
+    by_second: bool = False
 
 
 @attrs.define

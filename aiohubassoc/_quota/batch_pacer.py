@@ -136,12 +136,17 @@ class BatchPacer:
         self._bucket.record(now + self._round_trips.longest, now, accepted=False)
 
     def record_throttle(
-        self, now: float, sent_at: float, *, retry_after: float | None, by_quota: bool
+        self,
+        now: float,
+        sent_at: float,
+        *,
+        retry_after: float | None,
+        by_quota: bool,
+        by_second: bool = False,
     ) -> float:
         """As `Pacer.record_throttle`: pause all calls, and lower the limit."""
-        if (
-            by_quota and sent_at > self._cut_at
-        ):  # calls in flight at a throttle may be throttled too
+        # Calls in flight at a throttle may be throttled too.
+        if (by_quota or by_second) and sent_at > self._cut_at:
             own = self._bucket.accepted_until((sent_at + now) / 2)
             if self._throttled_limit < math.inf or self._throttled_in_flight < math.inf:
                 self._patience = min(self._patience * 2, _MOST_PATIENCE)

@@ -267,7 +267,12 @@ class CommonState:
             case NotResponded():
                 decider.record_no_response(sent_at)
             case WasThrottled():
-                decider.record_throttle(sent_at, event.retry_after, by_quota=event.by_quota)
+                decider.record_throttle(
+                    sent_at,
+                    event.retry_after,
+                    by_quota=event.by_quota,
+                    by_second=event.by_second,
+                )
 
     def _set_leases(self, holder: _Holder, count: int, now: float) -> None:
         """Make *count* the number of permits that a process has."""

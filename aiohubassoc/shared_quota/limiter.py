@@ -148,7 +148,12 @@ class SharedLimiter:
         self._note()
 
     def record_throttle(
-        self, sent_at: float, retry_after: float | None, *, by_quota: bool = True
+        self,
+        sent_at: float,
+        retry_after: float | None,
+        *,
+        by_quota: bool = True,
+        by_second: bool = False,
     ) -> float:
         """Hold all calls back, those of other processes too; return the seconds until they may."""
         now = self._clock.now()
@@ -156,7 +161,7 @@ class SharedLimiter:
             now, sent_at, retry_after=retry_after, window=self.quota.window
         )
         self._paused_until = now + pause
-        self._events.append(WasThrottled(sent_at, now, retry_after, by_quota))
+        self._events.append(WasThrottled(sent_at, now, retry_after, by_quota, by_second))
         self._ask()
         return pause
 
