@@ -35,6 +35,8 @@ _PATIENCE_CALLS: Final = 20
 _MOST_PATIENCE_CALLS: Final = 80
 # A window is shorter than HubSpot's if less than this share of the most calls was accepted in it.
 _HOLLOW_SHARE: Final = 1 / 4
+# Or if HubSpot asks to wait for longer, but for the rounding to whole seconds.
+_ROUNDED_SECONDS: Final = 1.0
 # If less than this share of the limit was accepted before a throttle, the quota may not be its
 # cause. To find out, more calls are tried at once: this number, and this share of those accepted.
 _DOUBTED_SHARE: Final = 1 / 10
@@ -84,7 +86,8 @@ class AdaptiveLimit:
 
     Args:
         quota: The limit that is assumed, and its window.
-        window: The seconds of a limit besides that quota; None: it is that of the quota.
+        window: The seconds of another limit that the account may have besides. None: it is that of
+            the quota, whose window may be longer than HubSpot names.
     """
 
     def __init__(self, quota: Quota, window: float | None = None) -> None:
@@ -101,7 +104,7 @@ class AdaptiveLimit:
         self.level: _Level | None = None
         # The highest limit since the cut: to reach a lower one proves nothing about this one.
         self._whole: float = quota.limit
-        # The most calls that were accepted in a window, before the cut or since.
+        # The most calls that were accepted in a window as it was named.
         self._peak = 0
         self._cut_at = -math.inf
         self._before_cut: _Level | None = None
@@ -172,7 +175,7 @@ class AdaptiveLimit:
         """
         if own >= self._limit:
             self._prove()
-            self._peak = int(self._limit)
+            self._peak = self._quota.limit
         self.max_in_flight += self.growth
         level = self.level
         if level is None:
@@ -182,8 +185,7 @@ class AdaptiveLimit:
         if sent_at <= self._cut_at:
             self._accepted_at_cut += 1
         elif own >= self._whole or (level.disproof and own >= level.base + level.disproof):
-            self.level = None
-            self._measure_in(self._fixed_window or self._named_window)
+            self._return_to(None)
 
     def record_end(self, *, sent_at: float) -> None:
         """Learn that a call is no longer in flight. Its result was recorded before."""
@@ -193,7 +195,7 @@ class AdaptiveLimit:
             if not self.in_flight_at_cut and self._accepted_at_cut >= _ALONE * max(
                 1, self._throttled_at_cut
             ):
-                self.level = self._before_cut
+                self._return_to(self._before_cut)
 
     def record_throttle(
         self,
@@ -202,13 +204,15 @@ class AdaptiveLimit:
         *,
         sent_at: float,
         beside: int,
+        retry_after: float = 0.0,
         seconds_of: Callable[[int], float] = lambda _: math.inf,
     ) -> bool:
         """
         Learn that a call was throttled by this limit.
 
         *own*: as for `record_accepted`; *beside*: how many calls are in flight, with this one.
-        *seconds_of*: in how many seconds until this one that number of calls was accepted.
+        *retry_after*: seconds that HubSpot asks for. *seconds_of*: in how many seconds until this
+        call that number of calls was accepted.
         Returns whether only the moment of counting was misjudged: the limit is right.
         """
         if sent_at <= self._cut_at:  # it was in flight at the cut: the same throttle
@@ -223,11 +227,13 @@ class AdaptiveLimit:
             self._whole = self._limit
             self._peak = max(self._peak, own)
         self._prove()  # from now on the level bounds the calls
-        is_hollow = own < _HOLLOW_SHARE * self._peak
+        asked = retry_after if retry_after > self.window + _ROUNDED_SECONDS else 0.0
+        is_hollow = own < _HOLLOW_SHARE * self._peak or asked > 0
+        is_longer = self.window > self._named_window  # than named: then it is made to fit
         if self._fixed_window is None and (
-            is_hollow or (self.window > self._named_window and own < self._peak - _near(self._peak))
+            is_hollow or (is_longer and own < self._peak - _near(self._peak))
         ):
-            seconds = seconds_of(self._peak)
+            seconds = seconds_of(self._peak) + asked
             if self.window < seconds < math.inf:
                 self._measure_in(seconds)
                 level, own = self.level, self._peak
@@ -245,13 +251,19 @@ class AdaptiveLimit:
             self.level = self._cut(own, now, level.failed_tries)
         return False
 
+    def _return_to(self, level: _Level | None) -> None:
+        self.level = level
+        if level is None:
+            self._measure_in(self._fixed_window or self._named_window)
+
     def _prove(self) -> None:
         self.is_proven = True
         self.max_in_flight = math.inf
 
     def _cut(self, own: int, now: float, failed_tries: int) -> _Level:
-        share = _DOUBTED_SHARE * min(1.0, self.window / self._quota.window)
-        if failed_tries <= 1 and own < share * self._quota.limit:
+        quota = self._quota
+        in_quota_window = own * max(1.0, quota.window / self.window)
+        if failed_tries <= 1 and in_quota_window < _DOUBTED_SHARE * quota.limit:
             disproof = _DISPROOF_CALLS + int(_DISPROOF_SHARE * own)
             return _Level(own, own, now, failed_tries, disproof)
         windows = _PATIENCE_WINDOWS[min(failed_tries, len(_PATIENCE_WINDOWS) - 1)]

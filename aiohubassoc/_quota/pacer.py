@@ -290,6 +290,7 @@ class Pacer:
                 now,
                 sent_at=sent_at,
                 beside=bucket.in_flight,
+                retry_after=retry_after or 0.0,
                 seconds_of=partial(bucket.seconds_of, moment=moment),
             ):
                 self._round_trips.lean(_LEAN)
