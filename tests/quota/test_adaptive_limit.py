@@ -378,7 +378,8 @@ def test_a_longer_window_is_used_at_the_pace_of_the_quota_until_a_try_fails() ->
     limit = _widened(0)
     assert pytest.approx(0.1) == limit.interval(0.0)
     _try_fails(limit, 100, 1.0)
-    assert (100, pytest.approx(0.2)) == (limit.at(1.0), limit.interval(1.0))
+    assert 100 == limit.at(1.0)
+    assert pytest.approx(0.2) == limit.interval(1.0)
     assert 10.0 == _tries_after(limit, 1.0)
     # The calls tried double with each eighth of the window that HubSpot names.
     limit.record_accepted(101, sent_at=11.0)
@@ -463,11 +464,8 @@ def test_a_limit_besides_the_quota_is_learned_with_the_patience_of_the_quota() -
     """More is tried after a quarter of ten seconds, and doubles with each eighth."""
     limit = AdaptiveLimit(QUOTA, 1.0)
     _try_fails(limit, 12, 0.0)
-    assert (12, False, pytest.approx(1 / 12)) == (
-        limit.at(0.0),
-        limit.is_doubted,
-        limit.interval(0.0),
-    )
+    assert (12, False) == (limit.at(0.0), limit.is_doubted)
+    assert pytest.approx(1 / 12) == limit.interval(0.0)
     assert 2.5 == _tries_after(limit, 0.0)
     limit.record_accepted(13, sent_at=2.5)
     assert [14, 15, 15] == [limit.at(2.5 + eighths * 1.25) for eighths in (1, 2, 3)]
