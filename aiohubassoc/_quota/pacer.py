@@ -264,6 +264,13 @@ class Pacer:
             learned.record_accepted(own, sent_at=sent_at)
         if learned.in_flight_at_cut:
             learned.record_end(sent_at=sent_at)
+        if learned.level is None:
+            self._remember()
+
+    def _remember(self) -> None:
+        windows = 1 if self._adaptive.level is None else _REMEMBERED_WINDOWS
+        bucket = self._buckets[-1]
+        bucket.memory = max(bucket.quota.window, windows * self._adaptive.window)
 
     def record_throttle(
         self,
@@ -295,7 +302,7 @@ class Pacer:
             ):
                 self._round_trips.lean(_LEAN)
                 self._lean_until = now + _WARY_WINDOWS * bucket.quota.window
-            bucket.memory = max(bucket.memory, _REMEMBERED_WINDOWS * learned.window)
+            self._remember()
         window = max(bucket.quota.window, self._adaptive.window)
         self._wary_until = now + _WARY_WINDOWS * window
         return self._cooldown.record_throttle(now, sent_at, retry_after=retry_after, window=window)

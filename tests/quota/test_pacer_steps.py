@@ -450,6 +450,23 @@ def test_a_limit_of_a_second_is_lifted_by_calls_beyond_it() -> None:
     assert pacer.is_calm(301.5)
 
 
+def test_calls_of_a_longer_window_are_remembered_while_it_is_kept() -> None:
+    """Three windows of it, as it may be longer still; then only those of the quota."""
+    pacer = Pacer(Quota(600))
+    _accept(pacer, 0.0, 600)
+    _throttle(pacer, 20.0, 20.0)
+    (bucket,) = pacer._buckets
+    _accept(pacer, 69.9, 1)
+    assert 602 == bucket.remembered  # for 60 s, and the quota's window
+    _accept(pacer, 69.95, 1)
+    _accept(pacer, 70.5, 1)
+    assert 4 == bucket.remembered  # with the throttled one
+    _accept(pacer, 71.0, 1197)  # 1,200 in the 20 s: the quota's window holds again
+    assert 1201 == bucket.remembered
+    _accept(pacer, 91.1, 1)
+    assert 1 == bucket.remembered
+
+
 def _record_all(pacer: Pacer, now: float, count: int) -> None:
     """Record calls that were taken before the limit was known, each accepted now."""
     for _ in range(count - 1):
