@@ -228,7 +228,7 @@ class AdaptiveLimit:
             self._peak = max(self._peak, own)
         self._prove()  # from now on the level bounds the calls
         asked = retry_after if retry_after > self.window + _ROUNDED_SECONDS else 0.0
-        is_hollow = own < _HOLLOW_SHARE * self._peak or asked > 0
+        is_hollow = own < _HOLLOW_SHARE * self._peak or bool(asked)
         is_longer = self.window > self._named_window  # than named: then it is made to fit
         if self._fixed_window is None and (
             is_hollow or (is_longer and own < self._peak - _near(self._peak))
