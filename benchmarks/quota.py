@@ -210,6 +210,7 @@ _SCENARIOS = (
         _ERROR_SHARE,
         _SET,
     ),
+    Scenario("10 a second besides", {"secondly_limit": 10}, 100, _ERROR_SHARE, _SET),
     Scenario("fixed windows", {"quota_kind": "fixed", **_SILENT}, 190, 0.0, _SET),
     Scenario("GCRA", {"quota_kind": "gcra", **_SILENT}, 190, 0.0, _SET),
     Scenario(

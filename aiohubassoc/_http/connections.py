@@ -12,7 +12,7 @@ the request's own response would take, because that response always follows.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary, WeakSet
 
 from aiohttp.client_proto import ResponseHandler
@@ -154,7 +154,7 @@ class UnfitConnectionError(Exception):
     """A connection that was used before must not be used for this attempt."""
 
 
-class ConnectionState(Protocol):
+class ConnectionState:
     """
     What is known of one connection.
 
@@ -164,19 +164,13 @@ class ConnectionState(Protocol):
         doubted_until: The time from which its last response can be believed; 0: now.
     """
 
-    attempt: Attempt | None
-    is_spoilt: bool
-    doubted_until: float
+    attempt: Attempt | None = None
+    is_spoilt: bool = False
+    doubted_until: float = 0.0
 
 
-class WatchedProtocol(ResponseHandler):
+class WatchedProtocol(ResponseHandler, ConnectionState):
     """A connection of the client's own session. It notices bytes that belong to no request."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
-        self.attempt: Attempt | None = None
-        self.is_spoilt = False
-        self.doubted_until = 0.0
 
     def data_received(self, data: bytes) -> None:
         """Mark the connection as unfit if bytes come while it is idle."""
@@ -191,23 +185,12 @@ class WatchedProtocol(ResponseHandler):
         super().set_exception(exc, *cause)
 
 
-class _LentState:
-    """What is known of a connection of a lent session."""
-
-    def __init__(self) -> None:
-        self.attempt: Attempt | None = None
-        self.is_spoilt = False
-        self.doubted_until = 0.0
-
-
 class Connections:
     """
     What is known of all connections of one client, in the running event loop.
 
-    Args:
-        clock: Time.
-        most_in_doubt: How many connections may be kept out of use at the same time until their
-            last responses can be believed.
+    At most *most_in_doubt* of them are kept out of use at the same time until their last responses
+    can be believed.
     """
 
     def __init__(self, clock: Clock, most_in_doubt: int) -> None:
@@ -216,7 +199,7 @@ class Connections:
         self._most_in_doubt = most_in_doubt
         self._in_doubt = 0
         self._own: WeakSet[WatchedProtocol] = WeakSet()
-        self._lent: WeakKeyDictionary[ResponseHandler, _LentState] = WeakKeyDictionary()
+        self._lent: WeakKeyDictionary[ResponseHandler, ConnectionState] = WeakKeyDictionary()
         # Those of calls for one pair, and of calls for many pairs, which take much longer.
         self._times = (ResponseTimes(), ResponseTimes())
 
@@ -280,7 +263,7 @@ class Connections:
             return protocol
         state = self._lent.get(protocol)
         if state is None:
-            state = self._lent[protocol] = _LentState()
+            state = self._lent[protocol] = ConnectionState()
         return state
 
     def _is_doubted(self, state: ConnectionState) -> bool:

@@ -45,7 +45,7 @@ class Events:
     Args:
         observer: None: events are only logged.
         portal: The host that calls go to.
-        clock: Time.
+        clock: The client's.
 
     Attributes:
         on_response: Reports a response; None: the observer has no such method.

@@ -76,12 +76,7 @@ async def _send_once(
     request: aiohttp.ClientRequest,
     handler: Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]],
 ) -> aiohttp.ClientResponse:
-    """
-    Send a request over a connection that may be used, and let the session keep no cookie.
-
-    Raises:
-        SentOnceError: instead of an exception after which aiohttp would send the request again.
-    """
+    """Send a request over a connection that may be used, and let the session keep no cookie."""
     send = request.send
 
     async def checked(connection: Connection) -> aiohttp.ClientResponse:

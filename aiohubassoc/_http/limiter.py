@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Self
 
 from aiohubassoc._http.clock import SystemClock, bind_now
 from aiohubassoc._http.limiter_interface import NO_HEADERS
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aiohubassoc._http.clock import Clock, Timer
-
-    _AnyPacer: TypeAlias = Pacer | BatchPacer
 
 # Seconds. A timer may fire a little early; without this a wait of 0 s would spin.
 _TICK: Final = 1e-4
@@ -71,8 +69,21 @@ class QuotaLimiter:
         given: object = quota
         if given is not None and not isinstance(given, Quota):
             raise OptionsError(f"quota must be a Quota, such as Quota(190), not {given!r}")
-        pacer = Pacer(quota, share=_checked_share(share), strict=strict)
-        self._set_up(pacer, reserve_daily, clock)
+        self._pacer = Pacer(quota, share=_checked_share(share), strict=strict)
+        self._daily = (
+            None if reserve_daily is None else DailyBudget(_checked_reserve(reserve_daily))
+        )
+        self._clock = clock or SystemClock()
+        self._now = self._clock.now
+        self._queue = WaitQueue(self._clock, self._try_take, self.release_unused)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # Calls with a response that are not recorded yet.
+        self._ended: list[tuple[float, float, bool]] = []
+        self._last_headers = NO_HEADERS
+        # The quota headers of the last response, as texts and parsed.
+        self._quota_texts: tuple[str | None, str | None] = (None, None)
+        self._named: Quota | None = None
+        self._sharing: tuple[QuotaLimiter, ...] = (self,)  # those with the same daily reserve
 
     @classmethod
     def for_batches(
@@ -98,26 +109,9 @@ class QuotaLimiter:
         Raises:
             OptionsError: an argument that cannot work.
         """
-        limiter = cls.__new__(cls)
-        limiter._set_up(BatchPacer(quota), reserve_daily, clock)  # noqa: SLF001 -- its own class
+        limiter = cls(quota, reserve_daily=reserve_daily, clock=clock)
+        limiter._pacer = BatchPacer(quota)
         return limiter
-
-    def _set_up(self, pacer: _AnyPacer, reserve_daily: float | None, clock: Clock | None) -> None:
-        self._pacer = pacer
-        self._daily = (
-            None if reserve_daily is None else DailyBudget(_checked_reserve(reserve_daily))
-        )
-        self._clock = clock or SystemClock()
-        self._now = self._clock.now
-        self._queue = WaitQueue(self._clock, self._try_take, self.release_unused)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        # Calls with a response that are not recorded yet.
-        self._ended: list[tuple[float, float, bool]] = []
-        self._last_headers = NO_HEADERS
-        # The quota headers of the last response, as texts and parsed.
-        self._quota_texts: tuple[str | None, str | None] = (None, None)
-        self._named: Quota | None = None
-        self._sharing: tuple[QuotaLimiter, ...] = (self,)  # those with the same daily reserve
 
     def share_daily(self, other: QuotaLimiter) -> None:
         """Keep one daily reserve with *other*: HubSpot's daily limit counts the calls of both."""
@@ -195,12 +189,18 @@ class QuotaLimiter:
         self._wake()
 
     def record_throttle(
-        self, sent_at: float, retry_after: float | None, *, by_quota: bool = True
+        self,
+        sent_at: float,
+        retry_after: float | None,
+        *,
+        by_quota: bool = True,
+        by_second: bool = False,
     ) -> float:
         """Pause all calls; return the seconds until they may be sent."""
         self._record_ended()
-        now = self._now()
-        return self._pacer.record_throttle(now, sent_at, retry_after=retry_after, by_quota=by_quota)
+        return self._pacer.record_throttle(
+            self._now(), sent_at, retry_after=retry_after, by_quota=by_quota, by_second=by_second
+        )
 
     def _count_in_flight(self) -> int:
         """Return how many calls are in flight that the daily limit counts."""
@@ -223,7 +223,6 @@ class QuotaLimiter:
     def _learn(
         self, sent_at: float, now: float, headers: Mapping[str, str], *, accepted: bool
     ) -> None:
-        """Learn the limits that a response reports."""
         pacer = self._pacer
         texts = headers.get(_headers.QUOTA_LIMIT), headers.get(_headers.QUOTA_WINDOW)
         if texts != self._quota_texts:  # nearly every response names the same quota
@@ -240,14 +239,7 @@ class QuotaLimiter:
             self._daily.record_response(now, limit, left, sent_at=sent_at, in_flight=others)
 
     def _try_take(self, now: float) -> float:
-        """
-        Take a permit and return 0, or return the seconds until one may be free.
-
-        inf: not before another call ends.
-
-        Raises:
-            DailyReserveError: no call may be sent today.
-        """
+        """Do as the `WaitQueue` asks."""
         self._record_ended()
         pacer, daily = self._pacer, self._daily
         if daily is not None:
@@ -263,12 +255,7 @@ class QuotaLimiter:
         return 0.0
 
     def _enter(self, loop: asyncio.AbstractEventLoop) -> None:
-        """
-        Serve *loop* from now on.
-
-        Raises:
-            OptionsError: another one uses the limiter, so that two could do so at once.
-        """
+        """Serve *loop* from now on, or raise OptionsError: another one uses the limiter."""
         former = self._loop
         if former is not None:
             self._leave(former)
@@ -318,12 +305,7 @@ class WaitQueue:
         self._timer: Timer | None = None
 
     async def acquire(self) -> None:
-        """
-        Acquire a permit, first come first served. A cancelled caller uses none.
-
-        Raises:
-            DailyReserveError: only the reserved calls of the day are left.
-        """
+        """Acquire a permit, first come first served. A cancelled caller uses none."""
         if not self.waiters and self._try_take(self.now()) <= 0:
             return
         waiter = asyncio.get_running_loop().create_future()

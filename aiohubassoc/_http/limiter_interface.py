@@ -75,7 +75,12 @@ class Limiter(Protocol):
         ...
 
     def record_throttle(
-        self, sent_at: float, retry_after: float | None, *, by_quota: bool = True
+        self,
+        sent_at: float,
+        retry_after: float | None,
+        *,
+        by_quota: bool = True,
+        by_second: bool = False,
     ) -> float:
         """
         Pause all calls, because HubSpot throttled one.
@@ -84,6 +89,7 @@ class Limiter(Protocol):
             sent_at: When the call that was throttled was sent.
             retry_after: Seconds that HubSpot asks for; None where it did not say.
             by_quota: Whether the reason was the quota.
+            by_second: Whether it was a limit of calls a second that the account has besides.
 
         Returns:
             Seconds until calls may be sent again.

@@ -77,7 +77,7 @@ class Deadlines:
 
     Args:
         timeouts: Of each attempt. How long connecting may take, the connector bounds.
-        clock: Time.
+        clock: That of the event loop.
 
     Attributes:
         attempts: The attempts in flight, by task. The caller of `begin` removes each at its end.

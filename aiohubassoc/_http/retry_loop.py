@@ -67,7 +67,7 @@ class Dependencies:
         tokens: Gives the token of each attempt, and renews one that HubSpot refused.
         semaphore: Held while a request is in flight, never while waiting.
         policy: When to retry.
-        clock: Time.
+        clock: The client's.
         jitter: Draws evenly from 0 to 1.
         events: What is reported of calls.
         proof: When HubSpot itself last responded: to any call, as all have the same base URL.
@@ -105,14 +105,7 @@ class RetryLoop(Generic[SubjectT]):
         verdict: Verdict,
         attempt: Callable[[Call[SubjectT]], Awaitable[Verdict]],
     ) -> FinalVerdict:
-        """
-        Return the final verdict of *call*, whose first attempt had this *verdict*.
-
-        Args:
-            call: The call.
-            verdict: That of its first attempt.
-            attempt: Makes another attempt.
-        """
+        """Return the final verdict of *call*, whose first *attempt* had this *verdict*."""
         first = await self._follow(call, verdict)
         # tenacity costs as much as a third of a request: it is entered for a second attempt only.
         if not isinstance(first, Retry):
@@ -130,7 +123,6 @@ class RetryLoop(Generic[SubjectT]):
         return final
 
     async def _follow(self, call: Call[SubjectT], verdict: Verdict) -> FinalVerdict | Retry:
-        """Decide what follows an attempt."""
         renewed, call.token_renewed = call.token_renewed, False
         was_resend, call.is_resend = call.is_resend, False
         if not (isinstance(verdict, Transient) and isinstance(verdict.error, ConnectError)):

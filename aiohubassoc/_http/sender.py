@@ -317,7 +317,9 @@ class Sender(Generic[SubjectT]):
         # Before the permit is released, or the next call in the queue would be sent.
         if isinstance(verdict, Throttled) and not is_beyond_patience(self._policy, verdict):
             wait = clamp(self._policy, verdict.retry_after)
-            call.pause = self._limiter.record_throttle(sent_at, wait, by_quota=verdict.by_quota)
+            call.pause = self._limiter.record_throttle(
+                sent_at, wait, by_quota=verdict.by_quota, by_second=verdict.by_second
+            )
         if is_from_hubspot(response, verdict):
             self._proof.responded_at = self._now()
 

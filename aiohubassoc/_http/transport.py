@@ -342,12 +342,7 @@ class Transport:
     def _failed(
         self, error: BaseException, session: aiohttp.ClientSession | OwnSession, attempt: Attempt
     ) -> NoResponse:
-        """
-        Return what *error* means.
-
-        Raises:
-            ClientClosedError: the session was closed before the request was sent.
-        """
+        """Return what *error* means; ClientClosedError: the session was closed before."""
         if session.closed and attempt.protocol is None:
             raise ClientClosedError from None
         result = to_no_response(error, self._redaction)
@@ -368,10 +363,6 @@ class Transport:
 
         aiohttp cancels lookups of host names when a session is closed. To the caller it would look
         like a cancellation of the call.
-
-        Raises:
-            CancelledError: the task was cancelled.
-            ClientClosedError: the session was closed before the request was sent.
         """
         if attempt.was_cancelled():
             raise  # noqa: PLE0704 -- see above

@@ -135,8 +135,13 @@ class Refusal:
 
     def is_by_quota(self) -> bool:
         if self.body.policy_name:
-            return "ROLLING" in self.body.policy_name.upper()
+            name = self.body.policy_name.upper()
+            return "ROLLING" in name or "TEN_SECONDLY" in name
         return self.body.is_hubspot
+
+    def is_by_second(self) -> bool:
+        """Return whether a limit of calls a second is used up."""
+        return "SECONDLY" in (self.body.policy_name or "").upper() and not self.is_by_quota()
 
     def to_error(self, cls: type[ApiError]) -> ApiError:
         body, response = self.body, self.response
@@ -198,7 +203,9 @@ class Row:
 
 
 def _throttle(refusal: Refusal, error: ApiError) -> Verdict:
-    return Throttled(error, refusal.retry_after, by_quota=refusal.is_by_quota())
+    return Throttled(
+        error, refusal.retry_after, by_quota=refusal.is_by_quota(), by_second=refusal.is_by_second()
+    )
 
 
 def _pause(refusal: Refusal, error: ApiError) -> Verdict:

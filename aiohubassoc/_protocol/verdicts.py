@@ -108,6 +108,7 @@ class Throttled:
     retry_after: float | None = None  # seconds; None where HubSpot did not say
     ends_run: bool = False  # whether the run stops if the pair is not retried
     by_quota: bool = False  # whether the quota of the window is used up
+    by_second: bool = False  # whether a limit of calls a second is used up
 
 
 @attrs.define

@@ -2,7 +2,8 @@
 How much of the quota is available: less than its limit while other programs use it too.
 
 A 429 by the quota is a measurement: what is available is what HubSpot accepted from this client in
-the window before it. Time is an argument, in seconds.
+the window before it. If that is next to nothing although many calls were accepted before, the
+window is longer than HubSpot says. Time is an argument, in seconds.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohubassoc.options import Quota
 
 # A throttle this near to the limit is an error in the estimated times, not other programs' calls,
@@ -26,6 +29,14 @@ _DOUBLING_WINDOWS: Final = 1 / 8
 _MOST_DOUBLINGS: Final = 30.0
 # How many windows to wait before that, after 0, 1, 2 and more failed tries.
 _PATIENCE_WINDOWS: Final = (1 / 4, 1 / 2, 1.0, 2.0, 3.0)
+# And at least the time of this many calls for each failed try after the second, up to the second
+# number: a window may hold so few that failed tries alone would be 5 % of responses.
+_PATIENCE_CALLS: Final = 20
+_MOST_PATIENCE_CALLS: Final = 80
+# A window is shorter than HubSpot's if less than this share of the most calls was accepted in it.
+_HOLLOW_SHARE: Final = 1 / 4
+# Or if HubSpot asks to wait for longer, but for the rounding to whole seconds.
+_ROUNDED_SECONDS: Final = 1.0
 # If less than this share of the limit was accepted before a throttle, the quota may not be its
 # cause. To find out, more calls are tried at once: this number, and this share of those accepted.
 _DOUBTED_SHARE: Final = 1 / 10
@@ -71,14 +82,21 @@ class AdaptiveLimit:
         level: What is allowed after a throttle; None: all of the limit.
         is_proven: Whether HubSpot accepted a whole window of calls, or throttled one.
         in_flight_at_cut: How many of the calls in flight at the last cut still are.
-        window: The seconds in which our own calls are to be measured.
+        window: The seconds of the limit: all measurements and counts are of such a window.
+
+    Args:
+        quota: The limit that is assumed, and its window.
+        window: The seconds of another limit that the account may have besides. None: it is that of
+            the quota, whose window may be longer than HubSpot names.
     """
 
-    def __init__(self, quota: Quota) -> None:
+    def __init__(self, quota: Quota, window: float | None = None) -> None:
         self._quota = quota
         self._is_named = False
-        # All measurements and counts are of this window.
-        self.window = quota.window
+        self._fixed_window = window
+        # The longest of the windows that HubSpot names in turn.
+        self._named_window = quota.window
+        self.window = window or quota.window
         self._limit: float = quota.limit
         self.growth = _GROWTH
         self.is_proven = False
@@ -86,6 +104,8 @@ class AdaptiveLimit:
         self.level: _Level | None = None
         # The highest limit since the cut: to reach a lower one proves nothing about this one.
         self._whole: float = quota.limit
+        # The most calls that were accepted in a window as it was named.
+        self._peak = 0
         self._cut_at = -math.inf
         self._before_cut: _Level | None = None
         # Of the calls in flight at the cut: how many still are, were accepted, were throttled.
@@ -100,14 +120,19 @@ class AdaptiveLimit:
         return self.level is not None and bool(self.level.disproof)
 
     def at(self, now: float) -> int:
-        """Return the calls allowed in a window of the quota."""
-        level, quota = self.level, self._quota
+        """Return the calls allowed in a `window`."""
+        level = self.level
         if level is None:
-            return quota.limit
-        allowed: float = max(level.shown, level.base + self._more(level, now))
-        if self.window != quota.window:
-            allowed *= quota.window / self.window
-        return min(quota.limit, max(1, int(allowed)))
+            return int(self._limit)
+        return max(1, min(int(self._limit), max(level.shown, level.base + self._more(level, now))))
+
+    def interval(self, now: float) -> float:
+        """Return the seconds between calls that use what is allowed evenly."""
+        level, quota = self.level, self._quota
+        if level is not None and not level.failed_tries and self.window > self._named_window:
+            # No try has shown yet that a window is longer than named.
+            return quota.window / quota.limit
+        return self.window / self.at(now)
 
     def rises_in(self, now: float) -> float:
         """Return the seconds until time alone allows more; inf: not before the next response."""
@@ -117,7 +142,7 @@ class AdaptiveLimit:
         more = max(self._more(level, now), level.shown - level.base) + 1
         if more > _most_more(level):
             return math.inf
-        return level.tries_at + math.log2(more) * _DOUBLING_WINDOWS * self.window - now
+        return level.tries_at + math.log2(more) * _DOUBLING_WINDOWS * self._named_window - now
 
     def adopt(self, quota: Quota) -> None:
         """
@@ -127,14 +152,20 @@ class AdaptiveLimit:
         in a short one is no proof for a longer one.
         """
         before = self._quota.window if self._is_named else quota.window
-        window = max(quota.window, before, before if self.level is None else self.window)
-        scale = window / self.window
-        self.level = _scaled(self.level, scale)
-        self._before_cut = _scaled(self._before_cut, scale)
-        self.window, self._quota, self._is_named = window, quota, True
-        self._limit = quota.limit * (window / quota.window)
-        self._whole = self._limit if self.level is None else max(self._limit, self._whole * scale)
+        self._named_window = max(quota.window, before)
+        self._quota, self._is_named = quota, True
+        least = self.window if self.level is not None else 0.0
+        self._measure_in(self._fixed_window or max(self._named_window, least))
+        self._whole = self._limit if self.level is None else max(self._limit, self._whole)
         self.growth = _GROWTH_NAMED
+
+    def _measure_in(self, window: float) -> None:
+        """Count in windows of this length from now on."""
+        scale = window / self.window
+        self.window = window
+        self._limit = self._quota.limit * max(1.0, window / self._quota.window)
+        self.level, self._before_cut = _scaled(self.level, scale), _scaled(self._before_cut, scale)
+        self._whole *= scale
 
     def record_accepted(self, own: int, *, sent_at: float) -> None:
         """
@@ -144,6 +175,7 @@ class AdaptiveLimit:
         """
         if own >= self._limit:
             self._prove()
+            self._peak = self._quota.limit
         self.max_in_flight += self.growth
         level = self.level
         if level is None:
@@ -153,7 +185,7 @@ class AdaptiveLimit:
         if sent_at <= self._cut_at:
             self._accepted_at_cut += 1
         elif own >= self._whole or (level.disproof and own >= level.base + level.disproof):
-            self.level = None
+            self._return_to(None)
 
     def record_end(self, *, sent_at: float) -> None:
         """Learn that a call is no longer in flight. Its result was recorded before."""
@@ -163,13 +195,24 @@ class AdaptiveLimit:
             if not self.in_flight_at_cut and self._accepted_at_cut >= _ALONE * max(
                 1, self._throttled_at_cut
             ):
-                self.level = self._before_cut
+                self._return_to(self._before_cut)
 
-    def record_throttle(self, own: int, now: float, *, sent_at: float, beside: int) -> bool:
+    def record_throttle(
+        self,
+        own: int,
+        now: float,
+        *,
+        sent_at: float,
+        beside: int,
+        retry_after: float = 0.0,
+        seconds_of: Callable[[int], float] = lambda _: math.inf,
+    ) -> bool:
         """
-        Learn that a call was throttled by the quota.
+        Learn that a call was throttled by this limit.
 
         *own*: as for `record_accepted`; *beside*: how many calls are in flight, with this one.
+        *retry_after*: seconds that HubSpot asks for. *seconds_of*: in how many seconds until this
+        call that number of calls was accepted.
         Returns whether only the moment of counting was misjudged: the limit is right.
         """
         if sent_at <= self._cut_at:  # it was in flight at the cut: the same throttle
@@ -182,7 +225,21 @@ class AdaptiveLimit:
         self.in_flight_at_cut, self._accepted_at_cut, self._throttled_at_cut = beside, 0, 0
         if level is None:
             self._whole = self._limit
+            self._peak = max(self._peak, own)
         self._prove()  # from now on the level bounds the calls
+        asked = retry_after if retry_after > self.window + _ROUNDED_SECONDS else 0.0
+        is_hollow = own < _HOLLOW_SHARE * self._peak or bool(asked)
+        is_longer = self.window > self._named_window  # than named: then it is made to fit
+        if self._fixed_window is None and (
+            is_hollow or (is_longer and own < self._peak - _near(self._peak))
+        ):
+            seconds = seconds_of(self._peak) + asked
+            if self.window < seconds < math.inf:
+                self._measure_in(seconds)
+                level, own = self.level, self._peak
+                if is_hollow:  # more is tried at once: what held back the calls may have ended
+                    self.level = _Level(own, own, now, 0)
+                    return False
         if level is None:
             self.level = self._cut(own, now, 0)
         elif now >= level.tries_at:
@@ -194,16 +251,27 @@ class AdaptiveLimit:
             self.level = self._cut(own, now, level.failed_tries)
         return False
 
+    def _return_to(self, level: _Level | None) -> None:
+        self.level = level
+        if level is None:
+            self._measure_in(self._fixed_window or self._named_window)
+
     def _prove(self) -> None:
         self.is_proven = True
         self.max_in_flight = math.inf
 
     def _cut(self, own: int, now: float, failed_tries: int) -> _Level:
-        if failed_tries <= 1 and own < _DOUBTED_SHARE * self._limit:
+        quota = self._quota
+        in_quota_window = own * max(1.0, quota.window / self.window)
+        if failed_tries <= 1 and in_quota_window < _DOUBTED_SHARE * quota.limit:
             disproof = _DISPROOF_CALLS + int(_DISPROOF_SHARE * own)
             return _Level(own, own, now, failed_tries, disproof)
-        patience = _PATIENCE_WINDOWS[min(failed_tries, len(_PATIENCE_WINDOWS) - 1)]
-        return _Level(own, own, now + patience * self.window, failed_tries)
+        windows = _PATIENCE_WINDOWS[min(failed_tries, len(_PATIENCE_WINDOWS) - 1)]
+        calls = min(_PATIENCE_CALLS * max(0, failed_tries - 2), _MOST_PATIENCE_CALLS)
+        patience = max(
+            windows * max(self.window, self._named_window), calls * self.window / max(1, own)
+        )
+        return _Level(own, own, now + patience, failed_tries)
 
     def _is_passing(self, now: float) -> bool:
         """Count a throttle near the limit, and return whether there were few in a row."""
@@ -218,7 +286,7 @@ class AdaptiveLimit:
         if now < level.tries_at:
             return 0
         # 1e-9: rounding must not make a timer that was set for this moment too early.
-        doublings = (now - level.tries_at) / (_DOUBLING_WINDOWS * self.window) + 1e-9
+        doublings = (now - level.tries_at) / (_DOUBLING_WINDOWS * self._named_window) + 1e-9
         tried = min(_most_more(level), int(2.0 ** min(doublings, _MOST_DOUBLINGS)))
         return max(level.disproof, tried)
 

@@ -14,7 +14,6 @@ from aiohubassoc.options import check_count, check_wait
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from aiohubassoc._quota.batch_pacer import BatchPacer
     from aiohubassoc._quota.pacer import Pacer
 
 _DAY: Final = 86_400.0
@@ -58,7 +57,7 @@ class Estimate:
 
 def estimate(
     calls: int,
-    pacer: Pacer | BatchPacer,
+    pacer: Pacer,
     *,
     concurrency: int = 64,
     round_trip: float = 0.1,
@@ -113,9 +112,7 @@ def batch_calls(pairs_by_types: Mapping[tuple[str, str], int], most: int = _BATC
 class _VirtualRun:
     """When the calls of a run end: the first ones as simulated, the others by extrapolation."""
 
-    def __init__(
-        self, calls: int, pacer: Pacer | BatchPacer, concurrency: int, trips: list[float]
-    ) -> None:
+    def __init__(self, calls: int, pacer: Pacer, concurrency: int, trips: list[float]) -> None:
         pacer.adopt(pacer.quota)
         most = max(_SIMULATED, min(2 * pacer.quota.limit, _MOST_SIMULATED))
         self._ended_at = _simulate(min(calls, most), pacer, concurrency, trips)
@@ -145,9 +142,7 @@ class _VirtualRun:
         return ended_at[calls - periods * period] + periods * each
 
 
-def _simulate(
-    calls: int, pacer: Pacer | BatchPacer, concurrency: int, trips: list[float]
-) -> list[float]:
+def _simulate(calls: int, pacer: Pacer, concurrency: int, trips: list[float]) -> list[float]:
     """Return for each number of calls when they have ended, from 0 to *calls*."""
     now, ended_at = 0.0, [0.0]
     in_flight: list[tuple[float, float]] = []  # when each ends, and when it was sent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Final
 
 from aiohubassoc._quota.adaptive_limit import AdaptiveLimit
@@ -74,6 +75,10 @@ _SPACING: Final = 0.9
 _WARY_WINDOWS: Final = 10
 # While at least this many permits are free, calls may be recorded later.
 _AMPLE_CALLS: Final = 1000
+# The window of the limit that an account may have besides, in seconds (HubSpot's policy SECONDLY).
+_SECOND: Final = 1.0
+# After a throttle calls are remembered for this many windows: the window may be longer than named.
+_REMEMBERED_WINDOWS: Final = 3
 # Seconds: the window of the smallest share is about 30 years, not infinite.
 _LONGEST_WINDOW: Final = 1e9
 
@@ -105,6 +110,7 @@ class Pacer:
         # If two quotas are kept, the last is HubSpot's.
         self._buckets: tuple[TokenBucket, ...] = (TokenBucket(first),)
         self._adaptive = AdaptiveLimit(first)
+        self._second = AdaptiveLimit(first, _SECOND)
         self._round_trips = RoundTrips(strict=strict)
         self._cooldown = Cooldown()
         self._began_at: float | None = None
@@ -168,20 +174,22 @@ class Pacer:
         """Return whether only the limit applies."""
         return (
             self._adaptive.level is None
+            and self._second.level is None
             and now >= self._others_until
             and self._cooldown.is_over(now)
         )
 
     def _wary_wait(self, now: float) -> float:
         bucket = self._buckets[-1]
-        limit = self._adaptive.at(now)
+        wait = max(bucket.wait(now), self._cooldown.wait(now))
+        for learned in (self._adaptive, self._second):
+            if learned.level is not None:  # it may rise, the quota not
+                permit = bucket.wait(now, learned.at(now), learned.window)
+                wait = max(wait, min(permit, learned.rises_in(now)))
         if now < self._others_until:
-            limit = min(limit, max(1, bucket.quota.limit - self._others_count))
-        wait = min(bucket.wait(now, limit), self._adaptive.rises_in(now))
-        if now < self._others_until:
-            wait = min(wait, self._others_until - now)
-        # The lowered limit may rise, the quota not.
-        return max(wait, bucket.wait(now), self._cooldown.wait(now))
+            limit = max(1, bucket.quota.limit - self._others_count)
+            wait = max(wait, min(bucket.wait(now, limit), self._others_until - now))
+        return wait
 
     def try_take(self) -> bool:
         """Take a permit if one was free at the last `take`: since then none can have been lost."""
@@ -199,9 +207,9 @@ class Pacer:
         for bucket in self._buckets:
             bucket.take()
         if now < self._wary_until:
-            if not self._adaptive.is_doubted:
-                interval = _SPACING * self._buckets[-1].quota.window / self._adaptive.at(now)
-                self._next_at = max(self._next_at + interval, now)
+            if not (self._adaptive.is_doubted or self._second.is_doubted):
+                interval = max(self._adaptive.interval(now), self._second.interval(now))
+                self._next_at = max(self._next_at + _SPACING * interval, now)
         elif len(self._buckets) == 1 and self._is_plain(now):
             room = self._buckets[0].room
             self.has_ample_room = room >= _AMPLE_CALLS
@@ -236,6 +244,8 @@ class Pacer:
             bucket.record(counted_at, now, accepted=accepted)
         if accepted and self._cooldown.throttles_in_a_row:
             self._cooldown.record_accepted(sent_at)
+        if self._second.level is not None:
+            self._teach(self._second, counted_at, sent_at, accepted=accepted)
         adaptive = self._adaptive
         if adaptive.level is None and adaptive.is_proven:
             return  # the limit is not lowered: an accepted call proves nothing new
@@ -243,31 +253,58 @@ class Pacer:
             adaptive.max_in_flight += (
                 adaptive.growth
             )  # fewer calls than the limit are remembered: they prove no more
-        elif accepted:
-            own = bucket.accepted_until(counted_at, adaptive.window)
-            adaptive.record_accepted(own, sent_at=sent_at)
-        if adaptive.in_flight_at_cut:
-            adaptive.record_end(sent_at=sent_at)
+        else:
+            self._teach(adaptive, counted_at, sent_at, accepted=accepted)
+
+    def _teach(
+        self, learned: AdaptiveLimit, counted_at: float, sent_at: float, *, accepted: bool
+    ) -> None:
+        if accepted:
+            own = self._buckets[-1].accepted_until(counted_at, learned.window)
+            learned.record_accepted(own, sent_at=sent_at)
+        if learned.in_flight_at_cut:
+            learned.record_end(sent_at=sent_at)
+        if learned.level is None:
+            self._remember()
+
+    def _remember(self) -> None:
+        windows = 1 if self._adaptive.level is None else _REMEMBERED_WINDOWS
+        bucket = self._buckets[-1]
+        bucket.memory = max(bucket.quota.window, windows * self._adaptive.window)
 
     def record_throttle(
-        self, now: float, sent_at: float, *, retry_after: float | None, by_quota: bool
+        self,
+        now: float,
+        sent_at: float,
+        *,
+        retry_after: float | None,
+        by_quota: bool,
+        by_second: bool = False,
     ) -> float:
         """
         Pause all calls after a throttle of one that is not recorded yet.
 
-        *retry_after*: seconds that HubSpot asks for; *by_quota*: the quota was the reason. Returns
-        the seconds until calls may go.
+        *retry_after*: seconds that HubSpot asks for; *by_quota*: the quota was the reason;
+        *by_second*: a limit of calls a second was. Returns the seconds until calls may go.
         """
         bucket = self._buckets[-1]
-        window = bucket.quota.window
-        self._wary_until = now + _WARY_WINDOWS * window
         self._close_room()
-        if by_quota:
-            own = bucket.accepted_until((sent_at + now) / 2, self._adaptive.window)
-            beside = bucket.in_flight
-            if self._adaptive.record_throttle(own, now, sent_at=sent_at, beside=beside):
+        if by_quota or by_second:
+            learned = self._second if by_second else self._adaptive
+            moment = (sent_at + now) / 2
+            if learned.record_throttle(
+                bucket.accepted_until(moment, learned.window),
+                now,
+                sent_at=sent_at,
+                beside=bucket.in_flight,
+                retry_after=retry_after or 0.0,
+                seconds_of=partial(bucket.seconds_of, moment=moment),
+            ):
                 self._round_trips.count_later(_LATER_SHARE)
-                self._lean_until = self._wary_until
+                self._lean_until = now + _WARY_WINDOWS * bucket.quota.window
+            self._remember()
+        window = max(bucket.quota.window, self._adaptive.window)
+        self._wary_until = now + _WARY_WINDOWS * window
         return self._cooldown.record_throttle(now, sent_at, retry_after=retry_after, window=window)
 
     def adopt(self, quota: Quota) -> None:
@@ -277,13 +314,11 @@ class Pacer:
         self._named = quota
         if self._began_at is not None:
             self.adopts_remaining_until = self._began_at + quota.window
-        self._adaptive.adopt(self._own_quotas[-1])
         self._keep_own_quotas()
 
     def apply_options(self) -> None:
         """Keep the quotas of this pacer's options, after the state of another was loaded."""
         if self._own_quotas != [bucket.quota for bucket in self._buckets]:
-            self._adaptive.adopt(self._own_quotas[-1])
             self._keep_own_quotas()
 
     @property
@@ -294,6 +329,8 @@ class Pacer:
 
     def _keep_own_quotas(self) -> None:
         quotas = self._own_quotas
+        self._adaptive.adopt(quotas[-1])
+        self._second.adopt(quotas[-1])
         if quotas != [bucket.quota for bucket in self._buckets]:
             self._close_room()
             longest = max(self._buckets, key=lambda bucket: bucket.memory)

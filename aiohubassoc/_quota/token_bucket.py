@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right, insort
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -42,14 +43,20 @@ class TokenBucket:
         self._first = 0
         self._rejected: list[float] = []  # those that HubSpot did not accept, sorted
 
-    def wait(self, now: float, limit: int | None = None) -> float:
+    def wait(self, now: float, limit: int | None = None, window: float | None = None) -> float:
         """
         Return the seconds until a permit is free; 0: now; inf: calls in flight hold all of them.
 
-        *limit*: how many permits there are; None: the quota's limit.
+        *limit*: how many permits there are; None: the quota's limit. *window*: the seconds after
+        which they are free again; None: the quota's. It may be longer by `memory` at most.
         """
-        self._advance(now)
-        counted, first, window = self._counted, self._first, self._window
+        counted = self._counted
+        if window is None:
+            self._advance(now)
+            first, window = self._first, self._window
+        else:
+            length = window
+            first = bisect_right(counted, now, key=lambda moment: moment + length)
         size = len(counted)
         excess = self.in_flight + size - first + 1 - (self.quota.limit if limit is None else limit)
         if excess <= 0:
@@ -111,6 +118,18 @@ class TokenBucket:
         if self._rejected:
             count -= bisect_right(self._rejected, moment) - bisect_right(self._rejected, begin)
         return count
+
+    def seconds_of(self, count: int, moment: float) -> float:
+        """Return in how many seconds until *moment* HubSpot accepted *count* calls; inf: fewer."""
+        rejected = Counter(self._rejected)
+        for counted_at in reversed(self._counted[: bisect_right(self._counted, moment)]):
+            if rejected[counted_at]:
+                rejected[counted_at] -= 1
+                continue
+            count -= 1
+            if count <= 0:
+                return moment - counted_at
+        return math.inf
 
     def copy_for(self, quota: Quota, *, remember: float = 0.0) -> TokenBucket:
         """Return a bucket for *quota* with the same calls; they are kept for *remember* seconds."""

@@ -21,7 +21,6 @@ from aiohubassoc.shared_quota.messages import Grant, NotResponded, Request, Resp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiohubassoc._quota.batch_pacer import BatchPacer
     from aiohubassoc._quota.daily_budget import DailyBudget
     from aiohubassoc._quota.pacer import Pacer
     from aiohubassoc.shared_quota.messages import Event
@@ -95,7 +94,7 @@ class Decider(QuotaLimiter):
     """The limiter of a single process, for its decisions only: no caller waits here."""
 
     @property
-    def pacer(self) -> Pacer | BatchPacer:
+    def pacer(self) -> Pacer:
         """Decides when calls may be sent."""
         return self._pacer
 
@@ -105,12 +104,7 @@ class Decider(QuotaLimiter):
         return self._daily
 
     def take(self, now: float) -> float:
-        """
-        Take a permit and return 0, or the seconds until there may be one.
-
-        Raises:
-            DailyReserveError: no call may be sent today.
-        """
+        """Take a permit and return 0, or the seconds until there may be one, or raise."""
         return self._try_take(now)
 
 
@@ -118,10 +112,8 @@ class CommonState:
     """
     The common state in one row of a store.
 
-    Args:
-        limiter: Decides, with the options of this process.
-        clock: The limiter's clock.
-        is_gone: Returns whether a process has certainly ended.
+    *limiter* decides by the options of this process, and *clock* is the limiter's. *is_gone*
+    returns whether a process has certainly ended.
     """
 
     def __init__(self, limiter: Decider, clock: StoreClock, is_gone: Callable[[str], bool]) -> None:
@@ -139,14 +131,12 @@ class CommonState:
         self._now = -math.inf
         self._shift = 0.0
 
-    # --- in and out ------------------------------------------------------------------------------
-
     def load(self, text: bytes, *, is_same_epoch: bool, keeps_time: bool) -> None:
         """
-        Load a stored state.
+        Load a state that `dump` returned.
 
         Args:
-            text: The state as `dump` returned it.
+            text: The state.
             is_same_epoch: Whether the store was not restarted since.
             keeps_time: Whether its times are valid after a restart.
 
@@ -206,17 +196,8 @@ class CommonState:
             }
         )
 
-    # --- a request -------------------------------------------------------------------------------
-
     def apply(self, request: Request, now: float, arrived_at: float) -> Grant:
-        """
-        Execute a request and return the reply.
-
-        Args:
-            request: The request.
-            now: The store's time.
-            arrived_at: The store's time when the request came, before it waited for others.
-        """
+        """Execute a request that came at *arrived_at*, and then waited for others until *now*."""
         self._shift += max(0.0, self._now - now - self._shift)
         self._now = now = now + self._shift
         if self._is_to_hold:
@@ -270,10 +251,14 @@ class CommonState:
             case NotResponded():
                 limiter.record_no_response(sent_at)
             case WasThrottled():
-                limiter.record_throttle(sent_at, event.retry_after, by_quota=event.by_quota)
+                limiter.record_throttle(
+                    sent_at,
+                    event.retry_after,
+                    by_quota=event.by_quota,
+                    by_second=event.by_second,
+                )
 
     def _set_leases(self, holder: _Holder, count: int, now: float) -> None:
-        """Make *count* the number of permits that a process has."""
         pacer = self._limiter.pacer
         for _ in range(holder.leases, count):
             pacer.take(now)
@@ -297,8 +282,6 @@ class CommonState:
                 holder.leases = holder.want = 0
             if is_gone or silent > _REMEMBERED:
                 del self._holders[name]
-
-    # --- whose turn it is ------------------------------------------------------------------------
 
     def _grant(self, holder: _Holder, want: int, now: float) -> Grant:
         """Grant permits to a process; those that took fewer recently have precedence."""

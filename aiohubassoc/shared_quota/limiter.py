@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from aiohubassoc._http.limiter import WaitQueue
+from aiohubassoc._http.limiter_interface import NO_HEADERS
 from aiohubassoc._quota.pacer import Cooldown
 from aiohubassoc.errors import ClientClosedError, DailyReserveError
 from aiohubassoc.options import Quota
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from aiohubassoc.shared_quota.messages import Event
     from aiohubassoc.shared_quota.session import CommonRow, StoreSession
 
-_NO_HEADERS: Mapping[str, str] = {}
 # A store may be away for so long: a server is restarted, a file is locked. Then the run stops.
 PATIENCE: Final = 60.0
 _RETRY_EVERY: Final = 0.25
@@ -48,12 +48,7 @@ class SharedLimiter:
     """
     A `Limiter` that shares its quota with other processes.
 
-    Args:
-        row: The common state.
-        session: Asks it, in a separate thread.
-        identity: Of this client.
-        decider: What decides before the store is asked.
-        clock: Time.
+    Its *session* asks the *row* in a separate thread; *decider* holds until the first reply.
 
     Attributes:
         quota: The quota that is kept now; of two, the slower.
@@ -98,8 +93,6 @@ class SharedLimiter:
         self._failure: AioHubAssocError | None = None
         self._answered = asyncio.Event()
 
-    # --- a `Limiter` -----------------------------------------------------------------------------
-
     @property
     def in_flight(self) -> int:
         """How many calls of this client may have been sent and have not ended."""
@@ -110,18 +103,11 @@ class SharedLimiter:
         return bool(self._unused) and not self._queue.waiters and self._take_one(self._clock.now())
 
     async def acquire(self) -> None:
-        """
-        Return when one call may be sent, in the order of asking. Cancelled, it costs nothing.
-
-        Raises:
-            DailyReserveError: the calls of the day have come down to what is reserved.
-            SharedQuotaError: the store cannot be used any more.
-            ClientClosedError: the client was closed.
-        """
+        """See `Limiter`; SharedQuotaError: the store cannot be used any more."""
         await self._queue.acquire()
 
     def release_unused(self) -> None:
-        """Record that a call was not sent: its permit is for any process."""
+        """See `Limiter`: the permit is for any process."""
         self._in_flight -= 1
         self._note()
 
@@ -132,7 +118,7 @@ class SharedLimiter:
         *,
         exact: bool = True,
         accepted: bool = True,
-        headers: Mapping[str, str] = _NO_HEADERS,
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> None:
         """Let the permit come back one window after the call was counted."""
         self._in_flight -= 1
@@ -148,7 +134,12 @@ class SharedLimiter:
         self._note()
 
     def record_throttle(
-        self, sent_at: float, retry_after: float | None, *, by_quota: bool = True
+        self,
+        sent_at: float,
+        retry_after: float | None,
+        *,
+        by_quota: bool = True,
+        by_second: bool = False,
     ) -> float:
         """Hold all calls back, those of other processes too; return the seconds until they may."""
         now = self._clock.now()
@@ -156,27 +147,16 @@ class SharedLimiter:
             now, sent_at, retry_after=retry_after, window=self.quota.window
         )
         self._paused_until = now + pause
-        self._events.append(WasThrottled(sent_at, now, retry_after, by_quota))
+        self._events.append(WasThrottled(sent_at, now, retry_after, by_quota, by_second))
         self._ask()
         return pause
 
-    # --- permits that run out --------------------------------------------------------------------
-
     def is_usable(self, generation: int) -> bool:
-        """
-        Return whether a permit of *generation* may still be used.
-
-        Not so when this process was stopped for seconds, or the store could not be reached.
-        """
+        """See `ExpiringLimiter`: not after this process was stopped, or the store away."""
         return generation == self.generation and self._clock.now() <= self._usable_until
 
     async def renew(self) -> None:
-        """
-        Trade a permit that may have run out for one that has not, when there is one.
-
-        Raises:
-            DailyReserveError, SharedQuotaError: as for `acquire`; the old permit is kept.
-        """
+        """See `ExpiringLimiter`."""
         self._in_flight -= 1
         try:
             await self._queue.acquire()
@@ -184,15 +164,8 @@ class SharedLimiter:
             self._in_flight += 1
             raise
 
-    # --- open and closed -------------------------------------------------------------------------
-
     async def register(self) -> None:
-        """
-        Let the common state know of this client.
-
-        Raises:
-            TransientStoreError, PermanentStoreError, SharedQuotaError: it cannot be used.
-        """
+        """Let the common state know of this client, or raise what the store does."""
         self._number += 1
         request = self._complete(Request(self._identity, self._number, (), 0, 0, 0))
         await self._session.submit(lambda: self._row.request(request))
@@ -210,8 +183,6 @@ class SharedLimiter:
                     await self._session.submit(lambda: self._row.request(request))
         self._fail(ClientClosedError())
 
-    # --- the way to the store --------------------------------------------------------------------
-
     def _take_one(self, now: float) -> bool:
         unused = self._unused
         if not unused or unused[0] > now or not self._paused_until <= now <= self._usable_until:
@@ -221,7 +192,6 @@ class SharedLimiter:
         return True
 
     def _try_take(self, now: float) -> float:
-        """As `QuotaLimiter` does."""
         if self._failure is not None:
             raise self._failure
         if self._take_one(now):
@@ -333,7 +303,6 @@ class SharedLimiter:
         return now - self._troubled_since < PATIENCE
 
     def _fail(self, error: AioHubAssocError) -> None:
-        """Let nothing more be sent."""
         self._failure = self._failure or error
         self._is_asking = False
         self._unused.clear()

@@ -36,6 +36,7 @@ class WasThrottled:
     at: float
     retry_after: float | None
     by_quota: bool
+    by_second: bool = False
 
 
 Event: TypeAlias = Responded | NotResponded | WasThrottled

@@ -53,12 +53,7 @@ class CommonRow:
     """
     One row of a store, for one client. It is used in the worker's thread.
 
-    Args:
-        store: The store.
-        name: The key of the quota.
-        kind: The kind of calls: single or batch.
-        make_decider: Makes a decider with this client's options.
-        is_gone: Returns whether a process has certainly ended.
+    *kind* is that of calls: single or batch. *make_decider* makes one with this client's options.
     """
 
     def __init__(
@@ -130,20 +125,12 @@ class CommonRow:
 
 class StoreSession:
     """
-    The connection of a client to a store.
-
-    Args:
-        store: The store.
-        key: The key of the quota.
-        explain: Returns the error that users see.
-        quota, share, reserve_daily, strict, batch_quota: As for the client.
-        clock: The client's clock.
-        worker: Runs the requests to the store.
+    The connection of a client to a store; the options are the client's.
 
     Attributes:
         limiter: The limiter of single calls.
         batch_limiter: The limiter of batch calls.
-        explain: As given.
+        explain: Returns the error that users see.
     """
 
     def __init__(

@@ -78,13 +78,11 @@ class SqliteStore:
             _make_tables(db)
             # After a crash of the machine the last changes may be missing; the epoch shows it.
             db.execute("pragma synchronous = normal")
-        except (OSError, sqlite3.Error) as error:
+        except BaseException as error:
             if db is not None:
                 db.close()
-            raise _classify(error) from error
-        except BaseException:
-            if db is not None:
-                db.close()
+            if isinstance(error, OSError | sqlite3.Error):
+                raise _classify(error) from error
             raise
         self._db, self._file = db, _identify(self._path)
 

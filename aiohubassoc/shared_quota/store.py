@@ -119,10 +119,8 @@ class Store(Protocol):
         """
         Replace the state of a row by what *change* returns, in one transaction.
 
-        Args:
-            name: The key of the quota.
-            kind: The kind of calls: single or batch.
-            change: Called again if the transaction is repeated.
+        *name* is the key of the quota, *kind* that of calls: single or batch. *change* is called
+        again if the transaction is repeated.
         """
         ...
 

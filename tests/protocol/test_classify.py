@@ -286,14 +286,23 @@ def test_a_type_in_a_context_is_about_a_pair() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "by_quota"),
-    [("TEN_SECONDLY_ROLLING", True), ("ten_secondly_rolling", True), ("SECONDLY", False)],
+    ("policy", "by_quota", "by_second"),
+    [
+        ("TEN_SECONDLY_ROLLING", True, False),
+        ("ten_secondly_rolling", True, False),
+        ("TEN_SECONDLY", True, False),
+        ("SECONDLY", False, True),
+        ("secondly", False, True),
+        ("CONCURRENT_REQUESTS", False, False),
+    ],
 )
-def test_only_the_window_that_rolls_teaches_the_quota(policy: str, *, by_quota: bool) -> None:
+def test_only_the_window_that_rolls_teaches_the_quota(
+    policy: str, *, by_quota: bool, by_second: bool
+) -> None:
     """A limit of one second says nothing of how much fits into ten."""
     verdict = _judge(429, _body(policyName=policy))
     assert isinstance(verdict, Throttled)
-    assert by_quota is verdict.by_quota
+    assert (by_quota, by_second) == (verdict.by_quota, verdict.by_second)
 
 
 @pytest.mark.parametrize(("body", "by_quota"), [(_body(), True), (b"error code: 1015", False)])

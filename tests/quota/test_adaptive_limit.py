@@ -19,7 +19,7 @@ def test_what_a_throttle_showed_holds_for_a_longer_window() -> None:
     limit.adopt(Quota(200, 20.0))
     assert 120 == limit.at(1.0)
     limit.adopt(Quota(100, 10.0))  # it names windows in turn: the longest is measured
-    assert (60, 20.0) == (limit.at(1.0), limit.window)
+    assert (120, 20.0) == (limit.at(1.0), limit.window)
 
 
 # --- exact steps, of 100 calls in 10 s -----------------------------------------------------------
@@ -311,6 +311,180 @@ def test_what_held_before_the_throttle_holds_again() -> None:
     assert 30 == limit.at(1.5)
 
 
+# --- a window that is longer than named ----------------------------------------------------------
+
+
+def _widened(own: int, *, seconds: float = 20.0, whole: int = 100) -> AdaptiveLimit:
+    """Return a limit after *whole* calls in a window, which took *seconds*, and a throttle."""
+    limit = AdaptiveLimit(QUOTA)
+    limit.record_accepted(whole, sent_at=-1.0)
+    spans = {100: seconds}
+    assert not limit.record_throttle(
+        own, 0.0, sent_at=-0.5, beside=1, seconds_of=lambda count: spans.get(count, math.inf)
+    )
+    return limit
+
+
+@pytest.mark.parametrize(
+    ("own", "seconds", "whole", "expected"),
+    [
+        (24, 20.0, 100, (20.0, 101)),  # the whole limit, and one more is tried at once
+        (25, 20.0, 100, (10.0, 25)),  # a quarter of the limit: other programs use the rest
+        (24, 10.0, 100, (10.0, 24)),
+        (24, math.inf, 100, (10.0, 24)),  # so many calls are not remembered
+        (24, 20.0, 99, (10.0, 24)),  # a whole limit was never accepted
+    ],
+)
+def test_next_to_nothing_in_a_window_shows_a_longer_one(
+    own: int, seconds: float, whole: int, expected: tuple[float, int]
+) -> None:
+    """It is as long as the limit took: fewer than a quarter of the calls were accepted in it."""
+    limit = _widened(own, seconds=seconds, whole=whole)
+    assert expected == (limit.window, limit.at(0.0))
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "expected"), [(11.0, (10.0, 60)), (11.5, (10.5 + 11.5, 101))]
+)
+def test_a_wait_that_is_longer_than_the_window_shows_a_longer_one(
+    retry_after: float, expected: tuple[float, int]
+) -> None:
+    """Then the oldest call is out of it; a wait may be rounded up to whole seconds."""
+    limit = AdaptiveLimit(QUOTA)
+    limit.record_accepted(100, sent_at=-1.0)
+    assert not limit.record_throttle(
+        60,
+        0.0,
+        sent_at=-0.5,
+        beside=1,
+        retry_after=retry_after,
+        seconds_of=lambda count: count * 0.105,
+    )
+    assert expected == (limit.window, limit.at(0.0))
+
+
+def test_the_most_before_a_throttle_shows_a_longer_window_too() -> None:
+    """60 of 100 were accepted, and a window later next to nothing: 60 in 15 s."""
+    for own, expected in ((14, (15.0, 61)), (15, (10.0, 15))):
+        limit = _cut(60)
+        assert not limit.record_throttle(
+            own, 9.0, sent_at=8.9, beside=1, seconds_of=lambda count: count / 4
+        )
+        assert expected == (limit.window, limit.at(9.0))
+
+
+def test_a_longer_window_is_used_at_the_pace_of_the_quota_until_a_try_fails() -> None:
+    """Then its calls are spread, and the next try is half a window of it later."""
+    limit = _widened(0)
+    assert pytest.approx(0.1) == limit.interval(0.0)
+    _try_fails(limit, 100, 1.0)
+    assert 100 == limit.at(1.0)
+    assert pytest.approx(0.2) == limit.interval(1.0)
+    assert 10.0 == _tries_after(limit, 1.0)
+    # The calls tried double with each eighth of the window that HubSpot names.
+    limit.record_accepted(101, sent_at=11.0)
+    assert pytest.approx(10.0 + 1.25 * math.log2(2)) == limit.rises_in(1.0)
+    assert 103 == limit.at(11.0 + 2.5)
+    # Without a longer window calls are spread at once.
+    assert pytest.approx(10.0 / 60) == _cut(60).interval(0.0)
+    assert pytest.approx(0.1) == AdaptiveLimit(QUOTA).interval(0.0)
+
+
+@pytest.mark.parametrize(("own", "expected"), [(98, (20.0, 98)), (97, (21.0, 100))])
+def test_a_longer_window_grows_until_it_fits(own: int, expected: tuple[float, int]) -> None:
+    """As long as less than the limit was accepted in it, but for an error in the times."""
+    limit = _widened(0)
+    assert not limit.record_throttle(
+        own, 1.0, sent_at=0.9, beside=1, seconds_of=lambda count: count * 0.21
+    )
+    assert expected == (limit.window, limit.at(1.0))
+    assert pytest.approx(expected[0] / 2) == _tries_after(limit, 1.0)
+
+
+def test_a_whole_limit_of_calls_in_a_longer_window_disproves_it() -> None:
+    """100 in 10 s are 200 in 20 s; then the named window holds again, and what is known of it."""
+    limit = _widened(0)
+    limit.record_accepted(199, sent_at=0.1)
+    assert (20.0, True) == (limit.window, _is_cut(limit))
+    limit.record_accepted(200, sent_at=0.1)
+    assert (10.0, False, 100) == (limit.window, _is_cut(limit), limit.at(0.0))
+    _try_fails(limit, 24, 1.0)
+    assert (10.0, 24) == (limit.window, limit.at(1.0))
+    limit.record_throttle(5, 2.0, sent_at=1.9, beside=1, seconds_of=lambda count: count / 2)
+    assert (50.0, 101) == (limit.window, limit.at(2.0))  # of 100 calls, not of 200
+
+
+def test_an_isolated_throttle_shows_no_longer_window() -> None:
+    """Eight of those in flight with it were accepted: the named window holds again."""
+    limit = _widened(0)
+    limit.in_flight_at_cut = 8
+    for _ in range(8):
+        limit.record_accepted(1, sent_at=-0.1)
+        limit.record_end(sent_at=-0.1)
+    assert (10.0, False, 100) == (limit.window, _is_cut(limit), limit.at(0.0))
+
+
+def test_a_longer_window_holds_on_when_another_quota_is_named() -> None:
+    """What throttles showed is not taken back."""
+    limit = _widened(0)
+    limit.adopt(Quota(190, 10.0))
+    assert (20.0, 101) == (limit.window, limit.at(0.0))
+    limit.record_accepted(379, sent_at=0.1)
+    assert _is_cut(limit)
+    limit.record_accepted(380, sent_at=0.1)
+    assert (10.0, 190) == (limit.window, limit.at(0.0))
+
+
+def test_failed_tries_of_a_small_limit_are_some_calls_apart() -> None:
+    """From the third on by 20 calls, up to 80: 429s stay few where a window holds five."""
+    limit = _cut(5, quota=Quota(50))
+    now = 0.0
+    waited = []
+    for _ in range(9):
+        waited.append(_tries_after(limit, now))
+        now += waited[-1]
+        _try_fails(limit, 5, now)
+    expected = [2.5, 5.0, 10.0, 40.0, 80.0, 120.0, 160.0, 160.0, 160.0]
+    assert pytest.approx(expected) == waited
+
+
+# --- a limit of calls a second -------------------------------------------------------------------
+
+
+def test_a_limit_besides_the_quota_has_its_own_window() -> None:
+    """In a second all of the quota may go at first, whatever quota is named."""
+    limit = AdaptiveLimit(QUOTA, 1.0)
+    assert (1.0, 100) == (limit.window, limit.at(0.0))
+    for quota, expected in ((Quota(190), 190), (Quota(50, 0.5), 100), (Quota(300, 60.0), 300)):
+        limit.adopt(quota)
+        assert (1.0, expected) == (limit.window, limit.at(0.0))
+
+
+def test_a_limit_besides_the_quota_is_learned_with_the_patience_of_the_quota() -> None:
+    """More is tried after a quarter of ten seconds, and doubles with each eighth."""
+    limit = AdaptiveLimit(QUOTA, 1.0)
+    _try_fails(limit, 12, 0.0)
+    assert (12, False) == (limit.at(0.0), limit.is_doubted)
+    assert pytest.approx(1 / 12) == limit.interval(0.0)
+    assert 2.5 == _tries_after(limit, 0.0)
+    limit.record_accepted(13, sent_at=2.5)
+    assert [14, 15, 15] == [limit.at(2.5 + eighths * 1.25) for eighths in (1, 2, 3)]
+    assert not limit.record_throttle(  # its window is as HubSpot names it: it does not grow
+        2, 3.0, sent_at=2.9, beside=1, seconds_of=lambda count: count
+    )
+    assert (1.0, 2) == (limit.window, limit.at(3.0))
+    limit.record_accepted(100, sent_at=3.1)
+    assert (1.0, False) == (limit.window, _is_cut(limit))
+
+
+def test_a_second_with_next_to_nothing_is_doubted() -> None:
+    """A tenth of what the quota allows in a second: one call of a hundred in ten seconds."""
+    for own, is_doubted in ((0, True), (1, False)):
+        limit = AdaptiveLimit(QUOTA, 1.0)
+        _try_fails(limit, own, 0.0)
+        assert is_doubted == limit.is_doubted
+
+
 # --- limits that HubSpot names -------------------------------------------------------------------
 
 
@@ -333,7 +507,7 @@ def test_the_first_named_window_is_measured() -> None:
     for window in (10.0, 0.5, 0.5, 20.0, 0.5, 20.0):
         limit.adopt(Quota(100, window))
         windows.append(limit.window)
-        assert 100 == limit.at(0.0)
+        assert 100 * limit.window / window == limit.at(0.0)
     assert [10.0, 10.0, 0.5, 20.0, 20.0, 20.0] == windows
 
 
@@ -349,7 +523,7 @@ def test_a_whole_window_of_the_longer_one_is_a_proof() -> None:
 
 
 def test_what_was_cut_is_scaled_to_the_window() -> None:
-    """What was shown and the base of tries; the calls allowed are those of the named window."""
+    """What was shown and the base of tries."""
     limit = _cut(60)
     limit.record_accepted(61, sent_at=0.1)
     limit.adopt(Quota(200, 20.0))
@@ -358,7 +532,7 @@ def test_what_was_cut_is_scaled_to_the_window() -> None:
     # Eighths of the longer window: 2, 4, 8 beyond the base of 120, but 1 + 2 * 2 at most.
     assert [122, 124, 125] == [limit.at(2.5 + eighths * 2.5) for eighths in (1, 2, 3)]
     limit.adopt(Quota(100, 10.0))
-    assert [61, 62, 62] == [limit.at(2.5 + eighths * 2.5) for eighths in (1, 2, 3)]
+    assert [122, 124, 125] == [limit.at(2.5 + eighths * 2.5) for eighths in (1, 2, 3)]
 
 
 def test_an_undone_cut_is_undone_in_the_window_that_is_measured() -> None:

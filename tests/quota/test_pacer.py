@@ -242,6 +242,97 @@ def test_headers_that_change_take_nothing_back(
         assert seen.ended_at <= 1.1 * 2000 / (limit / WINDOW - per_second)
 
 
+# --- a limit of calls a second -------------------------------------------------------------------
+
+
+@kinds
+@pytest.mark.parametrize("retry_after", [False, True])
+@pytest.mark.parametrize("second_limit", [19, 10, 5, 1])
+def test_a_limit_of_a_second_besides(second_limit: int, retry_after: bool, kind: QuotaKind) -> None:
+    """At most 3.5 % of calls are refused, and the others go as fast as a window of 1 s allows."""
+    world = World(second_limit=second_limit, second_kind=kind, retry_after=retry_after)
+    pairs = 5000 if second_limit > 5 else 300 * second_limit + 700
+    seen = link(world, pairs)
+    assert pairs == len(seen.taken)
+    assert seen.refused_share <= 0.035
+    assert seen.ended_at <= 1.15 * pairs / second_limit
+
+
+def test_a_limit_of_a_second_is_learned_after_the_first_refusals() -> None:
+    """Of 5,000 more calls few are refused, whoever names the quota."""
+    for quota in (None, Quota(LIMIT)):
+        seen = link(World(second_limit=15, headers_share=1.0), 5000, quota=quota)
+        assert seen.refused_share <= 0.01
+        assert len([at for at in seen.refused if at > WINDOW]) <= len(seen.refused) / 2
+        assert most_in_a_window(seen.taken, 1.0) <= 15
+
+
+def test_a_limit_of_a_second_that_does_not_bind_costs_nothing() -> None:
+    """The quota is used as before: 30 a second are more than 19."""
+    seen = link(World(second_limit=30), 5700)
+    assert seen.refused_share <= 0.005
+    assert seen.use() >= 0.99
+
+
+# --- a window that is not as HubSpot names it ----------------------------------------------------
+
+
+@pytest.mark.parametrize("retry_after", [False, True])
+@pytest.mark.parametrize("quota", [None, Quota(LIMIT)], ids=str)
+@pytest.mark.parametrize(
+    ("kind", "factor"),
+    [
+        ("rolling", 1.2),
+        ("rolling", 2.0),
+        ("rolling", 6.0),
+        ("rolling", 20.0),
+        ("fixed", 2.0),
+        ("fixed", 6.0),
+        ("gcra", 6.0),
+    ],
+)
+def test_a_window_that_is_named_too_short(
+    kind: QuotaKind, factor: float, quota: Quota | None, retry_after: bool
+) -> None:
+    """190 in 10 s are named and 190 in 60 s are true: 3 % are refused, and hardly a window lost."""
+    world = World(
+        window=factor * WINDOW,
+        kind=kind,
+        headers_share=0.0 if quota else 1.0,
+        names=(Quota(LIMIT),),
+        retry_after=retry_after,
+    )
+    seen = link(world, 5000, quota=quota)
+    assert 5000 == len(seen.taken)
+    assert seen.refused_share <= 0.03
+    assert seen.ended_at <= 1.1 * 5000 / LIMIT * factor * WINDOW
+
+
+@pytest.mark.parametrize("seconds", [6.0, 10.0])
+def test_a_window_of_a_second_is_named(seconds: float) -> None:
+    """190 a second would be 19 in flight: few more are refused when there are fewer."""
+    world = World(window=seconds, headers_share=1.0, names=(Quota(LIMIT, 1.0),))
+    seen = link(world, 5000, quota=None)
+    assert seen.refused_share <= 0.02
+    assert seen.ended_at <= 1.1 * 5000 / LIMIT * seconds
+
+
+@pytest.mark.parametrize("named", [380, 1140, 10_000])
+def test_a_limit_that_is_named_too_high(named: int) -> None:
+    """Refusals show the true one."""
+    seen = link(World(headers_share=1.0, names=(Quota(named),)), 5000, quota=None)
+    assert seen.refused_share <= 0.025
+    assert seen.ended_at <= 1.05 * 5000 / LIMIT * WINDOW
+
+
+def test_the_quota_is_used_again_soon_after_others_used_all_of_it() -> None:
+    """Ten windows are closed, which looks like a longer window: within four all of it is used."""
+    closed = Neighbour(LIMIT / WINDOW * 10, LIMIT, 15.0, 115.0)
+    seen = link(World(neighbours=(closed,)), 3000)
+    begins = [115.0 + half / 2 for half in range(2 * 4 * int(WINDOW) + 1)]
+    assert any(seen.count(begin, begin + WINDOW) >= 0.95 * LIMIT for begin in begins)
+
+
 # --- neighbours ----------------------------------------------------------------------------------
 
 

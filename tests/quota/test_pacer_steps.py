@@ -25,10 +25,13 @@ def _throttle(
     *,
     retry_after: float | None = None,
     by_quota: bool = True,
+    by_second: bool = False,
 ) -> float:
     """Throttle a call; return the pause."""
     pacer.take(sent_at)
-    pause = pacer.record_throttle(now, sent_at, retry_after=retry_after, by_quota=by_quota)
+    pause = pacer.record_throttle(
+        now, sent_at, retry_after=retry_after, by_quota=by_quota, by_second=by_second
+    )
     pacer.record_response(sent_at, now, exact=False, accepted=False)
     return pause
 
@@ -418,6 +421,73 @@ def test_a_throttle_that_is_not_the_quotas_only_pauses() -> None:
     assert 2.0 == _throttle(pacer, 2.0, 2.5, retry_after=2.0, by_quota=False)
     expected = [4.5, 4.5, *(4.5 + 0.09 * n for n in range(1, 38))]
     assert pytest.approx(expected) == _send_times(pacer, 2.5, 39, most=10.9)
+
+
+def test_a_limit_of_a_second_is_kept_besides_the_quota() -> None:
+    """Five were accepted in the second before: five a second, 0.9 of even spacing apart."""
+    pacer = Pacer(Quota(100))
+    _accept(pacer, 1.0, 3)
+    _accept(pacer, 2.0, 5)
+    pause = _throttle(pacer, 2.25, 2.75, by_quota=False, by_second=True)
+    assert pytest.approx(0.1) == pause
+    assert not pacer.is_calm(3.0)
+    # The throttled call counts too, from its response; the first two go at once.
+    expected = [3.0, 3.0, *(3.0 + 0.18 * n for n in (1, 2))]
+    assert pytest.approx(expected) == _send_times(pacer, 3.0, 4)
+    assert pytest.approx(3.75) == 3.6 + pacer.wait(3.6)  # the fifth: not while it counts
+    # One more is tried after a quarter of ten seconds.
+    assert pytest.approx([100.0, 100.0, 100.15]) == _send_times(pacer, 100.0, 3)
+
+
+def test_a_limit_of_a_second_is_lifted_by_calls_beyond_it() -> None:
+    """As many as the quota allows were accepted in a second: there is no such limit."""
+    pacer = Pacer(Quota(20))
+    _accept(pacer, 1.0, 5)
+    _throttle(pacer, 1.5, 1.5, by_quota=False, by_second=True)
+    assert not pacer.is_calm(101.5)
+    pacer.take(200.0)
+    _record_all(pacer, 200.0, 20)
+    assert pacer.is_calm(301.5)
+
+
+def test_calls_of_a_longer_window_are_remembered_while_it_is_kept() -> None:
+    """Three windows of it, as it may be longer still; then only those of the quota."""
+    pacer = Pacer(Quota(600))
+    _accept(pacer, 0.0, 600)
+    _throttle(pacer, 20.0, 20.0)
+    (bucket,) = pacer._buckets
+    _accept(pacer, 69.9, 1)
+    assert 602 == bucket.remembered  # for 60 s, and the quota's window
+    _accept(pacer, 69.95, 1)
+    _accept(pacer, 70.5, 1)
+    assert 4 == bucket.remembered  # with the throttled one
+    _accept(pacer, 71.0, 1197)  # 1,200 in the 20 s: the quota's window holds again
+    assert 1201 == bucket.remembered
+    _accept(pacer, 91.1, 1)
+    assert 1 == bucket.remembered
+
+
+def _record_all(pacer: Pacer, now: float, count: int) -> None:
+    """Record calls that were taken before the limit was known, each accepted now."""
+    for _ in range(count - 1):
+        pacer.take(now)
+    for _ in range(count):
+        pacer.record_response(now, now, exact=False, accepted=True)
+
+
+def test_a_longer_window_than_named_is_learned() -> None:
+    """100 in a burst, and a window later none: they go again when those are out of 20 s."""
+    pacer = Pacer(Quota(100))
+    _accept(pacer, 1.0, 100)
+    _throttle(pacer, 11.5, 11.5)
+    _throttle(pacer, 21.0, 21.0)
+    assert 0.0 < pacer.wait(21.0)
+    times = _send_times(pacer, 21.1, 99)
+    # At the pace of the quota, as no try has failed: 0.09 s apart.
+    assert pytest.approx(0.09) == times[50] - times[49]
+    _throttle(pacer, times[-1] + 1.0, times[-1] + 1.0)
+    later = _send_times(pacer, 60.0, 3)
+    assert pytest.approx(0.9 * 20.0 / 100, rel=0.2) == later[2] - later[1]
 
 
 def test_few_calls_may_be_in_flight_after_a_throttle() -> None:

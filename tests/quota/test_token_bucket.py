@@ -65,6 +65,32 @@ def test_counted_from_the_response_no_window_holds_more_than_the_limit(
     assert _most_in_a_window(counted, window) <= limit
 
 
+def test_a_limit_with_a_window_of_its_own() -> None:
+    """Permits are counted for that window, shorter or longer than the quota's."""
+    bucket = TokenBucket(Quota(10, 10.0))
+    bucket.memory = 30.0
+    for counted_at in (0.0, 15.0, 29.0, 29.5):
+        bucket.take()
+        bucket.record(counted_at, counted_at)
+    bucket.take()
+    assert 0.0 == bucket.wait(29.75)
+    assert [1.0, 0.75, 0.5, 0.0] == [bucket.wait(at, 2, 1.0) for at in (29.5, 29.75, 30.0, 30.5)]
+    assert [0.25, 0.0, 0.0] == [bucket.wait(29.75, limit, 30.0) for limit in (5, 6, 7)]
+    assert [18.25, 4.25, 0.0] == [bucket.wait(29.75, limit, 19.0) for limit in (3, 4, 5)]
+    assert math.inf == bucket.wait(29.75, 1, 30.0)
+
+
+def test_in_how_many_seconds_calls_were_accepted() -> None:
+    """Until a moment, without those that were throttled."""
+    bucket = TokenBucket(Quota(10, 10.0))
+    for counted_at, accepted in ((1.0, True), (2.0, False), (2.0, True), (3.0, False), (4.0, True)):
+        bucket.take()
+        bucket.record(counted_at, counted_at, accepted=accepted)
+    expected = [0.0, 2.0, 3.0, math.inf]
+    assert expected == [bucket.seconds_of(count, 4.0) for count in (1, 2, 3, 4)]
+    assert [1.5, 2.5, math.inf] == [bucket.seconds_of(count, 3.5) for count in (1, 2, 3)]
+
+
 @given(ways, st.integers(1, 60), limits, windows)
 def test_on_an_even_network_the_midpoint_is_safe_too(
     way: float, calls: int, limit: int, window: float

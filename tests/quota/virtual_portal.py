@@ -59,6 +59,9 @@ class World:
         connects: Seconds that the first call on each connection takes before it is sent.
         tells_sending: Whether the pacer learns when such a call was sent, not only when it began.
         cancelled: The share of calls that are given up *cancelled_after* seconds.
+        second_limit: Calls in any second besides, refused as ``SECONDLY``; None: no such limit.
+        second_kind: How it counts.
+        retry_after: Whether a 429 tells the whole seconds until there is room.
     """
 
     limit: int = LIMIT
@@ -75,6 +78,9 @@ class World:
     tells_sending: bool = True
     cancelled: float = 0.0
     cancelled_after: float = 0.005
+    second_limit: int | None = None
+    second_kind: QuotaKind = "rolling"
+    retry_after: bool = False
     seed: int = 1
 
 
@@ -113,6 +119,14 @@ class Sent:
     is_over: bool = False
 
 
+@attrs.frozen
+class Refusal:
+    """A 429."""
+
+    retry_after: float | None
+    by_second: bool
+
+
 class Traffic:
     """Pairs sent through *paces* until each is linked, at most 64 in flight from each."""
 
@@ -120,6 +134,8 @@ class Traffic:
         self._world = world
         self._chance = Random(world.seed)
         self._meter = make_window(world.limit, world.window, world.kind)
+        self._second_limit = world.second_limit or 10**9
+        self._second = make_window(self._second_limit, 1.0, world.second_kind)
         self._paces = paces
         self._left = [pairs // len(paces)] * len(paces)
         self._on_wire = [0] * len(paces)
@@ -199,17 +215,33 @@ class Traffic:
             self.seen.others.append(self._next_other)
             self._next_other = next(self._others, math.inf)
         self._meter.advance(now)
+        self._second.advance(now)
         used = len(self._meter)
-        is_taken = used < self._world.limit and self._chance.random() >= self._world.refuses
+        by_second = len(self._second) >= self._second_limit
+        is_taken = (
+            used < self._world.limit
+            and not by_second
+            and self._chance.random() >= self._world.refuses
+        )
         if is_taken:
             self._meter.add(now)
+            self._second.add(now)
+        wait: float | None = None
+        if self._world.retry_after and not is_taken:
+            full, limit = (
+                (self._second, self._second_limit)
+                if by_second
+                else (self._meter, self._world.limit)
+            )
+            wait = float(math.ceil(max(1.0, full.below_at(limit) - now)))
         (self.seen.taken if is_taken else self.seen.refused).append(now)
         left = max(0, self._world.limit - used - is_taken)
         reported = self._chance.random() < self._world.headers_share
-        answer = partial(self._answer, call, is_taken, left if reported else None)
+        refused_by = None if is_taken else Refusal(wait, by_second=by_second)
+        answer = partial(self._answer, call, refused_by, left if reported else None)
         self._at(now + self._way(), answer)
 
-    def _answer(self, call: Sent, is_taken: bool, left: int | None, now: float) -> None:
+    def _answer(self, call: Sent, refusal: Refusal | None, left: int | None, now: float) -> None:
         if call.is_over:
             return
         call.is_over = True
@@ -223,10 +255,16 @@ class Traffic:
                 pace.adopt_remaining(now, named.limit, min(left, named.limit))
         exact = self._world.tells_sending or call.sent_at == call.began_at
         sent_at = call.sent_at if exact else call.began_at
-        if not is_taken:
+        if refusal is not None:
             self._left[call.who] += 1
-            pace.record_throttle(now, sent_at, retry_after=None, by_quota=True)
-        pace.record_response(sent_at, now, exact=exact, accepted=is_taken)
+            pace.record_throttle(
+                now,
+                sent_at,
+                retry_after=refusal.retry_after,
+                by_quota=not refusal.by_second,
+                by_second=refusal.by_second,
+            )
+        pace.record_response(sent_at, now, exact=exact, accepted=refusal is None)
         self._send(call.who, now)
 
 

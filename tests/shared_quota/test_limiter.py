@@ -326,7 +326,7 @@ async def test_a_clock_that_is_set_back_by_a_restart_changes_nothing_about_that(
     await second.close()
 
 
-@pytest.mark.parametrize("content", [b"", b"nonsense", b"[]", b"{}", b'{"format": 1}'])
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"[]", b"{}", b'{"format": 2}'])
 async def test_a_state_that_cannot_be_read_is_an_error(store: MemoryStore, content: bytes) -> None:
     """It is not taken for an empty one."""
     store.rows["default", "single"] = StoredState(1, store.epoch, content)
@@ -407,7 +407,7 @@ async def test_a_state_of_a_newer_version_is_an_error(store: MemoryStore) -> Non
 
 async def test_a_state_of_an_older_version_costs_one_window(store: MemoryStore) -> None:
     """What it says is not known, so that a whole window may have been used."""
-    store.rows["default", "single"] = StoredState(1, store.epoch, b'{"format": 0}')
+    store.rows["default", "single"] = StoredState(1, store.epoch, b'{"format": 1}')
     session = await other(store)
     begun = asyncio.get_running_loop().time()
     await session.limiter.acquire()

@@ -125,7 +125,7 @@ def test_other_attributes_are_refused() -> None:
 
 def test_the_format_is_of_these_attributes() -> None:
     """Whoever changes one raises `snapshot.FORMAT` and this list."""
-    assert snapshot.FORMAT == 1
+    assert snapshot.FORMAT == 2
     pacer = snapshot.dump(Pacer(Quota(10)), 0.0)
     assert sorted(pacer) == [
         "_adaptive",
@@ -139,6 +139,7 @@ def test_the_format_is_of_these_attributes() -> None:
         "_others_until",
         "_room",
         "_round_trips",
+        "_second",
         "_wary_until",
         "adopts_remaining_until",
         "has_ample_room",
@@ -153,10 +154,13 @@ def test_the_format_is_of_these_attributes() -> None:
             "_accepted_at_cut",
             "_before_cut",
             "_cut_at",
+            "_fixed_window",
             "_is_named",
             "_limit",
+            "_named_window",
             "_near_at",
             "_near_count",
+            "_peak",
             "_quota",
             "_throttled_at_cut",
             "_whole",
