@@ -115,10 +115,21 @@ def test_responses_since_a_call_was_sent_may_be_of_later_calls() -> None:
         _told(budget, second, None, sent_at=second)
     _told(budget, 4.0, 50, sent_at=2.0)
     assert 50 - 2 == budget.left
-    # One response since each was sent, none in flight: 49 may be an old report, 50 is a new day.
-    for sent_at, reported, expected in ((3.5, 49, 48), (4.5, 50, 50)):
+    # One response since each was sent, and 48 may be two too few: 51 may be an old report.
+    for sent_at, reported, expected in ((3.5, 49, 48), (4.5, 51, 48), (4.5, 53, 53)):
         _told(budget, 5.0, reported, sent_at=sent_at)
         assert expected == budget.left
+
+
+def test_calls_that_were_reported_are_not_taken_off_twice_and_then_called_a_new_day() -> None:
+    """Three calls before the report respond without one, then two later calls, the last first."""
+    budget = DailyBudget(0)
+    _told(budget, 5.0, 10, in_flight=3, sent_at=4.0)
+    for second in (6.0, 7.0, 8.0):
+        _told(budget, second, None, sent_at=1.0)
+    _told(budget, 11.0, 8, in_flight=1, sent_at=10.0)
+    _told(budget, 12.0, 9, sent_at=9.0)
+    assert 7 == budget.left  # of 8, and not 9
 
 
 def test_responses_are_not_remembered_without_end() -> None:
