@@ -1,4 +1,4 @@
-"""Runs by batches: one outcome a pair, blame on the right one, few calls. In virtual time."""
+"""Runs by batches: one outcome a pair, each error with its pair, few calls. In virtual time."""
 
 from __future__ import annotations
 
@@ -599,7 +599,7 @@ async def test_a_batch_cut_off_on_the_wire_leaves_its_pairs_open() -> None:
 
 @pytest.mark.parametrize("after", [0.0, 0.05, 0.15, 0.25, 1.0])
 async def test_cancelled_anywhere_nothing_is_left(after: float) -> None:
-    """No task, and no call in the limiter's books."""
+    """No task is left, and no call is in flight in the limiter."""
     portal = FakePortal(bad=[5], whole=True, names=False)
     client = client_of(portal)
 
