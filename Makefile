@@ -1,6 +1,8 @@
 # Each target creates what it needs. Required: Python 3.11 or newer, git and make.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# Bytecode is written even if the environment forbids it: tests start hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
@@ -32,10 +34,11 @@ demo: .venv/.cli
 	$(BIN)/aiohubassoc demo
 
 quick: check
-	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q -n 2 $(SLOW)
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -q -n 2 --dist worksteal $(SLOW)
 
-test: check docs
-	$(BIN)/python -X dev -m pytest -n 2 --cov --cov-report= --cov-fail-under=0
+# tests/docs builds the documentation as "make docs" does.
+test: check
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report= --cov-fail-under=0
 	$(BIN)/coverage report --include='aiohubassoc/_protocol/*,aiohubassoc/_batching/*,aiohubassoc/_quota/*' --fail-under=99
 	$(BIN)/coverage report
 
@@ -82,7 +85,7 @@ mutants: .venv/.dev
 
 # The oldest dependencies of the package and of its tests, from pyproject.toml.
 test-lowest: .venv-lowest/.done
-	.venv-lowest/bin/python -m pytest -q -n 2 $(CORE)
+	.venv-lowest/bin/python -m pytest -q -n 2 --dist worksteal $(CORE)
 
 audit: .venv/.dev .venv-judges/.done
 	.venv-judges/bin/python -m pip_audit --strict --require-hashes --disable-pip --requirement requirements-dev.txt

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aioresponses.core
 import pytest
 from hypothesis import HealthCheck, settings
+from pytest_asyncio import is_async_test
 
 from aiohubassoc.testing.mocked import ResponseWithWriter
 
@@ -28,6 +30,11 @@ _PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 settings.load_profile(_PROFILE)
 _OWN_SETTINGS = "_hypothesis_internal_use_settings"  # where @settings keeps them; not exported
 
+
+_TESTS = Path(__file__).parent
+# Folders and files whose async tests run in asyncio's debug mode: it fails calls from a wrong
+# thread. It doubles the time of a run, so the tests of long runs are left out.
+_CHECKED_BY_ASYNCIO = {"account", "http", "journal", "shared_quota", "test_client.py"}
 
 # For the tests that call aioresponses themselves.
 setattr(aioresponses.core, "ClientResponse", ResponseWithWriter)  # noqa: B010 -- not exported
@@ -63,8 +70,18 @@ def pytest_runtest_teardown() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-async def _no_task_left_behind() -> AsyncIterator[None]:
-    """Fail a test that leaves a task running."""
+def _no_task_left_behind(request: pytest.FixtureRequest) -> None:
+    """Fail an async test that leaves a task running; give other tests no event loop."""
+    if not is_async_test(request.node):
+        asyncio.set_event_loop(None)  # looptime asks for the current loop, which would make one
+        return
+    request.getfixturevalue("_tasks_end")
+
+
+@pytest.fixture
+async def _tasks_end(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    if _CHECKED_BY_ASYNCIO & set(request.path.relative_to(_TESTS).parts):
+        asyncio.get_running_loop().set_debug(True)
     yield
     left = asyncio.all_tasks() - {asyncio.current_task()}
     assert not left, left

@@ -25,6 +25,9 @@ class DailyBudget:
         self._reserve = reserve
         self._limit: int | None = None
         self._left: int | None = None
+        # By how much that may be too few: calls that were counted in the report may have been taken
+        # from it once more, by their responses without a report.
+        self._doubt = 0
         self._reported_at = math.inf
         # The times of responses, and of those that did not report what is left.
         self._responded: deque[float] = deque(maxlen=_REMEMBERED)
@@ -59,11 +62,16 @@ class DailyBudget:
                 self._left -= 1
         else:
             # Responses come in any order: each one since then may belong to a later call.
-            left -= _since(self._silent, sent_at)
+            silent = _since(self._silent, sent_at)
+            left -= silent
             overtaking = _since(self._responded, sent_at) + in_flight
-            if self._left is not None and left <= self._left + overtaking:
-                left = min(left, self._left)
-            self._left = left  # more than possible: a new day has begun
+            if (
+                self._left is None
+                or left < self._left
+                or left > self._left + self._doubt + overtaking  # impossible: a new day has begun
+            ):
+                self._left = left
+                self._doubt = silent + in_flight
             self._reported_at = now
         self._responded.append(now)
 

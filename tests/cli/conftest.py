@@ -65,7 +65,7 @@ class StartPortal(Protocol):
 
 @pytest.fixture(autouse=True)
 def _shell(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing of this machine's environment into a test."""
+    """Remove the variables of this machine that the command reads."""
     for name in (
         "HUBSPOT_ACCESS_TOKEN",
         "PRIVATE_APP_ACCESS_TOKEN",
@@ -112,7 +112,7 @@ def link(command: Command) -> Command:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return where a run folder is to be; it is not there yet."""
+    """Return the path of a run folder that does not exist yet."""
     return tmp_path / "runs" / "one"
 
 
@@ -167,7 +167,7 @@ def pairs_file(tmp_path: Path) -> Path:
 
 
 def write_pairs(path: Path, count: int, more: str = "") -> Path:
-    """Write this many pairs, and further lines."""
+    """Write this many pairs, then *more*."""
     rows = "".join(f"{number},{number + 100_000}\n" for number in range(1, count + 1))
     path.write_text(f"from_id,to_id\n{rows}{more}", encoding="utf-8")
     return path
@@ -180,21 +180,21 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 
 def sent_to(portal: ServedPortal) -> Counter[tuple[str, str]]:
-    """Return how often the portal was asked to link which ids, whatever came of it."""
-    books = portal.portal.ledger
+    """Return how many requests to link each pair of ids the portal received."""
+    ledger = portal.portal.ledger
     return Counter(
         {
-            (pair.from_id, pair.to_id): books.links[pair] + books.refused[pair]
-            for pair in {*books.links, *books.refused}
+            (pair.from_id, pair.to_id): ledger.links[pair] + ledger.refused[pair]
+            for pair in {*ledger.links, *ledger.refused}
         }
     )
 
 
 def calls(portal: ServedPortal) -> dict[str, int]:
-    """Return how many calls of each kind the portal has had."""
+    """Return how many requests of each kind the portal received."""
     return {str(kind): count for kind, count in portal.portal.ledger.calls.items()}
 
 
 def make(portal: ServedPortal, numbers: Iterable[int]) -> None:
-    """Have those pairs of `write_pairs` linked before the run."""
+    """Link these pairs of `write_pairs` before the run."""
     portal.portal.add_links(("contacts", str(n), "companies", str(n + 100_000)) for n in numbers)

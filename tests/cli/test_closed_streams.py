@@ -24,7 +24,7 @@ def _run(closed: str, *arguments: object) -> tuple[int, str, str]:
         ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *COMMAND, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     return done.returncode, done.stdout, done.stderr

@@ -106,7 +106,11 @@ def test_a_reader_that_is_gone_before_the_parser_prints(given: str) -> None:
     os.close(reader)
     with open(writer, "wb") as pipe:  # noqa: PTH123 -- a descriptor
         done = subprocess.run(
-            [*COMMAND, *given.split()], stdout=pipe, stderr=subprocess.PIPE, timeout=60, check=False
+            [*COMMAND, *given.split()],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            timeout=300,
+            check=False,
         )
     assert (done.returncode, done.stderr) == (0, b"")
 

@@ -196,7 +196,7 @@ def test_a_run_folder_that_is_removed_during_the_run(
     with started(*COMMAND, *given) as process:
         until_requests(portal, 400, process)
         shutil.rmtree(folder)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
     assert process.returncode == 5, err
     assert f"the run folder {folder}" in out
     assert "was removed" in out

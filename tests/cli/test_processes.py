@@ -233,7 +233,7 @@ def test_link_simulate() -> None:
 
 
 def test_simulate_serves_until_it_is_told_to_end() -> None:
-    """It says where, and where its books are; Ctrl-C ends it in good order."""
+    """It prints its URL and that of its ledger; Ctrl-C ends it with exit code 0."""
     with started(*COMMAND, "simulate", "--port", "0", "--fault", "server_error_500=0.1") as process:
         assert process.stderr is not None
         line = process.stderr.readline()

@@ -153,19 +153,24 @@ def _listed(values: pa.Array) -> pa.Array:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="others do not bound a process's memory")
 @pytest.mark.parametrize(
-    "cells",
+    "make_cells",  # not made until the test runs: they take a gigabyte
     [
-        _listed(pa.array(bytes([1]) * 20_000_000, pa.uint8())),
-        _listed(pa.array(["7" * MIB]).take(pa.array([0] * 200))),
-        pa.array(["7" * 9 * MIB]),
-        pa.array(["7" * 200 * MIB]),
-        pa.DictionaryArray.from_arrays(pa.array([0] * 3000, pa.int32()), ["7" * MIB]),
-        pa.StructArray.from_arrays([pa.array(["7" * MIB]).take(pa.array([0] * 500))], ["a"]),
+        lambda: _listed(pa.array(bytes([1]) * 20_000_000, pa.uint8())),
+        lambda: _listed(pa.array(["7" * MIB]).take(pa.array([0] * 200))),
+        lambda: pa.array(["7" * 9 * MIB]),
+        lambda: pa.array(["7" * 200 * MIB]),
+        lambda: pa.DictionaryArray.from_arrays(pa.array([0] * 3000, pa.int32()), ["7" * MIB]),
+        lambda: pa.StructArray.from_arrays(
+            [pa.array(["7" * MIB]).take(pa.array([0] * 500))], ["a"]
+        ),
     ],
     ids=["list", "list-of-texts", "text", "long-text", "text-of-all-rows", "objects"],
 )
-def test_cells_of_a_parquet_file_that_compress_to_nothing(tmp_path: Path, cells: pa.Array) -> None:
+def test_cells_of_a_parquet_file_that_compress_to_nothing(
+    tmp_path: Path, make_cells: Callable[[], pa.Array]
+) -> None:
     """Of one row or of all."""
+    cells = make_cells()
     path = _parquet(tmp_path, from_id=cells, to_id=pa.array([1] * len(cells)))
     read, reported = broken_at(path)
     assert [] == read

@@ -1,8 +1,9 @@
 """
 A server with errors of any size, and a client that says how much memory they took.
 
-``serve`` prints its port; ``link URL COUNT`` prints what became of this many pairs and the largest
-size that the process ever had, in kB. The first part of each id names what the server says.
+``serve SIZE`` prints its port. ``link KIND COUNT URL...`` links this many pairs with each server in
+turn, and prints for each what became of them and the largest size of the process so far, in kB. The
+first part of each id names the kind of error.
 """
 
 from __future__ import annotations
@@ -79,4 +80,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "serve":
         asyncio.run(_serve(int(sys.argv[2])))
     else:
-        asyncio.run(_link(sys.argv[2], sys.argv[3], int(sys.argv[4])))
+        for url in sys.argv[4:]:
+            asyncio.run(_link(url, sys.argv[2], int(sys.argv[3])))

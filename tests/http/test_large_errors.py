@@ -7,7 +7,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -30,19 +30,20 @@ def _serving(size: int) -> Iterator[str]:
             process.kill()
 
 
-def _link(base_url: str, kind: str) -> dict[str, Any]:
-    command = [sys.executable, str(SCRIPT), "link", base_url, kind, str(COUNT)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    result: dict[str, Any] = json.loads(done.stdout)
-    assert COUNT == result["failed"]
-    return result
+@pytest.fixture(scope="module")
+def servers() -> Iterator[tuple[str, str]]:
+    """Start a server with errors of 200 bytes and one with errors of 4 MB; return their URLs."""
+    with _serving(200) as small, _serving(4_000_000) as large:
+        yield small, large
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the size of a process is in kB on Linux")
 @pytest.mark.parametrize("kind", ["message", "context", "details", "page", "inside", "garbled"])
-def test_errors_of_megabytes_take_no_more_memory(kind: str) -> None:
+def test_errors_of_megabytes_take_no_more_memory(servers: tuple[str, str], kind: str) -> None:
     """At most 60 MB more for a hundred of 4 MB than for as many of 200 bytes, four at once."""
-    with _serving(200) as small, _serving(4_000_000) as large:
-        few, many = _link(small, kind), _link(large, kind)
+    command = [sys.executable, str(SCRIPT), "link", kind, str(COUNT), *servers]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    few, many = map(json.loads, done.stdout.splitlines())
+    assert COUNT == few["failed"] == many["failed"]
     assert few["kept"] == many["kept"]
     assert many["kB"] - few["kB"] < 60_000

@@ -895,7 +895,8 @@ async def test_every_token_that_was_used_is_hidden() -> None:
     tokens = [f"canary-{number:03}" for number in range(200)]
 
     async def handler(request: web.BaseRequest) -> web.Response:
-        return web.Response(status=400, text=" ".join(tokens))
+        last = request.headers["Authorization"] == "Bearer token-1"
+        return web.Response(status=400, text=" ".join(tokens) if last else "")
 
     async with serving(handler) as base_url, opened(base_url) as transport:
         for token in (*tokens, *tokens[::50]):

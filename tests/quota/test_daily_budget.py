@@ -7,13 +7,13 @@ from hypothesis import given, strategies as st
 from aiohubassoc._quota.daily_budget import DailyBudget
 
 
-def _told(
+def _report(
     budget: DailyBudget, now: float, left: int | None, in_flight: int = 0, sent_at: float = 0.0
 ) -> None:
     budget.record_response(now, 1000, left, sent_at=sent_at, in_flight=in_flight)
 
 
-def test_untold_nothing_is_spent() -> None:
+def test_without_reports_no_call_is_stopped() -> None:
     """Where HubSpot does not say what is left, nobody is stopped."""
     budget = DailyBudget(100)
     budget.record_response(0.0, None, None, sent_at=0.0, in_flight=0)
@@ -24,7 +24,7 @@ def test_untold_nothing_is_spent() -> None:
 def test_a_reserve_in_calls() -> None:
     """Those in flight are as good as gone."""
     budget = DailyBudget(100)
-    _told(budget, 0.0, 103)
+    _report(budget, 0.0, 103)
     assert [True, True, False] == [budget.may_go(1.0, in_flight=n) for n in (0, 2, 3)]
 
 
@@ -38,29 +38,29 @@ def test_a_reserve_as_a_share() -> None:
     assert [True, False] == [budget.may_go(1.0, in_flight=n) for n in (0, 1)]
 
 
-def test_answers_that_say_nothing_count_too() -> None:
+def test_responses_without_a_report_count_too() -> None:
     """Headers come on some responses only."""
     budget = DailyBudget(0)
-    _told(budget, 0.0, 3)
+    _report(budget, 0.0, 3)
     for second in (1.0, 2.0, 3.0):
-        _told(budget, second, None, sent_at=second - 0.1)
+        _report(budget, second, None, sent_at=second - 0.1)
     assert (0, False) == (budget.left, budget.may_go(4.0, in_flight=0))
 
 
-def test_answers_overtake_one_another() -> None:
+def test_responses_overtake_one_another() -> None:
     """A response from a moment ago does not give calls back; a new day does."""
     budget = DailyBudget(0)
-    _told(budget, 0.0, 50)
-    _told(budget, 0.1, 53, in_flight=5)
+    _report(budget, 0.0, 50)
+    _report(budget, 0.1, 53, in_flight=5)
     assert 50 == budget.left
-    _told(budget, 0.2, 900, in_flight=5, sent_at=0.15)
+    _report(budget, 0.2, 900, in_flight=5, sent_at=0.15)
     assert 900 == budget.left
 
 
 def test_after_an_hour_one_call_finds_out() -> None:
     """Nobody tells when the day is over: one call an hour asks."""
     budget = DailyBudget(10)
-    _told(budget, 0.0, 10)
+    _report(budget, 0.0, 10)
     moments = (1.0, 3599.0, 3600.0, 3601.0, 7200.0)
     assert [False, False, True, False, True] == [budget.may_go(at, in_flight=0) for at in moments]
 
@@ -71,17 +71,17 @@ def test_the_reserve_is_never_touched(reserve: int, first: int, data: st.DataObj
     budget = DailyBudget(reserve)
     left = first
     budget.record_response(-1.0, 1000, left, sent_at=-2.0, in_flight=0)
-    on_wire: list[tuple[float, int]] = []
+    in_flight: list[tuple[float, int]] = []
     for step in range(100):
         now = float(step)
         chance: int = data.draw(st.integers(0, 1000))
-        if on_wire and chance % 2:
-            sent_at, reported = on_wire.pop(chance // 4 % len(on_wire))
-            is_told = bool(chance & 2)
-            _told(budget, now, reported if is_told else None, len(on_wire), sent_at)
-        elif budget.may_go(now, in_flight=len(on_wire)):
+        if in_flight and chance % 2:
+            sent_at, reported = in_flight.pop(chance // 4 % len(in_flight))
+            is_reported = bool(chance & 2)
+            _report(budget, now, reported if is_reported else None, len(in_flight), sent_at)
+        elif budget.may_go(now, in_flight=len(in_flight)):
             left -= 1
-            on_wire.append((now, left))
+            in_flight.append((now, left))
     assert left >= min(reserve, first)
 
 
@@ -95,7 +95,7 @@ def test_all_but_the_reserve_can_be_used(reserve: int, first: int) -> None:
     while budget.may_go(now, in_flight=0):
         left -= 1
         now += 1.0
-        _told(budget, now, left, 0, now - 0.5)
+        _report(budget, now, left, 0, now - 0.5)
     assert reserve == left
 
 
@@ -103,8 +103,8 @@ def test_only_more_than_overtaking_explains_is_a_new_day() -> None:
     """A response that left before five others may report five more than they did, not six."""
     for reported, expected in ((55, 50), (56, 56)):
         budget = DailyBudget(0)
-        _told(budget, 0.0, 50)
-        _told(budget, 1.0, reported, in_flight=5, sent_at=0.5)
+        _report(budget, 0.0, 50)
+        _report(budget, 1.0, reported, in_flight=5, sent_at=0.5)
         assert expected == budget.left
 
 
@@ -112,19 +112,30 @@ def test_responses_since_a_call_was_sent_may_be_of_later_calls() -> None:
     """Each one since then, also of the same moment, may be counted after it: each takes one."""
     budget = DailyBudget(0)
     for second in (1.0, 2.0, 3.0):
-        _told(budget, second, None, sent_at=second)
-    _told(budget, 4.0, 50, sent_at=2.0)
+        _report(budget, second, None, sent_at=second)
+    _report(budget, 4.0, 50, sent_at=2.0)
     assert 50 - 2 == budget.left
-    # One response since each was sent, none in flight: 49 may be an old report, 50 is a new day.
-    for sent_at, reported, expected in ((3.5, 49, 48), (4.5, 50, 50)):
-        _told(budget, 5.0, reported, sent_at=sent_at)
+    # One response since each was sent, and 48 may be two too few: 51 may be an old report.
+    for sent_at, reported, expected in ((3.5, 49, 48), (4.5, 51, 48), (4.5, 53, 53)):
+        _report(budget, 5.0, reported, sent_at=sent_at)
         assert expected == budget.left
+
+
+def test_calls_that_were_reported_are_not_taken_off_twice_and_then_called_a_new_day() -> None:
+    """Three calls before the report respond without one, then two later calls, the last first."""
+    budget = DailyBudget(0)
+    _report(budget, 5.0, 10, in_flight=3, sent_at=4.0)
+    for second in (6.0, 7.0, 8.0):
+        _report(budget, second, None, sent_at=1.0)
+    _report(budget, 11.0, 8, in_flight=1, sent_at=10.0)
+    _report(budget, 12.0, 9, sent_at=9.0)
+    assert 7 == budget.left  # of 8, and not 9
 
 
 def test_responses_are_not_remembered_without_end() -> None:
     """4,096 are, and no more: memory does not grow with a run."""
     budget = DailyBudget(0)
     for _ in range(5000):
-        _told(budget, 1.0, None, sent_at=1.0)
-    _told(budget, 1.0, 10_000, sent_at=1.0)
+        _report(budget, 1.0, None, sent_at=1.0)
+    _report(budget, 1.0, 10_000, sent_at=1.0)
     assert 10_000 - 4096 == budget.left

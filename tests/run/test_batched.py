@@ -1,4 +1,4 @@
-"""Runs by batches: one outcome a pair, blame on the right one, few calls. In virtual time."""
+"""Runs by batches: one outcome a pair, each error with its pair, few calls. In virtual time."""
 
 from __future__ import annotations
 
@@ -283,6 +283,7 @@ async def test_a_pair_with_half_of_its_results_is_sent_alone(more: dict[str, Any
     assert {("2", "1000002"): 1} == portal.links
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("bad", "most"), [(1, 25), (3, 62), (40, 480)], ids=["one", "three", "forty"]
 )
@@ -598,7 +599,7 @@ async def test_a_batch_cut_off_on_the_wire_leaves_its_pairs_open() -> None:
 
 @pytest.mark.parametrize("after", [0.0, 0.05, 0.15, 0.25, 1.0])
 async def test_cancelled_anywhere_nothing_is_left(after: float) -> None:
-    """No task, and no call in the limiter's books."""
+    """No task is left, and no call is in flight in the limiter."""
     portal = FakePortal(bad=[5], whole=True, names=False)
     client = client_of(portal)
 
@@ -716,6 +717,7 @@ async def test_a_pair_cut_off_alone_is_told_as_often_as_it_came() -> None:
     assert {True} == {o.maybe_applied for o in reported if o.status is Status.UNPROCESSED}
 
 
+@pytest.mark.no_cover
 async def test_refusals_that_name_one_record_each_time() -> None:
     """More than a thousand of them, one after the other."""
 
@@ -728,9 +730,9 @@ async def test_refusals_that_name_one_record_each_time() -> None:
     portal = FakePortal(
         bad=range(1, 1201), latency=0.001, script={"batch": itertools.repeat(first_only)}
     )
-    outcomes = await link(portal, pairs_of(2000), stop_after_alike=None)
-    assert {"failed": 1200, "linked": 800} == counts(outcomes)
-    assert portal.calls.total() <= 2060
+    outcomes = await link(portal, pairs_of(1300), stop_after_alike=None)
+    assert {"failed": 1200, "linked": 100} == counts(outcomes)
+    assert portal.calls.total() <= 1360
 
 
 async def test_a_stop_in_the_midst_of_reading_tells_what_was_read() -> None:

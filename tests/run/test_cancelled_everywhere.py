@@ -149,6 +149,7 @@ ONCE_AND_AGAIN = pytest.mark.parametrize(
 
 
 @pytest.mark.looptime(False)
+@pytest.mark.no_cover
 @ONCE_AND_AGAIN
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run(name: str, again: tuple[int, ...], every: int) -> None:
@@ -251,6 +252,7 @@ async def _call(name: str, client: AssociationClient, pair: Pair) -> None:
 
 
 @pytest.mark.looptime(False)
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("via", "every", "again"), [("put", 3, ()), ("batch", 1, ()), ("batch", 3, (1, 2, 5))]
 )

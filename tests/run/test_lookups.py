@@ -104,6 +104,7 @@ def states(reported: list[Verification]) -> list[str]:
 # --- skip what is linked -------------------------------------------------------------------------
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("via", "kind", "calls"), [("put", "put", 1000), ("batch", "batch", 1)])
 async def test_a_nightly_sync_costs_what_is_new(via: str, kind: str, calls: int) -> None:
     """Of 100,000 pairs 1 % are new: a hundred questions, and a call for each new one, or one."""

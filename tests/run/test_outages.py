@@ -57,6 +57,7 @@ async def taken(stream: Any) -> list[Any]:
         return [result async for result in stream]
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("options", WAYS, ids=str)
 @pytest.mark.parametrize(("begin", "end"), [(0.0, 60.0), (0.15, 60.0), (0.0, 119.0)])
 async def test_an_outage_within_the_budget_fails_no_pair(

@@ -184,14 +184,14 @@ def _is_alive(pid: int) -> bool:
 
 
 def _request(base_url: str, method: str, path: str, body: bytes) -> bytes:
-    connection = HTTPConnection(urlsplit(base_url).netloc, timeout=30)
+    connection = HTTPConnection(urlsplit(base_url).netloc, timeout=300)
     with contextlib.closing(connection):
         connection.request(method, path, body, headers=HEADERS)
         return connection.getresponse().read()
 
 
 def _put(base_url: str, path: str) -> int:
-    connection = HTTPConnection(urlsplit(base_url).netloc, timeout=30)
+    connection = HTTPConnection(urlsplit(base_url).netloc, timeout=300)
     with contextlib.closing(connection):
         connection.request("PUT", path, headers=HEADERS)
         return connection.getresponse().status
