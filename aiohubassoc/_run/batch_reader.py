@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Generic
 
 from aiohubassoc._batching.batch import Batcher, GroupT
@@ -51,7 +52,7 @@ class BatchReader(Generic[GroupT]):
                 if self._timer is None:
                     self._set_timer(self._batcher.due_at)
             if not run.stopping:
-                for group in self._batcher.rest(self._clock.now()):
+                for group in self._batcher.take(self._clock.now()):
                     send(group)
         finally:
             self.cancel_timer()
@@ -63,7 +64,7 @@ class BatchReader(Generic[GroupT]):
             self._timer = None
 
     def _set_timer(self, at: float) -> None:
-        if not self._batcher.is_empty:
+        if at < math.inf:
             self._timer = self._clock.call_at(at, self._send_due)
 
     def _send_due(self) -> None:
@@ -74,6 +75,6 @@ class BatchReader(Generic[GroupT]):
         if self._is_more_coming() or self._run.buffer.holds_up_readers:
             self._set_timer(now + self._linger)
             return
-        while (group := self._batcher.due(now)) is not None:
+        for group in self._batcher.take(now, by=now):
             self._send(group)
         self._set_timer(self._batcher.due_at)

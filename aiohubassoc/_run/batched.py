@@ -102,8 +102,7 @@ class Batched(LinkStrategy):
         run = self._run
         more = 0 if self._skip is None else self._skip.read_ahead
         run.read_ahead = max(run.read_ahead, self._most_in_hand() + more)
-        for position, repeats in batch.repeats.items():
-            run.repeats[batch.indexes[position]] = [index for index, _ in repeats]
+        run.repeats |= batch.repeats
         _ = run.begin(self._link(batch))
 
     def _most_in_hand(self) -> int:
@@ -240,9 +239,9 @@ async def send_one_batch(
     call = Call(BatchRequest(types, batch.pairs))
     verdict = await send(call)
     found = {outcome.index: outcome for outcome in _make_outcomes(batch, verdict, call)}
-    for position, repeats in batch.repeats.items():
-        first = found[batch.indexes[position]]
-        found |= {index: attrs.evolve(first, index=index, pair=pair) for index, pair in repeats}
+    for first, repeats in batch.repeats.items():
+        for index, pair in repeats:
+            found[index] = attrs.evolve(found[first], index=index, pair=pair)
     outcomes = [found[index] for index in sorted(found)]
     if on_outcome is not None:
         for outcome in outcomes:

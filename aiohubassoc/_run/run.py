@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from aiohubassoc._http.sender import Call, Send, SubjectT
     from aiohubassoc._run.failure_limits import FailureLimits
     from aiohubassoc._run.group_commit import Recorder
-    from aiohubassoc._run.source import Source
+    from aiohubassoc._run.source import Entry, Source
     from aiohubassoc._run.strategy import Strategy
     from aiohubassoc.models import Outcome, RunReport
     from aiohubassoc.observer import RunStartedEvent
@@ -48,7 +48,7 @@ class Run(Generic[ResultT]):
 
     Attributes:
         open: The pairs that were read and have no result yet, by their index in the input.
-        repeats: By the index of an open pair: the indexes of its repeats, which share its call.
+        repeats: By the index of an open pair: its repeats with theirs, which share its call.
         histories: The results of earlier calls for open pairs, by index.
         stopping: Whether no more calls are made.
         is_cut_off: Whether no more pairs are read either.
@@ -74,7 +74,7 @@ class Run(Generic[ResultT]):
         self.report = report
         self.on_response = report.add_response
         self.open: dict[int, Pair] = {}
-        self.repeats: dict[int, list[int]] = {}
+        self.repeats: dict[int, list[Entry]] = {}
         self.histories: dict[int, History] = {}
         self.stopping = self.is_cut_off = False
         self.read_ahead = strategy.read_ahead
@@ -223,7 +223,7 @@ class Run(Generic[ResultT]):
     def remember(self, indexes: Iterable[int], history: History) -> None:
         """Keep the history of a call for the pairs that it left without a result."""
         for index in indexes:
-            for one in (index, *self.repeats.get(index, ())):
+            for one in (index, *(repeat for repeat, _ in self.repeats.get(index, ()))):
                 if one in self.open:
                     self.histories[one] = history
 
@@ -247,9 +247,8 @@ class Run(Generic[ResultT]):
             if error is not None:
                 self.stop(error)
         self._emit(result)
-        for repeat in self.repeats.pop(index, ()) if self.repeats else ():
-            if (pair := self.open.get(repeat)) is not None:
-                self.put(attrs.evolve(result, index=repeat, pair=pair))  # type: ignore[misc]
+        for repeat, pair in self.repeats.pop(index, ()) if self.repeats else ():
+            self.put(attrs.evolve(result, index=repeat, pair=pair))  # type: ignore[misc]
 
     def put_all(self, results: list[ResultT]) -> None:
         """Take the results of one response, all of them linked."""
