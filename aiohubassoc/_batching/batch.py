@@ -126,7 +126,7 @@ class Batcher(Generic[GroupT]):
     """Sorts pairs into groups, each of which is due *wait* seconds after its begin, full or not."""
 
     def __init__(self, begin: Callable[[tuple[str, str], float], GroupT], wait: float) -> None:
-        self._begin = begin
+        self._begin: Callable[[tuple[str, str], float], GroupT] = begin
         self._wait = wait
         self._open: dict[tuple[str, str], GroupT] = {}
         self._held: dict[tuple[str, str], list[tuple[int, Pair]]] = {}

@@ -29,7 +29,7 @@ class BatchReader(Generic[GroupT]):
     ) -> None:
         self._linger = linger
         self._clock = clock
-        self._batcher = Batcher(make, linger)
+        self._batcher: Batcher[GroupT] = Batcher(make, linger)
         self._timer: Timer | None = None
 
     async def read(
@@ -44,7 +44,8 @@ class BatchReader(Generic[GroupT]):
 
         While *is_more_coming* returns True, more pairs are sure to come, so a due batch waits.
         """
-        self._run, self._send, self._is_more_coming = run, send, is_more_coming
+        self._run, self._is_more_coming = run, is_more_coming
+        self._send: Callable[[GroupT], None] = send
         try:
             while pairs := await read(MOST_READ):
                 for group in self._batcher.add(pairs, self._clock.now()):

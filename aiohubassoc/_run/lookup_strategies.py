@@ -65,15 +65,11 @@ class Verify(PairLookups):
 
     is_needed = True
 
-    def make_rejected(self, index: int, pair: Pair, error: AioHubAssocError) -> Verification:
-        """Return the result of a pair that cannot be asked for."""
-        return Verification(index, pair, LinkState.UNKNOWN, error)
-
-    def make_open(
-        self, index: int, pair: Pair, _: History, cause: AioHubAssocError | None
+    def make_unsent(
+        self, index: int, pair: Pair, error: AioHubAssocError | None, _: History | None
     ) -> Verification:
-        """Return the result of a pair that the run leaves open."""
-        return Verification(index, pair, LinkState.UNKNOWN, cause)
+        """Return the result of a pair that was not looked up."""
+        return Verification(index, pair, LinkState.UNKNOWN, error)
 
     def note(self, index: int, pair: Pair, found: Found) -> None:
         """Report what was found. The run itself reports a pair of which nothing is known."""

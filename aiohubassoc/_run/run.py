@@ -270,12 +270,12 @@ class Run(Generic[ResultT]):
 
     def reject(self, index: int, pair: Pair, error: AioHubAssocError) -> None:
         """Report a pair with values that cannot be sent."""
-        make = self._strategy
+        make = self._strategy.make_unsent
         if self.stopping:  # it is not recorded: it is no pair
-            self.buffer.emit(make.make_open(index, pair, NO_HISTORY, self.report.stopped))
+            self.buffer.emit(make(index, pair, self.report.stopped, NO_HISTORY))
         else:
             self.open[index] = pair
-            self.put(make.make_rejected(index, pair, error))
+            self.put(make(index, pair, error, None))
 
     def fail(self, error: BaseException) -> None:
         """Stop because code of the caller failed. Its error is raised once all is reported."""
@@ -307,7 +307,7 @@ class Run(Generic[ResultT]):
         self.open, self.histories, self.repeats = {}, {}, {}
         for index, pair in left.items():
             history = histories.get(index, NO_HISTORY)
-            self._emit(self._strategy.make_open(index, pair, history, cause))
+            self._emit(self._strategy.make_unsent(index, pair, cause, history))
 
     def _is_idle(self) -> bool:
         """Return whether no task works on pairs; after a cut-off, reading does not count."""
