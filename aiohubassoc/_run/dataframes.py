@@ -74,16 +74,8 @@ def frame_rows(
     Raises:
         OptionsError: pyarrow is missing. At the first row: a column is missing or there twice, or
             Arrow cannot represent the frame.
-        PairError: a type that cannot be sent.
     """
     types = {"from_type": from_type, "to_type": to_type}
-    some_type = "contacts"
-    Pair(  # raises now, not once for each row
-        some_type if from_type is None else from_type,
-        1,
-        some_type if to_type is None else to_type,
-        1,
-    )
     if _is_pandas("DataFrame", frame):
         return _rows(partial(_open_pandas, frame), types)
     try:
