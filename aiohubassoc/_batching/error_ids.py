@@ -88,13 +88,10 @@ def find_ids(
     known: Collection[str] | None = None,
 ) -> list[Mention]:
     """
-    Return the ids that an error names.
+    Return the ids that an error, its *details* and their contexts name.
 
-    Args:
-        context: The error's.
-        details: Its details, which have contexts too.
-        sub_category: Its finer category, which may name the end that is the cause.
-        known: The ids that were sent, as HubSpot writes them: only these are returned. None: all.
+    Its *sub_category* may name the end that is the cause. *known*: the ids that were sent, as
+    HubSpot writes them: only these are returned; None: all.
     """
     ends = _ROLES.findall(sub_category or "")
     hint = ends[0].lower() if len(ends) == 1 else None

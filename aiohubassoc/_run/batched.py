@@ -54,13 +54,10 @@ class Batched(LinkStrategy):
     Links pairs by batch calls.
 
     Args:
-        send: Makes a call for many pairs.
-        send_pair: Makes a call for one pair.
         size: The most pairs of a batch.
         linger: Seconds after which a batch is sent even if it is not full.
         max_in_flight: Returns how many batches may be in flight.
         concurrency: How many pairs of a batch may be sent singly at once.
-        clock: For *linger*.
         skip: Leaves out pairs that are linked already; None: none are left out.
     """
 
@@ -226,11 +223,7 @@ async def send_one_batch(
     """
     Send pairs in one call and return their outcomes, in their order.
 
-    Args:
-        send: Makes the call.
-        types: The object types of all pairs.
-        pairs: The pairs.
-        on_outcome: Gets each outcome, also if the call raises. None: outcomes are only returned.
+    *on_outcome* gets each outcome, also if the call raises.
 
     Raises:
         AioHubAssocError: as `AssociationClient.create_default_batch` says.

@@ -68,7 +68,6 @@ class GroupCommit:
     written.
 
     Attributes:
-        recorder: Writes them.
         failure: Why outcomes were lost; None: none was.
     """
 
@@ -101,7 +100,7 @@ class GroupCommit:
             self._on_lost([outcome], self.failure)
             return
         self._pending.append(outcome)
-        if not self._group and (self._timer is None or len(self._pending) >= GROUP):
+        if not self._group:
             self._wait_or_flush()
 
     def add_all(self, outcomes: list[Outcome]) -> None:

@@ -85,17 +85,15 @@ class PairLookups:
     Finds out which pairs of a run are linked. A subclass decides what follows.
 
     Args:
-        send: Makes a call that reads the links of records.
         linger: Seconds after which a batch of pairs is looked up even if it is not full.
-        clock: For *linger*.
 
     Attributes:
-        is_proven: Whether HubSpot has responded to such a call.
+        is_proven: Whether HubSpot has responded to a call that reads links.
     """
 
     read_ahead = MOST_PAIRS * _BATCHES_AT_ONCE
     is_needed = False
-    """Whether the run stops if no such call reaches HubSpot."""
+    """Whether the run stops if no call that reads links reaches HubSpot."""
 
     def __init__(self, send: Send[LookupRequest], *, linger: float, clock: Clock) -> None:
         self.send = send

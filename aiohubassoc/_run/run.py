@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any, Final, Generic
 
 import attrs
@@ -103,7 +104,7 @@ class Run(Generic[ResultT]):
         self._stalled_since: float | None = None
         self._failure: BaseException | None = None
         self._has_failed = False
-        self._cut_off_at: float | None = None
+        self._cut_off_at = math.inf
         self._cut_off_timer: Timer | None = None
 
     # --- for the stream --------------------------------------------------------------------------
@@ -356,7 +357,7 @@ class Run(Generic[ResultT]):
         self.buffer.wake_takers()
 
     def _set_cut_off(self, at: float) -> None:
-        if self._cut_off_at is not None and self._cut_off_at <= at:
+        if self._cut_off_at <= at:
             return
         if self._cut_off_timer is not None:
             self._cut_off_timer.cancel()
