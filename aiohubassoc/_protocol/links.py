@@ -19,6 +19,9 @@ from aiohubassoc.replies import StandardError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+# Records that are read at a time, each with up to some hundred links.
+_RECORDS_AT_ONCE = 20
+
 
 @attrs.define
 class RecordLinks:
@@ -65,7 +68,7 @@ def encode_records(records: Iterable[tuple[str, str | None]]) -> bytes:
     )
 
 
-def decode_links(body: bytes) -> LinksReply:
+def decode_links(body: bytes) -> codec.Steps[LinksReply]:
     """
     Return the reply that *body* holds.
 
@@ -84,8 +87,10 @@ def decode_links(body: bytes) -> LinksReply:
             _add(result, records)
         except json_values.WrongShapeError as error:
             raise codec.UndecodableError((f"$.results[{number}]{error.where}: {error}",)) from None
+        if number % _RECORDS_AT_ONCE == _RECORDS_AT_ONCE - 1:
+            yield
     status = value.get("status")
-    errors = codec.structure_errors(value.get("errors"))
+    errors = yield from codec.structure_errors(value.get("errors"))
     return LinksReply(
         records, errors, status if isinstance(status, str) else None, _num_errors(value)
     )

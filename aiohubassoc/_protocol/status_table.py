@@ -80,7 +80,7 @@ class Refusal:
         decode: Callable[[bytes], codec.ErrorBody | None] = codec.decode_error,
     ) -> Refusal:
         """Return the refusal that *response* is; *decode* reads its body."""
-        response.error = decode(response.body) or _NO_BODY
+        response.error = response.error or decode(response.body) or _NO_BODY
         return cls(response, response.error, types, now)
 
     @property

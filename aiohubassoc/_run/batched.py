@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from aiohubassoc.pair import Pair, RecordId
 
 
+# In one call of `create_default_batch`, with repeated ones: an input may repeat a pair for ever.
+_MOST_ITEMS: Final = 5 * MOST_PAIRS
 _ALL_LINKED: Final = {DefaultAssociations}
 _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
 
@@ -121,12 +123,12 @@ class Batched(LinkStrategy):
             verdict = await run.call(self._send, call, indexes)
             if isinstance(verdict, Replied):
                 self._is_batch_path_open = True
-                self._report(indexes, verdict, call, bisection)
+                await self._report(indexes, verdict, call, bisection)
             else:
                 assert not isinstance(verdict, Accepted)  # noqa: S101 -- that is of one pair
                 await self._after_refusal(indexes, verdict, call, bisection)
 
-    def _report(
+    async def _report(
         self,
         indexes: Sequence[int],
         verdict: Replied,
@@ -134,12 +136,15 @@ class Batched(LinkStrategy):
         bisection: Bisection[Entry],
     ) -> None:
         """Report what a reply says about each pair, and bisect no further."""
+        run = self._run
         linked, others, unmentioned = read_outcomes(indexes, verdict, call)
         if unmentioned:
-            self._run.remember(indexes, call.to_history())
-        self._run.put_all(linked)
-        for outcome in others:
-            self._run.put(outcome, is_refusal=not linked)
+            run.remember(indexes, call.to_history())
+        if run.repeats or run.histories:
+            await run.put_each([*linked, *others], is_refusal=not linked)
+        else:  # nearly always
+            run.put_linked(linked)
+            await run.put_each(others, is_refusal=not linked)
         bisection.accepted(len(indexes) - len(unmentioned), len(others), singly=unmentioned)
 
     async def _after_refusal(
@@ -160,9 +165,8 @@ class Batched(LinkStrategy):
             or isinstance(error, RateLimitedError | MigratingError)
             or (len(pairs) == 1 and not is_unconfirmed)
         ):
-            for index, pair in zip(indexes, pairs, strict=True):
-                outcome = make_outcome(index, pair, call, verdict)
-                run.put(outcome, is_refusal=about is About.PAIR)
+            every = map(make_outcome, indexes, pairs, repeat(call), repeat(verdict))
+            await run.put_each(every, is_refusal=about is About.PAIR)
             bisection.closed()
             return
         run.remember(indexes, call.to_history())
@@ -182,8 +186,10 @@ class Batched(LinkStrategy):
         else:
             assert isinstance(error, ApiError)  # noqa: S101 -- HubSpot refused what was sent
             named = read_refusal(pairs, error)
-            for at, refused in named.items():
-                run.put(make_outcome(indexes[at], pairs[at], call, refused), is_refusal=True)
+            outcomes = (
+                make_outcome(indexes[at], pairs[at], call, refused) for at, refused in named.items()
+            )
+            await run.put_each(outcomes, is_refusal=True)
             bisection.refused(named)
 
 
@@ -232,9 +238,9 @@ async def send_one_batch(
     call = Call(BatchRequest(types, batch.pairs))
     verdict = await send(call)
     found = {outcome.index: outcome for outcome in _make_outcomes(batch, verdict, call)}
-    for first, repeats in batch.repeats.items():
-        for index, pair in repeats:
-            found[index] = attrs.evolve(found[first], index=index, pair=pair)
+    for index, repeats in batch.repeats.items():
+        _, _, *result = attrs.astuple(found[index], recurse=False)
+        found |= {repeat: Outcome(repeat, pair, *result) for repeat, pair in repeats}
     outcomes = [found[index] for index in sorted(found)]
     if on_outcome is not None:
         for outcome in outcomes:
@@ -269,6 +275,8 @@ def _make_batch(types: tuple[str, str], pairs: Iterable[Pair | tuple[RecordId, R
         raise not_iterable(given)
     batch = Batch(types, MOST_PAIRS, 0.0)
     for index, item in enumerate(pairs):
+        if index == _MOST_ITEMS:
+            raise OptionsError(f"a batch takes {_MOST_ITEMS:,} items at most, repeats included")
         try:
             pair = read_pair(index, item, types)
         except PairError as error:

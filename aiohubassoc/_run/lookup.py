@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping, Sequence
 
+    from aiohubassoc._batching.link_attribution import LinksRead
     from aiohubassoc._http.clock import Clock
     from aiohubassoc._http.sender import Send
     from aiohubassoc._run.run import Run
@@ -191,7 +192,9 @@ class Lookup:
         if isinstance(verdict, Replied):
             assert isinstance(verdict.reply, LinksReply)  # noqa: S101 -- of a call that reads
             self._owner.is_proven = True
-            self._note(asked, verdict.reply)
+            after = dict(asked)
+            reading = read_links(after, self._types[0], verdict.reply)
+            self._note(after, await self._run.in_steps(reading))
             return None
         assert not isinstance(verdict, Accepted)  # noqa: S101 -- that is of one pair
         owner = self._owner
@@ -218,10 +221,8 @@ class Lookup:
                 self._end(record_id, refusal)
             bisection.refused([at for at, one in enumerate(asked) if one[0] in named])
 
-    def _note(self, asked: Sequence[_RecordPage], reply: LinksReply) -> None:
-        """Note what a response says about each record that was asked for."""
-        after = dict(asked)
-        read = read_links(after, self._types[0], reply)
+    def _note(self, after: Mapping[str, str | None], read: LinksRead) -> None:
+        """Note what a response says about each record, and where the page asked for began."""
         for record_id, links in read.pages.items():
             self._note_page(record_id, after[record_id], links, read.doubt)
         for record_id, error in read.failed.items():
@@ -232,7 +233,7 @@ class Lookup:
                 continue
             if not read.nameless:
                 found.is_known = True  # HubSpot may leave out records without links
-            elif len(asked) == 1:
+            elif len(after) == 1:
                 self._end(record_id, Refused(_to_api_error(read.nameless[0])))
             elif len(read.unmentioned) <= len(read.nameless):
                 # Asked for alone, an error that names no record can only be about it.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Any, Final, Generic
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import attrs
 
 from aiohubassoc._http.call_outcome import NO_HISTORY, History, make_unwritten
+from aiohubassoc._protocol.codec import finish
 from aiohubassoc._protocol.verdicts import Fatal
 from aiohubassoc._run.group_commit import GroupCommit, wait_until_none
 from aiohubassoc._run.source import Prefetch
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from aiohubassoc._http.clock import Clock, Timer
     from aiohubassoc._http.events import Events
     from aiohubassoc._http.sender import Call, Send, SubjectT
+    from aiohubassoc._protocol.codec import Steps
     from aiohubassoc._run.failure_limits import FailureLimits
     from aiohubassoc._run.group_commit import Recorder
     from aiohubassoc._run.source import Entry, Source
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from aiohubassoc.pair import Pair
 
 _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
+_AT_ONCE: Final = 100  # results of one response that are taken while other tasks wait
+_T = TypeVar("_T")
 
 
 class Run(Generic[ResultT]):
@@ -230,7 +234,7 @@ class Run(Generic[ResultT]):
 
     def put(self, result: ResultT, *, is_refusal: bool = False) -> None:
         """
-        Take the result of a pair and its repeats. A second result of the same pair is ignored.
+        Take the result of a pair. A second result of the same pair is ignored.
 
         *is_refusal*: HubSpot refused that pair, and its response linked no other pair.
         """
@@ -248,20 +252,45 @@ class Run(Generic[ResultT]):
             if error is not None:
                 self.stop(error)
         self._emit(result)
-        for repeat, pair in self.repeats.pop(index, ()) if self.repeats else ():
-            self.put(attrs.evolve(result, index=repeat, pair=pair))  # type: ignore[misc]
 
-    def put_all(self, results: list[ResultT]) -> None:
-        """Take the results of one response, all of them linked."""
-        if self.repeats or self.histories:
-            for result in results:
-                self.put(result)
-            return
+    def put_linked(self, results: list[ResultT]) -> None:
+        """Take results of one response, all of them linked, of pairs without repeats."""
         pop = self.open.pop
         taken = [result for result in results if pop(result.index, None) is not None]
         if taken and self._limits is not None and self._limits.streak.length:
             self._limits.note_link(max(result.index for result in taken))
         self._emit_all(taken)
+
+    async def give_way(self) -> None:
+        """Let other tasks run."""
+        await self._clock.sleep(0)
+
+    async def put_each(self, results: Iterable[ResultT], *, is_refusal: bool = False) -> None:
+        """Take results and those of their repeats; *is_refusal* as for `put`."""
+
+        def steps() -> Steps[None]:
+            for result in results:
+                self.put(result, is_refusal=is_refusal)
+                yield
+                for index, pair in self.repeats.pop(result.index, ()):
+                    self.put(attrs.evolve(result, index=index, pair=pair))  # type: ignore[misc]
+                    yield
+
+        await self.in_steps(steps(), _AT_ONCE)
+
+    async def in_steps(self, steps: Steps[_T], at_once: int = 1) -> _T:
+        """Return the result of work, all of it done also if this is cancelled between its steps."""
+        try:
+            while True:
+                for _ in range(at_once):
+                    next(steps)
+                await self.give_way()
+        except StopIteration as end:
+            result: _T = end.value
+            return result
+        except asyncio.CancelledError:
+            finish(steps)
+            raise
 
     def put_known(self, outcome: Outcome, *, is_written: bool) -> None:
         """Take an outcome of the recorder: no call was made for it, and it counts as no failure."""

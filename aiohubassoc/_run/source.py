@@ -277,7 +277,12 @@ class Prefetch:
             items = await self._source.read(min(most, room))
         finally:
             buffer.in_hand += len(items) - 1
-        return self._register(items) if items else None
+        if not items:
+            return None
+        pairs = self._register(items)
+        if len(items) >= MOST_READ or not pairs:
+            await run.give_way()  # a sync input does not wait
+        return pairs
 
     def _register(self, items: list[tuple[int, object]]) -> list[Entry]:
         """Register items with the run, and return the pairs that need a call."""

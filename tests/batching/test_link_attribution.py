@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc._batching.link_attribution import LinksRead, read_links
+from aiohubassoc._protocol.codec import finish
 from aiohubassoc._protocol.links import RecordLinks, decode_links
 
 NO_LINKS = "crm.associations.NO_ASSOCIATIONS_FOUND"
@@ -16,7 +17,8 @@ NO_LINKS = "crm.associations.NO_ASSOCIATIONS_FOUND"
 
 def _read(*asked: str, **reply: Any) -> LinksRead:
     body = {"status": "COMPLETE", "results": [], **reply}
-    return read_links(asked, "contacts", decode_links(orjson.dumps(body)))
+    reply = finish(decode_links(orjson.dumps(body)))
+    return finish(read_links(asked, "contacts", reply))
 
 
 def _page(record_id: object, *ends: int) -> dict[str, Any]:
