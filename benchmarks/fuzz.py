@@ -101,7 +101,7 @@ def make_responses(_: Path) -> Callable[[bytes], None]:
                 parts = finish(read_reply(pairs, verdict.reply))
                 assert len(parts) == len(pairs)
             if isinstance(verdict, Refused) and isinstance(verdict.error, ApiError):
-                read_refusal(pairs, verdict.error)
+                finish(read_refusal(pairs, verdict.error))
 
     return use
 

@@ -49,14 +49,14 @@ class BatchIndex:
         self._is_one_type = pairs[0].from_type == pairs[0].to_type
         self.ids = {*self._from, *self._to}
 
-    def parts(self, error: _ErrorT, linked: set[int]) -> dict[int, _ErrorT]:
+    def parts(self, error: _ErrorT, linked: set[int]) -> Steps[dict[int, _ErrorT]]:
         """Return what an error says of each pair that it names, without the ids of the others."""
         named = self.named(find_ids(error.context, error.errors, error.sub_category), linked)
         if not named:
             return {}
         excerpts = Excerpts(error.context, error.errors, self.ids)
         own: dict[int, _ErrorT] = {}
-        for position in named:
+        for number, position in enumerate(named, 1):
             from_end = (self._from_kind, self._from_ids[position])
             to_end = (self._to_kind, self._to_ids[position])
             context, details = excerpts.of((from_end, to_end))
@@ -64,6 +64,8 @@ class BatchIndex:
             own[position] = (
                 error if is_whole else attrs.evolve(error, context=context, errors=details)
             )
+            if number % ERRORS_AT_ONCE == 0:
+                yield
         return own
 
     def named(self, mentions: Sequence[Mention], linked: set[int]) -> set[int]:
@@ -164,6 +166,7 @@ def judge_batch(response: Response, pairs: Sequence[Pair]) -> Steps[Verdict]:
     """Return what a *response* with 2xx means for *pairs*, with the part about each of them."""
     verdict = yield from judge_batch_reply(response)
     if isinstance(verdict, Replied) and isinstance(verdict.reply, DefaultAssociations):
+        yield  # to decode 2,000 results takes as long as all that follows
         verdict.parts = yield from read_reply(pairs, verdict.reply)
     return verdict
 
@@ -213,9 +216,11 @@ def read_reply(pairs: Sequence[Pair], reply: DefaultAssociations) -> Steps[list[
     return parts
 
 
-def read_refusal(pairs: Sequence[Pair], error: ApiError) -> dict[int, Refused]:
+def read_refusal(pairs: Sequence[Pair], error: ApiError) -> Steps[dict[int, Refused]]:
     """Return the pairs that the refusal of a whole batch names, by their position."""
-    parts = BatchIndex(pairs).parts(error, set())
+    index = BatchIndex(pairs)
+    yield
+    parts = yield from index.parts(error, set())
     return {position: Refused(part) for position, part in parts.items()}
 
 
@@ -268,7 +273,7 @@ def _match_errors(
     own: dict[int, list[StandardError]] = {}
     nameless = 0
     for number, error in enumerate(errors, 1):
-        parts = inputs.parts(error, linked)
+        parts = yield from inputs.parts(error, linked)
         nameless += not parts
         for position, part in parts.items():
             own.setdefault(position, []).append(part)

@@ -21,21 +21,15 @@ MOST_RECORDS: Final = 1000
 
 
 class Batch:
-    """
-    Different pairs of the same two object types.
-
-    Attributes:
-        pairs: One for each input of the call, *most* at most.
-        indexes: The index of each in the caller's input.
-        repeats: By the index of a pair: the indexes and pairs that repeat it.
-    """
+    """Different pairs of the same two object types, *most* at most."""
 
     def __init__(self, types: tuple[str, str], most: int, now: float) -> None:
         self.types = types
         self.began_at = now
         self._most = most
-        self.pairs: list[Pair] = []
-        self.indexes: list[int] = []
+        self.pairs: list[Pair] = []  # one for each input of the call
+        self.indexes: list[int] = []  # of each in the caller's input
+        # By the index of a pair: the indexes and pairs that repeat it.
         self.repeats: dict[int, list[tuple[int, Pair]]] = {}
         self._positions: dict[tuple[str, str], int] = {}
 
@@ -82,16 +76,12 @@ def encode_pairs(pairs: Sequence[Pair]) -> bytes:
 
 
 class LookupBatch:
-    """
-    Pairs of the same two object types.
-
-    Attributes:
-        wanted: By the id of the first record: the pairs, with their index in the caller's input.
-    """
+    """Pairs of the same two object types."""
 
     def __init__(self, types: tuple[str, str], now: float) -> None:
         self.types = types
         self.began_at = now
+        # By the id of the first record: the pairs, with their index in the caller's input.
         self.wanted: dict[str, list[tuple[int, Pair]]] = {}
         self._count = 0
 

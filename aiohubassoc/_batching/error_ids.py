@@ -55,23 +55,14 @@ _NAMES: Final = {
 
 @attrs.frozen
 class Mention:
-    """
-    An id in an error.
+    """An id in an error."""
 
-    Attributes:
-        record_id: As HubSpot writes ids. ``...`` stands for others that were cut off.
-        role: ``"from"`` or ``"to"`` where the error says which; None where not.
-        kind: The object type as `parse_kind` names it; None: not known.
-        is_sure: Whether the error says that this very record is the cause, not that it is one end
-            of the rejected pair.
-        is_other_end: Whether the error says that the cause is at the other end.
-    """
-
-    record_id: str
-    role: str | None = None
-    kind: str | None = None
+    record_id: str  # as HubSpot writes ids; ``...`` stands for others that were cut off
+    role: str | None = None  # "from" or "to" where the error says which
+    kind: str | None = None  # the object type as `parse_kind` names it; None: not known
+    # Whether the error says that this very record is the cause, not one end of the rejected pair.
     is_sure: bool = False
-    is_other_end: bool = False
+    is_other_end: bool = False  # whether the error says that the cause is at the other end
 
 
 def parse_kind(object_type: str) -> str:
@@ -166,7 +157,7 @@ def ids_in(name: str, value: str) -> Iterator[tuple[str, str | None, bool]]:
 _MOST_KEPT: Final = 100
 
 
-class _Places:
+class _IdIndex:
     """Where an error names records, as there may be thousands of either."""
 
     def __init__(self) -> None:
@@ -198,7 +189,7 @@ class Excerpts:
     ) -> None:
         self._context = _Excerpt(context, known)
         self._details = [(detail, _Excerpt(detail.context, known)) for detail in details]
-        self._places = _Places()
+        self._places = _IdIndex()
         for place, (_, excerpt) in enumerate(self._details):
             self._places.add(place, excerpt.named)
 
@@ -218,7 +209,7 @@ class _Excerpt:
     def __init__(self, context: Context, known: Collection[str]) -> None:
         self._context = context
         self._values = [(name, value) for name, values in context.items() for value in values]
-        self._places = _Places()
+        self._places = _IdIndex()
         self.named: dict[tuple[str, str | None], None] = {}
         for place, (name, value) in enumerate(self._values):
             named = [(one, kind) for one, kind, _ in ids_in(plain_name(name), value)]

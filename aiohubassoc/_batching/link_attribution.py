@@ -30,19 +30,12 @@ _ID_SHOWN = 64
 
 @attrs.frozen
 class LinksRead:
-    """
-    A reply about links, by record.
+    """A reply about links, by record."""
 
-    Attributes:
-        pages: The links of each record that has some in the reply.
-        failed: HubSpot's error of each record that an error names.
-        unmentioned: The records that the reply does not mention, in the order asked.
-        nameless: The errors that name none of the records, at most as many as were asked for.
-    """
-
-    pages: dict[str, RecordLinks]
-    failed: dict[str, StandardError]
-    unmentioned: tuple[str, ...]
+    pages: dict[str, RecordLinks]  # the links of each record that has some in the reply
+    failed: dict[str, StandardError]  # HubSpot's error of each record that an error names
+    unmentioned: tuple[str, ...]  # the records that the reply does not mention, in the order asked
+    # The errors that name none of the records, at most as many as were asked for.
     nameless: tuple[StandardError, ...]
 
     @property

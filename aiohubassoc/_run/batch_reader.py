@@ -56,13 +56,8 @@ class BatchReader(Generic[GroupT]):
                 for group in self._batcher.take(self._clock.now()):
                     send(group)
         finally:
-            self.cancel_timer()
-
-    def cancel_timer(self) -> None:
-        """Cancel the timer of the batch that is due next."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+            if self._timer is not None:
+                self._timer.cancel()
 
     def _set_timer(self, at: float) -> None:
         if at < math.inf:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import repeat
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final, cast
 
 import attrs
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from aiohubassoc._http.call_outcome import FinalVerdict, NotLinked
     from aiohubassoc._http.clock import Clock
     from aiohubassoc._http.sender import Send
+    from aiohubassoc._protocol.verdicts import Partial
     from aiohubassoc._run.lookup_strategies import SkipLinked
     from aiohubassoc._run.source import Entry
     from aiohubassoc.pair import Pair, RecordId
@@ -92,11 +93,6 @@ class Batched(LinkStrategy):
         is_more_coming = bool if self._skip is None else self._skip.is_asking
         await self._reader.read(self._run, self._read, self._begin, is_more_coming)
 
-    def wake(self) -> None:
-        """Wake waiting tasks, and cancel the timer of the next batch: the run stops."""
-        super().wake()
-        self._reader.cancel_timer()
-
     def _begin(self, batch: Batch) -> None:
         run = self._run
         more = 0 if self._skip is None else self._skip.read_ahead
@@ -141,11 +137,12 @@ class Batched(LinkStrategy):
         if unmentioned:
             run.remember(indexes, call.to_history())
         if run.repeats or run.histories:
-            await run.put_each([*linked, *others], is_refusal=not linked)
+            await run.put_each(chain(linked, others), is_refusal=not linked)
         else:  # nearly always
             run.put_linked(linked)
             await run.put_each(others, is_refusal=not linked)
-        bisection.accepted(len(indexes) - len(unmentioned), len(others), singly=unmentioned)
+        completed = len(indexes) - len(unmentioned)
+        bisection.accepted(completed, completed - len(linked), singly=unmentioned)
 
     async def _after_refusal(
         self,
@@ -185,7 +182,7 @@ class Batched(LinkStrategy):
             bisection.failed()
         else:
             assert isinstance(error, ApiError)  # noqa: S101 -- HubSpot refused what was sent
-            named = read_refusal(pairs, error)
+            named = await run.in_steps(read_refusal(pairs, error))
             outcomes = (
                 make_outcome(indexes[at], pairs[at], call, refused) for at, refused in named.items()
             )
@@ -195,7 +192,7 @@ class Batched(LinkStrategy):
 
 def read_outcomes(
     indexes: Sequence[int], verdict: Replied, call: Call[BatchRequest]
-) -> tuple[list[Outcome], list[Outcome], list[Entry]]:
+) -> tuple[list[Outcome], Iterable[Outcome], list[Entry]]:
     """Return the pairs that a reply links, the others that it mentions, and those it does not."""
     assert isinstance(verdict.reply, DefaultAssociations)  # noqa: S101 -- of a call that links
     pairs, attempts = call.subject.pairs, call.total_attempts
@@ -208,7 +205,7 @@ def read_outcomes(
             [],
         )
     linked: list[Outcome] = []
-    others: list[Outcome] = []
+    others: list[tuple[int, Pair, Partial]] = []
     unmentioned: list[Entry] = []
     for index, pair, part in zip(indexes, pairs, parts, strict=True):
         if isinstance(part, DefaultAssociations):
@@ -216,8 +213,9 @@ def read_outcomes(
         elif part is None:
             unmentioned.append((index, pair))
         else:
-            others.append(make_outcome(index, pair, call, part))
-    return linked, others, unmentioned
+            others.append((index, pair, part))
+    outcomes = (make_outcome(index, pair, call, part) for index, pair, part in others)
+    return linked, outcomes, unmentioned
 
 
 async def send_one_batch(

@@ -63,13 +63,7 @@ def frame_rows(
     frame: object, from_type: str | None, to_type: str | None
 ) -> Generator[Pair | RejectedRow, None, None]:
     """
-    Return the rows of a frame in their order. The frame is opened for the first row.
-
-    Args:
-        frame: It needs columns ``from_id`` and ``to_id`` and may have ``from_type``, ``to_type``
-            and ``tag``; all others are ignored.
-        from_type: The object type where the column is missing or null; None: every row has one.
-        to_type: As *from_type*.
+    Return the rows of a frame in their order: see `source.Pairs`. It is opened for the first row.
 
     Raises:
         OptionsError: pyarrow is missing. At the first row: a column is missing or there twice, or

@@ -39,18 +39,13 @@ class RefusalStreak:
     Args:
         limit: After how many the run stops; ten times as many where each refusal names a record of
             the refused pair. 1 or more; None: never.
-
-    Attributes:
-        length: How many pairs there are in it; 0 once HubSpot linked a pair, wholly or in part.
     """
-
-    __slots__ = ("_key", "_limit", "_unnamed", "length")
 
     def __init__(self, limit: int | None) -> None:
         self._limit = limit
         self._key: _RefusalKey | None = None
         self._unnamed = 0
-        self.length = 0
+        self.length = 0  # 0 once HubSpot linked a pair, wholly or in part
 
     def refused(self, pair: Pair, error: AioHubAssocError) -> RefusedAlikeError | None:
         """
@@ -122,17 +117,12 @@ def _contains(text: str, word: str) -> bool:
 
 
 class FailureLimits:
-    """
-    Decides when a run stops because pairs failed, or were refused alike. None: never.
-
-    Attributes:
-        streak: The pairs refused alike. While it is empty, links need not be noted.
-    """
+    """Decides when a run stops because pairs failed, or were refused alike. None: never."""
 
     def __init__(self, stop_after_failures: int | None, stop_after_alike: int | None) -> None:
         self._most = stop_after_failures
         self._count = 0
-        self.streak = RefusalStreak(stop_after_alike)
+        self.streak = RefusalStreak(stop_after_alike)  # while it is empty, links need no note
         self._first_index = 0  # the lowest index of a pair in the streak
 
     def note_link(self, index: int) -> None:

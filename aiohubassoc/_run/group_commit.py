@@ -66,9 +66,6 @@ class GroupCommit:
 
     Outcomes that could not be written go to *on_lost*, with the reason. After that no more are
     written.
-
-    Attributes:
-        failure: Why outcomes were lost; None: none was.
     """
 
     def __init__(
@@ -87,7 +84,7 @@ class GroupCommit:
         self._timer: Timer | None = None
         self._group: list[Outcome] = []  # what is being written
         self._writing: asyncio.Task[None] | None = None
-        self.failure: BaseException | None = None
+        self.failure: BaseException | None = None  # why outcomes were lost; None: none was
 
     @property
     def is_empty(self) -> bool:

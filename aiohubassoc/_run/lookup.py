@@ -52,23 +52,15 @@ _BATCHES_AT_ONCE: Final = 2
 
 @attrs.define
 class Found:
-    """
-    What was found about a record.
+    """What was found about a record."""
 
-    Attributes:
-        linked: The wanted records to which it is linked.
-        error: Why it may have more links, or why it can have none; None: these are all.
-        is_known: Whether these are all its links to wanted records.
-        times_unmentioned: How many responses left it out.
-        pages: How many pages of its links were read.
-        cursor: Where a page after one of these begins: of the last whose number is a power of two.
-    """
-
-    linked: set[str] = attrs.Factory(set)
+    linked: set[str] = attrs.Factory(set)  # the wanted records to which it is linked
+    # Why it may have more links, or why it can have none; None: these are all.
     error: AioHubAssocError | None = None
-    is_known: bool = False
-    times_unmentioned: int = 0
-    pages: int = 0
+    is_known: bool = False  # whether these are all its links to wanted records
+    times_unmentioned: int = 0  # how many responses left it out
+    pages: int = 0  # how many pages of its links were read
+    # Where a page after one of these begins: of the last whose number is a power of two.
     cursor: str | None = None
 
     def is_endless(self, after: str) -> bool:
@@ -85,11 +77,7 @@ class PairLookups:
     """
     Finds out which pairs of a run are linked. A subclass decides what follows.
 
-    Args:
-        linger: Seconds after which a batch of pairs is looked up even if it is not full.
-
-    Attributes:
-        is_proven: Whether HubSpot has responded to a call that reads links.
+    A batch of pairs is looked up after *linger* seconds even if it is not full.
     """
 
     read_ahead = MOST_PAIRS * _BATCHES_AT_ONCE
@@ -98,7 +86,7 @@ class PairLookups:
 
     def __init__(self, send: Send[LookupRequest], *, linger: float, clock: Clock) -> None:
         self.send = send
-        self.is_proven = False
+        self.is_proven = False  # whether HubSpot has responded to such a call
         self._reader: BatchReader[LookupBatch] = BatchReader(
             LookupBatch, linger=linger, clock=clock
         )
@@ -113,10 +101,6 @@ class PairLookups:
     def is_asking(self) -> bool:
         """Return whether lookups are in progress, after which `note` is called."""
         return bool(self._asking)
-
-    def wake(self) -> None:
-        """Cancel the timer of the batch that is due next: the run stops."""
-        self._reader.cancel_timer()
 
     def note(self, index: int, pair: Pair, found: Found) -> None:
         """Take a pair that was looked up. If the run stopped, *found* may be incomplete."""

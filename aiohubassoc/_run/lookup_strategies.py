@@ -34,11 +34,6 @@ class SkipLinked(PairLookups):
         self._ready: list[Entry] = []
         self._news = asyncio.Event()
 
-    def wake(self) -> None:
-        """Wake the tasks that wait for pairs: the run stops."""
-        super().wake()
-        self._news.set()
-
     async def read(self, _: int) -> list[Entry]:
         """Wait for pairs that are not linked, and return them. None of them: there are no more."""
         while not (self._ready or self.run.stopping or self._is_done):

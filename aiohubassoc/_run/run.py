@@ -50,15 +50,6 @@ class Run(Generic[ResultT]):
         ordered: Whether results come in the input's order.
         stall_timeout: Seconds without a completed pair after which it stops; None: never.
         drain_timeout: Seconds that calls in flight may take to end when it is left early.
-
-    Attributes:
-        open: The pairs that were read and have no result yet, by their index in the input.
-        repeats: By the index of an open pair: its repeats with theirs, which share its call.
-        histories: The results of earlier calls for open pairs, by index.
-        stopping: Whether no more calls are made.
-        is_cut_off: Whether no more pairs are read either.
-        read_ahead: How many pairs beyond the last result taken may be read.
-        run_id: Its id in logs and events.
     """
 
     def __init__(
@@ -78,11 +69,14 @@ class Run(Generic[ResultT]):
     ) -> None:
         self.report = report
         self.on_response = report.add_response
+        # The pairs that were read and have no result yet, by their index in the input.
         self.open: dict[int, Pair] = {}
+        # By the index of an open pair: its repeats with theirs, which share its call.
         self.repeats: dict[int, list[Entry]] = {}
-        self.histories: dict[int, History] = {}
-        self.stopping = self.is_cut_off = False
-        self.read_ahead = strategy.read_ahead
+        self.histories: dict[int, History] = {}  # the results of earlier calls for open pairs
+        self.stopping = False  # whether no more calls are made
+        self.is_cut_off = False  # whether no more pairs are read either
+        self.read_ahead = strategy.read_ahead  # pairs beyond the last result taken
         self.run_id = started.run
         self._events = events
         self._started = started
@@ -155,7 +149,6 @@ class Run(Generic[ResultT]):
         for task, call in self._tasks.items():
             if call is not None and not call.in_flight and task is not current:
                 task.cancel()
-        self._strategy.wake()
         self.buffer.wake_readers()
 
     async def close(self) -> None:

@@ -80,10 +80,6 @@ class Source:
             frame: of the rows that have none themselves; None if all have one.
         to_type: The object type of all ``to_id``; None as for *from_type*.
 
-    Attributes:
-        is_complete: Whether the input was read to its end.
-        stepping: The task that waits for the next item of an async iterator; None: no task does.
-
     Raises:
         OptionsError: not an iterable, one type given without the other, or a data frame without
             the library to read it.
@@ -92,7 +88,8 @@ class Source:
 
     def __init__(self, pairs: Pairs, from_type: str | None, to_type: str | None) -> None:
         given: object = pairs  # its annotated type promises too much
-        self.is_complete = False
+        self.is_complete = False  # whether the input was read to its end
+        # The task that waits for the next item of an async iterator; None: no task does.
         self.stepping: asyncio.Task[object] | None = None
         self._rows: Generator[object, None, None] | None = None
         self._types: tuple[str, str] | None = None
@@ -238,14 +235,10 @@ def read_pair(
 
 
 class Prefetch:
-    """
-    Reads the pairs of a run, and registers each with the run in the same step.
-
-    Attributes:
-        find_known: Returns the outcome of a pair that needs no call. None: every pair needs one.
-    """
+    """Reads the pairs of a run, and registers each with the run in the same step."""
 
     def __init__(self, run: Run[Any], source: Source) -> None:
+        # Returns the outcome of a pair that needs no call. None: every pair needs one.
         self.find_known: Callable[[int, Pair], Outcome | None] | None = None
         self._run = run
         self._source = source

@@ -27,9 +27,6 @@ class Strategy(Protocol[ResultT]):
     def start(self, run: Run[ResultT]) -> None:
         """Begin the tasks."""
 
-    def wake(self) -> None:
-        """Wake waiting tasks, and cancel timers: the run stops."""
-
     def make_unsent(
         self, index: int, pair: Pair, error: AioHubAssocError | None, history: History | None
     ) -> ResultT:
@@ -54,11 +51,6 @@ class LinkStrategy:
 
     async def _work(self) -> None:
         raise NotImplementedError
-
-    def wake(self) -> None:
-        """Wake waiting tasks: the run stops."""
-        if self._skip is not None:
-            self._skip.wake()
 
     def make_unsent(
         self, index: int, pair: Pair, error: AioHubAssocError | None, history: History | None

@@ -49,10 +49,6 @@ class OutputBuffer(Generic[ResultT]):
     Args:
         ordered: Whether they are offered in the order of their indexes.
         on_result: Reports each result to the observer; None: the observer takes none.
-
-    Attributes:
-        in_hand: How many pairs were read whose results were not taken yet.
-        ready: The results that can be taken.
     """
 
     def __init__(
@@ -62,8 +58,8 @@ class OutputBuffer(Generic[ResultT]):
         ordered: bool,
         on_result: Callable[[ResultT], None] | None = None,
     ) -> None:
-        self.in_hand = 0
-        self.ready: deque[ResultT] = deque()
+        self.in_hand = 0  # pairs that were read and whose results were not taken yet
+        self.ready: deque[ResultT] = deque()  # the results that can be taken
         self._report = report
         self._on_result = on_result
         # With *ordered*: results that wait for those before them.

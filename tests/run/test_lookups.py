@@ -507,6 +507,31 @@ async def test_leaving_early_ends_in_good_order() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+@pytest.mark.parametrize("via", ["put", "batch"])
+@pytest.mark.parametrize(("drain_timeout", "count", "ends_at"), [(None, 3, 30.0), (1.0, 1, 16.0)])
+async def test_a_stop_while_the_input_is_waited_for(
+    via: Any, drain_timeout: float | None, count: int, ends_at: float
+) -> None:
+    """It ends with the input or at the cut-off: no task waits for lookups that do not come."""
+
+    async def slowly() -> AsyncIterator[Pair]:
+        for pair in pairs_of(3):
+            await pass_time(10.0)
+            yield pair
+
+    async with (
+        client_of(FakePortal()) as client,
+        client.link_each(slowly(), via=via, skip_linked=True) as outcomes,
+    ):
+        await pass_time(15.0)
+        outcomes.stop(RunStoppedError("enough"), drain_timeout=drain_timeout)
+        reported = [outcome async for outcome in outcomes]
+        assert ends_at == round(asyncio.get_running_loop().time(), 1)
+    assert count == len(reported)
+    assert ["linked"] + ["unprocessed"] * (count - 1) == [one.status.value for one in reported]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
 async def test_an_answer_that_came_is_told_though_the_run_stops() -> None:
     """Stopped while it was in flight: what it says is true all the same."""
     pairs = pairs_of(10)

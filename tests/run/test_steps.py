@@ -27,7 +27,7 @@ SAME = pairs_of(1) * 4000
 def most_at_once(count: Callable[[], int]) -> Iterator[list[int]]:
     """Yield a list of how much *count* grew in each callback of the event loop."""
     grown: list[int] = []
-    run = events.Handle._run  # type: ignore[attr-defined]
+    run = events.Handle._run
 
     def measured(handle: Any) -> None:
         before = count()
