@@ -51,9 +51,14 @@ class BatchIndex:
 
     def parts(self, error: _ErrorT, linked: set[int]) -> Steps[dict[int, _ErrorT]]:
         """Return what an error says of each pair that it names, without the ids of the others."""
-        named = self.named(find_ids(error.context, error.errors, error.sub_category), linked)
+        mentions = find_ids(error.context, error.errors, error.sub_category)
+        if len(mentions) > ERRORS_AT_ONCE:
+            yield
+        named = self.named(mentions, linked)
         if not named:
             return {}
+        if len(named) > ERRORS_AT_ONCE:
+            yield
         excerpts = Excerpts(error.context, error.errors, self.ids)
         own: dict[int, _ErrorT] = {}
         for number, position in enumerate(named, 1):
