@@ -73,23 +73,25 @@ class Put(LinkStrategy):
         super().__init__(skip, READ_AHEAD)
         self._send = send
         self._most_workers = min(workers, READ_AHEAD)
-        self._workers = 1
-        self._is_reading = False  # whether a worker waits for the next pair
+        self._workers = 0
+        self._is_growing = True  # whether one task reads, and begins a worker for each pair
         self._entries: deque[Entry] = deque()  # read, and not yet sent
 
     async def _work(self) -> None:
-        """Link pairs, until there are no more or another worker waits for the next one."""
-        while not self._is_reading:
-            self._is_reading = True
-            entry = await self._next()
-            self._is_reading = False
-            if entry is None:
-                break
-            if self._workers < self._most_workers:
-                self._workers += 1
-                _ = self._run.begin(self._work())
+        """Begin a worker for each pair, up to the most workers."""
+        while self._is_growing and (entry := await self._next()) is not None:
+            self._workers += 1
+            self._is_growing = self._workers < self._most_workers
+            _ = self._run.begin(self._link_from(entry))
+
+    async def _link_from(self, entry: Entry | None) -> None:
+        """Link a pair, then further pairs if each worker reads its own."""
+        while entry is not None:
             await link_one(self._run, self._send, *entry)
-        self._workers -= 1
+            if self._is_growing:
+                self._workers -= 1
+                return
+            entry = await self._next()
 
     async def _next(self) -> Entry | None:
         """Return the next pair; None: there are no more."""
