@@ -351,8 +351,8 @@ class AssociationClient:
             from_type: The object type of the first records.
             to_type: The object type of the second records.
             pairs: `Pair` of these types, or ``(from_id, to_id)``; 1 to 2,000 different ones
-                (HubSpot, Associations v4). A repeated one is sent once. None may be the reverse
-                of another.
+                (HubSpot, Associations v4). A repeated one is sent once and has an outcome each
+                time; at most 10,000 items are read. None may be the reverse of another.
 
         Returns:
             Outcomes that are ``linked``, ``partial`` or ``failed``; a pair that the reply does not

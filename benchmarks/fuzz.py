@@ -92,7 +92,7 @@ def make_responses(_: Path) -> Callable[[bytes], None]:
             response = Response(code, headers, body)
             if code in {200, 207}:
                 judge_pair_reply(response, pairs[0])
-                judge_links_reply(response)
+                finish(judge_links_reply(response))
                 verdict = finish(judge_batch_reply(response))
             else:
                 judge_pair_refusal(response, pairs[0], _NOW)
@@ -101,7 +101,7 @@ def make_responses(_: Path) -> Callable[[bytes], None]:
                 parts = finish(read_reply(pairs, verdict.reply))
                 assert len(parts) == len(pairs)
             if isinstance(verdict, Refused) and isinstance(verdict.error, ApiError):
-                read_refusal(pairs, verdict.error)
+                finish(read_refusal(pairs, verdict.error))
 
     return use
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 import attrs
 
-from aiohubassoc._batching.error_ids import Excerpts, Mention, RecordKey, find_ids, parse_kind
+from aiohubassoc._batching.error_ids import Excerpts, Mention, find_ids, parse_kind
 from aiohubassoc._protocol.codec import ERRORS_AT_ONCE
 from aiohubassoc._protocol.verdicts import Partial, Refused, Replied, judge_batch_reply
 from aiohubassoc.errors import ApiError
@@ -49,12 +49,29 @@ class BatchIndex:
         self._is_one_type = pairs[0].from_type == pairs[0].to_type
         self.ids = {*self._from, *self._to}
 
-    def ends(self, position: int) -> tuple[RecordKey, RecordKey]:
-        """Return both ends of a pair."""
-        return (
-            (self._from_kind, self._from_ids[position]),
-            (self._to_kind, self._to_ids[position]),
-        )
+    def parts(self, error: _ErrorT, linked: set[int]) -> Steps[dict[int, _ErrorT]]:
+        """Return what an error says of each pair that it names, without the ids of the others."""
+        mentions = find_ids(error.context, error.errors, error.sub_category)
+        if len(mentions) > ERRORS_AT_ONCE:
+            yield
+        named = self.named(mentions, linked)
+        if not named:
+            return {}
+        if len(named) > ERRORS_AT_ONCE:
+            yield
+        excerpts = Excerpts(error.context, error.errors, self.ids)
+        own: dict[int, _ErrorT] = {}
+        for number, position in enumerate(named, 1):
+            from_end = (self._from_kind, self._from_ids[position])
+            to_end = (self._to_kind, self._to_ids[position])
+            context, details = excerpts.of((from_end, to_end))
+            is_whole = context is error.context and details == error.errors
+            own[position] = (
+                error if is_whole else attrs.evolve(error, context=context, errors=details)
+            )
+            if number % ERRORS_AT_ONCE == 0:
+                yield
+        return own
 
     def named(self, mentions: Sequence[Mention], linked: set[int]) -> set[int]:
         """
@@ -154,6 +171,7 @@ def judge_batch(response: Response, pairs: Sequence[Pair]) -> Steps[Verdict]:
     """Return what a *response* with 2xx means for *pairs*, with the part about each of them."""
     verdict = yield from judge_batch_reply(response)
     if isinstance(verdict, Replied) and isinstance(verdict.reply, DefaultAssociations):
+        yield  # to decode 2,000 results takes as long as all that follows
         verdict.parts = yield from read_reply(pairs, verdict.reply)
     return verdict
 
@@ -203,16 +221,12 @@ def read_reply(pairs: Sequence[Pair], reply: DefaultAssociations) -> Steps[list[
     return parts
 
 
-def read_refusal(pairs: Sequence[Pair], error: ApiError) -> dict[int, Refused]:
+def read_refusal(pairs: Sequence[Pair], error: ApiError) -> Steps[dict[int, Refused]]:
     """Return the pairs that the refusal of a whole batch names, by their position."""
-    inputs = BatchIndex(pairs)
-    named = inputs.named(find_ids(error.context, error.errors, error.sub_category), set())
-    if not named:
-        return {}
-    excerpts = Excerpts(error.context, error.errors, inputs.ids)
-    return {
-        position: Refused(_excerpt(error, excerpts, inputs.ends(position))) for position in named
-    }
+    index = BatchIndex(pairs)
+    yield
+    parts = yield from index.parts(error, set())
+    return {position: Refused(part) for position, part in parts.items()}
 
 
 def _match_results(
@@ -264,13 +278,10 @@ def _match_errors(
     own: dict[int, list[StandardError]] = {}
     nameless = 0
     for number, error in enumerate(errors, 1):
-        named = inputs.named(find_ids(error.context, error.errors, error.sub_category), linked)
-        nameless += not named
-        if named:
-            excerpts = Excerpts(error.context, error.errors, inputs.ids)
-            for position in named:
-                part = _excerpt(error, excerpts, inputs.ends(position))
-                own.setdefault(position, []).append(part)
+        parts = yield from inputs.parts(error, linked)
+        nameless += not parts
+        for position, part in parts.items():
+            own.setdefault(position, []).append(part)
         if number % ERRORS_AT_ONCE == 0:
             yield
     return {position: tuple(parts) for position, parts in own.items()}, nameless
@@ -303,11 +314,3 @@ def _doubtful(found: _ResultsByPair, named: Collection[int], left_over: float) -
     # Where each pair has one direction, the way back may be what failed.
     is_explained = suspects and (usual >= _DIRECTIONS or left_over <= _ENDS * suspects)
     return incomplete if is_explained else linked
-
-
-def _excerpt(error: _ErrorT, excerpts: Excerpts, ends: tuple[RecordKey, RecordKey]) -> _ErrorT:
-    """Return an error as that of one pair: without the others' ids."""
-    context, details = excerpts.of(ends)
-    if context is error.context and details == error.errors:
-        return error
-    return attrs.evolve(error, context=context, errors=details)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from aiohubassoc._protocol import codec
 from aiohubassoc.pair import canonical_id
@@ -21,21 +21,15 @@ MOST_RECORDS: Final = 1000
 
 
 class Batch:
-    """
-    Different pairs of the same two object types.
-
-    Attributes:
-        pairs: One for each input of the call, *most* at most.
-        indexes: The index of each in the caller's input.
-        repeats: By position: the indexes and pairs that repeat the pair there.
-    """
+    """Different pairs of the same two object types, *most* at most."""
 
     def __init__(self, types: tuple[str, str], most: int, now: float) -> None:
         self.types = types
         self.began_at = now
         self._most = most
-        self.pairs: list[Pair] = []
-        self.indexes: list[int] = []
+        self.pairs: list[Pair] = []  # one for each input of the call
+        self.indexes: list[int] = []  # of each in the caller's input
+        # By the index of a pair: the indexes and pairs that repeat it.
         self.repeats: dict[int, list[tuple[int, Pair]]] = {}
         self._positions: dict[tuple[str, str], int] = {}
 
@@ -61,7 +55,7 @@ class Batch:
             return False
         position = positions.setdefault((from_id, to_id), len(self.pairs))
         if position < len(self.pairs):
-            self.repeats.setdefault(position, []).append((index, pair))
+            self.repeats.setdefault(self.indexes[position], []).append((index, pair))
             return True
         self.pairs.append(pair)
         self.indexes.append(index)
@@ -82,16 +76,12 @@ def encode_pairs(pairs: Sequence[Pair]) -> bytes:
 
 
 class LookupBatch:
-    """
-    Pairs of the same two object types.
-
-    Attributes:
-        wanted: By the id of the first record: the pairs, with their index in the caller's input.
-    """
+    """Pairs of the same two object types."""
 
     def __init__(self, types: tuple[str, str], now: float) -> None:
         self.types = types
         self.began_at = now
+        # By the id of the first record: the pairs, with their index in the caller's input.
         self.wanted: dict[str, list[tuple[int, Pair]]] = {}
         self._count = 0
 
@@ -119,38 +109,17 @@ class LookupBatch:
         }
 
 
-class PairGroup(Protocol):
-    """Pairs of the same two object types."""
-
-    began_at: float
-    """When it was begun, in seconds."""
-
-    @property
-    def is_full(self) -> bool:
-        """Whether it holds as many as it may."""
-        ...
-
-    def add(self, index: int, pair: Pair) -> bool:
-        """Add a pair, and return whether it could be added. If not, it goes to the next group."""
-        ...
-
-
-GroupT = TypeVar("GroupT", bound=PairGroup)
+GroupT = TypeVar("GroupT", Batch, LookupBatch)
 
 
 class Batcher(Generic[GroupT]):
     """Sorts pairs into groups, each of which is due *wait* seconds after its begin, full or not."""
 
     def __init__(self, begin: Callable[[tuple[str, str], float], GroupT], wait: float) -> None:
-        self._begin = begin
+        self._begin: Callable[[tuple[str, str], float], GroupT] = begin
         self._wait = wait
         self._open: dict[tuple[str, str], GroupT] = {}
         self._held: dict[tuple[str, str], list[tuple[int, Pair]]] = {}
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no pair waits."""
-        return not self._open
 
     @property
     def due_at(self) -> float:
@@ -175,20 +144,10 @@ class Batcher(Generic[GroupT]):
                 group = None
         return full
 
-    def due(self, now: float) -> GroupT | None:
-        """Return a group that is due; None: none is."""
-        return self.oldest(now) if self.due_at <= now else None
-
-    def oldest(self, now: float) -> GroupT | None:
-        """Return the group that waited longest, whether it is due or not; None: there is none."""
-        if not self._open:
-            return None
-        return self._cut(min(self._open, key=lambda types: self._open[types].began_at), now)
-
-    def rest(self, now: float) -> Iterator[GroupT]:
-        """Yield all that is left."""
-        while (group := self.oldest(now)) is not None:
-            yield group
+    def take(self, now: float, *, by: float = math.inf) -> Iterator[GroupT]:
+        """Yield the groups that are due at *by*, the oldest first; by default all that are left."""
+        while self._open and self.due_at <= by:
+            yield self._cut(min(self._open, key=lambda types: self._open[types].began_at), now)
 
     def _cut(self, types: tuple[str, str], now: float) -> GroupT:
         group = self._open.pop(types)

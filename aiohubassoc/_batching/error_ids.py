@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from itertools import chain, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
@@ -55,23 +55,14 @@ _NAMES: Final = {
 
 @attrs.frozen
 class Mention:
-    """
-    An id in an error.
+    """An id in an error."""
 
-    Attributes:
-        record_id: As HubSpot writes ids. ``...`` stands for others that were cut off.
-        role: ``"from"`` or ``"to"`` where the error says which; None where not.
-        kind: The object type as `parse_kind` names it; None: not known.
-        is_sure: Whether the error says that this very record is the cause, not that it is one end
-            of the rejected pair.
-        is_other_end: Whether the error says that the cause is at the other end.
-    """
-
-    record_id: str
-    role: str | None = None
-    kind: str | None = None
+    record_id: str  # as HubSpot writes ids; ``...`` stands for others that were cut off
+    role: str | None = None  # "from" or "to" where the error says which
+    kind: str | None = None  # the object type as `parse_kind` names it; None: not known
+    # Whether the error says that this very record is the cause, not one end of the rejected pair.
     is_sure: bool = False
-    is_other_end: bool = False
+    is_other_end: bool = False  # whether the error says that the cause is at the other end
 
 
 def parse_kind(object_type: str) -> str:
@@ -88,13 +79,10 @@ def find_ids(
     known: Collection[str] | None = None,
 ) -> list[Mention]:
     """
-    Return the ids that an error names.
+    Return the ids that an error, its *details* and their contexts name.
 
-    Args:
-        context: The error's.
-        details: Its details, which have contexts too.
-        sub_category: Its finer category, which may name the end that is the cause.
-        known: The ids that were sent, as HubSpot writes them: only these are returned. None: all.
+    Its *sub_category* may name the end that is the cause. *known*: the ids that were sent, as
+    HubSpot writes them: only these are returned; None: all.
     """
     ends = _ROLES.findall(sub_category or "")
     hint = ends[0].lower() if len(ends) == 1 else None
@@ -165,8 +153,32 @@ def ids_in(name: str, value: str) -> Iterator[tuple[str, str | None, bool]]:
                 yield canonical_id(word), None, match[1] is not None
 
 
-# Values and details that name no record are kept with every pair: at most this many of each.
+# Values and details of one pair that are kept, and as many that name no record.
 _MOST_KEPT: Final = 100
+
+
+class _IdIndex:
+    """Where an error names records, as there may be thousands of either."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, list[tuple[int, str | None]]] = {}
+        self._general: list[int] = []
+
+    def add(self, place: int, named: Collection[tuple[str, str | None]]) -> None:
+        for record_id, kind in named:
+            self._by_id.setdefault(record_id, []).append((place, kind))
+        if not named and len(self._general) < _MOST_KEPT:
+            self._general.append(place)
+
+    def about(self, ends: tuple[RecordKey, RecordKey]) -> list[int]:
+        """Return the places that name one of these records, or no record."""
+        own = (
+            place
+            for kind, record_id in ends
+            for place, named_kind in self._by_id.get(record_id, ())
+            if named_kind in {None, kind}
+        )
+        return sorted({*self._general, *islice(own, _MOST_KEPT)})
 
 
 class Excerpts:
@@ -177,69 +189,41 @@ class Excerpts:
     ) -> None:
         self._context = _Excerpt(context, known)
         self._details = [(detail, _Excerpt(detail.context, known)) for detail in details]
-        # By the ids that they name, as a refusal may have a detail for each of many pairs.
-        self._by_id: dict[str, list[int]] = {}
-        self._general: list[int] = []
-        for number, (_, excerpt) in enumerate(self._details):
-            for one in excerpt.ids:
-                self._by_id.setdefault(one, []).append(number)
-            if not excerpt.ids:
-                self._general.append(number)
+        self._places = _IdIndex()
+        for place, (_, excerpt) in enumerate(self._details):
+            self._places.add(place, excerpt.named)
 
     def of(self, ends: tuple[RecordKey, RecordKey]) -> tuple[Context, tuple[ErrorDetail, ...]]:
         """Return the context and details about a pair with these ends, and about no record."""
-        details: list[ErrorDetail] = []
-        about = chain.from_iterable(self._by_id.get(one, ()) for _, one in ends)
-        for number in sorted({*self._general[:_MOST_KEPT], *about}):
-            if len(details) == _MOST_KEPT:
-                break
-            detail, excerpt = self._details[number]
+        details = []
+        for detail, excerpt in map(self._details.__getitem__, self._places.about(ends)):
             context = excerpt.of(ends)
-            if context is detail.context:
-                details.append(detail)
-            elif excerpt.names(ends):
-                details.append(attrs.evolve(detail, context=context))
+            is_whole = context is detail.context
+            details.append(detail if is_whole else attrs.evolve(detail, context=context))
         return self._context.of(ends), tuple(details)
 
 
 class _Excerpt:
-    """One context: its values by the ids they name, as there may be thousands of either."""
+    """One context, cut likewise; *named*: the ids in it, each with its kind."""
 
     def __init__(self, context: Context, known: Collection[str]) -> None:
         self._context = context
         self._values = [(name, value) for name, values in context.items() for value in values]
-        self._general: list[int] = []
-        self._by_id: dict[str, list[tuple[int, str | None]]] = {}
-        for number, (name, value) in enumerate(self._values):
+        self._places = _IdIndex()
+        self.named: dict[tuple[str, str | None], None] = {}
+        for place, (name, value) in enumerate(self._values):
             named = [(one, kind) for one, kind, _ in ids_in(plain_name(name), value)]
             if not named and (one := canonical_id(value.strip())) in known and not is_type(name):
                 named = [(one, None)]
-            for one, kind in named:
-                self._by_id.setdefault(one, []).append((number, kind))
-            if not named and len(self._general) < _MOST_KEPT:
-                self._general.append(number)
-
-    @property
-    def ids(self) -> Collection[str]:
-        """The ids that its values name."""
-        return self._by_id.keys()
+            self._places.add(place, named)
+            self.named |= dict.fromkeys(named)
 
     def of(self, ends: tuple[RecordKey, RecordKey]) -> Context:
-        picked = {*self._general, *islice(self._about(ends), _MOST_KEPT)}
-        if len(picked) == len(self._values):
+        places = self._places.about(ends)
+        if len(places) == len(self._values):
             return self._context
         empty = (name for name, values in self._context.items() if not values)
         kept: dict[str, tuple[str, ...]] = dict.fromkeys(islice(empty, _MOST_KEPT), ())
-        for number in sorted(picked):
-            name, value = self._values[number]
+        for name, value in map(self._values.__getitem__, places):
             kept[name] = (*kept.get(name, ()), value)
         return kept
-
-    def names(self, ends: tuple[RecordKey, RecordKey]) -> bool:
-        return any(True for _ in self._about(ends))
-
-    def _about(self, ends: tuple[RecordKey, RecordKey]) -> Iterator[int]:
-        for kind, record_id in ends:
-            for number, named_kind in self._by_id.get(record_id, ()):
-                if named_kind in {None, kind}:
-                    yield number

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 import attrs
 
 from aiohubassoc._batching.error_ids import find_ids, parse_kind
+from aiohubassoc._protocol.codec import ERRORS_AT_ONCE
 from aiohubassoc._protocol.links import RecordLinks
 from aiohubassoc.replies import StandardError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from aiohubassoc._protocol.codec import Steps
     from aiohubassoc._protocol.links import LinksReply
     from aiohubassoc.errors import ApiError
 
@@ -28,19 +30,12 @@ _ID_SHOWN = 64
 
 @attrs.frozen
 class LinksRead:
-    """
-    A reply about links, by record.
+    """A reply about links, by record."""
 
-    Attributes:
-        pages: The links of each record that has some in the reply.
-        failed: HubSpot's error of each record that an error names.
-        unmentioned: The records that the reply does not mention, in the order asked.
-        nameless: The errors that name none of the records, at most as many as were asked for.
-    """
-
-    pages: dict[str, RecordLinks]
-    failed: dict[str, StandardError]
-    unmentioned: tuple[str, ...]
+    pages: dict[str, RecordLinks]  # the links of each record that has some in the reply
+    failed: dict[str, StandardError]  # HubSpot's error of each record that an error names
+    unmentioned: tuple[str, ...]  # the records that the reply does not mention, in the order asked
+    # The errors that name none of the records, at most as many as were asked for.
     nameless: tuple[StandardError, ...]
 
     @property
@@ -54,18 +49,20 @@ class LinksRead:
         return self.nameless[0] if len(self.nameless) > len(self.unmentioned) else None
 
 
-def read_links(asked: Iterable[str], object_type: str, reply: LinksReply) -> LinksRead:
+def read_links(asked: Iterable[str], object_type: str, reply: LinksReply) -> Steps[LinksRead]:
     """Return the parts of *reply* by record; *asked* are ids as HubSpot writes them, each once."""
     order = list(asked)
     wanted = {*order}
     kind = parse_kind(object_type)
     failed: dict[str, StandardError] = {}
     nameless = []
-    for error in reply.errors:
+    for number, error in enumerate(reply.errors, 1):
         named = named_records(error, wanted, kind)
         failed |= dict.fromkeys(named, error)
         if not named:
             nameless.append(error)
+        if number % ERRORS_AT_ONCE == 0:
+            yield
     nameless += _undescribed(reply, len(order))
     nameless += [_unexpected(one) for one in reply.records if one not in wanted]
     pages = {one: links for one, links in reply.records.items() if one in wanted}

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from aiohubassoc.replies import DefaultAssociations
 
     JudgeReply: TypeAlias = Callable[[Response, SubjectT], Verdict | Steps[Verdict]]
-    JudgeRefusal: TypeAlias = Callable[[Response, SubjectT, datetime], Verdict]
+    JudgeRefusal: TypeAlias = Callable[[Response, SubjectT, datetime], Verdict | Steps[Verdict]]
 
 
 class Call(Generic[SubjectT]):
@@ -241,12 +241,12 @@ class Sender(Generic[SubjectT]):
             call.observer.on_response(response.status)
             if response.status in _2XX:
                 judged = self._judge_reply(response, call.subject)
-                if type(judged) is Accepted or not isinstance(judged, Generator):
-                    verdict = judged  # nearly always
-                else:
-                    verdict = await self._step(call, judged)
             else:
-                verdict = self._judge_refusal(response, call.subject, self._clock.utc_now())
+                judged = self._judge_refusal(response, call.subject, self._clock.utc_now())
+            if type(judged) is Accepted or not isinstance(judged, Generator):
+                verdict = judged  # nearly always
+            else:
+                verdict = await self._step(call, judged)
             if type(verdict) is Accepted:  # nearly always
                 call.reply = verdict.reply
                 self._proof.responded_at = now

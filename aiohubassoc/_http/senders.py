@@ -12,6 +12,7 @@ from aiohubassoc._batching.attribution import judge_batch
 from aiohubassoc._batching.batch import encode_pairs
 from aiohubassoc._http.sender import Sender
 from aiohubassoc._protocol.classify import judge_pair_refusal, judge_refusal
+from aiohubassoc._protocol.codec import decode_error_in_steps
 from aiohubassoc._protocol.links import encode_records
 from aiohubassoc._protocol.requests import (
     AccountRequest,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._http.retry_loop import Dependencies
+    from aiohubassoc._protocol.codec import Steps
     from aiohubassoc._protocol.verdicts import Response, Verdict
 
 
@@ -58,7 +60,8 @@ class Senders:
 
 def _judge_refusal(
     response: Response, request: BatchRequest | LookupRequest | AccountRequest, now: datetime
-) -> Verdict:
+) -> Steps[Verdict]:
+    response.error = yield from decode_error_in_steps(response.body)
     return judge_refusal(response, request.types, now)
 
 

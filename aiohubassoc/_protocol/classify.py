@@ -81,7 +81,7 @@ class Refusal:
         now: datetime,
         decode: Callable[[bytes], codec.ErrorBody | None] = codec.decode_error,
     ) -> Refusal:
-        response.error = decode(response.body) or _NO_BODY
+        response.error = response.error or decode(response.body) or _NO_BODY
         return cls(response, response.error, types, now)
 
     @property

@@ -107,28 +107,34 @@ def dump(value: object) -> bytes:
     return orjson.dumps(value)
 
 
-def structure_errors(value: object) -> tuple[StandardError, ...]:
-    """Return the errors inside a 2xx response; raise UndecodableError if it is no list."""
-    value = bounded(value, _MOST_ERRORS)
-    try:
-        errors: tuple[StandardError, ...] = _FAST.structure(value, tuple[StandardError, ...])
-    except json_values.WrongShapeError as error:
-        raise UndecodableError((f"$.errors: {error}",)) from None
-    return errors
+def structure_errors(value: object) -> Steps[tuple[StandardError, ...]]:
+    """
+    Return the errors inside a 2xx response that *value* is; none for null.
+
+    Raises:
+        UndecodableError: it is not a list.
+    """
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise UndecodableError((f"$.errors: {json_values.is_not(value, 'a list')}",))
+    return (yield from structure_in_steps(value, _MOST_ERRORS, StandardError))
 
 
 # Errors that are read or assigned at a time, while other tasks of the event loop wait.
 ERRORS_AT_ONCE: Final = 50
 
 
-def structure_in_steps(values: list[object], most_entries: int) -> Steps[tuple[StandardError, ...]]:
-    """Return the errors that *values* are; *most_entries* as for `bounded`, of each step."""
-    errors: list[StandardError] = []
+def structure_in_steps(
+    values: list[object], most_entries: int, cls: type[_ValueT]
+) -> Steps[tuple[_ValueT, ...]]:
+    """Return *values* as that class; *most_entries* as for `bounded`, of each step."""
+    read: list[_ValueT] = []
     for begin in range(0, min(len(values), most_entries), ERRORS_AT_ONCE):
         part = bounded(values[begin : begin + ERRORS_AT_ONCE], most_entries)
-        errors += _FAST.structure(part, tuple[StandardError, ...])
+        read += _FAST.structure(part, tuple[cls, ...])  # type: ignore[valid-type]
         yield
-    return tuple(errors)
+    return tuple(read)
 
 
 def finish(steps: Steps[_ValueT]) -> _ValueT:
@@ -179,6 +185,11 @@ def decode_error(body: bytes, most_entries: int | None = None) -> ErrorBody | No
     Of a body that was cut the beginning is read: a text that the cut is in ends with "...", and so
     does the context. *most_entries*: as for `bounded`; None: as its size allows.
     """
+    return finish(decode_error_in_steps(body, most_entries))
+
+
+def decode_error_in_steps(body: bytes, most_entries: int | None = None) -> Steps[ErrorBody | None]:
+    """Do the same as `decode_error`, a part of many details at a time, unless they are bounded."""
     is_cut = False
     try:
         value = orjson.loads(body)
@@ -187,7 +198,13 @@ def decode_error(body: bytes, most_entries: int | None = None) -> ErrorBody | No
         value = _beginning(body) if len(body) >= MOST_ERROR_BYTES else None
     if not isinstance(value, dict):
         return None
-    error = _FAST.structure(bounded(value, most_entries or count_entries(body)), ErrorBody)
+    most = most_entries or count_entries(body)
+    details = value.get("errors")
+    if most_entries is None and isinstance(details, list) and len(details) > ERRORS_AT_ONCE:
+        error = _FAST.structure(bounded(value | {"errors": []}, most), ErrorBody)
+        error.errors = yield from structure_in_steps(details, most, ErrorDetail)
+    else:
+        error = _FAST.structure(bounded(value, most), ErrorBody)
     if is_cut:
         error.context = {**error.context, CUT: (CUT,)}
     return error

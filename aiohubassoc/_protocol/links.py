@@ -19,6 +19,9 @@ from aiohubassoc.replies import StandardError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+# Records that are read at a time, each with up to some hundred links.
+_RECORDS_AT_ONCE = 20
+
 
 @attrs.define
 class RecordLinks:
@@ -53,7 +56,7 @@ def encode_records(records: Iterable[tuple[str, str | None]]) -> bytes:
     )
 
 
-def decode_links(body: bytes) -> LinksReply:
+def decode_links(body: bytes) -> codec.Steps[LinksReply]:
     """Return the reply that *body* holds, or raise UndecodableError."""
     value = codec.load(body)
     if not isinstance(value, dict):
@@ -67,7 +70,9 @@ def decode_links(body: bytes) -> LinksReply:
             _add(result, records)
         except json_values.WrongShapeError as error:
             raise codec.UndecodableError((f"$.results[{number}]{error.where}: {error}",)) from None
-    errors = codec.structure_errors(value.get("errors"))
+        if number % _RECORDS_AT_ONCE == _RECORDS_AT_ONCE - 1:
+            yield
+    errors = yield from codec.structure_errors(value.get("errors"))
     status, counted = value.get("status"), value.get("numErrors")
     try:
         num_errors = None if counted is None else json_values.integer(counted)

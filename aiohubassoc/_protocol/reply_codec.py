@@ -26,7 +26,7 @@ from aiohubassoc._protocol.codec import (
     structure_in_steps,
     structure_reply,
 )
-from aiohubassoc.replies import Association, AssociationSpec, DefaultAssociations
+from aiohubassoc.replies import Association, AssociationSpec, DefaultAssociations, StandardError
 
 _from_iso = datetime.fromisoformat
 # status, results, startedAt, completedAt: HubSpot, Associations v4, names them as required.
@@ -69,7 +69,7 @@ def decode_in_steps(body: bytes, most_entries: int | None = None) -> Steps[Defau
         value = load(body)
         reply = usual_reply(value) or structure_reply(value, entries)
     if errors:
-        reply.errors = yield from structure_in_steps(errors, entries)
+        reply.errors = yield from structure_in_steps(errors, entries, StandardError)
     return reply
 
 

@@ -183,11 +183,12 @@ def judge_batch_reply(response: Response) -> codec.Steps[Verdict]:
     return Replied(reply)
 
 
-def judge_links_reply(response: Response) -> Verdict:
+def judge_links_reply(response: Response) -> codec.Steps[Verdict]:
     """Return what a *response* with 2xx to a lookup of links means: `Replied`, if it is final."""
-    links = _read(response, decode_links)
-    if isinstance(links, Transient):
-        return links
+    try:
+        links = yield from decode_links(response.body)
+    except codec.UndecodableError as error:
+        return _judge_undecodable(response, error)
     return Replied(links) if links.status not in _UNFINISHED else Transient(UnconfirmedError())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Generic
 
 from aiohubassoc._batching.batch import Batcher, GroupT
@@ -28,7 +29,7 @@ class BatchReader(Generic[GroupT]):
     ) -> None:
         self._linger = linger
         self._clock = clock
-        self._batcher = Batcher(make, linger)
+        self._batcher: Batcher[GroupT] = Batcher(make, linger)
         self._timer: Timer | None = None
 
     async def read(
@@ -43,7 +44,8 @@ class BatchReader(Generic[GroupT]):
 
         While *is_more_coming* returns True, more pairs are sure to come, so a due batch waits.
         """
-        self._run, self._send, self._is_more_coming = run, send, is_more_coming
+        self._run, self._is_more_coming = run, is_more_coming
+        self._send: Callable[[GroupT], None] = send
         try:
             while pairs := await read(MOST_READ):
                 for group in self._batcher.add(pairs, self._clock.now()):
@@ -51,19 +53,14 @@ class BatchReader(Generic[GroupT]):
                 if self._timer is None:
                     self._set_timer(self._batcher.due_at)
             if not run.stopping:
-                for group in self._batcher.rest(self._clock.now()):
+                for group in self._batcher.take(self._clock.now()):
                     send(group)
         finally:
-            self.cancel_timer()
-
-    def cancel_timer(self) -> None:
-        """Cancel the timer of the batch that is due next."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+            if self._timer is not None:
+                self._timer.cancel()
 
     def _set_timer(self, at: float) -> None:
-        if not self._batcher.is_empty:
+        if at < math.inf:
             self._timer = self._clock.call_at(at, self._send_due)
 
     def _send_due(self) -> None:
@@ -74,6 +71,6 @@ class BatchReader(Generic[GroupT]):
         if self._is_more_coming() or self._run.buffer.holds_up_readers:
             self._set_timer(now + self._linger)
             return
-        while (group := self._batcher.due(now)) is not None:
+        for group in self._batcher.take(now, by=now):
             self._send(group)
         self._set_timer(self._batcher.due_at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import repeat
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Final, cast
 
 import attrs
@@ -40,11 +40,14 @@ if TYPE_CHECKING:
     from aiohubassoc._http.call_outcome import FinalVerdict, NotLinked
     from aiohubassoc._http.clock import Clock
     from aiohubassoc._http.sender import Send
+    from aiohubassoc._protocol.verdicts import Partial
     from aiohubassoc._run.lookup_strategies import SkipLinked
     from aiohubassoc._run.source import Entry
     from aiohubassoc.pair import Pair, RecordId
 
 
+# In one call of `create_default_batch`, with repeated ones: an input may repeat a pair for ever.
+_MOST_ITEMS: Final = 5 * MOST_PAIRS
 _ALL_LINKED: Final = {DefaultAssociations}
 _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
 
@@ -54,13 +57,10 @@ class Batched(LinkStrategy):
     Links pairs by batch calls.
 
     Args:
-        send: Makes a call for many pairs.
-        send_pair: Makes a call for one pair.
         size: The most pairs of a batch.
         linger: Seconds after which a batch is sent even if it is not full.
         max_in_flight: Returns how many batches may be in flight.
         concurrency: How many pairs of a batch may be sent singly at once.
-        clock: For *linger*.
         skip: Leaves out pairs that are linked already; None: none are left out.
     """
 
@@ -93,17 +93,11 @@ class Batched(LinkStrategy):
         is_more_coming = bool if self._skip is None else self._skip.is_asking
         await self._reader.read(self._run, self._read, self._begin, is_more_coming)
 
-    def wake(self) -> None:
-        """Wake waiting tasks, and cancel the timer of the next batch: the run stops."""
-        super().wake()
-        self._reader.cancel_timer()
-
     def _begin(self, batch: Batch) -> None:
         run = self._run
         more = 0 if self._skip is None else self._skip.read_ahead
         run.read_ahead = max(run.read_ahead, self._most_in_hand() + more)
-        for position, repeats in batch.repeats.items():
-            run.repeats[batch.indexes[position]] = [index for index, _ in repeats]
+        run.repeats |= batch.repeats
         _ = run.begin(self._link(batch))
 
     def _most_in_hand(self) -> int:
@@ -125,12 +119,12 @@ class Batched(LinkStrategy):
             verdict = await run.call(self._send, call, indexes)
             if isinstance(verdict, Replied):
                 self._is_batch_path_open = True
-                self._report(indexes, verdict, call, bisection)
+                await self._report(indexes, verdict, call, bisection)
             else:
                 assert not isinstance(verdict, Accepted)  # noqa: S101 -- that is of one pair
                 await self._after_refusal(indexes, verdict, call, bisection)
 
-    def _report(
+    async def _report(
         self,
         indexes: Sequence[int],
         verdict: Replied,
@@ -138,13 +132,17 @@ class Batched(LinkStrategy):
         bisection: Bisection[Entry],
     ) -> None:
         """Report what a reply says about each pair, and bisect no further."""
+        run = self._run
         linked, others, unmentioned = read_outcomes(indexes, verdict, call)
         if unmentioned:
-            self._run.remember(indexes, call.to_history())
-        self._run.put_all(linked)
-        for outcome in others:
-            self._run.put(outcome, is_refusal=not linked)
-        bisection.accepted(len(indexes) - len(unmentioned), len(others), singly=unmentioned)
+            run.remember(indexes, call.to_history())
+        if run.repeats or run.histories:
+            await run.put_each(chain(linked, others), is_refusal=not linked)
+        else:  # nearly always
+            run.put_linked(linked)
+            await run.put_each(others, is_refusal=not linked)
+        completed = len(indexes) - len(unmentioned)
+        bisection.accepted(completed, completed - len(linked), singly=unmentioned)
 
     async def _after_refusal(
         self,
@@ -164,9 +162,8 @@ class Batched(LinkStrategy):
             or isinstance(error, RateLimitedError | MigratingError)
             or (len(pairs) == 1 and not is_unconfirmed)
         ):
-            for index, pair in zip(indexes, pairs, strict=True):
-                outcome = make_outcome(index, pair, call, verdict)
-                run.put(outcome, is_refusal=about is About.PAIR)
+            every = map(make_outcome, indexes, pairs, repeat(call), repeat(verdict))
+            await run.put_each(every, is_refusal=about is About.PAIR)
             bisection.closed()
             return
         run.remember(indexes, call.to_history())
@@ -185,15 +182,17 @@ class Batched(LinkStrategy):
             bisection.failed()
         else:
             assert isinstance(error, ApiError)  # noqa: S101 -- HubSpot refused what was sent
-            named = read_refusal(pairs, error)
-            for at, refused in named.items():
-                run.put(make_outcome(indexes[at], pairs[at], call, refused), is_refusal=True)
+            named = await run.in_steps(read_refusal(pairs, error))
+            outcomes = (
+                make_outcome(indexes[at], pairs[at], call, refused) for at, refused in named.items()
+            )
+            await run.put_each(outcomes, is_refusal=True)
             bisection.refused(named)
 
 
 def read_outcomes(
     indexes: Sequence[int], verdict: Replied, call: Call[BatchRequest]
-) -> tuple[list[Outcome], list[Outcome], list[Entry]]:
+) -> tuple[list[Outcome], Iterable[Outcome], list[Entry]]:
     """Return the pairs that a reply links, the others that it mentions, and those it does not."""
     assert isinstance(verdict.reply, DefaultAssociations)  # noqa: S101 -- of a call that links
     pairs, attempts = call.subject.pairs, call.total_attempts
@@ -206,7 +205,7 @@ def read_outcomes(
             [],
         )
     linked: list[Outcome] = []
-    others: list[Outcome] = []
+    others: list[tuple[int, Pair, Partial]] = []
     unmentioned: list[Entry] = []
     for index, pair, part in zip(indexes, pairs, parts, strict=True):
         if isinstance(part, DefaultAssociations):
@@ -214,8 +213,9 @@ def read_outcomes(
         elif part is None:
             unmentioned.append((index, pair))
         else:
-            others.append(make_outcome(index, pair, call, part))
-    return linked, others, unmentioned
+            others.append((index, pair, part))
+    outcomes = (make_outcome(index, pair, call, part) for index, pair, part in others)
+    return linked, outcomes, unmentioned
 
 
 async def send_one_batch(
@@ -227,11 +227,7 @@ async def send_one_batch(
     """
     Send pairs in one call and return their outcomes, in their order.
 
-    Args:
-        send: Makes the call.
-        types: The object types of all pairs.
-        pairs: The pairs.
-        on_outcome: Gets each outcome, also if the call raises. None: outcomes are only returned.
+    *on_outcome* gets each outcome, also if the call raises.
 
     Raises:
         AioHubAssocError: as `AssociationClient.create_default_batch` says.
@@ -240,9 +236,9 @@ async def send_one_batch(
     call = Call(BatchRequest(types, batch.pairs))
     verdict = await send(call)
     found = {outcome.index: outcome for outcome in _make_outcomes(batch, verdict, call)}
-    for position, repeats in batch.repeats.items():
-        first = found[batch.indexes[position]]
-        found |= {index: attrs.evolve(first, index=index, pair=pair) for index, pair in repeats}
+    for index, repeats in batch.repeats.items():
+        _, _, *result = attrs.astuple(found[index], recurse=False)
+        found |= {repeat: Outcome(repeat, pair, *result) for repeat, pair in repeats}
     outcomes = [found[index] for index in sorted(found)]
     if on_outcome is not None:
         for outcome in outcomes:
@@ -277,6 +273,8 @@ def _make_batch(types: tuple[str, str], pairs: Iterable[Pair | tuple[RecordId, R
         raise not_iterable(given)
     batch = Batch(types, MOST_PAIRS, 0.0)
     for index, item in enumerate(pairs):
+        if index == _MOST_ITEMS:
+            raise OptionsError(f"a batch takes {_MOST_ITEMS:,} items at most, repeats included")
         try:
             pair = read_pair(index, item, types)
         except PairError as error:

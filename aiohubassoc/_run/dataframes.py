@@ -63,27 +63,13 @@ def frame_rows(
     frame: object, from_type: str | None, to_type: str | None
 ) -> Generator[Pair | RejectedRow, None, None]:
     """
-    Return the rows of a frame in their order. The frame is opened for the first row.
-
-    Args:
-        frame: It needs columns ``from_id`` and ``to_id`` and may have ``from_type``, ``to_type``
-            and ``tag``; all others are ignored.
-        from_type: The object type where the column is missing or null; None: every row has one.
-        to_type: As *from_type*.
+    Return the rows of a frame in their order: see `source.Pairs`. It is opened for the first row.
 
     Raises:
         OptionsError: pyarrow is missing. At the first row: a column is missing or there twice, or
             Arrow cannot represent the frame.
-        PairError: a type that cannot be sent.
     """
     types = {"from_type": from_type, "to_type": to_type}
-    some_type = "contacts"
-    Pair(  # raises now, not once for each row
-        some_type if from_type is None else from_type,
-        1,
-        some_type if to_type is None else to_type,
-        1,
-    )
     if _is_pandas("DataFrame", frame):
         return _rows(partial(_open_pandas, frame), types)
     try:

@@ -10,7 +10,7 @@ from aiohubassoc.models import Status
 from aiohubassoc.pair import canonical_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from aiohubassoc.errors import AioHubAssocError
     from aiohubassoc.models import Outcome
@@ -25,6 +25,7 @@ _COMPARED: Final = 300
 _READ: Final = 4_000
 _QUOTED: Final = re.compile(r"(?<!\w)'[^']*'(?!\w)|\"[^\"]*\"|`[^`]*`")
 _WORD: Final = re.compile(r"[\w-]+")
+_LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
 _DIGIT: Final = re.compile(r"\d")
 _RefusalKey: TypeAlias = tuple[int | None, str | None, str]
 
@@ -38,18 +39,13 @@ class RefusalStreak:
     Args:
         limit: After how many the run stops; ten times as many where each refusal names a record of
             the refused pair. 1 or more; None: never.
-
-    Attributes:
-        length: How many pairs there are in it; 0 once HubSpot linked a pair, wholly or in part.
     """
-
-    __slots__ = ("_key", "_limit", "_unnamed", "length")
 
     def __init__(self, limit: int | None) -> None:
         self._limit = limit
         self._key: _RefusalKey | None = None
         self._unnamed = 0
-        self.length = 0
+        self.length = 0  # 0 once HubSpot linked a pair, wholly or in part
 
     def refused(self, pair: Pair, error: AioHubAssocError) -> RefusedAlikeError | None:
         """
@@ -72,12 +68,15 @@ class RefusalStreak:
 
 def _to_key(error: ApiError | PartialFailureError, ids: set[str]) -> _RefusalKey:
     """Return the status, category and text of a refusal; equal ones are alike."""
-    if isinstance(error, ApiError):
-        return error.status, error.category, _blanked(error.message, ids)
-    first = next(iter(error.reply.errors), None)
+    first = next(iter(_errors(error)), None)
     if first is None:
         return None, None, ""
-    return None, first.category, _blanked(first.message or "", ids)
+    status = error.status if isinstance(error, ApiError) else None
+    return status, first.category, _blanked(first.message or "", ids)
+
+
+def _errors(error: ApiError | PartialFailureError) -> Sequence[ApiError | StandardError]:
+    return (error,) if isinstance(error, ApiError) else error.reply.errors
 
 
 def _blanked(text: str, ids: set[str]) -> str:
@@ -96,8 +95,7 @@ def _blanked(text: str, ids: set[str]) -> str:
 
 def _names(error: ApiError | PartialFailureError, ids: set[str]) -> bool:
     """Return whether an error of HubSpot contains one of *ids* as a whole word."""
-    errors = (error,) if isinstance(error, ApiError) else error.reply.errors
-    texts = [text for one in errors for text in _texts(one)]
+    texts = [text for one in _errors(error) for text in _texts(one)]
     return any(_contains(text, one) for text in texts for one in ids)
 
 
@@ -118,21 +116,13 @@ def _contains(text: str, word: str) -> bool:
     return False
 
 
-_LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
-
-
 class FailureLimits:
-    """
-    Decides when a run stops because pairs failed, or were refused alike. None: never.
-
-    Attributes:
-        streak: The pairs refused alike. While it is empty, links need not be noted.
-    """
+    """Decides when a run stops because pairs failed, or were refused alike. None: never."""
 
     def __init__(self, stop_after_failures: int | None, stop_after_alike: int | None) -> None:
         self._most = stop_after_failures
         self._count = 0
-        self.streak = RefusalStreak(stop_after_alike)
+        self.streak = RefusalStreak(stop_after_alike)  # while it is empty, links need no note
         self._first_index = 0  # the lowest index of a pair in the streak
 
     def note_link(self, index: int) -> None:

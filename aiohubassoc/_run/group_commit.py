@@ -66,10 +66,6 @@ class GroupCommit:
 
     Outcomes that could not be written go to *on_lost*, with the reason. After that no more are
     written.
-
-    Attributes:
-        recorder: Writes them.
-        failure: Why outcomes were lost; None: none was.
     """
 
     def __init__(
@@ -88,7 +84,7 @@ class GroupCommit:
         self._timer: Timer | None = None
         self._group: list[Outcome] = []  # what is being written
         self._writing: asyncio.Task[None] | None = None
-        self.failure: BaseException | None = None
+        self.failure: BaseException | None = None  # why outcomes were lost; None: none was
 
     @property
     def is_empty(self) -> bool:
@@ -101,7 +97,7 @@ class GroupCommit:
             self._on_lost([outcome], self.failure)
             return
         self._pending.append(outcome)
-        if not self._group and (self._timer is None or len(self._pending) >= GROUP):
+        if not self._group:
             self._wait_or_flush()
 
     def add_all(self, outcomes: list[Outcome]) -> None:

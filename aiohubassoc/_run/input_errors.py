@@ -25,14 +25,7 @@ def not_iterable(given: object) -> OptionsError:
 
 
 def not_a_pair(index: int, item: object, *, has_types: bool) -> str:
-    """
-    Return the message for an item of an input that is not a pair.
-
-    Args:
-        index: Its place in the input.
-        item: What it is.
-        has_types: Whether the object types of all items were given.
-    """
+    """Return the message for an item that is no pair; *has_types*: two ids would be enough."""
     needed = "(from_id, to_id)" if has_types else "a Pair"
     message = f"item {index} of the input is not {needed} but {_shown(item)}"
     if advice := _advise_item(item):

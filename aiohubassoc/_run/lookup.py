@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping, Sequence
 
+    from aiohubassoc._batching.link_attribution import LinksRead
     from aiohubassoc._http.clock import Clock
     from aiohubassoc._http.sender import Send
     from aiohubassoc._run.run import Run
@@ -51,23 +52,15 @@ _BATCHES_AT_ONCE: Final = 2
 
 @attrs.define
 class Found:
-    """
-    What was found about a record.
+    """What was found about a record."""
 
-    Attributes:
-        linked: The wanted records to which it is linked.
-        error: Why it may have more links, or why it can have none; None: these are all.
-        is_known: Whether these are all its links to wanted records.
-        times_unmentioned: How many responses left it out.
-        pages: How many pages of its links were read.
-        cursor: Where a page after one of these begins: of the last whose number is a power of two.
-    """
-
-    linked: set[str] = attrs.Factory(set)
+    linked: set[str] = attrs.Factory(set)  # the wanted records to which it is linked
+    # Why it may have more links, or why it can have none; None: these are all.
     error: AioHubAssocError | None = None
-    is_known: bool = False
-    times_unmentioned: int = 0
-    pages: int = 0
+    is_known: bool = False  # whether these are all its links to wanted records
+    times_unmentioned: int = 0  # how many responses left it out
+    pages: int = 0  # how many pages of its links were read
+    # Where a page after one of these begins: of the last whose number is a power of two.
     cursor: str | None = None
 
     def is_endless(self, after: str) -> bool:
@@ -84,22 +77,16 @@ class PairLookups:
     """
     Finds out which pairs of a run are linked. A subclass decides what follows.
 
-    Args:
-        send: Makes a call that reads the links of records.
-        linger: Seconds after which a batch of pairs is looked up even if it is not full.
-        clock: For *linger*.
-
-    Attributes:
-        is_proven: Whether HubSpot has responded to such a call.
+    A batch of pairs is looked up after *linger* seconds even if it is not full.
     """
 
     read_ahead = MOST_PAIRS * _BATCHES_AT_ONCE
     is_needed = False
-    """Whether the run stops if no such call reaches HubSpot."""
+    """Whether the run stops if no call that reads links reaches HubSpot."""
 
     def __init__(self, send: Send[LookupRequest], *, linger: float, clock: Clock) -> None:
         self.send = send
-        self.is_proven = False
+        self.is_proven = False  # whether HubSpot has responded to such a call
         self._reader: BatchReader[LookupBatch] = BatchReader(
             LookupBatch, linger=linger, clock=clock
         )
@@ -114,10 +101,6 @@ class PairLookups:
     def is_asking(self) -> bool:
         """Return whether lookups are in progress, after which `note` is called."""
         return bool(self._asking)
-
-    def wake(self) -> None:
-        """Cancel the timer of the batch that is due next: the run stops."""
-        self._reader.cancel_timer()
 
     def note(self, index: int, pair: Pair, found: Found) -> None:
         """Take a pair that was looked up. If the run stopped, *found* may be incomplete."""
@@ -193,7 +176,9 @@ class Lookup:
         if isinstance(verdict, Replied):
             assert isinstance(verdict.reply, LinksReply)  # noqa: S101 -- of a call that reads
             self._owner.is_proven = True
-            self._note(asked, verdict.reply)
+            after = dict(asked)
+            reading = read_links(after, self._types[0], verdict.reply)
+            self._note(after, await self._run.in_steps(reading))
             return None
         assert not isinstance(verdict, Accepted)  # noqa: S101 -- that is of one pair
         owner = self._owner
@@ -220,10 +205,8 @@ class Lookup:
                 self._end(record_id, refusal)
             bisection.refused([at for at, one in enumerate(asked) if one[0] in named])
 
-    def _note(self, asked: Sequence[_RecordPage], reply: LinksReply) -> None:
-        """Note what a response says about each record that was asked for."""
-        after = dict(asked)
-        read = read_links(after, self._types[0], reply)
+    def _note(self, after: Mapping[str, str | None], read: LinksRead) -> None:
+        """Note what a response says about each record, and where the page asked for began."""
         for record_id, links in read.pages.items():
             self._note_page(record_id, after[record_id], links, read.doubt)
         for record_id, error in read.failed.items():
@@ -234,7 +217,7 @@ class Lookup:
                 continue
             if not read.nameless:
                 found.is_known = True  # HubSpot may leave out records without links
-            elif len(asked) == 1:
+            elif len(after) == 1:
                 self._end(record_id, Refused(_to_api_error(read.nameless[0])))
             elif len(read.unmentioned) <= len(read.nameless):
                 # Asked for alone, an error that names no record can only be about it.

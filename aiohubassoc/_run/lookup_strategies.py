@@ -34,11 +34,6 @@ class SkipLinked(PairLookups):
         self._ready: list[Entry] = []
         self._news = asyncio.Event()
 
-    def wake(self) -> None:
-        """Wake the tasks that wait for pairs: the run stops."""
-        super().wake()
-        self._news.set()
-
     async def read(self, _: int) -> list[Entry]:
         """Wait for pairs that are not linked, and return them. None of them: there are no more."""
         while not (self._ready or self.run.stopping or self._is_done):
@@ -65,15 +60,11 @@ class Verify(PairLookups):
 
     is_needed = True
 
-    def make_rejected(self, index: int, pair: Pair, error: AioHubAssocError) -> Verification:
-        """Return the result of a pair that cannot be asked for."""
-        return Verification(index, pair, LinkState.UNKNOWN, error)
-
-    def make_open(
-        self, index: int, pair: Pair, _: History, cause: AioHubAssocError | None
+    def make_unsent(
+        self, index: int, pair: Pair, error: AioHubAssocError | None, _: History | None
     ) -> Verification:
-        """Return the result of a pair that the run leaves open."""
-        return Verification(index, pair, LinkState.UNKNOWN, cause)
+        """Return the result of a pair that was not looked up."""
+        return Verification(index, pair, LinkState.UNKNOWN, error)
 
     def note(self, index: int, pair: Pair, found: Found) -> None:
         """Report what was found. The run itself reports a pair of which nothing is known."""

@@ -36,12 +36,16 @@ async def link_one(
     verdict = await run.call(send, call, (index,))
     if isinstance(verdict, Accepted):  # nearly always
         run.on_progress()
-        run.put(Outcome(index, pair, _LINKED, call.total_attempts, verdict.reply))
-        return None
-    assert not isinstance(verdict, Replied)  # noqa: S101 -- it was a call for one pair
-    outcome = make_outcome(index, pair, call, verdict)
-    is_refusal = verdict.about is About.PAIR
-    run.put(outcome, is_refusal=is_refusal)
+        outcome = Outcome(index, pair, _LINKED, call.total_attempts, verdict.reply)
+        is_refusal = False
+    else:
+        assert not isinstance(verdict, Replied)  # noqa: S101 -- it was a call for one pair
+        outcome = make_outcome(index, pair, call, verdict)
+        is_refusal = verdict.about is About.PAIR
+    if run.repeats:
+        await run.put_each([outcome], is_refusal=is_refusal)
+    else:
+        run.put(outcome, is_refusal=is_refusal)
     return outcome.error if is_refusal else None
 
 

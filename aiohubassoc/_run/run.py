@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, Generic
+import math
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import attrs
 
 from aiohubassoc._http.call_outcome import NO_HISTORY, History, make_unwritten
+from aiohubassoc._protocol.codec import finish
 from aiohubassoc._protocol.verdicts import Fatal
 from aiohubassoc._run.group_commit import GroupCommit, wait_until_none
 from aiohubassoc._run.source import Prefetch
@@ -22,15 +24,18 @@ if TYPE_CHECKING:
     from aiohubassoc._http.clock import Clock, Timer
     from aiohubassoc._http.events import Events
     from aiohubassoc._http.sender import Call, Send, SubjectT
+    from aiohubassoc._protocol.codec import Steps
     from aiohubassoc._run.failure_limits import FailureLimits
     from aiohubassoc._run.group_commit import Recorder
-    from aiohubassoc._run.source import Source
+    from aiohubassoc._run.source import Entry, Source
     from aiohubassoc._run.strategy import Strategy
     from aiohubassoc.models import Outcome, RunReport
     from aiohubassoc.observer import RunStartedEvent
     from aiohubassoc.pair import Pair
 
 _LINKED: Final = Status.LINKED  # to look it up on the enum costs as much as a call
+_AT_ONCE: Final = 100  # results of one response that are taken while other tasks wait
+_T = TypeVar("_T")
 
 
 class Run(Generic[ResultT]):
@@ -45,15 +50,6 @@ class Run(Generic[ResultT]):
         ordered: Whether results come in the input's order.
         stall_timeout: Seconds without a completed pair after which it stops; None: never.
         drain_timeout: Seconds that calls in flight may take to end when it is left early.
-
-    Attributes:
-        open: The pairs that were read and have no result yet, by their index in the input.
-        repeats: By the index of an open pair: the indexes of its repeats, which share its call.
-        histories: The results of earlier calls for open pairs, by index.
-        stopping: Whether no more calls are made.
-        is_cut_off: Whether no more pairs are read either.
-        read_ahead: How many pairs beyond the last result taken may be read.
-        run_id: Its id in logs and events.
     """
 
     def __init__(
@@ -73,11 +69,14 @@ class Run(Generic[ResultT]):
     ) -> None:
         self.report = report
         self.on_response = report.add_response
+        # The pairs that were read and have no result yet, by their index in the input.
         self.open: dict[int, Pair] = {}
-        self.repeats: dict[int, list[int]] = {}
-        self.histories: dict[int, History] = {}
-        self.stopping = self.is_cut_off = False
-        self.read_ahead = strategy.read_ahead
+        # By the index of an open pair: its repeats with theirs, which share its call.
+        self.repeats: dict[int, list[Entry]] = {}
+        self.histories: dict[int, History] = {}  # the results of earlier calls for open pairs
+        self.stopping = False  # whether no more calls are made
+        self.is_cut_off = False  # whether no more pairs are read either
+        self.read_ahead = strategy.read_ahead  # pairs beyond the last result taken
         self.run_id = started.run
         self._events = events
         self._started = started
@@ -103,7 +102,7 @@ class Run(Generic[ResultT]):
         self._stalled_since: float | None = None
         self._failure: BaseException | None = None
         self._has_failed = False
-        self._cut_off_at: float | None = None
+        self._cut_off_at = math.inf
         self._cut_off_timer: Timer | None = None
 
     # --- for the stream --------------------------------------------------------------------------
@@ -150,7 +149,6 @@ class Run(Generic[ResultT]):
         for task, call in self._tasks.items():
             if call is not None and not call.in_flight and task is not current:
                 task.cancel()
-        self._strategy.wake()
         self.buffer.wake_readers()
 
     async def close(self) -> None:
@@ -223,13 +221,13 @@ class Run(Generic[ResultT]):
     def remember(self, indexes: Iterable[int], history: History) -> None:
         """Keep the history of a call for the pairs that it left without a result."""
         for index in indexes:
-            for one in (index, *self.repeats.get(index, ())):
+            for one in (index, *(repeat for repeat, _ in self.repeats.get(index, ()))):
                 if one in self.open:
                     self.histories[one] = history
 
     def put(self, result: ResultT, *, is_refusal: bool = False) -> None:
         """
-        Take the result of a pair and its repeats. A second result of the same pair is ignored.
+        Take the result of a pair. A second result of the same pair is ignored.
 
         *is_refusal*: HubSpot refused that pair, and its response linked no other pair.
         """
@@ -247,21 +245,45 @@ class Run(Generic[ResultT]):
             if error is not None:
                 self.stop(error)
         self._emit(result)
-        for repeat in self.repeats.pop(index, ()) if self.repeats else ():
-            if (pair := self.open.get(repeat)) is not None:
-                self.put(attrs.evolve(result, index=repeat, pair=pair))  # type: ignore[misc]
 
-    def put_all(self, results: list[ResultT]) -> None:
-        """Take the results of one response, all of them linked."""
-        if self.repeats or self.histories:
-            for result in results:
-                self.put(result)
-            return
+    def put_linked(self, results: list[ResultT]) -> None:
+        """Take results of one response, all of them linked, of pairs without repeats."""
         pop = self.open.pop
         taken = [result for result in results if pop(result.index, None) is not None]
         if taken and self._limits is not None and self._limits.streak.length:
             self._limits.note_link(max(result.index for result in taken))
         self._emit_all(taken)
+
+    async def give_way(self) -> None:
+        """Let other tasks run."""
+        await self._clock.sleep(0)
+
+    async def put_each(self, results: Iterable[ResultT], *, is_refusal: bool = False) -> None:
+        """Take results and those of their repeats; *is_refusal* as for `put`."""
+
+        def steps() -> Steps[None]:
+            for result in results:
+                self.put(result, is_refusal=is_refusal)
+                yield
+                for index, pair in self.repeats.pop(result.index, ()):
+                    self.put(attrs.evolve(result, index=index, pair=pair))  # type: ignore[misc]
+                    yield
+
+        await self.in_steps(steps(), _AT_ONCE)
+
+    async def in_steps(self, steps: Steps[_T], at_once: int = 1) -> _T:
+        """Return the result of work, all of it done also if this is cancelled between its steps."""
+        try:
+            while True:
+                for _ in range(at_once):
+                    next(steps)
+                await self.give_way()
+        except StopIteration as end:
+            result: _T = end.value
+            return result
+        except asyncio.CancelledError:
+            finish(steps)
+            raise
 
     def put_known(self, outcome: Outcome, *, is_written: bool) -> None:
         """Take an outcome of the recorder: no call was made for it, and it counts as no failure."""
@@ -271,12 +293,12 @@ class Run(Generic[ResultT]):
 
     def reject(self, index: int, pair: Pair, error: AioHubAssocError) -> None:
         """Report a pair with values that cannot be sent."""
-        make = self._strategy
+        make = self._strategy.make_unsent
         if self.stopping:  # it is not recorded: it is no pair
-            self.buffer.emit(make.make_open(index, pair, NO_HISTORY, self.report.stopped))
+            self.buffer.emit(make(index, pair, self.report.stopped, NO_HISTORY))
         else:
             self.open[index] = pair
-            self.put(make.make_rejected(index, pair, error))
+            self.put(make(index, pair, error, None))
 
     def fail(self, error: BaseException) -> None:
         """Stop because code of the caller failed. Its error is raised once all is reported."""
@@ -308,7 +330,7 @@ class Run(Generic[ResultT]):
         self.open, self.histories, self.repeats = {}, {}, {}
         for index, pair in left.items():
             history = histories.get(index, NO_HISTORY)
-            self._emit(self._strategy.make_open(index, pair, history, cause))
+            self._emit(self._strategy.make_unsent(index, pair, cause, history))
 
     def _is_idle(self) -> bool:
         """Return whether no task works on pairs; after a cut-off, reading does not count."""
@@ -357,7 +379,7 @@ class Run(Generic[ResultT]):
         self.buffer.wake_takers()
 
     def _set_cut_off(self, at: float) -> None:
-        if self._cut_off_at is not None and self._cut_off_at <= at:
+        if self._cut_off_at <= at:
             return
         if self._cut_off_timer is not None:
             self._cut_off_timer.cancel()

@@ -52,6 +52,7 @@ any width; a row with another one, or none, is a failed outcome, whose error nam
 _NOT_TWO_IDS: Final = (str, bytes, bytearray, memoryview, Mapping, AbstractSet)
 
 
+_ANY: Final = "contacts"  # stands for a type that is not given
 _REFILL_SHARE: Final = 7 / 8
 MOST_READ: Final = 250  # at once: other tasks wait meanwhile
 _ITEM: Final = itemgetter(1)
@@ -79,10 +80,6 @@ class Source:
             frame: of the rows that have none themselves; None if all have one.
         to_type: The object type of all ``to_id``; None as for *from_type*.
 
-    Attributes:
-        is_complete: Whether the input was read to its end.
-        stepping: The task that waits for the next item of an async iterator; None: no task does.
-
     Raises:
         OptionsError: not an iterable, one type given without the other, or a data frame without
             the library to read it.
@@ -91,16 +88,20 @@ class Source:
 
     def __init__(self, pairs: Pairs, from_type: str | None, to_type: str | None) -> None:
         given: object = pairs  # its annotated type promises too much
-        self.is_complete = False
+        self.is_complete = False  # whether the input was read to its end
+        # The task that waits for the next item of an async iterator; None: no task does.
         self.stepping: asyncio.Task[object] | None = None
         self._rows: Generator[object, None, None] | None = None
         self._types: tuple[str, str] | None = None
+        # Raises now, not once for each pair.
+        checked = Pair(
+            _ANY if from_type is None else from_type, 1, _ANY if to_type is None else to_type, 1
+        )
         if is_frame(given):  # checked first: many data frames iterate over their columns' names
             self._rows = frame_rows(given, from_type, to_type)
             given = self._rows
         elif from_type is not None and to_type is not None:
-            pair = Pair(from_type, 1, to_type, 1)  # raises now, not once for each pair
-            self._types = (pair.from_type, pair.to_type)
+            self._types = (checked.from_type, checked.to_type)
         elif from_type is not None or to_type is not None:
             raise OptionsError("give both from_type and to_type, or neither")
         # Each is None once no more is read from it.
@@ -190,14 +191,8 @@ class Source:
         raise error
 
     def pair(self, index: int, item: object) -> Pair | tuple[Pair, PairError]:
-        """
-        Return *item* as a pair, or a pair of its values and why they cannot be sent.
-
-        Raises:
-            OptionsError: it is not a pair, and no types were given.
-            PairError: it is neither a pair nor two ids.
-        """
-        if isinstance(item, RejectedRow):  # of a data frame, whose rows have their types
+        """Return what `read_pair` makes of *item*, which may be a row of a data frame."""
+        if isinstance(item, RejectedRow):
             return item
         return read_pair(index, item, self._types)
 
@@ -240,59 +235,47 @@ def read_pair(
 
 
 class Prefetch:
-    """
-    Reads the pairs of a run, and registers each with the run in the same step.
-
-    Attributes:
-        find_known: Returns the outcome of a pair that needs no call. None: every pair needs one.
-    """
+    """Reads the pairs of a run, and registers each with the run in the same step."""
 
     def __init__(self, run: Run[Any], source: Source) -> None:
+        # Returns the outcome of a pair that needs no call. None: every pair needs one.
         self.find_known: Callable[[int, Pair], Outcome | None] | None = None
         self._run = run
         self._source = source
 
     async def read(self, most: int) -> list[Entry]:
         """Return up to *most* pairs that need a call; an empty list: there are no more."""
-        pairs: list[Entry] = []
+        pairs: list[Entry] | None = []
         while not (pairs or self._run.stopping):
-            if await self._wait_for_room(most):
-                continue
-            if not (items := await self._read(most)):
+            if (pairs := await self._next(most)) is None:
                 break
-            pairs = self._register(items)
-        return [] if self._run.stopping else pairs
+        return [] if self._run.stopping else pairs or []
 
     async def reject_rest(self) -> None:
         """Read and report the rest of the input after the run has stopped. No pair is sent."""
-        while not self._run.is_cut_off:
-            if await self._wait_for_room(MOST_READ):
-                continue
-            if not (items := await self._read(MOST_READ)):
-                break
-            self._register(items)
+        while not self._run.is_cut_off and await self._next(MOST_READ) is not None:
             self._run.report_open()
 
-    async def _wait_for_room(self, most: int) -> bool:
-        """Wait for room. Return whether it waited: the run may have stopped meanwhile."""
-        run = self._run
-        if run.buffer.in_hand < run.read_ahead:
-            return False
-        # For room for *most*: to wake a reader for each result taken costs more than reading.
-        await run.buffer.wait_for_room(max(run.read_ahead - most, run.read_ahead * _REFILL_SHARE))
-        return True
-
-    async def _read(self, most: int) -> list[tuple[int, object]]:
-        """Return the next items; an empty list: there are no more."""
-        buffer = self._run.buffer
-        room = self._run.read_ahead - buffer.in_hand
+    async def _next(self, most: int) -> list[Entry] | None:
+        """Read if there is room, or wait for it. Return pairs that need a call; None: no more."""
+        run, buffer = self._run, self._run.buffer
+        room = run.read_ahead - buffer.in_hand
+        if room <= 0:
+            # For room for *most*: to wake a reader for each result taken costs more than reading.
+            await buffer.wait_for_room(max(run.read_ahead - most, run.read_ahead * _REFILL_SHARE))
+            return []  # the run may have stopped meanwhile
         buffer.in_hand += 1  # reserved before reading, as other tasks may read meanwhile
         items: list[tuple[int, object]] = []
         try:
             items = await self._source.read(min(most, room))
         finally:
             buffer.in_hand += len(items) - 1
-        return items
+        if not items:
+            return None
+        pairs = self._register(items)
+        if len(items) >= MOST_READ or not pairs:
+            await run.give_way()  # a sync input does not wait
+        return pairs
 
     def _register(self, items: list[tuple[int, object]]) -> list[Entry]:
         """Register items with the run, and return the pairs that need a call."""

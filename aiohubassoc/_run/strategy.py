@@ -27,16 +27,10 @@ class Strategy(Protocol[ResultT]):
     def start(self, run: Run[ResultT]) -> None:
         """Begin the tasks."""
 
-    def wake(self) -> None:
-        """Wake waiting tasks, and cancel timers: the run stops."""
-
-    def make_rejected(self, index: int, pair: Pair, error: AioHubAssocError) -> ResultT:
-        """Return the result of a pair that cannot be sent."""
-
-    def make_open(
-        self, index: int, pair: Pair, history: History, cause: AioHubAssocError | None
+    def make_unsent(
+        self, index: int, pair: Pair, error: AioHubAssocError | None, history: History | None
     ) -> ResultT:
-        """Return the result of a pair that the run leaves open for this *cause*."""
+        """Return the result of a pair that cannot be sent; with *history*: that is left open."""
 
 
 class LinkStrategy:
@@ -58,20 +52,18 @@ class LinkStrategy:
     async def _work(self) -> None:
         raise NotImplementedError
 
-    def wake(self) -> None:
-        """Wake waiting tasks: the run stops."""
-        if self._skip is not None:
-            self._skip.wake()
-
-    def make_rejected(self, index: int, pair: Pair, error: AioHubAssocError) -> Outcome:
-        """Return the outcome of a pair that cannot be sent."""
-        return Outcome(index, pair, Status.FAILED, error=error)
-
-    def make_open(
-        self, index: int, pair: Pair, history: History, cause: AioHubAssocError | None
+    def make_unsent(
+        self, index: int, pair: Pair, error: AioHubAssocError | None, history: History | None
     ) -> Outcome:
-        """Return the outcome of a pair that the run leaves open."""
-        error, uncertain = history.error or cause, history.uncertain
+        """Return the outcome of a pair that cannot be sent; with *history*: that is left open."""
+        if history is None:
+            return Outcome(index, pair, Status.FAILED, error=error)
         return Outcome(
-            index, pair, Status.UNPROCESSED, history.attempts, history.reply, error, uncertain
+            index,
+            pair,
+            Status.UNPROCESSED,
+            history.attempts,
+            history.reply,
+            history.error or error,
+            history.uncertain,
         )

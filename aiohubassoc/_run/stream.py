@@ -24,6 +24,8 @@ OTHER_LOOP: Final = (
     "each ('async with AssociationClient(...)')"
 )
 
+_NO_READER: Final = -math.inf  # no task waits for room
+
 _OTHER_THREAD: Final = (
     "stop() belongs to the event loop of the client: from another thread call "
     "loop.call_soon_threadsafe(outcomes.stop, cause)"
@@ -45,13 +47,8 @@ class OutputBuffer(Generic[ResultT]):
     Counts results, and keeps them until they are taken. With *ordered* it is a reorder buffer.
 
     Args:
-        report: Counts them.
         ordered: Whether they are offered in the order of their indexes.
         on_result: Reports each result to the observer; None: the observer takes none.
-
-    Attributes:
-        in_hand: How many pairs were read whose results were not taken yet.
-        ready: The results that can be taken.
     """
 
     def __init__(
@@ -61,33 +58,31 @@ class OutputBuffer(Generic[ResultT]):
         ordered: bool,
         on_result: Callable[[ResultT], None] | None = None,
     ) -> None:
-        self.in_hand = 0
-        self.ready: deque[ResultT] = deque()
+        self.in_hand = 0  # pairs that were read and whose results were not taken yet
+        self.ready: deque[ResultT] = deque()  # the results that can be taken
         self._report = report
         self._on_result = on_result
         # With *ordered*: results that wait for those before them.
         self._early: dict[int, ResultT] | None = {} if ordered else None
         self._next_index = 0
-        self._is_full = self._is_awaited = False
-        self._room_at = math.inf
+        self._room_at = _NO_READER
         self._room = asyncio.Event()
         self._news = asyncio.Event()
 
     @property
     def holds_up_readers(self) -> bool:
         """Whether readers wait until results are taken, and there are results to take."""
-        return self._is_full and bool(self.ready)
+        return self._room_at > _NO_READER and bool(self.ready)
 
     async def wait_for_room(self, until: float) -> None:
         """Return when no more than *until* pairs are in hand, or `wake_readers` was called."""
-        self._is_full = True
         self._room_at = until
         self._room.clear()
         await self._room.wait()
 
     def wake_readers(self) -> None:
         """Wake the tasks that wait for room."""
-        self._is_full = False
+        self._room_at = _NO_READER
         self._room.set()
 
     def emit(self, result: ResultT) -> None:
@@ -100,8 +95,7 @@ class OutputBuffer(Generic[ResultT]):
             while (following := self._early.pop(self._next_index, None)) is not None:
                 self.ready.append(following)
                 self._next_index += 1
-        if self._is_awaited:
-            self.wake_takers()
+        self._news.set()
         if self._on_result is not None:
             self._on_result(result)
 
@@ -117,19 +111,17 @@ class OutputBuffer(Generic[ResultT]):
 
     def wake_takers(self) -> None:
         """Wake the tasks that wait for a result."""
-        self._is_awaited = False
         self._news.set()
 
     async def wait_for_result(self) -> None:
         """Return when a result was emitted, or `wake_takers` was called."""
         self._news.clear()
-        self._is_awaited = True
         await self._news.wait()
 
     def take(self) -> ResultT:
         """Return the next result that is ready."""
         self.in_hand -= 1
-        if self._is_full and self.in_hand <= self._room_at:
+        if self.in_hand <= self._room_at:
             self.wake_readers()
         return self.ready.popleft()
 
@@ -263,11 +255,6 @@ class OutcomeStream(_ResultStream[Outcome, Report]):
 
     With a run folder an outcome is written before it is reported. What could not be written is
     reported as ``unprocessed``, and the run stops.
-
-    Attributes:
-        report: What became of the pairs so far, taken or not.
-        in_flight: How many requests of this run are in flight.
-        run_id: What log lines and events know the run by: 16 hexadecimal digits.
     """
 
     __slots__ = ()
@@ -279,11 +266,6 @@ class VerificationStream(_ResultStream[Verification, VerificationReport]):
 
     Each pair that is read is reported once. When it stops by itself, the rest of the input is read
     and reported as ``unknown``. Leaving the block early ends it in good order.
-
-    Attributes:
-        report: What was found so far, taken or not.
-        in_flight: How many requests are in flight.
-        run_id: What log lines and events know the run by: 16 hexadecimal digits.
     """
 
     __slots__ = ()

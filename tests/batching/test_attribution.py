@@ -115,8 +115,10 @@ def test_a_refusal_of_the_whole_is_never_blamed_on_an_innocent_pair(truth: Truth
     """However a 400 names what is wrong, the pairs that it is blamed on would fail alone too."""
     wrong = truth.failing | truth.warned
     for error in truth.errors:
-        refused = read_refusal(
-            truth.pairs, _refusal(error["context"], error.get("errors"), **_finer(error))
+        refused = finish(
+            read_refusal(
+                truth.pairs, _refusal(error["context"], error.get("errors"), **_finer(error))
+            )
         )
         assert refused.keys() <= wrong
 
@@ -186,7 +188,7 @@ def test_no_reply_is_too_odd(
         said = read_reply(pairs, reply)
         assert len(said) == len(pairs)
         assert "linked" not in _kinds(said) or reply.results
-        assert read_refusal(pairs, refusal).keys() <= set(range(len(pairs)))
+        assert finish(read_refusal(pairs, refusal)).keys() <= set(range(len(pairs)))
 
 
 # --- results -----------------------------------------------------------------------------------
@@ -244,10 +246,18 @@ def test_many_errors_are_read_a_part_at_a_time() -> None:
             taken += 1
         except StopIteration as end:
             verdict = end.value
-    assert 2 * 2000 // 50 == taken
+    assert 2 * 2000 // 50 + 1 == taken  # decoded, and matched
     assert list(range(1, 2001)) == [
         int(_part(part).errors[0].context["fromObjectId"][0]) for part in verdict.parts
     ]
+
+
+def test_a_refusal_of_many_is_assigned_a_part_at_a_time() -> None:
+    """Of 2,000 ids no step assigns more than fifty."""
+    ids = [f"CONTACT={n} is not valid" for n in range(1, 2001)]
+    pairs = _pairs(*((n, n + 10**6) for n in range(1, 2001)))
+    steps = read_refusal(pairs, _refusal({"INVALID_OBJECT_IDS": ids}))
+    assert 3 + 2000 // 50 == len(list(steps))  # indexed, read, found, and then assigned
 
 
 def test_leading_zeros_cost_no_more() -> None:
@@ -265,7 +275,7 @@ def test_a_long_list_of_names_costs_no_more() -> None:
     pairs = _pairs(*((n, n + 10**6) for n in range(1, 2001)))
     sentences = [f"CONTACT={n} is not valid" for n in range(1, 2001)]
     began = time.process_time()
-    refused = read_refusal(pairs, _refusal({"INVALID_OBJECT_IDS": sentences}))
+    refused = finish(read_refusal(pairs, _refusal({"INVALID_OBJECT_IDS": sentences})))
     assert time.process_time() - began < 2
     assert [{"INVALID_OBJECT_IDS": (one,)} for one in sentences] == [
         getattr(refused[n].error, "context", None) for n in range(2000)
@@ -284,7 +294,7 @@ def test_details_are_looked_up_by_the_ids_they_name(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(error_ids._Excerpt, "of", counted)
     pairs = _pairs(*((n, n + 10**6) for n in range(1, 301)))
     details = [{"message": f"no {n}", "context": {"invalidFromId": [n]}} for n in range(1, 301)]
-    refused = read_refusal(pairs, _refusal({}, details))
+    refused = finish(read_refusal(pairs, _refusal({}, details)))
     assert [(f"no {n}",) for n in range(1, 301)] == [
         tuple(one.message for one in getattr(refused[n].error, "errors", ())) for n in range(300)
     ]
@@ -441,7 +451,7 @@ def test_each_way_to_name_a_pair(context: dict[str, Any]) -> None:
     """It is reported as failed, with the error, and those beside it are not."""
     for error in ({"context": context}, {"errors": [{"context": context}]}):
         assert ["failed", "alone", "alone"] == _said(_pairs((1, 2), (3, 4), (5, 6)), [error])
-    refused = read_refusal(_pairs((1, 2), (3, 4), (5, 6)), _refusal(context))
+    refused = finish(read_refusal(_pairs((1, 2), (3, 4), (5, 6)), _refusal(context)))
     assert [0] == list(refused)
 
 
@@ -491,7 +501,7 @@ def test_several_in_one_error(context: dict[str, Any], failed: set[int]) -> None
 def test_what_names_nobody(context: object) -> None:
     """Numbers that are no ids of records, ids of other records, and prose: nobody is blamed."""
     assert ["alone", "alone"] == _said(_pairs((1, 2), (3, 4)), [{"context": context}])
-    assert {} == read_refusal(_pairs((1, 2), (3, 4)), _refusal(context))
+    assert {} == finish(read_refusal(_pairs((1, 2), (3, 4)), _refusal(context)))
 
 
 def test_a_contact_and_a_company_may_have_the_same_id() -> None:
@@ -543,7 +553,7 @@ def test_a_missing_record_fails_all_its_pairs() -> None:
     error = {"context": {"objectId": ["2"], "objectType": ["COMPANY"]}}
     assert ["failed", "failed", "alone"] == _said(_pairs((1, 2), (3, 2), (2, 5)), [error])
     same = _pairs((1, 2), (2, 3), (4, 5), types=("contacts", "contacts"))
-    refused = read_refusal(same, _refusal({"id": ["2"]}))
+    refused = finish(read_refusal(same, _refusal({"id": ["2"]})))
     assert {0, 1} == refused.keys()
 
 
@@ -637,7 +647,7 @@ def test_a_refusal_is_told_of_each_pair_without_the_others() -> None:
         message="One or more associations are invalid",
         subCategory="s",
     )
-    refused = read_refusal(_pairs((1, 2), (3, 4), (5, 6)), error)
+    refused = finish(read_refusal(_pairs((1, 2), (3, 4), (5, 6)), error))
     assert {0, 1} == refused.keys()
     first = refused[0].error
     assert isinstance(first, ValidationError)
@@ -661,7 +671,9 @@ def test_a_refusal_is_told_of_each_pair_without_the_others() -> None:
 def test_a_sentence_about_the_other_type_is_not_about_the_pair() -> None:
     """Contact 4 is another record than company 4."""
     sentences = ["CONTACT=4 is not valid", "COMPANY=4 is not valid"]
-    refused = read_refusal(_pairs((3, 4), (4, 5)), _refusal({"INVALID_OBJECT_IDS": sentences}))
+    refused = finish(
+        read_refusal(_pairs((3, 4), (4, 5)), _refusal({"INVALID_OBJECT_IDS": sentences}))
+    )
     assert [(sentences[1],), (sentences[0],)] == [
         refused[place].error.context["INVALID_OBJECT_IDS"]  # type: ignore[attr-defined]
         for place in range(2)
@@ -673,7 +685,7 @@ def test_a_hint_of_one_end_is_not_about_each_of_two_ids() -> None:
     ends = ((1, 1), (1, 3), (3, 2))
     pairs = [Pair("contacts", one, "contacts", other) for one, other in ends]
     error = _refusal({"ids": ["1", "3"]}, subCategory="crm.associations.TO_OBJECT_NOT_FOUND")
-    assert {1} == read_refusal(pairs, error).keys()
+    assert {1} == finish(read_refusal(pairs, error)).keys()
 
 
 def test_all_pairs_of_a_record_may_be_linked_and_have_an_error() -> None:

@@ -40,14 +40,14 @@ def _run(pairs: list[Pair], cutter: Batcher[Batch], gaps: list[float]) -> list[B
     groups = []
     for index, pair in enumerate(pairs):
         now += gaps[index % len(gaps)]
-        while (due := cutter.due(now)) is not None:
+        for due in cutter.take(now, by=now):
             assert not due.began_at + 5.0 > now
             groups.append(due)
         full = cutter.add([(index, pair)], now)
         assert all(group.is_full for group in full)
         groups += full
         assert cutter.due_at >= now or gaps == [0.0]
-    return [*groups, *cutter.rest(now)]
+    return [*groups, *cutter.take(now)]
 
 
 @given(inputs, st.integers(1, 5), st.lists(st.floats(0, 3), min_size=1, max_size=4))
@@ -56,8 +56,8 @@ def test_nothing_is_lost_or_doubled(pairs: list[Pair], most: int, gaps: list[flo
     cutter = _cutter(most)
     items = [item for group in _run(pairs, cutter, gaps) for item in _items(group)]
     assert list(enumerate(pairs)) == sorted(items, key=lambda item: item[0])
-    assert (True, math.inf) == (cutter.is_empty, cutter.due_at)
-    assert [] == list(cutter.rest(100.0))
+    assert math.inf == cutter.due_at
+    assert [] == list(cutter.take(100.0))
 
 
 @given(inputs, st.integers(1, 5), st.lists(st.floats(0, 3), min_size=1, max_size=4))
@@ -93,8 +93,8 @@ def test_many_at_a_time_or_one_by_one(pairs: list[Pair], most: int, data: st.Dat
         cut_together += together.add(left[:count], 0.0)
         left = left[count:]
     cut_single = [group for item in items for group in single.add([item], 0.0)]
-    cut_together += together.rest(0.0)
-    cut_single += single.rest(0.0)
+    cut_together += together.take(0.0)
+    cut_single += single.take(0.0)
     assert [_items(g) for g in cut_single] == [_items(g) for g in cut_together]
 
 
@@ -106,7 +106,7 @@ def test_each_group_is_full_but_the_last() -> None:
     assert [[], [[0, 1]], [], [[2, 3], [4, 5]]] == [
         [g.indexes for g in groups] for groups in reported
     ]
-    assert [[6]] == [group.indexes for group in cutter.rest(0.0)]
+    assert [[6]] == [group.indexes for group in cutter.take(0.0)]
 
 
 @pytest.mark.parametrize("most", [2, 3, 100])
@@ -121,37 +121,49 @@ def test_a_mirror_image_goes_with_the_next_group(most: int) -> None:
     assert 2 == len(groups)
 
 
+def _due(cutter: Batcher[Batch], now: float) -> list[list[int]]:
+    """Return the indexes of each group that is due."""
+    return [[index for index, _ in _items(group)] for group in cutter.take(now, by=now)]
+
+
 def test_due_by_time() -> None:
     """A group goes this many seconds after it was begun; the oldest first, and none before."""
     cutter = _cutter(100, 5.0)
     one, other = Pair("a", 1, "b", 2), Pair("c", 1, "d", 2)
-    assert (True, math.inf, None) == (cutter.is_empty, cutter.due_at, cutter.oldest(0.0))
+    assert (math.inf, []) == (cutter.due_at, list(cutter.take(0.0)))
     assert [] == cutter.add([(0, one)], 1.0) + cutter.add([(1, other)], 3.0)
     assert [] == cutter.add([(2, one)], 4.0)
-    assert (False, 6.0, None) == (cutter.is_empty, cutter.due_at, cutter.due(5.9))
-    first = cutter.due(6.0)
-    assert first is not None
-    assert ("a", [0, 2]) == (first.types[0], [index for index, _ in _items(first)])
-    assert (8.0, None) == (cutter.due_at, cutter.due(7.9))
-    second = cutter.due(8.0)
-    assert second is not None
-    assert ("c", None) == (second.types[0], cutter.due(100.0))
+    assert (6.0, []) == (cutter.due_at, _due(cutter, 5.9))
+    assert [[0, 2]] == _due(cutter, 6.0)
+    assert (8.0, []) == (cutter.due_at, _due(cutter, 7.9))
+    assert [[1]] == _due(cutter, 8.0)
+    assert (math.inf, []) == (cutter.due_at, _due(cutter, 100.0))
+
+
+def test_all_that_is_due_goes_the_oldest_first() -> None:
+    """Whichever types came first."""
+    cutter = _cutter(100, 5.0)
+    pairs = [Pair(*both) for both in (("a", 1, "b", 2), ("c", 1, "d", 2), ("e", 1, "f", 2))]
+    for index, now in ((0, 3.0), (1, 1.0), (2, 2.0)):
+        assert [] == cutter.add([(index, pairs[index])], now)
+    assert [[1], [2]] == _due(cutter, 7.0)
+    assert [[0]] == [group.indexes for group in cutter.take(7.0)]
 
 
 def test_a_held_pair_begins_to_wait_anew() -> None:
     """Its group is begun when the one that it could not be in goes."""
     cutter = _cutter(100, 5.0)
     assert [] == cutter.add(enumerate(_pairs((1, 2), (2, 1))), 0.0)
-    assert [[0]] == [group.indexes for group in [cutter.due(6.0)] if group]
-    assert (11.0, None) == (cutter.due_at, cutter.due(10.9))
-    assert [[1]] == [group.indexes for group in [cutter.due(11.0)] if group]
+    assert [[0]] == _due(cutter, 6.0)
+    assert (11.0, []) == (cutter.due_at, _due(cutter, 10.9))
+    assert [[1]] == _due(cutter, 11.0)
 
 
 def test_groups_of_another_kind() -> None:
     """A window of records is cut by the same rules, and holds nothing back."""
     cutter = Batcher(partial(LookupBatch), 5.0)
     assert [] == cutter.add(enumerate(_pairs((1, 2), (2, 1), (1, 2))), 0.0)
-    (window,) = cutter.rest(0.0)
+    (window,) = cutter.take(0.0)
     assert [0, 2, 1] == [index for index, _ in window.items()]
 
 
@@ -161,4 +173,4 @@ def test_types_that_differ_in_one_end_do_not_go_together() -> None:
         pairs = [Pair("contacts", 1, "companies", 2), Pair(types[0], 3, types[1], 4)]
         cutter = _cutter(5)
         assert [] == cutter.add(enumerate(pairs), 0.0)
-        assert [[pair] for pair in pairs] == [group.pairs for group in cutter.rest(1.0)]
+        assert [[pair] for pair in pairs] == [group.pairs for group in cutter.take(1.0)]

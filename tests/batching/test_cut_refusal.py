@@ -10,7 +10,7 @@ import pytest
 from aiohubassoc import Pair, ValidationError
 from aiohubassoc._batching.attribution import read_refusal
 from aiohubassoc._protocol.bounds import MOST_ERROR_BYTES
-from aiohubassoc._protocol.codec import decode_error
+from aiohubassoc._protocol.codec import decode_error, finish
 
 # Of many ids the beginning is another one's id, and many records have more than one pair.
 PAIRS = [
@@ -27,7 +27,7 @@ def _named(body: bytes) -> set[int]:
     error = decode_error(body)
     assert error is not None
     given = (error.category, "m", "c-1", error.errors, error.context, error.sub_category)
-    return set(read_refusal(PAIRS, ValidationError(400, *given)))
+    return set(finish(read_refusal(PAIRS, ValidationError(400, *given))))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from aiohubassoc._batching.link_attribution import LinksRead, read_links
+from aiohubassoc._protocol.codec import finish
 from aiohubassoc._protocol.links import RecordLinks, decode_links
 
 NO_LINKS = "crm.associations.NO_ASSOCIATIONS_FOUND"
@@ -16,7 +17,8 @@ NO_LINKS = "crm.associations.NO_ASSOCIATIONS_FOUND"
 
 def _read(*asked: str, **reply: Any) -> LinksRead:
     body = {"status": "COMPLETE", "results": [], **reply}
-    return read_links(asked, "contacts", decode_links(orjson.dumps(body)))
+    decoded = finish(decode_links(orjson.dumps(body)))
+    return finish(read_links(asked, "contacts", decoded))
 
 
 def _page(record_id: object, *ends: int) -> dict[str, Any]:
@@ -131,3 +133,16 @@ def test_every_record_is_told_of_in_one_way(
     strange = len({*reported} - {*asked})
     nameless = bare + sum(one not in asked for one in named) + undescribed + strange
     assert min(nameless, len(asked)) == len(read.nameless)
+
+
+def test_many_records_are_read_a_part_at_a_time() -> None:
+    """Of a thousand no step decodes or assigns more than fifty errors, or twenty pages."""
+    asked = [str(n) for n in range(1, 1001)]
+    errors = [{"message": "m", "context": {"fromObjectId": [one]}} for one in asked]
+    refused = orjson.dumps({"status": "COMPLETE", "results": [], "errors": errors})
+    assert 1000 // 50 == len(list(decode_links(refused)))
+    reply = finish(decode_links(refused))
+    assert 1000 // 50 == len(list(read_links(asked, "contacts", reply)))
+    assert asked == list(finish(read_links(asked, "contacts", reply)).failed)
+    pages = orjson.dumps({"status": "COMPLETE", "results": [_page(one, 7) for one in asked]})
+    assert 1000 // 20 == len(list(decode_links(pages)))

@@ -40,7 +40,7 @@ def judge_batch(response: Response, types: tuple[str, str], now: Callable[[], da
 def judge_links(response: Response, types: tuple[str, str], now: Callable[[], datetime]) -> Verdict:
     """Return what it means for a lookup of links."""
     if response.status in _SUCCESS:
-        return judge_links_reply(response)
+        return finish(judge_links_reply(response))
     return judge_refusal(response, types, now())
 
 

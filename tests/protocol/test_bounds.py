@@ -138,10 +138,12 @@ def test_no_problem_is_large(body: bytes) -> None:
 def test_no_list_of_links_is_large() -> None:
     """A cursor of megabytes is none, and is not sent back; an id of megabytes is no record's."""
     page = {"from": {"id": "1"}, "to": [{"toObjectId": LONG}]}
-    links = decode_links(orjson.dumps({"results": [page]})).records["1"]
+    links = codec.finish(decode_links(orjson.dumps({"results": [page]}))).records["1"]
     assert all(len(one) < 100 for one in links.linked)
     with pytest.raises(codec.UndecodableError, match="is not a cursor of at most 2,000 characters"):
-        decode_links(orjson.dumps({"results": [page | {"paging": {"next": {"after": LONG}}}]}))
+        codec.finish(
+            decode_links(orjson.dumps({"results": [page | {"paging": {"next": {"after": LONG}}}]}))
+        )
 
 
 def test_what_is_said_of_nobody_is_not_kept_thousands_of_times() -> None:

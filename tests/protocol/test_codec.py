@@ -24,6 +24,7 @@ from aiohubassoc._protocol.codec import (
     UndecodableError,
     decode_error,
     dump,
+    finish,
     load,
     structure_errors,
 )
@@ -467,15 +468,15 @@ def test_what_is_not_json_is_not_loaded(body: bytes) -> None:
 
 def test_errors_by_themselves() -> None:
     """They are read as those inside a reply; null and nothing are none."""
-    assert DECODED.errors == structure_errors(DOCUMENTED["errors"])
-    assert () == structure_errors(None) == structure_errors([])
+    assert DECODED.errors == finish(structure_errors(DOCUMENTED["errors"]))
+    assert () == finish(structure_errors(None)) == finish(structure_errors([]))
     odd = [StandardError(message="text"), StandardError(), StandardError(message="[1]")]
-    assert odd == list(structure_errors(["text", None, [1]]))
+    assert odd == list(finish(structure_errors(["text", None, [1]])))
 
 
 def test_of_endless_errors_the_first_are_kept() -> None:
     """50 for each of the thousand records that one call can be about."""
-    assert 50_000 == len(structure_errors([None] * 50_001))
+    assert 50_000 == len(finish(structure_errors([None] * 50_001)))
 
 
 @pytest.mark.parametrize(
@@ -484,7 +485,7 @@ def test_of_endless_errors_the_first_are_kept() -> None:
 def test_errors_that_are_no_list(value: object, shown: str) -> None:
     """They are not taken for none: something is wrong."""
     with pytest.raises(UndecodableError) as caught:
-        structure_errors(value)
+        finish(structure_errors(value))
     assert (f"$.errors: {shown} is not a list",) == caught.value.problems
 
 

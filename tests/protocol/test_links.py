@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from aiohubassoc import ErrorDetail, StandardError
-from aiohubassoc._protocol.codec import UndecodableError
+from aiohubassoc._protocol.codec import UndecodableError, finish
 from aiohubassoc._protocol.links import LinksReply, RecordLinks, decode_links, encode_records
 from tests.protocol.strategies import near_bodies
 
@@ -26,7 +26,7 @@ def _end(record_id: object, *kinds: object) -> dict[str, Any]:
 
 
 def _decode(*results: object, **more: Any) -> LinksReply:
-    return decode_links(orjson.dumps({"status": "COMPLETE", "results": results, **more}))
+    return finish(decode_links(orjson.dumps({"status": "COMPLETE", "results": results, **more})))
 
 
 def _links(*results: object) -> RecordLinks:
@@ -202,7 +202,7 @@ def test_an_odd_status_is_none(status: object) -> None:
 def test_a_broken_answer_says_what_is_wrong_and_where(body: bytes, problem: str) -> None:
     """What decides is read strictly: no link is taken for missing because of a strange shape."""
     with pytest.raises(UndecodableError) as caught:
-        decode_links(body)
+        finish(decode_links(body))
     (reported,) = caught.value.problems
     assert reported.startswith(problem)
 
@@ -216,7 +216,7 @@ def test_any_json_is_an_answer_or_undecodable(value: object) -> None:
     except TypeError:  # integers beyond 64 bits, lone surrogates
         body = b"x"
     try:
-        reply = decode_links(body)
+        reply = finish(decode_links(body))
     except UndecodableError as error:
         assert all(problem.startswith("$") for problem in error.problems)
         assert error.problems

@@ -21,6 +21,7 @@ from aiohubassoc import (
     DailyLimitError,
     JournalStorageError,
     NotFoundError,
+    OptionsError,
     Outcome,
     Pair,
     PartialFailureError,
@@ -872,3 +873,25 @@ async def test_one_batch_call_that_comes_to_nothing(answers: Any, kind: type[Exc
     async with client_of(FakePortal(script={"batch": answers})) as client:
         with pytest.raises(kind):
             await client.create_default_batch("contacts", "companies", pairs_of(3))
+
+
+@pytest.mark.parametrize("count", [9_999, 10_000])
+async def test_a_repeated_pair_has_an_outcome_each_time(count: int) -> None:
+    """It is sent once."""
+    portal = FakePortal(bad=[2])
+    pairs = [*pairs_of(2), *itertools.repeat(pairs_of(1)[0], count - 3), *pairs_of(1, first=2)]
+    async with client_of(portal) as client:
+        reported = await client.create_default_batch("contacts", "companies", iter(pairs))
+    assert [ends_of(pairs_of(2))] == portal.batches
+    assert {"linked": count - 2, "failed": 2} == counts(reported)
+    assert list(enumerate(pairs)) == [(one.index, one.pair) for one in reported]
+
+
+async def test_an_input_that_repeats_a_pair_for_ever_is_refused() -> None:
+    """Nothing is sent, and no more than 10,000 items are kept."""
+    portal, count = FakePortal(), itertools.count(1)
+    endless = (pair for pair, _ in zip(itertools.repeat((1, 2)), count, strict=False))
+    async with client_of(portal) as client:
+        with pytest.raises(OptionsError, match="10,000 items at most, repeats included"):
+            await client.create_default_batch("contacts", "companies", endless)
+    assert (10_002, 0) == (next(count), portal.calls.total())

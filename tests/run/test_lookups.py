@@ -275,7 +275,8 @@ async def test_success_with_nothing_made_is_found() -> None:
         async with client.verify(pairs) as found:
             reported = [one async for one in found]
     missing = [one for one in reported if one.state is LinkState.MISSING]
-    assert unmade == ends_of(one.pair for one in missing)
+    assert set(unmade) == set(ends_of(one.pair for one in missing))
+    assert 2 == len(missing)
     assert missing == found.report.not_linked
     assert (1498, 2, 0) == (found.report.linked, found.report.missing, found.report.unknown)
     assert {None} == {one.error for one in reported}
@@ -504,6 +505,31 @@ async def test_leaving_early_ends_in_good_order() -> None:
     reported = [one async for one in found]
     assert {"unknown"} == set(states(reported))
     await settle()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("via", ["put", "batch"])
+@pytest.mark.parametrize(("drain_timeout", "count", "ends_at"), [(None, 3, 30.0), (1.0, 1, 16.0)])
+async def test_a_stop_while_the_input_is_waited_for(
+    via: Any, drain_timeout: float | None, count: int, ends_at: float
+) -> None:
+    """It ends with the input or at the cut-off: no task waits for lookups that do not come."""
+
+    async def slowly() -> AsyncIterator[Pair]:
+        for pair in pairs_of(3):
+            await pass_time(10.0)
+            yield pair
+
+    async with (
+        client_of(FakePortal()) as client,
+        client.link_each(slowly(), via=via, skip_linked=True) as outcomes,
+    ):
+        await pass_time(15.0)
+        outcomes.stop(RunStoppedError("enough"), drain_timeout=drain_timeout)
+        reported = [outcome async for outcome in outcomes]
+        assert ends_at == round(asyncio.get_running_loop().time(), 1)
+    assert count == len(reported)
+    assert ["linked"] + ["unprocessed"] * (count - 1) == [one.status.value for one in reported]
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
