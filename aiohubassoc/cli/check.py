@@ -37,8 +37,8 @@ def check(
     *,
     from_type: Annotated[str, Parameter(name="--from")],
     to_type: Annotated[str, Parameter(name="--to")],
-    portal: Annotated[PortalOptions, Flat] = PortalOptions(),  # noqa: B008 -- frozen
-    token: Annotated[AccessOptions, Flat] = AccessOptions(),  # noqa: B008 -- frozen
+    portal: Annotated[PortalOptions, Flat] = PortalOptions(),
+    token: Annotated[AccessOptions, Flat] = AccessOptions(),
     json_: Flag = False,
 ) -> int:
     """
@@ -79,7 +79,6 @@ async def _check(connection: Connection, from_type: str, to_type: str) -> Accoun
 
 
 def _with_source(item: CheckItem, source: str) -> CheckItem:
-    """Return *item*; that of the token says where it came from."""
     if item.name != "token":
         return item
     return attrs.evolve(item, text=f"from {source}: {item.text}")

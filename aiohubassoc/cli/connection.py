@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from aiohubassoc._http.auth import TokenProvider
+from aiohubassoc.cli.options import given
 from aiohubassoc.cli.run_folder import SIMULATED_PORTAL, Command, describe_portal
 from aiohubassoc.cli.terminal import print_warning
 from aiohubassoc.client import BASE_URL, BASE_URL_VARIABLE, TOKEN_VARIABLES, AssociationClient
@@ -62,24 +63,15 @@ class Connection:
 
     @classmethod
     def open(
-        cls,
-        stack: ExitStack,
-        command: Command,
-        access: AccessOptions,
-        *,
-        folder: str | None = None,
+        cls, stack: ExitStack, command: Command, access: AccessOptions, *, folder: str | None = None
     ) -> Connection:
         """
-        Return where *command* sends to; a simulated portal ends with *stack*.
+        Return where *command* sends to, or OptionsError.
 
         Args:
-            stack: Ends with the command.
-            command: The command.
+            stack: Ends a simulated portal.
             access: How to get to HubSpot.
             folder: The run folder, whose runs share a quota; None: there is none.
-
-        Raises:
-            OptionsError: there is no token, or the quota is not one.
         """
         shared = command.pace.shared()
         if shared is None and folder is not None:
@@ -116,15 +108,12 @@ class Connection:
         self, *, batch_limiter: Limiter | None = None, observer: Observer | None = None
     ) -> AssociationClient:
         """
-        Return a client, which is not entered yet.
+        Return a client, which is not entered yet, or OptionsError.
 
         Args:
             batch_limiter: The limiter of another client, to share; None, or with a shared quota,
                 which has both limiters: a new one.
             observer: What the client reports the run to; None: nothing.
-
-        Raises:
-            OptionsError: an option that cannot work.
         """
         pace, portal = self.command.pace, self.command.portal
         if self.shared_quota is not None:
@@ -192,26 +181,15 @@ def find_base_url(given: str | None) -> str:
 
 def read_token(options: TokenOptions) -> str | TokenProvider:
     """
-    Return the token, or what gives it and a new one once HubSpot refuses it.
+    Return the token, or what gives it and a new one once HubSpot refuses it; OptionsError: none.
 
     It comes from a file, a command, standard input's first line, or the environment. It is never
     an argument, which others can see.
-
-    Raises:
-        OptionsError: there is none, or it cannot be read.
     """
     path, command = options.token_file, options.token_command
-    given = [
-        name
-        for name, is_given in (
-            ("--token-file", path is not None),
-            ("--token-command", command is not None),
-            ("--token-stdin", options.token_stdin),
-        )
-        if is_given
-    ]
-    if len(given) > 1:
-        raise OptionsError(f"give {given[0]} or {given[1]}, not both")
+    names = [name for name in given(options) if name.startswith("--token")]
+    if len(names) > 1:
+        raise OptionsError(f"give {names[0]} or {names[1]}, not both")
     if path is not None:
         if warning := find_other_readers(path):
             print_warning(warning)

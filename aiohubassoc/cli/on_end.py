@@ -26,15 +26,11 @@ def run_with_end(text: str, work: Callable[[], int]) -> int:
     Return what *work* returns, once a command was run with the result as JSON on standard input.
 
     What the command itself comes to changes nothing: if anything is wrong with it, that is printed.
+    It is run, with the error, also if *work* raises.
 
     Args:
-        text: The command, split as a shell does; no shell runs.
-        work: Does the work of the process and leaves what came of it in `terminal.result`. If it
-            raises, the command is given the error and the exit code.
-
-    Raises:
-        OptionsError: the text cannot be split, or is empty; nothing was done.
-        BaseException: what *work* raises.
+        text: The command, split as a shell does; no shell runs. OptionsError: it is none.
+        work: Does the work of the process and leaves what came of it in `terminal.result`.
     """
     words = _split(text)
     try:

@@ -6,7 +6,6 @@ import sqlite3
 from typing import TYPE_CHECKING, Annotated, Final
 
 import attrs
-from cyclopts import Parameter
 from rich.markup import escape
 
 from aiohubassoc._http.clock import SystemClock
@@ -14,16 +13,16 @@ from aiohubassoc._quota.batch_pacer import FIRST_QUOTA
 from aiohubassoc.arguments import checked_concurrency
 from aiohubassoc.cli.options import (
     BatchOptions,
+    Files,
     Flag,
     Flat,
     InputOptions,
+    Json,
+    OutputOptions,
     PaceOptions,
     QuotaOptions,
     SendOptions,
     check_input,
-)
-from aiohubassoc.cli.output_options import (
-    OutputOptions,
 )
 from aiohubassoc.cli.progress import duration
 from aiohubassoc.cli.report import ExitCode, LinkReport
@@ -50,21 +49,19 @@ _DAILY_CALLS: Final = {"STARTER": 250_000, "PROFESSIONAL": 625_000, "ENTERPRISE"
 
 
 def plan(
-    files: Annotated[list[str], Parameter(allow_leading_hyphen=True, negative="")],
+    files: Files,
     /,
     *,
-    input_: InputOptions = Layout(),  # noqa: B008 -- frozen
-    quota: Annotated[QuotaOptions, Flat] = QuotaOptions(),  # noqa: B008
-    batch: Annotated[BatchOptions, Flat] = BatchOptions(),  # noqa: B008
+    input_: InputOptions = Layout(),
+    quota: Annotated[QuotaOptions, Flat] = QuotaOptions(),
+    batch: Annotated[BatchOptions, Flat] = BatchOptions(),
     daily_limit: int | None = None,
     run: str | None = None,
     retry_failed: Flag = False,
-    json_: Flag = False,
+    json_: Json = False,
 ) -> int:
     """
     Read the input, send nothing, and say what linking it would do and take.
-
-    The exit code is 1 if rows cannot be used: a run would refuse them, or leave them out.
 
     Args:
         files: As for link.
@@ -72,7 +69,6 @@ def plan(
         run: The run folder that would be used; pairs that it has as linked need no call.
         retry_failed: Send pairs again that failed in an earlier run of the folder, wholly or in
             part.
-        json_: Print one JSON object on standard output, and nothing else.
     """
     command = Command(
         tuple(files),
@@ -87,13 +83,7 @@ def plan(
 
 
 def print_plan(command: Command, call: LinkCall, *, daily_limit: int | None) -> int:
-    """
-    Print what *command* would do, with its run folder if any, and return the exit code.
-
-    Raises:
-        AioHubAssocError: an option, the input or the run folder cannot work.
-        StorageError: a temporary file cannot be written.
-    """
+    """Print what *command* would do, with its run folder if any, and return the exit code."""
     check_input(command.input)
     journal = None if call.folder.run is None else Journal(call.folder.run)
     send, pace = command.send, command.pace
@@ -217,5 +207,4 @@ def _print_end(
 
 
 def _local_time(moment: datetime) -> datetime:
-    """Return a moment in the time zone of this machine, in whole seconds."""
     return moment.astimezone().replace(microsecond=0)

@@ -8,16 +8,7 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc.errors import (
-    AioHubAssocError,
-    ApiError,
-    AuthenticationError,
-    JournalStorageError,
-    MissingScopesError,
-    PermissionDeniedError,
-    SharedQuotaError,
-    UnknownObjectTypeError,
-)
+from aiohubassoc import errors
 from aiohubassoc.files.record import InputCounts
 from aiohubassoc.files.results import RowResult
 from aiohubassoc.models import LinkState, Outcome, Report, Status, Verification, VerificationReport
@@ -55,14 +46,14 @@ class ExitCode(IntEnum):
     """Another process uses the run folder: try again later (EX_TEMPFAIL of sysexits.h)."""
 
 
-_BY_STOP: Final = (
-    (JournalStorageError, ExitCode.STORAGE),
-    (SharedQuotaError, ExitCode.STORAGE),
-    (AuthenticationError, ExitCode.UNAUTHORIZED),
-    (MissingScopesError, ExitCode.UNAUTHORIZED),
-    (PermissionDeniedError, ExitCode.UNAUTHORIZED),
-    (UnknownObjectTypeError, ExitCode.USAGE),
-)
+_BY_STOP: Final = {
+    errors.JournalStorageError: ExitCode.STORAGE,
+    errors.SharedQuotaError: ExitCode.STORAGE,
+    errors.AuthenticationError: ExitCode.UNAUTHORIZED,
+    errors.MissingScopesError: ExitCode.UNAUTHORIZED,
+    errors.PermissionDeniedError: ExitCode.UNAUTHORIZED,
+    errors.UnknownObjectTypeError: ExitCode.USAGE,
+}
 
 
 def outcome_result(outcome: Outcome) -> RowResult:
@@ -78,7 +69,7 @@ def verification_result(verification: Verification) -> RowResult:
         return RowResult(state)
     if error is None:
         return RowResult(state, *_WITHOUT_ERROR[state])
-    correlation_id = error.correlation_id if isinstance(error, ApiError) else None
+    correlation_id = error.correlation_id if isinstance(error, errors.ApiError) else None
     return RowResult(state, error.label, str(error), correlation_id)
 
 
@@ -93,14 +84,9 @@ class Example:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
-        return {
-            "line": self.line,
-            "place": self.place,
-            "pair": self.pair,
-            "category": self.result.category,
-            "message": self.result.message,
-            "correlation_id": self.result.correlation_id,
-        }
+        result = attrs.asdict(self.result)
+        del result["status"]
+        return {"line": self.line, "place": self.place, "pair": self.pair, **result}
 
 
 @attrs.define
@@ -116,12 +102,8 @@ class Category:
         """Return it as plain values."""
         example = self.example.as_json()
         del example["category"]
-        return {
-            "status": self.status,
-            "category": self.name,
-            "count": self.count,
-            "example": example,
-        }
+        own = {"status": self.status, "category": self.name, "count": self.count}
+        return {**own, "example": example}
 
 
 @attrs.define(kw_only=True)
@@ -151,7 +133,7 @@ class _RowReport(ABC):
     invalid: int = 0
     invalid_lines: list[dict[str, Any]] = attrs.Factory(list)
     duplicates: int = 0
-    failure: AioHubAssocError | None = None
+    failure: errors.AioHubAssocError | None = None
     storage_problem: str | None = None
     input_complete: bool = False
     input_rows: int | None = None
@@ -179,7 +161,7 @@ class _RowReport(ABC):
         return min(self.limit, self.input_rows or self.limit)
 
     @property
-    def stopped(self) -> AioHubAssocError | None:
+    def stopped(self) -> errors.AioHubAssocError | None:
         """Why the run ended early; None if it did not."""
         return self.failure or self.pairs.stopped
 
@@ -220,8 +202,8 @@ class _RowReport(ABC):
             return 128 + self.signal
         if self.storage_problem is not None:
             return ExitCode.STORAGE
-        for errors, code in _BY_STOP:
-            if isinstance(self.stopped, errors):
+        for kind, code in _BY_STOP.items():
+            if isinstance(self.stopped, kind):
                 return code
         if self.unfinished or not (self.input_complete or self.is_limited):
             return ExitCode.STOPPED
@@ -247,13 +229,7 @@ class _RowReport(ABC):
 
 @attrs.define(kw_only=True)
 class LinkReport(_RowReport):
-    """
-    What became of the rows of a run that links.
-
-    Attributes:
-        categories: What is not linked, by status and name.
-        failed_before: Pairs that failed in an earlier run of the folder, and were not sent again.
-    """
+    """What became of the rows of a run that links."""
 
     failed_before: int = 0
     pairs: Report = attrs.Factory(Report)
@@ -314,13 +290,7 @@ class LinkReport(_RowReport):
 
 @attrs.define(kw_only=True)
 class VerifyReport(_RowReport):
-    """
-    What was found of the rows of a run that reads links back.
-
-    Attributes:
-        first_missing: The first pairs that are missing.
-        first_unknown: The first of which nothing is known.
-    """
+    """What was found of the rows of a run that reads links back."""
 
     pairs: VerificationReport = attrs.Factory(VerificationReport)
     first_missing: list[Example] = attrs.Factory(list)

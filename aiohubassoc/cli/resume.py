@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import (
+    Annotated,
+    Literal,  # noqa: F401 -- the command line reads the options of `SendOptions` here
+    TypeVar,
+)
 
 import attrs
 
@@ -13,12 +17,12 @@ from aiohubassoc.cli.options import (
     AccessOptions,
     Flag,
     Flat,
-    LastPaceOptions,
-    LastSendOptions,
-    merged,
-)
-from aiohubassoc.cli.output_options import (
+    NoCheck,
     OutputOptions,
+    PaceOptions,
+    SendOptions,
+    Share,
+    Uvloop,
 )
 from aiohubassoc.cli.run_folder import (
     Command,
@@ -32,25 +36,65 @@ from aiohubassoc.cli.run_folder import (
 from aiohubassoc.cli.terminal import print_lines, stderr
 from aiohubassoc.errors import OptionsError
 
+_GroupT = TypeVar("_GroupT", PaceOptions, SendOptions)
+
+
+@attrs.frozen
+class LastPaceOptions(PaceOptions):
+    """
+    How fast to go, if not as in the last run.
+
+    Args:
+        quota: starter, professional, enterprise, limit-increase, oauth, or as 190/10s. Upper
+            limit; default: as in the last run of the folder.
+        share: The part of the quota to use, such as 0.5 or 50%; the rest is for others. Default:
+            as in the last run of the folder.
+        concurrency: The most requests in flight, 1 to 1000; default: as in the last run of the
+            folder.
+        reserve_daily: Calls of the day to leave for others, such as 50000 or 10%. The run stops
+            there, where HubSpot says how many are left. Default: as in the last run of the folder.
+        shared_quota: Share the quota with other processes: sqlite:///FILE for those of this
+            machine, postgresql://... for those of many machines; default: as in the last run of
+            the folder.
+        shared_key: Name of the shared quota: one for each HubSpot account and app; default: as in
+            the last run of the folder.
+    """
+
+    # None: not given, as 1.0 is a change of an earlier 0.5. Only `_merge` reads it.
+    share: Share | None = None  # type: ignore[assignment]
+
+
+@attrs.frozen
+class LastSendOptions(SendOptions):
+    """
+    How pairs are sent, and whether links are read, if not as in the last run.
+
+    Args:
+        batch_size: The most pairs of a batch, 1 to 2000; default: as in the last run of the
+            folder.
+        batch_quota: Batch calls and reads in a window, such as 20/10s. Upper limit; default: as in
+            the last run of the folder.
+        via: put, a call for each pair, or batch, a call for up to 2,000 pairs; default: as in the
+            last run of the folder.
+    """
+
 
 def resume(
     folder: str,
     /,
     *,
-    pace: Annotated[LastPaceOptions, Flat] = LastPaceOptions(),  # noqa: B008 -- frozen, and so below
-    send: Annotated[LastSendOptions, Flat] = LastSendOptions(),  # noqa: B008
-    token: Annotated[AccessOptions, Flat] = AccessOptions(),  # noqa: B008
-    output: Annotated[OutputOptions, Flat] = OutputOptions(),  # noqa: B008
+    pace: Annotated[LastPaceOptions, Flat] = LastPaceOptions(),
+    send: Annotated[LastSendOptions, Flat] = LastSendOptions(),
+    token: Annotated[AccessOptions, Flat] = AccessOptions(),
+    output: Annotated[OutputOptions, Flat] = OutputOptions(),
     retry_failed: Flag = False,
     force: Flag = False,
     stop_after_alike: int | None = None,
-    no_check: Flag = False,
-    uvloop: Flag = False,
+    no_check: NoCheck = False,
+    uvloop: Uvloop = False,
 ) -> int:
     """
     Resume the run of a folder, and return the exit code of ``link``.
-
-    The input and the options are those of the last run; options given here take their place.
 
     Args:
         folder: The run folder.
@@ -58,8 +102,6 @@ def resume(
         force: Continue though the input has changed.
         stop_after_alike: Stop once HubSpot has refused this many pairs in a row for the same
             reason, as of link. 0: never.
-        no_check: Do not ask HubSpot about the token and the object types before the first pair.
-        uvloop: Use uvloop, which costs less CPU; it must be installed.
     """
     with open_folder(folder) as reader:
         if not reader.sessions():
@@ -74,8 +116,8 @@ def resume(
             check = attrs.evolve(check, stop_after_alike=stop_after_alike)
         command = attrs.evolve(
             command,
-            pace=merged(pace, command.pace),
-            send=send.over(command.send),
+            pace=_merge(pace, command.pace),
+            send=_merge_send(send, command.send),
             check=check,
         )
         table = None
@@ -96,3 +138,23 @@ def resume(
         if table is None and not all(Path(file).exists() for file in command.files):
             print_lines([after_move(folder, command, token)], stderr())
         return link_pairs(command, call, table)
+
+
+def _merge_send(new: SendOptions, old: SendOptions) -> SendOptions:
+    """Return *old* with what is given in *new* in its place."""
+    both = _merge(new, old)
+    # What was kept for batches says nothing of single calls, and would be refused with them.
+    if not both.is_batch:
+        both = attrs.evolve(both, batch_size=new.batch_size)
+    if not both.makes_batch_calls:
+        both = attrs.evolve(both, batch_quota=new.batch_quota)
+    return both
+
+
+def _merge(new: _GroupT, old: _GroupT) -> _GroupT:
+    changes = {
+        field.name: getattr(new, field.name)
+        for field in attrs.fields(type(new))
+        if getattr(new, field.name) != field.default
+    }
+    return attrs.evolve(old, **changes)

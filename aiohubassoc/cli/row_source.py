@@ -14,7 +14,7 @@ from aiohubassoc.errors import InputError
 from aiohubassoc.journal.row_codec import make_place, split_place
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from aiohubassoc.cli.run_folder import RowTable
     from aiohubassoc.files.record import Record
@@ -33,8 +33,8 @@ class RowSource:
 
     Args:
         table: The input; what may block is read in a thread.
-        seen: Finds duplicates. None: the run folder does.
         on_invalid: Called with each rejected row.
+        seen: Finds duplicates. None: something else does.
         on_duplicate: Called with each row and pair that repeats an earlier one, and with a message
             that says which.
         limit: The most pairs to take from the input, duplicates among them; None: all.
@@ -47,12 +47,12 @@ class RowSource:
     def __init__(
         self,
         table: RowTable,
-        *,
-        seen: SeenPairs | None,
         on_invalid: Callable[[Record], None],
-        on_duplicate: Callable[[Record, Pair, str], None],
-        limit: int | None,
-        on_limit: Callable[[], None],
+        *,
+        seen: SeenPairs | None = None,
+        on_duplicate: Callable[[Record, Pair, str], None] = lambda *_: None,
+        limit: int | None = None,
+        on_limit: Callable[[], None] = lambda: None,
     ) -> None:
         self.is_at_end = False
         self._table = table
@@ -62,17 +62,12 @@ class RowSource:
         self._limit = limit
         self._on_limit = on_limit
         self._reader = ThreadReader(table) if table.may_block else None
-        self._rows = _with_input_errors(self._reader or _read_directly(table))
+        self._rows = self._read()
         self._checked: deque[tuple[Record, Pair | None]] = deque()
         self._ended = False
 
     async def check_ahead(self) -> list[Record]:
-        """
-        Read the first thousand rows and return the rejected ones.
-
-        Raises:
-            InputError: the input can no longer be read, or every one of these rows is rejected.
-        """
+        """Read the first thousand rows; return the rejected ones, InputError if all of them are."""
         async for row in self._rows:
             self._checked.append(row)
             if len(self._checked) >= CHECKED_AHEAD:
@@ -95,13 +90,7 @@ class RowSource:
             self._reader.end()
 
     async def pairs(self) -> AsyncIterator[Pair]:
-        """
-        Yield each pair once, tagged with its record.
-
-        Raises:
-            StorageError: duplicates can no longer be recorded.
-            InputError: the input can no longer be read.
-        """
+        """Yield each pair once, tagged with its record; raise StorageError or InputError."""
         in_a_row = taken = 0
         async for record, pair in self._all():
             if self._ended:
@@ -123,6 +112,17 @@ class RowSource:
         async for row in self._rows:
             yield row
 
+    async def _read(self) -> AsyncIterator[tuple[Record, Pair | None]]:
+        try:
+            if self._reader is None:
+                for row in self._table:
+                    yield row
+            else:
+                async for row in self._reader:
+                    yield row
+        except OSError as error:
+            raise InputError(f"the input can no longer be read: {error.strerror}") from None
+
     def _check(self, record: Record, pair: Pair | None) -> Pair | None:
         """Return the pair if it is to be sent; else report why not."""
         if pair is None:
@@ -138,21 +138,6 @@ class RowSource:
             return pair
         self._on_duplicate(record, pair, f"repeats {self._table.place(*split_place(first))}")
         return None
-
-
-async def _read_directly(table: RowTable) -> AsyncIterator[tuple[Record, Pair | None]]:
-    for row in table:
-        yield row
-
-
-async def _with_input_errors(
-    rows: AsyncIterable[tuple[Record, Pair | None]],
-) -> AsyncIterator[tuple[Record, Pair | None]]:
-    try:
-        async for row in rows:
-            yield row
-    except OSError as error:
-        raise InputError(f"the input can no longer be read: {error.strerror}") from None
 
 
 class ThreadReader(Generic[_T]):
@@ -218,7 +203,6 @@ class ThreadReader(Generic[_T]):
             self._notify()
 
     def _notify(self) -> None:
-        """Wake the event loop if it waits."""
         with self._changed:
             is_waiting, self._is_waiting = self._is_waiting, False
         if is_waiting:

@@ -12,13 +12,11 @@ from aiohubassoc.cli.options import (
     AccessOptions,
     CheckOptions,
     Flag,
+    OutputOptions,
     PaceOptions,
     PortalOptions,
     SendOptions,
     to_options,
-)
-from aiohubassoc.cli.output_options import (
-    OutputOptions,
 )
 from aiohubassoc.cli.terminal import SIMULATED
 from aiohubassoc.errors import AioHubAssocError, JournalError, OptionsError
@@ -35,7 +33,7 @@ from aiohubassoc.pair import Pair, RejectedPair, unchecked_pair
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from aiohubassoc.journal.row_codec import Place
 
@@ -47,12 +45,7 @@ SIMULATED_PORTAL: Final = "a simulated portal"
 
 @attrs.frozen
 class Command:
-    """
-    The command ``link`` as a run folder keeps it: what it takes to continue.
-
-    Attributes:
-        files: The inputs; plain files by their whole path.
-    """
+    """The command ``link`` as a run folder keeps it: what it takes to continue."""
 
     files: tuple[str, ...]
     input: Layout
@@ -63,12 +56,7 @@ class Command:
 
     @classmethod
     def from_header(cls, header: Mapping[str, Any]) -> Command:
-        """
-        Return the command that a run folder keeps in its header.
-
-        Raises:
-            OptionsError: it was not made by the command, or by an earlier version of it.
-        """
+        """Return the command of a run folder; OptionsError: a program's, or another version's."""
         kept = header.get("command")
         if not isinstance(kept, dict):
             raise OptionsError("the run folder was made by a program: continue with that program")
@@ -128,17 +116,7 @@ class FolderOptions:
 
 @attrs.frozen
 class LinkCall:
-    """
-    How ``link`` or ``resume`` was called, besides what a run folder keeps.
-
-    Attributes:
-        token: Where the token is, and the proxy.
-        output: What to print and write, and where.
-        folder: The run folder.
-        uvloop: Use uvloop.
-        limit: The most pairs to take from the input; None: all.
-        checks_account: Whether the account is checked before the first pair.
-    """
+    """How ``link`` or ``resume`` was called, besides what a run folder keeps."""
 
     token: AccessOptions = attrs.Factory(AccessOptions)
     output: OutputOptions = attrs.Factory(OutputOptions)
@@ -157,9 +135,6 @@ class FolderTable:
         statuses: Only pairs of these, and nothing else; none: every pair, and the rows that hold
             none.
         place: How messages call a place; None: by its line.
-
-    Raises:
-        JournalError: it cannot be read; so for every method.
     """
 
     may_block = False
@@ -167,7 +142,7 @@ class FolderTable:
     def __init__(
         self,
         reader: Reader,
-        statuses: tuple[Status, ...] = (),
+        statuses: Sequence[Status] = (),
         place: Callable[[int, int], str] | None = None,
     ) -> None:
         self.counts = None  # of files, of which none is read
@@ -200,7 +175,7 @@ class FolderTable:
         """Return how messages call a place."""
         if self._place is not None:
             return self._place(source, line)
-        return f"line {line}" + (f" of {self.names[source]}" if len(self.names) > 1 else "")
+        return name_line(self.names, source, line)
 
     def count_rows(self) -> int | None:
         """Return how many pairs and rejected rows there are; None: the folder is gone."""
@@ -224,13 +199,7 @@ RowTable: TypeAlias = PairTable | FolderTable
 
 
 class _TablePlaces:
-    """
-    Places of a table's rows, and their cells as tags.
-
-    Args:
-        table: Where the pairs come from: each is tagged with its record.
-        are_stable: Whether the input is surely the same as in every run of the folder.
-    """
+    """Places of a table's rows, and their cells; *are_stable*: they are so in every run."""
 
     def __init__(self, table: RowTable, *, are_stable: bool) -> None:
         self.are_stable = are_stable
@@ -259,14 +228,15 @@ def describe_portal(base_url: str) -> str:
     return base_url.removeprefix("https://").rstrip("/")
 
 
-def open_folder(folder: str) -> Reader:
-    """
-    Return a run folder, open for reading.
+def name_line(names: Sequence[str], source: int, line: int) -> str:
+    """Return how messages call a line of the inputs *names*; none: of a program's pairs."""
+    if not names:
+        return f"item {line}"
+    return f"line {line}" + (f" of {names[source]}" if source < len(names) > 1 else "")
 
-    Raises:
-        OptionsError: there is no such run folder.
-        JournalError: it cannot be read.
-    """
+
+def open_folder(folder: str) -> Reader:
+    """Return a run folder, open for reading; or OptionsError, JournalError."""
     if not Journal(folder).is_there:
         raise OptionsError(f"{folder} is not a run folder: it has no {DATABASE}")
     return Reader(folder)

@@ -88,11 +88,7 @@ def _leave(number: int) -> NoReturn:
 
 @contextlib.contextmanager
 def interruptible(on_first: Callable[[int], None]) -> Iterator[None]:
-    """
-    Call *on_first* with the number of the first signal inside the block; in an event loop.
-
-    A second signal ends the process at once.
-    """
+    """Call *on_first* with the first signal inside the block; a second ends the process at once."""
     import asyncio  # noqa: PLC0415 -- it takes long, and the handler is to be there before
 
     received: list[int] = []
@@ -122,12 +118,7 @@ def interruptible(on_first: Callable[[int], None]) -> Iterator[None]:
 
 
 def run(work: Coroutine[Any, Any, _T]) -> _T:
-    """
-    Return what *work* returns, run in an event loop; a signal cancels it.
-
-    Raises:
-        Interrupted: a signal came.
-    """
+    """Return what *work* returns, run in an event loop; a signal cancels it: Interrupted."""
     import asyncio  # noqa: PLC0415 -- as above
 
     async def cancellable() -> _T:

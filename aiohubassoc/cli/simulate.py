@@ -40,9 +40,6 @@ def simulate(
     """
     Run a simulated HubSpot portal on this machine until Ctrl-C.
 
-    It keeps the quota, knows records and makes faults. What it has counted is at
-    /_portal/ledger, its links are at /_portal/links.
-
     Args:
         port: Where to listen, on 127.0.0.1 only; 0 for any free port.
         quota: A tier's name, or as 190/10s.

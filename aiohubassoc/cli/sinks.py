@@ -10,8 +10,9 @@ import stat
 import sys
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from aiohubassoc.cli.run_folder import open_folder
 from aiohubassoc.cli.terminal import StorageError
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.byte_source import file_identity
@@ -20,15 +21,15 @@ from aiohubassoc.journal.schema import DATABASE, LOCK
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from aiohubassoc.files.parquet_results import ParquetResults
-    from aiohubassoc.files.record import Record
+    from aiohubassoc.files.record import Fields, Record
     from aiohubassoc.files.results import FailuresFile, RowResult
     from aiohubassoc.models import Outcome
     from aiohubassoc.pair import Pair
 
-_Line = dict[str, Any]
+_Line: TypeAlias = dict[str, Any]
 _BEHIND_ALL: Final = (sys.maxsize, 0)
 
 
@@ -51,7 +52,7 @@ class JsonlOutput:
         self._waiting: deque[tuple[tuple[int, int], Record, _Line]] = deque()
 
     def outcome(self, outcome: Outcome, record: Record) -> None:
-        """Write an outcome."""
+        """Write what became of a pair."""
         self._write_until((record.source, record.line))
         line: _Line = {**_ids(outcome.pair), "ok": outcome.ok}
         line |= {"status": outcome.status.value, "attempts": outcome.attempts}
@@ -137,12 +138,7 @@ class Sinks:
         self._file: FailuresFile | ParquetResults | None = None
 
     def open(self, header: list[str]) -> None:
-        """
-        Begin the file, which has the columns *header*.
-
-        Raises:
-            StorageError: it cannot be written.
-        """
+        """Begin the file, which has the columns *header*, or raise StorageError."""
         if self._path is None:
             return
         try:
@@ -161,7 +157,7 @@ class Sinks:
             self.problem = f"standard output: {error.strerror}"
             self._stop(f"cannot write {self.problem}")
 
-    def write_row(self, fields: list[str] | dict[str, object], result: RowResult) -> None:
+    def write_row(self, fields: Fields, result: RowResult) -> None:
         """Write a row to the file, if there is one."""
         if self._file is None:
             return
@@ -189,7 +185,7 @@ class Sinks:
 def check_outputs(
     outputs: Mapping[str, str | None],
     *,
-    inputs: Iterable[str],
+    inputs: Sequence[str],
     token_file: str | None = None,
     folder: str | None = None,
 ) -> None:
@@ -201,7 +197,9 @@ def check_outputs(
         inputs: As for `check_output`, and so for the others.
 
     Raises:
-        OptionsError: an output is such a file, in a run folder, or another output's file as well.
+        OptionsError: an output is such a file, in a run folder, or another output's file as well;
+            or what makes a report is not installed.
+        StorageError: the file of ``--report`` surely cannot be written.
     """
     given = [(option, path) for option, path in outputs.items() if path is not None]
     for option, path in given:
@@ -211,13 +209,18 @@ def check_outputs(
     for (option, path), (other, second) in itertools.combinations(given, 2):
         if _are_one(path, second):
             raise OptionsError(f"{option} {path} and {other} {second} are the same file: name two")
+    if (report := outputs.get("--report")) is not None:
+        from aiohubassoc.html_report.page import check_installed  # noqa: PLC0415 -- only if asked
+
+        check_installed()
+        _check_writable(report)
 
 
 def check_output(
     option: str,
     path: str | None,
     *,
-    inputs: Iterable[str],
+    inputs: Sequence[str] = (),
     token_file: str | None = None,
     folder: str | None = None,
 ) -> None:
@@ -227,6 +230,7 @@ def check_output(
     Args:
         option: The option that names the file to be written.
         path: That file; None: none is written.
+        inputs: The files that are read.
         token_file: The file of the access token; None: there is none.
         folder: The run folder that is used, there or not; None: none is.
 
@@ -247,13 +251,15 @@ def check_output(
         )
 
 
-def check_writable(path: str) -> None:
-    """
-    Raise StorageError for a file that surely cannot be written later; nothing is made of it now.
+def check_folder_output(folder: str, path: str | None) -> None:
+    """Refuse, as `check_outputs`, an output that a run folder or its input needs."""
+    with open_folder(folder) as reader:
+        kept = reader.header().get("command") or {}  # a program's folder has none
+    check_outputs({"--output": path}, inputs=kept.get("files", ()), folder=folder)
 
-    Raises:
-        StorageError: it is a directory, is in none, or may not be written.
-    """
+
+def _check_writable(path: str) -> None:
+    """Raise StorageError for a file that surely cannot be written later; nothing is made of it."""
     file = Path(path).resolve()
     if file.is_dir():
         problem = errno.EISDIR
@@ -324,7 +330,4 @@ def _error(category: str | None, message: str | None, correlation_id: str | None
 
 
 def _ids(pair: Pair) -> dict[str, str]:
-    return {
-        "from": f"{pair.from_type}:{pair.from_id}",
-        "to": f"{pair.to_type}:{pair.to_id}",
-    }
+    return {"from": f"{pair.from_type}:{pair.from_id}", "to": f"{pair.to_type}:{pair.to_id}"}

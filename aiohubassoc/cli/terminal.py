@@ -33,11 +33,7 @@ _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7
 # What changes the order or the lines of what is shown (Unicode, UAX 9; line and paragraph ends).
 _FORMATS: Final = {
     code: f"\\u{code:04x}"
-    for code in (
-        *(0x061C, 0x200E, 0x200F),
-        *range(0x2028, 0x202F),
-        *range(0x2066, 0x206A),
-    )
+    for code in (*(0x061C, 0x200E, 0x200F), *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 }
 _ESCAPES: Final = {**_CONTROLS, **_FORMATS, **{ord(one): repr(one)[1:-1] for one in "\n\r\t"}}
 SIMULATED: Final = "Simulated portal: nothing was sent to HubSpot"
@@ -94,12 +90,7 @@ class OutputConsole(Console):
 
 
 class EscapingConsole(OutputConsole):
-    """
-    A console for text from outside; nothing is folded but tables, and no name becomes an emoji.
-
-    Args:
-        **options: Of the base class.
-    """
+    """A console for text from outside: nothing is folded but tables, no name becomes an emoji."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 -- of the base class
         super().__init__(highlight=False, emoji=False, soft_wrap=True, **options)
@@ -189,14 +180,7 @@ def print_error(message: str) -> None:
 
 
 def end_by_error(error: BaseException, message: str = "", *, json_: bool) -> int:
-    """
-    Print why a command ends, also as the object of ``--json``; return the exit code.
-
-    Args:
-        error: What has ended it.
-        message: What is said of it; empty: what it says itself.
-        json_: Whether ``--json`` is given.
-    """
+    """Print why a command ends, *message* if given, also as JSON; return the exit code."""
     code = to_exit_code(error)
     message = message or str(error)
     if isinstance(error, KeyboardInterrupt):
