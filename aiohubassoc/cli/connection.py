@@ -27,6 +27,7 @@ from aiohubassoc.token_reading import (
     parse_token,
     token_from_command,
     token_from_file,
+    token_from_line,
 )
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ def read_token(options: TokenOptions) -> str | TokenProvider:
     if command is not None:
         return RenewingToken(partial(token_from_command, command), print_warning)
     if options.token_stdin:
-        token = parse_token(sys.stdin.readline()) if sys.stdin is not None else ""
+        token = "" if sys.stdin is None else token_from_line(sys.stdin.readline)
         if not token:
             raise OptionsError("standard input has no access token on its first line")
         return token
