@@ -144,6 +144,8 @@ class Connection:
     def _name_option(self, argument: re.Match[str]) -> str:
         if argument[0] == "base_url" and self._is_from_variable:
             return BASE_URL_VARIABLE
+        if argument[0] == "proxy" and self.proxy is None:  # the environment's
+            return f"{self.base_url.partition(':')[0].upper()}_PROXY"
         return f"--{argument[0].replace('_', '-')}"
 
 
