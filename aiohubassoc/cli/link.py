@@ -43,7 +43,6 @@ from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.journal.collector import StatisticsObserver
-from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
@@ -188,9 +187,7 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
             observer.find_quota = lambda: limiter.quota
             journal = _open_journal(stack, connection, call, rows)
             journal.observer = observer
-        if journal is not None and journal.is_there:
-            with Reader(journal.folder):
-                pass  # one that cannot be read ends the command before HubSpot is asked
+            journal.check()  # before HubSpot is asked
         run, verification = LinkRun(connection, rows, call, journal), None
         with asyncio.Runner(loop_factory=loop_factory(uvloop=call.uvloop)) as loop:
             code = loop.run(run.run(client))

@@ -26,7 +26,7 @@ from aiohubassoc.cli.options import (
 )
 from aiohubassoc.cli.progress import duration
 from aiohubassoc.cli.report import ExitCode, LinkReport
-from aiohubassoc.cli.run_folder import Command, FolderOptions, LinkCall
+from aiohubassoc.cli.run_folder import Command, FolderOptions, LinkCall, check_folder
 from aiohubassoc.cli.summary import print_count, print_invalid
 from aiohubassoc.cli.terminal import StorageError, print_lines, print_result, stdout
 from aiohubassoc.errors import OptionsError, plural
@@ -85,7 +85,10 @@ def plan(
 def print_plan(command: Command, call: LinkCall, *, daily_limit: int | None) -> int:
     """Print what *command* would do, with its run folder if any, and return the exit code."""
     check_input(command.input)
-    journal = None if call.folder.run is None else Journal(call.folder.run)
+    journal = None
+    if call.folder.run is not None:
+        check_folder(call.folder.run)
+        journal = Journal(call.folder.run)
     send, pace = command.send, command.pace
     batch_size, batch_quota = send.size, send.parsed_batch_quota()
     concurrency = checked_concurrency(pace.concurrency)

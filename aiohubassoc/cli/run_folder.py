@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
     from aiohubassoc.journal.row_codec import Place
 
+# Of files, where none is read.
+_NOTHING_READ: Final = (0, 0, 0, (0, 0, 0))
 # What a run reports as there.
 REPORTED_LINKED: Final = (Status.LINKED, Status.PARTIAL)
 # What a run folder keeps in place of a portal's address that is another one each time.
@@ -108,7 +111,9 @@ class FolderOptions:
     force: Flag = False
 
     def check(self) -> None:
-        """Raise OptionsError for options that do not go together."""
+        """Raise OptionsError for options that do not go together, or a file as the folder."""
+        if self.run is not None:
+            check_folder(self.run)
         for option, is_given in (("--retry-failed", self.retry_failed), ("--force", self.force)):
             if is_given and self.run is None:
                 raise OptionsError(f"{option} is for a run folder: give --run")
@@ -145,7 +150,7 @@ class FolderTable:
         statuses: Sequence[Status] = (),
         place: Callable[[int, int], str] | None = None,
     ) -> None:
-        self.counts = None  # of files, of which none is read
+        self.counts, self.counted = None, _NOTHING_READ
         self._reader = reader
         self._statuses = statuses
         header = reader.header()
@@ -235,8 +240,22 @@ def name_line(names: Sequence[str], source: int, line: int) -> str:
     return f"line {line}" + (f" of {names[source]}" if source < len(names) > 1 else "")
 
 
+def check_folder(folder: str) -> None:
+    """Raise OptionsError for a path that is, or is in, a file: no run folder can be made there."""
+    for path in (Path(folder), *Path(folder).absolute().parents):
+        with contextlib.suppress(OSError):  # what may not be looked at is not known to be a file
+            if path.is_dir():
+                return
+            if path.exists():
+                raise OptionsError(
+                    f"{path} is a file, not a run folder: name a folder, which a run makes if it "
+                    "is not there"
+                )
+
+
 def open_folder(folder: str) -> Reader:
     """Return a run folder, open for reading; or OptionsError, JournalError."""
+    check_folder(folder)
     if not Journal(folder).is_there:
         raise OptionsError(f"{folder} is not a run folder: it has no {DATABASE}")
     return Reader(folder)

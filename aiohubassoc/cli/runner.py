@@ -243,6 +243,7 @@ class Runner(ABC):
         finally:
             self._report.seconds = clock.now() - began
             self._report.input_complete = source.is_at_end
+            source.restore_counts()
         if self._report.is_limited and self._report.input_rows is None:
             self._report.input_rows = await asyncio.to_thread(self._table.count_rows)
 
