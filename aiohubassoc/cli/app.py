@@ -133,7 +133,6 @@ _FLEET_NOTE = (
 
 
 def make_app() -> App:
-    """Return the command."""
     app = App(
         name="aiohubassoc",
         help="Link HubSpot CRM records in bulk: as fast as the quota allows, never above.",
@@ -177,7 +176,6 @@ def _epilogue(examples: Sequence[str], *notes: str) -> str:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command with *arguments* and return its exit code."""
     app, json_ = make_app(), signals.asks_for_json(arguments)
     if arguments[:1] == [_COMPLETION]:  # else what makes it would be loaded by every command
         app.register_install_completion_command(_COMPLETION)

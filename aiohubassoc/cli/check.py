@@ -56,7 +56,10 @@ def check(
         connection = Connection.open(stack, command, token)
         found = signals.run(_check(connection, from_type, to_type))
     source = "the simulated portal" if portal.simulate else name_token_source(token)
-    items = [_with_source(item, source) for item in found.items]
+    items = [
+        attrs.evolve(item, text=f"from {source}: {item.text}") if item.name == "token" else item
+        for item in found.items
+    ]
     if json_:
         about = {"portal": connection.portal, "from": from_type, "to": to_type}
         print_result(about | {"token_source": source} | _to_json(found, items))
@@ -76,12 +79,6 @@ def check(
 async def _check(connection: Connection, from_type: str, to_type: str) -> AccountCheck:
     async with connection.make_client() as client:
         return await client.check(from_type, to_type)
-
-
-def _with_source(item: CheckItem, source: str) -> CheckItem:
-    if item.name != "token":
-        return item
-    return attrs.evolve(item, text=f"from {source}: {item.text}")
 
 
 def _print(items: list[CheckItem], console: Console) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from aiohubassoc import token_reading
 from aiohubassoc._http.auth import TokenProvider
 from aiohubassoc.cli.options import given
 from aiohubassoc.cli.run_folder import SIMULATED_PORTAL, Command, describe_portal
@@ -21,14 +22,6 @@ from aiohubassoc.errors import OptionsError, SharedQuotaError
 from aiohubassoc.journal.schema import plainly
 from aiohubassoc.options import Quota
 from aiohubassoc.shared_quota.quota import FOLDER_FILE, SQLITE, SharedQuota
-from aiohubassoc.token_reading import (
-    RenewingToken,
-    find_other_readers,
-    parse_token,
-    token_from_command,
-    token_from_file,
-    token_from_line,
-)
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -50,8 +43,6 @@ class Connection:
     Where a command sends to.
 
     Attributes:
-        base_url: Where HubSpot's API, or the simulated portal, is.
-        token: The access token, or what gives it.
         proxy: The URL of a proxy; None: the environment's, if it names one.
         shared_quota: What other processes, or other runs of a run folder, share; None: nothing.
     """
@@ -67,12 +58,9 @@ class Connection:
         cls, stack: ExitStack, command: Command, access: AccessOptions, *, folder: str | None = None
     ) -> Connection:
         """
-        Return where *command* sends to, or OptionsError.
+        Return where *command* sends to, or OptionsError; *stack* ends a simulated portal.
 
-        Args:
-            stack: Ends a simulated portal.
-            access: How to get to HubSpot.
-            folder: The run folder, whose runs share a quota; None: there is none.
+        *folder* is the run folder, whose runs share a quota; None: there is none.
         """
         shared = command.pace.shared()
         if shared is None and folder is not None:
@@ -111,10 +99,8 @@ class Connection:
         """
         Return a client, which is not entered yet, or OptionsError.
 
-        Args:
-            batch_limiter: The limiter of another client, to share; None, or with a shared quota,
-                which has both limiters: a new one.
-            observer: What the client reports the run to; None: nothing.
+        *batch_limiter* is that of another client, to share; with a shared quota, which has both
+        limiters, it is left out.
         """
         pace, portal = self.command.pace, self.command.portal
         if self.shared_quota is not None:
@@ -158,7 +144,6 @@ class FolderQuota(SharedQuota):
         return cls(f"{SQLITE}{Path(folder) / FOLDER_FILE}")
 
     def make_store(self) -> Store:
-        """Return the store, which is not open yet."""
         from aiohubassoc.shared_quota.sqlite_store import SqliteStore  # noqa: PLC0415 -- when used
 
         return SqliteStore(self.url.removeprefix(SQLITE), makes_folder=True)
@@ -194,17 +179,21 @@ def read_token(options: TokenOptions) -> str | TokenProvider:
     if len(names) > 1:
         raise OptionsError(f"give {names[0]} or {names[1]}, not both")
     if path is not None:
-        if warning := find_other_readers(path):
+        if warning := token_reading.find_other_readers(path):
             print_warning(warning)
-        return RenewingToken(lambda _: token_from_file(path), print_warning)
+        return token_reading.RenewingToken(
+            lambda _: token_reading.token_from_file(path), print_warning
+        )
     if command is not None:
-        return RenewingToken(partial(token_from_command, command), print_warning)
+        return token_reading.RenewingToken(
+            partial(token_reading.token_from_command, command), print_warning
+        )
     if options.token_stdin:
-        token = "" if sys.stdin is None else token_from_line(sys.stdin.readline)
+        token = "" if sys.stdin is None else token_reading.token_from_line(sys.stdin.readline)
         if not token:
             raise OptionsError("standard input has no access token on its first line")
         return token
-    if token := parse_token(os.environ.get(_token_variable(), "")):
+    if token := token_reading.parse_token(os.environ.get(_token_variable(), "")):
         return token
     raise OptionsError(
         f"no access token: set {TOKEN_VARIABLES[0]}, or give --token-file, --token-command or "

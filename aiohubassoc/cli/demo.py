@@ -47,7 +47,6 @@ class _KeepingRun(LinkRun):
         self.outcomes: list[Outcome] = []
 
     def take(self, outcome: Outcome) -> None:
-        """Count and keep an outcome."""
         super().take(outcome)
         self.outcomes.append(outcome)
 

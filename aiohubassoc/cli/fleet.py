@@ -47,13 +47,11 @@ class DatabaseOptions:
     database: str | None = None
 
     def url(self) -> str:
-        """Return the connection URI, or OptionsError."""
         if url := self.database or os.environ.get(_DATABASE, "").strip():
             return url
         raise OptionsError(f"no database: give --database, or set {_DATABASE}")
 
     def use(self, work: Callable[[Fleet], Awaitable[_T]]) -> _T:
-        """Return what *work* returns for the fleet in it."""
 
         async def connected() -> _T:
             async with Fleet(self.url()) as fleet:
@@ -74,11 +72,9 @@ class PortalsOptions:
     portals: str | None = None
 
     def load_if_given(self) -> dict[str, FleetPortal]:
-        """Return the portals; none where no file is named."""
         return self.load() if self._path() else {}
 
     def load(self) -> dict[str, FleetPortal]:
-        """Return the portals, or OptionsError."""
         if path := self._path():
             return load_portals(path)
         raise OptionsError(f"no portals: give --portals, or set {_PORTALS}")
@@ -169,7 +165,7 @@ def status(
             return
         runs = await fleet.runs(run)
         if json_:
-            print_result({"runs": [_as_json(attrs.asdict(one)) for one in runs]})
+            print_result({"runs": [attrs.asdict(one, value_serializer=_to_json) for one in runs]})
         else:
             _print_runs(runs)
 
@@ -250,11 +246,8 @@ def _describe(portal: FleetPortal) -> dict[str, Any]:
     }
 
 
-def _as_json(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value.isoformat(timespec="seconds") if isinstance(value, datetime) else value
-        for name, value in values.items()
-    }
+def _to_json(_: object, __: object, value: object) -> object:
+    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else value
 
 
 def _print_runs(runs: Sequence[FleetRun]) -> None:
@@ -269,7 +262,6 @@ def _print_runs(runs: Sequence[FleetRun]) -> None:
 
 
 async def _show_live(read: Callable[[], Awaitable[Sequence[FleetRun]]]) -> None:
-    """Show what *read* returns each second, until every run has ended."""
     runs = await read()
     with Live(_table(runs), console=stdout(), auto_refresh=False) as live:
         while not all(run.state in _ENDED for run in runs):

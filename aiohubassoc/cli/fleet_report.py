@@ -119,7 +119,9 @@ async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | N
     if statistics is not None:
         statistics.duplicates = duplicates
 
-    sessions = _sessions(run)
+    sessions, is_done = [], run.state is RunState.DONE
+    if (began := run.started_at) is not None:
+        sessions = [Session(1, 0, __version__, began, run.ended_at, False, is_done, run.reason)]
     failures = [
         Failure(
             FailureGroup(status, category, count, tuple(map(_to_example, rows))),
@@ -168,13 +170,6 @@ def _to_example(row: FleetRow) -> FailedPair:
         row.message or "",
         row.correlation_id,
     )
-
-
-def _sessions(run: FleetRun) -> list[Session]:
-    if run.started_at is None:
-        return []
-    is_done = run.state is RunState.DONE
-    return [Session(1, 0, __version__, run.started_at, run.ended_at, False, is_done, run.reason)]
 
 
 def _settings(run: FleetRun, portal: FleetPortal | None) -> tuple[tuple[str, str], ...]:

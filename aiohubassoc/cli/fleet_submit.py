@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import attrs
 
@@ -12,6 +12,7 @@ from aiohubassoc.cli.fleet import DatabaseOptions, PortalsOptions
 from aiohubassoc.cli.options import Files, Flag, Flat, InputOptions, check_input, check_stops
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.row_source import RowSource
+from aiohubassoc.cli.run_folder import get_record
 from aiohubassoc.cli.terminal import print_result, stdout
 from aiohubassoc.errors import InputError, OptionsError, plural
 from aiohubassoc.files.layout import Layout
@@ -51,18 +52,7 @@ class SubmitOptions:
     priority: int = 0
     start_at: str | None = None
 
-    def to_fleet(self) -> FleetOptions:
-        """Return what is kept with the run, or OptionsError."""
-        check_stops(self.stop_after_failures, self.stop_after_alike)
-        return FleetOptions(
-            via=self.via,
-            skip_linked=self.skip_linked,
-            stop_after_failures=self.stop_after_failures,
-            stop_after_alike=self.stop_after_alike or None,
-        )
-
     def start(self) -> datetime | None:
-        """Return the earliest start with its time zone, or OptionsError."""
         if self.start_at is None:
             return None
         try:
@@ -94,7 +84,14 @@ def submit(
     """
     find_portal(portals.load(), portal)
     check_input(input_)
-    options, start = send.to_fleet(), send.start()
+    check_stops(send.stop_after_failures, send.stop_after_alike)
+    start = send.start()
+    options = FleetOptions(
+        via=send.via,
+        skip_linked=send.skip_linked,
+        stop_after_failures=send.stop_after_failures,
+        stop_after_alike=send.stop_after_alike or None,
+    )
 
     async def work(fleet: Fleet) -> tuple[int, int]:
         with PairTable(tuple(files), input_) as table:
@@ -102,7 +99,7 @@ def submit(
                 columns=table.header,
                 sources=table.names,
                 cells=table.cells,
-                place=_place,
+                place=lambda pair: (get_record(pair).source, get_record(pair).line),
                 describe_place=table.place,
             )
             run = await fleet.submit(
@@ -122,11 +119,6 @@ def submit(
         stdout().print(f"Run {run}: {plural(total, 'pair')} queued for {portal}", markup=False)
         stdout().print(f"To see how it goes: aiohubassoc fleet status {run}", markup=False)
     return ExitCode.ALL_LINKED
-
-
-def _place(pair: Pair) -> tuple[int, int]:
-    record: Any = pair.tag  # the table tags each pair with its row
-    return record.source, record.line
 
 
 async def _checked(

@@ -8,23 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import attrs
 from rich.markup import escape
 
-from aiohubassoc.cli import terminal
+from aiohubassoc.cli import run_folder, terminal
 from aiohubassoc.cli.hints import FailureCounts, after_failures, how_to_resume
 from aiohubassoc.cli.options import Flag, Flat, Json
 from aiohubassoc.cli.report import ExitCode
-from aiohubassoc.cli.run_folder import (
-    Command,
-    describe_portal,
-    estimate_rows,
-    is_complete,
-    is_from_pipe,
-    open_folder,
-    read_command,
-    restore_cells,
-)
 from aiohubassoc.cli.sinks import check_folder_output
 from aiohubassoc.cli.summary import print_categories, print_count, print_portal
-from aiohubassoc.cli.terminal import StorageError, print_result
 from aiohubassoc.errors import AioHubAssocError, OptionsError, plural
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.parquet_results import check_results_format, open_results, results_format
@@ -55,10 +44,10 @@ def status(folder: str, /, *, json_: Json = False) -> int:
     Args:
         folder: The run folder.
     """
-    with open_folder(folder) as reader:
+    with run_folder.open_folder(folder) as reader:
         found = _gather(reader)
     if json_:
-        print_result(found)
+        terminal.print_result(found)
     else:
         _print(found, terminal.stdout())
     return ExitCode.ALL_LINKED
@@ -72,7 +61,9 @@ def _gather(reader: Reader) -> dict[str, Any]:
     header = reader.header()
     is_read = reader.is_read_to_its_end()
     read_back = [kept.value for kept in reader.verifications()[:1]]
-    state = "running" if is_running else "complete" if is_complete(reader) else "unfinished"
+    state = (
+        "running" if is_running else "complete" if run_folder.is_complete(reader) else "unfinished"
+    )
     return {
         "folder": str(reader.folder),
         "state": state,
@@ -80,10 +71,10 @@ def _gather(reader: Reader) -> dict[str, Any]:
         **{one.value: count for one, count in counts.items()},
         "settled": sum(counts.values()) - counts[Status.UNPROCESSED],
         "invalid": reader.rejected_count(),
-        "portal": describe_portal(header["job"].get("portal", "")),
+        "portal": run_folder.describe_portal(header["job"].get("portal", "")),
         "inputs": header.get("names"),
-        "input_rows": estimate_rows(header),
-        "needs_input": "inputs" in header and is_from_pipe(header) and not is_read,
+        "input_rows": run_folder.estimate_rows(header),
+        "needs_input": "inputs" in header and run_folder.is_from_pipe(header) and not is_read,
         "categories": [
             {"status": one.value, "category": name, "count": count, "message": message}
             for one, name, count, message in reader.categories()
@@ -96,9 +87,9 @@ def _gather(reader: Reader) -> dict[str, Any]:
 
 def _find_steps(reader: Reader, header: dict[str, Any]) -> list[str]:
     """Return what to do after the last run of a folder; `link` says the same at its end."""
-    folder, is_at_end, steps = str(reader.folder), is_complete(reader), []
+    folder, is_at_end, steps = str(reader.folder), run_folder.is_complete(reader), []
     if not is_at_end and "inputs" in header:
-        needs_input = is_from_pipe(header) and not reader.is_read_to_its_end()
+        needs_input = run_folder.is_from_pipe(header) and not reader.is_read_to_its_end()
         steps.append(how_to_resume(folder, needs_input=needs_input))
     groups = [
         (name, message)
@@ -106,18 +97,17 @@ def _find_steps(reader: Reader, header: dict[str, Any]) -> list[str]:
         if one in {Status.FAILED, Status.PARTIAL}
     ]
     failures = FailureCounts(groups, reader.rejected_count(), is_at_end=is_at_end)
-    found = after_failures(folder, failures, read_command(header))
+    found = after_failures(folder, failures, run_folder.read_command(header))
     return steps + [f"{sentence}: {command}" for sentence, command in found]
 
 
 def _session(session: Session) -> dict[str, Any]:
+    ended_at = session.ended_at
     return {
         "number": session.number,
         "process_id": session.process_id,
         "began_at": session.began_at.isoformat(timespec="seconds"),
-        "ended_at": None
-        if session.ended_at is None
-        else session.ended_at.isoformat(timespec="seconds"),
+        "ended_at": None if ended_at is None else ended_at.isoformat(timespec="seconds"),
         "input_complete": session.is_complete,
         "stopped": session.stopped,
     }
@@ -177,17 +167,14 @@ class ExportOptions:
 
     @property
     def file_format(self) -> str:
-        """The format of the rows."""
         return self.format_ or results_format(self.output or "")
 
     def check(self) -> None:
-        """Raise OptionsError for options that do not go together, or a library that is missing."""
         check_results_format(self.output or "standard output", self.file_format)
         if self.output is None and self.file_format == "parquet":
             raise OptionsError("--format parquet is for a file: give --output")
 
     def statuses(self) -> list[Status]:
-        """Return the statuses of the pairs to write."""
         is_all = not (self.failed or self.unprocessed or self.linked)
         return [
             *([Status.LINKED] if self.linked or is_all else ()),
@@ -208,14 +195,13 @@ class ExportOptions:
             results.flush()
 
     def print_count(self, count: int) -> None:
-        """Print how many rows the file has, if there is one."""
         if self.output is not None:
             terminal.stderr().print(f"{plural(count, 'row')} in {self.output}", markup=False)
 
     def to_exit_code(self, error: OSError) -> ExitCode:
         """Return the code after standard output was closed; raise StorageError for a file."""
         if self.output is not None:
-            raise StorageError(f"{self.output}: {error.strerror}") from None
+            raise terminal.StorageError(f"{self.output}: {error.strerror}") from None
         terminal.lose_output(error)
         return ExitCode.STORAGE
 
@@ -236,7 +222,7 @@ def export(
     rows.check()
     try:
         check_folder_output(folder, rows.output)
-        with open_folder(folder) as reader:
+        with run_folder.open_folder(folder) as reader:
             selected = _Selected(reader, rows.statuses())
             count = 0
             with rows.open(selected.header()) as write:
@@ -248,7 +234,7 @@ def export(
     if selected.missing is not None:
         terminal.print_warning(f"Rows that no run has read are missing here: {selected.missing}")
     if json_:
-        print_result({"rows": count, "output": rows.output, "format": rows.file_format})
+        terminal.print_result({"rows": count, "output": rows.output, "format": rows.file_format})
     else:
         rows.print_count(count)
     return ExitCode.ALL_LINKED
@@ -276,10 +262,9 @@ class _Selected:
         return list(names)
 
     def rows(self) -> Iterator[tuple[Fields, RowResult]]:
-        """Yield the rows, each with what became of it."""
         is_of_table = "columns" in self._kept
         for row in self._reader.rows(*self._statuses):
-            cells = restore_cells(row.pair) if is_of_table else _program_cells(row.pair)
+            cells = run_folder.restore_cells(row.pair) if is_of_table else _program_cells(row.pair)
             yield cells, to_result(row)
         if Status.FAILED in self._statuses:
             for _, _, problem, fields in self._reader.rejected():
@@ -290,8 +275,8 @@ class _Selected:
     def _unread(self) -> Iterator[tuple[Fields, RowResult]]:
         if self._reader.is_read_to_its_end() or "columns" not in self._kept:
             return
-        command = Command.from_header(self._kept)
-        if is_from_pipe(self._kept):
+        command = run_folder.Command.from_header(self._kept)
+        if run_folder.is_from_pipe(self._kept):
             self.missing = f"{command.names} was not read to its end"
             return
         try:
@@ -305,7 +290,6 @@ class _Selected:
 
 
 def to_result(row: JournalRow | FleetRow) -> RowResult:
-    """Return what a file of rows says of a pair that is stored."""
     return RowResult(row.status, row.category, row.message, row.correlation_id)
 
 

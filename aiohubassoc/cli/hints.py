@@ -104,12 +104,10 @@ class FailureCounts:
 
     @property
     def can_pass_later(self) -> bool:
-        """Whether any may be linked if it is sent again as it is."""
         return any(can_pass_later(*group) for group in self.groups)
 
     @property
     def need_changes(self) -> bool:
-        """Whether any would fail again as it is."""
         return bool(self.rejected) or not all(can_pass_later(*group) for group in self.groups)
 
 
@@ -124,10 +122,8 @@ def after_failures(
     """
     Return what to do about the failures of a run folder: sentences, each with its command.
 
-    Args:
-        command: What the folder keeps of the command; None: it was made by a program.
-        access: The token and the proxy; None: as the environment says.
-        written: The file that has the rows already; None: none has.
+    *command* is what the folder keeps of it, None: it is a program's. *written* is the file that
+    has the rows already.
     """
     access, steps = access or AccessOptions(), []
     if failures.can_pass_later and failures.is_at_end and command is not None:
@@ -306,7 +302,6 @@ def after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> str:
 
 
 def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) -> list[str]:
-    """Return how to continue a run that has no run folder."""
     options: dict[str, object] = {**given(command.input), **list_portal(command, call.token)}
     for group in (command.pace, command.check, command.send, call.output):
         options |= given(group)

@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import attrs
 
+from aiohubassoc.cli import options, run_folder
 from aiohubassoc.cli.connection import Connection, find_base_url
-from aiohubassoc.cli.options import (
-    AccessOptions,
-    CheckOptions,
-    Files,
-    Flag,
-    Flat,
-    InputOptions,
-    NoCheck,
-    OutputOptions,
-    PaceOptions,
-    PortalOptions,
-    SendOptions,
-    Uvloop,
-    check_input,
-)
 from aiohubassoc.cli.report import Example, ExitCode, LinkReport, outcome_result
-from aiohubassoc.cli.run_folder import (
-    Command,
-    FolderOptions,
-    LinkCall,
-    get_record,
-    open_journal,
-    open_temporary_journal,
-)
 from aiohubassoc.cli.runner import Runner, loop_factory
 from aiohubassoc.cli.sinks import check_outputs
 from aiohubassoc.cli.summary import print_link_report, print_verify_report
-from aiohubassoc.cli.terminal import StorageError, print_error, print_lines
+from aiohubassoc.cli.terminal import print_error, print_lines
 from aiohubassoc.errors import AioHubAssocError, OptionsError, PreviousFailureError, plural
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
@@ -50,7 +27,6 @@ if TYPE_CHECKING:
 
     from aiohubassoc._run.stream import OutcomeStream
     from aiohubassoc.cli.report import VerifyReport
-    from aiohubassoc.cli.run_folder import FolderTable, RowTable
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.journal.journal import Journal
     from aiohubassoc.models import Outcome
@@ -58,22 +34,22 @@ if TYPE_CHECKING:
 
 
 def link(
-    files: Files,
+    files: options.Files,
     /,
     *,
-    input_: InputOptions = Layout(),
-    portal: Annotated[PortalOptions, Flat] = PortalOptions(),
-    pace: Annotated[PaceOptions, Flat] = PaceOptions(),
-    send: Annotated[SendOptions, Flat] = SendOptions(),
-    check: Annotated[CheckOptions, Flat] = CheckOptions(),
-    token: Annotated[AccessOptions, Flat] = AccessOptions(),
-    output: Annotated[OutputOptions, Flat] = OutputOptions(),
-    folder: Annotated[FolderOptions, Flat] = FolderOptions(),
+    input_: options.InputOptions = Layout(),
+    portal: Annotated[options.PortalOptions, options.Flat] = options.PortalOptions(),
+    pace: Annotated[options.PaceOptions, options.Flat] = options.PaceOptions(),
+    send: Annotated[options.SendOptions, options.Flat] = options.SendOptions(),
+    check: Annotated[options.CheckOptions, options.Flat] = options.CheckOptions(),
+    token: Annotated[options.AccessOptions, options.Flat] = options.AccessOptions(),
+    output: Annotated[options.OutputOptions, options.Flat] = options.OutputOptions(),
+    folder: Annotated[run_folder.FolderOptions, options.Flat] = run_folder.FolderOptions(),
     limit: int | None = None,
-    dry_run: Flag = False,
+    dry_run: options.Flag = False,
     daily_limit: int | None = None,
-    no_check: NoCheck = False,
-    uvloop: Uvloop = False,
+    no_check: options.NoCheck = False,
+    uvloop: options.Uvloop = False,
 ) -> int:
     """
     Link the pairs of files and return the exit code; `aiohubassoc.cli.app` says which.
@@ -89,9 +65,9 @@ def link(
     # The address is kept, not the environment: it may be another one next time.
     if not portal.simulate:
         portal = attrs.evolve(portal, base_url=find_base_url(portal.base_url))
-    command = Command(tuple(files), input_, portal, pace, check, send)
+    command = run_folder.Command(tuple(files), input_, portal, pace, check, send)
     checks_account = not (no_check or portal.simulate)
-    call = LinkCall(token, output, folder, uvloop, limit, checks_account)
+    call = run_folder.LinkCall(token, output, folder, uvloop, limit, checks_account)
     if dry_run:
         from aiohubassoc.cli.plan import print_plan  # noqa: PLC0415 -- only if asked
 
@@ -106,15 +82,13 @@ def link(
 
 
 class LinkRun(Runner):
-    """Links the pairs of a run."""
-
     writes_invalid = True
 
     def __init__(
         self,
         connection: Connection,
-        table: RowTable,
-        call: LinkCall,
+        table: run_folder.RowTable,
+        call: run_folder.LinkCall,
         journal: Journal | None = None,
     ) -> None:
         self.report = LinkReport()
@@ -134,7 +108,6 @@ class LinkRun(Runner):
         )
 
     def start(self, client: AssociationClient, pairs: AsyncIterable[Pair]) -> OutcomeStream:
-        """Return the client's run, which the report reads."""
         send, check = self.command.send, self.command.check
         outcomes = client.link_each(
             pairs,
@@ -151,8 +124,7 @@ class LinkRun(Runner):
         return outcomes
 
     def take(self, outcome: Outcome) -> None:
-        """Count and write what became of a pair."""
-        record = get_record(outcome.pair)
+        record = run_folder.get_record(outcome.pair)
         self.sinks.write_line(lambda jsonl: jsonl.outcome(outcome, record))
         if outcome.status is Status.LINKED:  # nearly always
             return
@@ -165,7 +137,11 @@ class LinkRun(Runner):
             self.sinks.write_row(record.fields, result)
 
 
-def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = None) -> int:
+def link_pairs(
+    command: run_folder.Command,
+    call: run_folder.LinkCall,
+    table: run_folder.FolderTable | None = None,
+) -> int:
     """
     Link what *command* says and return the exit code; `aiohubassoc.cli.app` says which.
 
@@ -185,7 +161,8 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
         if observer is not None:
             limiter = client.batch_limiter if command.send.is_batch else client.limiter
             observer.find_quota = lambda: limiter.quota
-            journal = _open_journal(stack, connection, call, rows)
+            base_url = connection.base_url
+            journal = run_folder.open_journal(stack, command, call.folder, rows, base_url)
             journal.observer = observer
             journal.check()  # before HubSpot is asked
         run, verification = LinkRun(connection, rows, call, journal), None
@@ -224,9 +201,9 @@ def link_pairs(command: Command, call: LinkCall, table: FolderTable | None = Non
         return code
 
 
-def _check(command: Command, call: LinkCall) -> None:
+def _check(command: run_folder.Command, call: run_folder.LinkCall) -> None:
     """Raise OptionsError for what does not go together, before anything is done."""
-    check_input(command.input)
+    options.check_input(command.input)
     output = call.output
     files = {
         "--failures": output.failures,
@@ -243,7 +220,9 @@ def _check(command: Command, call: LinkCall) -> None:
         group.check()
 
 
-def _connect(stack: ExitStack, command: Command, call: LinkCall) -> Connection:
+def _connect(
+    stack: ExitStack, command: run_folder.Command, call: run_folder.LinkCall
+) -> Connection:
     """Return where the pairs go; an error names what is wrong with the input, too."""
     try:
         return Connection.open(stack, command, call.token, folder=call.folder.run)
@@ -257,23 +236,9 @@ def _connect(stack: ExitStack, command: Command, call: LinkCall) -> Connection:
         raise
 
 
-def _open_journal(
-    stack: ExitStack, connection: Connection, call: LinkCall, rows: RowTable
-) -> Journal:
-    """Return the run folder; without ``--run`` one that ends with *stack*."""
-    command, folder = connection.command, call.folder
-    if folder.run is not None:
-        return open_journal(
-            folder.run, command, rows, base_url=connection.base_url, force=folder.force
-        )
-    try:
-        temporary = tempfile.TemporaryDirectory(prefix="aiohubassoc-", ignore_cleanup_errors=True)
-    except OSError as error:
-        raise StorageError(f"a temporary folder: {error.strerror}") from None
-    return open_temporary_journal(stack.enter_context(temporary), rows)
-
-
-def _find_steps(run: LinkRun, code: int, call: LinkCall, *, needs_input: bool) -> list[str]:
+def _find_steps(
+    run: LinkRun, code: int, call: run_folder.LinkCall, *, needs_input: bool
+) -> list[str]:
     if not run.began or (code == ExitCode.ALL_LINKED and not run.report.is_limited):
         return []
     from aiohubassoc.cli.hints import after_link  # noqa: PLC0415 -- only where there are any
@@ -282,13 +247,13 @@ def _find_steps(run: LinkRun, code: int, call: LinkCall, *, needs_input: bool) -
     return after_link(run.report, run.command, call, needs_input=needs_input)
 
 
-def _describe_obstacle(obstacle: AioHubAssocError, call: LinkCall) -> str:
+def _describe_obstacle(obstacle: AioHubAssocError, call: run_folder.LinkCall) -> str:
     from aiohubassoc.cli.hints import after_stop  # noqa: PLC0415 -- only where there is one
 
     return after_stop(obstacle, call.token) or str(obstacle)
 
 
-def _write_report(run: LinkRun, call: LinkCall) -> int:
+def _write_report(run: LinkRun, call: run_folder.LinkCall) -> int:
     from aiohubassoc.cli import report_file  # noqa: PLC0415 -- only if asked
 
     path, journal = call.output.report, run.journal
@@ -301,7 +266,9 @@ def _write_report(run: LinkRun, call: LinkCall) -> int:
     )
 
 
-def _end_verification(report: VerifyReport | None, run: LinkRun, call: LinkCall) -> list[str]:
+def _end_verification(
+    report: VerifyReport | None, run: LinkRun, call: run_folder.LinkCall
+) -> list[str]:
     from aiohubassoc.cli.hints import after_verify  # noqa: PLC0415 -- only if asked
 
     if report is None:

@@ -32,7 +32,12 @@ def run_with_end(text: str, work: Callable[[], int]) -> int:
         text: The command, split as a shell does; no shell runs. OptionsError: it is none.
         work: Does the work of the process and leaves what came of it in `terminal.result`.
     """
-    words = _split(text)
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise OptionsError(f"--on-end {text!r} cannot be split: {error}") from None
+    if not words:
+        raise OptionsError("--on-end is empty: it must name a command")
     try:
         code = work()
     except BaseException as error:
@@ -40,16 +45,6 @@ def run_with_end(text: str, work: Callable[[], int]) -> int:
         raise
     _run(words, {**(terminal.result or {}), "exit_code": code})
     return code
-
-
-def _split(text: str) -> list[str]:
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise OptionsError(f"--on-end {text!r} cannot be split: {error}") from None
-    if not words:
-        raise OptionsError("--on-end is empty: it must name a command")
-    return words
 
 
 def _run(words: list[str], given_result: dict[str, Any]) -> None:
@@ -74,7 +69,6 @@ def _run(words: list[str], given_result: dict[str, Any]) -> None:
 
 
 def _wait_for(words: list[str], stdin: int, output: int) -> str | None:
-    """Return what was wrong with a command; None: nothing was."""
     try:
         done = subprocess.run(  # noqa: S603 -- it is what the user asks for
             words, stdin=stdin, stdout=output, stderr=output, timeout=_SECONDS, check=False

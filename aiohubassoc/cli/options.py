@@ -30,21 +30,19 @@ def option_name(field: str) -> str:
     return _NAMES.get(field) or default_name_transform(field)
 
 
-_FLAG: Final = Parameter(negative="", show_default=False)
-Flag: TypeAlias = Annotated[bool, _FLAG]
+Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
 # Options that several commands have, each with its help.
 Json: TypeAlias = Annotated[
-    bool, _FLAG, Parameter(help="Print one JSON object on standard output, and nothing else.")
+    Flag, Parameter(help="Print one JSON object on standard output, and nothing else.")
 ]
 NoCheck: TypeAlias = Annotated[
-    bool,
-    _FLAG,
+    Flag,
     Parameter(
         help="Do not ask HubSpot about the token and the object types before the first pair."
     ),
 ]
 Uvloop: TypeAlias = Annotated[
-    bool, _FLAG, Parameter(help="Use uvloop, which costs less CPU; it must be installed.")
+    Flag, Parameter(help="Use uvloop, which costs less CPU; it must be installed.")
 ]
 Files: TypeAlias = Annotated[list[str], Parameter(allow_leading_hyphen=True, negative="")]
 
@@ -111,7 +109,6 @@ class PaceOptions(QuotaOptions):
     shared_key: str | None = None
 
     def check(self) -> None:
-        """Raise OptionsError for a quota, a reserve or a shared quota that cannot be read."""
         self.parsed_quota()
         self.reserve()
         self.shared()
@@ -162,7 +159,6 @@ class BatchOptions:
 
     @property
     def size(self) -> int:
-        """The most pairs of a batch, or OptionsError."""
         size = MOST_PAIRS if self.batch_size is None else self.batch_size
         if not 1 <= size <= MOST_PAIRS:
             raise OptionsError(f"--batch-size must be 1 to {MOST_PAIRS:,}, not {size:,}")
@@ -195,7 +191,6 @@ class SendOptions(BatchOptions):
 
     @property
     def is_batch(self) -> bool:
-        """Whether many pairs go in one call."""
         return self.via == "batch"
 
     @property
@@ -205,11 +200,9 @@ class SendOptions(BatchOptions):
 
     @property
     def makes_reads(self) -> bool:
-        """Whether any call reads links."""
         return self.skip_linked or self.verify
 
     def check(self) -> None:
-        """Raise OptionsError for options that do not go together."""
         if self.size and self.batch_size is not None and not self.is_batch:
             raise OptionsError("--batch-size is for --via batch: other calls hold one pair each")
         if self.parsed_batch_quota() is not None and not self.makes_batch_calls:
@@ -306,7 +299,6 @@ class CheckOptions:
     require_rows: Flag = False
 
     def check(self) -> None:
-        """Raise OptionsError for a number that cannot work."""
         check_stops(self.stop_after_failures, self.stop_after_alike)
 
 
@@ -337,7 +329,6 @@ class PrintOptions:
     log_file: str | None = None
 
     def check(self) -> None:
-        """Raise OptionsError for options that do not go together."""
         if self.stream and self.json_:
             raise OptionsError("give --stream or --json: both are for standard output")
 
@@ -359,14 +350,12 @@ class OutputOptions(PrintOptions):
     ordered: Flag = False
 
     def check(self) -> None:
-        """Raise OptionsError for options that do not go together."""
         super().check()
         if self.ordered and not self.stream:
             raise OptionsError("--ordered is for --stream: only there the order shows")
 
 
 def check_stops(after_failures: int | None, after_alike: int) -> None:
-    """Raise OptionsError for limits of failures that cannot work."""
     if after_failures is not None and after_failures < 1:
         raise OptionsError("--stop-after-failures must be 1 or more")
     if after_alike < 0:
@@ -374,7 +363,6 @@ def check_stops(after_failures: int | None, after_alike: int) -> None:
 
 
 def check_input(layout: Layout) -> None:
-    """Raise OptionsError for an object type that cannot be one."""
     for option, object_type in (("--from", layout.from_type), ("--to", layout.to_type)):
         if object_type is not None:
             try:

@@ -14,30 +14,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TextIO, TypeAl
 import attrs
 from cyclopts import Parameter
 
+from aiohubassoc.cli import terminal
 from aiohubassoc.cli.hints import how_to_link
 from aiohubassoc.cli.options import Flag, Flat
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.sinks import check_outputs
 from aiohubassoc.cli.summary import print_count
-from aiohubassoc.cli.terminal import (
-    StorageError,
-    lose_output,
-    print_lines,
-    rows_output,
-    stderr,
-    stdout,
-)
 from aiohubassoc.errors import InputError, OptionsError, plural
+from aiohubassoc.files import keyed_table
 from aiohubassoc.files.byte_source import STDIN, file_identity
 from aiohubassoc.files.join import Join, Joined
-from aiohubassoc.files.keyed_table import (
-    KeyColumns,
-    KeyedTable,
-    NoKeyError,
-    email_domain,
-    exact_key,
-    site_domain,
-)
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.results import result_format
 
@@ -46,7 +32,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from aiohubassoc.files.keyed_table import ToKey
 
 File: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
 MatchBy: TypeAlias = Literal["exact", "email-domain"]
@@ -55,7 +40,10 @@ _HEADER: Final = ("from_id", "to_id", "from_key", "to_key")
 _OWN_COLUMNS: Final = ("side", "line", "reason", "message")
 # Stands in a command for an object type that no column shows.
 _TYPE: Final = "TYPE"
-_TO_KEYS: Final = {"exact": (exact_key, exact_key), "email-domain": (email_domain, site_domain)}
+_TO_KEYS: Final = {
+    "exact": (keyed_table.exact_key, keyed_table.exact_key),
+    "email-domain": (keyed_table.email_domain, keyed_table.site_domain),
+}
 # Keys of a side that are looked at, to see what it holds if nothing matches.
 _SAMPLE: Final = 1000
 # Of one row, and of several.
@@ -89,8 +77,7 @@ class KeyOptions:
     left_id: str | None = None
     right_id: str | None = None
 
-    def parsed(self) -> tuple[KeyColumns, KeyColumns]:
-        """Return the columns of each file, or raise OptionsError."""
+    def parsed(self) -> tuple[keyed_table.KeyColumns, keyed_table.KeyColumns]:
         left, right = self.left_on, self.right_on
         if self.on is not None:
             if left is not None or right is not None:
@@ -102,8 +89,8 @@ class KeyOptions:
                 "COLUMN"
             )
         return (
-            KeyColumns(left, "--left-on", self.left_id, "--left-id"),
-            KeyColumns(right, "--right-on", self.right_id, "--right-id"),
+            keyed_table.KeyColumns(left, "--left-on", self.left_id, "--left-id"),
+            keyed_table.KeyColumns(right, "--right-on", self.right_id, "--right-id"),
         )
 
 
@@ -164,8 +151,8 @@ def pairs(
     _check_files((left, right), output, unmatched)
     samples = tuple(map(_KeySample, _TO_KEYS[match]))
     with (
-        KeyedTable(left, columns[0], layout, samples[0].to_key) as left_table,
-        KeyedTable(right, columns[1], layout, samples[1].to_key) as right_table,
+        keyed_table.KeyedTable(left, columns[0], layout, samples[0].to_key) as left_table,
+        keyed_table.KeyedTable(right, columns[1], layout, samples[1].to_key) as right_table,
     ):
         try:
             with Join(
@@ -175,9 +162,9 @@ def pairs(
         except _OutputLostError:
             return ExitCode.STORAGE
         except (OSError, sqlite3.Error) as error:
-            raise StorageError(f"a temporary file: {error}") from None
+            raise terminal.StorageError(f"a temporary file: {error}") from None
         if json_:
-            stdout().out(json.dumps(_as_json(join, output, unmatched)))
+            terminal.stdout().out(json.dumps(_as_json(join, output, unmatched)))
         else:
             hint = _find_hint(samples, columns) if match == "exact" and not join.pairs else None
             _print(join, left_table, right_table, output, unmatched, hint=hint)
@@ -185,7 +172,6 @@ def pairs(
 
 
 def _check_files(inputs: tuple[str, str], output: str | None, unmatched: str | None) -> None:
-    """Raise OptionsError for files that cannot be read or written together."""
     left, right = inputs
     if file_identity(left) == file_identity(right) and (
         STDIN in inputs or (Path(left).exists() and not Path(left).is_file())
@@ -239,7 +225,9 @@ class _RowFile:
         self._names = names
         self._is_csv = path is None or names is _HEADER or result_format(path) == "csv"
         try:
-            self._file = rows_output() if path is None else stack.enter_context(_open(path))
+            self._file = (
+                terminal.rows_output() if path is None else stack.enter_context(_open(path))
+            )
         except OSError as error:
             raise self._explain(error) from None
         self._csv = csv.writer(self._file, lineterminator="\n")
@@ -263,8 +251,8 @@ class _RowFile:
 
     def _explain(self, error: OSError) -> Exception:
         if self._path is not None:
-            return StorageError(f"{self._path}: {error.strerror}")
-        lose_output(error)
+            return terminal.StorageError(f"{self._path}: {error.strerror}")
+        terminal.lose_output(error)
         return _OutputLostError()
 
 
@@ -280,7 +268,6 @@ def _open(path: str) -> Iterator[TextIO]:
 
 
 def _print_rows(count: int, table: str, verbs: Sequence[str], console: Console) -> None:
-    """Print what *count* rows of a table do: the verb of one, or of several."""
     noun, verb = ("row", verbs[0]) if count == 1 else ("rows", verbs[1])
     print_count(count, f"{noun} of {table} {verb}", console)
 
@@ -311,14 +298,14 @@ def _as_json(join: Join, output: str | None, unmatched: str | None) -> dict[str,
 
 def _print(
     join: Join,
-    left: KeyedTable,
-    right: KeyedTable,
+    left: keyed_table.KeyedTable,
+    right: keyed_table.KeyedTable,
     output: str | None,
     unmatched: str | None,
     *,
     hint: str | None,
 ) -> None:
-    console = stderr() if output is None else stdout()
+    console = terminal.stderr() if output is None else terminal.stdout()
     console.print(
         f"{plural(join.pairs, 'pair')} of {plural(join.rows['left'], 'row')} of {left.name} and "
         f"{plural(join.rows['right'], 'row')} of {right.name}",
@@ -331,7 +318,7 @@ def _print(
     repeats = ("repeats an earlier one", "repeat an earlier one")
     _print_rows(join.repeated, right.name, repeats, console)
     for table in (left, right):
-        print_lines((f"{table.name}: {one}" for one in table.counts.sentences()), console)
+        terminal.print_lines((f"{table.name}: {one}" for one in table.counts.sentences()), console)
     steps = [] if hint is None else [hint]
     if unmatched is not None:
         rows = join.unmatched.total()
@@ -346,45 +333,35 @@ def _print(
         if _TYPE in {types.from_type, types.to_type}:
             step = step.replace("them:", "them, with an object type such as contacts for TYPE:", 1)
         steps.append(step)
-    print_lines(steps, console)
+    terminal.print_lines(steps, console)
 
 
 class _KeySample:
     """Makes the keys of a side, and counts what the first of them are."""
 
-    def __init__(self, to_key: ToKey) -> None:
+    def __init__(self, to_key: keyed_table.ToKey) -> None:
         self._to_key = to_key
-        self._keys = self._addresses = self._domains = 0
+        self.keys = self.addresses = self.domains = 0
 
     def to_key(self, text: str) -> str:
         key = self._to_key(text)
-        if self._keys < _SAMPLE:
-            self._keys += 1
-            self._addresses += _is_made(email_domain, key)
-            self._domains += "." in key and _is_made(site_domain, key)
+        if self.keys < _SAMPLE:
+            self.keys += 1
+            with contextlib.suppress(keyed_table.NoKeyError):
+                keyed_table.email_domain(key)
+                self.addresses += 1
+            with contextlib.suppress(keyed_table.NoKeyError):
+                self.domains += "." in key and bool(keyed_table.site_domain(key))
         return key
 
-    @property
-    def are_addresses(self) -> bool:
-        return 2 * self._addresses > self._keys
 
-    @property
-    def are_domains(self) -> bool:
-        return 2 * self._domains > self._keys
-
-
-def _is_made(to_key: ToKey, text: str) -> bool:
-    try:
-        to_key(text)
-    except NoKeyError:
-        return False
-    return True
-
-
-def _find_hint(samples: tuple[_KeySample, ...], columns: tuple[KeyColumns, ...]) -> str | None:
+def _find_hint(
+    samples: tuple[_KeySample, ...], columns: tuple[keyed_table.KeyColumns, ...]
+) -> str | None:
     """Return what to try where nothing matched, as one side has addresses and the other domains."""
     for own, other, order in ((0, 1, ""), (1, 0, " and give the files in the other order")):
-        if samples[own].are_addresses and samples[other].are_domains:
+        left, right = samples[own], samples[other]
+        if 2 * left.addresses > left.keys and 2 * right.domains > right.keys:
             return (
                 f"{columns[own].key} holds e-mail addresses and {columns[other].key} domains: try "
                 f"--match email-domain{order}"

@@ -11,19 +11,7 @@ from rich.markup import escape
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._quota.batch_pacer import FIRST_QUOTA
 from aiohubassoc.arguments import checked_concurrency
-from aiohubassoc.cli.options import (
-    BatchOptions,
-    Files,
-    Flag,
-    Flat,
-    InputOptions,
-    Json,
-    OutputOptions,
-    PaceOptions,
-    QuotaOptions,
-    SendOptions,
-    check_input,
-)
+from aiohubassoc.cli import options
 from aiohubassoc.cli.progress import duration
 from aiohubassoc.cli.report import ExitCode, LinkReport
 from aiohubassoc.cli.run_folder import Command, FolderOptions, LinkCall, check_folder
@@ -49,16 +37,16 @@ _DAILY_CALLS: Final = {"STARTER": 250_000, "PROFESSIONAL": 625_000, "ENTERPRISE"
 
 
 def plan(
-    files: Files,
+    files: options.Files,
     /,
     *,
-    input_: InputOptions = Layout(),
-    quota: Annotated[QuotaOptions, Flat] = QuotaOptions(),
-    batch: Annotated[BatchOptions, Flat] = BatchOptions(),
+    input_: options.InputOptions = Layout(),
+    quota: Annotated[options.QuotaOptions, options.Flat] = options.QuotaOptions(),
+    batch: Annotated[options.BatchOptions, options.Flat] = options.BatchOptions(),
     daily_limit: int | None = None,
     run: str | None = None,
-    retry_failed: Flag = False,
-    json_: Json = False,
+    retry_failed: options.Flag = False,
+    json_: options.Json = False,
 ) -> int:
     """
     Read the input, send nothing, and say what linking it would do and take.
@@ -73,18 +61,18 @@ def plan(
     command = Command(
         tuple(files),
         input_,
-        pace=PaceOptions(**attrs.asdict(quota)),
-        send=SendOptions(**attrs.asdict(batch)),
+        pace=options.PaceOptions(**attrs.asdict(quota)),
+        send=options.SendOptions(**attrs.asdict(batch)),
     )
     call = LinkCall(
-        output=OutputOptions(json_=json_), folder=FolderOptions(run, retry_failed=retry_failed)
+        output=options.OutputOptions(json_=json_),
+        folder=FolderOptions(run, retry_failed=retry_failed),
     )
     return print_plan(command, call, daily_limit=daily_limit)
 
 
 def print_plan(command: Command, call: LinkCall, *, daily_limit: int | None) -> int:
-    """Print what *command* would do, with its run folder if any, and return the exit code."""
-    check_input(command.input)
+    options.check_input(command.input)
     journal = None
     if call.folder.run is not None:
         check_folder(call.folder.run)
@@ -135,7 +123,6 @@ def print_plan(command: Command, call: LinkCall, *, daily_limit: int | None) -> 
 
 
 def _find_daily_calls(given: int | None, quota: str | None) -> int | None:
-    """Return the calls of a day: as given, else the tier's; None if neither says it."""
     if given is not None and given < 1:
         raise OptionsError("--daily-limit must be 1 or more")
     tier = (quota or "").strip().upper().replace("-", "_")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from enum import IntEnum
 from typing import Any, Final, TypeAlias
 
@@ -83,7 +82,6 @@ class Example:
     result: RowResult
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
         result = attrs.asdict(self.result)
         del result["status"]
         return {"line": self.line, "place": self.place, "pair": self.pair, **result}
@@ -99,7 +97,6 @@ class Category:
     count: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
         example = self.example.as_json()
         del example["category"]
         own = {"status": self.status, "category": self.name, "count": self.count}
@@ -107,24 +104,19 @@ class Category:
 
 
 @attrs.define(kw_only=True)
-class _RowReport(ABC):
+class _RowReport:
     """
     What every run reports; it can be read during the run.
 
     Attributes:
-        portal: Where its pairs went, for people.
         input_counts: What reading the input has changed and left out; None: no input was read.
-        invalid: Rejected rows, which hold no pair.
         invalid_lines: The first of them: each one's line, place as messages call it, and problem.
         duplicates: Rows that repeat an earlier one, where the command itself found them.
         failure: Why the run ended early, where the library's report does not say it.
         storage_problem: Which file could not be written, and why; None if every one was.
-        input_complete: Whether the input was read to its end.
-        input_rows: About how many rows it has; None if that is not known.
-        limit: The most pairs that the run takes from it; None: all.
+        input_rows: About how many rows the input has; None if that is not known.
         is_limited: Whether the run ended at its limit, before the end of the input.
         signal: The number of the signal that ended the run; None if none did.
-        rows_written: How many rows were written to a file.
     """
 
     portal: str = ""
@@ -145,7 +137,6 @@ class _RowReport(ABC):
 
     @property
     def done(self) -> int:
-        """How many rows are done, as far as is known."""
         return self.pairs.total + self.duplicates + self.invalid
 
     @property
@@ -166,14 +157,15 @@ class _RowReport(ABC):
         return self.failure or self.pairs.stopped
 
     @property
-    @abstractmethod
     def unfinished(self) -> int:
-        """How many pairs have no result."""
+        """How many pairs have no result: they were not sent, or not written down, or not read."""
+        return self.pairs.unprocessed if isinstance(self.pairs, Report) else self.pairs.unknown
 
     @property
-    @abstractmethod
     def not_linked(self) -> int:
-        """How many pairs HubSpot did not link, or does not have."""
+        """How many pairs HubSpot did not link, wholly or in part, or does not have."""
+        pairs = self.pairs
+        return pairs.failed + pairs.partial if isinstance(pairs, Report) else pairs.missing
 
     @property
     def is_at_end(self) -> bool:
@@ -182,11 +174,9 @@ class _RowReport(ABC):
 
     @property
     def completed(self) -> int:
-        """How many pairs HubSpot responded for."""
         return self.pairs.linked + self.not_linked
 
     def add_invalid(self, line: int, place: str, problem: str) -> None:
-        """Count a rejected row."""
         self.invalid += 1
         if len(self.invalid_lines) < _LISTED:
             self.invalid_lines.append({"line": line, "place": place, "problem": problem})
@@ -237,18 +227,7 @@ class LinkReport(_RowReport):
 
     @property
     def total(self) -> int:
-        """How many pairs have an outcome."""
         return self.pairs.total + self.duplicates
-
-    @property
-    def unfinished(self) -> int:
-        """How many pairs were not sent, or not written down."""
-        return self.pairs.unprocessed
-
-    @property
-    def not_linked(self) -> int:
-        """How many pairs failed, wholly or partially."""
-        return self.pairs.failed + self.pairs.partial
 
     @property
     def failures(self) -> list[tuple[str, str]]:
@@ -261,7 +240,6 @@ class LinkReport(_RowReport):
 
     @property
     def describe_failures(self) -> str:
-        """How many rows failed, in words."""
         return f"{self.not_linked + self.invalid:,} failed"
 
     def counts(self) -> dict[str, int]:
@@ -278,7 +256,6 @@ class LinkReport(_RowReport):
         self.categories.setdefault((status, name), Category(status, name, example)).count += 1
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything as plain values."""
         return {
             "total": self.total,
             **self.counts(),
@@ -297,18 +274,7 @@ class VerifyReport(_RowReport):
     first_unknown: list[Example] = attrs.Factory(list)
 
     @property
-    def unfinished(self) -> int:
-        """Of how many pairs nothing is known."""
-        return self.pairs.unknown
-
-    @property
-    def not_linked(self) -> int:
-        """How many pairs are missing."""
-        return self.pairs.missing
-
-    @property
     def describe_failures(self) -> str:
-        """How many rows are not linked, in words."""
         return f"{self.pairs.missing:,} missing, {self.pairs.unknown:,} unknown"
 
     def add_example(self, example: Example) -> None:
@@ -319,7 +285,6 @@ class VerifyReport(_RowReport):
             examples.append(example)
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything as plain values."""
         return {
             "total": self.pairs.total,
             "linked": self.pairs.linked,

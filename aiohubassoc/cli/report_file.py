@@ -11,18 +11,10 @@ from cyclopts import Parameter
 
 from aiohubassoc import __version__
 from aiohubassoc._http.clock import SystemClock
+from aiohubassoc.cli import run_folder
 from aiohubassoc.cli.hints import FailureCounts, after_failures, after_link, compose
 from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
 from aiohubassoc.cli.report import ExitCode
-from aiohubassoc.cli.run_folder import (
-    SIMULATED_PORTAL,
-    Command,
-    describe_portal,
-    estimate_rows,
-    is_from_pipe,
-    name_line,
-    read_command,
-)
 from aiohubassoc.cli.sinks import check_folder_output
 from aiohubassoc.cli.terminal import SIMULATED, StorageError, print_error, print_result, stderr
 from aiohubassoc.errors import JournalError
@@ -43,7 +35,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from aiohubassoc.cli.report import LinkReport, VerifyReport
-    from aiohubassoc.cli.run_folder import LinkCall
     from aiohubassoc.html_report.contents import Contents
 
 
@@ -76,13 +67,17 @@ def report_folder(path: str, folder: str) -> None:
     """Write the report of a run folder, of which no run ends now; or JournalError, StorageError."""
     with Reader(folder) as reader:
         header = reader.header()
-        rows = None if reader.is_read_to_its_end() else estimate_rows(header)
+        rows = None if reader.is_read_to_its_end() else run_folder.estimate_rows(header)
     contents = _read_contents(folder, header, folder, rows)
     write_page(path, render(attrs.evolve(contents, steps=_find_steps(folder, header, contents))))
 
 
 def report_link(
-    path: str, folder: Path, report: LinkReport, command: Command, call: LinkCall
+    path: str,
+    folder: Path,
+    report: LinkReport,
+    command: run_folder.Command,
+    call: run_folder.LinkCall,
 ) -> None:
     """Write the report of a run that has just ended; *folder* may be a temporary one."""
     is_read, name = report.input_complete, call.folder.run
@@ -127,23 +122,25 @@ def _read_contents(
     """
     Return what a report says of a run folder, but for what to do next.
 
-    Args:
-        header: Of that folder; or more, where the folder keeps less of the run.
-        name: What the folder is called in the report; None: it does not last.
-        input_rows: About how many rows the input has; None: not known, or all of them were read.
+    *header* may have more than the folder keeps; *name* is what the folder is called, None: it
+    does not last; *input_rows* are the rows of the input, None: all of them were read.
     """
     return read_contents(
         Path(folder),
         name=name,
         asked=_asked(header, input_rows),
-        place=partial(name_line, header.get("names") or []),
+        place=partial(run_folder.name_line, header.get("names") or []),
         version=__version__,
         made_at=SystemClock().utc_now(),
     )
 
 
 def report_read_back(
-    path: str, report: VerifyReport, command: Command, names: Sequence[str], steps: Sequence[str]
+    path: str,
+    report: VerifyReport,
+    command: run_folder.Command,
+    names: Sequence[str],
+    steps: Sequence[str],
 ) -> None:
     """Write the report of links of files that were read back; *names*: of the files."""
     pairs, now = report.pairs, SystemClock().utc_now()
@@ -184,7 +181,7 @@ def _find_steps(
     if outcomes.unprocessed or not contents.is_read:
         if is_of_program:
             steps.append(("Continue: run the program again with the same run folder", ""))
-        elif is_from_pipe(header) and not contents.is_read:
+        elif run_folder.is_from_pipe(header) and not contents.is_read:
             again = "Continue: give the input again, with the same command and the same --run"
             steps.append((again, ""))
         else:
@@ -198,7 +195,7 @@ def _find_steps(
         outcomes.rejected,
         is_at_end=contents.is_read and not outcomes.unprocessed,
     )
-    steps += after_failures(folder, failures, read_command(header))
+    steps += after_failures(folder, failures, run_folder.read_command(header))
     if outcomes.linked and not (is_of_program or contents.asked.is_simulated):
         steps.append(("Read the links back from HubSpot", compose("verify", [folder])))
     return steps
@@ -207,8 +204,8 @@ def _find_steps(
 def _asked(header: Mapping[str, Any], input_rows: int | None) -> Asked:
     portal = str(header.get("job", {}).get("portal") or "")
     return Asked(
-        portal=describe_portal(portal),
-        is_simulated=portal in {SIMULATED_PORTAL, SIMULATED},
+        portal=run_folder.describe_portal(portal),
+        is_simulated=portal in {run_folder.SIMULATED_PORTAL, SIMULATED},
         inputs=tuple(header.get("names") or ()),
         settings=_settings(header),
         input_rows=input_rows,
@@ -216,7 +213,7 @@ def _asked(header: Mapping[str, Any], input_rows: int | None) -> Asked:
 
 
 def _settings(header: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    command = read_command(header)
+    command = run_folder.read_command(header)
     if command is None:
         return ()
     pace, send = command.pace, command.send

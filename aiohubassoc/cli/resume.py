@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import (
-    Annotated,
-    Literal,  # noqa: F401 -- the command line reads the options of `SendOptions` here
-    TypeVar,
-)
+from typing import Annotated, Literal, TypeVar  # noqa: F401 -- `SendOptions` is read here
 
 import attrs
 
+from aiohubassoc.cli import options, run_folder
 from aiohubassoc.cli.hints import after_move
 from aiohubassoc.cli.link import link_pairs
-from aiohubassoc.cli.options import (
-    AccessOptions,
-    Flag,
-    Flat,
-    NoCheck,
-    OutputOptions,
-    PaceOptions,
-    SendOptions,
-    Share,
-    Uvloop,
-)
-from aiohubassoc.cli.run_folder import (
-    Command,
-    FolderOptions,
-    FolderTable,
-    LinkCall,
-    is_complete,
-    is_from_pipe,
-    open_folder,
-)
+from aiohubassoc.cli.options import Flag, PaceOptions, SendOptions, Share
 from aiohubassoc.cli.terminal import print_lines, stderr
 from aiohubassoc.errors import OptionsError
 
@@ -83,15 +61,15 @@ def resume(
     folder: str,
     /,
     *,
-    pace: Annotated[LastPaceOptions, Flat] = LastPaceOptions(),
-    send: Annotated[LastSendOptions, Flat] = LastSendOptions(),
-    token: Annotated[AccessOptions, Flat] = AccessOptions(),
-    output: Annotated[OutputOptions, Flat] = OutputOptions(),
+    pace: Annotated[LastPaceOptions, options.Flat] = LastPaceOptions(),
+    send: Annotated[LastSendOptions, options.Flat] = LastSendOptions(),
+    token: Annotated[options.AccessOptions, options.Flat] = options.AccessOptions(),
+    output: Annotated[options.OutputOptions, options.Flat] = options.OutputOptions(),
     retry_failed: Flag = False,
     force: Flag = False,
     stop_after_alike: int | None = None,
-    no_check: NoCheck = False,
-    uvloop: Uvloop = False,
+    no_check: options.NoCheck = False,
+    uvloop: options.Uvloop = False,
 ) -> int:
     """
     Resume the run of a folder, and return the exit code of ``link``.
@@ -103,14 +81,14 @@ def resume(
         stop_after_alike: Stop once HubSpot has refused this many pairs in a row for the same
             reason, as of link. 0: never.
     """
-    with open_folder(folder) as reader:
+    with run_folder.open_folder(folder) as reader:
         if not reader.sessions():
             raise OptionsError(
                 f"no run of {folder} has begun: the first was killed at once. Give its command "
                 "again"
             )
         header = reader.header()
-        command = Command.from_header(header)
+        command = run_folder.Command.from_header(header)
         check = command.check
         if stop_after_alike is not None:
             check = attrs.evolve(check, stop_after_alike=stop_after_alike)
@@ -121,27 +99,26 @@ def resume(
             check=check,
         )
         table = None
-        if is_from_pipe(header):
+        if run_folder.is_from_pipe(header):
             if not reader.is_read_to_its_end():
                 raise OptionsError(
                     f"the input was {command.names}, and it was not read to its end: give it "
                     f"again, with the same command and --run {folder}"
                 )
-            table = FolderTable(reader)
+            table = run_folder.FolderTable(reader)
             # Rejected rows were reported before, and cannot be fixed any more.
             check = attrs.evolve(command.check, skip_invalid=True, strict=False)
             command = attrs.evolve(command, check=check)
-        options = FolderOptions(folder, retry_failed, force)
-        is_done = is_complete(reader) and not retry_failed
+        given = run_folder.FolderOptions(folder, retry_failed, force)
+        is_done = run_folder.is_complete(reader) and not retry_failed
         checks_account = not (no_check or command.portal.simulate or is_done)
-        call = LinkCall(token, output, options, uvloop, checks_account=checks_account)
+        call = run_folder.LinkCall(token, output, given, uvloop, checks_account=checks_account)
         if table is None and not all(Path(file).exists() for file in command.files):
             print_lines([after_move(folder, command, token)], stderr())
         return link_pairs(command, call, table)
 
 
 def _merge_send(new: SendOptions, old: SendOptions) -> SendOptions:
-    """Return *old* with what is given in *new* in its place."""
     both = _merge(new, old)
     # What was kept for batches says nothing of single calls, and would be refused with them.
     if not both.is_batch:

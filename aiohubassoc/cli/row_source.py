@@ -35,15 +35,11 @@ class RowSource:
 
     Args:
         table: The input; what may block is read in a thread.
-        on_invalid: Called with each rejected row.
         seen: Finds duplicates. None: something else does.
         on_duplicate: Called with each row and pair that repeats an earlier one, and with a message
             that says which.
         limit: The most pairs to take from the input, duplicates among them; None: all.
-        on_limit: Called where the input has more rows than the limit lets through.
-
-    Attributes:
-        is_at_end: Whether the input was read to its end.
+        on_limit: Called where the input has more rows than that.
     """
 
     def __init__(
@@ -87,7 +83,6 @@ class RowSource:
         return None if first is None else (first.from_type, first.to_type)
 
     def end(self) -> None:
-        """Read no further."""
         self._ended = True
         if self._reader is not None:
             self._reader.end()

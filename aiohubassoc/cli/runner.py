@@ -10,6 +10,7 @@ import sqlite3
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from aiohubassoc import errors
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli import terminal
 from aiohubassoc.cli.report import Example, ExitCode
@@ -17,24 +18,6 @@ from aiohubassoc.cli.row_source import RowSource
 from aiohubassoc.cli.signals import describe, interruptible
 from aiohubassoc.cli.sinks import JsonlOutput, Sinks
 from aiohubassoc.cli.summary import log_end, print_invalid, print_portal
-from aiohubassoc.cli.terminal import (
-    StorageError,
-    discard_output,
-    print_error,
-    print_result,
-    print_warning,
-    stderr,
-    stdout,
-)
-from aiohubassoc.errors import (
-    AioHubAssocError,
-    InputError,
-    JournalStorageError,
-    OptionsError,
-    RunStoppedError,
-    install_command,
-    plural,
-)
 from aiohubassoc.files.pairs import PairTable
 from aiohubassoc.files.results import RowResult
 from aiohubassoc.journal.dedupe import SeenPairs
@@ -72,13 +55,10 @@ class Runner(ABC):
 
     Args:
         path: The file of rows that are not linked; None: none is written.
-        ordered: Whether lines of JSON come in the order of the input.
-        limit: The most pairs to take from the input; None: all.
 
     Attributes:
         is_batch: Whether a call is for many pairs.
         writes_invalid: Whether the file has the rejected rows.
-        checks_account: Whether the account is checked before the first pair.
         obstacle: Why nothing was sent, if the check found that every pair would fail.
         journal: The run folder, which finds duplicates; None: there is none.
         no_rows: What to warn of where there are no rows; None: that the input holds none.
@@ -88,7 +68,7 @@ class Runner(ABC):
     is_batch = True
     writes_invalid = False
     checks_account = False
-    obstacle: AioHubAssocError | None = None
+    obstacle: errors.AioHubAssocError | None = None
     journal: Journal | None = None
     no_rows: str | None = None
     began = False
@@ -107,7 +87,9 @@ class Runner(ABC):
         report.portal, report.limit, report.input_counts = connection.portal, limit, table.counts
         jsonl = JsonlOutput(table.names, ordered=ordered) if output.stream else None
         self.sinks: Final = Sinks(jsonl, path, self.stop)
-        self.console: Final = stderr() if output.stream or terminal.emit_line else stdout()
+        self.console: Final = (
+            terminal.stderr() if output.stream or terminal.emit_line else terminal.stdout()
+        )
         self.command: Final = connection.command
         self.connection: Final = connection
         self._output = output
@@ -150,32 +132,35 @@ class Runner(ABC):
                 return ExitCode.USAGE
             try:
                 await self._work(client, source)
-            except StorageError as error:
+            except terminal.StorageError as error:
                 self.sinks.problem = str(error)
-                self._report.failure = RunStoppedError(str(error))
-            except (InputError, RunStoppedError) as error:  # the latter: no token came in time
-                self._report.failure = RunStoppedError(str(error))
-            except JournalStorageError as error:  # it could not be opened
-                raise StorageError(str(error)) from None
+                self._report.failure = errors.RunStoppedError(str(error))
+            except (
+                errors.InputError,
+                errors.RunStoppedError,
+            ) as error:  # the latter: no token came in time
+                self._report.failure = errors.RunStoppedError(str(error))
+            except errors.JournalStorageError as error:  # it could not be opened
+                raise terminal.StorageError(str(error)) from None
             if self._is_interrupted() and not self.began:
                 return self._end_unbegun()
             self.sinks.close()
         self._report.storage_problem = problem = self.sinks.problem
         if problem is not None:
-            print_error(f"Cannot write {problem}")
+            terminal.print_error(f"Cannot write {problem}")
         else:
             self._report.rows_written = self.sinks.rows_written
         if self._report.input_complete and not self._report.done:
-            print_warning(self.no_rows or f"{self._table.name} holds no pairs")
+            terminal.print_warning(self.no_rows or f"{self._table.name} holds no pairs")
         return self._report.exit_code(require_rows=check.require_rows)
 
     def end(self, result: dict[str, Any], what: str, steps: list[str]) -> None:
         """Print and log *result*, which ``--json`` prints; *what*: how many pairs took how long."""
-        print_result(result, json_=self._output.json_)
+        terminal.print_result(result, json_=self._output.json_)
         if self.began:
             log_end(what, self._report, result, steps)
         if self.sinks.output_is_gone:
-            discard_output()
+            terminal.discard_output()
 
     def _open_source(self, stack: contextlib.ExitStack) -> RowSource:
         seen = None
@@ -183,7 +168,7 @@ class Runner(ABC):
             try:
                 seen = stack.enter_context(SeenPairs())
             except (OSError, sqlite3.Error) as error:
-                raise StorageError(f"the temporary file of duplicates: {error}") from None
+                raise terminal.StorageError(f"the temporary file of duplicates: {error}") from None
         return RowSource(
             self._table,
             self._add_invalid,
@@ -198,7 +183,7 @@ class Runner(ABC):
 
     def _end_unbegun(self) -> int:
         what = describe(self._report.signal or 0)
-        stderr().print(f"{what}; nothing was sent. To continue: the same command again")
+        terminal.stderr().print(f"{what}; nothing was sent. To continue: the same command again")
         return self._report.exit_code()
 
     def stop(self, reason: str, drain_timeout: float | None = None) -> None:
@@ -207,10 +192,9 @@ class Runner(ABC):
         if self._source is not None:
             self._source.end()
         if self._stream is not None:
-            self._stream.stop(RunStoppedError(reason), drain_timeout=drain_timeout)
+            self._stream.stop(errors.RunStoppedError(reason), drain_timeout=drain_timeout)
 
     def place(self, record: Record) -> str:
-        """Return how messages call the place of a row."""
         return self._table.place(record.source, record.line)
 
     async def _work(self, client: AssociationClient, source: RowSource) -> None:
@@ -249,19 +233,19 @@ class Runner(ABC):
 
     async def _check_account(
         self, client: AssociationClient, types: tuple[str, str]
-    ) -> AioHubAssocError | None:
+    ) -> errors.AioHubAssocError | None:
         """Return what every pair would fail with; None where nothing of the kind is known."""
         self._checking = task = asyncio.create_task(client.check(*types, quick=True))
         await asyncio.wait({task}, timeout=_CHECK_SECONDS)
         task.cancel()
         await asyncio.wait({task})
-        if task.cancelled() or isinstance(task.exception(), AioHubAssocError):
+        if task.cancelled() or isinstance(task.exception(), errors.AioHubAssocError):
             return None
         found = task.result()
         reads = self.command.send.makes_reads
         lacks = [scope for scope in found.scopes.lacks if reads or not scope.endswith(".read")]
         if lacks and found.obstacle is None:
-            print_warning(
+            terminal.print_warning(
                 f"The access token seems to lack scopes: {', '.join(lacks)}. If HubSpot refuses "
                 "pairs, add them to its app or service key"
             )
@@ -275,7 +259,7 @@ class Runner(ABC):
         progress = Progress(
             self._report, limiter=limiter, stream=stream, clock=clock, is_batch=self.is_batch
         )
-        await show(progress, stderr(), self._table.count_rows)
+        await show(progress, terminal.stderr(), self._table.count_rows)
 
     def _interrupt(self, number: int) -> None:
         self._report.signal = number
@@ -310,13 +294,13 @@ class Runner(ABC):
         self.sinks.write_line(lambda jsonl: jsonl.duplicate(record, pair, message))
 
     def _refuse(self, rejected: list[Record]) -> None:
-        print_error(
-            f"{self._table.name}: {plural(len(rejected), 'row')} cannot be used; nothing was sent. "
-            "Fix them, or skip them with --skip-invalid"
+        terminal.print_error(
+            f"{self._table.name}: {errors.plural(len(rejected), 'row')} cannot be used; nothing "
+            "was sent. Fix them, or skip them with --skip-invalid"
         )
         for record in rejected:
             self._report.add_invalid(record.line, self.place(record), record.problem or "")
-        print_invalid(self._report, stderr())
+        print_invalid(self._report, terminal.stderr())
 
 
 class _MessageHandler(logging.Handler):
@@ -324,7 +308,7 @@ class _MessageHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if not terminal.prints_logs and record.name == "aiohubassoc":
-            print_warning(record.getMessage())
+            terminal.print_warning(record.getMessage())
 
 
 def loop_factory(*, uvloop: bool) -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -334,5 +318,5 @@ def loop_factory(*, uvloop: bool) -> Callable[[], asyncio.AbstractEventLoop] | N
     try:
         from uvloop import new_event_loop  # noqa: PLC0415 -- an extra
     except ImportError:
-        raise OptionsError(f"--uvloop: {install_command('speed')}") from None
+        raise errors.OptionsError(f"--uvloop: {errors.install_command('speed')}") from None
     return new_event_loop

@@ -32,8 +32,6 @@ _received = 0
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal has ended the command."""
-
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
@@ -46,7 +44,6 @@ def describe(number: int) -> str:
 
 
 def asks_for_json(arguments: Sequence[str]) -> bool:
-    """Return whether a command line sets ``--json``."""
     options = (one.partition("=") for one in arguments)
     return any(name == "--json" and value.lower() not in _FALSE for name, _, value in options)
 

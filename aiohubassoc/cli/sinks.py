@@ -41,9 +41,6 @@ class JsonlOutput:
         names: The inputs; a line says which it is of if there are several.
         ordered: Whether the lines come in the order of the input. Outcomes are given in that order
             then; rows that are not sent are known earlier and wait for their turn.
-
-    Raises:
-        OSError: standard output was closed; so for every method.
     """
 
     def __init__(self, names: list[str], *, ordered: bool = False) -> None:
@@ -52,7 +49,6 @@ class JsonlOutput:
         self._waiting: deque[tuple[tuple[int, int], Record, _Line]] = deque()
 
     def outcome(self, outcome: Outcome, record: Record) -> None:
-        """Write what became of a pair."""
         self._write_until((record.source, record.line))
         line: _Line = {**_ids(outcome.pair), "ok": outcome.ok}
         line |= {"status": outcome.status.value, "attempts": outcome.attempts}
@@ -64,13 +60,11 @@ class JsonlOutput:
         self._write(record, line)
 
     def duplicate(self, record: Record, pair: Pair, message: str) -> None:
-        """Write a pair that repeats an earlier one."""
         line = {**_ids(pair), "ok": True, "status": Status.SKIPPED.value, "attempts": 0}
         line["reason"] = {"category": "DUPLICATE", "message": message}
         self._write_in_turn(record, line)
 
     def verification(self, record: Record, pair: Pair, result: RowResult) -> None:
-        """Write whether a pair is linked."""
         is_linked = result.category is None
         line: _Line = {**_ids(pair), "ok": is_linked, "status": str(result.status)}
         if not is_linked:
@@ -78,12 +72,10 @@ class JsonlOutput:
         self._write(record, line)
 
     def invalid(self, record: Record) -> None:
-        """Write a rejected row."""
         error = _error("INVALID_ROW", record.problem, None)
         self._write_in_turn(record, {"ok": False, "status": "invalid", "error": error})
 
     def close(self) -> None:
-        """Write what still waits for its turn."""
         self._write_until(_BEHIND_ALL)
 
     def _write_in_turn(self, record: Record, line: _Line) -> None:
@@ -116,12 +108,7 @@ class Sinks:
     Args:
         jsonl: Writes a line for every row; None: nothing does.
         path: The file of some rows; None: none is written.
-        stop: Called with the reason when something can no longer be written.
-
-    Attributes:
-        problem: What could not be written, and why; None if nothing.
-        output_is_gone: Whether standard output was closed.
-        rows_written: How many rows the file has.
+        stop: Called with the reason when something can no longer be written: `problem`.
     """
 
     def __init__(
@@ -158,7 +145,6 @@ class Sinks:
             self._stop(f"cannot write {self.problem}")
 
     def write_row(self, fields: Fields, result: RowResult) -> None:
-        """Write a row to the file, if there is one."""
         if self._file is None:
             return
         try:
@@ -171,7 +157,6 @@ class Sinks:
             self._stop(f"cannot write {self.problem}")
 
     def close(self) -> None:
-        """Write what still waits."""
         self.write_line(lambda jsonl: jsonl.close())
         if self._file is None:
             return
@@ -192,14 +177,10 @@ def check_outputs(
     """
     Refuse to overwrite files that are needed, and to write two outputs to one file.
 
+    With ``--report`` also what makes a report must be installed, and its file likely writable.
+
     Args:
         outputs: The options that name files to be written, and these files; None: none is written.
-        inputs: As for `check_output`, and so for the others.
-
-    Raises:
-        OptionsError: an output is such a file, in a run folder, or another output's file as well;
-            or what makes a report is not installed.
-        StorageError: the file of ``--report`` surely cannot be written.
     """
     given = [(option, path) for option, path in outputs.items() if path is not None]
     for option, path in given:
@@ -225,17 +206,11 @@ def check_output(
     folder: str | None = None,
 ) -> None:
     """
-    Refuse to overwrite a file that is needed, under any of its names.
+    Refuse to overwrite a file that is needed, under any of its names: raise OptionsError.
 
     Args:
         option: The option that names the file to be written.
-        path: That file; None: none is written.
-        inputs: The files that are read.
-        token_file: The file of the access token; None: there is none.
         folder: The run folder that is used, there or not; None: none is.
-
-    Raises:
-        OptionsError: it is one of these files, or in this or another run folder.
     """
     if path is None:
         return

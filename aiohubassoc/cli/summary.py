@@ -132,7 +132,6 @@ def print_categories(rows: Iterable[tuple[int, str, str, str]], console: Console
 
 
 def print_invalid(report: CommandReport, console: Console) -> None:
-    """Print the first rejected rows, and what is wrong with each."""
     lines = [f"{one['place']}: {one['problem']}" for one in report.invalid_lines]
     _print_first(lines[:_SHOWN_LINES], report.invalid, console)
 

@@ -104,11 +104,9 @@ class _EscapingOutput(io.TextIOBase):
     """Standard output for lines that hold text from outside, where it is a terminal."""
 
     def write(self, text: str) -> int:
-        """Write a whole line."""
         return sys.stdout.write(text.removesuffix("\n").translate(_ESCAPES) + "\n")
 
     def flush(self) -> None:
-        """Hand what was written to the terminal."""
         sys.stdout.flush()
 
 
@@ -120,7 +118,6 @@ class _LineOutput(io.TextIOBase):
         self._rest = ""
 
     def write(self, text: str) -> int:
-        """Emit the lines that are whole now."""
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             if line.strip():
@@ -128,17 +125,14 @@ class _LineOutput(io.TextIOBase):
         return len(text)
 
     def fileno(self) -> int:
-        """Return that of standard error."""
         return sys.stderr.fileno()
 
 
 def stdout() -> Console:
-    """Return where results go."""
     return _on(sys.stdout, is_error=False)
 
 
 def stderr() -> Console:
-    """Return where progress and errors go."""
     if emit_line is not None:
         return EscapingConsole(file=_LineOutput(emit_line), force_terminal=False, color_system=None)
     return _on(sys.stderr, is_error=True)
@@ -155,11 +149,19 @@ def show_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 
 def print_warning(message: str) -> None:
-    """Print a warning: the command continues."""
+    _print_message("WARNING", "yellow", message)
+
+
+def print_error(message: str) -> None:
+    """Print why the command did not do its work, or not all of it."""
+    _print_message("ERROR", "bold red", message)
+
+
+def _print_message(level: str, color: str, message: str) -> None:
     if emit_line is not None:
-        emit_line("WARNING", message)
-        return
-    stderr().print(f"[yellow]aiohubassoc:[/] {escape(message)}")
+        emit_line(level, message)
+    else:
+        stderr().print(f"[{color}]aiohubassoc:[/] {escape(message)}")
 
 
 def print_result(content: dict[str, Any], *, json_: bool = True) -> None:
@@ -169,14 +171,6 @@ def print_result(content: dict[str, Any], *, json_: bool = True) -> None:
     if json_:
         # ASCII only: any encoding can write it, also what the input held of broken characters.
         stdout().out(json.dumps(content))
-
-
-def print_error(message: str) -> None:
-    """Print why the command did not do its work, or not all of it."""
-    if emit_line is not None:
-        emit_line("ERROR", message)
-        return
-    stderr().print(f"[bold red]aiohubassoc:[/] {escape(message)}")
 
 
 def end_by_error(error: BaseException, message: str = "", *, json_: bool) -> int:
@@ -269,6 +263,5 @@ def suggest_choice(message: str) -> str:
 
 
 def print_lines(lines: Iterable[str], console: Console) -> None:
-    """Print lines as they are."""
     for line in lines:
         console.print(line, markup=False)

@@ -10,33 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Final
 import attrs
 
 from aiohubassoc._http.clock import SystemClock
+from aiohubassoc.cli import options, run_folder
 from aiohubassoc.cli.connection import Connection
 from aiohubassoc.cli.hints import after_verify
-from aiohubassoc.cli.options import (
-    AccessOptions,
-    AddressOptions,
-    CheckOptions,
-    Files,
-    Flag,
-    Flat,
-    InputOptions,
-    LogFormat,  # noqa: F401 -- the command line reads the options of `PrintOptions` here
-    LogLevel,  # noqa: F401 -- as above
-    PaceOptions,
-    PortalOptions,
-    PrintOptions,
-    SendOptions,
-    check_input,
-    given,
-)
+
+# The command line reads the options of `PrintOptions` here.
+from aiohubassoc.cli.options import Flag, LogFormat, LogLevel, PrintOptions  # noqa: F401
 from aiohubassoc.cli.report import Example, VerifyReport, verification_result
-from aiohubassoc.cli.run_folder import (
-    REPORTED_LINKED,
-    Command,
-    FolderTable,
-    get_record,
-    open_folder,
-)
 from aiohubassoc.cli.runner import Runner
 from aiohubassoc.cli.sinks import check_outputs
 from aiohubassoc.cli.summary import print_verify_report
@@ -53,7 +33,6 @@ if TYPE_CHECKING:
 
     from aiohubassoc._http.limiter_interface import Limiter
     from aiohubassoc._run.stream import VerificationStream
-    from aiohubassoc.cli.run_folder import RowTable
     from aiohubassoc.client import AssociationClient
     from aiohubassoc.models import Verification
     from aiohubassoc.pair import Pair
@@ -82,30 +61,28 @@ class VerifyOptions(PrintOptions):
     unknown: Flag = False
 
     def check(self) -> None:
-        """Raise OptionsError for options that do not go together."""
         super().check()
         for option, is_given in (("--missing", self.missing), ("--unknown", self.unknown)):
             if is_given and self.output is None:
                 raise OptionsError(f"{option} is for --output: it chooses the rows of that file")
 
     def wants(self, state: LinkState) -> bool:
-        """Return whether the rows of pairs in this state are to be written."""
         chosen = {LinkState.MISSING: self.missing, LinkState.UNKNOWN: self.unknown}
         return state in chosen and (chosen[state] or not any(chosen.values()))
 
 
 def verify(
-    files: Files,
+    files: options.Files,
     /,
     *,
-    input_: InputOptions = Layout(),
-    address: Annotated[AddressOptions, Flat] = AddressOptions(),
-    token: Annotated[AccessOptions, Flat] = AccessOptions(),
+    input_: options.InputOptions = Layout(),
+    address: Annotated[options.AddressOptions, options.Flat] = options.AddressOptions(),
+    token: Annotated[options.AccessOptions, options.Flat] = options.AccessOptions(),
     batch_quota: str | None = None,
     skip_invalid: Flag = False,
     require_rows: Flag = False,
     all_: Flag = False,
-    options: Annotated[VerifyOptions, Flat] = VerifyOptions(),
+    output: Annotated[VerifyOptions, options.Flat] = VerifyOptions(),
 ) -> int:
     """
     Read links back and return the exit code; `aiohubassoc.cli.app` says which.
@@ -119,55 +96,62 @@ def verify(
         require_rows: Return exit code 1 if there is no pair to read back.
         all_: Also read back pairs that failed or were not sent; for a run folder only.
     """
-    options.check()
+    output.check()
     folder = _find_folder(files)
     if folder is None:
         if all_:
             raise OptionsError("--all is for a run folder: of files every row is read back")
-        check_input(input_)
-        command = Command(
+        options.check_input(input_)
+        command = run_folder.Command(
             tuple(files),
             input_,
-            PortalOptions(**attrs.asdict(address)),
-            check=CheckOptions(skip_invalid=skip_invalid, require_rows=require_rows),
-            send=SendOptions(batch_quota=batch_quota, verify=True),
+            options.PortalOptions(**attrs.asdict(address)),
+            check=options.CheckOptions(skip_invalid=skip_invalid, require_rows=require_rows),
+            send=options.SendOptions(batch_quota=batch_quota, verify=True),
         )
         token.check(command.files)
         with PairTable(command.files, command.input) as table:
-            return _verify(command, table, token, options)
-    more = [*given(input_), *given(address), *(["--skip-invalid"] if skip_invalid else [])]
+            return _verify(command, table, token, output)
+    more = [
+        *options.given(input_),
+        *options.given(address),
+        *(["--skip-invalid"] if skip_invalid else []),
+    ]
     if more:
         raise OptionsError(f"{more[0]} is for files: the run folder {folder} knows its own")
-    with open_folder(folder) as reader:
+    with run_folder.open_folder(folder) as reader:
         command = _restore_command(folder, reader, batch_quota)
-        command = attrs.evolve(command, check=CheckOptions(require_rows=require_rows))
-        statuses = [*REPORTED_LINKED, *([Status.FAILED, Status.UNPROCESSED] if all_ else ())]
-        return _verify(command, FolderTable(reader, statuses), token, options, folder, all_=all_)
+        command = attrs.evolve(command, check=options.CheckOptions(require_rows=require_rows))
+        statuses = [
+            *run_folder.REPORTED_LINKED,
+            *([Status.FAILED, Status.UNPROCESSED] if all_ else ()),
+        ]
+        return _verify(
+            command, run_folder.FolderTable(reader, statuses), token, output, folder, all_=all_
+        )
 
 
 class VerifyRun(Runner):
-    """Reads back the links of the pairs of a run."""
-
-    def __init__(self, connection: Connection, table: RowTable, options: VerifyOptions) -> None:
+    def __init__(
+        self, connection: Connection, table: run_folder.RowTable, output: VerifyOptions
+    ) -> None:
         self.report = VerifyReport()
-        self._options = options
-        super().__init__(connection, table, self.report, options, path=options.output)
+        self._choice = output
+        super().__init__(connection, table, self.report, output, path=output.output)
 
     def start(self, client: AssociationClient, pairs: AsyncIterable[Pair]) -> VerificationStream:
-        """Return the client's run, which the report reads."""
         verifications = client.verify(pairs)
         self.report.pairs = verifications.report
         return verifications
 
     def take(self, verification: Verification) -> None:
-        """Count and write what was found of a pair."""
         pair, result = verification.pair, verification_result(verification)
-        record = get_record(pair)
+        record = run_folder.get_record(pair)
         self.sinks.write_line(lambda jsonl: jsonl.verification(record, pair, result))
         if verification.state is LinkState.LINKED:
             return
         self.report.add_example(Example(record.line, self.place(record), str(pair), result))
-        if self._options.wants(verification.state):
+        if self._choice.wants(verification.state):
             self.sinks.write_row(self._table.cells(pair), result)
 
 
@@ -175,9 +159,9 @@ async def read_back(
     connection: Connection, limiter: Limiter, folder: Path, place: Callable[[int, int], str]
 ) -> tuple[int, VerifyReport]:
     """Read back what a run that has just ended has linked: the exit code of that, and a report."""
-    command = attrs.evolve(connection.command, check=CheckOptions())
+    command = attrs.evolve(connection.command, check=options.CheckOptions())
     with Reader(folder) as reader:
-        table = FolderTable(reader, REPORTED_LINKED, place)
+        table = run_folder.FolderTable(reader, run_folder.REPORTED_LINKED, place)
         run = VerifyRun(attrs.evolve(connection, command=command), table, VerifyOptions())
         run.no_rows = "No pair of the run is linked: nothing to read back"
         run.prints_portal = False
@@ -219,43 +203,41 @@ def _find_folder(paths: list[str]) -> str | None:
     return folders[0]
 
 
-def _restore_command(folder: str, reader: Reader, batch_quota: str | None) -> Command:
-    """Return what the folder's pairs are read back with."""
+def _restore_command(folder: str, reader: Reader, batch_quota: str | None) -> run_folder.Command:
     header = reader.header()
     if not isinstance(header.get("command"), dict):
         raise OptionsError(
             f"the run folder {folder} was made by a program: read its pairs back with that "
             "program, by client.verify"
         )
-    kept = Command.from_header(header)
+    kept = run_folder.Command.from_header(header)
     if kept.portal.simulate:
         raise OptionsError(
             f"The run in {folder} was simulated: HubSpot has none of its links, so there is "
             "nothing to verify. Link again without --simulate, in another folder"
         )
-    send = SendOptions(batch_quota=batch_quota or kept.send.batch_quota, verify=True)
+    send = options.SendOptions(batch_quota=batch_quota or kept.send.batch_quota, verify=True)
     # The pace and the reserve of a run that links are not for the few calls that read.
-    return attrs.evolve(kept, pace=PaceOptions(), send=send)
+    return attrs.evolve(kept, pace=options.PaceOptions(), send=send)
 
 
 def _verify(
-    command: Command,
-    table: RowTable,
-    token: AccessOptions,
-    options: VerifyOptions,
+    command: run_folder.Command,
+    table: run_folder.RowTable,
+    token: options.AccessOptions,
+    output: VerifyOptions,
     folder: str | None = None,
     *,
     all_: bool = False,
 ) -> int:
-    """Read back the pairs of *table*, of a run folder or of files; return the exit code."""
     check_outputs(
-        {"--output": options.output, "--report": options.report, "--log-file": options.log_file},
+        {"--output": output.output, "--report": output.report, "--log-file": output.log_file},
         inputs=command.files,
         token_file=token.token_file,
         folder=folder,
     )
     with ExitStack() as stack:
-        run = VerifyRun(Connection.open(stack, command, token), table, options)
+        run = VerifyRun(Connection.open(stack, command, token), table, output)
         if folder is not None and not all_:
             run.no_rows = (
                 f"No pair of {folder} is linked yet: nothing to read back. --all reads back every "
@@ -265,18 +247,18 @@ def _verify(
     is_kept = folder is not None and run.began and _keep_verification(Path(folder), run.report)
     steps = []
     if run.began and run.sinks.problem is None:
-        steps = after_verify(run.report, command, token, options.output, folder)
+        steps = after_verify(run.report, command, token, output.output, folder)
     if run.began and run.prints_summary:
         print_verify_report(run.report, folder or table.name, run.console)
         print_lines(steps, run.console)
-    if options.report is not None and run.began:
+    if output.report is not None and run.began:
         kept_in = folder if is_kept else None
-        code = max(code, _write_report(run, options.report, table.names, steps, kept_in))
+        code = max(code, _write_report(run, output.report, table.names, steps, kept_in))
     result = {
         **run.report.as_json(),
         "run": folder,
-        "output": options.output,
-        "report": options.report,
+        "output": output.output,
+        "report": output.report,
         "exit_code": int(code),
     }
     pairs = plural(run.report.pairs.total, "pair")

@@ -54,11 +54,9 @@ def test_a_run_folder_that_cannot_be_used(
     assert portal.portal.ledger.requests == before
 
 
-@pytest.mark.parametrize("verb", ["resume", "status", "plan"])
-def test_a_file_in_place_of_a_run_folder(command: Command, pairs_file: Path, verb: str) -> None:
-    """Any command that takes a run folder says so."""
-    plan = (pairs_file, *TYPES, "--run", pairs_file)
-    result = command(verb, *(plan if verb == "plan" else (pairs_file,)))
+def test_a_file_in_place_of_a_run_folder(command: Command, pairs_file: Path) -> None:
+    """A plan says so, too: the run that it is of would end by it."""
+    result = command("plan", pairs_file, *TYPES, "--run", pairs_file)
     assert result.code == 2
     assert f"{pairs_file} is a file, not a run folder: name a folder" in result.err
 
