@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 # A row, its pair, and the counts of the input as of it.
-_Row: TypeAlias = "tuple[Record, Pair | None, Counted]"
+_CountedRow: TypeAlias = "tuple[Record, Pair | None, Counted]"
 # This many rows are checked before anything is sent.
 CHECKED_AHEAD: Final = 1000
 _REJECTED_AT_ONCE: Final = 100
@@ -62,7 +62,7 @@ class RowSource:
         self._reader = ThreadReader(_with_counts(table)) if table.may_block else None
         self._counted = table.counted
         self._rows = self._read()
-        self._checked: deque[_Row] = deque()
+        self._checked: deque[_CountedRow] = deque()
         self._ended = False
 
     async def check_ahead(self) -> list[Record]:
@@ -110,13 +110,13 @@ class RowSource:
                 await SystemClock().sleep(0)  # or nothing else could run, not even Ctrl-C
         self.is_at_end = not self._ended
 
-    async def _all(self) -> AsyncIterator[_Row]:
+    async def _all(self) -> AsyncIterator[_CountedRow]:
         while self._checked:
             yield self._checked.popleft()
         async for row in self._rows:
             yield row
 
-    async def _read(self) -> AsyncIterator[_Row]:
+    async def _read(self) -> AsyncIterator[_CountedRow]:
         try:
             if self._reader is None:
                 async for record, pair in _read_directly(self._table):
@@ -144,7 +144,7 @@ class RowSource:
         return None
 
 
-def _with_counts(table: RowTable) -> Iterator[_Row]:
+def _with_counts(table: RowTable) -> Iterator[_CountedRow]:
     for record, pair in table:
         yield record, pair, table.counted
 
