@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
-from importlib.util import find_spec
-from typing import Final
 
 # How a closed stream is opened: reading standard input and writing standard output then fail, as
 # they do on a closed descriptor. What is written to standard error is discarded.
-_CLOSED: Final = (("stdin", os.O_WRONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))
+_CLOSED = (("stdin", os.O_WRONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))
 # Objects allocated before a garbage collection; 700 by default. Outcomes live until they are
 # reported and have no reference cycles.
-_COLLECTED_AT: Final = 20_000
+_COLLECTED_AT = 20_000
 
 
 def main() -> int:
@@ -22,6 +19,9 @@ def main() -> int:
 
     install()
     _open_closed_streams()
+    import gc  # noqa: PLC0415 -- a signal is heard from now on: what loads more comes after it
+    from importlib.util import find_spec  # noqa: PLC0415 -- as above
+
     # An extra: the library works without it.
     if find_spec("cyclopts") is None or find_spec("rich") is None:
         from aiohubassoc.errors import install_command  # noqa: PLC0415 -- if asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import contextlib
 import math
 import os
 import re
@@ -11,8 +12,8 @@ import shlex
 import stat
 import subprocess
 from pathlib import Path
-from threading import Event
-from typing import TYPE_CHECKING, Final
+from threading import Event, Thread
+from typing import IO, TYPE_CHECKING, Final
 
 from aiohubassoc._http.auth import checked_token
 from aiohubassoc.client import TOKEN_VARIABLES
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
 
 # A password manager may ask a server or a person.
 _COMMAND_SECONDS: Final = 60.0
-# What a command prints in the meantime is kept.
 _LOOK_SECONDS: Final = 0.05
-# A token has some hundred characters.
-MOST_CHARS: Final = 65_536
 _MOST_STDERR: Final = 2000
+# What holds more is another file, or has no end.
+_MOST_BYTES: Final = 64_000
+_TOO_MUCH: Final = "more than 64 kB"
 # NAME=value as in shell and Docker files. The value must not start with "=": ab== is a token.
 _ASSIGNMENT: Final = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*=\s*([^=\s].*)", re.ASCII)
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -59,6 +60,14 @@ def _unquoted(text: str) -> str:
     for quote in "\"'":
         text = text.removeprefix(quote).removesuffix(quote).strip()
     return text
+
+
+def token_from_line(line: Callable[[int], str]) -> str:
+    """Return the token in the first line that *line*, ``readline`` of a stream, returns; or ""."""
+    text = line(_MOST_BYTES + 1)
+    if len(text) > _MOST_BYTES:
+        raise OptionsError(f"the first line of standard input has {_TOO_MUCH}: it is no token")
+    return parse_token(text)
 
 
 class RenewingToken:
@@ -99,9 +108,9 @@ def token_from_file(path: str) -> str:
     """Return the token in a file; raise OptionsError if it cannot be read, or has none."""
     try:
         with Path(path).open("rb") as file:
-            content = file.read(MOST_CHARS + 1)
-        if len(content) > MOST_CHARS:
-            raise OptionsError(f"{path} is too long: it must contain the access token, and no more")
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise OptionsError(f"{path} has {_TOO_MUCH}: it must contain the access token only")
         # PowerShell writes UTF-16.
         text = content.decode("utf-16" if content.startswith(_UTF16) else "utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -131,7 +140,8 @@ def token_from_command(
     Once *is_over* is set, nobody waits for the token, and the command is ended.
 
     Raises:
-        OptionsError: it cannot be run, fails, takes longer than *seconds*, or prints no token.
+        OptionsError: it cannot be run, fails, takes longer than *seconds*, or prints no token, or
+            without end.
     """
     try:
         words = shlex.split(command)
@@ -141,13 +151,15 @@ def token_from_command(
         raise OptionsError("--token-command is empty: it must print the access token")
     name = f"--token-command ({words[0]})"
     try:
-        done = _run(words, name, is_over or Event(), seconds)
+        done = _run(words, is_over or Event(), seconds)
     except subprocess.TimeoutExpired as error:
         said = _quoted(error.stderr, error.stdout)
         raise OptionsError(f"{name} did not end within {seconds:g} s{said}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise OptionsError(f"{name} cannot be run: {reason}") from None
+    if len(done.stdout) > _MOST_BYTES:
+        raise OptionsError(f"{name} printed {_TOO_MUCH}: it must print the access token only")
     if done.returncode:
         said = _quoted(done.stderr, done.stdout)
         raise OptionsError(f"{name} failed with exit code {done.returncode}{said}")
@@ -161,37 +173,59 @@ def token_from_command(
     return _checked(token, name)
 
 
-def _run(
-    words: list[str], name: str, is_over: Event, seconds: float
-) -> subprocess.CompletedProcess[bytes]:
-    pipe, looks = subprocess.PIPE, math.ceil(seconds / _LOOK_SECONDS)
+def _run(words: list[str], is_over: Event, seconds: float) -> subprocess.CompletedProcess[bytes]:
+    """Return what a command printed: of its output no more than what is too long for a token."""
+    pipe = subprocess.PIPE
     with subprocess.Popen(  # noqa: S603 -- it is what the user asks for
         words,
         stdin=subprocess.DEVNULL,  # ours may hold the pairs
         stdout=pipe,
         stderr=pipe,
+        bufsize=0,
     ) as process:
+        output, said = _PipeReader(process.stdout), _PipeReader(process.stderr, is_tail=True)
         try:
-            while True:
-                looks -= 1
-                try:
-                    output = process.communicate(timeout=_LOOK_SECONDS)
-                except subprocess.TimeoutExpired as error:
-                    _check_length(name, error.stdout, error.stderr)
-                    if looks <= 0 or is_over.is_set():
-                        raise
-                else:
-                    _check_length(name, *output)
-                    return subprocess.CompletedProcess(words, process.returncode, *output)
+            for _ in range(math.ceil(seconds / _LOOK_SECONDS)):
+                output.join(_LOOK_SECONDS)
+                if len(output.kept) > _MOST_BYTES or is_over.is_set():
+                    break
+                said.join(0 if output.is_alive() else _LOOK_SECONDS)
+                if not (output.is_alive() or said.is_alive()):
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(_LOOK_SECONDS)
+                        break
+            else:
+                raise subprocess.TimeoutExpired(words, seconds, output.kept, said.kept)
         finally:
             process.kill()
+    return subprocess.CompletedProcess(words, process.returncode, output.kept, said.kept)
 
 
-def _check_length(name: str, *outputs: bytes | None) -> None:
-    if any(len(output or b"") > MOST_CHARS for output in outputs):
-        raise OptionsError(
-            f"{name} prints too much: it must print the access token, and no more"
-        ) from None
+class _PipeReader(Thread):
+    """
+    Reads a pipe, which may have no end, until it is closed.
+
+    Args:
+        pipe: Without a buffer: closing one waits for whoever reads.
+        is_tail: Whether the last bytes are kept; else the first, and no more is read.
+    """
+
+    def __init__(self, pipe: IO[bytes] | None, *, is_tail: bool = False) -> None:
+        super().__init__(daemon=True)
+        assert pipe is not None  # noqa: S101 -- it was asked for
+        self.kept = b""
+        self._pipe = pipe
+        self._is_tail = is_tail
+        self.start()
+
+    def run(self) -> None:
+        with contextlib.suppress(ValueError):  # a child of the command has it still, and we do not
+            while chunk := self._pipe.read(_MOST_BYTES):
+                self.kept += chunk
+                if self._is_tail:
+                    self.kept = self.kept[-_MOST_STDERR:]
+                elif len(self.kept) > _MOST_BYTES:
+                    return
 
 
 def _quoted(stderr: bytes | None, stdout: bytes | None) -> str:

@@ -218,14 +218,19 @@ def checked_proxy(text: str) -> str:
     given: object = text
     if not isinstance(given, str):
         raise OptionsError(f"proxy must be a URL such as http://proxy:3128, not {given!r}")
-    url = given.strip().removeprefix("//")
+    written = given.strip()
+    url = written.removeprefix("//")
     url = url if "://" in url else f"http://{url}"
     try:
         parts = urlsplit(url)
-        scheme, host, _ = parts.scheme, parts.hostname, parts.port
+        scheme, host, port = parts.scheme, parts.hostname, parts.port
         (host or "").encode("idna")  # of a name with an empty or long part aiohttp can make nothing
     except ValueError:  # of which UnicodeError is one
-        scheme, host = "", None
+        scheme, host, port = "", None, None
+    if (
+        written.lower() == host and port is None and "." not in host
+    ):  # "nan", "None": a value gone wrong
+        raise OptionsError(f"proxy must be a URL such as http://proxy:3128, not {written!r}")
     if not host or " " in url or not url.isprintable():
         raise OptionsError("proxy must be a URL such as http://proxy:3128: it names no host")
     if scheme not in {"http", "https"}:

@@ -8,38 +8,19 @@ import warnings
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from cyclopts import (
-    App,
-    CycloptsError,
-    MissingArgumentError,
-    UnknownOptionError,
-    UnusedCliTokensError,
-)
+import cyclopts
+from cyclopts import App
 
 from aiohubassoc import __version__
 from aiohubassoc.cli import signals, terminal
-from aiohubassoc.cli.terminal import (
-    OutputConsole,
-    StorageError,
-    end_by_error,
-    print_error,
-    print_lines,
-    show_warning,
-    stdout,
-    suggest,
-    take_lost_output,
-    to_exit_code,
-)
-from aiohubassoc.errors import (
-    AioHubAssocError,
-    OptionsError,
-)
+from aiohubassoc.cli.terminal import StorageError, end_by_error, suggest
+from aiohubassoc.errors import AioHubAssocError, OptionsError
 from aiohubassoc.files.byte_source import STDIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from aiohubassoc.cli.output_options import PrintOptions
+    from aiohubassoc.cli.options import PrintOptions
 
 _EXAMPLES = (
     "demo",
@@ -127,7 +108,7 @@ _COMMANDS = (
 )
 
 # Where the module of a command's name is of something else.
-_MODULES = {"report": "report_command"}
+_MODULES = {"status": "folder_commands", "export": "folder_commands", "report": "report_file"}
 
 
 _FLEET_COMMANDS = (
@@ -141,7 +122,7 @@ _FLEET_COMMANDS = (
     ("report", "Write the report of a run as one HTML file."),
     ("portals", "Show the portals of the file, and whether their tokens can be read."),
 )
-_FLEET_MODULES = {"submit": "fleet_submit", "export": "fleet_export", "report": "fleet_export"}
+_FLEET_MODULES = {"submit": "fleet_submit", "export": "fleet_report", "report": "fleet_report"}
 _FLEET_EXAMPLES = (
     "fleet init --database postgresql://user@host/name",
     "fleet submit acme pairs.csv --from contacts --to companies --portals portals.toml",
@@ -156,7 +137,6 @@ _FLEET_NOTE = (
 
 
 def make_app() -> App:
-    """Return the command."""
     app = App(
         name="aiohubassoc",
         help="Link HubSpot CRM records in bulk: as fast as the quota allows, never above.",
@@ -166,7 +146,7 @@ def make_app() -> App:
         help_format="markdown",
         version=__version__,
         version_flags=["--version"],
-        console=OutputConsole(),
+        console=terminal.OutputConsole(),
         result_action="return_value",
         suppress_keyboard_interrupt=False,
         exit_on_error=False,
@@ -202,44 +182,37 @@ def _epilogue(examples: Sequence[str], *notes: str) -> str:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command with *arguments* and return its exit code."""
-    app = make_app()
+    app, json_ = make_app(), signals.asks_for_json(arguments)
     if arguments[:1] == [_COMPLETION]:  # else what makes it would be loaded by every command
         app.register_install_completion_command(_COMPLETION)
-    show, warnings.showwarning = warnings.showwarning, show_warning
     with contextlib.ExitStack() as stack:
-        stack.callback(setattr, warnings, "showwarning", show)
-        return _run(app, arguments, stack)
+        stack.callback(setattr, warnings, "showwarning", warnings.showwarning)
+        warnings.showwarning = terminal.show_warning
+        if "--log-f" in " ".join(arguments):  # else what logs is not loaded
+            from aiohubassoc.cli.logs import asks_for_json, json_lines  # noqa: PLC0415
 
-
-def _run(app: App, arguments: Sequence[str], stack: contextlib.ExitStack) -> int:
-    if "--log-f" in " ".join(arguments):  # else what logs is not loaded
-        from aiohubassoc.cli.logs import asks_for_json, json_lines  # noqa: PLC0415
-
-        if asks_for_json(arguments):  # an error in the command line is a line of JSON, too
-            stack.enter_context(json_lines())
-    json_ = signals.asks_for_json(arguments)
-    terminal.result = None
-    try:
-        _check_values(arguments)
-        work, output = _parse(app, arguments)
-    except (CycloptsError, AioHubAssocError) as error:
-        return end_by_error(error, _describe_usage(error, app, arguments), json_=json_)
-    work = partial(_work_and_print, work, json_=json_)
-    try:
-        with signals.raised():
-            return _call(work, output, stack)
-    except (AioHubAssocError, StorageError, KeyboardInterrupt) as error:
-        return end_by_error(error, json_=json_)
+            if asks_for_json(arguments):  # an error in the command line is a line of JSON, too
+                stack.enter_context(json_lines())
+        terminal.result = None
+        try:
+            _check_values(arguments)
+            work, output = _parse(app, arguments)
+        except (cyclopts.CycloptsError, AioHubAssocError) as error:
+            return end_by_error(error, _describe_usage(error, app, arguments), json_=json_)
+        work = partial(_work_and_print, work, json_=json_)
+        try:
+            with signals.raised():
+                return _call(work, output, stack)
+        except (AioHubAssocError, StorageError, KeyboardInterrupt) as error:
+            return end_by_error(error, json_=json_)
 
 
 def _describe_usage(error: Exception, app: App, arguments: Sequence[str]) -> str:
-    """Return what is said of a command line that cannot be understood."""
-    if isinstance(error, UnknownOptionError):
+    if isinstance(error, cyclopts.UnknownOptionError):
         return _unknown_option(error.token.keyword or error.token.value, app, arguments)
-    if isinstance(error, MissingArgumentError):
+    if isinstance(error, cyclopts.MissingArgumentError):
         return _missing_argument(error, app, arguments)
-    if isinstance(error, UnusedCliTokensError):
+    if isinstance(error, cyclopts.UnusedCliTokensError):
         return f"there is no use for {', '.join(map(repr, error.unused_tokens or ()))}"
     return str(error)
 
@@ -273,9 +246,9 @@ def _call(work: Callable[[], int], output: object, stack: contextlib.ExitStack) 
     if not hasattr(output, "log_format"):  # a `PrintOptions` has it
         return work()
     options = cast("PrintOptions", output)
-    from aiohubassoc.cli.logs import logged  # noqa: PLC0415 -- only if there are such options
+    from aiohubassoc.cli.logs import start_logs  # noqa: PLC0415 -- only if there are such options
 
-    stack.enter_context(logged(options))
+    start_logs(options, stack)
     if options.on_end is None:
         return work()
     from aiohubassoc.cli.on_end import run_with_end  # noqa: PLC0415 -- only if asked
@@ -290,7 +263,7 @@ def _install_completion(install: Callable[[], None]) -> None:
             install()
     except OSError as error:
         raise StorageError(f"the completion of the shell: {error.strerror}") from None
-    print_lines(printed.getvalue().splitlines(), stdout())
+    terminal.print_lines(printed.getvalue().splitlines(), terminal.stdout())
 
 
 def _work_and_print(work: Callable[[], int | None], *, json_: bool) -> int:
@@ -300,22 +273,19 @@ def _work_and_print(work: Callable[[], int | None], *, json_: bool) -> int:
     except (AioHubAssocError, StorageError, KeyboardInterrupt) as error:
         code = end_by_error(error, json_=json_)
     except OSError as error:  # of a path that the system does not take, or a folder that is gone
-        code = end_by_error(error, _describe_system(error), json_=json_)
-    lost = take_lost_output()
+        about = "" if error.filename is None else f"{str(error.filename)[:_MOST_LETTERS]}: "
+        message = f"Cannot use {about}{error.strerror or error}"
+        code = end_by_error(error, message, json_=json_)
+    lost = terminal.take_lost_output()
     if lost is None:
         return code
-    print_error(f"Cannot write standard output: {lost}")
-    return code if code > 1 else to_exit_code(StorageError())
+    terminal.print_error(f"Cannot write standard output: {lost}")
+    return code if code > 1 else terminal.to_exit_code(StorageError())
 
 
-def _describe_system(error: OSError) -> str:
-    """Return what is said of a file that the system does not give."""
-    about = "" if error.filename is None else f"{str(error.filename)[:_MOST_LETTERS]}: "
-    return f"Cannot use {about}{error.strerror or error}"
-
-
-def _missing_argument(error: MissingArgumentError, app: App, arguments: Sequence[str]) -> str:
-    """Return what is said of a command without what it needs, or an option without its value."""
+def _missing_argument(
+    error: cyclopts.MissingArgumentError, app: App, arguments: Sequence[str]
+) -> str:
     argument, (command, names) = error.argument, _find_command(app, arguments)
     assert argument is not None  # noqa: S101 -- it is about one
     keyword = error.keyword or next((one.keyword for one in argument.tokens if one.keyword), None)
@@ -352,6 +322,5 @@ def _option_names(command: App) -> list[str]:
 
 
 def _unknown_option(option: str, app: App, arguments: Sequence[str]) -> str:
-    """Return what is said of an option that the command called by *arguments* does not have."""
     names = _option_names(_find_command(app, arguments)[0])
     return f"there is no option {option}{suggest(option.partition('=')[0], names)}"

@@ -39,8 +39,8 @@ def check(
     *,
     from_type: Annotated[str, Parameter(name="--from")],
     to_type: Annotated[str, Parameter(name="--to")],
-    portal: Annotated[PortalOptions, Flat] = PortalOptions(),  # noqa: B008 -- frozen
-    token: Annotated[AccessOptions, Flat] = AccessOptions(),  # noqa: B008 -- frozen
+    portal: Annotated[PortalOptions, Flat] = PortalOptions(),
+    token: Annotated[AccessOptions, Flat] = AccessOptions(),
     json_: Flag = False,
 ) -> int:
     """

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from aiohubassoc import token_reading
 from aiohubassoc._http.auth import TokenProvider
+from aiohubassoc.cli.options import given
 from aiohubassoc.cli.run_folder import SIMULATED_PORTAL, Command, describe_portal
 from aiohubassoc.cli.terminal import print_warning
 from aiohubassoc.client import BASE_URL, BASE_URL_VARIABLE, TOKEN_VARIABLES, AssociationClient
@@ -20,14 +22,6 @@ from aiohubassoc.errors import OptionsError, SharedQuotaError
 from aiohubassoc.journal.schema import plainly
 from aiohubassoc.options import Quota
 from aiohubassoc.shared_quota.quota import FOLDER_FILE, SQLITE, SharedQuota
-from aiohubassoc.token_reading import (
-    MOST_CHARS,
-    RenewingToken,
-    find_other_readers,
-    parse_token,
-    token_from_command,
-    token_from_file,
-)
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -49,8 +43,6 @@ class Connection:
     Where a command sends to.
 
     Attributes:
-        base_url: Where HubSpot's API, or the simulated portal, is.
-        token: The access token, or what gives it.
         proxy: The URL of a proxy; None: the environment's, if it names one.
         shared_quota: What other processes, or other runs of a run folder, share; None: nothing.
     """
@@ -63,24 +55,12 @@ class Connection:
 
     @classmethod
     def open(
-        cls,
-        stack: ExitStack,
-        command: Command,
-        access: AccessOptions,
-        *,
-        folder: str | None = None,
+        cls, stack: ExitStack, command: Command, access: AccessOptions, *, folder: str | None = None
     ) -> Connection:
         """
-        Return where *command* sends to; a simulated portal ends with *stack*.
+        Return where *command* sends to, or OptionsError; *stack* ends a simulated portal.
 
-        Args:
-            stack: Ends with the command.
-            command: The command.
-            access: How to get to HubSpot.
-            folder: The run folder, whose runs share a quota; None: there is none.
-
-        Raises:
-            OptionsError: there is no token, or the quota is not one.
+        *folder* is the run folder, whose runs share a quota; None: there is none.
         """
         shared = command.pace.shared()
         if shared is None and folder is not None:
@@ -117,15 +97,10 @@ class Connection:
         self, *, batch_limiter: Limiter | None = None, observer: Observer | None = None
     ) -> AssociationClient:
         """
-        Return a client, which is not entered yet.
+        Return a client, which is not entered yet, or OptionsError.
 
-        Args:
-            batch_limiter: The limiter of another client, to share; None, or with a shared quota,
-                which has both limiters: a new one.
-            observer: What the client reports the run to; None: nothing.
-
-        Raises:
-            OptionsError: an option that cannot work.
+        *batch_limiter* is that of another client, to share; with a shared quota, which has both
+        limiters, it is left out.
         """
         pace, portal = self.command.pace, self.command.portal
         if self.shared_quota is not None:
@@ -155,6 +130,8 @@ class Connection:
     def _name_option(self, argument: re.Match[str]) -> str:
         if argument[0] == "base_url" and self._is_from_variable:
             return BASE_URL_VARIABLE
+        if argument[0] == "proxy" and self.proxy is None:  # the environment's
+            return f"{self.base_url.partition(':')[0].upper()}_PROXY"
         return f"--{argument[0].replace('_', '-')}"
 
 
@@ -167,7 +144,6 @@ class FolderQuota(SharedQuota):
         return cls(f"{SQLITE}{Path(folder) / FOLDER_FILE}")
 
     def make_store(self) -> Store:
-        """Return the store, which is not open yet."""
         from aiohubassoc.shared_quota.sqlite_store import SqliteStore  # noqa: PLC0415 -- when used
 
         return SqliteStore(self.url.removeprefix(SQLITE), makes_folder=True)
@@ -193,39 +169,31 @@ def find_base_url(given: str | None) -> str:
 
 def read_token(options: TokenOptions) -> str | TokenProvider:
     """
-    Return the token, or what gives it and a new one once HubSpot refuses it.
+    Return the token, or what gives it and a new one once HubSpot refuses it; OptionsError: none.
 
     It comes from a file, a command, standard input's first line, or the environment. It is never
     an argument, which others can see.
-
-    Raises:
-        OptionsError: there is none, or it cannot be read.
     """
     path, command = options.token_file, options.token_command
-    given = [
-        name
-        for name, is_given in (
-            ("--token-file", path is not None),
-            ("--token-command", command is not None),
-            ("--token-stdin", options.token_stdin),
-        )
-        if is_given
-    ]
-    if len(given) > 1:
-        raise OptionsError(f"give {given[0]} or {given[1]}, not both")
+    names = [name for name in given(options) if name.startswith("--token")]
+    if len(names) > 1:
+        raise OptionsError(f"give {names[0]} or {names[1]}, not both")
     if path is not None:
-        if warning := find_other_readers(path):
+        if warning := token_reading.find_other_readers(path):
             print_warning(warning)
-        return RenewingToken(lambda _: token_from_file(path), print_warning)
+        return token_reading.RenewingToken(
+            lambda _: token_reading.token_from_file(path), print_warning
+        )
     if command is not None:
-        return RenewingToken(partial(token_from_command, command), print_warning)
+        return token_reading.RenewingToken(
+            partial(token_reading.token_from_command, command), print_warning
+        )
     if options.token_stdin:
-        line = "" if sys.stdin is None else sys.stdin.readline(MOST_CHARS)
-        token = parse_token(line)
-        if not token or len(line) == MOST_CHARS:
+        token = "" if sys.stdin is None else token_reading.token_from_line(sys.stdin.readline)
+        if not token:
             raise OptionsError("standard input has no access token on its first line")
         return token
-    if token := parse_token(os.environ.get(_token_variable(), "")):
+    if token := token_reading.parse_token(os.environ.get(_token_variable(), "")):
         return token
     raise OptionsError(
         f"no access token: set {TOKEN_VARIABLES[0]}, or give --token-file, --token-command or "

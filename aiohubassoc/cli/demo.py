@@ -47,19 +47,12 @@ class _KeepingRun(LinkRun):
         self.outcomes: list[Outcome] = []
 
     def take(self, outcome: Outcome) -> None:
-        """Count and keep an outcome."""
         super().take(outcome)
         self.outcomes.append(outcome)
 
 
 def demo() -> int:
-    """
-    Link 2,000 pairs against a simulated portal and compare every outcome with its records.
-
-    The portal runs as a process: a rolling quota of 190 calls a second, 80 ms away, with missing
-    records, failing responses, connections that break, and another client that uses much of the
-    quota for a second. The exit code is 0 when the portal's records match every outcome.
-    """
+    """Link 2,000 pairs against a simulated portal and compare every outcome with its records."""
     console = stdout()
     example = _find_example()
     console.print(
@@ -100,8 +93,8 @@ def compare(
     """
     Return where *outcomes* differ from the links that the portal has; best is nothing.
 
-    Each pair must have one outcome. A linked pair must be there, a refused one must not; where the
-    result stayed unknown, both can be true. No link may be there without an outcome.
+    A linked pair must be there, a refused one must not; where the result stayed unknown, both can
+    be true. No link may be there without an outcome, and each pair must have one.
     """
     made = {(row[0], row[1], row[2], row[3]) for row in links}
     missing = Counter(map(_ids, pairs))
@@ -126,7 +119,6 @@ def _ids(pair: Pair) -> tuple[str, str, str, str]:
 
 
 def _print_ledger(ledger: dict[str, Any], console: Console) -> None:
-    """Print what the portal counted."""
     console.print(
         f"The portal counted {ledger['requests']:,} calls, at most "
         f"{ledger['max_accepted_in_window']} of {_QUOTA.limit} in any window; "

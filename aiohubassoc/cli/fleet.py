@@ -3,34 +3,126 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import attrs
+from cyclopts import Parameter
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
 
-from aiohubassoc.cli.fleet_options import (
-    DatabaseOptions,
-    PortalsOptions,
-    RunNumber,
-    WorkerOptions,
-)
-from aiohubassoc.cli.fleet_status import print_runs, show_live
-from aiohubassoc.cli.options import Flag, Flat
+from aiohubassoc._http.clock import SystemClock
+from aiohubassoc.cli import signals
+from aiohubassoc.cli.options import Flag, Flat, Json, Uvloop, option_name
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.runner import loop_factory
-from aiohubassoc.cli.signals import interruptible
 from aiohubassoc.cli.terminal import print_result, stderr, stdout
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.fleet import Fleet, FleetPortal, RunState
+from aiohubassoc.fleet import Fleet, FleetPortal, FleetRun, FleetWorker, RunState, load_portals
+from aiohubassoc.fleet.worker import check_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from cyclopts import Token
+
+_T = TypeVar("_T")
+
+
+def _to_run_number(_: object, tokens: Sequence[Token]) -> int:
+    """Return the number of a run; a fraction is not rounded to the number of another run."""
+    text = tokens[0].value
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"RUN must be the number of a run, such as 7, not {text!r}") from None
+
+
+RunNumber: Final = Parameter(converter=_to_run_number)
+"""Of an argument that is the number of a run."""
+
+_DATABASE: Final = "AIOHUBASSOC_DATABASE"
+_PORTALS: Final = "AIOHUBASSOC_PORTALS"
+_WATCH_SECONDS: Final = 1.0
+_ENDED: Final = frozenset({RunState.DONE, RunState.FAILED, RunState.CANCELLED})
+_NUMBERS: Final = ("linked", "partial", "failed", "unprocessed", "skipped")
+
+
+@attrs.frozen
+class DatabaseOptions:
+    """
+    Where the runs are.
+
+    Args:
+        database: The PostgreSQL database, as postgresql://user@host/name; else
+            AIOHUBASSOC_DATABASE.
+    """
+
+    database: str | None = None
+
+    def url(self) -> str:
+        if url := self.database or os.environ.get(_DATABASE, "").strip():
+            return url
+        raise OptionsError(f"no database: give --database, or set {_DATABASE}")
+
+    def use(self, work: Callable[[Fleet], Awaitable[_T]]) -> _T:
+
+        async def connected() -> _T:
+            async with Fleet(self.url()) as fleet:
+                return await work(fleet)
+
+        return signals.run(connected())
+
+
+@attrs.frozen
+class PortalsOptions:
+    """
+    Which portals there are.
+
+    Args:
+        portals: The TOML file with a [portals.NAME] table for each; else AIOHUBASSOC_PORTALS.
+    """
+
+    portals: str | None = None
+
+    @property
+    def files(self) -> list[str]:
+        """That file, if there is one."""
+        path = self.portals or os.environ.get(_PORTALS, "").strip()
+        return [path] if path else []
+
+    def load(self) -> dict[str, FleetPortal]:
+        if files := self.files:
+            return load_portals(files[0])
+        raise OptionsError(f"no portals: give --portals, or set {_PORTALS}")
+
+
+@attrs.frozen
+class WorkerOptions:
+    """
+    How a worker works.
+
+    Args:
+        max_runs: The most runs at once; of one portal one runs at a time.
+        poll: Seconds between looks for new runs, besides PostgreSQL's notifications.
+        heartbeat: Seconds between signs of life.
+        dead_after: Seconds without one after which other workers take the runs over.
+        drain_timeout: Seconds that calls in flight may take to end when the worker is stopped.
+        no_listen: Use no LISTEN, for a PgBouncer that pools transactions.
+    """
+
+    max_runs: int = 150
+    poll: float = 1.0
+    heartbeat: float = 5.0
+    dead_after: float = 30.0
+    drain_timeout: float = 5.0
+    no_listen: Flag = False
 
 
 def init(*, database: Annotated[DatabaseOptions, Flat] = DatabaseOptions()) -> int:
-    """
-    Make the tables of the fleet. It may be repeated.
-
-    Args:
-        database: Where.
-    """
+    """Make the tables of the fleet. It may be repeated."""
     is_new = database.use(Fleet.init)
     stderr().print("The fleet's tables are made." if is_new else "The fleet's tables were there.")
     return ExitCode.ALL_LINKED
@@ -41,19 +133,13 @@ def worker(
     database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
     portals: Annotated[PortalsOptions, Flat] = PortalsOptions(),
     work: Annotated[WorkerOptions, Flat] = WorkerOptions(),
-    uvloop: Flag = False,
+    uvloop: Uvloop = False,
 ) -> int:
-    """
-    Link the runs of the fleet until Ctrl-C, SIGTERM or SIGHUP; any number of workers may.
-
-    Args:
-        database: Where the runs are.
-        portals: Which portals there are.
-        work: How it works.
-        uvloop: Use uvloop, which costs less CPU; it must be installed.
-    """
-    url, known = database.url(), portals.load()
-    fleet_worker = work.make_worker(url, known)
+    """Link the runs of the fleet until Ctrl-C, SIGTERM or SIGHUP; any number of workers may."""
+    url, known, options = database.url(), portals.load(), attrs.asdict(work)
+    listen = not options.pop("no_listen")
+    check_worker(**options, name=lambda field: f"--{option_name(field)}")
+    fleet_worker = FleetWorker(url, known, listen=listen, **options)
 
     async def run() -> int:
         received: list[int] = []
@@ -62,7 +148,7 @@ def worker(
             received.append(number)
             fleet_worker.stop()
 
-        with interruptible(stop):
+        with signals.interruptible(stop):
             stderr().print("The worker waits for runs. Ctrl-C ends it in good order.")
             await fleet_worker.run()
         return 128 + received[0] if received else ExitCode.ALL_LINKED
@@ -77,29 +163,27 @@ def status(
     *,
     database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
     watch: Flag = False,
-    json_: Flag = False,
+    json_: Json = False,
 ) -> int:
     """
     Show how far runs are.
 
     Args:
         run: A run's number; else all runs.
-        database: Where the runs are.
         watch: Show it anew each second until every run has ended, or Ctrl-C.
-        json_: Print one JSON object on standard output, and nothing else.
     """
     if watch and json_:
         raise OptionsError("give --watch or --json")
 
     async def work(fleet: Fleet) -> None:
         if watch:
-            await show_live(lambda: fleet.runs(run))
+            await _show_live(lambda: fleet.runs(run))
             return
         runs = await fleet.runs(run)
         if json_:
-            print_result({"runs": [_as_json(attrs.asdict(one)) for one in runs]})
+            print_result({"runs": [attrs.asdict(one, value_serializer=_to_json) for one in runs]})
         else:
-            print_runs(runs, stdout())
+            _print_runs(runs)
 
     database.use(work)
     return ExitCode.ALL_LINKED
@@ -116,7 +200,6 @@ def cancel(
 
     Args:
         run: Its number.
-        database: Where the runs are.
     """
 
     async def work(fleet: Fleet) -> RunState:
@@ -125,8 +208,9 @@ def cancel(
         return before.state
 
     before = database.use(work)
-    is_over = before in {RunState.DONE, RunState.FAILED, RunState.CANCELLED}
-    stderr().print(f"Run {run} is {before} already." if is_over else f"Run {run} is cancelled.")
+    stderr().print(
+        f"Run {run} is {before} already." if before in _ENDED else f"Run {run} is cancelled."
+    )
     return ExitCode.ALL_LINKED
 
 
@@ -144,7 +228,6 @@ def resume(
         run: Its number.
         retry_failed: Send pairs again that failed, wholly or in part; else only those without an
             outcome.
-        database: Where the runs are.
     """
     database.use(lambda fleet: fleet.resume(run, retry_failed=retry_failed))
     stderr().print(f"Run {run} is queued again.")
@@ -152,17 +235,9 @@ def resume(
 
 
 def portals(
-    *,
-    portals: Annotated[PortalsOptions, Flat] = PortalsOptions(),
-    json_: Flag = False,
+    *, portals: Annotated[PortalsOptions, Flat] = PortalsOptions(), json_: Json = False
 ) -> int:
-    """
-    Show the portals of the file, and whether the token of each can be read; nothing is sent.
-
-    Args:
-        portals: Which portals there are.
-        json_: Print one JSON object on standard output, and nothing else.
-    """
+    """Show the portals of the file, and whether the token of each can be read; nothing is sent."""
     shown = [_describe(portal) for portal in portals.load().values()]
     if json_:
         print_result({"portals": shown})
@@ -192,8 +267,37 @@ def _describe(portal: FleetPortal) -> dict[str, Any]:
     }
 
 
-def _as_json(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: value.isoformat(timespec="seconds") if isinstance(value, datetime) else value
-        for name, value in values.items()
-    }
+def _to_json(_: object, __: object, value: object) -> object:
+    return value.isoformat(timespec="seconds") if isinstance(value, datetime) else value
+
+
+def _print_runs(runs: Sequence[FleetRun]) -> None:
+    console = stdout()
+    if console.is_terminal:
+        console.print(_table(runs))
+        return
+    for run in runs:
+        numbers = ", ".join(f"{getattr(run, name):,} {name}" for name in _NUMBERS)
+        why = f": {run.reason}" if run.reason else ""
+        console.print(f"run {run.run} of {run.portal} {run.state}, {numbers}{why}", markup=False)
+
+
+async def _show_live(read: Callable[[], Awaitable[Sequence[FleetRun]]]) -> None:
+    runs = await read()
+    with Live(_table(runs), console=stdout(), auto_refresh=False) as live:
+        while not all(run.state in _ENDED for run in runs):
+            await SystemClock().sleep(_WATCH_SECONDS)
+            runs = await read()
+            live.update(_table(runs), refresh=True)
+
+
+def _table(runs: Sequence[FleetRun]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("run", "portal", "state", *_NUMBERS, "why"):
+        table.add_column(name, justify="right" if name in ("run", *_NUMBERS) else "left")
+    for run in runs:
+        numbers = (f"{getattr(run, name):,}" for name in _NUMBERS)
+        due = "" if run.due_at is None else f"until {run.due_at.astimezone():%Y-%m-%d %H:%M %Z}. "
+        row = (str(run.run), escape(run.portal), run.state, *numbers)
+        table.add_row(*row, escape(due + (run.reason or "")))
+    return table

@@ -1,18 +1,31 @@
-"""The report of a run of a fleet, as one HTML file."""
+"""``aiohubassoc fleet export`` and ``report``: what became of a run, as a file."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from aiohubassoc import __version__
 from aiohubassoc._http.clock import SystemClock
+from aiohubassoc.cli.fleet import DatabaseOptions, PortalsOptions, RunNumber
+from aiohubassoc.cli.folder_commands import PAIR_COLUMNS, ExportOptions, to_result
 from aiohubassoc.cli.hints import compose
-from aiohubassoc.cli.run_folder import describe_portal
+from aiohubassoc.cli.options import Flat
+from aiohubassoc.cli.report import ExitCode
+from aiohubassoc.cli.report_file import write_page
+from aiohubassoc.cli.run_folder import describe_portal, name_line
+from aiohubassoc.cli.sinks import check_output
+from aiohubassoc.cli.terminal import stderr
+from aiohubassoc.files.results import RowResult, check_file_name
 from aiohubassoc.fleet import RunState
 from aiohubassoc.html_report.advice import advise, can_pass_later
 from aiohubassoc.html_report.contents import Asked, Contents, Failure, Outcomes
+from aiohubassoc.html_report.page import check_installed, render
 from aiohubassoc.journal.reader import Session
 from aiohubassoc.journal.report_reader import FailedPair, FailureGroup, RowWithoutPair
+from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,18 +38,79 @@ _MOST_REJECTED = 20
 _STATES = {RunState.DONE: "complete", RunState.RUNNING: "running"}
 
 
-async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | None) -> Contents:
+def export(
+    run: Annotated[int, RunNumber],
+    /,
+    *,
+    rows: Annotated[ExportOptions, Flat] = ExportOptions(),
+    database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
+) -> int:
     """
-    Return what a report says of a run of a fleet.
+    Write the rows of a run as they were in the input, with what became of them behind.
 
     Args:
-        fleet: The fleet.
-        number: The run's number.
-        portal: Its portal; None: the file of portals is not at hand.
-
-    Raises:
-        OptionsError: there is no such run.
+        run: Its number.
     """
+    check_output("--output", rows.output, inputs=PortalsOptions().files)
+    rows.check()
+    statuses = rows.statuses()
+
+    async def work(fleet: Fleet) -> int:
+        columns, _ = await fleet.input_of(run)
+        count = 0
+        with rows.open(columns or PAIR_COLUMNS) as write:
+            async for row in fleet.rows(run, *statuses):
+                cells: Any = row.cells
+                if cells is None:
+                    ids = [row.from_id, row.to_id]
+                    cells = ids if columns else [row.from_type, ids[0], row.to_type, ids[1]]
+                write(cells, to_result(row))
+                count += 1
+            rejected = await fleet.rejected_rows(run) if Status.FAILED in statuses else ()
+            for _, _, problem, cells in rejected:
+                write(cells, RowResult("invalid", "INVALID_ROW", problem))
+                count += 1
+        return count
+
+    try:
+        count = database.use(work)
+    except OSError as error:
+        return rows.to_exit_code(error)
+    rows.print_count(count)
+    return ExitCode.ALL_LINKED
+
+
+def report(
+    run: Annotated[int, RunNumber],
+    /,
+    *,
+    output: Annotated[str, Parameter(name=["--output", "-o"])],
+    database: Annotated[DatabaseOptions, Flat] = DatabaseOptions(),
+    portals: Annotated[PortalsOptions, Flat] = PortalsOptions(),
+) -> int:
+    """
+    Write the report of a run as one HTML file, which needs no network.
+
+    Args:
+        run: Its number.
+        output: The file to write.
+    """
+    check_installed()
+    check_file_name(output, ".html", ".htm")
+    check_output("--output", output, inputs=portals.files)
+    known = portals.load() if portals.files else {}
+
+    async def work(fleet: Fleet) -> str:
+        (found,) = await fleet.runs(run)
+        return render(await read_fleet_contents(fleet, run, known.get(found.portal)))
+
+    write_page(output, database.use(work))
+    stderr().print(f"Wrote the report to {output}", markup=False)
+    return ExitCode.ALL_LINKED
+
+
+async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | None) -> Contents:
+    """Return what a report says of a run; *portal*: None where it is not known."""
     (run,) = await fleet.runs(number)
     _, names = await fleet.input_of(number)
     groups = await fleet.failure_groups(number, most=_MOST_GROUPS, examples=_EXAMPLES)
@@ -46,11 +120,9 @@ async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | N
     if statistics is not None:
         statistics.duplicates = duplicates
 
-    def place(source: int, line: int) -> str:
-        if not names:
-            return f"item {line}"
-        return f"line {line}" + (f" of {names[source]}" if len(names) > 1 else "")
-
+    sessions, is_done = [], run.state is RunState.DONE
+    if (began := run.started_at) is not None:
+        sessions = [Session(1, 0, __version__, began, run.ended_at, False, is_done, run.reason)]
     failures = [
         Failure(
             FailureGroup(status, category, count, tuple(map(_to_example, rows))),
@@ -80,9 +152,9 @@ async def read_fleet_contents(fleet: Fleet, number: int, portal: FleetPortal | N
             for source, line, problem, cells in rejected[:_MOST_REJECTED]
         ],
         verifications=[],
-        sessions=_sessions(run),
-        session_count=len(_sessions(run)),
-        place=place,
+        sessions=sessions,
+        session_count=len(sessions),
+        place=partial(name_line, names),
         version=__version__,
         made_at=SystemClock().utc_now(),
         steps=_find_steps(run, failures),
@@ -99,13 +171,6 @@ def _to_example(row: FleetRow) -> FailedPair:
         row.message or "",
         row.correlation_id,
     )
-
-
-def _sessions(run: FleetRun) -> list[Session]:
-    if run.started_at is None:
-        return []
-    is_done = run.state is RunState.DONE
-    return [Session(1, 0, __version__, run.started_at, run.ended_at, False, is_done, run.reason)]
 
 
 def _settings(run: FleetRun, portal: FleetPortal | None) -> tuple[tuple[str, str], ...]:

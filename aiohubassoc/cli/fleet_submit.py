@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from cyclopts import Parameter
+import attrs
 
-from aiohubassoc.cli.fleet_options import DatabaseOptions, PortalsOptions, SubmitOptions
-from aiohubassoc.cli.options import Flag, Flat, InputOptions, check_input
+from aiohubassoc.cli.fleet import DatabaseOptions, PortalsOptions
+from aiohubassoc.cli.options import Files, Flag, Flat, InputOptions, check_input, check_stops
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.row_source import RowSource
+from aiohubassoc.cli.run_folder import get_record
 from aiohubassoc.cli.terminal import print_result, stdout
-from aiohubassoc.errors import InputError, plural
+from aiohubassoc.errors import InputError, OptionsError, plural
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.pairs import PairTable
-from aiohubassoc.fleet import Fleet, SubmittedInput, find_portal
+from aiohubassoc.fleet import Fleet, FleetOptions, SubmittedInput, find_portal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,9 +28,44 @@ if TYPE_CHECKING:
 _SHOWN_PROBLEMS: Final = 5
 
 
+@attrs.frozen
+class SubmitOptions:
+    """
+    How a run is sent, and when.
+
+    Args:
+        via: put: a call for each pair. batch: a call for up to 2,000 pairs.
+        skip_linked: Ask HubSpot first which pairs are linked already; these are skipped.
+        skip_invalid: Leave out rows that hold no pair; export --failed writes them.
+        stop_after_failures: Stop once this many pairs failed.
+        stop_after_alike: Stop once HubSpot refused this many pairs in a row for the same reason. 0:
+            never.
+        priority: Runs with a higher number go first.
+        start_at: Start no earlier, as 2026-11-30T22:00+01:00.
+    """
+
+    via: Literal["put", "batch"] = "put"
+    skip_linked: Flag = False
+    skip_invalid: Flag = False
+    stop_after_failures: int | None = None
+    stop_after_alike: int = 50
+    priority: int = 0
+    start_at: str | None = None
+
+    def start(self) -> datetime | None:
+        if self.start_at is None:
+            return None
+        try:
+            return datetime.fromisoformat(self.start_at).astimezone()
+        except (ValueError, OverflowError):
+            raise OptionsError(
+                f"--start-at {self.start_at!r} is no time such as 2026-11-30T22:00+01:00"
+            ) from None
+
+
 def submit(
     portal: str,
-    files: Annotated[list[str], Parameter(allow_leading_hyphen=True, negative="")],
+    files: Files,
     /,
     *,
     input_: InputOptions = Layout(),
@@ -40,21 +77,21 @@ def submit(
     """
     Queue a run: read and check files as link does, store their pairs, and print the run's number.
 
-    Nothing is sent here: a worker does. If a row holds no pair nothing is stored, unless
-    --skip-invalid is given.
-
     Args:
         portal: A portal of the file of portals.
         files: As for aiohubassoc link.
-        input_: What they are like.
-        send: How and when the run is sent.
-        database: Where the runs are.
-        portals: Which portals there are.
         json_: Print {"run": NUMBER} on standard output, and nothing else.
     """
     find_portal(portals.load(), portal)
     check_input(input_)
-    options, start = send.to_fleet(), send.start()
+    check_stops(send.stop_after_failures, send.stop_after_alike)
+    start = send.start()
+    options = FleetOptions(
+        via=send.via,
+        skip_linked=send.skip_linked,
+        stop_after_failures=send.stop_after_failures,
+        stop_after_alike=send.stop_after_alike or None,
+    )
 
     async def work(fleet: Fleet) -> tuple[int, int]:
         with PairTable(tuple(files), input_) as table:
@@ -62,7 +99,7 @@ def submit(
                 columns=table.header,
                 sources=table.names,
                 cells=table.cells,
-                place=_place,
+                place=lambda pair: (get_record(pair).source, get_record(pair).line),
                 describe_place=table.place,
             )
             run = await fleet.submit(
@@ -84,11 +121,6 @@ def submit(
     return ExitCode.ALL_LINKED
 
 
-def _place(pair: Pair) -> tuple[int, int]:
-    record: Any = pair.tag  # the table tags each pair with its row
-    return record.source, record.line
-
-
 async def _checked(
     table: PairTable, about: SubmittedInput, *, skip_invalid: bool
 ) -> AsyncIterator[Pair]:
@@ -99,14 +131,7 @@ async def _checked(
             (record.source, record.line, record.problem or "invalid", record.fields)
         )
 
-    rows = RowSource(
-        table,
-        seen=None,  # storing them finds duplicates
-        on_invalid=reject,
-        on_duplicate=lambda *_: None,
-        limit=None,
-        on_limit=lambda: None,
-    )
+    rows = RowSource(table, reject)  # storing them finds duplicates
     await rows.check_ahead()
     async with contextlib.aclosing(rows.pairs()) as pairs:  # type: ignore[type-var]
         async for pair in pairs:

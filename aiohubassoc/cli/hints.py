@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import string
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,22 +13,13 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from aiohubassoc import errors
 from aiohubassoc._account.check import OBJECT_TYPE_FORMS
 from aiohubassoc.cli.connection import find_base_url, name_token_source
 from aiohubassoc.cli.options import AccessOptions, given
 from aiohubassoc.cli.report import NO_ERROR
 from aiohubassoc.cli.terminal import escape_controls, suggest
-from aiohubassoc.errors import (
-    AuthenticationError,
-    ConnectError,
-    DailyLimitError,
-    DailyReserveError,
-    MissingScopesError,
-    PermissionDeniedError,
-    RefusedAlikeError,
-    UnknownObjectTypeError,
-    plural,
-)
+from aiohubassoc.errors import plural
 from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.html_report.advice import can_pass_later
 from aiohubassoc.journal.journal import Journal
@@ -47,16 +39,18 @@ _OBJECT_TYPES: Final = (
     *("contacts", "companies", "deals", "tickets", "leads", "products", "line_items", "quotes"),
     *("calls", "emails", "meetings", "notes", "tasks", "communications", "orders", "invoices"),
 )
+# What no shell and no printf takes for anything else.
+_PLAIN: Final = {*string.ascii_letters, *string.digits, *" ./_,:=+@"}
 _PROGRAM: Final = "aiohubassoc"
 _CORRECTED: Final = "Correct these rows, then"
 # Of these a file that we wrote has its own.
-_OF_THE_INPUT_ALONE: Final = (
+_OF_THE_INPUT_ALONE: Final = {
     "--format",
     "--delimiter",
     "--encoding",
     "--sheet",
     "--include-hidden",
-)
+}
 
 
 def after_link(
@@ -67,7 +61,7 @@ def after_link(
     if folder is not None and not Journal(folder).is_there:  # removed during the run
         folder = None
     steps = _find_causes(report, call)
-    if isinstance(report.stopped, UnknownObjectTypeError):
+    if isinstance(report.stopped, errors.UnknownObjectTypeError):
         return steps  # the same command would meet it again
     if report.unfinished or not report.input_complete:
         if folder is not None:
@@ -100,30 +94,23 @@ def after_link(
 
 @attrs.frozen
 class FailureCounts:
-    """
-    What failed of a run; true if anything did.
-
-    Attributes:
-        groups: Category and message of each group of pairs that failed, wholly or partially.
-        rejected: How many rows hold no pair.
-        is_at_end: Whether every row was read and every pair has a result.
-    """
+    """What failed of a run; true if anything did."""
 
     groups: Sequence[tuple[str, str]]
+    """Category and message of each group of pairs that failed, wholly or partially."""
     rejected: int
     is_at_end: bool
+    """Whether every row was read and every pair has a result."""
 
     def __bool__(self) -> bool:
         return bool(self.groups or self.rejected)
 
     @property
     def can_pass_later(self) -> bool:
-        """Whether any may be linked if it is sent again as it is."""
         return any(can_pass_later(*group) for group in self.groups)
 
     @property
     def need_changes(self) -> bool:
-        """Whether any would fail again as it is."""
         return bool(self.rejected) or not all(can_pass_later(*group) for group in self.groups)
 
 
@@ -138,12 +125,8 @@ def after_failures(
     """
     Return what to do about the failures of a run folder: sentences, each with its command.
 
-    Args:
-        folder: The run folder.
-        failures: What failed of its runs.
-        command: What it keeps of the command; None: it was made by a program.
-        access: The token and the proxy; None: as the environment says.
-        written: The file that has the rows already; None: none has.
+    *command* is what the folder keeps of it, None: it is a program's. *written* is the file that
+    has the rows already.
     """
     access, steps = access or AccessOptions(), []
     if failures.can_pass_later and failures.is_at_end and command is not None:
@@ -161,7 +144,6 @@ def after_failures(
 
 
 def _find_causes(report: LinkReport, call: LinkCall) -> list[str]:
-    """Return what is to be mended before pairs are sent again."""
     steps = [step] if (step := after_stop(report.stopped, call.token)) else []
     if report.not_linked > report.failed_before and not report.pairs.responses:
         steps.append(
@@ -227,28 +209,16 @@ def after_move(folder: str, command: Command, access: AccessOptions) -> str:
 
 
 def how_to_link(
-    path: str,
-    input_: Layout,
-    where: Mapping[str, object] | None = None,
-    *,
-    corrected: bool = False,
+    path: str, input_: Layout, where: Mapping[str, object] | None = None, *, corrected: bool = False
 ) -> str:
-    """
-    Return how rows are linked that were written to *path*, from an input like *input_*.
-
-    Args:
-        where: The options that say to which portal; None: HubSpot's.
-        corrected: Whether rows of it must be corrected first: they would fail again.
-    """
+    """Return how to link rows written to *path*; *corrected*: they would fail again as they are."""
     sentence = _CORRECTED if corrected else "To link them"
     return f"{sentence}: {_compose_link(path, input_, where or {})}"
 
 
 def _compose_link(path: str, input_: Layout, where: Mapping[str, object]) -> str:
-    options = {
-        name: value for name, value in given(input_).items() if name not in _OF_THE_INPUT_ALONE
-    }
-    return compose("link", [path], {**options, **where})
+    own = {name: value for name, value in given(input_).items() if name not in _OF_THE_INPUT_ALONE}
+    return compose("link", [path], {**own, **where})
 
 
 def list_portal(command: Command, access: AccessOptions) -> dict[str, object]:
@@ -263,7 +233,10 @@ def _list_access(access: AccessOptions) -> dict[str, object]:
     """Return the options of the token and the proxy, without its password."""
     options: dict[str, object] = given(access)
     if access.proxy is not None:
-        options["--proxy"] = _hide_password(access.proxy)
+        scheme, separator, rest = access.proxy.rpartition("://")
+        credentials, at, host = rest.rpartition("@")
+        known = "USER:PASSWORD" if credentials else ""
+        options["--proxy"] = f"{scheme}{separator}{known}{at}{host}"
     return options
 
 
@@ -293,48 +266,36 @@ def quote(word: str) -> str:
     # What is not UTF-8 is a lone surrogate, which no output prints.
     if escape_controls(word) == word == word.encode(errors="ignore").decode():
         return shlex.quote(word)
-    data = "".join(_octal(byte) for byte in os.fsencode(word))
-    return f"\"$(printf '{data}')\""
-
-
-def _octal(byte: int) -> str:
-    is_plain = chr(byte).isascii() and (chr(byte).isalnum() or chr(byte) in " ./_,:=+@")
-    return chr(byte) if is_plain else f"\\{byte:03o}"
-
-
-def _hide_password(proxy: str) -> str:
-    """Return the URL of a proxy as it may be shown."""
-    scheme, separator, rest = proxy.rpartition("://")
-    credentials, at, host = rest.rpartition("@")
-    return f"{scheme}{separator}{'USER:PASSWORD' if credentials else ''}{at}{host}"
+    data = (chr(byte) if chr(byte) in _PLAIN else f"\\{byte:03o}" for byte in os.fsencode(word))
+    return f"\"$(printf '{''.join(data)}')\""
 
 
 def after_stop(stopped: AioHubAssocError | None, token: TokenOptions) -> str:
     """Return what is to be done about the cause, before the run can continue; empty: nothing."""
     match stopped:
-        case AuthenticationError(status=status):
+        case errors.AuthenticationError(status=status):
             step = f"HubSpot refused the access token ({status}). Check {name_token_source(token)}"
-        case MissingScopesError(scopes=scopes):
+        case errors.MissingScopesError(scopes=scopes):
             named = f": {', '.join(scopes)}" if scopes else ""
             step = f"The access token lacks scopes{named}. Add them to its app in HubSpot"
-        case PermissionDeniedError():
+        case errors.PermissionDeniedError():
             step = (
                 "Have an administrator of the HubSpot account allow it to the token's user or app"
             )
-        case DailyLimitError() | DailyReserveError():
+        case errors.DailyLimitError() | errors.DailyReserveError():
             step = (
                 "HubSpot allows no more calls today. It counts the day's calls anew at midnight in "
                 "the account's time zone"
             )
-        case ConnectError():
+        case errors.ConnectError():
             step = f"{stopped.message}. Check the network, --base-url and --proxy"
-        case RefusedAlikeError():
+        case errors.RefusedAlikeError():
             step = (
                 "HubSpot refused many pairs in a row. Check that --from and --to are not swapped "
                 "and that the ids are of this account: a run folder then sends these pairs again. "
                 "If only these pairs are wrong, continue with --stop-after-alike 0"
             )
-        case UnknownObjectTypeError(object_type=named):
+        case errors.UnknownObjectTypeError(object_type=named):
             forms, meant = OBJECT_TYPE_FORMS, suggest_type(named)
             step = f"HubSpot knows no object type {named!r}. Use {forms}{meant}"
         case _:
@@ -348,7 +309,6 @@ def suggest_type(named: str) -> str:
 
 
 def _how_to_begin_again(report: LinkReport, command: Command, call: LinkCall) -> list[str]:
-    """Return how to continue a run that has no run folder."""
     options: dict[str, object] = {**given(command.input), **list_portal(command, call.token)}
     for group in (command.pace, command.check, command.send, call.output):
         options |= given(group)

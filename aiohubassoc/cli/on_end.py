@@ -26,17 +26,18 @@ def run_with_end(text: str, work: Callable[[], int]) -> int:
     Return what *work* returns, once a command was run with the result as JSON on standard input.
 
     What the command itself comes to changes nothing: if anything is wrong with it, that is printed.
+    It is run, with the error, also if *work* raises.
 
     Args:
-        text: The command, split as a shell does; no shell runs.
-        work: Does the work of the process and leaves what came of it in `terminal.result`. If it
-            raises, the command is given the error and the exit code.
-
-    Raises:
-        OptionsError: the text cannot be split, or is empty; nothing was done.
-        BaseException: what *work* raises.
+        text: The command, split as a shell does; no shell runs. OptionsError: it is none.
+        work: Does the work of the process and leaves what came of it in `terminal.result`.
     """
-    words = _split(text)
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise OptionsError(f"--on-end {text!r} cannot be split: {error}") from None
+    if not words:
+        raise OptionsError("--on-end is empty: it must name a command")
     try:
         code = work()
     except BaseException as error:
@@ -44,16 +45,6 @@ def run_with_end(text: str, work: Callable[[], int]) -> int:
         raise
     _run(words, {**(terminal.result or {}), "exit_code": code})
     return code
-
-
-def _split(text: str) -> list[str]:
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise OptionsError(f"--on-end {text!r} cannot be split: {error}") from None
-    if not words:
-        raise OptionsError("--on-end is empty: it must name a command")
-    return words
 
 
 def _run(words: list[str], given_result: dict[str, Any]) -> None:
@@ -78,7 +69,6 @@ def _run(words: list[str], given_result: dict[str, Any]) -> None:
 
 
 def _wait_for(words: list[str], stdin: int, output: int) -> str | None:
-    """Return what was wrong with a command; None: nothing was."""
     try:
         done = subprocess.run(  # noqa: S603 -- it is what the user asks for
             words, stdin=stdin, stdout=output, stderr=output, timeout=_SECONDS, check=False

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeAlias
 
 import attrs
 from cyclopts import Parameter, default_name_transform
 
 from aiohubassoc._batching.batch import MOST_PAIRS
 from aiohubassoc.errors import OptionsError
+from aiohubassoc.files.byte_source import STDIN
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.options import Quota
 from aiohubassoc.pair import Pair
@@ -30,6 +31,20 @@ def option_name(field: str) -> str:
 
 
 Flag: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False)]
+# Options that several commands have, each with its help.
+Json: TypeAlias = Annotated[
+    Flag, Parameter(help="Print one JSON object on standard output, and nothing else.")
+]
+NoCheck: TypeAlias = Annotated[
+    Flag,
+    Parameter(
+        help="Do not ask HubSpot about the token and the object types before the first pair."
+    ),
+]
+Uvloop: TypeAlias = Annotated[
+    Flag, Parameter(help="Use uvloop, which costs less CPU; it must be installed.")
+]
+Files: TypeAlias = Annotated[list[str], Parameter(allow_leading_hyphen=True, negative="")]
 
 
 def _to_share(_: object, tokens: Sequence[Token]) -> float:
@@ -43,6 +58,8 @@ def _to_share(_: object, tokens: Sequence[Token]) -> float:
         ) from None
 
 
+LogFormat: TypeAlias = Literal["text", "json"]
+LogLevel: TypeAlias = Literal["debug", "info", "warning", "error"]
 Share: TypeAlias = Annotated[float, Parameter(converter=_to_share)]
 # Flags have no opposite: nothing here is true by default.
 Flat: Final = Parameter(name="*", name_transform=option_name, negative="")
@@ -92,7 +109,6 @@ class PaceOptions(QuotaOptions):
     shared_key: str | None = None
 
     def check(self) -> None:
-        """Raise OptionsError for a quota, a reserve or a shared quota that cannot be read."""
         self.parsed_quota()
         self.reserve()
         self.shared()
@@ -143,7 +159,6 @@ class BatchOptions:
 
     @property
     def size(self) -> int:
-        """The most pairs of a batch, or OptionsError."""
         size = MOST_PAIRS if self.batch_size is None else self.batch_size
         if not 1 <= size <= MOST_PAIRS:
             raise OptionsError(f"--batch-size must be 1 to {MOST_PAIRS:,}, not {size:,}")
@@ -176,7 +191,6 @@ class SendOptions(BatchOptions):
 
     @property
     def is_batch(self) -> bool:
-        """Whether many pairs go in one call."""
         return self.via == "batch"
 
     @property
@@ -186,21 +200,9 @@ class SendOptions(BatchOptions):
 
     @property
     def makes_reads(self) -> bool:
-        """Whether any call reads links."""
         return self.skip_linked or self.verify
 
-    def over(self, old: SendOptions) -> SendOptions:
-        """Return *old* with what is given here in its place."""
-        both = merged(self, old)
-        # What was kept for batches says nothing of single calls, and would be refused with them.
-        if not both.is_batch:
-            both = attrs.evolve(both, batch_size=self.batch_size)
-        if not both.makes_batch_calls:
-            both = attrs.evolve(both, batch_quota=self.batch_quota)
-        return both
-
     def check(self) -> None:
-        """Raise OptionsError for options that do not go together."""
         if self.size and self.batch_size is not None and not self.is_batch:
             raise OptionsError("--batch-size is for --via batch: other calls hold one pair each")
         if self.parsed_batch_quota() is not None and not self.makes_batch_calls:
@@ -208,46 +210,6 @@ class SendOptions(BatchOptions):
                 "--batch-quota is for --via batch, --skip-linked and --verify: single calls keep "
                 "--quota"
             )
-
-
-@attrs.frozen
-class LastPaceOptions(PaceOptions):
-    """
-    How fast to go, if not as in the last run.
-
-    Args:
-        quota: starter, professional, enterprise, limit-increase, oauth, or as 190/10s. Upper
-            limit; default: as in the last run of the folder.
-        share: The part of the quota to use, such as 0.5 or 50%; the rest is for others. Default:
-            as in the last run of the folder.
-        concurrency: The most requests in flight, 1 to 1000; default: as in the last run of the
-            folder.
-        reserve_daily: Calls of the day to leave for others, such as 50000 or 10%. The run stops
-            there, where HubSpot says how many are left. Default: as in the last run of the folder.
-        shared_quota: Share the quota with other processes: sqlite:///FILE for those of this
-            machine, postgresql://... for those of many machines; default: as in the last run of
-            the folder.
-        shared_key: Name of the shared quota: one for each HubSpot account and app; default: as in
-            the last run of the folder.
-    """
-
-    # None: not given, as 1.0 is a change of an earlier 0.5. Only `merged` reads it.
-    share: Share | None = None  # type: ignore[assignment]
-
-
-@attrs.frozen
-class LastSendOptions(SendOptions):
-    """
-    How pairs are sent, and whether links are read, if not as in the last run.
-
-    Args:
-        batch_size: The most pairs of a batch, 1 to 2000; default: as in the last run of the
-            folder.
-        batch_quota: Batch calls and reads in a window, such as 20/10s. Upper limit; default: as in
-            the last run of the folder.
-        via: put, a call for each pair, or batch, a call for up to 2,000 pairs; default: as in the
-            last run of the folder.
-    """
 
 
 @attrs.frozen
@@ -296,6 +258,11 @@ class TokenOptions:
     token_command: str | None = None
     token_stdin: Flag = False
 
+    def check(self, inputs: Sequence[str]) -> None:
+        """Raise OptionsError where standard input would hold both the pairs and the token."""
+        if self.token_stdin and STDIN in inputs:
+            raise OptionsError("standard input holds either the pairs or the token")
+
 
 @attrs.frozen
 class AccessOptions(TokenOptions):
@@ -332,18 +299,70 @@ class CheckOptions:
     require_rows: Flag = False
 
     def check(self) -> None:
-        """Raise OptionsError for a number that cannot work."""
-        if self.stop_after_failures is not None and self.stop_after_failures < 1:
-            raise OptionsError("--stop-after-failures must be 1 or more")
-        if self.stop_after_alike < 0:
-            raise OptionsError("--stop-after-alike must be 1 or more, or 0 for never")
+        check_stops(self.stop_after_failures, self.stop_after_alike)
 
 
-_GroupT = TypeVar("_GroupT", PaceOptions, SendOptions)
+@attrs.frozen
+class PrintOptions:
+    """
+    What to print and log, and what to run at the end.
+
+    Args:
+        stream: Print one JSON object a line on standard output for each pair as it completes, and
+            nothing else.
+        json_: Print one JSON object with the result on standard output, and nothing else.
+        on_end: Run this command at the end, with any result, with the JSON object of --json on
+            its standard input. It is split into words as a shell does, but no shell runs it; it
+            has 60 s. If it fails, that is printed and changes no exit code.
+        log_format: text, or json: each line on standard error is then a JSON object with time,
+            level, message and what it is about; with --log-file those of that file.
+        log_level: Log from this level on: debug, info, warning or error. Without it: info if
+            --log-format json or --log-file is given, else only what a summary does not say.
+        log_file: Append log lines to this file instead of printing them on standard error.
+    """
+
+    stream: Flag = False
+    json_: Flag = False
+    on_end: str | None = None
+    log_format: LogFormat = "text"
+    log_level: LogLevel | None = None
+    log_file: str | None = None
+
+    def check(self) -> None:
+        if self.stream and self.json_:
+            raise OptionsError("give --stream or --json: both are for standard output")
+
+
+@attrs.frozen
+class OutputOptions(PrintOptions):
+    """
+    What to print and write, and where.
+
+    Args:
+        failures: Write the rows that failed, were rejected or not sent to this file, with the
+            reason: as CSV, or as its name ends: .jsonl or .parquet.
+        report: Write a report of the run to this file, as HTML that needs no network.
+        ordered: Print the lines of --stream in the order of the input.
+    """
+
+    failures: str | None = None
+    report: str | None = None
+    ordered: Flag = False
+
+    def check(self) -> None:
+        super().check()
+        if self.ordered and not self.stream:
+            raise OptionsError("--ordered is for --stream: only there the order shows")
+
+
+def check_stops(after_failures: int | None, after_alike: int) -> None:
+    if after_failures is not None and after_failures < 1:
+        raise OptionsError("--stop-after-failures must be 1 or more")
+    if after_alike < 0:
+        raise OptionsError("--stop-after-alike must be 1 or more, or 0 for never")
 
 
 def check_input(layout: Layout) -> None:
-    """Raise OptionsError for an object type that cannot be one."""
     for option, object_type in (("--from", layout.from_type), ("--to", layout.to_type)):
         if object_type is not None:
             try:
@@ -364,13 +383,3 @@ def given(group: attrs.AttrsInstance) -> dict[str, Any]:
     """Return the options of a group whose value is not the default."""
     defaults = to_options(type(group)())
     return {name: value for name, value in to_options(group).items() if value != defaults[name]}
-
-
-def merged(new: _GroupT, old: _GroupT) -> _GroupT:
-    """Return *old* with what is given in *new* in its place."""
-    changes = {
-        field.name: getattr(new, field.name)
-        for field in attrs.fields(type(new))
-        if getattr(new, field.name) != field.default
-    }
-    return attrs.evolve(old, **changes)

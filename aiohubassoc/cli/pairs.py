@@ -13,30 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TextIO, TypeAl
 import attrs
 from cyclopts import Parameter
 
+from aiohubassoc.cli import terminal
 from aiohubassoc.cli.hints import how_to_link
-from aiohubassoc.cli.match_hint import KeySample, find_hint
 from aiohubassoc.cli.options import Flag, Flat
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.sinks import check_outputs
 from aiohubassoc.cli.summary import print_count
-from aiohubassoc.cli.terminal import (
-    StorageError,
-    lose_output,
-    print_lines,
-    rows_output,
-    stderr,
-    stdout,
-)
 from aiohubassoc.errors import InputError, OptionsError, plural
+from aiohubassoc.files import keyed_table
 from aiohubassoc.files.byte_source import STDIN, file_identity
-from aiohubassoc.files.join import Join, Joined, Unmatched
-from aiohubassoc.files.keyed_table import (
-    KeyColumns,
-    KeyedTable,
-    email_domain,
-    exact_key,
-    site_domain,
-)
+from aiohubassoc.files.join import Join, Joined
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.results import check_file_name, csv_writer, result_format
 
@@ -44,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rich.console import Console
+
 
 File: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
 MatchBy: TypeAlias = Literal["exact", "email-domain"]
@@ -53,9 +40,11 @@ _OWN_COLUMNS: Final = ("side", "line", "reason", "message")
 # Stands in a command for an object type that no column shows.
 _TYPE: Final = "TYPE"
 _TO_KEYS: Final = {
-    "exact": (exact_key, exact_key),
-    "email-domain": (email_domain, site_domain),
+    "exact": (keyed_table.exact_key, keyed_table.exact_key),
+    "email-domain": (keyed_table.email_domain, keyed_table.site_domain),
 }
+# Keys of a side that are looked at, to see what it holds if nothing matches.
+_SAMPLE: Final = 1000
 # Of one row, and of several.
 _REASONS: Final = {
     "NO_MATCH": ("matches no row of {other}", "match no row of {other}"),
@@ -87,8 +76,7 @@ class KeyOptions:
     left_id: str | None = None
     right_id: str | None = None
 
-    def parsed(self) -> tuple[KeyColumns, KeyColumns]:
-        """Return the columns of each file, or raise OptionsError."""
+    def parsed(self) -> tuple[keyed_table.KeyColumns, keyed_table.KeyColumns]:
         left, right = self.left_on, self.right_on
         if self.on is not None:
             if left is not None or right is not None:
@@ -100,8 +88,8 @@ class KeyOptions:
                 "COLUMN"
             )
         return (
-            KeyColumns(left, "--left-on", self.left_id, "--left-id"),
-            KeyColumns(right, "--right-on", self.right_id, "--right-id"),
+            keyed_table.KeyColumns(left, "--left-on", self.left_id, "--left-id"),
+            keyed_table.KeyColumns(right, "--right-on", self.right_id, "--right-id"),
         )
 
 
@@ -141,7 +129,7 @@ def pairs(
     json_: Flag = False,
 ) -> int:
     """
-    Join two exports by a column of each, and write the pairs of record ids.
+    Join two exports by a column of each.
 
     Args:
         left: The export with the first records of the pairs: CSV, TSV, JSON Lines, Parquet or
@@ -160,42 +148,29 @@ def pairs(
     if json_ and output is None:
         raise OptionsError("--json is for --output: without it the pairs are on standard output")
     _check_files((left, right), output, unmatched)
-    samples = tuple(map(KeySample, _TO_KEYS[match]))
+    samples = tuple(map(_KeySample, _TO_KEYS[match]))
     with (
-        KeyedTable(left, columns[0], layout, samples[0].to_key) as left_table,
-        KeyedTable(right, columns[1], layout, samples[1].to_key) as right_table,
+        keyed_table.KeyedTable(left, columns[0], layout, samples[0].to_key) as left_table,
+        keyed_table.KeyedTable(right, columns[1], layout, samples[1].to_key) as right_table,
     ):
-        target = _Output(output, unmatched)
         try:
             with Join(
                 left_table, right_table, all_matches=all_matches, keeps_cells=unmatched is not None
             ) as join:
-                target.write(join)
-        except InputError as error:
-            if target.begun and output is not None:
-                raise InputError(
-                    f"{error}. {output} has only the pairs of the rows before"
-                ) from None
-            raise
-        except sqlite3.Error as error:
-            raise StorageError(f"a temporary file: {error}") from None
-        except OSError as error:
-            if not target.begun:
-                raise StorageError(f"a temporary file: {error}") from None
-            if target.path is not None:
-                raise StorageError(f"{target.path}: {error.strerror}") from None
-            lose_output(error)
+                _write(join, output, unmatched)
+        except _OutputLostError:
             return ExitCode.STORAGE
+        except (OSError, sqlite3.Error) as error:
+            raise terminal.StorageError(f"a temporary file: {error}") from None
         if json_:
-            stdout().out(json.dumps(_as_json(join, output, unmatched)))
+            terminal.stdout().out(json.dumps(_as_json(join, output, unmatched)))
         else:
-            hint = find_hint(samples, columns) if match == "exact" and not join.pairs else None
-            _print(join, left_table, right_table, target, hint)
+            hint = _find_hint(samples, columns) if match == "exact" and not join.pairs else None
+            _print(join, left_table, right_table, output, unmatched, hint=hint)
     return _exit_code(join)
 
 
 def _check_files(inputs: tuple[str, str], output: str | None, unmatched: str | None) -> None:
-    """Raise OptionsError for files that cannot be read or written together."""
     left, right = inputs
     if file_identity(left) == file_identity(right) and (
         STDIN in inputs or (Path(left).exists() and not Path(left).is_file())
@@ -208,103 +183,96 @@ def _check_files(inputs: tuple[str, str], output: str | None, unmatched: str | N
         check_file_name(unmatched, ".csv", ".jsonl", ".ndjson")
 
 
-class _Output:
-    """
-    Writes what a join comes to.
-
-    Attributes:
-        begun: Whether anything may have been written.
-        path: The file that is written right now; None: standard output.
-    """
-
-    def __init__(self, output: str | None, unmatched: str | None) -> None:
-        self.begun = False
-        self.output = output
-        self.unmatched = unmatched
-        self.path = output
-
-    def write(self, join: Join) -> None:
-        """
-        Write all of it.
-
-        Raises:
-            OSError: the file `path` cannot be written.
-            InputError: an input can no longer be read.
-        """
-        with ExitStack() as stack:
-            # Where the first row of either file cannot be read, nothing is overwritten.
-            results = iter(join)
-            first = next(results, None)
-            self.begun = True
-            file = rows_output() if self.output is None else stack.enter_context(_open(self.output))
-            rows = csv_writer(file)
-            rows.writerow(_HEADER)
-            others: _UnmatchedFile | None = None
-            if self.unmatched is not None:
-                self.path = self.unmatched
-                others = _UnmatchedFile(
-                    stack.enter_context(_open(self.unmatched)), join.header, self.unmatched
-                )
+def _write(join: Join, output: str | None, unmatched: str | None) -> None:
+    """Write the pairs, and the rows without one; None: to standard output, and nowhere."""
+    # Where the first row of either file cannot be read, nothing is overwritten.
+    results = iter(join)
+    first = next(results, None)
+    with ExitStack() as stack:
+        joined, others = _RowFile(stack, output, _HEADER), None
+        if unmatched is not None:
+            taken = {name.strip().casefold() for name in join.header}
+            own = [f"aiohubassoc_{name}" if name in taken else name for name in _OWN_COLUMNS]
+            others = _RowFile(stack, unmatched, [*own, *join.header])
+        try:
             for result in () if first is None else chain((first,), results):
                 if isinstance(result, Joined):
-                    self.path = self.output
-                    rows.writerow(attrs.astuple(result))
+                    joined.write(attrs.astuple(result))
                 elif others is not None:
-                    self.path = self.unmatched
-                    others.write(result)
-            self.path = self.unmatched
-            if others is not None:
-                others.flush()
-            self.path = self.output
-            file.flush()
+                    reason = (result.side, result.line, result.reason, result.message)
+                    others.write([*reason, *result.cells])
+        except InputError as error:
+            if output is None:
+                raise
+            raise InputError(f"{error}. {output} has only the pairs of the rows before") from None
+        if others is not None:
+            others.flush()
+        joined.flush()
 
 
-class _UnmatchedFile:
-    """Rows without a pair, as CSV or JSON Lines: the reason, then their cells."""
+class _OutputLostError(Exception):
+    """Standard output was closed."""
 
-    def __init__(self, file: TextIO, header: Sequence[str], path: str) -> None:
-        taken = {name.strip().casefold() for name in header}
-        own = [f"aiohubassoc_{name}" if name in taken else name for name in _OWN_COLUMNS]
-        self._names = [*own, *header]
-        self._file = file
-        self._csv = None
-        if result_format(path) == "csv":
-            self._csv = csv_writer(file)
-            self._csv.writerow(self._names)
 
-    def write(self, row: Unmatched) -> None:
-        """Write a row."""
-        values = [row.side, row.line, row.reason, row.message, *row.cells]
-        if self._csv is not None:
-            self._csv.writerow(values)
-        else:
-            self._file.write(json.dumps(dict(zip(self._names, values, strict=True))) + "\n")
+class _RowFile:
+    """
+    Writes rows as CSV, or as JSON Lines where the file's name says so.
+
+    Raises:
+        StorageError: the file cannot be written; so for every method.
+        _OutputLostError: standard output was closed, which is the file if *path* is None; likewise.
+    """
+
+    def __init__(self, stack: ExitStack, path: str | None, names: Sequence[str]) -> None:
+        self._path = path
+        self._names = names
+        self._is_csv = path is None or names is _HEADER or result_format(path) == "csv"
+        try:
+            self._file = (
+                terminal.rows_output() if path is None else stack.enter_context(_open(path))
+            )
+        except OSError as error:
+            raise self._explain(error) from None
+        self._csv = csv_writer(self._file)
+        if self._is_csv:
+            self.write(names)
+
+    def write(self, values: Sequence[object]) -> None:
+        try:
+            if self._is_csv:
+                self._csv.writerow(values)
+            else:
+                self._file.write(json.dumps(dict(zip(self._names, values, strict=True))) + "\n")
+        except OSError as error:
+            raise self._explain(error) from None
 
     def flush(self) -> None:
-        """Hand what was written to the system."""
-        self._file.flush()
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise self._explain(error) from None
+
+    def _explain(self, error: OSError) -> Exception:
+        if self._path is not None:
+            return terminal.StorageError(f"{self._path}: {error.strerror}")
+        terminal.lose_output(error)
+        return _OutputLostError()
 
 
 @contextlib.contextmanager
 def _open(path: str) -> Iterator[TextIO]:
-    file = Path(path).open(  # noqa: SIM115 -- closed below; flush has raised before
-        # A cell of JSON may hold half of a character.
-        "w",
-        encoding="utf-8",
-        errors="backslashreplace",
-        newline="",
-    )
+    # A cell of JSON may hold half of a character.
+    file = Path(path).open("w", encoding="utf-8", errors="backslashreplace", newline="")  # noqa: SIM115 -- closed below
     try:
         yield file
     finally:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # flush has raised before
             file.close()
 
 
-def _print_rows(count: int, table: str, one: str, several: str, console: Console) -> None:
-    """Print how many rows of a table are of a kind; no line for 0."""
-    noun, what = ("row", one) if count == 1 else ("rows", several)
-    print_count(count, f"{noun} of {table} {what}", console)
+def _print_rows(count: int, table: str, verbs: Sequence[str], console: Console) -> None:
+    noun, verb = ("row", verbs[0]) if count == 1 else ("rows", verbs[1])
+    print_count(count, f"{noun} of {table} {verb}", console)
 
 
 def _exit_code(join: Join) -> int:
@@ -332,9 +300,15 @@ def _as_json(join: Join, output: str | None, unmatched: str | None) -> dict[str,
 
 
 def _print(
-    join: Join, left: KeyedTable, right: KeyedTable, target: _Output, hint: str | None
+    join: Join,
+    left: keyed_table.KeyedTable,
+    right: keyed_table.KeyedTable,
+    output: str | None,
+    unmatched: str | None,
+    *,
+    hint: str | None,
 ) -> None:
-    console: Console = stderr() if target.output is None else stdout()
+    console = terminal.stderr() if output is None else terminal.stdout()
     console.print(
         f"{plural(join.pairs, 'pair')} of {plural(join.rows['left'], 'row')} of {left.name} and "
         f"{plural(join.rows['right'], 'row')} of {right.name}",
@@ -342,26 +316,57 @@ def _print(
     )
     for (side, reason), count in sorted(join.unmatched.items()):
         own, other = (left, right) if side == "left" else (right, left)
-        one, several = (what.format(other=other.name) for what in _REASONS[reason])
-        _print_rows(count, own.name, one, several, console)
-    _print_rows(
-        join.repeated, right.name, "repeats an earlier one", "repeat an earlier one", console
-    )
-    for name, table in ((left.name, left), (right.name, right)):
-        for sentence in table.counts.sentences():
-            console.print(f"{name}: {sentence}", markup=False)
+        verbs = [what.format(other=other.name) for what in _REASONS[reason]]
+        _print_rows(count, own.name, verbs, console)
+    repeats = ("repeats an earlier one", "repeat an earlier one")
+    _print_rows(join.repeated, right.name, repeats, console)
+    for table in (left, right):
+        terminal.print_lines((f"{table.name}: {one}" for one in table.counts.sentences()), console)
     steps = [] if hint is None else [hint]
-    if target.unmatched is not None:
+    if unmatched is not None:
         rows = join.unmatched.total()
-        steps.append(f"Wrote {plural(rows, 'row')} to {target.unmatched}, each with its reason")
+        steps.append(f"Wrote {plural(rows, 'row')} to {unmatched}, each with its reason")
     elif join.unmatched:
         steps.append(
             "To write the rows without a pair to a file: the same command with --unmatched FILE"
         )
-    if target.output is not None and join.pairs:
+    if output is not None and join.pairs:
         types = Layout(from_type=left.object_type or _TYPE, to_type=right.object_type or _TYPE)
-        step = how_to_link(target.output, types)
+        step = how_to_link(output, types)
         if _TYPE in {types.from_type, types.to_type}:
             step = step.replace("them:", "them, with an object type such as contacts for TYPE:", 1)
         steps.append(step)
-    print_lines(steps, console)
+    terminal.print_lines(steps, console)
+
+
+class _KeySample:
+    """Makes the keys of a side, and counts what the first of them are."""
+
+    def __init__(self, to_key: keyed_table.ToKey) -> None:
+        self._to_key = to_key
+        self.keys = self.addresses = self.domains = 0
+
+    def to_key(self, text: str) -> str:
+        key = self._to_key(text)
+        if self.keys < _SAMPLE:
+            self.keys += 1
+            with contextlib.suppress(keyed_table.NoKeyError):
+                keyed_table.email_domain(key)
+                self.addresses += 1
+            with contextlib.suppress(keyed_table.NoKeyError):
+                self.domains += "." in key and bool(keyed_table.site_domain(key))
+        return key
+
+
+def _find_hint(
+    samples: tuple[_KeySample, ...], columns: tuple[keyed_table.KeyColumns, ...]
+) -> str | None:
+    """Return what to try where nothing matched, as one side has addresses and the other domains."""
+    for own, other, order in ((0, 1, ""), (1, 0, " and give the files in the other order")):
+        left, right = samples[own], samples[other]
+        if 2 * left.addresses > left.keys and 2 * right.domains > right.keys:
+            return (
+                f"{columns[own].key} holds e-mail addresses and {columns[other].key} domains: try "
+                f"--match email-domain{order}"
+            )
+    return None

@@ -6,28 +6,15 @@ import sqlite3
 from typing import TYPE_CHECKING, Annotated, Final
 
 import attrs
-from cyclopts import Parameter
 from rich.markup import escape
 
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc._quota.batch_pacer import FIRST_QUOTA
 from aiohubassoc.arguments import checked_concurrency
-from aiohubassoc.cli.options import (
-    BatchOptions,
-    Flag,
-    Flat,
-    InputOptions,
-    PaceOptions,
-    QuotaOptions,
-    SendOptions,
-    check_input,
-)
-from aiohubassoc.cli.output_options import (
-    OutputOptions,
-)
+from aiohubassoc.cli import options
 from aiohubassoc.cli.progress import duration
 from aiohubassoc.cli.report import ExitCode, LinkReport
-from aiohubassoc.cli.run_folder import Command, FolderOptions, LinkCall
+from aiohubassoc.cli.run_folder import Command, FolderOptions, LinkCall, check_folder
 from aiohubassoc.cli.summary import print_count, print_invalid
 from aiohubassoc.cli.terminal import StorageError, print_lines, print_result, stdout
 from aiohubassoc.errors import OptionsError, plural
@@ -50,21 +37,19 @@ _DAILY_CALLS: Final = {"STARTER": 250_000, "PROFESSIONAL": 625_000, "ENTERPRISE"
 
 
 def plan(
-    files: Annotated[list[str], Parameter(allow_leading_hyphen=True, negative="")],
+    files: options.Files,
     /,
     *,
-    input_: InputOptions = Layout(),  # noqa: B008 -- frozen
-    quota: Annotated[QuotaOptions, Flat] = QuotaOptions(),  # noqa: B008
-    batch: Annotated[BatchOptions, Flat] = BatchOptions(),  # noqa: B008
+    input_: options.InputOptions = Layout(),
+    quota: Annotated[options.QuotaOptions, options.Flat] = options.QuotaOptions(),
+    batch: Annotated[options.BatchOptions, options.Flat] = options.BatchOptions(),
     daily_limit: int | None = None,
     run: str | None = None,
-    retry_failed: Flag = False,
-    json_: Flag = False,
+    retry_failed: options.Flag = False,
+    json_: options.Json = False,
 ) -> int:
     """
     Read the input, send nothing, and say what linking it would do and take.
-
-    The exit code is 1 if rows cannot be used: a run would refuse them, or leave them out.
 
     Args:
         files: As for link.
@@ -72,30 +57,26 @@ def plan(
         run: The run folder that would be used; pairs that it has as linked need no call.
         retry_failed: Send pairs again that failed in an earlier run of the folder, wholly or in
             part.
-        json_: Print one JSON object on standard output, and nothing else.
     """
     command = Command(
         tuple(files),
         input_,
-        pace=PaceOptions(**attrs.asdict(quota)),
-        send=SendOptions(**attrs.asdict(batch)),
+        pace=options.PaceOptions(**attrs.asdict(quota)),
+        send=options.SendOptions(**attrs.asdict(batch)),
     )
     call = LinkCall(
-        output=OutputOptions(json_=json_), folder=FolderOptions(run, retry_failed=retry_failed)
+        output=options.OutputOptions(json_=json_),
+        folder=FolderOptions(run, retry_failed=retry_failed),
     )
     return print_plan(command, call, daily_limit=daily_limit)
 
 
 def print_plan(command: Command, call: LinkCall, *, daily_limit: int | None) -> int:
-    """
-    Print what *command* would do, with its run folder if any, and return the exit code.
-
-    Raises:
-        AioHubAssocError: an option, the input or the run folder cannot work.
-        StorageError: a temporary file cannot be written.
-    """
-    check_input(command.input)
-    journal = None if call.folder.run is None else Journal(call.folder.run)
+    options.check_input(command.input)
+    journal = None
+    if call.folder.run is not None:
+        check_folder(call.folder.run)
+        journal = Journal(call.folder.run)
     send, pace = command.send, command.pace
     batch_size, batch_quota = send.size, send.parsed_batch_quota()
     concurrency = checked_concurrency(pace.concurrency)
@@ -142,7 +123,6 @@ def print_plan(command: Command, call: LinkCall, *, daily_limit: int | None) -> 
 
 
 def _find_daily_calls(given: int | None, quota: str | None) -> int | None:
-    """Return the calls of a day: as given, else the tier's; None if neither says it."""
     if given is not None and given < 1:
         raise OptionsError("--daily-limit must be 1 or more")
     tier = (quota or "").strip().upper().replace("-", "_")
@@ -217,5 +197,4 @@ def _print_end(
 
 
 def _local_time(moment: datetime) -> datetime:
-    """Return a moment in the time zone of this machine, in whole seconds."""
     return moment.astimezone().replace(microsecond=0)

@@ -41,12 +41,7 @@ class _Sample:
 
 
 class Progress:
-    """
-    What the line says.
-
-    Args:
-        is_batch: Whether a call is for many pairs, so that the quota does not count pairs.
-    """
+    """What the line says; *is_batch*: a call is for many pairs, so that no quota counts pairs."""
 
     def __init__(
         self,
@@ -132,12 +127,7 @@ def duration(seconds: float) -> str:
 async def show(
     progress: Progress, console: Console, count_rows: Callable[[], int | None] | None = None
 ) -> None:
-    """
-    Show *progress* on *console* until it is cancelled.
-
-    Args:
-        count_rows: Counts the rows of the input; None: it is not known how many there are.
-    """
+    """Show *progress* on *console* until it is cancelled; *count_rows* counts the rows."""
     is_live = console.is_terminal and not console.is_dumb_terminal
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task((_show_live if is_live else _show_plainly)(progress, console))

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from enum import IntEnum
 from typing import Any, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc.errors import (
-    AioHubAssocError,
-    ApiError,
-    AuthenticationError,
-    JournalStorageError,
-    MissingScopesError,
-    PermissionDeniedError,
-    SharedQuotaError,
-    UnknownObjectTypeError,
-)
+from aiohubassoc import errors
 from aiohubassoc.files.record import InputCounts
 from aiohubassoc.files.results import RowResult
 from aiohubassoc.models import LinkState, Outcome, Report, Status, Verification, VerificationReport
@@ -55,14 +45,14 @@ class ExitCode(IntEnum):
     """Another process uses the run folder: try again later (EX_TEMPFAIL of sysexits.h)."""
 
 
-_BY_STOP: Final = (
-    (JournalStorageError, ExitCode.STORAGE),
-    (SharedQuotaError, ExitCode.STORAGE),
-    (AuthenticationError, ExitCode.UNAUTHORIZED),
-    (MissingScopesError, ExitCode.UNAUTHORIZED),
-    (PermissionDeniedError, ExitCode.UNAUTHORIZED),
-    (UnknownObjectTypeError, ExitCode.USAGE),
-)
+_BY_STOP: Final = {
+    errors.JournalStorageError: ExitCode.STORAGE,
+    errors.SharedQuotaError: ExitCode.STORAGE,
+    errors.AuthenticationError: ExitCode.UNAUTHORIZED,
+    errors.MissingScopesError: ExitCode.UNAUTHORIZED,
+    errors.PermissionDeniedError: ExitCode.UNAUTHORIZED,
+    errors.UnknownObjectTypeError: ExitCode.USAGE,
+}
 
 
 def outcome_result(outcome: Outcome) -> RowResult:
@@ -78,7 +68,7 @@ def verification_result(verification: Verification) -> RowResult:
         return RowResult(state)
     if error is None:
         return RowResult(state, *_WITHOUT_ERROR[state])
-    correlation_id = error.correlation_id if isinstance(error, ApiError) else None
+    correlation_id = error.correlation_id if isinstance(error, errors.ApiError) else None
     return RowResult(state, error.label, str(error), correlation_id)
 
 
@@ -92,15 +82,9 @@ class Example:
     result: RowResult
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return {
-            "line": self.line,
-            "place": self.place,
-            "pair": self.pair,
-            "category": self.result.category,
-            "message": self.result.message,
-            "correlation_id": self.result.correlation_id,
-        }
+        result = attrs.asdict(self.result)
+        del result["status"]
+        return {"line": self.line, "place": self.place, "pair": self.pair, **result}
 
 
 @attrs.define
@@ -113,36 +97,26 @@ class Category:
     count: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
         example = self.example.as_json()
         del example["category"]
-        return {
-            "status": self.status,
-            "category": self.name,
-            "count": self.count,
-            "example": example,
-        }
+        own = {"status": self.status, "category": self.name, "count": self.count}
+        return {**own, "example": example}
 
 
 @attrs.define(kw_only=True)
-class _RowReport(ABC):
+class _RowReport:
     """
     What every run reports; it can be read during the run.
 
     Attributes:
-        portal: Where its pairs went, for people.
         input_counts: What reading the input has changed and left out; None: no input was read.
-        invalid: Rejected rows, which hold no pair.
         invalid_lines: The first of them: each one's line, place as messages call it, and problem.
         duplicates: Rows that repeat an earlier one, where the command itself found them.
         failure: Why the run ended early, where the library's report does not say it.
         storage_problem: Which file could not be written, and why; None if every one was.
-        input_complete: Whether the input was read to its end.
-        input_rows: About how many rows it has; None if that is not known.
-        limit: The most pairs that the run takes from it; None: all.
+        input_rows: About how many rows the input has; None if that is not known.
         is_limited: Whether the run ended at its limit, before the end of the input.
         signal: The number of the signal that ended the run; None if none did.
-        rows_written: How many rows were written to a file.
     """
 
     portal: str = ""
@@ -151,7 +125,7 @@ class _RowReport(ABC):
     invalid: int = 0
     invalid_lines: list[dict[str, Any]] = attrs.Factory(list)
     duplicates: int = 0
-    failure: AioHubAssocError | None = None
+    failure: errors.AioHubAssocError | None = None
     storage_problem: str | None = None
     input_complete: bool = False
     input_rows: int | None = None
@@ -163,7 +137,6 @@ class _RowReport(ABC):
 
     @property
     def done(self) -> int:
-        """How many rows are done, as far as is known."""
         return self.pairs.total + self.duplicates + self.invalid
 
     @property
@@ -179,19 +152,20 @@ class _RowReport(ABC):
         return min(self.limit, self.input_rows or self.limit)
 
     @property
-    def stopped(self) -> AioHubAssocError | None:
+    def stopped(self) -> errors.AioHubAssocError | None:
         """Why the run ended early; None if it did not."""
         return self.failure or self.pairs.stopped
 
     @property
-    @abstractmethod
     def unfinished(self) -> int:
-        """How many pairs have no result."""
+        """How many pairs have no result: they were not sent, or not written down, or not read."""
+        return self.pairs.unprocessed if isinstance(self.pairs, Report) else self.pairs.unknown
 
     @property
-    @abstractmethod
     def not_linked(self) -> int:
-        """How many pairs HubSpot did not link, or does not have."""
+        """How many pairs HubSpot did not link, wholly or in part, or does not have."""
+        pairs = self.pairs
+        return pairs.failed + pairs.partial if isinstance(pairs, Report) else pairs.missing
 
     @property
     def is_at_end(self) -> bool:
@@ -200,11 +174,9 @@ class _RowReport(ABC):
 
     @property
     def completed(self) -> int:
-        """How many pairs HubSpot responded for."""
         return self.pairs.linked + self.not_linked
 
     def add_invalid(self, line: int, place: str, problem: str) -> None:
-        """Count a rejected row."""
         self.invalid += 1
         if len(self.invalid_lines) < _LISTED:
             self.invalid_lines.append({"line": line, "place": place, "problem": problem})
@@ -220,8 +192,8 @@ class _RowReport(ABC):
             return 128 + self.signal
         if self.storage_problem is not None:
             return ExitCode.STORAGE
-        for errors, code in _BY_STOP:
-            if isinstance(self.stopped, errors):
+        for kind, code in _BY_STOP.items():
+            if isinstance(self.stopped, kind):
                 return code
         if self.unfinished or not (self.input_complete or self.is_limited):
             return ExitCode.STOPPED
@@ -247,13 +219,7 @@ class _RowReport(ABC):
 
 @attrs.define(kw_only=True)
 class LinkReport(_RowReport):
-    """
-    What became of the rows of a run that links.
-
-    Attributes:
-        categories: What is not linked, by status and name.
-        failed_before: Pairs that failed in an earlier run of the folder, and were not sent again.
-    """
+    """What became of the rows of a run that links."""
 
     failed_before: int = 0
     pairs: Report = attrs.Factory(Report)
@@ -261,18 +227,7 @@ class LinkReport(_RowReport):
 
     @property
     def total(self) -> int:
-        """How many pairs have an outcome."""
         return self.pairs.total + self.duplicates
-
-    @property
-    def unfinished(self) -> int:
-        """How many pairs were not sent, or not written down."""
-        return self.pairs.unprocessed
-
-    @property
-    def not_linked(self) -> int:
-        """How many pairs failed, wholly or partially."""
-        return self.pairs.failed + self.pairs.partial
 
     @property
     def failures(self) -> list[tuple[str, str]]:
@@ -285,7 +240,6 @@ class LinkReport(_RowReport):
 
     @property
     def describe_failures(self) -> str:
-        """How many rows failed, in words."""
         return f"{self.not_linked + self.invalid:,} failed"
 
     def counts(self) -> dict[str, int]:
@@ -302,7 +256,6 @@ class LinkReport(_RowReport):
         self.categories.setdefault((status, name), Category(status, name, example)).count += 1
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything as plain values."""
         return {
             "total": self.total,
             **self.counts(),
@@ -314,31 +267,14 @@ class LinkReport(_RowReport):
 
 @attrs.define(kw_only=True)
 class VerifyReport(_RowReport):
-    """
-    What was found of the rows of a run that reads links back.
-
-    Attributes:
-        first_missing: The first pairs that are missing.
-        first_unknown: The first of which nothing is known.
-    """
+    """What was found of the rows of a run that reads links back."""
 
     pairs: VerificationReport = attrs.Factory(VerificationReport)
     first_missing: list[Example] = attrs.Factory(list)
     first_unknown: list[Example] = attrs.Factory(list)
 
     @property
-    def unfinished(self) -> int:
-        """Of how many pairs nothing is known."""
-        return self.pairs.unknown
-
-    @property
-    def not_linked(self) -> int:
-        """How many pairs are missing."""
-        return self.pairs.missing
-
-    @property
     def describe_failures(self) -> str:
-        """How many rows are not linked, in words."""
         return f"{self.pairs.missing:,} missing, {self.pairs.unknown:,} unknown"
 
     def add_example(self, example: Example) -> None:
@@ -349,7 +285,6 @@ class VerifyReport(_RowReport):
             examples.append(example)
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything as plain values."""
         return {
             "total": self.pairs.total,
             "linked": self.pairs.linked,

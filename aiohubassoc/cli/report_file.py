@@ -1,26 +1,24 @@
-"""The report of a run as a file: what the command knows of it beside the run folder."""
+"""``aiohubassoc report``, and the reports that other commands write: a run as one HTML file."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
+from cyclopts import Parameter
 
 from aiohubassoc import __version__
 from aiohubassoc._http.clock import SystemClock
+from aiohubassoc.cli import run_folder
 from aiohubassoc.cli.hints import FailureCounts, after_failures, after_link, compose
+from aiohubassoc.cli.options import Flag  # noqa: TC001 -- the command line reads it
 from aiohubassoc.cli.report import ExitCode
-from aiohubassoc.cli.run_folder import (
-    SIMULATED_PORTAL,
-    Command,
-    describe_portal,
-    estimate_rows,
-    is_from_pipe,
-    read_command,
-)
-from aiohubassoc.cli.terminal import SIMULATED, StorageError, print_error
+from aiohubassoc.cli.sinks import check_folder_output
+from aiohubassoc.cli.terminal import SIMULATED, StorageError, print_error, print_result, stderr
 from aiohubassoc.errors import JournalError
+from aiohubassoc.files.results import check_file_name
 from aiohubassoc.html_report.contents import (
     MOST_REJECTED,
     Asked,
@@ -28,76 +26,77 @@ from aiohubassoc.html_report.contents import (
     VerificationResult,
     read_contents,
 )
-from aiohubassoc.html_report.page import render, render_read_back
+from aiohubassoc.html_report.page import check_installed, render, render_read_back
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Mapping, Sequence
 
     from rich.console import Console
 
     from aiohubassoc.cli.report import LinkReport, VerifyReport
-    from aiohubassoc.cli.run_folder import LinkCall
     from aiohubassoc.html_report.contents import Contents
 
 
-def write_report(
-    path: str,
-    folder: str | os.PathLike[str],
+def report(
+    folder: str,
+    /,
     *,
-    header: Mapping[str, Any],
-    name: str | None,
-    steps: Sequence[str] | None = None,
-    input_rows: int | None = None,
-) -> None:
+    output: Annotated[str, Parameter(name=["--output", "-o"])],
+    json_: Flag = False,
+) -> int:
     """
-    Write the report of a run folder.
+    Write the report of a run folder as one HTML file, which needs no network.
 
     Args:
-        path: The file to write.
-        folder: The run folder; a run may be using it.
-        header: Of that folder; or more, where the folder keeps less of the run.
-        name: What the folder is called in the report; None: it does not last.
-        steps: What to do next; None: as the folder says.
-        input_rows: About how many rows the input has; None: not known, or all of them were read.
-
-    Raises:
-        JournalError: the folder cannot be read.
-        StorageError: the file cannot be written.
+        folder: The run folder; it may be in use.
+        output: The file to write.
+        json_: Print one JSON object on standard output that says which file was written.
     """
-    names: list[str] = header.get("names") or []
-
-    def place(source: int, line: int) -> str:
-        if not names:
-            return f"item {line}"
-        return f"line {line}" + (f" of {names[source]}" if source < len(names) > 1 else "")
-
-    contents = read_contents(
-        Path(folder),
-        name=name,
-        asked=_asked(header, input_rows),
-        place=place,
-        version=__version__,
-        made_at=SystemClock().utc_now(),
-    )
-    if steps is None:
-        next_steps = _find_steps(str(folder), header, contents)
+    check_installed()
+    check_file_name(output, ".html", ".htm")
+    check_folder_output(folder, output)
+    report_folder(output, folder)
+    if json_:
+        print_result({"run": folder, "output": output})
     else:
-        next_steps = [(step, "") for step in steps]
-    _write(path, render(attrs.evolve(contents, steps=next_steps)))
+        stderr().print(f"Wrote the report to {output}", markup=False)
+    return ExitCode.ALL_LINKED
+
+
+def report_folder(path: str, folder: str) -> None:
+    """Write the report of a run folder, of which no run ends now; or JournalError, StorageError."""
+    with Reader(folder) as reader:
+        header = reader.header()
+        rows = None if reader.is_read_to_its_end() else run_folder.estimate_rows(header)
+    contents = _read_contents(folder, header, folder, rows)
+    write_page(path, render(attrs.evolve(contents, steps=_find_steps(folder, header, contents))))
+
+
+def report_link(
+    path: str,
+    folder: Path,
+    report: LinkReport,
+    command: run_folder.Command,
+    call: run_folder.LinkCall,
+) -> None:
+    """Write the report of a run that has just ended; *folder* may be a temporary one."""
+    is_read, name = report.input_complete, call.folder.run
+    with Reader(folder) as reader:
+        header = {**reader.header(), "command": command.to_header()}
+    if name is None:  # a temporary folder keeps less, and there is nothing to continue
+        header["job"] = {"portal": report.portal}
+    contents = _read_contents(folder, header, name, None if is_read else report.input_rows)
+    if name is None:
+        steps = [(step, "") for step in after_link(report, command, call, needs_input=not is_read)]
+    else:
+        steps = _find_steps(str(folder), header, contents)
+    write_page(path, render(attrs.evolve(contents, steps=steps)))
 
 
 def write_and_say(path: str, write: Callable[[], None], console: Console | None) -> ExitCode:
-    """
-    Have a report written, print what came of it, and return the exit code of that alone.
-
-    Args:
-        path: The file.
-        write: Writes it.
-        console: Where it is said that it was written; None: nowhere.
-    """
+    """Call *write*, print on *console* what came of it, and return the exit code of that alone."""
     try:
         write()
     except StorageError as error:
@@ -111,65 +110,43 @@ def write_and_say(path: str, write: Callable[[], None], console: Console | None)
     return ExitCode.ALL_LINKED
 
 
-def report_folder(path: str, folder: str) -> None:
+def write_page(path: str, page: str) -> None:
+    """Write a report, or raise StorageError."""
+    try:
+        Path(path).write_text(page, "utf-8")
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror}") from None
+
+
+def _read_contents(
+    folder: str | Path, header: Mapping[str, Any], name: str | None, input_rows: int | None
+) -> Contents:
     """
-    Write the report of a run folder, of which no run ends now.
+    Return what a report says of a run folder, but for what to do next.
 
-    Raises:
-        JournalError: the folder cannot be read.
-        StorageError: the file cannot be written.
+    *header* may have more than the folder keeps; *name* is what the folder is called, None: it
+    does not last; *input_rows* are the rows of the input, None: all of them were read.
     """
-    with Reader(folder) as reader:
-        header = reader.header()
-        rows = None if reader.is_read_to_its_end() else estimate_rows(header)
-    write_report(path, folder, header=header, name=folder, input_rows=rows)
-
-
-def report_link(
-    path: str, folder: Path, report: LinkReport, command: Command, call: LinkCall
-) -> None:
-    """
-    Write the report of a run that has just ended.
-
-    Args:
-        path: The file to write.
-        folder: Its run folder.
-        report: What it came to.
-        command: What it did.
-        call: How it was called.
-
-    Raises:
-        JournalError: the folder cannot be read.
-        StorageError: the file cannot be written.
-    """
-    is_read, name = report.input_complete, call.folder.run
-    with Reader(folder) as reader:
-        header = {**reader.header(), "command": command.to_header()}
-    steps = None
-    if name is None:  # a temporary folder keeps less, and there is nothing to continue
-        header["job"] = {"portal": report.portal}
-        steps = after_link(report, command, call, needs_input=not is_read)
-    rows = None if is_read else report.input_rows
-    write_report(path, folder, header=header, name=name, steps=steps, input_rows=rows)
+    return read_contents(
+        Path(folder),
+        name=name,
+        asked=_asked(header, input_rows),
+        place=partial(run_folder.name_line, header.get("names") or []),
+        version=__version__,
+        made_at=SystemClock().utc_now(),
+    )
 
 
 def report_read_back(
-    path: str, report: VerifyReport, command: Command, names: Sequence[str], steps: Sequence[str]
+    path: str,
+    report: VerifyReport,
+    command: run_folder.Command,
+    names: Sequence[str],
+    steps: Sequence[str],
 ) -> None:
-    """
-    Write the report of links of files that were read back.
-
-    Args:
-        path: The file to write.
-        report: What was found.
-        command: What was asked for.
-        names: How messages call the inputs.
-        steps: What to do next.
-
-    Raises:
-        StorageError: the file cannot be written.
-    """
+    """Write the report of links of files that were read back; *names*: of the files."""
     pairs, now = report.pairs, SystemClock().utc_now()
+    stopped = None if report.stopped is None else str(report.stopped)
     examples = [one.as_json() for one in (*report.first_missing, *report.first_unknown)]
     types = " to ".join(one for one in (command.input.from_type, command.input.to_type) if one)
     contents = ReadBack(
@@ -187,27 +164,14 @@ def report_read_back(
         rejected_rows=[
             (one["place"], one["problem"]) for one in report.invalid_lines[:MOST_REJECTED]
         ],
-        stopped=_describe_stop(report),
+        stopped=stopped if report.signal is None else "It was interrupted.",
         seconds=report.seconds,
         calls=pairs.responses,
         version=__version__,
         made_at=now,
         steps=[(step, "") for step in steps],
     )
-    _write(path, render_read_back(contents))
-
-
-def _describe_stop(report: VerifyReport) -> str | None:
-    if report.signal is not None:
-        return "It was interrupted."
-    return None if report.stopped is None else str(report.stopped)
-
-
-def _write(path: str, page: str) -> None:
-    try:
-        Path(path).write_text(page, "utf-8")
-    except OSError as error:
-        raise StorageError(f"{path}: {error.strerror}") from None
+    write_page(path, render_read_back(contents))
 
 
 def _find_steps(
@@ -219,7 +183,7 @@ def _find_steps(
     if outcomes.unprocessed or not contents.is_read:
         if is_of_program:
             steps.append(("Continue: run the program again with the same run folder", ""))
-        elif is_from_pipe(header) and not contents.is_read:
+        elif run_folder.is_from_pipe(header) and not contents.is_read:
             again = "Continue: give the input again, with the same command and the same --run"
             steps.append((again, ""))
         else:
@@ -233,7 +197,7 @@ def _find_steps(
         outcomes.rejected,
         is_at_end=contents.is_read and not outcomes.unprocessed,
     )
-    steps += after_failures(folder, failures, read_command(header))
+    steps += after_failures(folder, failures, run_folder.read_command(header))
     if outcomes.linked and not (is_of_program or contents.asked.is_simulated):
         steps.append(("Read the links back from HubSpot", compose("verify", [folder])))
     return steps
@@ -242,8 +206,8 @@ def _find_steps(
 def _asked(header: Mapping[str, Any], input_rows: int | None) -> Asked:
     portal = str(header.get("job", {}).get("portal") or "")
     return Asked(
-        portal=describe_portal(portal),
-        is_simulated=portal in {SIMULATED_PORTAL, SIMULATED},
+        portal=run_folder.describe_portal(portal),
+        is_simulated=portal in {run_folder.SIMULATED_PORTAL, SIMULATED},
         inputs=tuple(header.get("names") or ()),
         settings=_settings(header),
         input_rows=input_rows,
@@ -251,7 +215,7 @@ def _asked(header: Mapping[str, Any], input_rows: int | None) -> Asked:
 
 
 def _settings(header: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    command = read_command(header)
+    command = run_folder.read_command(header)
     if command is None:
         return ()
     pace, send = command.pace, command.send

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections import deque
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
 from aiohubassoc._http.clock import SystemClock
 from aiohubassoc.cli.terminal import StorageError
@@ -14,14 +14,16 @@ from aiohubassoc.errors import InputError
 from aiohubassoc.journal.row_codec import make_place, split_place
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
     from aiohubassoc.cli.run_folder import RowTable
-    from aiohubassoc.files.record import Record
+    from aiohubassoc.files.record import Counted, Record
     from aiohubassoc.journal.dedupe import SeenPairs
     from aiohubassoc.pair import Pair
 
 _T = TypeVar("_T")
+# A row, its pair, and the counts of the input as of it.
+_CountedRow: TypeAlias = "tuple[Record, Pair | None, Counted]"
 # This many rows are checked before anything is sent.
 CHECKED_AHEAD: Final = 1000
 _REJECTED_AT_ONCE: Final = 100
@@ -33,26 +35,22 @@ class RowSource:
 
     Args:
         table: The input; what may block is read in a thread.
-        seen: Finds duplicates. None: the run folder does.
-        on_invalid: Called with each rejected row.
+        seen: Finds duplicates. None: something else does.
         on_duplicate: Called with each row and pair that repeats an earlier one, and with a message
             that says which.
         limit: The most pairs to take from the input, duplicates among them; None: all.
-        on_limit: Called where the input has more rows than the limit lets through.
-
-    Attributes:
-        is_at_end: Whether the input was read to its end.
+        on_limit: Called where the input has more rows than that.
     """
 
     def __init__(
         self,
         table: RowTable,
-        *,
-        seen: SeenPairs | None,
         on_invalid: Callable[[Record], None],
-        on_duplicate: Callable[[Record, Pair, str], None],
-        limit: int | None,
-        on_limit: Callable[[], None],
+        *,
+        seen: SeenPairs | None = None,
+        on_duplicate: Callable[[Record, Pair, str], None] = lambda *_: None,
+        limit: int | None = None,
+        on_limit: Callable[[], None] = lambda: None,
     ) -> None:
         self.is_at_end = False
         self._table = table
@@ -61,18 +59,14 @@ class RowSource:
         self._on_duplicate = on_duplicate
         self._limit = limit
         self._on_limit = on_limit
-        self._reader = ThreadReader(table) if table.may_block else None
-        self._rows = _with_input_errors(self._reader or _read_directly(table))
-        self._checked: deque[tuple[Record, Pair | None]] = deque()
+        self._reader = ThreadReader(_with_counts(table)) if table.may_block else None
+        self._counted = table.counted
+        self._rows = self._read()
+        self._checked: deque[_CountedRow] = deque()
         self._ended = False
 
     async def check_ahead(self) -> list[Record]:
-        """
-        Read the first thousand rows and return the rejected ones.
-
-        Raises:
-            InputError: the input can no longer be read, or every one of these rows is rejected.
-        """
+        """Read the first thousand rows; return the rejected ones, InputError if all of them are."""
         async for row in self._rows:
             self._checked.append(row)
             if len(self._checked) >= CHECKED_AHEAD:
@@ -80,36 +74,35 @@ class RowSource:
         counts = self._table.counts
         if counts is not None and counts.none_valid is not None:
             raise InputError(f"{self._table.name}: {counts.none_valid}")
-        return [record for record, pair in self._checked if pair is None]
+        return [record for record, pair, _ in self._checked if pair is None]
 
     def first_types(self) -> tuple[str, str] | None:
         """Return the object types of the first pair; None if no pair was read ahead."""
-        pairs = (pair for _, pair in self._checked if pair is not None)
+        pairs = (pair for _, pair, _ in self._checked if pair is not None)
         first = next(pairs, None)
         return None if first is None else (first.from_type, first.to_type)
 
     def end(self) -> None:
-        """Read no further."""
         self._ended = True
         if self._reader is not None:
             self._reader.end()
 
-    async def pairs(self) -> AsyncIterator[Pair]:
-        """
-        Yield each pair once, tagged with its record.
+    def restore_counts(self) -> None:
+        """Have the input count only what was taken of it, not what was read ahead."""
+        if self._table.counts is not None and not self.is_at_end:
+            self._table.counts.restore(self._counted)
 
-        Raises:
-            StorageError: duplicates can no longer be recorded.
-            InputError: the input can no longer be read.
-        """
+    async def pairs(self) -> AsyncIterator[Pair]:
+        """Yield each pair once, tagged with its record; raise StorageError or InputError."""
         in_a_row = taken = 0
-        async for record, pair in self._all():
+        async for record, pair, counted in self._all():
             if self._ended:
                 return
             if taken == self._limit:
                 self._on_limit()
                 return
             taken += pair is not None
+            self._counted = counted
             if (valid := self._check(record, pair)) is not None:
                 yield valid
                 in_a_row = 0
@@ -117,11 +110,22 @@ class RowSource:
                 await SystemClock().sleep(0)  # or nothing else could run, not even Ctrl-C
         self.is_at_end = not self._ended
 
-    async def _all(self) -> AsyncIterator[tuple[Record, Pair | None]]:
+    async def _all(self) -> AsyncIterator[_CountedRow]:
         while self._checked:
             yield self._checked.popleft()
         async for row in self._rows:
             yield row
+
+    async def _read(self) -> AsyncIterator[_CountedRow]:
+        try:
+            if self._reader is None:
+                async for record, pair in _read_directly(self._table):
+                    yield record, pair, self._table.counted
+            else:
+                async for row in self._reader:
+                    yield row
+        except OSError as error:
+            raise InputError(f"the input can no longer be read: {error.strerror}") from None
 
     def _check(self, record: Record, pair: Pair | None) -> Pair | None:
         """Return the pair if it is to be sent; else report why not."""
@@ -140,19 +144,14 @@ class RowSource:
         return None
 
 
+def _with_counts(table: RowTable) -> Iterator[_CountedRow]:
+    for record, pair in table:
+        yield record, pair, table.counted
+
+
 async def _read_directly(table: RowTable) -> AsyncIterator[tuple[Record, Pair | None]]:
     for row in table:
         yield row
-
-
-async def _with_input_errors(
-    rows: AsyncIterable[tuple[Record, Pair | None]],
-) -> AsyncIterator[tuple[Record, Pair | None]]:
-    try:
-        async for row in rows:
-            yield row
-    except OSError as error:
-        raise InputError(f"the input can no longer be read: {error.strerror}") from None
 
 
 class ThreadReader(Generic[_T]):
@@ -218,7 +217,6 @@ class ThreadReader(Generic[_T]):
             self._notify()
 
     def _notify(self) -> None:
-        """Wake the event loop if it waits."""
         with self._changed:
             is_waiting, self._is_waiting = self._is_waiting, False
         if is_waiting:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc.cli.options import (
-    AccessOptions,
-    CheckOptions,
-    Flag,
-    PaceOptions,
-    PortalOptions,
-    SendOptions,
-    to_options,
-)
-from aiohubassoc.cli.output_options import (
-    OutputOptions,
-)
-from aiohubassoc.cli.terminal import SIMULATED
+from aiohubassoc.cli import options
+from aiohubassoc.cli.terminal import SIMULATED, StorageError
 from aiohubassoc.errors import AioHubAssocError, JournalError, OptionsError
 from aiohubassoc.files.byte_source import STDIN, display_name
 from aiohubassoc.files.layout import Layout
@@ -34,11 +25,13 @@ from aiohubassoc.models import Status
 from aiohubassoc.pair import Pair, RejectedPair, unchecked_pair
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import ExitStack
 
     from aiohubassoc.journal.row_codec import Place
 
+# Of files, where none is read.
+_NOTHING_READ: Final = (0, 0, 0, (0, 0, 0))
 # What a run reports as there.
 REPORTED_LINKED: Final = (Status.LINKED, Status.PARTIAL)
 # What a run folder keeps in place of a portal's address that is another one each time.
@@ -47,28 +40,18 @@ SIMULATED_PORTAL: Final = "a simulated portal"
 
 @attrs.frozen
 class Command:
-    """
-    The command ``link`` as a run folder keeps it: what it takes to continue.
-
-    Attributes:
-        files: The inputs; plain files by their whole path.
-    """
+    """The command ``link`` as a run folder keeps it: what it takes to continue."""
 
     files: tuple[str, ...]
     input: Layout
-    portal: PortalOptions = attrs.Factory(PortalOptions)
-    pace: PaceOptions = attrs.Factory(PaceOptions)
-    check: CheckOptions = attrs.Factory(CheckOptions)
-    send: SendOptions = attrs.Factory(SendOptions)
+    portal: options.PortalOptions = attrs.Factory(options.PortalOptions)
+    pace: options.PaceOptions = attrs.Factory(options.PaceOptions)
+    check: options.CheckOptions = attrs.Factory(options.CheckOptions)
+    send: options.SendOptions = attrs.Factory(options.SendOptions)
 
     @classmethod
     def from_header(cls, header: Mapping[str, Any]) -> Command:
-        """
-        Return the command that a run folder keeps in its header.
-
-        Raises:
-            OptionsError: it was not made by the command, or by an earlier version of it.
-        """
+        """Return the command of a run folder; OptionsError: a program's, or another version's."""
         kept = header.get("command")
         if not isinstance(kept, dict):
             raise OptionsError("the run folder was made by a program: continue with that program")
@@ -76,10 +59,10 @@ class Command:
             return cls(
                 tuple(kept["files"]),
                 Layout(**kept["input"]),
-                PortalOptions(**kept["portal"]),
-                PaceOptions(**kept["pace"]),
-                CheckOptions(**kept["check"]),
-                SendOptions(**kept["send"]),
+                options.PortalOptions(**kept["portal"]),
+                options.PaceOptions(**kept["pace"]),
+                options.CheckOptions(**kept["check"]),
+                options.SendOptions(**kept["send"]),
             )
         except (KeyError, TypeError):
             raise OptionsError(
@@ -88,7 +71,6 @@ class Command:
             ) from None
 
     def to_header(self) -> dict[str, Any]:
-        """Return it as it is kept."""
         files = [path if path == STDIN else str(Path(path).absolute()) for path in self.files]
         kept = {**attrs.asdict(self), "files": files}
         if self.pace.shared_quota is not None:
@@ -99,7 +81,6 @@ class Command:
 
     @property
     def names(self) -> str:
-        """How messages call the inputs."""
         return ", ".join(display_name(path) for path in self.files)
 
 
@@ -116,11 +97,12 @@ class FolderOptions:
     """
 
     run: str | None = None
-    retry_failed: Flag = False
-    force: Flag = False
+    retry_failed: options.Flag = False
+    force: options.Flag = False
 
     def check(self) -> None:
-        """Raise OptionsError for options that do not go together."""
+        if self.run is not None:
+            check_folder(self.run)
         for option, is_given in (("--retry-failed", self.retry_failed), ("--force", self.force)):
             if is_given and self.run is None:
                 raise OptionsError(f"{option} is for a run folder: give --run")
@@ -128,20 +110,10 @@ class FolderOptions:
 
 @attrs.frozen
 class LinkCall:
-    """
-    How ``link`` or ``resume`` was called, besides what a run folder keeps.
+    """How ``link`` or ``resume`` was called, besides what a run folder keeps."""
 
-    Attributes:
-        token: Where the token is, and the proxy.
-        output: What to print and write, and where.
-        folder: The run folder.
-        uvloop: Use uvloop.
-        limit: The most pairs to take from the input; None: all.
-        checks_account: Whether the account is checked before the first pair.
-    """
-
-    token: AccessOptions = attrs.Factory(AccessOptions)
-    output: OutputOptions = attrs.Factory(OutputOptions)
+    token: options.AccessOptions = attrs.Factory(options.AccessOptions)
+    output: options.OutputOptions = attrs.Factory(options.OutputOptions)
     folder: FolderOptions = attrs.Factory(FolderOptions)
     uvloop: bool = False
     limit: int | None = None
@@ -157,9 +129,6 @@ class FolderTable:
         statuses: Only pairs of these, and nothing else; none: every pair, and the rows that hold
             none.
         place: How messages call a place; None: by its line.
-
-    Raises:
-        JournalError: it cannot be read; so for every method.
     """
 
     may_block = False
@@ -167,10 +136,10 @@ class FolderTable:
     def __init__(
         self,
         reader: Reader,
-        statuses: tuple[Status, ...] = (),
+        statuses: Sequence[Status] = (),
         place: Callable[[int, int], str] | None = None,
     ) -> None:
-        self.counts = None  # of files, of which none is read
+        self.counts, self.counted = None, _NOTHING_READ
         self._reader = reader
         self._statuses = statuses
         header = reader.header()
@@ -193,14 +162,12 @@ class FolderTable:
             yield record, make(*ends, tag=record)
 
     def cells(self, pair: Pair) -> list[str] | dict[str, object]:
-        """Return the row of *pair*."""
         return get_record(pair).fields
 
     def place(self, source: int, line: int) -> str:
-        """Return how messages call a place."""
         if self._place is not None:
             return self._place(source, line)
-        return f"line {line}" + (f" of {self.names[source]}" if len(self.names) > 1 else "")
+        return name_line(self.names, source, line)
 
     def count_rows(self) -> int | None:
         """Return how many pairs and rejected rows there are; None: the folder is gone."""
@@ -215,7 +182,6 @@ class FolderTable:
             return None
 
     def fingerprints(self) -> list[dict[str, object]]:
-        """Return those of the input."""
         return self._inputs
 
 
@@ -224,26 +190,18 @@ RowTable: TypeAlias = PairTable | FolderTable
 
 
 class _TablePlaces:
-    """
-    Places of a table's rows, and their cells as tags.
-
-    Args:
-        table: Where the pairs come from: each is tagged with its record.
-        are_stable: Whether the input is surely the same as in every run of the folder.
-    """
+    """Places of a table's rows, and their cells; *are_stable*: they are so in every run."""
 
     def __init__(self, table: RowTable, *, are_stable: bool) -> None:
         self.are_stable = are_stable
         self._table = table
 
     def place(self, index: int, pair: Pair) -> Place:
-        """Return input and line."""
         del index
         record = get_record(pair)
         return make_place(record.source, record.line)
 
     def describe(self, place: Place) -> str:
-        """Return it as messages call it."""
         return self._table.place(*split_place(place))
 
     def tag(self, pair: Pair) -> str | None:
@@ -259,14 +217,28 @@ def describe_portal(base_url: str) -> str:
     return base_url.removeprefix("https://").rstrip("/")
 
 
-def open_folder(folder: str) -> Reader:
-    """
-    Return a run folder, open for reading.
+def name_line(names: Sequence[str], source: int, line: int) -> str:
+    """Return how messages call a line of the inputs *names*; none: of a program's pairs."""
+    if not names:
+        return f"item {line}"
+    return f"line {line}" + (f" of {names[source]}" if source < len(names) > 1 else "")
 
-    Raises:
-        OptionsError: there is no such run folder.
-        JournalError: it cannot be read.
-    """
+
+def check_folder(folder: str) -> None:
+    """Raise OptionsError for a path that is, or is in, a file: no run folder can be made there."""
+    for path in (Path(folder), *Path(folder).absolute().parents):
+        with contextlib.suppress(OSError):  # what may not be looked at is not known to be a file
+            if path.is_dir():
+                return
+            if path.exists():
+                raise OptionsError(
+                    f"{path} is a file, not a run folder: name a folder, which a run makes if it "
+                    "is not there"
+                )
+
+
+def open_folder(folder: str) -> Reader:
+    """Return a run folder, open for reading; or OptionsError, JournalError."""
     if not Journal(folder).is_there:
         raise OptionsError(f"{folder} is not a run folder: it has no {DATABASE}")
     return Reader(folder)
@@ -286,42 +258,33 @@ def restore_cells(pair: Pair) -> list[str] | dict[str, object]:
 
 
 def open_journal(
-    folder: str | os.PathLike[str], command: Command, table: RowTable, *, base_url: str, force: bool
+    stack: ExitStack, command: Command, how: FolderOptions, table: RowTable, base_url: str
 ) -> Journal:
-    """Return the run folder for a table; *force*: though it belongs to another job."""
-    fingerprints = table.fingerprints()
-    if isinstance(table, FolderTable):
-        job, are_stable = table.job, True
+    """Return the run folder for a table; without ``--run`` one that ends with *stack*."""
+    folder, are_stable, job = how.run, False, {}
+    about: dict[str, object] = {"columns": table.header, "inputs": [], "names": table.names}
+    if folder is None:
+        try:
+            made = tempfile.TemporaryDirectory(prefix="aiohubassoc-", ignore_cleanup_errors=True)
+        except OSError as error:
+            raise StorageError(f"a temporary folder: {error.strerror}") from None
+        folder = stack.enter_context(made)
     else:
-        job = {f"input {number}": _identify(one) for number, one in enumerate(fingerprints, 1)}
-        options = to_options(command.input).items()
-        job |= {option: value for option, value in options if value is not None}
-        are_stable = not force and all(one["size_bytes"] is not None for one in fingerprints)
-    journal = Journal.of_input(
-        folder,
-        job={**job, "portal": SIMULATED_PORTAL if command.portal.simulate else base_url},
-        about={
-            "command": command.to_header(),
-            "columns": table.header,
-            "inputs": fingerprints,
-            "names": table.names,
-        },
-        places=_TablePlaces(table, are_stable=are_stable),
-        force=force,
-    )
+        fingerprints = table.fingerprints()
+        about |= {"command": command.to_header(), "inputs": fingerprints}
+        if isinstance(table, FolderTable):
+            job, are_stable = table.job, True
+        else:
+            job = {f"input {number}": _identify(one) for number, one in enumerate(fingerprints, 1)}
+            given = options.to_options(command.input).items()
+            job |= {option: value for option, value in given if value is not None}
+            is_sure = not how.force
+            are_stable = is_sure and all(one["size_bytes"] is not None for one in fingerprints)
+        job = {**job, "portal": SIMULATED_PORTAL if command.portal.simulate else base_url}
+    places = _TablePlaces(table, are_stable=are_stable)
+    journal = Journal.of_input(folder, job=job, about=about, places=places, force=how.force)
     journal.notes.is_of_folder = isinstance(table, FolderTable)
     return journal
-
-
-def open_temporary_journal(folder: str, table: RowTable) -> Journal:
-    """Return a run folder that lasts no longer than one run, for a table."""
-    return Journal.of_input(
-        folder,
-        job={},
-        about={"columns": table.header, "inputs": [], "names": table.names},
-        places=_TablePlaces(table, are_stable=False),
-        force=False,
-    )
 
 
 def read_command(header: Mapping[str, Any]) -> Command | None:

@@ -7,20 +7,15 @@ from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
+from aiohubassoc import simulator
 from aiohubassoc.cli.terminal import stderr
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.options import Quota
-from aiohubassoc.simulator import (
-    Fault,
-    FaultPlan,
-    Latency,
-    Neighbour,
-    PortalSettings,
-    serve_forever,
-)
 
 # 40 ms each way, log-normal: about what a client in another region of the same continent sees.
-_LATENCY: Final = Latency(before_median=0.04, before_sigma=0.3, after_median=0.04, after_sigma=0.3)
+_LATENCY: Final = simulator.Latency(
+    before_median=0.04, before_sigma=0.3, after_median=0.04, after_sigma=0.3
+)
 
 _MOST_LATENCY: Final = 3600.0  # seconds
 _LAST_PORT: Final = 65_535
@@ -39,9 +34,6 @@ def simulate(
 ) -> int:
     """
     Run a simulated HubSpot portal on this machine until Ctrl-C.
-
-    It keeps the quota, knows records and makes faults. What it has counted is at
-    /_portal/ledger, its links are at /_portal/links.
 
     Args:
         port: Where to listen, on 127.0.0.1 only; 0 for any free port.
@@ -66,15 +58,17 @@ def simulate(
     shares: dict[str, Any] = dict(map(_fault, fault or ()))
     way = latency / 2
     try:
-        settings = PortalSettings(
+        settings = simulator.PortalSettings(
             seed=seed,
             tokens=(token,),
             quota_limit=limit.limit,
             quota_window=limit.window,
-            latency=Latency(before_median=way, before_sigma=0.3, after_median=way, after_sigma=0.3),
+            latency=simulator.Latency(
+                before_median=way, before_sigma=0.3, after_median=way, after_sigma=0.3
+            ),
             records_up_to=records_up_to,
             missing_share=missing_share,
-            faults=FaultPlan(**shares),
+            faults=simulator.FaultPlan(**shares),
             keep_arrivals=False,
         )
     except ValueError as error:
@@ -93,7 +87,7 @@ def simulate(
         )
 
     try:
-        serve_forever(settings, port=port, on_ready=ready)
+        simulator.serve_forever(settings, port=port, on_ready=ready)
     except OSError as error:
         raise OptionsError(f"cannot listen on port {port}: {error.strerror}") from None
     return 0
@@ -105,29 +99,28 @@ def _fault(text: str) -> tuple[str, float]:
         number = float(share)
     except ValueError:
         number = -1.0  # refused below
-    if name in set(Fault) and not 0 <= number <= 1:
+    if name in set(simulator.Fault) and not 0 <= number <= 1:
         raise OptionsError(f"--fault {text!r}: the share must be a number from 0 to 1")
-    if name not in set(Fault):
-        known = ", ".join(Fault)
+    if name not in set(simulator.Fault):
+        known = ", ".join(simulator.Fault)
         raise OptionsError(f"--fault {text!r} is not NAME=SHARE with one of these names: {known}")
     return name, number
 
 
-def usual_portal(quota: Quota) -> PortalSettings:
-    """Return a portal without any trouble."""
-    return PortalSettings(
+def usual_portal(quota: Quota) -> simulator.PortalSettings:
+    return simulator.PortalSettings(
         quota_limit=quota.limit, quota_window=quota.window, latency=_LATENCY, keep_arrivals=False
     )
 
 
-def demo_portal(quota: Quota) -> PortalSettings:
+def demo_portal(quota: Quota) -> simulator.PortalSettings:
     """Return a portal with the troubles of real life: `aiohubassoc demo`."""
-    return PortalSettings(
+    return simulator.PortalSettings(
         seed=7,
         quota_limit=quota.limit,
         quota_window=quota.window,
         latency=_LATENCY,
         missing_share=0.005,
-        faults=FaultPlan(server_error_500=0.02, reset_after=0.005),
-        neighbours=(Neighbour(start=3.5, length=1.0, per_second=100.0),),
+        faults=simulator.FaultPlan(server_error_500=0.02, reset_after=0.005),
+        neighbours=(simulator.Neighbour(start=3.5, length=1.0, per_second=100.0),),
     )

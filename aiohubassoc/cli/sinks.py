@@ -10,25 +10,27 @@ import stat
 import sys
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from aiohubassoc.cli.run_folder import open_folder
 from aiohubassoc.cli.terminal import StorageError
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.byte_source import file_identity
 from aiohubassoc.files.parquet_results import check_results_format, open_results
+from aiohubassoc.files.results import check_file_name
 from aiohubassoc.journal.schema import DATABASE, LOCK
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from aiohubassoc.files.parquet_results import ParquetResults
-    from aiohubassoc.files.record import Record
+    from aiohubassoc.files.record import Fields, Record
     from aiohubassoc.files.results import FailuresFile, RowResult
     from aiohubassoc.models import Outcome
     from aiohubassoc.pair import Pair
 
-_Line = dict[str, Any]
+_Line: TypeAlias = dict[str, Any]
 _BEHIND_ALL: Final = (sys.maxsize, 0)
 
 
@@ -40,9 +42,6 @@ class JsonlOutput:
         names: The inputs; a line says which it is of if there are several.
         ordered: Whether the lines come in the order of the input. Outcomes are given in that order
             then; rows that are not sent are known earlier and wait for their turn.
-
-    Raises:
-        OSError: standard output was closed; so for every method.
     """
 
     def __init__(self, names: list[str], *, ordered: bool = False) -> None:
@@ -51,7 +50,6 @@ class JsonlOutput:
         self._waiting: deque[tuple[tuple[int, int], Record, _Line]] = deque()
 
     def outcome(self, outcome: Outcome, record: Record) -> None:
-        """Write an outcome."""
         self._write_until((record.source, record.line))
         line: _Line = {**_ids(outcome.pair), "ok": outcome.ok}
         line |= {"status": outcome.status.value, "attempts": outcome.attempts}
@@ -63,13 +61,11 @@ class JsonlOutput:
         self._write(record, line)
 
     def duplicate(self, record: Record, pair: Pair, message: str) -> None:
-        """Write a pair that repeats an earlier one."""
         line = {**_ids(pair), "ok": True, "status": Status.SKIPPED.value, "attempts": 0}
         line["reason"] = {"category": "DUPLICATE", "message": message}
         self._write_in_turn(record, line)
 
     def verification(self, record: Record, pair: Pair, result: RowResult) -> None:
-        """Write whether a pair is linked."""
         is_linked = result.category is None
         line: _Line = {**_ids(pair), "ok": is_linked, "status": str(result.status)}
         if not is_linked:
@@ -77,12 +73,10 @@ class JsonlOutput:
         self._write(record, line)
 
     def invalid(self, record: Record) -> None:
-        """Write a rejected row."""
         error = _error("INVALID_ROW", record.problem, None)
         self._write_in_turn(record, {"ok": False, "status": "invalid", "error": error})
 
     def close(self) -> None:
-        """Write what still waits for its turn."""
         self._write_until(_BEHIND_ALL)
 
     def _write_in_turn(self, record: Record, line: _Line) -> None:
@@ -115,12 +109,7 @@ class Sinks:
     Args:
         jsonl: Writes a line for every row; None: nothing does.
         path: The file of some rows; None: none is written.
-        stop: Called with the reason when something can no longer be written.
-
-    Attributes:
-        problem: What could not be written, and why; None if nothing.
-        output_is_gone: Whether standard output was closed.
-        rows_written: How many rows the file has.
+        stop: Called with the reason when something can no longer be written: `problem`.
     """
 
     def __init__(
@@ -137,12 +126,7 @@ class Sinks:
         self._file: FailuresFile | ParquetResults | None = None
 
     def open(self, header: list[str]) -> None:
-        """
-        Begin the file, which has the columns *header*.
-
-        Raises:
-            StorageError: it cannot be written.
-        """
+        """Begin the file, which has the columns *header*, or raise StorageError."""
         if self._path is None:
             return
         try:
@@ -161,8 +145,7 @@ class Sinks:
             self.problem = f"standard output: {error.strerror}"
             self._stop(f"cannot write {self.problem}")
 
-    def write_row(self, fields: list[str] | dict[str, object], result: RowResult) -> None:
-        """Write a row to the file, if there is one."""
+    def write_row(self, fields: Fields, result: RowResult) -> None:
         if self._file is None:
             return
         try:
@@ -175,7 +158,6 @@ class Sinks:
             self._stop(f"cannot write {self.problem}")
 
     def close(self) -> None:
-        """Write what still waits."""
         self.write_line(lambda jsonl: jsonl.close())
         if self._file is None:
             return
@@ -189,19 +171,17 @@ class Sinks:
 def check_outputs(
     outputs: Mapping[str, str | None],
     *,
-    inputs: Iterable[str],
+    inputs: Sequence[str],
     token_file: str | None = None,
     folder: str | None = None,
 ) -> None:
     """
     Refuse to overwrite files that are needed, and to write two outputs to one file.
 
+    With ``--report`` also what makes a report must be installed, and its file likely writable.
+
     Args:
         outputs: The options that name files to be written, and these files; None: none is written.
-        inputs: As for `check_output`, and so for the others.
-
-    Raises:
-        OptionsError: an output is such a file, in a run folder, or another output's file as well.
     """
     given = [(option, path) for option, path in outputs.items() if path is not None]
     for option, path in given:
@@ -211,27 +191,28 @@ def check_outputs(
     for (option, path), (other, second) in itertools.combinations(given, 2):
         if _are_one(path, second):
             raise OptionsError(f"{option} {path} and {other} {second} are the same file: name two")
+    if (report := outputs.get("--report")) is not None:
+        from aiohubassoc.html_report.page import check_installed  # noqa: PLC0415 -- only if asked
+
+        check_installed()
+        check_file_name(report, ".html", ".htm")
+        _check_writable(report)
 
 
 def check_output(
     option: str,
     path: str | None,
     *,
-    inputs: Iterable[str],
+    inputs: Sequence[str] = (),
     token_file: str | None = None,
     folder: str | None = None,
 ) -> None:
     """
-    Refuse to overwrite a file that is needed, under any of its names.
+    Refuse to overwrite a file that is needed, under any of its names: raise OptionsError.
 
     Args:
         option: The option that names the file to be written.
-        path: That file; None: none is written.
-        token_file: The file of the access token; None: there is none.
         folder: The run folder that is used, there or not; None: none is.
-
-    Raises:
-        OptionsError: it is one of these files, or in this or another run folder.
     """
     if path is None:
         return
@@ -247,13 +228,15 @@ def check_output(
         )
 
 
-def check_writable(path: str) -> None:
-    """
-    Raise StorageError for a file that surely cannot be written later; nothing is made of it now.
+def check_folder_output(folder: str, path: str | None) -> None:
+    """Refuse, as `check_outputs`, an output that a run folder or its input needs."""
+    with open_folder(folder) as reader:
+        kept = reader.header().get("command") or {}  # a program's folder has none
+    check_outputs({"--output": path}, inputs=kept.get("files", ()), folder=folder)
 
-    Raises:
-        StorageError: it is a directory, is in none, or may not be written.
-    """
+
+def _check_writable(path: str) -> None:
+    """Raise StorageError for a file that surely cannot be written later; nothing is made of it."""
     file = Path(path).resolve()
     if file.is_dir():
         problem = errno.EISDIR
@@ -324,7 +307,4 @@ def _error(category: str | None, message: str | None, correlation_id: str | None
 
 
 def _ids(pair: Pair) -> dict[str, str]:
-    return {
-        "from": f"{pair.from_type}:{pair.from_id}",
-        "to": f"{pair.to_type}:{pair.to_id}",
-    }
+    return {"from": f"{pair.from_type}:{pair.from_id}", "to": f"{pair.to_type}:{pair.to_id}"}

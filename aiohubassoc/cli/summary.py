@@ -78,15 +78,7 @@ def print_verify_report(report: VerifyReport, name: str, console: Console) -> No
 def log_end(
     what: str, report: CommandReport, result: Mapping[str, Any], steps: Sequence[str]
 ) -> None:
-    """
-    Log the end of a run as one line, where there is a log of JSON.
-
-    Args:
-        what: How many pairs took how long.
-        report: What came of them.
-        result: What ``--json`` prints.
-        steps: What to do next.
-    """
+    """Log the end of a run, *what* took how long, as one line, where there is a log of JSON."""
     if terminal.emit_end is None:
         return
     counts = [f"{result[key]:,} {name}" for key, name in _COUNTED.items() if result.get(key)]
@@ -121,11 +113,7 @@ def print_count(count: int, what: str, console: Console) -> None:
 
 
 def print_categories(rows: Iterable[tuple[int, str, str, str]], console: Console) -> None:
-    """
-    Print count, status, category and example of what is not linked.
-
-    On a terminal this is a table; elsewhere, and on a narrow one, each is one line.
-    """
+    """Print what is not linked as a table; but on a narrow or no terminal as a line each."""
     is_wide = console.is_terminal and not console.is_dumb_terminal and console.width >= _TABLE_WIDTH
     if not is_wide:
         for count, status, name, example in rows:
@@ -144,13 +132,11 @@ def print_categories(rows: Iterable[tuple[int, str, str, str]], console: Console
 
 
 def print_invalid(report: CommandReport, console: Console) -> None:
-    """Print the first rejected rows, and what is wrong with each."""
     lines = [f"{one['place']}: {one['problem']}" for one in report.invalid_lines]
     _print_first(lines[:_SHOWN_LINES], report.invalid, console)
 
 
 def _print_first(lines: list[str], count: int, console: Console) -> None:
-    """Print lines, the first of *count*."""
     print_lines((f"  {line}" for line in lines), console)
     if lines and count > len(lines):
         console.print(f"  ... and {count - len(lines):,} more")

@@ -33,11 +33,7 @@ _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7
 # What changes the order or the lines of what is shown (Unicode, UAX 9; line and paragraph ends).
 _FORMATS: Final = {
     code: f"\\u{code:04x}"
-    for code in (
-        *(0x061C, 0x200E, 0x200F),
-        *range(0x2028, 0x202F),
-        *range(0x2066, 0x206A),
-    )
+    for code in (*(0x061C, 0x200E, 0x200F), *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 }
 _ESCAPES: Final = {**_CONTROLS, **_FORMATS, **{ord(one): repr(one)[1:-1] for one in "\n\r\t"}}
 SIMULATED: Final = "Simulated portal: nothing was sent to HubSpot"
@@ -94,12 +90,7 @@ class OutputConsole(Console):
 
 
 class EscapingConsole(OutputConsole):
-    """
-    A console for text from outside; nothing is folded but tables, and no name becomes an emoji.
-
-    Args:
-        **options: Of the base class.
-    """
+    """A console for text from outside: nothing is folded but tables, no name becomes an emoji."""
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401 -- of the base class
         super().__init__(highlight=False, emoji=False, soft_wrap=True, **options)
@@ -113,11 +104,9 @@ class _EscapingOutput(io.TextIOBase):
     """Standard output for lines that hold text from outside, where it is a terminal."""
 
     def write(self, text: str) -> int:
-        """Write a whole line."""
         return sys.stdout.write(text.removesuffix("\n").translate(_ESCAPES) + "\n")
 
     def flush(self) -> None:
-        """Hand what was written to the terminal."""
         sys.stdout.flush()
 
 
@@ -129,7 +118,6 @@ class _LineOutput(io.TextIOBase):
         self._rest = ""
 
     def write(self, text: str) -> int:
-        """Emit the lines that are whole now."""
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             if line.strip():
@@ -137,17 +125,14 @@ class _LineOutput(io.TextIOBase):
         return len(text)
 
     def fileno(self) -> int:
-        """Return that of standard error."""
         return sys.stderr.fileno()
 
 
 def stdout() -> Console:
-    """Return where results go."""
     return _on(sys.stdout, is_error=False)
 
 
 def stderr() -> Console:
-    """Return where progress and errors go."""
     if emit_line is not None:
         return EscapingConsole(file=_LineOutput(emit_line), force_terminal=False, color_system=None)
     return _on(sys.stderr, is_error=True)
@@ -164,11 +149,19 @@ def show_warning(message: Warning | str, *_: object, **__: object) -> None:
 
 
 def print_warning(message: str) -> None:
-    """Print a warning: the command continues."""
+    _print_message("WARNING", "yellow", message)
+
+
+def print_error(message: str) -> None:
+    """Print why the command did not do its work, or not all of it."""
+    _print_message("ERROR", "bold red", message)
+
+
+def _print_message(level: str, color: str, message: str) -> None:
     if emit_line is not None:
-        emit_line("WARNING", message)
-        return
-    stderr().print(f"[yellow]aiohubassoc:[/] {escape(message)}")
+        emit_line(level, message)
+    else:
+        stderr().print(f"[{color}]aiohubassoc:[/] {escape(message)}")
 
 
 def print_result(content: dict[str, Any], *, json_: bool = True) -> None:
@@ -180,23 +173,8 @@ def print_result(content: dict[str, Any], *, json_: bool = True) -> None:
         stdout().out(json.dumps(content))
 
 
-def print_error(message: str) -> None:
-    """Print why the command did not do its work, or not all of it."""
-    if emit_line is not None:
-        emit_line("ERROR", message)
-        return
-    stderr().print(f"[bold red]aiohubassoc:[/] {escape(message)}")
-
-
 def end_by_error(error: BaseException, message: str = "", *, json_: bool) -> int:
-    """
-    Print why a command ends, also as the object of ``--json``; return the exit code.
-
-    Args:
-        error: What has ended it.
-        message: What is said of it; empty: what it says itself.
-        json_: Whether ``--json`` is given.
-    """
+    """Print why a command ends, *message* if given, also as JSON; return the exit code."""
     code = to_exit_code(error)
     message = message or str(error)
     if isinstance(error, KeyboardInterrupt):
@@ -289,6 +267,5 @@ def suggest_choice(message: str) -> str:
 
 
 def print_lines(lines: Iterable[str], console: Console) -> None:
-    """Print lines as they are."""
     for line in lines:
         console.print(line, markup=False)

@@ -21,7 +21,7 @@ from aiohubassoc.files.jsonl import JsonlPairs, JsonlReader
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.limits import KEPT_CHARS, most_rows
 from aiohubassoc.files.merged_header import MergedHeader
-from aiohubassoc.files.record import InputCounts, Record
+from aiohubassoc.files.record import Counted, InputCounts, Record, TakenOff
 from aiohubassoc.files.table import Table, TablePairs
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class PairTable:
         header: The columns of all inputs together, as written.
         may_block: Whether reading may wait for a pipe.
         counts: The counts of the rows read so far.
+        counted: These counts as of the row that was yielded last.
 
     Raises:
         InputError: An input cannot be read as pairs, or is given twice.
@@ -69,6 +70,7 @@ class PairTable:
         self._inputs: list[_InputFile] = []
         self._has_begun = self._has_ended = False
         self.counts = InputCounts()
+        self.counted: Counted = (0, 0, 0, (0, 0, 0))
         try:
             self._open(paths, layout)
         except BaseException:
@@ -150,10 +152,11 @@ class PairTable:
         counts = self.counts
         for source, taken in enumerate(self._inputs):
             align = partial(self._align, source) if are_several else None
-            for record, pairs in taken.read(align):
+            for record, pairs, taken_off in taken.read(align):
                 counts.rows += 1
                 if not pairs or not counts.is_checked:
                     counts.add(record, pairs, self._place)
+                self.counted = (counts.rows, counts.rejected, counts.nothing_to_link, taken_off)
                 if pairs is None:
                     yield record, None
                 else:
@@ -215,9 +218,9 @@ class _InputFile:
 
     def read(
         self, align: Callable[[Record], None] | None
-    ) -> Iterator[tuple[Record, Sequence[Pair] | None]]:
+    ) -> Iterator[tuple[Record, Sequence[Pair] | None, TakenOff]]:
         """
-        Yield each row with its pairs, or with None and its problem set.
+        Yield each row with its pairs, or with None and its problem set, and the counts as of it.
 
         Args:
             align: Called with each row; None: nothing is.
@@ -240,8 +243,8 @@ class _InputFile:
 
     def _pairs_of(
         self, rows: Table | JsonlReader, align: Callable[[Record], None] | None
-    ) -> Iterator[tuple[Record, Sequence[Pair] | None]]:
-        pairs_of = self.pairs.pairs
+    ) -> Iterator[tuple[Record, Sequence[Pair] | None, TakenOff]]:
+        pairs_of, counts = self.pairs.pairs, self._counts
         table = rows if isinstance(rows, Table) else None
         made = 0
         for record in rows:
@@ -259,7 +262,8 @@ class _InputFile:
                 align(record)
             if rows.row_chars > KEPT_CHARS:
                 record.compact()
-            yield record, pairs
+            # Rows after this one may be read before it is taken: they are held back.
+            yield record, pairs, (counts.spaces, counts.text_marks, counts.floats)
 
     def close(self) -> None:
         """Close the file; its rows are read by another opening if it can be opened again."""

@@ -21,6 +21,11 @@ Fields: TypeAlias = list[str] | dict[str, object]
 Ends: TypeAlias = list[tuple[str, str]]
 """The records of one end of a row's pairs: the type and the id of each."""
 
+TakenOff: TypeAlias = tuple[int, int, int]
+"""The counts of `InputCounts` of what was removed from cells: spaces, text marks, floats."""
+Counted: TypeAlias = tuple[int, int, int, TakenOff]
+"""The counts of `InputCounts` as of a row: rows, rejected, with nothing to link, and these."""
+
 # How compact rows begin. Neither byte occurs in text that is encoded as UTF-8.
 _BETWEEN_CELLS: Final = b"\xff"
 _COMPRESSED: Final = b"\xfe"
@@ -151,6 +156,11 @@ class InputCounts:
     is_checked: bool = attrs.field(default=False, init=False)
     _held: dict[tuple[str, Kind], int] = attrs.field(factory=dict, init=False)
     _first_problem: str = attrs.field(default="", init=False)
+
+    def restore(self, counted: Counted) -> None:
+        """Take back what was counted of rows that were read ahead, and nobody has taken."""
+        self.rows, self.rejected, self.nothing_to_link, taken_off = counted
+        self.spaces, self.text_marks, self.floats = taken_off
 
     def note(self, text: str) -> None:
         """Add *text* to the notes unless it is there."""

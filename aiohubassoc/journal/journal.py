@@ -13,8 +13,8 @@ from aiohubassoc.journal.collector import StatisticsObserver
 from aiohubassoc.journal.database import Database
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.journal.row_codec import ByIndex, Places
-from aiohubassoc.journal.schema import DATABASE, in_plain_words
-from aiohubassoc.journal.writer import InputNotes, JournalWriter
+from aiohubassoc.journal.schema import DATABASE, in_plain_words, is_in_use, make_in_use_error
+from aiohubassoc.journal.writer import InputNotes, JournalWriter, compare_jobs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -92,6 +92,24 @@ class Journal:
     def is_there(self) -> bool:
         """Whether the folder has been begun."""
         return (self.folder / DATABASE).is_file()
+
+    def check(self) -> None:
+        """
+        Find out what would keep a run from using the folder, where this is known before it begins.
+
+        Raises:
+            JournalInUseError: another run is using it.
+            JournalMismatchError: it belongs to another job.
+            JournalError: it cannot be read.
+        """
+        if not self.is_there:
+            return
+        with Reader(self.folder) as reader:
+            header = reader.header()
+        if is_in_use(self.folder):
+            raise make_in_use_error(self.folder)
+        if not self._force:
+            compare_jobs(self.folder, header.get("job"), dict(self._job), header.get("names"))
 
     def counts(self) -> dict[Status, int]:
         """

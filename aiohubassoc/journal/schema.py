@@ -243,16 +243,20 @@ class FolderLock:
             self._db.close()
             if "locked" not in str(error):
                 raise
-            process_id = _process_of_last_session(folder)
-            named = "another process" if process_id is None else f"process {process_id}"
-            raise JournalInUseError(
-                f"the run folder {folder} is being used by {named}: wait for it, or stop it",
-                process_id,
-            ) from None
+            raise make_in_use_error(folder) from None
 
     def release(self) -> None:
         """Let others have it."""
         self._db.close()
+
+
+def make_in_use_error(folder: Path) -> JournalInUseError:
+    """Return the error that names the process which uses the folder, if that is known."""
+    process_id = _process_of_last_session(folder)
+    named = "another process" if process_id is None else f"process {process_id}"
+    return JournalInUseError(
+        f"the run folder {folder} is being used by {named}: wait for it, or stop it", process_id
+    )
 
 
 def _process_of_last_session(folder: Path) -> int | None:

@@ -262,7 +262,7 @@ class JournalWriter:
         kept = ledger.header()
         had = kept.get("job")
         if not self._force:
-            _compare(self._folder, had, self._header["job"], kept.get("names"))
+            compare_jobs(self._folder, had, self._header["job"], kept.get("names"))
         if (process_id := ledger.unended_process()) is not None:
             extra = make_extra(self.run_id)
             text = "%s: process %d ended without closing it"
@@ -300,7 +300,7 @@ class JournalWriter:
             self._ledger.close()
 
 
-def _compare(folder: Path, had: object, given: object, names: object) -> None:
+def compare_jobs(folder: Path, had: object, given: object, names: object) -> None:
     """Raise JournalMismatchError if the folder belongs to another job; *names*: of its inputs."""
     if not isinstance(had, dict) or not isinstance(given, dict):  # a new one
         return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.cli.conftest import TYPES, make
+from tests.cli.conftest import FAST, TYPES, make
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +49,40 @@ def test_resume(command: Command, start_portal: StartPortal, changed: Path, fold
     assert (result.code, result.out.count(SENTENCES[1])) == (0, 1)
     assert command("resume", folder, "--json").reported["input"]["spaces"] == 1
     assert command("verify", folder, "--json").reported["input"] is None
+
+
+def test_rows_that_are_held_back_are_not_counted(
+    command: Command, start_portal: StartPortal, tmp_path: Path
+) -> None:
+    """Where a record broke, what was read behind the last good row is neither pair nor count."""
+    start_portal()
+    pairs = tmp_path / "pairs.csv"
+    good = "".join(f" {n},note,{n}\n" for n in range(1, 1502))
+    broken = '7,"5"\n 901,x,902\n 903,x,904\n",204\n'
+    pairs.write_text(f"from_id,note,to_id\n{good}{broken}", encoding="utf-8")
+    result = command("link", "--no-check", pairs, *TYPES, *FAST, "--json")
+    assert (result.code, result.reported["total"]) == (3, 1501)
+    assert "has a quote that may not end its cell" in result.reported["stopped"]
+    counts = result.reported["input"]
+    assert (counts["rows"], counts["rejected"], counts["spaces"]) == (1501, 0, 1501)
+
+
+@pytest.mark.parametrize("is_pipe", [False, True])
+def test_rows_behind_the_limit_are_not_counted(
+    command: Command, start_portal: StartPortal, tmp_path: Path, *, is_pipe: bool
+) -> None:
+    """They were read ahead, and are left for the next run."""
+    start_portal()
+    pairs = tmp_path / "pairs.csv"
+    rows = "".join(f"{' ' * (n > 2)}{n},{n}\n" for n in range(1, 1501))
+    text = f"from_id,to_id\n1,\nx,1\n{rows}"
+    pairs.write_text(text, encoding="utf-8")
+    file, stdin = ("-", text.encode()) if is_pipe else (pairs, None)
+    options = ("--no-check", *TYPES, *FAST, "--skip-invalid", "--limit", "3", "--json")
+    reported = command("link", file, *options, stdin=stdin).reported
+    assert (reported["total"], reported["invalid"]) == (3, 2)
+    counts = reported["input"]
+    assert (counts["rows"], counts["rejected"], counts["spaces"]) == (5, 2, 1)
 
 
 @pytest.mark.parametrize("options", [(), ("--skip-invalid",), ("--json",)])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from aiohubassoc.cli import runner
+from aiohubassoc.journal.schema import FolderLock
 from aiohubassoc.simulator import FaultPlan, Latency
 from tests.cli.conftest import TOKEN, TYPES, calls, write_pairs
 from tests.cli.processes import COMMAND, started, until_requests
@@ -18,6 +19,46 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Command, StartPortal
 
 WRITE = ("crm.objects.contacts.write", "crm.objects.companies.write")
+
+
+@pytest.mark.parametrize("way", ["job", "in use", "file", "in a file", "damaged"])
+def test_a_run_folder_that_cannot_be_used(
+    command: Command, start_portal: StartPortal, pairs_file: Path, folder: Path, *, way: str
+) -> None:
+    """What is known on this machine is known before HubSpot is asked."""
+    portal = start_portal()
+    given, types, lock = folder, TYPES, None
+    if "file" in way:
+        folder.parent.mkdir(exist_ok=True)
+        folder.write_text("a table", encoding="utf-8")
+        given = folder / "x" if way == "in a file" else folder
+    else:
+        assert command("link", pairs_file, *TYPES, "--run", folder).code == 0
+    if way == "job":
+        types = ("--from", "deals", "--to", "companies")
+    elif way == "in use":
+        lock = FolderLock(folder)
+    elif way == "damaged":
+        (folder / "journal.db").write_bytes(b"x" * 100_000)
+    before = portal.portal.ledger.requests
+    result = command("link", pairs_file, *types, "--run", given)
+    if lock is not None:
+        lock.release()
+    expected = {
+        "job": (2, "--from was 'contacts' and is 'deals'"),
+        "in use": (75, f"the run folder {folder} is being used by"),
+        "damaged": (5, f"the run folder {folder}: journal.db is not a database"),
+    }
+    code, message = expected.get(way, (2, f"{folder} is a file, not a run folder: name a folder"))
+    assert (result.code, message in result.err) == (code, True), result.err
+    assert portal.portal.ledger.requests == before
+
+
+def test_a_file_in_place_of_a_run_folder(command: Command, pairs_file: Path) -> None:
+    """A plan says so, too: the run that it is of would end by it."""
+    result = command("plan", pairs_file, *TYPES, "--run", pairs_file)
+    assert result.code == 2
+    assert f"{pairs_file} is a file, not a run folder: name a folder" in result.err
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,14 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+import aiohubassoc
 from aiohubassoc.simulator import FaultPlan
 from tests.cli.conftest import TOKEN, TYPES, write_pairs
 from tests.cli.processes import COMMAND, LINK, PYTHON, run, started, until, until_requests
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.looptime(False)  # processes have a time of their own
 
+ROOT = Path(aiohubassoc.__file__).parents[1]
 ROWS = "from_id,to_id\n" + "".join(f"{number},{number}\n" for number in range(1, 1201))
 
 
@@ -102,6 +105,25 @@ main()
     done = run(*PYTHON, "-c", code, "--json")
     assert (done.returncode, done.stderr) == (130, "aiohubassoc: Interrupted by Ctrl-C\n")
     assert json.loads(done.stdout) == {"error": "Interrupted by Ctrl-C", "exit_code": 130}
+
+
+def test_what_is_loaded_before_a_signal_is_heard() -> None:
+    """Little: until then a signal ends Python with a traceback."""
+    code = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+import signal
+had = {{*sys.modules}}
+def first(*_):
+    slow = {{"typing", "re", "contextlib", "asyncio", "cyclopts"}} - had
+    print(sorted(slow.intersection(sys.modules)), sum("aiohub" in one for one in sys.modules))
+    raise SystemExit
+signal.signal = first
+from aiohubassoc.__main__ import main
+main()
+"""
+    done = run(sys.executable, "-S", "-c", code)  # -S: nor does site load anything
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "[] 4\n")
 
 
 def test_a_signal_while_the_command_at_the_end_runs(

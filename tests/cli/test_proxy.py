@@ -43,6 +43,16 @@ def _proxy(target: str, status: str = "") -> Iterator[Proxy]:
         thread.join(300)
 
 
+def test_a_proxy_of_the_environment_that_cannot_work(
+    command: Command, pairs_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Is named as what it is."""
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "none")
+    monkeypatch.setenv("HTTPS_PROXY", "nan")
+    result = command("link", pairs_file, *TYPES)
+    assert (result.code, "HTTPS_PROXY must be a URL such as" in result.err) == (2, True)
+
+
 @pytest.mark.parametrize("how", ["option", "HTTP_PROXY", "http_proxy"])
 def test_a_run_goes_through_the_proxy(
     command: Command,
@@ -97,6 +107,8 @@ def test_a_proxy_that_cannot_work(
     """In the command's own words, exit code 2."""
     start_portal()
     for arguments, said in (
+        (("--proxy", "nan"), "--proxy must be a URL such as http://proxy:3128, not 'nan'"),
+        (("--proxy", " "), "--proxy must be a URL such as http://proxy:3128: it names no host"),
         (("--proxy", "socks5://u:canary@p:1"), "--proxy must be an http or https URL"),
         (("--proxy", "http://p:1", "--simulate"), "--proxy is for HubSpot"),
     ):

@@ -6,6 +6,7 @@ import io
 import os
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,8 +19,6 @@ from aiohubassoc.token_reading import parse_token, token_from_command
 from tests.cli.conftest import TOKEN, TYPES, sent_to, write_pairs
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from aiohubassoc.simulator import ServedPortal
     from tests.cli.conftest import Command, StartPortal
 
@@ -247,6 +246,37 @@ def test_a_command_that_hangs() -> None:
     code = "import sys, time; print('unlock it', file=sys.stderr, flush=True); time.sleep(60)"
     with pytest.raises(OptionsError, match=r"did not end within 1 s"):
         token_from_command(_python(code), seconds=1)
+
+
+@pytest.mark.parametrize("where", ["stdout", "stderr"])
+def test_a_command_that_prints_without_end(where: str) -> None:
+    """What is no token is read no further; what it says is kept in part. Either way it is ended."""
+    code = f"import sys\nwhile True: print('x' * 100, file=sys.{where})"
+    reported = "printed more than 64 kB" if where == "stdout" else "did not end within 1 s: xxx"
+    with pytest.raises(OptionsError) as refused:
+        token_from_command(_python(code), seconds=60 if where == "stdout" else 1)
+    assert reported in str(refused.value)
+    assert len(str(refused.value)) < 3000
+
+
+def test_a_command_whose_child_keeps_its_output_open() -> None:
+    """Nobody waits for the child longer than for the command."""
+    code = "import subprocess; subprocess.Popen(['sleep', '5']); print('canary')"
+    with pytest.raises(OptionsError, match=r"did not end within 1 s"):
+        token_from_command(_python(code), seconds=1)
+
+
+@pytest.mark.parametrize("option", ["--token-file", "--token-stdin"])
+def test_a_token_that_has_no_end(
+    option: str, pairs_file: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong file, or a stream without a line, is read only as far as a token can go."""
+    with Path("/dev/zero").open(encoding="utf-8") as endless:
+        monkeypatch.setattr(sys, "stdin", endless)
+        given = (option,) if option == "--token-stdin" else (option, "/dev/zero")
+        result = command("link", pairs_file, *TYPES, *given)
+    assert result.code == 2
+    assert "more than 64 kB" in result.err
 
 
 def test_a_command_that_fails_is_a_usage_error(command: Command, pairs_file: Path) -> None:
