@@ -11,8 +11,13 @@ from aiohubassoc.cli.options import Flag
 from aiohubassoc.cli.report import ExitCode
 from aiohubassoc.cli.terminal import StorageError, lose_output, rows_output
 from aiohubassoc.errors import OptionsError
-from aiohubassoc.files.parquet_results import check_results_format, open_results, results_format
-from aiohubassoc.files.results import RowResult, result_writer
+from aiohubassoc.files.results import (
+    RowResult,
+    check_results_format,
+    open_results,
+    result_writer,
+    results_format,
+)
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:

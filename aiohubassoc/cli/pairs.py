@@ -39,7 +39,7 @@ from aiohubassoc.files.keyed_table import (
     site_domain,
 )
 from aiohubassoc.files.layout import Layout
-from aiohubassoc.files.results import result_format
+from aiohubassoc.files.results import results_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -265,7 +265,7 @@ class _UnmatchedFile:
         self._names = [*own, *header]
         self._file = file
         self._csv = None
-        if result_format(path) == "csv":
+        if results_format(path) != "jsonl":
             self._csv = csv.writer(file, lineterminator="\n")
             self._csv.writerow(self._names)
 

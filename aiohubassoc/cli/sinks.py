@@ -15,16 +15,15 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohubassoc.cli.terminal import StorageError
 from aiohubassoc.errors import OptionsError
 from aiohubassoc.files.byte_source import file_identity
-from aiohubassoc.files.parquet_results import check_results_format, open_results, results_format
+from aiohubassoc.files.results import check_results_format, open_results, results_format
 from aiohubassoc.journal.schema import DATABASE, LOCK
 from aiohubassoc.models import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from aiohubassoc.files.parquet_results import ParquetResults
     from aiohubassoc.files.record import Record
-    from aiohubassoc.files.results import FailuresFile, RowResult
+    from aiohubassoc.files.results import FailuresFile, ParquetResults, RowResult
     from aiohubassoc.models import Outcome
     from aiohubassoc.pair import Pair
 

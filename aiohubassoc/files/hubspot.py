@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from aiohubassoc.files.ids import RejectedRowError, checked_text
+from aiohubassoc.files.limits import TYPE_CHARS, shown
+from aiohubassoc.pair import MOST_TYPE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -29,6 +33,7 @@ _ID_OF: Final = re.compile(
 )
 _RECORD_ID: Final = "record id"
 _SEVERAL: Final = "IDs"
+_MOST_NAMES: Final = 1000
 # Objects that "Deal ID" and the like surely mean; "User ID" may be of any program.
 _CORE: Final = frozenset(("contacts", "companies", "deals", "tickets"))
 # Columns that the exports of these objects have, and those of others do not, as public exports show
@@ -149,3 +154,42 @@ def contradiction(columns: Iterable[str], object_type: str) -> str | None:
         if having is not None and given not in having:
             return column
     return None
+
+
+class TypeNames:
+    """
+    Calls each object type by the name that it was first given.
+
+    So ``contacts``, ``contact`` and ``0-1`` are one type in every pair, and a name is sent that
+    the user has written.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[str, str] = {}
+        self._known: dict[str, str] = {}
+
+    def name(self, text: str, column: str) -> str:
+        """
+        Return the name of an object type; ``""`` if *text* is blank.
+
+        Args:
+            text: A name of the type.
+            column: The column or option with the text, in messages.
+
+        Raises:
+            RejectedRowError: It is none.
+        """
+        known = self._known.get(text)
+        if known is not None:
+            return known
+        bare = text.strip()
+        if not bare:
+            return ""
+        if len(bare) > TYPE_CHARS:
+            raise RejectedRowError(f"{column} is {shown(bare)}, which is no object type")
+        checked_text(bare, column, MOST_TYPE)
+        standard = standard_type(bare)
+        name = self._first.setdefault(standard, bare) if standard is not None else bare
+        if len(self._known) < _MOST_NAMES:
+            self._known[text] = name
+        return name

@@ -14,9 +14,8 @@ from aiohubassoc.errors import InputError
 from aiohubassoc.files import hubspot
 from aiohubassoc.files.cells import Float, to_json
 from aiohubassoc.files.columns import Wanted, list_columns, normalize, note_labels
-from aiohubassoc.files.ids import IdRule, RejectedRowError, reject
+from aiohubassoc.files.ids import IdRule, Kind, RejectedRowError, reject
 from aiohubassoc.files.limits import COLUMNS, KEPT_CHARS, SHOWN_CHARS, shown
-from aiohubassoc.files.not_ids import Kind
 from aiohubassoc.files.record import Record
 from aiohubassoc.files.text import bounded_lines, character_problem
 from aiohubassoc.pair import Pair, unchecked_pair
@@ -24,7 +23,7 @@ from aiohubassoc.pair import Pair, unchecked_pair
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from aiohubassoc.files.ids import TypeNames
+    from aiohubassoc.files.hubspot import TypeNames
     from aiohubassoc.files.layout import Layout
     from aiohubassoc.files.record import Ends, InputCounts
 

@@ -20,10 +20,9 @@ from aiohubassoc.files.cells import (
     value_text,
 )
 from aiohubassoc.files.columns import End, Header, list_columns
-from aiohubassoc.files.ids import IdRule, RejectedRowError
+from aiohubassoc.files.ids import IdRule, Kind, RejectedRowError, kind_of_nothing
 from aiohubassoc.files.jsonl import find_key
 from aiohubassoc.files.limits import KEPT_CHARS, SHOWN_CHARS, shown
-from aiohubassoc.files.not_ids import Kind, kind_of_nothing
 from aiohubassoc.files.pairs import open_rows
 from aiohubassoc.files.record import InputCounts, Record
 from aiohubassoc.files.table import Table

@@ -16,7 +16,7 @@ from aiohubassoc.files.byte_source import (
 )
 from aiohubassoc.files.columns import PairColumns, Wanted
 from aiohubassoc.files.formats import open_reader
-from aiohubassoc.files.ids import TypeNames
+from aiohubassoc.files.hubspot import TypeNames
 from aiohubassoc.files.jsonl import JsonlPairs, JsonlReader
 from aiohubassoc.files.layout import Layout
 from aiohubassoc.files.limits import KEPT_CHARS, most_rows

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc.files.ids import RejectedRowError
+from aiohubassoc.files.ids import Kind, RejectedRowError
 from aiohubassoc.files.limits import LONG_ROW_BYTES, ROW_PAIRS
-from aiohubassoc.files.not_ids import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from aiohubassoc.files.columns import End, FindColumns
-    from aiohubassoc.files.ids import TypeNames
+    from aiohubassoc.files.hubspot import TypeNames
     from aiohubassoc.files.record import Ends, InputCounts, Record
 
 _T = TypeVar("_T")

@@ -10,9 +10,8 @@ from hypothesis import given, strategies as st
 
 from aiohubassoc import Pair
 from aiohubassoc.files.cells import Float, Formula, LongNumber, value_text
-from aiohubassoc.files.ids import IdRule, RejectedRowError
+from aiohubassoc.files.ids import IdRule, Kind, RejectedRowError, classify_text
 from aiohubassoc.files.limits import ANY_ID_CHARS, CELL_IDS
-from aiohubassoc.files.not_ids import Kind, classify_text
 from aiohubassoc.files.record import InputCounts
 from tests.files.reading import counts_of, file_of, ids_of, problems_of, rows_of
 
