@@ -11,8 +11,7 @@ from aiohubassoc.cli.run_folder import describe_portal
 from aiohubassoc.fleet import RunState
 from aiohubassoc.html_report.advice import advise, can_pass_later
 from aiohubassoc.html_report.contents import Asked, Contents, Failure, Outcomes
-from aiohubassoc.journal.reader import Session
-from aiohubassoc.journal.report_reader import FailedPair, FailureGroup, RowWithoutPair
+from aiohubassoc.journal.reader import FailedPair, FailureGroup, RowWithoutPair, Session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

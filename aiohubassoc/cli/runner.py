@@ -28,7 +28,7 @@ from aiohubassoc.errors import (
     plural,
 )
 from aiohubassoc.files.results import RowResult
-from aiohubassoc.journal.dedupe import SeenPairs
+from aiohubassoc.journal.known_pairs import SeenPairs
 from aiohubassoc.journal.row_codec import make_place
 from aiohubassoc.models import Status
 

@@ -11,9 +11,9 @@ from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 
 from aiohubassoc.errors import InputError
+from aiohubassoc.files.cells import character_problem
 from aiohubassoc.files.limits import CELL_CHARS, ROW_CHARS
 from aiohubassoc.files.record import Record
-from aiohubassoc.files.text import character_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,12 +49,8 @@ class CsvReader:
 
     Args:
         file: The text; closed by `close`.
-        delimiter: The character between the cells.
         encoding: The encoding that messages about undecoded lines name.
         lines_before: Lines of the file that were read before.
-
-    Attributes:
-        row_chars: The length of the latest row.
     """
 
     unit: str = "line"
@@ -165,14 +161,9 @@ class CsvReader:
         """
         Refuse the rest of the file if the latest row, which gave no pair, is part of a record.
 
-        Args:
-            line: The line on which the row begins.
-            fields: Its cells.
-            is_in_shape: Whether it has as many fields as the header.
-
-        Raises:
-            InputError: It has an odd number of quotes and not its fields, quotes that are marked by
-                a backslash, or, after a row with a cell in quotes, one that only ends a cell.
+        It is one if it has an odd number of quotes and not the header's number of fields (then
+        *is_in_shape* is False), quotes that are marked by a backslash, or, after a row with a cell
+        in quotes, one that only ends a cell.
         """
         text = "" if self._earlier.count else "".join(self._taken).rstrip("\r\n")
         self._fold()

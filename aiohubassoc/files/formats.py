@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.byte_source import decompressed, detect_compression
+from aiohubassoc.files.cells import UNDECODED, encoding_advice, encoding_title
 from aiohubassoc.files.columns import OTHER_DELIMITERS
 from aiohubassoc.files.csv_reader import CsvReader
 from aiohubassoc.files.excel_reader import ExcelReader
 from aiohubassoc.files.jsonl import JsonlReader
 from aiohubassoc.files.layout import CSV, EXCEL, JSONL, PARQUET, TSV
 from aiohubassoc.files.parquet_reader import ParquetReader
-from aiohubassoc.files.text import REPLACING, UNDECODED, advice, title
 
 if TYPE_CHECKING:
     from aiohubassoc.files.byte_source import ByteSource
@@ -58,6 +58,8 @@ _QUOTED_HEADER: Final = re.compile(r'[\ufeff\r\n]*"[^"\r\n]*"([;\t|,])')
 _HEAD_BYTES: Final = 4096
 _SOME_BYTES: Final = 32
 _UTF_8: Final = "utf-8"
+# The handler of bytes that cannot be decoded, in every encoding but UTF-8.
+_REPLACING: Final = "aiohubassoc-undecoded"
 _BYTE_ORDER_MARKS: Final = (  # the longer ones first: UTF-32's begins as UTF-16's does
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -71,10 +73,10 @@ def open_reader(
     source: ByteSource, path: str, layout: Layout, counts: InputCounts
 ) -> TableReader | JsonlReader:
     """
-    Return a reader of the rows of *source*, which is closed with it.
+    Return a reader of the rows of *source*, none of which was read; it is closed with it.
 
     Args:
-        source: The bytes, of which none were read.
+        source: The bytes.
         path: The file's name, whose ending may show the format.
         layout: What the user said.
         counts: Counts rows that are left out.
@@ -174,15 +176,22 @@ def _csv_reader(
 # --- text ---------------------------------------------------------------------------------------
 
 
+def _replacement(error: UnicodeError) -> tuple[str, int]:
+    # Of UTF-8 the bytes themselves are kept, by surrogateescape. Of other encodings they would be
+    # garbage in the failures file, which is UTF-8: U+FFFD stands there, here as its three bytes.
+    assert isinstance(error, UnicodeDecodeError)  # noqa: S101 -- nothing is encoded with it
+    return "\udcef\udcbf\udcbd", error.end
+
+
+codecs.register_error(_REPLACING, _replacement)
+
+
 def _open_text(raw: io.BufferedReader, encoding: str, name: str) -> tuple[io.TextIOWrapper, str]:
     """
     Return *raw* as text, and as much of its beginning as can be had without waiting.
 
     Line ends are kept as they are. Bytes that cannot be decoded come as lone surrogates, so that
-    the lines with them can be named: see `character_problem`.
-
-    Raises:
-        InputError: Its first line is not text in *encoding*.
+    the lines with them can be named: see `character_problem`. In the first line they are refused.
     """
     head = raw.peek(_HEAD_BYTES)[:_HEAD_BYTES]
     codec, errors = _find_codec(encoding, head, name)
@@ -215,7 +224,7 @@ def _find_codec(encoding: str, head: bytes, name: str) -> tuple[str, str]:
         raise InputError(f"{name} is {mark.upper()}{wrong}: give --encoding {mark}")
     if codec.startswith(_UTF_8):
         return "utf-8-sig", "surrogateescape"
-    return mark or codec, REPLACING  # with a mark, utf-16-le would take it for a letter
+    return mark or codec, _REPLACING  # with a mark, utf-16-le would take it for a letter
 
 
 def _refuse_other_than_text(head: bytes, text: str, encoding: str, name: str) -> None:
@@ -231,5 +240,6 @@ def _refuse_other_than_text(head: bytes, text: str, encoding: str, name: str) ->
     if UNDECODED.search(first_line):
         line = len(text[:blank].splitlines()) + 1
         raise InputError(
-            f"{name} is not text in {title(encoding)}, line {line}: {advice(encoding)}"
+            f"{name} is not text in {encoding_title(encoding)}, line {line}: "
+            f"{encoding_advice(encoding)}"
         )

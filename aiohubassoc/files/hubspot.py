@@ -85,11 +85,7 @@ def has_label(column: str) -> bool:
 
 
 def holds_several(column: str) -> bool:
-    """
-    Return whether the column's cells may hold several ids, or none.
-
-    So it is with associated records, and with any column whose name ends with "IDs".
-    """
+    """Return whether its cells may hold several ids, or none: associated records, "... IDs"."""
     return column.strip().endswith(_SEVERAL) or is_associated(column)
 
 
@@ -100,11 +96,7 @@ def associated_type(column: str) -> str | None:
 
 
 def named_type(column: str) -> str | None:
-    """
-    Return the type that the column's name gives to its ids; None if it gives none.
-
-    It is that of ``Associated Deal IDs``, ``Record ID - Deal``, ``Deal ID`` and ``deal_id``.
-    """
+    """Return the type that a name such as ``Deal ID`` gives to the ids; None: it gives none."""
     if is_associated(column):
         return associated_type(column)
     found = _ID_OF.fullmatch(column.strip())
@@ -172,12 +164,8 @@ class TypeNames:
         """
         Return the name of an object type; ``""`` if *text* is blank.
 
-        Args:
-            text: A name of the type.
-            column: The column or option with the text, in messages.
-
-        Raises:
-            RejectedRowError: It is none.
+        *column* is the column or option with the text; a text that is no type is a
+        RejectedRowError.
         """
         known = self._known.get(text)
         if known is not None:

@@ -120,27 +120,13 @@ class IdRule:
         self._any_id = any_id
 
     def one(self, text: str, column: str) -> str:
-        """
-        Return the id in a cell.
-
-        Args:
-            text: The cell.
-            column: Its column or key in messages.
-
-        Raises:
-            RejectedRowError: It holds none.
-        """
+        """Return the id in a cell of *column*; RejectedRowError: it holds none."""
         if type(text) is str and text.isdecimal() and text.isascii():
             return _canonical(text, column)
         return self._cleaned(text, column)
 
     def several(self, text: str, column: str) -> list[str]:
-        """
-        Return the ids in a cell that may hold several, separated by semicolons; [] if it is empty.
-
-        Raises:
-            RejectedRowError: One of them is no id.
-        """
+        """Return the ids in a cell, with semicolons between them; [] if it is empty."""
         if isinstance(text, CellList):
             parts = text.items
         elif type(text) is not str:
@@ -208,12 +194,7 @@ def _any_text(text: str, column: str) -> str:
 
 
 def checked_text(text: str, column: str, most: int) -> str:
-    """
-    Return *text* as it can stand in a request.
-
-    Raises:
-        RejectedRowError: It has characters that no path can have, or more than *most*.
-    """
+    """Return *text* if a request can hold it, in *most* characters; else RejectedRowError."""
     try:
         return path_text(text, column, most)
     except ValueError as error:

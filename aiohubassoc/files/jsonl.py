@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter, deque
+from functools import partial
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Final, NoReturn
 
@@ -12,12 +13,11 @@ import attrs
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files import hubspot
-from aiohubassoc.files.cells import Float, to_json
+from aiohubassoc.files.cells import Float, character_problem, to_json
 from aiohubassoc.files.columns import Wanted, list_columns, normalize, note_labels
 from aiohubassoc.files.ids import IdRule, Kind, RejectedRowError, reject
-from aiohubassoc.files.limits import COLUMNS, KEPT_CHARS, SHOWN_CHARS, shown
+from aiohubassoc.files.limits import COLUMNS, KEPT_CHARS, ROW_CHARS, SHOWN_CHARS, shown
 from aiohubassoc.files.record import Record
-from aiohubassoc.files.text import bounded_lines, character_problem
 from aiohubassoc.pair import Pair, unchecked_pair
 
 if TYPE_CHECKING:
@@ -49,7 +49,6 @@ class JsonlReader:
 
     Attributes:
         header: The keys of the first good object; empty if there is none in the first 1,000 lines.
-        row_chars: The length of the latest row.
 
     Raises:
         InputError: There is no line in it.
@@ -57,6 +56,8 @@ class JsonlReader:
 
     unit: str = "line"
     count: int | None = None
+    is_text: bool = True
+    ends: None = None
 
     def __init__(self, file: IO[str], *, name: str, encoding: str) -> None:
         self.name = name
@@ -91,7 +92,7 @@ class JsonlReader:
         self._file.close()
 
     def _records(self) -> Iterator[Record]:
-        for number, line in enumerate(bounded_lines(self._file, self.name), 1):
+        for number, line in enumerate(_bounded_lines(self._file, self.name), 1):
             if line.isspace():
                 continue
             self.row_chars = len(line)
@@ -106,6 +107,17 @@ class JsonlReader:
             if problem is not None and len(line) > KEPT_CHARS:
                 record.compact()
             yield record
+
+
+def _bounded_lines(file: IO[str], name: str) -> Iterator[str]:
+    """Yield each line with its end; raise an InputError at one longer than any row can be."""
+    for number, line in enumerate(iter(partial(file.readline, ROW_CHARS), ""), 1):
+        if len(line) == ROW_CHARS and line[-1] not in "\r\n":
+            raise InputError(
+                f"{name}, line {number} has more than {ROW_CHARS >> 20} MiB and is not read: "
+                "is this a table?"
+            )
+        yield line
 
 
 class _OddJsonError(ValueError):
@@ -199,9 +211,10 @@ class JsonlPairs:
         self._counts = counts
         self._make = unchecked_pair if layout.any_id else Pair
         rule = IdRule(counts, any_id=layout.any_id)
+        first, second = Wanted.both(layout)
         self._ends = self._from, self._to = (
-            _KeyedEnd(Wanted("from", layout.from_column, layout.from_type), rule, types, name),
-            _KeyedEnd(Wanted("to", layout.to_column, layout.to_type), rule, types, name),
+            _KeyedEnd(first, rule, types, name),
+            _KeyedEnd(second, rule, types, name),
         )
         self._looked_at: tuple[str, ...] | None = None
 

@@ -19,10 +19,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from aiohubassoc.errors import InputError, install_command
-from aiohubassoc.files.cells import CellList, Float, value_text
+from aiohubassoc.files.cells import CellList, Float, character_problem, value_text
 from aiohubassoc.files.limits import most_bytes, most_rows
 from aiohubassoc.files.record import Record
-from aiohubassoc.files.text import character_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -64,11 +63,6 @@ class ParquetReader:
     Args:
         file: The file; closed by `close`.
 
-    Attributes:
-        count: The number of rows.
-        list_columns: The places of columns of lists.
-        row_chars: About how long the latest row is.
-
     Raises:
         InputError: It is damaged, holds too much for its size, or the library is not installed.
     """
@@ -89,10 +83,13 @@ class ParquetReader:
             description, _ = self._receive()
             self._header: list[str] = description["names"]
             self.list_columns = frozenset[int](description["lists"])
-            self.count: int | None = self._bounded(description["rows"])
+            self.count: int | None = description["rows"]
         except BaseException:
             self._stop()
             raise
+        if description["rows"] > most_rows(os.fstat(file.fileno()).st_size):
+            self._stop()
+            raise self._too_much()
 
     def __iter__(self) -> Iterator[Record]:
         yield Record(0, self._header)
@@ -157,11 +154,6 @@ class ParquetReader:
         if problem == _TOO_MUCH:
             raise self._too_much()
         raise InputError(f"{self.name} cannot be read as a Parquet file: {problem}")
-
-    def _bounded(self, rows: int) -> int:
-        if rows > most_rows(os.fstat(self._file.fileno()).st_size):
-            raise self._too_much()
-        return rows
 
     def _too_much(self) -> InputError:
         return InputError(
@@ -276,7 +268,6 @@ class _ColumnDecoder:
     Decodes one column.
 
     Attributes:
-        is_list: Whether its cells are lists.
         is_typed: Whether its cells may be other than texts and integers.
         is_undecoded: Whether the latest cells have a text that is not UTF-8.
     """

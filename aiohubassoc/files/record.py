@@ -85,12 +85,7 @@ class Record:
         self.held = error.held if isinstance(error, RejectedRowError) else None
 
     def pairs(self, make: Callable[..., Pair], first: Ends, second: Ends) -> list[Pair]:
-        """
-        Return a pair for each two records, tagged with this row.
-
-        Raises:
-            RejectedRowError: There are too many.
-        """
+        """Return a pair for each two records, tagged with this row; RejectedRowError: too many."""
         count = len(first) * len(second)
         if count == 1:
             return [make(*first[0], *second[0], tag=self)]
@@ -159,14 +154,7 @@ class InputCounts:
     def add(
         self, record: Record, pairs: Sequence[object] | None, place: Callable[[Record], str]
     ) -> None:
-        """
-        Count a row that is among `rows` already.
-
-        Args:
-            record: The row.
-            pairs: The pairs it makes; None: it is rejected.
-            place: Returns the row's place for messages.
-        """
+        """Count a row that is among `rows`; its pairs are None if it is rejected."""
         if pairs is None:
             self.rejected += 1
         elif not pairs:

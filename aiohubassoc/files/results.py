@@ -46,12 +46,7 @@ def results_format(path: str) -> str:
 
 
 def check_results_format(name: str, format_: str) -> None:
-    """
-    Refuse a format that cannot be written here; *name* is that of the file.
-
-    Raises:
-        OptionsError: The library for it is not installed.
-    """
+    """Raise OptionsError if the library for the format of the file *name* is not installed."""
     if format_ == "parquet" and find_spec("pyarrow") is None:
         raise OptionsError(f"{name}: Parquet needs a library: {install_command('parquet')}")
 
@@ -59,26 +54,14 @@ def check_results_format(name: str, format_: str) -> None:
 def open_results(
     path: str, header: Sequence[str], format_: str | None = None
 ) -> FailuresFile | ParquetResults:
-    """
-    Return what writes rows to a file; in the format that its name shows if *format_* is None.
-
-    Raises:
-        OSError: It cannot be written.
-    """
+    """Return what writes rows to a file; in the format that its name shows if *format_* is None."""
     if (format_ or results_format(path)) == "parquet":
         return ParquetResults(path, header)
     return FailuresFile(path, header, format_)
 
 
 def result_writer(file: TextIO, header: Sequence[str], *, format_: str) -> CsvResults | JsonResults:
-    """
-    Return a writer of rows.
-
-    Args:
-        file: Open for text, without translation of line ends.
-        header: The input's columns.
-        format_: ``csv`` or ``jsonl``.
-    """
+    """Return a writer of rows to a file that does not translate line ends; ``csv`` or ``jsonl``."""
     return CsvResults(file, header) if format_ == "csv" else JsonResults(file, header)
 
 
@@ -88,9 +71,6 @@ class CsvResults:
 
     To the right stand ``status``, ``category``, ``message`` and ``correlation_id``; where the
     input has a column of such a name, it is called ``aiohubassoc_status`` and so on.
-
-    Raises:
-        OSError: It cannot be written; every method may raise it.
     """
 
     def __init__(self, file: TextIO, header: Sequence[str]) -> None:
@@ -104,12 +84,7 @@ class CsvResults:
 
 
 class JsonResults:
-    """
-    Writes JSON Lines with the names and values of the input, and those of the outcome.
-
-    Raises:
-        OSError: It cannot be written; every method may raise it.
-    """
+    """Writes JSON Lines with the names and values of the input, and those of the outcome."""
 
     def __init__(self, file: TextIO, header: Sequence[str]) -> None:
         self._file = file
@@ -129,15 +104,9 @@ class JsonResults:
 
 class FailuresFile:
     """
-    Writes rows as CSV or JSON Lines; a context manager.
+    Writes rows as CSV or JSON Lines, as *format_* or the file's name says; a context manager.
 
-    Args:
-        path: Written anew.
-        header: The input's columns.
-        format_: ``csv`` or ``jsonl``; None: as the name says.
-
-    Raises:
-        OSError: It cannot be written; every method may raise it.
+    The file is written anew; every method may raise OSError.
     """
 
     def __init__(self, path: str, header: Sequence[str], format_: str | None = None) -> None:
@@ -166,14 +135,7 @@ class ParquetResults:
 
     The columns are those of `CsvResults`. All of them are text, so that any id and any cell is as
     it was; a value that is not there is null. Where the input has two columns of one name, the
-    second is called ``name_2``.
-
-    Args:
-        path: Written anew.
-        header: The input's columns.
-
-    Raises:
-        OSError: It cannot be written; every method may raise it.
+    second is called ``name_2``. The file is written anew; every method may raise OSError.
     """
 
     def __init__(self, path: str, header: Sequence[str]) -> None:

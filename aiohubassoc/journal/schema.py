@@ -154,13 +154,7 @@ def identify(folder: Path) -> tuple[int, int] | None:
 
 
 def open_for_writing(folder: Path) -> sqlite3.Connection:
-    """
-    Open the database, made or brought up to date if need be; for any one thread at a time.
-
-    Raises:
-        JournalVersionError: it is not ours, or newer.
-        sqlite3.Error: it cannot be opened or written.
-    """
+    """Open the database, made or brought up to date if need be; for any one thread at a time."""
     create_private(folder / DATABASE)
     db = sqlite3.connect(
         folder / DATABASE, isolation_level=None, check_same_thread=False, timeout=5.0
@@ -188,10 +182,7 @@ def open_for_reading(folder: Path) -> sqlite3.Connection:
     """
     Open the database as it is, while another process may be writing it.
 
-    Raises:
-        JournalStorageError: there is none.
-        JournalVersionError: it is not ours, or newer.
-        sqlite3.Error: it cannot be read.
+    If there is none, it is not ours, or newer, it raises a JournalError.
     """
     path = folder / DATABASE
     if not path.is_file():
@@ -221,11 +212,8 @@ class FolderLock:
     Holds a run folder for this process until it is released, or the process ends, however.
 
     It is the lock of an empty database: the system drops it with the process, so that no stale
-    one can be left behind, and it works on every system that has SQLite.
-
-    Raises:
-        JournalInUseError: another process, or another run of this one, holds it.
-        sqlite3.Error: it cannot be made.
+    one can be left behind, and it works on every system that has SQLite. If another run holds
+    it, it raises a JournalInUseError.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -253,17 +241,13 @@ class FolderLock:
 
 
 def _process_of_last_session(folder: Path) -> int | None:
-    try:
-        db = open_for_reading(folder)
-        try:
-            row = db.execute(
-                "select process_id from sessions where ended_at_ms is null order by id desc"
-            ).fetchone()
-        finally:
-            db.close()
-    except Exception:  # noqa: BLE001 -- it is being made just now
-        return None
-    return None if row is None else int(row[0])
+    # It may be being made just now.
+    with contextlib.suppress(Exception), contextlib.closing(open_for_reading(folder)) as db:
+        (process_id,) = db.execute(
+            "select process_id from sessions where ended_at_ms is null order by id desc"
+        ).fetchone()
+        return int(process_id)
+    return None
 
 
 def is_in_use(folder: Path) -> bool:

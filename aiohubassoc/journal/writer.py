@@ -119,9 +119,8 @@ class JournalWriter:
         Be ready: lock the folder, or make it.
 
         Raises:
-            JournalInUseError: another run is using it.
-            JournalMismatchError: it belongs to another job.
-            JournalError: it cannot be used.
+            JournalMismatchError: It belongs to another job.
+            JournalError: Another run is using it, or it cannot be used.
         """
         try:
             with reading(self._folder):
@@ -139,12 +138,7 @@ class JournalWriter:
         return self._known.begin
 
     async def write(self, outcomes: Sequence[Outcome]) -> None:
-        """
-        Return when *outcomes* are on the disk, all of them.
-
-        Raises:
-            JournalStorageError: none of them is.
-        """
+        """Return when all *outcomes* are on the disk; JournalStorageError: none of them is."""
         known, ledger = self._known, self._ledger
         assert known is not None  # noqa: S101 -- set by `open`
         assert ledger is not None  # noqa: S101 -- as above
