@@ -6,7 +6,7 @@ import csv
 import re
 from collections import deque
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
+from typing import IO, TYPE_CHECKING, Final, Generic, TypeVar
 
 import attrs
 
@@ -22,6 +22,9 @@ _T = TypeVar("_T")
 # Rows are held back by this much after a row with a text in quotes.
 _HELD_ROWS: Final = 1000
 _HELD_CHARS: Final = 1 << 20
+# They are held in blocks: to look at each row for quotes would double the time of reading it.
+_BLOCK_ROWS: Final = 100
+_BLOCK_CHARS: Final = 1 << 16
 # Lines of a longer row are not kept.
 _FOLDED_CHARS: Final = 1 << 16
 _WIDE_CHARS: Final = 1 << 20
@@ -73,8 +76,9 @@ class CsvReader:
         self._bare_line = 0  # the latest row whose quotes are text
         self._is_narrow = False  # of a long row: its lines are UTF-8, a byte a character
         self._line = self._begun = lines_before
-        self._quoted_line = 0  # the line of the latest row if it has a text in quotes; else 0
-        self._held: deque[tuple[int, int, Any]] = deque()  # of each row that line, length and item
+        # The line of the latest row with a text in quotes, or of the first of a block; 0: none.
+        self._quoted_line = 0
+        self._is_holding = False
         one = re.escape(delimiter)
         cell = rf'(?:"(?:[^"]|"")*+"|[^"{one}]*+)'
         self._is_sound = re.compile(f"{cell}(?:{one}{cell})*+").fullmatch
@@ -87,7 +91,8 @@ class CsvReader:
         reader = csv.reader(self._lines(), delimiter=self._dialect, strict=True)
         while True:
             self._taken.clear()
-            self.row_chars = self._quoted_line = 0
+            self.row_chars = 0
+            self._quoted_line = self._quoted_line if self._is_holding else 0
             self._begun = begun = self._line + 1
             try:
                 fields = next(reader)
@@ -114,7 +119,7 @@ class CsvReader:
 
     def hold_back(self, made: Iterable[_T]) -> Iterator[_T]:
         """
-        Yield what was *made* of each row, one by one as they are read.
+        Yield what was *made* of each row as they are read.
 
         A quote that is not doubled ends its cell too early. The lines after it look like rows
         until a later quote does not fit. So a row with a cell in quotes and all rows after it are
@@ -123,35 +128,42 @@ class CsvReader:
         Raises:
             InputError: A record broke. What is held back may be part of it and is not yielded.
         """
-        held, chars = self._held, 0
+        held = _HeldRows[_T]()
+        rows: list[_T] = []  # the block that comes next
+        chars = unquoted = 0  # of the rows before its first one with a cell in quotes
         failure: Exception | None = None
         try:
             for item in made:
-                if not held and not self._quoted_line:
-                    yield item
+                if not self._quoted_line:
+                    if not held.blocks:
+                        yield item
+                        continue
+                    unquoted += 1
+                self._is_holding = True
+                rows.append(item)
+                chars += self.row_chars
+                if len(rows) < _BLOCK_ROWS and chars < _BLOCK_CHARS:
                     continue
-                row_chars = self.row_chars
-                held.append((self._quoted_line, row_chars, item))
-                chars += row_chars
-                while held and (
-                    not held[0][0] or len(held) > _HELD_ROWS or chars - held[0][1] > _HELD_CHARS
-                ):
-                    _, row_chars, item = held.popleft()  # noqa: PLW2901 -- an earlier one
-                    chars -= row_chars
-                    yield item
+                held.add(0, rows[:unquoted], 0)
+                held.add(self._quoted_line, rows[unquoted:], chars)
+                rows = []
+                chars = unquoted = self._quoted_line = 0
+                yield from held.whole()
+                self._is_holding = bool(held.blocks)
         except _BrokenRecordError as error:
-            if not held:
+            if not self._is_holding:
                 raise
             raise _BrokenRecordError(
                 self.name,
-                held[0][0],
+                held.blocks[0][0] if held.blocks else self._quoted_line,
                 f"has a quote that may not end its cell (line {error.line}: {error.why})",
                 f"Nothing from it on is read: repair the record at line {error.line} or before it",
             ) from None
         except (InputError, OSError) as error:
             failure = error
-        while held:
-            yield held.popleft()[2]
+        for _, block, _ in held.blocks:
+            yield from block
+        yield from rows
         if failure is not None:
             raise failure
 
@@ -173,7 +185,7 @@ class CsvReader:
             raise self._broken(line, "has a quote without its other one, and not its columns")
         may_be_text = self._dialect == "\t" and not self._earlier.quotes % 2
         if (
-            self._held
+            self._is_holding
             and not may_be_text
             and any(cell.endswith('"') for cell in fields)
             and not self._is_sound(text)
@@ -266,6 +278,32 @@ def _widen(fields: list[str]) -> None:
     """Decode the cells of lines that were read as UTF-8, a byte a character: one at a time."""
     for place, field in enumerate(fields):
         fields[place] = field.encode("latin-1").decode(errors="surrogatepass")
+
+
+@attrs.define
+class _HeldRows(Generic[_T]):
+    """Rows that are held back: blocks with the line of their first cell in quotes, 0: none."""
+
+    blocks: deque[tuple[int, list[_T], int]] = attrs.Factory(deque)
+    rows: int = 0
+    chars: int = 0
+
+    def add(self, quoted_line: int, rows: list[_T], chars: int) -> None:
+        if rows:
+            self.blocks.append((quoted_line, rows, chars))
+            self.rows += len(rows)
+            self.chars += chars
+
+    def whole(self) -> Iterator[_T]:
+        """Yield and drop the first rows, as far as it is known that no record there broke."""
+        while self.blocks:
+            quoted_line, rows, chars = self.blocks[0]
+            after = self.rows - len(rows), self.chars - chars
+            if quoted_line and after[0] < _HELD_ROWS and after[1] <= _HELD_CHARS:
+                return
+            self.blocks.popleft()
+            self.rows, self.chars = after
+            yield from rows
 
 
 @attrs.define
