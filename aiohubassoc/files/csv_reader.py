@@ -69,10 +69,10 @@ class CsvReader:
         self.delimiter: str | None = delimiter
         self.row_chars = 0
         self._file = file
-        self._dialect = delimiter
+        self._separator = delimiter
         self._encoding = encoding
-        self._taken: list[str] = []  # lines of the latest row
-        self._earlier = _Lines()  # facts about its lines before them, if it is long
+        self._row_lines: list[str] = []  # lines of the latest row
+        self._folded = _LineFacts()  # facts about its lines before them, if it is long
         self._bare_line = 0  # the latest row whose quotes are text
         self._is_narrow = False  # of a long row: its lines are UTF-8, a byte a character
         self._line = self._begun = lines_before
@@ -88,9 +88,9 @@ class CsvReader:
         csv.field_size_limit(max(CELL_CHARS, csv.field_size_limit()))
 
     def __iter__(self) -> Iterator[Record]:
-        reader = csv.reader(self._lines(), delimiter=self._dialect, strict=True)
+        reader = csv.reader(self._lines(), delimiter=self._separator, strict=True)
         while True:
-            self._taken.clear()
+            self._row_lines.clear()
             self.row_chars = 0
             self._quoted_line = self._quoted_line if self._is_holding else 0
             self._begun = begun = self._line + 1
@@ -103,11 +103,11 @@ class CsvReader:
                 if bare is None:
                     raise self._broken(begun, _explanation(error)) from None
                 fields = bare
-            if (len(self._taken) > 1 or self._earlier.count) and self._is_glued(len(fields)):
+            if (len(self._row_lines) > 1 or self._folded.count) and self._is_glued(len(fields)):
                 raise self._broken(begun, "has a quote that takes the rows after it for its text")
             is_long = self.row_chars > _FOLDED_CHARS
             if is_long:  # the reader keeps the memory of a long cell
-                reader = csv.reader(self._lines(), delimiter=self._dialect, strict=True)
+                reader = csv.reader(self._lines(), delimiter=self._separator, strict=True)
             if is_long and self._is_narrow:
                 self._is_narrow = False
                 _widen(fields)
@@ -115,7 +115,7 @@ class CsvReader:
                 yield Record(begun, fields, self._character_problem())
             if is_long:
                 del fields
-                self._earlier = _Lines()
+                self._folded = _LineFacts()
 
     def hold_back(self, made: Iterable[_T]) -> Iterator[_T]:
         """
@@ -177,13 +177,13 @@ class CsvReader:
         *is_in_shape* is False), quotes that are marked by a backslash, or, after a row with a cell
         in quotes, one that only ends a cell.
         """
-        text = "" if self._earlier.count else "".join(self._taken).rstrip("\r\n")
+        text = "" if self._folded.count else "".join(self._row_lines).rstrip("\r\n")
         self._fold()
-        if self._earlier.has_marked_quote:
+        if self._folded.has_marked_quote:
             raise self._broken(line, 'has a backslash before a quote, where CSV has two quotes: ""')
-        if not is_in_shape and (self._earlier.quotes % 2 or line == self._bare_line):
+        if not is_in_shape and (self._folded.quotes % 2 or line == self._bare_line):
             raise self._broken(line, "has a quote without its other one, and not its columns")
-        may_be_text = self._dialect == "\t" and not self._earlier.quotes % 2
+        may_be_text = self._separator == "\t" and not self._folded.quotes % 2
         if (
             self._is_holding
             and not may_be_text
@@ -193,7 +193,7 @@ class CsvReader:
             raise self._broken(
                 line, "has a quote at the end of a cell that does not begin with one"
             )
-        self._earlier = _Lines()
+        self._folded = _LineFacts()
 
     def close(self) -> None:
         """Close the file."""
@@ -206,10 +206,10 @@ class CsvReader:
         Programs that write TSV without quoting leave ``"Acme" Inc`` as it is. Such a line has an
         even number of quotes and, as `refuse_if_broken` checks, all its fields.
         """
-        is_one_line = len(self._taken) == 1 and not self._earlier.count
-        if self._dialect != "\t" or not is_one_line or _TEXT_AFTER_QUOTE not in str(error):
+        is_one_line = len(self._row_lines) == 1 and not self._folded.count
+        if self._separator != "\t" or not is_one_line or _TEXT_AFTER_QUOTE not in str(error):
             return None
-        line = self._taken[0]
+        line = self._row_lines[0]
         self._bare_line = begun
         return None if line.count('"') % 2 else line.rstrip("\r\n").split("\t")
 
@@ -220,28 +220,28 @@ class CsvReader:
         Programs that write TSV without quoting leave the quotes of ``"Acme`` and ``5"`` as they
         are. Of CSV this says nothing, as any text may hold commas.
         """
-        if self._dialect != "\t":
+        if self._separator != "\t":
             return False
-        counts = {*self._earlier.tabs, *(line.count("\t") for line in self._taken)}
+        counts = {*self._folded.tabs, *(line.count("\t") for line in self._row_lines)}
         return counts == {columns - 1}
 
     def _lines(self) -> Iterator[str]:
-        taken, has_quoted_text = self._taken, self._has_quoted_text
+        row_lines, has_quoted_text = self._row_lines, self._has_quoted_text
         for line in iter(partial(self._file.readline, ROW_CHARS), ""):
             self._line += 1
             self.row_chars += len(line)
             if '"' in line and not self._quoted_line and has_quoted_text(line):
                 self._quoted_line = self._begun
-            taken.append(line)
+            row_lines.append(line)
             if self.row_chars <= _FOLDED_CHARS:
                 yield line
                 continue
             if self.row_chars >= ROW_CHARS:
                 raise self._too_long()
-            is_first = not self._earlier.count
+            is_first = not self._folded.count
             self._fold()
             # One wide character makes four bytes of each other one, in the line and in its cells.
-            if is_first and len(line) > _WIDE_CHARS and self._dialect.isascii():
+            if is_first and len(line) > _WIDE_CHARS and self._separator.isascii():
                 self._is_narrow = not line.isascii()
             long = [line]
             del line  # or it is kept until the next one is read
@@ -250,28 +250,28 @@ class CsvReader:
             yield long.pop()
 
     def _too_long(self) -> InputError:
-        lines = self._earlier.count + len(self._taken)
+        lines = self._folded.count + len(self._row_lines)
         most = f"{ROW_CHARS >> 20} MiB"
-        is_one_line = lines == 1 and self._taken[0][-1] not in "\r\n"
+        is_one_line = lines == 1 and self._row_lines[0][-1] not in "\r\n"
         why = f"has {most}" if is_one_line else f"has a quote that is not closed in {most}"
         return self._broken(self._line - lines + 1, why)
 
     def _fold(self) -> None:
         """Keep the facts about the lines of the latest row, and not the lines."""
-        for line in self._taken:
-            self._earlier.add(line, self._encoding)
-        self._taken.clear()
+        for line in self._row_lines:
+            self._folded.add(line, self._encoding)
+        self._row_lines.clear()
 
     def _broken(self, line: int, why: str) -> InputError:
         return _BrokenRecordError(self.name, line, why)
 
     def _character_problem(self) -> str | None:
-        for line in self._taken:
+        for line in self._row_lines:
             if "\0" in line or not line.isascii():
-                return self._earlier.problem or character_problem(
-                    "".join(self._taken), self._encoding
+                return self._folded.problem or character_problem(
+                    "".join(self._row_lines), self._encoding
                 )
-        return self._earlier.problem
+        return self._folded.problem
 
 
 def _widen(fields: list[str]) -> None:
@@ -307,7 +307,7 @@ class _HeldRows(Generic[_T]):
 
 
 @attrs.define
-class _Lines:
+class _LineFacts:
     """The facts about lines that are not kept."""
 
     count: int = 0

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # The formats that are not text, in messages.
 _TITLES: Final = {PARQUET: "a Parquet file", EXCEL: "an Excel workbook"}
 # What the first bytes alone show.
-_SEEN_AS: Final = {**_TITLES, EXCEL: f"{_TITLES[EXCEL]}, or another zip archive"}
+_TITLES_BY_CONTENT: Final = {**_TITLES, EXCEL: f"{_TITLES[EXCEL]}, or another zip archive"}
 _SUFFIXES: Final = (
     (CSV, "csv"),
     (TSV, "tsv tab"),
@@ -35,12 +35,12 @@ _SUFFIXES: Final = (
     (PARQUET, "parquet pq"),
     (EXCEL, "xlsx xlsm"),
 )
-_BY_SUFFIX: Final = {f".{one}": kind for kind, ones in _SUFFIXES for one in ones.split()}
-_PACKED_SUFFIXES: Final = (".gz", ".zst", ".zstd")
+_FORMAT_BY_SUFFIX: Final = {f".{one}": kind for kind, ones in _SUFFIXES for one in ones.split()}
+_COMPRESSION_SUFFIXES: Final = (".gz", ".zst", ".zstd")
 _SAVE: Final = "save it as .xlsx or CSV"
-_BEGINS: Final = ((b"PAR1", PARQUET), (b"PK\x03\x04", EXCEL))  # a workbook is a zip archive
+_MAGIC_BYTES: Final = ((b"PAR1", PARQUET), (b"PK\x03\x04", EXCEL))  # a workbook is a zip archive
 # How files begin that people hand over in place of pairs, and what to do with them.
-_OTHERS: Final = (
+_UNSUPPORTED: Final = (
     (b"\xd0\xcf\x11\xe0", f"is an old Excel workbook, or one with a password: {_SAVE}"),
     (b"ARROW1\0\0", "is an Arrow file: save it as Parquet or CSV"),
     (b"%PDF", "is a PDF: save the table in it as CSV"),
@@ -119,29 +119,29 @@ def open_reader(
 def _by_name(path: str) -> str | None:
     """Return the format that the name's ending shows, before ``.gz`` or ``.zst``; None if none."""
     name = PurePath(path)
-    if name.suffix.lower() in _PACKED_SUFFIXES:
+    if name.suffix.lower() in _COMPRESSION_SUFFIXES:
         name = name.with_suffix("")
-    return _BY_SUFFIX.get(name.suffix.lower())
+    return _FORMAT_BY_SUFFIX.get(name.suffix.lower())
 
 
 def _by_first_bytes(head: bytes, name: str) -> str | None:
     """Return the format of a file that begins with *head*; None if it may be text."""
-    for magic, what in _OTHERS:
+    for magic, what in _UNSUPPORTED:
         if head.startswith(magic):
             raise InputError(f"{name} {what}")
     if _MARKUP.match(head):
         raise InputError(f"{name} is a web page or XML, not a table: {_SAVE}")
-    return next((kind for magic, kind in _BEGINS if head.startswith(magic)), None)
+    return next((kind for magic, kind in _MAGIC_BYTES if head.startswith(magic)), None)
 
 
 def _binary_reader(
     source: ByteSource, kind: str, layout: Layout, counts: InputCounts
 ) -> TableReader:
-    name = source.name
+    name, title = source.name, _TITLES_BY_CONTENT[kind]
     if layout.format not in {None, kind}:
-        raise InputError(f"{name} is {_SEEN_AS[kind]}: leave out --format {layout.format}")
+        raise InputError(f"{name} is {title}: leave out --format {layout.format}")
     if not source.is_regular:
-        raise InputError(f"{name} is {_SEEN_AS[kind]}: save it to a file first, and give its name")
+        raise InputError(f"{name} is {title}: save it to a file first, and give its name")
     file = source.whole()
     try:
         if kind == PARQUET:

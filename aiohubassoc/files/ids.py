@@ -22,7 +22,7 @@ _TEXT_MARK: Final = "'"
 _CLASSIFIED_CHARS: Final = 100
 
 
-class Kind(Enum):
+class CellKind(Enum):
     """
     What a cell holds instead of a record id.
 
@@ -85,21 +85,21 @@ class RejectedRowError(ValueError):
     A row that is rejected; the message is its problem.
 
     Attributes:
-        held: The column whose cell is no id, and what the cell is; None for any other problem.
+        wrong_cell: The column whose cell is no id, and what it holds; None: another problem.
     """
 
-    def __init__(self, problem: str, held: tuple[str, Kind] | None = None) -> None:
+    def __init__(self, problem: str, wrong_cell: tuple[str, CellKind] | None = None) -> None:
         super().__init__(problem)
-        self.held = held
+        self.wrong_cell = wrong_cell
 
 
-def reject(column: str, text: str, kind: Kind) -> RejectedRowError:
+def reject(column: str, text: str, kind: CellKind) -> RejectedRowError:
     """Return the error for a cell of *column* that holds *text*, which is no id."""
-    held = (column, kind)
-    if kind is Kind.EMPTY:
-        return RejectedRowError(f"{column} is empty", held)
+    wrong_cell = (column, kind)
+    if kind is CellKind.EMPTY:
+        return RejectedRowError(f"{column} is empty", wrong_cell)
     what = f"{column} is {shown(text)}, {kind.one}" if text else f"{column} is {kind.one}"
-    return RejectedRowError(f"{what}: {kind.advice}" if kind.advice else what, held)
+    return RejectedRowError(f"{what}: {kind.advice}" if kind.advice else what, wrong_cell)
 
 
 class IdRule:
@@ -119,18 +119,18 @@ class IdRule:
         self._counts = counts
         self._any_id = any_id
 
-    def one(self, text: str, column: str) -> str:
+    def parse_id(self, text: str, column: str) -> str:
         """Return the id in a cell of *column*; RejectedRowError: it holds none."""
         if type(text) is str and text.isdecimal() and text.isascii():
             return _canonical(text, column)
         return self._cleaned(text, column)
 
-    def several(self, text: str, column: str) -> list[str]:
+    def parse_ids(self, text: str, column: str) -> list[str]:
         """Return the ids in a cell, with semicolons between them; [] if it is empty."""
         if isinstance(text, CellList):
             parts = text.items
         elif type(text) is not str:
-            return [self.one(text, column)] if text or isinstance(text, Formula) else []
+            return [self.parse_id(text, column)] if text or isinstance(text, Formula) else []
         else:
             if text.count(_ID_DELIMITER) >= CELL_IDS:
                 raise RejectedRowError(f"{column} holds more than {CELL_IDS:,} ids")
@@ -140,19 +140,19 @@ class IdRule:
             parts = [part for part in text.split(_ID_DELIMITER) if part and not part.isspace()]
         if len(parts) > CELL_IDS:
             raise RejectedRowError(f"{column} holds more than {CELL_IDS:,} ids")
-        one = self.one
-        return [one(part, column) for part in parts]
+        parse_id = self.parse_id
+        return [parse_id(part, column) for part in parts]
 
     def _cleaned(self, text: str, column: str) -> str:
         bare = text.strip()
         if isinstance(text, Formula):
-            raise reject(column, "", Kind.FORMULA)
+            raise reject(column, "", CellKind.FORMULA)
         if not bare:
-            raise reject(column, bare, Kind.EMPTY)
+            raise reject(column, bare, CellKind.EMPTY)
         if isinstance(text, LongNumber):
-            raise reject(column, bare, Kind.LONG)
+            raise reject(column, bare, CellKind.LONG)
         if isinstance(text, CellList):
-            raise reject(column, bare, Kind.SEVERAL)
+            raise reject(column, bare, CellKind.SEVERAL)
         if isinstance(text, Float):
             return self._number(text, column)
         inside = constant_text(bare)
@@ -165,7 +165,7 @@ class IdRule:
             self._counts.spaces += bare != text
             return _any_text(bare if inside is None else inside, column)
         if inside is not None:
-            raise reject(column, bare, classify_text(inside) if inside else Kind.PLACEHOLDER)
+            raise reject(column, bare, classify_text(inside) if inside else CellKind.PLACEHOLDER)
         raise reject(column, bare, classify_text(bare))
 
     def _number(self, text: Float, column: str) -> str:
@@ -175,15 +175,15 @@ class IdRule:
         if self._any_id:
             return _any_text(text, column)
         if text.startswith("-"):
-            raise reject(column, text, Kind.LOCALE)
-        raise reject(column, text, Kind.EXPONENT if "e" in text.lower() else Kind.FLOAT)
+            raise reject(column, text, CellKind.LOCALE)
+        raise reject(column, text, CellKind.EXPONENT if "e" in text.lower() else CellKind.FLOAT)
 
 
 def _canonical(digits: str, column: str) -> str:
     if digits[0] == "0":  # one record would be several
         digits = digits.lstrip("0") or "0"
     if len(digits) > ID_DIGITS:
-        raise reject(column, digits, Kind.DIGITS)
+        raise reject(column, digits, CellKind.DIGITS)
     return digits
 
 
@@ -204,26 +204,26 @@ def checked_text(text: str, column: str, most: int) -> str:
 # --- what a cell holds instead of an id ---------------------------------------------------------
 
 
-def classify_text(text: str) -> Kind:
+def classify_text(text: str) -> CellKind:
     """Return what *text* is, which has no blanks around it and is not just digits."""
     return _classify(text[:_CLASSIFIED_CHARS])
 
 
 @lru_cache(maxsize=1000)  # of many rows with the same fault
-def _classify(text: str) -> Kind:
+def _classify(text: str) -> CellKind:
     if text.startswith("="):
-        return Kind.FORMULA
-    return next((kind for kind, is_one in _KINDS if is_one(text)), Kind.NAME)
+        return CellKind.FORMULA
+    return next((kind for kind, is_one in _KINDS if is_one(text)), CellKind.NAME)
 
 
-def kind_of_nothing(text: str) -> Kind | None:
+def kind_of_nothing(text: str) -> CellKind | None:
     """Return what *text* is that stands for no value, in any column; None if it is a value."""
     text = text[:_CLASSIFIED_CHARS]
     if text.startswith("="):
-        return Kind.FORMULA
+        return CellKind.FORMULA
     if _is_placeholder(text):
-        return Kind.PLACEHOLDER
-    return Kind.ERROR if _ERROR.fullmatch(text) else None
+        return CellKind.PLACEHOLDER
+    return CellKind.ERROR if _ERROR.fullmatch(text) else None
 
 
 # --- what spreadsheets and programs write in place of a value ---------------------------------
@@ -331,17 +331,17 @@ def _has_invisible(text: str) -> bool:
 
 
 # In this order: a date is made of numbers, and a list of them may look like one number.
-_KINDS: Final[tuple[tuple[Kind, Callable[[str], object]], ...]] = (
-    (Kind.PLACEHOLDER, _is_placeholder),
-    (Kind.ERROR, _ERROR.fullmatch),
-    (Kind.TRUTH, _is_truth),
-    (Kind.EXPONENT, _EXPONENT.fullmatch),
-    (Kind.DATE, _is_date),
-    (Kind.FLOAT, _FLOAT.fullmatch),
-    (Kind.GROUPED, _is_grouped),
-    (Kind.LOCALE, _NUMBER.fullmatch),
-    (Kind.SEVERAL, _are_several),
-    (Kind.INVISIBLE, _has_invisible),
-    (Kind.E_MAIL, _is_e_mail),
-    (Kind.URL, _URL.fullmatch),
+_KINDS: Final[tuple[tuple[CellKind, Callable[[str], object]], ...]] = (
+    (CellKind.PLACEHOLDER, _is_placeholder),
+    (CellKind.ERROR, _ERROR.fullmatch),
+    (CellKind.TRUTH, _is_truth),
+    (CellKind.EXPONENT, _EXPONENT.fullmatch),
+    (CellKind.DATE, _is_date),
+    (CellKind.FLOAT, _FLOAT.fullmatch),
+    (CellKind.GROUPED, _is_grouped),
+    (CellKind.LOCALE, _NUMBER.fullmatch),
+    (CellKind.SEVERAL, _are_several),
+    (CellKind.INVISIBLE, _has_invisible),
+    (CellKind.E_MAIL, _is_e_mail),
+    (CellKind.URL, _URL.fullmatch),
 )

@@ -15,7 +15,7 @@ from aiohubassoc.errors import InputError
 from aiohubassoc.files import hubspot
 from aiohubassoc.files.cells import Float, character_problem, to_json
 from aiohubassoc.files.columns import Wanted, list_columns, normalize, note_labels
-from aiohubassoc.files.ids import IdRule, Kind, RejectedRowError, reject
+from aiohubassoc.files.ids import CellKind, IdRule, RejectedRowError, reject
 from aiohubassoc.files.limits import COLUMNS, KEPT_CHARS, ROW_CHARS, SHOWN_CHARS, shown
 from aiohubassoc.files.record import Record
 from aiohubassoc.pair import Pair, unchecked_pair
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from aiohubassoc.files.record import Ends, InputCounts
 
 # The first good object among these lines has the keys of the header.
-_LOOKED_AT: Final = 1000
+_HEADER_LINES: Final = 1000
 # What is nested deeper, others may not be able to write.
 _DEPTH: Final = 100
 # A value takes some 30 times the memory of its text.
@@ -67,7 +67,7 @@ class JsonlReader:
         self._rest = self._records()
         self._ahead: deque[Record] = deque()
         self.header: list[str] = []
-        for record in islice(self._rest, _LOOKED_AT):
+        for record in islice(self._rest, _HEADER_LINES):
             self._ahead.append(record)
             if isinstance(record.kept, dict):
                 self.header = list(record.kept)
@@ -216,7 +216,7 @@ class JsonlPairs:
             _KeyedEnd(first, rule, types, name),
             _KeyedEnd(second, rule, types, name),
         )
-        self._looked_at: tuple[str, ...] | None = None
+        self._latest_keys: tuple[str, ...] | None = None
 
     def pairs(self, record: Record) -> Sequence[Pair] | None:
         """Return the pairs of *record*, each tagged with it; None if it is rejected."""
@@ -226,8 +226,8 @@ class JsonlPairs:
         assert isinstance(fields, dict)  # noqa: S101 -- without a problem it is an object
         try:
             names = tuple(fields)
-            if names != self._looked_at:  # as a rule each object has the keys of the one before
-                self._look_at(names, fields)
+            if names != self._latest_keys:  # as a rule each object has the keys of the one before
+                self._find_keys(names, fields)
             return record.pairs(self._make, self._from.records(fields), self._to.records(fields))
         except ValueError as error:
             record.reject(error)
@@ -247,12 +247,12 @@ class JsonlPairs:
                 own[keys.id] = f"{object_type}:{record_id}" if keys.has_types else record_id
         return own
 
-    def _look_at(self, names: tuple[str, ...], fields: Mapping[str, object]) -> None:
-        self._looked_at = None
+    def _find_keys(self, names: tuple[str, ...], fields: Mapping[str, object]) -> None:
+        self._latest_keys = None
         note_labels(names, self._name, "key", self._counts)
         for end in self._ends:
             end.keys = end.find(fields)
-        self._looked_at = names
+        self._latest_keys = names
 
 
 @attrs.frozen
@@ -320,9 +320,9 @@ class _KeyedEnd:
                 cell = shown(str(value))
                 raise RejectedRowError(f"{keys.shown} is {cell}, without a type before the colon")
         if keys.holds_several:
-            ids = self._rule.several(text, keys.shown)
+            ids = self._rule.parse_ids(text, keys.shown)
         else:
-            ids = [self._rule.one(text, keys.shown)]
+            ids = [self._rule.parse_id(text, keys.shown)]
         if not ids:
             return []
         object_type = self._types.name(own_type, keys.shown) or self._type(fields)
@@ -333,7 +333,7 @@ class _KeyedEnd:
         if isinstance(value, str):
             return value
         if isinstance(value, bool):
-            raise reject(name, to_json(value), Kind.TRUTH)
+            raise reject(name, to_json(value), CellKind.TRUTH)
         if isinstance(value, int):
             return str(value)
         if isinstance(value, float):
@@ -341,7 +341,7 @@ class _KeyedEnd:
         if value is None and self.keys.holds_several:
             return ""
         if value is None:
-            raise reject(name, to_json(value), Kind.PLACEHOLDER)
+            raise reject(name, to_json(value), CellKind.PLACEHOLDER)
         raise RejectedRowError(f"{name} is nested: an id must be a string or a number")
 
     def _type(self, fields: Mapping[str, object]) -> str:

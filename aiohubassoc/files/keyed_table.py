@@ -19,7 +19,7 @@ from aiohubassoc.files.cells import (
     value_text,
 )
 from aiohubassoc.files.columns import End, Header, list_columns
-from aiohubassoc.files.ids import IdRule, Kind, RejectedRowError, kind_of_nothing
+from aiohubassoc.files.ids import CellKind, IdRule, RejectedRowError, kind_of_nothing
 from aiohubassoc.files.jsonl import find_key
 from aiohubassoc.files.limits import KEPT_CHARS, SHOWN_CHARS, shown
 from aiohubassoc.files.pairs import InputFile
@@ -180,7 +180,7 @@ class KeyedTable(InputFile):
             return KeyedRow(record, problem=record.problem)
         try:
             id_cell, text = self._get_cells(record)
-            record_id = self._rule.one(id_cell, self._id.name)
+            record_id = self._rule.parse_id(id_cell, self._id.name)
         except RejectedRowError as error:
             return KeyedRow(record, problem=str(error))
         try:
@@ -253,9 +253,9 @@ def site_domain(text: str) -> str:
 def _bare(text: str) -> str:
     """Return the text of a cell that holds one value."""
     if isinstance(text, Formula):
-        raise NoKeyError(f"is {Kind.FORMULA.one}")
+        raise NoKeyError(f"is {CellKind.FORMULA.one}")
     if isinstance(text, LongNumber):
-        raise NoKeyError(f"is {shown(text)}, {Kind.LONG.one}")
+        raise NoKeyError(f"is {shown(text)}, {CellKind.LONG.one}")
     if isinstance(text, CellList):
         items = [item for item in text.items if item.strip()]
         if len(items) > 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from aiohubassoc.files.ids import Kind, RejectedRowError
+from aiohubassoc.files.ids import CellKind, RejectedRowError
 from aiohubassoc.files.limits import LONG_ROW_BYTES, ROW_PAIRS
 
 if TYPE_CHECKING:
@@ -38,14 +38,14 @@ class Record:
         kept: Its fields; once it is compact, bytes that hold them.
         problem: Why it is rejected; None if nothing is wrong so far.
         source: Which of the inputs it is from, from 0.
-        held: The column whose cell is no id, and what the cell is; None for any other problem.
+        wrong_cell: The column whose cell is no id, and what it holds; None: another problem.
     """
 
     line: int
     kept: Fields | bytes
     problem: str | None = None
     source: int = 0
-    held: tuple[str, Kind] | None = None
+    wrong_cell: tuple[str, CellKind] | None = None
 
     @property
     def fields(self) -> Fields:
@@ -82,7 +82,7 @@ class Record:
     def reject(self, error: ValueError) -> None:
         """Set the problem to what *error* says."""
         self.problem = str(error)
-        self.held = error.held if isinstance(error, RejectedRowError) else None
+        self.wrong_cell = error.wrong_cell if isinstance(error, RejectedRowError) else None
 
     def pairs(self, make: Callable[..., Pair], first: Ends, second: Ends) -> list[Pair]:
         """Return a pair for each two records, tagged with this row; RejectedRowError: too many."""
@@ -143,7 +143,7 @@ class InputCounts:
     notes: list[str] = attrs.Factory(list)
     none_valid: str | None = None
     is_checked: bool = attrs.field(default=False, init=False)
-    _held: dict[tuple[str, Kind], int] = attrs.field(factory=dict, init=False)
+    _wrong_cells: dict[tuple[str, CellKind], int] = attrs.field(factory=dict, init=False)
     _first_problem: str = attrs.field(default="", init=False)
 
     def note(self, text: str) -> None:
@@ -165,8 +165,8 @@ class InputCounts:
             self.is_checked = True
             return
         self._first_problem = self._first_problem or f"{place(record)}: {record.problem}"
-        if record.held is not None:
-            self._held[record.held] = self._held.get(record.held, 0) + 1
+        if record.wrong_cell is not None:
+            self._wrong_cells[record.wrong_cell] = self._wrong_cells.get(record.wrong_cell, 0) + 1
         if self.rows == CHECKED_ROWS:
             self.end()
 
@@ -180,8 +180,8 @@ class InputCounts:
         rows = f"none of the first {self.rows:,} rows" if self.rows > 1 else "the only row"
         verb = "is valid" if self.rows > 1 else "is rejected"
         sentences = [f"{rows} {verb}: {self._first_problem}"]
-        columns: dict[str, Kind] = {}
-        for (column, kind), count in sorted(self._held.items(), key=lambda item: -item[1]):
+        columns: dict[str, CellKind] = {}
+        for (column, kind), count in sorted(self._wrong_cells.items(), key=lambda item: -item[1]):
             if count * 2 > self.rows:
                 columns.setdefault(column, kind)
         if columns:

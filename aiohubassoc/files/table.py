@@ -300,9 +300,9 @@ class TablePairs:
         assert isinstance(fields, list)  # noqa: S101 -- a table's rows are its cells
         try:
             if self._is_plain:
-                from_, to, one = self._from, self._to, self._rule.one
-                from_id = one(fields[from_.index], from_.name)
-                to_id = one(fields[to.index], to.name)
+                from_, to, parse_id = self._from, self._to, self._rule.parse_id
+                from_id = parse_id(fields[from_.index], from_.name)
+                to_id = parse_id(fields[to.index], to.name)
                 types = self._from_type, self._to_type
                 return (self._make(types[0], from_id, types[1], to_id, tag=record),)
             if any(_has_nothing(end, fields[end.index]) for end in self._ends):
@@ -334,9 +334,9 @@ class TablePairs:
     def _records(self, end: End, default_type: str, fields: list[str]) -> Ends:
         cell = fields[end.index]
         if end.holds_several:
-            ids = self._rule.several(cell, end.name)
+            ids = self._rule.parse_ids(cell, end.name)
         else:
-            ids = [self._rule.one(cell, end.name)]
+            ids = [self._rule.parse_id(cell, end.name)]
         own_type = ""
         if end.type_index is not None:
             own_type = self._types.name(fields[end.type_index], end.type_name)

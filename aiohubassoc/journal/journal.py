@@ -13,7 +13,7 @@ from aiohubassoc.journal.collector import StatisticsObserver
 from aiohubassoc.journal.database import Database
 from aiohubassoc.journal.reader import Reader
 from aiohubassoc.journal.row_codec import ByIndex, Places
-from aiohubassoc.journal.schema import DATABASE, in_plain_words
+from aiohubassoc.journal.schema import DATABASE, storage_errors
 from aiohubassoc.journal.writer import InputNotes, JournalWriter
 
 if TYPE_CHECKING:
@@ -141,5 +141,5 @@ def add_verification(folder: Path, at: datetime, value: Mapping[str, Any]) -> No
     Raises:
         JournalError: A run is using the folder, or it cannot be written.
     """
-    with in_plain_words(folder), contextlib.closing(Database(folder)) as database:
+    with storage_errors(folder), contextlib.closing(Database(folder)) as database:
         database.add_verification(int(at.timestamp() * 1000), json.dumps(value))

@@ -22,7 +22,7 @@ from aiohubassoc.journal.row_codec import (
     Key,
     make_key,
 )
-from aiohubassoc.journal.schema import NOT_OURS, REFUSED_ALIKE, open_for_reading, plainly
+from aiohubassoc.journal.schema import NOT_OURS, REFUSED_ALIKE, open_for_reading, to_storage_error
 from aiohubassoc.models import Outcome, Skip, Status
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class KnownPairs:
             try:
                 known = self._met(index, pair, key, place)
             except (sqlite3.Error, *NOT_OURS) as error:
-                raise plainly(self._folder, error) from error
+                raise to_storage_error(self._folder, error) from error
             if known is not None:
                 return known
         self._on_their_way[index] = key

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from aiohubassoc.journal.row_codec import BAD, NUMBERS, STATUSES, Key, make_key, split_place
-from aiohubassoc.journal.schema import open_for_reading, reading
+from aiohubassoc.journal.schema import open_for_reading, read_errors
 from aiohubassoc.journal.statistics import OTHER, Statistics
 from aiohubassoc.models import Status
 from aiohubassoc.pair import Pair, RejectedPair, unchecked_pair
@@ -154,7 +154,7 @@ class Reader:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         self._unindexed: dict[Key, int] | None = None
-        with reading(self.folder):
+        with read_errors(self.folder):
             self._db = open_for_reading(self.folder)
 
     def __enter__(self) -> Self:
@@ -165,7 +165,7 @@ class Reader:
 
     def header(self) -> dict[str, Any]:
         """Return what is kept about the job."""
-        with reading(self.folder):
+        with read_errors(self.folder):
             return {
                 name: json.loads(value) for name, value in self._db.execute("select * from header")
             }
@@ -173,7 +173,7 @@ class Reader:
     def counts(self) -> dict[Status, int]:
         """Return how many pairs there are of each status."""
         counts = dict.fromkeys(NUMBERS, 0)
-        with reading(self.folder):
+        with read_errors(self.folder):
             for number, count in self._db.execute(
                 "select status, count(*) from pairs group by status"
             ):
@@ -182,7 +182,7 @@ class Reader:
 
     def categories(self) -> list[tuple[Status, str, int, str]]:
         """Return status, category, how many there are, and a message, the most frequent first."""
-        with reading(self.folder):
+        with read_errors(self.folder):
             found = self._db.execute(
                 "select status, coalesce(category, ''), count(*), coalesce(min(message), '')"
                 " from pairs where status > 1 group by 1, 2 order by 3 desc"
@@ -191,13 +191,13 @@ class Reader:
 
     def rejected_count(self) -> int:
         """Return how many rows of the input hold no pair."""
-        with reading(self.folder):
+        with read_errors(self.folder):
             (count,) = self._db.execute("select count(*) from unusable").fetchone()
         return int(count)
 
     def rejected(self) -> Iterator[tuple[int, int, str, Any]]:
         """Yield source, line, problem and cells of the rows of the input that hold no pair."""
-        with reading(self.folder):
+        with read_errors(self.folder):
             for place, problem, fields in self._db.execute(
                 "select place, problem, fields from unusable order by place"
             ):
@@ -206,7 +206,7 @@ class Reader:
     def get_status(self, pair: Pair) -> Status | None:
         """Return what became of *pair* when it was last asked for; None: nothing yet."""
         key = make_key(pair)
-        with reading(self.folder):
+        with read_errors(self.folder):
             if self._unindexed is None:
                 self._unindexed = self._find_unindexed()
             number = self._unindexed.get(key)
@@ -227,7 +227,7 @@ class Reader:
 
     def sessions(self) -> list[Session]:
         """Return the runs of the folder."""
-        with reading(self.folder):
+        with read_errors(self.folder):
             found = self._db.execute(
                 "select id, process_id, version, began_at_ms, ended_at_ms, is_of_folder,"
                 " is_complete, stopped from sessions order by id"
@@ -253,7 +253,7 @@ class Reader:
 
     def verifications(self) -> list[KeptVerification]:
         """Return what reading links back found, the latest first."""
-        with reading(self.folder):
+        with read_errors(self.folder):
             rows = self._kept("select at_ms, value from verifications order by id desc")
             return [KeptVerification(_to_instant(at), json.loads(value)) for at, value in rows]
 
@@ -272,7 +272,7 @@ class Reader:
             number for number, status in STATUSES.items() if not statuses or status in statuses
         ]
         marks = ", ".join("?" * len(numbers))
-        with reading(self.folder):
+        with read_errors(self.folder):
             for row in self._db.execute(_ROWS.format(marks), numbers):
                 *ends, status, place, attempts, maybe, category, message = row[:10]
                 correlation, at_ms, session, tag = row[10:]
@@ -298,7 +298,7 @@ class ReportReader(Reader):
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         super().__init__(folder)
         try:
-            with reading(self.folder):
+            with read_errors(self.folder):
                 self._db.execute("begin")
         except BaseException:
             self._db.close()
@@ -306,14 +306,14 @@ class ReportReader(Reader):
 
     def types(self, most: int) -> list[tuple[str, str]]:
         """Return the first *most* pairs of object types."""
-        with reading(self.folder):
+        with read_errors(self.folder):
             return self._db.execute(
                 "select from_type, to_type from types order by id limit ?", (most,)
             ).fetchall()
 
     def linked(self) -> tuple[int, int]:
         """Return how many pairs are linked, and how many of them HubSpot had linked before."""
-        with reading(self.folder):
+        with read_errors(self.folder):
             count, already = self._db.execute(
                 "select count(*), count(category) from pairs where status = 1"
             ).fetchone()
@@ -323,7 +323,7 @@ class ReportReader(Reader):
         """Return what is not linked, with the *most* largest groups of it."""
         counts: dict[tuple[int, str], int] = {}
         first: dict[tuple[int, str], list[int]] = {}
-        with reading(self.folder):
+        with read_errors(self.folder):
             # In one pass: to find the examples of each group would be another pass a group.
             for row_id, number, category in self._db.execute(
                 "select id, status, category from pairs where status > 1"
@@ -348,7 +348,7 @@ class ReportReader(Reader):
 
     def rejected_rows(self, most: int) -> list[RowWithoutPair]:
         """Return the first *most* rows of the input that hold no pair."""
-        with reading(self.folder):
+        with read_errors(self.folder):
             found = self._db.execute(
                 "select place, problem, fields from unusable order by place limit ?", (most,)
             ).fetchall()
@@ -359,7 +359,7 @@ class ReportReader(Reader):
 
     def statistics(self) -> Statistics | None:
         """Return how the runs of the folder went; None: that was not collected."""
-        with reading(self.folder):
+        with read_errors(self.folder):
             rows = self._kept("select value from statistics")
         return Statistics.from_json(rows[0][0]) if rows else None
 

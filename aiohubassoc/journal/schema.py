@@ -109,7 +109,7 @@ _MEANINGS: Final = (
 NOT_OURS: Final = (ValueError, TypeError, LookupError, OverflowError, AttributeError)
 
 
-def plainly(folder: Path, error: Exception) -> JournalStorageError:
+def to_storage_error(folder: Path, error: Exception) -> JournalStorageError:
     """Return what went wrong with the folder, for people."""
     if isinstance(error, NOT_OURS):
         return JournalStorageError(f"the run folder {folder}: journal.db is damaged")
@@ -119,21 +119,21 @@ def plainly(folder: Path, error: Exception) -> JournalStorageError:
 
 
 @contextlib.contextmanager
-def in_plain_words(folder: Path) -> Iterator[None]:
+def storage_errors(folder: Path) -> Iterator[None]:
     """Raise what goes wrong with files and database in the block as a JournalStorageError."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise plainly(folder, error) from error
+        raise to_storage_error(folder, error) from error
 
 
 @contextlib.contextmanager
-def reading(folder: Path) -> Iterator[None]:
+def read_errors(folder: Path) -> Iterator[None]:
     """Do so for a block that only reads, also where it meets values that no run has written."""
     try:
         yield
     except (sqlite3.Error, OSError, *NOT_OURS) as error:
-        raise plainly(folder, error) from error
+        raise to_storage_error(folder, error) from error
 
 
 def create_private(path: Path) -> None:
