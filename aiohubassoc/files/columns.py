@@ -288,10 +288,10 @@ class PairColumns:
         return f"Choose with {options}"
 
     def _suggested(self, wanted: Wanted, columns: Sequence[str]) -> str | None:
-        # Other spellings of the usual name: From ID, fromId, from-object-id.
+        # Other spellings of the usual name: From ID, fromIds, from-object-id.
         own = {f"{wanted.end}{word}id" for word in ("", "object", "record")}
         for column in columns:
-            if re.sub(r"[\W_]", "", column).casefold() in own:
+            if re.sub(r"[\W_]", "", column).casefold().removesuffix("s") in own:
                 return column
         named = [column for column in columns if hubspot.named_type(column)]
         fitting: list[str] = []

@@ -67,6 +67,11 @@ class CellKind(Enum):
     TRUTH = "a truth value", "truth values", ""
     E_MAIL = "an e-mail address", "e-mail addresses", ""
     URL = "a URL", "URLs", ""
+    OTHER_SYSTEM = (
+        "an id of another system",
+        "ids of another system",
+        "use the record id that HubSpot gave",
+    )
     INVISIBLE = (
         "digits with an invisible character",
         "digits with invisible characters",
@@ -321,6 +326,14 @@ _URL = re.compile(
 )
 
 
+# Of Salesforce, and a UUID.
+_OTHER_ID = re.compile(
+    r"(?=\d*[a-z])(\d[a-z0-9]|a\d)[a-z0-9]{13}([a-z0-5]{3})?"
+    r"|\{?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?",
+    re.IGNORECASE | re.ASCII,
+)
+
+
 def _is_e_mail(text: str) -> bool:
     return _E_MAIL.search(text) is not None and not _URL.fullmatch(text.partition("@")[0])
 
@@ -342,6 +355,7 @@ _KINDS: Final[tuple[tuple[CellKind, Callable[[str], object]], ...]] = (
     (CellKind.LOCALE, _NUMBER.fullmatch),
     (CellKind.SEVERAL, _are_several),
     (CellKind.INVISIBLE, _has_invisible),
+    (CellKind.OTHER_SYSTEM, _OTHER_ID.fullmatch),
     (CellKind.E_MAIL, _is_e_mail),
     (CellKind.URL, _URL.fullmatch),
 )

@@ -9,7 +9,13 @@ import attrs
 
 from aiohubassoc.errors import InputError
 from aiohubassoc.files.cells import CellList, Formula, to_json
-from aiohubassoc.files.columns import Header, MissingColumnsError, normalize, note_labels
+from aiohubassoc.files.columns import (
+    OTHER_DELIMITERS,
+    Header,
+    MissingColumnsError,
+    normalize,
+    note_labels,
+)
 from aiohubassoc.files.csv_reader import CsvReader
 from aiohubassoc.files.ids import IdRule, RejectedRowError
 from aiohubassoc.files.limits import COLUMNS
@@ -181,6 +187,7 @@ class Table:
                     Header(cells, name, reader.unit, reader.delimiter, reader.hint)
                 )
             except MissingColumnsError as error:
+                self._refuse_other_delimiter(cells)
                 errors.append((error, sum(map(bool, fields))))
             else:
                 self._header_line = record.line
@@ -192,6 +199,23 @@ class Table:
             )
         # Of a title and a header below it, the header; else the error of the first row.
         raise max(errors, key=lambda one: (one[0].found, one[1] > 1))[0]
+
+    def _refuse_other_delimiter(self, cells: list[str]) -> None:
+        """Raise an InputError if the row is a header whose columns another delimiter separates."""
+        own = self._reader.delimiter
+        if own is None:
+            return
+        line = own.join(cells)
+        for delimiter, advice in OTHER_DELIMITERS.items():
+            if delimiter == own or delimiter not in line:
+                continue
+            try:
+                self._find(Header([cell.strip() for cell in line.split(delimiter)], ""))
+            except MissingColumnsError:
+                continue
+            except InputError:  # it is in doubt which columns are meant
+                pass
+            raise InputError(f"{self._reader.name} separates its columns by {advice}")
 
     def _candidates(self, errors: Sequence[object]) -> Iterator[tuple[Record, list[str]]]:
         """Yield the first rows with content; once there are errors, up to a row that is broken."""

@@ -228,6 +228,15 @@ def _refused(content: str, reported: str, **options: Any) -> Any:
         _refused(
             'from "x" y;"to_id"\n1;2\n', "separates its columns by semicolons: give --delimiter ';'"
         ),
+        _refused("from_id;to_id\n101,0;202,0\n", ".csv separates its columns by semicolons: give"),
+        _refused(
+            "Table 1\n\nRecord ID;Associated Company IDs;;\n101;202;;\n",
+            ".csv separates its columns by semicolons: give --delimiter ';'",
+        ),
+        _refused(
+            "from_id;Name, first;to_id\n101;Jo;202\n",
+            ".csv separates its columns by semicolons: give --delimiter ';'",
+        ),
         _refused("from_id\tto_id\n1\t2\n", "separates its columns by tabs: give --format tsv"),
         _refused("from_id|to_id\n1|2\n", "separates its columns by bars: give --delimiter '|'"),
         _refused(
@@ -255,6 +264,9 @@ def _refused(content: str, reported: str, **options: Any) -> Any:
         _refused(
             "fromObjectId,to-id\n",
             "Choose with --from-column fromObjectId --to-column to-id",
+        ),
+        _refused(
+            "from_id,to_ids\n", "Its columns: from_id, to_ids. Choose with --to-column to_ids"
         ),
         _refused(
             "from_id,to\n",

@@ -58,8 +58,14 @@ CELLS = {
     CellKind.URL: _each("""
         https://app.hubspot.com/contacts/1/record/0-1/202  www.acme.com  acme.com  http://x
     """),
+    CellKind.OTHER_SYSTEM: _each("""
+        0031t00000AbCdE  0031t00000AbCdEAAV  a0B5e000004kXyZEAU
+        3f2504e0-4f89-11d3-9a0c-0305e82c3301  {3F2504E0-4F89-11D3-9A0C-0305E82C3301}
+    """),
     CellKind.FORMULA: _each("""="101"&"1"  =101  =VLOOKUP(A1,B:C,2,0)"""),
-    CellKind.NAME: _each("Acme  Total  202 (Acme)  contacts:101  #101  x1  1e  é  3f2504e0-4f89"),
+    CellKind.NAME: _each(
+        "Acme  Total  202 (Acme)  contacts:101  #101  x1  1e  é  Acme12345678901  3f2504e0-4f89"
+    ),
     CellKind.INVISIBLE: ["101\u200b", "\u202d101\u202c"],
     CellKind.DIGITS: ["1" * 21, "9" * 30],
 }
