@@ -80,8 +80,6 @@ class Header:
         """Return why this can be no header; None if it looks like one."""
         first = ",".join(self.cells[:_SHOWN_COLUMNS])[: 4 * SHOWN_CHARS]
         if self.delimiter is not None:
-            if first.startswith("{"):
-                return "holds JSON, not a table: give --format jsonl"
             for other, advice in OTHER_DELIMITERS.items():
                 if len(self.cells) == 1 and other in first and other != self.delimiter:
                     return f"separates its columns by {advice}"

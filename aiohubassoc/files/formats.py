@@ -50,6 +50,7 @@ _UNSUPPORTED: Final = (
 )
 _MARKUP: Final = re.compile(rb"\s*<(\?xml|!doctype|html|table)", re.IGNORECASE)
 _OBJECT: Final = re.compile(r"\s*\{")
+_OBJECT_IN_TABLE: Final = re.compile(r'\s*\{\s*"')
 _ARRAY: Final = re.compile(r"\s*\[\s*[\[{]")
 # What Excel writes and reads above a header.
 _SEPARATOR_LINE: Final = re.compile(r"\ufeff?\"?sep=([^\"\w\s]|\t)\"?[\r\n]", re.IGNORECASE)
@@ -106,10 +107,12 @@ def open_reader(
             "give --format csv, tsv or jsonl"
         )
     text, head_text = _open_text(raw, layout.encoding, name)
-    if expected in {None, JSONL} and _ARRAY.match(head_text):
+    if _ARRAY.match(head_text):
         raise InputError(
             f"{name} is one JSON array, but each line must hold an object: jq -c '.[]' writes it so"
         )
+    if expected in {CSV, TSV} and _OBJECT_IN_TABLE.match(head_text):
+        raise InputError(f"{name} holds JSON, not a table: give --format jsonl")
     kind = expected or (JSONL if _OBJECT.match(head_text) else CSV)
     if kind == JSONL:
         return JsonlReader(text, name=name, encoding=layout.encoding)

@@ -131,12 +131,7 @@ def _object(line: str) -> dict[str, object]:
     try:
         value = _DECODER.decode(line.rstrip(_BLANKS))
     except json.JSONDecodeError as error:
-        if line.strip() == "{":
-            raise ValueError(
-                "is not JSON: an object must stand in one line: jq -c . writes it so"
-            ) from None
-        what = (error.msg[:1].lower() + error.msg[1:]).removesuffix(" at")
-        raise ValueError(f"is not JSON: {what} at column {error.pos + 1}") from None
+        raise ValueError(_explain(line, error)) from None
     except RecursionError:
         raise ValueError("is nested too deeply") from None
     except _OddJsonError:
@@ -150,6 +145,15 @@ def _object(line: str) -> dict[str, object]:
     if line.count("{") + line.count("[") > _DEPTH and _is_deeper(value, _DEPTH):
         raise ValueError("is nested too deeply")
     return value
+
+
+def _explain(line: str, error: json.JSONDecodeError) -> str:
+    if line.strip() == "{":
+        return "is not JSON: an object must stand in one line: jq -c . writes it so"
+    if error.msg == "Extra data" and line[error.pos :].strip() == ",":
+        return "has a comma after its object: each line must hold an object, and nothing else"
+    what = (error.msg[:1].lower() + error.msg[1:]).removesuffix(" at")
+    return f"is not JSON: {what} at column {error.pos + 1}"
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:

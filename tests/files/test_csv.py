@@ -249,6 +249,9 @@ def _refused(content: str, reported: str, **options: Any) -> Any:
             "has no column 'from_id' and no column 'to_id'. Its columns: from_id,to_id. Choose",
         ),
         _refused('{"from_id": 1}\n', "holds JSON, not a table: give --format jsonl"),
+        _refused('{"from_id":1,"to_id":2}\n', "holds JSON, not a table: give --format jsonl"),
+        _refused('{"from_id":"1","to_id":2}\n', "holds JSON, not a table", format="csv"),
+        _refused('[\n  {"from_id":1,"to_id":2}]', "is one JSON array, but each line must hold"),
         _refused("1,2\n3,4\n", "has no header: its first line is '1,2'"),
         _refused("12.0,1e5\n", "has no header"),
         _refused(
