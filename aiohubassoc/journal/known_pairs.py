@@ -75,9 +75,7 @@ class KnownPairs:
     Says of every pair whether it needs a call.
 
     Args:
-        folder: The run folder, with a database.
         session: The number of this run.
-        places: Where pairs stand.
         retry_failed: Whether those that failed are to be sent again.
 
     Attributes:

@@ -173,9 +173,7 @@ class Statistics:
         end: Where the latest run ended in the timeline, or has come to.
         runs: Of the latest runs: when each began, in the timeline and in Unix time (ms).
         window: Seconds of the window of the quota.
-        timeline: What happened when.
-        responses: How many responses came, by HTTP status.
-        retries: How many attempts were repeated, by reason.
+        responses, retries: How many there were, by HTTP status and by reason.
         throttles: How many responses paused all calls, by the limit that HubSpot named.
         paused_seconds: For how long calls were paused.
         slowest: The slowest responses, the slowest first.

@@ -73,12 +73,10 @@ class JournalWriter:
     A run that keeps its outcomes in a run folder: a `Recorder`.
 
     Args:
-        folder: The folder.
         header: What is kept about the job; of it ``"job"`` must be the same in every run.
         places: Where pairs stand.
         notes: What is reported of the input.
         observer: Collects how the run goes, if the client reports to it.
-        clock: Time.
         force: Whether the job may differ.
         retry_failed: Whether pairs that failed in an earlier run are to be sent again.
 
